@@ -1,0 +1,168 @@
+//! Opening a bundle and handing out its parts, each compared with its checksum first.
+
+use std::fs;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use crate::{BundleError, MANIFEST_FILE, Manifest, Part, SCHEMA, sha256_file};
+
+/// A bundle on disk with a manifest that this program understands.
+#[derive(Debug, Clone)]
+pub struct Bundle {
+    dir: PathBuf,
+    manifest: Manifest,
+}
+
+impl Bundle {
+    /// Reads and checks the manifest of the bundle in `dir`. No part is read yet.
+    ///
+    /// # Errors
+    /// When there is no manifest, or it is damaged, of another schema, or names paths outside of
+    /// the bundle.
+    pub fn open(dir: &Path) -> Result<Self, BundleError> {
+        let path = dir.join(MANIFEST_FILE);
+        let text = match fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(BundleError::NotABundle(dir.to_owned()));
+            }
+            Err(source) => {
+                return Err(BundleError::Io {
+                    action: "reading",
+                    path,
+                    source,
+                });
+            }
+        };
+        let manifest = parse(&path, &text)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            manifest,
+        })
+    }
+
+    /// The bundle's directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What the manifest says.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The path of a part, after its size and checksum were compared with the manifest's.
+    ///
+    /// # Errors
+    /// When the manifest has no such part, or its file is missing, unreadable or another one.
+    pub fn verified(&self, name: &str) -> Result<PathBuf, BundleError> {
+        let part = self
+            .manifest
+            .part(name)
+            .ok_or_else(|| BundleError::NoSuchPart {
+                bundle: self.dir.clone(),
+                name: name.to_owned(),
+            })?;
+        self.verify(part)
+    }
+
+    /// Compares every part with the manifest.
+    ///
+    /// # Errors
+    /// The first part that is missing, unreadable or another one.
+    pub fn verify_all(&self) -> Result<(), BundleError> {
+        self.manifest
+            .parts
+            .iter()
+            .try_for_each(|part| self.verify(part).map(drop))
+    }
+
+    fn verify(&self, part: &Part) -> Result<PathBuf, BundleError> {
+        let path = self.dir.join(&part.path);
+        let mismatch = |expected: String, found: String| BundleError::Mismatch {
+            name: part.name.clone(),
+            path: path.clone(),
+            expected,
+            found,
+        };
+        let size = match fs::metadata(&path) {
+            Ok(data) => data.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(BundleError::Missing {
+                    name: part.name.clone(),
+                    path,
+                });
+            }
+            Err(source) => {
+                return Err(BundleError::Io {
+                    action: "reading",
+                    path,
+                    source,
+                });
+            }
+        };
+        if size != part.size {
+            return Err(mismatch(
+                format!("{} bytes", part.size),
+                format!("{size} bytes"),
+            ));
+        }
+        match sha256_file(&path) {
+            Ok(sum) if sum == part.sha256 => Ok(path),
+            Ok(sum) => Err(mismatch(format!("SHA-256 {}", part.sha256), sum)),
+            Err(source) => Err(BundleError::Io {
+                action: "reading",
+                path,
+                source,
+            }),
+        }
+    }
+}
+
+fn parse(path: &Path, text: &str) -> Result<Manifest, BundleError> {
+    let wrong = |reason: String| BundleError::Manifest {
+        path: path.to_owned(),
+        reason,
+    };
+    // The schema first: another one may have other fields, and that deserves its own message.
+    let value: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(found) if found == u64::from(SCHEMA) => {}
+        Some(found) => {
+            return Err(wrong(format!(
+                "it has schema {found}, this program reads {SCHEMA}"
+            )));
+        }
+        None => return Err(wrong("it has no schema number".to_owned())),
+    }
+    let manifest: Manifest =
+        serde_json::from_value(value).map_err(|error| wrong(error.to_string()))?;
+    for part in &manifest.parts {
+        if !is_inside(&part.path) {
+            return Err(wrong(format!(
+                "the part `{}` has the path `{}`, which leaves the bundle",
+                part.name, part.path
+            )));
+        }
+    }
+    let named = [&manifest.node.archive, &manifest.node.kind_config];
+    let archives = manifest
+        .images
+        .iter()
+        .filter_map(|image| image.archive.as_ref());
+    for name in named.into_iter().chain(archives) {
+        if manifest.part(name).is_none() {
+            return Err(wrong(format!(
+                "it refers to a part `{name}` that it does not list"
+            )));
+        }
+    }
+    Ok(manifest)
+}
+
+/// Whether a path stays below the directory that it is joined to.
+fn is_inside(path: &str) -> bool {
+    let mut components = Path::new(path).components().peekable();
+    components.peek().is_some() && components.all(|part| matches!(part, Component::Normal(_)))
+}

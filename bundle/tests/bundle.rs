@@ -1,0 +1,135 @@
+//! A bundle is whole or refused, and the refusal says which part and why.
+
+use std::fs;
+use std::path::Path;
+
+use meshcheck_bundle::{
+    Bundle, Image, Install, IstioBuild, KialiBuild, MANIFEST_FILE, Manifest, NodeImage, Origin,
+    Role, SCHEMA, Writer, sha256_hex,
+};
+use rstest::rstest;
+
+fn manifest() -> Manifest {
+    Manifest {
+        schema: SCHEMA,
+        origin: Origin::Lab,
+        key: "0123".into(),
+        istio: IstioBuild {
+            version: "1.20.3".into(),
+            hub: "docker.io/istio".into(),
+            tag: "1.20.3".into(),
+        },
+        kubernetes: "v1.29.15".into(),
+        kiali: KialiBuild {
+            version: "v1.76.0".into(),
+            image: "quay.io/kiali/kiali:v1.76".into(),
+        },
+        node: NodeImage {
+            reference: "node:test".into(),
+            id: None,
+            archive: "node-image".into(),
+            kind_config: "kind-config".into(),
+        },
+        images: vec![Image {
+            reference: "docker.io/istio/pilot:1.20.3".into(),
+            archive: None,
+        }],
+        install: Install {
+            profile: "default".into(),
+            set: vec![],
+        },
+        notes: vec![],
+        parts: vec![],
+    }
+}
+
+fn write(dir: &Path) {
+    fs::write(dir.join("node.tar"), "a node").unwrap();
+    fs::write(dir.join("kind.yaml"), "kind: Cluster").unwrap();
+    let mut writer = Writer::new(dir).unwrap();
+    writer
+        .add("node-image", Role::Image, "node.tar", "v1", "a test")
+        .unwrap();
+    writer
+        .add("kind-config", Role::Config, "kind.yaml", "v1", "a test")
+        .unwrap();
+    writer.finish(manifest()).unwrap();
+}
+
+#[test]
+fn a_written_bundle_opens_and_verifies() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let bundle = Bundle::open(dir.path()).unwrap();
+    bundle.verify_all().unwrap();
+    assert_eq!(
+        bundle.manifest().part("node-image").unwrap().sha256,
+        sha256_hex(b"a node")
+    );
+    assert_eq!(
+        bundle.verified("node-image").unwrap(),
+        dir.path().join("node.tar")
+    );
+}
+
+#[rstest]
+#[case::changed("b node", "SHA-256")]
+#[case::cut("a n", "3 bytes")]
+fn a_tampered_part_is_refused_with_its_name(#[case] content: &str, #[case] says: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    fs::write(dir.path().join("node.tar"), content).unwrap();
+    let error = Bundle::open(dir.path())
+        .unwrap()
+        .verified("node-image")
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("node-image") && text.contains(says), "{text}");
+}
+
+#[test]
+fn a_missing_part_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    fs::remove_file(dir.path().join("node.tar")).unwrap();
+    let error = Bundle::open(dir.path())
+        .unwrap()
+        .verify_all()
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("node.tar"), "{error}");
+}
+
+#[rstest]
+#[case::half(|text: &str| text[..text.len() / 2].to_owned(), "line")]
+#[case::schema(|text: &str| text.replace("\"schema\": 1", "\"schema\": 9"), "schema 9")]
+#[case::escape(|text: &str| text.replace("node.tar", "../node.tar"), "leaves the bundle")]
+#[case::absolute(|text: &str| text.replace("node.tar", "/etc/passwd"), "leaves the bundle")]
+#[case::dangling(|text: &str| text.replacen("node-image", "other-image", 1), "does not list")]
+fn a_bad_manifest_is_refused(#[case] damage: fn(&str) -> String, #[case] says: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let path = dir.path().join(MANIFEST_FILE);
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, damage(&text)).unwrap();
+    let error = Bundle::open(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains(says) && error.contains(MANIFEST_FILE),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_directory_without_manifest_is_no_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = Bundle::open(dir.path()).unwrap_err();
+    assert!(error.to_string().contains("not a bundle"), "{error}");
+}
+
+#[test]
+fn an_unfinished_bundle_is_no_bundle() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let _writer = Writer::new(dir.path()).unwrap();
+    assert!(Bundle::open(dir.path()).is_err());
+}

@@ -1,0 +1,2 @@
+//! One test per claim.
+fn main() {}
