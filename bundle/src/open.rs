@@ -27,18 +27,11 @@ impl Bundle {
                 return Err(BundleError::NotABundle(dir.to_owned()));
             }
             Err(source) => {
-                return Err(BundleError::Io {
-                    action: "reading",
-                    path,
-                    source,
-                });
+                return Err(BundleError::Io { action: "reading", path, source });
             }
         };
         let manifest = parse(&path, &text)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            manifest,
-        })
+        Ok(Self { dir: dir.to_owned(), manifest })
     }
 
     /// The bundle's directory.
@@ -56,13 +49,10 @@ impl Bundle {
     /// # Errors
     /// When the manifest has no such part, or its file is missing, unreadable or another one.
     pub fn verified(&self, name: &str) -> Result<PathBuf, BundleError> {
-        let part = self
-            .manifest
-            .part(name)
-            .ok_or_else(|| BundleError::NoSuchPart {
-                bundle: self.dir.clone(),
-                name: name.to_owned(),
-            })?;
+        let part = self.manifest.part(name).ok_or_else(|| BundleError::NoSuchPart {
+            bundle: self.dir.clone(),
+            name: name.to_owned(),
+        })?;
         self.verify(part)
     }
 
@@ -71,10 +61,7 @@ impl Bundle {
     /// # Errors
     /// The first part that is missing, unreadable or another one.
     pub fn verify_all(&self) -> Result<(), BundleError> {
-        self.manifest
-            .parts
-            .iter()
-            .try_for_each(|part| self.verify(part).map(drop))
+        self.manifest.parts.iter().try_for_each(|part| self.verify(part).map(drop))
     }
 
     fn verify(&self, part: &Part) -> Result<PathBuf, BundleError> {
@@ -88,51 +75,32 @@ impl Bundle {
         let size = match fs::metadata(&path) {
             Ok(data) => data.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(BundleError::Missing {
-                    name: part.name.clone(),
-                    path,
-                });
+                return Err(BundleError::Missing { name: part.name.clone(), path });
             }
             Err(source) => {
-                return Err(BundleError::Io {
-                    action: "reading",
-                    path,
-                    source,
-                });
+                return Err(BundleError::Io { action: "reading", path, source });
             }
         };
         if size != part.size {
-            return Err(mismatch(
-                format!("{} bytes", part.size),
-                format!("{size} bytes"),
-            ));
+            return Err(mismatch(format!("{} bytes", part.size), format!("{size} bytes")));
         }
         match sha256_file(&path) {
             Ok(sum) if sum == part.sha256 => Ok(path),
             Ok(sum) => Err(mismatch(format!("SHA-256 {}", part.sha256), sum)),
-            Err(source) => Err(BundleError::Io {
-                action: "reading",
-                path,
-                source,
-            }),
+            Err(source) => Err(BundleError::Io { action: "reading", path, source }),
         }
     }
 }
 
 fn parse(path: &Path, text: &str) -> Result<Manifest, BundleError> {
-    let wrong = |reason: String| BundleError::Manifest {
-        path: path.to_owned(),
-        reason,
-    };
+    let wrong = |reason: String| BundleError::Manifest { path: path.to_owned(), reason };
     // The schema first: another one may have other fields, and that deserves its own message.
     let value: serde_json::Value =
         serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
     match value.get("schema").and_then(serde_json::Value::as_u64) {
         Some(found) if found == u64::from(SCHEMA) => {}
         Some(found) => {
-            return Err(wrong(format!(
-                "it has schema {found}, this program reads {SCHEMA}"
-            )));
+            return Err(wrong(format!("it has schema {found}, this program reads {SCHEMA}")));
         }
         None => return Err(wrong("it has no schema number".to_owned())),
     }
@@ -147,15 +115,10 @@ fn parse(path: &Path, text: &str) -> Result<Manifest, BundleError> {
         }
     }
     let named = [&manifest.node.archive, &manifest.node.kind_config];
-    let archives = manifest
-        .images
-        .iter()
-        .filter_map(|image| image.archive.as_ref());
+    let archives = manifest.images.iter().filter_map(|image| image.archive.as_ref());
     for name in named.into_iter().chain(archives) {
         if manifest.part(name).is_none() {
-            return Err(wrong(format!(
-                "it refers to a part `{name}` that it does not list"
-            )));
+            return Err(wrong(format!("it refers to a part `{name}` that it does not list")));
         }
     }
     Ok(manifest)

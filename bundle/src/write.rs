@@ -26,10 +26,7 @@ impl Writer {
         if manifest.exists() {
             fs::remove_file(&manifest).map_err(io("removing", &manifest))?;
         }
-        Ok(Self {
-            dir: dir.to_owned(),
-            parts: Vec::new(),
-        })
+        Ok(Self { dir: dir.to_owned(), parts: Vec::new() })
     }
 
     /// The directory that the bundle is made in.
@@ -72,28 +69,21 @@ impl Writer {
     pub fn finish(self, mut manifest: Manifest) -> Result<(), BundleError> {
         manifest.parts = self.parts;
         let path = self.dir.join(MANIFEST_FILE);
-        let mut text =
-            serde_json::to_string_pretty(&manifest).map_err(|error| BundleError::Manifest {
-                path: path.clone(),
-                reason: error.to_string(),
-            })?;
+        let mut text = serde_json::to_string_pretty(&manifest).map_err(|error| {
+            BundleError::Manifest { path: path.clone(), reason: error.to_string() }
+        })?;
         text.push('\n');
         let mut file =
             tempfile::NamedTempFile::new_in(&self.dir).map_err(io("writing", &self.dir))?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.as_file().sync_all())
             .map_err(io("writing", &path))?;
-        file.persist(&path)
-            .map_err(|error| io("writing", &path)(error.error))?;
+        file.persist(&path).map_err(|error| io("writing", &path)(error.error))?;
         Ok(())
     }
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BundleError {
     let path = path.to_owned();
-    move |source| BundleError::Io {
-        action,
-        path,
-        source,
-    }
+    move |source| BundleError::Io { action, path, source }
 }

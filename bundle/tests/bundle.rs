@@ -1,5 +1,7 @@
 //! A bundle is whole or refused, and the refusal says which part and why.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 
@@ -20,24 +22,15 @@ fn manifest() -> Manifest {
             tag: "1.20.3".into(),
         },
         kubernetes: "v1.29.15".into(),
-        kiali: KialiBuild {
-            version: "v1.76.0".into(),
-            image: "quay.io/kiali/kiali:v1.76".into(),
-        },
+        kiali: KialiBuild { version: "v1.76.0".into(), image: "quay.io/kiali/kiali:v1.76".into() },
         node: NodeImage {
             reference: "node:test".into(),
             id: None,
             archive: "node-image".into(),
             kind_config: "kind-config".into(),
         },
-        images: vec![Image {
-            reference: "docker.io/istio/pilot:1.20.3".into(),
-            archive: None,
-        }],
-        install: Install {
-            profile: "default".into(),
-            set: vec![],
-        },
+        images: vec![Image { reference: "docker.io/istio/pilot:1.20.3".into(), archive: None }],
+        install: Install { profile: "default".into(), set: vec![] },
         notes: vec![],
         parts: vec![],
     }
@@ -47,12 +40,8 @@ fn write(dir: &Path) {
     fs::write(dir.join("node.tar"), "a node").unwrap();
     fs::write(dir.join("kind.yaml"), "kind: Cluster").unwrap();
     let mut writer = Writer::new(dir).unwrap();
-    writer
-        .add("node-image", Role::Image, "node.tar", "v1", "a test")
-        .unwrap();
-    writer
-        .add("kind-config", Role::Config, "kind.yaml", "v1", "a test")
-        .unwrap();
+    writer.add("node-image", Role::Image, "node.tar", "v1", "a test").unwrap();
+    writer.add("kind-config", Role::Config, "kind.yaml", "v1", "a test").unwrap();
     writer.finish(manifest()).unwrap();
 }
 
@@ -62,14 +51,8 @@ fn a_written_bundle_opens_and_verifies() {
     write(dir.path());
     let bundle = Bundle::open(dir.path()).unwrap();
     bundle.verify_all().unwrap();
-    assert_eq!(
-        bundle.manifest().part("node-image").unwrap().sha256,
-        sha256_hex(b"a node")
-    );
-    assert_eq!(
-        bundle.verified("node-image").unwrap(),
-        dir.path().join("node.tar")
-    );
+    assert_eq!(bundle.manifest().part("node-image").unwrap().sha256, sha256_hex(b"a node"));
+    assert_eq!(bundle.verified("node-image").unwrap(), dir.path().join("node.tar"));
 }
 
 #[rstest]
@@ -79,10 +62,7 @@ fn a_tampered_part_is_refused_with_its_name(#[case] content: &str, #[case] says:
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     fs::write(dir.path().join("node.tar"), content).unwrap();
-    let error = Bundle::open(dir.path())
-        .unwrap()
-        .verified("node-image")
-        .unwrap_err();
+    let error = Bundle::open(dir.path()).unwrap().verified("node-image").unwrap_err();
     let text = error.to_string();
     assert!(text.contains("node-image") && text.contains(says), "{text}");
 }
@@ -92,11 +72,7 @@ fn a_missing_part_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     fs::remove_file(dir.path().join("node.tar")).unwrap();
-    let error = Bundle::open(dir.path())
-        .unwrap()
-        .verify_all()
-        .unwrap_err()
-        .to_string();
+    let error = Bundle::open(dir.path()).unwrap().verify_all().unwrap_err().to_string();
     assert!(error.contains("node.tar"), "{error}");
 }
 
@@ -113,10 +89,7 @@ fn a_bad_manifest_is_refused(#[case] damage: fn(&str) -> String, #[case] says: &
     let text = fs::read_to_string(&path).unwrap();
     fs::write(&path, damage(&text)).unwrap();
     let error = Bundle::open(dir.path()).unwrap_err().to_string();
-    assert!(
-        error.contains(says) && error.contains(MANIFEST_FILE),
-        "{error}"
-    );
+    assert!(error.contains(says) && error.contains(MANIFEST_FILE), "{error}");
 }
 
 #[test]
