@@ -1,1 +1,17 @@
-//! What the tutorial claims.
+//! What the tutorial claims: evidence in, verdict out.
+//!
+//! Nothing here touches the world. [`evidence`] is the record of one look at a mesh,
+//! [`claims::CLAIMS`] is the table of statements that the tutorial makes, and [`judge`] brings
+//! the two together. The same file judges the same everywhere.
+
+pub mod claims;
+pub mod evidence;
+pub mod hint;
+pub mod judgement;
+pub mod profile;
+pub mod report;
+
+pub use claims::{CLAIMS, Claim, Section};
+pub use evidence::Evidence;
+pub use judgement::{Judgement, Verdict};
+pub use report::{Pattern, Report, judge};

@@ -1,0 +1,147 @@
+//! The document itself: who looked, at what, expecting what.
+
+use std::fmt;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    ClusterEvidence, DemoEvidence, IngressEvidence, InstallEvidence, KialiEvidence, MeshEvidence,
+};
+
+/// The schema number that this program writes. Older ones still judge, newer ones do not.
+pub const SCHEMA: u32 = 1;
+
+/// Everything that was observed in one run. One JSON document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// The number of this layout, [`SCHEMA`] when it was written.
+    pub schema: u32,
+    /// The program that wrote it: `meshcheck 0.1.0`.
+    pub recorder: String,
+    /// When the collection began, by the clock of the machine that collected.
+    pub recorded_at: Timestamp,
+    /// How long the collection took, in milliseconds.
+    pub took_ms: u64,
+    /// The cluster that was looked at, and how.
+    pub subject: Subject,
+    /// What the run expects to find.
+    pub expectations: Expectations,
+    /// Nodes, version, load balancers, DNS.
+    pub cluster: ClusterEvidence,
+    /// The control plane and its injection webhooks.
+    pub install: InstallEvidence,
+    /// The namespace of the demo, its workloads, the client's log.
+    pub demo: DemoEvidence,
+    /// What the mesh does to the demo's pods and their traffic.
+    pub mesh: MeshEvidence,
+    /// The gateway, seen from outside.
+    pub ingress: IngressEvidence,
+    /// Kiali.
+    pub kiali: KialiEvidence,
+}
+
+/// The cluster that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    /// Who provided it.
+    pub provider: Provider,
+    /// Its name: the kind cluster's, or the kubeconfig's name for it.
+    pub name: String,
+    /// The context of the kubeconfig that was used.
+    pub context: String,
+    /// The API server's URL, without credentials.
+    pub server: String,
+    /// The kubeconfig file that reaches it, where hints must name it: the cluster is ours, or the
+    /// caller named a file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<String>,
+    /// Whether objects of our own were allowed there.
+    pub active: bool,
+    /// Where the software came from, when this run or an earlier one installed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bundle: Option<BundleFacts>,
+    /// What kind of machine collected: `linux/x86_64`.
+    pub collected_on: String,
+}
+
+/// Who provided a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Provider {
+    /// We made it with kind.
+    Kind,
+    /// It was there, and its context was named.
+    Existing,
+}
+
+impl fmt::Display for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Kind => "kind",
+            Self::Existing => "existing",
+        })
+    }
+}
+
+/// What a reader of the evidence must know of the software's source.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BundleFacts {
+    /// `release` or `lab`.
+    pub origin: String,
+    /// The key of the bundle's inputs.
+    pub key: String,
+    /// The options given to `istioctl install --set`, besides the profile.
+    pub install_set: Vec<String>,
+    /// What makes this software differ from the official release, in sentences.
+    pub notes: Vec<String>,
+}
+
+/// What the tutorial, and who called, expect to find. Names are here so that a tutorial that
+/// varies them needs other data, not other code.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expectations {
+    /// The version of Istio that was asked for: `1.20.3`.
+    pub istio_version: String,
+    /// Who asked for it: `the tutorial`, `--istio`, `the bundle`.
+    pub istio_version_source: String,
+    /// The namespace of the control plane.
+    pub istio_namespace: String,
+    /// The namespace of the demo.
+    pub namespace: String,
+    /// The backend's service.
+    pub backend_service: String,
+    /// The backend's deployment.
+    pub backend_deployment: String,
+    /// The client's deployment.
+    pub client_deployment: String,
+    /// The ingress gateway's service and deployment.
+    pub gateway: String,
+    /// The line with which the backend replies.
+    pub reply: String,
+    /// Seconds between two requests of the client.
+    pub client_interval_seconds: u32,
+    /// The image of Kiali in the release's addon manifest, where the source of the software says.
+    /// Otherwise the version profile knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kiali_image: Option<String>,
+}
+
+impl Expectations {
+    /// What the tutorial says, for a version of Istio and who asked for it.
+    pub fn of_the_tutorial(istio_version: &str, source: &str) -> Self {
+        Self {
+            istio_version: istio_version.into(),
+            istio_version_source: source.into(),
+            istio_namespace: "istio-system".into(),
+            namespace: "client".into(),
+            backend_service: "echo-service".into(),
+            backend_deployment: "echo-deployment".into(),
+            client_deployment: "client-deployment".into(),
+            gateway: "istio-ingressgateway".into(),
+            reply: "Hello from backend service".into(),
+            client_interval_seconds: 10,
+            kiali_image: None,
+        }
+    }
+}

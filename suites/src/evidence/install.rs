@@ -1,0 +1,167 @@
+//! The control plane.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Deployment, Endpoint, Observation, Pod, Service};
+
+/// What the section *install* needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstallEvidence {
+    /// The pods of the control plane's namespace, gateways and Kiali included.
+    pub pods: Observation<Vec<Pod>>,
+    /// Its deployments.
+    pub deployments: Observation<Vec<Deployment>>,
+    /// Its services.
+    pub services: Observation<Vec<Service>>,
+    /// The endpoints of its services.
+    pub endpoints: Observation<Vec<Endpoint>>,
+    /// Custom resource definitions whose group ends in `istio.io`.
+    pub crds: Observation<Vec<Crd>>,
+    /// Mutating webhooks that are called when a pod is created, of all configurations.
+    pub webhooks: Observation<Vec<Webhook>>,
+    /// The labels of all namespaces, by name.
+    pub namespaces: Observation<BTreeMap<String, BTreeMap<String, String>>>,
+    /// What each istiod pod says of itself, by pod name.
+    pub istiod: Observation<BTreeMap<String, Istiod>>,
+    /// The version that `istioctl` reports of itself, where it was used.
+    pub istioctl_version: Observation<String>,
+}
+
+/// What one istiod pod says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Istiod {
+    /// `/version` on port 15014: `1.20.3`.
+    pub version: Observation<String>,
+    /// `/debug/syncz` on port 15014: the proxies that are connected to it.
+    pub proxies: Observation<Vec<ProxySync>>,
+}
+
+/// What istiod knows of one proxy.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProxySync {
+    /// `POD.NAMESPACE`
+    pub proxy: String,
+    /// `sidecar`, `router`, …; empty where this version does not tell.
+    #[serde(default)]
+    pub kind: String,
+    /// The version that the proxy reports of itself.
+    pub istio_version: String,
+    /// Clusters (CDS).
+    pub clusters: SyncState,
+    /// Listeners (LDS).
+    pub listeners: SyncState,
+    /// Routes (RDS).
+    pub routes: SyncState,
+    /// Endpoints (EDS).
+    pub endpoints: SyncState,
+}
+
+/// The nonces of one kind of configuration: what was sent last, what was acknowledged last.
+/// Empty where nothing was.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SyncState {
+    /// The nonce sent last.
+    pub sent: String,
+    /// The nonce acknowledged last.
+    pub acked: String,
+}
+
+/// A custom resource definition.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Crd {
+    /// `virtualservices.networking.istio.io`
+    pub name: String,
+    /// Whether the API server serves it: condition `Established`.
+    pub established: bool,
+}
+
+/// One webhook of a mutating webhook configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Webhook {
+    /// The configuration that it stands in.
+    pub configuration: String,
+    /// Its name in that configuration.
+    pub name: String,
+    /// The revision that the configuration is labelled with (`istio.io/rev`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The tag that the configuration is labelled with (`istio.io/tag`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// Which namespaces it is for.
+    pub namespace_selector: LabelSelector,
+    /// Which pods it is for.
+    pub object_selector: LabelSelector,
+    /// `Fail` or `Ignore`.
+    pub failure_policy: String,
+    /// The service that it calls, where it calls one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<WebhookService>,
+    /// The URL that it calls, where it calls one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The certificates with which the API server checks who answers.
+    pub ca_bundle: CaBundle,
+}
+
+/// The service behind a webhook.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WebhookService {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The path: `/inject`, `/inject/cluster/…`.
+    pub path: String,
+    /// The port, 443 where none is said.
+    pub port: u16,
+}
+
+/// What stands in a webhook's CA bundle. The certificates themselves are not kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaBundle {
+    /// Its length in bytes; 0: it is empty.
+    pub bytes: usize,
+    /// The certificates in it.
+    pub certificates: Vec<CertificateFacts>,
+    /// What keeps it from being parsed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// A certificate, as far as claims need it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertificateFacts {
+    /// Its subject: `O=cluster.local`.
+    pub subject: String,
+    /// The beginning of its validity.
+    pub not_before: Timestamp,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+}
+
+/// A Kubernetes label selector: all of its requirements must hold; none selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelSelector {
+    /// `matchLabels`
+    #[serde(default)]
+    pub match_labels: BTreeMap<String, String>,
+    /// `matchExpressions`
+    #[serde(default)]
+    pub match_expressions: Vec<LabelExpression>,
+}
+
+/// One of a selector's `matchExpressions`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LabelExpression {
+    /// The label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists` or `DoesNotExist`.
+    pub operator: String,
+    /// The values, for the first two.
+    #[serde(default)]
+    pub values: Vec<String>,
+}

@@ -1,0 +1,59 @@
+//! What the mesh does to the demo's pods and to their traffic.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Container, Observation};
+
+/// What the section *mesh* needs, besides the pods of [`super::DemoEvidence`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshEvidence {
+    /// A pod as the API server would make it in a namespace without labels of Istio.
+    pub dry_run_unlabelled: Observation<DryRun>,
+    /// A pod as the API server would make it in the demo's namespace.
+    pub dry_run_labelled: Observation<DryRun>,
+    /// The log of the init container that programs the redirection, by pod. Pods that have none
+    /// are not in here.
+    pub init_logs: BTreeMap<String, Observation<String>>,
+    /// The rules in force in each pod's network namespace, as `iptables-save` prints them, by pod.
+    pub live_rules: BTreeMap<String, Observation<String>>,
+    /// Request counters of both sides, before and after requests of our own.
+    pub traffic: Observation<Traffic>,
+}
+
+/// A server-side dry run of a pod: nothing was created.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DryRun {
+    /// The namespace.
+    pub namespace: String,
+    /// The containers that the pod would have.
+    pub containers: Vec<Container>,
+    /// The init containers that it would have.
+    pub init_containers: Vec<Container>,
+}
+
+/// Request counters around requests of our own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// How many requests were made between the two readings. The demo's own loop may have added
+    /// more.
+    pub requests: u32,
+    /// The pod from which they were made.
+    pub client_pod: String,
+    /// `outbound|80||echo-service.…` in that pod's proxy.
+    pub outbound: CounterPair,
+    /// `inbound|5678||` in the proxies of all backend pods, summed.
+    pub inbound: CounterPair,
+}
+
+/// Two readings of one counter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CounterPair {
+    /// Envoy's cluster whose endpoints' `rq_total` are summed.
+    pub cluster: String,
+    /// Before the requests.
+    pub before: Observation<u64>,
+    /// After them.
+    pub after: Observation<u64>,
+}

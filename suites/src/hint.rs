@@ -1,0 +1,73 @@
+//! Commands in hints: with the real names filled in, quoted for a shell.
+
+use std::fmt::Write as _;
+
+use crate::evidence::{Evidence, Provider};
+
+/// Quotes a word for a POSIX shell, where it needs it. Control characters never get through.
+pub fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    let clean: String = word.chars().filter(|c| !c.is_control()).collect();
+    format!("'{}'", clean.replace('\'', r"'\''"))
+}
+
+impl Evidence {
+    /// `kubectl` on the cluster of this evidence, with these arguments: what a hint names.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        self.command("kubectl", arguments)
+    }
+
+    /// `istioctl` on the cluster of this evidence, with these arguments.
+    pub fn istioctl(&self, arguments: &[&str]) -> String {
+        self.command("istioctl", arguments)
+    }
+
+    /// `docker exec` into a node, where the nodes are containers of kind.
+    pub fn on_node(&self, node: &str, arguments: &[&str]) -> Option<String> {
+        (self.subject.provider == Provider::Kind || self.subject.context.starts_with("kind-")).then(
+            || {
+                let mut line = format!("docker exec {}", quote(node));
+                for argument in arguments {
+                    let _ = write!(line, " {}", quote(argument));
+                }
+                line
+            },
+        )
+    }
+
+    fn command(&self, program: &str, arguments: &[&str]) -> String {
+        let mut line = program.to_owned();
+        if let Some(file) = &self.subject.kubeconfig {
+            let _ = write!(line, " --kubeconfig {}", quote(file));
+        }
+        if !self.subject.context.is_empty() {
+            let _ = write!(line, " --context {}", quote(&self.subject.context));
+        }
+        for argument in arguments {
+            let _ = write!(line, " {}", quote(argument));
+        }
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("client", "client")]
+    #[case("app=echo", "app=echo")]
+    #[case("", "''")]
+    #[case("it's", r"'it'\''s'")]
+    #[case("a b", "'a b'")]
+    #[case("$(reboot)", "'$(reboot)'")]
+    #[case("jsonpath={.items}", "'jsonpath={.items}'")]
+    #[case("a\u{1b}[31m\nb", "'a[31mb'")]
+    fn words_reach_the_shell_as_they_are(#[case] word: &str, #[case] quoted: &str) {
+        assert_eq!(quote(word), quoted);
+    }
+}

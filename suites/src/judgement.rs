@@ -1,0 +1,164 @@
+//! What a judge answers.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::evidence::Observation;
+
+/// How a claim fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It holds, and was seen to hold.
+    Pass,
+    /// It does not hold.
+    Fail,
+    /// The mesh does what the tutorial means, but no longer in the tutorial's words: the text
+    /// needs a new edition.
+    Changed,
+    /// It could not be looked at.
+    Unjudged,
+    /// It was not asked for.
+    Skipped,
+}
+
+impl Verdict {
+    /// The word used in JSON, JUnit and on the terminal.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Changed => "changed",
+            Self::Unjudged => "unjudged",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// A verdict with its reasons. Texts may quote the cluster: they are data, and whoever prints
+/// them escapes them for the place where they go.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// One sentence: what was seen, or what is wrong.
+    pub summary: String,
+    /// What should have been there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub expected: Option<String>,
+    /// What was there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub observed: Option<String>,
+    /// The object that it is about: `pod client/client-deployment-5b9-fh4wp`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub object: Option<String>,
+    /// What to type next.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub hint: Option<String>,
+}
+
+/// What a judge function returns. Both sides are judgements: `Err` is the early way out, so that
+/// [`Look::look`] can be used with `?`.
+pub type Judged = Result<Judgement, Judgement>;
+
+impl Judgement {
+    fn new(verdict: Verdict, summary: impl Into<String>) -> Self {
+        Self {
+            verdict,
+            summary: summary.into(),
+            expected: None,
+            observed: None,
+            object: None,
+            hint: None,
+        }
+    }
+
+    /// The claim holds, with what was seen.
+    pub fn pass(seen: impl Into<String>) -> Self {
+        Self::new(Verdict::Pass, seen)
+    }
+
+    /// The claim does not hold.
+    pub fn fail(wrong: impl Into<String>) -> Self {
+        Self::new(Verdict::Fail, wrong)
+    }
+
+    /// The claim holds in substance, in other words than the tutorial's.
+    pub fn changed(how: impl Into<String>) -> Self {
+        Self::new(Verdict::Changed, how)
+    }
+
+    /// The claim could not be judged.
+    pub fn unjudged(why: impl Into<String>) -> Self {
+        Self::new(Verdict::Unjudged, why)
+    }
+
+    /// The claim was not asked for.
+    pub fn skipped(why: impl Into<String>) -> Self {
+        Self::new(Verdict::Skipped, why)
+    }
+
+    /// Adds what should have been there.
+    #[must_use]
+    pub fn expected(mut self, what: impl Into<String>) -> Self {
+        self.expected = Some(what.into());
+        self
+    }
+
+    /// Adds what was there.
+    #[must_use]
+    pub fn observed(mut self, what: impl Into<String>) -> Self {
+        self.observed = Some(what.into());
+        self
+    }
+
+    /// Adds the object that it is about.
+    #[must_use]
+    pub fn object(mut self, what: impl Into<String>) -> Self {
+        self.object = Some(what.into());
+        self
+    }
+
+    /// Adds what to type next.
+    #[must_use]
+    pub fn hint(mut self, what: impl Into<String>) -> Self {
+        self.hint = Some(what.into());
+        self
+    }
+}
+
+/// The early way out for a judge: an observation that was not made decides the claim.
+pub trait Look<T> {
+    /// What was seen.
+    ///
+    /// # Errors
+    ///
+    /// The judgement that follows from there being nothing to see: *fail* where it is absent,
+    /// *unjudged* where the look failed, *skipped* where nobody asked. `what` names the thing:
+    /// "the pods of namespace client".
+    fn look(&self, what: &str) -> Result<&T, Judgement>;
+}
+
+impl<T> Look<T> for Observation<T> {
+    fn look(&self, what: &str) -> Result<&T, Judgement> {
+        match self {
+            Self::Seen { value } => Ok(value),
+            Self::Absent { reason } => Err(Judgement::fail(format!("{what}: {reason}"))
+                .expected(what)
+                .observed(reason.clone())),
+            Self::Failed { reason } => {
+                Err(Judgement::unjudged(format!("could not look at {what}: {reason}")))
+            }
+            Self::NotAsked { reason } => {
+                Err(Judgement::skipped(format!("{what}: not asked for: {reason}")))
+            }
+        }
+    }
+}
