@@ -1,0 +1,220 @@
+//! The command line: what can be asked, and the words of `--help`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use meshcheck_suites::Pattern;
+
+use crate::report::OutputOptions;
+
+/// Checks that a service-mesh tutorial holds: on a kind cluster of its own, or on yours.
+#[derive(Debug, Parser)]
+#[command(name = "meshcheck", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "\
+Exit codes:
+  0  every claim asked for holds
+  1  at least one claim fails, or holds in other words than the tutorial's
+  2  the call, or an input file, is wrong
+  3  something could not be judged, or the environment failed; nothing failed
+
+Data goes to standard output, progress and messages to standard error.")]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Provision a kind cluster, install the mesh and the demo, check every claim, report, remove
+    #[command(after_help = "\
+Examples:
+  meshcheck run
+  meshcheck run --bundle /media/stick/bundle --report html=report.html
+  meshcheck run --keep --output json > report.json")]
+    Run(Run),
+    /// Provision and install only, and leave the cluster there
+    #[command(after_help = "\
+Examples:
+  meshcheck up
+  meshcheck check            # judges the cluster that `up` left
+  meshcheck down")]
+    Up(Up),
+    /// Remove the clusters that `up` and `run --keep` left, and nothing else
+    Down(Down),
+    /// Check the claims on a cluster that is there; creates nothing on it without --active
+    #[command(after_help = "\
+Examples:
+  meshcheck check --context training-vm-7
+  meshcheck check --context training-vm-7 --active --only 'ingress::*'
+  meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml")]
+    Check(Check),
+    /// Write down what `check` would look at, without judging it
+    #[command(after_help = "\
+Examples:
+  meshcheck record --context training-vm-7 --out vm7.json.gz
+  meshcheck judge vm7.json.gz")]
+    Record(Record),
+    /// Judge recorded evidence; needs no cluster
+    #[command(after_help = "\
+Examples:
+  meshcheck judge vm7.json.gz
+  meshcheck judge vm7.json.gz --only mesh --output json")]
+    Judge(Judge),
+    /// Print the table of claims
+    Claims(Claims),
+    /// Provision and record for one nextest run: its setup script
+    #[command(hide = true)]
+    NextestSetup(NextestSetup),
+}
+
+/// Where the software comes from.
+#[derive(Debug, Clone, Args)]
+pub struct SourceOptions {
+    /// Use the bundle in this directory instead of the official release
+    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE")]
+    pub bundle: Option<PathBuf>,
+    /// The version of Istio: what is installed, and what must be found [default: 1.20.3, or the
+    /// bundle's]
+    #[arg(long, value_name = "VERSION")]
+    pub istio: Option<String>,
+}
+
+/// Which claims.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Selection {
+    /// Only these claims: an id, a section, or either with `*`; can be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = parse_pattern)]
+    pub only: Vec<Pattern>,
+}
+
+/// `meshcheck run`
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where the software comes from.
+    #[command(flatten)]
+    pub source: SourceOptions,
+    /// Leave the cluster there; `meshcheck down` removes it
+    #[arg(long)]
+    pub keep: bool,
+    /// Also write the evidence to this file (`.gz`: compressed)
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Option<PathBuf>,
+    /// Which claims.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How verdicts are printed.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `meshcheck up`
+#[derive(Debug, Args)]
+pub struct Up {
+    /// Where the software comes from.
+    #[command(flatten)]
+    pub source: SourceOptions,
+}
+
+/// `meshcheck down`
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Only the cluster of this name [default: all that are ours and not in use]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// Which cluster, and what may be done to it.
+#[derive(Debug, Clone, Args)]
+pub struct Target {
+    /// The context of the kubeconfig [default: the cluster that `up` left, if there is one, else
+    /// the current context]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Allow probes that create objects: in a namespace of our own, labelled, removed afterwards
+    #[arg(long)]
+    pub active: bool,
+    /// Where Kiali is exposed, as a participant would open it [default: a port-forward with a
+    /// second hop in front]
+    #[arg(long, value_name = "URL")]
+    pub kiali_url: Option<String>,
+    /// The longest that any one look may take
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    pub timeout: Duration,
+    /// What must be found there.
+    #[command(flatten)]
+    pub source: SourceOptions,
+}
+
+/// `meshcheck check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+    /// Which claims.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How verdicts are printed.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `meshcheck record`
+#[derive(Debug, Args)]
+pub struct Record {
+    /// Which cluster.
+    #[command(flatten)]
+    pub target: Target,
+    /// The file to write (`.gz`: compressed)
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+}
+
+/// `meshcheck judge`
+#[derive(Debug, Args)]
+pub struct Judge {
+    /// The evidence, as `record` or `run --evidence` wrote it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Which claims.
+    #[command(flatten)]
+    pub selection: Selection,
+    /// How verdicts are printed.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `meshcheck claims`
+#[derive(Debug, Args)]
+pub struct Claims {
+    /// How verdicts are printed.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
+/// `meshcheck nextest-setup`
+#[derive(Debug, Args)]
+pub struct NextestSetup {
+    /// Where the software comes from.
+    #[command(flatten)]
+    pub source: SourceOptions,
+}
+
+fn parse_pattern(text: &str) -> Result<Pattern, String> {
+    text.parse::<Pattern>().map_err(|error| {
+        format!("{error}; `meshcheck claims` lists the claims, and `mesh`, `mesh::*` or `*redirected` would match some")
+    })
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.1 to 600 is needed".into()),
+    }
+}
