@@ -12,7 +12,7 @@ use crate::judgement::{Judgement, Verdict};
 pub const REPORT_SCHEMA: u32 = 1;
 
 /// The verdicts on one record of evidence. Serialised, it is the JSON that others script against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// The number of this layout, [`REPORT_SCHEMA`].
     pub schema: u32,
@@ -24,6 +24,18 @@ pub struct Report {
     pub totals: Totals,
     /// The claims, in the tutorial's order.
     pub claims: Vec<ClaimReport>,
+    /// How long each phase of the run took, where this report ends a run.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub phases: Vec<PhaseTime>,
+}
+
+/// How long a phase of a run took. Phases overlap: their sum is not the run's duration.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseTime {
+    /// `cluster`, `istio`, `kiali`, …, and `total`.
+    pub phase: String,
+    /// Seconds by the wall clock, to the millisecond.
+    pub seconds: f64,
 }
 
 /// The cluster that a report is about.
@@ -199,6 +211,7 @@ pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
         },
         totals: Totals::of(&claims),
         claims,
+        phases: Vec::new(),
     }
 }
 
@@ -249,6 +262,7 @@ mod tests {
             },
             totals,
             claims: Vec::new(),
+            phases: Vec::new(),
         };
         assert_eq!(report.exit_code(), code);
     }
