@@ -48,7 +48,7 @@ rewrite() {
     fi
 }
 
-without='if . == null then . else map_values(. - ["CAP_SYS_RESOURCE"]) end'
+without='if type == "object" then map_values(if type == "array" then . - ["CAP_SYS_RESOURCE"] else . end) else . end'
 case $subcommand in
     create | run | restore) rewrite "$bundle/config.json" ".process.capabilities |= ($without)" ;;
     exec) [ -n "$process" ] && rewrite "$process" ".capabilities |= ($without)" ;;

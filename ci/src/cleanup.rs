@@ -7,26 +7,27 @@
 use std::collections::BTreeMap;
 use std::process::exit;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal, kill};
 use nix::unistd::Pid;
 
 /// How long programs get to end after a signal.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 type Undo = Box<dyn FnOnce() + Send>;
 
-#[derive(Default)]
 struct Registry {
     next: u64,
     undo: BTreeMap<u64, Undo>,
     running: Vec<Pid>,
+    /// The thread that ends the program, once it does.
+    stopping: Option<ThreadId>,
 }
 
 static REGISTRY: Mutex<Registry> =
-    Mutex::new(Registry { next: 0, undo: BTreeMap::new(), running: Vec::new() });
+    Mutex::new(Registry { next: 0, undo: BTreeMap::new(), running: Vec::new(), stopping: None });
 static ENDED: Condvar = Condvar::new();
 
 fn registry() -> MutexGuard<'static, Registry> {
@@ -36,21 +37,16 @@ fn registry() -> MutexGuard<'static, Registry> {
 
 /// Something to undo: when this is dropped, or when a signal ends the program.
 #[must_use = "dropping it undoes the thing at once"]
-pub struct Cleanup(u64);
+pub(crate) struct Cleanup(u64);
 
 impl Cleanup {
     /// Registers what to do. It must not fail loudly: at that point nobody can act on it.
-    pub fn new(undo: impl FnOnce() + Send + 'static) -> Self {
+    pub(crate) fn new(undo: impl FnOnce() + Send + 'static) -> Self {
         let mut registry = registry();
         registry.next += 1;
         let id = registry.next;
         registry.undo.insert(id, Box::new(undo));
         Self(id)
-    }
-
-    /// Takes it back: nothing is left to undo.
-    pub fn disarm(self) {
-        registry().undo.remove(&self.0);
     }
 }
 
@@ -63,14 +59,30 @@ impl Drop for Cleanup {
     }
 }
 
+/// Once the program is being ended, holds every thread but the one that does it: nothing new is
+/// started, and no error of a program that was told to end is taken for the reason.
+pub(crate) fn gate() {
+    let stopping = registry().stopping;
+    if stopping.is_some_and(|stopper| stopper != thread::current().id()) {
+        loop {
+            thread::park();
+        }
+    }
+}
+
 /// A program that runs now and is told when xtask is told to stop.
-pub struct Running(Pid);
+pub(crate) struct Running(Pid);
 
 impl Running {
     /// Registers a child process by its id.
-    pub fn new(id: u32) -> Option<Self> {
+    pub(crate) fn new(id: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(id).ok()?);
-        registry().running.push(pid);
+        let mut registry = registry();
+        if registry.stopping.is_some_and(|stopper| stopper != thread::current().id()) {
+            // Started in the moment of the signal: it has missed the word.
+            let _ = kill(pid, Signal::SIGTERM);
+        }
+        registry.running.push(pid);
         Some(Self(pid))
     }
 }
@@ -79,6 +91,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         registry().running.retain(|pid| *pid != self.0);
         ENDED.notify_all();
+        gate();
     }
 }
 
@@ -86,7 +99,7 @@ impl Drop for Running {
 ///
 /// # Errors
 /// When the signals cannot be blocked or the thread cannot be started.
-pub fn watch() -> anyhow::Result<()> {
+pub(crate) fn watch() -> anyhow::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGINT);
     signals.add(Signal::SIGTERM);
@@ -102,7 +115,8 @@ pub fn watch() -> anyhow::Result<()> {
 
 fn stop(signal: Signal) -> ! {
     crate::out::say(format_args!("{signal}: cleaning up"));
-    let registry = registry();
+    let mut registry = registry();
+    registry.stopping = Some(thread::current().id());
     for pid in &registry.running {
         // On Ctrl-C the terminal has told them already; a second word does no harm.
         let _ = kill(*pid, Signal::SIGTERM);
@@ -136,12 +150,5 @@ mod tests {
         let (cleanup, done) = armed();
         drop(cleanup);
         assert!(done.load(Ordering::SeqCst));
-    }
-
-    #[test]
-    fn disarmed_does_nothing() {
-        let (cleanup, done) = armed();
-        cleanup.disarm();
-        assert!(!done.load(Ordering::SeqCst));
     }
 }

@@ -9,21 +9,21 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cleanup::Running;
+use crate::cleanup::{Running, gate};
 
 /// How many lines of a failed program's output an error message shows.
 const LAST_LINES: usize = 25;
 
 /// A program with its arguments, ready to run.
 #[derive(Debug)]
-pub struct Program {
+pub(crate) struct Program {
     command: Command,
     shown: String,
 }
 
 impl Program {
     /// Starts describing a call of `name`, looked up on `PATH`.
-    pub fn new(name: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(name: impl AsRef<OsStr>) -> Self {
         let shown = Path::new(name.as_ref())
             .file_name()
             .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
@@ -34,7 +34,7 @@ impl Program {
 
     /// Adds one argument.
     #[must_use]
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         // Writing to a String does not fail.
         let _ = write!(self.shown, " {}", argument.as_ref().to_string_lossy());
         self.command.arg(argument);
@@ -43,20 +43,20 @@ impl Program {
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
         arguments.into_iter().fold(self, Self::arg)
     }
 
     /// Sets an environment variable.
     #[must_use]
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
     /// Runs in this directory.
     #[must_use]
-    pub fn dir(mut self, dir: &Path) -> Self {
+    pub(crate) fn dir(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self
     }
@@ -65,9 +65,9 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started or does not succeed; the message has its last output.
-    pub fn read(mut self) -> Result<String> {
+    pub(crate) fn read(mut self) -> Result<String> {
         let child = self.spawn(Stdio::piped(), Stdio::piped())?;
-        let (status, stdout, stderr) = finish(child, |_| Ok(()))?;
+        let (status, stdout, stderr) = finish(child, |_| ())?;
         let stdout = String::from_utf8_lossy(&stdout).trim().to_owned();
         self.judge(status, &stderr, &stdout)?;
         Ok(stdout)
@@ -77,7 +77,7 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started or does not succeed; the message has its last output.
-    pub fn run(self) -> Result<()> {
+    pub(crate) fn run(self) -> Result<()> {
         self.read().map(drop)
     }
 
@@ -85,46 +85,40 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started or fed, or does not succeed; the message has its last output.
-    pub fn feed(mut self, feed: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    pub(crate) fn feed(mut self, feed: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         self.command.stdin(Stdio::piped());
         let child = self.spawn(Stdio::piped(), Stdio::piped())?;
-        let mut fed = Ok(());
+        let mut outcome = Ok(());
         let (status, stdout, stderr) = finish(child, |stdin| {
-            fed = feed(stdin);
-            Ok(())
+            outcome = feed(stdin);
         })?;
         // A program that fails stops reading: its own message is the one that explains.
         self.judge(status, &stderr, &String::from_utf8_lossy(&stdout))?;
-        fed.with_context(|| format!("writing to `{}`", self.shown))
+        outcome.with_context(|| format!("writing to `{}`", self.shown))
     }
 
     /// Runs it with its output going to our stderr as it comes.
     ///
     /// # Errors
     /// When it cannot be started or does not succeed.
-    pub fn show(mut self) -> Result<()> {
-        let status = self.status_shown()?;
+    pub(crate) fn show(mut self) -> Result<()> {
+        let mut child = self.spawn(Stdio::from(io::stderr()), Stdio::inherit())?;
+        let status = {
+            let _running = Running::new(child.id());
+            child.wait().with_context(|| format!("waiting for `{}`", self.shown))?
+        };
         self.judge(status, &[], "")
     }
 
-    /// Runs it with its output going to our stderr as it comes, and hands out how it ended.
-    ///
-    /// # Errors
-    /// When it cannot be started.
-    pub fn status_shown(&mut self) -> Result<ExitStatus> {
-        let mut child = self.spawn(Stdio::from(io::stderr()), Stdio::inherit())?;
-        let _running = Running::new(child.id());
-        child.wait().with_context(|| format!("waiting for `{}`", self.shown))
-    }
-
     /// Whether it runs and succeeds. Its output is thrown away.
-    pub fn succeeds(mut self) -> bool {
+    pub(crate) fn succeeds(mut self) -> bool {
         self.spawn(Stdio::null(), Stdio::null())
-            .and_then(|child| finish(child, |_| Ok(())))
+            .and_then(|child| finish(child, |_| ()))
             .is_ok_and(|(status, ..)| status.success())
     }
 
     fn spawn(&mut self, stdout: Stdio, stderr: Stdio) -> Result<Child> {
+        gate();
         self.command.stdout(stdout).stderr(stderr).spawn().with_context(|| {
             format!("starting `{}` (is it installed? `cargo xtask setup` checks)", self.shown)
         })
@@ -149,21 +143,22 @@ impl Program {
 /// Reads both outputs while `feed` writes the input, then waits.
 fn finish(
     mut child: Child,
-    feed: impl FnOnce(&mut dyn Write) -> Result<()>,
+    feed: impl FnOnce(&mut dyn Write),
 ) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
     let _running = Running::new(child.id());
     let stdout = child.stdout.take();
     let stderr = child.stderr.take();
     let stdin = child.stdin.take();
-    let (stdout, stderr, fed) = thread::scope(|scope| {
+    let (stdout, stderr) = thread::scope(|scope| {
         let stdout = scope.spawn(|| read_all(stdout));
         let stderr = scope.spawn(|| read_all(stderr));
         // Closed by being dropped, so that the program sees the end of its input.
-        let fed = stdin.map_or(Ok(()), |mut stdin| feed(&mut stdin));
-        (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default(), fed)
+        if let Some(mut stdin) = stdin {
+            feed(&mut stdin);
+        }
+        (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
     });
     let status = child.wait().context("waiting for a program")?;
-    fed?;
     Ok((status, stdout, stderr))
 }
 
@@ -201,10 +196,13 @@ mod tests {
 
     #[test]
     fn input_is_fed() {
-        Program::new("grep").arg("-q").arg("needle").feed(|stdin| {
-            stdin.write_all(b"hay\nneedle\n")?;
-            Ok(())
-        })
-        .unwrap();
+        Program::new("grep")
+            .arg("-q")
+            .arg("needle")
+            .feed(|stdin| {
+                stdin.write_all(b"hay\nneedle\n")?;
+                Ok(())
+            })
+            .unwrap();
     }
 }

@@ -31,7 +31,10 @@ enum Task {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    match cleanup::watch().and_then(|()| run(arguments.task)) {
+    let outcome = cleanup::watch().and_then(|()| run(arguments.task));
+    // After a signal the exit code is the signal's, not this one.
+    cleanup::gate();
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             out::say(format_args!("error: {error:#}"));
@@ -44,7 +47,7 @@ fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup(options) => setup::run(&options),
         Task::Lab(options) => {
-            setup::ensure(setup::Scope::Lab)?;
+            setup::ensure(&[setup::Scope::Lab])?;
             let bundle = lab::ensure(&options)?;
             out::result(bundle.display())?;
             Ok(())

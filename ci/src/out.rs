@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 /// Tells the user something: one line on stderr.
-pub fn say(message: impl fmt::Display) {
+pub(crate) fn say(message: impl fmt::Display) {
     // A closed stderr is no reason to stop building.
     let _ = writeln!(io::stderr().lock(), "{message}");
 }
@@ -14,12 +14,12 @@ pub fn say(message: impl fmt::Display) {
 ///
 /// # Errors
 /// When stdout cannot be written.
-pub fn result(line: impl fmt::Display) -> io::Result<()> {
+pub(crate) fn result(line: impl fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }
 
 /// A duration as people read it: `0.4 s`, `12 s`, `3 min 05 s`.
-pub fn elapsed(time: Duration) -> String {
+pub(crate) fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..10 => format!("{:.1} s", time.as_secs_f64()),
@@ -29,7 +29,7 @@ pub fn elapsed(time: Duration) -> String {
 }
 
 /// A size as people read it: `812 kB`, `1.4 GB`.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const KILO: u64 = 1000;
     match bytes {
         0..KILO => format!("{bytes} B"),

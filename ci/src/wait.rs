@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 ///
 /// # Errors
 /// When the ceiling is reached; the message has `what` and the last state.
-pub fn until<T>(
+pub(crate) fn until<T>(
     what: &str,
     pause: Duration,
     ceiling: Duration,

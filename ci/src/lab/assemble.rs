@@ -33,7 +33,7 @@ const NODE_FILES: &str = "files/images/base/files";
 ///
 /// # Errors
 /// When an input cannot be read.
-pub fn key(istio: &Istio, go: &str) -> Result<Key> {
+pub(crate) fn key(istio: &Istio, go: &str) -> Result<Key> {
     let mut key = KeyBuilder::new("lab").with("recipe", RECIPE).with("architecture", ARCHITECTURE);
     for build in go_builds(istio) {
         key = key.with(build.name, pieces::go_key(&build, go)?.full());
@@ -62,7 +62,7 @@ fn go_builds(istio: &Istio) -> [GoBuild; 8] {
 ///
 /// # Errors
 /// When a part fails; the others are kept.
-pub fn build(
+pub(crate) fn build(
     store: &Store,
     istio: &Istio,
     go: &str,
@@ -163,12 +163,13 @@ fn write(
     for (from, to) in copies {
         fs::copy(&from, dir.join(to)).with_context(|| format!("copying `{}`", from.display()))?;
     }
-    let built = |build: &GoBuild| format!("Go module {} {}, built with {go}", build.module, build.version);
-    let inside =
-        |build: &GoBuild, file: &str| format!("Go module {} {}, {file}", build.module, build.version);
-    let version = |name: &str| {
-        package_version(&pieces.node, name).map(|version| format!("{name} {version}"))
+    let built =
+        |build: &GoBuild| format!("Go module {} {}, built with {go}", build.module, build.version);
+    let inside = |build: &GoBuild, file: &str| {
+        format!("Go module {} {}, {file}", build.module, build.version)
     };
+    let version =
+        |name: &str| package_version(&pieces.node, name).map(|version| format!("{name} {version}"));
     let node = format!(
         "Debian {} packages ({}, {}, {}), the files of kind's nodes ({} {}), Kubernetes {} and all images of this bundle",
         NODE.suite,
@@ -188,9 +189,21 @@ fn write(
     add("kubectl", Role::Program, "bin/kubectl", KUBERNETES.version, &built(&KUBERNETES))?;
     add("node-image", Role::Image, "images/node.tar", KUBERNETES.version, &node)?;
     add("registry-image", Role::Image, "images/registry.tar", REGISTRY.version, &built(&REGISTRY))?;
-    add("kind-config", Role::Config, "kind.yaml", KIND.version, &format!("this repository, {KIND_CONFIG}"))?;
+    add(
+        "kind-config",
+        Role::Config,
+        "kind.yaml",
+        KIND.version,
+        &format!("this repository, {KIND_CONFIG}"),
+    )?;
     let metallb = inside(&METALLB, MANIFEST_METALLB.trim_start_matches("files/"));
-    add("metallb-manifest", Role::Manifest, "manifests/metallb-native.yaml", METALLB.version, &metallb)?;
+    add(
+        "metallb-manifest",
+        Role::Manifest,
+        "manifests/metallb-native.yaml",
+        METALLB.version,
+        &metallb,
+    )?;
     let kiali = inside(&istio.build, MANIFEST_KIALI.trim_start_matches("files/"));
     add("kiali-manifest", Role::Manifest, "manifests/kiali.yaml", istio.kiali.version, &kiali)?;
     let names = workload.iter().flat_map(|image| &image.references);
@@ -214,9 +227,7 @@ fn write(
             archive: "node-image".to_owned(),
             kind_config: "kind-config".to_owned(),
         },
-        images: names
-            .map(|name| ImageName { reference: name.clone(), archive: None })
-            .collect(),
+        images: names.map(|name| ImageName { reference: name.clone(), archive: None }).collect(),
         install: Install {
             profile: "default".to_owned(),
             set: istio.install.iter().map(|&option| option.to_owned()).collect(),

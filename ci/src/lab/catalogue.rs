@@ -1,38 +1,40 @@
 //! The images of the lab: which names, which files, how they run.
 
 use super::image::{Entry, Image, Layer, Settings};
-use super::recipe::{COREDNS, ETCD_TAG, HTTP_ECHO, HUB, Istio, KUBERNETES, METALLB, PAUSE_TAG, REGISTRY};
+use super::recipe::{
+    COREDNS, ETCD_TAG, HTTP_ECHO, HUB, Istio, KUBERNETES, METALLB, PAUSE_TAG, REGISTRY,
+};
 use super::sources;
 use super::store::Piece;
 
 /// Every intermediate part, made.
-pub struct Pieces {
+pub(crate) struct Pieces {
     /// Kubernetes' programs.
-    pub kubernetes: Piece,
+    pub(crate) kubernetes: Piece,
     /// etcd.
-    pub etcd: Piece,
+    pub(crate) etcd: Piece,
     /// `CoreDNS`.
-    pub coredns: Piece,
+    pub(crate) coredns: Piece,
     /// kind and its nodes' files.
-    pub kind: Piece,
+    pub(crate) kind: Piece,
     /// Istio's programs and files.
-    pub istio: Piece,
+    pub(crate) istio: Piece,
     /// Kiali's server.
-    pub kiali: Piece,
+    pub(crate) kiali: Piece,
     /// MetalLB's programs and manifest.
-    pub metallb: Piece,
+    pub(crate) metallb: Piece,
     /// The demo's backend.
-    pub http_echo: Piece,
+    pub(crate) http_echo: Piece,
     /// The registry for tests.
-    pub registry: Piece,
+    pub(crate) registry: Piece,
     /// Envoy.
-    pub envoy: Piece,
+    pub(crate) envoy: Piece,
     /// The pause program.
-    pub pause: Piece,
+    pub(crate) pause: Piece,
     /// The nodes' file tree.
-    pub node: Piece,
+    pub(crate) node: Piece,
     /// The file tree that some workload images stand on.
-    pub tools: Piece,
+    pub(crate) tools: Piece,
 }
 
 /// An image of single programs without a file tree.
@@ -54,12 +56,15 @@ impl Pieces {
     }
 
     /// What nodes are made from, before images are put into it.
-    pub fn node_base(&self, reference: String) -> Image {
+    pub(crate) fn node_base(&self, reference: String) -> Image {
         let program = |name: &str| {
             Entry::program(self.kubernetes.path(&format!("bin/{name}")), &format!("usr/bin/{name}"))
         };
-        let version =
-            Entry::Text { text: KUBERNETES.version.to_owned(), to: "kind/version".to_owned(), mode: 0o644 };
+        let version = Entry::Text {
+            text: KUBERNETES.version.to_owned(),
+            to: "kind/version".to_owned(),
+            mode: 0o644,
+        };
         Image {
             references: vec![reference],
             settings: Settings {
@@ -69,13 +74,18 @@ impl Pieces {
             },
             layers: vec![
                 Layer::Tar(self.node.path("root.tar")),
-                Layer::Entries(vec![program("kubeadm"), program("kubelet"), program("kubectl"), version]),
+                Layer::Entries(vec![
+                    program("kubeadm"),
+                    program("kubelet"),
+                    program("kubectl"),
+                    version,
+                ]),
             ],
         }
     }
 
     /// What kubeadm needs.
-    pub fn kubernetes_images(&self) -> Vec<Image> {
+    pub(crate) fn kubernetes_images(&self) -> Vec<Image> {
         let place = |name: &str| (format!("bin/{name}"), format!("usr/local/bin/{name}"));
         let plain = |name: &str| {
             let (from, to) = place(name);
@@ -114,7 +124,7 @@ impl Pieces {
     }
 
     /// What runs in the tutorial's cluster.
-    pub fn workload_images(&self, istio: &Istio, curl: &str) -> Vec<Image> {
+    pub(crate) fn workload_images(&self, istio: &Istio, curl: &str) -> Vec<Image> {
         let console = sources().join("kiali").join("index.html");
         let metallb = |name: &str| {
             bare(
@@ -197,20 +207,20 @@ impl Pieces {
         }
         entries.push(template("envoy_bootstrap", "envoy_bootstrap_tmpl"));
         entries.push(template("gcp_envoy_bootstrap", "gcp_envoy_bootstrap_tmpl"));
-        let start = programs.first().map_or_else(String::new, |program| format!("/{}", place(program)));
+        let start =
+            programs.first().map_or_else(String::new, |program| format!("/{}", place(program)));
         let settings = Settings { user: user.to_owned(), ..entrypoint(&start) };
         self.on_tools(format!("{HUB}/{name}:{}", istio.version), settings, entries)
     }
 
     /// A registry for tests, on port 5000, that keeps nothing when its container goes.
-    pub fn registry_image(&self) -> Image {
-        let mut settings = Settings {
+    pub(crate) fn registry_image(&self) -> Image {
+        let settings = Settings {
             command: vec!["serve".to_owned(), "/etc/distribution/config.yml".to_owned()],
             // Its default is to look for a collector of traces.
             env: vec!["OTEL_TRACES_EXPORTER=none".to_owned()],
             ..entrypoint("/registry")
         };
-        settings.dir = "/".to_owned();
         let tag = REGISTRY.version.trim_start_matches('v');
         bare(
             format!("docker.io/library/registry:{tag}"),

@@ -11,7 +11,7 @@ use tar::{Builder, EntryType, Header};
 
 /// Something in a layer that is made of single files.
 #[derive(Debug, Clone)]
-pub enum Entry {
+pub(crate) enum Entry {
     /// A directory.
     Dir {
         /// Where, without a leading `/`.
@@ -37,30 +37,23 @@ pub enum Entry {
         /// Its permissions.
         mode: u32,
     },
-    /// A symbolic link.
-    Link {
-        /// Where, without a leading `/`.
-        to: String,
-        /// What it points to.
-        target: String,
-    },
 }
 
 impl Entry {
     /// A program at that place.
-    pub fn program(from: PathBuf, to: &str) -> Self {
+    pub(crate) fn program(from: PathBuf, to: &str) -> Self {
         Self::File { from, to: to.to_owned(), mode: 0o755 }
     }
 
     /// A file that all can read at that place.
-    pub fn file(from: PathBuf, to: &str) -> Self {
+    pub(crate) fn file(from: PathBuf, to: &str) -> Self {
         Self::File { from, to: to.to_owned(), mode: 0o644 }
     }
 }
 
 /// A layer of an image.
 #[derive(Debug, Clone)]
-pub enum Layer {
+pub(crate) enum Layer {
     /// A whole file tree in a tar archive.
     Tar(PathBuf),
     /// Single files.
@@ -69,30 +62,30 @@ pub enum Layer {
 
 /// What an image says about running it: the part of its configuration that we set.
 #[derive(Debug, Clone, Default)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The program, if one is always run.
-    pub entrypoint: Vec<String>,
+    pub(crate) entrypoint: Vec<String>,
     /// Its default arguments, or the default program.
-    pub command: Vec<String>,
+    pub(crate) command: Vec<String>,
     /// Environment variables, `NAME=value`.
-    pub env: Vec<String>,
+    pub(crate) env: Vec<String>,
     /// User, by number.
-    pub user: String,
+    pub(crate) user: String,
     /// Working directory.
-    pub dir: String,
+    pub(crate) dir: String,
     /// The signal that stops it, if not SIGTERM.
-    pub stop_signal: Option<String>,
+    pub(crate) stop_signal: Option<String>,
 }
 
 /// An image to write.
 #[derive(Debug, Clone)]
-pub struct Image {
+pub(crate) struct Image {
     /// All of its names.
-    pub references: Vec<String>,
+    pub(crate) references: Vec<String>,
     /// How to run it.
-    pub settings: Settings,
+    pub(crate) settings: Settings,
     /// Its layers, lowest first.
-    pub layers: Vec<Layer>,
+    pub(crate) layers: Vec<Layer>,
 }
 
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -102,7 +95,7 @@ impl Image {
     ///
     /// # Errors
     /// When a layer cannot be read or the archive cannot be written.
-    pub fn write(&self, scratch: &Path, out: &mut dyn Write) -> Result<()> {
+    pub(crate) fn write(&self, scratch: &Path, out: &mut dyn Write) -> Result<()> {
         let mut layers = Vec::new();
         for layer in &self.layers {
             let (digest, file) = match layer {
@@ -116,7 +109,8 @@ impl Image {
         }
         let config = self.config(layers.iter().map(|(digest, _)| digest.as_str())).to_string();
         let config_name = format!("{}.json", sha256_hex(config.as_bytes()));
-        let names: Vec<_> = layers.iter().map(|(digest, _)| format!("{digest}/layer.tar")).collect();
+        let names: Vec<_> =
+            layers.iter().map(|(digest, _)| format!("{digest}/layer.tar")).collect();
         let manifest =
             json!([{ "Config": config_name, "RepoTags": self.references, "Layers": names }]);
         let mut archive = Builder::new(out);
@@ -163,7 +157,7 @@ impl Image {
 }
 
 /// This machine's architecture, as images and Go call it.
-pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
 
 /// Writes a layer of single files into an unnamed file; hands out its digest too.
 fn write_layer(entries: &[Entry], scratch: &Path) -> Result<(String, File)> {
@@ -182,10 +176,6 @@ fn write_layer(entries: &[Entry], scratch: &Path) -> Result<(String, File)> {
             }
             Entry::Text { text, to, mode } => {
                 append(&mut archive, to, *mode, text.len() as u64, text.as_bytes())?;
-            }
-            Entry::Link { to, target } => {
-                let mut header = header(EntryType::Symlink, 0o777, 0);
-                archive.append_link(&mut header, to, target)?;
             }
         }
     }
@@ -249,7 +239,6 @@ mod tests {
             layers: vec![Layer::Entries(vec![
                 Entry::Dir { to: "tmp".to_owned(), mode: 0o1777 },
                 Entry::program(program, "program"),
-                Entry::Link { to: "link".to_owned(), target: "program".to_owned() },
             ])],
         }
     }

@@ -11,17 +11,17 @@ const SHORT: usize = 12;
 
 /// Collects the inputs of something that is built.
 #[derive(Default)]
-pub struct KeyBuilder(Sha256Hex);
+pub(crate) struct KeyBuilder(Sha256Hex);
 
 impl KeyBuilder {
     /// Starts with what is being built.
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::default().with("name", name)
     }
 
     /// Adds an input. Lengths are part of it, so that no two lists of inputs look alike.
     #[must_use]
-    pub fn with(mut self, label: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, label: &str, value: &str) -> Self {
         for text in [label, value] {
             self.0.update(&(text.len() as u64).to_le_bytes());
             self.0.update(text.as_bytes());
@@ -31,7 +31,7 @@ impl KeyBuilder {
 
     /// Adds all inputs of a list, in its order.
     #[must_use]
-    pub fn with_all<V: AsRef<str>>(
+    pub(crate) fn with_all<V: AsRef<str>>(
         self,
         label: &str,
         values: impl IntoIterator<Item = V>,
@@ -43,7 +43,7 @@ impl KeyBuilder {
     ///
     /// # Errors
     /// When something cannot be read.
-    pub fn with_files(self, path: &Path) -> Result<Self> {
+    pub(crate) fn with_files(self, path: &Path) -> Result<Self> {
         let reading = || format!("reading the build input `{}`", path.display());
         if !path.is_dir() {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -61,23 +61,23 @@ impl KeyBuilder {
     }
 
     /// The key.
-    pub fn finish(self) -> Key {
+    pub(crate) fn finish(self) -> Key {
         Key(self.0.finish())
     }
 }
 
 /// A key: SHA-256 over the inputs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key(String);
+pub(crate) struct Key(String);
 
 impl Key {
     /// All of it.
-    pub fn full(&self) -> &str {
+    pub(crate) fn full(&self) -> &str {
         &self.0
     }
 
     /// The part of it that names directories.
-    pub fn short(&self) -> &str {
+    pub(crate) fn short(&self) -> &str {
         &self.0[..SHORT]
     }
 }

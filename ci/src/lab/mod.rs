@@ -28,10 +28,10 @@ use store::Store;
 
 /// Which lab bundle.
 #[derive(Debug, Clone, Default, Args)]
-pub struct Options {
+pub(crate) struct Options {
     /// The Istio version inside [default: the newest that package registries serve].
     #[arg(long, value_name = "VERSION")]
-    pub istio: Option<String>,
+    pub(crate) istio: Option<String>,
 }
 
 /// Where this crate keeps what goes into builds: Go modules, scripts, configurations.
@@ -50,7 +50,7 @@ fn repository() -> &'static Path {
 ///
 /// # Errors
 /// When a part cannot be built; what is complete by then is kept.
-pub fn ensure(options: &Options) -> Result<PathBuf> {
+pub(crate) fn ensure(options: &Options) -> Result<PathBuf> {
     let start = Instant::now();
     let istio = choose(options.istio.as_deref())?;
     let cache = cache_dir().context(

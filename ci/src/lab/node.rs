@@ -15,7 +15,7 @@ use crate::wait;
 /// The label of our containers, so that leftovers are found and nothing else is touched.
 const LABEL: &str = "meshcheck.lab";
 const PAUSE: Duration = Duration::from_millis(100);
-const CEILING: Duration = Duration::from_secs(60);
+const CEILING: Duration = Duration::from_mins(1);
 
 fn docker(arguments: &[&str]) -> Program {
     Program::new("docker").args(arguments)
@@ -26,21 +26,28 @@ fn docker(arguments: &[&str]) -> Program {
 ///
 /// # Errors
 /// When the engine does not answer.
-pub fn remove_leftovers(owner: &str) -> Result<()> {
+pub(crate) fn remove_leftovers(owner: &str) -> Result<()> {
+    let removed = remove_containers(owner)?;
+    if removed > 0 {
+        say(format_args!("containers of an earlier build: {removed} removed"));
+    }
+    Ok(())
+}
+
+fn remove_containers(owner: &str) -> Result<usize> {
     let filter = format!("label={LABEL}={owner}");
     let found = docker(&["ps", "--all", "--quiet", "--filter", &filter]).read()?;
     for container in found.lines() {
-        say(format_args!("removing the container {container}, left by an earlier build"));
         docker(&["rm", "--force", "--volumes", container]).run()?;
     }
-    Ok(())
+    Ok(found.lines().count())
 }
 
 /// Loads an image into the engine.
 ///
 /// # Errors
 /// When the engine refuses it.
-pub fn load(image: &Image, scratch: &Path) -> Result<()> {
+pub(crate) fn load(image: &Image, scratch: &Path) -> Result<()> {
     docker(&["load", "--quiet"]).feed(|stdin| image.write(scratch, stdin))
 }
 
@@ -49,7 +56,7 @@ pub fn load(image: &Image, scratch: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When the engine or the containerd inside fails; the container is removed in any case.
-pub fn bake(
+pub(crate) fn bake(
     owner: &str,
     base: &Image,
     images: &[Image],
@@ -64,12 +71,14 @@ pub fn bake(
     let base_name = base_reference.clone();
     let _untag = Cleanup::new(move || drop(docker(&["rmi", &base_name]).run()));
     let label = format!("{LABEL}={owner}");
-    let container = docker(&["run", "--detach", "--privileged", "--network=none", "--label", &label])
-        .args(["--entrypoint=sleep", base_reference, "infinity"])
-        .read()
-        .context("starting the container that images are put into")?;
-    let id = container.clone();
-    let _remove = Cleanup::new(move || drop(docker(&["rm", "--force", "--volumes", &id]).run()));
+    // By its label: a signal may come before its name is known.
+    let whose = owner.to_owned();
+    let _remove = Cleanup::new(move || drop(remove_containers(&whose)));
+    let container =
+        docker(&["run", "--detach", "--privileged", "--network=none", "--label", &label])
+            .args(["--entrypoint=sleep", base_reference, "infinity"])
+            .read()
+            .context("starting the container that images are put into")?;
 
     let containerd = Containerd { container: &container };
     containerd.start()?;
@@ -86,7 +95,11 @@ pub fn bake(
         .context("committing the node image")?;
     say(format_args!("node image: committed in {}", elapsed(start.elapsed())));
     let start = Instant::now();
-    docker(&["save", "--output"]).arg(archive).arg(reference).run().context("saving the node image")?;
+    docker(&["save", "--output"])
+        .arg(archive)
+        .arg(reference)
+        .run()
+        .context("saving the node image")?;
     say(format_args!("node image: saved in {}", elapsed(start.elapsed())));
     Ok(())
 }
@@ -95,7 +108,7 @@ pub fn bake(
 ///
 /// # Errors
 /// When the archive is not in `docker save` form.
-pub fn image_id(archive: &Path) -> Result<String> {
+pub(crate) fn image_id(archive: &Path) -> Result<String> {
     let reading = || format!("reading `{}`", archive.display());
     let mut tar = tar::Archive::new(File::open(archive).with_context(reading)?);
     for entry in tar.entries_with_seek().with_context(reading)? {
@@ -145,10 +158,13 @@ impl Containerd<'_> {
 
     /// All names have to be there: importing a broken archive can succeed without any.
     fn check(&self, images: &[Image]) -> Result<()> {
-        let listed = self.exec(&["ctr", "--namespace=k8s.io", "images", "list", "--quiet"]).read()?;
+        let listed =
+            self.exec(&["ctr", "--namespace=k8s.io", "images", "list", "--quiet"]).read()?;
         for reference in images.iter().flat_map(|image| &image.references) {
             if !listed.lines().any(|line| line == reference) {
-                bail!("{reference} is not in the node image after its import; there are:\n{listed}");
+                bail!(
+                    "{reference} is not in the node image after its import; there are:\n{listed}"
+                );
             }
         }
         Ok(())

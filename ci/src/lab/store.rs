@@ -7,34 +7,37 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::sha256_file;
 use serde::{Deserialize, Serialize};
 
 use super::key::Key;
+use crate::cleanup::Cleanup;
 use crate::out::{elapsed, say};
 
 /// The file that lists a part's files; written last.
 const SUMS: &str = "sums.json";
 
 /// Where intermediate parts are kept.
-#[derive(Debug, Clone)]
-pub struct Store {
+pub(crate) struct Store {
     parts: PathBuf,
     temporary: PathBuf,
+    _cleanup: Cleanup,
 }
 
 /// An intermediate part: complete and compared with its checksums in this run.
 #[derive(Debug, Clone)]
-pub struct Piece {
+pub(crate) struct Piece {
     dir: PathBuf,
 }
 
 impl Piece {
     /// One of its files.
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 }
@@ -53,16 +56,18 @@ impl Store {
     ///
     /// # Errors
     /// When the directories cannot be made.
-    pub fn open(root: &Path) -> Result<Self> {
-        let store = Self { parts: root.join("parts"), temporary: root.join("unfinished") };
-        if store.temporary.exists() {
-            fs::remove_dir_all(&store.temporary)
-                .with_context(|| format!("removing `{}`", store.temporary.display()))?;
+    pub(crate) fn open(root: &Path) -> Result<Self> {
+        let (parts, temporary) = (root.join("parts"), root.join("unfinished"));
+        if temporary.exists() {
+            fs::remove_dir_all(&temporary)
+                .with_context(|| format!("removing `{}`", temporary.display()))?;
         }
-        for dir in [&store.parts, &store.temporary] {
+        for dir in [&parts, &temporary] {
             fs::create_dir_all(dir).with_context(|| format!("making `{}`", dir.display()))?;
         }
-        Ok(store)
+        let unfinished = temporary.clone();
+        let cleanup = Cleanup::new(move || drop(fs::remove_dir_all(unfinished)));
+        Ok(Self { parts, temporary, _cleanup: cleanup })
     }
 
     /// A directory for work in progress. It is removed when it is dropped, and at the next start
@@ -70,9 +75,13 @@ impl Store {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn scratch(&self) -> Result<tempfile::TempDir> {
+    pub(crate) fn scratch(&self) -> Result<tempfile::TempDir> {
         tempfile::tempdir_in(&self.temporary)
             .with_context(|| format!("making a directory in `{}`", self.temporary.display()))
+    }
+
+    fn place(&self, name: &str, key: &Key) -> PathBuf {
+        self.parts.join(format!("{name}-{}", key.short()))
     }
 
     /// The part `name` under `key`: from the cache where it is there and intact, else `build`
@@ -80,24 +89,26 @@ impl Store {
     ///
     /// # Errors
     /// When building or storing it fails.
-    pub fn get(
+    pub(crate) fn get(
         &self,
         name: &str,
         key: &Key,
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Piece> {
-        let dir = self.parts.join(format!("{name}-{}", key.short()));
+        let dir = self.place(name, key);
         if dir.exists() {
             match check(&dir) {
                 Ok(()) => return Ok(Piece { dir }),
-                Err(damage) => say(format_args!("{name}: the cached part is damaged ({damage:#}): building it again")),
+                Err(damage) => say(format_args!(
+                    "{name}: the cached part is damaged ({damage:#}): building it again"
+                )),
             }
             fs::remove_dir_all(&dir).with_context(|| format!("removing `{}`", dir.display()))?;
         }
         let start = Instant::now();
         say(format_args!("{name}: building"));
         let scratch = self.scratch()?;
-        build(scratch.path()).with_context(|| format!("building {name}"))?;
+        reporting(name, || build(scratch.path())).with_context(|| format!("building {name}"))?;
         seal(scratch.path())?;
         let made = scratch.keep();
         fs::rename(&made, &dir)
@@ -105,6 +116,25 @@ impl Store {
         say(format_args!("{name}: built in {}", elapsed(start.elapsed())));
         Ok(Piece { dir })
     }
+}
+
+/// How often a long build says that it is still at it.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// Says from time to time that `work` is still going on.
+fn reporting<T>(name: &str, work: impl FnOnce() -> T) -> T {
+    let start = Instant::now();
+    let (done, ended) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            while ended.recv_timeout(HEARTBEAT) == Err(RecvTimeoutError::Timeout) {
+                say(format_args!("{name}: still building ({})", elapsed(start.elapsed())));
+            }
+        });
+        let result = work();
+        drop(done);
+        result
+    })
 }
 
 /// Writes the checksums of all files beside them.
@@ -208,13 +238,15 @@ mod tests {
         assert!(format!("{:#}", failed.unwrap_err()).contains("building part: half-way"));
         assert_eq!(fs::read_dir(root.path().join("parts")).unwrap().count(), 0);
         assert_eq!(fs::read_dir(root.path().join("unfinished")).unwrap().count(), 0);
+        drop(store);
+        assert!(!root.path().join("unfinished").exists());
     }
 
     #[test]
     fn leftovers_of_a_killed_build_are_removed() {
-        let (root, _, _) = store();
-        fs::create_dir(root.path().join("unfinished/half")).unwrap();
-        Store::open(root.path()).unwrap();
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir_all(root.path().join("unfinished/half")).unwrap();
+        let _store = Store::open(root.path()).unwrap();
         assert_eq!(fs::read_dir(root.path().join("unfinished")).unwrap().count(), 0);
     }
 }

@@ -22,7 +22,7 @@ struct Look {
 type Looks = BTreeMap<String, Look>;
 
 /// Whether the bundle is there and is what its manifest says. Damage is reported.
-pub fn intact(dir: &Path, root: &Path) -> bool {
+pub(crate) fn intact(dir: &Path, root: &Path) -> bool {
     if !dir.exists() {
         return false;
     }
@@ -48,7 +48,7 @@ pub fn intact(dir: &Path, root: &Path) -> bool {
 ///
 /// # Errors
 /// When it cannot be read, or the record cannot be written.
-pub fn record(dir: &Path, root: &Path) -> Result<()> {
+pub(crate) fn record(dir: &Path, root: &Path) -> Result<()> {
     write(dir, root, &looks(&Bundle::open(dir)?)?)
 }
 
