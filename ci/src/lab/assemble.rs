@@ -2,61 +2,27 @@
 
 use std::fs;
 use std::path::Path;
-use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 use meshcheck_bundle::{
     Image as ImageName, Install, IstioBuild, KialiBuild, Manifest, NodeImage, Origin, Role, SCHEMA,
     Writer,
 };
 
 use super::catalogue::Pieces;
-use super::image::{ARCHITECTURE, Image};
-use super::key::{Key, KeyBuilder};
+use super::image::Image;
+use super::key::Key;
+use super::plan::Plan;
 use super::recipe::{
-    COREDNS, ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KUBERNETES, METALLB, NODE, RECIPE,
-    REGISTRY, TOOLS,
+    ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KUBERNETES, METALLB, NODE, REGISTRY, TOOLS,
 };
 use super::store::{Piece, Store};
-use super::{node, pieces, repository};
+use super::{KIND_CONFIG, node, repository};
 use crate::out::{elapsed, say, size};
 
-/// The kind configuration of lab clusters, in the repository.
-const KIND_CONFIG: &str = "kind-config/lab.yaml";
 const MANIFEST_METALLB: &str = "files/config/manifests/metallb-native.yaml";
 const MANIFEST_KIALI: &str = "files/samples/addons/kiali.yaml";
-/// Where kind's module keeps the files of its nodes.
-const NODE_FILES: &str = "files/images/base/files";
-
-/// The key of the whole bundle: of everything that goes into it.
-///
-/// # Errors
-/// When an input cannot be read.
-pub(crate) fn key(istio: &Istio, go: &str) -> Result<Key> {
-    let mut key = KeyBuilder::new("lab").with("recipe", RECIPE).with("architecture", ARCHITECTURE);
-    for build in go_builds(istio) {
-        key = key.with(build.name, pieces::go_key(&build, go)?.full());
-    }
-    let kind = pieces::go_key(&KIND, go)?;
-    Ok(key
-        .with("istio version", istio.version)
-        .with("kiali image", istio.kiali_image)
-        .with_all("install", istio.install)
-        .with("kind", kind.full())
-        .with("envoy", pieces::envoy_key().full())
-        .with("pause", pieces::pause_key()?.full())
-        .with("node", pieces::tree_key(&NODE, Some(&kind))?.full())
-        .with("tools", pieces::tree_key(&TOOLS, None)?.full())
-        .with_files(&super::sources().join("kiali"))?
-        .with_files(&repository().join(KIND_CONFIG))?
-        .finish())
-}
-
-/// The Go programs of the first lane, longest first.
-fn go_builds(istio: &Istio) -> [GoBuild; 8] {
-    [KUBERNETES, istio.build, istio.kiali, COREDNS, METALLB, ETCD, REGISTRY, HTTP_ECHO]
-}
 
 /// Builds everything that is not in the cache, then the bundle.
 ///
@@ -64,17 +30,16 @@ fn go_builds(istio: &Istio) -> [GoBuild; 8] {
 /// When a part fails; the others are kept.
 pub(crate) fn build(
     store: &Store,
-    istio: &Istio,
-    go: &str,
+    plan: &Plan,
     key: &Key,
     root: &Path,
     bundle: &Path,
 ) -> Result<()> {
-    let pieces = all_pieces(store, istio, go)?;
+    let pieces = plan.make(store)?;
     let start = Instant::now();
     say("node image: putting the images into it");
     let curl = package_version(&pieces.tools, "curl")?;
-    let workload = pieces.workload_images(istio, upstream(&curl));
+    let workload = pieces.workload_images(plan.istio(), upstream(&curl));
     let images: Vec<_> = pieces.kubernetes_images().into_iter().chain(workload.clone()).collect();
     let reference = format!("meshcheck/node:{}-{}", KUBERNETES.version, key.short());
     let scratch = store.scratch()?;
@@ -93,7 +58,7 @@ pub(crate) fn build(
     say(format_args!("node image: done in {}", elapsed(start.elapsed())));
     let registry = made.path().join("images/registry.tar");
     pieces.registry_image().write(scratch.path(), &mut fs::File::create(&registry)?)?;
-    write(&pieces, istio, go, key, &reference, &workload, made.path())?;
+    write(&pieces, plan, key, &reference, &workload, made.path())?;
     if let Some(parent) = bundle.parent() {
         fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
     }
@@ -103,55 +68,16 @@ pub(crate) fn build(
     fs::rename(&made, bundle).with_context(|| format!("making `{}`", bundle.display()))
 }
 
-/// The Go programs in one lane, everything else in the other: Go keeps all cores busy by itself,
-/// the rest mostly waits for mirrors.
-fn all_pieces(store: &Store, istio: &Istio, go: &str) -> Result<Pieces> {
-    thread::scope(|scope| {
-        let other = scope.spawn(|| {
-            let kind = pieces::go_build(store, &KIND, go)?;
-            let kind_key = pieces::go_key(&KIND, go)?;
-            let tools = pieces::tree(store, &TOOLS, None)?;
-            let node = pieces::tree(store, &NODE, Some((&kind_key, &kind.path(NODE_FILES))))?;
-            anyhow::Ok((kind, tools, node, pieces::envoy(store)?, pieces::pause(store)?))
-        });
-        let programs = go_builds(istio)
-            .iter()
-            .map(|build| pieces::go_build(store, build, go))
-            .collect::<Result<Vec<_>>>();
-        let (kind, tools, node, envoy, pause) =
-            other.join().map_err(|_| anyhow!("a build thread panicked"))??;
-        let programs: [Piece; 8] = programs?
-            .try_into()
-            .map_err(|programs: Vec<_>| anyhow!("{} Go programs instead of 8", programs.len()))?;
-        let [kubernetes, istio, kiali, coredns, metallb, etcd, registry, http_echo] = programs;
-        Ok(Pieces {
-            kubernetes,
-            etcd,
-            coredns,
-            kind,
-            istio,
-            kiali,
-            metallb,
-            http_echo,
-            registry,
-            envoy,
-            pause,
-            node,
-            tools,
-        })
-    })
-}
-
 /// Copies the files into the bundle and writes its manifest.
 fn write(
     pieces: &Pieces,
-    istio: &Istio,
-    go: &str,
+    plan: &Plan,
     key: &Key,
     reference: &str,
     workload: &[Image],
     dir: &Path,
 ) -> Result<()> {
+    let (istio, go) = (plan.istio(), plan.go());
     let copies = [
         (pieces.kind.path("bin/kind"), "bin/kind"),
         (pieces.istio.path("bin/istioctl"), "bin/istioctl"),
@@ -296,7 +222,6 @@ fn upstream(version: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::recipe::ISTIO;
     use rstest::rstest;
 
     #[rstest]
@@ -305,12 +230,5 @@ mod tests {
     #[case("252", "252")]
     fn upstream_versions(#[case] debian: &str, #[case] expected: &str) {
         assert_eq!(upstream(debian), expected);
-    }
-
-    #[test]
-    fn the_key_depends_on_the_compiler() {
-        let key = |go| key(&ISTIO[0], go).unwrap();
-        assert_eq!(key("go1.26.8"), key("go1.26.8"));
-        assert_ne!(key("go1.26.8"), key("go1.26.9"));
     }
 }

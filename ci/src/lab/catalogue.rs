@@ -4,7 +4,6 @@ use super::image::{Entry, Image, Layer, Settings};
 use super::recipe::{
     COREDNS, ETCD_TAG, HTTP_ECHO, HUB, Istio, KUBERNETES, METALLB, PAUSE_TAG, REGISTRY,
 };
-use super::sources;
 use super::store::Piece;
 
 /// Every intermediate part, made.
@@ -125,7 +124,6 @@ impl Pieces {
 
     /// What runs in the tutorial's cluster.
     pub(crate) fn workload_images(&self, istio: &Istio, curl: &str) -> Vec<Image> {
-        let console = sources().join("kiali").join("index.html");
         let metallb = |name: &str| {
             bare(
                 format!("quay.io/metallb/{name}:{}", METALLB.version),
@@ -146,7 +144,11 @@ impl Pieces {
                 },
                 vec![
                     Entry::program(self.kiali.path("bin/kiali"), "opt/kiali/kiali"),
-                    Entry::file(console, "opt/kiali/console/index.html"),
+                    Entry::Text {
+                        text: KIALI_CONSOLE.to_owned(),
+                        to: "opt/kiali/console/index.html".to_owned(),
+                        mode: 0o644,
+                    },
                 ],
             ),
             metallb("controller"),
@@ -213,7 +215,8 @@ impl Pieces {
         self.on_tools(format!("{HUB}/{name}:{}", istio.version), settings, entries)
     }
 
-    /// A registry for tests, on port 5000, that keeps nothing when its container goes.
+    /// A registry for tests, on port 5000, that keeps nothing when its container goes. Not under the
+    /// name of the official image: loading it must not replace one that the user has.
     pub(crate) fn registry_image(&self) -> Image {
         let settings = Settings {
             command: vec!["serve".to_owned(), "/etc/distribution/config.yml".to_owned()],
@@ -223,7 +226,7 @@ impl Pieces {
         };
         let tag = REGISTRY.version.trim_start_matches('v');
         bare(
-            format!("docker.io/library/registry:{tag}"),
+            format!("meshcheck/registry:{tag}"),
             settings,
             vec![
                 Entry::program(self.registry.path("bin/registry"), "registry"),
@@ -237,6 +240,9 @@ impl Pieces {
         )
     }
 }
+
+/// What Kiali shows instead of its console.
+const KIALI_CONSOLE: &str = include_str!("../../lab/kiali/index.html");
 
 /// As in the original image: options are curl's, anything else is a program.
 const CURL_ENTRYPOINT: &str = r#"#!/bin/sh

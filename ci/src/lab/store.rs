@@ -36,6 +36,11 @@ pub(crate) struct Piece {
 }
 
 impl Piece {
+    /// Where it stands in the directory of all parts, made or not.
+    pub(crate) fn at(parts: &Path, name: &str, key: &Key) -> Self {
+        Self { dir: parts.join(format!("{name}-{}", key.short())) }
+    }
+
     /// One of its files.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
@@ -80,8 +85,9 @@ impl Store {
             .with_context(|| format!("making a directory in `{}`", self.temporary.display()))
     }
 
-    fn place(&self, name: &str, key: &Key) -> PathBuf {
-        self.parts.join(format!("{name}-{}", key.short()))
+    /// The directory of all parts.
+    pub(crate) fn parts(&self) -> &Path {
+        &self.parts
     }
 
     /// The part `name` under `key`: from the cache where it is there and intact, else `build`
@@ -95,7 +101,7 @@ impl Store {
         key: &Key,
         build: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<Piece> {
-        let dir = self.place(name, key);
+        let Piece { dir } = Piece::at(&self.parts, name, key);
         if dir.exists() {
             match check(&dir) {
                 Ok(()) => return Ok(Piece { dir }),
