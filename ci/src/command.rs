@@ -101,8 +101,20 @@ impl Program {
     ///
     /// # Errors
     /// When it cannot be started or does not succeed.
-    pub(crate) fn show(mut self) -> Result<()> {
-        let mut child = self.spawn(Stdio::from(io::stderr()), Stdio::inherit())?;
+    pub(crate) fn show(self) -> Result<()> {
+        self.attached(Stdio::from(io::stderr()))
+    }
+
+    /// Runs it with both of its outputs where ours go.
+    ///
+    /// # Errors
+    /// When it cannot be started or does not succeed.
+    pub(crate) fn direct(self) -> Result<()> {
+        self.attached(Stdio::inherit())
+    }
+
+    fn attached(mut self, stdout: Stdio) -> Result<()> {
+        let mut child = self.spawn(stdout, Stdio::inherit())?;
         let status = {
             let _running = Running::new(child.id());
             child.wait().with_context(|| format!("waiting for `{}`", self.shown))?

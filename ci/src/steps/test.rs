@@ -1,0 +1,68 @@
+//! `cargo xtask test`: formatting, lints, all tests, every claim on a real cluster. What CI runs.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use clap::Args;
+
+use super::cargo;
+use super::software::{Software, meshcheck};
+use crate::out::{elapsed, say};
+use crate::setup;
+
+/// Which tests.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(crate) struct Options {
+    /// Leave out what needs docker and a cluster: the quick loop
+    #[arg(long)]
+    unit: bool,
+}
+
+/// Runs them; the first that fails ends it.
+///
+/// # Errors
+/// When one fails, or what it needs cannot be had.
+pub(crate) fn run(options: Options) -> Result<()> {
+    setup::ensure(&[setup::Scope::Test])?;
+    step("formatting", || cargo(&["fmt", "--all", "--check"]).show())?;
+    step("lints", || {
+        cargo(&["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"])
+            .show()
+    })?;
+    step("unit and integration tests", || {
+        cargo(&["nextest", "run", "--workspace", "--profile", "unit"]).show()
+    })?;
+    step("examples in the documentation", || {
+        cargo(&["test", "--quiet", "--doc", "--workspace"]).show()
+    })?;
+    if options.unit {
+        say("left out, as asked for: what needs docker and a cluster");
+        return Ok(());
+    }
+    setup::ensure(&[setup::Scope::Conformance])?;
+    let software = Software::choose()?;
+    let directory = match software.directory() {
+        Some(directory) => directory.to_owned(),
+        // Everything that needs docker shares one bundle: the release, downloaded once.
+        None => meshcheck()?.args(["bundle", "--quiet"]).read()?.into(),
+    };
+    step("what needs docker, and every claim on a real cluster", || {
+        let mut tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
+            .args(["--run-ignored", "all"])
+            .args(["--filterset", "binary(conformance) + test(needs_docker) + binary(by_hand)"])
+            .env("MESHCHECK_BUNDLE", &directory);
+        if matches!(software, Software::Lab(_)) {
+            tests = tests.env("MESHCHECK_LAB_BUNDLE", &directory);
+        }
+        tests.show()
+    })
+}
+
+/// Runs a step, and says how long it took.
+fn step(name: &str, work: impl FnOnce() -> Result<()>) -> Result<()> {
+    let start = Instant::now();
+    say(format_args!("── {name}"));
+    work().with_context(|| name.to_owned())?;
+    say(format_args!("── {name}: done in {}", elapsed(start.elapsed())));
+    Ok(())
+}
