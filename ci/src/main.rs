@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod command;
+mod golang;
 mod lab;
 mod out;
 mod setup;

@@ -23,7 +23,10 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use meshcheck_bundle::cache_dir;
 
+use crate::golang::Go;
 use crate::out::{elapsed, say};
+pub(crate) use image::ARCHITECTURE;
+pub(crate) use pieces::copy;
 use plan::Plan;
 use recipe::{ISTIO, Istio};
 use store::Store;
@@ -61,20 +64,21 @@ pub(crate) fn ensure(options: &Options) -> Result<PathBuf> {
     let cache = cache_dir().context(
         "there is no directory for the cache: set MESHCHECK_CACHE (or HOME) to a directory",
     )?;
-    let go = pieces::go_version()?;
+    let go = Go::find()?;
     let plan = Plan::new(istio, &go)?;
     let key = plan.key()?;
     let bundle = cache.join("bundles").join(format!("lab-{}-{}", istio.version, key.short()));
     let root = cache.join("lab");
-    if verify::intact(&bundle, &root) {
+    if verify::check(&bundle, &root).is_ok() {
         return Ok(bundle);
     }
     let _lock = lock(&root)?;
     // Another build may have made it while we waited.
-    if verify::intact(&bundle, &root) {
-        return Ok(bundle);
-    }
     if bundle.exists() {
+        match verify::check(&bundle, &root) {
+            Ok(()) => return Ok(bundle),
+            Err(error) => say(format_args!("lab bundle: the cached one is damaged: {error:#}")),
+        }
         fs::remove_dir_all(&bundle)
             .with_context(|| format!("removing the damaged bundle `{}`", bundle.display()))?;
     }

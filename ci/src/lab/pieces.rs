@@ -12,22 +12,15 @@ use super::recipe::{ENVOY, GoBuild, Tree};
 use super::sources;
 use super::store::{Piece, Store};
 use crate::command::Program;
-
-/// Go's own version, such as `go1.26.8`: the compiler is an input like others.
-///
-/// # Errors
-/// When Go is not there.
-pub(crate) fn go_version() -> Result<String> {
-    Program::new("go").args(["env", "GOVERSION"]).read()
-}
+use crate::golang::Go;
 
 /// The key of Go programs.
 ///
 /// # Errors
 /// When their sources cannot be read.
-pub(crate) fn go_key(build: &GoBuild, go: &str) -> Result<Key> {
+pub(crate) fn go_key(build: &GoBuild, go: &Go) -> Result<Key> {
     Ok(KeyBuilder::new(build.name)
-        .with("go", go)
+        .with("go", go.version())
         .with("architecture", ARCHITECTURE)
         .with("flags", FLAGS)
         .with_all("package", build.packages)
@@ -45,18 +38,14 @@ const FLAGS: &str = "-s -w -checklinkname=0";
 ///
 /// # Errors
 /// When the build fails.
-pub(crate) fn go_build(store: &Store, build: &GoBuild, key: &Key) -> Result<Piece> {
+pub(crate) fn go_build(store: &Store, go: &Go, build: &GoBuild, key: &Key) -> Result<Piece> {
     store.get(build.name, key, |out| {
         let dir = sources().join("go").join(build.name);
         let bin = out.join("bin");
         fs::create_dir(&bin)?;
         let stamps = build.stamps.iter().flat_map(|stamp| [" -X ", stamp]).collect::<String>();
         let program = |arguments: &[&str]| {
-            Program::new("go")
-                .args(arguments)
-                .dir(&dir)
-                .env("CGO_ENABLED", "0")
-                .env("GOWORK", "off")
+            go.call(arguments).dir(&dir).env("CGO_ENABLED", "0").env("GOWORK", "off")
         };
         program(&["build", "-mod=readonly", "-trimpath", "-buildvcs=false"])
             .arg("-ldflags")
@@ -77,7 +66,10 @@ pub(crate) fn go_build(store: &Store, build: &GoBuild, key: &Key) -> Result<Piec
 }
 
 /// Copies a file or a directory, without the write protection of Go's module cache.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+///
+/// # Errors
+/// When something cannot be read or written.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     let copying = || format!("copying `{}`", from.display());
     if from.is_dir() {
         fs::create_dir_all(to).with_context(copying)?;

@@ -14,6 +14,7 @@ use super::recipe::{
 };
 use super::store::{Piece, Store};
 use super::{KIND_CONFIG, pieces, repository};
+use crate::golang::Go;
 
 /// Where kind's module keeps the files of its nodes.
 const NODE_FILES: &str = "files/images/base/files";
@@ -21,7 +22,7 @@ const NODE_FILES: &str = "files/images/base/files";
 /// Every part with its key.
 pub(crate) struct Plan {
     istio: Istio,
-    go: String,
+    go: Go,
     /// Go programs, those that take longest first.
     programs: Vec<(GoBuild, Key)>,
     kind: Key,
@@ -32,17 +33,17 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Reads all inputs. `go` is Go's version.
+    /// Reads all inputs.
     ///
     /// # Errors
     /// When an input cannot be read.
-    pub(crate) fn new(istio: &Istio, go: &str) -> Result<Self> {
+    pub(crate) fn new(istio: &Istio, go: &Go) -> Result<Self> {
         let programs =
             [KUBERNETES, istio.build, istio.kiali, COREDNS, METALLB, ETCD, REGISTRY, HTTP_ECHO];
         let kind = pieces::go_key(&KIND, go)?;
         Ok(Self {
             istio: *istio,
-            go: go.to_owned(),
+            go: go.clone(),
             programs: programs
                 .into_iter()
                 .map(|build| Ok((build, pieces::go_key(&build, go)?)))
@@ -57,7 +58,7 @@ impl Plan {
 
     /// Go's version.
     pub(crate) fn go(&self) -> &str {
-        &self.go
+        self.go.version()
     }
 
     /// The Istio inside.
@@ -122,16 +123,15 @@ impl Plan {
     pub(crate) fn make(&self, store: &Store) -> Result<Pieces> {
         thread::scope(|scope| {
             let other = scope.spawn(|| {
-                let kind = pieces::go_build(store, &KIND, &self.kind)?;
+                let kind = pieces::go_build(store, &self.go, &KIND, &self.kind)?;
                 pieces::tree(store, &TOOLS, &self.tools, Path::new(""))?;
                 pieces::tree(store, &NODE, &self.node, &kind.path(NODE_FILES))?;
                 pieces::envoy(store, &self.envoy)?;
                 pieces::pause(store, &self.pause)
             });
-            let programs = self
-                .programs
-                .iter()
-                .try_for_each(|(build, key)| pieces::go_build(store, build, key).map(drop));
+            let programs = self.programs.iter().try_for_each(|(build, key)| {
+                pieces::go_build(store, &self.go, build, key).map(drop)
+            });
             other.join().map_err(|_| anyhow!("a build thread panicked"))??;
             programs
         })?;
@@ -145,7 +145,7 @@ mod tests {
     use crate::lab::recipe::ISTIO;
 
     fn key(istio: &Istio, go: &str) -> Key {
-        Plan::new(istio, go).unwrap().key().unwrap()
+        Plan::new(istio, &Go::called(go)).unwrap().key().unwrap()
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_key_does_not_depend_on_places() {
-        let plan = Plan::new(&ISTIO[0], "go1.26.8").unwrap();
+        let plan = Plan::new(&ISTIO[0], &Go::called("go1.26.8")).unwrap();
         let pieces = plan.pieces(Path::new("")).unwrap();
         let images = format!("{:?}", pieces.workload_images(&ISTIO[0], ""));
         assert!(!images.contains(env!("CARGO_MANIFEST_DIR")), "{images}");

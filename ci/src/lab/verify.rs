@@ -10,8 +10,6 @@ use anyhow::{Context as _, Result};
 use meshcheck_bundle::{Bundle, MANIFEST_FILE};
 use serde::{Deserialize, Serialize};
 
-use crate::out::say;
-
 /// What a file looked like when its checksum was last compared.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Look {
@@ -21,27 +19,18 @@ struct Look {
 
 type Looks = BTreeMap<String, Look>;
 
-/// Whether the bundle is there and is what its manifest says. Damage is reported.
-pub(crate) fn intact(dir: &Path, root: &Path) -> bool {
-    if !dir.exists() {
-        return false;
+/// Checks that the bundle is there and is what its manifest says.
+///
+/// # Errors
+/// When it is not, with what is wrong.
+pub(crate) fn check(dir: &Path, root: &Path) -> Result<()> {
+    let bundle = Bundle::open(dir)?;
+    let looks = looks(&bundle)?;
+    if recorded(dir, root).is_some_and(|recorded| recorded == looks) {
+        return Ok(());
     }
-    let judge = || -> Result<()> {
-        let bundle = Bundle::open(dir)?;
-        let looks = looks(&bundle)?;
-        if recorded(dir, root).is_some_and(|recorded| recorded == looks) {
-            return Ok(());
-        }
-        bundle.verify_all()?;
-        write(dir, root, &looks)
-    };
-    match judge() {
-        Ok(()) => true,
-        Err(error) => {
-            say(format_args!("lab bundle: the cached one is damaged: {error:#}"));
-            false
-        }
-    }
+    bundle.verify_all()?;
+    write(dir, root, &looks)
 }
 
 /// Remembers a bundle whose checksums were just made.
@@ -131,34 +120,34 @@ mod tests {
     #[test]
     fn a_whole_bundle_is_intact_and_remembered() {
         let (root, dir) = made();
-        assert!(intact(&dir, root.path()));
+        check(&dir, root.path()).unwrap();
         assert!(recorded(&dir, root.path()).is_some());
-        assert!(intact(&dir, root.path()));
+        check(&dir, root.path()).unwrap();
     }
 
     #[test]
     fn a_changed_file_is_noticed_after_the_record() {
         let (root, dir) = made();
-        assert!(intact(&dir, root.path()));
+        check(&dir, root.path()).unwrap();
         // The same size: only the content tells.
         fs::write(dir.join("node.tar"), "IMAGE").unwrap();
-        assert!(!intact(&dir, root.path()));
+        assert!(check(&dir, root.path()).is_err());
     }
 
     #[test]
     fn a_truncated_or_missing_file_is_noticed() {
         let (root, dir) = made();
         fs::write(dir.join("node.tar"), "ima").unwrap();
-        assert!(!intact(&dir, root.path()));
+        assert!(check(&dir, root.path()).is_err());
         fs::remove_file(dir.join("node.tar")).unwrap();
-        assert!(!intact(&dir, root.path()));
+        assert!(check(&dir, root.path()).is_err());
     }
 
     #[test]
     fn a_touched_file_is_compared_and_accepted() {
         let (root, dir) = made();
-        assert!(intact(&dir, root.path()));
+        check(&dir, root.path()).unwrap();
         fs::write(dir.join("node.tar"), "image").unwrap();
-        assert!(intact(&dir, root.path()));
+        check(&dir, root.path()).unwrap();
     }
 }

@@ -10,6 +10,7 @@ mod rust;
 use anyhow::{Result, bail};
 use clap::{Args, ValueEnum};
 
+use crate::golang::Go;
 use crate::out::say;
 use packages::Tool;
 
@@ -71,8 +72,9 @@ impl Setup {
             tools.extend(engine::tools());
         }
         self.keep(&mut missing, packages::ensure(&tools));
-        if wanted(Scope::Lab) {
-            self.keep(&mut missing, packages::go());
+        // Where there is none at all, the line above says so.
+        if wanted(Scope::Lab) && packages::is_on_path("go") {
+            self.keep(&mut missing, Go::ensure());
         }
         if engine {
             self.keep(&mut missing, engine::ensure());

@@ -1,4 +1,4 @@
-//! Programs that come in Debian's packages, and Go.
+//! Programs that come in Debian's packages.
 
 use std::env;
 use std::fs;
@@ -54,7 +54,8 @@ pub(crate) const TEST: &[Tool] = &[program("jq", "jq")];
 impl Probe {
     fn name(self) -> &'static str {
         match self {
-            Self::Program(name) | Self::PythonModule(name) | Self::File(name) => name,
+            Self::Program(name) | Self::PythonModule(name) => name,
+            Self::File(path) => path.rsplit('/').next().unwrap_or(path),
         }
     }
 
@@ -86,8 +87,7 @@ pub(crate) fn is_on_path(name: &str) -> bool {
 pub(crate) fn ensure(tools: &[Tool]) -> Result<String> {
     let missing: Vec<_> = tools.iter().filter(|tool| !tool.probe.holds()).collect();
     if !missing.is_empty() {
-        let mut packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
-        packages.dedup();
+        let packages = once_each(missing.iter().map(|tool| tool.package));
         install(&packages)?;
         let still: Vec<_> = missing
             .iter()
@@ -98,9 +98,18 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<String> {
             bail!("{} is not there after installing {}", still.join(", "), packages.join(" "));
         }
     }
-    let mut names: Vec<_> = tools.iter().map(|tool| tool.probe.name()).collect();
-    names.dedup();
+    let names = once_each(tools.iter().map(|tool| tool.probe.name()));
     Ok(format!("tools: {}", names.join(", ")))
+}
+
+fn once_each(names: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut seen = Vec::new();
+    for name in names {
+        if !seen.contains(&name) {
+            seen.push(name);
+        }
+    }
+    seen
 }
 
 fn install(packages: &[&str]) -> Result<()> {
@@ -141,22 +150,6 @@ fn is_debian_release(release: &str) -> bool {
         let mut words = value.trim_matches('"').split(' ');
         (name == "ID" || name == "ID_LIKE") && words.any(|word| word == "debian")
     })
-}
-
-/// Checks that Go is new enough for the lab's modules.
-///
-/// # Errors
-/// When it is not.
-pub(crate) fn go() -> Result<String> {
-    // Inside a module Go compares itself with what the module wants, and gets a newer one itself
-    // where it may.
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/go/kind");
-    match Program::new("go").args(["env", "GOVERSION"]).dir(&dir).read() {
-        Ok(version) => Ok(format!("Go: {version}")),
-        Err(error) => Err(error.context(
-            "Go 1.26 or newer is needed for the lab bundle: put one on PATH, or let a Go from 1.21 on fetch it (GOTOOLCHAIN=auto)",
-        )),
-    }
 }
 
 #[cfg(test)]
