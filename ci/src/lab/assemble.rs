@@ -180,7 +180,7 @@ fn notes(pieces: &Pieces, istio: &Istio) -> Result<Vec<String>> {
             ENVOY.version, ENVOY.requirement
         ),
         format!(
-            "all images are built from source, under the names that users know: {} {}, {} {}, {} {}, {} {}",
+            "no image is the official one: all are built here, from Go modules and Debian packages, under the names that users know ({} {}, {} {}, {} {}, {} {}, …)",
             istio.kiali.name,
             istio.kiali.version,
             METALLB.name,

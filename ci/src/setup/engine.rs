@@ -1,5 +1,6 @@
 //! The container engine: used as it is where one answers, else Debian's, started.
 
+use std::env;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -27,16 +28,36 @@ pub(crate) fn answers() -> bool {
     version().is_ok()
 }
 
-/// What an engine of our own needs.
+/// Whether the caller says which engine to use; then it is the caller's to start.
+fn is_named() -> bool {
+    env::var_os("DOCKER_HOST").is_some()
+}
+
+/// Where Debian's package is going to be installed, and may start the engine by itself: gives it
+/// its configuration before that.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn prepare() -> Result<()> {
+    if is_named() || is_on_path("dockerd") || !nix::unistd::geteuid().is_root() {
+        return Ok(());
+    }
+    remedy::ensure()
+}
+
+/// What an engine of our own needs, where none answers.
 pub(crate) fn tools() -> Vec<Tool> {
     let tool = |name, package| Tool { probe: Probe::Program(name), package };
-    let mut tools = vec![tool("dockerd", "docker.io")];
+    let mut tools = Vec::new();
+    if !is_named() {
+        tools.push(tool("dockerd", "docker.io"));
+    }
     // In newer releases of Debian the client is a package of its own.
     if !is_on_path("docker") {
         let bundled = Path::new("/etc/debian_version").exists() && debian_before(13);
         tools.push(tool("docker", if bundled { "docker.io" } else { "docker-cli" }));
     }
-    if remedy::is_needed() {
+    if remedy::is_needed() && !is_named() {
         tools.push(tool("jq", "jq"));
     }
     tools
@@ -65,7 +86,7 @@ pub(crate) fn ensure() -> Result<String> {
             "docker engine: this user may not use it; type as root: usermod --append --groups docker USER, and log in again"
         );
     }
-    if std::env::var_os("DOCKER_HOST").is_some() {
+    if is_named() {
         bail!("docker engine: the one that DOCKER_HOST names does not answer: {error:#}");
     }
     if !is_on_path("dockerd") {
@@ -86,7 +107,7 @@ pub(crate) fn ensure() -> Result<String> {
 
 /// Starts the engine where no init system does: detached, with a log file.
 fn start() -> Result<String> {
-    let dir = cache_dir().unwrap_or_else(std::env::temp_dir).join("setup");
+    let dir = cache_dir().unwrap_or_else(env::temp_dir).join("setup");
     fs::create_dir_all(&dir).with_context(|| format!("making `{}`", dir.display()))?;
     let log = dir.join("dockerd.log");
     say(format_args!("docker engine: starting it (log `{}`)", log.display()));

@@ -70,6 +70,7 @@ impl Setup {
         }
         if engine && !engine::answers() {
             tools.extend(engine::tools());
+            engine::prepare()?;
         }
         self.keep(&mut missing, packages::ensure(&tools));
         // Where there is none at all, the line above says so.
