@@ -21,6 +21,17 @@ pub(super) struct Wanted<'a> {
 /// # Errors
 /// When the archive is damaged, a file is not in it, or it cannot be written.
 pub(super) fn extract(archive: &Path, wanted: &[Wanted<'_>]) -> Result<(), SourceError> {
+    let result = take_out(archive, wanted);
+    if result.is_err() {
+        // Half a file is of no use, and the user may need the room.
+        for wanted in wanted {
+            let _ = std::fs::remove_file(&wanted.target);
+        }
+    }
+    result
+}
+
+fn take_out(archive: &Path, wanted: &[Wanted<'_>]) -> Result<(), SourceError> {
     let damaged = |error: io::Error| SourceError::Content {
         what: archive.display().to_string(),
         reason: error.to_string(),

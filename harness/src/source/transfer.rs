@@ -167,11 +167,8 @@ async fn attempt(
 
 /// Opens the partial file for bytes that belong at `start`.
 fn place(path: &Path, start: u64) -> Result<File, SourceError> {
-    let opened = if start == 0 {
-        File::create(path)
-    } else {
-        OpenOptions::new().append(true).open(path)
-    };
+    let opened =
+        if start == 0 { File::create(path) } else { OpenOptions::new().append(true).open(path) };
     opened.map_err(|source| SourceError::io("opening", path, source))
 }
 
