@@ -192,6 +192,6 @@ mod tests {
     #[test]
     fn a_parts_name_says_which_image_it_is() {
         assert_eq!(part_name("docker.io/istio/pilot:1.20.3"), "image-istio-pilot");
-        assert_eq!(part_name("quay.io/metallb/speaker:v0.14.9"), "image-metallb-speaker");
+        assert_eq!(part_name("quay.io/metallb/speaker:v0.15.2"), "image-metallb-speaker");
     }
 }

@@ -15,7 +15,7 @@ const KNOWN: &str = "known are 1.20.0 up to the last 1.27";
 
 const KIND: &str = "v0.22.0";
 const KUBERNETES: &str = "v1.29.2";
-const METALLB: &str = "v0.14.9";
+const METALLB: &str = "v0.15.2";
 
 /// kind's release notes for v0.22.0 name this digest for Kubernetes 1.29; Kubernetes Cluster API
 /// and ingress-nginx pin the same.
@@ -30,9 +30,9 @@ const KIND_SUMS: [(&str, &str); 4] = [
     ("darwin-arm64", "c8dd3b287965150ae4db668294edc48229116e95d94620c306d8fae932ee633f"),
 ];
 
-/// Of `config/manifests/metallb-native.yaml` in the Go module `go.universe.tf/metallb` v0.14.9
-/// (h1:FYLII4Rpnju8pLY79H0BIoJVQI4mmEzeO9BJ0X44HX8=, commit 5765ee504d21).
-const METALLB_SUM: &str = "951065e85692aa106f1bb5d5a487d9306154923a794ab1d82122881cbaf588e4";
+/// Of `config/manifests/metallb-native.yaml` in the Go module `go.universe.tf/metallb` v0.15.2
+/// (h1:r7KDgJtk3KZe3qb36zRVrVCYHxLR03nPGT+qFXOomJM=), which is the repository at that tag.
+const METALLB_SUM: &str = "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18";
 
 /// Images whose index digest is publicly pinned by several projects. An image that is not here is
 /// taken by its tag, and its digest is recorded. `istio/proxyv2:1.20.3` is known with two digests,

@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `MESHCHECK_ISTIO_RELEASES` | `https://github.com/istio/istio/releases/download` | `/1.20.3/istio-1.20.3-linux-amd64.tar.gz` |
 //! | `MESHCHECK_KIND_RELEASES` | `https://github.com/kubernetes-sigs/kind/releases/download` | `/v0.22.0/kind-linux-amd64` |
-//! | `MESHCHECK_METALLB_MANIFESTS` | `https://raw.githubusercontent.com/metallb/metallb` | `/v0.14.9/config/manifests/metallb-native.yaml` |
+//! | `MESHCHECK_METALLB_MANIFESTS` | `https://raw.githubusercontent.com/metallb/metallb` | `/v0.15.2/config/manifests/metallb-native.yaml` |
 //! | `MESHCHECK_REGISTRY_MIRROR` | the registries in the images' names | see [`Mirror`] |
 
 use std::env;

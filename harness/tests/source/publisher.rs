@@ -35,7 +35,7 @@ spec:
   template:
     spec:
       containers:
-      - image: quay.io/metallb/controller:v0.14.9
+      - image: quay.io/metallb/controller:v0.15.2
 ---
 apiVersion: apps/v1
 kind: DaemonSet
@@ -43,7 +43,7 @@ spec:
   template:
     spec:
       containers:
-      - image: quay.io/metallb/speaker:v0.14.9
+      - image: quay.io/metallb/speaker:v0.15.2
 ";
 
 /// What a registry has: blobs by digest, manifests by `repository/reference`.
@@ -201,8 +201,8 @@ impl Publisher {
             }
         }
         store.image("kiali/kiali", "v1.76", b"kiali");
-        store.image("metallb/controller", "v0.14.9", b"controller");
-        store.image("metallb/speaker", "v0.14.9", b"speaker");
+        store.image("metallb/controller", "v0.15.2", b"controller");
+        store.image("metallb/speaker", "v0.15.2", b"speaker");
         let archive = istio_archive("1.20.3", istioctl, kiali.as_bytes());
         let sum = format!("{}  {}\n", sha256_hex(&archive), recipe.archive.file_name());
         let files = Files::from([

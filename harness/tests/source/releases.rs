@@ -61,8 +61,8 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
             "docker.io/curlimages/curl:8.6.0",
             "docker.io/curlimages/curl:latest",
             "quay.io/kiali/kiali:v1.76",
-            "quay.io/metallb/controller:v0.14.9",
-            "quay.io/metallb/speaker:v0.14.9",
+            "quay.io/metallb/controller:v0.15.2",
+            "quay.io/metallb/speaker:v0.15.2",
         ]
     );
     assert!(manifest.images.iter().all(|image| image.archive.is_some()));
