@@ -151,7 +151,7 @@ async fn an_image_for_other_machines_only_is_said() {
         "istio/pilot",
         "1.20.3",
         INDEX,
-        index.to_string().into_bytes(),
+        index.to_string().as_bytes(),
     );
     let cache = tempfile::tempdir().unwrap();
     let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();

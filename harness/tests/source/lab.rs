@@ -135,9 +135,9 @@ async fn the_labs_files_and_a_real_registry_give_a_bundle() {
         return;
     }
     let file = |part: &str| fs::read(lab.verified(part).unwrap()).unwrap();
-    let text = |part: &str| String::from_utf8(file(part)).unwrap();
+    let read = |part: &str| String::from_utf8(file(part)).unwrap();
     let (kind, istioctl) = (file("kind"), file("istioctl"));
-    let (kiali, metallb) = (text("kiali-manifest"), text("metallb-manifest"));
+    let (kiali, metallb) = (read("kiali-manifest"), read("metallb-manifest"));
     let mut publisher = Publisher::with(&kind, &istioctl, &kiali, &metallb).await;
 
     // A real image stands for all: its registry is a real one.

@@ -81,10 +81,10 @@ impl Store {
         descriptor
     }
 
-    pub(crate) fn manifest(&mut self, repository: &str, tag: &str, kind: &str, text: Vec<u8>) {
-        for reference in [tag.to_owned(), digest(&text)] {
+    pub(crate) fn manifest(&mut self, repository: &str, tag: &str, kind: &str, text: &[u8]) {
+        for reference in [tag.to_owned(), digest(text)] {
             let name = format!("{repository}/{reference}");
-            self.manifests.insert(name, (kind.to_owned(), text.clone()));
+            self.manifests.insert(name, (kind.to_owned(), text.to_owned()));
         }
     }
 
@@ -117,12 +117,12 @@ impl Store {
                 "mediaType": MANIFEST, "digest": digest(&text), "size": text.len(),
                 "platform": { "os": "linux", "architecture": architecture },
             }));
-            self.manifest(repository, architecture, MANIFEST, text);
+            self.manifest(repository, architecture, MANIFEST, &text);
         }
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
         let text = index.to_string().into_bytes();
         let name = digest(&text);
-        self.manifest(repository, tag, INDEX, text);
+        self.manifest(repository, tag, INDEX, &text);
         name
     }
 
