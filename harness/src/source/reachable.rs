@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::error::chain;
 use super::http::client;
-use super::{Limits, Origin, Origins, Recipe, SourceError};
+use super::{Checksum, Limits, Origin, Origins, Recipe, SourceError};
 
 /// Longer than any answer of a place that a download from would be bearable.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -34,7 +34,10 @@ impl Unreachable {
 /// The first place that does not answer, or does not have the release.
 pub async fn reachable(origins: &Origins, recipe: &Recipe) -> Result<(), Unreachable> {
     let limits = Limits { connect: PATIENCE, read: PATIENCE, ..Limits::default() };
-    let archive = origins.url(Origin::Istio, &recipe.archive.path);
+    let mut archive = origins.url(Origin::Istio, &recipe.archive.path);
+    if let Checksum::Published(ending) = &recipe.archive.checksum {
+        archive.push_str(ending);
+    }
     let client =
         client(limits).map_err(|error: SourceError| unreachable(&archive, error.to_string()))?;
     let registry = match origins.mirrors.first() {
@@ -43,7 +46,8 @@ pub async fn reachable(origins: &Origins, recipe: &Recipe) -> Result<(), Unreach
         None => "https://registry-1.docker.io/v2/".to_owned(),
     };
     let release = async {
-        let answer = client.head(&archive).timeout(PATIENCE).send().await;
+        // Not HEAD: storage behind signed addresses may refuse that. The body is not read.
+        let answer = client.get(&archive).timeout(PATIENCE).send().await;
         match answer.and_then(reqwest::Response::error_for_status) {
             Ok(_) => Ok(()),
             Err(error) => Err(unreachable(&archive, chain(&error.without_url()))),

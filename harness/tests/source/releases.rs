@@ -230,7 +230,6 @@ async fn reachability_is_asked_quickly_and_says_which_place() {
     let publisher = Publisher::start().await;
     reachable(&publisher.origins(), &publisher.recipe).await.unwrap();
 
-    publisher.twist(|_, _, _| Reply::new(200, "").end(End::Stall(0)).header("x", "y"));
     let mut away = publisher.origins();
     away.istio = {
         let other = crate::server::Server::start(|_, _| Reply::new(200, "")).await;

@@ -12,7 +12,6 @@ use tokio::task::JoinHandle;
 /// A request as it arrived, header names in lower case.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
-    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: BTreeMap<String, String>,
 }
@@ -156,7 +155,7 @@ async fn answer(
     }
     head.push_str("\r\n");
     stream.write_all(head.as_bytes()).await.ok()?;
-    let body = if request.method == "HEAD" { &[][..] } else { &reply.body[..] };
+    let body = &reply.body[..];
     let sent = match reply.end {
         End::Whole => body,
         End::Break(bytes) | End::Stall(bytes) => &body[..bytes.min(body.len())],
@@ -182,10 +181,10 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     let text = String::from_utf8(head).ok()?;
     let mut lines = text.lines();
     let mut first = lines.next()?.split(' ');
-    let (method, path) = (first.next()?.to_owned(), first.next()?.to_owned());
+    let path = first.nth(1)?.to_owned();
     let headers = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
-    Some(Request { method, path, headers })
+    Some(Request { path, headers })
 }
