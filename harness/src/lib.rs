@@ -1,1 +1,3 @@
 //! How it is done.
+
+pub mod source;

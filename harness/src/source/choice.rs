@@ -1,0 +1,72 @@
+//! Which source a run has, as the command line says it.
+
+use std::path::PathBuf;
+
+use meshcheck_bundle::Bundle;
+
+use super::{DEFAULT_ISTIO, Events, Release, SourceError};
+
+/// Where the software of a run comes from.
+#[derive(Debug, Clone)]
+pub enum Source {
+    /// A bundle that is there.
+    Bundle {
+        /// Its directory.
+        directory: PathBuf,
+        /// The Istio that it has to hold, where one was asked for.
+        istio: Option<String>,
+    },
+    /// The official releases.
+    Release(Box<Release>),
+}
+
+impl Source {
+    /// What `--bundle DIR` and `--istio V` mean together.
+    ///
+    /// # Errors
+    /// When the version is unknown, this machine has no release, or the environment names a wrong
+    /// origin or no cache.
+    pub fn from_options(
+        bundle: Option<PathBuf>,
+        istio: Option<String>,
+    ) -> Result<Self, SourceError> {
+        if let Some(directory) = bundle {
+            return Ok(Self::Bundle { directory, istio });
+        }
+        let istio = istio.unwrap_or_else(|| DEFAULT_ISTIO.to_owned());
+        Ok(Self::Release(Box::new(Release::from_environment(&istio)?)))
+    }
+
+    /// The bundle, complete and verified; a release that is not in the cache yet is downloaded.
+    ///
+    /// # Errors
+    /// Whatever keeps it from being complete.
+    pub async fn resolve(&self, events: &dyn Events) -> Result<Bundle, SourceError> {
+        match self {
+            Self::Bundle { directory, istio } => {
+                let bundle = Bundle::open(directory)?;
+                let holds = &bundle.manifest().istio.version;
+                if let Some(asked) = istio.as_ref().filter(|asked| *asked != holds) {
+                    return Err(SourceError::OtherIstio {
+                        bundle: directory.clone(),
+                        asked: asked.clone(),
+                        holds: holds.clone(),
+                    });
+                }
+                verified(bundle).await
+            }
+            Self::Release(release) => release.resolve(events).await,
+        }
+    }
+}
+
+/// The bundle, after every part was compared with its checksum.
+pub(super) async fn verified(bundle: Bundle) -> Result<Bundle, SourceError> {
+    let task = tokio::task::spawn_blocking(move || bundle.verify_all().map(|()| bundle));
+    match task.await {
+        Ok(result) => Ok(result?),
+        Err(error) => {
+            Err(SourceError::Content { what: "bundle".to_owned(), reason: error.to_string() })
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! What can go wrong on the way to a bundle, each with what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use meshcheck_bundle::BundleError;
+
+use super::origins::REGISTRY_MIRROR;
+
+/// Why a source gives no bundle. The messages fit behind "failed to get the software: ".
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A bundle cannot be read, trusted or written.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// There is no place for a cache.
+    #[error("there is no cache directory: neither MESHCHECK_CACHE, XDG_CACHE_HOME nor HOME is set")]
+    NoCache,
+    /// No recipe for this Istio version.
+    #[error("`{version}` is not an Istio version that this program can put together ({known})")]
+    UnknownIstio {
+        /// What was asked for.
+        version: String,
+        /// What is known.
+        known: &'static str,
+    },
+    /// The bundle that was named holds another Istio than the one that was asked for.
+    #[error("the bundle `{}` holds Istio {holds}, not {asked}", bundle.display())]
+    OtherIstio {
+        /// The bundle.
+        bundle: PathBuf,
+        /// The version that was asked for.
+        asked: String,
+        /// The version inside.
+        holds: String,
+    },
+    /// No release is published for this machine.
+    #[error("no official release runs on {system}/{architecture}")]
+    Platform {
+        /// The operating system.
+        system: String,
+        /// The processor architecture.
+        architecture: String,
+    },
+    /// An environment variable that names another origin is wrong.
+    #[error("the environment variable {variable} has the value `{value}`: {reason}")]
+    Origin {
+        /// Its name.
+        variable: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The other side does not have it.
+    #[error("`{url}` does not exist: {what}")]
+    NotFound {
+        /// The address.
+        url: String,
+        /// What the absence means.
+        what: String,
+    },
+    /// The other side refuses, and asking again would not help.
+    #[error("`{url}` was refused: {reason}")]
+    Refused {
+        /// The address.
+        url: String,
+        /// What it answered.
+        reason: String,
+    },
+    /// It failed as often as it was tried.
+    #[error("`{url}` could not be downloaded in {attempts} attempts, the last one: {reason}")]
+    Interrupted {
+        /// The address.
+        url: String,
+        /// How many attempts in a row brought nothing.
+        attempts: u32,
+        /// Why the last one failed.
+        reason: String,
+    },
+    /// What arrived is not what was expected.
+    #[error("`{url}` has the wrong checksum: expected SHA-256 {expected}, received {found}")]
+    Checksum {
+        /// The address.
+        url: String,
+        /// The sum that it must have.
+        expected: String,
+        /// The sum that it has.
+        found: String,
+    },
+    /// A published file is another one than the last time.
+    #[error("`{url}` was changed by its publisher: SHA-256 {now}, and {before} the last time")]
+    Changed {
+        /// The address.
+        url: String,
+        /// What was recorded.
+        before: String,
+        /// What is published now.
+        now: String,
+        /// Where it is recorded.
+        record: PathBuf,
+    },
+    /// There is no room.
+    #[error("the disk is full: `{}` {}", path.display(), room(*need, *free))]
+    DiskFull {
+        /// What could not be written.
+        path: PathBuf,
+        /// How many bytes it needs, where that is known.
+        need: Option<u64>,
+        /// How many bytes are free.
+        free: u64,
+    },
+    /// A file or directory could not be read or written.
+    #[error("{action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a gerund.
+        action: &'static str,
+        /// On what.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// Something arrived whole but does not hold what it should.
+    #[error("`{what}` is not as expected: {reason}")]
+    Content {
+        /// What: an archive, a manifest, an image.
+        what: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// The network client could not be set up.
+    #[error("the network client could not be set up: {0}")]
+    Client(String),
+}
+
+fn room(need: Option<u64>, free: u64) -> String {
+    let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
+    match need {
+        Some(need) => {
+            format!("needs {} MiB, {} MiB are free", megabytes(need), free >> 20)
+        }
+        None => format!("does not fit, {} MiB are free", free >> 20),
+    }
+}
+
+impl SourceError {
+    /// What the user can do about it, as one sentence.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Bundle(error) => error.hint().to_owned(),
+            Self::NoCache => {
+                "set MESHCHECK_CACHE to a directory with some gigabytes of room".into()
+            }
+            Self::UnknownIstio { .. } => {
+                "name a version such as 1.20.3, or a bundle of your own with --bundle DIR".into()
+            }
+            Self::OtherIstio { holds, .. } => {
+                format!("leave --istio out, or say --istio {holds}, or name another bundle")
+            }
+            Self::Platform { .. } => {
+                "run it on Linux or macOS, on amd64 or arm64, or bring a bundle with --bundle DIR"
+                    .into()
+            }
+            Self::Origin { variable, .. } => {
+                format!("correct {variable}, or unset it to use the official place")
+            }
+            Self::NotFound { .. } => "check the version: the publisher may never have made it, or \
+                                      your mirror may not carry it"
+                .into(),
+            Self::Refused { reason, .. } if reason.contains("429") => format!(
+                "the registry limits anonymous downloads: wait, or name a mirror in \
+                 {REGISTRY_MIRROR}"
+            ),
+            Self::Refused { .. } => {
+                "check whether a proxy or mirror stands in between and wants a login".into()
+            }
+            Self::Interrupted { .. } => {
+                "check the network and the proxy (HTTPS_PROXY, NO_PROXY), then start again: what \
+                 has arrived is kept"
+                    .into()
+            }
+            Self::Checksum { .. } => "the file was removed; start again, and if it stays wrong, \
+                                      ask who runs the mirror or proxy in between: do not use it"
+                .into(),
+            Self::Changed { record, .. } => format!(
+                "find out why it changed; if the change is right, remove its line from `{}`",
+                record.display()
+            ),
+            Self::DiskFull { .. } => {
+                "make room, or set MESHCHECK_CACHE to a directory on a larger \
+                                      disk, then start again: what is complete is kept"
+                    .into()
+            }
+            Self::Io { .. } => "check the path and its permissions".into(),
+            Self::Content { .. } => {
+                "start again; if it stays so, bring a bundle with --bundle DIR".into()
+            }
+            Self::Client(_) => {
+                "check the proxy variables and the certificates of this machine".into()
+            }
+        }
+    }
+
+    /// The error for a failed file operation; a full disk gets its own.
+    pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::StorageFull {
+            return Self::DiskFull {
+                path: path.to_owned(),
+                need: None,
+                free: super::disk::free(path).unwrap_or(0),
+            };
+        }
+        Self::Io { action, path: path.to_owned(), source }
+    }
+}
+
+/// An error and its causes in one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // Some errors repeat their cause in their own message.
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

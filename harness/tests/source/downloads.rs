@@ -1,0 +1,250 @@
+//! One file over a line on which things happen.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use meshcheck::source::{Event, Limits, Silent, SourceError, download};
+use meshcheck_bundle::sha256_hex;
+use rstest::rstest;
+use tempfile::TempDir;
+
+use crate::server::{End, Reply, Server};
+
+pub(crate) fn impatient() -> Limits {
+    Limits {
+        connect: Duration::from_secs(5),
+        read: Duration::from_millis(300),
+        attempts: 3,
+        pause: Duration::from_millis(1),
+    }
+}
+
+pub(crate) fn content(size: usize) -> Vec<u8> {
+    (0..size).map(|at| u8::try_from(at * 7 % 251).unwrap()).collect()
+}
+
+struct Place {
+    dir: TempDir,
+    target: PathBuf,
+}
+
+fn place() -> Place {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("file");
+    Place { dir, target }
+}
+
+fn names(dir: &Path) -> Vec<String> {
+    let mut names: Vec<_> = fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[tokio::test]
+async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
+    let body = content(100_000);
+    let sent = body.clone();
+    let server = Server::start(move |request, _| Reply::file(request, &sent, "\"1\"")).await;
+    let place = place();
+    let said = Mutex::new(Vec::new());
+    let events = |event: Event<'_>| said.lock().unwrap().push(format!("{event:?}"));
+    let sum = sha256_hex(&body);
+    download(&server.url("/a/file"), &place.target, &sum, impatient(), &events).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), body);
+    assert_eq!(names(place.dir.path()), ["file"]);
+    let said = said.lock().unwrap();
+    assert!(said.first().unwrap().contains("Started") && said[0].contains("Some(100000)"));
+    assert!(said.iter().any(|event| event.contains("Advanced") && event.contains("done: 100000")));
+    assert!(said.last().unwrap().contains("Finished"));
+}
+
+#[rstest]
+#[case::broken(End::Break(40_000))]
+#[case::stalled(End::Stall(40_000))]
+#[tokio::test]
+async fn a_connection_that_ends_early_is_continued(#[case] end: End) {
+    let body = content(100_000);
+    let sent = body.clone();
+    let server = Server::start(move |request, before| {
+        let reply = Reply::file(request, &sent, "\"1\"");
+        if before == 0 { reply.end(end) } else { reply }
+    })
+    .await;
+    let place = place();
+    let sum = sha256_hex(&body);
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), body);
+    let requests = server.requests();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].from(), None);
+    assert_eq!(requests[1].from(), Some(40_000));
+    assert_eq!(requests[1].header("if-range"), Some("\"1\""));
+}
+
+#[tokio::test]
+async fn another_process_goes_on_where_the_first_was_stopped() {
+    let body = content(100_000);
+    let sent = body.clone();
+    let server = Server::start(move |request, before| {
+        let reply = Reply::file(request, &sent, "\"1\"");
+        if before == 0 { reply.end(End::Stall(40_000)) } else { reply }
+    })
+    .await;
+    let place = place();
+    let sum = sha256_hex(&body);
+    // As Ctrl-C does: the future is dropped while bytes are still expected.
+    let (arrived, mut waits) = tokio::sync::mpsc::unbounded_channel();
+    let events = move |event: Event<'_>| {
+        if let Event::Advanced { done: 40_000, .. } = event {
+            arrived.send(()).unwrap();
+        }
+    };
+    let patient = Limits { read: Duration::from_mins(1), ..impatient() };
+    let url = server.url("/file");
+    tokio::select! {
+        result = download(&url, &place.target, &sum, patient, &events) => panic!("{result:?}"),
+        _ = waits.recv() => {}
+    }
+    assert_eq!(names(place.dir.path()), ["file.partial", "file.partial.json"]);
+    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), body);
+    assert_eq!(names(place.dir.path()), ["file"]);
+    assert_eq!(server.requests()[1].from(), Some(40_000));
+}
+
+#[tokio::test]
+async fn a_server_without_ranges_sends_it_again_from_the_start() {
+    let body = content(100_000);
+    let sent = body.clone();
+    let server = Server::start(move |_, before| {
+        let reply = Reply::new(200, sent.clone());
+        if before == 0 { reply.end(End::Break(40_000)) } else { reply }
+    })
+    .await;
+    let place = place();
+    let sum = sha256_hex(&body);
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), body);
+    assert_eq!(server.requests()[1].from(), Some(40_000));
+}
+
+#[rstest]
+#[case::it_says_so("\"1\"", "\"2\"", 2)]
+#[case::it_does_not("\"1\"", "\"1\"", 3)]
+#[tokio::test]
+async fn a_file_that_changed_in_between_is_fetched_whole(
+    #[case] old: &'static str,
+    #[case] new: &'static str,
+    #[case] requests: usize,
+) {
+    let body = content(100_000);
+    let (sent, other) = (body.clone(), vec![0; 100_000]);
+    let server = Server::start(move |request, before| {
+        if before == 0 {
+            return Reply::file(request, &other, old).end(End::Break(40_000));
+        }
+        Reply::file(request, &sent, new)
+    })
+    .await;
+    let place = place();
+    let sum = sha256_hex(&body);
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), body);
+    assert_eq!(server.requests().len(), requests);
+}
+
+#[tokio::test]
+async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
+    let server = Server::start(|request, _| Reply::file(request, b"other", "\"1\"")).await;
+    let place = place();
+    let url = server.url("/file");
+    let (expected, found) = (sha256_hex(b"right"), sha256_hex(b"other"));
+    let error = download(&url, &place.target, &expected, impatient(), &Silent).await.unwrap_err();
+    let text = error.to_string();
+    for part in [&url, &expected, &found] {
+        assert!(text.contains(part), "{text}");
+    }
+    assert!(error.hint().contains("removed"), "{}", error.hint());
+    assert!(names(place.dir.path()).is_empty());
+    assert_eq!(server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
+    let server = Server::start(|request, _| Reply::file(request, b"right", "\"1\"")).await;
+    let place = place();
+    let (url, sum) = (server.url("/file"), sha256_hex(b"right"));
+    fs::write(&place.target, "right").unwrap();
+    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert!(server.requests().is_empty());
+    fs::write(&place.target, "wrong").unwrap();
+    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(fs::read(&place.target).unwrap(), b"right");
+}
+
+#[rstest]
+#[case(404, "does not exist")]
+#[case(410, "does not exist")]
+#[case(403, "refused")]
+#[tokio::test]
+async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says: &str) {
+    let server = Server::start(move |_, _| Reply::new(status, "no")).await;
+    let place = place();
+    let url = server.url("/file");
+    let error = download(&url, &place.target, "aa", impatient(), &Silent).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains(says) && text.contains(&url), "{text}");
+    assert_eq!(server.requests().len(), 1);
+    assert!(names(place.dir.path()).is_empty());
+}
+
+#[rstest]
+#[case(500)]
+#[case(503)]
+#[case(429)]
+#[tokio::test]
+async fn a_passing_fault_is_tried_again(#[case] status: u16) {
+    let server = Server::start(move |request, before| {
+        if before < 2 { Reply::new(status, "") } else { Reply::file(request, b"ok", "\"1\"") }
+    })
+    .await;
+    let place = place();
+    let (url, sum) = (server.url("/file"), sha256_hex(b"ok"));
+    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    assert_eq!(server.requests().len(), 3);
+}
+
+#[tokio::test]
+async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
+    let body = content(1000);
+    let sent = body.clone();
+    let server = Server::start(move |request, before| match before {
+        0 => Reply::file(request, &sent, "\"1\"").end(End::Break(600)),
+        _ => Reply::new(502, ""),
+    })
+    .await;
+    let place = place();
+    let (url, sum) = (server.url("/file"), sha256_hex(&body));
+    let error = download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap_err();
+    assert!(matches!(error, SourceError::Interrupted { attempts: 3, .. }), "{error:?}");
+    assert!(error.to_string().contains("502"), "{error}");
+    assert!(error.hint().contains("is kept"));
+    assert_eq!(fs::read(place.dir.path().join("file.partial")).unwrap(), &body[..600]);
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_with_the_address() {
+    let place = place();
+    // Nothing listens where a server was stopped.
+    let url = {
+        let server = Server::start(|_, _| Reply::new(200, "")).await;
+        server.url("/file")
+    };
+    let error = download(&url, &place.target, "aa", impatient(), &Silent).await.unwrap_err();
+    assert!(error.to_string().contains(&url), "{error}");
+}

@@ -1,0 +1,198 @@
+//! Images from a registry, and the archives that engines take.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use meshcheck::source::{Mirror, Pin, Silent, SourceError};
+use serde_json::json;
+
+use crate::publisher::{INDEX, Publisher};
+use crate::server::{End, Reply};
+
+pub(crate) fn docker(arguments: &[&str]) -> Output {
+    Command::new("docker").args(arguments).output().unwrap()
+}
+
+/// Whether an engine answers; says so where a test is skipped for want of one.
+pub(crate) fn engine(test: &str) -> bool {
+    let reason = match Command::new("docker").args(["info", "--format", "{{.ID}}"]).output() {
+        Ok(output) if output.status.success() => return true,
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("skipped: {test}: no docker engine answers: {reason}");
+    false
+}
+
+/// Images in the engine that go with the test.
+pub(crate) struct Loaded(pub(crate) Vec<String>);
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            docker(&["image", "rm", "--force", name]);
+        }
+    }
+}
+
+/// Loads an archive, and returns the ID under which the engine has the image.
+pub(crate) fn load(archive: &Path, name: &str) -> String {
+    let loaded = docker(&["load", "--input", archive.to_str().unwrap()]);
+    assert!(loaded.status.success(), "{}", String::from_utf8_lossy(&loaded.stderr));
+    let inspected = docker(&["image", "inspect", "--format", "{{.Id}}", name]);
+    assert!(inspected.status.success(), "{}", String::from_utf8_lossy(&inspected.stderr));
+    String::from_utf8(inspected.stdout).unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn an_engine_loads_the_archive() {
+    if !engine("an_engine_loads_the_archive") {
+        return;
+    }
+    let mut publisher = Publisher::start().await;
+    // A name of our own: an image that the user has must stay.
+    let repository = format!("meshcheck-test/node-{}", std::process::id());
+    let digest = publisher.store.lock().unwrap().image(&repository, "v1", b"a node");
+    publisher.recipe.node.reference = format!("docker.io/{repository}:v1");
+    publisher.recipe.node.aliases = vec![format!("docker.io/{repository}:also")];
+    publisher.recipe.node.digest = Pin::Digest(digest);
+    let cache = tempfile::tempdir().unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Silent).await.unwrap();
+    let archive = bundle.verified("node-image").unwrap();
+    let _clean = Loaded(vec![format!("{repository}:v1"), format!("{repository}:also")]);
+    let id = load(&archive, &bundle.manifest().node.reference);
+    // Engines with containerd's store name an image by its manifest instead.
+    let known = bundle.manifest().node.id.clone().unwrap();
+    let driver = docker(&["info", "--format", "{{.DriverStatus}}"]);
+    if !String::from_utf8_lossy(&driver.stdout).contains("io.containerd.snapshotter") {
+        assert_eq!(id, known);
+    }
+    assert_eq!(load(&archive, &format!("{repository}:also")), id);
+}
+
+#[tokio::test]
+async fn a_broken_layer_is_continued() {
+    let publisher = Publisher::start().await;
+    publisher.twist(|request, before, reply| {
+        let breaks = request.path.contains("/blobs/") && before == 0 && reply.body.len() > 100;
+        if breaks { reply.end(End::Break(100)) } else { reply }
+    });
+    let cache = tempfile::tempdir().unwrap();
+    publisher.release(cache.path()).resolve(&Silent).await.unwrap().verify_all().unwrap();
+    let requests = publisher.server.requests();
+    assert!(requests.iter().any(|request| request.from() == Some(100)));
+}
+
+#[tokio::test]
+async fn a_registry_without_ranges_sends_a_layer_again() {
+    let publisher = Publisher::start().await;
+    let store = publisher.store.lock().unwrap().clone();
+    publisher.twist(move |request, before, reply| {
+        let Some(digest) = request.path.split("/blobs/").nth(1) else { return reply };
+        if reply.status == 401 {
+            return reply;
+        }
+        let whole = Reply::new(200, store.blobs[digest].clone());
+        if before == 0 { whole.end(End::Break(100)) } else { whole }
+    });
+    let cache = tempfile::tempdir().unwrap();
+    publisher.release(cache.path()).resolve(&Silent).await.unwrap().verify_all().unwrap();
+}
+
+#[tokio::test]
+async fn another_layer_than_the_digest_says_is_refused() {
+    let publisher = Publisher::start().await;
+    {
+        let mut store = publisher.store.lock().unwrap();
+        for bytes in store.blobs.values_mut() {
+            let last = bytes.last_mut().unwrap();
+            *last ^= 1;
+        }
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
+    assert!(error.to_string().contains("@sha256:"), "{error}");
+}
+
+#[tokio::test]
+async fn another_image_than_the_pinned_one_is_refused() {
+    let publisher = Publisher::start().await;
+    let other = json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes();
+    {
+        let Pin::Digest(pinned) = publisher.recipe.node.digest.clone() else { panic!() };
+        let mut store = publisher.store.lock().unwrap();
+        let name = format!("kindest/node/{pinned}");
+        store.manifests.insert(name, (INDEX.to_owned(), other));
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    assert!(error.contains("kindest/node") && error.contains("igest"), "{error}");
+}
+
+#[tokio::test]
+async fn a_missing_image_is_named() {
+    let publisher = Publisher::start().await;
+    publisher.store.lock().unwrap().manifests.retain(|name, _| !name.starts_with("istio/pilot"));
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
+    assert!(error.to_string().contains("istio/pilot:1.20.3"), "{error}");
+}
+
+#[tokio::test]
+async fn an_image_for_other_machines_only_is_said() {
+    let publisher = Publisher::start().await;
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [{
+        "mediaType": "x", "size": 1, "digest": format!("sha256:{}", "a".repeat(64)),
+        "platform": { "os": "windows", "architecture": "amd64" },
+    }]});
+    publisher.store.lock().unwrap().manifest(
+        "istio/pilot",
+        "1.20.3",
+        INDEX,
+        index.to_string().as_bytes(),
+    );
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    assert!(error.contains("pilot") && error.contains("linux/amd64"), "{error}");
+}
+
+#[tokio::test]
+async fn a_registry_that_limits_says_what_helps() {
+    let publisher = Publisher::start().await;
+    publisher.twist(|request, _, reply| {
+        let text = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}"#;
+        if request.path.starts_with("/v2/") && request.path.contains("/manifests/") {
+            Reply::new(429, text)
+        } else {
+            reply
+        }
+    });
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    assert!(error.hint().contains("MESHCHECK_REGISTRY_MIRROR"), "{error}: {}", error.hint());
+}
+
+#[tokio::test]
+async fn mirrors_can_have_a_place_for_each_registry() {
+    let publisher = Publisher::start().await;
+    {
+        let mut store = publisher.store.lock().unwrap();
+        let moved = std::mem::take(&mut store.manifests).into_iter().map(|(name, value)| {
+            let quay = name.starts_with("kiali") || name.starts_with("metallb");
+            (format!("{}/{name}", if quay { "quay" } else { "hub" }), value)
+        });
+        store.manifests = moved.collect();
+    }
+    let cache = tempfile::tempdir().unwrap();
+    let mut release = publisher.release(cache.path());
+    let mirror = |registry: &str, prefix: &str| Mirror {
+        registry: Some(registry.to_owned()),
+        host: publisher.server.address.to_string(),
+        prefix: Some(prefix.to_owned()),
+        plain: true,
+    };
+    release.origins.mirrors = vec![mirror("docker.io", "hub"), mirror("quay.io", "quay")];
+    release.resolve(&Silent).await.unwrap();
+}

@@ -1,0 +1,270 @@
+//! Stand-ins for all publishers of a release at once: files in the official layout, and a registry
+//! that wants a token, as the large ones do.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use meshcheck::source::{Checksum, Mirror, Origins, Pin, Platform, Recipe, Release};
+use meshcheck_bundle::sha256_hex;
+use serde_json::json;
+
+use crate::downloads::impatient;
+use crate::server::{Reply, Request, Server};
+
+pub(crate) const KIALI: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels:
+    app.kubernetes.io/version: v1.76.0
+spec:
+  template:
+    spec:
+      containers:
+      - image: quay.io/kiali/kiali:v1.76
+";
+
+pub(crate) const METALLB: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+spec:
+  template:
+    spec:
+      containers:
+      - image: quay.io/metallb/controller:v0.15.2
+---
+apiVersion: apps/v1
+kind: DaemonSet
+spec:
+  template:
+    spec:
+      containers:
+      - image: quay.io/metallb/speaker:v0.15.2
+";
+
+/// What a registry has: blobs by digest, manifests by `repository/reference`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Store {
+    pub(crate) blobs: BTreeMap<String, Vec<u8>>,
+    pub(crate) manifests: BTreeMap<String, (String, Vec<u8>)>,
+}
+
+pub(crate) fn digest(bytes: &[u8]) -> String {
+    format!("sha256:{}", sha256_hex(bytes))
+}
+
+pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+
+/// A layer with one file: compressed, and the digest of what is inside.
+fn layer(path: &str, content: &[u8]) -> (Vec<u8>, String) {
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(content.len() as u64);
+    header.set_mode(0o644);
+    tar.append_data(&mut header, path, content).unwrap();
+    let plain = tar.into_inner().unwrap();
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&plain).unwrap();
+    (gzip.finish().unwrap(), digest(&plain))
+}
+
+impl Store {
+    fn blob(&mut self, bytes: Vec<u8>) -> serde_json::Value {
+        let digest = digest(&bytes);
+        let descriptor = json!({ "digest": digest, "size": bytes.len() });
+        self.blobs.insert(digest, bytes);
+        descriptor
+    }
+
+    pub(crate) fn manifest(&mut self, repository: &str, tag: &str, kind: &str, text: &[u8]) {
+        for reference in [tag.to_owned(), digest(text)] {
+            let name = format!("{repository}/{reference}");
+            self.manifests.insert(name, (kind.to_owned(), text.to_owned()));
+        }
+    }
+
+    /// An image for two platforms: a layer that all images share, and one of its own, twice.
+    /// Returns the digest of its index.
+    pub(crate) fn image(&mut self, repository: &str, tag: &str, own: &[u8]) -> String {
+        let (shared, shared_id) = layer("etc/base", &crate::downloads::content(50_000));
+        let (upper, upper_id) = layer(&format!("etc/{}", tag.replace('.', "-")), own);
+        let mut entries = Vec::new();
+        for architecture in ["arm64", "amd64"] {
+            let config = json!({
+                "architecture": architecture, "os": "linux",
+                "config": { "Cmd": ["/nothing"] },
+                "rootfs": { "type": "layers", "diff_ids": [shared_id, upper_id, upper_id] },
+                "history": [],
+            });
+            let mut config = self.blob(config.to_string().into_bytes());
+            config["mediaType"] = json!("application/vnd.oci.image.config.v1+json");
+            let mut layers = Vec::new();
+            for bytes in [&shared, &upper, &upper] {
+                let mut layer = self.blob(bytes.clone());
+                layer["mediaType"] = json!("application/vnd.oci.image.layer.v1.tar+gzip");
+                layers.push(layer);
+            }
+            let manifest = json!({
+                "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers,
+            });
+            let text = manifest.to_string().into_bytes();
+            entries.push(json!({
+                "mediaType": MANIFEST, "digest": digest(&text), "size": text.len(),
+                "platform": { "os": "linux", "architecture": architecture },
+            }));
+            self.manifest(repository, architecture, MANIFEST, &text);
+        }
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let text = index.to_string().into_bytes();
+        let name = digest(&text);
+        self.manifest(repository, tag, INDEX, &text);
+        name
+    }
+
+    pub(crate) fn answer(&self, request: &Request, host: &str) -> Reply {
+        if request.path.starts_with("/token") {
+            return Reply::new(200, r#"{"token":"let-me-in"}"#)
+                .header("content-type", "application/json");
+        }
+        if request.header("authorization") != Some("Bearer let-me-in") {
+            let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"test\"");
+            return Reply::new(401, "{}").header("www-authenticate", challenge);
+        }
+        let path = request.path.trim_start_matches("/v2/").split('?').next().unwrap();
+        if let Some((repository, reference)) = path.split_once("/manifests/") {
+            let missing = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"unknown"}]}"#;
+            return match self.manifests.get(&format!("{repository}/{reference}")) {
+                Some((kind, text)) => {
+                    Reply::new(200, text.clone()).header("content-type", kind.clone())
+                }
+                None => Reply::new(404, missing),
+            };
+        }
+        match path.split_once("/blobs/").and_then(|(_, digest)| self.blobs.get(digest)) {
+            Some(bytes) => Reply::file(request, bytes, "\"blob\""),
+            None => Reply::new(404, r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"none"}]}"#),
+        }
+    }
+}
+
+/// Istio's archive with what is needed and something that is not.
+pub(crate) fn istio_archive(version: &str, istioctl: &[u8], kiali: &[u8]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+    for (path, bytes) in [
+        ("README.md", &b"read me"[..]),
+        ("bin/istioctl", istioctl),
+        ("samples/addons/grafana.yaml", b"not this"),
+        ("samples/addons/kiali.yaml", kiali),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, format!("istio-{version}/{path}"), bytes).unwrap();
+    }
+    tar.into_inner().unwrap().finish().unwrap()
+}
+
+type Files = BTreeMap<String, Vec<u8>>;
+type Twist = Box<dyn Fn(&Request, usize, Reply) -> Reply + Send + Sync>;
+
+/// All publishers behind one server. What they have can be changed while it runs.
+pub(crate) struct Publisher {
+    pub(crate) server: Server,
+    pub(crate) recipe: Recipe,
+    pub(crate) files: Arc<Mutex<Files>>,
+    pub(crate) store: Arc<Mutex<Store>>,
+    twist: Arc<Mutex<Option<Twist>>>,
+}
+
+impl Publisher {
+    pub(crate) async fn start() -> Self {
+        Self::with(b"#!/bin/sh\necho kind\n", b"#!/bin/sh\necho istioctl\n", KIALI, METALLB).await
+    }
+
+    pub(crate) async fn with(kind: &[u8], istioctl: &[u8], kiali: &str, metallb: &str) -> Self {
+        let mut recipe = Recipe::new("1.20.3", Platform::new("linux", "x86_64").unwrap()).unwrap();
+        let mut store = Store::default();
+        recipe.kind.checksum = Checksum::Pinned(sha256_hex(kind));
+        recipe.metallb.checksum = Checksum::Pinned(sha256_hex(metallb.as_bytes()));
+        recipe.node.digest = Pin::Digest(store.image("kindest/node", "v1.29.2", b"a node"));
+        for image in &mut recipe.images {
+            let path = image.reference.trim_start_matches("docker.io/").to_owned();
+            let (repository, tag) = path.rsplit_once(':').unwrap();
+            let digest = store.image(repository, tag, path.as_bytes());
+            if let Pin::Digest(pinned) = &mut image.digest {
+                *pinned = digest;
+            }
+        }
+        store.image("kiali/kiali", "v1.76", b"kiali");
+        store.image("metallb/controller", "v0.15.2", b"controller");
+        store.image("metallb/speaker", "v0.15.2", b"speaker");
+        let archive = istio_archive("1.20.3", istioctl, kiali.as_bytes());
+        let sum = format!("{}  {}\n", sha256_hex(&archive), recipe.archive.file_name());
+        let files = Files::from([
+            (format!("/istio/{}", recipe.archive.path), archive),
+            (format!("/istio/{}.sha256", recipe.archive.path), sum.into_bytes()),
+            (format!("/kind/{}", recipe.kind.path), kind.to_vec()),
+            (format!("/metallb/{}", recipe.metallb.path), metallb.as_bytes().to_vec()),
+        ]);
+        let (files, store) = (Arc::new(Mutex::new(files)), Arc::new(Mutex::new(store)));
+        let twist = Arc::<Mutex<Option<Twist>>>::default();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let server = {
+            let (files, store, twist) =
+                (Arc::clone(&files), Arc::clone(&store), Arc::clone(&twist));
+            Server::on(listener, move |request, before| {
+                let reply =
+                    if request.path.starts_with("/v2/") || request.path.starts_with("/token") {
+                        store.lock().unwrap().answer(request, &host)
+                    } else {
+                        match files.lock().unwrap().get(&request.path) {
+                            Some(bytes) => Reply::file(request, bytes, "\"1\""),
+                            None => Reply::new(404, "no such file"),
+                        }
+                    };
+                match &*twist.lock().unwrap() {
+                    Some(twist) => twist(request, before, reply),
+                    None => reply,
+                }
+            })
+        };
+        Self { server, recipe, files, store, twist }
+    }
+
+    /// Changes answers on their way out.
+    pub(crate) fn twist(
+        &self,
+        twist: impl Fn(&Request, usize, Reply) -> Reply + Send + Sync + 'static,
+    ) {
+        *self.twist.lock().unwrap() = Some(Box::new(twist));
+    }
+
+    pub(crate) fn origins(&self) -> Origins {
+        Origins {
+            istio: self.server.url("/istio"),
+            kind: self.server.url("/kind"),
+            metallb: self.server.url("/metallb"),
+            mirrors: vec![Mirror {
+                registry: None,
+                host: self.server.address.to_string(),
+                prefix: None,
+                plain: true,
+            }],
+        }
+    }
+
+    pub(crate) fn release(&self, cache: &Path) -> Release {
+        Release {
+            recipe: self.recipe.clone(),
+            origins: self.origins(),
+            cache: cache.to_owned(),
+            limits: impatient(),
+        }
+    }
+}

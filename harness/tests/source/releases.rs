@@ -1,0 +1,263 @@
+//! A whole release from its publishers' stand-ins into a bundle.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use meshcheck::source::{Event, Silent, Source, SourceError, reachable};
+use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
+
+use crate::publisher::{Publisher, istio_archive};
+use crate::server::{End, Reply};
+
+fn left_over(cache: &Path) -> Vec<String> {
+    let mut left = Vec::new();
+    for dir in [cache.join("downloads"), cache.join("downloads/blobs")] {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            if entry.path().is_file() && entry.file_name() != "lock" {
+                left.push(entry.file_name().into_string().unwrap());
+            }
+        }
+    }
+    left.sort();
+    left
+}
+
+#[tokio::test]
+async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let source = Source::Release(Box::new(publisher.release(cache.path())));
+    let bundle = source.resolve(&Silent).await.unwrap();
+    bundle.verify_all().unwrap();
+
+    let manifest = bundle.manifest();
+    assert_eq!(manifest.origin, Origin::Release);
+    assert_eq!(
+        (manifest.istio.version.as_str(), manifest.istio.tag.as_str()),
+        ("1.20.3", "1.20.3")
+    );
+    assert_eq!(manifest.kiali.version, "v1.76.0");
+    assert_eq!(manifest.kiali.image, "quay.io/kiali/kiali:v1.76");
+    assert_eq!(manifest.kubernetes, "v1.29.2");
+    assert_eq!((manifest.install.profile.as_str(), manifest.install.set.len()), ("default", 0));
+    assert_eq!(manifest.node.reference, "docker.io/kindest/node:v1.29.2");
+    for name in
+        ["kind", "istioctl", "node-image", "kind-config", "metallb-manifest", "kiali-manifest"]
+    {
+        assert!(manifest.part(name).is_some(), "{name}");
+    }
+    let references: Vec<_> = manifest.images.iter().map(|image| image.reference.as_str()).collect();
+    assert_eq!(
+        references,
+        [
+            "docker.io/istio/pilot:1.20.3",
+            "docker.io/istio/proxyv2:1.20.3",
+            "docker.io/hashicorp/http-echo:1.0.0",
+            "docker.io/hashicorp/http-echo:latest",
+            "docker.io/curlimages/curl:8.6.0",
+            "docker.io/curlimages/curl:latest",
+            "quay.io/kiali/kiali:v1.76",
+            "quay.io/metallb/controller:v0.15.2",
+            "quay.io/metallb/speaker:v0.15.2",
+        ]
+    );
+    assert!(manifest.images.iter().all(|image| image.archive.is_some()));
+    for part in manifest.parts.iter().filter(|part| part.role == Role::Program) {
+        let mode = fs::metadata(bundle.dir().join(&part.path)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o111, 0o111, "{}", part.name);
+    }
+    let said = |name: &str| manifest.part(name).unwrap().source.clone();
+    assert!(said("kind").contains("pinned"));
+    assert!(said("istioctl").contains("publisher's checksum file, same origin"));
+    assert!(said("node-image").contains("digest pinned"));
+    assert!(said("image-istio-pilot").contains("by tag"));
+    assert!(left_over(cache.path()).is_empty(), "{:?}", left_over(cache.path()));
+
+    // The layer that all images share was fetched once.
+    let requests = publisher.server.requests();
+    let mut blobs: Vec<_> =
+        requests.iter().filter_map(|request| request.path.split("/blobs/").nth(1)).collect();
+    let all = blobs.len();
+    blobs.sort_unstable();
+    blobs.dedup();
+    assert_eq!(blobs.len(), all);
+    assert!(requests.iter().all(|request| !request.path.contains("grafana")));
+
+    publisher.server.forget();
+    let again = source.resolve(&Silent).await.unwrap();
+    assert_eq!(again.dir(), bundle.dir());
+    assert!(publisher.server.requests().is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_bundle_is_noticed_and_made_again() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    let bundle = release.resolve(&Silent).await.unwrap();
+    fs::write(bundle.verified("kind").unwrap(), "#!/bin/sh\necho evil\n").unwrap();
+    let said = Mutex::new(String::new());
+    let events = |event: Event<'_>| {
+        if let Event::Note(text) = event {
+            said.lock().unwrap().push_str(text);
+        }
+    };
+    release.resolve(&events).await.unwrap().verify_all().unwrap();
+    assert!(said.lock().unwrap().contains("`kind`"), "{said:?}");
+}
+
+#[tokio::test]
+async fn what_a_killed_process_left_is_no_bundle() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    let directory = release.directory().unwrap();
+    fs::create_dir_all(directory.join("images")).unwrap();
+    fs::write(directory.join("images/half.tar"), "half").unwrap();
+    let bundle = release.resolve(&Silent).await.unwrap();
+    bundle.verify_all().unwrap();
+    assert!(!directory.join("images/half.tar").exists());
+}
+
+#[tokio::test]
+async fn two_at_once_download_once() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    let waited = Mutex::new(0);
+    let events = |event: Event<'_>| {
+        if let Event::Waiting { .. } = event {
+            *waited.lock().unwrap() += 1;
+        }
+    };
+    let (one, other) =
+        tokio::try_join!(release.resolve(&events), release.resolve(&events)).unwrap();
+    assert_eq!(one.dir(), other.dir());
+    assert_eq!(*waited.lock().unwrap(), 1);
+    let path = format!("/kind/{}", publisher.recipe.kind.path);
+    let requests = publisher.server.requests();
+    assert_eq!(requests.iter().filter(|request| request.path == path).count(), 1);
+}
+
+#[tokio::test]
+async fn a_version_that_was_never_published_is_said() {
+    let publisher = Publisher::start().await;
+    publisher.files.lock().unwrap().retain(|path, _| !path.starts_with("/istio"));
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let text = error.to_string();
+    assert!(text.contains("/istio/1.20.3/") && text.contains("might not exist"), "{text}");
+    assert!(!publisher.release(cache.path()).directory().unwrap().exists());
+}
+
+#[tokio::test]
+async fn a_published_archive_that_changes_is_refused() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    let bundle = release.resolve(&Silent).await.unwrap();
+    fs::remove_dir_all(bundle.dir()).unwrap();
+    let archive = istio_archive("1.20.3", b"another", b"");
+    let sum = meshcheck_bundle::sha256_hex(&archive);
+    let path = format!("/istio/{}", publisher.recipe.archive.path);
+    publisher.files.lock().unwrap().insert(format!("{path}.sha256"), sum.clone().into_bytes());
+    publisher.files.lock().unwrap().insert(path, archive);
+    let error = release.resolve(&Silent).await.unwrap_err();
+    assert!(matches!(error, SourceError::Changed { .. }), "{error:?}");
+    assert!(error.to_string().contains(&sum), "{error}");
+    assert!(error.hint().contains("digests.json"), "{}", error.hint());
+}
+
+#[tokio::test]
+async fn an_archive_that_is_not_what_its_checksum_says_is_refused() {
+    let publisher = Publisher::start().await;
+    let path = format!("/istio/{}", publisher.recipe.archive.path);
+    publisher.files.lock().unwrap().insert(path, istio_archive("1.20.3", b"another", b""));
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_login_page_is_no_checksum() {
+    let publisher = Publisher::start().await;
+    let path = format!("/istio/{}.sha256", publisher.recipe.archive.path);
+    publisher.files.lock().unwrap().insert(path, b"<html>Please log in</html>".to_vec());
+    let cache = tempfile::tempdir().unwrap();
+    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    assert!(error.contains(".sha256") && error.contains("proxy"), "{error}");
+}
+
+#[tokio::test]
+async fn a_moved_tag_is_noted_in_the_bundle() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    let bundle = release.resolve(&Silent).await.unwrap();
+    assert!(bundle.manifest().notes.is_empty());
+    fs::remove_dir_all(bundle.dir()).unwrap();
+    publisher.store.lock().unwrap().image("kiali/kiali", "v1.76", b"rebuilt");
+    let bundle = release.resolve(&Silent).await.unwrap();
+    let notes = &bundle.manifest().notes;
+    assert!(notes.len() == 1 && notes[0].contains("quay.io/kiali/kiali:v1.76"), "{notes:?}");
+}
+
+#[tokio::test]
+async fn what_has_arrived_is_not_asked_for_again() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let release = publisher.release(cache.path());
+    publisher.twist(|request, _, reply| {
+        if request.path.contains("/blobs/") { reply.end(End::Break(40)) } else { reply }
+    });
+    release.resolve(&Silent).await.unwrap_err();
+    assert!(left_over(cache.path()).iter().any(|name| name.ends_with(".partial")));
+    publisher.twist(|_, _, reply| reply);
+    publisher.server.forget();
+    release.resolve(&Silent).await.unwrap();
+    let requests = publisher.server.requests();
+    let kind = format!("/kind/{}", publisher.recipe.kind.path);
+    assert!(requests.iter().all(|request| request.path != kind));
+    assert!(requests.iter().any(|request| request.from().is_some_and(|start| start > 0)));
+}
+
+#[tokio::test]
+async fn reachability_is_asked_quickly_and_says_which_place() {
+    let publisher = Publisher::start().await;
+    reachable(&publisher.origins(), &publisher.recipe).await.unwrap();
+
+    let mut away = publisher.origins();
+    away.istio = {
+        let other = crate::server::Server::start(|_, _| Reply::new(200, "")).await;
+        other.url("/istio")
+    };
+    let start = Instant::now();
+    let error = reachable(&away, &publisher.recipe).await.unwrap_err();
+    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(error.to_string().contains(&away.istio), "{error}");
+}
+
+#[tokio::test]
+async fn a_bundle_of_another_istio_is_refused() {
+    let publisher = Publisher::start().await;
+    let cache = tempfile::tempdir().unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Silent).await.unwrap();
+    let named = |istio: Option<&str>| {
+        Source::from_options(Some(bundle.dir().to_owned()), istio.map(str::to_owned)).unwrap()
+    };
+    named(None).resolve(&Silent).await.unwrap();
+    named(Some("1.20.3")).resolve(&Silent).await.unwrap();
+    let error = named(Some("1.21.0")).resolve(&Silent).await.unwrap_err();
+    assert!(error.to_string().contains("holds Istio 1.20.3, not 1.21.0"), "{error}");
+
+    fs::write(bundle.verified("kind").unwrap(), "changed").unwrap();
+    assert!(named(None).resolve(&Silent).await.is_err());
+    fs::remove_file(bundle.dir().join(MANIFEST_FILE)).unwrap();
+    assert!(Bundle::open(bundle.dir()).is_err());
+    let error = named(None).resolve(&Silent).await.unwrap_err();
+    assert!(error.to_string().contains("not a bundle"), "{error}");
+}
