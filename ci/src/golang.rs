@@ -106,7 +106,13 @@ impl Go {
             make_executable(&scratch.path().join(below))?;
         }
         let made = scratch.keep();
-        fs::rename(&made, &place).with_context(|| format!("making `{}`", place.display()))?;
+        if let Err(error) = fs::rename(&made, &place) {
+            // Another set-up may have been faster.
+            drop(fs::remove_dir_all(&made));
+            if !place.is_dir() {
+                return Err(error).with_context(|| format!("making `{}`", place.display()));
+            }
+        }
         Self::ask(place.join("bin").join("go"))
     }
 }
