@@ -1,0 +1,220 @@
+//! What the container engine knows of clusters: nodes, marks, volumes, the network.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::config::MARK;
+use crate::process::{Call, ProcessError};
+
+/// The label that kind puts on its containers, with the cluster's name.
+const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+
+/// The engine network that all clusters of kind share.
+pub(crate) const NETWORK: &str = "kind";
+
+/// A node of kind, as the engine sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Node {
+    /// The container's id.
+    pub(crate) id: String,
+    /// The container's name.
+    pub(crate) name: String,
+    /// The cluster that it belongs to.
+    pub(crate) cluster: String,
+    /// The directory that is mounted as our mark, where it is ours.
+    pub(crate) mark: Option<PathBuf>,
+    /// The volumes that go with it.
+    pub(crate) volumes: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Inspected {
+    id: String,
+    name: String,
+    config: Labelled,
+    mounts: Vec<Mount>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Labelled {
+    labels: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Mount {
+    #[serde(rename = "Type")]
+    kind: String,
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    source: String,
+    destination: String,
+}
+
+/// All containers of kind on this engine, running or not.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn nodes() -> Result<Vec<Node>, ProcessError> {
+    let filter = format!("label={KIND_LABEL}");
+    let ids = Call::docker().args(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
+    let mut nodes = Vec::new();
+    for id in ids.output().await?.split_whitespace() {
+        // One that another run removes in this moment is no concern of ours.
+        let inspected =
+            Call::docker().args(["inspect", "--type", "container", id]).finish().await?;
+        if inspected.code == Some(0) {
+            nodes.extend(parse(&inspected.stdout));
+        }
+    }
+    Ok(nodes)
+}
+
+fn parse(json: &str) -> Vec<Node> {
+    let inspected: Vec<Inspected> = serde_json::from_str(json).unwrap_or_default();
+    inspected
+        .into_iter()
+        .map(|container| Node {
+            id: container.id,
+            name: container.name.trim_start_matches('/').to_owned(),
+            cluster: container.config.labels.get(KIND_LABEL).cloned().unwrap_or_default(),
+            mark: container
+                .mounts
+                .iter()
+                .find(|mount| mount.destination == MARK)
+                .map(|mount| PathBuf::from(&mount.source)),
+            volumes: container
+                .mounts
+                .into_iter()
+                .filter(|mount| mount.kind == "volume")
+                .map(|mount| mount.name)
+                .collect(),
+        })
+        .collect()
+}
+
+/// Removes a node's container with its volumes.
+///
+/// # Errors
+///
+/// When the engine refuses.
+pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
+    let call = Call::docker().args(["rm", "--force", "--volumes", &node.id]);
+    match call.output().await {
+        // Gone is what it was to be.
+        Err(ProcessError::Failed { last, .. }) if last.contains("No such container") => Ok(()),
+        other => other.map(drop),
+    }
+}
+
+/// The volumes of these names that are still there.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn volumes_left(names: &[String]) -> Result<Vec<String>, ProcessError> {
+    let there = Call::docker().args(["volume", "ls", "--quiet"]).output().await?;
+    Ok(there
+        .lines()
+        .filter(|name| names.iter().any(|known| known == name))
+        .map(Into::into)
+        .collect())
+}
+
+/// The id of the network of kind, where it is there.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn network() -> Result<Option<String>, ProcessError> {
+    let filter = format!("name=^{NETWORK}$");
+    let call = Call::docker().args(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
+    Ok(call.output().await?.lines().next().map(str::to_owned))
+}
+
+/// Removes a network that nobody uses; whether it did.
+pub(crate) async fn remove_network(id: &str) -> bool {
+    Call::docker().args(["network", "rm", id]).output().await.is_ok()
+}
+
+/// The image's id, where the engine has the image.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn image_id(reference: &str) -> Result<Option<String>, ProcessError> {
+    let call = Call::docker().args(["image", "inspect", "--format", "{{.Id}}", reference]);
+    let finished = call.finish().await?;
+    match finished.code {
+        Some(0) => Ok(Some(finished.stdout.trim().to_owned())),
+        _ if finished.stderr.to_lowercase().contains("no such image") => Ok(None),
+        // Whatever else is wrong is told by the same call, as an error.
+        _ => call.output().await.map(|id| Some(id.trim().to_owned())),
+    }
+}
+
+/// Loads an image archive into the engine.
+///
+/// # Errors
+///
+/// When the engine refuses.
+pub(crate) async fn load(archive: &Path) -> Result<(), ProcessError> {
+    let call = Call::docker().arg("load").arg("--input").arg(archive);
+    call.within(Duration::from_mins(10)).output().await.map(drop)
+}
+
+/// A node's address on the network of kind, and that network's ranges.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), ProcessError> {
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{NETWORK}\").IPAddress}}}}");
+    let address = Call::docker().args(["inspect", "--format", &format, node]).output().await?;
+    let format = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}";
+    let ranges = Call::docker().args(["network", "inspect", "--format", format, NETWORK]);
+    let ranges = ranges.output().await?;
+    Ok((address.trim().to_owned(), ranges.split_whitespace().map(str::to_owned).collect()))
+}
+
+/// Where a container's ports are published on this machine: `127.0.0.1:39255`.
+///
+/// # Errors
+///
+/// When the engine does not answer, or has no such container.
+pub(crate) async fn published(container: &str) -> Result<Vec<String>, ProcessError> {
+    let output = Call::docker().args(["port", container]).within(Duration::from_secs(5));
+    let output = output.output().await?;
+    Ok(output.lines().filter_map(|line| line.split(" -> ").nth(1)).map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INSPECTED: &str = r#"[{
+        "Id": "abc", "Name": "/meshcheck-1-control-plane", "State": {},
+        "Config": { "Labels": { "io.x-k8s.kind.cluster": "meshcheck-1" } },
+        "Mounts": [
+            { "Type": "volume", "Name": "f00", "Source": "/v/f00", "Destination": "/var" },
+            { "Type": "bind", "Source": "/state/owner", "Destination": "/var/lib/meshcheck/owner" }
+        ] }, {
+        "Id": "def", "Name": "/kind-control-plane",
+        "Config": { "Labels": { "io.x-k8s.kind.cluster": "kind" } },
+        "Mounts": [] }]"#;
+
+    #[test]
+    fn our_mark_is_found_and_others_have_none() {
+        let nodes = parse(INSPECTED);
+        assert_eq!(nodes[0].name, "meshcheck-1-control-plane");
+        assert_eq!(nodes[0].mark.as_deref(), Some(Path::new("/state/owner")));
+        assert_eq!(nodes[0].volumes, ["f00"]);
+        assert_eq!((nodes[1].cluster.as_str(), nodes[1].mark.as_ref()), ("kind", None));
+    }
+}

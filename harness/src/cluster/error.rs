@@ -1,0 +1,64 @@
+//! What can go wrong with a cluster of ours.
+
+use meshcheck_bundle::BundleError;
+
+use crate::process::ProcessError;
+use crate::state::StateError;
+
+/// Why a cluster could not be made or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The bundle lacks something, or is damaged.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A program failed: docker, kind.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The bundle's kind configuration cannot be used.
+    #[error("the bundle's kind configuration cannot be used: {0}")]
+    Config(String),
+    /// A cluster that was to be removed is not ours, or not there.
+    #[error("there is no cluster of ours called `{name}`; ours are: {ours}")]
+    NotOurs {
+        /// The name that was asked for.
+        name: String,
+        /// The clusters that are ours.
+        ours: String,
+    },
+    /// A cluster that was to be removed is in use.
+    #[error("the cluster `{name}` is in use by another run of meshcheck")]
+    InUse {
+        /// Its name.
+        name: String,
+    },
+    /// Something of a removed cluster is still there.
+    #[error("after removing the cluster `{name}`, this is still there: {left}")]
+    LeftOver {
+        /// Its name.
+        name: String,
+        /// What is left.
+        left: String,
+    },
+}
+
+impl ClusterError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Bundle(error) => Some(error.hint().to_owned()),
+            Self::Process(error) => error.hint(),
+            Self::State(error) => error.hint(),
+            Self::Config(_) => {
+                Some("get the bundle anew: remove its directory from the cache".into())
+            }
+            Self::NotOurs { .. } => {
+                Some("clusters that others made are removed with `kind delete cluster`".into())
+            }
+            Self::InUse { .. } => Some("end that run first: Ctrl-C there".into()),
+            Self::LeftOver { .. } => Some("`meshcheck down` tries again".into()),
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A cluster of our own: the node image loaded, the cluster created, its kubeconfig kept apart.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use meshcheck_bundle::{Bundle, Origin};
+use meshcheck_suites::evidence::BundleFacts;
+
+use super::config::marked;
+use super::{ClusterError, engine};
+use crate::events::{Events, Phase};
+use crate::process::Call;
+use crate::state::{ClusterDirectory, ClusterState, State, StateError};
+
+/// How long kind may take to create a cluster. Seen: 11 to 24 s on two cores.
+const CREATE_CEILING: Duration = Duration::from_mins(5);
+
+/// A cluster of ours that is there.
+#[derive(Debug)]
+pub struct Provisioned {
+    /// Its directory, and the lock that says that its run lives.
+    pub directory: ClusterDirectory,
+    /// What is known of it.
+    pub state: ClusterState,
+}
+
+impl Provisioned {
+    /// The context in its kubeconfig.
+    pub fn context(&self) -> String {
+        format!("kind-{}", self.state.name)
+    }
+
+    /// Its kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.directory.kubeconfig()
+    }
+
+    /// The container that is its control plane.
+    pub fn control_plane(&self) -> String {
+        format!("{}-control-plane", self.state.name)
+    }
+}
+
+/// Begins a cluster: nothing but its directory is there afterwards. From then on
+/// [`super::remove`] undoes whatever was made, at whatever point it ended.
+///
+/// # Errors
+///
+/// When the state cannot be written.
+pub fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError> {
+    let manifest = bundle.manifest();
+    let cluster = ClusterState {
+        name: format!("meshcheck-{:08x}", fastrand::u32(..)),
+        created_at: Timestamp::now(),
+        keep: false,
+        istio_version: manifest.istio.version.clone(),
+        kiali_image: manifest.kiali.image.clone(),
+        istioctl_version: None,
+        bundle: BundleFacts {
+            origin: match manifest.origin {
+                Origin::Release => "release".into(),
+                Origin::Lab => "lab".into(),
+            },
+            key: manifest.key.clone(),
+            install_set: manifest.install.set.clone(),
+            notes: manifest.notes.clone(),
+        },
+    };
+    Ok(Provisioned { directory: state.begin(&cluster)?, state: cluster })
+}
+
+/// Creates the cluster that was begun: loads the node image where the engine does not have it, runs
+/// `kind create cluster`, and loads the workload images that are not in the node image.
+///
+/// # Errors
+///
+/// When the bundle is damaged, or docker or kind fail.
+pub async fn create(
+    state: &State,
+    cluster: &Provisioned,
+    bundle: &Bundle,
+    events: &Events,
+) -> Result<(), ClusterError> {
+    let manifest = bundle.manifest();
+    let kind = bundle.verified("kind")?;
+    let reference = &manifest.node.reference;
+    events
+        .phase(Phase::NodeImage, async {
+            let there = engine::image_id(reference).await?;
+            let wanted = manifest.node.id.as_ref();
+            if there.is_none() || wanted.is_some_and(|id| there.as_ref() != Some(id)) {
+                events.doing(Phase::NodeImage, "loading the node image into docker");
+                engine::load(&bundle.verified(&manifest.node.archive)?).await?;
+            }
+            Ok::<_, ClusterError>(())
+        })
+        .await?;
+
+    let template = bundle.verified(&manifest.node.kind_config)?;
+    let config = cluster.directory.path().join("kind.yaml");
+    let text = std::fs::read_to_string(&template)
+        .map_err(|error| ClusterError::Config(format!("`{}`: {error}", template.display())))?;
+    let text = marked(&text, &cluster.state.name, &cluster.directory.owner())?;
+    std::fs::write(&config, text).map_err(|source| StateError::Io {
+        action: "writing",
+        path: config.clone(),
+        source,
+    })?;
+
+    events
+        .phase(Phase::Cluster, async {
+            events.doing(Phase::Cluster, format!("kind creates `{}`", cluster.state.name));
+            // Others may create meanwhile, but nobody removes the network under us.
+            let _shared = shared(state).await?;
+            let had_network = engine::network().await?.is_some();
+            let created = Call::new(&kind)
+                .args(["create", "cluster", "--name", &cluster.state.name, "--image", reference])
+                .arg("--config")
+                .arg(&config)
+                .arg("--kubeconfig")
+                .arg(cluster.kubeconfig())
+                .args(["--wait", "0s"])
+                .within(CREATE_CEILING)
+                .output()
+                .await;
+            if !had_network && let Some(id) = engine::network().await? {
+                std::fs::write(state.network_mark(), id).map_err(|source| StateError::Io {
+                    action: "writing",
+                    path: state.network_mark(),
+                    source,
+                })?;
+            }
+            created?;
+            Ok::<_, ClusterError>(())
+        })
+        .await?;
+
+    let archives: Vec<_> =
+        manifest.images.iter().filter_map(|image| image.archive.as_deref()).collect();
+    if !archives.is_empty() {
+        events.phase(Phase::Images, load_images(cluster, bundle, &archives, &kind, events)).await?;
+    }
+    Ok(())
+}
+
+/// Takes the network's lock, shared.
+async fn shared(state: &State) -> Result<File, ClusterError> {
+    let lock = state.network_lock()?;
+    let locked = tokio::task::spawn_blocking(move || lock.lock_shared().map(|()| lock));
+    let failed = |source| StateError::Io { action: "locking", path: state.network_mark(), source };
+    Ok(locked.await.map_err(|error| failed(error.into()))?.map_err(failed)?)
+}
+
+async fn load_images(
+    cluster: &Provisioned,
+    bundle: &Bundle,
+    archives: &[&str],
+    kind: &Path,
+    events: &Events,
+) -> Result<(), ClusterError> {
+    for archive in archives {
+        events.doing(Phase::Images, format!("loading {archive} into the node"));
+        Call::new(kind)
+            .args(["load", "image-archive", "--name", &cluster.state.name])
+            .arg(bundle.verified(archive)?)
+            .within(CREATE_CEILING)
+            .output()
+            .await?;
+    }
+    Ok(())
+}

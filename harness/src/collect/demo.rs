@@ -1,0 +1,299 @@
+//! What the section *demo* needs: its objects, the client's log, the backend asked from the client.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::Api;
+use kube::api::{AttachParams, LogParams};
+use meshcheck_suites::evidence::{
+    self, Asked, ClientLog, Clock, ExecAnswer, LogLine, Observation, Reply,
+};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+use super::look::Missing;
+use super::{REQUESTS, Scene};
+
+/// How much of a command's output is kept, in bytes.
+const OUTPUT_LIMIT: u64 = 16 << 10;
+
+/// How many of the log's last lines are read: a turn of the client's loop writes four or five.
+const LOG_LINES: i64 = 80;
+
+/// How much of the log is read, in bytes: a line of ten megabytes is not read whole.
+const LOG_BYTES: i64 = 64 << 10;
+
+/// Stands between the answers in the output of [`script`]. Nothing that the backend says holds it by
+/// accident.
+const MARK: &str = "--meshcheck-answer--";
+
+/// The application's container in a pod: not the sidecar.
+fn application(pod: &evidence::Pod) -> Option<&str> {
+    let mut names = pod.containers.iter().map(|container| container.name.as_str());
+    names.clone().find(|name| *name == "client").or_else(|| names.find(|it| *it != "istio-proxy"))
+}
+
+/// Whether a pod belongs to the client's deployment and can be asked.
+pub(super) fn clients<'a>(
+    scene: &Scene<'_>,
+    pods: &'a [evidence::Pod],
+    deployments: &Observation<Vec<evidence::Deployment>>,
+) -> Vec<&'a evidence::Pod> {
+    let name = &scene.expectations.client_deployment;
+    let deployment = deployments
+        .value()
+        .and_then(|deployments| deployments.iter().find(|deployment| deployment.name == *name));
+    let selects = |pod: &evidence::Pod| match deployment {
+        Some(deployment) => {
+            !deployment.selector.is_empty()
+                && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+        }
+        // Without the right to see deployments: the tutorial's own label.
+        None => pod.labels.get("app").is_some_and(|app| app == "client"),
+    };
+    pods.iter().filter(|pod| pod.phase == "Running" && !pod.terminating && selects(pod)).collect()
+}
+
+/// The script that asks the backend a number of times, tells the node's time first, and never fails.
+fn script(url: &str, requests: u32) -> String {
+    let words = "\\n%{http_code}\\n%{errormsg}\\n";
+    format!(
+        "date -u +%s; command -v curl >/dev/null || exit 127; i=0; \
+         while [ $i -lt {requests} ]; do i=$((i+1)); echo '{MARK}'; \
+         curl -sS -i --max-time 3 -w '{words}' '{url}'; done 2>/dev/null; true"
+    )
+}
+
+/// Asks the backend from a client pod, and what time it is there.
+///
+/// # Errors
+///
+/// When the command cannot be run at all.
+pub(super) async fn ask(
+    scene: &Scene<'_>,
+    pod: &evidence::Pod,
+) -> Result<(Asked, Option<Timestamp>), Missing> {
+    let expectations = scene.expectations;
+    let url = format!(
+        "http://{}.{}.svc.cluster.local",
+        expectations.backend_service, expectations.namespace
+    );
+    let container = application(pod)
+        .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
+    let script = script(&url, REQUESTS);
+    let exec = exec(scene, pod, container, &["sh", "-c", &script]).await?;
+    let now = exec.stdout.lines().next().and_then(|line| line.trim().parse().ok());
+    let now = now.and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let replies = exec.stdout.split(MARK).skip(1).map(reply).collect::<Vec<_>>();
+    let mut exec = exec;
+    if replies.len() == REQUESTS as usize {
+        // Everything that it said is in the replies.
+        exec.stdout = String::new();
+    }
+    Ok((Asked { url, requests: REQUESTS, exec, replies }, now))
+}
+
+/// One answer of curl: headers, an empty line, the body, then what `-w` wrote.
+fn reply(text: &str) -> Reply {
+    let text = text.strip_prefix('\n').unwrap_or(text);
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    let mut tail = text.rsplitn(3, '\n');
+    let error = tail.next().unwrap_or_default().to_owned();
+    let status = tail.next().unwrap_or_default().trim().parse().unwrap_or_default();
+    let rest = tail.next().unwrap_or_default();
+    // Interim answers (100, 103) come with headers of their own.
+    let mut rest = rest;
+    let (mut headers, mut body) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
+    while headers.starts_with("HTTP/1.1 1") && body.starts_with("HTTP/") {
+        rest = body;
+        (headers, body) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
+    }
+    let header = |name: &str| {
+        headers.lines().find_map(|line| {
+            let (key, value) = line.split_once(':')?;
+            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
+        })
+    };
+    Reply {
+        status,
+        server: header("server").unwrap_or_default(),
+        envoy_upstream_time: header("x-envoy-upstream-service-time").is_some(),
+        body: body.to_owned(),
+        error,
+    }
+}
+
+/// Runs a command in a container, to its end.
+///
+/// # Errors
+///
+/// When the server refuses, or the connection ends before the command did. A program that cannot be
+/// started is an answer, with exit code 126 or 127.
+pub(super) async fn exec(
+    scene: &Scene<'_>,
+    pod: &evidence::Pod,
+    container: &str,
+    command: &[&str],
+) -> Result<ExecAnswer, Missing> {
+    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
+    let parameters =
+        AttachParams::default().container(container).stdin(false).stdout(true).stderr(true);
+    let mut process = pods.exec(&pod.name, command.iter().copied(), &parameters).await?;
+    let (stdout, stderr) = (process.stdout(), process.stderr());
+    let status = process.take_status();
+    let (stdout, stderr) = tokio::join!(read(stdout), read(stderr));
+    let status = match status {
+        Some(status) => status.await,
+        None => None,
+    };
+    let status =
+        status.ok_or_else(|| Missing::Failed("the connection ended before the command".into()))?;
+    let exit_code = exit_code(&status).ok_or_else(|| {
+        let reason = "the command's end was not told".to_owned();
+        Missing::Failed(status.message.clone().unwrap_or(reason))
+    })?;
+    Ok(ExecAnswer {
+        pod: pod.name.clone(),
+        container: container.to_owned(),
+        command: command.iter().map(|&word| word.to_owned()).collect(),
+        exit_code,
+        stdout,
+        stderr: if stderr.is_empty() && exit_code > 125 {
+            status.message.unwrap_or_default()
+        } else {
+            stderr
+        },
+    })
+}
+
+/// The exit code in the end of an exec; 127 where the container's runtime could not start the program.
+fn exit_code(status: &Status) -> Option<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
+    }
+    let causes = status.details.iter().flat_map(|details| details.causes.iter().flatten());
+    let code = causes
+        .filter(|cause| cause.reason.as_deref() == Some("ExitCode"))
+        .find_map(|cause| cause.message.as_ref()?.trim().parse().ok());
+    let cannot_start = [
+        "executable file not found",
+        "no such file or directory",
+        "unable to start container process",
+    ];
+    code.or_else(|| {
+        let message = status.message.as_deref().unwrap_or_default();
+        cannot_start.iter().any(|it| message.contains(it)).then_some(127)
+    })
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What came before an error is worth keeping; the status tells of the error.
+        let _ = (&mut pipe).take(OUTPUT_LIMIT).read_to_end(&mut bytes).await;
+        let _ = tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// Reads the end of a client's log.
+///
+/// # Errors
+///
+/// When the server refuses, or it is not a log with timestamps.
+pub(super) async fn log(
+    scene: &Scene<'_>,
+    pod: &evidence::Pod,
+    (read_at, clock): (Timestamp, Clock),
+) -> Result<ClientLog, Missing> {
+    let container = application(pod)
+        .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
+    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
+    let parameters = LogParams {
+        container: Some(container.to_owned()),
+        timestamps: true,
+        tail_lines: Some(LOG_LINES),
+        limit_bytes: Some(LOG_BYTES),
+        ..LogParams::default()
+    };
+    let text = pods.logs(&pod.name, &parameters).await?;
+    Ok(ClientLog {
+        pod: pod.name.clone(),
+        container: container.to_owned(),
+        lines: lines(&text),
+        read_at,
+        clock,
+    })
+}
+
+/// The lines of a log with timestamps. What has none goes on from the line before.
+fn lines(text: &str) -> Vec<LogLine> {
+    let mut lines: Vec<LogLine> = Vec::new();
+    for line in text.split('\n').filter(|line| !line.is_empty()) {
+        let stamped = line
+            .split_once(' ')
+            .and_then(|(time, text)| Some((time.parse::<Timestamp>().ok()?, text)));
+        match (stamped, lines.last_mut()) {
+            (Some((at, text)), _) => lines.push(LogLine { at, text: text.to_owned() }),
+            (None, Some(last)) => {
+                last.text.push('\n');
+                last.text.push_str(line);
+            }
+            (None, None) => {}
+        }
+    }
+    lines
+}
+
+/// The API server's clock, from the `Date` of an answer; to the second.
+pub(super) async fn server_clock(scene: &Scene<'_>) -> Option<Timestamp> {
+    let request = http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
+    let answer = tokio::time::timeout(Duration::from_secs(2), scene.client.send(request)).await;
+    let answer = answer.ok()?.ok()?;
+    let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
+    jiff::fmt::rfc2822::parse(date).ok().map(|zoned| zoned.timestamp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_of_curl_is_taken_apart() {
+        let text = "\nHTTP/1.1 200 OK\r\nserver: envoy\r\nX-Envoy-Upstream-Service-Time: 1\r\n\r\n\
+                    Hello from backend service\n\n200\n\n";
+        let reply = reply(text);
+        assert_eq!((reply.status, reply.server.as_str()), (200, "envoy"));
+        assert!(reply.envoy_upstream_time);
+        assert_eq!(reply.body, "Hello from backend service\n");
+        assert_eq!(reply.error, "");
+    }
+
+    #[test]
+    fn no_answer_keeps_curls_reason() {
+        let reply = reply("\n\n000\nCould not resolve host: echo-service\n");
+        assert_eq!((reply.status, reply.body.as_str()), (0, ""));
+        assert_eq!(reply.error, "Could not resolve host: echo-service");
+    }
+
+    #[test]
+    fn an_interim_answer_is_passed_over() {
+        let reply = reply(
+            "\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\nserver: envoy\r\n\r\nno\n503\n\n",
+        );
+        assert_eq!(
+            (reply.status, reply.body.as_str(), reply.server.as_str()),
+            (503, "no", "envoy")
+        );
+    }
+
+    #[test]
+    fn a_log_keeps_its_carriage_returns() {
+        let text = "2026-11-24T03:39:00.1Z Hello\n2026-11-24T03:39:01Z \r  0 0\r100 27\nmore\n";
+        let lines = lines(text);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].text, "Hello");
+        assert_eq!(lines[1].text, "\r  0 0\r100 27\nmore");
+    }
+}

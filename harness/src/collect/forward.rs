@@ -1,0 +1,174 @@
+//! HTTP through port-forwards, and to addresses: one request, what is needed of the answer.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::{Request, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, Client};
+use meshcheck_suites::evidence::HttpAnswer;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+
+use super::look::Missing;
+use crate::chain;
+
+/// Answers that are read whole are shorter than this: istiod's list of a thousand proxies.
+const WHOLE_LIMIT: usize = 8 << 20;
+
+/// An answer, as far as it was read.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) body: Vec<u8>,
+    pub(super) body_cut: bool,
+}
+
+impl Answer {
+    /// What evidence keeps of it.
+    pub(super) fn evidence(self, request: String, vantage: String) -> HttpAnswer {
+        HttpAnswer {
+            request,
+            vantage,
+            status: self.status,
+            headers: self.headers,
+            body: String::from_utf8_lossy(&self.body).into_owned(),
+            body_cut: self.body_cut,
+        }
+    }
+}
+
+/// `GET path` over a connection that is there already.
+///
+/// # Errors
+///
+/// When the connection ends or the answer is not HTTP.
+pub(super) async fn get<S>(
+    stream: S,
+    host: &str,
+    path: &str,
+    limit: usize,
+) -> Result<Answer, Missing>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let failed = |error: &dyn std::error::Error| Missing::Failed(chain(error));
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
+    // Ended with this function: closing a port-forward properly would cost a second.
+    let _driver = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
+        // What goes wrong is told by the request.
+        let _ = connection.await;
+    }));
+    let request = Request::get(path)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, concat!("meshcheck/", env!("CARGO_PKG_VERSION")))
+        .header(header::CONNECTION, "close")
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(&error))?;
+    let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
+    let status = response.status().as_u16();
+    let headers = response
+        .headers()
+        .iter()
+        .filter(|(name, _)| HttpAnswer::HEADERS.contains(&name.as_str()))
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let mut body = Vec::new();
+    let mut rest = response.into_body();
+    while let Some(frame) = rest.frame().await {
+        let frame = frame.map_err(|error| failed(&error))?;
+        body.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
+        if body.len() > limit {
+            break;
+        }
+    }
+    let body_cut = body.len() > limit;
+    body.truncate(limit);
+    Ok(Answer { status, headers, body, body_cut })
+}
+
+/// `GET path` on a port of a pod, through a port-forward.
+///
+/// # Errors
+///
+/// When the port-forward is refused, or nobody answers behind it.
+pub(super) async fn get_from_pod(
+    client: &Client,
+    namespace: &str,
+    pod: &str,
+    port: u16,
+    path: &str,
+    limit: usize,
+) -> Result<Answer, Missing> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let mut forward = pods.portforward(pod, &[port]).await?;
+    let stream = forward
+        .take_stream(port)
+        .ok_or_else(|| Missing::Failed("the port-forward has no stream".into()))?;
+    let refused = forward.take_error(port);
+    let answer = get(stream, &format!("localhost:{port}"), path, limit).await;
+    if answer.is_err()
+        && let Some(refused) = refused
+        && let Ok(Some(reason)) = tokio::time::timeout(Duration::from_millis(100), refused).await
+    {
+        // The port-forward's own word says more than a broken connection: nobody listens there.
+        return Err(Missing::Absent(format!("pod {namespace}/{pod}, port {port}: {reason}")));
+    }
+    answer
+}
+
+/// A page of a pod, whole and as text.
+///
+/// # Errors
+///
+/// As [`get_from_pod`], and when the status is not 200.
+pub(super) async fn page(
+    client: &Client,
+    namespace: &str,
+    pod: &str,
+    port: u16,
+    path: &str,
+) -> Result<String, Missing> {
+    let answer = get_from_pod(client, namespace, pod, port, path, WHOLE_LIMIT).await?;
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    if answer.status != 200 {
+        let start: String = text.chars().take(200).collect();
+        return Err(Missing::Failed(format!("{path} answered {}: {start}", answer.status)));
+    }
+    if answer.body_cut {
+        return Err(Missing::Failed(format!("{path} answered with more than {WHOLE_LIMIT} bytes")));
+    }
+    Ok(text)
+}
+
+/// `GET path` at an address that this machine may have a way to.
+///
+/// # Errors
+///
+/// In words, when there is no way, no answer in time, or nothing that is HTTP.
+pub(super) async fn get_from_here(
+    address: SocketAddr,
+    host: &str,
+    path: &str,
+    limit: usize,
+    patience: Duration,
+) -> Result<Answer, String> {
+    let work = async {
+        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+        get(stream, host, path, limit).await.map_err(|missing| match missing {
+            Missing::Absent(reason) | Missing::Failed(reason) => reason,
+        })
+    };
+    match tokio::time::timeout(patience, work).await {
+        Ok(answer) => answer,
+        Err(_) => Err(format!("no answer within {} s", patience.as_secs_f64())),
+    }
+}

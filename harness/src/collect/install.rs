@@ -1,0 +1,173 @@
+//! What the section *install* needs: the control plane's objects, its webhooks, its own words.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use kube::api::{Api, ListParams};
+use kube::{Client, ResourceExt as _};
+use meshcheck_suites::evidence::{
+    self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, Webhook,
+    WebhookService,
+};
+
+use super::look::{Missing, look};
+use super::{Scene, certificates, istiod, objects};
+
+/// The groups of the custom resources of Istio.
+const GROUPS: &str = "istio.io";
+
+/// Looks at all of it at once. The pods come from outside: others need them as well.
+pub(super) async fn collect(
+    scene: &Scene<'_>,
+    pods: Observation<Vec<evidence::Pod>>,
+    istioctl_version: Observation<String>,
+) -> InstallEvidence {
+    let limit = scene.limit;
+    let namespace = scene.expectations.istio_namespace.as_str();
+    let (deployments, services, endpoints, crds, webhooks, namespaces, istiod) = tokio::join!(
+        scene.timed("istio deployments", look(limit, deployments(&scene.client, namespace))),
+        scene.timed("istio services", look(limit, services(&scene.client, namespace))),
+        scene.timed("istio endpoints", look(limit, endpoints(&scene.client, namespace))),
+        scene.timed("crds", look(limit, crds(&scene.client))),
+        scene.timed("webhooks", look(limit, webhooks(&scene.client))),
+        scene.timed("namespaces", look(limit, namespaces(&scene.client))),
+        scene.timed("istiod", istiod::collect(scene, &pods)),
+    );
+    InstallEvidence {
+        pods,
+        deployments,
+        services,
+        endpoints,
+        crds,
+        webhooks,
+        namespaces,
+        istiod,
+        istioctl_version,
+    }
+}
+
+pub(super) async fn pods(client: &Client, namespace: &str) -> Result<Vec<evidence::Pod>, Missing> {
+    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::pod).collect())
+}
+
+pub(super) async fn deployments(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Deployment>, Missing> {
+    let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::deployment).collect())
+}
+
+pub(super) async fn services(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Service>, Missing> {
+    let api: Api<Service> = Api::namespaced(client.clone(), namespace);
+    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::service).collect())
+}
+
+pub(super) async fn endpoints(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Endpoint>, Missing> {
+    let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
+    Ok(api.list(&ListParams::default()).await?.items.iter().flat_map(objects::endpoints).collect())
+}
+
+async fn namespaces(
+    client: &Client,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, Missing> {
+    let api: Api<Namespace> = Api::all(client.clone());
+    let list = api.list(&ListParams::default()).await?;
+    Ok(list.items.iter().map(|it| (it.name_any(), it.labels().clone())).collect())
+}
+
+/// The resources that the server serves in groups of Istio. The server lists a custom resource in its
+/// discovery once its definition is established, and not before; the definitions themselves are
+/// a megabyte of schemas.
+async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
+    let groups = client.list_api_groups().await?;
+    let versions = groups
+        .groups
+        .into_iter()
+        .filter(|group| group.name.ends_with(GROUPS))
+        .flat_map(|group| group.versions)
+        .map(|version| version.group_version);
+    let lists = versions.map(|version| async move {
+        let list = client.list_api_group_resources(&version).await?;
+        let group = version.split('/').next().unwrap_or_default().to_owned();
+        Ok::<_, kube::Error>((group, list.resources))
+    });
+    let mut found = BTreeMap::new();
+    for (group, resources) in futures::future::try_join_all(lists).await? {
+        for resource in resources.into_iter().filter(|it| !it.name.contains('/')) {
+            found.insert(format!("{}.{group}", resource.name), ());
+        }
+    }
+    Ok(found.into_keys().map(|name| Crd { name, established: true }).collect())
+}
+
+/// The mutating webhooks that are called when a pod is created.
+async fn webhooks(client: &Client) -> Result<Vec<Webhook>, Missing> {
+    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
+    let list = api.list(&ListParams::default()).await?;
+    let rows = list.items.iter().flat_map(|configuration| {
+        let hooks = configuration.webhooks.iter().flatten();
+        hooks.filter(|hook| for_new_pods(hook)).map(|hook| webhook(configuration, hook))
+    });
+    Ok(rows.collect())
+}
+
+fn for_new_pods(hook: &MutatingWebhook) -> bool {
+    let any = |values: &Option<Vec<String>>, wanted: &str| {
+        values.iter().flatten().any(|value| value == wanted || value == "*")
+    };
+    hook.rules.iter().flatten().any(|rule| {
+        any(&rule.operations, "CREATE") && any(&rule.api_groups, "") && any(&rule.resources, "pods")
+    })
+}
+
+fn webhook(configuration: &MutatingWebhookConfiguration, hook: &MutatingWebhook) -> Webhook {
+    let label = |name: &str| configuration.labels().get(name).cloned();
+    Webhook {
+        configuration: configuration.name_any(),
+        name: hook.name.clone(),
+        revision: label("istio.io/rev"),
+        tag: label("istio.io/tag"),
+        namespace_selector: selector(hook.namespace_selector.as_ref()),
+        object_selector: selector(hook.object_selector.as_ref()),
+        failure_policy: hook.failure_policy.clone().unwrap_or_else(|| "Fail".into()),
+        service: hook.client_config.service.as_ref().map(|service| WebhookService {
+            namespace: service.namespace.clone(),
+            name: service.name.clone(),
+            path: service.path.clone().unwrap_or_default(),
+            port: service.port.and_then(|port| u16::try_from(port).ok()).unwrap_or(443),
+        }),
+        url: hook.client_config.url.clone(),
+        ca_bundle: certificates::facts(
+            hook.client_config.ca_bundle.as_ref().map_or(&[], |bytes| bytes.0.as_slice()),
+        ),
+    }
+}
+
+fn selector(selector: Option<&meta::LabelSelector>) -> LabelSelector {
+    let Some(selector) = selector else { return LabelSelector::default() };
+    LabelSelector {
+        match_labels: selector.match_labels.clone().unwrap_or_default(),
+        match_expressions: selector
+            .match_expressions
+            .iter()
+            .flatten()
+            .map(|it| LabelExpression {
+                key: it.key.clone(),
+                operator: it.operator.clone(),
+                values: it.values.clone().unwrap_or_default(),
+            })
+            .collect(),
+    }
+}

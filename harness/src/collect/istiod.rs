@@ -1,0 +1,175 @@
+//! istiod's own words, through port-forwards: its version, and what it knows of the proxies.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use meshcheck_suites::evidence::{Istiod, Observation, Pod, ProxySync, SyncState};
+use serde::Deserialize;
+
+use super::look::{Missing, look};
+use super::{Scene, forward};
+use crate::wait::{Look, Wait};
+
+/// The port of istiod's monitoring and debugging pages.
+const PORT: u16 = 15014;
+
+/// How long a push in flight may take to be acknowledged before it counts as stale.
+const IN_FLIGHT: Duration = Duration::from_secs(2);
+
+/// Asks every istiod pod that runs.
+pub(super) async fn collect(
+    scene: &Scene<'_>,
+    pods: &Observation<Vec<Pod>>,
+) -> Observation<BTreeMap<String, Istiod>> {
+    let pods = match pods {
+        Observation::Seen { value } => value,
+        Observation::Absent { reason } => return Observation::absent(reason.clone()),
+        Observation::Failed { reason } | Observation::NotAsked { reason } => {
+            return Observation::failed(reason.clone());
+        }
+    };
+    let istiods: Vec<_> = pods
+        .iter()
+        .filter(|pod| pod.labels.get("app").is_some_and(|app| app == "istiod"))
+        .filter(|pod| pod.phase == "Running" && pod.ready && !pod.terminating)
+        .collect();
+    if istiods.is_empty() {
+        let namespace = &scene.expectations.istio_namespace;
+        return Observation::absent(format!("no istiod pod in namespace {namespace} is ready"));
+    }
+    let asked = istiods.into_iter().map(|pod| async move {
+        let version = async {
+            let page = page(scene, &pod.name, "/version").await?;
+            version(&page).ok_or_else(|| Missing::Failed(format!("/version answered: {page}")))
+        };
+        let proxies = look(scene.limit, proxies(scene, &pod.name));
+        let (version, proxies) = tokio::join!(look(scene.limit, version), proxies);
+        (pod.name.clone(), Istiod { version, proxies })
+    });
+    Observation::seen(futures::future::join_all(asked).await.into_iter().collect())
+}
+
+async fn page(scene: &Scene<'_>, pod: &str, path: &str) -> Result<String, Missing> {
+    let namespace = &scene.expectations.istio_namespace;
+    forward::page(&scene.client, namespace, pod, PORT, path).await
+}
+
+/// The proxies of one istiod. A push that is in flight is given a moment to be acknowledged.
+async fn proxies(scene: &Scene<'_>, pod: &str) -> Result<Vec<ProxySync>, Missing> {
+    let last = std::cell::RefCell::new(Err(Missing::Failed("not asked".into())));
+    let settled = Wait::new("pushes to be acknowledged", IN_FLIGHT.min(scene.limit / 2))
+        .until(
+            |_| (),
+            || async {
+                let seen = page(scene, pod, "/debug/syncz").await.and_then(|page| parse(&page));
+                let settled = seen.as_ref().is_ok_and(|proxies| proxies.iter().all(in_sync));
+                let failed = seen.is_err();
+                *last.borrow_mut() = seen;
+                if settled || failed { Look::Ready(()) } else { Look::NotYet(String::new()) }
+            },
+        )
+        .await;
+    drop(settled);
+    last.into_inner()
+}
+
+fn in_sync(proxy: &ProxySync) -> bool {
+    [&proxy.clusters, &proxy.listeners, &proxy.routes, &proxy.endpoints]
+        .into_iter()
+        .all(|state| state.sent == state.acked)
+}
+
+/// The version in what `/version` says: `1.20.3-<commit>-Clean`, or the same as JSON.
+fn version(page: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Info {
+        version: String,
+    }
+    let text = page.trim();
+    if let Ok(info) = serde_json::from_str::<Info>(text) {
+        return Some(info.version);
+    }
+    // VERSION-COMMIT-STATUS: a version may have a hyphen itself, a commit is 40 hexadecimal digits.
+    let words: Vec<_> = text.split('-').collect();
+    let commit = words.iter().position(|word| {
+        *word == "unknown" || word.len() == 40 && word.bytes().all(|it| it.is_ascii_hexdigit())
+    });
+    let version = match commit {
+        Some(at) if at > 0 => words[..at].join("-"),
+        _ => text.to_owned(),
+    };
+    let plausible =
+        !version.is_empty() && version.len() < 100 && !version.contains(char::is_whitespace);
+    plausible.then_some(version)
+}
+
+/// A row of `/debug/syncz`.
+#[derive(Deserialize)]
+struct Row {
+    proxy: String,
+    #[serde(default)]
+    proxy_type: String,
+    #[serde(default)]
+    istio_version: String,
+    #[serde(default)]
+    cluster_sent: String,
+    #[serde(default)]
+    cluster_acked: String,
+    #[serde(default)]
+    listener_sent: String,
+    #[serde(default)]
+    listener_acked: String,
+    #[serde(default)]
+    route_sent: String,
+    #[serde(default)]
+    route_acked: String,
+    #[serde(default)]
+    endpoint_sent: String,
+    #[serde(default)]
+    endpoint_acked: String,
+}
+
+fn parse(page: &str) -> Result<Vec<ProxySync>, Missing> {
+    // An istiod without proxies says `null`.
+    let rows: Option<Vec<Row>> = serde_json::from_str(page)
+        .map_err(|error| Missing::Failed(format!("/debug/syncz cannot be read: {error}")))?;
+    let state = |sent, acked| SyncState { sent, acked };
+    let proxies = rows.into_iter().flatten().map(|row| ProxySync {
+        proxy: row.proxy,
+        kind: row.proxy_type,
+        istio_version: row.istio_version,
+        clusters: state(row.cluster_sent, row.cluster_acked),
+        listeners: state(row.listener_sent, row.listener_acked),
+        routes: state(row.route_sent, row.route_acked),
+        endpoints: state(row.endpoint_sent, row.endpoint_acked),
+    });
+    Ok(proxies.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("1.20.3-692e556046bbd99b5e7b7ef0b5a8bbd6e4f2d94a-Clean", Some("1.20.3"))]
+    #[case("1.22.0-alpha.55f12a68b4f9-unknown-unknown", Some("1.22.0-alpha.55f12a68b4f9"))]
+    #[case("1.20.3\n", Some("1.20.3"))]
+    #[case(r#"{"version":"1.24.0","revision":"x"}"#, Some("1.24.0"))]
+    #[case("", None)]
+    #[case("404 page not found", None)]
+    fn the_version_is_found(#[case] page: &str, #[case] found: Option<&str>) {
+        assert_eq!(version(page).as_deref(), found);
+    }
+
+    #[test]
+    fn proxies_are_read_and_garbage_is_not() {
+        let page = r#"[{"proxy":"a.client","proxy_type":"sidecar","istio_version":"1.20.3",
+            "cluster_sent":"x","cluster_acked":"x","listener_sent":"y"}]"#;
+        let proxies = parse(page).unwrap();
+        assert_eq!(proxies[0].proxy, "a.client");
+        assert!(!in_sync(&proxies[0]), "a listener was not acknowledged");
+        assert!(parse("null").unwrap().is_empty());
+        assert!(matches!(parse("<html>"), Err(Missing::Failed(_))));
+    }
+}

@@ -1,0 +1,77 @@
+//! One look: with a time limit, and its end put into words.
+
+use std::time::Duration;
+
+use kube::Error;
+use meshcheck_suites::evidence::Observation;
+
+use crate::chain;
+
+/// Why there was nothing to see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It was looked for where it must stand.
+    Absent(String),
+    /// It could not be looked at.
+    Failed(String),
+}
+
+impl From<Error> for Missing {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Api(status) if status.code == 404 => Self::Absent(status.message.clone()),
+            // The server's words name the verb, the resource and the namespace.
+            Error::Api(status) if !status.message.is_empty() => {
+                Self::Failed(status.message.clone())
+            }
+            _ => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+impl<T> From<Missing> for Observation<T> {
+    fn from(missing: Missing) -> Self {
+        match missing {
+            Missing::Absent(reason) => Self::absent(reason),
+            Missing::Failed(reason) => Self::failed(reason),
+        }
+    }
+}
+
+/// Looks, for `limit` at the most.
+pub(super) async fn look<T>(
+    limit: Duration,
+    look: impl Future<Output = Result<T, Missing>>,
+) -> Observation<T> {
+    match tokio::time::timeout(limit, look).await {
+        Ok(Ok(value)) => Observation::seen(value),
+        Ok(Err(missing)) => missing.into(),
+        Err(_) => Observation::failed(format!("no answer within {} s", limit.as_secs_f64())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kube::core::Status;
+
+    #[tokio::test]
+    async fn not_there_and_not_allowed_are_different_answers() {
+        let api = |code, message: &str| -> Missing {
+            Error::Api(Box::new(Status { code, message: message.into(), ..Status::default() }))
+                .into()
+        };
+        assert_eq!(
+            api(404, "pods \"x\" not found"),
+            Missing::Absent("pods \"x\" not found".into())
+        );
+        let forbidden = "pods is forbidden: User \"u\" cannot list resource \"pods\"";
+        assert_eq!(api(403, forbidden), Missing::Failed(forbidden.into()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_answer_is_not_absence() {
+        let seen = look::<()>(Duration::from_secs(5), std::future::pending()).await;
+        assert_eq!(seen, Observation::failed("no answer within 5 s"));
+    }
+}

@@ -1,0 +1,324 @@
+//! Looking at a cluster: everything at once, each look with its own time limit, each failure kept
+//! with its reason.
+//!
+//! ```text
+//! settle ─► pods, objects, logs, port-forwards, dry runs … all at once ─► Evidence
+//! ```
+
+mod certificates;
+mod cluster;
+mod demo;
+mod forward;
+mod ingress;
+mod install;
+mod istiod;
+mod kiali;
+mod live;
+mod look;
+mod mesh;
+mod objects;
+mod ours;
+mod settle;
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use meshcheck_suites::evidence::{
+    Asked, ClientLog, Clock, DemoEvidence, Evidence, Expectations, IngressEvidence,
+    LoadBalancerProbe, MeshEvidence, Observation, Pod, SCHEMA, Traffic,
+};
+use tokio::time::Instant;
+
+pub use ours::{probe_load_balancer, remove_all};
+
+use crate::connect::Connection;
+use look::{Missing, look};
+
+/// How many requests of our own go from the client to the backend.
+pub(crate) const REQUESTS: u32 = 5;
+
+/// How to look.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// What the run expects to find.
+    pub expectations: Expectations,
+    /// Where Kiali is exposed, where the caller named a URL.
+    pub kiali_url: Option<String>,
+    /// The longest that any one look may take.
+    pub limit: Duration,
+    /// The longest that rollouts are waited for before the look.
+    pub settle: Duration,
+    /// A load balancer address that was asked for before the install.
+    pub load_balancer_probe: Observation<LoadBalancerProbe>,
+    /// What `istioctl` reports of itself, where it was used.
+    pub istioctl_version: Observation<String>,
+}
+
+/// How long each look took.
+pub type Timings = Vec<(&'static str, Duration)>;
+
+/// What all looks share.
+struct Scene<'a> {
+    client: Client,
+    expectations: &'a Expectations,
+    kiali_url: Option<&'a str>,
+    active: bool,
+    limit: Duration,
+    /// Whether the nodes are containers of kind on this machine.
+    nodes_are_containers: bool,
+    timings: Mutex<Timings>,
+}
+
+impl Scene<'_> {
+    /// Keeps the time that a look took.
+    async fn timed<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let value = work.await;
+        if let Ok(mut timings) = self.timings.lock() {
+            timings.push((name, start.elapsed()));
+        }
+        value
+    }
+}
+
+/// Looks at everything that claims need. Never fails: what could not be seen is in the evidence, with
+/// its reason. Nothing is created on the cluster unless the connection is active.
+pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, Timings) {
+    let start = Instant::now();
+    let recorded_at = Timestamp::now();
+    let mut scene = Scene {
+        client: connection.client.clone(),
+        expectations: &options.expectations,
+        kiali_url: options.kiali_url.as_deref(),
+        active: connection.subject.active,
+        limit: options.limit,
+        nodes_are_containers: false,
+        timings: Mutex::default(),
+    };
+    scene.nodes_are_containers = crate::cluster::is_kind_here(&connection.subject).await;
+    let scene = scene;
+    let expectations = scene.expectations;
+    let namespaces = [expectations.namespace.as_str(), expectations.istio_namespace.as_str()];
+    let settling =
+        scene.timed("settling", settle::settle(&scene, &namespaces, options.settle)).await;
+
+    let (pods, istio_pods) = tokio::join!(
+        scene.timed("pods", look(scene.limit, demo_pods(&scene))),
+        scene.timed(
+            "istio pods",
+            look(scene.limit, install::pods(&scene.client, &expectations.istio_namespace))
+        ),
+    );
+    let probe = options.load_balancer_probe.clone();
+    let version = Observation::seen(connection.server_version.clone());
+    let no_pods = Vec::new();
+    let seen_pods = pods.value().unwrap_or(&no_pods);
+    let (cluster, install, demo, init_logs, live_rules, dry_runs, kiali, ingress) = tokio::join!(
+        cluster::collect(&scene, version, probe),
+        install::collect(&scene, istio_pods.clone(), options.istioctl_version.clone()),
+        demonstration(&scene, &pods),
+        scene.timed("init logs", mesh::init_logs(&scene, seen_pods)),
+        scene.timed("live rules", live::rules(&scene, seen_pods)),
+        dry_runs(&scene, &pods),
+        scene.timed("kiali", kiali::collect(&scene, &istio_pods)),
+        outside(&scene),
+    );
+    let pods_at_end = scene.timed("pods at end", look(scene.limit, demo_pods(&scene))).await;
+    let (objects, asked, traffic, client_logs) = demo;
+    let (dry_run_unlabelled, dry_run_labelled) = dry_runs;
+    let evidence = Evidence {
+        schema: SCHEMA,
+        recorder: concat!("meshcheck ", env!("CARGO_PKG_VERSION")).into(),
+        recorded_at,
+        took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        subject: connection.subject.clone(),
+        expectations: expectations.clone(),
+        cluster,
+        install,
+        demo: DemoEvidence {
+            settling,
+            pods,
+            pods_at_end,
+            deployments: objects.deployments,
+            services: objects.services,
+            endpoints: objects.endpoints,
+            client_logs,
+            asked,
+        },
+        mesh: MeshEvidence { dry_run_unlabelled, dry_run_labelled, init_logs, live_rules, traffic },
+        ingress,
+        kiali,
+    };
+    let timings = scene.timings.into_inner().unwrap_or_default();
+    (evidence, timings)
+}
+
+/// The pods of the demo's namespace; absent where there is no such namespace.
+async fn demo_pods(scene: &Scene<'_>) -> Result<Vec<Pod>, Missing> {
+    let namespace = &scene.expectations.namespace;
+    let pods = install::pods(&scene.client, namespace).await?;
+    if pods.is_empty() {
+        exists(scene, namespace).await?;
+    }
+    Ok(pods)
+}
+
+/// An empty list is an answer only where the namespace is there.
+async fn exists(scene: &Scene<'_>, namespace: &str) -> Result<(), Missing> {
+    let api: kube::Api<k8s_openapi::api::core::v1::Namespace> =
+        kube::Api::all(scene.client.clone());
+    match api.get(namespace).await.map_err(Missing::from) {
+        Ok(_) => Ok(()),
+        Err(Missing::Absent(_)) => {
+            Err(Missing::Absent(format!("there is no namespace {namespace}")))
+        }
+        Err(failed @ Missing::Failed(_)) => Err(failed),
+    }
+}
+
+struct Objects {
+    deployments: Observation<Vec<meshcheck_suites::evidence::Deployment>>,
+    services: Observation<Vec<meshcheck_suites::evidence::Service>>,
+    endpoints: Observation<Vec<meshcheck_suites::evidence::Endpoint>>,
+}
+
+type Demonstration =
+    (Objects, Observation<Asked>, Observation<Traffic>, Observation<Vec<ClientLog>>);
+
+/// The demo's objects, the backend asked between two readings of the counters, the client's log.
+async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demonstration {
+    let namespace = &scene.expectations.namespace;
+    let limit = scene.limit;
+    let client = &scene.client;
+    let (deployments, services, endpoints) = tokio::join!(
+        look(limit, install::deployments(client, namespace)),
+        look(limit, install::services(client, namespace)),
+        look(limit, install::endpoints(client, namespace)),
+    );
+    let objects = Objects { deployments, services, endpoints };
+    let value = match pods {
+        Observation::Seen { value } => value,
+        Observation::Absent { reason } => return without(objects, &Observation::absent(reason)),
+        Observation::Failed { reason } | Observation::NotAsked { reason } => {
+            return without(objects, &Observation::failed(reason));
+        }
+    };
+    let clients = demo::clients(scene, value, &objects.deployments);
+    let Some(asker) = clients.iter().find(|pod| pod.ready).or(clients.first()) else {
+        let name = &scene.expectations.client_deployment;
+        let reason = format!("no pod of deployment {name} runs");
+        return without(objects, &Observation::absent(reason));
+    };
+    let backends: Vec<_> = value
+        .iter()
+        .filter(|pod| {
+            pod.phase == "Running" && !pod.terminating && is_backend(scene, &objects, pod)
+        })
+        .collect();
+    let (asked, traffic) = scene.timed("traffic", exchange(scene, asker, &backends)).await;
+    let (asked, clock) = match asked {
+        Observation::Seen { value: (asked, now) } => (Observation::seen(asked), now),
+        other => (other.map(|(asked, _)| asked), None),
+    };
+    let clock = match clock {
+        Some(now) => (now, Clock::Node),
+        None => match demo::server_clock(scene).await {
+            Some(now) => (now, Clock::ApiServer),
+            None => (Timestamp::now(), Clock::Collector),
+        },
+    };
+    let logs = clients.iter().map(|pod| demo::log(scene, pod, clock));
+    let logs = look(limit, futures::future::try_join_all(logs));
+    let logs = scene.timed("client logs", logs).await;
+    (objects, asked, traffic, logs)
+}
+
+fn without(objects: Objects, why: &Observation<()>) -> Demonstration {
+    fn same<T>(why: &Observation<()>) -> Observation<T> {
+        match why {
+            Observation::Absent { reason } => Observation::absent(reason),
+            other => Observation::failed(other.reason().unwrap_or_default()),
+        }
+    }
+    (objects, same(why), same(why), same(why))
+}
+
+/// Whether a pod belongs to the backend's deployment, or carries the tutorial's label for it.
+fn is_backend(scene: &Scene<'_>, objects: &Objects, pod: &Pod) -> bool {
+    let name = &scene.expectations.backend_deployment;
+    let deployment = objects
+        .deployments
+        .value()
+        .and_then(|deployments| deployments.iter().find(|deployment| deployment.name == *name));
+    match deployment {
+        Some(deployment) => {
+            !deployment.selector.is_empty()
+                && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+        }
+        None => pod.labels.get("app").is_some_and(|app| app == "echo"),
+    }
+}
+
+/// The counters, requests of our own, the counters again.
+async fn exchange(
+    scene: &Scene<'_>,
+    asker: &Pod,
+    backends: &[&Pod],
+) -> (Observation<(Asked, Option<Timestamp>)>, Observation<Traffic>) {
+    let before = mesh::read(scene, asker, backends).await;
+    // Each request has a limit of its own; together they may take longer than one look.
+    let asking = look(scene.limit * 4, demo::ask(scene, asker)).await;
+    let after = mesh::read(scene, asker, backends).await;
+    let traffic = Observation::seen(mesh::traffic(scene, asker, before, after));
+    (asking, traffic)
+}
+
+async fn dry_runs(
+    scene: &Scene<'_>,
+    pods: &Observation<Vec<Pod>>,
+) -> (
+    Observation<meshcheck_suites::evidence::DryRun>,
+    Observation<meshcheck_suites::evidence::DryRun>,
+) {
+    let unlabelled = look(scene.limit, async {
+        let namespace = mesh::unlabelled_namespace(scene).await?;
+        mesh::dry_run(scene, &namespace).await
+    });
+    let labelled = async {
+        if let Observation::Absent { reason } = pods {
+            return Observation::absent(reason.clone());
+        }
+        look(scene.limit, mesh::dry_run(scene, &scene.expectations.namespace)).await
+    };
+    tokio::join!(
+        scene.timed("dry run outside", unlabelled),
+        scene.timed("dry run inside", labelled)
+    )
+}
+
+/// The gateway, from outside of the mesh.
+async fn outside(scene: &Scene<'_>) -> IngressEvidence {
+    let namespace = &scene.expectations.istio_namespace;
+    let services = look(scene.limit, install::services(&scene.client, namespace)).await;
+    let nodes = if scene.nodes_are_containers {
+        use k8s_openapi::api::core::v1::Node;
+        use kube::ResourceExt as _;
+        let api: kube::Api<Node> = kube::Api::all(scene.client.clone());
+        let list =
+            look(scene.limit, async { Ok(api.list(&kube::api::ListParams::default()).await?) });
+        let list = list.await;
+        list.value()
+            .map(|list| list.items.iter().map(|it| it.name_any()).collect())
+            .unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    let address = ingress::address(scene, &services);
+    let (health, route) = tokio::join!(
+        scene.timed("gateway health", ingress::health(scene, &services, &nodes)),
+        scene.timed("route", ours::route(scene, address, &nodes)),
+    );
+    IngressEvidence { health, route }
+}

@@ -1,0 +1,362 @@
+//! From objects of the API to evidence: what claims and readers need of them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use k8s_openapi::api::apps::v1::Deployment as ApiDeployment;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use kube::ResourceExt as _;
+use meshcheck_suites::evidence::{
+    Condition, Container, ContainerState, Deployment, Endpoint, Node, Pod, Resources, Service,
+    ServicePort, Termination,
+};
+
+/// A time of the API. Its library has a version of its own.
+fn time(time: &Time) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(time.0.as_nanosecond()).ok()
+}
+
+/// A container that can be brought together with its status.
+fn container(spec: &core::Container, statuses: &[core::ContainerStatus]) -> Container {
+    let status = statuses.iter().find(|status| status.name == spec.name);
+    let ports = spec.ports.iter().flatten();
+    Container {
+        name: spec.name.clone(),
+        image: spec.image.clone().unwrap_or_default(),
+        command: spec.command.clone().unwrap_or_default(),
+        args: spec.args.clone().unwrap_or_default(),
+        ports: ports.filter_map(|port| u16::try_from(port.container_port).ok()).collect(),
+        restart_policy: spec.restart_policy.clone(),
+        ready: status.is_some_and(|status| status.ready),
+        restarts: status.and_then(|it| u32::try_from(it.restart_count).ok()).unwrap_or_default(),
+        state: status.and_then(|it| it.state.as_ref()).map(state).unwrap_or_default(),
+        last_termination: status
+            .and_then(|it| it.last_state.as_ref())
+            .and_then(|it| it.terminated.as_ref())
+            .map(termination),
+    }
+}
+
+fn state(state: &core::ContainerState) -> ContainerState {
+    if let Some(running) = &state.running {
+        ContainerState::Running { since: running.started_at.as_ref().and_then(time) }
+    } else if let Some(terminated) = &state.terminated {
+        ContainerState::Terminated(termination(terminated))
+    } else if let Some(waiting) = &state.waiting {
+        ContainerState::Waiting {
+            reason: waiting.reason.clone().unwrap_or_default(),
+            message: waiting.message.clone().unwrap_or_default(),
+        }
+    } else {
+        ContainerState::Unknown
+    }
+}
+
+fn termination(terminated: &core::ContainerStateTerminated) -> Termination {
+    Termination {
+        exit_code: terminated.exit_code,
+        reason: terminated.reason.clone().unwrap_or_default(),
+        finished_at: terminated.finished_at.as_ref().and_then(time),
+    }
+}
+
+/// Containers, and init containers, of a pod's specification.
+pub(super) fn containers(
+    spec: &core::PodSpec,
+    status: Option<&core::PodStatus>,
+) -> (Vec<Container>, Vec<Container>) {
+    let statuses = |pick: fn(&core::PodStatus) -> &Option<Vec<core::ContainerStatus>>| {
+        status.and_then(|status| pick(status).clone()).unwrap_or_default()
+    };
+    let running = statuses(|status| &status.container_statuses);
+    let init = statuses(|status| &status.init_container_statuses);
+    (
+        spec.containers.iter().map(|spec| container(spec, &running)).collect(),
+        spec.init_containers.iter().flatten().map(|spec| container(spec, &init)).collect(),
+    )
+}
+
+/// A pod.
+pub(super) fn pod(pod: &core::Pod) -> Pod {
+    let spec = pod.spec.clone().unwrap_or_default();
+    let status = pod.status.as_ref();
+    let (containers, init_containers) = containers(&spec, status);
+    let conditions = status.and_then(|status| status.conditions.clone()).unwrap_or_default();
+    let unscheduled = conditions
+        .iter()
+        .find(|it| it.type_ == "PodScheduled" && it.status == "False")
+        .map(|it| words(it.reason.as_deref(), it.message.as_deref()));
+    let reason = status
+        .filter(|status| status.reason.is_some())
+        .map(|status| words(status.reason.as_deref(), status.message.as_deref()))
+        .or(unscheduled);
+    Pod {
+        namespace: pod.namespace().unwrap_or_default(),
+        name: pod.name_any(),
+        labels: pod.labels().clone(),
+        annotations: pod
+            .annotations()
+            .iter()
+            .filter(|(key, _)| key.split('/').next().is_some_and(|it| it.ends_with("istio.io")))
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        owner: pod
+            .owner_references()
+            .iter()
+            .find(|owner| owner.controller == Some(true))
+            .map(|owner| format!("{}/{}", owner.kind, owner.name)),
+        node: spec.node_name.clone(),
+        ip: status.and_then(|status| status.pod_ip.clone()),
+        host_network: spec.host_network.unwrap_or_default(),
+        phase: status.and_then(|it| it.phase.clone()).unwrap_or_else(|| "Unknown".into()),
+        reason,
+        ready: conditions.iter().any(|it| it.type_ == "Ready" && it.status == "True"),
+        terminating: pod.metadata.deletion_timestamp.is_some(),
+        created_at: pod.creation_timestamp().as_ref().and_then(time),
+        containers,
+        init_containers,
+    }
+}
+
+fn words(reason: Option<&str>, message: Option<&str>) -> String {
+    [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ")
+}
+
+/// A deployment.
+pub(super) fn deployment(deployment: &ApiDeployment) -> Deployment {
+    let spec = deployment.spec.clone().unwrap_or_default();
+    let status = deployment.status.clone().unwrap_or_default();
+    let count = |number: Option<i32>| number.and_then(|it| u32::try_from(it).ok());
+    let template = spec.template.spec.clone().unwrap_or_default();
+    Deployment {
+        namespace: deployment.namespace().unwrap_or_default(),
+        name: deployment.name_any(),
+        selector: spec.selector.match_labels.clone().unwrap_or_default(),
+        template_labels: spec
+            .template
+            .metadata
+            .as_ref()
+            .and_then(|metadata| metadata.labels.clone())
+            .unwrap_or_default(),
+        containers: containers(&template, None).0,
+        replicas: count(spec.replicas).unwrap_or(1),
+        current_replicas: count(status.replicas).unwrap_or_default(),
+        updated_replicas: count(status.updated_replicas).unwrap_or_default(),
+        ready_replicas: count(status.ready_replicas).unwrap_or_default(),
+        available_replicas: count(status.available_replicas).unwrap_or_default(),
+        generation: deployment.metadata.generation.unwrap_or_default(),
+        observed_generation: status.observed_generation.unwrap_or_default(),
+        conditions: status
+            .conditions
+            .unwrap_or_default()
+            .into_iter()
+            .map(|it| Condition {
+                kind: it.type_,
+                status: it.status,
+                reason: it.reason.unwrap_or_default(),
+                message: it.message.unwrap_or_default(),
+            })
+            .collect(),
+    }
+}
+
+/// A service.
+pub(super) fn service(service: &core::Service) -> Service {
+    let spec = service.spec.clone().unwrap_or_default();
+    let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
+    let ingress = balancer.and_then(|it| it.ingress.clone()).unwrap_or_default();
+    let target = |port: &core::ServicePort| match &port.target_port {
+        Some(IntOrString::Int(number)) => number.to_string(),
+        Some(IntOrString::String(name)) => name.clone(),
+        None => port.port.to_string(),
+    };
+    Service {
+        namespace: service.namespace().unwrap_or_default(),
+        name: service.name_any(),
+        kind: spec.type_.unwrap_or_else(|| "ClusterIP".into()),
+        cluster_ip: spec.cluster_ip.filter(|address| !address.is_empty()),
+        selector: spec.selector.unwrap_or_default(),
+        ports: spec
+            .ports
+            .iter()
+            .flatten()
+            .map(|port| ServicePort {
+                name: port.name.clone().unwrap_or_default(),
+                protocol: port.protocol.clone().unwrap_or_else(|| "TCP".into()),
+                port: u16::try_from(port.port).unwrap_or_default(),
+                target_port: target(port),
+                node_port: port
+                    .node_port
+                    .and_then(|it| u16::try_from(it).ok())
+                    .filter(|it| *it > 0),
+            })
+            .collect(),
+        load_balancer_addresses: ingress
+            .into_iter()
+            .filter_map(|it| it.ip.or(it.hostname))
+            .filter(|address| !address.is_empty())
+            .collect(),
+        created_at: service.creation_timestamp().as_ref().and_then(time),
+    }
+}
+
+/// The endpoints in a slice.
+pub(super) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
+    let service = slice.labels().get("kubernetes.io/service-name").cloned().unwrap_or_default();
+    let ports: Vec<_> =
+        slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok()).collect();
+    let endpoint = |it: &k8s_openapi::api::discovery::v1::Endpoint| Endpoint {
+        service: service.clone(),
+        addresses: it.addresses.clone(),
+        pod: it
+            .target_ref
+            .as_ref()
+            .filter(|target| target.kind.as_deref() == Some("Pod"))
+            .and_then(|target| target.name.clone()),
+        ports: ports.clone(),
+        // No word on it means ready: so the API says.
+        ready: it.conditions.as_ref().and_then(|it| it.ready).unwrap_or(true),
+    };
+    slice.endpoints.iter().map(endpoint).collect()
+}
+
+/// A node.
+pub(super) fn node(node: &core::Node) -> Node {
+    let spec = node.spec.clone().unwrap_or_default();
+    let status = node.status.clone().unwrap_or_default();
+    let info = status.node_info.unwrap_or_default();
+    Node {
+        name: node.name_any(),
+        conditions: status
+            .conditions
+            .unwrap_or_default()
+            .into_iter()
+            .map(|it| Condition {
+                kind: it.type_,
+                status: it.status,
+                reason: it.reason.unwrap_or_default(),
+                message: it.message.unwrap_or_default(),
+            })
+            .collect(),
+        unschedulable: spec.unschedulable.unwrap_or_default(),
+        taints: spec
+            .taints
+            .unwrap_or_default()
+            .into_iter()
+            .map(|it| format!("{}={}:{}", it.key, it.value.unwrap_or_default(), it.effect))
+            .collect(),
+        pod_cidrs: spec.pod_cidrs.or(spec.pod_cidr.map(|it| vec![it])).unwrap_or_default(),
+        addresses: status.addresses.unwrap_or_default().into_iter().map(|it| it.address).collect(),
+        allocatable: resources(&status.allocatable.unwrap_or_default()),
+        kubelet_version: info.kubelet_version,
+        container_runtime: info.container_runtime_version,
+        kernel: info.kernel_version,
+        architecture: info.architecture,
+    }
+}
+
+fn resources(quantities: &BTreeMap<String, Quantity>) -> Resources {
+    let thousandths = |name: &str| quantities.get(name).and_then(|it| thousandths(&it.0));
+    Resources {
+        cpu_millis: thousandths("cpu").unwrap_or_default(),
+        memory_bytes: thousandths("memory").unwrap_or_default() / 1000,
+        pods: thousandths("pods").unwrap_or_default() / 1000,
+    }
+}
+
+/// What a pod requests of its node: the larger of its containers' sum and any init container, native
+/// sidecars with the containers.
+pub(super) fn requested(pod: &core::Pod) -> Resources {
+    let Some(spec) = &pod.spec else { return Resources::default() };
+    let of = |container: &core::Container| {
+        let requests = container.resources.as_ref().and_then(|it| it.requests.clone());
+        resources(&requests.unwrap_or_default())
+    };
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    let (sidecars, init): (Vec<_>, Vec<_>) =
+        init.iter().partition(|it| it.restart_policy.as_deref() == Some("Always"));
+    let mut total = Resources { pods: 1, ..Resources::default() };
+    for container in spec.containers.iter().chain(sidecars) {
+        let requests = of(container);
+        total.cpu_millis += requests.cpu_millis;
+        total.memory_bytes += requests.memory_bytes;
+    }
+    for requests in init.into_iter().map(of) {
+        total.cpu_millis = total.cpu_millis.max(requests.cpu_millis);
+        total.memory_bytes = total.memory_bytes.max(requests.memory_bytes);
+    }
+    let overhead = resources(&spec.overhead.clone().unwrap_or_default());
+    total.cpu_millis += overhead.cpu_millis;
+    total.memory_bytes += overhead.memory_bytes;
+    total
+}
+
+/// A quantity of the API in thousandths: `100m` is 100, `2` is 2000, `1Ki` is 1 024 000.
+fn thousandths(text: &str) -> Option<u64> {
+    const SUFFIXES: [(&str, f64); 13] = [
+        ("Ki", 1024.0),
+        ("Mi", 1_048_576.0),
+        ("Gi", 1_073_741_824.0),
+        ("Ti", 1_099_511_627_776.0),
+        ("Pi", 1_125_899_906_842_624.0),
+        ("n", 1e-9),
+        ("u", 1e-6),
+        ("m", 1e-3),
+        ("k", 1e3),
+        ("M", 1e6),
+        ("G", 1e9),
+        ("T", 1e12),
+        ("P", 1e15),
+    ];
+    let suffix = SUFFIXES.iter().find(|(suffix, _)| text.ends_with(suffix));
+    let (number, factor) = match suffix {
+        Some((suffix, factor)) => (text.strip_suffix(suffix)?, *factor),
+        // What has no suffix may have an exponent: `1e3`.
+        None => (text, 1.0),
+    };
+    let value = number.parse::<f64>().ok()? * factor * 1000.0;
+    // Far below 2^53 for any machine; what is not a number of these is refused.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked before")]
+    (value.is_finite() && (0.0..9e18).contains(&value)).then(|| value.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("2", Some(2000))]
+    #[case("100m", Some(100))]
+    #[case("0.5", Some(500))]
+    #[case("128Mi", Some(134_217_728_000))]
+    #[case("24612340Ki", Some(25_203_036_160_000))]
+    #[case("1e3", Some(1_000_000))]
+    #[case("1G", Some(1_000_000_000_000))]
+    #[case("", None)]
+    #[case("-1", None)]
+    #[case("many", None)]
+    fn quantities_are_read(#[case] text: &str, #[case] value: Option<u64>) {
+        assert_eq!(thousandths(text), value);
+    }
+
+    #[test]
+    fn a_pod_requests_its_containers_or_its_largest_init_container() {
+        let pod: core::Pod = serde_json::from_value(serde_json::json!({ "spec": {
+            "containers": [
+                { "name": "a", "resources": { "requests": { "cpu": "100m", "memory": "1Mi" } } },
+                { "name": "b", "resources": { "requests": { "cpu": "50m" } } } ],
+            "initContainers": [
+                { "name": "i", "resources": { "requests": { "cpu": "20m", "memory": "3Mi" } } },
+                { "name": "s", "restartPolicy": "Always",
+                  "resources": { "requests": { "cpu": "10m" } } } ]
+        } }))
+        .unwrap();
+        let sum = Resources { cpu_millis: 160, memory_bytes: 3 << 20, pods: 1 };
+        assert_eq!(requested(&pod), sum);
+    }
+}

@@ -1,0 +1,136 @@
+//! Letting rollouts come to an end before the look: what is about to be ready is not yet a fault.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::Client;
+use meshcheck_suites::evidence::{Deployment, Observation, Pod, Settling};
+use tokio::time::Instant;
+
+use super::{Scene, install};
+use crate::wait::{Look, Wait};
+
+/// What is younger than this may still be on its way, in seconds.
+const YOUNG: i64 = 120;
+
+/// Waits until nothing in these namespaces is on its way, `ceiling` at the most. Where nothing is, it
+/// costs one look.
+pub(super) async fn settle(
+    scene: &Scene<'_>,
+    namespaces: &[&str],
+    ceiling: Duration,
+) -> Observation<Settling> {
+    let first = match under_way(&scene.client, namespaces, scene.limit).await {
+        Ok(first) if first.is_empty() => {
+            return Observation::absent("nothing was rolling out");
+        }
+        Ok(first) => first,
+        Err(reason) => return Observation::failed(reason),
+    };
+    let start = Instant::now();
+    let outcome = Wait::new("rollouts to come to an end", ceiling)
+        .every(Duration::from_millis(500))
+        .until(
+            |_| (),
+            || async {
+                match under_way(&scene.client, namespaces, scene.limit).await {
+                    Ok(left) if left.is_empty() => Look::Ready(()),
+                    Ok(left) => Look::NotYet(left.join(", ")),
+                    Err(reason) => Look::NotYet(reason),
+                }
+            },
+        )
+        .await;
+    Observation::seen(Settling {
+        awaited: first,
+        waited_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+        settled: outcome.is_ok(),
+    })
+}
+
+async fn under_way(
+    client: &Client,
+    namespaces: &[&str],
+    limit: Duration,
+) -> Result<Vec<String>, String> {
+    let looks = namespaces.iter().map(|namespace| async move {
+        let looks = async {
+            tokio::try_join!(
+                install::pods(client, namespace),
+                install::deployments(client, namespace)
+            )
+        };
+        match tokio::time::timeout(limit, looks).await {
+            Ok(Ok(seen)) => Ok(seen),
+            Ok(Err(missing)) => Err(format!("{missing:?}")),
+            Err(_) => Err("no answer in time".to_owned()),
+        }
+    });
+    let now = Timestamp::now();
+    let mut names = Vec::new();
+    for (pods, deployments) in futures::future::try_join_all(looks).await? {
+        names.extend(
+            deployments
+                .iter()
+                .filter(|it| rolling_out(it))
+                .map(|it| format!("deployment {}", it.name)),
+        );
+        names.extend(
+            pods.iter().filter(|it| starting(it, now)).map(|it| format!("pod {}", it.name)),
+        );
+    }
+    Ok(names)
+}
+
+/// Whether the controller is still about to bring a deployment to what it is to be. One that has
+/// given up (`ProgressDeadlineExceeded`) is not.
+fn rolling_out(deployment: &Deployment) -> bool {
+    let given_up =
+        deployment.conditions.iter().any(|it| it.kind == "Progressing" && it.status == "False");
+    let behind = deployment.observed_generation < deployment.generation
+        || deployment.updated_replicas < deployment.replicas
+        || deployment.current_replicas != deployment.updated_replicas;
+    behind && !given_up
+}
+
+/// Whether a pod is young and on its way up, or on its way out.
+fn starting(pod: &Pod, now: Timestamp) -> bool {
+    if pod.terminating {
+        return true;
+    }
+    let young = pod.created_at.is_some_and(|at| now.as_second() - at.as_second() < YOUNG);
+    let calm = pod.containers.iter().chain(&pod.init_containers).all(|it| it.restarts == 0);
+    young && calm && !pod.ready && matches!(pod.phase.as_str(), "Pending" | "Running")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_at_rest_is_not_waited_for() {
+        let mut deployment = Deployment {
+            replicas: 1,
+            current_replicas: 1,
+            updated_replicas: 1,
+            generation: 2,
+            observed_generation: 2,
+            ..Deployment::default()
+        };
+        assert!(!rolling_out(&deployment), "unavailable and at rest is a verdict, not a wait");
+        deployment.generation = 3;
+        assert!(rolling_out(&deployment));
+    }
+
+    #[test]
+    fn an_old_pod_that_is_not_ready_is_not_waited_for() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let pod = |age: i64| Pod {
+            phase: "Running".into(),
+            created_at: Timestamp::from_second(1_000_000 - age).ok(),
+            ..Pod::default()
+        };
+        assert!(starting(&pod(10), now));
+        assert!(!starting(&pod(1000), now));
+    }
+}

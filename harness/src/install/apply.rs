@@ -1,0 +1,155 @@
+//! Manifests onto a cluster: server-side apply, under our own name.
+
+use std::collections::HashMap;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::api::{Api, DynamicObject, Patch, PatchParams};
+use kube::core::GroupVersionKind;
+use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
+use kube::{Client, ResourceExt as _};
+use serde_json::{Value, json};
+
+use super::InstallError;
+use super::error::api;
+
+/// The name under which we apply.
+const MANAGER: &str = "meshcheck";
+
+/// The objects of a manifest of one or more documents.
+///
+/// # Errors
+///
+/// When it is not YAML.
+pub(super) fn documents(what: &str, yaml: &str) -> Result<Vec<Value>, InstallError> {
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).map_err(|error| {
+        InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
+    })?;
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// Applies objects, namespaces and definitions before what needs them.
+///
+/// # Errors
+///
+/// When one is no object of Kubernetes, its kind is not known there, or the server refuses it.
+pub(super) async fn objects(
+    client: &Client,
+    what: &str,
+    mut objects: Vec<Value>,
+) -> Result<(), InstallError> {
+    objects.sort_by_key(|object| match object["kind"].as_str() {
+        Some("Namespace") => 0,
+        Some("CustomResourceDefinition") => 1,
+        _ => 2,
+    });
+    let mut known = HashMap::new();
+    for object in objects {
+        object_with(client, what, object, &mut known).await?;
+    }
+    Ok(())
+}
+
+type Known = HashMap<GroupVersionKind, (ApiResource, ApiCapabilities)>;
+
+async fn object_with(
+    client: &Client,
+    what: &str,
+    object: Value,
+    known: &mut Known,
+) -> Result<(), InstallError> {
+    let object: DynamicObject = serde_json::from_value(object).map_err(|error| {
+        InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
+    })?;
+    let types = object.types.clone().unwrap_or_default();
+    let kind = GroupVersionKind::try_from(&types).map_err(|error| InstallError::Manifest {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    })?;
+    if !known.contains_key(&kind) {
+        let found = pinned_kind(client, &kind)
+            .await
+            .map_err(api(format!("looking up the kind {}", types.kind)))?;
+        known.insert(kind.clone(), found);
+    }
+    let Some((resource, capabilities)) = known.get(&kind) else {
+        return Ok(());
+    };
+    let target: Api<DynamicObject> = match capabilities.scope {
+        Scope::Cluster => Api::all_with(client.clone(), resource),
+        Scope::Namespaced => {
+            let namespace = object.namespace().unwrap_or_else(|| "default".into());
+            Api::namespaced_with(client.clone(), &namespace, resource)
+        }
+    };
+    let name = object.name_any();
+    let action = format!("applying {} {name} ({what})", types.kind);
+    let parameters = PatchParams::apply(MANAGER).force();
+    target.patch(&name, &parameters, &Patch::Apply(&object)).await.map_err(api(action)).map(drop)
+}
+
+/// Makes a namespace, or leaves it as it is.
+///
+/// # Errors
+///
+/// When the server refuses.
+pub(super) async fn namespace(client: &Client, name: &str) -> Result<(), InstallError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let object = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name }
+    });
+    let parameters = PatchParams::apply(MANAGER);
+    namespaces
+        .patch(name, &parameters, &Patch::Apply(object))
+        .await
+        .map_err(api(format!("making the namespace {name}")))
+        .map(drop)
+}
+
+/// Sets the image of each container whose image is of this repository, and takes the image that is on
+/// the node: nothing is pulled.
+pub(super) fn use_image(object: &mut Value, repository: &str, image: &str) {
+    let containers = object.pointer_mut("/spec/template/spec/containers");
+    for container in containers.and_then(Value::as_array_mut).into_iter().flatten() {
+        let named = container["image"].as_str().unwrap_or_default();
+        if repository_of(named).ends_with(repository) {
+            container["image"] = json!(image);
+            container["imagePullPolicy"] = json!("IfNotPresent");
+        }
+    }
+}
+
+/// The repository in a reference: what stands before the tag or digest.
+pub(super) fn repository_of(image: &str) -> &str {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => image,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("curlimages/curl", "curlimages/curl")]
+    #[case("docker.io/curlimages/curl:8.6.0", "docker.io/curlimages/curl")]
+    #[case("localhost:5000/a/b", "localhost:5000/a/b")]
+    #[case("localhost:5000/a/b:c@sha256:00", "localhost:5000/a/b")]
+    fn a_repository_is_what_stands_before_the_tag(#[case] image: &str, #[case] repository: &str) {
+        assert_eq!(repository_of(image), repository);
+    }
+
+    #[test]
+    fn only_the_named_repository_gets_another_image() {
+        let mut object = json!({ "spec": { "template": { "spec": { "containers": [
+            { "image": "curlimages/curl" }, { "image": "other/curl:1" }
+        ] } } } });
+        use_image(&mut object, "curlimages/curl", "docker.io/curlimages/curl:8.6.0");
+        let containers = &object["spec"]["template"]["spec"]["containers"];
+        assert_eq!(containers[0]["image"], "docker.io/curlimages/curl:8.6.0");
+        assert_eq!(containers[0]["imagePullPolicy"], "IfNotPresent");
+        assert_eq!(containers[1], json!({ "image": "other/curl:1" }));
+    }
+}

@@ -1,0 +1,65 @@
+//! MetalLB, with a pool from the upper end of the network of kind.
+
+use std::time::Duration;
+
+use meshcheck_bundle::Bundle;
+use serde_json::json;
+
+use super::pool::pool;
+use super::{InstallError, Site, apply, ready};
+use crate::cluster::node_addresses;
+use crate::events::{Events, Phase};
+use crate::wait::{Look, Wait};
+
+/// MetalLB's own namespace.
+const NAMESPACE: &str = "metallb-system";
+
+/// Installs MetalLB and gives it its pool.
+///
+/// # Errors
+///
+/// When it does not come up, or no addresses can be had.
+pub(super) async fn install(
+    bundle: &Bundle,
+    site: Site<'_>,
+    events: &Events,
+) -> Result<(), InstallError> {
+    let (node, ranges) = node_addresses(site.control_plane).await?;
+    let (first, last) = pool(&node, &ranges)?;
+    let file = bundle.verified("metallb-manifest")?;
+    let text = std::fs::read_to_string(&file).map_err(|error| InstallError::Manifest {
+        what: "MetalLB".into(),
+        reason: error.to_string(),
+    })?;
+    apply::objects(site.client, "MetalLB", apply::documents("MetalLB", &text)?).await?;
+    ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events).await?;
+    let objects = vec![
+        json!({
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "IPAddressPool",
+            "metadata": { "name": "meshcheck", "namespace": NAMESPACE },
+            "spec": { "addresses": [format!("{first}-{last}")] }
+        }),
+        json!({
+            "apiVersion": "metallb.io/v1beta1",
+            "kind": "L2Advertisement",
+            "metadata": { "name": "meshcheck", "namespace": NAMESPACE },
+            "spec": { "ipAddressPools": ["meshcheck"] }
+        }),
+    ];
+    // The webhook that admits them starts a moment after its deployment is available.
+    Wait::new("MetalLB's webhook to take a pool of addresses", Duration::from_mins(2))
+        .until(
+            |state| {
+                events.doing(Phase::LoadBalancer, format!("waiting for MetalLB's webhook: {state}"))
+            },
+            || async {
+                match apply::objects(site.client, "MetalLB", objects.clone()).await {
+                    Ok(()) => Look::Ready(()),
+                    Err(error) => Look::NotYet(crate::chain(&error)),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}

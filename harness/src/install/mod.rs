@@ -1,0 +1,85 @@
+//! Installing the mesh and the demo on a cluster of ours, as the tutorial does it.
+//!
+//! What can go in parallel does:
+//!
+//! ```text
+//! MetalLB ─► pool ─► address probe
+//! istioctl install ──────────┬───────────► gateway ready ─► gateway has an address
+//!           injection works ─┴─► demo ─► client has shown a reply
+//!           istiod is there ───► Kiali ─► available
+//! ```
+
+mod apply;
+mod demo;
+mod error;
+mod istio;
+mod kiali;
+mod load_balancer;
+mod pool;
+mod ready;
+
+use std::path::Path;
+
+use kube::Client;
+use meshcheck_bundle::Bundle;
+use meshcheck_suites::evidence::{LoadBalancerProbe, Observation};
+
+pub use error::InstallError;
+
+use crate::events::{Events, Phase};
+
+/// Where to install.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// A client of the cluster.
+    pub client: &'a Client,
+    /// Its kubeconfig, for `istioctl`.
+    pub kubeconfig: &'a Path,
+    /// The container that is its control plane.
+    pub control_plane: &'a str,
+}
+
+/// What was learnt on the way.
+#[derive(Debug)]
+pub struct Installed {
+    /// A service of our own that asked for an address before the gateway did.
+    pub load_balancer_probe: Observation<LoadBalancerProbe>,
+    /// The version that the `istioctl` in use reports of itself.
+    pub istioctl_version: Observation<String>,
+}
+
+/// Installs everything, and waits until it works: the client has shown a reply.
+///
+/// # Errors
+///
+/// The first thing that cannot be installed or does not come up, with the last state seen.
+pub async fn install(
+    bundle: &Bundle,
+    site: Site<'_>,
+    events: &Events,
+) -> Result<Installed, InstallError> {
+    apply::namespace(site.client, istio::NAMESPACE).await?;
+    let load_balancer = async {
+        let install = load_balancer::install(bundle, site, events);
+        events.phase(Phase::LoadBalancer, install).await?;
+        let probe = crate::collect::probe_load_balancer(site.client);
+        events.phase(Phase::Probe, async { Ok::<_, InstallError>(probe.await) }).await
+    };
+    let istio = events.phase(Phase::Istio, istio::install(bundle, site, events));
+    let demo = async {
+        events.doing(Phase::Demo, "waiting for the injection webhook");
+        ready::injection(site.client, events).await?;
+        demo::install(bundle, site, events).await
+    };
+    let kiali = async {
+        ready::deployment(site.client, istio::NAMESPACE, "istiod", Phase::Kiali, events).await?;
+        kiali::install(bundle, site, events).await
+    };
+    let demo = events.phase(Phase::Demo, demo);
+    let kiali = events.phase(Phase::Kiali, kiali);
+    let version = async { Ok(istio::version(bundle).await) };
+    let (load_balancer_probe, (), (), (), istioctl_version) =
+        tokio::try_join!(load_balancer, istio, demo, kiali, version)?;
+    events.phase(Phase::LoadBalancer, ready::gateway_address(site.client, events)).await?;
+    Ok(Installed { load_balancer_probe, istioctl_version })
+}

@@ -1,0 +1,224 @@
+//! When something that was installed works: conditions to wait for, with the state in words.
+
+use std::time::Duration;
+
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Event, Pod, Service};
+use kube::api::{Api, ListParams, LogParams, PostParams};
+use kube::{Client, ResourceExt as _};
+
+use super::{InstallError, apply, demo, istio};
+use crate::chain;
+use crate::events::{Events, Phase};
+use crate::wait::{Look, Wait};
+
+/// How long a deployment may take to be available, images included.
+const AVAILABLE_CEILING: Duration = Duration::from_mins(4);
+/// How long istiod may take from nothing to injecting.
+const INJECTION_CEILING: Duration = Duration::from_mins(5);
+/// How long the load balancer may take to give an address.
+const ADDRESS_CEILING: Duration = Duration::from_mins(2);
+/// How long the client may take to its first reply: it sleeps ten seconds first.
+const REPLY_CEILING: Duration = Duration::from_mins(1);
+
+/// Waits until a deployment is there and available.
+///
+/// # Errors
+///
+/// At the ceiling, with the states of its pods and their last events.
+pub(super) async fn deployment(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    phase: Phase,
+    events: &Events,
+) -> Result<(), InstallError> {
+    let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
+    Wait::new(format!("deployment {namespace}/{name}"), AVAILABLE_CEILING)
+        .until(
+            |state| events.doing(phase, format!("waiting for {name}: {state}")),
+            || async {
+                match deployments.get_opt(name).await {
+                    Ok(Some(found)) if available(&found) => Look::Ready(()),
+                    Ok(Some(found)) => {
+                        let pods = pods(client, namespace, &found).await;
+                        Look::NotYet(format!("{}{pods}", progress(&found)))
+                    }
+                    Ok(None) => Look::NotYet("it is not there".into()),
+                    Err(error) => Look::NotYet(chain(&error)),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}
+
+fn available(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let seen = deployment.status.as_ref().is_some_and(|status| {
+        status.observed_generation >= deployment.metadata.generation
+            && status.updated_replicas.unwrap_or(0) == wanted
+            && status.available_replicas.unwrap_or(0) == wanted
+    });
+    seen && wanted > 0
+}
+
+fn progress(deployment: &Deployment) -> String {
+    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+    let available = deployment.status.as_ref().and_then(|status| status.available_replicas);
+    format!("{}/{wanted} available", available.unwrap_or(0))
+}
+
+/// What holds the pods of a deployment up, and the last event of each.
+async fn pods(client: &Client, namespace: &str, deployment: &Deployment) -> String {
+    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
+    let labels: Vec<_> =
+        selector.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let Ok(list) = pods.list(&ListParams::default().labels(&labels.join(","))).await else {
+        return String::new();
+    };
+    let mut text = String::new();
+    for pod in list {
+        let status = pod.status.as_ref();
+        let statuses = status
+            .into_iter()
+            .flat_map(|status| {
+                status.init_container_statuses.iter().chain(&status.container_statuses).flatten()
+            })
+            .filter_map(|container| {
+                let waiting = container.state.as_ref()?.waiting.as_ref()?;
+                Some(format!("{} {}", container.name, waiting.reason.as_deref()?))
+            });
+        let reasons: Vec<_> = statuses.collect();
+        let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Unknown");
+        text.push_str(&format!("; pod {} {phase}", pod.name_any()));
+        if !reasons.is_empty() {
+            text.push_str(&format!(" ({})", reasons.join(", ")));
+        }
+        if let Some(event) = last_warning(client, namespace, &pod.name_any()).await {
+            text.push_str(&format!(": {event}"));
+        }
+    }
+    text
+}
+
+async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<String> {
+    let events: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let fields = format!("involvedObject.kind=Pod,involvedObject.name={pod},type=Warning");
+    let list = events.list(&ListParams::default().fields(&fields)).await.ok()?;
+    let last = list.items.into_iter().max_by_key(|event| event.last_timestamp.clone())?;
+    Some(format!("{}: {}", last.reason.unwrap_or_default(), last.message.unwrap_or_default()))
+}
+
+/// Waits until a pod in the demo's namespace would get a sidecar: istiod runs, its webhook is
+/// registered and answers. Nothing is created but the namespace.
+///
+/// # Errors
+///
+/// At the ceiling, with the last state.
+pub(super) async fn injection(client: &Client, events: &Events) -> Result<(), InstallError> {
+    let namespace = apply::documents("the namespace", demo::NAMESPACE_MANIFEST)?;
+    apply::objects(client, "the namespace", namespace).await?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), demo::NAMESPACE);
+    let dry_run = PostParams { dry_run: true, ..PostParams::default() };
+    let probe: Pod = serde_json::from_value(serde_json::json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "generateName": "meshcheck-" },
+        "spec": { "containers": [{ "name": "probe", "image": "probe" }] }
+    }))
+    .map_err(|error| InstallError::Manifest {
+        what: "a probe".into(),
+        reason: error.to_string(),
+    })?;
+    Wait::new("sidecars to be injected", INJECTION_CEILING)
+        .until(
+            |state| events.doing(Phase::Demo, format!("waiting for injection: {state}")),
+            || async {
+                match pods.create(&dry_run, &probe).await {
+                    Ok(pod) => {
+                        let spec = pod.spec.unwrap_or_default();
+                        let init = spec.init_containers.unwrap_or_default();
+                        if spec.containers.iter().chain(&init).any(|it| it.name == "istio-proxy") {
+                            Look::Ready(())
+                        } else {
+                            Look::NotYet("a pod would get no sidecar".into())
+                        }
+                    }
+                    Err(error) => Look::NotYet(chain(&error)),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}
+
+/// Waits until the ingress gateway has an address.
+///
+/// # Errors
+///
+/// At the ceiling.
+pub(super) async fn gateway_address(client: &Client, events: &Events) -> Result<(), InstallError> {
+    let services: Api<Service> = Api::namespaced(client.clone(), istio::NAMESPACE);
+    Wait::new("an address for istio-ingressgateway", ADDRESS_CEILING)
+        .until(
+            |state| events.doing(Phase::LoadBalancer, format!("waiting for an address: {state}")),
+            || async {
+                let service = match services.get_opt("istio-ingressgateway").await {
+                    Ok(Some(service)) => service,
+                    Ok(None) => return Look::NotYet("the service is not there".into()),
+                    Err(error) => return Look::NotYet(chain(&error)),
+                };
+                let balancer = service.status.and_then(|status| status.load_balancer);
+                let ingress = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
+                if ingress.is_empty() {
+                    Look::NotYet("it is pending".into())
+                } else {
+                    Look::Ready(())
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}
+
+/// Waits until the client has shown its first reply.
+///
+/// # Errors
+///
+/// At the ceiling, with the end of its log.
+pub(super) async fn first_reply(client: &Client, events: &Events) -> Result<(), InstallError> {
+    const REPLY: &str = "Hello from backend service";
+    let pods: Api<Pod> = Api::namespaced(client.clone(), demo::NAMESPACE);
+    let parameters = LogParams {
+        container: Some("client".into()),
+        tail_lines: Some(20),
+        ..LogParams::default()
+    };
+    Wait::new("the client's first reply", REPLY_CEILING)
+        .until(
+            |state| {
+                events.doing(Phase::Demo, format!("waiting for the client's first reply: {state}"))
+            },
+            || async {
+                let list = match pods.list(&ListParams::default().labels("app=client")).await {
+                    Ok(list) => list,
+                    Err(error) => return Look::NotYet(chain(&error)),
+                };
+                let Some(pod) = list.items.first() else {
+                    return Look::NotYet("there is no client pod".into());
+                };
+                match pods.logs(&pod.name_any(), &parameters).await {
+                    Ok(log) if log.contains(REPLY) => Look::Ready(()),
+                    Ok(log) => match log.lines().last() {
+                        None => Look::NotYet("its log is empty".into()),
+                        Some(line) => Look::NotYet(format!("its log ends: {}", line.trim())),
+                    },
+                    Err(error) => Look::NotYet(chain(&error)),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}

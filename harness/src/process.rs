@@ -1,0 +1,273 @@
+//! Running other programs: with a ceiling, their output bounded, and an end when we end.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::process::Command;
+
+/// How much of each output is kept, in bytes. Rules of a pod are some 4 KiB, a list of containers less.
+const OUTPUT_LIMIT: u64 = 4 << 20;
+
+/// How many of a failed program's last lines its error shows.
+const LAST_LINES: usize = 12;
+
+/// A call of a program that did not do what it was to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// It could not be started.
+    #[error("starting `{program}`")]
+    Start {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Its output could not be read.
+    #[error("reading the output of `{program}`")]
+    Output {
+        /// The program.
+        program: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// It said that it failed.
+    #[error("`{call}` failed ({status}): {last}")]
+    Failed {
+        /// The program and its arguments.
+        call: String,
+        /// How it ended.
+        status: String,
+        /// Its last lines.
+        last: String,
+    },
+    /// It took too long, and was ended.
+    #[error("`{call}` did not end within {} s", ceiling.as_secs())]
+    Timeout {
+        /// The program and its arguments.
+        call: String,
+        /// The ceiling.
+        ceiling: Duration,
+    },
+}
+
+impl ProcessError {
+    /// What to do about it, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        let text = self.to_string();
+        match self {
+            Self::Start { program, source } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some(format!("`{program}` is not on the PATH: install it (`cargo xtask setup` does on Debian)"))
+            }
+            Self::Failed { .. } if text.contains("permission denied") && text.contains("docker") => {
+                Some("your user may not talk to the docker engine: `sudo usermod -aG docker $USER`, then log in again".into())
+            }
+            Self::Failed { .. } if text.contains("Cannot connect to the Docker daemon") => {
+                Some("the docker engine does not run: start it (`sudo systemctl start docker`)".into())
+            }
+            Self::Failed { .. } if text.contains("no space left on device") => {
+                Some("the disk is full: `docker system df` shows what docker keeps".into())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finished {
+    /// The exit code; nothing where a signal ended it.
+    pub code: Option<i32>,
+    /// Standard output, at most 4 MiB of it.
+    pub stdout: String,
+    /// Standard error, at most 4 MiB of it.
+    pub stderr: String,
+}
+
+/// A call of a program.
+#[derive(Debug)]
+pub struct Call {
+    program: OsString,
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    input: Vec<u8>,
+    ceiling: Duration,
+}
+
+impl Call {
+    /// A call of `program`, which may take a minute.
+    pub fn new(program: impl AsRef<OsStr>) -> Self {
+        Self {
+            program: program.as_ref().to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            input: Vec::new(),
+            ceiling: Duration::from_mins(1),
+        }
+    }
+
+    /// `docker`, as it stands on the PATH.
+    pub fn docker() -> Self {
+        Self::new("docker")
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.arguments.push(argument.as_ref().to_owned());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+        arguments.into_iter().fold(self, Self::arg)
+    }
+
+    /// Sets a variable of its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// Writes this to its standard input.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = bytes.into();
+        self
+    }
+
+    /// Lets it take this long at the most.
+    #[must_use]
+    pub fn within(mut self, ceiling: Duration) -> Self {
+        self.ceiling = ceiling;
+        self
+    }
+
+    fn shown(&self) -> String {
+        let program = Path::new(&self.program).file_name().unwrap_or(&self.program);
+        let words = std::iter::once(program).chain(self.arguments.iter().map(OsString::as_os_str));
+        let words: Vec<_> =
+            words.map(|word| meshcheck_suites::hint::quote(&word.to_string_lossy())).collect();
+        words.join(" ")
+    }
+
+    /// Runs it to its end, whatever that is.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or does not end in time. Dropping the future ends the program.
+    pub async fn finish(&self) -> Result<Finished, ProcessError> {
+        let program = self.program.to_string_lossy().into_owned();
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            // A kubeconfig is named where one is used, never inherited.
+            .env_remove("KUBECONFIG")
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C on a terminal goes to the whole group: it is for us to end what we started.
+            .process_group(0)
+            .kill_on_drop(true);
+        let mut child = command
+            .spawn()
+            .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let (stdin, stdout, stderr) =
+            (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A program that does not read its input says so itself.
+                let _ = stdin.write_all(&self.input).await;
+            }
+        };
+        let work = async {
+            let ((), stdout, stderr) = tokio::join!(feed, read(stdout), read(stderr));
+            let status = child.wait().await?;
+            Ok::<_, std::io::Error>(Finished {
+                code: status.code(),
+                stdout: stdout?,
+                stderr: stderr?,
+            })
+        };
+        match tokio::time::timeout(self.ceiling, work).await {
+            Ok(outcome) => outcome.map_err(|source| ProcessError::Output { program, source }),
+            Err(_) => Err(ProcessError::Timeout { call: self.shown(), ceiling: self.ceiling }),
+        }
+    }
+
+    /// Runs it and hands out what it wrote to standard output.
+    ///
+    /// # Errors
+    ///
+    /// As [`Call::finish`], and when its exit code is not 0.
+    pub async fn output(&self) -> Result<String, ProcessError> {
+        let finished = self.finish().await?;
+        if finished.code == Some(0) {
+            return Ok(finished.stdout);
+        }
+        let text =
+            if finished.stderr.trim().is_empty() { &finished.stdout } else { &finished.stderr };
+        let lines: Vec<_> = text.trim().lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        let status =
+            finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        Err(ProcessError::Failed { call: self.shown(), status, last })
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        (&mut pipe).take(OUTPUT_LIMIT).read_to_end(&mut bytes).await?;
+        // What goes on is read and dropped, so that the program is not held up.
+        tokio::io::copy(&mut pipe, &mut tokio::io::sink()).await?;
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Call {
+        Call::new("sh").args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn output_and_exit_code_come_back() {
+        let finished = shell("cat; echo no >&2; exit 3").input("yes").finish().await.unwrap();
+        assert_eq!(finished.code, Some(3));
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("yes", "no\n"));
+    }
+
+    #[tokio::test]
+    async fn a_failure_quotes_the_call_and_its_last_words() {
+        let error = shell("echo the reason >&2; exit 1").output().await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("sh -c 'echo the reason") && text.ends_with("the reason"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_ended() {
+        let error =
+            shell("exec tail -f /dev/null").within(Duration::from_millis(50)).output().await;
+        assert!(matches!(error, Err(ProcessError::Timeout { .. })), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_has_a_hint() {
+        let error = Call::new("no-such-program").output().await.unwrap_err();
+        assert!(error.hint().unwrap().contains("not on the PATH"));
+    }
+
+    #[tokio::test]
+    async fn the_callers_kubeconfig_is_not_inherited() {
+        let output = shell("echo ${KUBECONFIG-none}").output().await.unwrap();
+        assert_eq!(output, "none\n");
+    }
+}

@@ -1,0 +1,171 @@
+//! Waiting for a condition: with a ceiling, and with the last state in the message.
+//!
+//! This is the one place that lets time pass. Everything else says what it waits for.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+/// One look at what is waited for.
+#[derive(Debug)]
+pub enum Look<T> {
+    /// It is there.
+    Ready(T),
+    /// It is not there yet: the state that was seen.
+    NotYet(String),
+    /// It will never be there: why.
+    Never(String),
+}
+
+/// How a wait ended without what it waited for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WaitError {
+    /// The ceiling was reached.
+    #[error("waited {} s for {what}; the last state: {last}", ceiling.as_secs())]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        ceiling: Duration,
+        /// The last state that was seen.
+        last: String,
+    },
+    /// It can never come.
+    #[error("waiting for {what}: {why}")]
+    Never {
+        /// What was waited for.
+        what: String,
+        /// Why it cannot come.
+        why: String,
+    },
+}
+
+/// What a wait is for, how long at the most, and how often to look.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    what: String,
+    ceiling: Duration,
+    every: Duration,
+}
+
+impl Wait {
+    /// A wait for `what`, at the most this long. It looks every 200 ms.
+    pub fn new(what: impl fmt::Display, ceiling: Duration) -> Self {
+        Self { what: what.to_string(), ceiling, every: Duration::from_millis(200) }
+    }
+
+    /// Looks this often.
+    #[must_use]
+    pub fn every(mut self, pause: Duration) -> Self {
+        self.every = pause;
+        self
+    }
+
+    /// What it waits for.
+    pub fn what(&self) -> &str {
+        &self.what
+    }
+
+    /// Looks until the condition holds. `seen` hears of every new state.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::Timeout`] at the ceiling, with the last state seen; [`WaitError::Never`] as soon as
+    /// a look says that it is in vain. A single look that hangs counts against the ceiling as well.
+    pub async fn until<T, F>(
+        &self,
+        mut seen: impl FnMut(&str),
+        mut look: impl FnMut() -> F,
+    ) -> Result<T, WaitError>
+    where
+        F: Future<Output = Look<T>>,
+    {
+        let end = Instant::now() + self.ceiling;
+        let mut ticks = interval(self.every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut last = String::from("not looked at");
+        loop {
+            ticks.tick().await;
+            let left = end.saturating_duration_since(Instant::now());
+            match timeout(left, look()).await {
+                Ok(Look::Ready(value)) => return Ok(value),
+                Ok(Look::Never(why)) => {
+                    return Err(WaitError::Never { what: self.what.clone(), why });
+                }
+                Ok(Look::NotYet(state)) => {
+                    if state != last {
+                        seen(&state);
+                        last = state;
+                    }
+                }
+                Err(_) => {
+                    let (what, ceiling) = (self.what.clone(), self.ceiling);
+                    return Err(WaitError::Timeout { what, ceiling, last });
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    fn wait() -> Wait {
+        Wait::new("deployment istiod", Duration::from_secs(3))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_ends_with_what_was_waited_for() {
+        let looks = Cell::new(0);
+        let mut states = Vec::new();
+        let found = wait()
+            .until(
+                |state| states.push(state.to_owned()),
+                || {
+                    looks.set(looks.get() + 1);
+                    ready(if looks.get() < 4 {
+                        Look::NotYet("0/1 available".into())
+                    } else {
+                        Look::Ready(looks.get())
+                    })
+                },
+            )
+            .await;
+        assert_eq!(found, Ok(4));
+        assert_eq!(states, ["0/1 available"], "a state is told once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_tells_the_last_state() {
+        let outcome: Result<(), _> =
+            wait().until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
+        assert_eq!(
+            outcome.unwrap_err().to_string(),
+            "waited 3 s for deployment istiod; the last state: 0/1 available"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_look_that_hangs_is_cut_off() {
+        let outcome: Result<(), _> = wait().until(|_| (), pending).await;
+        assert!(matches!(outcome, Err(WaitError::Timeout { .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_vain_is_told_at_once() {
+        let start = Instant::now();
+        let outcome: Result<(), _> =
+            wait().until(|_| (), || ready(Look::Never("the image does not exist".into()))).await;
+        assert_eq!(
+            outcome.unwrap_err().to_string(),
+            "waiting for deployment istiod: the image does not exist"
+        );
+        assert_eq!(start.elapsed(), Duration::ZERO);
+    }
+}
