@@ -5,7 +5,9 @@ mod ingress;
 mod install;
 mod kiali;
 mod mesh;
+mod parts;
 mod prepare;
+mod words;
 
 use std::fmt;
 
