@@ -1,0 +1,44 @@
+//! Judges of the section *install*: the control plane.
+
+mod label;
+mod pods;
+mod profile;
+mod version;
+mod webhook;
+
+pub(super) use label::namespace_labelled;
+pub(super) use pods::control_plane_running;
+pub(super) use profile::default_profile;
+pub(super) use version::istio_version;
+pub(super) use webhook::injection_webhook;
+
+use std::collections::BTreeMap;
+
+use crate::evidence::{Deployment, Evidence};
+
+type Labels = BTreeMap<String, String>;
+
+/// Whether labels are those of istiod, of whatever revision.
+fn is_istiod(labels: &Labels) -> bool {
+    labels.get("app").is_some_and(|app| app == "istiod")
+        || labels.get("istio").is_some_and(|istio| istio == "pilot")
+}
+
+/// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
+fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
+    let label = deployment.template_labels.get("istio");
+    deployment.name == evidence.expectations.gateway
+        || label.is_some_and(|istio| istio == "ingressgateway")
+}
+
+/// The command that installs the default profile, with the options that this software needs.
+fn install_command(evidence: &Evidence) -> String {
+    let mut arguments = vec!["install", "--set", "profile=default"];
+    if let Some(bundle) = &evidence.subject.bundle {
+        for option in &bundle.install_set {
+            arguments.extend(["--set", option.as_str()]);
+        }
+    }
+    arguments.push("-y");
+    evidence.istioctl(&arguments)
+}
