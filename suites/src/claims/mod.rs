@@ -5,6 +5,8 @@ mod ingress;
 mod install;
 mod kiali;
 mod mesh;
+#[cfg(test)]
+mod mutations;
 mod parts;
 mod prepare;
 mod words;

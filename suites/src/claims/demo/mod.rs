@@ -5,6 +5,8 @@ mod deployments;
 mod log;
 mod log_lines;
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub(super) use asked::backend_replies;
 pub(super) use deployments::{backend_deployment, client_deployment};

@@ -5,6 +5,8 @@ mod pods;
 mod profile;
 mod version;
 mod webhook;
+#[cfg(test)]
+mod tests;
 
 pub(super) use label::namespace_labelled;
 pub(super) use pods::control_plane_running;
