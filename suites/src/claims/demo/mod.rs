@@ -4,6 +4,8 @@ mod asked;
 mod deployments;
 mod log;
 mod log_lines;
+#[cfg(test)]
+mod log_tests;
 mod service;
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,10 @@
 mod label;
 mod pods;
 mod profile;
-mod version;
-mod webhook;
 #[cfg(test)]
 mod tests;
+mod version;
+mod webhook;
 
 pub(super) use label::namespace_labelled;
 pub(super) use pods::control_plane_running;

@@ -1,7 +1,9 @@
 //! What turns the claims of *prepare* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{Mutation, demo_pod, gateway, installed, istiod, of, prove, scale_to_zero};
-use crate::evidence::{Evidence, IpPool, Observation, Resources, Service};
+use super::super::mutations::{
+    Mutation, demo_pod, gateway, installed, istiod, of, prove, scale_to_zero,
+};
+use crate::evidence::{Evidence, IpPool, LoadBalancerProbe, Observation, Resources, Service};
 use crate::judgement::Verdict::{self, Fail, Pass, Skipped, Unjudged};
 use rstest::rstest;
 
@@ -29,7 +31,18 @@ fn pending(evidence: &mut Evidence) {
     gateway_services(evidence).for_each(|service| service.load_balancer_addresses.clear());
 }
 
+/// A service of our own got an address.
+fn tried(evidence: &mut Evidence) {
+    evidence.cluster.load_balancer_probe = Observation::seen(LoadBalancerProbe {
+        namespace: "probe".into(),
+        address: Some("198.51.100.8".into()),
+        waited_ms: 900,
+        events: Vec::new(),
+    });
+}
+
 fn before_the_install(evidence: &mut Evidence) {
+    tried(evidence);
     of(&mut evidence.cluster.load_balancer_services).clear();
     evidence.install.services = Observation::absent("no namespace");
     evidence.install.deployments = Observation::absent("no namespace");
@@ -50,6 +63,7 @@ fn not_tried(evidence: &mut Evidence) {
 }
 
 fn tried_in_vain(evidence: &mut Evidence) {
+    tried(evidence);
     let probe = of(&mut evidence.cluster.load_balancer_probe);
     probe.address = None;
     probe.events = vec!["no available IPs".into()];
@@ -96,6 +110,7 @@ fn an_address_is_free(#[case] mutation: Mutation, #[case] verdict: Verdict, #[ca
 #[case::our_own_probe(|e: &mut Evidence| {
     kong(e);
     pending(e);
+    tried(e);
     let ours = of(&mut e.cluster.load_balancer_probe).namespace.clone();
     of(&mut e.cluster.load_balancer_services).last_mut().unwrap().namespace = ours;
 }, Pass, "no other service")]
@@ -159,7 +174,11 @@ fn pool(cidr: &str, disabled: bool) -> IpPool {
     of(&mut e.cluster.dns).pods[0].host_network = true;
     e.cluster.calico_pools = Observation::failed("forbidden");
 }, Fail, "node's network")]
-fn dns_is_on_the_pod_network(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
+fn dns_is_on_the_pod_network(
+    #[case] mutation: Mutation,
+    #[case] verdict: Verdict,
+    #[case] words: &str,
+) {
     prove("prepare::dns_on_pod_network", mutation, verdict, words);
 }
 
@@ -170,7 +189,8 @@ fn condition(evidence: &mut Evidence, kind: &str, status: &str) {
 
 /// What the pods take leaves the first node with so much.
 fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
-    let all = of(&mut evidence.cluster.nodes)[0].allocatable;
+    let all = Resources { cpu_millis: 4000, memory_bytes: 1 << 34, pods: 110 };
+    of(&mut evidence.cluster.nodes)[0].allocatable = all;
     let name = of(&mut evidence.cluster.nodes)[0].name.clone();
     let taken = Resources {
         cpu_millis: all.cpu_millis - cpu_millis,
