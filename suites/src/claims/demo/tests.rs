@@ -86,7 +86,7 @@ fn args(evidence: &mut Evidence, args: &[&str]) {
 #[case::unavailable(|one: &mut Deployment| one.available_replicas = 0, Fail, "0 of 1 are available")]
 #[case::half(|one: &mut Deployment| { one.replicas = 2; one.current_replicas = 2; one.updated_replicas = 2; }, Fail, "1 of 2 are available")]
 #[case::zero(scale_to_zero, Fail, "--replicas=1")]
-#[case::old_pod_left(|one: &mut Deployment| one.current_replicas = 2, Fail, "1 old pods are still there")]
+#[case::old_pod_left(|one: &mut Deployment| one.current_replicas = 2, Fail, "1 old pod not gone yet")]
 #[case::not_updated(|one: &mut Deployment| { one.updated_replicas = 0; one.current_replicas = 1; }, Fail, "a rollout is going on")]
 #[case::unseen_change(|one: &mut Deployment| one.generation += 1, Fail, "has not seen the latest change")]
 #[case::stuck(|one: &mut Deployment| {

@@ -16,6 +16,7 @@ pub(super) use webhook::injection_webhook;
 
 use std::collections::BTreeMap;
 
+use super::words::{belongs, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
 type Labels = BTreeMap<String, String>;
@@ -43,4 +44,27 @@ fn install_command(evidence: &Evidence) -> String {
     }
     arguments.push("-y");
     evidence.istioctl(&arguments)
+}
+
+/// The deployment of istiod, where it was seen.
+fn istiod(evidence: &Evidence) -> Option<&Deployment> {
+    let deployments = evidence.install.deployments.value()?;
+    deployments.iter().find(|deployment| is_istiod(&deployment.template_labels))
+}
+
+/// How to get istiod back: where it was scaled to zero, by scaling it up.
+fn istiod_hint(evidence: &Evidence, show: &str) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let Some(istiod) = istiod(evidence) else { return format!("`{show}` shows what there is") };
+    let name = format!("deployment/{}", istiod.name);
+    if istiod.replicas == 0 {
+        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+        return format!("`{command}` starts istiod again");
+    }
+    let pods = evidence.install.pods.value();
+    if let Some(pod) = pods.and_then(|pods| pods.iter().find(|pod| belongs(pod, istiod))) {
+        return pod_hint(evidence, pod);
+    }
+    let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+    format!("`{command}` shows why istiod has no pod")
 }

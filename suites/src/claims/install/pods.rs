@@ -44,7 +44,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
             .expected(EXPECTED)
             .observed(list(&observed))
             .object(pod_object(pod))
-            .hint(pod_hint(evidence, pod)));
+            .hint(hint(evidence, pod)));
     }
     let running = staying.iter().filter(|pod| pod.phase == "Running").count();
     if running == 0 {
@@ -63,6 +63,15 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
         "{} in {namespace} Running and ready{completed}",
         count(running, "pod")
     )))
+}
+
+/// A pod that has failed never runs again: its owner makes another, and it only stays in the list.
+fn hint(evidence: &Evidence, pod: &Pod) -> String {
+    if pod.phase == "Failed" {
+        let delete = evidence.kubectl(&["-n", &pod.namespace, "delete", "pod", &pod.name]);
+        return format!("`{delete}` clears it away: it has ended and never starts again");
+    }
+    pod_hint(evidence, pod)
 }
 
 /// What is wrong with a pod, in words that follow "is".

@@ -64,6 +64,10 @@ fn tag(evidence: &mut Evidence, pattern: &str) {
 }, Fail, "pod elsewhere/pod")]
 #[case::istioctl(|e: &mut Evidence| e.install.istioctl_version = Observation::seen("1.19.7".into()), Fail, "istioctl reports")]
 #[case::no_istiod(|e: &mut Evidence| of(&mut e.install.pods).retain(|pod| pod.labels.get("istio").is_none_or(|v| v != "pilot")), Fail, "no istiod runs")]
+#[case::istiod_scaled_to_zero(|e: &mut Evidence| {
+    scale_to_zero(installed(e, "istiod"));
+    of(&mut e.install.pods).retain(|pod| !pod.name.starts_with("istiod"));
+}, Fail, "scale deployment/istiod --replicas=1")]
 #[case::istiod_pending(|e: &mut Evidence| istiod(e).phase = "Pending".into(), Fail, "no istiod runs")]
 #[case::no_namespace(|e: &mut Evidence| e.install.pods = Observation::absent("no namespace"), Fail, "no namespace")]
 #[case::istiod_silent(|e: &mut Evidence| reports(e).version = Observation::failed("time-out"), Unjudged, "time-out")]
@@ -373,6 +377,11 @@ fn endpoints(evidence: &mut Evidence) -> &mut crate::evidence::Endpoint {
     e.install.endpoints = Observation::failed("forbidden");
     bundle(e, |bundle| bundle.bytes = 0);
 }, Fail, "CA bundle is empty")]
+#[case::not_labelled_anyhow(|e: &mut Evidence| {
+    e.demo.deployments = Observation::failed("forbidden");
+    label(e, &[]);
+}, Fail, "only because it is not labelled")]
+#[case::opt_out_hint(|e: &mut Evidence| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment echo-deployment --type=json")]
 fn a_webhook_injects(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("install::injection_webhook", mutation, verdict, words);
 }

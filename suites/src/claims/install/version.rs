@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::parts::all_hold;
 use super::super::words::{pod_object, pod_state, runs, seen, workload};
-use super::{install_command, is_istiod};
+use super::{install_command, is_istiod, istiod_hint};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -74,16 +74,12 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
     let mut known = BTreeMap::new();
     let mut missing = None;
     for (istiod, report) in reports {
-        match report.proxies.value() {
-            Some(proxies) => {
-                known.extend(
-                    proxies.iter().map(|proxy| (proxy.proxy.as_str(), &proxy.istio_version)),
-                );
-            }
-            None => {
-                let reason = report.proxies.reason().unwrap_or_default();
-                missing = Some(format!("istiod {istiod} did not list its proxies: {reason}"));
-            }
+        if let Some(proxies) = report.proxies.value() {
+            let versions = proxies.iter().map(|one| (one.proxy.as_str(), &one.istio_version));
+            known.extend(versions);
+        } else {
+            let reason = report.proxies.reason().unwrap_or_default();
+            missing = Some(format!("istiod {istiod} did not list its proxies: {reason}"));
         }
     }
     for (&proxy, version) in &known {
@@ -148,8 +144,7 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let show = evidence.kubectl(&["-n", namespace, "get", "deployments,pods"]);
     let object = format!("istiod in namespace {namespace}");
-    let hint =
-        || format!("`{show}` shows what there is; `{}` installs Istio", install_command(evidence));
+    let hint = || istiod_hint(evidence, &show);
     let what = format!("the pods of namespace {namespace}");
     let pods = seen(&evidence.install.pods, &what, &object, hint)?;
     let all: Vec<_> = pods.iter().filter(|pod| is_istiod(&pod.labels)).collect();
@@ -160,11 +155,13 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
             || "no istiod pod".to_owned(),
             |pod| format!("{} is {}", pod.name, pod_state(pod)),
         );
-        return Err(Judgement::fail("no istiod runs, so no version of Istio does")
-            .expected(format!("istiod {wanted}"))
-            .observed(observed)
-            .object(object)
-            .hint(hint()));
+        return Err(Judgement::fail(
+            "no istiod runs, so no version of Istio does: see install::control_plane_running",
+        )
+        .expected(format!("istiod {wanted}"))
+        .observed(observed)
+        .object(object)
+        .hint(hint()));
     }
     Ok(running)
 }

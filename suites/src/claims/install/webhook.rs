@@ -1,11 +1,11 @@
 //! Whether an admission webhook injects the sidecar, and would get an answer.
 
 use super::super::parts::all_hold;
-use super::super::words::{belongs, count, list, seen};
+use super::super::words::{count, list, seen};
 use super::label::{INJECTION, namespace_labels};
-use super::{Labels, install_command, is_istiod};
-use crate::evidence::{Deployment, Evidence, Expectations, Observation, Webhook};
-use crate::judgement::{Judged, Judgement};
+use super::{Labels, install_command, istiod, istiod_hint};
+use crate::evidence::{Evidence, Expectations, Observation, Webhook};
+use crate::judgement::{Judged, Judgement, Look as _};
 
 const WEBHOOKS: &str = "the injection webhooks";
 
@@ -40,11 +40,14 @@ pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
     }
     let labels = namespace_labels(evidence)?;
     let mut calling: Vec<&Webhook> = Vec::new();
-    let mut selections = Vec::new();
-    for (who, pod_labels) in pod_labels(evidence)? {
+    let (made, unseen) = templates(evidence);
+    // Without a look at the deployments, a plain pod can still show that nothing is injected.
+    let mut selections: Vec<Judged> = unseen.into_iter().map(Err).collect();
+    for (deployment, pod_labels) in made {
         match selecting(&injectors, labels, &pod_labels) {
             Ok(selecting) if selecting.is_empty() => {
-                selections.push(Err(none_selects(evidence, &injectors, labels, &pod_labels, &who)));
+                let fail = none_selects(evidence, &injectors, labels, &pod_labels, deployment);
+                selections.push(Err(fail));
             }
             Ok(selecting) => {
                 for webhook in selecting {
@@ -74,30 +77,28 @@ pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
     )))
 }
 
-/// The labels with which pods of the demo are made, and of which deployment each is; those of a
-/// plain pod where nothing is deployed yet.
-fn pod_labels(evidence: &Evidence) -> Result<Vec<(String, Labels)>, Judgement> {
+/// The labels with which the demo's deployments make pods, by deployment, and why they could not
+/// be seen. Where nothing is deployed, a plain pod stands for them.
+fn templates(evidence: &Evidence) -> (Vec<(Option<&str>, Labels)>, Option<Judgement>) {
     let Expectations { namespace, backend_deployment, client_deployment, .. } =
         &evidence.expectations;
     let names = [backend_deployment, client_deployment];
-    let plain = || vec![(format!("pods in {namespace}"), Labels::new())];
-    let deployments = match &evidence.demo.deployments {
-        Observation::Absent { .. } => return Ok(plain()),
-        deployments => seen(
-            deployments,
-            &format!("the deployments of namespace {namespace}"),
-            "",
-            String::new,
-        )?,
+    let deployments = &evidence.demo.deployments;
+    let unseen = match deployments {
+        Observation::Absent { .. } => None,
+        _ => deployments.look(&format!("the deployments of namespace {namespace}")).err(),
     };
-    let found: Vec<_> = deployments
-        .iter()
+    let mut made: Vec<_> = deployments
+        .value()
+        .into_iter()
+        .flatten()
         .filter(|deployment| names.contains(&&deployment.name))
-        .map(|deployment| {
-            (format!("the pods of {}", deployment.name), deployment.template_labels.clone())
-        })
+        .map(|deployment| (Some(deployment.name.as_str()), deployment.template_labels.clone()))
         .collect();
-    Ok(if found.is_empty() { plain() } else { found })
+    if made.is_empty() {
+        made.push((None, Labels::new()));
+    }
+    (made, unseen)
 }
 
 fn selecting<'e>(
@@ -128,9 +129,10 @@ fn none_selects(
     injectors: &[&Webhook],
     labels: &Labels,
     pod_labels: &Labels,
-    who: &str,
+    deployment: Option<&str>,
 ) -> Judgement {
     let namespace = &evidence.expectations.namespace;
+    let who = deployment.map_or("its pods".to_owned(), |name| format!("the pods of {name}"));
     let would = |labels: &Labels, pod: &Labels| {
         selecting(injectors, labels, pod).is_ok_and(|selecting| !selecting.is_empty())
     };
@@ -147,21 +149,14 @@ fn none_selects(
             .expected(format!("a webhook that selects namespace {namespace} and {who}"))
             .observed(observed.clone())
     };
-    if would(labels, &Labels::new()) {
-        let show = evidence.kubectl(&[
-            "-n",
-            namespace,
-            "get",
-            "deployments",
-            "--show-labels",
-            "-o",
-            "yaml",
-        ]);
+    if let Some(name) = deployment.filter(|_| would(labels, &Labels::new())) {
+        let label = "/spec/template/metadata/labels/sidecar.istio.io~1inject";
+        let patch = serde_json::json!([{"op": "remove", "path": label}]).to_string();
+        let patch = ["-n", namespace, "patch", "deployment", name, "--type=json", "-p", &patch];
+        let command = evidence.kubectl(&patch);
         return fail(format!("no webhook selects {who}: their own labels keep injection away"))
-            .object(who)
-            .hint(format!(
-                "`{show}` shows the template's labels: remove `sidecar.istio.io/inject`"
-            ));
+            .object(format!("deployment {namespace}/{name}"))
+            .hint(format!("`{command}` removes the label that switches injection off"));
     }
     if would(&labelled, pod_labels) {
         let command = evidence.kubectl(&[
@@ -306,31 +301,4 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
         observed,
     )
     .hint(istiod_hint(evidence, &show)))
-}
-
-fn istiod(evidence: &Evidence) -> Option<&Deployment> {
-    let deployments = evidence.install.deployments.value()?;
-    deployments.iter().find(|deployment| is_istiod(&deployment.template_labels))
-}
-
-/// How to get istiod back: where it was scaled to zero, by scaling it up.
-fn istiod_hint(evidence: &Evidence, show: &str) -> String {
-    let namespace = &evidence.expectations.istio_namespace;
-    let Some(istiod) = istiod(evidence) else { return format!("`{show}` shows what there is") };
-    let name = format!("deployment/{}", istiod.name);
-    if istiod.replicas == 0 {
-        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
-        return format!("`{command}` starts istiod again");
-    }
-    let pod =
-        evidence.install.pods.value().and_then(|pods| pods.iter().find(|pod| belongs(pod, istiod)));
-    pod.map_or_else(
-        || {
-            format!(
-                "`{}` shows why istiod has no pod",
-                evidence.kubectl(&["-n", namespace, "describe", &name])
-            )
-        },
-        |pod| super::super::words::pod_hint(evidence, pod),
-    )
 }

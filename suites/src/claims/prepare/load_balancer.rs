@@ -63,7 +63,7 @@ fn probed(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
             probe.namespace
         )));
     }
-    let mut observed = format!("none after {} s", probe.waited_ms / 1000);
+    let mut observed = format!("none after {} s", probe.waited_ms.div_ceil(1000));
     if let Some(event) = probe.events.last() {
         observed = format!("{observed}; the cluster says: {}", excerpt(event));
     }
@@ -153,7 +153,7 @@ pub(in super::super) fn no_competing_load_balancer(evidence: &Evidence) -> Judge
             )));
         }
     };
-    Err(Judgement::fail(format!("{held}, and {who}"))
+    Err(Judgement::fail(format!("an address is held by {held}, and {who}"))
         .expected(format!("an address left for {istio_namespace}/{gateway}"))
         .observed(held)
         .object(format!("service {}/{}", first.namespace, first.name))
