@@ -55,7 +55,10 @@ fn istiod(evidence: &Evidence) -> Option<&Deployment> {
 /// How to get istiod back: where it was scaled to zero, by scaling it up.
 fn istiod_hint(evidence: &Evidence, show: &str) -> String {
     let namespace = &evidence.expectations.istio_namespace;
-    let Some(istiod) = istiod(evidence) else { return format!("`{show}` shows what there is") };
+    let Some(istiod) = istiod(evidence) else {
+        let install = install_command(evidence);
+        return format!("`{show}` shows what there is; `{install}` installs Istio");
+    };
     let name = format!("deployment/{}", istiod.name);
     if istiod.replicas == 0 {
         let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);

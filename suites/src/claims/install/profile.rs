@@ -110,7 +110,10 @@ fn definitions(evidence: &Evidence) -> Judged {
         format!("a custom resource definition cannot be used: {}", wrong[0])
     })
     .expected(format!("{}, all established", count(CRDS.len(), "definition")))
-    .observed(list(&wrong))
+    .observed(match wrong.len() {
+        ..=3 => list(&wrong),
+        more => format!("{}, and {} more", wrong[..3].join(", "), more - 3),
+    })
     .object(object)
     .hint(show()))
 }

@@ -54,8 +54,17 @@ fn tag(evidence: &mut Evidence, pattern: &str) {
 #[case::istiod_report(|e: &mut Evidence| reports(e).version = Observation::seen("1.19.7".into()), Fail, "istiod reports Istio 1.19.7")]
 #[case::gateway_image(|e: &mut Evidence| proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "rollout restart deployment/")]
 #[case::sidecar_image(|e: &mut Evidence| proxy(demo_pod(e, "echo")).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "-n client rollout restart deployment/")]
+#[case::chosen_image(|e: &mut Evidence| {
+    let pod = demo_pod(e, "echo");
+    pod.annotations.insert("sidecar.istio.io/proxyImage".into(), "istio/proxyv2:1.19.7".into());
+    proxy(pod).image = "istio/proxyv2:1.19.7".into();
+}, Fail, "annotations/sidecar.istio.io~1proxyImage")]
+#[case::not_installed(|e: &mut Evidence| {
+    of(&mut e.install.pods).clear();
+    of(&mut e.install.deployments).clear();
+}, Fail, "install --set profile=default")]
 #[case::init_image(|e: &mut Evidence| demo_pod(e, "client").init_containers[0].image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "istio-init")]
-#[case::sidecar_report(|e: &mut Evidence| of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(), Fail, "a proxy reports Istio 1.19.7")]
+#[case::sidecar_report(|e: &mut Evidence| of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(), Fail, "reports Istio 1.19.7, not")]
 #[case::other_proxy(|e: &mut Evidence| {
     let mut other = of(&mut reports(e).proxies)[0].clone();
     other.proxy = "pod.elsewhere".into();
@@ -116,7 +125,7 @@ fn remove_deployment(evidence: &mut Evidence, name: &str) {
 #[case::no_namespace(|e: &mut Evidence| e.install.deployments = Observation::absent("no namespace"), Fail, "no namespace")]
 #[case::definition_missing(|e: &mut Evidence| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail, "sidecars.networking.istio.io is missing")]
 #[case::definition_not_served(|e: &mut Evidence| of(&mut e.install.crds)[0].established = false, Fail, "not established")]
-#[case::no_definition(|e: &mut Evidence| of(&mut e.install.crds).clear(), Fail, "none of Istio's")]
+#[case::no_definition(|e: &mut Evidence| of(&mut e.install.crds).clear(), Fail, "and 11 more")]
 #[case::definitions_unseen(|e: &mut Evidence| e.install.crds = Observation::failed("forbidden"), Unjudged, "forbidden")]
 #[case::deployments_unseen(|e: &mut Evidence| e.install.deployments = Observation::failed("forbidden"), Unjudged, "forbidden")]
 #[case::proven_wrong_anyhow(|e: &mut Evidence| {
@@ -357,7 +366,7 @@ fn endpoints(evidence: &mut Evidence) -> &mut crate::evidence::Endpoint {
 #[case::istiod_gone(|e: &mut Evidence| {
     of(&mut e.install.endpoints).retain(|one| one.service != "istiod");
     scale_to_zero(installed(e, "istiod"));
-}, Fail, "scale deployment/istiod --replicas=1")]
+}, Fail, "istiod is scaled to zero: see install::control_plane_running")]
 #[case::istiod_gone_but_ignored(|e: &mut Evidence| {
     of(&mut e.install.endpoints).clear();
     active(e).for_each(|webhook| webhook.failure_policy = "Ignore".into());

@@ -8,6 +8,9 @@ use super::{install_command, is_istiod, istiod_hint};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
+/// The annotation with which a pod chooses the image of its own proxy.
+const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
+
 pub(in super::super) fn istio_version(evidence: &Evidence) -> Judged {
     let wanted = &evidence.expectations.istio_version;
     let parts = [
@@ -89,7 +92,7 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
         let pod = pods.iter().find(|pod| proxy == format!("{}.{}", pod.name, pod.namespace));
         let (name, namespace) = proxy.split_once('.').unwrap_or((proxy, ""));
         let object = format!("pod {namespace}/{name}");
-        reported(evidence, version, "a proxy", &object, || match pod {
+        reported(evidence, version, &format!("the proxy of {name}"), &object, || match pod {
             Some(pod) => renew(evidence, pod),
             None => format!(
                 "`{}` shows all versions; restart what is behind",
@@ -267,10 +270,22 @@ fn upgrade(evidence: &Evidence) -> String {
     )
 }
 
+/// How a pod gets the proxy that goes with istiod.
 fn renew(evidence: &Evidence, pod: &Pod) -> String {
     let namespace = pod.namespace.as_str();
-    let command = match workload(pod) {
-        Some(workload) => evidence.kubectl(&["-n", namespace, "rollout", "restart", &workload]),
+    let workload = workload(pod);
+    let deployment = workload.as_deref().and_then(|name| name.strip_prefix("deployment/"));
+    if let Some(deployment) = deployment.filter(|_| pod.annotations.contains_key(PROXY_IMAGE)) {
+        let annotation =
+            format!("/spec/template/metadata/annotations/{}", PROXY_IMAGE.replace('/', "~1"));
+        let patch = serde_json::json!([{"op": "remove", "path": annotation}]).to_string();
+        let patch =
+            ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
+        let command = evidence.kubectl(&patch);
+        return format!("`{command}` removes the annotation {PROXY_IMAGE}, which names this image");
+    }
+    let command = match &workload {
+        Some(workload) => evidence.kubectl(&["-n", namespace, "rollout", "restart", workload]),
         None => evidence.kubectl(&["-n", namespace, "get", "pod", &pod.name, "-o", "yaml"]),
     };
     format!("`{command}`: a pod keeps the proxy that it was made with until it is made anew")

@@ -286,6 +286,12 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
     if of_service().any(|one| one.ready && !one.addresses.is_empty()) {
         return Ok(Judgement::pass(String::new()));
     }
+    let cause = match istiod(evidence) {
+        Some(istiod) if istiod.replicas == 0 => {
+            ", because istiod is scaled to zero: see install::control_plane_running"
+        }
+        _ => "",
+    };
     let consequence = if webhook.failure_policy == "Ignore" {
         "new pods get no sidecar"
     } else {
@@ -297,7 +303,9 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
         number => format!("{}, none of them ready", count(number, "endpoint")),
     };
     Err(fail(
-        format!("nobody answers the webhook: {service} has no ready endpoint, and {consequence}"),
+        format!(
+            "nobody answers the webhook: {service} has no ready endpoint, and {consequence}{cause}"
+        ),
         observed,
     )
     .hint(istiod_hint(evidence, &show)))
