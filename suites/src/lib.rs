@@ -8,8 +8,12 @@ pub mod claims;
 pub mod evidence;
 pub mod hint;
 pub mod judgement;
+pub mod net;
 pub mod profile;
 pub mod report;
+mod selector;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use claims::{CLAIMS, Claim, Section};
 pub use evidence::Evidence;

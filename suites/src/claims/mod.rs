@@ -5,7 +5,11 @@ mod ingress;
 mod install;
 mod kiali;
 mod mesh;
+#[cfg(test)]
+mod mutations;
+mod parts;
 mod prepare;
+mod words;
 
 use std::fmt;
 

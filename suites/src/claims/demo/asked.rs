@@ -1,0 +1,98 @@
+//! The backend's answers to questions of our own.
+
+use super::super::words::{excerpt, seen};
+use super::{BACKEND_CONTAINER, CLIENT_CONTAINER, client_image, deployment, scale_up};
+use crate::evidence::{Asked, Evidence, Expectations, Reply};
+use crate::judgement::{Judged, Judgement};
+
+pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {
+    let Expectations { namespace, client_deployment, .. } = &evidence.expectations;
+    let object = format!("deployment {namespace}/{client_deployment}");
+    let asked =
+        seen(&evidence.demo.asked, "the backend, asked from a client pod", &object, || {
+            format!(
+                "`{}` shows the client's pods",
+                evidence.kubectl(&["-n", namespace, "get", "pods"])
+            )
+        })?;
+    if asked.requests == 0 {
+        return Err(Judgement::unjudged("the backend was asked nothing"));
+    }
+    let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
+    if let Some((at, trouble)) = asked
+        .replies
+        .iter()
+        .enumerate()
+        .find_map(|(at, reply)| trouble(evidence, reply).map(|trouble| (at, trouble)))
+    {
+        return Err(wrong(evidence, asked, &format!("request {} of {wanted}: {trouble}", at + 1)));
+    }
+    if asked.replies.len() < wanted {
+        return Err(too_few(evidence, asked, wanted));
+    }
+    let reply = &evidence.expectations.reply;
+    Ok(Judgement::pass(format!("{wanted} of {wanted} requests: 200 `{reply}`")))
+}
+
+/// What is wrong with an answer.
+fn trouble(evidence: &Evidence, reply: &Reply) -> Option<String> {
+    if reply.status == 0 {
+        let error = if reply.error.is_empty() { "no answer" } else { &reply.error };
+        return Some(excerpt(error));
+    }
+    // http-echo ends its reply with a newline.
+    let body = reply.body.strip_suffix('\n').unwrap_or(&reply.body);
+    if reply.status == 200 && body == evidence.expectations.reply {
+        return None;
+    }
+    let body = if body.is_empty() { "an empty body".to_owned() } else { excerpt(body) };
+    Some(format!("{} {body}", reply.status))
+}
+
+fn too_few(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
+    let exec = &asked.exec;
+    let said = excerpt(if exec.stderr.trim().is_empty() { &exec.stdout } else { &exec.stderr });
+    if exec.exit_code == 126 || exec.exit_code == 127 {
+        return Judgement::fail("the client cannot ask: curl is not in its image")
+            .expected(format!("{wanted} answers"))
+            .observed(format!("exit {}: {said}", exec.exit_code))
+            .object(pod(evidence, asked))
+            .hint(client_image(evidence));
+    }
+    let said = if said.is_empty() { String::new() } else { format!(": {said}") };
+    wrong(
+        evidence,
+        asked,
+        &format!("{} of {wanted} answers, exit {}{said}", asked.replies.len(), exec.exit_code),
+    )
+}
+
+fn pod(evidence: &Evidence, asked: &Asked) -> String {
+    format!("pod {}/{}", evidence.expectations.namespace, asked.exec.pod)
+}
+
+fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
+    let Expectations { namespace, backend_deployment, client_deployment, reply, .. } =
+        &evidence.expectations;
+    let backend = deployment(evidence, backend_deployment);
+    let (cause, hint) = if backend.is_some_and(|backend| backend.replicas == 0) {
+        (
+            format!(": {backend_deployment} is scaled to zero"),
+            scale_up(evidence, backend_deployment),
+        )
+    } else {
+        let target = format!("deployment/{client_deployment}");
+        let exec = ["-n", namespace, "exec", &target, "-c", CLIENT_CONTAINER, "--"];
+        let again = evidence.kubectl(&[&exec[..], &["curl", "-sSi", &asked.url]].concat());
+        let target = format!("deployment/{backend_deployment}");
+        let container = ["-c", BACKEND_CONTAINER, "--tail=20"];
+        let logs =
+            evidence.kubectl(&[&["-n", namespace, "logs", &target][..], &container].concat());
+        (String::new(), format!("`{again}` asks again; `{logs}` shows the backend's side"))
+    };
+    Judgement::fail(format!("the backend does not reply as it should{cause}"))
+        .expected(format!("200 `{reply}`, {} times", asked.requests))
+        .observed(observed)
+        .object(pod(evidence, asked))
+        .hint(hint)
+}

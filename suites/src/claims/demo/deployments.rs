@@ -1,0 +1,190 @@
+//! The two deployments: what they say, and whether their pods are available.
+
+use super::super::words::{
+    availability, deployment_object, excerpt, list, pod_hint, pod_state, rollout_trouble, seen,
+};
+use super::{
+    BACKEND_CONTAINER, BACKEND_PORT, CLIENT_CONTAINER, CLIENT_IMAGE, apply, backend_host,
+    client_image, is_pod_of, scale_up,
+};
+use crate::evidence::{Container, Deployment, Evidence};
+use crate::judgement::{Judged, Judgement};
+
+/// The backend's image, without a registry and a tag.
+const BACKEND_IMAGE: &str = "hashicorp/http-echo";
+
+pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
+    let name = &evidence.expectations.backend_deployment;
+    let (deployment, container) = find(evidence, name, BACKEND_CONTAINER, "backend.yaml")?;
+    let reply = &evidence.expectations.reply;
+    let namespace = &evidence.expectations.namespace;
+    let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
+    if !is_image(&container.image, BACKEND_IMAGE) {
+        let image = format!("{BACKEND_CONTAINER}={BACKEND_IMAGE}");
+        let target = format!("deployment/{name}");
+        let command = evidence.kubectl(&["-n", namespace, "set", "image", &target, &image]);
+        return Err(fail(format!("{name} runs another image than the tutorial's"))
+            .expected(BACKEND_IMAGE)
+            .observed(&container.image)
+            .hint(format!("`{command}` changes it")));
+    }
+    let text = text_argument(container);
+    if text != Some(reply.as_str()) {
+        let patch = serde_json::json!({"spec": {"template": {"spec": {"containers": [
+            {"name": BACKEND_CONTAINER, "args": [format!("-text={reply}")]}
+        ]}}}})
+        .to_string();
+        let command =
+            evidence.kubectl(&["-n", namespace, "patch", "deployment", name, "-p", &patch]);
+        return Err(fail(format!("{name} is told to reply with another text"))
+            .expected(format!("-text={reply}"))
+            .observed(
+                text.map_or_else(
+                    || "no -text".to_owned(),
+                    |text| excerpt(&format!("-text={text}")),
+                ),
+            )
+            .hint(format!("`{command}` gives it the tutorial's text")));
+    }
+    if !container.ports.contains(&BACKEND_PORT) {
+        let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
+        return Err(fail(format!("{name} does not declare port {BACKEND_PORT}"))
+            .expected(format!("container port {BACKEND_PORT}"))
+            .observed(list(&ports))
+            .hint(apply(evidence, "backend.yaml")));
+    }
+    available(evidence, deployment)?;
+    Ok(Judgement::pass(format!(
+        "{}, {} replies `{reply}`",
+        availability(deployment),
+        container.image
+    )))
+}
+
+pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
+    let name = &evidence.expectations.client_deployment;
+    let (deployment, container) = find(evidence, name, CLIENT_CONTAINER, "client.yaml")?;
+    let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
+    if !is_image(&container.image, CLIENT_IMAGE) {
+        return Err(fail(format!("{name} runs another image than the tutorial's"))
+            .expected(CLIENT_IMAGE)
+            .observed(&container.image)
+            .hint(client_image(evidence)));
+    }
+    let host = backend_host(evidence);
+    let script = [&container.command[..], &container.args].concat().join(" ");
+    if !is_loop_asking(&script, &host) {
+        return Err(fail(format!(
+            "{name} is told something else than to ask the backend in a loop"
+        ))
+        .expected(format!("a shell loop with `curl {host}`"))
+        .observed(if script.is_empty() { "no command".to_owned() } else { excerpt(&script) })
+        .hint(apply(evidence, "client.yaml")));
+    }
+    available(evidence, deployment)?;
+    Ok(Judgement::pass(format!("{}, {} asks {host}", availability(deployment), container.image)))
+}
+
+fn find<'e>(
+    evidence: &'e Evidence,
+    name: &str,
+    container: &str,
+    file: &str,
+) -> Result<(&'e Deployment, &'e Container), Judgement> {
+    let namespace = &evidence.expectations.namespace;
+    let what = format!("the deployments of namespace {namespace}");
+    let object = format!("deployment {namespace}/{name}");
+    let deployments = seen(&evidence.demo.deployments, &what, &object, || apply(evidence, file))?;
+    let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { list(&names) };
+    let Some(deployment) = deployments.iter().find(|deployment| deployment.name == name) else {
+        let there = names(deployments.iter().map(|one| one.name.as_str()).collect());
+        return Err(Judgement::fail(format!("there is no deployment {name}"))
+            .expected(format!("deployment {name}"))
+            .observed(format!("deployments in {namespace}: {there}"))
+            .object(object)
+            .hint(apply(evidence, file)));
+    };
+    let found = deployment.containers.iter().find(|one| one.name == container);
+    let found = found.ok_or_else(|| {
+        let there = names(deployment.containers.iter().map(|one| one.name.as_str()).collect());
+        Judgement::fail(format!("{name} has no container `{container}`"))
+            .expected(format!("a container `{container}`"))
+            .observed(format!("containers: {there}"))
+            .object(object)
+            .hint(apply(evidence, file))
+    })?;
+    Ok((deployment, found))
+}
+
+/// All replicas available, and nothing on its way.
+fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgement> {
+    let Some(trouble) = rollout_trouble(deployment) else { return Ok(()) };
+    let name = &deployment.name;
+    let pods = evidence.demo.pods.value().into_iter().flatten();
+    let ill = pods.filter(|pod| is_pod_of(evidence, pod, name)).find(|pod| !pod.ready);
+    let mut observed = trouble.clone();
+    if let Some(pod) = ill {
+        observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
+    }
+    if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
+        observed = format!("{observed}; waited {} s for it", settling.waited_ms / 1000);
+    }
+    let namespace = &deployment.namespace;
+    let target = format!("deployment/{name}");
+    let hint = match ill {
+        _ if deployment.replicas == 0 => scale_up(evidence, name),
+        Some(pod) => pod_hint(evidence, pod),
+        None => {
+            let command = evidence.kubectl(&["-n", namespace, "describe", &target]);
+            format!("`{command}` shows what it waits for")
+        }
+    };
+    Err(Judgement::fail(format!("{name} is not available: {trouble}"))
+        .expected("at least one replica, all of them available, no rollout going on")
+        .observed(observed)
+        .object(deployment_object(deployment))
+        .hint(hint))
+}
+
+/// Whether an image is of this repository, of whatever tag, from whatever registry or mirror.
+fn is_image(image: &str, repository: &str) -> bool {
+    let name = image.split('@').next().unwrap_or(image);
+    // A colon after the last slash begins the tag; one before it is a registry's port.
+    let name = match (name.rfind(':'), name.rfind('/')) {
+        (Some(colon), Some(slash)) if colon > slash => &name[..colon],
+        (Some(colon), None) => &name[..colon],
+        _ => name,
+    };
+    name == repository || name.strip_suffix(repository).is_some_and(|mirror| mirror.ends_with('/'))
+}
+
+/// What http-echo is told to reply, as its flag parser reads it: the last one counts.
+fn text_argument(container: &Container) -> Option<&str> {
+    let mut words = container.command.iter().chain(&container.args);
+    let mut text = None;
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
+            continue;
+        };
+        if flag == "text" {
+            text = words.next().map(String::as_str);
+        } else if let Some(value) = flag.strip_prefix("text=") {
+            text = Some(value);
+        }
+    }
+    text
+}
+
+/// Whether a script is a shell loop that asks this host with curl.
+fn is_loop_asking(script: &str, host: &str) -> bool {
+    let separator = |c: char| c.is_whitespace() || ";|&()'\"".contains(c);
+    let words: Vec<_> = script.split(separator).filter(|word| !word.is_empty()).collect();
+    let loops = words.iter().any(|word| ["while", "until", "for"].contains(word));
+    let curls = words.iter().any(|word| *word == "curl" || word.ends_with("/curl"));
+    let asks = words.iter().any(|word| {
+        let address = word.strip_prefix("http://").unwrap_or(word);
+        let address = address.strip_suffix('/').unwrap_or(address);
+        address.strip_suffix(":80").unwrap_or(address) == host
+    });
+    loops && curls && asks
+}

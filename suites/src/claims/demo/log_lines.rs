@@ -1,0 +1,148 @@
+//! What the lines of the client's log are: replies, curl's progress meter, errors.
+
+/// What one piece of a line is. curl's meter overwrites itself with carriage returns: each of
+/// them begins a new piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// The head of curl's meter: a request begins.
+    MeterHead,
+    /// A state of curl's meter.
+    Meter,
+    /// The reply, exactly.
+    Reply,
+    /// Anything else: an error of curl's, another body, the shell's complaint.
+    Other(String),
+}
+
+/// The beginnings of what Envoy replies in the backend's stead. These bodies end without a newline, so that
+/// the next reply stands in the same line.
+const ENVOY_BODIES: [&str; 5] = [
+    "no healthy upstream",
+    "upstream connect error or disconnect/reset before headers",
+    "upstream request timeout",
+    "RBAC: access denied",
+    "fault filter abort",
+];
+
+/// The pieces of a line, in order.
+pub(super) fn pieces(line: &str, reply: &str) -> Vec<Piece> {
+    line.split(['\r', '\n']).flat_map(|piece| classify(piece, reply)).collect()
+}
+
+fn classify(piece: &str, reply: &str) -> Vec<Piece> {
+    if piece == reply {
+        return vec![Piece::Reply];
+    }
+    if piece.trim().is_empty() {
+        return Vec::new();
+    }
+    let words: Vec<_> = piece.split_whitespace().collect();
+    if words.starts_with(&["%", "Total", "%", "Received"]) {
+        return vec![Piece::MeterHead];
+    }
+    if words.starts_with(&["Dload", "Upload"]) || is_meter(&words) {
+        return vec![Piece::Meter];
+    }
+    // On a terminal both streams are one: the reply follows the meter's last number at once.
+    if let Some(before) = piece.strip_suffix(reply) {
+        if is_meter(&before.split_whitespace().collect::<Vec<_>>()) {
+            return vec![Piece::Meter, Piece::Reply];
+        }
+        if ENVOY_BODIES.iter().any(|body| before.starts_with(body)) {
+            return vec![Piece::Other(before.to_owned()), Piece::Reply];
+        }
+    }
+    vec![Piece::Other(without_meter(piece).to_owned())]
+}
+
+/// Whether these are the columns of curl's meter: sizes, speeds and times, many of them.
+fn is_meter(words: &[&str]) -> bool {
+    words.len() >= 6 && words.iter().all(|word| is_column(word))
+}
+
+fn is_column(word: &str) -> bool {
+    let time =
+        || word.contains(':') && word.chars().all(|c| c.is_ascii_digit() || "-:dh".contains(c));
+    let size = || {
+        let number = word.trim_end_matches(['k', 'K', 'M', 'G', 'T', 'P']);
+        word.len() <= number.len() + 1
+            && number.starts_with(|c: char| c.is_ascii_digit())
+            && number.chars().all(|c| c.is_ascii_digit() || c == '.')
+    };
+    size() || time()
+}
+
+/// A piece without the meter before it: curl's errors follow the meter's last number at once.
+fn without_meter(piece: &str) -> &str {
+    match piece.find("curl: (") {
+        Some(at) => &piece[at..],
+        None => piece.trim(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Piece, pieces};
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    const REPLY: &str = "Hello from backend service";
+    const ROW: &str =
+        "  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
+    const DONE: &str =
+        "100    27  100    27    0     0   5400      0 --:--:-- --:--:-- --:--:--  5400";
+
+    fn other(text: &str) -> Piece {
+        Piece::Other(text.to_owned())
+    }
+
+    #[rstest]
+    #[case(REPLY.to_owned(), &[Piece::Reply])]
+    #[case("  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current".to_owned(), &[Piece::MeterHead])]
+    #[case("                                 Dload  Upload   Total   Spent    Left  Speed".to_owned(), &[Piece::Meter])]
+    #[case(format!("\r{ROW}\r{DONE}"), &[Piece::Meter, Piece::Meter])]
+    #[case(format!("\r{ROW}\r{DONE}{REPLY}"), &[Piece::Meter, Piece::Meter, Piece::Reply])]
+    #[case(format!("{REPLY}\r"), &[Piece::Reply])]
+    #[case(format!("\r{ROW}\r{REPLY}"), &[Piece::Meter, Piece::Reply])]
+    #[case("100 12.3M  100 12.3M    0     0  1200k      0  0:00:10  0:00:10 --:--:-- 1300k".to_owned(), &[Piece::Meter])]
+    #[case(String::new(), &[])]
+    #[case(format!("no healthy upstreamno healthy upstream{REPLY}"), &[other("no healthy upstreamno healthy upstream"), Piece::Reply])]
+    fn what_belongs_to_a_good_log(#[case] line: String, #[case] expected: &[Piece]) {
+        assert_eq!(pieces(&line, REPLY), expected);
+    }
+
+    #[rstest]
+    #[case("Hello from backend service v2")]
+    #[case("xHello from backend service")]
+    #[case("Hello from backend service ")]
+    #[case(" Hello from backend service")]
+    #[case("hello from backend service")]
+    #[case("5400Hello from backend service")]
+    #[case("Hello from backend serviceHello from backend service")]
+    #[case("RBAC: access denied")]
+    #[case("no healthy upstream")]
+    #[case("sh: curl: not found")]
+    #[case("1 2 3")]
+    fn what_does_not(#[case] line: &str) {
+        assert_eq!(pieces(line, REPLY), [other(line.trim())]);
+    }
+
+    #[test]
+    fn errors_lose_the_meter_before_them() {
+        let line = format!("\r{ROW}curl: (6) Could not resolve host: echo");
+        assert_eq!(pieces(&line, REPLY), [other("curl: (6) Could not resolve host: echo")]);
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_exact_reply_is_one(line in "[ -~\\r]{0,60}") {
+            let found = pieces(&line, REPLY).contains(&Piece::Reply);
+            prop_assert!(!found || line.contains(REPLY));
+        }
+
+        #[test]
+        fn no_line_makes_it_panic(line in "\\PC*", reply in "\\PC*") {
+            pieces(&line, &reply);
+        }
+    }
+}

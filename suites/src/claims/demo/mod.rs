@@ -1,0 +1,78 @@
+//! Judges of the section *demo*: the echo backend and its client.
+
+mod asked;
+mod deployments;
+mod log;
+mod log_lines;
+#[cfg(test)]
+mod log_tests;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub(super) use asked::backend_replies;
+pub(super) use deployments::{backend_deployment, client_deployment};
+pub(super) use log::client_logs_show_reply;
+pub(super) use service::backend_service;
+
+use super::words::belongs;
+use crate::evidence::{Deployment, Evidence, Pod};
+
+/// The port on which the tutorial's backend listens.
+const BACKEND_PORT: u16 = 5678;
+/// The label by which the tutorial's service finds the backend.
+const BACKEND_LABEL: (&str, &str) = ("app", "echo");
+/// The containers of the tutorial's deployments.
+const BACKEND_CONTAINER: &str = "echo";
+const CLIENT_CONTAINER: &str = "client";
+/// The client's image, without a registry and a tag.
+const CLIENT_IMAGE: &str = "curlimages/curl";
+
+/// The name by which the client calls the backend.
+fn backend_host(evidence: &Evidence) -> String {
+    let expectations = &evidence.expectations;
+    format!("{}.{}.svc.cluster.local", expectations.backend_service, expectations.namespace)
+}
+
+/// A deployment of the demo, where it was seen.
+fn deployment<'e>(evidence: &'e Evidence, name: &str) -> Option<&'e Deployment> {
+    evidence.demo.deployments.value()?.iter().find(|deployment| deployment.name == name)
+}
+
+/// Whether a pod is one of a deployment of the demo: by the deployment's selector, or by its owner
+/// where the deployment was not seen.
+fn is_pod_of(evidence: &Evidence, pod: &Pod, name: &str) -> bool {
+    deployment(evidence, name).map_or_else(
+        || {
+            let set = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("ReplicaSet/"));
+            set.and_then(|set| set.rsplit_once('-')).is_some_and(|(owner, _)| owner == name)
+        },
+        |deployment| belongs(pod, deployment),
+    )
+}
+
+/// What brings a deployment of the demo back that was scaled to zero.
+fn scale_up(evidence: &Evidence, name: &str) -> String {
+    let name = format!("deployment/{name}");
+    let namespace = &evidence.expectations.namespace;
+    let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+    format!("`{command}` starts it again")
+}
+
+/// The tutorial's manifest, applied again.
+fn apply(evidence: &Evidence, file: &str) -> String {
+    let namespace = &evidence.expectations.namespace;
+    format!(
+        "`{}` applies the tutorial's manifest",
+        evidence.kubectl(&["-n", namespace, "apply", "-f", file])
+    )
+}
+
+/// What gives the client its image back.
+fn client_image(evidence: &Evidence) -> String {
+    let expectations = &evidence.expectations;
+    let name = format!("deployment/{}", expectations.client_deployment);
+    let image = format!("{CLIENT_CONTAINER}={CLIENT_IMAGE}");
+    let command = evidence.kubectl(&["-n", &expectations.namespace, "set", "image", &name, &image]);
+    format!("`{command}` gives the client the image that has curl")
+}

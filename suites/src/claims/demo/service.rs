@@ -1,0 +1,193 @@
+//! The backend's service: its ports, its selector, and who is behind it.
+
+use super::super::parts::all_hold;
+use super::super::words::{list, pod_hint, pod_state, seen};
+use super::{BACKEND_LABEL, BACKEND_PORT, apply, deployment, is_pod_of, scale_up};
+use crate::evidence::{Endpoint, Evidence, Expectations, Service};
+use crate::judgement::{Judged, Judgement};
+
+pub(in super::super) fn backend_service(evidence: &Evidence) -> Judged {
+    let service = find(evidence)?;
+    let words = all_hold([specification(evidence, service), endpoints(evidence)])?;
+    Ok(Judgement::pass(words.join(", ")))
+}
+
+fn object(evidence: &Evidence) -> String {
+    let Expectations { namespace, backend_service, .. } = &evidence.expectations;
+    format!("service {namespace}/{backend_service}")
+}
+
+fn find(evidence: &Evidence) -> Result<&Service, Judgement> {
+    let Expectations { namespace, backend_service, .. } = &evidence.expectations;
+    let what = format!("the services of namespace {namespace}");
+    let object = object(evidence);
+    let services =
+        seen(&evidence.demo.services, &what, &object, || apply(evidence, "backend.yaml"))?;
+    services.iter().find(|service| service.name == *backend_service).ok_or_else(|| {
+        let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+        Judgement::fail(format!("there is no service {backend_service}"))
+            .expected(format!("{backend_service}: port 80 `http` to {BACKEND_PORT}"))
+            .observed(format!("services in {namespace}: {}", list(&names)))
+            .object(object)
+            .hint(apply(evidence, "backend.yaml"))
+    })
+}
+
+fn specification(evidence: &Evidence, service: &Service) -> Judged {
+    let wrong = |summary: String, expected: String, observed: String| {
+        Err(Judgement::fail(summary)
+            .expected(expected)
+            .observed(observed)
+            .object(object(evidence))
+            .hint(mend(evidence)))
+    };
+    let name = &service.name;
+    if service.kind == "ExternalName" {
+        let summary = format!("{name} is only another name for something outside of the cluster");
+        return wrong(summary, "a service that selects pods".into(), service.kind.clone());
+    }
+    let Some(port) = service.ports.iter().find(|port| port.port == 80) else {
+        let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
+        let observed = format!("ports: {}", list(&ports));
+        return wrong(format!("{name} has no port 80"), "port 80".into(), observed);
+    };
+    if port.name != "http" {
+        let called = if port.name.is_empty() { "without a name" } else { port.name.as_str() };
+        let summary = format!(
+            "port 80 of {name} is not named `http`: by the name the mesh knows what is spoken there"
+        );
+        return wrong(summary, "http".into(), called.to_owned());
+    }
+    if port.protocol != "TCP" {
+        let summary = format!("port 80 of {name} is not for TCP");
+        return wrong(summary, "TCP".into(), port.protocol.clone());
+    }
+    // A named target port shows its number in the endpoints.
+    if port.target_port.parse::<u16>().is_ok_and(|target| target != BACKEND_PORT) {
+        let summary =
+            format!("port 80 of {name} leads to port {}, where nobody listens", port.target_port);
+        return wrong(summary, format!("target port {BACKEND_PORT}"), port.target_port.clone());
+    }
+    let selector: Vec<_> =
+        service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if !selects_backend(evidence, service) {
+        let observed = if selector.is_empty() { "no selector".to_owned() } else { list(&selector) };
+        let (key, value) = BACKEND_LABEL;
+        return wrong(
+            format!("{name} does not select the echo pods"),
+            format!("{key}={value}"),
+            observed,
+        );
+    }
+    Ok(Judgement::pass(format!("port 80 `http` leads to {BACKEND_PORT} of {}", list(&selector))))
+}
+
+/// Whether the service selects the pods that the backend's deployment makes.
+fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
+    let backend = deployment(evidence, &evidence.expectations.backend_deployment);
+    !service.selector.is_empty()
+        && service.selector.iter().all(|(key, value)| match backend {
+            Some(backend) => backend.template_labels.get(key) == Some(value),
+            None => (key.as_str(), value.as_str()) == BACKEND_LABEL,
+        })
+}
+
+/// The tutorial's specification, put in place of what is there.
+fn mend(evidence: &Evidence) -> String {
+    let Expectations { namespace, backend_service, backend_deployment, .. } =
+        &evidence.expectations;
+    let (key, value) = BACKEND_LABEL;
+    let value = deployment(evidence, backend_deployment)
+        .and_then(|backend| backend.template_labels.get(key))
+        .map_or(value, String::as_str);
+    let ports = serde_json::json!(
+        [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": BACKEND_PORT}]
+    );
+    let patch = serde_json::json!([
+        {"op": "replace", "path": "/spec/ports", "value": ports},
+        {"op": "add", "path": "/spec/selector", "value": {key: value}},
+    ])
+    .to_string();
+    let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
+    format!("`{}` makes it what the tutorial says", evidence.kubectl(&patch))
+}
+
+fn endpoints(evidence: &Evidence) -> Judged {
+    let Expectations { namespace, backend_service, backend_deployment, .. } =
+        &evidence.expectations;
+    let object = object(evidence);
+    let show = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
+    let shows = || format!("`{show}` shows who is behind it");
+    let what = format!("the endpoints of {backend_service}");
+    let endpoints = seen(&evidence.demo.endpoints, &what, &object, shows)?;
+    let ready: Vec<&Endpoint> = endpoints
+        .iter()
+        .filter(|one| one.service == *backend_service && one.ready && !one.addresses.is_empty())
+        .collect();
+    let fail = |summary: String, observed: String| {
+        Judgement::fail(summary)
+            .expected(format!("a ready echo pod with port {BACKEND_PORT}"))
+            .observed(observed)
+            .object(&object)
+    };
+    if ready.is_empty() {
+        return Err(nobody_behind(evidence, fail, shows));
+    }
+    let pods =
+        seen(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
+    let is_backend = |endpoint: &Endpoint| {
+        endpoint.pod.as_ref().is_some_and(|name| {
+            pods.iter().any(|pod| pod.name == *name && is_pod_of(evidence, pod, backend_deployment))
+        })
+    };
+    if let Some(stranger) = ready.iter().find(|endpoint| !is_backend(endpoint)) {
+        let who = stranger.pod.clone().unwrap_or_else(|| list(&stranger.addresses));
+        let hint = mend(evidence);
+        return Err(fail(
+            format!(
+                "behind {backend_service} stands {who}, which is no pod of {backend_deployment}"
+            ),
+            who,
+        )
+        .hint(hint));
+    }
+    let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&BACKEND_PORT)).count();
+    if good == 0 {
+        let ports: Vec<_> =
+            ready.iter().flat_map(|endpoint| &endpoint.ports).map(u16::to_string).collect();
+        return Err(fail(
+            format!("{backend_service} leads to another port than the echo pods' {BACKEND_PORT}"),
+            format!("port {}", list(&ports)),
+        )
+        .hint(mend(evidence)));
+    }
+    Ok(Judgement::pass(match good {
+        1 => "1 echo pod is ready behind it".to_owned(),
+        number => format!("{number} echo pods are ready behind it"),
+    }))
+}
+
+/// There is no ready endpoint: because of the backend, or because of the service.
+fn nobody_behind(
+    evidence: &Evidence,
+    fail: impl Fn(String, String) -> Judgement,
+    shows: impl Fn() -> String,
+) -> Judgement {
+    let Expectations { backend_service, backend_deployment, .. } = &evidence.expectations;
+    if deployment(evidence, backend_deployment).is_some_and(|backend| backend.replicas == 0) {
+        return fail(
+            format!("nobody is behind {backend_service}: {backend_deployment} is scaled to zero"),
+            format!("{backend_deployment} has 0 replicas"),
+        )
+        .hint(scale_up(evidence, backend_deployment));
+    }
+    let pods = evidence.demo.pods.value();
+    let backend =
+        pods.and_then(|pods| pods.iter().find(|pod| is_pod_of(evidence, pod, backend_deployment)));
+    let summary = format!("nobody is behind {backend_service}: it has no ready endpoint");
+    match backend {
+        Some(pod) if !pod.ready => fail(summary, format!("{} is {}", pod.name, pod_state(pod)))
+            .hint(pod_hint(evidence, pod)),
+        _ => fail(summary, "no ready endpoint".to_owned()).hint(shows()),
+    }
+}

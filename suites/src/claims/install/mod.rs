@@ -1,0 +1,73 @@
+//! Judges of the section *install*: the control plane.
+
+mod label;
+mod pods;
+mod profile;
+#[cfg(test)]
+mod tests;
+mod version;
+mod webhook;
+
+pub(super) use label::namespace_labelled;
+pub(super) use pods::control_plane_running;
+pub(super) use profile::default_profile;
+pub(super) use version::istio_version;
+pub(super) use webhook::injection_webhook;
+
+use std::collections::BTreeMap;
+
+use super::words::{belongs, pod_hint};
+use crate::evidence::{Deployment, Evidence};
+
+type Labels = BTreeMap<String, String>;
+
+/// Whether labels are those of istiod, of whatever revision.
+fn is_istiod(labels: &Labels) -> bool {
+    labels.get("app").is_some_and(|app| app == "istiod")
+        || labels.get("istio").is_some_and(|istio| istio == "pilot")
+}
+
+/// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
+fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
+    let label = deployment.template_labels.get("istio");
+    deployment.name == evidence.expectations.gateway
+        || label.is_some_and(|istio| istio == "ingressgateway")
+}
+
+/// The command that installs the default profile, with the options that this software needs.
+fn install_command(evidence: &Evidence) -> String {
+    let mut arguments = vec!["install", "--set", "profile=default"];
+    if let Some(bundle) = &evidence.subject.bundle {
+        for option in &bundle.install_set {
+            arguments.extend(["--set", option.as_str()]);
+        }
+    }
+    arguments.push("-y");
+    evidence.istioctl(&arguments)
+}
+
+/// The deployment of istiod, where it was seen.
+fn istiod(evidence: &Evidence) -> Option<&Deployment> {
+    let deployments = evidence.install.deployments.value()?;
+    deployments.iter().find(|deployment| is_istiod(&deployment.template_labels))
+}
+
+/// How to get istiod back: where it was scaled to zero, by scaling it up.
+fn istiod_hint(evidence: &Evidence, show: &str) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let Some(istiod) = istiod(evidence) else {
+        let install = install_command(evidence);
+        return format!("`{show}` shows what there is; `{install}` installs Istio");
+    };
+    let name = format!("deployment/{}", istiod.name);
+    if istiod.replicas == 0 {
+        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+        return format!("`{command}` starts istiod again");
+    }
+    let pods = evidence.install.pods.value();
+    if let Some(pod) = pods.and_then(|pods| pods.iter().find(|pod| belongs(pod, istiod))) {
+        return pod_hint(evidence, pod);
+    }
+    let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+    format!("`{command}` shows why istiod has no pod")
+}

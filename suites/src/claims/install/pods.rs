@@ -1,0 +1,140 @@
+//! Whether the pods of the control plane's namespace run.
+
+use super::super::parts::all_hold;
+use super::super::words::{
+    belongs, container_state, count, deployment_object, list, pod_hint, pod_object, pod_state,
+    restart_loop, rollout_trouble, seen,
+};
+use super::{install_command, is_ingress_gateway, is_istiod};
+use crate::evidence::{Evidence, Observation, Pod};
+use crate::judgement::{Judged, Judgement};
+
+const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
+
+pub(in super::super) fn control_plane_running(evidence: &Evidence) -> Judged {
+    let words = all_hold([deployments_have_pods(evidence), pods_are_well(evidence)])?;
+    Ok(Judgement::pass(words.concat()))
+}
+
+fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the pods of namespace {namespace}");
+    seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
+        format!("`{}` installs Istio", install_command(evidence))
+    })
+}
+
+fn pods_are_well(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let pods = pods(evidence)?;
+    // A pod that is being deleted is on its way out: others take its place, or are missed.
+    let staying: Vec<_> = pods.iter().filter(|pod| !pod.terminating).collect();
+    let ill: Vec<_> = staying
+        .iter()
+        .filter_map(|pod| trouble(evidence, pod).map(|trouble| (*pod, trouble)))
+        .collect();
+    if let Some((pod, trouble)) = ill.first() {
+        let more = match ill.len() {
+            1 => String::new(),
+            number => format!(", and {} more", count(number - 1, "pod")),
+        };
+        let observed: Vec<_> =
+            ill.iter().map(|(pod, trouble)| format!("{} is {trouble}", pod.name)).collect();
+        return Err(Judgement::fail(format!("{} is {trouble}{more}", pod.name))
+            .expected(EXPECTED)
+            .observed(list(&observed))
+            .object(pod_object(pod))
+            .hint(hint(evidence, pod)));
+    }
+    let running = staying.iter().filter(|pod| pod.phase == "Running").count();
+    if running == 0 {
+        let install = install_command(evidence);
+        return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
+            .expected(EXPECTED)
+            .observed(if pods.is_empty() { "no pod" } else { "only pods that have ended" })
+            .object(format!("namespace {namespace}"))
+            .hint(format!("`{install}` installs Istio")));
+    }
+    let completed = match staying.len() - running {
+        0 => String::new(),
+        number => format!(", {number} Completed"),
+    };
+    Ok(Judgement::pass(format!(
+        "{} in {namespace} Running and ready{completed}",
+        count(running, "pod")
+    )))
+}
+
+/// A pod that has failed never runs again: its owner makes another, and it only stays in the list.
+fn hint(evidence: &Evidence, pod: &Pod) -> String {
+    if pod.phase == "Failed" {
+        let delete = evidence.kubectl(&["-n", &pod.namespace, "delete", "pod", &pod.name]);
+        return format!("`{delete}` clears it away: it has ended and never starts again");
+    }
+    pod_hint(evidence, pod)
+}
+
+/// What is wrong with a pod, in words that follow "is".
+fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
+    if pod.phase == "Succeeded" {
+        return None;
+    }
+    let looping =
+        pod.containers.iter().chain(&pod.init_containers).find_map(|container| {
+            Some((container, restart_loop(container, evidence.recorded_at)?))
+        });
+    if let Some((container, _)) = looping {
+        let state = container_state(container);
+        return Some(format!("restarted over and over: {} {state}", container.name));
+    }
+    let well = pod.phase == "Running"
+        && pod.ready
+        && !pod.containers.is_empty()
+        && pod.containers.iter().all(|container| container.ready);
+    (!well).then(|| pod_state(pod))
+}
+
+/// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
+/// but running pods, and no control plane.
+fn deployments_have_pods(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the deployments of namespace {namespace}");
+    let install = || format!("`{}` installs Istio", install_command(evidence));
+    let object = format!("namespace {namespace}");
+    let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
+    let pods = match &evidence.install.pods {
+        Observation::Seen { value } => Some(value),
+        _ => None,
+    };
+    let istiods = || deployments.iter().filter(|one| is_istiod(&one.template_labels));
+    if istiods().next().is_none() {
+        return Err(Judgement::fail("istiod is not installed")
+            .expected("a deployment of istiod with running pods")
+            .observed("no such deployment")
+            .object(object)
+            .hint(install()));
+    }
+    let gateways = deployments.iter().filter(|one| is_ingress_gateway(one, evidence));
+    for deployment in istiods().chain(gateways) {
+        let name = format!("deployment/{}", deployment.name);
+        let lost = pods.is_some_and(|pods| {
+            !pods.iter().any(|pod| !pod.terminating && belongs(pod, deployment))
+        });
+        let hint = if deployment.replicas == 0 {
+            let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+            format!("`{command}` starts it again")
+        } else if lost {
+            let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+            format!("`{command}` shows why it gets no pods")
+        } else {
+            continue;
+        };
+        let observed = rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
+        return Err(Judgement::fail(format!("{} has no pods", deployment.name))
+            .expected(format!("at least one running pod of {}", deployment.name))
+            .observed(observed)
+            .object(deployment_object(deployment))
+            .hint(hint));
+    }
+    Ok(Judgement::pass(String::new()))
+}

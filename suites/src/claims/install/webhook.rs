@@ -1,0 +1,312 @@
+//! Whether an admission webhook injects the sidecar, and would get an answer.
+
+use super::super::parts::all_hold;
+use super::super::words::{count, list, seen};
+use super::label::{INJECTION, namespace_labels};
+use super::{Labels, install_command, istiod, istiod_hint};
+use crate::evidence::{Evidence, Expectations, Observation, Webhook};
+use crate::judgement::{Judged, Judgement, Look as _};
+
+const WEBHOOKS: &str = "the injection webhooks";
+
+/// Whether a webhook is one of Istio's injectors, by what it calls.
+pub(super) fn is_injector(webhook: &Webhook) -> bool {
+    let inject = |path: &str| path == "/inject" || path.starts_with("/inject/");
+    webhook.service.as_ref().is_some_and(|service| inject(&service.path))
+        || webhook.url.as_deref().is_some_and(|url| {
+            let path = url.split_once("://").map_or(url, |(_, rest)| rest);
+            path.find('/').is_some_and(|at| inject(&path[at..]))
+        })
+}
+
+/// Whether a webhook was switched off in Istio's way: it asks for a label that nothing has.
+pub(super) fn is_deactivated(webhook: &Webhook) -> bool {
+    [&webhook.namespace_selector, &webhook.object_selector]
+        .iter()
+        .any(|selector| selector.match_labels.contains_key("istio.io/deactivated"))
+}
+
+pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
+    let install = install_command(evidence);
+    let restore = || format!("`{install}` restores them");
+    let webhooks = seen(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
+    let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
+    if injectors.is_empty() {
+        return Err(Judgement::fail("no webhook injects sidecars: none calls /inject")
+            .expected("a mutating webhook that calls istiod's /inject")
+            .observed(count(webhooks.len(), "other webhook"))
+            .object(WEBHOOKS)
+            .hint(restore()));
+    }
+    let labels = namespace_labels(evidence)?;
+    let mut calling: Vec<&Webhook> = Vec::new();
+    let (made, unseen) = templates(evidence);
+    // Without a look at the deployments, a plain pod can still show that nothing is injected.
+    let mut selections: Vec<Judged> = unseen.into_iter().map(Err).collect();
+    for (deployment, pod_labels) in made {
+        match selecting(&injectors, labels, &pod_labels) {
+            Ok(selecting) if selecting.is_empty() => {
+                let fail = none_selects(evidence, &injectors, labels, &pod_labels, deployment);
+                selections.push(Err(fail));
+            }
+            Ok(selecting) => {
+                for webhook in selecting {
+                    if !calling.contains(&webhook) {
+                        calling.push(webhook);
+                    }
+                }
+            }
+            Err(unknown) => selections.push(Err(unknown)),
+        }
+    }
+    let answers = calling.iter().flat_map(|webhook| {
+        [bundle_is_good(evidence, webhook), service_answers(evidence, webhook)]
+    });
+    all_hold(selections.into_iter().chain(answers))?;
+    let mut names: Vec<_> = calling
+        .iter()
+        .map(|webhook| format!("{}/{}", webhook.configuration, webhook.name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let overlap = if names.len() > 1 { " (more than one: they overlap)" } else { "" };
+    Ok(Judgement::pass(format!(
+        "{} selects namespace {}{overlap}, and istiod is there to answer it",
+        list(&names),
+        evidence.expectations.namespace
+    )))
+}
+
+/// The labels with which the demo's deployments make pods, by deployment, and why they could not
+/// be seen. Where nothing is deployed, a plain pod stands for them.
+fn templates(evidence: &Evidence) -> (Vec<(Option<&str>, Labels)>, Option<Judgement>) {
+    let Expectations { namespace, backend_deployment, client_deployment, .. } =
+        &evidence.expectations;
+    let names = [backend_deployment, client_deployment];
+    let deployments = &evidence.demo.deployments;
+    let unseen = match deployments {
+        Observation::Absent { .. } => None,
+        _ => deployments.look(&format!("the deployments of namespace {namespace}")).err(),
+    };
+    let mut made: Vec<_> = deployments
+        .value()
+        .into_iter()
+        .flatten()
+        .filter(|deployment| names.contains(&&deployment.name))
+        .map(|deployment| (Some(deployment.name.as_str()), deployment.template_labels.clone()))
+        .collect();
+    if made.is_empty() {
+        made.push((None, Labels::new()));
+    }
+    (made, unseen)
+}
+
+fn selecting<'e>(
+    injectors: &[&'e Webhook],
+    namespace: &Labels,
+    pod: &Labels,
+) -> Result<Vec<&'e Webhook>, Judgement> {
+    let mut selecting = Vec::new();
+    for &webhook in injectors {
+        let by_namespace = webhook.namespace_selector.selects(namespace);
+        let by_object = webhook.object_selector.selects(pod);
+        match (by_namespace, by_object) {
+            (Some(true), Some(true)) => selecting.push(webhook),
+            (Some(false), _) | (_, Some(false)) => {}
+            _ => {
+                return Err(Judgement::unjudged(format!(
+                    "webhook {} of {} selects in a way that is not known here",
+                    webhook.name, webhook.configuration
+                )));
+            }
+        }
+    }
+    Ok(selecting)
+}
+
+fn none_selects(
+    evidence: &Evidence,
+    injectors: &[&Webhook],
+    labels: &Labels,
+    pod_labels: &Labels,
+    deployment: Option<&str>,
+) -> Judgement {
+    let namespace = &evidence.expectations.namespace;
+    let who = deployment.map_or("its pods".to_owned(), |name| format!("the pods of {name}"));
+    let would = |labels: &Labels, pod: &Labels| {
+        selecting(injectors, labels, pod).is_ok_and(|selecting| !selecting.is_empty())
+    };
+    let active = injectors.iter().filter(|webhook| !is_deactivated(webhook)).count();
+    let observed = format!(
+        "{}, {} of them deactivated",
+        count(injectors.len(), "injection webhook"),
+        injectors.len() - active
+    );
+    let mut labelled = Labels::new();
+    labelled.insert(INJECTION.to_owned(), "enabled".to_owned());
+    let fail = |summary: String| {
+        Judgement::fail(summary)
+            .expected(format!("a webhook that selects namespace {namespace} and {who}"))
+            .observed(observed.clone())
+    };
+    if let Some(name) = deployment.filter(|_| would(labels, &Labels::new())) {
+        let label = "/spec/template/metadata/labels/sidecar.istio.io~1inject";
+        let patch = serde_json::json!([{"op": "remove", "path": label}]).to_string();
+        let patch = ["-n", namespace, "patch", "deployment", name, "--type=json", "-p", &patch];
+        let command = evidence.kubectl(&patch);
+        return fail(format!("no webhook selects {who}: their own labels keep injection away"))
+            .object(format!("deployment {namespace}/{name}"))
+            .hint(format!("`{command}` removes the label that switches injection off"));
+    }
+    if would(&labelled, pod_labels) {
+        let command = evidence.kubectl(&[
+            "label",
+            "namespace",
+            namespace,
+            "istio-injection=enabled",
+            "istio.io/rev-",
+            "--overwrite",
+        ]);
+        return fail(format!(
+            "no webhook selects namespace {namespace}, only because it is not labelled: see \
+             install::namespace_labelled"
+        ))
+        .object(format!("namespace {namespace}"))
+        .hint(format!("`{command}` labels it"));
+    }
+    let summary = if active == 0 {
+        "no webhook injects sidecars: each one is deactivated".to_owned()
+    } else {
+        format!("no webhook selects namespace {namespace}, whatever its label")
+    };
+    fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", install_command(evidence)))
+}
+
+fn object(webhook: &Webhook) -> String {
+    format!("webhook {} of mutatingwebhookconfiguration {}", webhook.name, webhook.configuration)
+}
+
+fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let bundle = &webhook.ca_bundle;
+    let name = istiod(evidence).map_or("istiod", |istiod| istiod.name.as_str());
+    let name = format!("deployment/{name}");
+    let restart = evidence.kubectl(&["-n", namespace, "rollout", "restart", &name]);
+    let fail = |summary: &str, observed: String| {
+        Err(Judgement::fail(summary)
+            .expected("the certificate with which the API server checks istiod's answer")
+            .observed(observed)
+            .object(object(webhook))
+            .hint(format!("`{restart}`: istiod writes its certificate there when it starts")))
+    };
+    if bundle.bytes == 0 {
+        return fail(
+            "the webhook's CA bundle is empty: the API server trusts no answer",
+            "0 bytes".into(),
+        );
+    }
+    if let Some(error) = &bundle.error {
+        return fail("the webhook's CA bundle cannot be parsed", error.clone());
+    }
+    if bundle.certificates.is_empty() {
+        let observed = format!("{} bytes without a certificate", bundle.bytes);
+        return fail("the webhook's CA bundle holds no certificate", observed);
+    }
+    let now = evidence.recorded_at;
+    let unexpired: Vec<_> = bundle.certificates.iter().filter(|one| one.not_after > now).collect();
+    let Some(first) = unexpired.first() else {
+        let ends: Vec<_> = bundle
+            .certificates
+            .iter()
+            .map(|one| format!("{} ended {}", one.subject, one.not_after))
+            .collect();
+        return fail("the certificate in the webhook's CA bundle has expired", list(&ends));
+    };
+    if unexpired.iter().all(|one| one.not_before > now) {
+        // More likely than a certificate of the future: the clock of the machine that looked.
+        return Err(Judgement::unjudged(format!(
+            "the certificate in the webhook's CA bundle begins {}, after the time of this look \
+             ({now}): one of the clocks is wrong",
+            first.not_before
+        )));
+    }
+    Ok(Judgement::pass(String::new()))
+}
+
+fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
+    let istio_namespace = &evidence.expectations.istio_namespace;
+    let Some(called) = &webhook.service else {
+        let url = webhook.url.as_deref().unwrap_or("nothing");
+        return Err(Judgement::unjudged(format!(
+            "webhook {} calls {url}, which cannot be looked at from here",
+            webhook.name
+        )));
+    };
+    if called.namespace != *istio_namespace {
+        return Err(Judgement::unjudged(format!(
+            "webhook {} calls service {}/{}, which was not looked at",
+            webhook.name, called.namespace, called.name
+        )));
+    }
+    let service = format!("service {}/{}", called.namespace, called.name);
+    let show = evidence.kubectl(&["-n", &called.namespace, "get", "svc,endpoints", &called.name]);
+    let fail = |summary: String, observed: String| {
+        Judgement::fail(summary)
+            .expected(format!("{service} with port {} and a ready endpoint", called.port))
+            .observed(observed)
+            .object(&service)
+    };
+    if let Some(services) = evidence.install.services.value() {
+        let Some(found) = services.iter().find(|one| one.name == called.name) else {
+            return Err(fail(
+                format!("the webhook calls {service}, which is not there"),
+                "no such service".into(),
+            )
+            .hint(format!("`{}` restores it", install_command(evidence))));
+        };
+        if !found.ports.iter().any(|port| port.port == called.port) {
+            let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();
+            return Err(fail(
+                format!(
+                    "the webhook calls port {} of {service}, which has no such port",
+                    called.port
+                ),
+                format!("ports {}", list(&ports)),
+            )
+            .hint(format!("`{show}` shows it; `{}` restores it", install_command(evidence))));
+        }
+    }
+    let endpoints = seen(
+        &evidence.install.endpoints,
+        &format!("the endpoints of {service}"),
+        &service,
+        || format!("`{show}` shows them"),
+    )?;
+    let of_service = || endpoints.iter().filter(|one| one.service == called.name);
+    if of_service().any(|one| one.ready && !one.addresses.is_empty()) {
+        return Ok(Judgement::pass(String::new()));
+    }
+    let cause = match istiod(evidence) {
+        Some(istiod) if istiod.replicas == 0 => {
+            ", because istiod is scaled to zero: see install::control_plane_running"
+        }
+        _ => "",
+    };
+    let consequence = if webhook.failure_policy == "Ignore" {
+        "new pods get no sidecar"
+    } else {
+        "no new pod can be made"
+    };
+    let unready = of_service().count();
+    let observed = match unready {
+        0 => "no endpoint".to_owned(),
+        number => format!("{}, none of them ready", count(number, "endpoint")),
+    };
+    Err(fail(
+        format!(
+            "nobody answers the webhook: {service} has no ready endpoint, and {consequence}{cause}"
+        ),
+        observed,
+    )
+    .hint(istiod_hint(evidence, &show)))
+}

@@ -1,0 +1,192 @@
+//! Where the addresses of the cluster's DNS pods come from.
+
+use std::net::IpAddr;
+
+use super::super::words::{
+    deployment_object, list, pod_hint, pod_object, pod_state, rollout_trouble, runs, seen,
+};
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::judgement::{Judged, Judgement};
+use crate::net::Network;
+
+const NAMESPACE: &str = "kube-system";
+const LABEL: &str = "k8s-app=kube-dns";
+
+/// The ranges of the pod network, and who says so.
+struct PodNetwork {
+    ranges: Vec<Network>,
+    words: String,
+    /// Whether the network's own controller says so. What a node has in its specification is
+    /// only a proposal, which some networks do not follow.
+    certain: bool,
+}
+
+pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
+    let object = format!("pods with label {LABEL} in {NAMESPACE}");
+    let show =
+        evidence.kubectl(&["-n", NAMESPACE, "get", "deployments,pods", "-o", "wide", "-l", LABEL]);
+    let dns = seen(&evidence.cluster.dns, "the cluster's DNS", &object, || {
+        format!("`{show}` shows what there is")
+    })?;
+    let deployment = dns.deployments.first();
+    let expected = "running DNS pods with addresses of the pod network";
+    let running: Vec<_> = dns.pods.iter().filter(|pod| runs(pod)).collect();
+    if running.is_empty() {
+        return Err(not_running(evidence, deployment, &dns.pods, &show).expected(expected));
+    }
+    if running.iter().all(|pod| !pod.ready) {
+        let pod = running[0];
+        return Err(Judgement::fail("no DNS pod is ready: names are not resolved")
+            .expected(expected)
+            .observed(format!("{} is {}", pod.name, pod_state(pod)))
+            .object(pod_object(pod))
+            .hint(pod_hint(evidence, pod)));
+    }
+    if let Some(pod) = running.iter().find(|pod| pod.host_network) {
+        let hint = deployment.map_or(format!("`{show}` shows where it is"), |deployment| {
+            let patch = r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#;
+            let name = &deployment.name;
+            let command =
+                evidence.kubectl(&["-n", NAMESPACE, "patch", "deployment", name, "-p", patch]);
+            format!("`{command}` moves it to the pod network")
+        });
+        return Err(Judgement::fail(
+            "a DNS pod lives in its node's network, not in the pod network",
+        )
+        .expected(expected)
+        .observed(format!("{} has its node's address {}", pod.name, address_of(pod)))
+        .object(pod_object(pod))
+        .hint(hint));
+    }
+    let network = pod_network(evidence)?;
+    for pod in &running {
+        let Some(address) = pod.ip.as_ref().and_then(|ip| ip.parse::<IpAddr>().ok()) else {
+            return Err(Judgement::unjudged(format!("DNS pod {} has no address yet", pod.name)));
+        };
+        if network.ranges.iter().any(|range| range.contains(address)) {
+            continue;
+        }
+        if !network.certain && others_are_outside_too(evidence, &network.ranges) {
+            return Err(Judgement::unjudged(format!(
+                "the addresses of other pods are not in {} either: this cluster's network does \
+                 not say where its addresses come from",
+                network.words
+            )));
+        }
+        return Err(outside(evidence, deployment, pod, &network.words, &show));
+    }
+    let addresses: Vec<_> = running.iter().map(|pod| address_of(pod)).collect();
+    let name = deployment.map_or("DNS", |deployment| deployment.name.as_str());
+    Ok(Judgement::pass(format!("{name} has {}, in {}", list(&addresses), network.words)))
+}
+
+fn address_of(pod: &Pod) -> String {
+    pod.ip.clone().unwrap_or_else(|| "no address".to_owned())
+}
+
+fn not_running(
+    evidence: &Evidence,
+    deployment: Option<&Deployment>,
+    pods: &[Pod],
+    show: &str,
+) -> Judgement {
+    if let Some(pod) = pods.iter().find(|pod| !pod.terminating) {
+        return Judgement::fail("no DNS pod runs: names are not resolved")
+            .observed(format!("{} is {}", pod.name, pod_state(pod)))
+            .object(pod_object(pod))
+            .hint(pod_hint(evidence, pod));
+    }
+    let Some(deployment) = deployment else {
+        return Judgement::fail(format!(
+            "there is no cluster DNS: nothing carries the label {LABEL}"
+        ))
+        .observed("no deployment and no pod")
+        .object(format!("pods with label {LABEL} in {NAMESPACE}"))
+        .hint(format!("`{show}` shows what there is"));
+    };
+    let name = format!("deployment/{}", deployment.name);
+    let scale = evidence.kubectl(&["-n", NAMESPACE, "scale", &name, "--replicas=2"]);
+    let describe = evidence.kubectl(&["-n", NAMESPACE, "describe", &name]);
+    Judgement::fail(format!(
+        "no DNS pod runs: {} has none, and names are not resolved",
+        deployment.name
+    ))
+    .observed(rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
+    .object(deployment_object(deployment))
+    .hint(if deployment.replicas == 0 {
+        format!("`{scale}` starts it again")
+    } else {
+        format!("`{describe}` shows why")
+    })
+}
+
+fn outside(
+    evidence: &Evidence,
+    deployment: Option<&Deployment>,
+    pod: &Pod,
+    words: &str,
+    show: &str,
+) -> Judgement {
+    let hint = deployment.map_or(format!("`{show}` shows where it is"), |deployment| {
+        let name = format!("deployment/{}", deployment.name);
+        let command = evidence.kubectl(&["-n", NAMESPACE, "rollout", "restart", &name]);
+        let called = if deployment.name == "kube-dns" {
+            String::new()
+        } else {
+            format!(" (here DNS is called `{}`, not `kube-dns`)", deployment.name)
+        };
+        format!("`{command}` gives its pods new addresses{called}")
+    });
+    Judgement::fail(format!("a DNS pod's address is not of the pod network: {}", address_of(pod)))
+        .expected(format!("an address in {words}"))
+        .observed(address_of(pod))
+        .object(pod_object(pod))
+        .hint(hint)
+}
+
+fn pod_network(evidence: &Evidence) -> Result<PodNetwork, Judgement> {
+    let pools = match &evidence.cluster.calico_pools {
+        Observation::Absent { .. } => &[][..],
+        pools => seen(pools, "Calico's IP pools", "", String::new)?.as_slice(),
+    };
+    // Calico without pools leaves addresses to another plugin, which goes by the nodes' ranges.
+    if !pools.is_empty() {
+        let enabled: Vec<_> =
+            pools.iter().filter(|pool| !pool.disabled).map(|pool| pool.cidr.as_str()).collect();
+        let words = format!("Calico's enabled pools ({})", list(&enabled));
+        return Ok(PodNetwork { ranges: parse(&enabled)?, words, certain: true });
+    }
+    let nodes = seen(&evidence.cluster.nodes, "the nodes", "the nodes", || {
+        format!("`{}`", evidence.kubectl(&["get", "nodes"]))
+    })?;
+    let ranges: Vec<_> =
+        nodes.iter().flat_map(|node| &node.pod_cidrs).map(String::as_str).collect();
+    if ranges.is_empty() {
+        return Err(Judgement::unjudged(
+            "there are no Calico pools, and no node says which range of the pod network it has",
+        ));
+    }
+    let words = format!("the nodes' pod ranges ({})", list(&ranges));
+    Ok(PodNetwork { ranges: parse(&ranges)?, words, certain: false })
+}
+
+fn parse(ranges: &[&str]) -> Result<Vec<Network>, Judgement> {
+    ranges
+        .iter()
+        .map(|range| range.parse().map_err(|error| Judgement::unjudged(format!("{error}"))))
+        .collect()
+}
+
+/// Whether there are other pods on the pod network, and none of them is in these ranges.
+fn others_are_outside_too(evidence: &Evidence, ranges: &[Network]) -> bool {
+    let others = [&evidence.install.pods, &evidence.demo.pods];
+    let mut addresses = others
+        .into_iter()
+        .filter_map(Observation::value)
+        .flatten()
+        .filter(|pod| !pod.host_network)
+        .filter_map(|pod| pod.ip.as_ref()?.parse().ok())
+        .peekable();
+    addresses.peek().is_some()
+        && addresses.all(|address| !ranges.iter().any(|range| range.contains(address)))
+}

@@ -1,0 +1,266 @@
+//! The state of pods, containers and deployments in words, for all judges.
+
+#[cfg(test)]
+mod tests;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::evidence::{
+    Container, ContainerState, Deployment, Evidence, Observation, Pod, Termination,
+};
+use crate::judgement::{Judgement, Look as _, Verdict};
+
+/// How many restarts make a loop, and how long ago the last one may be.
+const LOOP_RESTARTS: u32 = 3;
+const LOOP_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
+/// How much of a foreign text is quoted, in characters.
+const EXCERPT: usize = 200;
+
+/// What was seen; where there is nothing to see, the judgement of [`crate::judgement::Look`] with
+/// the object and the hint that every failure must have.
+pub(super) fn seen<'e, T>(
+    observation: &'e Observation<T>,
+    what: &str,
+    object: &str,
+    hint: impl FnOnce() -> String,
+) -> Result<&'e T, Judgement> {
+    observation.look(what).map_err(|judgement| {
+        if judgement.verdict == Verdict::Fail {
+            judgement.object(object).hint(hint())
+        } else {
+            judgement
+        }
+    })
+}
+
+/// A quotation of a foreign text: one line, without control characters, not endless.
+pub(super) fn excerpt(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= EXCERPT {
+        return line;
+    }
+    let cut: String = line.chars().take(EXCERPT).collect();
+    format!("{cut}…")
+}
+
+/// `a`, `a and b`, `a, b and c`
+pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        [only] => only.as_ref().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<_> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// `1 pod`, `2 pods`
+pub(super) fn count(number: usize, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// `pod client/echo-deployment-5b9-fh4wp`
+pub(super) fn pod_object(pod: &Pod) -> String {
+    format!("pod {}/{}", pod.namespace, pod.name)
+}
+
+/// `deployment client/echo-deployment`
+pub(super) fn deployment_object(deployment: &Deployment) -> String {
+    format!("deployment {}/{}", deployment.namespace, deployment.name)
+}
+
+/// What a container does: `running`, `CrashLoopBackOff (exit 1, restarted 7 times)`.
+pub(super) fn container_state(container: &Container) -> String {
+    let mut notes = Vec::new();
+    let state = match &container.state {
+        ContainerState::Unknown => "in a state that the kubelet has not reported".to_owned(),
+        ContainerState::Waiting { reason, message } => {
+            if reason.is_empty() {
+                "waiting".to_owned()
+            } else {
+                if !message.is_empty() && container.last_termination.is_none() {
+                    notes.push(excerpt(message));
+                }
+                reason.clone()
+            }
+        }
+        ContainerState::Running { .. } if container.ready => "running".to_owned(),
+        ContainerState::Running { .. } => "running, not ready".to_owned(),
+        ContainerState::Terminated(end) => {
+            notes.push(format!("exit {}", end.exit_code));
+            if end.reason.is_empty() { "ended".to_owned() } else { end.reason.clone() }
+        }
+    };
+    if let Some(end) = &container.last_termination {
+        notes.push(last_end(end));
+    }
+    match container.restarts {
+        0 => {}
+        1 => notes.push("restarted once".to_owned()),
+        times => notes.push(format!("restarted {times} times")),
+    }
+    if notes.is_empty() { state } else { format!("{state} ({})", notes.join(", ")) }
+}
+
+fn last_end(end: &Termination) -> String {
+    match end.reason.as_str() {
+        "" | "Error" | "Completed" => format!("exit {}", end.exit_code),
+        reason => format!("{reason}, exit {}", end.exit_code),
+    }
+}
+
+/// The containers that `kubectl get pods` counts in READY: native sidecars are among them.
+pub(super) fn counted(pod: &Pod) -> impl Iterator<Item = &Container> {
+    let native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    pod.containers.iter().chain(pod.init_containers.iter().filter(native))
+}
+
+/// `1/2`: ready containers, as `kubectl get pods` counts them.
+pub(super) fn ready_containers(pod: &Pod) -> String {
+    let ready = counted(pod).filter(|container| container.ready).count();
+    format!("{ready}/{}", counted(pod).count())
+}
+
+/// A pod's state, with the container that keeps it from being well:
+/// `Running, ready containers 1/2: istio-proxy CrashLoopBackOff (exit 1, restarted 7 times)`.
+pub(super) fn pod_state(pod: &Pod) -> String {
+    let mut state = if pod.terminating {
+        "being deleted".to_owned()
+    } else if pod.phase.is_empty() {
+        "without a phase".to_owned()
+    } else {
+        pod.phase.clone()
+    };
+    if pod.phase != "Succeeded" {
+        state = format!("{state}, ready containers {}", ready_containers(pod));
+    }
+    if let Some(ill) = troubled_container(pod) {
+        return format!("{state}: {} {}", ill.name, container_state(ill));
+    }
+    match &pod.reason {
+        Some(reason) => format!("{state}: {}", excerpt(reason)),
+        None if runs(pod) && !pod.ready => format!("{state}: its condition Ready is not true"),
+        None => state,
+    }
+}
+
+/// The first container that keeps a pod from being ready: one that has failed before one that
+/// merely waits for it.
+pub(super) fn troubled_container(pod: &Pod) -> Option<&Container> {
+    let waits_for_others = |container: &Container| {
+        matches!(&container.state, ContainerState::Waiting { reason, .. }
+            if reason == "PodInitializing" || reason == "ContainerCreating")
+    };
+    let told = |container: &&Container| container.state != ContainerState::Unknown;
+    let unready = || {
+        let init = pod.init_containers.iter().filter(|container| {
+            let native = container.restart_policy.as_deref() == Some("Always");
+            let over =
+                matches!(&container.state, ContainerState::Terminated(end) if end.exit_code == 0);
+            !(over || native && container.ready)
+        });
+        let main = pod.containers.iter().filter(|container| !container.ready);
+        init.chain(main).filter(told)
+    };
+    // `Waiting: PodInitializing` of a main container says nothing while an init container runs.
+    unready().find(|container| !waits_for_others(container)).or_else(|| unready().next())
+}
+
+/// A container that is restarted over and over, in words; `now` is the time of the look.
+pub(super) fn restart_loop(container: &Container, now: Timestamp) -> Option<String> {
+    let backing_off = matches!(&container.state, ContainerState::Waiting { reason, .. }
+        if reason == "CrashLoopBackOff");
+    let lately = container.last_termination.as_ref().and_then(|end| end.finished_at).is_some_and(
+        // The node's clock may be ahead of that of the machine that looked: that is no reason to
+        // overlook a loop.
+        |finished| now.duration_since(finished) < LOOP_WINDOW,
+    );
+    (backing_off || (container.restarts >= LOOP_RESTARTS && lately))
+        .then(|| container_state(container))
+}
+
+/// Whether a pod runs now and is not on its way out.
+pub(super) fn runs(pod: &Pod) -> bool {
+    pod.phase == "Running" && !pod.terminating
+}
+
+/// Whether a deployment's selector selects a pod.
+pub(super) fn belongs(pod: &Pod, deployment: &Deployment) -> bool {
+    pod.namespace == deployment.namespace
+        && !deployment.selector.is_empty()
+        && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+}
+
+/// What `kubectl rollout restart` takes to replace a pod: `deployment/echo-deployment`.
+pub(super) fn workload(pod: &Pod) -> Option<String> {
+    let (kind, name) = pod.owner.as_deref()?.split_once('/')?;
+    match kind {
+        "ReplicaSet" => Some(format!("deployment/{}", name.rsplit_once('-')?.0)),
+        "StatefulSet" | "DaemonSet" => Some(format!("{}/{name}", kind.to_lowercase())),
+        _ => None,
+    }
+}
+
+/// What keeps a deployment from being at rest and available; nothing where all is well.
+pub(super) fn rollout_trouble(deployment: &Deployment) -> Option<String> {
+    let Deployment { replicas, current_replicas, updated_replicas, available_replicas, .. } =
+        *deployment;
+    if replicas == 0 {
+        return Some("it is scaled to zero: 0 replicas are asked for".to_owned());
+    }
+    if deployment.observed_generation < deployment.generation {
+        return Some("its controller has not seen the latest change yet".to_owned());
+    }
+    let stuck = deployment
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Progressing" && condition.status == "False")
+        .map(|condition| format!(", and the rollout is stuck: {}", condition.reason))
+        .unwrap_or_default();
+    if updated_replicas < replicas {
+        return Some(format!(
+            "a rollout is going on: {updated_replicas} of {replicas} pods are of the new template{stuck}"
+        ));
+    }
+    if current_replicas > updated_replicas {
+        let old = usize::try_from(current_replicas - updated_replicas).unwrap_or(usize::MAX);
+        let old = count(old, "old pod");
+        return Some(format!("a rollout is going on: {old} not gone yet{stuck}"));
+    }
+    (available_replicas < replicas)
+        .then(|| format!("{available_replicas} of {replicas} are available{stuck}"))
+}
+
+/// `1 of 1 available`
+pub(super) fn availability(deployment: &Deployment) -> String {
+    format!("{} of {} available", deployment.available_replicas, deployment.replicas)
+}
+
+/// The command that shows why a pod is not well: the crashed container's last words, the log of
+/// one that runs without being ready, or else the pod's events.
+pub(super) fn pod_hint(evidence: &Evidence, pod: &Pod) -> String {
+    let namespace = pod.namespace.as_str();
+    let describe = || {
+        let command = evidence.kubectl(&["-n", namespace, "describe", "pod", &pod.name]);
+        format!("`{command}` shows the pod's events")
+    };
+    let Some(container) = troubled_container(pod)
+        .or_else(|| counted(pod).find(|container| container.last_termination.is_some()))
+    else {
+        return describe();
+    };
+    let logs = ["-n", namespace, "logs", &pod.name, "-c", &container.name, "--tail=50"];
+    if container.last_termination.is_some() {
+        let command = evidence.kubectl(&[&logs[..], &["--previous"]].concat());
+        return format!("`{command}` shows the last words of container {}", container.name);
+    }
+    match container.state {
+        ContainerState::Running { .. } | ContainerState::Terminated(_) => {
+            format!("`{}` shows what container {} says", evidence.kubectl(&logs), container.name)
+        }
+        ContainerState::Unknown | ContainerState::Waiting { .. } => describe(),
+    }
+}

@@ -1,0 +1,132 @@
+//! The words for states, and what counts as a loop.
+
+use jiff::{SignedDuration, Timestamp};
+use rstest::rstest;
+
+use super::*;
+
+fn container(state: ContainerState, ready: bool) -> Container {
+    Container { name: "app".into(), state, ready, ..Container::default() }
+}
+
+fn waiting(reason: &str, message: &str) -> ContainerState {
+    ContainerState::Waiting { reason: reason.into(), message: message.into() }
+}
+
+fn end(exit_code: i32, reason: &str) -> Termination {
+    Termination { exit_code, reason: reason.into(), finished_at: None }
+}
+
+#[rstest]
+#[case(ContainerState::Running { since: None }, true, None, 0, "running")]
+#[case(ContainerState::Running { since: None }, false, None, 0, "running, not ready")]
+#[case(ContainerState::Running { since: None }, true, Some(end(1, "Error")), 1, "running (exit 1, restarted once)")]
+#[case(
+    waiting("CrashLoopBackOff", "back-off"),
+    false,
+    Some(end(1, "Error")),
+    7,
+    "CrashLoopBackOff (exit 1, restarted 7 times)"
+)]
+#[case(
+    waiting("CrashLoopBackOff", ""),
+    false,
+    Some(end(137, "OOMKilled")),
+    7,
+    "CrashLoopBackOff (OOMKilled, exit 137, restarted 7 times)"
+)]
+#[case(
+    waiting("ImagePullBackOff", "no such\nimage"),
+    false,
+    None,
+    0,
+    "ImagePullBackOff (no such image)"
+)]
+#[case(waiting("", ""), false, None, 0, "waiting")]
+#[case(ContainerState::Terminated(end(0, "Completed")), false, None, 0, "Completed (exit 0)")]
+#[case(ContainerState::Unknown, false, None, 0, "in a state that the kubelet has not reported")]
+fn containers_in_words(
+    #[case] state: ContainerState,
+    #[case] ready: bool,
+    #[case] last_termination: Option<Termination>,
+    #[case] restarts: u32,
+    #[case] words: &str,
+) {
+    let container = Container { restarts, last_termination, ..container(state, ready) };
+    assert_eq!(container_state(&container), words);
+}
+
+#[test]
+fn pods_in_words_name_the_container_that_is_to_blame() {
+    let running = || ContainerState::Running { since: None };
+    let mut pod = Pod {
+        phase: "Running".into(),
+        containers: vec![container(running(), true), container(running(), false)],
+        ..Pod::default()
+    };
+    pod.containers[1].name = "istio-proxy".into();
+    assert_eq!(pod_state(&pod), "Running, ready containers 1/2: istio-proxy running, not ready");
+    let native = Container {
+        name: "native".into(),
+        restart_policy: Some("Always".into()),
+        ..container(running(), true)
+    };
+    pod.init_containers.push(native);
+    assert_eq!(ready_containers(&pod), "2/3");
+    let mut init = container(waiting("CrashLoopBackOff", ""), false);
+    init.name = "istio-init".into();
+    pod.init_containers.push(init);
+    pod.containers[1].state = waiting("PodInitializing", "");
+    pod.phase = "Pending".into();
+    assert_eq!(pod_state(&pod), "Pending, ready containers 2/3: istio-init CrashLoopBackOff");
+    let unscheduled = Pod {
+        phase: "Pending".into(),
+        reason: Some("Unschedulable: no room".into()),
+        ..Pod::default()
+    };
+    assert_eq!(pod_state(&unscheduled), "Pending, ready containers 0/0: Unschedulable: no room");
+    let leaving = Pod { terminating: true, ..Pod::default() };
+    assert_eq!(pod_state(&leaving), "being deleted, ready containers 0/0");
+}
+
+#[rstest]
+#[case(3, Some(9), true)]
+#[case(3, Some(10), false)]
+#[case(2, Some(1), false)]
+#[case(3, Some(-5), true)]
+#[case(9, None, false)]
+fn a_loop_is_many_restarts_and_a_late_one(
+    #[case] restarts: u32,
+    #[case] minutes_ago: Option<i64>,
+    #[case] looping: bool,
+) {
+    let now: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+    let finished_at = minutes_ago.map(|minutes| now - SignedDuration::from_mins(minutes));
+    let mut container = container(ContainerState::Running { since: None }, true);
+    container.restarts = restarts;
+    container.last_termination = Some(Termination { finished_at, ..end(1, "Error") });
+    assert_eq!(restart_loop(&container, now).is_some(), looping);
+}
+
+#[rstest]
+#[case(Some("ReplicaSet/echo-deployment-5b9"), Some("deployment/echo-deployment"))]
+#[case(Some("DaemonSet/speaker"), Some("daemonset/speaker"))]
+#[case(Some("Job/once"), None)]
+#[case(None, None)]
+fn a_pod_has_a_workload(#[case] owner: Option<&str>, #[case] name: Option<&str>) {
+    let pod = Pod { owner: owner.map(Into::into), ..Pod::default() };
+    assert_eq!(workload(&pod).as_deref(), name);
+}
+
+#[rstest]
+#[case(&[], "none")]
+#[case(&["a"], "a")]
+#[case(&["a", "b", "c"], "a, b and c")]
+fn lists_in_words(#[case] items: &[&str], #[case] words: &str) {
+    assert_eq!(list(items), words);
+}
+
+#[test]
+fn a_selector_of_nothing_selects_no_pod() {
+    assert!(!belongs(&Pod::default(), &Deployment::default()));
+}
