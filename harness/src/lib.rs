@@ -1,14 +1,20 @@
 //! How it is done: sources, clusters, installation, collectors, reports.
 
+pub mod cli;
 pub mod cluster;
 pub mod collect;
+pub mod conformance;
 pub mod connect;
 pub mod events;
+pub mod evidence_file;
 pub mod install;
 pub mod process;
+pub mod progress;
+pub mod report;
 pub mod signals;
 pub mod source;
 pub mod state;
+pub mod text;
 pub mod wait;
 
 /// An error with its causes, on one line. Causes that repeat what was said already are left out.

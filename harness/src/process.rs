@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
@@ -177,6 +179,7 @@ impl Call {
         let mut child = command
             .spawn()
             .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
+        let mut group = Group(child.id());
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
@@ -195,7 +198,10 @@ impl Call {
             })
         };
         match tokio::time::timeout(self.ceiling, work).await {
-            Ok(outcome) => outcome.map_err(|source| ProcessError::Output { program, source }),
+            Ok(outcome) => {
+                group.0 = None;
+                outcome.map_err(|source| ProcessError::Output { program, source })
+            }
             Err(_) => Err(ProcessError::Timeout { call: self.shown(), ceiling: self.ceiling }),
         }
     }
@@ -217,6 +223,19 @@ impl Call {
         let status =
             finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         Err(ProcessError::Failed { call: self.shown(), status, last })
+    }
+}
+
+/// A program that runs, and whatever it has started: ended together when the wait for it is given up.
+/// kind is not alone: its `docker run` would go on and finish a container that nobody waits for.
+struct Group(Option<u32>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()) {
+            // It may have ended by itself in this moment.
+            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
+        }
     }
 }
 

@@ -222,7 +222,7 @@ impl State {
 #[derive(Debug)]
 pub struct ClusterDirectory {
     path: PathBuf,
-    #[expect(dead_code, reason = "holding it is its purpose")]
+    /// Holding it is its purpose.
     lock: File,
 }
 
@@ -265,6 +265,16 @@ impl ClusterDirectory {
             file.persist(&path).map_err(|error| error.error)
         };
         write().map(drop).map_err(io("writing", &path))
+    }
+
+    /// Another handle on the same directory and the same lock, which is held until both are gone.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more handles.
+    pub fn reopened(&self) -> Result<Self, StateError> {
+        let lock = self.lock.try_clone().map_err(io("keeping the lock of", &self.path))?;
+        Ok(Self { path: self.path.clone(), lock })
     }
 
     /// Removes the directory: the cluster is gone.

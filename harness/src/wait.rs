@@ -48,18 +48,26 @@ pub struct Wait {
     what: String,
     ceiling: Duration,
     every: Duration,
+    late: bool,
 }
 
 impl Wait {
     /// A wait for `what`, at the most this long. It looks every 200 ms.
     pub fn new(what: impl fmt::Display, ceiling: Duration) -> Self {
-        Self { what: what.to_string(), ceiling, every: Duration::from_millis(200) }
+        Self { what: what.to_string(), ceiling, every: Duration::from_millis(200), late: false }
     }
 
     /// Looks this often.
     #[must_use]
     pub fn every(mut self, pause: Duration) -> Self {
         self.every = pause;
+        self
+    }
+
+    /// Looks for the first time after a pause, not at once.
+    #[must_use]
+    pub fn late(mut self) -> Self {
+        self.late = true;
         self
     }
 
@@ -86,6 +94,9 @@ impl Wait {
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = String::from("not looked at");
+        if self.late {
+            ticks.tick().await;
+        }
         loop {
             ticks.tick().await;
             let left = end.saturating_duration_since(Instant::now());

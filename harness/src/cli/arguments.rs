@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use meshcheck_suites::Pattern;
 
-use crate::report::OutputOptions;
+use crate::report::{Format, OutputOptions};
 
 /// Checks that a service-mesh tutorial holds: on a kind cluster of its own, or on yours.
 #[derive(Debug, Parser)]
@@ -65,6 +65,15 @@ Examples:
     Judge(Judge),
     /// Print the table of claims
     Claims(Claims),
+    /// Get the software into the cache, and print the directory of the bundle
+    #[command(after_help = "\
+Examples:
+  meshcheck bundle                       # then copy the directory to a USB stick
+  meshcheck run --bundle /media/stick/release-1.20.3-0123456789ab")]
+    Bundle(BundleOptions),
+    /// Whether the official releases can be reached from here
+    #[command(hide = true)]
+    ReleasesReachable,
     /// Provision and record for one nextest run: its setup script
     #[command(hide = true)]
     NextestSetup(NextestSetup),
@@ -193,9 +202,20 @@ pub struct Judge {
 /// `meshcheck claims`
 #[derive(Debug, Args)]
 pub struct Claims {
-    /// How verdicts are printed.
+    /// What standard output gets
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    pub output: Format,
+}
+
+/// `meshcheck bundle`
+#[derive(Debug, Args)]
+pub struct BundleOptions {
+    /// Where the software comes from.
     #[command(flatten)]
-    pub output: OutputOptions,
+    pub source: SourceOptions,
+    /// No progress
+    #[arg(long, short)]
+    pub quiet: bool,
 }
 
 /// `meshcheck nextest-setup`

@@ -17,6 +17,9 @@ pub enum ClusterError {
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Something did not come to an end.
+    #[error(transparent)]
+    Wait(#[from] crate::wait::WaitError),
     /// The bundle's kind configuration cannot be used.
     #[error("the bundle's kind configuration cannot be used: {0}")]
     Config(String),
@@ -58,7 +61,7 @@ impl ClusterError {
                 Some("clusters that others made are removed with `kind delete cluster`".into())
             }
             Self::InUse { .. } => Some("end that run first: Ctrl-C there".into()),
-            Self::LeftOver { .. } => Some("`meshcheck down` tries again".into()),
+            Self::LeftOver { .. } | Self::Wait(_) => Some("`meshcheck down` tries again".into()),
         }
     }
 }

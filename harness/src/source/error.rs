@@ -144,6 +144,17 @@ fn room(need: Option<u64>, free: u64) -> String {
 }
 
 impl SourceError {
+    /// Whether the call was wrong, rather than the world.
+    pub fn is_usage(&self) -> bool {
+        matches!(
+            self,
+            Self::Bundle(_)
+                | Self::UnknownIstio { .. }
+                | Self::OtherIstio { .. }
+                | Self::Origin { .. }
+        )
+    }
+
     /// What the user can do about it, as one sentence.
     pub fn hint(&self) -> String {
         match self {

@@ -1,0 +1,138 @@
+//! The end of a command that could not do what it was to do: one error, one hint, an exit code.
+
+use std::error::Error;
+use std::io::{Write as _, stderr};
+
+use crate::chain;
+use crate::cluster::ClusterError;
+use crate::connect::ConnectError;
+use crate::evidence_file::EvidenceFileError;
+use crate::install::InstallError;
+use crate::report::ReportError;
+use crate::source::SourceError;
+use crate::state::StateError;
+use crate::text::for_terminal;
+
+/// Why a command ended early.
+#[derive(Debug)]
+pub(super) struct Failure {
+    message: String,
+    hint: Option<String>,
+    code: u8,
+}
+
+/// The call, or an input file, is wrong.
+const USAGE: u8 = 2;
+/// The environment failed.
+const ENVIRONMENT: u8 = 3;
+/// Ended by a signal, as shells count.
+const INTERRUPTED: u8 = 130;
+
+impl Failure {
+    /// The environment failed.
+    pub(super) fn environment(message: String) -> Self {
+        Self { message, hint: None, code: ENVIRONMENT }
+    }
+
+    /// The call is wrong.
+    pub(super) fn usage(message: String, hint: String) -> Self {
+        Self { message, hint: Some(hint), code: USAGE }
+    }
+
+    /// The user ended it.
+    pub(super) fn interrupted() -> Self {
+        Self {
+            message: "interrupted; what was made has been removed".into(),
+            hint: None,
+            code: INTERRUPTED,
+        }
+    }
+
+    /// The exit code.
+    pub(super) fn code(&self) -> u8 {
+        self.code
+    }
+
+    /// Another failure that came on top of this one.
+    #[must_use]
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        self.message = format!("{}\nand then: {}", self.message, other.message);
+        self
+    }
+
+    /// The error and its hint, in one text.
+    pub(super) fn text(&self) -> String {
+        match &self.hint {
+            Some(hint) => format!("{}\nhint: {hint}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// Tells it on standard error.
+    pub(super) fn tell(&self) {
+        let mut to = stderr().lock();
+        for (at, line) in self.message.lines().enumerate() {
+            let start = if at == 0 { "error: " } else { "  " };
+            let _ = writeln!(to, "{start}{}", for_terminal(line));
+        }
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(to, "\nhint: {}", for_terminal(hint));
+        }
+    }
+
+    fn of(error: &dyn Error, hint: Option<String>, code: u8) -> Self {
+        Self { message: chain(error), hint, code }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let code = if error.is_usage() { USAGE } else { ENVIRONMENT };
+        Self::of(&error, Some(error.hint()), code)
+    }
+}
+
+impl From<EvidenceFileError> for Failure {
+    fn from(error: EvidenceFileError) -> Self {
+        let code = match error {
+            EvidenceFileError::Write { .. } => ENVIRONMENT,
+            _ => USAGE,
+        };
+        Self::of(&error, Some(error.hint()), code)
+    }
+}
+
+impl From<ReportError> for Failure {
+    fn from(error: ReportError) -> Self {
+        Self::of(&error, Some(error.hint()), ENVIRONMENT)
+    }
+}
+
+impl From<ClusterError> for Failure {
+    fn from(error: ClusterError) -> Self {
+        let code = match error {
+            ClusterError::NotOurs { .. } | ClusterError::Bundle(_) => USAGE,
+            _ => ENVIRONMENT,
+        };
+        Self::of(&error, error.hint(), code)
+    }
+}
+
+impl From<InstallError> for Failure {
+    fn from(error: InstallError) -> Self {
+        Self::of(&error, error.hint(), ENVIRONMENT)
+    }
+}
+
+impl From<StateError> for Failure {
+    fn from(error: StateError) -> Self {
+        Self::of(&error, error.hint(), ENVIRONMENT)
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(error: SourceError) -> Self {
+        let code = if error.is_usage() { USAGE } else { ENVIRONMENT };
+        Self::of(&error, Some(error.hint().to_string()), code)
+    }
+}

@@ -1,0 +1,106 @@
+//! Evidence for the conformance tests: recorded once, by nextest's setup script or in the tests' own
+//! process.
+
+use std::env;
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use meshcheck_suites::Evidence;
+
+use super::arguments::{NextestSetup, SourceOptions};
+use super::cluster::{listen, provision_and_look};
+use super::failure::Failure;
+use crate::conformance::{EVIDENCE_VARIABLE, REASON_VARIABLE};
+use crate::events::Events;
+use crate::{evidence_file, progress};
+
+/// How old the evidence of an earlier run may get before it is removed.
+const OLD: Duration = Duration::from_hours(24);
+
+/// `meshcheck nextest-setup`: records evidence, and names it in the file that nextest reads. Where
+/// that is not possible, it hands over the reason instead: the tests then say it, and JUnit has it.
+pub(super) async fn setup(arguments: NextestSetup) -> Result<u8, Failure> {
+    let Some(handover) = env::var_os("NEXTEST_ENV").map(PathBuf::from) else {
+        return Err(Failure::usage(
+            "nextest-setup is for nextest's setup scripts: NEXTEST_ENV is not set".into(),
+            "use `meshcheck run`".into(),
+        ));
+    };
+    if env::var_os(EVIDENCE_VARIABLE).is_some_and(|file| !file.is_empty()) {
+        // The caller brought evidence.
+        return Ok(0);
+    }
+    let cancel = listen()?;
+    let (events, receiver) = Events::channel();
+    let shown = progress::show(receiver, false);
+    let outcome = provision_and_look(&arguments.source, false, &events, &cancel).await;
+    drop(events);
+    let _ = shown.await;
+    let line = match outcome.and_then(|evidence| keep(&evidence)) {
+        Ok(file) => format!("{EVIDENCE_VARIABLE}={}", file.display()),
+        Err(failure) if cancel.is_cancelled() => return Err(failure),
+        Err(failure) => {
+            failure.tell();
+            format!("{REASON_VARIABLE}={}", failure.text().replace('\n', "; "))
+        }
+    };
+    let append = OpenOptions::new().append(true).open(&handover);
+    append.and_then(|mut file| writeln!(file, "{line}")).map_err(|error| {
+        Failure::environment(format!("writing `{}`: {error}", handover.display()))
+    })?;
+    Ok(0)
+}
+
+/// Writes the evidence of this run of nextest, and removes that of old ones.
+fn keep(evidence: &Evidence) -> Result<PathBuf, Failure> {
+    let target =
+        env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let directory = std::path::absolute(target.join("nextest").join("evidence"))
+        .map_err(|error| Failure::environment(error.to_string()))?;
+    fs::create_dir_all(&directory).map_err(|error| {
+        Failure::environment(format!("making `{}`: {error}", directory.display()))
+    })?;
+    remove_old(&directory);
+    let run = env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
+    let file = directory.join(format!("{run}.json"));
+    evidence_file::write(&file, evidence)?;
+    Ok(file)
+}
+
+fn remove_old(directory: &Path) {
+    let Ok(entries) = fs::read_dir(directory) else { return };
+    for entry in entries.flatten() {
+        let age = entry
+            .metadata()
+            .and_then(|metadata| metadata.modified())
+            .map(|time| SystemTime::now().duration_since(time).unwrap_or_default());
+        if age.is_ok_and(|age| age > OLD) {
+            // What cannot be removed today is removed tomorrow.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+/// Provisions a cluster, looks at it, removes it: for the tests' own process.
+///
+/// # Errors
+///
+/// In words, when that is not possible.
+pub fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| error.to_string())?;
+    let source = SourceOptions { bundle, istio: None };
+    runtime.block_on(async {
+        let cancel = listen().map_err(|failure| failure.text())?;
+        let (events, receiver) = Events::channel();
+        let shown = progress::show(receiver, false);
+        let outcome = provision_and_look(&source, false, &events, &cancel).await;
+        drop(events);
+        let _ = shown.await;
+        outcome.map_err(|failure| failure.text())
+    })
+}

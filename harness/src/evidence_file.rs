@@ -1,0 +1,193 @@
+//! Evidence on disk: JSON, compressed where the name ends in `.gz`. Written whole or not at all; read
+//! with suspicion.
+
+use std::fs::File;
+use std::io::{self, BufReader, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use meshcheck_suites::Evidence;
+use meshcheck_suites::evidence::SCHEMA;
+use serde::Deserialize;
+
+/// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
+const LIMIT: u64 = 64 << 20;
+
+/// What a gzip file begins with.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+
+/// Why a file is no evidence, or could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum EvidenceFileError {
+    /// It could not be read.
+    #[error("reading the evidence `{}`", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// It is not a file.
+    #[error("the evidence `{}` is not a regular file", .0.display())]
+    NotAFile(PathBuf),
+    /// It is too long.
+    #[error("the evidence `{}` is longer than {} MiB when it is decompressed", .0.display(), LIMIT >> 20)]
+    TooLong(PathBuf),
+    /// It is not evidence.
+    #[error("the evidence `{}` cannot be understood: {reason}", path.display())]
+    NotEvidence {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        reason: String,
+        /// Whether it ends too early.
+        cut: bool,
+    },
+    /// It was written by a newer program.
+    #[error("the evidence `{}` has schema {schema}, and this program reads up to {SCHEMA}", path.display())]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        schema: u64,
+    },
+    /// It could not be written.
+    #[error("writing the evidence `{}`", path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+}
+
+impl EvidenceFileError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Read { .. } | Self::NotAFile(_) => {
+                "name a file that `meshcheck record --out FILE` wrote".into()
+            }
+            Self::TooLong(_) => "evidence is far shorter than that: do not trust this file".into(),
+            Self::NotEvidence { cut: true, .. } => {
+                "the file was cut off: copy it again, whole".into()
+            }
+            Self::NotEvidence { .. } => {
+                "evidence comes from `meshcheck record` or `meshcheck run --evidence`".into()
+            }
+            Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
+            Self::Write { source, path } => match source.kind() {
+                io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
+                io::ErrorKind::NotFound => format!(
+                    "the directory is not there: `mkdir -p {}`",
+                    path.parent().unwrap_or(path).display()
+                ),
+                _ => "name a file in a directory where you may write".into(),
+            },
+        }
+    }
+}
+
+/// Reads evidence.
+///
+/// # Errors
+///
+/// When the file cannot be read, is too long, is not evidence, or is of a newer schema.
+pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
+    let io = |source| EvidenceFileError::Read { path: path.to_owned(), source };
+    let metadata = std::fs::metadata(path).map_err(io)?;
+    if !metadata.is_file() {
+        return Err(EvidenceFileError::NotAFile(path.to_owned()));
+    }
+    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let mut start = Vec::new();
+    file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;
+    let all = io::Cursor::new(start.clone()).chain(file);
+    let mut text = Vec::new();
+    let outcome = if start == GZIP {
+        MultiGzDecoder::new(all).take(LIMIT + 1).read_to_end(&mut text)
+    } else {
+        all.take(LIMIT + 1).read_to_end(&mut text)
+    };
+    let not =
+        |reason: String, cut| EvidenceFileError::NotEvidence { path: path.to_owned(), reason, cut };
+    match outcome {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+            return Err(not("the compressed data ends too early".into(), true));
+        }
+        Err(error) if start == GZIP => return Err(not(error.to_string(), false)),
+        Err(error) => return Err(io(error)),
+    }
+    if text.len() as u64 > LIMIT {
+        return Err(EvidenceFileError::TooLong(path.to_owned()));
+    }
+    #[derive(Deserialize)]
+    struct Schema {
+        schema: u64,
+    }
+    let broken = |error: serde_json::Error| not(error.to_string(), error.is_eof());
+    let Schema { schema } = serde_json::from_slice(&text).map_err(broken)?;
+    if schema > u64::from(SCHEMA) {
+        return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema });
+    }
+    serde_json::from_slice(&text).map_err(broken)
+}
+
+/// Writes evidence: whole or not at all.
+///
+/// # Errors
+///
+/// When it cannot be written; then nothing is left, and a file that was there is as before.
+pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
+    let compressed = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gz"));
+    atomically(path, |file| {
+        if compressed {
+            let mut encoder = GzEncoder::new(file, Compression::default());
+            serde_json::to_writer(&mut encoder, evidence)?;
+            encoder.finish().map(drop)
+        } else {
+            serde_json::to_writer_pretty(&mut *file, evidence)?;
+            file.write_all(b"\n")
+        }
+    })
+    .map_err(|source| EvidenceFileError::Write { path: path.to_owned(), source })
+}
+
+/// Writes a file beside its place, and moves it there once it is whole.
+///
+/// # Errors
+///
+/// Those of writing; then nothing is left, and a file that was there is as before.
+pub(crate) fn atomically(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let directory = match path.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new().prefix(".meshcheck-").tempfile_in(directory)?;
+    {
+        let mut buffer = io::BufWriter::new(&mut file);
+        write(&mut buffer)?;
+        buffer.flush()?;
+    }
+    file.as_file().sync_all()?;
+    set_usual_permissions(file.as_file())?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// Temporary files are for their owner alone; a report is for whoever may read the directory.
+#[cfg(unix)]
+fn set_usual_permissions(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+}
+
+#[cfg(not(unix))]
+fn set_usual_permissions(_file: &File) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,120 @@
+//! Reports to where they go: standard output and files.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use meshcheck_suites::{Evidence, Report};
+
+use super::{Format, Kind, OutputOptions, Style, human, junit};
+use crate::evidence_file::atomically;
+
+/// Why a report could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ReportError {
+    /// Standard output.
+    #[error("writing the report to standard output")]
+    Stdout(#[source] io::Error),
+    /// A file.
+    #[error("writing the report `{}`", path.display())]
+    File {
+        /// Which one.
+        path: PathBuf,
+        /// What the system answered.
+        source: io::Error,
+    },
+    /// The report itself.
+    #[error("putting the report together: {0}")]
+    Format(String),
+}
+
+impl ReportError {
+    /// What to do about it.
+    pub fn hint(&self) -> String {
+        match self {
+            Self::Stdout(_) | Self::Format(_) => "write it to a file with --report".into(),
+            Self::File { path, source } => match source.kind() {
+                io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
+                io::ErrorKind::NotFound => format!(
+                    "the directory is not there: `mkdir -p {}`",
+                    path.parent().unwrap_or(path).display()
+                ),
+                _ => "name a file in a directory where you may write".into(),
+            },
+        }
+    }
+}
+
+/// Prints the report, and writes every file that was asked for. One that cannot be written keeps no
+/// other from being written.
+///
+/// # Errors
+///
+/// The first thing that could not be written. A reader that has gone away is no error.
+pub fn emit(
+    report: &Report,
+    evidence: Option<&Evidence>,
+    options: &OutputOptions,
+) -> Result<(), ReportError> {
+    let mut outcome = match options.output {
+        Format::Human => to_stdout(&human(report, Style::for_stdout(options))),
+        Format::Json => json(report).and_then(|text| to_stdout(&text)),
+    };
+    for file in &options.reports {
+        let text = match file.kind {
+            Kind::Json => json(report),
+            Kind::Junit => Ok(junit(report)),
+            Kind::Html => super::html(report, evidence),
+        };
+        let written = text.and_then(|text| {
+            atomically(&file.path, |to| to.write_all(text.as_bytes()))
+                .map_err(|source| ReportError::File { path: file.path.clone(), source })
+        });
+        outcome = outcome.and(written);
+    }
+    outcome
+}
+
+fn json(report: &Report) -> Result<String, ReportError> {
+    serde_json::to_string_pretty(report)
+        .map(|text| text + "\n")
+        .map_err(|error| ReportError::Format(error.to_string()))
+}
+
+/// Writes data to standard output. A reader that has gone away is no error.
+///
+/// # Errors
+///
+/// When it cannot be written.
+pub fn to_stdout(text: &str) -> Result<(), ReportError> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(ReportError::Stdout(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::human::tests::sample;
+    use super::*;
+
+    /// What others script against.
+    #[test]
+    fn the_json_keeps_its_contract() {
+        let json: serde_json::Value = serde_json::from_str(&json(&sample()).unwrap()).unwrap();
+        assert_eq!(json["schema"], 1);
+        assert_eq!(json["istio_version"], "1.20.3");
+        assert!(json["cluster"].is_object());
+        for word in ["pass", "fail", "changed", "unjudged", "skipped"] {
+            assert_eq!(json["totals"][word], 1, "{word}");
+        }
+        let claim = json["claims"][1].as_object().unwrap();
+        for field in
+            ["id", "section", "statement", "verdict", "summary", "expected", "observed", "hint"]
+        {
+            assert!(claim.contains_key(field), "{field}");
+        }
+        assert_eq!(claim["verdict"], "fail");
+        assert_eq!(json["claims"][0]["hint"], serde_json::Value::Null);
+    }
+}

@@ -1,0 +1,253 @@
+//! One page for a browser: verdicts, the way of a request, evidence. It asks nothing of any network.
+
+use askama::Template;
+use meshcheck_suites::evidence::Pod;
+use meshcheck_suites::report::ClaimReport;
+use meshcheck_suites::{Evidence, Report, Section, Verdict};
+
+use super::ReportError;
+use crate::text::for_xml;
+
+/// How much of a log or of rules the page shows, in characters.
+const EXCERPT: usize = 6000;
+
+#[derive(Template)]
+#[template(path = "report.html")]
+struct Page {
+    title: String,
+    facts: String,
+    totals: Vec<(&'static str, usize)>,
+    notes: Vec<String>,
+    path_label: String,
+    hops: Vec<Hop>,
+    stops: Vec<Stop>,
+    sections: Vec<SectionView>,
+    pods: Vec<PodView>,
+    excerpts: Vec<(String, String)>,
+}
+
+struct SectionView {
+    name: &'static str,
+    claims: Vec<ClaimView>,
+}
+
+struct ClaimView {
+    name: String,
+    verdict: &'static str,
+    summary: String,
+    statement: String,
+    details: Vec<(&'static str, String)>,
+    open: bool,
+}
+
+/// A stage of the way: its words, and the claims that it stands for.
+struct Hop {
+    from: usize,
+    to: usize,
+    middle: usize,
+    word: &'static str,
+    state: &'static str,
+}
+
+struct Stop {
+    x: usize,
+    middle: usize,
+    name: &'static str,
+}
+
+struct PodView {
+    name: String,
+    phase: String,
+    ready: String,
+    restarts: u32,
+    containers: String,
+}
+
+/// The page.
+///
+/// # Errors
+///
+/// When the template cannot be filled, which is a bug.
+pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, ReportError> {
+    let totals = &report.totals;
+    let hops = hops(report);
+    let page = Page {
+        title: format!(
+            "{} on Istio {}",
+            clean(&report.cluster.context),
+            clean(&report.istio_version)
+        ),
+        facts: format!(
+            "{}, Kubernetes {}, looked at {} in {} ms",
+            clean(&report.cluster.server),
+            clean(report.cluster.kubernetes_version.as_deref().unwrap_or("unknown")),
+            clean(&report.cluster.recorded_at),
+            report.cluster.collection_ms
+        ),
+        totals: vec![
+            ("pass", totals.pass),
+            ("fail", totals.fail),
+            ("changed", totals.changed),
+            ("unjudged", totals.unjudged),
+            ("skipped", totals.skipped),
+        ],
+        notes: report.cluster.bundle.iter().flat_map(|it| &it.notes).map(|it| clean(it)).collect(),
+        path_label: path_label(&hops),
+        hops,
+        stops: ["client", "client's sidecar", "echo's sidecar", "echo"]
+            .into_iter()
+            .enumerate()
+            .map(|(at, name)| Stop { x: 10 + at * 213, middle: 80 + at * 213, name })
+            .collect(),
+        sections: sections(report),
+        pods: evidence.map(pods).unwrap_or_default(),
+        excerpts: evidence.map(excerpts).unwrap_or_default(),
+    };
+    page.render().map_err(|error| ReportError::Format(error.to_string()))
+}
+
+fn clean(text: &str) -> String {
+    for_xml(text)
+}
+
+fn sections(report: &Report) -> Vec<SectionView> {
+    Section::ALL
+        .into_iter()
+        .map(|section| SectionView {
+            name: section.word(),
+            claims: report
+                .claims
+                .iter()
+                .filter(|claim| claim.section == section)
+                .map(claim)
+                .collect(),
+        })
+        .filter(|section| !section.claims.is_empty())
+        .collect()
+}
+
+fn claim(claim: &ClaimReport) -> ClaimView {
+    let details = [
+        ("object", &claim.object),
+        ("expected", &claim.expected),
+        ("observed", &claim.observed),
+        ("hint", &claim.hint),
+    ];
+    ClaimView {
+        name: claim.id.clone(),
+        verdict: claim.verdict.word(),
+        summary: clean(&claim.summary),
+        statement: claim.statement.clone(),
+        details: details
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, clean(text.as_deref()?))))
+            .collect(),
+        open: !matches!(claim.verdict, Verdict::Pass | Verdict::Skipped),
+    }
+}
+
+/// The three stages between the client and the backend, with the claims that speak of each.
+fn hops(report: &Report) -> Vec<Hop> {
+    const STAGES: [(&str, &[&str]); 3] = [
+        (
+            "redirected to 15001",
+            &["mesh::outbound_redirected", "mesh::init_arguments", "mesh::two_containers_per_pod"],
+        ),
+        (
+            "mesh",
+            &["mesh::proxies_in_sync", "mesh::traffic_through_proxies", "demo::backend_service"],
+        ),
+        (
+            "redirected to 15006",
+            &["mesh::inbound_redirected", "demo::backend_deployment", "demo::backend_replies"],
+        ),
+    ];
+    let state = |ids: &[&str]| {
+        let of: Vec<_> = report
+            .claims
+            .iter()
+            .filter(|claim| ids.contains(&claim.id.as_str()))
+            .map(|claim| claim.verdict)
+            .collect();
+        if of.contains(&Verdict::Fail) {
+            "broken"
+        } else if of.is_empty() || of.iter().any(|it| *it != Verdict::Pass) {
+            "unknown"
+        } else {
+            "whole"
+        }
+    };
+    STAGES
+        .into_iter()
+        .enumerate()
+        .map(|(at, (word, ids))| Hop {
+            from: 150 + at * 213,
+            to: 223 + at * 213,
+            middle: 186 + at * 213,
+            word,
+            state: state(ids),
+        })
+        .collect()
+}
+
+fn path_label(hops: &[Hop]) -> String {
+    let words: Vec<_> = hops.iter().map(|hop| format!("{}: {}", hop.word, hop.state)).collect();
+    format!("from the client to the echo backend; {}", words.join(", "))
+}
+
+fn pods(evidence: &Evidence) -> Vec<PodView> {
+    let of = |pod: &Pod| PodView {
+        name: clean(&format!("{}/{}", pod.namespace, pod.name)),
+        phase: clean(&pod.phase),
+        ready: format!(
+            "{}/{}",
+            pod.containers.iter().filter(|it| it.ready).count(),
+            pod.containers.len()
+        ),
+        restarts: pod.containers.iter().map(|it| it.restarts).sum(),
+        containers: clean(
+            &pod.containers.iter().map(|it| it.name.as_str()).collect::<Vec<_>>().join(", "),
+        ),
+    };
+    let lists = [&evidence.demo.pods, &evidence.install.pods];
+    lists.into_iter().filter_map(|list| list.value()).flatten().map(of).collect()
+}
+
+fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
+    let cut = |text: &str| clean(text).chars().take(EXCERPT).collect::<String>();
+    let logs = evidence.demo.client_logs.value().into_iter().flatten().map(|log| {
+        let lines: Vec<_> =
+            log.lines.iter().map(|line| format!("{} {}", line.at, line.text)).collect();
+        (format!("log of {}", clean(&log.pod)), cut(&lines.join("\n")))
+    });
+    let rules = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
+        Some((format!("istio-init's log of {}", clean(pod)), cut(log.value()?)))
+    });
+    let live = evidence.mesh.live_rules.iter().filter_map(|(pod, rules)| {
+        Some((format!("rules in force in {}", clean(pod)), cut(rules.value()?)))
+    });
+    logs.chain(rules).chain(live).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::human::tests::sample;
+    use super::*;
+
+    #[test]
+    fn hostile_text_is_escaped_and_nothing_is_fetched() {
+        let page = html(&sample(), None).unwrap();
+        assert!(!page.contains("<script>") && page.contains("script"), "{page}");
+        assert!(!page.contains('\u{1b}'));
+        for loading in [" src=", "@import", "url(", "<link", "<script", "<iframe"] {
+            assert!(!page.contains(loading), "{loading}");
+        }
+        assert!(page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn the_picture_shows_where_it_breaks() {
+        let page = html(&sample(), None).unwrap();
+        assert!(page.contains("class=\"broken\""), "a pod without sidecar is not redirected");
+    }
+}

@@ -1,0 +1,122 @@
+//! JUnit for CI servers: a suite a section, a case a claim.
+
+use meshcheck_suites::report::ClaimReport;
+use meshcheck_suites::{CLAIMS, Report, Section, Verdict};
+use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
+
+use crate::text::for_xml;
+
+/// The verdicts as JUnit's XML.
+pub fn junit(report: &Report) -> String {
+    let suites = Section::ALL.into_iter().filter_map(|section| {
+        let cases: Vec<_> =
+            report.claims.iter().filter(|claim| claim.section == section).map(case).collect();
+        (!cases.is_empty()).then(|| suite(section, cases))
+    });
+    let mut document = quick_junit::Report::new("meshcheck");
+    for mut suite in suites {
+        let facts = [
+            ("istio_version", Some(&report.istio_version)),
+            ("cluster", Some(&report.cluster.name)),
+            ("context", Some(&report.cluster.context)),
+            ("kubernetes_version", report.cluster.kubernetes_version.as_ref()),
+            ("recorded_at", Some(&report.cluster.recorded_at)),
+        ];
+        for (name, value) in facts {
+            if let Some(value) = value {
+                suite.add_property(Property::new(name, for_xml(value)));
+            }
+        }
+        document.add_test_suite(suite);
+    }
+    written(&document)
+}
+
+/// JUnit's XML for a run that ended before it judged: every claim is an error that says why.
+pub fn died(reason: &str) -> String {
+    let mut document = quick_junit::Report::new("meshcheck");
+    for section in Section::ALL {
+        let cases = CLAIMS.iter().filter(|claim| claim.section() == section).map(|claim| {
+            let status =
+                status(NonSuccessKind::Error, "unjudged", &format!("not judged: {reason}"));
+            named(claim.id, section, status)
+        });
+        document.add_test_suite(suite(section, cases.collect()));
+    }
+    written(&document)
+}
+
+fn suite(section: Section, cases: Vec<TestCase>) -> TestSuite {
+    let mut suite = TestSuite::new(format!("meshcheck.{section}"));
+    suite.add_test_cases(cases);
+    suite
+}
+
+fn case(claim: &ClaimReport) -> TestCase {
+    let details = [
+        ("object", &claim.object),
+        ("expected", &claim.expected),
+        ("observed", &claim.observed),
+        ("hint", &claim.hint),
+    ];
+    let mut text = claim.summary.clone();
+    for (name, detail) in details {
+        if let Some(detail) = detail {
+            text.push_str(&format!("\n{name}: {detail}"));
+        }
+    }
+    let status = match claim.verdict {
+        Verdict::Pass => TestCaseStatus::success(),
+        Verdict::Skipped => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(for_xml(&claim.summary));
+            skipped
+        }
+        Verdict::Unjudged => status(NonSuccessKind::Error, "unjudged", &text),
+        Verdict::Changed => status(NonSuccessKind::Failure, "changed", &text),
+        Verdict::Fail => status(NonSuccessKind::Failure, "fail", &text),
+    };
+    named(&claim.id, claim.section, status)
+}
+
+fn named(id: &str, section: Section, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(id, status);
+    case.set_classname(format!("meshcheck.{section}"));
+    case
+}
+
+fn status(kind: NonSuccessKind, word: &str, text: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(kind);
+    let text = for_xml(text);
+    status.set_type(word);
+    status.set_message(text.lines().next().unwrap_or_default());
+    status.set_description(text);
+    status
+}
+
+fn written(document: &quick_junit::Report) -> String {
+    // Fails only where XML's own rules are broken, and `for_xml` keeps them.
+    document.to_string().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::human::tests::sample;
+    use super::*;
+
+    #[test]
+    fn verdicts_become_what_ci_servers_know() {
+        let xml = junit(&sample());
+        assert!(xml.contains("<failure") && xml.contains("type=\"changed\""), "{xml}");
+        assert!(xml.contains("<error") && xml.contains("<skipped"), "{xml}");
+        assert!(xml.contains("&lt;script&gt;") && !xml.contains('\u{1b}'), "{xml}");
+        assert!(xml.contains("hint: kubectl"), "{xml}");
+    }
+
+    #[test]
+    fn a_run_that_died_names_every_claim_and_the_reason() {
+        let xml = died("no docker & no hope");
+        assert_eq!(xml.matches("<error").count(), CLAIMS.len());
+        assert!(xml.contains("no docker &amp; no hope"));
+    }
+}

@@ -1,0 +1,15 @@
+//! Verdicts for readers: people, scripts, CI servers. All from the same report.
+
+mod claims;
+mod emit;
+mod html;
+mod human;
+mod junit;
+mod options;
+
+pub use claims::claims;
+pub use emit::{ReportError, emit, to_stdout};
+pub use html::html;
+pub use human::{Style, human, phases};
+pub use junit::{died, junit};
+pub use options::{ColorChoice, Format, Kind, OutputOptions, ReportFile};

@@ -1,0 +1,147 @@
+//! A cluster made by hand, as a participant makes one: `check` judges it as it judges our own, at
+//! every stage of the tutorial, creates nothing there, and tells wrong calls apart.
+//!
+//! Needs docker and a bundle: `MESHCHECK_BUNDLE` names it, `cargo xtask test` sets it.
+
+mod cluster;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use cluster::{ByHand, Run, without_noise};
+use meshcheck_bundle::Bundle;
+use serde_json::Value;
+
+/// Runs `meshcheck` on a context of a kubeconfig, and gives its exit code, report and messages.
+fn check(kubeconfig: &Path, bundle: &Path, arguments: &[&str]) -> Run {
+    let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .arg("check")
+        .args(["--output", "json"])
+        .arg("--kubeconfig")
+        .arg(kubeconfig)
+        .arg("--bundle")
+        .arg(bundle)
+        .args(arguments)
+        .env_remove("KUBECONFIG")
+        .output()
+        .unwrap();
+    Run::of(&output)
+}
+
+fn verdicts(report: &Value) -> BTreeMap<String, String> {
+    report["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|claim| {
+            let text = |field: &str| claim[field].as_str().unwrap_or_default().to_owned();
+            (text("id"), text("verdict"))
+        })
+        .collect()
+}
+
+fn with(report: &Value, verdict: &str) -> Vec<String> {
+    verdicts(report).into_iter().filter(|(_, found)| found == verdict).map(|(id, _)| id).collect()
+}
+
+/// Every claim that does not hold says why, and a failure says what to type.
+fn reasons_are_given(report: &Value, stage: &str) {
+    for claim in report["claims"].as_array().unwrap() {
+        let id = &claim["id"];
+        assert!(!claim["summary"].as_str().unwrap().is_empty(), "{stage}: {id} has no summary");
+        if claim["verdict"] == "fail" {
+            assert!(claim["hint"].is_string(), "{stage}: {id} fails without a hint: {claim:#}");
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs docker, kubectl and a bundle (MESHCHECK_BUNDLE): `cargo xtask test` runs it"]
+fn a_cluster_made_by_hand_is_judged_at_every_stage() {
+    let directory = env::var_os("MESHCHECK_BUNDLE").map(PathBuf::from);
+    let directory = directory.expect("MESHCHECK_BUNDLE must name a bundle");
+    let bundle = Bundle::open(&directory).unwrap();
+    let hand = ByHand::create(&bundle);
+    let ask = |arguments: &[&str]| check(hand.kubeconfig(), &directory, arguments);
+
+    // An empty cluster: nothing holds of the mesh, and nothing is green by accident.
+    let before = hand.objects();
+    let empty = ask(&[]);
+    assert_eq!(empty.code, 1, "{empty:?}");
+    let report = empty.report();
+    reasons_are_given(&report, "empty cluster");
+    let green = with(&report, "pass");
+    let may_be_green = ["prepare::", "mesh::unlabelled_namespace_left_alone"];
+    assert!(
+        green.iter().all(|id| may_be_green.iter().any(|start| id.starts_with(start))),
+        "green on an empty cluster: {green:?}"
+    );
+    assert!(!green.contains(&"mesh::unlabelled_namespace_left_alone".to_owned()));
+    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "check changed the cluster");
+
+    // Istio, but no namespace `client`.
+    hand.install_istio(&bundle);
+    let report = ask(&[]).report();
+    reasons_are_given(&report, "no namespace");
+    assert_eq!(verdicts(&report)["install::namespace_labelled"], "fail");
+    assert_eq!(verdicts(&report)["install::istio_version"], "pass", "{report:#}");
+    assert_eq!(verdicts(&report)["mesh::two_containers_per_pod"], "fail");
+    assert!(with(&report, "pass").iter().all(|id| !id.starts_with("demo::")));
+
+    // The whole tutorial: the same verdicts as on a cluster of our own, which are all green; what
+    // needs objects of ours is left out.
+    hand.install_load_balancer(&bundle);
+    hand.install_demo();
+    hand.install_kiali(&bundle);
+    hand.wait_until_all_is_ready();
+    let before = hand.objects();
+    let whole = ask(&[]);
+    let report = whole.report();
+    reasons_are_given(&report, "whole tutorial");
+    assert_eq!(with(&report, "fail"), [""; 0], "{report:#}");
+    assert_eq!(with(&report, "changed"), [""; 0], "{report:#}");
+    assert_eq!(with(&report, "unjudged"), [""; 0], "{report:#}");
+    assert_eq!(with(&report, "skipped"), ["ingress::routes_into_mesh"], "{report:#}");
+    assert_eq!(whole.code, 0, "{whole:?}");
+    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "check changed the cluster");
+
+    // With --active all of it is judged, and what was created is gone again.
+    let active = ask(&["--active"]);
+    let report = active.report();
+    assert_eq!(active.code, 0, "{report:#}");
+    assert_eq!(with(&report, "pass").len(), meshcheck_suites::CLAIMS.len());
+    hand.wait_until_namespaces_are(&before);
+    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "--active left something");
+
+    // A context that may not read logs, and not much else: unjudged, never green.
+    let few = check(&hand.kubeconfig_with_few_rights(), &directory, &[]);
+    let report = few.report();
+    assert_eq!(verdicts(&report)["demo::client_logs_show_reply"], "unjudged", "{report:#}");
+    assert_eq!(verdicts(&report)["mesh::inbound_redirected"], "unjudged", "{report:#}");
+    assert_eq!(with(&report, "fail"), [""; 0], "no right to look is not a fault: {report:#}");
+    assert_eq!(few.code, 3, "{few:?}");
+    let summary = report["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|claim| claim["id"] == "demo::client_logs_show_reply")
+        .map(|claim| claim["summary"].as_str().unwrap().to_owned())
+        .unwrap();
+    assert!(summary.contains("pods/log") && summary.contains("forbidden"), "{summary}");
+
+    // Wrong calls on a good cluster.
+    let unknown = ask(&["--context", "no-such-context"]);
+    assert_eq!(unknown.code, 2);
+    assert!(unknown.stderr.contains("no-such-context"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains(hand.context()), "the contexts there are named");
+    let claim = ask(&["--only", "mesh::no_such_claim"]);
+    assert_eq!(claim.code, 2);
+
+    // The server is gone.
+    hand.stop();
+    let gone = ask(&[]);
+    assert_eq!(gone.code, 3, "{gone:?}");
+    assert!(gone.stdout.is_empty() && gone.stderr.contains("127.0.0.1"), "{}", gone.stderr);
+}
