@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_suites::{Claim, Evidence, Verdict};
 
-use crate::text;
+use crate::{chain, text};
 
 /// Names a file of evidence: the claims are judged on it, nothing is provisioned.
 pub const EVIDENCE_VARIABLE: &str = "MESHCHECK_EVIDENCE";
@@ -24,7 +24,8 @@ pub fn evidence() -> Result<Evidence, String> {
         return Err(reason.to_string_lossy().into_owned());
     }
     if let Some(file) = env::var_os(EVIDENCE_VARIABLE).filter(|file| !file.is_empty()) {
-        return crate::evidence_file::read(Path::new(&file)).map_err(|error| described(&error));
+        return crate::evidence_file::read(Path::new(&file))
+            .map_err(|error| format!("{}\nhint: {}", chain(&error), error.hint()));
     }
     if env::var_os("NEXTEST").is_some() {
         return Err(format!(
@@ -56,14 +57,4 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
         }
     }
     Some(lines.iter().map(|line| text::for_terminal(line)).collect::<Vec<_>>().join("\n"))
-}
-
-fn described(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }

@@ -18,15 +18,27 @@ pub mod text;
 pub mod wait;
 
 /// An error with its causes, on one line. Causes that repeat what was said already are left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+///
+/// An answer of the API server is its message alone: the client's own words repeat it with every field.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = words(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let words = cause.to_string();
+        let words = words(cause);
         if !text.contains(&words) {
             text = format!("{text}: {words}");
         }
         source = cause.source();
     }
     text
+}
+
+fn words(error: &(dyn std::error::Error + 'static)) -> String {
+    match error.downcast_ref::<kube::Error>() {
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        _ => match error.downcast_ref::<kube::core::Status>() {
+            Some(status) => status.message.clone(),
+            None => error.to_string(),
+        },
+    }
 }

@@ -7,6 +7,7 @@
 pub mod claims;
 pub mod evidence;
 pub mod hint;
+pub mod iptables;
 pub mod judgement;
 pub mod net;
 pub mod profile;

@@ -80,7 +80,7 @@ impl Failure {
         }
     }
 
-    fn of(error: &dyn Error, hint: Option<String>, code: u8) -> Self {
+    fn of(error: &(dyn Error + 'static), hint: Option<String>, code: u8) -> Self {
         Self { message: chain(error), hint, code }
     }
 }

@@ -57,7 +57,7 @@ pub(super) async fn get<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let failed = |error: &dyn std::error::Error| Missing::Failed(chain(error));
+    let failed = |error: &(dyn std::error::Error + 'static)| Missing::Failed(chain(error));
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     // Ended with this function: closing a port-forward properly would cost a second.

@@ -89,15 +89,17 @@ fn version(page: &str) -> Option<String> {
     if let Ok(info) = serde_json::from_str::<Info>(text) {
         return Some(info.version);
     }
-    // VERSION-COMMIT-STATUS: a version may have a hyphen itself, a commit is 40 hexadecimal digits.
-    let words: Vec<_> = text.split('-').collect();
-    let commit = words.iter().position(|word| {
-        *word == "unknown" || word.len() == 40 && word.bytes().all(|it| it.is_ascii_hexdigit())
-    });
-    let version = match commit {
-        Some(at) if at > 0 => words[..at].join("-"),
-        _ => text.to_owned(),
-    };
+    // VERSION-COMMIT-STATUS, and the version may have a hyphen itself.
+    let version = text
+        .rsplit_once('-')
+        .filter(|(_, status)| matches!(*status, "Clean" | "Modified" | "unknown"))
+        .and_then(|(rest, _)| rest.rsplit_once('-'))
+        .filter(|(_, commit)| {
+            *commit == "unknown"
+                || commit.len() >= 7 && commit.bytes().all(|it| it.is_ascii_hexdigit())
+        })
+        .map_or(text, |(version, _)| version)
+        .to_owned();
     let plausible =
         !version.is_empty() && version.len() < 100 && !version.contains(char::is_whitespace);
     plausible.then_some(version)
@@ -154,6 +156,8 @@ mod tests {
     #[rstest]
     #[case("1.20.3-692e556046bbd99b5e7b7ef0b5a8bbd6e4f2d94a-Clean", Some("1.20.3"))]
     #[case("1.22.0-alpha.55f12a68b4f9-unknown-unknown", Some("1.22.0-alpha.55f12a68b4f9"))]
+    #[case("1.22.0-alpha.55f12a68b4f9-55f12a68b4f9-Clean", Some("1.22.0-alpha.55f12a68b4f9"))]
+    #[case("1.21-dev", Some("1.21-dev"))]
     #[case("1.20.3\n", Some("1.20.3"))]
     #[case(r#"{"version":"1.24.0","revision":"x"}"#, Some("1.24.0"))]
     #[case("", None)]

@@ -1,0 +1,162 @@
+//! What the init container is told: the arguments of `istio-iptables`.
+
+use std::collections::BTreeSet;
+
+/// The arguments, with the defaults where one is not given.
+/// Source of names and defaults: `istio-iptables --help` of Istio 1.20.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InitArguments {
+    /// `-p`: the port to which outbound traffic is redirected.
+    pub outbound_port: String,
+    /// `-z`: the port to which inbound traffic is redirected.
+    pub inbound_port: String,
+    /// `-u`: the users whose traffic is the proxy's own.
+    pub proxy_uid: String,
+    /// `-g`: the groups whose traffic is the proxy's own.
+    pub proxy_gid: String,
+    /// `-m`: `REDIRECT` or `TPROXY`.
+    pub mode: String,
+    /// `-i`: the ranges to which outbound traffic is redirected; `*` is all.
+    pub outbound_ranges: String,
+    /// `-x`: the ranges that are left out.
+    pub outbound_ranges_excluded: BTreeSet<String>,
+    /// `-b`: the ports on which inbound traffic is redirected; `*` is all.
+    pub inbound_ports: String,
+    /// `-d`: the ports that are left out.
+    pub inbound_ports_excluded: BTreeSet<String>,
+    /// `-q`: ports to which outbound traffic is redirected whatever the range.
+    pub outbound_ports: BTreeSet<String>,
+    /// `-o`: the ports that are left out.
+    pub outbound_ports_excluded: BTreeSet<String>,
+    /// `-c`: the interfaces that are left out.
+    pub interfaces_excluded: BTreeSet<String>,
+    /// Everything else, as it is written.
+    pub others: Vec<String>,
+}
+
+impl Default for InitArguments {
+    fn default() -> Self {
+        Self {
+            outbound_port: "15001".into(),
+            inbound_port: "15006".into(),
+            proxy_uid: String::new(),
+            proxy_gid: String::new(),
+            mode: String::new(),
+            outbound_ranges: String::new(),
+            outbound_ranges_excluded: BTreeSet::new(),
+            inbound_ports: String::new(),
+            inbound_ports_excluded: BTreeSet::new(),
+            outbound_ports: BTreeSet::new(),
+            outbound_ports_excluded: BTreeSet::new(),
+            interfaces_excluded: BTreeSet::new(),
+            others: Vec::new(),
+        }
+    }
+}
+
+/// Reads the arguments of the init container, with or without the word `istio-iptables` in front.
+pub fn arguments(words: &[String]) -> InitArguments {
+    let mut read = InitArguments::default();
+    let mut words = words.iter().map(String::as_str).peekable();
+    if words.peek() == Some(&"istio-iptables") {
+        words.next();
+    }
+    while let Some(word) = words.next() {
+        let (name, glued) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => (name, Some(value)),
+            _ => (word, None),
+        };
+        let set = |value: &str| -> BTreeSet<String> {
+            value.split(',').map(str::trim).filter(|it| !it.is_empty()).map(Into::into).collect()
+        };
+        let mut known = true;
+        let mut take = |value: &str| match name {
+            "-p" | "--envoy-port" => read.outbound_port = value.into(),
+            "-z" | "--inbound-capture-port" => read.inbound_port = value.into(),
+            "-u" | "--proxy-uid" => read.proxy_uid = value.into(),
+            "-g" | "--proxy-gid" => read.proxy_gid = value.into(),
+            "-m" | "--istio-inbound-interception-mode" => read.mode = value.into(),
+            "-i" | "--istio-service-cidr" => read.outbound_ranges = value.into(),
+            "-x" | "--istio-service-exclusion-cidr" => read.outbound_ranges_excluded = set(value),
+            "-b" | "--istio-inbound-ports" => read.inbound_ports = value.into(),
+            "-d" | "--istio-local-exclude-ports" => read.inbound_ports_excluded = set(value),
+            "-q" | "--istio-outbound-ports" => read.outbound_ports = set(value),
+            "-o" | "--istio-local-outbound-ports-exclude" => {
+                read.outbound_ports_excluded = set(value);
+            }
+            "-c" | "--istio-exclude-interfaces" => read.interfaces_excluded = set(value),
+            _ => known = false,
+        };
+        match glued {
+            Some(value) => take(value),
+            // What is not known may have no value: it is looked at by itself.
+            None if !KNOWN.contains(&name) => known = false,
+            None => take(words.next().unwrap_or_default()),
+        }
+        if !known {
+            read.others.push(word.to_owned());
+        }
+    }
+    read
+}
+
+/// The options that have a value.
+const KNOWN: [&str; 24] = [
+    "-p",
+    "--envoy-port",
+    "-z",
+    "--inbound-capture-port",
+    "-u",
+    "--proxy-uid",
+    "-g",
+    "--proxy-gid",
+    "-m",
+    "--istio-inbound-interception-mode",
+    "-i",
+    "--istio-service-cidr",
+    "-x",
+    "--istio-service-exclusion-cidr",
+    "-b",
+    "--istio-inbound-ports",
+    "-d",
+    "--istio-local-exclude-ports",
+    "-q",
+    "--istio-outbound-ports",
+    "-o",
+    "--istio-local-outbound-ports-exclude",
+    "-c",
+    "--istio-exclude-interfaces",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split(' ').map(|word| word.trim_matches('"').to_owned()).collect()
+    }
+
+    #[test]
+    fn short_and_long_forms_mean_the_same() {
+        let short = words(
+            "istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x \"\" -b * -d 15090,15021,15020 -o 80",
+        );
+        let long = words(
+            "--envoy-port=15001 --inbound-capture-port=15006 --proxy-uid 1337 \
+             --istio-inbound-interception-mode=REDIRECT --istio-service-cidr=* \
+             --istio-service-exclusion-cidr= --istio-inbound-ports * \
+             --istio-local-exclude-ports=15020,15021,15090 --istio-local-outbound-ports-exclude=80",
+        );
+        let (short, long) = (arguments(&short), arguments(&long));
+        assert_eq!(short, long);
+        assert!(short.outbound_ports_excluded.contains("80"));
+        assert!(short.outbound_ranges_excluded.is_empty());
+    }
+
+    #[test]
+    fn what_is_not_known_is_kept() {
+        let read =
+            arguments(&words("istio-iptables -p 15001 --log_output_level=default:info -n -x"));
+        assert_eq!(read.others, ["--log_output_level=default:info", "-n"]);
+    }
+}

@@ -1,0 +1,178 @@
+//! Whether two sets of rules mean the same, however they are written.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::rules::{Chain, Policy, RuleSet, Table, Target};
+
+/// One thing in which two sets of rules differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Difference {
+    /// A rule that the first has and the second has not.
+    Missing {
+        /// Table and chain: `nat/ISTIO_INBOUND`.
+        chain: String,
+        /// The rule.
+        rule: String,
+    },
+    /// A rule that the second has and the first has not.
+    Extra {
+        /// Table and chain.
+        chain: String,
+        /// The rule.
+        rule: String,
+    },
+    /// The same rules in another order.
+    Order {
+        /// Table and chain.
+        chain: String,
+    },
+    /// Another policy.
+    Policy {
+        /// Table and chain.
+        chain: String,
+    },
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing { chain, rule } => write!(f, "{chain} lacks `{rule}`"),
+            Self::Extra { chain, rule } => write!(f, "{chain} also has `{rule}`"),
+            Self::Order { chain } => write!(f, "{chain} has its rules in another order"),
+            Self::Policy { chain } => write!(f, "{chain} has another policy"),
+        }
+    }
+}
+
+/// In what the second set differs from the first. Counters, comments, the order of chains and of
+/// conditions, and chains that hold nothing and that nothing leads to, are no difference.
+pub fn differences(first: &RuleSet, second: &RuleSet) -> Vec<Difference> {
+    let mut found = Vec::new();
+    for (table, chain) in names(first).union(&names(second)) {
+        let place = format!("{table}/{chain}");
+        let chain = |rules: &RuleSet| {
+            rules.table(table).and_then(|table| table.chain(chain)).cloned().unwrap_or_default()
+        };
+        let (one, other) = (chain(first), chain(second));
+        if dropped(&one) != dropped(&other) {
+            found.push(Difference::Policy { chain: place.clone() });
+        }
+        let normal =
+            |chain: &Chain| chain.rules.iter().map(super::Rule::normal).collect::<Vec<_>>();
+        let (one, other) = (normal(&one), normal(&other));
+        if one == other {
+            continue;
+        }
+        let missing = left_over(&one, &other);
+        let extra = left_over(&other, &one);
+        if missing.is_empty() && extra.is_empty() {
+            found.push(Difference::Order { chain: place });
+            continue;
+        }
+        let named = |rule| Difference::Missing { chain: place.clone(), rule };
+        found.extend(missing.into_iter().map(named));
+        let named = |rule| Difference::Extra { chain: place.clone(), rule };
+        found.extend(extra.into_iter().map(named));
+    }
+    found
+}
+
+fn dropped(chain: &Chain) -> bool {
+    chain.policy == Some(Policy::Drop)
+}
+
+/// The chains that matter: with rules, with a policy that drops, or led to.
+fn names(rules: &RuleSet) -> BTreeSet<(String, String)> {
+    let matters = |table: &Table, chain: &Chain| {
+        !chain.rules.is_empty() || dropped(chain) || led_to(table, &chain.name)
+    };
+    let tables = rules.tables.iter();
+    tables
+        .flat_map(|table| table.chains.iter().map(move |chain| (table, chain)))
+        .filter(|(table, chain)| matters(table, chain))
+        .map(|(table, chain)| (table.name.clone(), chain.name.clone()))
+        .collect()
+}
+
+fn led_to(table: &Table, name: &str) -> bool {
+    table
+        .chains
+        .iter()
+        .flat_map(|chain| &chain.rules)
+        .any(|rule| matches!(&rule.target, Some(Target::Jump(to) | Target::Goto(to)) if to == name))
+}
+
+/// What the first list has more often than the second.
+fn left_over(one: &[String], other: &[String]) -> Vec<String> {
+    let mut other: Vec<_> = other.iter().collect();
+    let mut left = Vec::new();
+    for rule in one {
+        match other.iter().position(|known| *known == rule) {
+            Some(at) => {
+                other.swap_remove(at);
+            }
+            None => left.push(rule.clone()),
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{parse, rules_in_log};
+    use super::*;
+    use rstest::rstest;
+
+    const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
+    const LIVE: &str =
+        include_str!("../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
+
+    #[test]
+    fn the_real_log_and_the_real_rules_agree() {
+        let logged = rules_in_log(LOG).unwrap().rules;
+        assert_eq!(differences(&logged, &parse(LIVE).unwrap()), []);
+    }
+
+    #[rstest]
+    // What is no difference.
+    #[case(":KUBE-IPTABLES-HINT - [0:0]\n-A PREROUTING", "-A PREROUTING", "")]
+    #[case("[7:99] -A OUTPUT -p tcp -j ISTIO_OUTPUT", "-A OUTPUT -p tcp -j ISTIO_OUTPUT", "")]
+    #[case("-A OUTPUT -j ISTIO_OUTPUT -p tcp", "-A OUTPUT -p tcp -j ISTIO_OUTPUT", "")]
+    // What is one.
+    #[case("", "-A OUTPUT -p tcp -j ISTIO_OUTPUT\n", "nat/OUTPUT lacks")]
+    #[case(
+        "-A ISTIO_OUTPUT -p tcp --dport 80 -j RETURN\n-A ISTIO_OUTPUT -j ISTIO_REDIRECT",
+        "-A ISTIO_OUTPUT -j ISTIO_REDIRECT",
+        "nat/ISTIO_OUTPUT also has"
+    )]
+    #[case(":OUTPUT DROP", ":OUTPUT ACCEPT", "another policy")]
+    fn changes_are_told(#[case] new: &str, #[case] old: &str, #[case] words: &str) {
+        assert!(LIVE.contains(old), "{old}");
+        let changed = parse(&LIVE.replacen(old, new, 1)).unwrap();
+        let found = differences(&parse(LIVE).unwrap(), &changed);
+        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        if words.is_empty() {
+            assert!(told.is_empty(), "{told:?}");
+        } else {
+            assert!(told.iter().any(|it| it.contains(words)), "{told:?}");
+        }
+    }
+
+    #[test]
+    fn another_order_is_a_difference() {
+        let rules = |first: &str, second: &str| {
+            parse(&format!("*nat\n:OUTPUT ACCEPT\n-A OUTPUT {first}\n-A OUTPUT {second}\nCOMMIT\n"))
+                .unwrap()
+        };
+        let (one, other) = ("-p tcp -j RETURN", "-p udp -j RETURN");
+        let found = differences(&rules(one, other), &rules(other, one));
+        assert_eq!(found, [Difference::Order { chain: "nat/OUTPUT".into() }]);
+    }
+
+    #[test]
+    fn flushed_rules_differ() {
+        let flushed = parse("*nat\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n").unwrap();
+        assert!(differences(&parse(LIVE).unwrap(), &flushed).len() > 10);
+    }
+}

@@ -1,0 +1,28 @@
+//! iptables rules, parsed and walked as the kernel would: where does a packet end?
+//!
+//! ```text
+//! istio-init's log ─► log ─► parse ─► RuleSet ─► walk ─► Outcome and trail
+//!                                            └─► classes ─► every port's outcome
+//!                                            └─► compare ─► differences
+//! ```
+//!
+//! A match or target that is not known is kept as it is written. Where it could decide, the walk ends
+//! unjudged with that rule; it is never guessed.
+
+mod arguments;
+mod classes;
+mod compare;
+mod log;
+mod parse;
+mod rules;
+mod walk;
+
+pub use arguments::{InitArguments, arguments};
+pub use classes::{PortSet, address_classes, owner_classes, port_outcomes};
+pub use compare::{Difference, differences};
+pub use log::{LogError, LoggedRules, Printed, rules_in_log};
+pub use parse::{ParseError, parse};
+pub use rules::{
+    AddressKind, Chain, Match, Network, Policy, Protocol, Rule, RuleSet, Side, Table, Target,
+};
+pub use walk::{Hook, Outcome, Packet, Step, Walk, walk};
