@@ -509,7 +509,7 @@ pub(super) mod tests {
         #[test]
         fn every_walk_ends(
             rules in proptest::collection::vec(
-                "-A (OUTPUT|A|B) (-p tcp|-o lo|! -o lo|-m x)? ?-[jg] (A|B|RETURN|ACCEPT|LOG|X)", 0..30)
+                "-A (OUTPUT|A|B) (-p tcp |-o lo |! -o lo |-m x )?-[jg] (A|B|RETURN|ACCEPT|LOG|X)", 0..30)
         ) {
             let rules = parse(&nat(&rules.join("\n"))).unwrap();
             let walk = walk(&rules, &outbound(1, 80));

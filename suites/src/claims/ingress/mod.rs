@@ -1,0 +1,46 @@
+//! Judges of the section *ingress*: the way in from outside.
+
+mod route;
+mod service;
+#[cfg(test)]
+mod tests;
+
+pub(super) use route::{address_answers, routes_into_mesh};
+pub(super) use service::{external_address, service_is_load_balancer};
+
+use super::words::seen;
+use crate::evidence::{Evidence, Service};
+use crate::judgement::Judgement;
+
+/// The gateway's service.
+fn gateway(evidence: &Evidence) -> Result<&Service, Judgement> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let name = &evidence.expectations.gateway;
+    let object = object(evidence);
+    let install = || {
+        let command = evidence.istioctl(&["install", "--set", "profile=default", "-y"]);
+        format!("`{command}` installs it")
+    };
+    let what = format!("the services of namespace {namespace}");
+    let services = seen(&evidence.install.services, &what, &object, install)?;
+    services.iter().find(|service| service.name == *name).ok_or_else(|| {
+        let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+        Judgement::fail(format!("there is no service {name} in namespace {namespace}"))
+            .expected(format!("a service {name}"))
+            .observed(super::words::list(&names))
+            .object(object)
+            .hint(install())
+    })
+}
+
+fn object(evidence: &Evidence) -> String {
+    let expectations = &evidence.expectations;
+    format!("service {}/{}", expectations.istio_namespace, expectations.gateway)
+}
+
+/// What shows the gateway's service.
+fn show(evidence: &Evidence) -> String {
+    let expectations = &evidence.expectations;
+    let (namespace, name) = (&expectations.istio_namespace, &expectations.gateway);
+    evidence.kubectl(&["-n", namespace, "get", "service", name, "-o", "wide"])
+}

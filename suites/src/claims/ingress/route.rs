@@ -1,0 +1,102 @@
+//! What the gateway answers from outside of the mesh.
+
+use super::super::parts::all_hold;
+use super::super::words::{excerpt, seen};
+use super::{object, show};
+use crate::evidence::{Evidence, HttpAnswer, Observation};
+use crate::judgement::{Judged, Judgement};
+
+fn pods(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", "istio=ingressgateway"];
+    format!(
+        "`{}` shows the gateway's pods; `{}` its address",
+        evidence.kubectl(&arguments),
+        show(evidence)
+    )
+}
+
+pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
+    let answer = seen(&evidence.ingress.health, "the gateway's health", &object(evidence), || {
+        pods(evidence)
+    })?;
+    if answer.status != 200 {
+        return Err(Judgement::fail(format!(
+            "{} is not ready: {}",
+            evidence.expectations.gateway, answer.status
+        ))
+        .expected(format!("{}: 200", answer.request))
+        .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+        .object(object(evidence))
+        .hint(pods(evidence)));
+    }
+    Ok(Judgement::pass(format!("{} from {}: 200", answer.request, answer.vantage)))
+}
+
+pub(in super::super) fn routes_into_mesh(evidence: &Evidence) -> Judged {
+    let route =
+        seen(&evidence.ingress.route, "a route of our own", &object(evidence), || pods(evidence))?;
+    let removed = match &route.removed {
+        Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
+        Observation::Seen { value: false } => {
+            let command = evidence.kubectl(&["delete", "namespace", &route.namespace]);
+            Err(Judgement::unjudged(format!(
+                "the objects of the probe in namespace {} are still there",
+                route.namespace
+            ))
+            .hint(format!("`{command}` removes them")))
+        }
+        other => Err(Judgement::unjudged(format!(
+            "whether the probe's objects are gone is not known: {}",
+            other.reason().unwrap_or_default()
+        ))),
+    };
+    all_hold([
+        routed(evidence, &route.routed, &route.host),
+        unknown(evidence, &route.unknown_host),
+        removed,
+    ])?;
+    Ok(Judgement::pass(format!("host {}: the backend's reply; an unknown host: 404", route.host)))
+}
+
+fn answer<'e>(
+    evidence: &Evidence,
+    observation: &'e Observation<HttpAnswer>,
+    what: &str,
+) -> Result<&'e HttpAnswer, Judgement> {
+    seen(observation, what, &object(evidence), || pods(evidence))
+}
+
+fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str) -> Judged {
+    let answer = answer(evidence, observation, "the answer for a host that is routed")?;
+    let body = answer.body.strip_suffix('\n').unwrap_or(&answer.body);
+    if answer.status == 200 && body == evidence.expectations.reply && !answer.body_cut {
+        return Ok(Judgement::pass(String::new()));
+    }
+    let hint = evidence.istioctl(&["proxy-status"]);
+    Err(Judgement::fail(format!("the gateway does not lead host {host} to the backend"))
+        .expected(format!("200 `{}`", evidence.expectations.reply))
+        .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+        .object(object(evidence))
+        .hint(format!("`{hint}` shows whether the gateway has its routes")))
+}
+
+fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
+    let answer = answer(evidence, observation, "the answer for a host that nobody routes")?;
+    if answer.status == 404 {
+        return Ok(Judgement::pass(String::new()));
+    }
+    let command = evidence.kubectl(&[
+        "get",
+        "gateways.networking.istio.io,virtualservices.networking.istio.io",
+        "-A",
+    ]);
+    Err(Judgement::fail(format!(
+        "the gateway answers {} for a host that nobody routes",
+        answer.status
+    ))
+    .expected("404")
+    .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+    .object(object(evidence))
+    .hint(format!("`{command}` shows who routes every host")))
+}

@@ -1,0 +1,150 @@
+//! Judges of the section *kiali*: the console.
+
+mod pages;
+#[cfg(test)]
+mod tests;
+
+pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_web_root};
+
+use super::parts::all_hold;
+use super::words::{availability, list, rollout_trouble, seen};
+use crate::evidence::{Evidence, Expectations};
+use crate::judgement::{Judged, Judgement};
+use crate::profile;
+
+/// The name of Kiali's deployment and service.
+const NAME: &str = "kiali";
+/// The port of Kiali's service.
+const PORT: u16 = 20001;
+
+fn object(evidence: &Evidence, kind: &str) -> String {
+    format!("{kind} {}/{NAME}", evidence.expectations.istio_namespace)
+}
+
+fn install() -> &'static str {
+    "samples/addons/kiali.yaml"
+}
+
+/// What installs Kiali.
+fn apply(evidence: &Evidence) -> String {
+    let command = evidence.kubectl(&["apply", "-f", install()]);
+    format!("`{command}`, in the directory of the release, installs it")
+}
+
+/// What shows how Kiali's pods are.
+fn show(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let command = evidence.kubectl(&["-n", namespace, "get", "pods", "-l", "app=kiali"]);
+    format!("`{command}` shows its pods")
+}
+
+pub(super) fn running(evidence: &Evidence) -> Judged {
+    let words = all_hold([deployment(evidence), service(evidence)])?;
+    Ok(Judgement::pass(words.join(", ")))
+}
+
+fn deployment(evidence: &Evidence) -> Judged {
+    let object = object(evidence, "deployment");
+    let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
+    let what = format!("the deployments of namespace {istio_namespace}");
+    let all = seen(&evidence.install.deployments, &what, &object, || apply(evidence))?;
+    let expected = "available, with the image of the release's manifest";
+    let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
+        let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
+        return Err(Judgement::fail("Kiali is not installed")
+            .expected(expected)
+            .observed(list(&names))
+            .object(object)
+            .hint(apply(evidence)));
+    };
+    if let Some(trouble) = rollout_trouble(kiali) {
+        let hint = if kiali.replicas == 0 {
+            let name = format!("deployment/{NAME}");
+            let arguments = ["-n", istio_namespace, "scale", &name, "--replicas=1"];
+            format!("`{}` starts it again", evidence.kubectl(&arguments))
+        } else {
+            show(evidence)
+        };
+        return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
+            .expected(expected)
+            .observed(availability(kiali))
+            .object(object)
+            .hint(hint));
+    }
+    let image = kiali
+        .containers
+        .iter()
+        .find(|container| container.name == NAME)
+        .or(kiali.containers.first())
+        .map(|container| container.image.as_str())
+        .unwrap_or_default();
+    let known = profile::of(istio_version).and_then(|profile| profile.kiali_image);
+    let Some(wanted) = kiali_image.as_deref().or(known) else {
+        return Err(Judgement::unjudged(format!(
+            "Kiali is available, but which image the addon of Istio {istio_version} has is not known here"
+        )));
+    };
+    if !same_image(image, wanted) {
+        return Err(Judgement::fail(format!(
+            "Kiali's image is {image}, not that of the release's manifest"
+        ))
+        .expected(wanted)
+        .observed(image)
+        .object(object)
+        .hint(apply(evidence)));
+    }
+    Ok(Judgement::pass(format!("{}, {image}", availability(kiali))))
+}
+
+fn service(evidence: &Evidence) -> Judged {
+    let object = object(evidence, "service");
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the services of namespace {namespace}");
+    let all = seen(&evidence.install.services, &what, &object, || apply(evidence))?;
+    let expected = format!("a service with port {PORT}");
+    let found = all.iter().find(|service| service.name == NAME);
+    let ports: Vec<_> =
+        found.iter().flat_map(|it| &it.ports).map(|port| port.port.to_string()).collect();
+    if found.is_some_and(|service| service.ports.iter().any(|port| port.port == PORT)) {
+        return Ok(Judgement::pass(format!("port {PORT}")));
+    }
+    let summary = if found.is_some() {
+        format!("Kiali's service has no port {PORT}")
+    } else {
+        "Kiali has no service".to_owned()
+    };
+    Err(Judgement::fail(summary)
+        .expected(expected)
+        .observed(if found.is_some() {
+            format!("ports {}", list(&ports))
+        } else {
+            "no service".into()
+        })
+        .object(object)
+        .hint(apply(evidence)))
+}
+
+/// Whether two references name the same image: the last two words of the repository (a mirror has a host
+/// of its own), and the tag as far as both say it: `v1.76` is any `v1.76.x`.
+fn same_image(one: &str, other: &str) -> bool {
+    let parts = |image: &str| {
+        let image = image.split('@').next().unwrap_or(image);
+        let (repository, tag) = match image.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+            _ => (image, ""),
+        };
+        let name: Vec<_> = repository.rsplit('/').take(2).map(str::to_owned).collect();
+        (name, tag.trim_start_matches('v').to_owned())
+    };
+    let ((one_name, one_tag), (other_name, other_tag)) = (parts(one), parts(other));
+    one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
+}
+
+/// Whether two versions agree as far as both go, and both go as far as the minor version.
+fn same_version(one: &str, other: &str) -> bool {
+    let words = |version: &str| {
+        version.trim_start_matches('v').split('.').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (one, other) = (words(one), words(other));
+    one.len() >= 2 && other.len() >= 2 && one.iter().zip(&other).all(|(one, other)| one == other)
+}

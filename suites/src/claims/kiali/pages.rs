@@ -1,0 +1,158 @@
+//! Kiali's pages: the redirect, the exposed port, the console, the API.
+
+use super::super::parts::all_hold;
+use super::super::words::{excerpt, seen};
+use super::{NAME, PORT, object, same_version, show};
+use crate::evidence::{Evidence, HttpAnswer, Observation};
+use crate::judgement::{Judged, Judgement};
+
+/// Kiali's web root in the addon's manifest.
+const ROOT: &str = "/kiali/";
+/// The body of the redirect, as Go's standard library writes it.
+const BODY: &str = r#"<a href="/kiali/">Found</a>."#;
+
+fn answer<'e>(
+    evidence: &Evidence,
+    observation: &'e Observation<HttpAnswer>,
+    what: &str,
+) -> Result<&'e HttpAnswer, Judgement> {
+    seen(observation, what, &object(evidence, "deployment"), || show(evidence))
+}
+
+fn told(answer: &HttpAnswer) -> String {
+    let location = answer.headers.get("location").map(|it| format!(", Location: {}", excerpt(it)));
+    format!("{}{}, {}", answer.status, location.unwrap_or_default(), excerpt(&answer.body))
+}
+
+/// Whether an answer is the redirect to the web root; what is wrong where it is not.
+fn is_redirect(answer: &HttpAnswer) -> Result<(), &'static str> {
+    if answer.status != 302 {
+        return Err("another status");
+    }
+    let location = answer.headers.get("location").map(String::as_str).unwrap_or_default();
+    // Some put the host in front.
+    let path = location
+        .split_once("://")
+        .map_or(location, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
+    if path != ROOT {
+        return Err("another root");
+    }
+    if answer.body.trim() != BODY || answer.body_cut {
+        return Err("another body");
+    }
+    Ok(())
+}
+
+fn config(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
+    format!("`{command}` shows its settings: server.web_root is /kiali there")
+}
+
+fn wrong(evidence: &Evidence, summary: String, answer: &HttpAnswer) -> Judgement {
+    Judgement::fail(summary)
+        .expected(format!("302, Location: {ROOT}, {BODY}"))
+        .observed(told(answer))
+        .object(object(evidence, "deployment"))
+        .hint(config(evidence))
+}
+
+pub(in super::super) fn redirects_to_web_root(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.root, "Kiali's answer to /")?;
+    is_redirect(answer).map_err(|why| {
+        wrong(evidence, format!("Kiali does not redirect / to {ROOT}: {why}"), answer)
+    })?;
+    Ok(Judgement::pass(format!("302 to {ROOT}, through {}", answer.vantage)))
+}
+
+pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.exposed, "Kiali on its exposed port")?;
+    let html = answer.headers.get("content-type").is_some_and(|it| it.starts_with("text/html"));
+    // A URL that the caller named may be that of the console itself.
+    let console = answer.status == 200 && html && answer.request.contains(ROOT);
+    if is_redirect(answer).is_ok() || console {
+        return Ok(Judgement::pass(format!(
+            "{} through {}: {}",
+            answer.request, answer.vantage, answer.status
+        )));
+    }
+    let namespace = &evidence.expectations.istio_namespace;
+    let service = format!("service/{NAME}");
+    let ports = format!("{PORT}:{PORT}");
+    let command = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
+    Err(wrong(evidence, "Kiali does not answer as it should on the exposed port".into(), answer)
+        .hint(format!(
+            "`{command}`, and in front of it `socat TCP-LISTEN:30001,fork TCP:127.0.0.1:{PORT}`"
+        )))
+}
+
+pub(in super::super) fn console_served(evidence: &Evidence) -> Judged {
+    let words = all_hold([console(evidence), api(evidence)])?;
+    Ok(Judgement::pass(words.join(", ")))
+}
+
+fn console(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.console, "Kiali's console")?;
+    let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or_default();
+    if answer.status == 200 && kind.starts_with("text/html") {
+        return Ok(Judgement::pass(format!("{ROOT}: 200 HTML")));
+    }
+    Err(Judgement::fail(format!("Kiali does not serve its console: {}", answer.status))
+        .expected("200 text/html")
+        .observed(format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body)))
+        .object(object(evidence, "deployment"))
+        .hint(show(evidence)))
+}
+
+fn api(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API")?;
+    let fail = |summary: String| {
+        Judgement::fail(summary)
+            .expected("200, JSON with the version of Kiali")
+            .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+            .object(object(evidence, "deployment"))
+            .hint(show(evidence))
+    };
+    if answer.status != 200 {
+        return Err(fail(format!("Kiali's API answers {}", answer.status)));
+    }
+    let Some(version) = version(&answer.body) else {
+        return Err(fail("Kiali's API does not report a version".into()));
+    };
+    // The image says what the version must be, where it says one.
+    let image = evidence
+        .install
+        .deployments
+        .value()
+        .and_then(|all| all.iter().find(|deployment| deployment.name == NAME))
+        .and_then(|kiali| kiali.containers.first())
+        .and_then(|container| container.image.rsplit_once(':'))
+        .map(|(_, tag)| tag)
+        .filter(|tag| tag.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
+    if let Some(tag) = image
+        && !same_version(tag, &version)
+    {
+        return Err(fail(format!(
+            "Kiali's API reports {}, and its image is {tag}",
+            excerpt(&version)
+        )));
+    }
+    Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
+}
+
+/// The version in the API's answer; its beginning is enough.
+fn version(body: &str) -> Option<String> {
+    let value: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let found = match &value {
+        Some(value) => value["status"]["Kiali version"].as_str().map(str::to_owned),
+        None => None,
+    };
+    found.filter(|version| {
+        version
+            .trim_start_matches('v')
+            .split('.')
+            .filter(|part| part.parse::<u64>().is_ok())
+            .count()
+            >= 2
+    })
+}

@@ -1,0 +1,183 @@
+//! Where pods get a sidecar, and what its init container is told.
+
+use std::collections::BTreeSet;
+
+use super::super::parts::all_hold;
+use super::super::words::{count, list, pod_object, seen, workload};
+use super::{
+    INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, SIDECAR, VALIDATION, injected,
+};
+use crate::evidence::{DryRun, Evidence, Pod};
+use crate::iptables::{InitArguments, arguments};
+use crate::judgement::{Judged, Judgement};
+
+pub(in super::super) fn unlabelled_namespace_left_alone(evidence: &Evidence) -> Judged {
+    let words = all_hold([outside(evidence), inside(evidence)])?;
+    Ok(Judgement::pass(words.join("; ")))
+}
+
+fn has_sidecar(run: &DryRun) -> bool {
+    run.containers.iter().chain(&run.init_containers).any(|container| container.name == SIDECAR)
+}
+
+fn names(run: &DryRun) -> String {
+    list(&run.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>())
+}
+
+fn webhooks(evidence: &Evidence) -> String {
+    let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations"]);
+    format!("`{command}` shows who injects; their namespace selectors decide where")
+}
+
+fn outside(evidence: &Evidence) -> Judged {
+    let what = "a pod in a namespace without labels";
+    let run = seen(&evidence.mesh.dry_run_unlabelled, what, "namespace", || webhooks(evidence))?;
+    if has_sidecar(run) {
+        return Err(Judgement::fail(format!(
+            "a pod in namespace {}, which is not labelled, would get a sidecar",
+            run.namespace
+        ))
+        .expected("no sidecar")
+        .observed(names(run))
+        .object(format!("namespace {}", run.namespace))
+        .hint(webhooks(evidence)));
+    }
+    Ok(Judgement::pass(format!("none in {}", run.namespace)))
+}
+
+fn inside(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.namespace;
+    let what = format!("a pod in namespace {namespace}");
+    let object = format!("namespace {namespace}");
+    let label = || {
+        let arguments = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
+        format!("`{}` labels it", evidence.kubectl(&arguments))
+    };
+    let run = seen(&evidence.mesh.dry_run_labelled, &what, &object, label)?;
+    if !has_sidecar(run) {
+        return Err(Judgement::fail(format!(
+            "a pod in namespace {} would get no sidecar",
+            run.namespace
+        ))
+        .expected(format!("a container {SIDECAR}"))
+        .observed(names(run))
+        .object(object)
+        .hint(label()));
+    }
+    Ok(Judgement::pass(format!("a sidecar in {}", run.namespace)))
+}
+
+pub(in super::super) fn init_arguments(evidence: &Evidence) -> Judged {
+    let pods = injected(evidence)?;
+    let number = pods.len();
+    let parts: Vec<_> = pods.into_iter().map(|pod| told(evidence, pod)).collect();
+    all_hold(parts)?;
+    Ok(Judgement::pass(format!(
+        "{}: all traffic, outbound to {OUTBOUND_PORT}, inbound to {INBOUND_PORT} except the \
+         sidecar's own ports",
+        count(number, "pod")
+    )))
+}
+
+fn told(evidence: &Evidence, pod: &Pod) -> Judged {
+    let Some(init) = pod.init_containers.iter().find(|container| container.name == INIT) else {
+        return Err(no_init(evidence, pod));
+    };
+    // Older forms have the program in the command.
+    let words: Vec<_> = init
+        .command
+        .iter()
+        .chain(&init.args)
+        .filter(|word| !word.ends_with("pilot-agent"))
+        .cloned()
+        .collect();
+    let wrong = wrong(&arguments(&words));
+    if wrong.is_empty() {
+        return Ok(Judgement::pass(String::new()));
+    }
+    Err(Judgement::fail(format!("{}'s {INIT} is told otherwise: {}", pod.name, list(&wrong)))
+        .expected(expected())
+        .observed(words.join(" "))
+        .object(pod_object(pod))
+        .hint(change(evidence, pod)))
+}
+
+fn expected() -> String {
+    let ports: Vec<_> = OWN_PORTS.iter().map(ToString::to_string).collect();
+    format!(
+        "-p {OUTBOUND_PORT} -z {INBOUND_PORT} -u {PROXY_ID} -m REDIRECT -i '*' -x '' -b '*' -d {}",
+        ports.join(",")
+    )
+}
+
+/// What an init container is told that the tutorial does not show.
+fn wrong(read: &InitArguments) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut differs = |what: &str, found: &str, wanted: &str| {
+        if found != wanted {
+            let found = if found.is_empty() { "not said" } else { found };
+            wrong.push(format!("{what} {found}, not {wanted}"));
+        }
+    };
+    differs("the outbound port is", &read.outbound_port, &OUTBOUND_PORT.to_string());
+    differs("the inbound port is", &read.inbound_port, &INBOUND_PORT.to_string());
+    differs("the proxy's user is", &read.proxy_uid, &PROXY_ID.to_string());
+    differs("the mode is", &read.mode, "REDIRECT");
+    differs("outbound ranges are", &read.outbound_ranges, "*");
+    differs("inbound ports are", &read.inbound_ports, "*");
+    let own: BTreeSet<_> = OWN_PORTS.iter().map(ToString::to_string).collect();
+    let excluded = &read.inbound_ports_excluded;
+    let more: Vec<_> = excluded.difference(&own).cloned().collect();
+    let fewer: Vec<_> = own.difference(excluded).cloned().collect();
+    let mut left_out = |what: &str, which: &[String]| {
+        if !which.is_empty() {
+            wrong.push(format!("{what} {}", list(which)));
+        }
+    };
+    left_out("it leaves out inbound port", &more);
+    left_out("it does not leave out the sidecar's own port", &fewer);
+    let all = |set: &BTreeSet<String>| set.iter().cloned().collect::<Vec<_>>();
+    left_out("it leaves out outbound port", &all(&read.outbound_ports_excluded));
+    left_out("it leaves out outbound range", &all(&read.outbound_ranges_excluded));
+    left_out("it leaves out interface", &all(&read.interfaces_excluded));
+    wrong
+}
+
+/// Which annotation of the pod is behind it, and how to take it away.
+pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
+    let ours = |key: &&String| {
+        key.starts_with("traffic.sidecar.istio.io/") || key.ends_with("/interceptionMode")
+    };
+    let annotations: Vec<_> = pod.annotations.keys().filter(ours).map(String::as_str).collect();
+    let Some(workload) = workload(pod) else {
+        return super::renew(evidence, pod);
+    };
+    if annotations.is_empty() {
+        let arguments =
+            ["-n", "istio-system", "get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
+        return format!(
+            "no annotation of the pod asks for it: `{}` shows what injection adds",
+            evidence.kubectl(&arguments)
+        );
+    }
+    let command = evidence.kubectl(&["-n", &pod.namespace, "edit", &workload]);
+    format!("`{command}`, and take out of its template: {}", list(&annotations))
+}
+
+fn no_init(evidence: &Evidence, pod: &Pod) -> Judgement {
+    if pod.init_containers.iter().any(|container| container.name == VALIDATION) {
+        return Judgement::changed(format!(
+            "{} has no {INIT}: a CNI plug-in on the node programs its redirection",
+            pod.name
+        ))
+        .expected(format!("the init container {INIT}"))
+        .observed(format!("the init container {VALIDATION}"))
+        .object(pod_object(pod))
+        .hint("the tutorial's text does not hold where Istio's CNI plug-in is installed");
+    }
+    Judgement::fail(format!("{} has a sidecar, and no {INIT} that redirects to it", pod.name))
+        .expected(format!("the init container {INIT}"))
+        .observed("none")
+        .object(pod_object(pod))
+        .hint(super::renew(evidence, pod))
+}

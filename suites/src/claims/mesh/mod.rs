@@ -1,0 +1,112 @@
+//! Judges of the section *mesh*: sidecars, redirection, traffic.
+
+mod injection;
+mod pods;
+mod rules;
+mod sync;
+#[cfg(test)]
+mod tests;
+mod traffic;
+
+pub(super) use injection::{init_arguments, unlabelled_namespace_left_alone};
+pub(super) use pods::{pods_ready, two_containers_per_pod};
+pub(super) use rules::{inbound_redirected, live_rules, outbound_redirected};
+pub(super) use sync::proxies_in_sync;
+pub(super) use traffic::traffic_through_proxies;
+
+use super::words::{runs, seen, workload};
+use crate::evidence::{Container, Evidence, Pod};
+use crate::judgement::Judgement;
+
+/// The injected sidecar.
+const SIDECAR: &str = "istio-proxy";
+/// The init container that programs the redirection.
+const INIT: &str = "istio-init";
+/// The init container that only looks whether a CNI plug-in has done so.
+const VALIDATION: &str = "istio-validation";
+
+/// The port to which outbound traffic is redirected.
+/// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>, as the next ones.
+const OUTBOUND_PORT: u16 = 15001;
+/// The port to which inbound traffic is redirected.
+const INBOUND_PORT: u16 = 15006;
+/// The sidecar's own ports: Envoy's statistics, health, the merged statistics.
+const OWN_PORTS: [u16; 3] = [15090, 15021, 15020];
+/// The mesh's tunnel (HBONE): encrypted traffic of other proxies for this one.
+const TUNNEL_PORT: u16 = 15008;
+/// The proxy's user and group.
+const PROXY_ID: u32 = 1337;
+
+fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
+    let namespace = &evidence.expectations.namespace;
+    let what = format!("the pods of namespace {namespace}");
+    seen(&evidence.demo.pods, &what, &format!("namespace {namespace}"), || {
+        format!("`{}` makes it", evidence.kubectl(&["create", "namespace", namespace]))
+    })
+}
+
+/// The pods of the demo's namespace that are to be judged: those that have ended, and those on their
+/// way out, are not.
+fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let all = pods(evidence)?;
+    let ended = |pod: &&Pod| pod.terminating || pod.phase == "Succeeded";
+    let staying: Vec<_> = all.iter().filter(|pod| !ended(pod)).collect();
+    if staying.is_empty() {
+        let namespace = &evidence.expectations.namespace;
+        let command = evidence.kubectl(&["-n", namespace, "get", "deployments"]);
+        return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
+            .expected("pods of the echo backend and of the client")
+            .observed(if all.is_empty() { "no pod" } else { "only pods that have ended" })
+            .object(format!("namespace {namespace}"))
+            .hint(format!("`{command}` shows what should run there")));
+    }
+    Ok(staying)
+}
+
+/// The pods that have a sidecar and run: those whose redirection is to be judged.
+fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let injected: Vec<_> =
+        staying(evidence)?.into_iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).collect();
+    if injected.is_empty() {
+        let namespace = &evidence.expectations.namespace;
+        return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
+            .expected("pods with a sidecar, and an init container that redirects to it")
+            .observed("no sidecar")
+            .object(format!("namespace {namespace}"))
+            .hint(restart_all(evidence)));
+    }
+    Ok(injected)
+}
+
+/// The sidecar, as a container or as a native sidecar.
+fn sidecar(pod: &Pod) -> Option<&Container> {
+    pod.containers
+        .iter()
+        .chain(pod.init_containers.iter().filter(|it| native(it)))
+        .find(|container| container.name == SIDECAR)
+}
+
+fn native(container: &Container) -> bool {
+    container.restart_policy.as_deref() == Some("Always")
+}
+
+/// What makes a pod anew, so that it gets what pods get now.
+fn renew(evidence: &Evidence, pod: &Pod) -> String {
+    let namespace = pod.namespace.as_str();
+    match workload(pod) {
+        Some(workload) => {
+            let arguments = ["-n", namespace, "rollout", "restart", &workload];
+            format!("`{}` makes its pods anew", evidence.kubectl(&arguments))
+        }
+        None => {
+            let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
+            format!("`{command}` removes it, for whoever made it to make it anew")
+        }
+    }
+}
+
+fn restart_all(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.namespace;
+    let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", "deployment"]);
+    format!("`{command}` makes all pods anew, once the namespace is labelled and istiod runs")
+}

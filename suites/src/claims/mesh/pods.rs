@@ -1,0 +1,187 @@
+//! Two containers in every pod, both ready.
+
+use std::collections::BTreeMap;
+
+use super::super::parts::all_hold;
+use super::super::words::{
+    container_state, count, counted, list, pod_hint, pod_object, pod_state, ready_containers,
+    restart_loop,
+};
+use super::{SIDECAR, native, renew, sidecar, staying};
+use crate::evidence::{Container, Evidence, Observation, Pod};
+use crate::judgement::{Judged, Judgement};
+
+/// With which a pod, or its template, keeps the sidecar away.
+const INJECT: &str = "sidecar.istio.io/inject";
+
+pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
+    let pods = staying(evidence)?;
+    let number = pods.len();
+    let parts: Vec<_> = pods.into_iter().map(|pod| two_containers(evidence, pod)).collect();
+    all_hold(parts)?;
+    Ok(Judgement::pass(format!(
+        "{}, each with its application and {SIDECAR}",
+        count(number, "pod")
+    )))
+}
+
+fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
+    let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
+    let fail = |summary: String| {
+        Judgement::fail(summary)
+            .expected(format!("two containers: the application and {SIDECAR}"))
+            .observed(list(&names))
+            .object(pod_object(pod))
+    };
+    let Some(sidecar) = sidecar(pod) else {
+        let (why, hint) = without_sidecar(evidence, pod);
+        return Err(fail(format!("{} has no sidecar{why}", pod.name)).hint(hint));
+    };
+    if !sidecar.image.contains("proxyv2") {
+        return Err(fail(format!(
+            "{}'s {SIDECAR} is not Istio's proxy: {}",
+            pod.name, sidecar.image
+        ))
+        .hint(renew(evidence, pod)));
+    }
+    let applications = pod.containers.iter().filter(|container| container.name != SIDECAR);
+    let applications: Vec<_> = applications.map(|container| container.name.as_str()).collect();
+    match (applications.as_slice(), native(sidecar)) {
+        ([_], false) => Ok(Judgement::pass(String::new())),
+        ([_], true) => Err(Judgement::changed(format!(
+            "{} runs two containers, but its sidecar is a native one: an init container with \
+             restartPolicy Always, which READY counts and the list of containers does not",
+            pod.name
+        ))
+        .expected(format!("two containers: the application and {SIDECAR}"))
+        .observed(format!("{} and the init container {SIDECAR}", list(&names)))
+        .object(pod_object(pod))
+        .hint("the tutorial's text needs a new edition: the mesh works, it looks different")),
+        ([], _) => Err(fail(format!("{} has no application beside its sidecar", pod.name))
+            .hint(describe(evidence, pod))),
+        ([_, more @ ..], _) => Err(fail(format!(
+            "{} has {} beside its application and the sidecar: {}",
+            pod.name,
+            count(more.len(), "more container"),
+            list(more)
+        ))
+        .hint(describe(evidence, pod))),
+    }
+}
+
+fn describe(evidence: &Evidence, pod: &Pod) -> String {
+    let command = evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]);
+    format!("`{command}` shows its containers")
+}
+
+/// Why a pod has no sidecar, as far as the pod tells, and what to type.
+fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
+    let refuses = [&pod.annotations, &pod.labels]
+        .into_iter()
+        .any(|map| map.get(INJECT).is_some_and(|value| value == "false"));
+    if refuses {
+        let hint = format!(
+            "take `{INJECT}` out of its template: {}",
+            super::super::words::workload(pod).map_or_else(
+                || describe(evidence, pod),
+                |workload| format!(
+                    "`{}`",
+                    evidence.kubectl(&["-n", &pod.namespace, "edit", &workload])
+                )
+            )
+        );
+        return (format!(": it says {INJECT}=false"), hint);
+    }
+    if pod.host_network {
+        return (": it is on the node's network".into(), describe(evidence, pod));
+    }
+    let why = match evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace)) {
+        Some(labels) if labels.get("istio-injection").is_some_and(|it| it == "enabled") => {
+            ": the namespace is labelled, but the pod was made without (before the label, or while \
+             injection did not work)"
+        }
+        Some(_) => ": the namespace is not labelled for injection",
+        None => "",
+    };
+    (why.to_owned(), renew(evidence, pod))
+}
+
+pub(in super::super) fn pods_ready(evidence: &Evidence) -> Judged {
+    let pods = staying(evidence)?;
+    let number = pods.len();
+    let parts: Vec<_> = pods.iter().map(|pod| ready(evidence, pod)).collect();
+    all_hold(parts.into_iter().chain([restarted(evidence, &pods)]))?;
+    Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(number, "pod"))))
+}
+
+fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
+    let fail = |summary: String, observed: String| {
+        Judgement::fail(summary)
+            .expected("READY 2/2, Running, no restarts")
+            .observed(observed)
+            .object(pod_object(pod))
+    };
+    let looping = pod
+        .containers
+        .iter()
+        .chain(&pod.init_containers)
+        .find_map(|it| Some((it, restart_loop(it, evidence.recorded_at)?)));
+    if let Some((container, state)) = looping {
+        return Err(fail(
+            format!("{}: container {} is restarted over and over", pod.name, container.name),
+            state,
+        )
+        .hint(pod_hint(evidence, pod)));
+    }
+    let all: Vec<&Container> = counted(pod).collect();
+    if pod.phase != "Running" || !pod.ready || all.iter().any(|container| !container.ready) {
+        let state = pod_state(pod);
+        return Err(fail(format!("{} is not ready: {state}", pod.name), state)
+            .hint(pod_hint(evidence, pod)));
+    }
+    if all.len() != 2 {
+        let shown = ready_containers(pod);
+        let because = if sidecar(pod).is_none() { ", because it has no sidecar" } else { "" };
+        return Err(fail(format!("{} is READY {shown}, not 2/2{because}", pod.name), shown)
+            .hint(renew(evidence, pod)));
+    }
+    Ok(Judgement::pass(String::new()))
+}
+
+/// Whether a container was restarted while the evidence was collected.
+fn restarted(evidence: &Evidence, pods: &[&Pod]) -> Judged {
+    let at_end = match &evidence.demo.pods_at_end {
+        Observation::Seen { value } => value,
+        other => {
+            return Err(Judgement::unjudged(format!(
+                "could not look at the pods a second time: {}",
+                other.reason().unwrap_or_default()
+            )));
+        }
+    };
+    let later: BTreeMap<_, _> = at_end.iter().map(|pod| (pod.name.as_str(), pod)).collect();
+    for pod in pods {
+        let Some(later) = later.get(pod.name.as_str()) else { continue };
+        let before = pod.containers.iter().chain(&pod.init_containers);
+        let after: BTreeMap<_, _> = later
+            .containers
+            .iter()
+            .chain(&later.init_containers)
+            .map(|container| (container.name.as_str(), container))
+            .collect();
+        for container in before {
+            let Some(now) = after.get(container.name.as_str()) else { continue };
+            if now.restarts > container.restarts {
+                return Err(Judgement::fail(format!(
+                    "{}: container {} was restarted during the look",
+                    pod.name, container.name
+                ))
+                .expected("READY 2/2, Running, no restarts")
+                .observed(container_state(now))
+                .object(pod_object(pod))
+                .hint(pod_hint(evidence, later)));
+            }
+        }
+    }
+    Ok(Judgement::pass(String::new()))
+}

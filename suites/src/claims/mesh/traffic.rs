@@ -1,0 +1,119 @@
+//! Whether requests go through both proxies: their headers, and the proxies' own counters.
+
+use super::super::parts::all_hold;
+use super::super::words::{excerpt, seen};
+use crate::evidence::{CounterPair, Evidence, Observation};
+use crate::judgement::{Judged, Judgement};
+
+pub(in super::super) fn traffic_through_proxies(evidence: &Evidence) -> Judged {
+    let words = all_hold([
+        headers(evidence),
+        counter(evidence, Side::Client),
+        counter(evidence, Side::Backend),
+    ])?;
+    Ok(Judgement::pass(words.join("; ")))
+}
+
+#[derive(Clone, Copy)]
+enum Side {
+    Client,
+    Backend,
+}
+
+fn object(evidence: &Evidence) -> String {
+    let pod = evidence.mesh.traffic.value().map(|traffic| traffic.client_pod.as_str());
+    format!("pod {}/{}", evidence.expectations.namespace, pod.unwrap_or("of the client"))
+}
+
+fn hint(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.namespace;
+    let restart = evidence.kubectl(&["-n", namespace, "rollout", "restart", "deployment"]);
+    let status = evidence.istioctl(&["proxy-status"]);
+    format!("`{status}` shows the proxies; `{restart}` makes pods that bypass them anew")
+}
+
+/// Every answer carries what Envoy adds.
+fn headers(evidence: &Evidence) -> Judged {
+    let what = "the backend, asked from a client pod";
+    let asked = seen(&evidence.demo.asked, what, &object(evidence), || hint(evidence))?;
+    let answered: Vec<_> = asked.replies.iter().filter(|reply| reply.status != 0).collect();
+    if answered.is_empty() {
+        let why = asked.replies.first().map(|reply| excerpt(&reply.error)).unwrap_or_default();
+        return Err(Judgement::fail(
+            "no request was answered, so none was seen to flow through Envoy",
+        )
+        .expected("answers with Envoy's headers")
+        .observed(if why.is_empty() { "no answer".to_owned() } else { why })
+        .object(object(evidence))
+        .hint(hint(evidence)));
+    }
+    let bypassing =
+        answered.iter().find(|reply| reply.server != "envoy" && !reply.envoy_upstream_time);
+    if let Some(reply) = bypassing {
+        let server = if reply.server.is_empty() { "none" } else { &reply.server };
+        return Err(Judgement::fail(
+            "an answer came without Envoy's headers: traffic bypasses the sidecar",
+        )
+        .expected("the header `server: envoy`, or `x-envoy-upstream-service-time`")
+        .observed(format!("status {}, header server: {}", reply.status, excerpt(server)))
+        .object(object(evidence))
+        .hint(hint(evidence)));
+    }
+    Ok(Judgement::pass(format!("{} answers with Envoy's headers", answered.len())))
+}
+
+/// A proxy's counter rises by as many requests as were made.
+fn counter(evidence: &Evidence, side: Side) -> Judged {
+    let what = "the proxies' request counters";
+    let traffic = seen(&evidence.mesh.traffic, what, &object(evidence), || hint(evidence))?;
+    let (pair, name) = match side {
+        Side::Client => (&traffic.outbound, "the client's proxy"),
+        Side::Backend => (&traffic.inbound, "the backend's proxy"),
+    };
+    let before = reading(evidence, pair, &pair.before, name)?;
+    let after = reading(evidence, pair, &pair.after, name)?;
+    let requests = u64::from(traffic.requests);
+    let Some(risen) = after.checked_sub(before) else {
+        return Err(Judgement::unjudged(format!(
+            "{name} counted from new between the two readings ({before}, then {after}): it was restarted"
+        )));
+    };
+    if requests == 0 {
+        return Err(Judgement::unjudged("no request was made between the two readings"));
+    }
+    if risen < requests {
+        let summary = if risen == 0 {
+            format!("{name} saw none of {requests} requests: traffic bypasses it")
+        } else {
+            format!("{name} saw {risen} of {requests} requests")
+        };
+        return Err(Judgement::fail(summary)
+            .expected(format!("the counter of {} rises by {requests} at least", pair.cluster))
+            .observed(format!("{before}, then {after}"))
+            .object(object(evidence))
+            .hint(hint(evidence)));
+    }
+    Ok(Judgement::pass(format!("{name} counted {risen} for {requests} requests")))
+}
+
+fn reading(
+    evidence: &Evidence,
+    pair: &CounterPair,
+    reading: &Observation<u64>,
+    name: &str,
+) -> Result<u64, Judgement> {
+    match reading {
+        Observation::Seen { value } => Ok(*value),
+        Observation::Absent { reason } => {
+            Err(Judgement::fail(format!("{name} has no counter for these requests: {reason}"))
+                .expected(format!("the cluster {}", pair.cluster))
+                .observed(reason.clone())
+                .object(object(evidence))
+                .hint(hint(evidence)))
+        }
+        other => Err(Judgement::unjudged(format!(
+            "could not read the counter of {name}: {}",
+            other.reason().unwrap_or_default()
+        ))),
+    }
+}
