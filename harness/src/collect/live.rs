@@ -1,6 +1,7 @@
 //! The rules in force in each pod's network namespace, read through the node's container: kind only.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
@@ -39,14 +40,11 @@ pub(super) async fn rules(
     let mut by_node: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     let mut found: BTreeMap<String, Observation<String>> = BTreeMap::new();
     for pod in &wanted {
-        match (pod.node.as_deref(), containers.get(&pod.name)) {
-            (Some(node), Some(container)) => {
-                by_node.entry(node).or_default().push((&pod.name, container));
-            }
-            _ => {
-                let reason = "no container of the pod runs yet";
-                found.insert(pod.name.clone(), Observation::failed(reason));
-            }
+        if let (Some(node), Some(container)) = (pod.node.as_deref(), containers.get(&pod.name)) {
+            by_node.entry(node).or_default().push((&pod.name, container));
+        } else {
+            let reason = "no container of the pod runs yet";
+            found.insert(pod.name.clone(), Observation::failed(reason));
         }
     }
     let nodes = by_node.into_iter().map(|(node, pods)| on_node(node, pods, scene.limit));
@@ -82,9 +80,11 @@ async fn on_node(
 ) -> Vec<(String, Observation<String>)> {
     let mut script = String::new();
     for (_, container) in &pods {
-        script.push_str(&format!(
-            "echo '{MARK}'; nsenter -t \"$(cat {TASKS}/{container}/init.pid)\" -n iptables-save || echo '# failed'\n"
-        ));
+        let _ = writeln!(
+            script,
+            "echo '{MARK}'; nsenter -t \"$(cat {TASKS}/{container}/init.pid)\" -n iptables-save \
+             || echo '# failed'"
+        );
     }
     let call = Call::docker().args(["exec", node, "sh", "-c", &script]).within(limit);
     let output = match call.output().await {
