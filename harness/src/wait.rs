@@ -6,7 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 /// One look at what is waited for.
 #[derive(Debug)]
@@ -97,10 +97,8 @@ impl Wait {
         if self.late {
             ticks.tick().await;
         }
-        loop {
-            ticks.tick().await;
-            let left = end.saturating_duration_since(Instant::now());
-            match timeout(left, look()).await {
+        while timeout_at(end, ticks.tick()).await.is_ok() {
+            match timeout_at(end, look()).await {
                 Ok(Look::Ready(value)) => return Ok(value),
                 Ok(Look::Never(why)) => {
                     return Err(WaitError::Never { what: self.what.clone(), why });
@@ -111,12 +109,14 @@ impl Wait {
                         last = state;
                     }
                 }
-                Err(_) => {
-                    let (what, ceiling) = (self.what.clone(), self.ceiling);
-                    return Err(WaitError::Timeout { what, ceiling, last });
-                }
+                Err(_) => break,
+            }
+            // A look that answers at once is never cut off by its time limit: the ceiling is asked for.
+            if Instant::now() >= end {
+                break;
             }
         }
+        Err(WaitError::Timeout { what: self.what.clone(), ceiling: self.ceiling, last })
     }
 }
 
@@ -160,6 +160,19 @@ mod tests {
             outcome.unwrap_err().to_string(),
             "waited 3 s for deployment istiod; the last state: 0/1 available"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_timeout_comes_at_the_ceiling_whatever_the_pause() {
+        for pause in [Duration::from_millis(200), Duration::from_secs(60)] {
+            for wait in [wait().every(pause), wait().every(pause).late()] {
+                let start = Instant::now();
+                let outcome: Result<(), _> =
+                    wait.until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
+                assert!(matches!(outcome, Err(WaitError::Timeout { .. })), "{outcome:?}");
+                assert_eq!(start.elapsed(), Duration::from_secs(3), "{wait:?}");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
