@@ -1,14 +1,17 @@
 //! Running other programs: with a ceiling, their output bounded, and an end when we end.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
+
+mod group;
+
+use group::Group;
+pub use group::end_remembered;
 
 /// How much of each output is kept, in bytes. Rules of a pod are some 4 KiB, a list of containers less.
 const OUTPUT_LIMIT: u64 = 4 << 20;
@@ -96,6 +99,7 @@ pub struct Call {
     environment: Vec<(OsString, OsString)>,
     input: Vec<u8>,
     ceiling: Duration,
+    memory: Option<PathBuf>,
 }
 
 impl Call {
@@ -107,6 +111,7 @@ impl Call {
             environment: Vec::new(),
             input: Vec::new(),
             ceiling: Duration::from_mins(1),
+            memory: None,
         }
     }
 
@@ -149,6 +154,13 @@ impl Call {
         self
     }
 
+    /// Remembers it in this file while it runs. If we are killed, it goes on; [`end_remembered`] ends it.
+    #[must_use]
+    pub fn remembered(mut self, file: PathBuf) -> Self {
+        self.memory = Some(file);
+        self
+    }
+
     fn shown(&self) -> String {
         let program = Path::new(&self.program).file_name().unwrap_or(&self.program);
         let words = std::iter::once(program).chain(self.arguments.iter().map(OsString::as_os_str));
@@ -179,7 +191,7 @@ impl Call {
         let mut child = command
             .spawn()
             .map_err(|source| ProcessError::Start { program: program.clone(), source })?;
-        let mut group = Group(child.id());
+        let group = Group::of(child.id(), self.memory.as_deref());
         let (stdin, stdout, stderr) =
             (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let feed = async {
@@ -199,7 +211,7 @@ impl Call {
         };
         match tokio::time::timeout(self.ceiling, work).await {
             Ok(outcome) => {
-                group.0 = None;
+                group.has_ended();
                 outcome.map_err(|source| ProcessError::Output { program, source })
             }
             Err(_) => Err(ProcessError::Timeout { call: self.shown(), ceiling: self.ceiling }),
@@ -223,19 +235,6 @@ impl Call {
         let status =
             finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
         Err(ProcessError::Failed { call: self.shown(), status, last })
-    }
-}
-
-/// A program that runs, and whatever it has started: ended together when the wait for it is given up.
-/// kind is not alone: its `docker run` would go on and finish a container that nobody waits for.
-struct Group(Option<u32>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(id) = self.0.and_then(|id| i32::try_from(id).ok()) {
-            // It may have ended by itself in this moment.
-            let _ = killpg(Pid::from_raw(id), Signal::SIGKILL);
-        }
     }
 }
 

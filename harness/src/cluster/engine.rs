@@ -107,8 +107,12 @@ fn parse(json: &str) -> Vec<Node> {
 pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
     let call = Call::docker().args(["rm", "--force", "--volumes", &node.id]);
     match call.output().await {
-        // Gone is what it was to be.
-        Err(ProcessError::Failed { last, .. }) if last.contains("No such container") => Ok(()),
+        // Gone, or about to be by the hand of another run, is what it was to be.
+        Err(ProcessError::Failed { last, .. })
+            if last.contains("No such container") || last.contains("is already in progress") =>
+        {
+            Ok(())
+        }
         other => other.map(drop),
     }
 }

@@ -1,6 +1,7 @@
 //! A cluster of our own: the node image loaded, the cluster created, its kubeconfig kept apart.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
+use std::future::ready;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,9 +14,13 @@ use super::{ClusterError, engine};
 use crate::events::{Events, Phase};
 use crate::process::Call;
 use crate::state::{ClusterDirectory, ClusterState, State, StateError};
+use crate::wait::{Look, Wait};
 
 /// How long kind may take to create a cluster. Seen: 11 to 24 s on two cores.
 const CREATE_CEILING: Duration = Duration::from_mins(5);
+
+/// How long another run may keep us waiting: as long as it may take to load a node image.
+const LOCK_CEILING: Duration = Duration::from_mins(11);
 
 /// A cluster of ours that is there.
 #[derive(Debug)]
@@ -88,11 +93,18 @@ pub async fn create(
     let reference = &manifest.node.reference;
     events
         .phase(Phase::NodeImage, async {
-            let there = engine::image_id(reference).await?;
             let wanted = manifest.node.id.as_ref();
-            if there.is_none() || wanted.is_some_and(|id| there.as_ref() != Some(id)) {
-                events.doing(Phase::NodeImage, "loading the node image into docker");
-                engine::load(&bundle.verified(&manifest.node.archive)?).await?;
+            let lacks = |there: Option<String>| {
+                there.is_none() || wanted.is_some_and(|id| there.as_ref() != Some(id))
+            };
+            if lacks(engine::image_id(reference).await?) {
+                let lock = state.image_lock()?;
+                let what = "another run to load the node image";
+                let _alone = taken(lock, File::try_lock, what, Phase::NodeImage, events).await?;
+                if lacks(engine::image_id(reference).await?) {
+                    events.doing(Phase::NodeImage, "loading the node image into docker");
+                    engine::load(&bundle.verified(&manifest.node.archive)?).await?;
+                }
             }
             Ok::<_, ClusterError>(())
         })
@@ -113,8 +125,14 @@ pub async fn create(
         .phase(Phase::Cluster, async {
             events.doing(Phase::Cluster, format!("kind creates `{}`", cluster.state.name));
             // Others may create meanwhile, but nobody removes the network under us.
-            let _shared = shared(state).await?;
+            let lock = state.network_lock()?;
+            let what = "another run to remove the network `kind`";
+            let _shared = taken(lock, File::try_lock_shared, what, Phase::Cluster, events).await?;
             let had_network = engine::network().await?.is_some();
+            if !had_network {
+                // Known before it is there: a run that is killed has nobody to tell it afterwards.
+                mark_network(state, "")?;
+            }
             let created = Call::new(&kind)
                 .args(["create", "cluster", "--name", &cluster.state.name, "--image", reference])
                 .arg("--config")
@@ -123,14 +141,11 @@ pub async fn create(
                 .arg(cluster.kubeconfig())
                 .args(["--wait", "0s"])
                 .within(CREATE_CEILING)
+                .remembered(cluster.directory.process())
                 .output()
                 .await;
             if !had_network && let Some(id) = engine::network().await? {
-                std::fs::write(state.network_mark(), id).map_err(|source| StateError::Io {
-                    action: "writing",
-                    path: state.network_mark(),
-                    source,
-                })?;
+                mark_network(state, &id)?;
             }
             created?;
             Ok::<_, ClusterError>(())
@@ -145,12 +160,34 @@ pub async fn create(
     Ok(())
 }
 
-/// Takes the network's lock, shared.
-async fn shared(state: &State) -> Result<File, ClusterError> {
-    let lock = state.network_lock()?;
-    let locked = tokio::task::spawn_blocking(move || lock.lock_shared().map(|()| lock));
-    let failed = |source| StateError::Io { action: "locking", path: state.network_mark(), source };
-    Ok(locked.await.map_err(|error| failed(error.into()))?.map_err(failed)?)
+/// Keeps in mind that the network `kind` is ours: its id, or nothing while it is made.
+fn mark_network(state: &State, id: &str) -> Result<(), StateError> {
+    let path = state.network_mark();
+    std::fs::write(&path, id).map_err(|source| StateError::Io { action: "writing", path, source })
+}
+
+/// Takes a lock that another run may hold for long. It asks again and again: a thread that the lock
+/// holds up could not be ended by Ctrl-C.
+async fn taken(
+    lock: File,
+    ask: impl Fn(&File) -> Result<(), TryLockError>,
+    what: &str,
+    phase: Phase,
+    events: &Events,
+) -> Result<File, ClusterError> {
+    Wait::new(what, LOCK_CEILING)
+        .until(
+            |_| events.doing(phase, format!("waiting for {what}")),
+            || {
+                ready(match ask(&lock) {
+                    Ok(()) => Look::Ready(()),
+                    Err(TryLockError::WouldBlock) => Look::NotYet("it is at it".into()),
+                    Err(TryLockError::Error(error)) => Look::Never(error.to_string()),
+                })
+            },
+        )
+        .await?;
+    Ok(lock)
 }
 
 async fn load_images(
@@ -166,6 +203,7 @@ async fn load_images(
             .args(["load", "image-archive", "--name", &cluster.state.name])
             .arg(bundle.verified(archive)?)
             .within(CREATE_CEILING)
+            .remembered(cluster.directory.process())
             .output()
             .await?;
     }

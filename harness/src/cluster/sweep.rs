@@ -1,10 +1,12 @@
 //! Removing clusters of ours: the one of this run, those that were kept, those that a killed run left.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use super::{ClusterError, engine};
-use crate::state::{ClusterDirectory, State};
+use crate::process::end_remembered;
+use crate::state::{self, ClusterDirectory, State};
 use crate::wait::{Look, Wait};
 
 /// How the creation of a cluster that is to be removed ended.
@@ -35,28 +37,15 @@ pub async fn remove(
     directory: ClusterDirectory,
     ended: Ended,
 ) -> Result<(), ClusterError> {
-    let owner = directory.owner();
-    let name = directory
-        .path()
-        .file_name()
-        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-    let ours = |node: &engine::Node| node.mark.as_ref() == Some(&owner);
+    // kind outlives a run that is killed, and would make what was just removed.
+    end_remembered(&directory.process());
+    let place = directory.path().to_owned();
+    let name =
+        place.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let ours = |node: &engine::Node| node.mark.as_ref().is_some_and(|it| it.starts_with(&place));
     let volumes = remove_nodes(&ours).await?;
     if ended == Ended::BrokenOff {
-        Wait::new("the engine to finish nothing more", LATE_CEILING)
-            .every(LATE)
-            .late()
-            .until(
-                |_| (),
-                || async {
-                    match remove_nodes(&ours).await {
-                        Ok(found) if found.is_empty() => Look::Ready(()),
-                        Ok(_) => Look::NotYet("a container came late".into()),
-                        Err(error) => Look::NotYet(error.to_string()),
-                    }
-                },
-            )
-            .await?;
+        until_none_comes(&ours).await?;
     }
     let nodes = engine::nodes().await?;
     let mut left: Vec<_> =
@@ -73,6 +62,25 @@ pub async fn remove(
     Ok(())
 }
 
+/// Removes these nodes until a look after a pause finds no more of them.
+async fn until_none_comes(ours: &impl Fn(&engine::Node) -> bool) -> Result<(), ClusterError> {
+    Wait::new("the engine to finish nothing more", LATE_CEILING)
+        .every(LATE)
+        .late()
+        .until(
+            |_| (),
+            || async {
+                match remove_nodes(ours).await {
+                    Ok(found) if found.is_empty() => Look::Ready(()),
+                    Ok(_) => Look::NotYet("a container came late".into()),
+                    Err(error) => Look::NotYet(error.to_string()),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}
+
 /// Removes these nodes; the volumes that went with them.
 async fn remove_nodes(ours: &impl Fn(&engine::Node) -> bool) -> Result<Vec<String>, ClusterError> {
     let mut volumes = Vec::new();
@@ -86,7 +94,7 @@ async fn remove_nodes(ours: &impl Fn(&engine::Node) -> bool) -> Result<Vec<Strin
 /// Removes the network of kind, where we made it and nobody uses it or is about to.
 async fn remove_network(state: &State) -> Result<(), ClusterError> {
     let mark = state.network_mark();
-    let Ok(id) = fs::read_to_string(&mark) else {
+    let Ok(known) = fs::read_to_string(&mark) else {
         return Ok(());
     };
     let lock = state.network_lock()?;
@@ -94,8 +102,13 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
         // Somebody creates a cluster just now, and will need it.
         return Ok(());
     }
-    if engine::network().await?.as_deref() != Some(id.trim()) || engine::remove_network(&id).await {
+    let done = match engine::network().await? {
+        // Nothing is known of one whose making was broken off, but that it was ours to make.
+        Some(id) if known.is_empty() || known == id => engine::remove_network(&id).await,
         // It is gone, or another one that is not ours has its name.
+        _ => true,
+    };
+    if done {
         let _ = fs::remove_file(&mark);
     }
     Ok(())
@@ -106,21 +119,22 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
 ///
 /// # Errors
 ///
-/// When docker refuses, or the state cannot be read.
+/// When docker refuses, or the state cannot be read: the first such fault, after everything was tried.
 pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
-    let mut removed = Vec::new();
+    let mut removed = Removed::default();
     for name in state.names()? {
-        let Some(directory) = state.take(&name)? else {
-            continue;
-        };
-        // A state file that was never finished belongs to a run that was killed as it began.
-        if directory.read().is_ok_and(|cluster| cluster.keep) {
-            continue;
+        match state.take(&name) {
+            // A state file that was never finished belongs to a run that was killed as it began.
+            Ok(Some(directory)) if directory.read().is_ok_and(|cluster| cluster.keep) => {}
+            Ok(Some(directory)) => {
+                removed.note(name, remove(state, directory, Ended::BrokenOff).await);
+            }
+            Ok(None) => {}
+            Err(error) => removed.note(name, Err(error.into())),
         }
-        remove(state, directory, Ended::BrokenOff).await?;
-        removed.push(name);
     }
-    Ok(removed)
+    removed.orphans(state, None).await;
+    removed.all()
 }
 
 /// Removes the clusters that were kept, and what killed runs have left: all of them, or the one of
@@ -131,22 +145,120 @@ pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
 /// When the one that is named is not ours or in use, or docker refuses.
 pub async fn down(state: &State, only: Option<&str>) -> Result<Vec<String>, ClusterError> {
     let names = state.names()?;
-    if let Some(name) = only
-        && !names.iter().any(|known| known == name)
-    {
-        let ours = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-        return Err(ClusterError::NotOurs { name: name.to_owned(), ours });
-    }
-    let mut removed = Vec::new();
-    for name in names.into_iter().filter(|name| only.is_none_or(|only| only == name)) {
-        match state.take(&name)? {
-            Some(directory) => {
-                remove(state, directory, Ended::Well).await?;
-                removed.push(name);
+    let mut removed = Removed::default();
+    for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {
+        match state.take(name) {
+            Ok(Some(directory)) => {
+                let kept = directory.read().is_ok_and(|cluster| cluster.keep);
+                let ended = if kept { Ended::Well } else { Ended::BrokenOff };
+                removed.note(name.clone(), remove(state, directory, ended).await);
             }
-            None if only.is_some() => return Err(ClusterError::InUse { name }),
-            None => {}
+            Ok(None) if only.is_some() => {
+                return Err(ClusterError::InUse { name: name.clone() });
+            }
+            Ok(None) => {}
+            Err(error) => removed.note(name.clone(), Err(error.into())),
         }
     }
-    Ok(removed)
+    removed.orphans(state, only).await;
+    let removed = removed.all()?;
+    match only {
+        Some(name) if removed.is_empty() => {
+            let ours = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            Err(ClusterError::NotOurs { name: name.to_owned(), ours })
+        }
+        _ => Ok(removed),
+    }
+}
+
+/// What was removed, and the first fault on the way.
+#[derive(Default)]
+struct Removed {
+    names: Vec<String>,
+    fault: Option<ClusterError>,
+}
+
+impl Removed {
+    fn note(&mut self, name: String, outcome: Result<(), ClusterError>) {
+        match outcome {
+            Ok(()) => self.names.push(name),
+            Err(error) => self.fault = self.fault.take().or(Some(error)),
+        }
+    }
+
+    /// Removes the containers whose directory is gone: all of them, or those of one cluster.
+    async fn orphans(&mut self, state: &State, only: Option<&str>) {
+        let (clusters, host) = (state.clusters(), state::host());
+        let left = |node: &engine::Node| {
+            only.is_none_or(|only| only == node.cluster) && orphan(node, &clusters, &host)
+        };
+        let nodes = match engine::nodes().await {
+            Ok(nodes) => nodes,
+            // Where there is nothing of ours, an engine that does not answer is no fault.
+            Err(_) if self.names.is_empty() && self.fault.is_none() => return,
+            Err(error) => return self.note(String::new(), Err(error.into())),
+        };
+        let found: Vec<_> = nodes.into_iter().filter(left).collect();
+        if found.is_empty() {
+            return;
+        }
+        let outcome = match until_none_comes(&left).await {
+            Ok(()) => remove_network(state).await,
+            Err(error) => Err(error),
+        };
+        self.note(found[0].cluster.clone(), outcome);
+    }
+
+    fn all(mut self) -> Result<Vec<String>, ClusterError> {
+        self.names.sort();
+        self.names.dedup();
+        self.fault.map_or(Ok(self.names), Err)
+    }
+}
+
+/// Whether a node is of this very state and machine, and its cluster's directory is gone.
+///
+/// Several machines may share an engine, with state directories of the same path (jobs of a CI server
+/// do): what another one made is not there either, and alive.
+fn orphan(node: &engine::Node, clusters: &Path, host: &str) -> bool {
+    let Some(mark) = &node.mark else {
+        return false;
+    };
+    let directory = clusters.join(&node.cluster);
+    !node.cluster.is_empty()
+        && *mark == directory.join("owner").join(host)
+        // What cannot be looked at may be there.
+        && matches!(directory.try_exists(), Ok(false))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::gone(Some("meshcheck-1/owner/here"), "meshcheck-1", true)]
+    #[case::alive(Some("meshcheck-2/owner/here"), "meshcheck-2", false)]
+    #[case::of_another_machine(Some("meshcheck-1/owner/there"), "meshcheck-1", false)]
+    #[case::of_another_cluster(Some("meshcheck-1/owner/here"), "meshcheck-3", false)]
+    #[case::without_a_mark(None, "meshcheck-1", false)]
+    #[case::without_a_label(Some("meshcheck-1/owner/here"), "", false)]
+    fn only_what_is_surely_ours_and_left_is_an_orphan(
+        #[case] mark: Option<&str>,
+        #[case] cluster: &str,
+        #[case] expected: bool,
+    ) {
+        let place = tempfile::tempdir().unwrap();
+        let clusters = place.path();
+        fs::create_dir(clusters.join("meshcheck-2")).unwrap();
+        let node = engine::Node {
+            id: "abc".into(),
+            name: format!("{cluster}-control-plane"),
+            cluster: cluster.into(),
+            mark: mark.map(|mark| clusters.join(mark)),
+            volumes: Vec::new(),
+        };
+        assert_eq!(orphan(&node, clusters, "here"), expected);
+        assert!(!orphan(&node, Path::new("/elsewhere"), "here"), "another state directory");
+    }
 }

@@ -32,7 +32,11 @@ pub(super) async fn install(
         reason: error.to_string(),
     })?;
     apply::objects(site.client, "MetalLB", apply::documents("MetalLB", &text)?).await?;
-    ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events).await?;
+    let controller =
+        ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events);
+    // Without a speaker an address is given, and nobody answers for it.
+    let speaker = ready::daemon_set(site.client, NAMESPACE, "speaker", Phase::LoadBalancer, events);
+    tokio::try_join!(controller, speaker)?;
     let objects = vec![
         json!({
             "apiVersion": "metallb.io/v1beta1",

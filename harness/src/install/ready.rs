@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, ListParams, LogParams, PostParams};
 use kube::{Client, ResourceExt as _};
@@ -12,6 +12,9 @@ use super::{InstallError, apply, demo, istio};
 use crate::chain;
 use crate::events::{Events, Phase};
 use crate::wait::{Look, Wait};
+
+/// The labels that select pods.
+type Labels = std::collections::BTreeMap<String, String>;
 
 /// How long a deployment may take to be available, images included.
 const AVAILABLE_CEILING: Duration = Duration::from_mins(4);
@@ -42,8 +45,9 @@ pub(super) async fn deployment(
                 match deployments.get_opt(name).await {
                     Ok(Some(found)) if available(&found) => Look::Ready(()),
                     Ok(Some(found)) => {
-                        let pods = pods(client, namespace, &found).await;
-                        Look::NotYet(format!("{}{pods}", progress(&found)))
+                        let state = progress(&found);
+                        let labels = found.spec.and_then(|spec| spec.selector.match_labels);
+                        Look::NotYet(format!("{state}{}", pods(client, namespace, labels).await))
                     }
                     Ok(None) => Look::NotYet("it is not there".into()),
                     Err(error) => Look::NotYet(chain(&error)),
@@ -70,11 +74,48 @@ fn progress(deployment: &Deployment) -> String {
     format!("{}/{wanted} available", available.unwrap_or(0))
 }
 
-/// What holds the pods of a deployment up, and the last event of each.
-async fn pods(client: &Client, namespace: &str, deployment: &Deployment) -> String {
-    let selector = deployment.spec.as_ref().and_then(|spec| spec.selector.match_labels.clone());
+/// Waits until a daemon set is there and has a ready pod on every node that it is for.
+///
+/// # Errors
+///
+/// At the ceiling, with the states of its pods and their last events.
+pub(super) async fn daemon_set(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    phase: Phase,
+    events: &Events,
+) -> Result<(), InstallError> {
+    let sets: Api<DaemonSet> = Api::namespaced(client.clone(), namespace);
+    Wait::new(format!("daemon set {namespace}/{name}"), AVAILABLE_CEILING)
+        .until(
+            |state| events.doing(phase, format!("waiting for {name}: {state}")),
+            || async {
+                match sets.get_opt(name).await {
+                    Ok(Some(found)) => {
+                        let status = found.status.unwrap_or_default();
+                        let wanted = status.desired_number_scheduled;
+                        let seen = status.observed_generation >= found.metadata.generation;
+                        if seen && wanted > 0 && status.number_ready == wanted {
+                            return Look::Ready(());
+                        }
+                        let labels = found.spec.and_then(|spec| spec.selector.match_labels);
+                        let pods = pods(client, namespace, labels).await;
+                        Look::NotYet(format!("{}/{wanted} ready{pods}", status.number_ready))
+                    }
+                    Ok(None) => Look::NotYet("it is not there".into()),
+                    Err(error) => Look::NotYet(chain(&error)),
+                }
+            },
+        )
+        .await?;
+    Ok(())
+}
+
+/// What holds the pods with these labels up, and the last event of each.
+async fn pods(client: &Client, namespace: &str, labels: Option<Labels>) -> String {
     let labels: Vec<_> =
-        selector.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
+        labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
     let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let Ok(list) = pods.list(&ListParams::default().labels(&labels.join(","))).await else {
         return String::new();

@@ -1,0 +1,119 @@
+//! The directory of one cluster, and what is written there.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use meshcheck_suites::evidence::BundleFacts;
+use serde::{Deserialize, Serialize};
+
+use super::error::io;
+use super::place::held;
+use super::{StateError, host};
+
+/// What is known of a cluster of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterState {
+    /// Its name, `meshcheck-` and eight hexadecimal digits.
+    pub name: String,
+    /// When it was begun.
+    pub created_at: Timestamp,
+    /// Whether it is to outlive its run. Only set once everything is installed.
+    pub keep: bool,
+    /// The Istio on it.
+    pub istio_version: String,
+    /// The image of Kiali in its source's addon manifest.
+    pub kiali_image: String,
+    /// The version that its `istioctl` reports, once it was asked.
+    #[serde(default)]
+    pub istioctl_version: Option<String>,
+    /// The bundle that it was installed from.
+    pub bundle: BundleFacts,
+}
+
+/// The directory of one cluster, with its lock.
+#[derive(Debug)]
+pub struct ClusterDirectory {
+    pub(super) path: PathBuf,
+    /// Holding it is its purpose.
+    pub(super) lock: File,
+    /// The lock to hold while the directory is removed.
+    pub(super) directories: PathBuf,
+}
+
+impl ClusterDirectory {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The cluster's own kubeconfig.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.path.join("kubeconfig")
+    }
+
+    /// What is mounted into the node as the mark that it is ours. It names this machine: an engine
+    /// may serve several, whose state directories have the same path.
+    pub fn owner(&self) -> PathBuf {
+        self.path.join("owner").join(host())
+    }
+
+    /// Where the program is remembered that works on the cluster.
+    pub fn process(&self) -> PathBuf {
+        self.path.join("process")
+    }
+
+    /// Reads what is known of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// When the state file cannot be read or is damaged.
+    pub fn read(&self) -> Result<ClusterState, StateError> {
+        read(&self.path)
+    }
+
+    /// Writes what is known of the cluster: whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write(&self, state: &ClusterState) -> Result<(), StateError> {
+        let path = self.path.join("state.json");
+        let write = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
+            serde_json::to_writer_pretty(&mut file, state)?;
+            file.flush()?;
+            file.persist(&path).map_err(|error| error.error)
+        };
+        write().map(drop).map_err(io("writing", &path))
+    }
+
+    /// Another handle on the same directory and the same lock, which is held until both are gone.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no more handles.
+    pub fn reopened(&self) -> Result<Self, StateError> {
+        let lock = self.lock.try_clone().map_err(io("keeping the lock of", &self.path))?;
+        Ok(Self { path: self.path.clone(), lock, directories: self.directories.clone() })
+    }
+
+    /// Removes the directory: the cluster is gone.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be removed.
+    pub fn remove(self) -> Result<(), StateError> {
+        // Who asks for its lock meanwhile would put a file into it.
+        let _guard = held(&self.directories)?;
+        fs::remove_dir_all(&self.path).map_err(io("removing", &self.path))
+    }
+}
+
+pub(super) fn read(directory: &Path) -> Result<ClusterState, StateError> {
+    let path = directory.join("state.json");
+    let text = fs::read_to_string(&path).map_err(io("reading", &path))?;
+    serde_json::from_str(&text)
+        .map_err(|error| StateError::Damaged { path, reason: error.to_string() })
+}

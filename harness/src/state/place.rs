@@ -1,0 +1,266 @@
+//! The place of all state: which clusters there are, and the locks that are shared.
+
+use std::env;
+use std::fs::{self, File, TryLockError};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::directory::read;
+use super::error::io;
+use super::{ClusterDirectory, ClusterState, StateError};
+
+/// The place of all state.
+#[derive(Debug, Clone)]
+pub struct State {
+    root: PathBuf,
+}
+
+impl State {
+    /// `$MESHCHECK_STATE`, else `$XDG_STATE_HOME/meshcheck`, else `~/.local/state/meshcheck`.
+    ///
+    /// # Errors
+    ///
+    /// When none of these variables is set.
+    pub fn from_environment() -> Result<Self, StateError> {
+        let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
+        let root = variable("MESHCHECK_STATE")
+            .map(PathBuf::from)
+            .or_else(|| {
+                variable("XDG_STATE_HOME").map(|home| PathBuf::from(home).join("meshcheck"))
+            })
+            .or_else(|| {
+                variable("HOME").map(|home| PathBuf::from(home).join(".local/state/meshcheck"))
+            })
+            .ok_or(StateError::NoPlace)?;
+        // The engine mounts from here, and knows nothing of our working directory.
+        let root = std::path::absolute(&root).map_err(io("resolving", &root))?;
+        Ok(Self::at(root))
+    }
+
+    /// The state in this directory.
+    pub fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    /// Where the clusters' directories are.
+    pub fn clusters(&self) -> PathBuf {
+        self.root.join("clusters")
+    }
+
+    /// Begins a cluster: makes its directory, takes its lock, writes what it will be.
+    ///
+    /// # Errors
+    ///
+    /// When that cannot be written, or the name is taken.
+    pub fn begin(&self, state: &ClusterState) -> Result<ClusterDirectory, StateError> {
+        let clusters = self.clusters();
+        fs::create_dir_all(&clusters).map_err(io("making", &clusters))?;
+        // Until it is locked and written, a directory looks like one of a run that was killed.
+        let _guard = held(&self.directories_lock())?;
+        let path = clusters.join(&state.name);
+        fs::create_dir(&path).map_err(io("making", &path))?;
+        let directory = ClusterDirectory {
+            lock: held(&path.join("lock"))?,
+            path,
+            directories: self.directories_lock(),
+        };
+        fs::create_dir_all(directory.owner()).map_err(io("making", &directory.owner()))?;
+        directory.write(state)?;
+        Ok(directory)
+    }
+
+    /// The names of all clusters that have a directory.
+    ///
+    /// # Errors
+    ///
+    /// When the directory cannot be read.
+    pub fn names(&self) -> Result<Vec<String>, StateError> {
+        let path = self.clusters();
+        let entries = match fs::read_dir(&path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(io("reading", &path)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(io("reading", &path))?;
+            names.push(entry.file_name().to_string_lossy().into_owned());
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// Takes a cluster's directory over; nothing where a living run holds it, or it is gone.
+    ///
+    /// # Errors
+    ///
+    /// When its lock cannot be asked for.
+    pub fn take(&self, name: &str) -> Result<Option<ClusterDirectory>, StateError> {
+        let path = self.clusters().join(name);
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let directories = self.directories_lock();
+        let _guard = held(&directories)?;
+        if !path.is_dir() {
+            return Ok(None);
+        }
+        let lock = lock_file(&path.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(ClusterDirectory { path, lock, directories })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(io("locking", &path)(error)),
+        }
+    }
+
+    /// What is known of a cluster, without its lock.
+    ///
+    /// # Errors
+    ///
+    /// When its state file cannot be read or is damaged.
+    pub fn read(&self, name: &str) -> Result<ClusterState, StateError> {
+        read(&self.clusters().join(name))
+    }
+
+    /// The kubeconfig of a cluster.
+    pub fn kubeconfig(&self, name: &str) -> PathBuf {
+        self.clusters().join(name).join("kubeconfig")
+    }
+
+    /// The lock around the engine's network `kind`: shared by those who make clusters, exclusive for
+    /// who removes the network.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn network_lock(&self) -> Result<File, StateError> {
+        self.lock_of("network.lock")
+    }
+
+    /// The lock around loading a node image: two runs that start together load it once.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be made.
+    pub fn image_lock(&self) -> Result<File, StateError> {
+        self.lock_of("image.lock")
+    }
+
+    /// The file that names the network `kind` of the engine, where we made it; empty while it is made.
+    pub fn network_mark(&self) -> PathBuf {
+        self.root.join("network")
+    }
+
+    fn directories_lock(&self) -> PathBuf {
+        self.root.join("directories.lock")
+    }
+
+    fn lock_of(&self, name: &str) -> Result<File, StateError> {
+        fs::create_dir_all(&self.root).map_err(io("making", &self.root))?;
+        lock_file(&self.root.join(name))
+    }
+}
+
+/// The name of this machine, as far as it can be a file's: two that share an engine have two names.
+pub fn host() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let name: String =
+        name.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').take(64).collect();
+    if name.is_empty() { "unnamed".to_owned() } else { name }
+}
+
+fn lock_file(path: &Path) -> Result<File, StateError> {
+    File::options().create(true).truncate(false).write(true).open(path).map_err(io("opening", path))
+}
+
+/// Takes a lock that nobody holds for long.
+pub(super) fn held(path: &Path) -> Result<File, StateError> {
+    let file = lock_file(path)?;
+    file.lock().map_err(io("locking", path))?;
+    Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+    use meshcheck_suites::evidence::BundleFacts;
+
+    fn some_state(name: &str) -> ClusterState {
+        ClusterState {
+            name: name.into(),
+            created_at: Timestamp::UNIX_EPOCH,
+            keep: false,
+            istio_version: "1.20.3".into(),
+            kiali_image: "quay.io/kiali/kiali:v1.76".into(),
+            istioctl_version: None,
+            bundle: BundleFacts {
+                origin: "release".into(),
+                key: "0123".into(),
+                install_set: Vec::new(),
+                notes: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn a_living_run_keeps_its_directory_and_a_dead_one_does_not() {
+        let place = tempfile::tempdir().unwrap();
+        let state = State::at(place.path().to_owned());
+        assert!(state.names().unwrap().is_empty());
+        let directory = state.begin(&some_state("meshcheck-1")).unwrap();
+        assert_eq!(state.names().unwrap(), ["meshcheck-1"]);
+        assert!(state.take("meshcheck-1").unwrap().is_none(), "its run lives");
+        drop(directory);
+        let taken = state.take("meshcheck-1").unwrap().expect("its run is gone");
+        assert_eq!(taken.read().unwrap().name, "meshcheck-1");
+        taken.remove().unwrap();
+        assert!(state.names().unwrap().is_empty());
+        assert!(state.take("meshcheck-1").unwrap().is_none());
+    }
+
+    #[test]
+    fn a_damaged_file_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let state = State::at(place.path().to_owned());
+        let directory = state.begin(&some_state("meshcheck-2")).unwrap();
+        fs::write(directory.path().join("state.json"), "{\"name\": ").unwrap();
+        let error = directory.read().unwrap_err();
+        assert!(error.to_string().contains("state.json"), "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn a_name_is_taken_once() {
+        let place = tempfile::tempdir().unwrap();
+        let state = State::at(place.path().to_owned());
+        let first = state.begin(&some_state("meshcheck-3")).unwrap();
+        assert!(state.begin(&some_state("meshcheck-3")).is_err());
+        assert_eq!(first.read().unwrap().name, "meshcheck-3", "the first is as it was");
+    }
+
+    #[test]
+    fn whoever_sweeps_meanwhile_disturbs_nobody() {
+        let place = tempfile::tempdir().unwrap();
+        let state = State::at(place.path().to_owned());
+        let done = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                        for name in state.names().unwrap() {
+                            let taken = state.take(&name).unwrap();
+                            assert!(taken.is_none(), "{name} was taken from its living run");
+                        }
+                    }
+                });
+            }
+            for number in 0..300 {
+                let directory = state.begin(&some_state(&format!("meshcheck-{number}"))).unwrap();
+                directory.remove().unwrap();
+            }
+            done.store(true, std::sync::atomic::Ordering::Relaxed);
+        });
+        assert!(state.names().unwrap().is_empty());
+    }
+}
