@@ -11,7 +11,7 @@ use tokio::process::Command;
 mod group;
 
 use group::Group;
-pub use group::end_remembered;
+pub use group::Remembered;
 
 /// How much of each output is kept, in bytes. Rules of a pod are some 4 KiB, a list of containers less.
 const OUTPUT_LIMIT: u64 = 4 << 20;
@@ -154,7 +154,10 @@ impl Call {
         self
     }
 
-    /// Remembers it in this file while it runs. If we are killed, it goes on; [`end_remembered`] ends it.
+    /// Remembers it in this file until it has ended by itself.
+    ///
+    /// Dropping its future then ends the program, not what it has started: [`Remembered`] tells when that has
+    /// ended. So does it for a program that goes on because we were killed.
     #[must_use]
     pub fn remembered(mut self, file: PathBuf) -> Self {
         self.memory = Some(file);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{ClusterError, engine};
-use crate::process::end_remembered;
+use crate::process::Remembered;
 use crate::state::{self, ClusterDirectory, State};
 use crate::wait::{Look, Wait};
 
@@ -18,11 +18,11 @@ pub enum Ended {
     BrokenOff,
 }
 
-/// How late the engine may finish a container whose `docker run` was ended.
+/// The pause between two looks for containers that come late.
 const LATE: Duration = Duration::from_secs(1);
 
 /// How long late containers are looked for.
-const LATE_CEILING: Duration = Duration::from_secs(30);
+const LATE_CEILING: Duration = Duration::from_mins(1);
 
 /// Removes the cluster of this directory with everything that belongs to it, the directory last.
 ///
@@ -37,15 +37,20 @@ pub async fn remove(
     directory: ClusterDirectory,
     ended: Ended,
 ) -> Result<(), ClusterError> {
-    // kind outlives a run that is killed, and would make what was just removed.
-    end_remembered(&directory.process());
+    // kind outlives a run that is killed, and would make what was just removed. What it has started
+    // is not ended but waited for: the engine finishes a container also for a `docker run` that is gone,
+    // and does not show it before.
+    let program = Remembered::read(&directory.process());
+    if let Some(program) = program {
+        program.end();
+    }
     let place = directory.path().to_owned();
     let name =
         place.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     let ours = |node: &engine::Node| node.mark.as_ref().is_some_and(|it| it.starts_with(&place));
     let volumes = remove_nodes(&ours).await?;
-    if ended == Ended::BrokenOff {
-        until_none_comes(&ours).await?;
+    if ended == Ended::BrokenOff || program.is_some() {
+        until_none_comes(&ours, program).await?;
     }
     let nodes = engine::nodes().await?;
     let mut left: Vec<_> =
@@ -62,15 +67,21 @@ pub async fn remove(
     Ok(())
 }
 
-/// Removes these nodes until a look after a pause finds no more of them.
-async fn until_none_comes(ours: &impl Fn(&engine::Node) -> bool) -> Result<(), ClusterError> {
+/// Removes these nodes until nothing runs that could make one, and a look after a pause finds none.
+async fn until_none_comes(
+    ours: &impl Fn(&engine::Node) -> bool,
+    program: Option<Remembered>,
+) -> Result<(), ClusterError> {
     Wait::new("the engine to finish nothing more", LATE_CEILING)
         .every(LATE)
         .late()
         .until(
             |_| (),
             || async {
+                // Asked first: what ends after the question may have made a node before the look.
+                let runs = program.is_some_and(|program| program.runs());
                 match remove_nodes(ours).await {
+                    Ok(_) if runs => Look::NotYet("what kind has started still runs".into()),
                     Ok(found) if found.is_empty() => Look::Ready(()),
                     Ok(_) => Look::NotYet("a container came late".into()),
                     Err(error) => Look::NotYet(error.to_string()),
@@ -202,7 +213,7 @@ impl Removed {
         if found.is_empty() {
             return;
         }
-        let outcome = match until_none_comes(&left).await {
+        let outcome = match until_none_comes(&left, None).await {
             Ok(()) => remove_network(state).await,
             Err(error) => Err(error),
         };
