@@ -144,7 +144,10 @@ pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
             Err(error) => removed.note(name, Err(error.into())),
         }
     }
-    removed.orphans(state, None).await;
+    // An engine that does not answer is told before anything is begun.
+    if let Err(error) = removed.orphans(state, None).await {
+        removed.fault = removed.fault.or(Some(error));
+    }
     removed.all()
 }
 
@@ -171,7 +174,13 @@ pub async fn down(state: &State, only: Option<&str>) -> Result<Vec<String>, Clus
             Err(error) => removed.note(name.clone(), Err(error.into())),
         }
     }
-    removed.orphans(state, only).await;
+    let orphans = removed.orphans(state, only).await;
+    // Where there is nothing of ours, an engine that does not answer is no fault.
+    if let Err(error) = orphans
+        && !(removed.names.is_empty() && only.is_none())
+    {
+        removed.fault = removed.fault.or(Some(error));
+    }
     let removed = removed.all()?;
     match only {
         Some(name) if removed.is_empty() => {
@@ -198,26 +207,18 @@ impl Removed {
     }
 
     /// Removes the containers whose directory is gone: all of them, or those of one cluster.
-    async fn orphans(&mut self, state: &State, only: Option<&str>) {
+    async fn orphans(&mut self, state: &State, only: Option<&str>) -> Result<(), ClusterError> {
         let (clusters, host) = (state.clusters(), state::host());
         let left = |node: &engine::Node| {
             only.is_none_or(|only| only == node.cluster) && orphan(node, &clusters, &host)
         };
-        let nodes = match engine::nodes().await {
-            Ok(nodes) => nodes,
-            // Where there is nothing of ours, an engine that does not answer is no fault.
-            Err(_) if self.names.is_empty() && self.fault.is_none() => return,
-            Err(error) => return self.note(String::new(), Err(error.into())),
-        };
-        let found: Vec<_> = nodes.into_iter().filter(left).collect();
-        if found.is_empty() {
-            return;
+        let found: Vec<_> = engine::nodes().await?.into_iter().filter(left).collect();
+        if !found.is_empty() {
+            until_none_comes(&left, None).await?;
+            remove_network(state).await?;
+            self.names.extend(found.into_iter().map(|node| node.cluster));
         }
-        let outcome = match until_none_comes(&left, None).await {
-            Ok(()) => remove_network(state).await,
-            Err(error) => Err(error),
-        };
-        self.note(found[0].cluster.clone(), outcome);
+        Ok(())
     }
 
     fn all(mut self) -> Result<Vec<String>, ClusterError> {
