@@ -188,7 +188,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
         Ok(Err(error)) => return Err(unreachable(chain(&error))),
         Err(_) => return Err(unreachable("no answer within 5 s".into())),
     };
-    let kubeconfig = choice.kubeconfig.as_ref().map(|path| path.display().to_string());
+    let kubeconfig = choice.kubeconfig.as_deref().map(from_home);
     Ok(Connection {
         client,
         server_version: version.git_version,
@@ -203,6 +203,14 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
             collected_on: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
         },
     })
+}
+
+/// A path as a shell takes it, from the home directory where it lies there: evidence travels, and tells
+/// nothing of whose machine it was recorded on.
+fn from_home(path: &Path) -> String {
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let below = home.as_deref().and_then(|home| path.strip_prefix(home).ok());
+    below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
 }
 
 fn default_place() -> String {

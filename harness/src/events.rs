@@ -26,6 +26,8 @@ pub enum Phase {
     Probe,
     /// `istioctl install`.
     Istio,
+    /// The gateway's address.
+    Address,
     /// The addon.
     Kiali,
     /// The echo backend and its client.
@@ -50,6 +52,7 @@ impl Phase {
             Self::LoadBalancer => "load balancer",
             Self::Probe => "address probe",
             Self::Istio => "istio",
+            Self::Address => "gateway address",
             Self::Kiali => "kiali",
             Self::Demo => "demo",
             Self::Collect => "collect",

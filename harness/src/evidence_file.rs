@@ -90,6 +90,11 @@ impl EvidenceFileError {
     }
 }
 
+#[derive(Deserialize)]
+struct Schema {
+    schema: u64,
+}
+
 /// Reads evidence.
 ///
 /// # Errors
@@ -123,10 +128,6 @@ pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     }
     if text.len() as u64 > LIMIT {
         return Err(EvidenceFileError::TooLong(path.to_owned()));
-    }
-    #[derive(Deserialize)]
-    struct Schema {
-        schema: u64,
     }
     let broken = |error: serde_json::Error| not(error.to_string(), error.is_eof());
     let Schema { schema } = serde_json::from_slice(&text).map_err(broken)?;

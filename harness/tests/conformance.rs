@@ -3,6 +3,7 @@
 //! Under nextest a setup script records it (`.config/nextest.toml`); `cargo test` provisions in this
 //! process, once, when the first claim is run. Listing needs no cluster.
 
+use std::io::{Write as _, stderr};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
@@ -33,6 +34,6 @@ fn verdict(claim: &Claim, evidence: &Evidence) -> Result<(), Failed> {
 
 /// nextest quotes what stands behind `Error: ` on standard error.
 fn quoted(explanation: &str) -> Failed {
-    eprintln!("Error: {explanation}");
+    let _ = writeln!(stderr().lock(), "Error: {explanation}");
     Failed::from(explanation)
 }

@@ -41,7 +41,11 @@ impl Evidence {
     fn command(&self, program: &str, arguments: &[&str]) -> String {
         let mut line = program.to_owned();
         if let Some(file) = &self.subject.kubeconfig {
-            let _ = write!(line, " --kubeconfig {}", quote(file));
+            // A `~` in quotes would be a directory of that name.
+            let _ = match file.strip_prefix("~/") {
+                Some(below) => write!(line, " --kubeconfig ~/{}", quote(below)),
+                None => write!(line, " --kubeconfig {}", quote(file)),
+            };
         }
         if !self.subject.context.is_empty() {
             let _ = write!(line, " --context {}", quote(&self.subject.context));

@@ -6,7 +6,7 @@ use crate::judgement::Judgement;
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
-    serde_json::from_str(include_str!("../../fixtures/evidence/draft.json"))
+    serde_json::from_str(include_str!("../../fixtures/evidence/lab.json"))
         .expect("the recorded evidence parses")
 }
 

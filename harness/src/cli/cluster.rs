@@ -91,7 +91,7 @@ pub(super) async fn provision_and_look(
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
         };
-        let look = async { Ok::<_, Failure>(collect(&up.connection, &options).await.0) };
+        let look = async { Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0) };
         events.phase(Phase::Collect, look).await
     })
     .await
@@ -173,8 +173,8 @@ where
     let outcome = {
         let created = &mut created;
         let all = async {
-            let up = bring_up(&state, cluster, &bundle, events, created).await?;
-            work(up.into()).await
+            let up = Box::pin(bring_up(&state, cluster, &bundle, events, created)).await?;
+            Box::pin(work(up.into())).await
         };
         tokio::select! {
             outcome = AssertUnwindSafe(all).catch_unwind() => outcome.unwrap_or_else(|_| {
@@ -195,8 +195,7 @@ where
         .map_err(Failure::from);
     match (outcome, removed) {
         (Ok(value), Ok(())) => Ok(value),
-        (Err(failure), Ok(())) => Err(failure),
-        (Ok(_), Err(failure)) => Err(failure),
+        (Err(failure), Ok(())) | (Ok(_), Err(failure)) => Err(failure),
         (Err(failure), Err(other)) => Err(failure.and(&other)),
     }
 }
@@ -221,7 +220,7 @@ async fn bring_up(
     let (kubeconfig, control_plane) = (cluster.kubeconfig(), cluster.control_plane());
     let site =
         Site { client: &connection.client, kubeconfig: &kubeconfig, control_plane: &control_plane };
-    let installed = install::install(bundle, site, events).await?;
+    let installed = Box::pin(install::install(bundle, site, events)).await?;
     cluster.state.istioctl_version = installed.istioctl_version.value().cloned();
     cluster.directory.write(&cluster.state)?;
     Ok(Running { cluster, connection, installed })

@@ -133,6 +133,6 @@ impl From<StateError> for Failure {
 impl From<SourceError> for Failure {
     fn from(error: SourceError) -> Self {
         let code = if error.is_usage() { USAGE } else { ENVIRONMENT };
-        Self::of(&error, Some(error.hint().to_string()), code)
+        Self::of(&error, Some(error.hint()), code)
     }
 }

@@ -42,11 +42,11 @@ pub fn main() -> ExitCode {
 
 async fn dispatch(command: Command) -> Result<u8, Failure> {
     match command {
-        Command::Run(arguments) => cluster::run(arguments).await,
-        Command::Up(arguments) => cluster::up(arguments).await,
+        Command::Run(arguments) => Box::pin(cluster::run(arguments)).await,
+        Command::Up(arguments) => Box::pin(cluster::up(arguments)).await,
         Command::Down(arguments) => cluster::down(arguments).await,
-        Command::Check(arguments) => observe::check(arguments).await,
-        Command::Record(arguments) => observe::record(arguments).await,
+        Command::Check(arguments) => Box::pin(observe::check(arguments)).await,
+        Command::Record(arguments) => Box::pin(observe::record(arguments)).await,
         Command::Judge(arguments) => observe::judge(&arguments),
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(arguments.output))?;
@@ -54,6 +54,6 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         }
         Command::Bundle(arguments) => software::bundle(arguments).await,
         Command::ReleasesReachable => software::releases_reachable().await,
-        Command::NextestSetup(arguments) => nextest::setup(arguments).await,
+        Command::NextestSetup(arguments) => Box::pin(nextest::setup(arguments)).await,
     }
 }

@@ -109,7 +109,7 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
         },
     };
     tokio::select! {
-        seen = collect(&connection, &options) => Ok(seen),
+        seen = Box::pin(collect(&connection, &options)) => Ok(seen),
         () = cancel.cancelled() => Err(interrupted(&connection).await),
     }
 }

@@ -39,7 +39,7 @@ fn tell(events: &Events, event: source::Event<'_>) {
             total,
         }),
         Source::Retrying { part, reason, after } => {
-            events.note(format!("{part}: {reason}; tried again in {:.1} s", after.as_secs_f64()))
+            events.note(format!("{part}: {reason}; tried again in {:.1} s", after.as_secs_f64()));
         }
         Source::Finished { part } => events.doing(Phase::Source, format!("{part} is complete")),
         Source::Reused { .. } => {}

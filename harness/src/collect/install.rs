@@ -1,6 +1,6 @@
 //! What the section *install* needs: the control plane's objects, its webhooks, its own words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -103,13 +103,13 @@ async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
         let group = version.split('/').next().unwrap_or_default().to_owned();
         Ok::<_, kube::Error>((group, list.resources))
     });
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for (group, resources) in futures::future::try_join_all(lists).await? {
         for resource in resources.into_iter().filter(|it| !it.name.contains('/')) {
-            found.insert(format!("{}.{group}", resource.name), ());
+            found.insert(format!("{}.{group}", resource.name));
         }
     }
-    Ok(found.into_keys().map(|name| Crd { name, established: true }).collect())
+    Ok(found.into_iter().map(|name| Crd { name, established: true }).collect())
 }
 
 /// The mutating webhooks that are called when a pod is created.

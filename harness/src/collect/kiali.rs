@@ -19,14 +19,14 @@ const PORT: u16 = 20001;
 /// Looks at all of its pages at once.
 pub(super) async fn collect(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> KialiEvidence {
     let pod = match pods {
-        Observation::Seen { value } => match ready_pod(value) {
-            Some(pod) => pod,
-            None => {
+        Observation::Seen { value } => {
+            let Some(pod) = ready_pod(value) else {
                 let namespace = &scene.expectations.istio_namespace;
                 let reason = format!("no Kiali pod in namespace {namespace} is ready");
                 return nothing(&Observation::absent(reason), exposed_url(scene).await);
-            }
-        },
+            };
+            pod
+        }
         Observation::Absent { reason } => {
             return nothing(&Observation::absent(reason.clone()), exposed_url(scene).await);
         }

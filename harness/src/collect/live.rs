@@ -53,14 +53,11 @@ pub(super) async fn rules(
     let mut by_node: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     let mut found: BTreeMap<String, Observation<String>> = BTreeMap::new();
     for pod in &wanted {
-        match (pod.node.as_deref(), containers.get(&pod.name)) {
-            (Some(node), Some(container)) => {
-                by_node.entry(node).or_default().push((&pod.name, container));
-            }
-            _ => {
-                let reason = "no container of the pod runs yet";
-                found.insert(pod.name.clone(), Observation::failed(reason));
-            }
+        if let (Some(node), Some(container)) = (pod.node.as_deref(), containers.get(&pod.name)) {
+            by_node.entry(node).or_default().push((&pod.name, container));
+        } else {
+            let reason = "no container of the pod runs yet";
+            found.insert(pod.name.clone(), Observation::failed(reason));
         }
     }
     let nodes = by_node.into_iter().map(|(node, pods)| on_node(node, pods, scene.limit));

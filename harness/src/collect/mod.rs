@@ -77,7 +77,8 @@ impl Scene<'_> {
     /// Keeps the time that a look took.
     async fn timed<T>(&self, name: &'static str, work: impl Future<Output = T>) -> T {
         let start = Instant::now();
-        let value = work.await;
+        // Looks are many and large: each has a place of its own.
+        let value = Box::pin(work).await;
         if let Ok(mut timings) = self.timings.lock() {
             timings.push((name, start.elapsed()));
         }
@@ -118,14 +119,14 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     let no_pods = Vec::new();
     let seen_pods = pods.value().unwrap_or(&no_pods);
     let (cluster, install, demo, init_logs, live_rules, dry_runs, kiali, ingress) = tokio::join!(
-        cluster::collect(&scene, version, probe),
-        install::collect(&scene, istio_pods.clone(), options.istioctl_version.clone()),
-        demonstration(&scene, &pods),
+        Box::pin(cluster::collect(&scene, version, probe)),
+        Box::pin(install::collect(&scene, istio_pods.clone(), options.istioctl_version.clone())),
+        Box::pin(demonstration(&scene, &pods)),
         scene.timed("init logs", mesh::init_logs(&scene, seen_pods)),
         scene.timed("live rules", live::rules(&scene, seen_pods)),
-        dry_runs(&scene, &pods),
+        Box::pin(dry_runs(&scene, &pods)),
         scene.timed("kiali", kiali::collect(&scene, &istio_pods)),
-        outside(&scene),
+        Box::pin(outside(&scene)),
     );
     let pods_at_end = scene.timed("pods at end", look(scene.limit, demo_pods(&scene))).await;
     let (objects, asked, traffic, client_logs) = demo;
@@ -208,7 +209,7 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
         }
     };
     let clients = demo::clients(scene, value, &objects.deployments);
-    let Some(asker) = clients.iter().find(|pod| pod.ready).or(clients.first()) else {
+    let Some(chosen) = clients.iter().find(|pod| pod.ready).or(clients.first()) else {
         let name = &scene.expectations.client_deployment;
         let reason = format!("no pod of deployment {name} runs");
         return without(objects, &Observation::absent(reason));
@@ -219,8 +220,8 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
             pod.phase == "Running" && !pod.terminating && is_backend(scene, &objects, pod)
         })
         .collect();
-    let (asked, traffic) = scene.timed("traffic", exchange(scene, asker, &backends)).await;
-    let (asked, clock) = match asked {
+    let (answers, traffic) = scene.timed("traffic", exchange(scene, chosen, &backends)).await;
+    let (asked, clock) = match answers {
         Observation::Seen { value: (asked, now) } => (Observation::seen(asked), now),
         other => (other.map(|(asked, _)| asked), None),
     };
@@ -306,13 +307,13 @@ async fn outside(scene: &Scene<'_>) -> IngressEvidence {
     let services = look(scene.limit, install::services(&scene.client, namespace)).await;
     let nodes = if scene.nodes_are_containers {
         use k8s_openapi::api::core::v1::Node;
-        use kube::ResourceExt as _;
+        use kube::ResourceExt;
         let api: kube::Api<Node> = kube::Api::all(scene.client.clone());
         let list =
             look(scene.limit, async { Ok(api.list(&kube::api::ListParams::default()).await?) });
         let list = list.await;
         list.value()
-            .map(|list| list.items.iter().map(|it| it.name_any()).collect())
+            .map(|list| list.items.iter().map(ResourceExt::name_any).collect())
             .unwrap_or_default()
     } else {
         Vec::new()

@@ -27,7 +27,7 @@ const ADDRESS_CEILING: Duration = Duration::from_secs(30);
 const ROUTE_CEILING: Duration = Duration::from_secs(15);
 
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
-const REMOVAL_CEILING: Duration = Duration::from_secs(60);
+const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
 /// The gateway's port for traffic.
 const HTTP_PORT: u16 = 80;

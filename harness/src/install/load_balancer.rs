@@ -51,7 +51,8 @@ pub(super) async fn install(
     Wait::new("MetalLB's webhook to take a pool of addresses", Duration::from_mins(2))
         .until(
             |state| {
-                events.doing(Phase::LoadBalancer, format!("waiting for MetalLB's webhook: {state}"))
+                events
+                    .doing(Phase::LoadBalancer, format!("waiting for MetalLB's webhook: {state}"));
             },
             || async {
                 match apply::objects(site.client, "MetalLB", objects.clone()).await {

@@ -59,27 +59,27 @@ pub async fn install(
     events: &Events,
 ) -> Result<Installed, InstallError> {
     apply::namespace(site.client, istio::NAMESPACE).await?;
-    let load_balancer = async {
+    let load_balancer = Box::pin(async {
         let install = load_balancer::install(bundle, site, events);
-        events.phase(Phase::LoadBalancer, install).await?;
+        Box::pin(events.phase(Phase::LoadBalancer, install)).await?;
         let probe = crate::collect::probe_load_balancer(site.client);
         events.phase(Phase::Probe, async { Ok::<_, InstallError>(probe.await) }).await
-    };
-    let istio = events.phase(Phase::Istio, istio::install(bundle, site, events));
-    let demo = async {
+    });
+    let istio = Box::pin(events.phase(Phase::Istio, istio::install(bundle, site, events)));
+    let demo = Box::pin(async {
         events.doing(Phase::Demo, "waiting for the injection webhook");
         ready::injection(site.client, events).await?;
-        demo::install(bundle, site, events).await
-    };
-    let kiali = async {
+        Box::pin(demo::install(bundle, site, events)).await
+    });
+    let kiali = Box::pin(async {
         ready::deployment(site.client, istio::NAMESPACE, "istiod", Phase::Kiali, events).await?;
         kiali::install(bundle, site, events).await
-    };
-    let demo = events.phase(Phase::Demo, demo);
-    let kiali = events.phase(Phase::Kiali, kiali);
+    });
+    let demo = Box::pin(events.phase(Phase::Demo, demo));
+    let kiali = Box::pin(events.phase(Phase::Kiali, kiali));
     let version = async { Ok(istio::version(bundle).await) };
     let (load_balancer_probe, (), (), (), istioctl_version) =
         tokio::try_join!(load_balancer, istio, demo, kiali, version)?;
-    events.phase(Phase::LoadBalancer, ready::gateway_address(site.client, events)).await?;
+    events.phase(Phase::Address, ready::gateway_address(site.client, events)).await?;
     Ok(Installed { load_balancer_probe, istioctl_version })
 }

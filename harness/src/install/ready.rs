@@ -1,5 +1,6 @@
 //! When something that was installed works: conditions to wait for, with the state in words.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
@@ -92,12 +93,12 @@ async fn pods(client: &Client, namespace: &str, deployment: &Deployment) -> Stri
             });
         let reasons: Vec<_> = statuses.collect();
         let phase = status.and_then(|status| status.phase.as_deref()).unwrap_or("Unknown");
-        text.push_str(&format!("; pod {} {phase}", pod.name_any()));
+        let _ = write!(text, "; pod {} {phase}", pod.name_any());
         if !reasons.is_empty() {
-            text.push_str(&format!(" ({})", reasons.join(", ")));
+            let _ = write!(text, " ({})", reasons.join(", "));
         }
         if let Some(event) = last_warning(client, namespace, &pod.name_any()).await {
-            text.push_str(&format!(": {event}"));
+            let _ = write!(text, ": {event}");
         }
     }
     text
@@ -106,8 +107,8 @@ async fn pods(client: &Client, namespace: &str, deployment: &Deployment) -> Stri
 async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<String> {
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     let fields = format!("involvedObject.kind=Pod,involvedObject.name={pod},type=Warning");
-    let list = events.list(&ListParams::default().fields(&fields)).await.ok()?;
-    let last = list.items.into_iter().max_by_key(|event| event.last_timestamp.clone())?;
+    let found = events.list(&ListParams::default().fields(&fields)).await.ok()?;
+    let last = found.items.into_iter().max_by_key(|event| event.last_timestamp.clone())?;
     Some(format!("{}: {}", last.reason.unwrap_or_default(), last.message.unwrap_or_default()))
 }
 
@@ -163,7 +164,7 @@ pub(super) async fn gateway_address(client: &Client, events: &Events) -> Result<
     let services: Api<Service> = Api::namespaced(client.clone(), istio::NAMESPACE);
     Wait::new("an address for istio-ingressgateway", ADDRESS_CEILING)
         .until(
-            |state| events.doing(Phase::LoadBalancer, format!("waiting for an address: {state}")),
+            |state| events.doing(Phase::Address, format!("waiting for an address: {state}")),
             || async {
                 let service = match services.get_opt("istio-ingressgateway").await {
                     Ok(Some(service)) => service,
@@ -199,7 +200,7 @@ pub(super) async fn first_reply(client: &Client, events: &Events) -> Result<(), 
     Wait::new("the client's first reply", REPLY_CEILING)
         .until(
             |state| {
-                events.doing(Phase::Demo, format!("waiting for the client's first reply: {state}"))
+                events.doing(Phase::Demo, format!("waiting for the client's first reply: {state}"));
             },
             || async {
                 let list = match pods.list(&ListParams::default().labels("app=client")).await {

@@ -15,6 +15,7 @@ const WIDTH: usize = 80;
 
 /// How a report looks.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct Style {
     /// Whether to use colour.
     pub color: bool,

@@ -1,5 +1,7 @@
 //! JUnit for CI servers: a suite a section, a case a claim.
 
+use std::fmt::Write as _;
+
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{CLAIMS, Report, Section, Verdict};
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
@@ -62,7 +64,7 @@ fn case(claim: &ClaimReport) -> TestCase {
     let mut text = claim.summary.clone();
     for (name, detail) in details {
         if let Some(detail) = detail {
-            text.push_str(&format!("\n{name}: {detail}"));
+            let _ = write!(text, "\n{name}: {detail}");
         }
     }
     let status = match claim.verdict {

@@ -13,7 +13,7 @@ pub struct OutputOptions {
     /// Also write a report: junit=FILE, html=FILE or json=FILE; can be repeated
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = parse_report)]
     pub reports: Vec<ReportFile>,
-    /// Whether to use colour; NO_COLOR is respected
+    /// Whether to use colour; the variable `NO_COLOR` is respected
     #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,
     /// No character beyond ASCII in what we write ourselves

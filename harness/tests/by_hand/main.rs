@@ -3,6 +3,8 @@
 //!
 //! Needs docker and a bundle: `MESHCHECK_BUNDLE` names it, `cargo xtask test` sets it.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod cluster;
 
 use std::collections::BTreeMap;

@@ -160,6 +160,8 @@ pub fn owner_classes(rules: &RuleSet) -> Vec<u32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use super::super::walk::tests::{inbound, outbound};
     use super::super::{parse, rules_in_log};
     use super::*;
@@ -219,8 +221,8 @@ mod tests {
             let mut text = String::from("*nat\n:PREROUTING ACCEPT\n");
             for (at, (first, length)) in ranges.iter().enumerate() {
                 let target = if at % 2 == 0 { "RETURN" } else { "REDIRECT --to-ports 9" };
-                text.push_str(&format!(
-                    "-A PREROUTING -p tcp --dport {first}:{} -j {target}\n", first + length));
+                let last = first + length;
+                let _ = writeln!(text, "-A PREROUTING -p tcp --dport {first}:{last} -j {target}");
             }
             text.push_str("-A PREROUTING -p tcp -j REDIRECT --to-ports 15006\nCOMMIT\n");
             let rules = parse(&text).unwrap();

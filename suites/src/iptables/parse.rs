@@ -238,7 +238,7 @@ fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
         let missing = "an option has no value";
         match option {
             "-m" | "--match" => {
-                module = value.ok_or(missing)?.to_owned();
+                value.ok_or(missing)?.clone_into(&mut module);
                 after = &after[1..];
                 if !KNOWN_MODULES.contains(&module.as_str()) {
                     let (own, after_own) = own_words(after);
@@ -270,17 +270,14 @@ fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                 let known = value
                     .filter(|value| !value.starts_with(['-', '!']))
                     .and_then(|value| condition(not, option, value, &module));
-                match known {
-                    Some(found) => {
-                        matches.extend(found);
-                        after = &after[1..];
-                    }
-                    None => {
-                        let (own, after_own) = arguments(after);
-                        let bang = if not { "! " } else { "" };
-                        matches.push(Match::Unknown(written(bang, option, own)));
-                        after = after_own;
-                    }
+                if let Some(found) = known {
+                    matches.extend(found);
+                    after = &after[1..];
+                } else {
+                    let (own, after_own) = arguments(after);
+                    let bang = if not { "! " } else { "" };
+                    matches.push(Match::Unknown(written(bang, option, own)));
+                    after = after_own;
                 }
             }
             _ => return Err("a word stands where an option is expected"),

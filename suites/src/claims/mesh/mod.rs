@@ -93,16 +93,12 @@ fn native(container: &Container) -> bool {
 /// What makes a pod anew, so that it gets what pods get now.
 fn renew(evidence: &Evidence, pod: &Pod) -> String {
     let namespace = pod.namespace.as_str();
-    match workload(pod) {
-        Some(workload) => {
-            let arguments = ["-n", namespace, "rollout", "restart", &workload];
-            format!("`{}` makes its pods anew", evidence.kubectl(&arguments))
-        }
-        None => {
-            let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
-            format!("`{command}` removes it, for whoever made it to make it anew")
-        }
+    if let Some(workload) = workload(pod) {
+        let arguments = ["-n", namespace, "rollout", "restart", &workload];
+        return format!("`{}` makes its pods anew", evidence.kubectl(&arguments));
     }
+    let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
+    format!("`{command}` removes it, for whoever made it to make it anew")
 }
 
 fn restart_all(evidence: &Evidence) -> String {

@@ -80,15 +80,12 @@ fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
         .into_iter()
         .any(|map| map.get(INJECT).is_some_and(|value| value == "false"));
     if refuses {
-        let hint = format!(
-            "take `{INJECT}` out of its template: {}",
-            super::super::words::workload(pod).map_or_else(
-                || describe(evidence, pod),
-                |workload| format!(
-                    "`{}`",
-                    evidence.kubectl(&["-n", &pod.namespace, "edit", &workload])
-                )
-            )
+        let hint = super::super::words::workload(pod).map_or_else(
+            || describe(evidence, pod),
+            |workload| {
+                let command = evidence.kubectl(&["-n", &pod.namespace, "edit", &workload]);
+                format!("`{command}`, and take {INJECT} out of its template")
+            },
         );
         return (format!(": it says {INJECT}=false"), hint);
     }

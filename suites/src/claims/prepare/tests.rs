@@ -118,8 +118,15 @@ fn nobody_competes(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case]
     prove("prepare::no_competing_load_balancer", mutation, verdict, words);
 }
 
+/// Cluster DNS with one pod: what is changed is then all there is.
+fn one_dns(evidence: &mut Evidence) -> &mut crate::evidence::Dns {
+    let dns = of(&mut evidence.cluster.dns);
+    dns.pods.truncate(1);
+    dns
+}
+
 fn dns_at(evidence: &mut Evidence, address: &str) {
-    of(&mut evidence.cluster.dns).pods[0].ip = Some(address.into());
+    one_dns(evidence).pods[0].ip = Some(address.into());
 }
 
 fn pool(cidr: &str, disabled: bool) -> IpPool {
@@ -149,21 +156,21 @@ fn pool(cidr: &str, disabled: bool) -> IpPool {
     e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", true)]);
 }, Fail, "Calico")]
 #[case::one_of_two_outside(|e: &mut Evidence| {
-    let mut second = of(&mut e.cluster.dns).pods[0].clone();
+    let mut second = one_dns(e).pods[0].clone();
     second.ip = Some("203.0.113.9".into());
     of(&mut e.cluster.dns).pods.push(second);
 }, Fail, "203.0.113.9")]
-#[case::host_network(|e: &mut Evidence| of(&mut e.cluster.dns).pods[0].host_network = true, Fail, "node's network")]
+#[case::host_network(|e: &mut Evidence| one_dns(e).pods[0].host_network = true, Fail, "node's network")]
 #[case::scaled_to_zero(|e: &mut Evidence| {
     let dns = of(&mut e.cluster.dns);
     dns.pods.clear();
     scale_to_zero(&mut dns.deployments[0]);
 }, Fail, "--replicas=2")]
-#[case::on_its_way_out(|e: &mut Evidence| of(&mut e.cluster.dns).pods[0].terminating = true, Fail, "no DNS pod runs")]
-#[case::pending(|e: &mut Evidence| of(&mut e.cluster.dns).pods[0].phase = "Pending".into(), Fail, "Pending")]
-#[case::not_ready(|e: &mut Evidence| of(&mut e.cluster.dns).pods[0].ready = false, Fail, "no DNS pod is ready")]
+#[case::on_its_way_out(|e: &mut Evidence| one_dns(e).pods[0].terminating = true, Fail, "no DNS pod runs")]
+#[case::pending(|e: &mut Evidence| one_dns(e).pods[0].phase = "Pending".into(), Fail, "Pending")]
+#[case::not_ready(|e: &mut Evidence| one_dns(e).pods[0].ready = false, Fail, "no DNS pod is ready")]
 #[case::nothing_there(|e: &mut Evidence| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Fail, "no cluster DNS")]
-#[case::no_address_yet(|e: &mut Evidence| of(&mut e.cluster.dns).pods[0].ip = None, Unjudged, "no address yet")]
+#[case::no_address_yet(|e: &mut Evidence| one_dns(e).pods[0].ip = None, Unjudged, "no address yet")]
 #[case::no_ranges(|e: &mut Evidence| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged, "no node says")]
 #[case::ranges_mean_nothing(|e: &mut Evidence| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged, "other pods")]
 #[case::no_range_at_all(|e: &mut Evidence| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged, "`pods`")]
@@ -171,7 +178,7 @@ fn pool(cidr: &str, disabled: bool) -> IpPool {
 #[case::pools_unseen(|e: &mut Evidence| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged, "forbidden")]
 #[case::nodes_unseen(|e: &mut Evidence| e.cluster.nodes = Observation::failed("forbidden"), Unjudged, "forbidden")]
 #[case::wrong_whatever_the_pools(|e: &mut Evidence| {
-    of(&mut e.cluster.dns).pods[0].host_network = true;
+    one_dns(e).pods[0].host_network = true;
     e.cluster.calico_pools = Observation::failed("forbidden");
 }, Fail, "node's network")]
 fn dns_is_on_the_pod_network(

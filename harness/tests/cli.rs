@@ -1,0 +1,183 @@
+//! The program on recorded evidence and on wrong calls: what scripts rely on. No cluster.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use rstest::rstest;
+use serde_json::Value;
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json")
+}
+
+fn meshcheck(arguments: &[&str]) -> Output {
+    let state = tempfile::tempdir().unwrap();
+    Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(arguments)
+        .env("MESHCHECK_STATE", state.path())
+        .env_remove("KUBECONFIG")
+        .env_remove("MESHCHECK_BUNDLE")
+        .env("HOME", state.path())
+        .output()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The recorded evidence, changed, in a file.
+fn changed(directory: &Path, change: impl FnOnce(&mut Value)) -> String {
+    let mut evidence: Value =
+        serde_json::from_str(&fs::read_to_string(recorded()).unwrap()).unwrap();
+    change(&mut evidence);
+    let file = directory.join("changed.json");
+    fs::write(&file, evidence.to_string()).unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn recorded_evidence_is_judged_without_a_cluster() {
+    let output = meshcheck(&["judge", recorded().to_str().unwrap(), "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["totals"]["pass"], meshcheck_suites::CLAIMS.len());
+    assert_eq!(report["claims"].as_array().unwrap().len(), meshcheck_suites::CLAIMS.len());
+    let notes = report["cluster"]["bundle"]["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("not a release")), "{notes:?}");
+}
+
+#[rstest]
+// A claim that fails.
+#[case("/demo/asked/value/replies/0/status", Value::from(503), 1)]
+// One that could not be looked at.
+#[case("/demo/asked", serde_json::json!({ "state": "failed", "reason": "pods/exec is forbidden" }), 3)]
+// One that was not asked for takes no part.
+#[case("/ingress/route", serde_json::json!({ "state": "not_asked", "reason": "--active" }), 0)]
+fn the_exit_code_tells_the_verdicts(#[case] place: &str, #[case] value: Value, #[case] code: i32) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = changed(directory.path(), |evidence| {
+        *evidence.pointer_mut(place).unwrap() = value;
+    });
+    let output = meshcheck(&["judge", &file]);
+    assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
+}
+
+#[test]
+fn the_same_evidence_gives_the_same_report() {
+    let file = recorded();
+    let one = meshcheck(&["judge", file.to_str().unwrap()]);
+    let other = meshcheck(&["judge", file.to_str().unwrap()]);
+    assert_eq!(stdout(&one), stdout(&other));
+    assert!(!stdout(&one).contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn reports_are_written_whole_and_where_they_were_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let report = |kind: &str, name: &str| format!("{kind}={}", at(name).display());
+    let output = meshcheck(&[
+        "judge",
+        recorded().to_str().unwrap(),
+        "--quiet",
+        "--report",
+        &report("junit", "r.xml"),
+        "--report",
+        &report("html", "r.html"),
+        "--report",
+        &report("json", "r.json"),
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let junit = fs::read_to_string(at("r.xml")).unwrap();
+    assert_eq!(junit.matches("<testcase").count(), meshcheck_suites::CLAIMS.len());
+    assert!(fs::read_to_string(at("r.html")).unwrap().ends_with("</html>\n"));
+    let json: Value = serde_json::from_str(&fs::read_to_string(at("r.json")).unwrap()).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "no temporary file is left");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_with_its_path() {
+    let output = meshcheck(&[
+        "judge",
+        recorded().to_str().unwrap(),
+        "--report",
+        "junit=/nowhere/at/all/r.xml",
+    ]);
+    assert_eq!(output.status.code(), Some(3));
+    assert!(stderr(&output).contains("/nowhere/at/all/r.xml"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("mkdir -p"), "{}", stderr(&output));
+    assert!(stdout(&output).contains("32 claims"), "what can be told is told");
+}
+
+#[rstest]
+#[case::cut(|text: &str| text[..text.len() / 2].to_owned(), "cut off")]
+#[case::empty(|_: &str| String::new(), "cut off")]
+#[case::garbage(|_: &str| "hello".to_owned(), "cannot be understood")]
+#[case::html(|_: &str| "<html></html>".to_owned(), "cannot be understood")]
+#[case::other_json(|_: &str| "{\"kind\":\"Pod\"}".to_owned(), "missing field `schema`")]
+#[case::future(|text: &str| text.replacen("\"schema\": 1", "\"schema\": 99", 1), "schema 99")]
+fn what_is_no_evidence_is_one_clear_error(#[case] change: fn(&str) -> String, #[case] words: &str) {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("evidence.json");
+    fs::write(&file, change(&fs::read_to_string(recorded()).unwrap())).unwrap();
+    let output = meshcheck(&["judge", file.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let text = stderr(&output);
+    assert!(text.contains(words) && text.contains("evidence.json"), "{text}");
+    assert!(text.contains("hint: ") && stdout(&output).is_empty(), "{text}");
+}
+
+#[rstest]
+#[case(&["judge", "/nowhere/at/all.json"], 2, "/nowhere/at/all.json")]
+#[case(&["judge", "/"], 2, "not a regular file")]
+#[case(&["judge", "x.json", "--only", "mesh::no_such_claim"], 2, "no claim matches")]
+#[case(&["judge", "x.json", "--report", "pdf=x"], 2, "no report `pdf`")]
+#[case(&["frobnicate"], 2, "frobnicate")]
+#[case(&["check", "--kubeconfig", "/nowhere/at/all"], 2, "/nowhere/at/all")]
+#[case(&["check", "--bundle", "/nowhere/at/all"], 2, "/nowhere/at/all")]
+#[case(&["check", "--timeout", "0"], 2, "seconds")]
+#[case(&["record", "--out", "/nowhere/at/all/e.json"], 3, "/nowhere/at/all/e.json")]
+#[case(&["down", "--name", "kind"], 2, "no cluster of ours called `kind`")]
+#[case(&["run", "--bundle", "/nowhere/at/all"], 2, "not a bundle")]
+fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
+    let output = meshcheck(arguments);
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_table_of_claims_is_there_for_people_and_scripts() {
+    let text = stdout(&meshcheck(&["claims"]));
+    assert!(text.contains("mesh::two_containers_per_pod"), "{text}");
+    let json: Value =
+        serde_json::from_str(&stdout(&meshcheck(&["claims", "--output", "json"]))).unwrap();
+    assert_eq!(json["claims"].as_array().unwrap().len(), meshcheck_suites::CLAIMS.len());
+}
+
+#[test]
+fn every_command_has_help() {
+    for command in ["run", "up", "down", "check", "record", "judge", "claims", "bundle"] {
+        let output = meshcheck(&[command, "--help"]);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(stdout(&output).contains("Usage: meshcheck"), "{command}");
+    }
+}
+
+/// Evidence travels: no home directory, no certificate, no token is in it.
+#[test]
+fn the_recorded_evidence_names_no_machine() {
+    let text = fs::read_to_string(recorded()).unwrap();
+    for word in ["/root/", "/home/", "BEGIN CERTIFICATE", "BEGIN PRIVATE", "eyJhbGciOi"] {
+        assert!(!text.contains(word), "{word}");
+    }
+}
