@@ -1,5 +1,9 @@
 //! From a kubeconfig and a context to a cluster that answers. The user's files are only read.
 
+mod client;
+mod credentials;
+mod proxy;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -141,25 +145,35 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
         .and_then(|known| known.context.as_ref())
         .map(|known| known.cluster.clone())
         .unwrap_or_default();
+    let named_proxy = kubeconfig
+        .clusters
+        .iter()
+        .find(|known| known.name == name)
+        .and_then(|known| known.cluster.as_ref()?.proxy_url.clone());
     let options =
         KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-    let credentials =
-        |reason: String| ConnectError::Credentials { context: context.clone(), reason };
+    let unusable = |reason: String| ConnectError::Credentials { context: context.clone(), reason };
     let config =
         tokio::time::timeout(FIRST_ANSWER, Config::from_custom_kubeconfig(kubeconfig, &options))
             .await
-            .map_err(|_| credentials("reading them took more than 5 s".into()))?
-            .map_err(|error| credentials(chain(&error)))?;
+            .map_err(|_| unusable("reading them took more than 5 s".into()))?
+            .map_err(|error| unusable(chain(&error)))?;
     let mut config = config;
     config.connect_timeout = Some(FIRST_ANSWER);
     let server = without_credentials(&config.cluster_url);
-    // An exec plugin runs here, and may ask a question that nobody answers.
-    let client = tokio::task::spawn_blocking(move || Client::try_from(config));
+    config.proxy_url = proxy::choose(
+        &config.cluster_url,
+        named_proxy.as_deref(),
+        config.proxy_url.take(),
+        &proxy::exceptions(),
+    );
+    config.auth_info = credentials::resolve(config.auth_info).await.map_err(unusable)?;
+    let client = tokio::task::spawn_blocking(move || client::build(config));
     let client = match tokio::time::timeout(FIRST_ANSWER, client).await {
         Ok(Ok(Ok(client))) => client,
-        Ok(Ok(Err(error))) => return Err(credentials(chain(&error))),
-        Ok(Err(error)) => return Err(credentials(error.to_string())),
-        Err(_) => return Err(credentials("its exec plugin did not answer within 5 s".into())),
+        Ok(Ok(Err(error))) => return Err(unusable(chain(&error))),
+        Ok(Err(error)) => return Err(unusable(error.to_string())),
+        Err(_) => return Err(unusable("reading them took more than 5 s".into())),
     };
     let unreachable = |reason: String| ConnectError::Unreachable {
         server: server.clone(),
@@ -169,10 +183,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let version = match tokio::time::timeout(FIRST_ANSWER, client.apiserver_version()).await {
         Ok(Ok(version)) => version,
         Ok(Err(kube::Error::Api(status))) if status.code == 401 => {
-            return Err(credentials(format!(
-                "the server does not accept them: {}",
-                status.message
-            )));
+            return Err(unusable(format!("the server does not accept them: {}", status.message)));
         }
         Ok(Err(error)) => return Err(unreachable(chain(&error))),
         Err(_) => return Err(unreachable("no answer within 5 s".into())),

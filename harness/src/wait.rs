@@ -108,6 +108,11 @@ impl Wait {
                         seen(&state);
                         last = state;
                     }
+                    // A look that answers at once is never cut off by the time-out around it.
+                    if Instant::now() >= end {
+                        let (what, ceiling) = (self.what.clone(), self.ceiling);
+                        return Err(WaitError::Timeout { what, ceiling, last });
+                    }
                 }
                 Err(_) => break,
             }

@@ -2,18 +2,22 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Api;
 use kube::api::{AttachParams, LogParams};
 use meshcheck_suites::evidence::{
-    self, Asked, ClientLog, Clock, ExecAnswer, LogLine, Observation, Reply,
+    self, Asked, ClientLog, Clock, ContainerState, ExecAnswer, LogLine, Observation, Reply,
 };
 use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::time::Instant;
 
+use super::curl::Printed;
+use super::logs::{self, Keep};
 use super::look::Missing;
 use super::{REQUESTS, Scene};
+use crate::wait::{Look, Wait};
 
 /// How much of a command's output is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 16 << 10;
@@ -21,8 +25,11 @@ const OUTPUT_LIMIT: u64 = 16 << 10;
 /// How many of the log's last lines are read: a turn of the client's loop writes four or five.
 const LOG_LINES: i64 = 80;
 
-/// How much of the log is read, in bytes: a line of ten megabytes is not read whole.
-const LOG_BYTES: i64 = 64 << 10;
+/// How much of the log is kept, in bytes: of a line of ten megabytes, not the whole.
+const LOG_BYTES: usize = 64 << 10;
+
+/// What a turn of the client's loop may take longer than its pause, at the most.
+const MARGIN: Duration = Duration::from_secs(5);
 
 /// Stands between the answers in the output of [`script`]. Nothing that the backend says holds it by
 /// accident.
@@ -102,24 +109,12 @@ fn reply(text: &str) -> Reply {
     let error = tail.next().unwrap_or_default().to_owned();
     let status = tail.next().unwrap_or_default().trim().parse().unwrap_or_default();
     let rest = tail.next().unwrap_or_default();
-    // Interim answers (100, 103) come with headers of their own.
-    let mut rest = rest;
-    let (mut headers, mut body) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
-    while headers.starts_with("HTTP/1.1 1") && body.starts_with("HTTP/") {
-        rest = body;
-        (headers, body) = rest.split_once("\r\n\r\n").unwrap_or((rest, ""));
-    }
-    let header = |name: &str| {
-        headers.lines().find_map(|line| {
-            let (key, value) = line.split_once(':')?;
-            key.trim().eq_ignore_ascii_case(name).then(|| value.trim().to_owned())
-        })
-    };
+    let printed = Printed::parse(rest);
     Reply {
         status,
-        server: header("server").unwrap_or_default(),
-        envoy_upstream_time: header("x-envoy-upstream-service-time").is_some(),
-        body: body.to_owned(),
+        server: printed.header("server").unwrap_or_default().to_owned(),
+        envoy_upstream_time: printed.header("x-envoy-upstream-service-time").is_some(),
+        body: printed.body.to_owned(),
         error,
     }
 }
@@ -197,33 +192,96 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Reads the end of a client's log.
+/// A clock that was read once, and goes on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reading {
+    at: Timestamp,
+    whose: Clock,
+    taken: Instant,
+}
+
+impl Reading {
+    /// A clock that shows this time now.
+    pub(super) fn new(at: Timestamp, whose: Clock) -> Self {
+        Self { at, whose, taken: Instant::now() }
+    }
+
+    fn now(self) -> Timestamp {
+        self.at.checked_add(self.taken.elapsed()).unwrap_or(self.at)
+    }
+}
+
+/// Reads the end of a client's log. A client that has begun just now is given the time of its loop's first
+/// turns: before them there is nothing in its log.
 ///
 /// # Errors
 ///
-/// When the server refuses, or it is not a log with timestamps.
+/// When the server refuses, or does not answer in time.
 pub(super) async fn log(
     scene: &Scene<'_>,
     pod: &evidence::Pod,
-    (read_at, clock): (Timestamp, Clock),
+    clock: Reading,
+) -> Result<ClientLog, Missing> {
+    let patience =
+        Duration::from_secs(u64::from(scene.expectations.client_interval_seconds)) * 2 + MARGIN;
+    let last = std::cell::RefCell::new(Err(Missing::Failed("not read".into())));
+    let waited = Wait::new("the client's first turn", patience)
+        .every(Duration::from_millis(500))
+        .until(
+            |_| (),
+            || async {
+                let limit = scene.limit;
+                let seen = tokio::time::timeout(limit, read_log(scene, pod, clock)).await;
+                let seen = seen.unwrap_or_else(|_| {
+                    let seconds = limit.as_secs_f64();
+                    Err(Missing::Failed(format!("no answer within {seconds} s")))
+                });
+                let early = seen
+                    .as_ref()
+                    .is_ok_and(|log| too_early(pod, log, &scene.expectations.reply, patience));
+                *last.borrow_mut() = seen;
+                if early { Look::NotYet("no turn yet".into()) } else { Look::Ready(()) }
+            },
+        )
+        .await;
+    // What was read last is the evidence, whether or not a turn came.
+    drop(waited);
+    last.into_inner()
+}
+
+/// Whether the first turn of the client's loop is still to come or under way: nothing is written yet, or
+/// what is there was written just now.
+fn too_early(pod: &evidence::Pod, log: &ClientLog, reply: &str, patience: Duration) -> bool {
+    let container = pod.containers.iter().find(|container| container.name == log.container);
+    let Some(ContainerState::Running { since }) = container.map(|container| &container.state)
+    else {
+        return false;
+    };
+    let Some(since) = since.or(pod.created_at) else { return false };
+    let age = |at: Timestamp| log.read_at.duration_since(at);
+    let young = age(since) < SignedDuration::try_from(patience).unwrap_or_default();
+    let replied = log.lines.iter().any(|line| line.text == reply);
+    let quiet = log.lines.last().is_none_or(|line| age(line.at) < SignedDuration::from_secs(2));
+    young && !replied && quiet
+}
+
+async fn read_log(
+    scene: &Scene<'_>,
+    pod: &evidence::Pod,
+    clock: Reading,
 ) -> Result<ClientLog, Missing> {
     let container = application(pod)
         .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
-    let parameters = LogParams {
-        container: Some(container.to_owned()),
-        timestamps: true,
-        tail_lines: Some(LOG_LINES),
-        limit_bytes: Some(LOG_BYTES),
-        ..LogParams::default()
-    };
-    let text = pods.logs(&pod.name, &parameters).await?;
+    let parameters =
+        LogParams { timestamps: true, tail_lines: Some(LOG_LINES), ..LogParams::default() };
+    let text = logs::read(&pods, &pod.name, container, Keep::Last(LOG_BYTES), parameters).await?;
     Ok(ClientLog {
         pod: pod.name.clone(),
         container: container.to_owned(),
         lines: lines(&text),
-        read_at,
-        clock,
+        read_at: clock.now(),
+        clock: clock.whose,
     })
 }
 
@@ -295,5 +353,41 @@ mod tests {
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].text, "Hello");
         assert_eq!(lines[1].text, "\r  0 0\r100 27\nmore");
+    }
+
+    #[rstest::rstest]
+    // The first turn is still to come, or just now under way.
+    #[case(3, &[], true)]
+    #[case(11, &[(10, "  % Total    % Received")], true)]
+    // It has come: with the reply, or with something else.
+    #[case(11, &[(10, "Hello")], false)]
+    #[case(14, &[(10, "sh: curl: not found")], false)]
+    // Old enough to have written something.
+    #[case(26, &[], false)]
+    fn a_client_that_has_just_begun_is_given_time(
+        #[case] age: i64,
+        #[case] lines: &[(i64, &str)],
+        #[case] early: bool,
+    ) {
+        let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
+        let pod = evidence::Pod {
+            containers: vec![evidence::Container {
+                name: "client".into(),
+                state: ContainerState::Running { since: Some(at(0)) },
+                ..evidence::Container::default()
+            }],
+            ..evidence::Pod::default()
+        };
+        let log = ClientLog {
+            pod: "client-1".into(),
+            container: "client".into(),
+            lines: lines
+                .iter()
+                .map(|(second, text)| LogLine { at: at(*second), text: (*text).into() })
+                .collect(),
+            read_at: at(age),
+            clock: Clock::Node,
+        };
+        assert_eq!(too_early(&pod, &log, "Hello", Duration::from_secs(25)), early);
     }
 }

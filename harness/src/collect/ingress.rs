@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use meshcheck_suites::evidence::{HttpAnswer, Observation, Service};
 
+use super::curl::Printed;
 use super::{Scene, forward};
 use crate::process::Call;
 
@@ -135,10 +136,9 @@ async fn from_node(
         node,
         "curl",
         "-sS",
+        "-i",
         "--max-time",
         "3",
-        "-o",
-        "-",
         "-w",
         "\n%{http_code}",
         &url,
@@ -149,11 +149,16 @@ async fn from_node(
     let output = call.within(Duration::from_secs(5)).output().await;
     let output = output.map_err(|error| error.to_string())?;
     let (body, status) = output.rsplit_once('\n').unwrap_or(("", &output));
-    let mut body = body.to_owned();
+    let printed = Printed::parse(body);
+    let headers = HttpAnswer::HEADERS
+        .iter()
+        .filter_map(|name| Some(((*name).to_owned(), printed.header(name)?.to_owned())))
+        .collect();
+    let mut body = printed.body.to_owned();
     let body_cut = body.len() > HttpAnswer::BODY_LIMIT;
     if body_cut {
         body.truncate(body.floor_char_boundary(HttpAnswer::BODY_LIMIT));
     }
     let status = status.trim().parse().map_err(|_| format!("curl answered `{status}`"))?;
-    Ok(HttpAnswer { status, body, body_cut, ..HttpAnswer::default() })
+    Ok(HttpAnswer { status, headers, body, body_cut, ..HttpAnswer::default() })
 }

@@ -18,6 +18,19 @@ const MARK: &str = "--meshcheck-pod--";
 /// Where containerd keeps the process ids of its containers.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
 
+/// Prints the rules in the network namespace of a process. Where the newer tables hold none, the older
+/// ones may: which of them a sidecar's image uses depends on the kernel.
+const SHOW: &str = r#"
+show() {
+  saved=$(nsenter -t "$1" -n iptables-save) || return 1
+  case "$saved" in
+    *'-A '*) ;;
+    *) older=$(nsenter -t "$1" -n iptables-legacy-save 2>/dev/null) && [ -n "$older" ] && saved=$older ;;
+  esac
+  printf '%s\n' "$saved"
+}
+"#;
+
 /// The rules of these pods, by pod.
 pub(super) async fn rules(
     scene: &Scene<'_>,
@@ -78,12 +91,11 @@ async fn on_node(
     pods: Vec<(&str, &str)>,
     limit: Duration,
 ) -> Vec<(String, Observation<String>)> {
-    let mut script = String::new();
+    let mut script = SHOW.to_owned();
     for (_, container) in &pods {
         let _ = writeln!(
             script,
-            "echo '{MARK}'; nsenter -t \"$(cat {TASKS}/{container}/init.pid)\" -n iptables-save \
-             || echo '# failed'"
+            "echo '{MARK}'; show \"$(cat {TASKS}/{container}/init.pid)\" || echo '# failed'"
         );
     }
     let call = Call::docker().args(["exec", node, "sh", "-c", &script]).within(limit);

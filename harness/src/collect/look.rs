@@ -21,10 +21,37 @@ impl From<Error> for Missing {
         match &error {
             Error::Api(status) if status.code == 404 => Self::Absent(status.message.clone()),
             // The server's words name the verb, the resource and the namespace.
-            Error::Api(status) if !status.message.is_empty() => {
+            Error::Api(status) if status.code == 403 && !status.message.is_empty() => {
                 Self::Failed(status.message.clone())
             }
+            Error::Api(status) => {
+                let words = excerpt(&status.message);
+                Self::Failed(format!("the API server answered {}: {words}", status.code))
+            }
+            Error::SerdeError(error) => {
+                Self::Failed(format!("the API server's answer is not one of Kubernetes: {error}"))
+            }
+            Error::FromUtf8(_) => Self::Failed("the API server's answer is not text".into()),
             _ => Self::Failed(chain(&error)),
+        }
+    }
+}
+
+/// The beginning of what may be a whole page, on one line.
+fn excerpt(text: &str) -> String {
+    const LENGTH: usize = 200;
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{} …", &words[..end]),
+        None => words,
+    }
+}
+
+impl Missing {
+    /// Why, in words.
+    pub(super) fn reason(self) -> String {
+        match self {
+            Self::Absent(reason) | Self::Failed(reason) => reason,
         }
     }
 }
@@ -67,6 +94,11 @@ mod tests {
         );
         let forbidden = "pods is forbidden: User \"u\" cannot list resource \"pods\"";
         assert_eq!(api(403, forbidden), Missing::Failed(forbidden.into()));
+        assert_eq!(
+            api(500, "<html>\n  <b>oops</b>"),
+            Missing::Failed("the API server answered 500: <html> <b>oops</b>".into())
+        );
+        assert!(api(502, &"x".repeat(10_000)).reason().len() < 250);
     }
 
     #[tokio::test(start_paused = true)]

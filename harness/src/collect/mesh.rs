@@ -7,6 +7,7 @@ use kube::api::{Api, LogParams, PostParams};
 use meshcheck_suites::evidence::{self, CounterPair, DryRun, Observation, Traffic};
 use serde_json::json;
 
+use super::logs::{self, Keep};
 use super::look::{Missing, look};
 use super::{REQUESTS, Scene, forward, objects};
 
@@ -14,7 +15,7 @@ use super::{REQUESTS, Scene, forward, objects};
 const INIT: &str = "istio-init";
 
 /// How much of an init container's log is read, in bytes. Seen: 10 KiB.
-const INIT_LOG_BYTES: i64 = 256 << 10;
+const INIT_LOG_BYTES: u32 = 256 << 10;
 
 /// Envoy's administration port, open to the pod alone.
 const ADMIN: u16 = 15000;
@@ -87,12 +88,9 @@ pub(super) async fn init_logs(
 ) -> BTreeMap<String, Observation<String>> {
     let logs = pods.iter().filter(|pod| has_init(pod)).map(|pod| async move {
         let api: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
-        let parameters = LogParams {
-            container: Some(INIT.into()),
-            limit_bytes: Some(INIT_LOG_BYTES),
-            ..LogParams::default()
-        };
-        let log = look(scene.limit, async { Ok(api.logs(&pod.name, &parameters).await?) }).await;
+        let keep = Keep::First(INIT_LOG_BYTES);
+        let log = logs::read(&api, &pod.name, INIT, keep, LogParams::default());
+        let log = look(scene.limit, log).await;
         (pod.name.clone(), log)
     });
     futures::future::join_all(logs).await.into_iter().collect()

@@ -7,6 +7,7 @@
 
 mod certificates;
 mod cluster;
+mod curl;
 mod demo;
 mod forward;
 mod ingress;
@@ -14,6 +15,7 @@ mod install;
 mod istiod;
 mod kiali;
 mod live;
+mod logs;
 mod look;
 mod mesh;
 mod objects;
@@ -224,15 +226,15 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
         other => (other.map(|(asked, _)| asked), None),
     };
     let clock = match clock {
-        Some(now) => (now, Clock::Node),
+        Some(now) => demo::Reading::new(now, Clock::Node),
         None => match demo::server_clock(scene).await {
-            Some(now) => (now, Clock::ApiServer),
-            None => (Timestamp::now(), Clock::Collector),
+            Some(now) => demo::Reading::new(now, Clock::ApiServer),
+            None => demo::Reading::new(Timestamp::now(), Clock::Collector),
         },
     };
     let logs = clients.iter().map(|pod| demo::log(scene, pod, clock));
-    let logs = look(limit, futures::future::try_join_all(logs));
-    let logs = scene.timed("client logs", logs).await;
+    let logs = scene.timed("client logs", futures::future::try_join_all(logs)).await;
+    let logs = logs.map_or_else(Observation::from, Observation::seen);
     (objects, asked, traffic, logs)
 }
 

@@ -66,10 +66,25 @@ impl OwnNamespace {
         }
     }
 
-    /// Removes it. Whether its objects are gone is for the caller to look at.
+    /// Removes it, and waits until it is gone: a cluster is left as it was found. Whether its objects
+    /// are gone before that is for the caller to look at.
     async fn remove(mut self) -> Result<(), Missing> {
+        delete(&self.client, &self.name).await?;
         self.there = false;
-        delete(&self.client, &self.name).await
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        Wait::new(format_args!("namespace {} to be gone", self.name), REMOVAL_CEILING)
+            .until(
+                |_| (),
+                || async {
+                    match namespaces.get_metadata_opt(&self.name).await {
+                        Ok(None) => Look::Ready(()),
+                        Ok(Some(_)) => Look::NotYet("it is Terminating".into()),
+                        Err(error) => Look::NotYet(crate::chain(&error)),
+                    }
+                },
+            )
+            .await
+            .map_err(|error| Missing::Failed(error.to_string()))
     }
 }
 
@@ -253,7 +268,11 @@ async fn route_through(
         Ok(gone) => Observation::seen(gone),
         Err(missing) => missing.into(),
     };
-    namespace.remove().await?;
+    // What was seen is kept, also where the namespace does not go.
+    let removed = match namespace.remove().await {
+        Ok(()) => removed,
+        Err(missing) => Observation::failed(missing.reason()),
+    };
     let (routed, unknown_host) = asked?;
     Ok(Route { namespace: name, host, routed, unknown_host, removed })
 }

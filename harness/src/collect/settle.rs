@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
-use meshcheck_suites::evidence::{Deployment, Observation, Pod, Settling};
+use meshcheck_suites::evidence::{ContainerState, Deployment, Observation, Pod, Settling};
 use tokio::time::Instant;
 
 use super::{Scene, install};
@@ -62,8 +62,8 @@ async fn under_way(
         };
         match tokio::time::timeout(limit, looks).await {
             Ok(Ok(seen)) => Ok(seen),
-            Ok(Err(missing)) => Err(format!("{missing:?}")),
-            Err(_) => Err("no answer in time".to_owned()),
+            Ok(Err(missing)) => Err(missing.reason()),
+            Err(_) => Err(format!("no answer within {} s", limit.as_secs_f64())),
         }
     });
     let now = Timestamp::now();
@@ -72,7 +72,7 @@ async fn under_way(
         names.extend(
             deployments
                 .iter()
-                .filter(|it| rolling_out(it))
+                .filter(|it| rolling_out(it) && !pods.iter().any(|pod| holds_up(pod, it)))
                 .map(|it| format!("deployment {}", it.name)),
         );
         names.extend(
@@ -98,9 +98,33 @@ fn starting(pod: &Pod, now: Timestamp) -> bool {
     if pod.terminating {
         return true;
     }
+    if stuck(pod) {
+        return false;
+    }
     let young = pod.created_at.is_some_and(|at| now.as_second() - at.as_second() < YOUNG);
     let calm = pod.containers.iter().chain(&pod.init_containers).all(|it| it.restarts == 0);
     young && calm && !pod.ready && matches!(pod.phase.as_str(), "Pending" | "Running")
+}
+
+/// Whether a container of a pod will not start until somebody mends something.
+fn stuck(pod: &Pod) -> bool {
+    const REASONS: [&str; 5] = [
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "ErrImageNeverPull",
+        "ImagePullBackOff",
+        "InvalidImageName",
+    ];
+    pod.containers.iter().chain(&pod.init_containers).any(|container| {
+        matches!(&container.state, ContainerState::Waiting { reason, .. } if REASONS.contains(&reason.as_str()))
+    })
+}
+
+/// Whether a rollout cannot come to its end because of this pod.
+fn holds_up(pod: &Pod, deployment: &Deployment) -> bool {
+    let selected = !deployment.selector.is_empty()
+        && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
+    selected && !pod.terminating && stuck(pod)
 }
 
 #[cfg(test)]
@@ -132,5 +156,29 @@ mod tests {
         };
         assert!(starting(&pod(10), now));
         assert!(!starting(&pod(1000), now));
+    }
+
+    #[test]
+    fn what_somebody_must_mend_is_not_waited_for() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let waiting = |reason: &str| Pod {
+            phase: "Pending".into(),
+            labels: [("app".to_owned(), "echo".to_owned())].into(),
+            created_at: Some(now),
+            containers: vec![meshcheck_suites::evidence::Container {
+                state: ContainerState::Waiting { reason: reason.into(), message: String::new() },
+                ..Default::default()
+            }],
+            ..Pod::default()
+        };
+        assert!(starting(&waiting("ContainerCreating"), now));
+        assert!(!starting(&waiting("ImagePullBackOff"), now));
+        let deployment = |app: &str| Deployment {
+            selector: [("app".into(), app.into())].into(),
+            ..Default::default()
+        };
+        assert!(holds_up(&waiting("ImagePullBackOff"), &deployment("echo")));
+        assert!(!holds_up(&waiting("ImagePullBackOff"), &deployment("client")));
+        assert!(!holds_up(&waiting("ContainerCreating"), &deployment("echo")));
     }
 }

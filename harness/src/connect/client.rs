@@ -1,0 +1,95 @@
+//! The client: answers of a bounded size, and few and short repeats where a server is overloaded.
+
+use std::time::Duration;
+
+use http::Response;
+use http_body_util::Limited;
+use kube::client::retry::RetryPolicy;
+use kube::client::{Client, ClientBuilder, DynBody};
+use kube::{Config, Error};
+use tower::buffer::BufferLayer;
+use tower::retry::RetryLayer;
+use tower::util::MapResponseLayer;
+
+/// The largest answer that is read, in bytes. A list of five thousand pods has less.
+const ANSWER_LIMIT: usize = 64 << 20;
+
+/// How often a request is repeated that the server had no time for (429, 503, 504), after which pauses.
+/// Together they are far below the time that one look may take, so that the server's own words, not a
+/// time-out, are what is told of it.
+const REPEATS: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+
+/// Makes the client. It may read files: not for a thread that others wait for.
+///
+/// # Errors
+///
+/// When the credentials or certificates cannot be used.
+pub(super) fn build(mut config: Config) -> Result<Client, Error> {
+    config.default_retry = false;
+    let policy = RetryPolicy::new(FIRST_PAUSE, LONGEST_PAUSE, REPEATS, false)
+        .map_err(|error| Error::Service(error.into()))?;
+    let bounded = MapResponseLayer::new(|answer: Response<Box<DynBody>>| {
+        answer.map(|body| Limited::new(body, ANSWER_LIMIT))
+    });
+    Ok(ClientBuilder::try_from(config)?
+        .with_layer(&bounded)
+        .with_layer(&BufferLayer::new(1024))
+        .with_layer(&RetryLayer::new(policy))
+        .build())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    /// A server that gives the same answer to every request, and a client of it.
+    async fn against(answer: Vec<u8>) -> (Client, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(AtomicUsize::new(0));
+        let counted = requests.clone();
+        let answer = Arc::new(answer);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (answer, counted) = (answer.clone(), counted.clone());
+                tokio::spawn(async move {
+                    let mut request = [0; 4096];
+                    if stream.read(&mut request).await.is_ok_and(|read| read > 0) {
+                        counted.fetch_add(1, Ordering::SeqCst);
+                        // The client may hang up on what it does not want to hear.
+                        let _ = stream.write_all(&answer).await;
+                    }
+                });
+            }
+        });
+        (build(Config::new(url.parse().unwrap())).unwrap(), requests)
+    }
+
+    #[tokio::test]
+    async fn an_overloaded_server_is_asked_a_few_times_and_then_quoted() {
+        let status = r#"{"kind":"Status","status":"Failure","message":"no time","code":503}"#;
+        let answer = format!(
+            "HTTP/1.1 503 No\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{status}",
+            status.len()
+        );
+        let (client, requests) = against(answer.into_bytes()).await;
+        let error = client.apiserver_version().await.unwrap_err();
+        assert_eq!(crate::chain(&error), "no time");
+        assert_eq!(requests.load(Ordering::SeqCst), 1 + REPEATS as usize);
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_not_read_to_its_end() {
+        let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec();
+        answer.resize(ANSWER_LIMIT + (1 << 20), b' ');
+        let (client, _) = against(answer).await;
+        let error = client.apiserver_version().await.unwrap_err();
+        assert!(crate::chain(&error).contains("length limit exceeded"), "{error}");
+    }
+}
