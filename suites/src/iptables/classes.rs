@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::packet::{Outcome, Packet};
 use super::rules::{Match, RuleSet};
-use super::walk::{Outcome, Packet, walk};
+use super::walk::outcome;
 
 /// A set of ports, as ranges that do not touch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,7 +95,7 @@ impl fmt::Display for PortSet {
 pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([1]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
-        if let Match::Ports { ranges, .. } = condition {
+        if let Match::Ports { ranges, .. } | Match::EitherPort { ranges, .. } = condition {
             for (first, last) in ranges {
                 starts.insert(u32::from(*first).max(1));
                 starts.insert(u32::from(*last) + 1);
@@ -107,7 +108,8 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     for pair in starts.windows(2) {
         let &[from, to] = pair else { continue };
         let Ok(port) = u16::try_from(from) else { continue };
-        let outcome = walk(rules, &Packet { destination_port: port, ..packet.clone() }).outcome;
+        let packet = Packet { destination_port: port, ..packet.clone() };
+        let outcome = outcome(rules, &packet);
         let at = outcomes.iter().position(|(_, known)| *known == outcome).unwrap_or_else(|| {
             outcomes.push((PortSet::default(), outcome));
             outcomes.len() - 1
@@ -163,7 +165,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::super::walk::tests::{inbound, outbound};
-    use super::super::{parse, rules_in_log};
+    use super::super::{parse, rules_in_log, walk};
     use super::*;
     use proptest::prelude::*;
 

@@ -13,16 +13,22 @@ mod arguments;
 mod classes;
 mod compare;
 mod log;
+mod options;
+mod packet;
 mod parse;
+mod print;
 mod rules;
+mod targets;
 mod walk;
 
 pub use arguments::{InitArguments, arguments};
 pub use classes::{PortSet, address_classes, owner_classes, port_outcomes};
 pub use compare::{Difference, differences};
 pub use log::{LogError, LoggedRules, Printed, rules_in_log};
+pub use packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
 pub use parse::{ParseError, parse};
 pub use rules::{
-    AddressKind, Chain, Match, Network, Policy, Protocol, Rule, RuleSet, Side, Table, Target,
+    AddressKind, Chain, Match, Network, Policy, Protocol, Rule, RuleSet, SetMark, Side, Table,
+    Target,
 };
-pub use walk::{Hook, Outcome, Packet, Step, Walk, walk};
+pub use walk::walk;
