@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// The arguments, with the defaults where one is not given.
 /// Source of names and defaults: `istio-iptables --help` of Istio 1.20.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct InitArguments {
     /// `-p`: the port to which outbound traffic is redirected.
     pub outbound_port: String,
