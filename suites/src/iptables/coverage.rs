@@ -36,13 +36,12 @@ pub fn coverage(
     let mut found: Vec<Covered> = Vec::new();
     for packet in variants(rules, template).into_iter().filter(wanted) {
         for (ports, outcome) in port_outcomes(rules, &packet) {
-            match found.iter_mut().find(|known| known.outcome == outcome) {
-                Some(known) => known.ports = known.ports.union(&ports),
-                None => {
-                    let destination_port = ports.first().unwrap_or_default();
-                    let example = Packet { destination_port, ..packet.clone() };
-                    found.push(Covered { outcome, ports, example });
-                }
+            if let Some(known) = found.iter_mut().find(|known| known.outcome == outcome) {
+                known.ports = known.ports.union(&ports);
+            } else {
+                let destination_port = ports.first().unwrap_or_default();
+                let example = Packet { destination_port, ..packet.clone() };
+                found.push(Covered { outcome, ports, example });
             }
         }
     }

@@ -230,3 +230,139 @@ impl fmt::Display for RuleSet {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::super::parse;
+    use super::super::rules::{Chain, SetMark, Table, Target};
+    use super::*;
+    use proptest::prelude::*;
+
+    fn a_range<T: Arbitrary + Ord + Copy>() -> impl Strategy<Value = (T, T)> {
+        any::<(T, T)>().prop_map(|(one, other)| (one.min(other), one.max(other)))
+    }
+
+    fn a_side() -> impl Strategy<Value = Side> {
+        prop_oneof![Just(Side::Source), Just(Side::Destination)]
+    }
+
+    fn a_network() -> impl Strategy<Value = Network> {
+        (any::<u32>(), 1u8..=32).prop_map(|(bits, length)| {
+            Network { address: IpAddr::V4(Ipv4Addr::from(bits)), length }.normal()
+        })
+    }
+
+    fn a_match() -> impl Strategy<Value = Match> {
+        let ranges = || proptest::collection::vec(a_range::<u16>(), 1..4);
+        let unknown = prop_oneof![
+            Just("-m set --match-set \"a name\" dst"),
+            Just("-m bpf ! --bytecode 1,6"),
+            Just("-m owner --uid-owner nobody"),
+        ];
+        prop_oneof![
+            (any::<bool>(), a_side(), a_network())
+                .prop_map(|(not, side, network)| Match::Address { not, side, network }),
+            (any::<bool>(), "[a-z]{1,5}[0-9]?\\+?")
+                .prop_map(|(not, name)| Match::InInterface { not, name }),
+            (any::<bool>(), "[a-z]{1,5}[0-9]?\\+?")
+                .prop_map(|(not, name)| Match::OutInterface { not, name }),
+            (any::<bool>(), a_side(), ranges()).prop_map(|(not, side, ranges)| Match::Ports {
+                not,
+                side,
+                ranges
+            }),
+            (any::<bool>(), ranges()).prop_map(|(not, ranges)| Match::EitherPort { not, ranges }),
+            (any::<bool>(), a_range()).prop_map(|(not, range)| Match::User { not, range }),
+            (any::<bool>(), a_range()).prop_map(|(not, range)| Match::Group { not, range }),
+            (any::<bool>(), a_side()).prop_map(|(not, side)| Match::AddressType {
+                not,
+                side,
+                kind: AddressKind::Local
+            }),
+            any::<bool>()
+                .prop_map(|not| Match::State { not, states: vec!["NEW".into(), "INVALID".into()] }),
+            any::<(bool, u32, u32)>().prop_map(|(not, value, mask)| Match::Mark {
+                not,
+                value,
+                mask
+            }),
+            any::<(bool, u32, u32)>().prop_map(|(not, value, mask)| Match::ConnectionMark {
+                not,
+                value,
+                mask
+            }),
+            unknown.prop_map(|text| Match::Unknown(text.into())),
+        ]
+    }
+
+    fn a_target() -> impl Strategy<Value = Target> {
+        let mark = || any::<(u32, u32)>().prop_map(|(value, mask)| SetMark { value, mask });
+        let address = prop_oneof![Just(None), Just(Some(IpAddr::V4(Ipv4Addr::LOCALHOST)))];
+        prop_oneof![
+            Just(Target::Accept),
+            Just(Target::Drop),
+            Just(Target::Reject("--reject-with tcp-reset".into())),
+            Just(Target::Return),
+            Just(Target::Jump("OWN".into())),
+            Just(Target::Goto("OWN".into())),
+            Just(Target::Redirect(None)),
+            a_range().prop_map(|range| Target::Redirect(Some(range))),
+            Just(Target::DestinationNat("10.0.0.1:80".into())),
+            Just(Target::SourceNat("MASQUERADE".into())),
+            (any::<u16>(), address, mark()).prop_map(|(port, address, mark)| {
+                Target::TransparentProxy { port, address, mark }
+            }),
+            mark().prop_map(Target::Mark),
+            mark().prop_map(Target::ConnectionMark),
+            any::<(u32, u32)>()
+                .prop_map(|(packet, connection)| Target::SaveMark { packet, connection }),
+            any::<(u32, u32)>()
+                .prop_map(|(packet, connection)| Target::RestoreMark { packet, connection }),
+            Just(Target::NoTrack),
+            Just(Target::Nothing("LOG --log-prefix \"a \\\"b\"".into())),
+            Just(Target::Unknown("SYNPROXY --mss 1460".into())),
+        ]
+    }
+
+    fn a_rule() -> impl Strategy<Value = Rule> {
+        let protocol = prop_oneof![Just(Protocol::Tcp), Just(Protocol::Udp)];
+        let matches = proptest::collection::vec(a_match(), 0..5);
+        (protocol, matches, proptest::option::of(a_target())).prop_map(
+            |(protocol, mut matches, target)| {
+                matches.push(Match::Protocol { not: false, protocol });
+                // Where they are written; the order says nothing.
+                matches.sort_by_key(Match::place);
+                Rule { line: 0, text: String::new(), matches, target }
+            },
+        )
+    }
+
+    #[test]
+    fn saved_rules_are_printed_as_they_were_saved() {
+        let saved =
+            include_str!("../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
+        let without_comments: Vec<_> = saved.lines().filter(|it| !it.starts_with('#')).collect();
+        let printed = parse(saved).unwrap().to_string();
+        assert_eq!(printed.lines().collect::<Vec<_>>(), without_comments);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_reads_as_the_same(rules in proptest::collection::vec(a_rule(), 0..6)) {
+            let chain = |name: &str, policy, rules| Chain { name: name.into(), policy, rules };
+            let chains = vec![
+                chain("OUTPUT", Some(Policy::Drop), rules),
+                chain("OWN", None, Vec::new()),
+            ];
+            let rules = RuleSet { tables: vec![Table { name: "nat".into(), chains }] };
+            let mut again = parse(&rules.to_string()).unwrap();
+            for rule in again.tables.iter_mut().flat_map(|it| &mut it.chains).flat_map(|it| &mut it.rules) {
+                // Where a rule stands, and how it was written, is no part of what it says.
+                (rule.line, rule.text) = (0, String::new());
+            }
+            prop_assert_eq!(again, rules);
+        }
+    }
+}
