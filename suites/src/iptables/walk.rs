@@ -366,6 +366,9 @@ impl<'a> Walker<'a> {
                 }
                 // The source is translated behind all rules that could ask.
                 "SNAT" if state == ConnectionState::New => {}
+                // Without a connection nothing was translated.
+                "DNAT" | "SNAT"
+                    if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
                 "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "UNTRACKED" => {
                     if word == state.word() {
                         return Some(true);

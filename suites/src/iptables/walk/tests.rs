@@ -200,6 +200,16 @@ fn a_connection_that_is_known_or_not_tracked_is_not_translated() {
     assert_eq!(end(&untracked, &outbound(1, 80)), Outcome::Accepted);
 }
 
+/// The raw table comes before connections are known: there every packet fits to none.
+#[rstest]
+#[case("--ctstate NEW", Outcome::Accepted)]
+#[case("--ctstate INVALID", Outcome::Dropped)]
+#[case("--ctstate DNAT", Outcome::Accepted)]
+fn no_connection_is_known_in_the_raw_table(#[case] state: &str, #[case] outcome: Outcome) {
+    let rules = format!("*raw\n-A OUTPUT -m conntrack {state} -j DROP\nCOMMIT\n");
+    assert_eq!(end(&rules, &outbound(1, 80)), outcome);
+}
+
 #[rstest]
 #[case("10.0.0.9:1", "-d 10.0.0.9 --dport 1", Outcome::Dropped)]
 #[case("10.0.0.9:1", "-d 10.96.1.1", Outcome::DestinationChanged { to: "10.0.0.9:1".into() })]
