@@ -184,6 +184,16 @@ pub enum Protocol {
     Other(String),
 }
 
+impl Protocol {
+    /// Whether its packets have ports.
+    pub(super) fn has_ports(&self) -> bool {
+        match self {
+            Self::Tcp | Self::Udp => true,
+            Self::Other(name) => matches!(name.as_str(), "sctp" | "dccp" | "udplite"),
+        }
+    }
+}
+
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {

@@ -1,5 +1,7 @@
 //! The target of one rule: what happens to a packet.
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::options::written;
 use super::rules::{SetMark, Target};
 
@@ -48,7 +50,7 @@ fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<
     let port = value(&["--on-port"])?.parse().ok()?;
     let address = match value(&["--on-ip"]) {
         // The address that means none, and that `iptables-save` always writes.
-        Some(text) => Some(text.parse().ok()?).filter(|it: &std::net::IpAddr| !it.is_unspecified()),
+        Some(text) => Some(text.parse().ok()?).filter(|it: &IpAddr| !it.is_unspecified()),
         None => None,
     };
     let mark = match value(&["--tproxy-mark"]) {
@@ -111,4 +113,16 @@ pub(super) fn masked(value: &str) -> Option<(u32, u32)> {
         Some((value, mask)) => Some((number(value)?, number(mask)?)),
         None => Some((number(value)?, u32::MAX)),
     }
+}
+
+/// One destination, as a rule writes it: an address, a port, or both; nothing for a range of them.
+pub(super) fn destination(to: &str) -> Option<(Option<IpAddr>, Option<u16>)> {
+    if let Ok(both) = to.parse::<SocketAddr>() {
+        return Some((Some(both.ip()), Some(both.port())));
+    }
+    if let Some(port) = to.strip_prefix(':') {
+        return Some((None, Some(port.parse().ok()?)));
+    }
+    let address = to.strip_prefix('[').and_then(|to| to.strip_suffix(']')).unwrap_or(to);
+    Some((Some(address.parse().ok()?), None))
 }

@@ -1,11 +1,10 @@
 //! A packet's way through the rules, as the kernel takes it.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
-use super::rules::{
-    AddressKind, Match, Network, Policy, Protocol, Rule, RuleSet, Side, Table, Target,
-};
+use super::rules::{AddressKind, Match, Network, Policy, Rule, RuleSet, Side, Table, Target};
+use super::targets::destination;
 
 /// Chains do not nest deeper than this. The kernel refuses loops when rules are loaded; a text may hold
 /// one all the same.
@@ -303,7 +302,7 @@ impl<'a> Walker<'a> {
             Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
             Match::Protocol { not, protocol } => (not, *protocol == packet.protocol),
             // Without ports the match fails, negated or not.
-            Match::Ports { .. } | Match::EitherPort { .. } if !has_ports(&packet.protocol) => {
+            Match::Ports { .. } | Match::EitherPort { .. } if !packet.protocol.has_ports() => {
                 return Some(false);
             }
             Match::Ports { not, side: Side::Source, ranges } => {
@@ -385,25 +384,6 @@ impl<'a> Walker<'a> {
             Side::Source => self.packet.source,
             Side::Destination => self.packet.destination,
         })
-    }
-}
-
-/// One destination, as a rule writes it: an address, a port, or both; nothing for a range of them.
-fn destination(to: &str) -> Option<(Option<IpAddr>, Option<u16>)> {
-    if let Ok(both) = to.parse::<SocketAddr>() {
-        return Some((Some(both.ip()), Some(both.port())));
-    }
-    if let Some(port) = to.strip_prefix(':') {
-        return Some((None, Some(port.parse().ok()?)));
-    }
-    let address = to.strip_prefix('[').and_then(|to| to.strip_suffix(']')).unwrap_or(to);
-    Some((Some(address.parse().ok()?), None))
-}
-
-fn has_ports(protocol: &Protocol) -> bool {
-    match protocol {
-        Protocol::Tcp | Protocol::Udp => true,
-        Protocol::Other(name) => matches!(name.as_str(), "sctp" | "dccp" | "udplite"),
     }
 }
 
