@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 /// The arguments, with the defaults where one is not given.
 /// Source of names and defaults: `istio-iptables --help` of Istio 1.20.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct InitArguments {
     /// `-p`: the port to which outbound traffic is redirected.
     pub outbound_port: String,
@@ -64,7 +64,7 @@ pub fn arguments(words: &[String]) -> InitArguments {
     while let Some(word) = words.next() {
         let (name, glued) = match word.split_once('=') {
             Some((name, value)) if name.starts_with("--") => (name, Some(value)),
-            _ => (word, None),
+            _ => short(word).unwrap_or((word, None)),
         };
         let set = |value: &str| -> BTreeSet<String> {
             value.split(',').map(str::trim).filter(|it| !it.is_empty()).map(Into::into).collect()
@@ -98,6 +98,13 @@ pub fn arguments(words: &[String]) -> InitArguments {
         }
     }
     read
+}
+
+/// A short option with its value in the same word: `-p15001`, `-p=15001`.
+fn short(word: &str) -> Option<(&str, Option<&str>)> {
+    let (name, value) = word.split_at_checked(2)?;
+    let known = !name.starts_with("--") && KNOWN.contains(&name) && !value.is_empty();
+    known.then(|| (name, Some(value.strip_prefix('=').unwrap_or(value))))
 }
 
 /// The options that have a value.
@@ -151,6 +158,14 @@ mod tests {
         assert_eq!(short, long);
         assert!(short.outbound_ports_excluded.contains("80"));
         assert!(short.outbound_ranges_excluded.is_empty());
+    }
+
+    #[test]
+    fn a_value_in_the_same_word_is_read() {
+        let read = arguments(&words("istio-iptables -p15002 -z=15007 -d=15090,15021"));
+        assert_eq!((read.outbound_port.as_str(), read.inbound_port.as_str()), ("15002", "15007"));
+        assert_eq!(read.inbound_ports_excluded.len(), 2);
+        assert!(read.others.is_empty());
     }
 
     #[test]

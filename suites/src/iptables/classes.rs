@@ -2,99 +2,18 @@
 //! tell apart.
 
 use std::collections::BTreeSet;
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::rules::{Match, RuleSet};
-use super::walk::{Outcome, Packet, walk};
-
-/// A set of ports, as ranges that do not touch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PortSet(Vec<(u16, u16)>);
-
-impl PortSet {
-    /// Whether a port is in it.
-    pub fn contains(&self, port: u16) -> bool {
-        self.0.iter().any(|(first, last)| (*first..=*last).contains(&port))
-    }
-
-    /// Whether there is nothing in it.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Its first port.
-    pub fn first(&self) -> Option<u16> {
-        self.0.first().map(|(first, _)| *first)
-    }
-
-    /// The ports of this set that are not in a list.
-    #[must_use]
-    pub fn without(&self, ports: &[u16]) -> Self {
-        let mut left = Self::default();
-        for (first, last) in &self.0 {
-            let mut from = u32::from(*first);
-            let mut holes: Vec<_> =
-                ports.iter().copied().filter(|port| (*first..=*last).contains(port)).collect();
-            holes.sort_unstable();
-            for hole in holes {
-                left.push(from, u32::from(hole));
-                from = u32::from(hole) + 1;
-            }
-            left.push(from, u32::from(*last) + 1);
-        }
-        left
-    }
-
-    /// Adds the ports from one up to, and without, another that is larger than all before.
-    fn push(&mut self, from: u32, to: u32) {
-        let (Ok(first), Ok(last)) = (u16::try_from(from), u16::try_from(to.saturating_sub(1)))
-        else {
-            return;
-        };
-        if from >= to {
-            return;
-        }
-        match self.0.last_mut() {
-            Some((_, end)) if u32::from(*end) + 1 == from => *end = last,
-            _ => self.0.push((first, last)),
-        }
-    }
-}
-
-impl FromIterator<u16> for PortSet {
-    fn from_iter<I: IntoIterator<Item = u16>>(ports: I) -> Self {
-        let sorted: BTreeSet<u16> = ports.into_iter().collect();
-        let mut set = Self::default();
-        for port in sorted {
-            set.push(port.into(), u32::from(port) + 1);
-        }
-        set
-    }
-}
-
-impl fmt::Display for PortSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("none");
-        }
-        for (at, (first, last)) in self.0.iter().enumerate() {
-            let comma = if at == 0 { "" } else { ", " };
-            if first == last {
-                write!(f, "{comma}{first}")?;
-            } else {
-                write!(f, "{comma}{first}-{last}")?;
-            }
-        }
-        Ok(())
-    }
-}
+use super::packet::{Outcome, Packet};
+use super::ports::PortSet;
+use super::rules::{Match, Network, RuleSet, Side};
+use super::walk::outcome;
 
 /// Where packets like this one end, for every destination port from 1 to 65535.
 pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([1]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
-        if let Match::Ports { ranges, .. } = condition {
+        if let Match::Ports { ranges, .. } | Match::EitherPort { ranges, .. } = condition {
             for (first, last) in ranges {
                 starts.insert(u32::from(*first).max(1));
                 starts.insert(u32::from(*last) + 1);
@@ -107,7 +26,8 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     for pair in starts.windows(2) {
         let &[from, to] = pair else { continue };
         let Ok(port) = u16::try_from(from) else { continue };
-        let outcome = walk(rules, &Packet { destination_port: port, ..packet.clone() }).outcome;
+        let packet = Packet { destination_port: port, ..packet.clone() };
+        let outcome = outcome(rules, &packet);
         let at = outcomes.iter().position(|(_, known)| *known == outcome).unwrap_or_else(|| {
             outcomes.push((PortSet::default(), outcome));
             outcomes.len() - 1
@@ -117,22 +37,40 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     outcomes
 }
 
-/// One IPv4 address for each class of destinations that the rules tell apart, loopback, multicast and
+/// One IPv4 address for each class of addresses that the rules tell apart, loopback, multicast and
 /// what is no host left out.
 pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {
-    // Documentation, private, public: also without any rule something is tried.
+    peers_4(networks(rules, None))
+}
+
+/// One address for each class that the rules tell apart on one side, of the same family as another.
+pub(super) fn peers(rules: &RuleSet, side: Side, like: IpAddr) -> Vec<IpAddr> {
+    let networks = networks(rules, Some(side));
+    if like.is_ipv4() { peers_4(networks) } else { peers_6(networks) }
+}
+
+fn networks(rules: &RuleSet, wanted: Option<Side>) -> impl Iterator<Item = &Network> {
+    rules.rules().flat_map(|rule| &rule.matches).filter_map(move |condition| match condition {
+        Match::Address { network, side, .. } if wanted.is_none_or(|wanted| wanted == *side) => {
+            Some(network)
+        }
+        _ => None,
+    })
+}
+
+fn peers_4<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([
+        // Private and public: also without any rule something is tried.
         Ipv4Addr::new(10, 96, 0, 10).to_bits(),
         Ipv4Addr::new(203, 0, 113, 7).to_bits(),
+        // Behind what is left out: a class may begin in there and reach beyond.
+        Ipv4Addr::new(1, 0, 0, 0).to_bits(),
+        Ipv4Addr::new(128, 0, 0, 0).to_bits(),
     ]);
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
-        if let Match::Address { network, .. } = condition
-            && network.address.is_ipv4()
-        {
-            let (first, last) = network.bounds();
-            starts.extend(u32::try_from(first));
-            starts.extend(u32::try_from(last + 1));
-        }
+    for network in networks.filter(|network| network.address.is_ipv4()) {
+        let (first, last) = network.bounds();
+        starts.extend(u32::try_from(first));
+        starts.extend(u32::try_from(last + 1));
     }
     starts
         .into_iter()
@@ -144,16 +82,89 @@ pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {
         .collect()
 }
 
+fn peers_6<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
+    let mut starts: BTreeSet<u128> = BTreeSet::from([
+        // Behind `::` and `::1`, public, private.
+        2,
+        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).to_bits(),
+        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7).to_bits(),
+    ]);
+    for network in networks.filter(|network| network.address.is_ipv6()) {
+        let (first, last) = network.bounds();
+        starts.insert(first);
+        starts.extend(last.checked_add(1));
+    }
+    starts
+        .into_iter()
+        .map(Ipv6Addr::from)
+        .filter(|address| {
+            !(address.is_loopback() || address.is_unspecified() || address.is_multicast())
+        })
+        .map(IpAddr::V6)
+        .collect()
+}
+
+/// One source port for each class that the rules tell apart.
+pub(super) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
+    let mut starts = BTreeSet::from([1, usual]);
+    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+        if let Match::Ports { side: Side::Source, ranges, .. } | Match::EitherPort { ranges, .. } =
+            condition
+        {
+            for (first, last) in ranges {
+                starts.insert((*first).max(1));
+                starts.extend(last.checked_add(1));
+            }
+        }
+    }
+    // Without such rules one is as good as any.
+    if starts.len() == 2 { vec![usual] } else { starts.into_iter().collect() }
+}
+
+/// The interfaces that rules name, and the usual one. Loopback is another matter.
+pub(super) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
+    let mut names = BTreeSet::from([usual.to_owned()]);
+    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+        if let Match::InInterface { name, .. } | Match::OutInterface { name, .. } = condition {
+            names.insert(match name.strip_suffix('+') {
+                Some(start) => format!("{start}0"),
+                None => name.clone(),
+            });
+        }
+    }
+    names.retain(|name| name != "lo" && name != "0");
+    names.into_iter().collect()
+}
+
+/// One number for each class of users that the rules tell apart.
+pub(super) fn user_classes(rules: &RuleSet) -> Vec<u32> {
+    numbers(rules, |condition| match condition {
+        Match::User { range, .. } => Some(*range),
+        _ => None,
+    })
+}
+
+/// One number for each class of groups that the rules tell apart.
+pub(super) fn group_classes(rules: &RuleSet) -> Vec<u32> {
+    numbers(rules, |condition| match condition {
+        Match::Group { range, .. } => Some(*range),
+        _ => None,
+    })
+}
+
 /// One number for each class of users and groups that the rules tell apart.
 pub fn owner_classes(rules: &RuleSet) -> Vec<u32> {
+    numbers(rules, |condition| match condition {
+        Match::User { range, .. } | Match::Group { range, .. } => Some(*range),
+        _ => None,
+    })
+}
+
+fn numbers(rules: &RuleSet, range: impl Fn(&Match) -> Option<(u32, u32)>) -> Vec<u32> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([0, 1000]);
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
-        if let Match::User { range: (first, last), .. }
-        | Match::Group { range: (first, last), .. } = condition
-        {
-            starts.insert(*first);
-            starts.extend(last.checked_add(1));
-        }
+    for (first, last) in rules.rules().flat_map(|rule| &rule.matches).filter_map(range) {
+        starts.insert(first);
+        starts.extend(last.checked_add(1));
     }
     starts.into_iter().collect()
 }
@@ -163,7 +174,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::super::walk::tests::{inbound, outbound};
-    use super::super::{parse, rules_in_log};
+    use super::super::{parse, rules_in_log, walk};
     use super::*;
     use proptest::prelude::*;
 
@@ -209,6 +220,14 @@ mod tests {
         assert!(addresses.contains(&"10.0.0.0".parse().unwrap()));
         assert!(addresses.contains(&"11.0.0.0".parse().unwrap()));
         assert_eq!(owner_classes(&rules), [0, 5, 10, 1000]);
+    }
+
+    #[test]
+    fn a_class_that_begins_where_no_host_is_has_a_representative() {
+        let rules = parse("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 0.0.0.0/5 -j RETURN\nCOMMIT\n");
+        let excluded: Network = Network { address: Ipv4Addr::UNSPECIFIED.into(), length: 5 };
+        let classes = address_classes(&rules.unwrap());
+        assert!(classes.iter().any(|address| excluded.contains(*address)), "{classes:?}");
     }
 
     proptest! {

@@ -6,7 +6,8 @@ use std::fmt;
 use super::rules::{Chain, Policy, RuleSet, Table, Target};
 
 /// One thing in which two sets of rules differ.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Difference {
     /// A rule that the first has and the second has not.
     Missing {
@@ -145,6 +146,16 @@ mod tests {
         "-A ISTIO_OUTPUT -p tcp --dport 80 -j RETURN\n-A ISTIO_OUTPUT -j ISTIO_REDIRECT",
         "-A ISTIO_OUTPUT -j ISTIO_REDIRECT",
         "nat/ISTIO_OUTPUT also has"
+    )]
+    #[case(
+        "-A OUTPUT -p 6 -m comment --comment why -j ISTIO_OUTPUT",
+        "-A OUTPUT -p tcp -j ISTIO_OUTPUT",
+        ""
+    )]
+    #[case(
+        "-A OUTPUT -p tcp -j REJECT",
+        "-A OUTPUT -p tcp -j ISTIO_OUTPUT",
+        "also has `-p tcp -j REJECT`"
     )]
     #[case(":OUTPUT DROP", ":OUTPUT ACCEPT", "another policy")]
     fn changes_are_told(#[case] new: &str, #[case] old: &str, #[case] words: &str) {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! istio-init's log ─► log ─► parse ─► RuleSet ─► walk ─► Outcome and trail
-//!                                            └─► classes ─► every port's outcome
+//!                                            └─► classes, coverage ─► every port's outcome
 //!                                            └─► compare ─► differences
 //! ```
 //!
@@ -12,17 +12,27 @@
 mod arguments;
 mod classes;
 mod compare;
+mod coverage;
 mod log;
+mod options;
+mod packet;
 mod parse;
+mod ports;
+mod print;
 mod rules;
+mod targets;
 mod walk;
 
 pub use arguments::{InitArguments, arguments};
-pub use classes::{PortSet, address_classes, owner_classes, port_outcomes};
+pub use classes::{address_classes, owner_classes, port_outcomes};
 pub use compare::{Difference, differences};
-pub use log::{LogError, LoggedRules, Printed, rules_in_log};
+pub use coverage::{Covered, coverage};
+pub use log::{LogError, LoggedRules, Printed, rules_in_log, rules_in_log_6};
+pub use packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
 pub use parse::{ParseError, parse};
+pub use ports::PortSet;
 pub use rules::{
-    AddressKind, Chain, Match, Network, Policy, Protocol, Rule, RuleSet, Side, Table, Target,
+    AddressKind, Chain, Match, Network, Policy, Protocol, Rule, RuleSet, SetMark, Side, Table,
+    Target,
 };
-pub use walk::{Hook, Outcome, Packet, Step, Walk, walk};
+pub use walk::walk;

@@ -1,7 +1,8 @@
-//! Rules as data, and how they are written.
+//! Rules as data. How they are written stands in `print`.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use serde::Serialize;
 
 /// All tables of one address family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,6 +104,13 @@ pub enum Match {
         /// Ranges, both ends included.
         ranges: Vec<(u16, u16)>,
     },
+    /// `-m multiport --ports`: one of the two, whichever.
+    EitherPort {
+        /// Turned round.
+        not: bool,
+        /// Ranges, both ends included.
+        ranges: Vec<(u16, u16)>,
+    },
     /// `-m owner --uid-owner`: who sends it.
     User {
         /// Turned round.
@@ -142,6 +150,15 @@ pub enum Match {
         /// The bits that count.
         mask: u32,
     },
+    /// `-m connmark --mark VALUE/MASK`: the mark of the whole connection.
+    ConnectionMark {
+        /// Turned round.
+        not: bool,
+        /// The value.
+        value: u32,
+        /// The bits that count.
+        mask: u32,
+    },
     /// What is not known, as it is written.
     Unknown(String),
 }
@@ -156,7 +173,8 @@ pub enum AddressKind {
 }
 
 /// A protocol above IP.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Protocol {
     /// TCP.
     Tcp,
@@ -164,6 +182,16 @@ pub enum Protocol {
     Udp,
     /// Another one, by its name or number.
     Other(String),
+}
+
+impl Protocol {
+    /// Whether its packets have ports.
+    pub(super) fn has_ports(&self) -> bool {
+        match self {
+            Self::Tcp | Self::Udp => true,
+            Self::Other(name) => matches!(name.as_str(), "sctp" | "dccp" | "udplite"),
+        }
+    }
 }
 
 /// A range of addresses.
@@ -215,8 +243,10 @@ impl Network {
 pub enum Target {
     /// It leaves the table as it is.
     Accept,
-    /// It is dropped, or refused.
+    /// It is dropped.
     Drop,
+    /// It is refused, with the answer that the options name.
+    Reject(String),
     /// Back to the chain that it came from.
     Return,
     /// Into another chain, and back.
@@ -227,19 +257,57 @@ pub enum Target {
     Redirect(Option<(u16, u16)>),
     /// To another destination, as it is written.
     DestinationNat(String),
-    /// To a port of this host, with its destination as it was.
-    TransparentProxy(u16),
-    /// Sets bits of the packet's mark: `mark = (mark & !mask) ^ value`.
-    Mark {
-        /// The value.
-        value: u32,
-        /// The bits that are cleared before.
-        mask: u32,
+    /// From another source, as it is written: `SNAT`, `MASQUERADE`. Where it goes stays as it is.
+    SourceNat(String),
+    /// To a port of this host, with its destination as it was; the mark routes it there.
+    TransparentProxy {
+        /// The port.
+        port: u16,
+        /// The address; without one, that at which the packet arrived.
+        address: Option<IpAddr>,
+        /// What is done to the packet's mark.
+        mark: SetMark,
     },
-    /// Something that lets the packet go on as it is: LOG, NFLOG, CONNMARK that saves.
+    /// Sets bits of the packet's mark.
+    Mark(SetMark),
+    /// Sets bits of the connection's mark.
+    ConnectionMark(SetMark),
+    /// Copies the packet's mark to its connection.
+    SaveMark {
+        /// The bits of the packet's mark that are copied.
+        packet: u32,
+        /// The bits of the connection's mark that are cleared before.
+        connection: u32,
+    },
+    /// Copies the connection's mark to the packet.
+    RestoreMark {
+        /// The bits of the packet's mark that are cleared before.
+        packet: u32,
+        /// The bits of the connection's mark that are copied.
+        connection: u32,
+    },
+    /// Its connection is not tracked, and therefore never translated.
+    NoTrack,
+    /// Something that lets the packet go on as it is: LOG, NFLOG, CT that chooses a zone.
     Nothing(String),
     /// What is not known, as it is written.
     Unknown(String),
+}
+
+/// How a mark is set: `(mark & !mask) ^ value`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SetMark {
+    /// The value.
+    pub value: u32,
+    /// The bits that are cleared before.
+    pub mask: u32,
+}
+
+impl SetMark {
+    /// The mark that comes of a mark.
+    pub fn apply(self, mark: u32) -> u32 {
+        (mark & !self.mask) ^ self.value
+    }
 }
 
 impl RuleSet {
@@ -258,128 +326,5 @@ impl Table {
     /// A chain.
     pub fn chain(&self, name: &str) -> Option<&Chain> {
         self.chains.iter().find(|chain| chain.name == name)
-    }
-}
-
-fn bang(not: bool) -> &'static str {
-    if not { "! " } else { "" }
-}
-
-fn range<T: fmt::Display + PartialEq>((first, last): &(T, T), between: char) -> String {
-    if first == last { first.to_string() } else { format!("{first}{between}{last}") }
-}
-
-impl fmt::Display for Network {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.address, self.length)
-    }
-}
-
-impl fmt::Display for Protocol {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp => f.write_str("tcp"),
-            Self::Udp => f.write_str("udp"),
-            Self::Other(name) => f.write_str(name),
-        }
-    }
-}
-
-impl fmt::Display for Match {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address { not, side: Side::Source, network } => {
-                write!(f, "{}-s {network}", bang(*not))
-            }
-            Self::Address { not, side: Side::Destination, network } => {
-                write!(f, "{}-d {network}", bang(*not))
-            }
-            Self::InInterface { not, name } => write!(f, "{}-i {name}", bang(*not)),
-            Self::OutInterface { not, name } => write!(f, "{}-o {name}", bang(*not)),
-            Self::Protocol { not, protocol } => write!(f, "{}-p {protocol}", bang(*not)),
-            Self::Ports { not, side, ranges } => {
-                let name = if *side == Side::Source { "--sports" } else { "--dports" };
-                let ranges: Vec<_> = ranges.iter().map(|it| range(it, ':')).collect();
-                write!(f, "-m multiport {}{name} {}", bang(*not), ranges.join(","))
-            }
-            Self::User { not, range: users } => {
-                write!(f, "-m owner {}--uid-owner {}", bang(*not), range(users, '-'))
-            }
-            Self::Group { not, range: groups } => {
-                write!(f, "-m owner {}--gid-owner {}", bang(*not), range(groups, '-'))
-            }
-            Self::AddressType { not, side, kind } => {
-                let name = if *side == Side::Source { "--src-type" } else { "--dst-type" };
-                let kind = if *kind == AddressKind::Local { "LOCAL" } else { "UNICAST" };
-                write!(f, "-m addrtype {}{name} {kind}", bang(*not))
-            }
-            Self::State { not, states } => {
-                write!(f, "-m conntrack {}--ctstate {}", bang(*not), states.join(","))
-            }
-            Self::Mark { not, value, mask } => {
-                write!(f, "-m mark {}--mark {value:#x}/{mask:#x}", bang(*not))
-            }
-            Self::Unknown(text) => f.write_str(text),
-        }
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Accept => f.write_str("-j ACCEPT"),
-            Self::Drop => f.write_str("-j DROP"),
-            Self::Return => f.write_str("-j RETURN"),
-            Self::Jump(chain) => write!(f, "-j {chain}"),
-            Self::Goto(chain) => write!(f, "-g {chain}"),
-            Self::Redirect(None) => f.write_str("-j REDIRECT"),
-            Self::Redirect(Some(ports)) => {
-                write!(f, "-j REDIRECT --to-ports {}", range(ports, '-'))
-            }
-            Self::DestinationNat(to) => write!(f, "-j DNAT --to-destination {to}"),
-            Self::TransparentProxy(port) => write!(f, "-j TPROXY --on-port {port}"),
-            Self::Mark { value, mask } => write!(f, "-j MARK --set-xmark {value:#x}/{mask:#x}"),
-            Self::Nothing(text) | Self::Unknown(text) => write!(f, "-j {text}"),
-        }
-    }
-}
-
-impl Rule {
-    /// The rule in one form, however it was written: for comparing and for showing.
-    pub fn normal(&self) -> String {
-        let mut matches: Vec<_> = self.matches.iter().map(ToString::to_string).collect();
-        matches.sort();
-        matches.extend(self.target.as_ref().map(ToString::to_string));
-        matches.join(" ")
-    }
-}
-
-impl fmt::Display for RuleSet {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for table in &self.tables {
-            writeln!(f, "*{}", table.name)?;
-            for chain in &table.chains {
-                let policy = match chain.policy {
-                    Some(Policy::Accept) => "ACCEPT",
-                    Some(Policy::Drop) => "DROP",
-                    None => "-",
-                };
-                writeln!(f, ":{} {policy} [0:0]", chain.name)?;
-            }
-            for chain in &table.chains {
-                for rule in &chain.rules {
-                    write!(f, "-A {}", chain.name)?;
-                    for condition in &rule.matches {
-                        write!(f, " {condition}")?;
-                    }
-                    if let Some(target) = &rule.target {
-                        write!(f, " {target}")?;
-                    }
-                    writeln!(f)?;
-                }
-            }
-            writeln!(f, "COMMIT")?;
-        }
-        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! A packet's way through the rules, as the kernel takes it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::rules::{
-    AddressKind, Match, Network, Policy, Protocol, Rule, RuleSet, Side, Table, Target,
-};
+use super::packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
+use super::rules::{AddressKind, Match, Network, Policy, Rule, RuleSet, Side, Table, Target};
+use super::targets::destination;
 
 /// Chains do not nest deeper than this. The kernel refuses loops when rules are loaded; a text may hold
 /// one all the same.
@@ -13,164 +13,53 @@ const DEPTH: usize = 64;
 /// The longest way that is followed, in rules.
 const STEPS: usize = 20_000;
 
-/// Where a packet comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hook {
-    /// A process of this host sends it.
-    Outbound,
-    /// It arrives, for this host.
-    Inbound,
-}
+/// Tables and chains, in the order in which the kernel asks them.
+type Stages = &'static [(&'static str, &'static str)];
 
-/// A packet, the first of its connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Packet {
-    /// Where it comes in.
-    pub hook: Hook,
-    /// Its protocol.
-    pub protocol: Protocol,
-    /// Its source.
-    pub source: IpAddr,
-    /// Its destination.
-    pub destination: IpAddr,
-    /// Its source port.
-    pub source_port: u16,
-    /// Its destination port.
-    pub destination_port: u16,
-    /// The interface that it leaves by, or arrives at.
-    pub interface: String,
-    /// Who sends it, where a process of this host does.
-    pub user: Option<u32>,
-    /// Whose group sends it, where a process of this host does.
-    pub group: Option<u32>,
-    /// Whether its destination is an address of this host.
-    pub to_this_host: bool,
-    /// Whether its source is an address of this host.
-    pub from_this_host: bool,
-    /// Its mark.
-    pub mark: u32,
-}
+const OUTBOUND: Stages = &[
+    ("raw", "OUTPUT"),
+    ("mangle", "OUTPUT"),
+    ("nat", "OUTPUT"),
+    ("filter", "OUTPUT"),
+    ("security", "OUTPUT"),
+    ("mangle", "POSTROUTING"),
+    ("nat", "POSTROUTING"),
+];
+const ARRIVING: Stages = &[("raw", "PREROUTING"), ("mangle", "PREROUTING"), ("nat", "PREROUTING")];
+const TO_THIS_HOST: Stages =
+    &[("mangle", "INPUT"), ("filter", "INPUT"), ("security", "INPUT"), ("nat", "INPUT")];
+const ELSEWHERE: Stages = &[
+    ("mangle", "FORWARD"),
+    ("filter", "FORWARD"),
+    ("security", "FORWARD"),
+    ("mangle", "POSTROUTING"),
+    ("nat", "POSTROUTING"),
+];
 
-/// Where a packet ends.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// At a port of this host, instead of where it was to go.
-    Redirected {
-        /// The port.
-        port: u16,
-    },
-    /// At another destination, as the rule writes it.
-    DestinationChanged {
-        /// Where to.
-        to: String,
-    },
-    /// At a port of this host, with its destination as it was.
-    TransparentlyProxied {
-        /// The port.
-        port: u16,
-    },
-    /// Where it was to go.
-    Accepted,
-    /// Nowhere.
-    Dropped,
-    /// It cannot be told: a rule that is not understood may decide.
-    Unjudged {
-        /// The rule.
-        rule: String,
-        /// Why it cannot be told.
-        why: String,
-    },
-}
-
-/// One rule on the way that could have been for the packet.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// The table.
-    pub table: String,
-    /// The chain.
-    pub chain: String,
-    /// The rule, as it was written.
-    pub rule: String,
-    /// The line that it stands on.
-    pub line: usize,
-}
-
-/// A packet's way.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Walk {
-    /// Where it ends.
-    pub outcome: Outcome,
-    /// The rules that it matched, in order.
-    pub trail: Vec<Step>,
-}
-
-impl Walk {
-    /// The way in a few words: `PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → port 15006`.
-    pub fn summary(&self) -> String {
-        let mut words: Vec<&str> = Vec::new();
-        for step in &self.trail {
-            if words.last() != Some(&step.chain.as_str()) {
-                words.push(&step.chain);
-            }
-        }
-        let end = self.outcome.to_string();
-        words.push(&end);
-        words.join(" → ")
-    }
-}
-
-impl std::fmt::Display for Outcome {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Redirected { port } => write!(f, "redirected to port {port}"),
-            Self::DestinationChanged { to } => write!(f, "sent to {to}"),
-            Self::TransparentlyProxied { port } => write!(f, "proxied by port {port}"),
-            Self::Accepted => f.write_str("let through"),
-            Self::Dropped => f.write_str("dropped"),
-            Self::Unjudged { rule, why } => write!(f, "unjudged, {why}: {rule}"),
-        }
-    }
-}
-
-/// The way of the first packet of a connection through these rules.
+/// The way of a packet through these rules.
 pub fn walk(rules: &RuleSet, packet: &Packet) -> Walk {
-    let mut walker =
-        Walker { rules, packet: packet.clone(), trail: Vec::new(), steps: 0, changed: None };
-    let stages: &[(&str, &str)] = match packet.hook {
-        Hook::Outbound => &[
-            ("raw", "OUTPUT"),
-            ("mangle", "OUTPUT"),
-            ("nat", "OUTPUT"),
-            ("filter", "OUTPUT"),
-            ("mangle", "POSTROUTING"),
-        ],
-        Hook::Inbound => &[
-            ("raw", "PREROUTING"),
-            ("mangle", "PREROUTING"),
-            ("nat", "PREROUTING"),
-            ("mangle", "INPUT"),
-            ("filter", "INPUT"),
-        ],
-    };
-    for (table, chain) in stages {
-        // A packet whose destination was taken by a proxy is not translated as well.
-        if *table == "nat" && matches!(walker.changed, Some(Outcome::TransparentlyProxied { .. })) {
-            continue;
-        }
-        if let Some(outcome) = walker.stage(table, chain) {
-            return Walk { outcome, trail: walker.trail };
-        }
-    }
-    Walk { outcome: walker.changed.unwrap_or(Outcome::Accepted), trail: walker.trail }
+    let mut walker = Walker::new(rules, packet, true);
+    let outcome = walker.way();
+    Walk { outcome, trail: walker.trail }
+}
+
+/// Where a packet ends. Without the trail, which takes longer to write down than the way itself.
+pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
+    Walker::new(rules, packet, false).way()
 }
 
 struct Walker<'a> {
     rules: &'a RuleSet,
     packet: Packet,
+    record: bool,
     trail: Vec<Step>,
     steps: usize,
     /// What a table has done to the packet's destination.
     changed: Option<Outcome>,
+    /// Whether the connection is known already: the raw table comes before that.
+    tracked: bool,
+    /// Whether the packet passes through to another host, by an interface that is not known.
+    forwarded: bool,
 }
 
 /// How a chain was left.
@@ -183,7 +72,59 @@ enum Left {
     End(Outcome),
 }
 
-impl Walker<'_> {
+fn unjudged(rule: &str, why: &str) -> Left {
+    Left::End(Outcome::Unjudged { rule: rule.to_owned(), why: why.to_owned() })
+}
+
+impl<'a> Walker<'a> {
+    fn new(rules: &'a RuleSet, packet: &Packet, record: bool) -> Self {
+        Self {
+            rules,
+            packet: packet.clone(),
+            record,
+            trail: Vec::new(),
+            steps: 0,
+            changed: None,
+            tracked: false,
+            forwarded: false,
+        }
+    }
+
+    fn way(&mut self) -> Outcome {
+        let ended = match self.packet.hook {
+            Hook::Outbound => self.stages(OUTBOUND),
+            Hook::Inbound => self.stages(ARRIVING).or_else(|| {
+                self.forwarded = !self.packet.to_this_host && !self.is_proxied();
+                self.stages(if self.forwarded { ELSEWHERE } else { TO_THIS_HOST })
+            }),
+        };
+        ended.or_else(|| self.changed.take()).unwrap_or(Outcome::Accepted)
+    }
+
+    fn is_proxied(&self) -> bool {
+        matches!(self.changed, Some(Outcome::TransparentlyProxied { .. }))
+    }
+
+    /// Tables in order; the outcome where the packet ends in one.
+    fn stages(&mut self, stages: Stages) -> Option<Outcome> {
+        for (table, chain) in stages {
+            // The nat table says once where a connection goes; a socket that was found stays.
+            let asked = self.packet.state.is_translated() && !self.is_proxied();
+            if *table == "nat" && !asked {
+                continue;
+            }
+            self.tracked = *table != "raw";
+            // What was turned round to this host leaves by its loopback interface.
+            if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
+                "lo".clone_into(&mut self.packet.interface);
+            }
+            if let Some(outcome) = self.stage(table, chain) {
+                return Some(outcome);
+            }
+        }
+        None
+    }
+
     /// One table at one hook; the outcome where the packet ends there.
     fn stage(&mut self, table: &str, chain: &str) -> Option<Outcome> {
         let table = self.rules.table(table)?;
@@ -197,9 +138,6 @@ impl Walker<'_> {
     }
 
     fn chain(&mut self, table: &Table, name: &str, depth: usize) -> Left {
-        let unjudged = |rule: &str, why: &str| {
-            Left::End(Outcome::Unjudged { rule: rule.to_owned(), why: why.to_owned() })
-        };
         let Some(chain) = table.chain(name) else {
             return unjudged(name, "it leads to a chain that is not there");
         };
@@ -211,7 +149,7 @@ impl Walker<'_> {
             if self.steps > STEPS {
                 return unjudged(&rule.text, "the way does not end");
             }
-            let matched = self.matches(rule);
+            let matched = self.fits(table, name, rule);
             if matched == Some(false) {
                 continue;
             }
@@ -222,98 +160,164 @@ impl Walker<'_> {
             if matched.is_none() {
                 return unjudged(&rule.text, "it has a match that is not known");
             }
-            self.trail.push(Step {
-                table: table.name.clone(),
-                chain: name.to_owned(),
-                rule: rule.text.clone(),
-                line: rule.line,
-            });
             match target {
-                Target::Accept => return Left::Table,
-                Target::Drop => return Left::End(Outcome::Dropped),
-                Target::Return => return Left::Back,
                 Target::Jump(to) => match self.chain(table, to, depth + 1) {
                     Left::Back => {}
                     left => return left,
                 },
                 // Back from there leads to the chain before this one.
                 Target::Goto(to) => return self.chain(table, to, depth + 1),
-                Target::Mark { value, mask } => {
-                    self.packet.mark = (self.packet.mark & !mask) ^ value;
-                }
-                Target::Redirect(ports) => {
-                    let port = match ports {
-                        None => self.packet.destination_port,
-                        Some((first, last)) if first == last => *first,
-                        Some(_) => {
-                            return unjudged(&rule.text, "it redirects to one of several ports");
-                        }
-                    };
-                    self.packet.destination_port = port;
-                    self.packet.to_this_host = true;
-                    if self.packet.hook == Hook::Outbound && self.packet.destination.is_ipv4() {
-                        self.packet.destination = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+                target => {
+                    if let Some(left) = self.apply(target, rule) {
+                        return left;
                     }
-                    self.changed = Some(Outcome::Redirected { port });
-                    return Left::Table;
                 }
-                Target::DestinationNat(to) => {
-                    self.changed = Some(Outcome::DestinationChanged { to: to.clone() });
-                    return Left::Table;
-                }
-                Target::TransparentProxy(port) => {
-                    self.changed = Some(Outcome::TransparentlyProxied { port: *port });
-                    return Left::Table;
-                }
-                Target::Nothing(_) => {}
-                Target::Unknown(_) => return unjudged(&rule.text, "its target is not known"),
             }
         }
         Left::Back
     }
 
+    /// What a target does to the packet; nothing where the packet goes on to the next rule.
+    fn apply(&mut self, target: &Target, rule: &Rule) -> Option<Left> {
+        let packet = &mut self.packet;
+        match target {
+            Target::Accept | Target::SourceNat(_) => return Some(Left::Table),
+            Target::Drop => return Some(Left::End(Outcome::Dropped)),
+            Target::Reject(_) => return Some(Left::End(Outcome::Rejected)),
+            Target::Return => return Some(Left::Back),
+            Target::Mark(mark) => packet.mark = mark.apply(packet.mark),
+            // Before a connection is known there is none to mark.
+            Target::ConnectionMark(_) | Target::SaveMark { .. } | Target::RestoreMark { .. }
+                if !self.tracked || packet.state == ConnectionState::Untracked => {}
+            Target::ConnectionMark(mark) => {
+                packet.connection_mark = mark.apply(packet.connection_mark);
+            }
+            Target::SaveMark { packet: copied, connection } => {
+                packet.connection_mark =
+                    (packet.connection_mark & !connection) ^ (packet.mark & copied);
+            }
+            Target::RestoreMark { packet: cleared, connection } => {
+                packet.mark = (packet.mark & !cleared) ^ (packet.connection_mark & connection);
+            }
+            Target::NoTrack => packet.state = ConnectionState::Untracked,
+            Target::Redirect(ports) => return Some(self.redirect(*ports, rule)),
+            Target::DestinationNat(to) => return Some(self.translate(to, rule)),
+            Target::TransparentProxy { port, mark, .. } => {
+                packet.mark = mark.apply(packet.mark);
+                self.changed = Some(Outcome::TransparentlyProxied { port: *port });
+                return Some(Left::Table);
+            }
+            Target::Unknown(_) => return Some(unjudged(&rule.text, "its target is not known")),
+            Target::Nothing(_) | Target::Jump(_) | Target::Goto(_) => {}
+        }
+        None
+    }
+
+    fn redirect(&mut self, ports: Option<(u16, u16)>, rule: &Rule) -> Left {
+        let outcome = match ports {
+            None => Outcome::RedirectedHere,
+            Some((first, last)) if first == last => {
+                self.packet.destination_port = first;
+                Outcome::Redirected { port: first }
+            }
+            Some(_) => return unjudged(&rule.text, "it redirects to one of several ports"),
+        };
+        self.packet.to_this_host = true;
+        if self.packet.hook == Hook::Outbound {
+            self.packet.destination = match self.packet.destination {
+                IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
+                IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
+            };
+        }
+        self.changed = Some(outcome);
+        Left::Table
+    }
+
+    fn translate(&mut self, to: &str, rule: &Rule) -> Left {
+        let Some((address, port)) = destination(to) else {
+            return unjudged(&rule.text, "it sends to one of several destinations");
+        };
+        let packet = &mut self.packet;
+        if let Some(address) = address.filter(|address| *address != packet.destination) {
+            let own = packet.from_this_host && address == packet.source;
+            packet.to_this_host = address.is_loopback() || own;
+            packet.destination = address;
+        }
+        packet.destination_port = port.unwrap_or(packet.destination_port);
+        self.changed = Some(Outcome::DestinationChanged { to: to.to_owned() });
+        Left::Table
+    }
+
     /// Whether a rule is for the packet: nothing where it cannot be told. One condition that certainly
     /// does not hold is enough to tell.
-    fn matches(&self, rule: &Rule) -> Option<bool> {
-        let mut certain = true;
+    fn fits(&mut self, table: &Table, chain: &str, rule: &Rule) -> Option<bool> {
+        let mut decides = None;
+        let mut matched = Some(true);
         for condition in &rule.matches {
             match self.holds(condition) {
                 Some(true) => {}
-                Some(false) => return Some(false),
-                None => certain = false,
+                Some(false) => {
+                    (matched, decides) = (Some(false), Some(condition));
+                    break;
+                }
+                None => {
+                    matched = None;
+                    decides = decides.or(Some(condition));
+                }
             }
         }
-        certain.then_some(true)
+        if self.record {
+            let condition = decides.map(ToString::to_string).unwrap_or_default();
+            self.trail.push(Step {
+                table: table.name.clone(),
+                chain: chain.to_owned(),
+                rule: rule.text.clone(),
+                line: rule.line,
+                fit: match matched {
+                    Some(true) => Fit::Matched,
+                    Some(false) => Fit::Failed { condition },
+                    None => Fit::Unknown { condition },
+                },
+            });
+        }
+        matched
     }
 
     fn holds(&self, condition: &Match) -> Option<bool> {
         let packet = &self.packet;
-        let has_ports = matches!(packet.protocol, Protocol::Tcp | Protocol::Udp);
+        let within = |ranges: &[(u16, u16)], port: u16| {
+            ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
+        };
+        let owner = |number: Option<u32>, (first, last): (u32, u32)| {
+            number.is_some_and(|number| (first..=last).contains(&number))
+        };
         let (not, holds) = match condition {
             Match::Address { not, side, network } => (not, self.lies_in(*side, network)),
-            Match::InInterface { not, name } => {
-                (not, packet.hook == Hook::Inbound && named(name, &packet.interface))
+            Match::InInterface { name, .. } | Match::OutInterface { name, .. }
+                if self.forwarded && name != "+" =>
+            {
+                return None;
             }
-            Match::OutInterface { not, name } => {
-                (not, packet.hook == Hook::Outbound && named(name, &packet.interface))
-            }
+            Match::InInterface { not, name } => (not, named(name, self.face(Hook::Inbound))),
+            Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
             Match::Protocol { not, protocol } => (not, *protocol == packet.protocol),
             // Without ports the match fails, negated or not.
-            Match::Ports { .. } if !has_ports => return Some(false),
-            Match::Ports { not, side, ranges } => {
-                let port = match side {
-                    Side::Source => packet.source_port,
-                    Side::Destination => packet.destination_port,
-                };
-                (not, ranges.iter().any(|(first, last)| (first..=last).contains(&&port)))
+            Match::Ports { .. } | Match::EitherPort { .. } if !packet.protocol.has_ports() => {
+                return Some(false);
+            }
+            Match::Ports { not, side: Side::Source, ranges } => {
+                (not, within(ranges, packet.source_port))
+            }
+            Match::Ports { not, side: Side::Destination, ranges } => {
+                (not, within(ranges, packet.destination_port))
+            }
+            Match::EitherPort { not, ranges } => {
+                let either = [packet.source_port, packet.destination_port];
+                (not, either.into_iter().any(|port| within(ranges, port)))
             }
             // Without a socket there is no owner, and the kernel's match fails: negated, it holds.
-            Match::User { not, range: (first, last) } => {
-                (not, packet.user.is_some_and(|user| (*first..=*last).contains(&user)))
-            }
-            Match::Group { not, range: (first, last) } => {
-                (not, packet.group.is_some_and(|group| (*first..=*last).contains(&group)))
-            }
+            Match::User { not, range } => (not, owner(packet.user, *range)),
+            Match::Group { not, range } => (not, owner(packet.group, *range)),
             Match::AddressType { not, side, kind: AddressKind::Local } => {
                 let local = match side {
                     Side::Source => packet.from_this_host,
@@ -324,10 +328,55 @@ impl Walker<'_> {
             Match::AddressType { kind: AddressKind::Unicast, .. } | Match::Unknown(_) => {
                 return None;
             }
-            Match::State { not, states } => (not, states.iter().any(|state| state == "NEW")),
+            Match::State { not, states } => (not, self.is_in(states)?),
             Match::Mark { not, value, mask } => (not, packet.mark & mask == *value),
+            // Without a connection the match fails, negated or not.
+            Match::ConnectionMark { .. }
+                if !self.tracked || packet.state == ConnectionState::Untracked =>
+            {
+                return Some(false);
+            }
+            Match::ConnectionMark { not, value, mask } => {
+                (not, packet.connection_mark & mask == *value)
+            }
         };
         Some(holds != *not)
+    }
+
+    /// The interface on one side; there is none on the other.
+    fn face(&self, side: Hook) -> &str {
+        if self.packet.hook == side { &self.packet.interface } else { "" }
+    }
+
+    /// Whether the connection is in one of these states.
+    fn is_in(&self, states: &[String]) -> Option<bool> {
+        let state = match self.packet.state {
+            ConnectionState::Untracked => ConnectionState::Untracked,
+            _ if !self.tracked => ConnectionState::Invalid,
+            state => state,
+        };
+        let mut certain = true;
+        for word in states {
+            match word.as_str() {
+                "DNAT" if state == ConnectionState::New => {
+                    if self.changed.is_some() && !self.is_proxied() {
+                        return Some(true);
+                    }
+                }
+                // The source is translated behind all rules that could ask.
+                "SNAT" if state == ConnectionState::New => {}
+                // Without a connection nothing was translated.
+                "DNAT" | "SNAT"
+                    if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
+                "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "UNTRACKED" => {
+                    if word == state.word() {
+                        return Some(true);
+                    }
+                }
+                _ => certain = false,
+            }
+        }
+        certain.then_some(false)
     }
 
     fn lies_in(&self, side: Side, network: &Network) -> bool {
@@ -346,174 +395,4 @@ fn named(pattern: &str, name: &str) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::parse;
-    use super::*;
-    use proptest::prelude::*;
-    use rstest::rstest;
-
-    pub(in crate::iptables) fn outbound(user: u32, port: u16) -> Packet {
-        Packet {
-            hook: Hook::Outbound,
-            protocol: Protocol::Tcp,
-            source: "10.244.0.7".parse().unwrap(),
-            destination: "10.96.1.1".parse().unwrap(),
-            source_port: 40_000,
-            destination_port: port,
-            interface: "eth0".into(),
-            user: Some(user),
-            group: Some(user),
-            to_this_host: false,
-            from_this_host: true,
-            mark: 0,
-        }
-    }
-
-    pub(in crate::iptables) fn inbound(port: u16) -> Packet {
-        Packet {
-            hook: Hook::Inbound,
-            source: "10.244.0.9".parse().unwrap(),
-            destination: "10.244.0.7".parse().unwrap(),
-            user: None,
-            group: None,
-            to_this_host: true,
-            from_this_host: false,
-            ..outbound(0, port)
-        }
-    }
-
-    fn end(rules: &str, packet: &Packet) -> Outcome {
-        walk(&parse(rules).unwrap(), packet).outcome
-    }
-
-    fn nat(rules: &str) -> String {
-        let chains = ":PREROUTING ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:A - [0:0]\n:B - [0:0]";
-        format!("*nat\n{chains}\n{rules}\nCOMMIT\n")
-    }
-
-    const TO_1: Outcome = Outcome::Redirected { port: 1 };
-
-    #[rstest]
-    // The end of a user chain, and RETURN in it, lead back behind the jump.
-    #[case("-A OUTPUT -j A\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
-    #[case("-A OUTPUT -j A\n-A A -j RETURN\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
-    // RETURN in a built-in chain is its policy, ACCEPT ends the table.
-    #[case("-A OUTPUT -j RETURN\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", Outcome::Accepted)]
-    #[case(
-        "-A OUTPUT -j A\n-A A -j ACCEPT\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
-        Outcome::Accepted
-    )]
-    // Back from a goto leads to the chain before the one that went.
-    #[case(
-        "-A OUTPUT -j A\n-A A -g B\n-A A -p tcp -j REDIRECT --to-ports 2\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
-        TO_1
-    )]
-    // The first rule that matches wins.
-    #[case(
-        "-A OUTPUT -p tcp -j REDIRECT --to-ports 1\n-A OUTPUT -p tcp -j REDIRECT --to-ports 2",
-        TO_1
-    )]
-    // LOG lets it go on, MARK as well, and the mark is there afterwards.
-    #[case("-A OUTPUT -j LOG --log-prefix x\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
-    #[case(
-        "-A OUTPUT -j MARK --set-mark 7\n-A OUTPUT -m mark --mark 7 -p tcp -j REDIRECT --to-ports 1",
-        TO_1
-    )]
-    // An unknown match decides nothing where another one fails for certain.
-    #[case(
-        "-A OUTPUT -p udp -m set --match-set x dst -j ACCEPT\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
-        TO_1
-    )]
-    #[case("-A OUTPUT -o eth+ -p tcp -j REDIRECT --to-ports 1", TO_1)]
-    #[case("-A OUTPUT -o lo -p tcp -j REDIRECT --to-ports 1", Outcome::Accepted)]
-    #[case("-A OUTPUT -i eth0 -p tcp -j REDIRECT --to-ports 1", Outcome::Accepted)]
-    #[case(
-        "-A OUTPUT -m conntrack --ctstate ESTABLISHED -p tcp -j REDIRECT --to-ports 1",
-        Outcome::Accepted
-    )]
-    fn the_kernels_ways_are_taken(#[case] rules: &str, #[case] outcome: Outcome) {
-        assert_eq!(end(&nat(rules), &outbound(1000, 80)), outcome);
-    }
-
-    #[rstest]
-    #[case("-A OUTPUT -m set --match-set x dst -j ACCEPT", "match that is not known")]
-    #[case("-A OUTPUT -j SYNPROXY", "target is not known")]
-    #[case("-A OUTPUT -p tcp -j REDIRECT --to-ports 1-9", "one of several ports")]
-    #[case("-A OUTPUT -j A\n-A A -j B\n-A B -j A", "without end")]
-    #[case("-A OUTPUT -g NOWHERE", "not there")]
-    fn what_is_not_understood_is_never_guessed(#[case] rules: &str, #[case] words: &str) {
-        match end(&nat(rules), &outbound(1000, 80)) {
-            Outcome::Unjudged { why, .. } => assert!(why.contains(words), "{why}"),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    #[test]
-    fn policies_and_later_tables_count() {
-        let dropped = "*filter\n:OUTPUT DROP [0:0]\nCOMMIT\n";
-        assert_eq!(end(dropped, &outbound(1, 80)), Outcome::Dropped);
-        let both = format!(
-            "{}*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp --dport 1 -j DROP\nCOMMIT\n",
-            nat("-A OUTPUT -p tcp -j REDIRECT --to-ports 1")
-        );
-        assert_eq!(end(&both, &outbound(1, 80)), Outcome::Dropped, "the filter sees the new port");
-    }
-
-    const LOGGED: [&str; 2] = [
-        include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log"),
-        include_str!("../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log"),
-    ];
-
-    #[rstest]
-    #[case(inbound(5678), Outcome::Redirected { port: 15006 })]
-    #[case(inbound(1), Outcome::Redirected { port: 15006 })]
-    #[case(inbound(15090), Outcome::Accepted)]
-    #[case(inbound(15021), Outcome::Accepted)]
-    #[case(outbound(100, 80), Outcome::Redirected { port: 15001 })]
-    #[case(outbound(1337, 80), Outcome::Accepted)]
-    fn real_rules_lead_where_istio_says(#[case] packet: Packet, #[case] outcome: Outcome) {
-        for log in LOGGED {
-            let rules = super::super::rules_in_log(log).unwrap().rules;
-            assert_eq!(walk(&rules, &packet).outcome, outcome);
-        }
-    }
-
-    #[test]
-    fn the_way_is_told() {
-        let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
-        assert_eq!(
-            walk(&rules, &inbound(5678)).summary(),
-            "PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → redirected to port 15006"
-        );
-    }
-
-    #[rstest]
-    // The application speaks to itself by its pod's address, through the loopback interface.
-    #[case("127.0.0.1", 1000, Outcome::Accepted)]
-    #[case("10.244.0.7", 1000, Outcome::Accepted)]
-    #[case("127.0.0.1", 1337, Outcome::Accepted)]
-    // The proxy calls its own application by the pod's address: that is inbound traffic.
-    #[case("10.244.0.7", 1337, Outcome::Redirected { port: 15006 })]
-    fn loopback_is_told_apart(#[case] to: &str, #[case] user: u32, #[case] outcome: Outcome) {
-        let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
-        let packet = Packet {
-            destination: to.parse().unwrap(),
-            interface: "lo".into(),
-            to_this_host: true,
-            ..outbound(user, 8080)
-        };
-        assert_eq!(walk(&rules, &packet).outcome, outcome);
-    }
-
-    proptest! {
-        #[test]
-        fn every_walk_ends(
-            rules in proptest::collection::vec(
-                "-A (OUTPUT|A|B) (-p tcp |-o lo |! -o lo |-m x )?-[jg] (A|B|RETURN|ACCEPT|LOG|X)", 0..30)
-        ) {
-            let rules = parse(&nat(&rules.join("\n"))).unwrap();
-            let walk = walk(&rules, &outbound(1, 80));
-            prop_assert!(walk.trail.len() <= STEPS);
-        }
-    }
-}
+pub(super) mod tests;

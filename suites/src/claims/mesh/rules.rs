@@ -7,8 +7,8 @@ use super::super::words::{count, list, pod_object};
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::iptables::{
-    Hook, Outcome, Packet, PortSet, Printed, Protocol, RuleSet, address_classes, differences,
-    owner_classes, parse, port_outcomes, rules_in_log, walk,
+    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, differences, owner_classes,
+    parse, port_outcomes, rules_in_log, walk,
 };
 use crate::judgement::{Judged, Judgement};
 
@@ -89,17 +89,10 @@ fn packet(pod: &Pod, hook: Hook) -> Packet {
     let outbound = hook == Hook::Outbound;
     Packet {
         hook,
-        protocol: Protocol::Tcp,
         source: if outbound { own } else { other },
         destination: if outbound { other } else { own },
-        source_port: 40_000,
         destination_port: SERVICE_PORT,
-        interface: "eth0".into(),
-        user: outbound.then_some(1000),
-        group: outbound.then_some(1000),
-        to_this_host: !outbound,
-        from_this_host: outbound,
-        mark: 0,
+        ..Packet::first(hook)
     }
 }
 

@@ -1,0 +1,295 @@
+//! The options of one rule: what a packet must be.
+
+use std::net::IpAddr;
+
+use super::rules::{AddressKind, Match, Network, Protocol, Side, Target};
+use super::targets::{jump, masked};
+
+/// Options that belong to no module: each begins something new.
+fn is_generic(word: &str) -> bool {
+    matches!(
+        word,
+        "-p" | "--protocol"
+            | "-s"
+            | "--source"
+            | "--src"
+            | "-d"
+            | "--destination"
+            | "--dst"
+            | "-i"
+            | "--in-interface"
+            | "-o"
+            | "--out-interface"
+            | "-m"
+            | "--match"
+            | "-j"
+            | "--jump"
+            | "-g"
+            | "--goto"
+            | "-f"
+            | "--fragment"
+            | "-c"
+            | "--set-counters"
+            | "-4"
+            | "-6"
+    )
+}
+
+pub(super) type Conditions = (Vec<Match>, Option<Target>);
+
+/// The conditions of a rule, and its target.
+pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
+    let mut matches = Vec::new();
+    let mut target = None;
+    let mut module = String::new();
+    let mut rest = words;
+    while let Some((first, more)) = rest.split_first() {
+        let (mut not, option, mut after) = match first.as_str() {
+            "!" => {
+                let (option, after) = more.split_first().ok_or("it ends with `!`")?;
+                (true, option.as_str(), after)
+            }
+            option => (false, option, more),
+        };
+        // The old place of a negation: behind the option.
+        if !not
+            && let [bang, more @ ..] = after
+            && bang == "!"
+        {
+            not = true;
+            after = more;
+        }
+        let value = after.first().map(String::as_str);
+        let missing = "an option has no value";
+        match option {
+            "-m" | "--match" => {
+                value.ok_or(missing)?.clone_into(&mut module);
+                after = &after[1..];
+                if !KNOWN_MODULES.contains(&module.as_str()) {
+                    let (own, after_own) = own_words(after);
+                    matches.push(Match::Unknown(written("-m", &module, own)));
+                    rest = after_own;
+                    continue;
+                }
+            }
+            "-j" | "--jump" | "-g" | "--goto" => {
+                let name = value.ok_or(missing)?;
+                if name.starts_with(['-', '!']) {
+                    return Err("a target is expected");
+                }
+                let (own, after_own) = own_words(&after[1..]);
+                target = Some(if option.contains('g') {
+                    Target::Goto(name.to_owned())
+                } else {
+                    jump(name, own)
+                });
+                rest = after_own;
+                continue;
+            }
+            "-c" | "--set-counters" => after = after.get(2..).ok_or(missing)?,
+            "-4" => {}
+            "-f" | "--fragment" | "-6" => {
+                matches.push(Match::Unknown(format!("{}{option}", if not { "! " } else { "" })));
+            }
+            _ if option.starts_with('-') => {
+                let known = value
+                    .filter(|value| option == "--comment" || !value.starts_with(['-', '!']))
+                    .and_then(|value| condition(not, option, value, &module));
+                if let Some(found) = known {
+                    matches.extend(found);
+                    after = &after[1..];
+                } else {
+                    let (own, after_own) = arguments(after);
+                    let bang = if not { "! " } else { "" };
+                    let text = written(bang, option, own);
+                    // Options of tcp and udp need no module's name behind `-p`.
+                    matches.push(Match::Unknown(match module.as_str() {
+                        "" | "tcp" | "udp" => text,
+                        _ if is_generic(option) => text,
+                        module => format!("-m {module} {text}"),
+                    }));
+                    after = after_own;
+                }
+            }
+            _ => return Err("a word stands where an option is expected"),
+        }
+        rest = after;
+    }
+    Ok((matches, target))
+}
+
+/// Modules whose options are understood, or stand for nothing.
+const KNOWN_MODULES: [&str; 10] = [
+    "tcp",
+    "udp",
+    "multiport",
+    "owner",
+    "addrtype",
+    "conntrack",
+    "state",
+    "mark",
+    "connmark",
+    "comment",
+];
+
+/// Everything up to the next generic option.
+fn own_words(words: &[String]) -> (&[String], &[String]) {
+    let mut end = words.iter().position(|word| is_generic(word)).unwrap_or(words.len());
+    // A `!` in front of a generic option belongs to that.
+    if end > 0 && end < words.len() && words[end - 1] == "!" {
+        end -= 1;
+    }
+    words.split_at(end)
+}
+
+/// The values of one option: everything up to the next option.
+fn arguments(words: &[String]) -> (&[String], &[String]) {
+    let end = words.iter().position(|word| word.starts_with('-') || word == "!");
+    words.split_at(end.unwrap_or(words.len()))
+}
+
+/// Words as one text that reads as these words again.
+pub(super) fn written(start: &str, name: &str, words: &[String]) -> String {
+    let mut all: Vec<String> = [start.trim(), name]
+        .into_iter()
+        .filter(|word| !word.is_empty())
+        .map(ToOwned::to_owned)
+        .collect();
+    all.extend(words.iter().map(|word| quoted(word)));
+    all.join(" ")
+}
+
+fn quoted(word: &str) -> String {
+    if !word.is_empty() && !word.contains(|it: char| it.is_whitespace() || it == '"' || it == '\\')
+    {
+        return word.to_owned();
+    }
+    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// A condition that is understood; an empty list for one that always holds, nothing for one that is
+/// not understood.
+fn condition(not: bool, option: &str, value: &str, module: &str) -> Option<Vec<Match>> {
+    let one = |found: Match| Some(vec![found]);
+    match option {
+        "-p" | "--protocol" => match (value.to_ascii_lowercase().as_str(), not) {
+            ("all" | "0", false) => Some(Vec::new()),
+            ("all" | "0", true) => None,
+            (name, _) => one(Match::Protocol { not, protocol: protocol(name) }),
+        },
+        "-s" | "--source" | "--src" => address(not, Side::Source, value),
+        "-d" | "--destination" | "--dst" => address(not, Side::Destination, value),
+        "-i" | "--in-interface" => one(Match::InInterface { not, name: value.to_owned() }),
+        "-o" | "--out-interface" => one(Match::OutInterface { not, name: value.to_owned() }),
+        "--comment" if module == "comment" => Some(Vec::new()),
+        "--dport" | "--destination-port" | "--dports" | "--destination-ports" => {
+            let (side, ranges) = (Side::Destination, ports(value)?);
+            one(Match::Ports { not, side, ranges })
+        }
+        "--sport" | "--source-port" | "--sports" | "--source-ports" => {
+            let (side, ranges) = (Side::Source, ports(value)?);
+            one(Match::Ports { not, side, ranges })
+        }
+        "--ports" if module == "multiport" => one(Match::EitherPort { not, ranges: ports(value)? }),
+        "--uid-owner" => one(Match::User { not, range: numbers(value)? }),
+        "--gid-owner" => one(Match::Group { not, range: numbers(value)? }),
+        "--dst-type" => {
+            one(Match::AddressType { not, side: Side::Destination, kind: kind(value)? })
+        }
+        "--src-type" => one(Match::AddressType { not, side: Side::Source, kind: kind(value)? }),
+        "--ctstate" | "--state" => {
+            let states = value.split(',').map(str::to_ascii_uppercase).collect();
+            one(Match::State { not, states })
+        }
+        "--mark" if module == "mark" => {
+            let (value, mask) = masked(value)?;
+            one(Match::Mark { not, value, mask })
+        }
+        "--mark" if module == "connmark" => {
+            let (value, mask) = masked(value)?;
+            one(Match::ConnectionMark { not, value, mask })
+        }
+        _ => None,
+    }
+}
+
+/// Names and numbers of one protocol are the same.
+fn protocol(name: &str) -> Protocol {
+    match name {
+        "tcp" | "6" => Protocol::Tcp,
+        "udp" | "17" => Protocol::Udp,
+        other => {
+            let known = PROTOCOLS.iter().find(|(number, _)| *number == other);
+            Protocol::Other(known.map_or(other, |(_, name)| name).to_owned())
+        }
+    }
+}
+
+/// Protocols that rules name, with their numbers.
+const PROTOCOLS: [(&str, &str); 8] = [
+    ("1", "icmp"),
+    ("33", "dccp"),
+    ("47", "gre"),
+    ("50", "esp"),
+    ("51", "ah"),
+    ("58", "ipv6-icmp"),
+    ("132", "sctp"),
+    ("136", "udplite"),
+];
+
+/// Services that rules name; `iptables-save` writes numbers.
+const SERVICES: [(&str, u16); 6] =
+    [("ssh", 22), ("domain", 53), ("http", 80), ("ntp", 123), ("https", 443), ("http-alt", 8080)];
+
+fn port(text: &str) -> Option<u16> {
+    let named = || SERVICES.iter().find(|(name, _)| *name == text).map(|(_, port)| *port);
+    text.parse().ok().or_else(named)
+}
+
+fn kind(value: &str) -> Option<AddressKind> {
+    match value {
+        "LOCAL" => Some(AddressKind::Local),
+        "UNICAST" => Some(AddressKind::Unicast),
+        _ => None,
+    }
+}
+
+fn address(not: bool, side: Side, value: &str) -> Option<Vec<Match>> {
+    let (address, length) = value.split_once('/').unwrap_or((value, ""));
+    let address: IpAddr = address.parse().ok()?;
+    let bits = if address.is_ipv4() { 32 } else { 128 };
+    let length = match length {
+        "" => bits,
+        // A mask in dotted form: only one that begins with its ones is a length.
+        mask if mask.contains('.') => {
+            let mask: std::net::Ipv4Addr = mask.parse().ok()?;
+            let ones = mask.to_bits().leading_ones();
+            (mask.to_bits().count_ones() == ones).then(|| u8::try_from(ones).ok()).flatten()?
+        }
+        number => number.parse().ok().filter(|number| *number <= bits)?,
+    };
+    if length == 0 && !not {
+        return Some(Vec::new());
+    }
+    let network = Network { address, length }.normal();
+    Some(vec![Match::Address { not, side, network }])
+}
+
+fn ports(value: &str) -> Option<Vec<(u16, u16)>> {
+    let one = |text: &str| match text.split_once(':') {
+        Some((first, last)) => {
+            let first = if first.is_empty() { 0 } else { port(first)? };
+            let last = if last.is_empty() { u16::MAX } else { port(last)? };
+            (first <= last).then_some((first, last))
+        }
+        None => port(text).map(|port| (port, port)),
+    };
+    value.split(',').map(one).collect()
+}
+
+fn numbers(value: &str) -> Option<(u32, u32)> {
+    match value.split_once('-') {
+        Some((first, last)) => Some((first.parse().ok()?, last.parse().ok()?)),
+        None => value.parse().ok().map(|number| (number, number)),
+    }
+}

@@ -1,0 +1,224 @@
+//! A packet, and what is told of its way.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::Serialize;
+
+use super::rules::Protocol;
+
+/// Where a packet comes in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hook {
+    /// A process of this host sends it.
+    Outbound,
+    /// It arrives, for this host.
+    Inbound,
+}
+
+/// What the kernel knows of a packet's connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    /// The packet is its first. Only then the nat table is asked.
+    #[default]
+    New,
+    /// Packets went in both directions. What the nat table said of the first still holds.
+    Established,
+    /// It belongs to another connection.
+    Related,
+    /// The packet fits to no connection.
+    Invalid,
+    /// It is not tracked.
+    Untracked,
+}
+
+impl ConnectionState {
+    /// The word that rules use.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Self::New => "NEW",
+            Self::Established => "ESTABLISHED",
+            Self::Related => "RELATED",
+            Self::Invalid => "INVALID",
+            Self::Untracked => "UNTRACKED",
+        }
+    }
+
+    /// Whether the nat table is asked where such a packet goes.
+    pub(super) fn is_translated(self) -> bool {
+        matches!(self, Self::New | Self::Related)
+    }
+}
+
+/// A packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Packet {
+    /// Where it comes in.
+    pub hook: Hook,
+    /// Its protocol.
+    pub protocol: Protocol,
+    /// Its source.
+    pub source: IpAddr,
+    /// Its destination.
+    pub destination: IpAddr,
+    /// Its source port.
+    pub source_port: u16,
+    /// Its destination port.
+    pub destination_port: u16,
+    /// The interface that it leaves by, or arrives at.
+    pub interface: String,
+    /// Who sends it, where a process of this host does.
+    pub user: Option<u32>,
+    /// Whose group sends it, where a process of this host does.
+    pub group: Option<u32>,
+    /// Whether its destination is an address of this host.
+    pub to_this_host: bool,
+    /// Whether its source is an address of this host.
+    pub from_this_host: bool,
+    /// Its mark.
+    pub mark: u32,
+    /// The mark of its connection.
+    pub connection_mark: u32,
+    /// What is known of its connection.
+    pub state: ConnectionState,
+}
+
+impl Packet {
+    /// The first packet of a TCP connection between a pod and another host, to port 80.
+    pub fn first(hook: Hook) -> Self {
+        let pod = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 250));
+        let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 251));
+        let outbound = hook == Hook::Outbound;
+        Self {
+            hook,
+            protocol: Protocol::Tcp,
+            source: if outbound { pod } else { other },
+            destination: if outbound { other } else { pod },
+            source_port: 40_000,
+            destination_port: 80,
+            interface: "eth0".into(),
+            user: outbound.then_some(1000),
+            group: outbound.then_some(1000),
+            to_this_host: !outbound,
+            from_this_host: outbound,
+            mark: 0,
+            connection_mark: 0,
+            state: ConnectionState::New,
+        }
+    }
+}
+
+/// Where a packet ends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// At a port of this host, instead of where it was to go.
+    Redirected {
+        /// The port.
+        port: u16,
+    },
+    /// At this host, at the port that it was to go to.
+    RedirectedHere,
+    /// At another destination, as the rule writes it.
+    DestinationChanged {
+        /// Where to.
+        to: String,
+    },
+    /// At a port of this host, with its destination as it was.
+    TransparentlyProxied {
+        /// The port.
+        port: u16,
+    },
+    /// Where it was to go.
+    Accepted,
+    /// Nowhere.
+    Dropped,
+    /// Nowhere, and its sender is told.
+    Rejected,
+    /// It cannot be told: a rule that is not understood may decide.
+    Unjudged {
+        /// The rule.
+        rule: String,
+        /// Why it cannot be told.
+        why: String,
+    },
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Redirected { port } => write!(f, "redirected to port {port}"),
+            Self::RedirectedHere => f.write_str("redirected to the same port of this host"),
+            Self::DestinationChanged { to } => write!(f, "sent to {to}"),
+            Self::TransparentlyProxied { port } => write!(f, "proxied by port {port}"),
+            Self::Accepted => f.write_str("let through"),
+            Self::Dropped => f.write_str("dropped"),
+            Self::Rejected => f.write_str("rejected"),
+            Self::Unjudged { rule, why } => write!(f, "unjudged, {why}: {rule}"),
+        }
+    }
+}
+
+/// Whether a rule is for a packet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// It is.
+    Matched,
+    /// It is not.
+    Failed {
+        /// The first condition that certainly does not hold.
+        condition: String,
+    },
+    /// It cannot be told.
+    Unknown {
+        /// The first condition that is not understood, with none that certainly fails beside it.
+        condition: String,
+    },
+}
+
+/// One rule that the packet was held against.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Step {
+    /// The table.
+    pub table: String,
+    /// The chain.
+    pub chain: String,
+    /// The rule, as it was written.
+    pub rule: String,
+    /// The line that it stands on.
+    pub line: usize,
+    /// Whether it is for the packet.
+    pub fit: Fit,
+}
+
+/// A packet's way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Walk {
+    /// Where it ends.
+    pub outcome: Outcome,
+    /// Every rule that it came by, in order, with those that were not for it.
+    pub trail: Vec<Step>,
+}
+
+impl Walk {
+    /// The rules that were for the packet.
+    pub fn matched(&self) -> impl Iterator<Item = &Step> {
+        self.trail.iter().filter(|step| step.fit == Fit::Matched)
+    }
+
+    /// The way in a few words: `PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → port 15006`.
+    pub fn summary(&self) -> String {
+        let mut words: Vec<&str> = Vec::new();
+        for step in self.matched() {
+            if words.last() != Some(&step.chain.as_str()) {
+                words.push(&step.chain);
+            }
+        }
+        let end = self.outcome.to_string();
+        words.push(&end);
+        words.join(" → ")
+    }
+}

@@ -1,0 +1,128 @@
+//! The target of one rule: what happens to a packet.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::options::written;
+use super::rules::{SetMark, Target};
+
+/// A target with its options. Whether an unknown name is a chain is found out later.
+pub(super) fn jump(name: &str, options: &[String]) -> Target {
+    let all = || written("", name, options);
+    let unknown = || Target::Unknown(all());
+    let value = |wanted: &[&str]| {
+        let at = options.iter().position(|word| wanted.contains(&word.as_str()))?;
+        options.get(at + 1).map(String::as_str)
+    };
+    let has = |wanted: &str| options.iter().any(|word| word == wanted);
+    match name {
+        "ACCEPT" if options.is_empty() => Target::Accept,
+        "DROP" if options.is_empty() => Target::Drop,
+        "RETURN" if options.is_empty() => Target::Return,
+        "REJECT" => Target::Reject(written("", "", options)),
+        "REDIRECT" => match value(&["--to-ports", "--to-port"]) {
+            None if options.iter().any(|word| word.starts_with("--to")) => unknown(),
+            None => Target::Redirect(None),
+            Some(text) => {
+                let range = match text.split_once('-') {
+                    Some((first, last)) => first.parse().ok().zip(last.parse().ok()),
+                    None => text.parse().ok().map(|port| (port, port)),
+                };
+                range.map_or_else(unknown, |range| Target::Redirect(Some(range)))
+            }
+        },
+        "DNAT" => value(&["--to-destination"])
+            .map_or_else(unknown, |to| Target::DestinationNat(to.to_owned())),
+        "SNAT" | "MASQUERADE" => Target::SourceNat(all()),
+        "TPROXY" => transparent_proxy(&value).unwrap_or_else(unknown),
+        "MARK" => set_mark(&value).map_or_else(unknown, Target::Mark),
+        "CONNMARK" => connection_mark(&value, has("--save-mark"), has("--restore-mark"))
+            .unwrap_or_else(unknown),
+        "NOTRACK" => Target::NoTrack,
+        "CT" if has("--notrack") => Target::NoTrack,
+        // A zone only tells connections of the same addresses apart; a helper watches.
+        "CT" if has("--zone") || has("--helper") => Target::Nothing(all()),
+        "LOG" | "NFLOG" | "ULOG" | "TRACE" => Target::Nothing(all()),
+        _ => unknown(),
+    }
+}
+
+fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<Target> {
+    let port = value(&["--on-port"])?.parse().ok()?;
+    let address = match value(&["--on-ip"]) {
+        // The address that means none, and that `iptables-save` always writes.
+        Some(text) => Some(text.parse().ok()?).filter(|it: &IpAddr| !it.is_unspecified()),
+        None => None,
+    };
+    let mark = match value(&["--tproxy-mark"]) {
+        Some(text) => {
+            let (value, mask) = masked(text)?;
+            SetMark { value, mask }
+        }
+        None => SetMark::default(),
+    };
+    Some(Target::TransparentProxy { port, address, mark })
+}
+
+/// `--set-mark` puts its bits in whether the mask names them or not; `--set-xmark` turns them round.
+fn set_mark<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<SetMark> {
+    if let Some((value, mask)) = value(&["--set-mark"]).and_then(masked) {
+        return Some(SetMark { value, mask: mask | value });
+    }
+    if let Some((value, mask)) = value(&["--set-xmark"]).and_then(masked) {
+        return Some(SetMark { value, mask });
+    }
+    if let Some(bits) = value(&["--and-mark"]).and_then(number) {
+        return Some(SetMark { value: 0, mask: !bits });
+    }
+    if let Some(bits) = value(&["--or-mark"]).and_then(number) {
+        return Some(SetMark { value: bits, mask: bits });
+    }
+    value(&["--xor-mark"]).and_then(number).map(|bits| SetMark { value: bits, mask: 0 })
+}
+
+fn connection_mark<'a>(
+    value: &impl Fn(&[&str]) -> Option<&'a str>,
+    save: bool,
+    restore: bool,
+) -> Option<Target> {
+    if !save && !restore {
+        return set_mark(value).map(Target::ConnectionMark);
+    }
+    let mask = |name| match value(&[name, "--mask"]) {
+        Some(text) => number(text),
+        None => Some(u32::MAX),
+    };
+    let (packet, connection) = (mask("--nfmask")?, mask("--ctmask")?);
+    Some(if save {
+        Target::SaveMark { packet, connection }
+    } else {
+        Target::RestoreMark { packet, connection }
+    })
+}
+
+pub(super) fn number(text: &str) -> Option<u32> {
+    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
+        Some(digits) => u32::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// `VALUE[/MASK]`
+pub(super) fn masked(value: &str) -> Option<(u32, u32)> {
+    match value.split_once('/') {
+        Some((value, mask)) => Some((number(value)?, number(mask)?)),
+        None => Some((number(value)?, u32::MAX)),
+    }
+}
+
+/// One destination, as a rule writes it: an address, a port, or both; nothing for a range of them.
+pub(super) fn destination(to: &str) -> Option<(Option<IpAddr>, Option<u16>)> {
+    if let Ok(both) = to.parse::<SocketAddr>() {
+        return Some((Some(both.ip()), Some(both.port())));
+    }
+    if let Some(port) = to.strip_prefix(':') {
+        return Some((None, Some(port.parse().ok()?)));
+    }
+    let address = to.strip_prefix('[').and_then(|to| to.strip_suffix(']')).unwrap_or(to);
+    Some((Some(address.parse().ok()?), None))
+}
