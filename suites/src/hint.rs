@@ -25,6 +25,19 @@ impl Evidence {
         self.command("istioctl", arguments)
     }
 
+    /// `istioctl install` of the default profile, with the options that the software that was
+    /// installed needs.
+    pub fn install_default(&self) -> String {
+        let mut arguments = vec!["install", "--set", "profile=default"];
+        if let Some(bundle) = &self.subject.bundle {
+            for option in &bundle.install_set {
+                arguments.extend(["--set", option.as_str()]);
+            }
+        }
+        arguments.push("-y");
+        self.istioctl(&arguments)
+    }
+
     /// `docker exec` into a node, where the nodes are containers of kind.
     pub fn on_node(&self, node: &str, arguments: &[&str]) -> Option<String> {
         (self.subject.provider == Provider::Kind || self.subject.context.starts_with("kind-")).then(

@@ -18,7 +18,7 @@ fn gateway(evidence: &Evidence) -> Result<&Service, Judgement> {
     let name = &evidence.expectations.gateway;
     let object = object(evidence);
     let install = || {
-        let command = evidence.istioctl(&["install", "--set", "profile=default", "-y"]);
+        let command = evidence.install_default();
         format!("`{command}` installs it")
     };
     let what = format!("the services of namespace {namespace}");

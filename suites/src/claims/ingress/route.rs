@@ -8,6 +8,13 @@ use crate::judgement::{Judged, Judgement};
 
 fn pods(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
+    let gateway = &evidence.expectations.gateway;
+    let deployments = evidence.install.deployments.value().into_iter().flatten();
+    if deployments.into_iter().any(|one| one.name == *gateway && one.replicas == 0) {
+        let name = format!("deployment/{gateway}");
+        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+        return format!("`{command}` starts the gateway again: it is scaled to zero");
+    }
     let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", "istio=ingressgateway"];
     format!(
         "`{}` shows the gateway's pods; `{}` its address",

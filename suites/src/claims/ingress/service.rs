@@ -12,7 +12,7 @@ const PORTS: [u16; 3] = [15021, 80, 443];
 
 pub(in super::super) fn service_is_load_balancer(evidence: &Evidence) -> Judged {
     let gateway = gateway(evidence)?;
-    let install = evidence.istioctl(&["install", "--set", "profile=default", "-y"]);
+    let install = evidence.install_default();
     let fail = |summary: String, observed: String| {
         Judgement::fail(summary)
             .expected(format!(

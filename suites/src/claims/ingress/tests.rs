@@ -1,6 +1,6 @@
 //! What turns the claims of *ingress* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{Mutation, of, prove};
+use super::super::mutations::{Mutation, installed, of, prove, scale_to_zero};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, Service};
 use crate::judgement::Verdict::{self, Fail, Pass, Skipped, Unjudged};
 use rstest::rstest;
@@ -25,6 +25,7 @@ fn no_gateway(e: &mut Evidence) {
 #[case::headless(|e: &mut Evidence| gateway(e).cluster_ip = Some("None".into()), Fail, "no cluster IP")]
 #[case::gone(no_gateway, Fail, "there is no service")]
 #[case::forbidden(|e: &mut Evidence| e.install.services = Observation::failed("services is forbidden"), Unjudged, "forbidden")]
+#[case::installed_with_its_options(|e: &mut Evidence| { e.subject.bundle.as_mut().unwrap().install_set = vec!["values.a=b".into()]; gateway(e).kind = "NodePort".into(); }, Fail, "--set profile=default --set values.a=b -y")]
 fn service(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("ingress::service_is_load_balancer", mutation, verdict, words);
 }
@@ -45,6 +46,7 @@ fn address(e: &mut Evidence, address: &str) {
 #[case::a_word(|e: &mut Evidence| address(e, "localhost"), Fail, "no address")]
 #[case::gone(no_gateway, Fail, "there is no service")]
 #[case::forbidden(|e: &mut Evidence| e.install.services = Observation::failed("services is forbidden"), Unjudged, "forbidden")]
+#[case::held_by_another(|e: &mut Evidence| { let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail, "-n kong get service kong-proxy")]
 fn external_address(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("ingress::external_address", mutation, verdict, words);
 }
@@ -54,6 +56,8 @@ fn external_address(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case
 #[case::not_ready(|e: &mut Evidence| of(&mut e.ingress.health).status = 503, Fail, "not ready: 503")]
 #[case::refused(|e: &mut Evidence| e.ingress.health = Observation::absent("nothing answers: connection refused"), Fail, "refused")]
 #[case::unseen(|e: &mut Evidence| e.ingress.health = Observation::failed("services is forbidden"), Unjudged, "forbidden")]
+#[case::asleep(|e: &mut Evidence| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); e.ingress.health = Observation::absent("nothing answers: refused"); }, Fail, "scaled to zero")]
+#[case::not_asked(|e: &mut Evidence| e.ingress.health = Observation::not_asked("--only"), Skipped, "--only")]
 fn answers(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("ingress::address_answers", mutation, verdict, words);
 }
@@ -78,6 +82,9 @@ fn routed(e: &mut Evidence) -> &mut HttpAnswer {
 #[case::refused_by_the_server(|e: &mut Evidence| e.ingress.route = Observation::failed("cannot create resource namespaces"), Unjudged, "cannot create")]
 #[case::no_address(|e: &mut Evidence| e.ingress.route = Observation::absent("the service has no address"), Fail, "no address")]
 #[case::not_asked(|e: &mut Evidence| e.ingress.route = Observation::not_asked("--active allows them"), Skipped, "--active")]
+#[case::wrong_and_unseen(|e: &mut Evidence| { route(e).unknown_host = Observation::failed("no answer"); routed(e).status = 503; }, Fail, "503")]
+#[case::one_unseen(|e: &mut Evidence| route(e).unknown_host = Observation::failed("no answer"), Unjudged, "no answer")]
+#[case::routed_unseen(|e: &mut Evidence| route(e).routed = Observation::failed("no answer"), Unjudged, "no answer")]
 fn routes(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("ingress::routes_into_mesh", mutation, verdict, words);
 }

@@ -8,7 +8,7 @@ pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_w
 
 use super::parts::all_hold;
 use super::words::{availability, list, rollout_trouble, seen};
-use crate::evidence::{Evidence, Expectations};
+use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::judgement::{Judged, Judgement};
 use crate::profile;
 
@@ -31,9 +31,19 @@ fn apply(evidence: &Evidence) -> String {
     format!("`{command}`, in the directory of the release, installs it")
 }
 
-/// What shows how Kiali's pods are.
+/// Kiali's deployment, where it was seen.
+fn kiali(evidence: &Evidence) -> Option<&Deployment> {
+    evidence.install.deployments.value()?.iter().find(|deployment| deployment.name == NAME)
+}
+
+/// What mends Kiali, or shows how its pods are.
 fn show(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
+    if kiali(evidence).is_some_and(|kiali| kiali.replicas == 0) {
+        let name = format!("deployment/{NAME}");
+        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+        return format!("`{command}` starts it again");
+    }
     let command = evidence.kubectl(&["-n", namespace, "get", "pods", "-l", "app=kiali"]);
     format!("`{command}` shows its pods")
 }
@@ -58,18 +68,11 @@ fn deployment(evidence: &Evidence) -> Judged {
             .hint(apply(evidence)));
     };
     if let Some(trouble) = rollout_trouble(kiali) {
-        let hint = if kiali.replicas == 0 {
-            let name = format!("deployment/{NAME}");
-            let arguments = ["-n", istio_namespace, "scale", &name, "--replicas=1"];
-            format!("`{}` starts it again", evidence.kubectl(&arguments))
-        } else {
-            show(evidence)
-        };
         return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
             .expected(expected)
             .observed(availability(kiali))
             .object(object)
-            .hint(hint));
+            .hint(show(evidence)));
     }
     let image = kiali
         .containers
@@ -128,16 +131,21 @@ fn service(evidence: &Evidence) -> Judged {
 /// of its own), and the tag as far as both say it: `v1.76` is any `v1.76.x`.
 fn same_image(one: &str, other: &str) -> bool {
     let parts = |image: &str| {
-        let image = image.split('@').next().unwrap_or(image);
-        let (repository, tag) = match image.rsplit_once(':') {
-            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-            _ => (image, ""),
-        };
+        let (repository, tag) = split_image(image);
         let name: Vec<_> = repository.rsplit('/').take(2).map(str::to_owned).collect();
         (name, tag.trim_start_matches('v').to_owned())
     };
     let ((one_name, one_tag), (other_name, other_tag)) = (parts(one), parts(other));
     one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
+}
+
+/// Repository and tag of an image, without its digest.
+fn split_image(image: &str) -> (&str, &str) {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (image, ""),
+    }
 }
 
 /// Whether two versions agree as far as both go, and both go as far as the minor version.

@@ -2,7 +2,7 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, seen};
-use super::{NAME, PORT, object, same_version, show};
+use super::{NAME, PORT, kiali, object, same_version, show, split_image};
 use crate::evidence::{Evidence, HttpAnswer, Observation};
 use crate::judgement::{Judged, Judgement};
 
@@ -116,18 +116,13 @@ fn api(evidence: &Evidence) -> Judged {
     if answer.status != 200 {
         return Err(fail(format!("Kiali's API answers {}", answer.status)));
     }
-    let Some(version) = version(&answer.body) else {
+    let Some(version) = version(answer) else {
         return Err(fail("Kiali's API does not report a version".into()));
     };
     // The image says what the version must be, where it says one.
-    let image = evidence
-        .install
-        .deployments
-        .value()
-        .and_then(|all| all.iter().find(|deployment| deployment.name == NAME))
+    let image = kiali(evidence)
         .and_then(|kiali| kiali.containers.first())
-        .and_then(|container| container.image.rsplit_once(':'))
-        .map(|(_, tag)| tag)
+        .map(|container| split_image(&container.image).1)
         .filter(|tag| tag.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
     if let Some(tag) = image
         && !same_version(tag, &version)
@@ -140,12 +135,17 @@ fn api(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
 }
 
-/// The version in the API's answer; its beginning is enough.
-fn version(body: &str) -> Option<String> {
-    let value: Option<serde_json::Value> = serde_json::from_str(body).ok();
-    let found = match &value {
-        Some(value) => value["status"]["Kiali version"].as_str().map(str::to_owned),
-        None => None,
+/// The version in the API's answer. Of a long answer only the beginning is kept, which holds the
+/// status.
+fn version(answer: &HttpAnswer) -> Option<String> {
+    let body = &answer.body;
+    let found = if answer.body_cut {
+        let (_, rest) = body.split_once("\"Kiali version\"")?;
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+        rest.split_once('"').map(|(version, _)| version.to_owned())
+    } else {
+        let value: serde_json::Value = serde_json::from_str(body).ok()?;
+        value["status"]["Kiali version"].as_str().map(str::to_owned)
     };
     found.filter(|version| {
         version

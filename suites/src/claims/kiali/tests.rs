@@ -60,6 +60,7 @@ fn relocate(answer: &mut HttpAnswer, to: &str) {
 #[case::another_body(|e: &mut Evidence| of(&mut e.kiali.root).body = "<a href=\"/mesh/\">Found</a>.".into(), Fail, "another body")]
 #[case::no_pod(|e: &mut Evidence| e.kiali.root = Observation::absent("no Kiali pod is ready"), Fail, "no Kiali pod")]
 #[case::forbidden(|e: &mut Evidence| e.kiali.root = Observation::failed("pods/portforward is forbidden"), Unjudged, "forbidden")]
+#[case::asleep(|e: &mut Evidence| { scale_to_zero(installed(e, "kiali")); e.kiali.root = Observation::absent("no Kiali pod is ready"); }, Fail, "--replicas=1")]
 fn redirects(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("kiali::redirects_to_web_root", mutation, verdict, words);
 }
@@ -85,6 +86,11 @@ fn exposed(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: 
 #[case::console_unseen(|e: &mut Evidence| e.kiali.console = Observation::failed("no answer"), Unjudged, "no answer")]
 #[case::api_unseen(|e: &mut Evidence| e.kiali.api = Observation::failed("no answer"), Unjudged, "no answer")]
 #[case::no_pod(|e: &mut Evidence| { e.kiali.console = Observation::absent("no Kiali pod is ready"); e.kiali.api = Observation::absent("no Kiali pod is ready"); }, Fail, "no Kiali pod")]
+#[case::long_answer(|e: &mut Evidence| { let api = of(&mut e.kiali.api); api.body = api.body.replace("\"externalServices\"", "\"more\": [{\"x"); api.body_cut = true; }, Pass, "the API reports")]
+#[case::long_answer_of_another(|e: &mut Evidence| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version\" : \"v9.9.9\", ".into(); api.body_cut = true; }, Fail, "v9.9.9")]
+#[case::long_answer_without(|e: &mut Evidence| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version".into(); api.body_cut = true; }, Fail, "does not report")]
+#[case::digest(|e: &mut Evidence| { let image = format!("{}@sha256:0123", installed(e, "kiali").containers[0].image); installed(e, "kiali").containers[0].image = image; }, Pass, "the API reports")]
+#[case::broken_and_unseen(|e: &mut Evidence| { e.kiali.api = Observation::failed("no answer"); of(&mut e.kiali.console).status = 500; }, Fail, "500")]
 fn console(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("kiali::console_served", mutation, verdict, words);
 }

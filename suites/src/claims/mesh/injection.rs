@@ -31,7 +31,8 @@ fn webhooks(evidence: &Evidence) -> String {
 
 fn outside(evidence: &Evidence) -> Judged {
     let what = "a pod in a namespace without labels";
-    let run = seen(&evidence.mesh.dry_run_unlabelled, what, "namespace", || webhooks(evidence))?;
+    let object = "a namespace without labels";
+    let run = seen(&evidence.mesh.dry_run_unlabelled, what, object, || webhooks(evidence))?;
     if has_sidecar(run) {
         return Err(Judgement::fail(format!(
             "a pod in namespace {}, which is not labelled, would get a sidecar",
@@ -49,7 +50,18 @@ fn inside(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let what = format!("a pod in namespace {namespace}");
     let object = format!("namespace {namespace}");
+    // Where the label is there, it is the webhooks that do not do their part.
+    let labelled =
+        evidence.install.namespaces.value().and_then(|all| all.get(namespace)).is_some_and(
+            |labels| {
+                labels.get("istio-injection").is_some_and(|value| value == "enabled")
+                    || labels.contains_key("istio.io/rev")
+            },
+        );
     let label = || {
+        if labelled {
+            return webhooks(evidence);
+        }
         let arguments = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
         format!("`{}` labels it", evidence.kubectl(&arguments))
     };
@@ -140,6 +152,9 @@ fn wrong(read: &InitArguments) -> Vec<String> {
     left_out("it leaves out outbound port", &all(&read.outbound_ports_excluded));
     left_out("it leaves out outbound range", &all(&read.outbound_ranges_excluded));
     left_out("it leaves out interface", &all(&read.interfaces_excluded));
+    // An option of another version that leaves something out must not go unseen.
+    let unknown = read.others.iter().filter(|word| word.contains("exclu"));
+    left_out("it leaves out something by", &unknown.cloned().collect::<Vec<_>>());
     wrong
 }
 
@@ -153,8 +168,9 @@ pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
         return super::renew(evidence, pod);
     };
     if annotations.is_empty() {
+        let namespace = &evidence.expectations.istio_namespace;
         let arguments =
-            ["-n", "istio-system", "get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
+            ["-n", namespace, "get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
         return format!(
             "no annotation of the pod asks for it: `{}` shows what injection adds",
             evidence.kubectl(&arguments)

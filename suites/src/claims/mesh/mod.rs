@@ -1,6 +1,7 @@
 //! Judges of the section *mesh*: sidecars, redirection, traffic.
 
 mod injection;
+mod live;
 mod pods;
 mod rules;
 mod sync;
@@ -9,8 +10,9 @@ mod tests;
 mod traffic;
 
 pub(super) use injection::{init_arguments, unlabelled_namespace_left_alone};
+pub(super) use live::live_rules;
 pub(super) use pods::{pods_ready, two_containers_per_pod};
-pub(super) use rules::{inbound_redirected, live_rules, outbound_redirected};
+pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
 pub(super) use traffic::traffic_through_proxies;
 

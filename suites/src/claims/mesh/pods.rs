@@ -5,24 +5,49 @@ use std::collections::BTreeMap;
 use super::super::parts::all_hold;
 use super::super::words::{
     container_state, count, counted, list, pod_hint, pod_object, pod_state, ready_containers,
-    restart_loop,
+    restart_loop, runs, seen,
 };
 use super::{SIDECAR, native, renew, sidecar, staying};
-use crate::evidence::{Container, Evidence, Observation, Pod};
+use crate::evidence::{Container, Evidence, Pod};
 use crate::judgement::{Judged, Judgement};
 
 /// With which a pod, or its template, keeps the sidecar away.
 const INJECT: &str = "sidecar.istio.io/inject";
 
 pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
-    let pods = staying(evidence)?;
-    let number = pods.len();
-    let parts: Vec<_> = pods.into_iter().map(|pod| two_containers(evidence, pod)).collect();
+    // What has failed and stays listed (an evicted pod) runs nothing, with or without a sidecar.
+    let pods: Vec<_> = staying(evidence)?.into_iter().filter(|pod| pod.phase != "Failed").collect();
+    let parts: Vec<_> = pods.iter().map(|pod| two_containers(evidence, pod)).collect();
     all_hold(parts)?;
+    // Containers that were only asked for are no containers yet.
+    let number = pods.iter().filter(|pod| runs(pod)).count();
+    if number == 0 {
+        return Err(none_runs(evidence, pods.first().copied()));
+    }
     Ok(Judgement::pass(format!(
         "{}, each with its application and {SIDECAR}",
         count(number, "pod")
     )))
+}
+
+fn none_runs(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
+    let namespace = &evidence.expectations.namespace;
+    let fail = Judgement::fail(format!("no pod runs in namespace {namespace}"))
+        .expected(format!("running pods, each with its application and {SIDECAR}"));
+    if let Some(pod) = waiting {
+        return fail.observed(pod_state(pod)).object(pod_object(pod)).hint(pod_hint(evidence, pod));
+    }
+    let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
+    fail.observed("only pods that have failed")
+        .object(format!("namespace {namespace}"))
+        .hint(format!("`{command}` shows how they ended"))
+}
+
+/// Whether an image is Istio's proxy, from whatever registry.
+fn is_proxy(image: &str) -> bool {
+    let path = image.split('@').next().unwrap_or(image);
+    let name = path.rsplit('/').next().unwrap_or(path);
+    name.split(':').next() == Some("proxyv2")
 }
 
 fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
@@ -37,7 +62,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         let (why, hint) = without_sidecar(evidence, pod);
         return Err(fail(format!("{} has no sidecar{why}", pod.name)).hint(hint));
     };
-    if !sidecar.image.contains("proxyv2") {
+    if !is_proxy(&sidecar.image) {
         return Err(fail(format!(
             "{}'s {SIDECAR} is not Istio's proxy: {}",
             pod.name, sidecar.image
@@ -147,15 +172,13 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
 
 /// Whether a container was restarted while the evidence was collected.
 fn restarted(evidence: &Evidence, pods: &[&Pod]) -> Judged {
-    let at_end = match &evidence.demo.pods_at_end {
-        Observation::Seen { value } => value,
-        other => {
-            return Err(Judgement::unjudged(format!(
-                "could not look at the pods a second time: {}",
-                other.reason().unwrap_or_default()
-            )));
-        }
-    };
+    let namespace = &evidence.expectations.namespace;
+    let object = format!("namespace {namespace}");
+    let at_end =
+        seen(&evidence.demo.pods_at_end, "the pods, looked at a second time", &object, || {
+            let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
+            format!("`{command}` shows what is there now")
+        })?;
     let later: BTreeMap<_, _> = at_end.iter().map(|pod| (pod.name.as_str(), pod)).collect();
     for pod in pods {
         let Some(later) = later.get(pod.name.as_str()) else { continue };

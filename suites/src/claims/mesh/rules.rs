@@ -1,4 +1,4 @@
-//! Where packets end: the rules in the init container's log, walked, and compared with those in force.
+//! Where packets end: the rules in the init container's log, walked.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -7,8 +7,8 @@ use super::super::words::{count, list, pod_object};
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::iptables::{
-    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, differences, owner_classes,
-    parse, port_outcomes, rules_in_log, walk,
+    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, owner_classes,
+    port_outcomes, rules_in_log, walk,
 };
 use crate::judgement::{Judged, Judgement};
 
@@ -16,8 +16,12 @@ use crate::judgement::{Judged, Judgement};
 const BACKEND_PORT: u16 = 5678;
 /// The port that the demo's client asks.
 const SERVICE_PORT: u16 = 80;
-/// How many differences are told; more say nothing more.
-const TOLD: usize = 4;
+/// The port of the sidecar's DNS proxy.
+/// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
+const DNS_CAPTURE_PORT: u16 = 15053;
+/// The address from which the proxy calls its own application.
+/// Source: `InboundPassthroughBindIpv4` in Istio's `pilot/pkg/networking/core`.
+const PASSTHROUGH: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
 
 pub(in super::super) fn inbound_redirected(evidence: &Evidence) -> Judged {
     each(evidence, |pod, rules| inbound(evidence, pod, rules))
@@ -40,7 +44,7 @@ fn each(evidence: &Evidence, judge: impl Fn(&Pod, &RuleSet) -> Judged) -> Judged
 }
 
 /// The rules that a pod's init container has logged.
-fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
+pub(super) fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
     let show = || {
         let arguments = ["-n", &pod.namespace, "logs", &pod.name, "-c", INIT];
         format!("`{}` shows its log", evidence.kubectl(&arguments))
@@ -83,8 +87,9 @@ fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
 
 /// The first packet of a connection, as the demo's pods see it.
 fn packet(pod: &Pod, hook: Hook) -> Packet {
+    // The rules that are walked are those of IPv4.
     let own = pod.ip.as_deref().and_then(|ip| ip.parse().ok());
-    let own: IpAddr = own.unwrap_or(IpAddr::V4(Ipv4Addr::new(10, 244, 0, 250)));
+    let own = IpAddr::V4(own.unwrap_or(Ipv4Addr::new(10, 244, 0, 250)));
     let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 251));
     let outbound = hook == Hook::Outbound;
     Packet {
@@ -115,52 +120,102 @@ fn wrong(
         .hint(super::injection::change(evidence, pod))
 }
 
-fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
-    let redirected = Outcome::Redirected { port: INBOUND_PORT };
-    let template = packet(pod, Hook::Inbound);
-    let expected =
-        format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
-    let mut left_alone = PortSet::default();
-    for (ports, outcome) in port_outcomes(rules, &template) {
-        // The tunnel's port is the proxy's own business: redirected or left alone.
-        let ports = ports.without(&[TUNNEL_PORT]);
-        match &outcome {
-            Outcome::Unjudged { rule, why } if !ports.is_empty() => {
-                return Err(unjudged(pod, "inbound traffic", rule, why));
-            }
-            outcome if *outcome == redirected => {
-                if let Some(port) = OWN_PORTS.iter().find(|port| ports.contains(**port)) {
-                    let summary =
-                        format!("{}: the sidecar's own port {port} is redirected", pod.name);
-                    let observed = format!("{port} {outcome}");
-                    return Err(wrong(evidence, pod, summary, &expected, observed));
+/// One question to the rules: where all these packets must end.
+struct Question<'a> {
+    /// Whose traffic it is: `inbound traffic`.
+    what: &'a str,
+    expected: &'a str,
+    packets: Vec<Packet>,
+}
+
+impl Question<'_> {
+    /// Asks for every port of every packet. `right` says whether ports that end there are right;
+    /// `summary` says what is wrong with those that are not.
+    fn ask(
+        &self,
+        evidence: &Evidence,
+        pod: &Pod,
+        rules: &RuleSet,
+        right: impl Fn(&PortSet, &Outcome) -> bool,
+        summary: impl Fn(&Packet, &PortSet, &Outcome) -> String,
+    ) -> Judged {
+        let mut unseen = None;
+        for packet in &self.packets {
+            for (ports, outcome) in port_outcomes(rules, packet) {
+                if right(&ports, &outcome) {
+                    continue;
                 }
-            }
-            outcome => {
-                let lost = ports.without(&OWN_PORTS);
-                if !lost.is_empty() {
-                    let summary =
-                        format!("{}: inbound traffic to port {lost} is {outcome}", pod.name);
-                    let way = lost.first().map(|port| {
-                        walk(rules, &Packet { destination_port: port, ..template.clone() })
-                            .summary()
-                    });
-                    return Err(wrong(evidence, pod, summary, &expected, way.unwrap_or_default()));
+                // What cannot be followed for one port does not hide what is wrong with another.
+                if let Outcome::Unjudged { rule, why } = &outcome {
+                    unseen.get_or_insert_with(|| unjudged(pod, self.what, rule, why));
+                    continue;
                 }
-                if *outcome != Outcome::Accepted && !ports.is_empty() {
-                    let summary =
-                        format!("{}: the sidecar's own port {ports} is {outcome}", pod.name);
-                    return Err(wrong(evidence, pod, summary, &expected, outcome.to_string()));
-                }
-                left_alone = ports;
+                let port = ports.first().unwrap_or_default();
+                let way = walk(rules, &Packet { destination_port: port, ..packet.clone() });
+                let summary = format!("{}: {}", pod.name, summary(packet, &ports, &outcome));
+                return Err(wrong(evidence, pod, summary, self.expected, way.summary()));
             }
         }
+        unseen.map_or_else(|| Ok(Judgement::pass(String::new())), Err)
     }
+}
+
+fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+    let expected =
+        format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
+    let template = packet(pod, Hook::Inbound);
+    let sources = [template.source].into_iter().chain(address_classes(rules));
+    let packets: Vec<_> = sources.map(|source| Packet { source, ..template.clone() }).collect();
+    let question = |packets| Question { what: "inbound traffic", expected: &expected, packets };
+    // The tunnel's port is the proxy's own business: redirected or left alone.
+    let others = |ports: &PortSet| ports.without(&OWN_PORTS).without(&[TUNNEL_PORT]);
+    let from = |packet: &Packet| {
+        if packet.source == template.source {
+            String::new()
+        } else {
+            format!(" from {}", packet.source)
+        }
+    };
+    all_hold([
+        question(packets.clone()).ask(
+            evidence,
+            pod,
+            rules,
+            |ports, outcome| {
+                *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
+            },
+            |packet, ports, outcome| {
+                format!("inbound traffic to port {}{} is {outcome}", others(ports), from(packet))
+            },
+        ),
+        question(packets).ask(
+            evidence,
+            pod,
+            rules,
+            |ports, outcome| *outcome == Outcome::Accepted || own(ports).is_empty(),
+            |packet, ports, outcome| {
+                let own = own(ports).iter().map(ToString::to_string).collect::<Vec<_>>();
+                format!("the sidecar's own port {}{} is {outcome}", list(&own), from(packet))
+            },
+        ),
+    ])?;
     let way = walk(rules, &Packet { destination_port: BACKEND_PORT, ..template });
+    let own: PortSet = OWN_PORTS.into_iter().collect();
     Ok(Judgement::pass(format!(
-        "port {BACKEND_PORT}: {}; so is every other but {left_alone}",
+        "port {BACKEND_PORT}: {}; so is every other but the sidecar's own {own}",
         way.summary()
     )))
+}
+
+/// Which of the sidecar's own ports are among these.
+fn own(ports: &PortSet) -> Vec<u16> {
+    OWN_PORTS.into_iter().filter(|port| ports.contains(*port)).collect()
+}
+
+/// Whether these ports are DNS's alone, and end at the proxy that answers DNS where the mesh is
+/// told to (`ISTIO_META_DNS_CAPTURE`).
+fn dns_captured(ports: &PortSet, outcome: &Outcome) -> bool {
+    *outcome == Outcome::Redirected { port: DNS_CAPTURE_PORT } && ports.without(&[53]).is_empty()
 }
 
 fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
@@ -168,6 +223,7 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
         application(evidence, pod, rules),
         proxy(evidence, pod, rules),
         itself(evidence, pod, rules),
+        behind_the_proxy(evidence, pod, rules),
     ])?;
     let way = walk(rules, &packet(pod, Hook::Outbound));
     Ok(Judgement::pass(format!(
@@ -178,150 +234,100 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
 
 /// What the application sends, to any address and port, as any user but the proxy's, ends at the proxy.
 fn application(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
-    let expected = format!("every address and port ends at {OUTBOUND_PORT}");
-    for address in address_classes(rules) {
+    let template = packet(pod, Hook::Outbound);
+    let mut packets = Vec::new();
+    for destination in address_classes(rules) {
         for owner in owner_classes(rules).into_iter().filter(|owner| *owner != PROXY_ID) {
-            let template = Packet {
-                destination: address,
-                user: Some(owner),
-                group: Some(owner),
-                ..packet(pod, Hook::Outbound)
-            };
-            for (ports, outcome) in port_outcomes(rules, &template) {
-                match &outcome {
-                    Outcome::Redirected { port: OUTBOUND_PORT } => {}
-                    Outcome::Unjudged { rule, why } => {
-                        return Err(unjudged(pod, "outbound traffic", rule, why));
-                    }
-                    outcome => {
-                        let summary = format!(
-                            "{}: the application's traffic to port {ports} of {address} is {outcome}",
-                            pod.name
-                        );
-                        let port = ports.first().unwrap_or_default();
-                        let way =
-                            walk(rules, &Packet { destination_port: port, ..template.clone() });
-                        return Err(wrong(evidence, pod, summary, &expected, way.summary()));
-                    }
-                }
-            }
+            let (user, group) = (Some(owner), Some(owner));
+            packets.push(Packet { destination, user, group, ..template.clone() });
         }
     }
-    Ok(Judgement::pass(String::new()))
+    let expected = format!("every address and port ends at {OUTBOUND_PORT}");
+    Question { what: "outbound traffic", expected: &expected, packets }.ask(
+        evidence,
+        pod,
+        rules,
+        |ports, outcome| {
+            *outcome == Outcome::Redirected { port: OUTBOUND_PORT } || dns_captured(ports, outcome)
+        },
+        |packet, ports, outcome| {
+            let to = packet.destination;
+            format!("the application's traffic to port {ports} of {to} is {outcome}")
+        },
+    )
 }
 
 /// What the proxy sends leaves, whether its user or its group tells; or it would send to itself for ever.
 fn proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
-    let expected = format!("traffic of user or group {PROXY_ID} leaves as it is");
-    for address in address_classes(rules) {
+    let template = packet(pod, Hook::Outbound);
+    let mut packets = Vec::new();
+    for destination in address_classes(rules) {
         for (user, group) in [(PROXY_ID, PROXY_ID), (PROXY_ID, 1000), (1000, PROXY_ID)] {
-            let template = Packet {
-                destination: address,
-                user: Some(user),
-                group: Some(group),
-                ..packet(pod, Hook::Outbound)
-            };
-            for (ports, outcome) in port_outcomes(rules, &template) {
-                match &outcome {
-                    Outcome::Accepted => {}
-                    Outcome::Unjudged { rule, why } => {
-                        return Err(unjudged(pod, "the proxy's traffic", rule, why));
-                    }
-                    outcome => {
-                        let summary = format!(
-                            "{}: the proxy's own traffic (user {user}, group {group}) to port {ports} is {outcome}",
-                            pod.name
-                        );
-                        let port = ports.first().unwrap_or_default();
-                        let way =
-                            walk(rules, &Packet { destination_port: port, ..template.clone() });
-                        return Err(wrong(evidence, pod, summary, &expected, way.summary()));
-                    }
-                }
-            }
+            let (user, group) = (Some(user), Some(group));
+            packets.push(Packet { destination, user, group, ..template.clone() });
         }
     }
-    Ok(Judgement::pass(String::new()))
+    let expected = format!("traffic of user or group {PROXY_ID} leaves as it is");
+    Question { what: "the proxy's traffic", expected: &expected, packets }.ask(
+        evidence,
+        pod,
+        rules,
+        |_, outcome| *outcome == Outcome::Accepted,
+        |packet, ports, outcome| {
+            let (user, group) = (packet.user.unwrap_or(0), packet.group.unwrap_or(0));
+            format!(
+                "the proxy's own traffic (user {user}, group {group}) to port {ports} is {outcome}"
+            )
+        },
+    )
 }
 
-/// What the application sends to itself stays there.
-fn itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
-    let expected = "traffic to 127.0.0.1 stays as it is";
-    let template = Packet {
-        source: IpAddr::V4(Ipv4Addr::LOCALHOST),
-        destination: IpAddr::V4(Ipv4Addr::LOCALHOST),
+/// A packet that stays in the pod.
+fn over_loopback(pod: &Pod, source: IpAddr, destination: IpAddr) -> Packet {
+    Packet {
+        source,
+        destination,
         interface: "lo".into(),
         to_this_host: true,
         ..packet(pod, Hook::Outbound)
-    };
-    for (ports, outcome) in port_outcomes(rules, &template) {
-        match &outcome {
-            Outcome::Accepted => {}
-            Outcome::Unjudged { rule, why } => {
-                return Err(unjudged(pod, "loopback traffic", rule, why));
-            }
-            outcome => {
-                let summary =
-                    format!("{}: traffic to port {ports} of 127.0.0.1 is {outcome}", pod.name);
-                return Err(wrong(evidence, pod, summary, expected, outcome.to_string()));
-            }
-        }
     }
-    Ok(Judgement::pass(String::new()))
 }
 
-pub(in super::super) fn live_rules(evidence: &Evidence) -> Judged {
-    let pods = injected(evidence)?;
-    let number = pods.len();
-    let parts: Vec<_> = pods.into_iter().map(|pod| live(evidence, pod)).collect();
-    all_hold(parts)?;
-    Ok(Judgement::pass(format!("{}: in force is what the log shows", count(number, "pod"))))
+/// What the application sends to itself stays there, by the pod's address as well.
+fn itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+    let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let own = packet(pod, Hook::Outbound).source;
+    let packets = vec![over_loopback(pod, localhost, localhost), over_loopback(pod, own, own)];
+    let expected = "traffic over the loopback interface stays as it is";
+    Question { what: "loopback traffic", expected, packets }.ask(
+        evidence,
+        pod,
+        rules,
+        |ports, outcome| *outcome == Outcome::Accepted || dns_captured(ports, outcome),
+        |packet, ports, outcome| {
+            format!("traffic to port {ports} of {} over loopback is {outcome}", packet.destination)
+        },
+    )
 }
 
-fn live(evidence: &Evidence, pod: &Pod) -> Judged {
-    let live = match evidence.mesh.live_rules.get(&pod.name) {
-        Some(Observation::Seen { value }) => value,
-        Some(Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!("the rules in force: {reason}")));
-        }
-        Some(other) => {
-            return Err(Judgement::unjudged(format!(
-                "could not look at the rules in force in {}: {}",
-                pod.name,
-                other.reason().unwrap_or_default()
-            )));
-        }
-        None => {
-            return Err(Judgement::unjudged(format!(
-                "the rules in force in {} were not read",
-                pod.name
-            )));
-        }
+/// What the proxy hands to its application comes from an address of its own, by which the rules
+/// know it: redirected, it would come back to the proxy for ever.
+fn behind_the_proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+    let own = packet(pod, Hook::Outbound).source;
+    let handed = |user, group| Packet {
+        user: Some(user),
+        group: Some(group),
+        ..over_loopback(pod, PASSTHROUGH, own)
     };
-    let hint = || super::renew(evidence, pod);
-    // A network namespace without any rules prints nothing.
-    let live = match parse(live) {
-        Ok(live) => live,
-        Err(crate::iptables::ParseError::Empty) => RuleSet::default(),
-        Err(error) => {
-            return Err(Judgement::unjudged(format!(
-                "the rules in force in {}: {error}",
-                pod.name
-            )));
-        }
-    };
-    let found = differences(&logged(evidence, pod)?, &live);
-    if found.is_empty() {
-        return Ok(Judgement::pass(String::new()));
-    }
-    let told: Vec<_> = found.iter().take(TOLD).map(ToString::to_string).collect();
-    let more = match found.len().saturating_sub(TOLD) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    Err(Judgement::fail(format!("{}: other rules are in force than the log shows", pod.name))
-        .expected(format!("the rules in the log of {INIT}"))
-        .observed(format!("{}{more}", list(&told)))
-        .object(pod_object(pod))
-        .hint(hint()))
+    let packets = vec![handed(PROXY_ID, PROXY_ID), handed(PROXY_ID, 1000), handed(1000, PROXY_ID)];
+    let expected = format!("traffic from {PASSTHROUGH} reaches the application as it is");
+    Question { what: "what the proxy hands to its application", expected: &expected, packets }.ask(
+        evidence,
+        pod,
+        rules,
+        |_, outcome| *outcome == Outcome::Accepted,
+        |_, ports, outcome| {
+            format!("what the proxy hands to its application's port {ports} is {outcome}: a loop")
+        },
+    )
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::parts::all_hold;
 use super::super::words::{count, seen};
 use super::{runs, sidecar, staying};
 use crate::evidence::{Evidence, Pod, ProxySync, SyncState};
@@ -9,17 +10,23 @@ use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
     let what = "istiod's word on the proxies";
-    let istiods = seen(&evidence.install.istiod, what, "istiod", || {
-        let namespace = &evidence.expectations.istio_namespace;
-        let command = evidence.kubectl(&["-n", namespace, "get", "pods", "-l", "app=istiod"]);
-        format!("`{command}` shows istiod's pods")
-    })?;
-    let mut known: BTreeMap<&str, &ProxySync> = BTreeMap::new();
+    let istiods = seen(&evidence.install.istiod, what, "istiod", || istiods_hint(evidence))?;
+    if istiods.is_empty() {
+        return Err(Judgement::fail("no istiod runs that could tell of its proxies")
+            .expected("istiod, connected to every proxy")
+            .observed("no istiod pod")
+            .object("istiod")
+            .hint(istiods_hint(evidence)));
+    }
+    // A proxy that changed from one istiod to another may be in both lists for a while.
+    let mut known: BTreeMap<&str, Vec<&ProxySync>> = BTreeMap::new();
     let mut unseen = None;
     for (istiod, report) in istiods {
         match report.proxies.value() {
             Some(proxies) => {
-                known.extend(proxies.iter().map(|proxy| (proxy.proxy.as_str(), proxy)));
+                for proxy in proxies {
+                    known.entry(proxy.proxy.as_str()).or_default().push(proxy);
+                }
             }
             None => {
                 unseen = Some(Judgement::unjudged(format!(
@@ -29,51 +36,74 @@ pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
             }
         }
     }
-    let pods = proxied(evidence)?;
-    for (pod, is_gateway) in &pods {
+    let judged = |pod: &Pod, is_gateway: bool| -> Judged {
         let id = format!("{}.{}", pod.name, pod.namespace);
-        match known.get(id.as_str()) {
-            Some(proxy) => in_sync(evidence, pod, proxy, *is_gateway)?,
+        let Some(rows) = known.get(id.as_str()) else {
             // An istiod that was not seen may know it.
-            None if unseen.is_some() => {}
-            None => return Err(unknown(evidence, pod)),
+            return Err(unseen.clone().unwrap_or_else(|| unknown(evidence, pod)));
+        };
+        let mut worst = None;
+        for row in rows {
+            match in_sync(evidence, pod, row, is_gateway) {
+                Ok(()) => return Ok(Judgement::pass(pod.name.clone())),
+                Err(trouble) => worst = Some(trouble),
+            }
+        }
+        Err(worst.unwrap_or_else(|| unknown(evidence, pod)))
+    };
+    // What one list proves wrong counts, also where the other could not be read.
+    let mut parts: Vec<Judged> = Vec::new();
+    for (pods, is_gateway) in [(sidecars(evidence), false), (gateways(evidence), true)] {
+        match pods {
+            Ok(pods) => parts.extend(pods.into_iter().map(|pod| judged(pod, is_gateway))),
+            Err(early) => parts.push(Err(early)),
         }
     }
-    if let Some(unseen) = unseen {
-        return Err(unseen);
-    }
-    Ok(Judgement::pass(format!(
-        "{} in sync with istiod",
-        count(pods.len(), "proxy").replace("proxys", "proxies")
-    )))
-}
-
-/// The pods whose proxies istiod must know, and whether each is a gateway.
-fn proxied(evidence: &Evidence) -> Result<Vec<(&Pod, bool)>, Judgement> {
-    let mut pods: Vec<_> = staying(evidence)?
-        .into_iter()
-        .filter(|pod| runs(pod) && sidecar(pod).is_some())
-        .map(|pod| (pod, false))
-        .collect();
-    let namespace = &evidence.expectations.istio_namespace;
-    let what = format!("the pods of namespace {namespace}");
-    let system = seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
-        format!(
-            "`{}` installs Istio",
-            evidence.istioctl(&["install", "--set", "profile=default", "-y"])
-        )
-    })?;
-    pods.extend(
-        system.iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).map(|it| (it, true)),
-    );
-    if pods.is_empty() {
+    parts.extend(unseen.clone().map(Err));
+    let proxies = all_hold(parts)?;
+    if proxies.is_empty() {
         return Err(Judgement::fail("no proxy runs at all")
             .expected("the sidecars of the demo and the gateway's proxy")
             .observed("none")
             .object(format!("namespace {}", evidence.expectations.namespace))
             .hint(super::restart_all(evidence)));
     }
-    Ok(pods)
+    Ok(Judgement::pass(format!(
+        "{} in sync with istiod",
+        count(proxies.len(), "proxy").replace("proxys", "proxies")
+    )))
+}
+
+fn istiods_hint(evidence: &Evidence) -> String {
+    let namespace = &evidence.expectations.istio_namespace;
+    let istiod =
+        |labels: &BTreeMap<String, String>| labels.get("app").is_some_and(|it| it == "istiod");
+    let deployments = evidence.install.deployments.value().into_iter().flatten();
+    if let Some(asleep) =
+        deployments.into_iter().find(|one| istiod(&one.template_labels) && one.replicas == 0)
+    {
+        let name = format!("deployment/{}", asleep.name);
+        let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
+        return format!("`{command}` starts istiod again");
+    }
+    let command = evidence.kubectl(&["-n", namespace, "get", "pods", "-l", "app=istiod"]);
+    format!("`{command}` shows istiod's pods")
+}
+
+/// The demo's pods whose proxies istiod must know.
+fn sidecars(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let with_proxy = |pod: &&Pod| runs(pod) && sidecar(pod).is_some();
+    Ok(staying(evidence)?.into_iter().filter(with_proxy).collect())
+}
+
+/// The gateways' pods, whose proxies it must know as well.
+fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the pods of namespace {namespace}");
+    let system = seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
+        format!("`{}` installs Istio", evidence.install_default())
+    })?;
+    Ok(system.iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).collect())
 }
 
 fn hint(evidence: &Evidence, pod: &Pod) -> String {

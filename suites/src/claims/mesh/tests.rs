@@ -1,6 +1,6 @@
 //! What turns the claims of *mesh* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{Mutation, demo_pod, of, prove};
+use super::super::mutations::{Mutation, demo_pod, installed, of, prove, scale_to_zero};
 use crate::evidence::{Container, ContainerState, Evidence, Observation, Pod, Termination};
 use crate::judgement::Verdict::{self, Changed, Fail, Pass, Skipped, Unjudged};
 use rstest::rstest;
@@ -82,6 +82,12 @@ fn other_workloads_are_no_fault(#[case] id: &str) {
 #[case::no_pods(|e: &mut Evidence| of(&mut e.demo.pods).clear(), Fail, "no pod runs")]
 #[case::no_namespace(|e: &mut Evidence| e.demo.pods = Observation::absent("there is no namespace client"), Fail, "no namespace client")]
 #[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
+#[case::named_like_it(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "example.com/proxyv2/nginx:1".into(); } }, Fail, "not Istio's proxy")]
+#[case::tagged_like_it(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx:proxyv2".into(); } }, Fail, "not Istio's proxy")]
+#[case::mirror(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "localhost:5000/mesh/proxyv2@sha256:00".into(); } }, Pass, "2 pods")]
+#[case::none_started(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; } }, Fail, "no pod runs")]
+#[case::all_failed(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); } }, Fail, "only pods that have failed")]
+#[case::evicted(|e: &mut Evidence| { let mut old = demo_pod(e, "echo").clone(); old.name = "evicted".into(); old.phase = "Failed".into(); without_sidecar(&mut old); of(&mut e.demo.pods).push(old); }, Pass, "2 pods")]
 fn two_containers(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::two_containers_per_pod", mutation, verdict, words);
 }
@@ -112,8 +118,20 @@ fn crash(e: &mut Evidence, restarts: u32, minutes_ago: i64) {
 #[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
 #[case::no_second_look(|e: &mut Evidence| e.demo.pods_at_end = Observation::failed("no answer"), Unjudged, "second time")]
 #[case::no_second_look_and_a_fault(|e: &mut Evidence| { e.demo.pods_at_end = Observation::failed("no answer"); demo_pod(e, "echo").containers[0].ready = false; }, Fail, "1/2")]
+#[case::gone_meanwhile(|e: &mut Evidence| e.demo.pods_at_end = Observation::absent("there is no namespace"), Fail, "second time")]
+#[case::second_look_not_asked(|e: &mut Evidence| e.demo.pods_at_end = Observation::not_asked("--only"), Skipped, "--only")]
 fn pods_ready(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::pods_ready", mutation, verdict, words);
+}
+
+/// Labels the demo's namespace, or takes its labels away.
+fn label(e: &mut Evidence, labelled: bool) {
+    let namespace = e.expectations.namespace.clone();
+    let labels = of(&mut e.install.namespaces).get_mut(&namespace).unwrap();
+    labels.clear();
+    if labelled {
+        labels.insert("istio-injection".into(), "enabled".into());
+    }
 }
 
 #[rstest]
@@ -123,6 +141,10 @@ fn pods_ready(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] word
 #[case::no_namespace(|e: &mut Evidence| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail, "no namespace")]
 #[case::forbidden(|e: &mut Evidence| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged, "cannot create")]
 #[case::forbidden_outside(|e: &mut Evidence| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged, "cannot create")]
+#[case::nowhere_though_labelled(|e: &mut Evidence| { label(e, true); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "mutatingwebhookconfigurations")]
+#[case::nowhere_and_not_labelled(|e: &mut Evidence| { label(e, false); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "istio-injection=enabled")]
+#[case::one_wrong_one_unseen(|e: &mut Evidence| { e.mesh.dry_run_labelled = Observation::failed("no answer"); let inside = e.mesh.dry_run_unlabelled.value_mut().unwrap(); inside.containers[0].name = "istio-proxy".into(); }, Fail, "not labelled, would get")]
+#[case::not_asked(|e: &mut Evidence| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped, "--only")]
 fn unlabelled(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::unlabelled_namespace_left_alone", mutation, verdict, words);
 }
@@ -159,6 +181,9 @@ fn option(e: &mut Evidence, option: &str, value: &str) {
 #[case::no_init(|e: &mut Evidence| demo_pod(e, "echo").init_containers.clear(), Fail, "no istio-init")]
 #[case::no_sidecars(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { without_sidecar(pod); } }, Fail, "has a sidecar")]
 #[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
+#[case::unknown_exclusion(|e: &mut Evidence| option(e, "--exclude-everything", "yes"), Fail, "--exclude-everything")]
+#[case::other_system_namespace(|e: &mut Evidence| { e.expectations.istio_namespace = "mesh-system".into(); option(e, "-m", "TPROXY"); }, Fail, "-n mesh-system get configmap")]
+#[case::one_wrong_one_by_cni(|e: &mut Evidence| { option(e, "-o", "80"); init(e, "client").name = "istio-validation".into(); }, Fail, "outbound port 80")]
 fn init_arguments(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::init_arguments", mutation, verdict, words);
 }
@@ -204,6 +229,9 @@ fn insert(e: &mut Evidence, chain: &str, rule: &str) {
 #[case::no_log(|e: &mut Evidence| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log")]
 #[case::not_read(|e: &mut Evidence| e.mesh.init_logs.clear(), Unjudged, "not read")]
 #[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
+#[case::some_sources_left_out(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail, "from 192.0.2.0")]
+#[case::wrong_beside_the_unknown(|e: &mut Evidence| { insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail, "port 9000")]
+#[case::tunnel_unknown(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT")]
 fn inbound(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::inbound_redirected", mutation, verdict, words);
 }
@@ -222,8 +250,29 @@ fn inbound(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: 
 #[case::unknown_target(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -j SYNPROXY"), Unjudged, "SYNPROXY")]
 #[case::no_log(|e: &mut Evidence| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log")]
 #[case::one_pod_wrong_one_unseen(|e: &mut Evidence| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail, "port 80 ")]
+#[case::dns_captured(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Pass, "ISTIO_REDIRECT")]
+#[case::more_than_dns_captured(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53:54 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Fail, "53-54")]
+#[case::own_address(|e: &mut Evidence| drop_lines(e, "-o lo -m owner !"), Fail, "over loopback is")]
+#[case::loop_to_the_application(|e: &mut Evidence| drop_lines(e, "-s 127.0.0.6/32"), Fail, "a loop")]
+#[case::wrong_beside_the_unknown(|e: &mut Evidence| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail, "port 9000")]
+#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
 fn outbound(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::outbound_redirected", mutation, verdict, words);
+}
+
+/// What real versions of Istio log, with the tutorial's among them, is right.
+#[rstest]
+#[case(include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-echo.log"))]
+#[case(include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log"))]
+fn real_logs_are_right(#[case] real: &str) {
+    for id in ["mesh::inbound_redirected", "mesh::outbound_redirected"] {
+        let mut evidence = crate::testing::healthy();
+        for log in evidence.mesh.init_logs.values_mut() {
+            *log = Observation::seen(real.to_owned());
+        }
+        let judgement = crate::testing::judgement(&evidence, id);
+        assert_eq!(judgement.verdict, Pass, "{judgement:#?}");
+    }
 }
 
 fn live(e: &mut Evidence, change: impl Fn(&str) -> String) {
@@ -242,6 +291,9 @@ fn live(e: &mut Evidence, change: impl Fn(&str) -> String) {
 #[case::failed(|e: &mut Evidence| { *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"); }, Unjudged, "no docker")]
 #[case::not_kind(|e: &mut Evidence| { for live in e.mesh.live_rules.values_mut() { *live = Observation::not_asked("not kind"); } }, Skipped, "not kind")]
 #[case::not_read(|e: &mut Evidence| e.mesh.live_rules.clear(), Unjudged, "not read")]
+#[case::entered_by_the_node(|e: &mut Evidence| live(e, |_| String::new()), Fail, "docker exec")]
+#[case::not_entered_elsewhere(|e: &mut Evidence| { e.subject.provider = crate::evidence::Provider::Existing; e.subject.context = "room-7".into(); live(e, |_| String::new()); }, Fail, "--context room-7")]
+#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
 fn live_rules(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::live_rules", mutation, verdict, words);
 }
@@ -259,6 +311,10 @@ fn live_rules(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] word
 #[case::unread(|e: &mut Evidence| of(&mut e.mesh.traffic).outbound.before = Observation::failed("pods/portforward is forbidden"), Unjudged, "portforward")]
 #[case::not_asked_in_time(|e: &mut Evidence| e.demo.asked = Observation::failed("pods/exec is forbidden"), Unjudged, "pods/exec")]
 #[case::no_traffic(|e: &mut Evidence| e.mesh.traffic = Observation::failed("no answer"), Unjudged, "no answer")]
+#[case::bypass_and_restarted(|e: &mut Evidence| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail, "bypasses the sidecar")]
+#[case::bypass_and_unread(|e: &mut Evidence| { e.demo.asked = Observation::failed("no answer"); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none")]
+#[case::nothing_asked(|e: &mut Evidence| of(&mut e.mesh.traffic).requests = 0, Unjudged, "no request")]
+#[case::not_asked(|e: &mut Evidence| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped, "--only")]
 fn traffic(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::traffic_through_proxies", mutation, verdict, words);
 }
@@ -268,6 +324,14 @@ fn row(e: &mut Evidence, gateway: bool) -> &mut crate::evidence::ProxySync {
     let istiod = of(&mut e.install.istiod).values_mut().next().unwrap();
     let rows = of(&mut istiod.proxies).iter_mut();
     rows.into_iter().find(|row| row.proxy.contains("ingressgateway") == gateway).unwrap()
+}
+
+/// One more istiod, with its own word on the proxies.
+fn second_istiod(e: &mut Evidence, proxies: Observation<Vec<crate::evidence::ProxySync>>) {
+    let istiods = of(&mut e.install.istiod);
+    let mut second = istiods.values().next().unwrap().clone();
+    second.proxies = proxies;
+    istiods.insert("z-second".into(), second);
 }
 
 #[rstest]
@@ -283,6 +347,14 @@ fn row(e: &mut Evidence, gateway: bool) -> &mut crate::evidence::ProxySync {
 #[case::unread(|e: &mut Evidence| { for istiod in of(&mut e.install.istiod).values_mut() { istiod.proxies = Observation::failed("pods/portforward is forbidden"); } }, Unjudged, "portforward")]
 #[case::forbidden(|e: &mut Evidence| e.install.istiod = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
 #[case::no_pods_seen(|e: &mut Evidence| e.install.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
+#[case::no_istiod_pod(|e: &mut Evidence| of(&mut e.install.istiod).clear(), Fail, "no istiod runs")]
+#[case::istiod_asleep(|e: &mut Evidence| { e.install.istiod = Observation::absent("no istiod pod is ready"); scale_to_zero(installed(e, "istiod")); }, Fail, "scale deployment/istiod")]
+#[case::stale_and_pods_unseen(|e: &mut Evidence| { e.install.pods = Observation::failed("pods is forbidden"); row(e, false).listeners.acked = "older".into(); }, Fail, "STALE")]
+#[case::gateway_stale_and_demo_unseen(|e: &mut Evidence| { e.demo.pods = Observation::failed("pods is forbidden"); row(e, true).listeners.acked = "older".into(); }, Fail, "STALE")]
+#[case::stale_and_one_istiod_unread(|e: &mut Evidence| { row(e, false).endpoints.acked = "older".into(); second_istiod(e, Observation::failed("no answer")); }, Fail, "endpoints (EDS) are STALE")]
+#[case::one_istiod_unread(|e: &mut Evidence| second_istiod(e, Observation::failed("no answer")), Unjudged, "no answer")]
+#[case::changed_istiod(|e: &mut Evidence| { let mut old = row(e, false).clone(); old.clusters.acked = "older".into(); second_istiod(e, Observation::seen(vec![old])); }, Pass, "3 proxies")]
+#[case::demo_unseen(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
 fn in_sync(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
     prove("mesh::proxies_in_sync", mutation, verdict, words);
 }
