@@ -52,16 +52,23 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             option => (false, option, more),
         };
         // The old place of a negation: behind the option.
-        if !not
-            && let [bang, more @ ..] = after
+        // In front of a further option it belongs to that.
+        if let [bang, value, ..] = after
             && bang == "!"
+            && !value.starts_with('-')
         {
+            if not {
+                return Err("it is turned round twice");
+            }
             not = true;
-            after = more;
+            after = &after[1..];
         }
         let value = after.first().map(String::as_str);
         let missing = "an option has no value";
         match option {
+            "-m" | "--match" | "-c" | "--set-counters" if not => {
+                return Err("it cannot be turned round");
+            }
             "-m" | "--match" => {
                 value.ok_or(missing)?.clone_into(&mut module);
                 after = &after[1..];
@@ -74,8 +81,11 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             }
             "-j" | "--jump" | "-g" | "--goto" => {
                 let name = value.ok_or(missing)?;
-                if name.starts_with(['-', '!']) {
+                if not || name.starts_with(['-', '!']) {
                     return Err("a target is expected");
+                }
+                if target.is_some() {
+                    return Err("a second target");
                 }
                 let (own, after_own) = own_words(&after[1..]);
                 target = Some(if option.contains('g') {

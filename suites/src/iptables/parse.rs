@@ -91,8 +91,20 @@ fn declare(table: &mut Table, declaration: &str) -> Result<(), &'static str> {
         Some("-") => None,
         _ => return Err("a policy is expected: ACCEPT, DROP or -"),
     };
+    if words.next().is_some_and(|word| !is_counters(word)) || words.next().is_some() {
+        return Err("counters are expected: [PACKETS:BYTES]");
+    }
     chain(table, name).policy = policy;
     Ok(())
+}
+
+/// `[PACKETS:BYTES]`
+fn is_counters(word: &str) -> bool {
+    let inner = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
+    let number = |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_digit());
+    inner
+        .and_then(|inner| inner.split_once(':'))
+        .is_some_and(|(one, two)| number(one) && number(two))
 }
 
 /// The chain of this name; one that is built in and was not declared accepts.
@@ -111,6 +123,9 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
     if let [first, rest @ ..] = tokens
         && first.starts_with('[')
     {
+        if !is_counters(first) {
+            return Err("counters are expected: [PACKETS:BYTES]");
+        }
         tokens = rest;
     }
     match tokens {
@@ -146,6 +161,16 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
             }
             let rule = Rule { line: number, text: line.to_owned(), matches, target };
             chain.rules.insert(place - 1, rule);
+            Ok(())
+        }
+        [command, names @ ..] if command == "-F" || command == "--flush" => {
+            let wanted = |chain: &Chain| names.is_empty() || names.contains(&chain.name);
+            table.chains.iter_mut().filter(|it| wanted(it)).for_each(|it| it.rules.clear());
+            Ok(())
+        }
+        [command, names @ ..] if command == "-X" || command == "--delete-chain" => {
+            let wanted = |chain: &Chain| names.is_empty() || names.contains(&chain.name);
+            table.chains.retain(|chain| BUILT_IN.contains(&chain.name.as_str()) || !wanted(chain));
             Ok(())
         }
         _ => Err("a rule (-A CHAIN …) is expected"),
@@ -224,6 +249,10 @@ mod tests {
         "-A OUTPUT -m mark --mark 0x539 -j MARK --set-xmark 0x1/0xff",
         "-m mark --mark 0x539/0xffffffff -j MARK --set-xmark 0x1/0xff"
     )]
+    #[case(
+        "-A OUTPUT -p tcp --syn ! --dport 80 -j OWN",
+        "--syn -m multiport ! --dports 80 -p tcp -j OWN"
+    )]
     #[case("-A OUTPUT -g OWN", "-g OWN")]
     #[case("-A OUTPUT", "")]
     fn rules_are_understood(#[case] rule: &str, #[case] normal: &str) {
@@ -236,6 +265,9 @@ mod tests {
     #[case("-A OUTPUT -m owner --uid-owner nobody -j ACCEPT", "-m owner --uid-owner nobody")]
     #[case("-A OUTPUT -m bpf ! --bytecode \"1,6\" ! -o lo -j ACCEPT", "-m bpf ! --bytecode 1,6")]
     #[case("-A OUTPUT -d example.org -j ACCEPT", "-d example.org")]
+    // A negation behind an option without a value belongs to the next option.
+    #[case("-A OUTPUT -p tcp --syn ! --dport 80 -j ACCEPT", "--syn")]
+    #[case("-A OUTPUT -p tcp ! --syn -j ACCEPT", "! --syn")]
     fn what_is_not_known_is_kept(#[case] rule: &str, #[case] kept: &str) {
         let rule = only(rule);
         assert!(rule.matches.contains(&Match::Unknown(kept.into())), "{:?}", rule.matches);
@@ -255,6 +287,13 @@ mod tests {
     #[case("*nat\n-A OUTPUT --comment \"open\nCOMMIT\n", "line 2")]
     #[case("-A OUTPUT -j ACCEPT\n", "line 1")]
     #[case("*nat\n:OUTPUT MAYBE\nCOMMIT\n", "line 2")]
+    #[case("*nat\n:OUTPUT ACCEPT zero\nCOMMIT\n", "line 2")]
+    #[case("*nat\n:OUTPUT ACCEPT [0:0] more\nCOMMIT\n", "line 2")]
+    #[case("*nat\n\n[1:x] -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 3")]
+    #[case("*nat\n[ -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 2")]
+    #[case("*nat\n-A OUTPUT ! -d ! 10.0.0.1 -j ACCEPT\nCOMMIT\n", "turned round twice")]
+    #[case("*nat\n-A OUTPUT -j ACCEPT -j DROP\nCOMMIT\n", "a second target")]
+    #[case("*nat\n-A OUTPUT stray -j DROP\nCOMMIT\n", "line 2")]
     #[case("# nothing\n", "no rules")]
     fn what_is_no_set_of_rules_says_where(#[case] text: &str, #[case] words: &str) {
         let error = parse(text).unwrap_err().to_string();
@@ -269,6 +308,17 @@ mod tests {
         assert_eq!(nat.chain("OUTPUT").unwrap().rules[0].target, Some(Target::Jump("OWN".into())));
     }
 
+    #[test]
+    fn what_is_flushed_or_deleted_is_gone() {
+        let start = "*nat\n-N OWN\n-A OWN -j RETURN\n-A OUTPUT -p tcp -j OWN\n";
+        let rules = |more: &str| parse(&format!("{start}{more}\nCOMMIT\n")).unwrap();
+        assert_eq!(rules("-F OWN").rules().count(), 1);
+        assert_eq!(rules("-F").rules().count(), 0);
+        assert!(rules("-F\n-X OWN").table("nat").unwrap().chain("OWN").is_none());
+        let nat = rules("-F\n-X");
+        assert!(nat.table("nat").unwrap().chain("OUTPUT").is_some());
+    }
+
     proptest! {
         #[test]
         fn nothing_makes_it_panic(text in "\\PC*") {
@@ -281,14 +331,12 @@ mod tests {
         ) {
             let text = format!("*nat\n-A OUTPUT {}\nCOMMIT\n", words.join(" "));
             let Ok(rules) = parse(&text) else { return Ok(()) };
-            let Some(rule) = rules.rules().next() else { return Ok(()) };
-            let known = !rule.matches.iter().any(|it| matches!(it, Match::Unknown(_)))
-                && !matches!(rule.target, Some(Target::Unknown(_)));
-            if known {
-                // What is understood can be written, and read again as the same.
-                let again = parse(&rules.to_string()).unwrap();
-                prop_assert_eq!(again.rules().next().unwrap().normal(), rule.normal());
-            }
+            // Whatever was read can be written, and read again as the same: also what is not known.
+            let printed = rules.to_string();
+            let again = parse(&printed);
+            prop_assert!(again.is_ok(), "{printed} {again:?}");
+            let normal = |rules: &RuleSet| rules.rules().map(Rule::normal).collect::<Vec<_>>();
+            prop_assert_eq!(normal(&again.unwrap()), normal(&rules), "{}", printed);
         }
     }
 }
