@@ -18,6 +18,8 @@ struct Page {
     facts: String,
     totals: Vec<(&'static str, usize)>,
     notes: Vec<String>,
+    /// What does not hold, or was not seen to hold: for the list at the top.
+    open: Vec<ClaimView>,
     path_label: String,
     hops: Vec<Hop>,
     stops: Vec<Stop>,
@@ -92,6 +94,11 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
             ("skipped", totals.skipped),
         ],
         notes: report.cluster.bundle.iter().flat_map(|it| &it.notes).map(|it| clean(it)).collect(),
+        open: sections(report)
+            .into_iter()
+            .flat_map(|section| section.claims)
+            .filter(|claim| claim.open)
+            .collect(),
         path_label: path_label(&hops),
         hops,
         stops: ["client", "client's sidecar", "echo's sidecar", "echo"]
@@ -103,7 +110,8 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         pods: evidence.map(pods).unwrap_or_default(),
         excerpts: evidence.map(excerpts).unwrap_or_default(),
     };
-    page.render().map_err(|error| ReportError::Format(error.to_string()))
+    // The template engine leaves out the newline at a file's end.
+    page.render().map(|text| text + "\n").map_err(|error| ReportError::Format(error.to_string()))
 }
 
 fn clean(text: &str) -> String {
@@ -265,6 +273,16 @@ mod tests {
             assert!(!page.contains(loading), "{loading}");
         }
         assert!(page.contains("default-src 'none'"));
+    }
+
+    #[test]
+    fn what_does_not_hold_is_a_step_away() {
+        let page = html(&sample(), None).unwrap();
+        for id in ["mesh::two_containers_per_pod", "mesh::proxies_in_sync"] {
+            assert!(page.contains(&format!("href=\"#{id}\"")), "{id}");
+            assert!(page.contains(&format!("id=\"{id}\" open")), "{id}");
+        }
+        assert!(!page.contains("href=\"#prepare::nodes_ready\""), "it holds");
     }
 
     #[test]
