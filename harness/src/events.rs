@@ -104,13 +104,15 @@ pub enum Event {
 pub struct Events {
     sender: UnboundedSender<Event>,
     times: Arc<std::sync::Mutex<Vec<PhaseTime>>>,
+    /// The first phase that ended without success.
+    failed: Arc<std::sync::OnceLock<Phase>>,
 }
 
 impl Events {
     /// A stream of events: the end to tell into, and the end to listen at.
     pub fn channel() -> (Self, UnboundedReceiver<Event>) {
         let (sender, receiver) = unbounded_channel();
-        (Self { sender, times: Arc::default() }, receiver)
+        (Self { sender, times: Arc::default(), failed: Arc::default() }, receiver)
     }
 
     /// Tells something. Nobody has to listen.
@@ -143,6 +145,10 @@ impl Events {
         let outcome = work.await;
         let took = start.elapsed();
         self.keep(phase.word(), took);
+        if outcome.is_err() {
+            // Those after the first fail because of it.
+            let _ = self.failed.set(phase);
+        }
         self.tell(Event::Ended { phase, took, well: outcome.is_ok() });
         outcome
     }
@@ -153,6 +159,11 @@ impl Events {
         if let Ok(mut times) = self.times.lock() {
             times.push(PhaseTime { phase: name.to_owned(), seconds });
         }
+    }
+
+    /// The first phase that ended without success.
+    pub fn failed(&self) -> Option<Phase> {
+        self.failed.get().copied()
     }
 
     /// The seconds of the phases that have ended, in the order in which they ended.

@@ -1,7 +1,7 @@
 //! Evidence on disk: JSON, compressed where the name ends in `.gz`. Written whole or not at all; read
 //! with suspicion.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::io::{self, BufReader, Read as _, Write};
 use std::path::{Path, PathBuf};
 
@@ -80,6 +80,7 @@ impl EvidenceFileError {
             Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
             Self::Write { source, path } => match source.kind() {
                 io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
+                io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
                 io::ErrorKind::NotFound => format!(
                     "the directory is not there: `mkdir -p {}`",
                     path.parent().unwrap_or(path).display()
@@ -157,7 +158,8 @@ pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> 
     .map_err(|source| EvidenceFileError::Write { path: path.to_owned(), source })
 }
 
-/// Writes a file beside its place, and moves it there once it is whole.
+/// Writes a file beside its place, and moves it there once it is whole. What is no regular file, such
+/// as `/dev/stdout` or a pipe, is written to as it is: it must never be replaced by a file.
 ///
 /// # Errors
 ///
@@ -166,29 +168,68 @@ pub(crate) fn atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let directory = match path.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
+    let Some((place, permissions)) = replaceable(path)? else {
+        let mut device = io::BufWriter::new(File::options().append(true).open(path)?);
+        write(&mut device)?;
+        return device.flush();
     };
-    let mut file = tempfile::Builder::new().prefix(".meshcheck-").tempfile_in(directory)?;
+    let mut file = beside(&place)?;
     {
         let mut buffer = io::BufWriter::new(&mut file);
         write(&mut buffer)?;
         buffer.flush()?;
     }
+    if let Some(permissions) = permissions {
+        file.as_file().set_permissions(permissions)?;
+    }
     file.as_file().sync_all()?;
-    set_usual_permissions(file.as_file())?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+    file.persist(place).map(drop).map_err(|error| error.error)
 }
 
-/// Temporary files are for their owner alone; a report is for whoever may read the directory.
-#[cfg(unix)]
-fn set_usual_permissions(file: &File) -> io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.set_permissions(std::fs::Permissions::from_mode(0o644))
+/// Whether a file can be written at this path, without leaving anything there.
+///
+/// # Errors
+///
+/// Why it cannot.
+pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
+    match replaceable(path)? {
+        Some((place, _)) => beside(&place).map(drop),
+        // Opening a pipe would wait for its reader.
+        None => Ok(()),
+    }
 }
 
-#[cfg(not(unix))]
-fn set_usual_permissions(_file: &File) -> io::Result<()> {
-    Ok(())
+/// Where a file can be put, and the permissions of the one that is there; nothing where what is there
+/// is a device or a pipe.
+fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Permissions>)>> {
+    // The links of a process to its own open files: what they lead to is in use.
+    if path.starts_with("/dev") || path.starts_with("/proc") {
+        return Ok(None);
+    }
+    match std::fs::metadata(path) {
+        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        // A link stays a link: the file that it leads to is replaced.
+        Ok(there) if there.is_file() => {
+            Ok(Some((std::fs::canonicalize(path)?, Some(there.permissions()))))
+        }
+        Ok(_) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some((path.to_owned(), None))),
+        Err(error) => Err(error),
+    }
 }
+
+fn beside(place: &Path) -> io::Result<tempfile::NamedTempFile> {
+    let directory = match place.parent() {
+        Some(directory) if !directory.as_os_str().is_empty() => directory,
+        _ => Path::new("."),
+    };
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".meshcheck-");
+    // What any new file gets: the user's umask decides.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(directory)
+}
+
+#[cfg(test)]
+mod tests;

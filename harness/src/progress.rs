@@ -1,7 +1,7 @@
 //! Progress for people: moving lines on a terminal, plain lines elsewhere. Always standard error.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal as _, Write as _, stderr};
+use std::io::{IsTerminal as _, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -18,7 +18,7 @@ pub fn show(mut events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()>
         let mut shown: Box<dyn Show> = match (quiet, terminal) {
             (true, _) => Box::new(Nothing),
             (false, true) => Box::new(Bars::default()),
-            (false, false) => Box::new(Lines::new()),
+            (false, false) => Box::new(Lines::to(stderr())),
         };
         while let Some(event) = events.recv().await {
             shown.event(event);
@@ -51,27 +51,35 @@ fn share(done: u64, total: Option<u64>) -> String {
 }
 
 /// A line for each thing that happens, with the time since the beginning.
-struct Lines {
+struct Lines<W> {
+    to: W,
     start: Instant,
     transfers: BTreeMap<String, u64>,
+    last: BTreeMap<Phase, String>,
 }
 
-impl Lines {
-    fn new() -> Self {
-        Self { start: Instant::now(), transfers: BTreeMap::new() }
+impl<W: Write> Lines<W> {
+    fn to(to: W) -> Self {
+        Self { to, start: Instant::now(), transfers: BTreeMap::new(), last: BTreeMap::new() }
     }
 
-    fn line(&self, text: &str) {
+    fn line(&mut self, text: &str) {
         let since = self.start.elapsed().as_secs_f64();
-        let _ = writeln!(stderr().lock(), "{since:6.1}s  {}", for_terminal(text));
+        // A reader that has gone away is no reason to end a run.
+        let _ = writeln!(self.to, "{since:6.1}s  {}", for_terminal(text));
     }
 }
 
-impl Show for Lines {
+impl<W: Write + Send> Show for Lines<W> {
     fn event(&mut self, event: Event) {
         match event {
             Event::Started(_) => {}
-            Event::Doing(phase, what) => self.line(&format!("{phase}: {what}")),
+            Event::Doing(phase, what) => {
+                if self.last.get(&phase) != Some(&what) {
+                    self.line(&format!("{phase}: {what}"));
+                    self.last.insert(phase, what);
+                }
+            }
             Event::Transferred { phase, what, done, total } => {
                 // A line for every 100 MB is enough for a log.
                 let step = done / 100_000_000;
@@ -140,5 +148,50 @@ impl Show for Bars {
         for bar in std::mem::take(&mut self.running).into_values() {
             bar.finish_and_clear();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(events: impl IntoIterator<Item = Event>) -> String {
+        let mut lines = Lines::to(Vec::new());
+        for event in events {
+            lines.event(event);
+        }
+        String::from_utf8(lines.to).unwrap()
+    }
+
+    #[test]
+    fn a_line_tells_when_where_and_what_once() {
+        let doing = || Event::Doing(Phase::Istio, "waiting for deployment istiod (0/1)".into());
+        let text = told([Event::Started(Phase::Istio), doing(), doing()]);
+        assert_eq!(text, "   0.0s  istio: waiting for deployment istiod (0/1)\n");
+    }
+
+    #[test]
+    fn short_phases_end_silently_and_failed_ones_never() {
+        let took = Duration::from_millis(20);
+        let ended = |well| Event::Ended { phase: Phase::Kiali, took, well };
+        assert_eq!(told([ended(true)]), "");
+        assert!(told([ended(false)]).contains("kiali: ended after 0.0 s without success"));
+    }
+
+    #[test]
+    fn a_transfer_is_told_by_its_hundred_megabytes() {
+        let at = |done| {
+            let (phase, what) = (Phase::Source, "node image".to_owned());
+            Event::Transferred { phase, what, done, total: Some(250_000_000) }
+        };
+        let text = told((0..=250).map(|mega| at(mega * 1_000_000)));
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("200 of 250 MB"), "{text}");
+    }
+
+    #[test]
+    fn nothing_from_the_cluster_reaches_the_terminal_raw() {
+        let text = told([Event::Note("pod \u{1b}[31mred\r\nerror: faked".into())]);
+        assert_eq!(text, "   0.0s  pod red⏎error: faked\n");
     }
 }

@@ -181,3 +181,58 @@ fn the_recorded_evidence_names_no_machine() {
         assert!(!text.contains(word), "{word}");
     }
 }
+
+/// A CI server that finds no JUnit shows nothing at all.
+#[test]
+fn a_check_that_dies_early_still_writes_junit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.xml");
+    let report = format!("junit={}", file.display());
+    let kubeconfig = ["check", "--kubeconfig", "/nowhere/at/all"];
+    let output = meshcheck(&[&kubeconfig[..], &["--only", "mesh", "--report", &report]].concat());
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let junit = fs::read_to_string(file).unwrap();
+    let mesh = meshcheck_suites::CLAIMS.iter().filter(|it| it.id.starts_with("mesh::")).count();
+    assert_eq!(junit.matches("<error").count(), mesh, "{junit}");
+    assert!(junit.contains("/nowhere/at/all"), "{junit}");
+}
+
+#[rstest]
+#[case(&["check", "--kubeconfig", "/nowhere/at/all"])]
+#[case(&["run", "--bundle", "/nowhere/at/all"])]
+fn an_unwritable_report_is_told_before_anything_is_done(#[case] command: &[&str]) {
+    let output = meshcheck(&[command, &["--report", "html=/nowhere/at/all/r.html"]].concat());
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("/nowhere/at/all/r.html"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_full_disk_is_told_and_the_other_reports_are_written() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.json");
+    let output = meshcheck(&[
+        "judge",
+        recorded().to_str().unwrap(),
+        "--report",
+        "junit=/dev/full",
+        "--report",
+        &format!("json={}", file.display()),
+    ]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("/dev/full") && stderr(&output).contains("disk is full"));
+    assert!(file.exists(), "one that cannot be written keeps no other from being written");
+}
+
+#[test]
+fn a_reader_that_has_gone_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(["judge", recorded().to_str().unwrap(), "--output", "json"])
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(output.stderr.is_empty());
+}

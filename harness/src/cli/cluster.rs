@@ -16,7 +16,7 @@ use crate::collect::{Options, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::{Events, Phase};
 use crate::install::{self, Installed, Site};
-use crate::report::{Kind, OutputOptions, emit, to_stdout};
+use crate::report::{emit, emit_died, to_stdout, writable};
 use crate::state::State;
 use crate::{evidence_file, progress, signals};
 
@@ -35,6 +35,7 @@ pub(super) struct Running {
 
 /// `meshcheck run`
 pub(super) async fn run(arguments: Run) -> Result<u8, Failure> {
+    writable(&arguments.output)?;
     let start = Instant::now();
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.output.quiet);
@@ -43,35 +44,25 @@ pub(super) async fn run(arguments: Run) -> Result<u8, Failure> {
     if outcome.is_ok() {
         events.keep("total", start.elapsed());
     }
-    let phases = events.times();
+    let (phases, failed) = (events.times(), events.failed());
     drop(events);
     // Its last lines come before the report.
     let _ = shown.await;
     let evidence = match outcome {
         Ok(evidence) => evidence,
-        Err(failure) => return Err(died(failure, &arguments.output)),
+        Err(failure) => {
+            let only = &arguments.selection.only;
+            let told = emit_died(failed, &failure.text(), only, &arguments.output);
+            return Err(failure.and_then(told));
+        }
     };
-    if let Some(file) = &arguments.evidence {
-        evidence_file::write(file, &evidence)?;
-    }
+    // Evidence that cannot be written keeps no report from being written.
+    let kept = arguments.evidence.iter().try_for_each(|it| evidence_file::write(it, &evidence));
     let mut report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     report.phases = phases;
     emit(&report, Some(&evidence), &arguments.output)?;
+    kept?;
     Ok(report.exit_code())
-}
-
-/// A CI server reads JUnit: a run that died says there why nothing was judged.
-fn died(failure: Failure, output: &OutputOptions) -> Failure {
-    let mut failure = failure;
-    for file in output.reports.iter().filter(|file| file.kind == Kind::Junit) {
-        let text = crate::report::died(&failure.text());
-        let written = evidence_file::atomically(&file.path, |to| to.write_all(text.as_bytes()));
-        if let Err(error) = written {
-            let path = file.path.display();
-            failure = failure.and(&Failure::environment(format!("writing `{path}`: {error}")));
-        }
-    }
-    failure
 }
 
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.

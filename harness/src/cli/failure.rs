@@ -60,6 +60,15 @@ impl Failure {
         self
     }
 
+    /// This failure, and what came of telling it in the reports.
+    #[must_use]
+    pub(super) fn and_then(self, told: Result<(), ReportError>) -> Self {
+        match told {
+            Ok(()) => self,
+            Err(error) => self.and(&error.into()),
+        }
+    }
+
     /// The error and its hint, in one text.
     pub(super) fn text(&self) -> String {
         match &self.hint {

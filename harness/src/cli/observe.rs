@@ -10,8 +10,9 @@ use super::failure::Failure;
 use super::{cluster, software};
 use crate::collect::{self, Options, Timings, collect};
 use crate::connect::{Choice, Connection, connect};
+use crate::events::Phase;
 use crate::evidence_file;
-use crate::report::{emit, to_stdout};
+use crate::report::{emit, emit_died, to_stdout, writable};
 use crate::state::{ClusterState, State};
 
 /// How long rollouts may take to come to an end before the look.
@@ -19,7 +20,16 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
-    let (evidence, timings) = look(&arguments.target).await?;
+    writable(&arguments.output)?;
+    let (evidence, timings) = match look(&arguments.target).await {
+        Ok(seen) => seen,
+        Err(failure) => {
+            let only = &arguments.selection.only;
+            let phase = Some(Phase::Collect);
+            let told = emit_died(phase, &failure.text(), only, &arguments.output);
+            return Err(failure.and_then(told));
+        }
+    };
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     if arguments.output.verbose {
         tell_timings(&timings);
@@ -31,7 +41,7 @@ pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
 /// `meshcheck record`
 pub(super) async fn record(arguments: Record) -> Result<u8, Failure> {
     // Found out before the look, not after it.
-    writable(&arguments.out)?;
+    check_writable(&arguments.out)?;
     let (evidence, _) = look(&arguments.target).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let out = meshcheck_suites::hint::quote(&arguments.out.to_string_lossy());
@@ -47,14 +57,10 @@ pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
     Ok(report.exit_code())
 }
 
-fn writable(file: &Path) -> Result<(), Failure> {
-    let directory = match file.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new().prefix(".meshcheck-").tempfile_in(directory).map(drop).map_err(
-        |source| evidence_file::EvidenceFileError::Write { path: file.to_owned(), source }.into(),
-    )
+fn check_writable(file: &Path) -> Result<(), Failure> {
+    evidence_file::check_writable(file).map_err(|source| {
+        evidence_file::EvidenceFileError::Write { path: file.to_owned(), source }.into()
+    })
 }
 
 /// Looks at the cluster that the options name.

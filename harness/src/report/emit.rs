@@ -3,10 +3,12 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use meshcheck_suites::{Evidence, Report};
+use meshcheck_suites::{Evidence, Pattern, Report};
 
-use super::{Format, Kind, OutputOptions, Style, human, junit};
-use crate::evidence_file::atomically;
+use super::junit::{self, junit as junit_xml};
+use super::{Format, Kind, OutputOptions, Style, human};
+use crate::events::Phase;
+use crate::evidence_file::{atomically, check_writable};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,7 @@ impl ReportError {
             Self::Stdout(_) | Self::Format(_) => "write it to a file with --report".into(),
             Self::File { path, source } => match source.kind() {
                 io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
+                io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
                 io::ErrorKind::NotFound => format!(
                     "the directory is not there: `mkdir -p {}`",
                     path.parent().unwrap_or(path).display()
@@ -62,13 +65,47 @@ pub fn emit(
     for file in &options.reports {
         let text = match file.kind {
             Kind::Json => json(report),
-            Kind::Junit => Ok(junit(report)),
+            Kind::Junit => Ok(junit_xml(report)),
             Kind::Html => super::html(report, evidence),
         };
         let written = text.and_then(|text| {
             atomically(&file.path, |to| to.write_all(text.as_bytes()))
                 .map_err(|source| ReportError::File { path: file.path.clone(), source })
         });
+        outcome = outcome.and(written);
+    }
+    outcome
+}
+
+/// Whether every report that was asked for can be written: found out before the run, not after it.
+///
+/// # Errors
+///
+/// The first that cannot.
+pub fn writable(options: &OutputOptions) -> Result<(), ReportError> {
+    options.reports.iter().try_for_each(|file| {
+        check_writable(&file.path)
+            .map_err(|source| ReportError::File { path: file.path.clone(), source })
+    })
+}
+
+/// Writes what can be written of a run that ended before it judged: JUnit, where every claim asked for
+/// is an error that says why.
+///
+/// # Errors
+///
+/// The first file that could not be written.
+pub fn emit_died(
+    phase: Option<Phase>,
+    reason: &str,
+    only: &[Pattern],
+    options: &OutputOptions,
+) -> Result<(), ReportError> {
+    let mut outcome = Ok(());
+    for file in options.reports.iter().filter(|file| file.kind == Kind::Junit) {
+        let text = junit::died(phase, reason, only);
+        let written = atomically(&file.path, |to| to.write_all(text.as_bytes()))
+            .map_err(|source| ReportError::File { path: file.path.clone(), source });
         outcome = outcome.and(written);
     }
     outcome

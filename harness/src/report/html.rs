@@ -1,12 +1,12 @@
 //! One page for a browser: verdicts, the way of a request, evidence. It asks nothing of any network.
 
 use askama::Template;
-use meshcheck_suites::evidence::Pod;
+use meshcheck_suites::evidence::{Observation, Pod};
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 
 use super::ReportError;
-use crate::text::for_xml;
+use crate::text::{for_page, for_xml};
 
 /// How much of a log or of rules the page shows, in characters.
 const EXCERPT: usize = 6000;
@@ -18,6 +18,8 @@ struct Page {
     facts: String,
     totals: Vec<(&'static str, usize)>,
     notes: Vec<String>,
+    /// What does not hold, or was not seen to hold: for the list at the top.
+    open: Vec<ClaimView>,
     path_label: String,
     hops: Vec<Hop>,
     stops: Vec<Stop>,
@@ -92,6 +94,11 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
             ("skipped", totals.skipped),
         ],
         notes: report.cluster.bundle.iter().flat_map(|it| &it.notes).map(|it| clean(it)).collect(),
+        open: sections(report)
+            .into_iter()
+            .flat_map(|section| section.claims)
+            .filter(|claim| claim.open)
+            .collect(),
         path_label: path_label(&hops),
         hops,
         stops: ["client", "client's sidecar", "echo's sidecar", "echo"]
@@ -103,11 +110,12 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         pods: evidence.map(pods).unwrap_or_default(),
         excerpts: evidence.map(excerpts).unwrap_or_default(),
     };
-    page.render().map_err(|error| ReportError::Format(error.to_string()))
+    // The template engine leaves out the newline at a file's end.
+    page.render().map(|text| text + "\n").map_err(|error| ReportError::Format(error.to_string()))
 }
 
 fn clean(text: &str) -> String {
-    for_xml(text)
+    for_xml(&for_page(text))
 }
 
 fn sections(report: &Report) -> Vec<SectionView> {
@@ -134,10 +142,10 @@ fn claim(claim: &ClaimReport) -> ClaimView {
         ("hint", &claim.hint),
     ];
     ClaimView {
-        name: claim.id.clone(),
+        name: clean(&claim.id),
         verdict: claim.verdict.word(),
         summary: clean(&claim.summary),
-        statement: claim.statement.clone(),
+        statement: clean(&claim.statement),
         details: details
             .into_iter()
             .filter_map(|(name, text)| Some((name, clean(text.as_deref()?))))
@@ -213,18 +221,40 @@ fn pods(evidence: &Evidence) -> Vec<PodView> {
     lists.into_iter().filter_map(|list| list.value()).flatten().map(of).collect()
 }
 
+/// The beginning of a text, and how much of it that is.
+fn cut(text: &str) -> String {
+    let clean = clean(text);
+    match clean.char_indices().nth(EXCERPT) {
+        None => clean,
+        Some((at, _)) => {
+            let shown = clean.get(..at).unwrap_or_default();
+            format!("{shown}\n[cut here: {} more bytes are in the evidence]", clean.len() - at)
+        }
+    }
+}
+
+/// What was seen, or why nothing was; nothing where nobody asked.
+fn seen(observation: &Observation<String>) -> Option<String> {
+    match observation {
+        Observation::Seen { value } => Some(cut(value)),
+        Observation::Absent { reason } => Some(format!("not there: {}", cut(reason))),
+        Observation::Failed { reason } => Some(format!("could not look: {}", cut(reason))),
+        Observation::NotAsked { .. } => None,
+    }
+}
+
 fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
-    let cut = |text: &str| clean(text).chars().take(EXCERPT).collect::<String>();
     let logs = evidence.demo.client_logs.value().into_iter().flatten().map(|log| {
         let lines: Vec<_> =
             log.lines.iter().map(|line| format!("{} {}", line.at, line.text)).collect();
         (format!("log of {}", clean(&log.pod)), cut(&lines.join("\n")))
     });
-    let rules = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
-        Some((format!("istio-init's log of {}", clean(pod)), cut(log.value()?)))
-    });
+    let rules =
+        evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
+            Some((format!("istio-init's log of {}", clean(pod)), seen(log)?))
+        });
     let live = evidence.mesh.live_rules.iter().filter_map(|(pod, rules)| {
-        Some((format!("rules in force in {}", clean(pod)), cut(rules.value()?)))
+        Some((format!("rules in force in {}", clean(pod)), seen(rules)?))
     });
     logs.chain(rules).chain(live).collect()
 }
@@ -246,8 +276,39 @@ mod tests {
     }
 
     #[test]
+    fn what_does_not_hold_is_a_step_away() {
+        let page = html(&sample(), None).unwrap();
+        for id in ["mesh::two_containers_per_pod", "mesh::proxies_in_sync"] {
+            assert!(page.contains(&format!("href=\"#{id}\"")), "{id}");
+            assert!(page.contains(&format!("id=\"{id}\" open")), "{id}");
+        }
+        assert!(!page.contains("href=\"#prepare::nodes_ready\""), "it holds");
+    }
+
+    #[test]
+    fn what_turns_or_hides_text_does_not_reach_the_page() {
+        let mut report = sample();
+        report.claims[1].observed = Some("a\u{202e}b\u{1b}[31mc\u{200b}\u{0}".into());
+        report.cluster.context = "<img onerror=x>\u{202e}".into();
+        let page = html(&report, None).unwrap();
+        assert!(page.contains("abc") && !page.contains("<img"), "{page}");
+        assert!(!page.contains(['\u{202e}', '\u{200b}', '\u{1b}', '\u{0}']));
+    }
+
+    #[test]
+    fn long_texts_say_that_they_are_cut_and_failed_looks_why() {
+        let text = seen(&Observation::seen("é".repeat(EXCERPT + 5))).unwrap();
+        assert!(text.ends_with("[cut here: 10 more bytes are in the evidence]"), "{text}");
+        let text = seen(&Observation::failed("pods/exec is forbidden")).unwrap();
+        assert_eq!(text, "could not look: pods/exec is forbidden");
+        assert_eq!(seen(&Observation::not_asked("no")), None);
+    }
+
+    #[test]
     fn the_picture_shows_where_it_breaks() {
         let page = html(&sample(), None).unwrap();
         assert!(page.contains("class=\"broken\""), "a pod without sidecar is not redirected");
+        // Also for those who do not see the colour.
+        assert_eq!(page.matches(">✗ breaks here<").count(), 1);
     }
 }

@@ -8,10 +8,19 @@ use meshcheck_suites::report::{ClaimReport, PhaseTime};
 use meshcheck_suites::{Report, Section, Verdict};
 
 use super::options::{ColorChoice, OutputOptions};
-use crate::text::for_terminal;
+use crate::text::{for_ascii_terminal, for_terminal, truncated};
 
 /// The width where there is no terminal to ask.
 const WIDTH: usize = 80;
+
+/// How many columns of one detail are shown. A log line can have millions; the JSON has all of it.
+const DETAIL: usize = 800;
+
+/// A pass takes one line or two: the rest is for `--verbose`.
+const BRIEF: usize = 110;
+
+/// The same with `--verbose`.
+const VERBOSE_DETAIL: usize = 8000;
 
 /// How a report looks.
 #[derive(Debug, Clone, Copy)]
@@ -41,6 +50,25 @@ impl Style {
         };
         let width = if terminal { textwrap::termwidth().clamp(40, 140) } else { WIDTH };
         Self { color, ascii: options.ascii, quiet: options.quiet, verbose: options.verbose, width }
+    }
+
+    /// A text of the cluster, as this terminal may get it.
+    fn clean(&self, text: &str) -> String {
+        if self.ascii { for_ascii_terminal(text) } else { for_terminal(text) }
+    }
+
+    /// The same, and not without end.
+    fn detail(&self, text: &str) -> String {
+        let columns = if self.verbose { VERBOSE_DETAIL } else { DETAIL };
+        truncated(
+            &self.clean(text),
+            columns,
+            &format!(" {} (--report json=FILE has all)", self.more()),
+        )
+    }
+
+    fn more(&self) -> &'static str {
+        if self.ascii { "..." } else { "…" }
     }
 
     fn paint(&self, code: &str, text: &str) -> String {
@@ -94,15 +122,18 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     let name = claim.id.split_once("::").map_or(claim.id.as_str(), |(_, name)| name);
     let first = format!("  {} ", style.mark(claim.verdict));
     let words = if claim.verdict == Verdict::Pass && !style.verbose {
-        format!("{name}: {}", brief(&for_terminal(&claim.summary)))
+        format!(
+            "{name}: {}",
+            truncated(&style.clean(&claim.summary), BRIEF, &format!(" {}", style.more()))
+        )
     } else {
-        format!("{name}: {}", for_terminal(&claim.summary))
+        format!("{name}: {}", style.detail(&claim.summary))
     };
     let indent = if style.ascii { "       " } else { "    " };
     wrapped(text, &words, &first, indent, style);
     let inner = format!("{indent}  ");
     if style.verbose {
-        wrapped(text, &format!("claim: {}", claim.statement), &inner, &inner, style);
+        wrapped(text, &format!("claim: {}", style.clean(&claim.statement)), &inner, &inner, style);
     }
     if claim.verdict == Verdict::Pass && !style.verbose {
         return;
@@ -116,24 +147,14 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     for (name, detail) in details {
         let Some(detail) = detail else { continue };
         let label = if name == "hint" { style.paint("36", "hint") } else { name.to_owned() };
-        let detail = for_terminal(detail);
         if name == "hint" {
             // A command is copied as it is: it is not broken into lines.
-            line(text, &format!("{inner}{label}: {detail}"));
+            line(text, &format!("{inner}{label}: {}", style.clean(detail)));
         } else {
+            let detail = style.detail(detail);
             wrapped(text, &format!("{label}: {detail}"), &inner, &format!("{inner}  "), style);
         }
     }
-}
-
-/// A pass takes one line or two: the rest is for `--verbose`.
-fn brief(summary: &str) -> String {
-    const BRIEF: usize = 110;
-    if summary.chars().count() <= BRIEF {
-        return summary.to_owned();
-    }
-    let cut: String = summary.chars().take(BRIEF - 2).collect();
-    format!("{} …", cut.trim_end())
 }
 
 fn notes(text: &mut String, report: &Report, style: Style) {
@@ -143,7 +164,7 @@ fn notes(text: &mut String, report: &Report, style: Style) {
     }
     line(text, &style.paint("1", "this software is not the official release as it is"));
     for note in &bundle.notes {
-        wrapped(text, &for_terminal(note), "  - ", "    ", style);
+        wrapped(text, &style.detail(note), "  - ", "    ", style);
     }
     text.push('\n');
 }
@@ -174,11 +195,11 @@ fn summary(report: &Report, style: Style) -> String {
         words,
         "{}; {}, Istio {}",
         counted.join(", "),
-        for_terminal(&report.cluster.context),
-        for_terminal(&report.istio_version)
+        style.clean(&report.cluster.context),
+        style.clean(&report.istio_version)
     );
     if let Some(version) = &report.cluster.kubernetes_version {
-        let _ = write!(words, ", Kubernetes {}", for_terminal(version));
+        let _ = write!(words, ", Kubernetes {}", style.clean(version));
     }
     let milliseconds = report.cluster.collection_ms;
     let _ = write!(words, ", looked at in {}.{} s", milliseconds / 1000, milliseconds / 100 % 10);
@@ -285,9 +306,44 @@ pub(super) mod tests {
         assert!(human(&sample(), Style { color: true, ..style() }).contains("\u{1b}[31;1m✗"));
     }
 
+    /// Every character of a report may come from a cluster: none of them is beyond ASCII then.
     #[test]
     fn ascii_means_ascii() {
-        let text = human(&sample(), Style { ascii: true, verbose: true, ..style() });
+        let mut report = sample();
+        report.claims[1].observed = Some("é\n世界 …".into());
+        report.claims[0].summary = "ü ".repeat(200);
+        report.cluster.context = "kïnd".into();
+        let text = human(&report, Style { ascii: true, verbose: true, ..style() });
         assert!(text.is_ascii(), "{text}");
+    }
+
+    #[test]
+    fn verbose_shows_statements_and_what_was_seen() {
+        let mut report = sample();
+        report.claims[0].observed = Some("node x-control-plane: Ready".into());
+        let text = human(&report, Style { verbose: true, ..style() });
+        assert!(text.contains("claim: the statement of prepare::nodes_ready"), "{text}");
+        assert!(text.contains("observed: node x-control-plane: Ready"), "{text}");
+        assert!(!human(&report, style()).contains("x-control-plane"));
+    }
+
+    #[test]
+    fn a_log_line_without_end_does_not_fill_the_terminal() {
+        let mut report = sample();
+        report.claims[1].observed = Some("x".repeat(10_000_000));
+        let text = human(&report, style());
+        assert!(text.len() < 5000, "{}", text.len());
+        assert!(text.contains("--report json=FILE has all"), "the reader is told");
+    }
+
+    /// A hint is one line, whatever its length; everything else keeps to the width.
+    #[test]
+    fn nothing_but_hints_is_wider_than_the_terminal() {
+        for color in [false, true] {
+            let text = human(&sample(), Style { color, width: 60, ..style() });
+            for line in text.lines().filter(|line| !line.contains("kubectl")) {
+                assert!(textwrap::core::display_width(line) <= 60, "{line}");
+            }
+        }
     }
 }

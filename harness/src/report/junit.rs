@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{CLAIMS, Report, Section, Verdict};
+use meshcheck_suites::{CLAIMS, Claim, Pattern, Report, Section, Verdict};
 use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite};
 
+use crate::events::Phase;
 use crate::text::for_xml;
 
 /// The verdicts as JUnit's XML.
@@ -29,21 +30,32 @@ pub fn junit(report: &Report) -> String {
                 suite.add_property(Property::new(name, for_xml(value)));
             }
         }
+        for note in report.cluster.bundle.iter().flat_map(|bundle| &bundle.notes) {
+            suite.add_property(Property::new("note", for_xml(note)));
+        }
         document.add_test_suite(suite);
     }
     written(&document)
 }
 
-/// JUnit's XML for a run that ended before it judged: every claim is an error that says why.
-pub fn died(reason: &str) -> String {
+/// JUnit's XML for a run that ended before it judged: every claim asked for is an error that says
+/// in which phase, where that is known, and why.
+pub fn died(phase: Option<Phase>, reason: &str, only: &[Pattern]) -> String {
+    let text = match phase {
+        Some(phase) => format!("not judged: the run ended in phase {phase}: {reason}"),
+        None => format!("not judged: {reason}"),
+    };
     let mut document = quick_junit::Report::new("meshcheck");
     for section in Section::ALL {
-        let cases = CLAIMS.iter().filter(|claim| claim.section() == section).map(|claim| {
-            let status =
-                status(NonSuccessKind::Error, "unjudged", &format!("not judged: {reason}"));
-            named(claim.id, section, status)
-        });
-        document.add_test_suite(suite(section, cases.collect()));
+        let asked = |claim: &Claim| only.is_empty() || only.iter().any(|it| it.matches(claim));
+        let cases: Vec<_> = CLAIMS
+            .iter()
+            .filter(|claim| claim.section() == section && asked(claim))
+            .map(|claim| named(claim.id, section, status(NonSuccessKind::Error, "unjudged", &text)))
+            .collect();
+        if !cases.is_empty() {
+            document.add_test_suite(suite(section, cases));
+        }
     }
     written(&document)
 }
@@ -117,8 +129,38 @@ mod tests {
 
     #[test]
     fn a_run_that_died_names_every_claim_and_the_reason() {
-        let xml = died("no docker & no hope");
+        let xml = died(None, "no docker & no hope", &[]);
         assert_eq!(xml.matches("<error").count(), CLAIMS.len());
         assert!(xml.contains("no docker &amp; no hope"));
+    }
+
+    #[test]
+    fn a_run_that_died_names_the_phase_and_only_what_was_asked_for() {
+        let xml =
+            died(Some(Phase::Istio), "timed\u{0} out", &["mesh::*redirected".parse().unwrap()]);
+        assert_eq!(xml.matches("<error").count(), 2);
+        assert!(xml.contains("the run ended in phase istio: timed out"), "{xml}");
+    }
+
+    #[test]
+    fn it_is_valid_xml_whatever_the_cluster_says() {
+        let mut report = sample();
+        let hostile: String = (0..0x300).filter_map(char::from_u32).collect();
+        for claim in &mut report.claims {
+            claim.summary = format!("]]> <![CDATA[ & {hostile}");
+            claim.observed = Some(hostile.clone() + "\u{fffe}\u{ffff}\u{202e}");
+        }
+        report.cluster.context = hostile.clone();
+        for xml in [junit(&report), died(None, &hostile, &[])] {
+            let read = quick_junit::Report::deserialize_from_str(&xml);
+            assert!(read.is_ok(), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn the_lab_s_notes_are_properties() {
+        let xml = junit(&sample());
+        assert!(xml.contains("name=\"note\" value=\"Istio is a commit"), "{xml}");
+        assert!(xml.contains("name=\"istio_version\" value=\"1.20.3\""), "{xml}");
     }
 }

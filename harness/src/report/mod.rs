@@ -8,7 +8,7 @@ mod junit;
 mod options;
 
 pub use claims::claims;
-pub use emit::{ReportError, emit, to_stdout};
+pub use emit::{ReportError, emit, emit_died, to_stdout, writable};
 pub use html::html;
 pub use human::{Style, human, phases};
 pub use junit::{died, junit};

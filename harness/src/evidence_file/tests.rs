@@ -1,0 +1,129 @@
+//! Evidence on disk, as it should be and as it should not.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+use rstest::rstest;
+
+use super::*;
+
+fn recorded() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json")
+}
+
+fn compressed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Reads a file with this content.
+fn of(content: &[u8]) -> Result<Evidence, EvidenceFileError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("evidence.json");
+    fs::write(&path, content).unwrap();
+    read(&path)
+}
+
+#[rstest]
+#[case("evidence.json", false)]
+#[case("evidence.json.gz", true)]
+fn what_is_written_is_read_again(#[case] name: &str, #[case] gzip: bool) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join(name);
+    let evidence = read(&recorded()).unwrap();
+    write(&path, &evidence).unwrap();
+    assert_eq!(fs::read(&path).unwrap().starts_with(&GZIP), gzip);
+    assert_eq!(read(&path).unwrap(), evidence);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+/// The name says nothing: the bytes do.
+#[test]
+fn compressed_evidence_may_have_any_name() {
+    assert!(of(&compressed(&fs::read(recorded()).unwrap())).is_ok());
+}
+
+#[test]
+fn a_bomb_is_refused_within_bounds() {
+    let zeros = compressed(&vec![b' '; usize::try_from(LIMIT).unwrap() + 1]);
+    assert!(zeros.len() < 1 << 20);
+    let error = of(&zeros).unwrap_err();
+    assert!(matches!(error, EvidenceFileError::TooLong(_)), "{error}");
+}
+
+#[test]
+fn a_compressed_file_that_was_cut_says_so() {
+    let whole = compressed(&fs::read(recorded()).unwrap());
+    for length in [2, 9, whole.len() / 2, whole.len() - 1] {
+        let error = of(&whole[..length]).unwrap_err();
+        assert!(error.hint().contains("cut off"), "{length}: {error}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    let text = fs::read_to_string(recorded()).unwrap();
+    let error =
+        of(text.replacen("\"schema\": 1", "\"schema\": \"one\"", 1).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("line 2 column"), "{error}");
+    let deep = "[".repeat(1_000_000);
+    let error = of(deep.as_bytes()).unwrap_err();
+    assert!(matches!(error, EvidenceFileError::NotEvidence { .. }), "{error}");
+}
+
+#[rstest]
+#[case("/")]
+#[case("/dev/zero")]
+fn only_files_are_read(#[case] path: &str) {
+    let error = read(Path::new(path)).unwrap_err();
+    assert!(matches!(error, EvidenceFileError::NotAFile(_)), "{error}");
+}
+
+#[test]
+fn a_failure_leaves_the_old_file_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("report.json");
+    fs::write(&path, "old").unwrap();
+    let outcome = atomically(&path, |to| {
+        to.write_all(b"half")?;
+        Err(io::ErrorKind::StorageFull.into())
+    });
+    assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::StorageFull);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// As root, renaming over a device would take it from the whole machine.
+#[test]
+fn a_device_is_written_to_and_not_replaced() {
+    let before = fs::symlink_metadata("/dev/full").unwrap().file_type();
+    let error = atomically(Path::new("/dev/full"), |to| to.write_all(b"report")).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+    assert_eq!(fs::symlink_metadata("/dev/full").unwrap().file_type(), before);
+    atomically(Path::new("/dev/null"), |to| to.write_all(b"report")).unwrap();
+}
+
+#[test]
+fn a_link_stays_a_link_and_permissions_stay() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, link) = (directory.path().join("file"), directory.path().join("link"));
+    fs::write(&file, "old").unwrap();
+    fs::set_permissions(&file, Permissions::from_mode(0o640)).unwrap();
+    symlink(&file, &link).unwrap();
+    atomically(&link, |to| to.write_all(b"new")).unwrap();
+    assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    assert_eq!(fs::read_to_string(&file).unwrap(), "new");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn a_check_leaves_nothing_and_a_directory_is_no_file() {
+    let directory = tempfile::tempdir().unwrap();
+    check_writable(&directory.path().join("report.xml")).unwrap();
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    let error = check_writable(directory.path()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
+    let error = check_writable(&directory.path().join("missing/report.xml")).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}
