@@ -64,14 +64,27 @@ impl Bundle {
         self.manifest.parts.iter().try_for_each(|part| self.verify(part).map(drop))
     }
 
-    fn verify(&self, part: &Part) -> Result<PathBuf, BundleError> {
+    /// Compares every part with the manifest, but of the image archives their sizes alone: an engine
+    /// that has the images already needs no archive, and those that are used are verified then.
+    ///
+    /// # Errors
+    /// The first part that is missing, unreadable or another one.
+    pub fn verify_programs(&self) -> Result<(), BundleError> {
+        let manifest = &self.manifest;
+        let images = manifest.images.iter().filter_map(|image| image.archive.as_deref());
+        let archives: Vec<_> = images.chain([manifest.node.archive.as_str()]).collect();
+        manifest.parts.iter().try_for_each(|part| {
+            if archives.contains(&part.name.as_str()) {
+                self.sized(part).map(drop)
+            } else {
+                self.verify(part).map(drop)
+            }
+        })
+    }
+
+    /// The path of a part, after its size was compared with the manifest's.
+    fn sized(&self, part: &Part) -> Result<PathBuf, BundleError> {
         let path = self.dir.join(&part.path);
-        let mismatch = |expected: String, found: String| BundleError::Mismatch {
-            name: part.name.clone(),
-            path: path.clone(),
-            expected,
-            found,
-        };
         let size = match fs::metadata(&path) {
             Ok(data) => data.len(),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -82,11 +95,22 @@ impl Bundle {
             }
         };
         if size != part.size {
-            return Err(mismatch(format!("{} bytes", part.size), format!("{size} bytes")));
+            let (expected, found) = (format!("{} bytes", part.size), format!("{size} bytes"));
+            return Err(BundleError::Mismatch { name: part.name.clone(), path, expected, found });
         }
+        Ok(path)
+    }
+
+    fn verify(&self, part: &Part) -> Result<PathBuf, BundleError> {
+        let path = self.sized(part)?;
         match sha256_file(&path) {
             Ok(sum) if sum == part.sha256 => Ok(path),
-            Ok(sum) => Err(mismatch(format!("SHA-256 {}", part.sha256), sum)),
+            Ok(found) => Err(BundleError::Mismatch {
+                name: part.name.clone(),
+                path,
+                expected: format!("SHA-256 {}", part.sha256),
+                found,
+            }),
             Err(source) => Err(BundleError::Io { action: "reading", path, source }),
         }
     }

@@ -68,6 +68,23 @@ fn a_tampered_part_is_refused_with_its_name(#[case] content: &str, #[case] says:
 }
 
 #[test]
+fn programs_are_verified_without_reading_the_image_archives() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let verify = || Bundle::open(dir.path()).unwrap().verify_programs();
+    fs::write(dir.path().join("node.tar"), "b node").unwrap();
+    verify().unwrap();
+    fs::write(dir.path().join("node.tar"), "a n").unwrap();
+    let error = verify().unwrap_err().to_string();
+    assert!(error.contains("node-image") && error.contains("3 bytes"), "{error}");
+
+    fs::write(dir.path().join("node.tar"), "a node").unwrap();
+    fs::write(dir.path().join("kind.yaml"), "kind: Clutter").unwrap();
+    let error = verify().unwrap_err().to_string();
+    assert!(error.contains("kind-config") && error.contains("SHA-256"), "{error}");
+}
+
+#[test]
 fn a_missing_part_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());

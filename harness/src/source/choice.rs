@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use meshcheck_bundle::Bundle;
+use meshcheck_bundle::{Bundle, BundleError};
 
 use super::{DEFAULT_ISTIO, Events, Release, SourceError};
 
@@ -37,9 +37,9 @@ impl Source {
         Ok(Self::Release(Box::new(Release::from_environment(&istio)?)))
     }
 
-    /// The bundle; a release that is not in the cache yet is downloaded. The parts of a bundle that
-    /// was named are verified as they are used: a gigabyte of node image that the engine has already is
-    /// not read for nothing.
+    /// The bundle; a release that is not in the cache yet is downloaded. Of a bundle that was
+    /// named the image archives are verified as they are used: a gigabyte of node image that the engine
+    /// has already is not read for nothing. Everything else is verified here, before anything is made.
     ///
     /// # Errors
     /// Whatever keeps it from being complete.
@@ -55,7 +55,7 @@ impl Source {
                         holds: holds.clone(),
                     });
                 }
-                Ok(bundle)
+                in_background(bundle, Bundle::verify_programs).await
             }
             Self::Release(release) => release.resolve(events).await,
         }
@@ -64,7 +64,15 @@ impl Source {
 
 /// The bundle, after every part was compared with its checksum.
 pub(super) async fn verified(bundle: Bundle) -> Result<Bundle, SourceError> {
-    let task = tokio::task::spawn_blocking(move || bundle.verify_all().map(|()| bundle));
+    in_background(bundle, Bundle::verify_all).await
+}
+
+/// The bundle, if it passes; reading it holds up nobody.
+async fn in_background(
+    bundle: Bundle,
+    verify: fn(&Bundle) -> Result<(), BundleError>,
+) -> Result<Bundle, SourceError> {
+    let task = tokio::task::spawn_blocking(move || verify(&bundle).map(|()| bundle));
     match task.await {
         Ok(result) => Ok(result?),
         Err(error) => {
