@@ -146,13 +146,26 @@ fn what_is_no_evidence_is_one_clear_error(#[case] change: fn(&str) -> String, #[
 #[case(&["check", "--bundle", "/nowhere/at/all"], 2, "/nowhere/at/all")]
 #[case(&["check", "--timeout", "0"], 2, "seconds")]
 #[case(&["record", "--out", "/nowhere/at/all/e.json"], 3, "/nowhere/at/all/e.json")]
-#[case(&["down", "--name", "kind"], 2, "no cluster of ours called `kind`")]
 #[case(&["run", "--bundle", "/nowhere/at/all"], 2, "not a bundle")]
 fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
     let output = meshcheck(arguments);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(stderr(&output).contains(words), "{}", stderr(&output));
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+/// Whether a cluster of that name is ours cannot be known then.
+#[test]
+fn an_engine_that_does_not_run_is_told_with_what_to_type() {
+    let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(["down", "--name", "kind"])
+        .env("MESHCHECK_STATE", tempfile::tempdir().unwrap().path())
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let text = stderr(&output);
+    assert!(text.contains("/nowhere/docker.sock") && text.contains("hint: "), "{text}");
 }
 
 #[test]

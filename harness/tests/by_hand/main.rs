@@ -133,6 +133,15 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
         .unwrap();
     assert!(summary.contains("pods/log") && summary.contains("forbidden"), "{summary}");
 
+    // Somebody else's cluster is not removed, whoever asks.
+    let removal = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(["down", "--name", hand.context()])
+        .output()
+        .unwrap();
+    let removal = Run::of(&removal);
+    assert_eq!(removal.code, 2, "{removal:?}");
+    assert!(removal.stderr.contains("no cluster of ours called"), "{removal:?}");
+
     // Wrong calls on a good cluster.
     let unknown = ask(&["--context", "no-such-context"]);
     assert_eq!(unknown.code, 2);
