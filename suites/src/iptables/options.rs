@@ -35,6 +35,19 @@ fn is_generic(word: &str) -> bool {
     )
 }
 
+/// Whether a chain, a target or an interface can have this name.
+/// Source: `assert_valid_chain_name` in iptables' `xshared.c`.
+pub(super) fn is_name(word: &str) -> bool {
+    !word.is_empty()
+        && !word.starts_with(['-', '!'])
+        && word.chars().all(|it| !it.is_whitespace() && !it.is_control() && it != '"')
+}
+
+/// Whether an option can have this name, its first hyphen aside.
+fn is_option(name: &str) -> bool {
+    name.chars().all(|it| it.is_ascii_alphanumeric() || it == '-')
+}
+
 pub(super) type Conditions = (Vec<Match>, Option<Target>);
 
 /// The conditions of a rule, and its target.
@@ -70,7 +83,11 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                 return Err("it cannot be turned round");
             }
             "-m" | "--match" => {
-                value.ok_or(missing)?.clone_into(&mut module);
+                let name = value.ok_or(missing)?;
+                if !is_name(name) {
+                    return Err("a module is expected");
+                }
+                name.clone_into(&mut module);
                 after = &after[1..];
                 if !KNOWN_MODULES.contains(&module.as_str()) {
                     let (own, after_own) = own_words(after);
@@ -81,7 +98,7 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             }
             "-j" | "--jump" | "-g" | "--goto" => {
                 let name = value.ok_or(missing)?;
-                if not || name.starts_with(['-', '!']) {
+                if not || !is_name(name) {
                     return Err("a target is expected");
                 }
                 if target.is_some() {
@@ -101,9 +118,9 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             "-f" | "--fragment" | "-6" => {
                 matches.push(Match::Unknown(format!("{}{option}", if not { "! " } else { "" })));
             }
-            _ if option.starts_with('-') => {
+            _ if option.strip_prefix('-').is_some_and(is_option) => {
                 let known = value
-                    .filter(|value| option == "--comment" || !value.starts_with(['-', '!']))
+                    .filter(|value| option == "--comment" || is_name(value))
                     .and_then(|value| condition(not, option, value, &module));
                 if let Some(found) = known {
                     matches.extend(found);

@@ -1,6 +1,6 @@
 //! From what `iptables-save` prints, or `iptables-restore` reads, to rules.
 
-use super::options::conditions;
+use super::options::{conditions, is_name};
 use super::rules::{Chain, Policy, Rule, RuleSet, Table, Target};
 
 /// Why a text is no set of rules.
@@ -29,6 +29,10 @@ pub enum ParseError {
 
 /// The chains that tables have by themselves.
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
+
+/// The commands whose next word is a chain.
+const NAMES_A_CHAIN: [&str; 8] =
+    ["-A", "--append", "-I", "--insert", "-N", "--new-chain", "-P", "--policy"];
 
 /// Parses rules.
 ///
@@ -127,6 +131,12 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
             return Err("counters are expected: [PACKETS:BYTES]");
         }
         tokens = rest;
+    }
+    if let [command, name, ..] = tokens
+        && NAMES_A_CHAIN.contains(&command.as_str())
+        && !is_name(name)
+    {
+        return Err("a chain's name is expected");
     }
     match tokens {
         [command, name] if command == "-N" || command == "--new-chain" => {
