@@ -10,6 +10,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use meshcheck::source::{ImagePin, Mirror, Pin, Silent};
+use meshcheck::wait::{Look, Wait};
 use meshcheck_bundle::Bundle;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
@@ -19,7 +20,7 @@ use testcontainers::core::IntoContainerPort as _;
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 
-use crate::images::{Loaded, docker, engine, load};
+use crate::images::{Loaded, docker, load};
 use crate::publisher::{MANIFEST, Publisher, digest};
 
 /// An image as it goes to a registry.
@@ -87,13 +88,10 @@ fn member(archive: &Path, name: &str) -> Vec<u8> {
     bytes
 }
 
-/// The lab's bundle; says so where there is none.
-fn lab(test: &str) -> Option<Bundle> {
-    let Some(directory) = env::var_os("MESHCHECK_LAB_BUNDLE").map(PathBuf::from) else {
-        eprintln!("skipped: {test}: MESHCHECK_LAB_BUNDLE is not set (`cargo xtask test` sets it)");
-        return None;
-    };
-    Some(Bundle::open(&directory).unwrap())
+/// The lab's bundle.
+fn lab() -> Bundle {
+    let directory = PathBuf::from(env::var_os("MESHCHECK_LAB_BUNDLE").unwrap());
+    Bundle::open(&directory).unwrap()
 }
 
 /// A registry in a container, with the image that it ran from, where that was not there before.
@@ -119,21 +117,25 @@ async fn registry(archive: &Path, reference: &str) -> Registry {
 /// Waits until the registry answers.
 async fn answers(host: &str) {
     let url = format!("http://{host}/v2/");
-    let asked = async {
-        while reqwest::get(&url).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), asked).await.unwrap();
+    let wait = Wait::new("the registry to answer", Duration::from_secs(20));
+    wait.every(Duration::from_millis(50))
+        .until(
+            |_| (),
+            || async {
+                match reqwest::get(&url).await {
+                    Ok(_) => Look::Ready(()),
+                    Err(error) => Look::NotYet(error.to_string()),
+                }
+            },
+        )
+        .await
+        .unwrap();
 }
 
 #[tokio::test]
-async fn the_labs_files_and_a_real_registry_give_a_bundle() {
-    let test = "the_labs_files_and_a_real_registry_give_a_bundle";
-    let Some(lab) = lab(test) else { return };
-    if !engine(test) {
-        return;
-    }
+#[ignore = "needs docker and the lab's bundle (MESHCHECK_LAB_BUNDLE): `cargo xtask test` runs it"]
+async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
+    let lab = lab();
     let file = |part: &str| fs::read(lab.verified(part).unwrap()).unwrap();
     let read = |part: &str| String::from_utf8(file(part)).unwrap();
     let (kind, istioctl) = (file("kind"), file("istioctl"));

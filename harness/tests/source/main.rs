@@ -2,7 +2,6 @@
 //! a real line goes wrong here, on the loopback.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-#![expect(clippy::print_stderr, reason = "a test that is skipped says why")]
 
 mod downloads;
 mod full_disk;
