@@ -29,7 +29,7 @@ use jiff::Timestamp;
 use kube::Client;
 use meshcheck_suites::evidence::{
     Asked, ClientLog, Clock, DemoEvidence, Evidence, Expectations, IngressEvidence,
-    LoadBalancerProbe, MeshEvidence, Observation, Pod, SCHEMA, Traffic,
+    LoadBalancerProbe, MeshEvidence, Observation, Pod, Provider, SCHEMA, Traffic,
 };
 use tokio::time::Instant;
 
@@ -67,6 +67,8 @@ struct Scene<'a> {
     expectations: &'a Expectations,
     kiali_url: Option<&'a str>,
     active: bool,
+    /// Whether the cluster was made by us.
+    ours: bool,
     limit: Duration,
     /// Whether the nodes are containers of kind on this machine.
     nodes_are_containers: bool,
@@ -96,6 +98,7 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
         expectations: &options.expectations,
         kiali_url: options.kiali_url.as_deref(),
         active: connection.subject.active,
+        ours: connection.subject.provider == Provider::Kind,
         limit: options.limit,
         nodes_are_containers: false,
         timings: Mutex::default(),

@@ -66,11 +66,17 @@ impl OwnNamespace {
         }
     }
 
-    /// Removes it, and waits until it is gone: a cluster is left as it was found. Whether its objects
-    /// are gone before that is for the caller to look at.
-    async fn remove(mut self) -> Result<(), Missing> {
+    /// Removes it. Whether its objects are gone already is for the caller to look at.
+    ///
+    /// Kubernetes takes five seconds for any namespace (`namespaceDeletionGracePeriod` of its
+    /// controller), and needs nobody for it. They are waited for where the cluster is not ours: it is
+    /// left as it was found.
+    async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
         delete(&self.client, &self.name).await?;
         self.there = false;
+        if cluster_is_ours {
+            return Ok(());
+        }
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
         Wait::new(format_args!("namespace {} to be gone", self.name), REMOVAL_CEILING)
             .until(
@@ -156,7 +162,8 @@ pub async fn probe_load_balancer(client: &Client) -> Observation<LoadBalancerPro
 async fn probe(client: &Client) -> Result<LoadBalancerProbe, Missing> {
     let namespace = OwnNamespace::create(client, "address").await?;
     let outcome = ask_for_address(client, &namespace.name).await;
-    namespace.remove().await?;
+    // The cluster that is probed before the install is one of ours.
+    namespace.remove(true).await?;
     outcome
 }
 
@@ -269,7 +276,7 @@ async fn route_through(
         Err(missing) => missing.into(),
     };
     // What was seen is kept, also where the namespace does not go.
-    let removed = match namespace.remove().await {
+    let removed = match namespace.remove(scene.ours).await {
         Ok(()) => removed,
         Err(missing) => Observation::failed(missing.reason()),
     };

@@ -245,6 +245,22 @@ impl ByHand {
         });
     }
 
+    /// Every object, once none has come or gone for some looks: the controllers of a cluster that was
+    /// just made still make accounts and roles of their own.
+    pub(crate) fn objects_at_rest(&self) -> BTreeSet<String> {
+        const LOOKS: usize = 10;
+        let mut last = BTreeSet::new();
+        let mut same = 0;
+        self.eventually("objects to come to rest", |hand| {
+            let now = without_noise(&hand.objects());
+            same = if now == last { same + 1 } else { 0 };
+            let news = difference(&last, &now);
+            last = now;
+            if same >= LOOKS { Ok(()) } else { Err(format!("of late: {news:?}")) }
+        });
+        last
+    }
+
     /// Every object that the server knows: kind, namespace, name, and the version of its contents.
     pub(crate) fn objects(&self) -> BTreeSet<String> {
         let kinds = self.kubectl(&["api-resources", "--verbs=list", "-o", "name"]);
@@ -348,6 +364,12 @@ impl Drop for ByHand {
 /// What a cluster does by itself between two looks: leases, events and the like.
 pub(crate) fn without_noise(objects: &BTreeSet<String>) -> BTreeSet<String> {
     objects.iter().filter(|line| !line.starts_with("Lease ")).cloned().collect()
+}
+
+/// What is in one of two sets alone, with the white space of the columns folded.
+pub(crate) fn difference(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Vec<String> {
+    let folded = |line: &String| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    one.symmetric_difference(other).map(folded).collect()
 }
 
 fn must(command: &mut Command) -> String {

@@ -7,12 +7,12 @@
 
 mod cluster;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use cluster::{ByHand, Run, without_noise};
+use cluster::{ByHand, Run, difference, without_noise};
 use meshcheck_bundle::Bundle;
 use serde_json::Value;
 
@@ -59,6 +59,12 @@ fn reasons_are_given(report: &Value, stage: &str) {
     }
 }
 
+/// Nothing is on the cluster that was not, and nothing is missing.
+fn unchanged(hand: &ByHand, before: &BTreeSet<String>, what: &str) {
+    let changes = difference(before, &without_noise(&hand.objects()));
+    assert_eq!(changes, [""; 0], "{what} changed the cluster");
+}
+
 #[test]
 #[ignore = "needs docker, kubectl and a bundle (MESHCHECK_BUNDLE): `cargo xtask test` runs it"]
 fn a_cluster_made_by_hand_is_judged_at_every_stage() {
@@ -69,7 +75,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     let ask = |arguments: &[&str]| check(hand.kubeconfig(), &directory, arguments);
 
     // An empty cluster: nothing holds of the mesh, and nothing is green by accident.
-    let before = hand.objects();
+    let before = hand.objects_at_rest();
     let empty = ask(&[]);
     assert_eq!(empty.code, 1, "{empty:?}");
     let report = empty.report();
@@ -81,7 +87,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
         "green on an empty cluster: {green:?}"
     );
     assert!(!green.contains(&"mesh::unlabelled_namespace_left_alone".to_owned()));
-    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "check changed the cluster");
+    unchanged(&hand, &before, "check");
 
     // Istio, but no namespace `client`.
     hand.install_istio(&bundle);
@@ -98,7 +104,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     hand.install_demo();
     hand.install_kiali(&bundle);
     hand.wait_until_all_is_ready();
-    let before = hand.objects();
+    let before = hand.objects_at_rest();
     let whole = ask(&[]);
     let report = whole.report();
     reasons_are_given(&report, "whole tutorial");
@@ -107,7 +113,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     assert_eq!(with(&report, "unjudged"), [""; 0], "{report:#}");
     assert_eq!(with(&report, "skipped"), ["ingress::routes_into_mesh"], "{report:#}");
     assert_eq!(whole.code, 0, "{whole:?}");
-    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "check changed the cluster");
+    unchanged(&hand, &before, "check");
 
     // With --active all of it is judged, and what was created is gone again.
     let active = ask(&["--active"]);
@@ -115,7 +121,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     assert_eq!(active.code, 0, "{report:#}");
     assert_eq!(with(&report, "pass").len(), meshcheck_suites::CLAIMS.len());
     hand.wait_until_namespaces_are(&before);
-    assert_eq!(without_noise(&before), without_noise(&hand.objects()), "--active left something");
+    unchanged(&hand, &before, "--active");
 
     // A context that may not read logs, and not much else: unjudged, never green.
     let few = check(&hand.kubeconfig_with_few_rights(), &directory, &[]);
