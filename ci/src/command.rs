@@ -14,6 +14,17 @@ use crate::cleanup::{Running, gate};
 /// How many lines of a failed program's output an error message shows.
 const LAST_LINES: usize = 25;
 
+/// How a program ended that may well not succeed.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit code, or the signal that ended it.
+    pub(crate) status: ExitStatus,
+    /// Its standard output.
+    pub(crate) stdout: String,
+    /// Its standard error.
+    pub(crate) stderr: String,
+}
+
 /// A program with its arguments, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
@@ -71,6 +82,22 @@ impl Program {
         let stdout = String::from_utf8_lossy(&stdout).trim().to_owned();
         self.judge(status, &stderr, &stdout)?;
         Ok(stdout)
+    }
+
+    /// Runs it silently to its end, whatever that is.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn ended(mut self) -> Result<Ended> {
+        let child = self.spawn(Stdio::piped(), Stdio::piped())?;
+        let (status, stdout, stderr) = finish(child, |_| ())?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok(Ended { status, stdout: text(&stdout), stderr: text(&stderr) })
+    }
+
+    /// The program itself, as it was named.
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(self.command.get_program())
     }
 
     /// Runs it silently.

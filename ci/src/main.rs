@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod command;
+mod faults;
 mod golang;
 mod lab;
 mod out;
@@ -33,6 +34,8 @@ enum Task {
     Conformance,
     /// All tests: formatting, lints, unit and integration tests, every claim on a real cluster.
     Test(steps::TestOptions),
+    /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
+    Faults(faults::Options),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +63,6 @@ fn run(task: Task) -> Result<()> {
         }
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
+        Task::Faults(options) => faults::run(&options),
     }
 }

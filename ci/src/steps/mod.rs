@@ -5,6 +5,7 @@ mod software;
 mod test;
 
 pub(crate) use conformance::run as conformance;
+pub(crate) use software::{Software, meshcheck};
 pub(crate) use test::{Options as TestOptions, run as test};
 
 use std::path::{Path, PathBuf};
@@ -12,13 +13,13 @@ use std::path::{Path, PathBuf};
 use crate::command::Program;
 
 /// The top of the repository.
-fn repository() -> &'static Path {
+pub(crate) fn repository() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
 /// Where the steps leave what they found.
-fn results() -> PathBuf {
+pub(crate) fn results() -> PathBuf {
     repository().join("target").join("xtask")
 }
 

@@ -1,0 +1,76 @@
+//! One variation that is no fault: brought about, judged, undone.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result};
+
+use super::case::{Benign, Look};
+use super::cluster::Cluster;
+use super::proxy::Slow;
+use super::results::Stayed;
+use crate::out::{elapsed, say};
+
+/// How long the mesh may take to be as it was.
+const RECOVERY: Duration = Duration::from_mins(2);
+
+/// How long each call is held up where the API server is slow.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// Runs a variation from green to green.
+///
+/// # Errors
+/// When it cannot be brought about or undone. A red claim is an outcome, not an error.
+pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
+    let name = variation.name;
+    say(format_args!("── {name} (benign)"));
+    let start = Instant::now();
+    cluster.take(variation.varies).with_context(|| format!("{name}: varying"))?;
+    let verdicts = match variation.look {
+        Look::Plain => cluster.check(&[])?,
+        Look::Renamed => {
+            let other = tempfile::NamedTempFile::new()?;
+            fs::copy(cluster.kubeconfig(), other.path())?;
+            let path = other.path().display();
+            let rename = format!(
+                "kubectl --kubeconfig {path} config rename-context \
+                 \"$(kubectl --kubeconfig {path} config current-context)\" training-vm-7"
+            );
+            cluster.typed(&rename).run()?;
+            elsewhere(cluster, &path.to_string(), &["--context", "training-vm-7"])?
+        }
+        Look::Slow => {
+            let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+            let server = cluster.typed(server).read()?;
+            let slow = Slow::before(server.trim_start_matches("https://"), DELAY)?;
+            let text = fs::read_to_string(cluster.kubeconfig())?;
+            let other = tempfile::NamedTempFile::new()?;
+            fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;
+            elsewhere(cluster, &other.path().display().to_string(), &["--timeout", "10"])?
+        }
+    };
+    let own = |set: std::collections::BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();
+    let mut stayed = Stayed {
+        name: name.to_owned(),
+        red: own(verdicts.red()),
+        unjudged: own(verdicts.unjudged()),
+        seconds: 0.0,
+        text: verdicts.text.clone(),
+    };
+    cluster.take(variation.undo).with_context(|| format!("{name}: undoing"))?;
+    cluster.until_green(&format!("{name}: all green after it is undone"), RECOVERY)?;
+    stayed.seconds = start.elapsed().as_secs_f64();
+    say(format_args!("   {verdicts}, in {}", elapsed(start.elapsed())));
+    Ok(stayed)
+}
+
+/// A check of the same cluster as one that is not known to be ours.
+fn elsewhere(
+    cluster: &Cluster,
+    kubeconfig: &str,
+    more: &[&str],
+) -> Result<super::verdicts::Verdicts> {
+    let bundle = cluster.bundle().display().to_string();
+    let arguments = ["--kubeconfig", kubeconfig, "--active", "--bundle", &bundle];
+    cluster.check(&[&arguments[..], more].concat())
+}

@@ -1,0 +1,191 @@
+//! What is wrong with the echo backend and its client.
+
+use super::super::case::Mend::ByHints;
+use super::super::case::Step::{Sh, Turn};
+use super::super::case::{Fault, Step};
+
+/// The backend as the tutorial has it.
+const BACKEND: Step = Sh("kubectl apply --server-side --force-conflicts -f backend.yaml \
+    && kubectl -n client rollout status deployment/echo-deployment --timeout=120s");
+
+/// The client as the tutorial has it.
+const CLIENT: Step = Sh("kubectl apply --server-side --force-conflicts -f client.yaml \
+    && kubectl -n client rollout status deployment/client-deployment --timeout=120s");
+
+pub(super) const CASES: &[Fault] = &[
+    Fault {
+        name: "backend-scaled-to-zero",
+        breaks: &[
+            Sh("kubectl -n client scale deployment/echo-deployment --replicas=0"),
+            Sh("kubectl -n client wait --for=delete pod -l app=echo --timeout=120s"),
+            Turn,
+        ],
+        red: &[
+            "demo::backend_service",
+            "demo::backend_deployment",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["deployment client/echo-deployment", "scaled to zero"],
+        mend: ByHints,
+        undo: &[BACKEND, Turn],
+        ci: true,
+    },
+    Fault {
+        name: "backend-says-more",
+        // The old text is part of the new one: a search for it would still be green.
+        breaks: &[
+            Sh("kubectl -n client patch deployment echo-deployment --type=json -p \
+                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/args/0\",\
+                \"value\":\"-text=Hello from backend service v2\"}]'"),
+            Sh("kubectl -n client rollout status deployment/echo-deployment --timeout=120s"),
+            Sh(
+                "kubectl -n client wait --for=jsonpath='{.status.replicas}'=1 deployment/echo-deployment",
+            ),
+            Turn,
+        ],
+        red: &[
+            "demo::backend_deployment",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["Hello from backend service v2"],
+        mend: ByHints,
+        undo: &[BACKEND, Turn],
+        ci: false,
+    },
+    Fault {
+        name: "service-port-renamed",
+        breaks: &[Sh("kubectl -n client patch svc echo-service --type=json -p \
+            '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/name\",\"value\":\"web\"}]'")],
+        red: &["demo::backend_service"],
+        unjudged: &[],
+        says: &["service client/echo-service", "web"],
+        mend: ByHints,
+        undo: &[Sh("kubectl -n client patch svc echo-service --type=json -p \
+            '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/name\",\"value\":\"http\"}]'")],
+        ci: false,
+    },
+    Fault {
+        name: "target-port-wrong",
+        breaks: &[
+            Sh("kubectl -n client patch svc echo-service --type=json -p \
+                '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":8080}]'"),
+            Turn,
+        ],
+        red: &[
+            "demo::backend_service",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["8080"],
+        mend: ByHints,
+        undo: &[
+            Sh("kubectl -n client patch svc echo-service --type=json -p \
+                '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":5678}]'"),
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "service-selects-nothing",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch svc echo-service -p '{\"spec\":{\"selector\":{\"app\":\"backend\"}}}'",
+            ),
+            Turn,
+        ],
+        red: &[
+            "demo::backend_service",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["app=backend"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch svc echo-service -p '{\"spec\":{\"selector\":{\"app\":\"echo\"}}}'",
+            ),
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "service-deleted",
+        breaks: &[Sh("kubectl -n client delete svc echo-service"), Turn],
+        red: &[
+            "demo::backend_service",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["echo-service"],
+        mend: ByHints,
+        undo: &[BACKEND, Turn],
+        ci: false,
+    },
+    Fault {
+        name: "backend-in-a-crash-loop",
+        breaks: &[
+            Sh("kubectl -n client patch deployment echo-deployment --type=json -p \
+                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"-no-such-option\"}]'"),
+            Sh("for i in $(seq 100); do kubectl -n client get pods -l app=echo \
+                | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n client get pods -l app=echo --watch >/dev/null; done; exit 1"),
+        ],
+        red: &["demo::backend_deployment", "mesh::pods_ready"],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "CrashLoopBackOff"],
+        mend: ByHints,
+        undo: &[BACKEND, Turn],
+        ci: false,
+    },
+    Fault {
+        name: "client-image-without-curl",
+        breaks: &[
+            Sh("kubectl -n client set image deployment/client-deployment \
+                client=$(kubectl -n kube-system get daemonset kube-proxy -o jsonpath='{.spec.template.spec.containers[0].image}')"),
+            Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
+            Turn,
+        ],
+        red: &[
+            "demo::client_deployment",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+        ],
+        unjudged: &[],
+        says: &["kube-proxy"],
+        mend: ByHints,
+        undo: &[CLIENT, Turn],
+        ci: true,
+    },
+    Fault {
+        name: "client-asks-somebody-else",
+        breaks: &[
+            Sh("kubectl -n client patch deployment client-deployment --type=json -p \
+                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/command/2\",\
+                \"value\":\"while true; do sleep 10; curl echo-svc.client.svc.cluster.local; done\"}]'"),
+            Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
+            Turn,
+        ],
+        red: &["demo::client_deployment", "demo::client_logs_show_reply"],
+        unjudged: &[],
+        says: &["echo-svc"],
+        mend: ByHints,
+        undo: &[CLIENT, Turn],
+        ci: false,
+    },
+];

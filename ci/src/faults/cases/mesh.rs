@@ -1,0 +1,342 @@
+//! What is wrong with the sidecars and the traffic between them.
+
+use super::super::case::Mend::{ByHand, ByHints};
+use super::super::case::Step::{Sh, Turn};
+use super::super::case::{Fault, Step};
+
+/// No old pod is left of either.
+const SETTLED: Step = Sh("for d in echo client; do \
+    kubectl -n client rollout status deployment/$d-deployment --timeout=120s && \
+    kubectl -n client wait deployment/$d-deployment --for=jsonpath='{.status.replicas}'=1 --timeout=120s && \
+    for i in $(seq 60); do [ $(kubectl -n client get pods -l app=$d -o name | wc -l) = 1 ] && break; \
+    timeout 1 kubectl -n client get pods -l app=$d --watch >/dev/null; done; done");
+
+pub(super) const CASES: &[Fault] = &[
+    Fault {
+        name: "pods-from-before-the-label",
+        breaks: &[
+            Sh("kubectl label namespace client istio-injection- && \
+                kubectl -n client rollout restart deployment"),
+            SETTLED,
+            Sh("kubectl label namespace client istio-injection=enabled"),
+            Turn,
+        ],
+        red: &[
+            "mesh::two_containers_per_pod",
+            "mesh::pods_ready",
+            "mesh::init_arguments",
+            "mesh::inbound_redirected",
+            "mesh::outbound_redirected",
+            "mesh::live_rules",
+            "mesh::traffic_through_proxies",
+            "mesh::proxies_in_sync",
+        ],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "has no sidecar"],
+        mend: ByHints,
+        undo: &[
+            Sh("kubectl -n client get pods -o jsonpath='{.items[*].spec.containers[*].name}' \
+            | grep -q istio-proxy || kubectl -n client rollout restart deployment"),
+            SETTLED,
+            Turn,
+        ],
+        ci: true,
+    },
+    Fault {
+        name: "one-of-two-backends-without-sidecar",
+        breaks: &[
+            Sh("kubectl -n client run echo-by-hand --image=docker.io/hashicorp/http-echo:latest \
+                --image-pull-policy=IfNotPresent --labels=app=echo,sidecar.istio.io/inject=false \
+                --port=5678 -- '-text=Hello from backend service'"),
+            Sh("kubectl -n client wait pod/echo-by-hand --for=condition=Ready --timeout=60s"),
+        ],
+        red: &["mesh::two_containers_per_pod", "mesh::pods_ready"],
+        unjudged: &[],
+        says: &["pod client/echo-by-hand", "inject=false"],
+        mend: ByHints,
+        undo: &[Sh("kubectl -n client delete pod echo-by-hand --ignore-not-found")],
+        ci: false,
+    },
+    Fault {
+        name: "third-container",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"spec\":\
+                {\"containers\":[{\"name\":\"debug\",\"image\":\"docker.io/curlimages/curl:latest\",\
+                \"imagePullPolicy\":\"IfNotPresent\",\"command\":[\"sleep\",\"infinity\"]}]}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &["mesh::two_containers_per_pod", "mesh::pods_ready"],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "debug"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"spec\":\
+                {\"containers\":[{\"name\":\"debug\",\"$patch\":\"delete\"}]}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "sidecar-in-a-crash-loop",
+        breaks: &[
+            Sh("kubectl -n client patch deployment client-deployment -p '{\"spec\":{\
+                \"strategy\":{\"type\":\"Recreate\",\"rollingUpdate\":null},\"template\":{\"metadata\":\
+                {\"annotations\":{\"proxy.istio.io/config\":\"binaryPath: /bin/false\"}}}}}'"),
+            Sh("for i in $(seq 100); do kubectl -n client get pods -l app=client \
+                | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n client get pods -l app=client --watch >/dev/null; done; exit 1"),
+            Turn,
+        ],
+        red: &[
+            "demo::client_deployment",
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::pods_ready",
+            "mesh::traffic_through_proxies",
+            "mesh::proxies_in_sync",
+            "install::istio_version",
+        ],
+        unjudged: &[],
+        says: &["pod client/client-deployment-", "istio-proxy"],
+        mend: ByHand("what is in a sidecar's annotations may be wanted there"),
+        undo: &[
+            Sh("kubectl -n client patch deployment client-deployment -p '{\"spec\":{\
+                \"strategy\":{\"type\":\"RollingUpdate\"},\"template\":{\"metadata\":\
+                {\"annotations\":{\"proxy.istio.io/config\":null}}}}}'"),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "outbound-port-excluded",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundPorts\":\"80\"}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &[
+            "mesh::init_arguments",
+            "mesh::outbound_redirected",
+            "mesh::traffic_through_proxies",
+        ],
+        unjudged: &[],
+        says: &["pod client/client-deployment-", "80"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundPorts\":null}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: true,
+    },
+    Fault {
+        name: "outbound-range-excluded",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundIPRanges\":\"10.0.0.0/8\"}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &[
+            "mesh::init_arguments",
+            "mesh::outbound_redirected",
+            "mesh::traffic_through_proxies",
+        ],
+        unjudged: &[],
+        says: &["10.0.0.0/8"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundIPRanges\":null}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "inbound-port-excluded",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeInboundPorts\":\"5678\"}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &["mesh::init_arguments", "mesh::inbound_redirected", "mesh::traffic_through_proxies"],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "5678"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"traffic.sidecar.istio.io/excludeInboundPorts\":null}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "interception-mode-changed",
+        breaks: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"sidecar.istio.io/interceptionMode\":\"TPROXY\"}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &["mesh::init_arguments", "mesh::inbound_redirected"],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "TPROXY"],
+        mend: ByHints,
+        undo: &[
+            Sh(
+                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"annotations\":{\"sidecar.istio.io/interceptionMode\":null}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "live-rules-flushed",
+        // The log of istio-init still shows them.
+        breaks: &[
+            Sh(
+                "docker exec $NODE sh -c 'nsenter -t $(pgrep -f \"^/?http-echo|/http-echo\" | head -n 1) -n iptables -t nat -F'",
+            ),
+            Turn,
+        ],
+        red: &["mesh::live_rules", "mesh::traffic_through_proxies"],
+        unjudged: &[],
+        says: &["pod client/echo-deployment-", "other rules are in force"],
+        mend: ByHints,
+        undo: &[SETTLED, Turn],
+        ci: true,
+    },
+    Fault {
+        name: "strict-policy-and-a-client-without-sidecar",
+        breaks: &[
+            Sh(
+                "printf '%s\\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' \
+                'metadata: {name: default, namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -",
+            ),
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"labels\":{\"sidecar.istio.io/inject\":\"false\"}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        red: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::two_containers_per_pod",
+            "mesh::pods_ready",
+            "mesh::traffic_through_proxies",
+        ],
+        unjudged: &[],
+        says: &["pod client/client-deployment-", "inject=false"],
+        mend: ByHints,
+        undo: &[
+            Sh("kubectl -n client delete peerauthentication default --ignore-not-found"),
+            Sh(
+                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
+                {\"labels\":{\"sidecar.istio.io/inject\":null}}}}}'",
+            ),
+            SETTLED,
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "everything-denied",
+        breaks: &[
+            Sh(
+                "printf '%s\\n' 'apiVersion: security.istio.io/v1beta1' 'kind: AuthorizationPolicy' \
+                'metadata: {name: nothing, namespace: client}' 'spec: {}' | kubectl apply -f -",
+            ),
+            Sh(
+                "for i in $(seq 60); do kubectl -n client exec deploy/client-deployment -c client -- \
+                curl -s echo-service | grep -q RBAC && exit 0; done; exit 1",
+            ),
+            Turn,
+        ],
+        red: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "ingress::routes_into_mesh",
+        ],
+        unjudged: &[],
+        says: &["RBAC: access denied"],
+        mend: ByHand("whether a policy is meant, only its author knows"),
+        undo: &[
+            Sh("kubectl -n client delete authorizationpolicy nothing --ignore-not-found"),
+            Turn,
+        ],
+        ci: false,
+    },
+    Fault {
+        name: "fault-injected-by-a-virtual-service",
+        breaks: &[
+            Sh("printf '%s\\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' \
+                'metadata: {name: abort, namespace: client}' 'spec: {hosts: [echo-service], http: [{fault: \
+                {abort: {httpStatus: 503, percentage: {value: 100}}}, route: [{destination: {host: echo-service}}]}]}' \
+                | kubectl apply -f -"),
+            Sh(
+                "for i in $(seq 60); do kubectl -n client exec deploy/client-deployment -c client -- \
+                curl -s echo-service | grep -q abort && exit 0; done; exit 1",
+            ),
+            Turn,
+        ],
+        red: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+        ],
+        unjudged: &[],
+        says: &["503"],
+        mend: ByHand("whether a virtual service is meant, only its author knows"),
+        undo: &[Sh("kubectl -n client delete virtualservice abort --ignore-not-found"), Turn],
+        ci: false,
+    },
+    Fault {
+        name: "configuration-that-a-proxy-refuses",
+        breaks: &[
+            Sh("printf '%s\\n' 'apiVersion: networking.istio.io/v1alpha3' 'kind: EnvoyFilter' \
+                'metadata: {name: broken, namespace: client}' 'spec: {workloadSelector: {labels: {app: client}}, \
+                configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: \
+                INSERT_BEFORE, value: {name: broken, typed_config: {\"@type\": \
+                type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit}}}}]}' \
+                | kubectl apply -f -"),
+            Sh(
+                "for i in $(seq 60); do istioctl proxy-status | grep client-deployment | grep -q STALE && exit 0; done; exit 1",
+            ),
+        ],
+        red: &["mesh::proxies_in_sync"],
+        unjudged: &[],
+        says: &["client-deployment-", "listeners"],
+        mend: ByHand("what a filter is for, only its author knows"),
+        undo: &[Sh("kubectl -n client delete envoyfilter broken --ignore-not-found")],
+        ci: false,
+    },
+];

@@ -1,0 +1,220 @@
+//! The cluster that is broken and mended: one of ours, in a state directory of its own.
+
+use std::env;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use meshcheck_bundle::Bundle;
+
+use super::case::Step;
+use super::verdicts::Verdicts;
+use crate::cleanup::Cleanup;
+use crate::command::{Ended, Program};
+use crate::out::say;
+use crate::steps::{Software, repository};
+use crate::wait::until;
+
+/// How long one step may take, in seconds.
+const STEP: &str = "180";
+
+/// How long the client may take for one more turn: it asks every 10 seconds, and curl gives up late.
+const TURN: Duration = Duration::from_secs(45);
+
+/// A cluster with the mesh and the demo on it, that is removed again.
+pub(crate) struct Cluster {
+    meshcheck: PathBuf,
+    name: String,
+    kubeconfig: PathBuf,
+    bundle: PathBuf,
+    /// The programs that hints name, under their own names, and the tutorial's files.
+    tools: PathBuf,
+    state: PathBuf,
+    _end: Cleanup,
+}
+
+impl Cluster {
+    /// Provisions it.
+    ///
+    /// # Errors
+    /// When `meshcheck up` fails, or the bundle lacks a program.
+    pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
+        let place = tempfile::tempdir()?.keep();
+        let state = place.join("state");
+        let down = {
+            let (meshcheck, state) = (meshcheck.path().to_owned(), state.clone());
+            Cleanup::new(move || {
+                let removal = Program::new(&meshcheck).arg("down").env("MESHCHECK_STATE", &state);
+                match removal.run() {
+                    Ok(()) => drop(fs::remove_dir_all(&place)),
+                    Err(error) => say(format_args!(
+                        "the cluster of `{}` could not be removed: {error:#}",
+                        state.display()
+                    )),
+                }
+            })
+        };
+        let bundle = bundle(meshcheck, software)?;
+        Program::new(meshcheck.path())
+            .args(["up", "--bundle"])
+            .arg(&bundle)
+            .env("MESHCHECK_STATE", &state)
+            .show()
+            .context("provisioning the cluster that is to be broken")?;
+        Self::at(meshcheck, bundle, &state, down)
+    }
+
+    /// One that is there already, and stays.
+    ///
+    /// # Errors
+    /// When there is none, or the bundle lacks a program.
+    pub(crate) fn there(meshcheck: &Program, software: &Software, state: &Path) -> Result<Self> {
+        let tools = state.join("tools");
+        let clean = Cleanup::new(move || drop(fs::remove_dir_all(&tools)));
+        Self::at(meshcheck, bundle(meshcheck, software)?, state, clean)
+    }
+
+    fn at(meshcheck: &Program, bundle: PathBuf, state: &Path, end: Cleanup) -> Result<Self> {
+        let none = || format!("no cluster of `meshcheck up` is in `{}`", state.display());
+        let mut clusters = fs::read_dir(state.join("clusters")).with_context(none)?;
+        let place = clusters.next().with_context(none)??;
+        let tools = state.join("tools");
+        put_tools(&tools, &Bundle::open(&bundle)?)?;
+        Ok(Self {
+            meshcheck: meshcheck.path().to_owned(),
+            name: place.file_name().to_string_lossy().into_owned(),
+            kubeconfig: place.path().join("kubeconfig"),
+            bundle,
+            tools,
+            state: state.to_owned(),
+            _end: end,
+        })
+    }
+
+    /// Its kubeconfig.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The bundle that it was made from.
+    pub(crate) fn bundle(&self) -> &Path {
+        &self.bundle
+    }
+
+    /// A line of shell, as somebody at a terminal of this cluster would type it.
+    pub(crate) fn typed(&self, line: &str) -> Program {
+        let path = env::var("PATH").unwrap_or_default();
+        Program::new("timeout")
+            .args([STEP, "sh", "-c", line])
+            .dir(&self.tools)
+            .env("PATH", format!("{}:{path}", self.tools.display()))
+            .env("KUBECONFIG", &self.kubeconfig)
+            .env("NODE", format!("{}-control-plane", self.name))
+            // No editor opens: a hint must be a command that does what it says.
+            .env("KUBE_EDITOR", "false")
+            .env("EDITOR", "false")
+    }
+
+    /// Takes steps one after the other.
+    ///
+    /// # Errors
+    /// The first that fails.
+    pub(crate) fn take(&self, steps: &[Step]) -> Result<()> {
+        steps.iter().try_for_each(|step| match step {
+            Step::Sh(line) => self.typed(line).run(),
+            Step::Turn => self.turn(),
+        })
+    }
+
+    /// Waits until every client has asked once more, and its log shows what came of it.
+    fn turn(&self) -> Result<()> {
+        let since = self.typed("date -u +%Y-%m-%dT%H:%M:%SZ").read()?;
+        // The first second may hold a turn that began before.
+        let lines = format!(
+            "for pod in $(kubectl -n client get pods -l app=client -o name); do \
+             kubectl -n client logs $pod -c client --since-time={since} --timestamps \
+             | grep -v '^{}' | grep -E 'Hello|curl|upstream|RBAC|not found' | head -n 1; done",
+            since.trim_end_matches('Z')
+        );
+        until("the client to ask once more", Duration::from_millis(500), TURN, || {
+            let seen = self.typed(&lines).read().map_err(|error| format!("{error:#}"))?;
+            if seen.is_empty() { Err("no outcome in its log yet".to_owned()) } else { Ok(()) }
+        })
+    }
+
+    /// `meshcheck check`, with everything that it prints.
+    ///
+    /// # Errors
+    /// When it ends without verdicts.
+    pub(crate) fn check(&self, arguments: &[&str]) -> Result<Verdicts> {
+        let report = self.state.join("report.json");
+        let check = Program::new(&self.meshcheck)
+            .args(["check", "--report"])
+            .arg(format!("json={}", report.display()))
+            .args(arguments)
+            .env("MESHCHECK_STATE", &self.state)
+            .dir(repository());
+        let Ended { status, stdout, stderr } = check.ended()?;
+        let code = status.code();
+        if !matches!(code, Some(0 | 1 | 3)) || !report.exists() {
+            bail!("`meshcheck check` ended with {status}:\n{stdout}\n{stderr}");
+        }
+        let json = fs::read_to_string(&report)?;
+        fs::remove_file(&report)?;
+        let verdicts = Verdicts::read(&json, stdout)?;
+        ensure!(
+            code == Some(verdicts.exit_code()),
+            "the exit code {code:?} does not fit the verdicts: {verdicts}"
+        );
+        Ok(verdicts)
+    }
+
+    /// Checks again until every claim holds.
+    ///
+    /// # Errors
+    /// When they still do not all hold at the ceiling; the message has those that do not.
+    pub(crate) fn until_green(&self, what: &str, ceiling: Duration) -> Result<()> {
+        until(what, Duration::from_millis(500), ceiling, || {
+            let verdicts = self.check(&[]).map_err(|error| format!("{error:#}"))?;
+            if verdicts.is_green() { Ok(()) } else { Err(verdicts.to_string()) }
+        })
+    }
+}
+
+/// The software's directory; a release that is not in the cache yet is downloaded.
+fn bundle(meshcheck: &Program, software: &Software) -> Result<PathBuf> {
+    match software.directory() {
+        Some(directory) => Ok(directory.to_owned()),
+        None => Ok(Program::new(meshcheck.path()).args(["bundle", "--quiet"]).read()?.into()),
+    }
+}
+
+/// Fills a directory with what a participant has at hand: `kubectl`, `istioctl`, the tutorial's files.
+fn put_tools(tools: &Path, bundle: &Bundle) -> Result<()> {
+    fs::create_dir_all(tools)?;
+    for name in ["kubectl", "istioctl"] {
+        let program = bundle.verified(name).or_else(|error| {
+            let found = Program::new("which").arg(name).read();
+            found.map(PathBuf::from).map_err(|_| error)
+        })?;
+        let link = tools.join(name);
+        if !link.exists() {
+            symlink(program, link)?;
+        }
+    }
+    let demo = repository().join("fixtures").join("demo");
+    for file in ["backend.yaml", "client.yaml"] {
+        // The images of the bundle are on the node; another tag than theirs is not.
+        let mut text = fs::read_to_string(demo.join(file))?;
+        for image in &bundle.manifest().images {
+            let bare = image.reference.trim_start_matches("docker.io/");
+            if let Some((name, _)) = bare.rsplit_once(':') {
+                text = text.replace(&format!("image: {name}\n"), &format!("image: {bare}\n"));
+            }
+        }
+        fs::write(tools.join(file), text)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,236 @@
+//! What the campaign found: printed, and kept in `target/xtask/faults.json`.
+
+use std::fmt;
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result};
+use serde::Serialize;
+use serde_json::json;
+
+use super::case::{Benign, Fault, Mend};
+use crate::out::{result, say};
+
+/// How one fault ended.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Outcome {
+    /// The case.
+    pub(crate) name: String,
+    /// The claims that had to be red.
+    pub(crate) expected: Vec<String>,
+    /// The claims that were.
+    pub(crate) red: Vec<String>,
+    /// Those that had to be, and were not.
+    pub(crate) missed: Vec<String>,
+    /// Those that were, and had no reason.
+    pub(crate) false_red: Vec<String>,
+    /// Those that could not be judged.
+    pub(crate) unjudged: Vec<String>,
+    /// Whether these are those that cannot be.
+    pub(crate) unjudged_as_expected: bool,
+    /// What the report had to say, and did not.
+    pub(crate) silent: Vec<String>,
+    /// Whether following the hints mended it; nothing where no command can.
+    pub(crate) mended: Option<bool>,
+    /// What was typed for that.
+    pub(crate) commands: Vec<String>,
+    /// From green to green.
+    pub(crate) seconds: f64,
+    /// Why it could not be brought about or undone, where that is so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failed: Option<String>,
+    /// The report as people read it.
+    #[serde(skip)]
+    pub(crate) text: String,
+}
+
+impl Outcome {
+    fn is_clean(&self) -> bool {
+        self.failed.is_none()
+            && self.missed.is_empty()
+            && self.false_red.is_empty()
+            && self.unjudged_as_expected
+            && self.silent.is_empty()
+            && self.mended != Some(false)
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_clean() {
+            let mended = if self.mended.is_some() { ", mended by its hints" } else { "" };
+            return write!(f, "ok: {} red{mended}", self.red.len());
+        }
+        f.write_str("WRONG:")?;
+        if let Some(failed) = &self.failed {
+            return write!(f, " {failed}");
+        }
+        for (what, which) in [
+            (" missed", &self.missed),
+            (" red without a reason", &self.false_red),
+            (" not told", &self.silent),
+        ] {
+            if !which.is_empty() {
+                write!(f, "{what}: {};", which.join(", "))?;
+            }
+        }
+        if !self.unjudged_as_expected {
+            write!(f, " unjudged: {};", self.unjudged.join(", "))?;
+        }
+        if self.mended == Some(false) {
+            write!(f, " not mended by: {};", self.commands.join(" | "))?;
+        }
+        Ok(())
+    }
+}
+
+/// How one benign variation ended.
+#[derive(Debug, Serialize)]
+pub(crate) struct Stayed {
+    /// The case.
+    pub(crate) name: String,
+    /// The claims that did not hold.
+    pub(crate) red: Vec<String>,
+    /// The claims that could not be judged.
+    pub(crate) unjudged: Vec<String>,
+    /// From green to green.
+    pub(crate) seconds: f64,
+    /// The report as people read it.
+    #[serde(skip)]
+    pub(crate) text: String,
+}
+
+/// The sums.
+#[derive(Debug, Default)]
+pub(crate) struct Sums {
+    faults: usize,
+    detected: usize,
+    false_red: usize,
+    missed: usize,
+    benign: usize,
+    unclean: usize,
+}
+
+impl Sums {
+    /// Whether every case ended as it must.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.unclean == 0 && self.detected == self.faults && self.false_red + self.missed == 0
+    }
+}
+
+impl fmt::Display for Sums {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { faults, detected, false_red, missed, benign, unclean } = self;
+        write!(
+            f,
+            "{faults} faults: {detected} detected, {missed} claims missed; {benign} benign \
+             variations; {false_red} claims red without a reason; {unclean} cases not as they must be"
+        )
+    }
+}
+
+/// Everything that was found so far.
+#[derive(Debug)]
+pub(crate) struct Results {
+    texts: PathBuf,
+    cases: Vec<Outcome>,
+    variations: Vec<Stayed>,
+}
+
+impl Results {
+    /// Nothing yet. The reports go to this directory, and those of an earlier run go away.
+    ///
+    /// # Errors
+    /// When the directory cannot be made anew.
+    pub(crate) fn new(texts: PathBuf) -> Result<Self> {
+        let json = texts.with_extension("json");
+        for old in [fs::remove_dir_all(&texts), fs::remove_file(&json)] {
+            if let Err(error) = old
+                && error.kind() != std::io::ErrorKind::NotFound
+            {
+                return Err(error).with_context(|| format!("removing `{}`", texts.display()));
+            }
+        }
+        fs::create_dir_all(&texts).with_context(|| format!("making `{}`", texts.display()))?;
+        Ok(Self { texts, cases: Vec::new(), variations: Vec::new() })
+    }
+
+    /// Adds a fault. What was found is written at once: a campaign that ends early loses nothing.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn fault(&mut self, outcome: Outcome) -> Result<()> {
+        fs::write(self.texts.join(format!("{}.txt", outcome.name)), &outcome.text)?;
+        self.cases.push(outcome);
+        self.write().map(drop)
+    }
+
+    /// Adds a benign variation.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn variation(&mut self, stayed: Stayed) -> Result<()> {
+        fs::write(self.texts.join(format!("{}.txt", stayed.name)), &stayed.text)?;
+        self.variations.push(stayed);
+        self.write().map(drop)
+    }
+
+    /// The sums.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub(crate) fn finish(&self) -> Result<Sums> {
+        for case in self.cases.iter().filter(|case| !case.is_clean()) {
+            say(format_args!("{}: {case}", case.name));
+        }
+        for stayed in self.variations.iter().filter(|it| !it.red.is_empty()) {
+            say(format_args!("{}: red: {}", stayed.name, stayed.red.join(", ")));
+        }
+        self.write()
+    }
+
+    fn write(&self) -> Result<Sums> {
+        let unclean = self.cases.iter().filter(|case| !case.is_clean()).count()
+            + self
+                .variations
+                .iter()
+                .filter(|it| !(it.red.is_empty() && it.unjudged.is_empty()))
+                .count();
+        let sums = Sums {
+            faults: self.cases.len(),
+            detected: self.cases.iter().filter(|case| case.missed.is_empty()).count(),
+            false_red: self.cases.iter().map(|case| case.false_red.len()).sum::<usize>()
+                + self.variations.iter().map(|it| it.red.len()).sum::<usize>(),
+            missed: self.cases.iter().map(|case| case.missed.len()).sum(),
+            benign: self.variations.len(),
+            unclean,
+        };
+        let json = json!({
+            "faults": sums.faults, "detected": sums.detected, "false_red": sums.false_red,
+            "missed": sums.missed, "cases": self.cases,
+            "benign": self.variations.len(), "variations": self.variations,
+        });
+        let file = self.texts.with_extension("json");
+        fs::write(&file, serde_json::to_string_pretty(&json)? + "\n")
+            .with_context(|| format!("writing `{}`", file.display()))?;
+        Ok(sums)
+    }
+}
+
+/// Prints the tables of cases.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub(crate) fn list(faults: &[&Fault], variations: &[&Benign]) -> Result<()> {
+    for fault in faults {
+        let mend = match fault.mend {
+            Mend::ByHints => String::new(),
+            Mend::ByHand(why) => format!(" (no hint mends it: {why})"),
+        };
+        result(format_args!("{}: {}{mend}", fault.name, fault.red.join(", ")))?;
+    }
+    for variation in variations {
+        result(format_args!("{}: all green", variation.name))?;
+    }
+    Ok(())
+}
