@@ -1,10 +1,10 @@
-//! The report for people: sections, one line a claim, failures with what to do.
+//! The report for people: what to mend first, then sections, one line a claim, failures with what to do.
 
 use std::env;
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, stdout};
 
-use meshcheck_suites::report::{ClaimReport, PhaseTime};
+use meshcheck_suites::report::{Cause, ClaimReport, PhaseTime};
 use meshcheck_suites::{Report, Section, Verdict};
 
 use super::options::{ColorChoice, OutputOptions};
@@ -67,6 +67,11 @@ impl Style {
         )
     }
 
+    /// What stands below a claim's mark.
+    fn indent(&self) -> &'static str {
+        if self.ascii { "       " } else { "    " }
+    }
+
     fn more(&self) -> &'static str {
         if self.ascii { "..." } else { "…" }
     }
@@ -90,6 +95,7 @@ impl Style {
 /// The report as text.
 pub fn human(report: &Report, style: Style) -> String {
     let mut text = String::new();
+    causes(&mut text, &report.causes, style);
     for section in Section::ALL {
         let claims: Vec<_> = report
             .claims
@@ -114,6 +120,30 @@ pub fn human(report: &Report, style: Style) -> String {
     text
 }
 
+/// What is at the root of what does not hold, and what follows from it.
+fn causes(text: &mut String, causes: &[Cause], style: Style) {
+    if causes.is_empty() {
+        return;
+    }
+    line(text, &style.paint("1", "what to mend first"));
+    let indent = style.indent();
+    let inner = format!("{indent}  ");
+    for cause in causes {
+        let words = format!("{}: {}", style.clean(&cause.claim), style.detail(&cause.summary));
+        let first = format!("  {} ", style.mark(cause.verdict));
+        wrapped(text, &words, &first, indent, style);
+        let object = cause.object.as_deref();
+        detail(text, "object", object, style);
+        detail(text, "hint", cause.hint.as_deref(), style);
+        if !cause.explains.is_empty() {
+            let explains = style.clean(&cause.explains.join(", "));
+            let words = format!("follows from it: {explains}");
+            wrapped(text, &words, &inner, &format!("{inner}  "), style);
+        }
+    }
+    text.push('\n');
+}
+
 fn holds(claim: &ClaimReport) -> bool {
     matches!(claim.verdict, Verdict::Pass | Verdict::Skipped)
 }
@@ -129,7 +159,7 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     } else {
         format!("{name}: {}", style.detail(&claim.summary))
     };
-    let indent = if style.ascii { "       " } else { "    " };
+    let indent = style.indent();
     wrapped(text, &words, &first, indent, style);
     let inner = format!("{indent}  ");
     if style.verbose {
@@ -138,22 +168,36 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     if claim.verdict == Verdict::Pass && !style.verbose {
         return;
     }
+    if let Some(because) = &claim.because {
+        let words = format!("because of {}", style.clean(because));
+        wrapped(text, &words, &inner, &format!("{inner}  "), style);
+        if !style.verbose {
+            // What to do about it stands with the cause.
+            return;
+        }
+    }
     let details = [
         ("object", &claim.object),
         ("expected", &claim.expected),
         ("observed", &claim.observed),
         ("hint", &claim.hint),
     ];
-    for (name, detail) in details {
-        let Some(detail) = detail else { continue };
-        let label = if name == "hint" { style.paint("36", "hint") } else { name.to_owned() };
-        if name == "hint" {
-            // A command is copied as it is: it is not broken into lines.
-            line(text, &format!("{inner}{label}: {}", style.clean(detail)));
-        } else {
-            let detail = style.detail(detail);
-            wrapped(text, &format!("{label}: {detail}"), &inner, &format!("{inner}  "), style);
-        }
+    for (name, words) in details {
+        detail(text, name, words.as_deref(), style);
+    }
+}
+
+/// One detail of a claim, where there is one.
+fn detail(text: &mut String, name: &str, words: Option<&str>, style: Style) {
+    let Some(words) = words else { return };
+    let inner = format!("{}  ", style.indent());
+    if name == "hint" {
+        // A command is copied as it is: it is not broken into lines.
+        let label = style.paint("36", "hint");
+        line(text, &format!("{inner}{label}: {}", style.clean(words)));
+    } else {
+        let words = format!("{name}: {}", style.detail(words));
+        wrapped(text, &words, &inner, &format!("{inner}  "), style);
     }
 }
 
@@ -191,9 +235,14 @@ fn summary(report: &Report, style: Style) -> String {
         .filter(|(count, ..)| *count > 0)
         .map(|(count, verdict, code)| style.paint(code, &format!("{count} {verdict}")))
         .collect();
+    let causes = match report.causes.len() {
+        0 => String::new(),
+        1 => " (1 cause)".to_owned(),
+        number => format!(" ({number} causes)"),
+    };
     let _ = write!(
         words,
-        "{}; {}, Istio {}",
+        "{}{causes}; {}, Istio {}",
         counted.join(", "),
         style.clean(&report.cluster.context),
         style.clean(&report.istio_version)
@@ -240,6 +289,7 @@ pub(super) mod tests {
             observed: None,
             object: None,
             hint: None,
+            because: None,
         };
         let mut red = claim(
             "mesh::two_containers_per_pod",
@@ -250,15 +300,26 @@ pub(super) mod tests {
         red.observed = Some("echo\u{1b}[31m <script>alert(1)</script>".into());
         red.object = Some("pod client/echo-1".into());
         red.hint = Some("kubectl --context kind-x -n client rollout restart deployment/echo-deployment, then check again".into());
+        let mut unjudged = claim(
+            "mesh::proxies_in_sync",
+            Verdict::Unjudged,
+            "could not look at istiod: forbidden",
+        );
+        unjudged.because = Some(red.id.clone());
+        unjudged.hint = Some("`istioctl proxy-status`".into());
+        let causes = vec![Cause {
+            claim: red.id.clone(),
+            explains: vec![unjudged.id.clone()],
+            verdict: red.verdict,
+            summary: red.summary.clone(),
+            object: red.object.clone(),
+            hint: red.hint.clone(),
+        }];
         let claims = vec![
             claim("prepare::nodes_ready", Verdict::Pass, "1 node is ready"),
             red,
             claim("mesh::init_arguments", Verdict::Changed, "a native sidecar"),
-            claim(
-                "mesh::proxies_in_sync",
-                Verdict::Unjudged,
-                "could not look at istiod: forbidden",
-            ),
+            unjudged,
             claim("ingress::routes_into_mesh", Verdict::Skipped, "needs --active"),
         ];
         Report {
@@ -281,6 +342,7 @@ pub(super) mod tests {
             },
             totals: Totals::of(&claims),
             claims,
+            causes,
             phases: vec![PhaseTime { phase: "cluster".into(), seconds: 14.25 }],
         }
     }
@@ -334,6 +396,26 @@ pub(super) mod tests {
         let text = human(&report, style());
         assert!(text.len() < 5000, "{}", text.len());
         assert!(text.contains("--report json=FILE has all"), "the reader is told");
+    }
+
+    /// What to do stands with the cause; what else there is to know, where all is asked for.
+    #[test]
+    fn a_consequence_names_its_cause_and_leaves_the_rest_to_it() {
+        let text = human(&sample(), style());
+        assert!(text.starts_with("what to mend first\n"), "{text}");
+        assert!(text.contains("because of mesh::two_containers_per_pod\n"), "{text}");
+        assert!(!text.contains("proxy-status"), "{text}");
+        assert!(text.contains("(1 cause);"), "{text}");
+        let text = human(&sample(), Style { verbose: true, ..style() });
+        assert!(text.contains("hint: `istioctl proxy-status`"), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_is_to_be_mended_nothing_is_said_of_it() {
+        let mut report = sample();
+        report.causes.clear();
+        let text = human(&report, style());
+        assert!(!text.contains("mend") && !text.contains("cause)"), "{text}");
     }
 
     /// A hint is one line, whatever its length; everything else keeps to the width.

@@ -70,7 +70,7 @@ fn only_without_sidecar(evidence: &Evidence) -> bool {
             && pod.containers.iter().filter(|it| it.name != super::super::mesh::SIDECAR).count()
                 == 1
     };
-    pods.iter().any(without) && pods.iter().all(|pod| without(&pod) || well(&pod))
+    pods.iter().any(without) && pods.iter().all(|pod| without(pod) || well(pod))
 }
 
 pub(super) fn pods_miss_the_label(case: &Case<'_>) -> bool {
@@ -149,7 +149,7 @@ pub(super) fn pods_lack_only_the_sidecar(case: &Case<'_>) -> bool {
     let lacks = |pod: &&Pod| sidecar(pod).is_none() && counted(pod).count() == 1;
     let well = |pod: &&Pod| counted(pod).count() == 2;
     pods.iter().any(lacks)
-        && pods.iter().all(|pod| !is_ill(case.evidence, pod) && (lacks(&pod) || well(&pod)))
+        && pods.iter().all(|pod| !is_ill(case.evidence, pod) && (lacks(pod) || well(pod)))
 }
 
 /// The namespace is there, and no pod in it.
@@ -168,8 +168,8 @@ pub(super) fn no_container_redirects(case: &Case<'_>) -> bool {
     let logs = &case.evidence.mesh.init_logs;
     let read = |pod: &Pod| logs.get(&pod.name).is_some_and(|log| log.value().is_some());
     case.effect.verdict == Verdict::Unjudged
-        && pods.iter().any(|pod| !has_init(&pod))
-        && pods.iter().all(|pod| !has_init(&pod) || read(pod))
+        && pods.iter().any(|pod| !has_init(pod))
+        && pods.iter().all(|pod| !has_init(pod) || read(pod))
 }
 
 /// The init container of the pod whose rules are wrong was told so, for this direction.
@@ -204,12 +204,15 @@ pub(super) fn rules_are_as_told(case: &Case<'_>) -> bool {
 }
 
 /// The pods between which traffic was counted.
-fn on_the_way<'e>(evidence: &'e Evidence, backend: bool) -> Vec<&'e Pod> {
+fn on_the_way(evidence: &Evidence, backend: bool) -> Vec<&Pod> {
     let Some(traffic) = evidence.mesh.traffic.value() else { return Vec::new() };
     let pods = evidence.demo.pods.value().into_iter().flatten().filter(|pod| runs(pod));
-    pods.filter(|pod| match backend {
-        true => is_pod_of(evidence, pod, &evidence.expectations.backend_deployment),
-        false => pod.name == traffic.client_pod,
+    pods.filter(|pod| {
+        if backend {
+            is_pod_of(evidence, pod, &evidence.expectations.backend_deployment)
+        } else {
+            pod.name == traffic.client_pod
+        }
     })
     .collect()
 }

@@ -8,10 +8,14 @@ use super::install::{istiod_is_down, says_that_the_webhook_fails};
 use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Service};
 use crate::judgement::Verdict;
 
-/// The gateway's service, and whether that was looked for.
-fn gateway(evidence: &Evidence) -> Option<Option<&Service>> {
-    let services = evidence.install.services.value()?;
-    Some(services.iter().find(|service| service.name == evidence.expectations.gateway))
+/// The services among which the gateway's stands; nothing where they were not seen.
+fn services(evidence: &Evidence) -> Option<&Vec<Service>> {
+    evidence.install.services.value()
+}
+
+/// The gateway's service.
+fn gateway(evidence: &Evidence) -> Option<&Service> {
+    services(evidence)?.iter().find(|service| service.name == evidence.expectations.gateway)
 }
 
 /// Whether no deployment of an ingress gateway was seen.
@@ -21,7 +25,9 @@ fn no_deployment(evidence: &Evidence) -> bool {
 }
 
 pub(super) fn gateway_is_not_installed(case: &Case<'_>) -> bool {
-    gateway(case.evidence) == Some(None) && no_deployment(case.evidence)
+    services(case.evidence).is_some()
+        && gateway(case.evidence).is_none()
+        && no_deployment(case.evidence)
 }
 
 /// There is an address, and nobody was installed to answer at it.
@@ -30,7 +36,7 @@ pub(super) fn gateway_has_no_deployment(case: &Case<'_>) -> bool {
 }
 
 fn has_address(evidence: &Evidence) -> bool {
-    gateway(evidence).flatten().is_some_and(|it| !it.load_balancer_addresses.is_empty())
+    gateway(evidence).is_some_and(|it| !it.load_balancer_addresses.is_empty())
 }
 
 /// Without their definitions, the API server takes neither of the two objects of a route.
@@ -76,16 +82,15 @@ pub(super) fn route_leads_nowhere(case: &Case<'_>) -> bool {
 
 pub(super) fn service_asks_for_no_address(case: &Case<'_>) -> bool {
     match gateway(case.evidence) {
-        Some(Some(service)) => {
+        Some(service) => {
             service.kind != "LoadBalancer" && service.load_balancer_addresses.is_empty()
         }
-        Some(None) => true,
-        None => false,
+        None => services(case.evidence).is_some(),
     }
 }
 
 pub(super) fn service_is_pending(case: &Case<'_>) -> bool {
-    gateway(case.evidence).flatten().is_some_and(|service| {
+    gateway(case.evidence).is_some_and(|service| {
         service.kind == "LoadBalancer" && service.load_balancer_addresses.is_empty()
     })
 }
@@ -95,7 +100,7 @@ pub(super) fn gateway_has_no_address(case: &Case<'_>) -> bool {
         "ingress::address_answers" => case.evidence.ingress.health.value().is_some(),
         _ => case.evidence.ingress.route.value().is_some(),
     };
-    !looked && gateway(case.evidence).is_some() && !has_address(case.evidence)
+    !looked && services(case.evidence).is_some() && !has_address(case.evidence)
 }
 
 /// Neither the question for its health nor a request through it brought an answer.
