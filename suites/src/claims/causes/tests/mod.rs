@@ -1,6 +1,7 @@
 //! One fault, one cause: on healthy evidence that is broken as the collectors would have recorded it.
 
 mod faults;
+mod finer;
 
 use std::collections::BTreeMap;
 
