@@ -297,7 +297,9 @@ pub(super) fn node_not_ready(evidence: &mut Evidence) {
     ready.status = "Unknown".into();
     ready.message = "Kubelet stopped posting node status.".into();
     for pods in [&mut evidence.install.pods, &mut evidence.demo.pods] {
-        of(pods).iter_mut().for_each(|pod| pod.ready = false);
+        for pod in of(pods) {
+            pod.ready = false;
+        }
     }
     of(&mut evidence.cluster.dns).pods.iter_mut().for_each(|pod| pod.ready = false);
     let all = [&mut evidence.install.deployments, &mut evidence.demo.deployments];

@@ -196,27 +196,46 @@ fn independent_faults_are_causes_of_their_own(#[case] faults: &[Mutation], #[cas
 /// A wrong cause is worse than none: what looks alike for another reason is left alone.
 #[rstest]
 // DNS is down, and the client was seen to fail in another way.
-#[case(|it: &mut Evidence| { dns_scaled_to_zero(it); replies(it, &Reply { status: 403, ..Reply::default() }) },
-    "demo::backend_replies")]
-// The backend is gone, and the client cannot even ask.
-#[case(|it: &mut Evidence| { backend_scaled_to_zero(it);
-    it.demo.asked = Observation::failed("pods/exec is forbidden") }, "demo::backend_replies")]
+#[case(|it: &mut Evidence| {
+    dns_scaled_to_zero(it);
+    replies(it, &Reply { status: 403, ..Reply::default() });
+}, "demo::backend_replies")]
+// The backend is gone, and the client was not allowed to be asked.
+#[case(|it: &mut Evidence| {
+    backend_scaled_to_zero(it);
+    it.demo.asked = Observation::failed("pods/exec is forbidden");
+}, "demo::backend_replies")]
 // A pod that refuses the sidecar, in a namespace without a label.
-#[case(|it: &mut Evidence| { without_sidecars(it); label_removed(it);
-    demo_pod(it, "echo").annotations.insert("sidecar.istio.io/inject".into(), "false".into()); },
-    "mesh::two_containers_per_pod")]
-// istiod is down, and its version is wrong besides.
-#[case(|it: &mut Evidence| { let mut pod = istiod(it).clone(); istiod_pods_gone(it);
-    pod.ready = false; pod.containers[0].image = "istio/pilot:1.19.0".into();
-    of(&mut it.install.pods).push(pod); }, "install::istio_version")]
-// The gateway is gone, and its service has lost a port.
-#[case(|it: &mut Evidence| { gateway_scaled_to_zero(it);
-    of(&mut it.install.services)[0].ports.clear(); }, "ingress::service_is_load_balancer")]
+#[case(|it: &mut Evidence| {
+    without_sidecars(it);
+    label_removed(it);
+    let annotations = &mut demo_pod(it, "echo").annotations;
+    annotations.insert("sidecar.istio.io/inject".into(), "false".into());
+}, "mesh::two_containers_per_pod")]
+// istiod is down, and of another version besides.
+#[case(|it: &mut Evidence| {
+    let mut pod = istiod(it).clone();
+    pod.ready = false;
+    pod.containers[0].image = "istio/pilot:1.19.0".into();
+    istiod_pods_gone(it);
+    of(&mut it.install.pods).push(pod);
+}, "install::istio_version")]
+// The gateway is gone, and its service has lost its ports.
+#[case(|it: &mut Evidence| {
+    gateway_scaled_to_zero(it);
+    of(&mut it.install.services)[0].ports.clear();
+}, "ingress::service_is_load_balancer")]
 // The backend is gone, and the service selects nobody.
-#[case(|it: &mut Evidence| { backend_scaled_to_zero(it); service_selects_nobody(it); }, "demo::backend_service")]
-// The gateway's pod is ready: that nothing answers has another reason than the control plane's trouble.
-#[case(|it: &mut Evidence| { nothing_answers(it); crash(istiod(it)); assert!(gateway(it).ready); },
-    "ingress::address_answers")]
+#[case(|it: &mut Evidence| {
+    backend_scaled_to_zero(it);
+    service_selects_nobody(it);
+}, "demo::backend_service")]
+// istiod crashes, and the gateway's pod is ready: that it does not answer has another reason.
+#[case(|it: &mut Evidence| {
+    nothing_answers(it);
+    crash(istiod(it));
+    assert!(gateway(it).ready);
+}, "ingress::address_answers")]
 fn what_was_not_seen_to_follow_is_left_alone(#[case] fault: Mutation, #[case] id: &str) {
     let report = report(&[fault]);
     let claim = report.claims.iter().find(|claim| claim.id == id).unwrap();
