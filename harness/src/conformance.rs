@@ -39,17 +39,28 @@ pub fn evidence() -> Result<Evidence, String> {
 
 /// Why a claim's test fails; nothing where the claim holds. A claim that was left out fails as
 /// well: on a cluster of our own everything can be asked.
+///
+/// What only follows from another claim says so first, and leaves what to do to that one.
 pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
-    let judgement = claim.judge(evidence);
-    if judgement.verdict == Verdict::Pass {
+    // Judging takes microseconds, and causes are found among all claims.
+    let report = meshcheck_suites::judge(evidence, &[]);
+    let judged = report.claims.iter().find(|judged| judged.id == claim.id)?;
+    if judged.verdict == Verdict::Pass {
         return None;
     }
-    let mut lines = vec![format!("{}: {}", judgement.verdict, judgement.summary)];
+    let mut lines = Vec::new();
+    let root = report.causes.iter().find(|cause| judged.because.as_ref() == Some(&cause.claim));
+    if let Some(root) = root {
+        lines.push(format!("because of {}: {}", root.claim, root.summary));
+        lines.extend(root.hint.as_ref().map(|hint| format!("  mend that first: {hint}")));
+    }
+    lines.push(format!("{}: {}", judged.verdict, judged.summary));
+    let hint = if root.is_some() { &None } else { &judged.hint };
     let details = [
-        ("expected", &judgement.expected),
-        ("observed", &judgement.observed),
-        ("object", &judgement.object),
-        ("hint", &judgement.hint),
+        ("expected", &judged.expected),
+        ("observed", &judged.observed),
+        ("object", &judged.object),
+        ("hint", hint),
     ];
     for (name, detail) in details {
         if let Some(detail) = detail {
@@ -57,4 +68,35 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
         }
     }
     Some(lines.iter().map(|line| text::for_terminal(line)).collect::<Vec<_>>().join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::explain;
+    use meshcheck_suites::CLAIMS;
+    use meshcheck_suites::evidence::Observation;
+
+    #[test]
+    fn a_consequence_says_its_cause_first() {
+        let mut evidence: meshcheck_suites::Evidence =
+            serde_json::from_str(include_str!("../../fixtures/evidence/lab.json")).unwrap();
+        let told = |evidence: &_, id: &str| {
+            explain(CLAIMS.iter().find(|claim| claim.id == id).unwrap(), evidence)
+        };
+        assert_eq!(told(&evidence, "kiali::console_served"), None);
+        for deployment in evidence.install.deployments.value_mut().unwrap() {
+            if deployment.name == "kiali" {
+                deployment.replicas = 0;
+            }
+        }
+        evidence.install.pods.value_mut().unwrap().retain(|pod| !pod.name.starts_with("kiali"));
+        evidence.kiali.console = Observation::absent("no Kiali pod is ready");
+        evidence.kiali.api = Observation::absent("no Kiali pod is ready");
+        let text = told(&evidence, "kiali::console_served").unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert!(lines[0].starts_with("because of kiali::running: Kiali is not"), "{text}");
+        assert!(lines[1].contains("--replicas=1") && lines[2].starts_with("fail: "), "{text}");
+        let text = told(&evidence, "kiali::running").unwrap();
+        assert!(text.starts_with("fail: Kiali is not available"), "{text}");
+    }
 }

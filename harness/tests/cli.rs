@@ -70,6 +70,34 @@ fn the_exit_code_tells_the_verdicts(#[case] place: &str, #[case] value: Value, #
     assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
 }
 
+/// A user of check tools asks for the most significant cause first.
+#[test]
+fn the_cause_is_told_before_its_consequences() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = changed(directory.path(), |evidence| {
+        let absent = serde_json::json!({ "state": "absent", "reason": "no Kiali pod is ready" });
+        for page in ["root", "exposed", "console", "api"] {
+            evidence["kiali"][page] = absent.clone();
+        }
+        let deployments = evidence["install"]["deployments"]["value"].as_array_mut().unwrap();
+        deployments.retain(|deployment| deployment["name"] != "kiali");
+        let pods = evidence["install"]["pods"]["value"].as_array_mut().unwrap();
+        pods.retain(|pod| pod["labels"]["app"] != "kiali");
+    });
+    let text = stdout(&meshcheck(&["judge", &file, "--quiet"]));
+    assert!(text.starts_with("what to mend first\n  ✗ kiali::running"), "{text}");
+    assert_eq!(text.matches("because of kiali::running").count(), 3, "{text}");
+    assert!(text.contains("4 fail (1 cause)"), "{text}");
+    // Also where the cause is none of the claims that were asked for.
+    let only = ["--only", "kiali::console_served", "--output", "json"];
+    let output = meshcheck(&[&["judge", file.as_str()], &only[..]].concat());
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["claims"].as_array().unwrap().len(), 1);
+    assert_eq!(report["claims"][0]["because"], "kiali::running");
+    assert_eq!(report["causes"][0]["claim"], "kiali::running");
+    assert_eq!(report["causes"][0]["explains"], serde_json::json!(["kiali::console_served"]));
+}
+
 #[test]
 fn the_same_evidence_gives_the_same_report() {
     let file = recorded();

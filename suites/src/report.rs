@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::claims::{CLAIMS, Claim, Section};
+use crate::claims::{CLAIMS, Claim, Section, causes};
 use crate::evidence::{BundleFacts, Evidence, Provider, SCHEMA};
 use crate::judgement::{Judgement, Verdict};
 
@@ -24,6 +24,11 @@ pub struct Report {
     pub totals: Totals,
     /// The claims, in the tutorial's order.
     pub claims: Vec<ClaimReport>,
+    /// What is behind the claims that do not hold: what to mend first comes first. Those that explain
+    /// others lead, in the tutorial's order, for its sections build on one another; then what fails
+    /// alone.
+    #[serde(default)]
+    pub causes: Vec<Cause>,
     /// How long each phase of the run took, where this report ends a run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<PhaseTime>,
@@ -74,6 +79,23 @@ pub struct Totals {
     pub skipped: usize,
 }
 
+/// A claim that no other one explains, and what follows from its not holding.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Its id. It may be none of the claims that were asked for: causes are looked for among all.
+    pub claim: String,
+    /// The claims that do not hold because of it, of those that were asked for.
+    pub explains: Vec<String>,
+    /// Its verdict.
+    pub verdict: Verdict,
+    /// What is wrong.
+    pub summary: String,
+    /// The object that it is about.
+    pub object: Option<String>,
+    /// What to type next.
+    pub hint: Option<String>,
+}
+
 /// One claim and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimReport {
@@ -95,6 +117,10 @@ pub struct ClaimReport {
     pub object: Option<String>,
     /// What to type next.
     pub hint: Option<String>,
+    /// The claim that is at the root of this one's not holding, where one is known to be. It never
+    /// holds itself, and nothing else explains it.
+    #[serde(default)]
+    pub because: Option<String>,
 }
 
 impl ClaimReport {
@@ -111,7 +137,39 @@ impl ClaimReport {
             observed,
             object,
             hint,
+            because: None,
         }
+    }
+}
+
+impl Cause {
+    /// The causes among all claims, as far as they concern those that were asked for.
+    fn among(all: &[ClaimReport], asked: &[bool]) -> Vec<Self> {
+        let mut causes: Vec<_> = all
+            .iter()
+            .zip(asked)
+            .filter(|(claim, _)| claim.because.is_none())
+            .filter_map(|(claim, &asked_for)| {
+                let explains: Vec<_> = all
+                    .iter()
+                    .zip(asked)
+                    .filter(|(other, asked)| **asked && other.because.as_ref() == Some(&claim.id))
+                    .map(|(other, _)| other.id.clone())
+                    .collect();
+                let stands = asked_for && claim.verdict == Verdict::Fail;
+                (stands || !explains.is_empty()).then(|| Self {
+                    claim: claim.id.clone(),
+                    explains,
+                    verdict: claim.verdict,
+                    summary: claim.summary.clone(),
+                    object: claim.object.clone(),
+                    hint: claim.hint.clone(),
+                })
+            })
+            .collect();
+        // Stable: within both kinds the tutorial's order stays.
+        causes.sort_by_key(|cause| cause.explains.is_empty());
+        causes
     }
 }
 
@@ -188,13 +246,27 @@ fn glob(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Judges evidence: all claims, or those that any of the patterns asks for.
+/// Judges evidence: all claims, or those that any of the patterns asks for. What they follow from is
+/// looked for among all claims, whatever was asked for.
 pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
-    let claims: Vec<_> = CLAIMS
+    let judgements: Vec<_> = CLAIMS.iter().map(|claim| claim.judge(evidence)).collect();
+    let roots = causes::roots(evidence, &judgements);
+    let all: Vec<_> = CLAIMS
         .iter()
-        .filter(|claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim)))
-        .map(|claim| ClaimReport::new(claim, claim.judge(evidence)))
+        .zip(judgements)
+        .zip(roots)
+        .map(|((claim, judgement), root)| ClaimReport {
+            because: root.and_then(|at| CLAIMS.get(at)).map(|root| root.id.to_owned()),
+            ..ClaimReport::new(claim, judgement)
+        })
         .collect();
+    let asked: Vec<_> = CLAIMS
+        .iter()
+        .map(|claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim)))
+        .collect();
+    let causes = Cause::among(&all, &asked);
+    let claims: Vec<_> =
+        all.into_iter().zip(asked).filter_map(|(claim, asked)| asked.then_some(claim)).collect();
     debug_assert!(evidence.schema <= SCHEMA, "a newer schema is refused where files are read");
     Report {
         schema: REPORT_SCHEMA,
@@ -211,6 +283,7 @@ pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
         },
         totals: Totals::of(&claims),
         claims,
+        causes,
         phases: Vec::new(),
     }
 }
@@ -262,6 +335,7 @@ mod tests {
             },
             totals,
             claims: Vec::new(),
+            causes: Vec::new(),
             phases: Vec::new(),
         };
         assert_eq!(report.exit_code(), code);

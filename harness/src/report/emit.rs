@@ -153,5 +153,9 @@ mod tests {
         }
         assert_eq!(claim["verdict"], "fail");
         assert_eq!(json["claims"][0]["hint"], serde_json::Value::Null);
+        assert_eq!(json["claims"][0]["because"], serde_json::Value::Null);
+        assert_eq!(json["claims"][3]["because"], claim["id"]);
+        assert_eq!(json["causes"][0]["claim"], claim["id"]);
+        assert_eq!(json["causes"][0]["explains"], serde_json::json!(["mesh::proxies_in_sync"]));
     }
 }

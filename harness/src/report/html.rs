@@ -2,7 +2,7 @@
 
 use askama::Template;
 use meshcheck_suites::evidence::{Observation, Pod};
-use meshcheck_suites::report::ClaimReport;
+use meshcheck_suites::report::{Cause, ClaimReport};
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 
 use super::ReportError;
@@ -18,6 +18,8 @@ struct Page {
     facts: String,
     totals: Vec<(&'static str, usize)>,
     notes: Vec<String>,
+    /// What to mend first.
+    causes: Vec<CauseView>,
     /// What does not hold, or was not seen to hold: for the list at the top.
     open: Vec<ClaimView>,
     path_label: String,
@@ -33,9 +35,25 @@ struct SectionView {
     claims: Vec<ClaimView>,
 }
 
+struct CauseView {
+    cause: Link,
+    verdict: &'static str,
+    summary: String,
+    object: Option<String>,
+    hint: Option<String>,
+    explains: Vec<Link>,
+}
+
+/// A claim by its name. One that was not asked for stands nowhere on the page.
+struct Link {
+    name: String,
+    here: bool,
+}
+
 struct ClaimView {
     name: String,
     verdict: &'static str,
+    because: Option<Link>,
     summary: String,
     statement: String,
     details: Vec<(&'static str, String)>,
@@ -94,6 +112,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
             ("skipped", totals.skipped),
         ],
         notes: report.cluster.bundle.iter().flat_map(|it| &it.notes).map(|it| clean(it)).collect(),
+        causes: report.causes.iter().map(|cause| cause_view(report, cause)).collect(),
         open: sections(report)
             .into_iter()
             .flat_map(|section| section.claims)
@@ -127,14 +146,29 @@ fn sections(report: &Report) -> Vec<SectionView> {
                 .claims
                 .iter()
                 .filter(|claim| claim.section == section)
-                .map(claim)
+                .map(|one| claim(report, one))
                 .collect(),
         })
         .filter(|section| !section.claims.is_empty())
         .collect()
 }
 
-fn claim(claim: &ClaimReport) -> ClaimView {
+fn link(report: &Report, id: &str) -> Link {
+    Link { name: clean(id), here: report.claims.iter().any(|claim| claim.id == id) }
+}
+
+fn cause_view(report: &Report, cause: &Cause) -> CauseView {
+    CauseView {
+        cause: link(report, &cause.claim),
+        verdict: cause.verdict.word(),
+        summary: clean(&cause.summary),
+        object: cause.object.as_deref().map(clean),
+        hint: cause.hint.as_deref().map(clean),
+        explains: cause.explains.iter().map(|id| link(report, id)).collect(),
+    }
+}
+
+fn claim(report: &Report, claim: &ClaimReport) -> ClaimView {
     let details = [
         ("object", &claim.object),
         ("expected", &claim.expected),
@@ -144,6 +178,7 @@ fn claim(claim: &ClaimReport) -> ClaimView {
     ClaimView {
         name: clean(&claim.id),
         verdict: claim.verdict.word(),
+        because: claim.because.as_deref().map(|id| link(report, id)),
         summary: clean(&claim.summary),
         statement: clean(&claim.statement),
         details: details
@@ -283,6 +318,34 @@ mod tests {
             assert!(page.contains(&format!("id=\"{id}\" open")), "{id}");
         }
         assert!(!page.contains("href=\"#prepare::nodes_ready\""), "it holds");
+    }
+
+    #[test]
+    fn the_cause_stands_first_and_leads_to_what_follows() {
+        let page = html(&sample(), None).unwrap();
+        let (before, after) = page.split_once("<h2>What to mend first</h2>").unwrap();
+        assert!(!before.contains("<h2>"), "nothing stands before it");
+        let (first, rest) = after.split_once("<h2>").unwrap();
+        for id in ["mesh::two_containers_per_pod", "mesh::proxies_in_sync"] {
+            assert!(first.contains(&format!("href=\"#{id}\"")), "{first}");
+        }
+        assert!(first.contains("rollout restart"), "{first}");
+        let because = "because of <a href=\"#mesh::two_containers_per_pod\">";
+        assert_eq!(rest.matches(because).count(), 2, "in the list and with the claim");
+    }
+
+    /// A cause may be none of the claims that were asked for: there is no place to lead to.
+    #[test]
+    fn links_lead_to_a_place_or_are_none() {
+        let mut report = sample();
+        report.claims.remove(1);
+        report.causes[0].summary = "<b>bold</b>".into();
+        let page = html(&report, None).unwrap();
+        assert!(!page.contains("href=\"#mesh::two_containers_per_pod\""), "{page}");
+        assert!(page.contains("because of mesh::two_containers_per_pod"), "{page}");
+        assert!(!page.contains("<b>bold"), "{page}");
+        report.causes.clear();
+        assert!(!html(&report, None).unwrap().contains("mend first"));
     }
 
     #[test]

@@ -1,95 +1,20 @@
-//! The report for people: sections, one line a claim, failures with what to do.
+//! The report for people: what to mend first, then sections, one line a claim, failures with what to do.
 
-use std::env;
 use std::fmt::Write as _;
-use std::io::{IsTerminal as _, stdout};
 
-use meshcheck_suites::report::{ClaimReport, PhaseTime};
+use meshcheck_suites::report::{Cause, ClaimReport, PhaseTime};
 use meshcheck_suites::{Report, Section, Verdict};
 
-use super::options::{ColorChoice, OutputOptions};
-use crate::text::{for_ascii_terminal, for_terminal, truncated};
-
-/// The width where there is no terminal to ask.
-const WIDTH: usize = 80;
-
-/// How many columns of one detail are shown. A log line can have millions; the JSON has all of it.
-const DETAIL: usize = 800;
+use super::style::Style;
+use crate::text::truncated;
 
 /// A pass takes one line or two: the rest is for `--verbose`.
 const BRIEF: usize = 110;
 
-/// The same with `--verbose`.
-const VERBOSE_DETAIL: usize = 8000;
-
-/// How a report looks.
-#[derive(Debug, Clone, Copy)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct Style {
-    /// Whether to use colour.
-    pub color: bool,
-    /// Whether to keep to ASCII.
-    pub ascii: bool,
-    /// Only what does not hold.
-    pub quiet: bool,
-    /// Also statements, and what was seen where a claim holds.
-    pub verbose: bool,
-    /// Columns.
-    pub width: usize,
-}
-
-impl Style {
-    /// For standard output as it is, and these options.
-    pub fn for_stdout(options: &OutputOptions) -> Self {
-        let terminal = stdout().is_terminal();
-        let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let color = match options.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => terminal && !no_color,
-        };
-        let width = if terminal { textwrap::termwidth().clamp(40, 140) } else { WIDTH };
-        Self { color, ascii: options.ascii, quiet: options.quiet, verbose: options.verbose, width }
-    }
-
-    /// A text of the cluster, as this terminal may get it.
-    fn clean(&self, text: &str) -> String {
-        if self.ascii { for_ascii_terminal(text) } else { for_terminal(text) }
-    }
-
-    /// The same, and not without end.
-    fn detail(&self, text: &str) -> String {
-        let columns = if self.verbose { VERBOSE_DETAIL } else { DETAIL };
-        truncated(
-            &self.clean(text),
-            columns,
-            &format!(" {} (--report json=FILE has all)", self.more()),
-        )
-    }
-
-    fn more(&self) -> &'static str {
-        if self.ascii { "..." } else { "…" }
-    }
-
-    fn paint(&self, code: &str, text: &str) -> String {
-        if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn mark(&self, verdict: Verdict) -> String {
-        let (unicode, ascii, code) = match verdict {
-            Verdict::Pass => ("✓", "ok  ", "32"),
-            Verdict::Fail => ("✗", "FAIL", "31;1"),
-            Verdict::Changed => ("≠", "CHGD", "35;1"),
-            Verdict::Unjudged => ("?", "????", "33;1"),
-            Verdict::Skipped => ("-", "skip", "2"),
-        };
-        self.paint(code, if self.ascii { ascii } else { unicode })
-    }
-}
-
 /// The report as text.
 pub fn human(report: &Report, style: Style) -> String {
     let mut text = String::new();
+    causes(&mut text, &report.causes, style);
     for section in Section::ALL {
         let claims: Vec<_> = report
             .claims
@@ -114,6 +39,30 @@ pub fn human(report: &Report, style: Style) -> String {
     text
 }
 
+/// What is at the root of what does not hold, and what follows from it.
+fn causes(text: &mut String, causes: &[Cause], style: Style) {
+    if causes.is_empty() {
+        return;
+    }
+    line(text, &style.paint("1", "what to mend first"));
+    let indent = style.indent();
+    let inner = format!("{indent}  ");
+    for cause in causes {
+        let words = format!("{}: {}", style.clean(&cause.claim), style.detail(&cause.summary));
+        let first = format!("  {} ", style.mark(cause.verdict));
+        wrapped(text, &words, &first, indent, style);
+        let object = cause.object.as_deref();
+        detail(text, "object", object, style);
+        detail(text, "hint", cause.hint.as_deref(), style);
+        if !cause.explains.is_empty() {
+            let explains = style.clean(&cause.explains.join(", "));
+            let words = format!("follows from it: {explains}");
+            wrapped(text, &words, &inner, &format!("{inner}  "), style);
+        }
+    }
+    text.push('\n');
+}
+
 fn holds(claim: &ClaimReport) -> bool {
     matches!(claim.verdict, Verdict::Pass | Verdict::Skipped)
 }
@@ -129,7 +78,7 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     } else {
         format!("{name}: {}", style.detail(&claim.summary))
     };
-    let indent = if style.ascii { "       " } else { "    " };
+    let indent = style.indent();
     wrapped(text, &words, &first, indent, style);
     let inner = format!("{indent}  ");
     if style.verbose {
@@ -138,22 +87,36 @@ fn one(text: &mut String, claim: &ClaimReport, style: Style) {
     if claim.verdict == Verdict::Pass && !style.verbose {
         return;
     }
+    if let Some(because) = &claim.because {
+        let words = format!("because of {}", style.clean(because));
+        wrapped(text, &words, &inner, &format!("{inner}  "), style);
+        if !style.verbose {
+            // What to do about it stands with the cause.
+            return;
+        }
+    }
     let details = [
         ("object", &claim.object),
         ("expected", &claim.expected),
         ("observed", &claim.observed),
         ("hint", &claim.hint),
     ];
-    for (name, detail) in details {
-        let Some(detail) = detail else { continue };
-        let label = if name == "hint" { style.paint("36", "hint") } else { name.to_owned() };
-        if name == "hint" {
-            // A command is copied as it is: it is not broken into lines.
-            line(text, &format!("{inner}{label}: {}", style.clean(detail)));
-        } else {
-            let detail = style.detail(detail);
-            wrapped(text, &format!("{label}: {detail}"), &inner, &format!("{inner}  "), style);
-        }
+    for (name, words) in details {
+        detail(text, name, words.as_deref(), style);
+    }
+}
+
+/// One detail of a claim, where there is one.
+fn detail(text: &mut String, name: &str, words: Option<&str>, style: Style) {
+    let Some(words) = words else { return };
+    let inner = format!("{}  ", style.indent());
+    if name == "hint" {
+        // A command is copied as it is: it is not broken into lines.
+        let label = style.paint("36", "hint");
+        line(text, &format!("{inner}{label}: {}", style.clean(words)));
+    } else {
+        let words = format!("{name}: {}", style.detail(words));
+        wrapped(text, &words, &inner, &format!("{inner}  "), style);
     }
 }
 
@@ -185,15 +148,21 @@ fn summary(report: &Report, style: Style) -> String {
         (totals.unjudged, Verdict::Unjudged, "33;1"),
         (totals.skipped, Verdict::Skipped, "2"),
     ];
-    let mut words = format!("{} claims: ", report.claims.len());
+    let number = report.claims.len();
+    let mut words = format!("{number} {}: ", if number == 1 { "claim" } else { "claims" });
     let counted: Vec<_> = counts
         .into_iter()
         .filter(|(count, ..)| *count > 0)
         .map(|(count, verdict, code)| style.paint(code, &format!("{count} {verdict}")))
         .collect();
+    let causes = match report.causes.len() {
+        0 => String::new(),
+        1 => " (1 cause)".to_owned(),
+        number => format!(" ({number} causes)"),
+    };
     let _ = write!(
         words,
-        "{}; {}, Istio {}",
+        "{}{causes}; {}, Istio {}",
         counted.join(", "),
         style.clean(&report.cluster.context),
         style.clean(&report.istio_version)
@@ -240,6 +209,7 @@ pub(super) mod tests {
             observed: None,
             object: None,
             hint: None,
+            because: None,
         };
         let mut red = claim(
             "mesh::two_containers_per_pod",
@@ -250,15 +220,26 @@ pub(super) mod tests {
         red.observed = Some("echo\u{1b}[31m <script>alert(1)</script>".into());
         red.object = Some("pod client/echo-1".into());
         red.hint = Some("kubectl --context kind-x -n client rollout restart deployment/echo-deployment, then check again".into());
+        let mut unjudged = claim(
+            "mesh::proxies_in_sync",
+            Verdict::Unjudged,
+            "could not look at istiod: forbidden",
+        );
+        unjudged.because = Some(red.id.clone());
+        unjudged.hint = Some("`istioctl proxy-status`".into());
+        let causes = vec![Cause {
+            claim: red.id.clone(),
+            explains: vec![unjudged.id.clone()],
+            verdict: red.verdict,
+            summary: red.summary.clone(),
+            object: red.object.clone(),
+            hint: red.hint.clone(),
+        }];
         let claims = vec![
             claim("prepare::nodes_ready", Verdict::Pass, "1 node is ready"),
             red,
             claim("mesh::init_arguments", Verdict::Changed, "a native sidecar"),
-            claim(
-                "mesh::proxies_in_sync",
-                Verdict::Unjudged,
-                "could not look at istiod: forbidden",
-            ),
+            unjudged,
             claim("ingress::routes_into_mesh", Verdict::Skipped, "needs --active"),
         ];
         Report {
@@ -281,6 +262,7 @@ pub(super) mod tests {
             },
             totals: Totals::of(&claims),
             claims,
+            causes,
             phases: vec![PhaseTime { phase: "cluster".into(), seconds: 14.25 }],
         }
     }
@@ -334,6 +316,26 @@ pub(super) mod tests {
         let text = human(&report, style());
         assert!(text.len() < 5000, "{}", text.len());
         assert!(text.contains("--report json=FILE has all"), "the reader is told");
+    }
+
+    /// What to do stands with the cause; what else there is to know, where all is asked for.
+    #[test]
+    fn a_consequence_names_its_cause_and_leaves_the_rest_to_it() {
+        let text = human(&sample(), style());
+        assert!(text.starts_with("what to mend first\n"), "{text}");
+        assert!(text.contains("because of mesh::two_containers_per_pod\n"), "{text}");
+        assert!(!text.contains("proxy-status"), "{text}");
+        assert!(text.contains("(1 cause);"), "{text}");
+        let text = human(&sample(), Style { verbose: true, ..style() });
+        assert!(text.contains("hint: `istioctl proxy-status`"), "{text}");
+    }
+
+    #[test]
+    fn where_nothing_is_to_be_mended_nothing_is_said_of_it() {
+        let mut report = sample();
+        report.causes.clear();
+        let text = human(&report, style());
+        assert!(!text.contains("mend") && !text.contains("cause)"), "{text}");
     }
 
     /// A hint is one line, whatever its length; everything else keeps to the width.

@@ -73,7 +73,11 @@ fn case(claim: &ClaimReport) -> TestCase {
         ("observed", &claim.observed),
         ("hint", &claim.hint),
     ];
-    let mut text = claim.summary.clone();
+    // The first line is the message, often all that a CI server shows.
+    let mut text = match &claim.because {
+        Some(because) => format!("because of {because}: {}", claim.summary),
+        None => claim.summary.clone(),
+    };
     for (name, detail) in details {
         if let Some(detail) = detail {
             let _ = write!(text, "\n{name}: {detail}");
@@ -125,6 +129,13 @@ mod tests {
         assert!(xml.contains("<error") && xml.contains("<skipped"), "{xml}");
         assert!(xml.contains("&lt;script&gt;") && !xml.contains('\u{1b}'), "{xml}");
         assert!(xml.contains("hint: kubectl"), "{xml}");
+    }
+
+    #[test]
+    fn the_message_of_a_consequence_names_its_cause() {
+        let xml = junit(&sample());
+        let message = "message=\"because of mesh::two_containers_per_pod: could not look";
+        assert_eq!(xml.matches(message).count(), 1, "{xml}");
     }
 
     #[test]

@@ -6,10 +6,12 @@ mod html;
 mod human;
 mod junit;
 mod options;
+mod style;
 
 pub use claims::claims;
 pub use emit::{ReportError, emit, emit_died, to_stdout, writable};
 pub use html::html;
-pub use human::{Style, human, phases};
+pub use human::{human, phases};
 pub use junit::{died, junit};
 pub use options::{ColorChoice, Format, Kind, OutputOptions, ReportFile};
+pub use style::Style;

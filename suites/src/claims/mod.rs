@@ -1,5 +1,6 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
+pub(crate) mod causes;
 mod demo;
 mod ingress;
 mod install;

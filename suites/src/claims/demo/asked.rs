@@ -19,12 +19,7 @@ pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {
         return Err(Judgement::unjudged("the backend was asked nothing"));
     }
     let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
-    if let Some((at, trouble)) = asked
-        .replies
-        .iter()
-        .enumerate()
-        .find_map(|(at, reply)| trouble(evidence, reply).map(|trouble| (at, trouble)))
-    {
+    if let Some((at, _, trouble)) = find_trouble(evidence, asked) {
         return Err(wrong(evidence, asked, &format!("request {} of {wanted}: {trouble}", at + 1)));
     }
     if asked.replies.len() < wanted {
@@ -32,6 +27,17 @@ pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {
     }
     let reply = &evidence.expectations.reply;
     Ok(Judgement::pass(format!("{wanted} of {wanted} requests: 200 `{reply}`")))
+}
+
+/// The first answer that is not as it should be.
+fn find_trouble<'e>(evidence: &Evidence, asked: &'e Asked) -> Option<(usize, &'e Reply, String)> {
+    let mut replies = asked.replies.iter().enumerate();
+    replies.find_map(|(at, reply)| trouble(evidence, reply).map(|trouble| (at, reply, trouble)))
+}
+
+/// The first answer that is not as it should be, where the backend was asked.
+pub(in super::super) fn first_trouble(evidence: &Evidence) -> Option<&Reply> {
+    find_trouble(evidence, evidence.demo.asked.value()?).map(|(_, reply, _)| reply)
 }
 
 /// What is wrong with an answer.

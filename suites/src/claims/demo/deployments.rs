@@ -14,6 +14,20 @@ use crate::judgement::{Judged, Judgement};
 const BACKEND_IMAGE: &str = "hashicorp/http-echo";
 
 pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
+    let (deployment, container) = backend_as_told(evidence)?;
+    available(evidence, deployment)?;
+    let reply = &evidence.expectations.reply;
+    Ok(Judgement::pass(format!(
+        "{}, {} replies `{reply}`",
+        availability(deployment),
+        container.image
+    )))
+}
+
+/// The backend's deployment, where its specification is the tutorial's.
+pub(in super::super) fn backend_as_told(
+    evidence: &Evidence,
+) -> Result<(&Deployment, &Container), Judgement> {
     let name = &evidence.expectations.backend_deployment;
     let (deployment, container) = find(evidence, name, BACKEND_CONTAINER, "backend.yaml")?;
     let reply = &evidence.expectations.reply;
@@ -53,15 +67,27 @@ pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
             .observed(list(&ports))
             .hint(apply(evidence, "backend.yaml")));
     }
-    available(evidence, deployment)?;
-    Ok(Judgement::pass(format!(
-        "{}, {} replies `{reply}`",
-        availability(deployment),
-        container.image
-    )))
+    Ok((deployment, container))
+}
+
+/// The text with which the backend that is deployed is told to reply.
+pub(in super::super) fn told_text(evidence: &Evidence) -> Option<&str> {
+    let name = &evidence.expectations.backend_deployment;
+    let (_, container) = find(evidence, name, BACKEND_CONTAINER, "").ok()?;
+    text_argument(container)
 }
 
 pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
+    let (deployment, container) = client_as_told(evidence)?;
+    available(evidence, deployment)?;
+    let host = backend_host(evidence);
+    Ok(Judgement::pass(format!("{}, {} asks {host}", availability(deployment), container.image)))
+}
+
+/// The client's deployment, where its specification is the tutorial's.
+pub(in super::super) fn client_as_told(
+    evidence: &Evidence,
+) -> Result<(&Deployment, &Container), Judgement> {
     let name = &evidence.expectations.client_deployment;
     let (deployment, container) = find(evidence, name, CLIENT_CONTAINER, "client.yaml")?;
     let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
@@ -72,7 +98,7 @@ pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
             .hint(client_image(evidence)));
     }
     let host = backend_host(evidence);
-    let script = [&container.command[..], &container.args].concat().join(" ");
+    let script = script(container);
     if !is_loop_asking(&script, &host) {
         return Err(fail(format!(
             "{name} is told something else than to ask the backend in a loop"
@@ -81,8 +107,18 @@ pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
         .observed(if script.is_empty() { "no command".to_owned() } else { excerpt(&script) })
         .hint(apply(evidence, "client.yaml")));
     }
-    available(evidence, deployment)?;
-    Ok(Judgement::pass(format!("{}, {} asks {host}", availability(deployment), container.image)))
+    Ok((deployment, container))
+}
+
+fn script(container: &Container) -> String {
+    [&container.command[..], &container.args].concat().join(" ")
+}
+
+/// Whether the client that is deployed asks the backend, whatever its image.
+pub(in super::super) fn asks_the_backend(evidence: &Evidence) -> bool {
+    let name = &evidence.expectations.client_deployment;
+    find(evidence, name, CLIENT_CONTAINER, "")
+        .is_ok_and(|(_, it)| is_loop_asking(&script(it), &backend_host(evidence)))
 }
 
 fn find<'e>(

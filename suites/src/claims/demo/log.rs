@@ -54,6 +54,13 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(words.join("; ")))
 }
 
+/// What stands in a client pod's log where the reply should, if anything does.
+pub(in super::super) fn trouble_in_log(evidence: &Evidence, pod: &str) -> Option<String> {
+    let logs = evidence.demo.client_logs.value()?;
+    let log = logs.iter().find(|log| log.pod == pod && log.container == CLIENT_CONTAINER)?;
+    read(log, &evidence.expectations.reply).trouble
+}
+
 fn show_log(evidence: &Evidence, pod: &Pod) -> String {
     let container = ["-c", CLIENT_CONTAINER, "--timestamps", "--tail=20"];
     evidence.kubectl(&[&["-n", &pod.namespace, "logs", &pod.name][..], &container].concat())

@@ -10,10 +10,13 @@ mod service;
 #[cfg(test)]
 mod tests;
 
-pub(super) use asked::backend_replies;
-pub(super) use deployments::{backend_deployment, client_deployment};
-pub(super) use log::client_logs_show_reply;
-pub(super) use service::backend_service;
+pub(super) use asked::{backend_replies, first_trouble};
+pub(super) use deployments::{
+    asks_the_backend, backend_as_told, backend_deployment, client_as_told, client_deployment,
+    told_text,
+};
+pub(super) use log::{client_logs_show_reply, trouble_in_log};
+pub(super) use service::{backend_service, leads_to_the_backend, service_as_told};
 
 use super::words::belongs;
 use crate::evidence::{Deployment, Evidence, Pod};
@@ -35,13 +38,13 @@ fn backend_host(evidence: &Evidence) -> String {
 }
 
 /// A deployment of the demo, where it was seen.
-fn deployment<'e>(evidence: &'e Evidence, name: &str) -> Option<&'e Deployment> {
+pub(super) fn deployment<'e>(evidence: &'e Evidence, name: &str) -> Option<&'e Deployment> {
     evidence.demo.deployments.value()?.iter().find(|deployment| deployment.name == name)
 }
 
 /// Whether a pod is one of a deployment of the demo: by the deployment's selector, or by its owner
 /// where the deployment was not seen.
-fn is_pod_of(evidence: &Evidence, pod: &Pod, name: &str) -> bool {
+pub(super) fn is_pod_of(evidence: &Evidence, pod: &Pod, name: &str) -> bool {
     deployment(evidence, name).map_or_else(
         || {
             let set = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("ReplicaSet/"));

@@ -4,12 +4,33 @@ use super::super::parts::all_hold;
 use super::super::words::{list, pod_hint, pod_state, seen};
 use super::{BACKEND_LABEL, BACKEND_PORT, apply, deployment, is_pod_of, scale_up};
 use crate::evidence::{Endpoint, Evidence, Expectations, Service};
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Verdict};
 
 pub(in super::super) fn backend_service(evidence: &Evidence) -> Judged {
     let service = find(evidence)?;
     let words = all_hold([specification(evidence, service), endpoints(evidence)])?;
     Ok(Judgement::pass(words.join(", ")))
+}
+
+/// Whether the service is there, with the tutorial's specification.
+pub(in super::super) fn service_as_told(evidence: &Evidence) -> bool {
+    find(evidence).is_ok_and(|service| specification(evidence, service).is_ok())
+}
+
+/// Whether a request to the service's port 80 reaches a ready echo pod; nothing where that was not
+/// seen.
+pub(in super::super) fn leads_to_the_backend(evidence: &Evidence) -> Option<bool> {
+    let told = |judged: Judged| match judged {
+        Ok(_) => Some(true),
+        Err(judgement) => (judgement.verdict == Verdict::Fail).then_some(false),
+    };
+    match find(evidence) {
+        Ok(service) if service.ports.iter().any(|port| port.port == 80) => {
+            told(endpoints(evidence))
+        }
+        Ok(_) => Some(false),
+        Err(missing) => told(Err(missing)),
+    }
 }
 
 fn object(evidence: &Evidence) -> String {

@@ -9,26 +9,26 @@ mod version;
 mod webhook;
 
 pub(super) use label::namespace_labelled;
-pub(super) use pods::control_plane_running;
+pub(super) use pods::{control_plane_running, deployments_have_pods, ill_pods};
 pub(super) use profile::default_profile;
 pub(super) use version::istio_version;
-pub(super) use webhook::injection_webhook;
+pub(super) use webhook::{injection_webhook, is_deactivated, is_injector};
 
 use std::collections::BTreeMap;
 
 use super::words::{belongs, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
-type Labels = BTreeMap<String, String>;
+pub(super) type Labels = BTreeMap<String, String>;
 
 /// Whether labels are those of istiod, of whatever revision.
-fn is_istiod(labels: &Labels) -> bool {
+pub(super) fn is_istiod(labels: &Labels) -> bool {
     labels.get("app").is_some_and(|app| app == "istiod")
         || labels.get("istio").is_some_and(|istio| istio == "pilot")
 }
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
-fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
+pub(super) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
     let label = deployment.template_labels.get("istio");
     deployment.name == evidence.expectations.gateway
         || label.is_some_and(|istio| istio == "ingressgateway")

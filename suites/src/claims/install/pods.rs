@@ -24,6 +24,12 @@ fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
     })
 }
 
+/// The pods that keep the claim from holding.
+pub(in super::super) fn ill_pods(evidence: &Evidence) -> Vec<&Pod> {
+    let staying = evidence.install.pods.value().into_iter().flatten().filter(|it| !it.terminating);
+    staying.filter(|pod| trouble(evidence, pod).is_some()).collect()
+}
+
 fn pods_are_well(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let pods = pods(evidence)?;
@@ -96,7 +102,7 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
 
 /// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
 /// but running pods, and no control plane.
-fn deployments_have_pods(evidence: &Evidence) -> Judged {
+pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the deployments of namespace {namespace}");
     let install = || format!("`{}` installs Istio", install_command(evidence));

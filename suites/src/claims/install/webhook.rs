@@ -10,7 +10,7 @@ use crate::judgement::{Judged, Judgement, Look as _};
 const WEBHOOKS: &str = "the injection webhooks";
 
 /// Whether a webhook is one of Istio's injectors, by what it calls.
-pub(super) fn is_injector(webhook: &Webhook) -> bool {
+pub(in super::super) fn is_injector(webhook: &Webhook) -> bool {
     let inject = |path: &str| path == "/inject" || path.starts_with("/inject/");
     webhook.service.as_ref().is_some_and(|service| inject(&service.path))
         || webhook.url.as_deref().is_some_and(|url| {
@@ -20,7 +20,7 @@ pub(super) fn is_injector(webhook: &Webhook) -> bool {
 }
 
 /// Whether a webhook was switched off in Istio's way: it asks for a label that nothing has.
-pub(super) fn is_deactivated(webhook: &Webhook) -> bool {
+pub(in super::super) fn is_deactivated(webhook: &Webhook) -> bool {
     [&webhook.namespace_selector, &webhook.object_selector]
         .iter()
         .any(|selector| selector.match_labels.contains_key("istio.io/deactivated"))

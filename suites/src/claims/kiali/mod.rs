@@ -32,7 +32,7 @@ fn apply(evidence: &Evidence) -> String {
 }
 
 /// Kiali's deployment, where it was seen.
-fn kiali(evidence: &Evidence) -> Option<&Deployment> {
+pub(super) fn kiali(evidence: &Evidence) -> Option<&Deployment> {
     evidence.install.deployments.value()?.iter().find(|deployment| deployment.name == NAME)
 }
 

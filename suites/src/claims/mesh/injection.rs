@@ -16,7 +16,7 @@ pub(in super::super) fn unlabelled_namespace_left_alone(evidence: &Evidence) -> 
     Ok(Judgement::pass(words.join("; ")))
 }
 
-fn has_sidecar(run: &DryRun) -> bool {
+pub(in super::super) fn has_sidecar(run: &DryRun) -> bool {
     run.containers.iter().chain(&run.init_containers).any(|container| container.name == SIDECAR)
 }
 

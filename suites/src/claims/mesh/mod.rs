@@ -9,9 +9,9 @@ mod sync;
 mod tests;
 mod traffic;
 
-pub(super) use injection::{init_arguments, unlabelled_namespace_left_alone};
+pub(super) use injection::{has_sidecar, init_arguments, unlabelled_namespace_left_alone};
 pub(super) use live::live_rules;
-pub(super) use pods::{pods_ready, two_containers_per_pod};
+pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
 pub(super) use traffic::traffic_through_proxies;
@@ -21,9 +21,9 @@ use crate::evidence::{Container, Evidence, Pod};
 use crate::judgement::Judgement;
 
 /// The injected sidecar.
-const SIDECAR: &str = "istio-proxy";
+pub(super) const SIDECAR: &str = "istio-proxy";
 /// The init container that programs the redirection.
-const INIT: &str = "istio-init";
+pub(super) const INIT: &str = "istio-init";
 /// The init container that only looks whether a CNI plug-in has done so.
 const VALIDATION: &str = "istio-validation";
 
@@ -49,7 +49,7 @@ fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
 
 /// The pods of the demo's namespace that are to be judged: those that have ended, and those on their
 /// way out, are not.
-fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+pub(super) fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let all = pods(evidence)?;
     let ended = |pod: &&Pod| pod.terminating || pod.phase == "Succeeded";
     let staying: Vec<_> = all.iter().filter(|pod| !ended(pod)).collect();
@@ -66,7 +66,7 @@ fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 }
 
 /// The pods that have a sidecar and run: those whose redirection is to be judged.
-fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+pub(super) fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let injected: Vec<_> =
         staying(evidence)?.into_iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).collect();
     if injected.is_empty() {
@@ -81,7 +81,7 @@ fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 }
 
 /// The sidecar, as a container or as a native sidecar.
-fn sidecar(pod: &Pod) -> Option<&Container> {
+pub(super) fn sidecar(pod: &Pod) -> Option<&Container> {
     pod.containers
         .iter()
         .chain(pod.init_containers.iter().filter(|it| native(it)))

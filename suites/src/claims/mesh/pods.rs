@@ -99,12 +99,20 @@ fn describe(evidence: &Evidence, pod: &Pod) -> String {
     format!("`{command}` shows its containers")
 }
 
+/// Whether a pod itself keeps the sidecar away, whatever its namespace says.
+pub(in super::super) fn refuses_sidecar(pod: &Pod) -> bool {
+    says_no(pod) || pod.host_network
+}
+
+fn says_no(pod: &Pod) -> bool {
+    [&pod.annotations, &pod.labels]
+        .into_iter()
+        .any(|map| map.get(INJECT).is_some_and(|value| value == "false"))
+}
+
 /// Why a pod has no sidecar, as far as the pod tells, and what to type.
 fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
-    let refuses = [&pod.annotations, &pod.labels]
-        .into_iter()
-        .any(|map| map.get(INJECT).is_some_and(|value| value == "false"));
-    if refuses {
+    if says_no(pod) {
         let hint = super::super::words::workload(pod).map_or_else(
             || describe(evidence, pod),
             |workload| {

@@ -1,0 +1,227 @@
+//! What the demo's own objects explain, and the cluster's DNS.
+
+use super::super::demo::{
+    asks_the_backend, backend_as_told, client_as_told, deployment, first_trouble, is_pod_of,
+    leads_to_the_backend, service_as_told, told_text, trouble_in_log,
+};
+use super::super::words::{rollout_trouble, runs};
+use super::Case;
+use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply};
+use crate::judgement::Verdict;
+
+/// What curl says where a name has no address.
+const NOT_RESOLVED: [&str; 3] = ["Could not resolve", "Couldn't resolve", "Resolving timed out"];
+
+/// What curl and Envoy say where nobody takes a request.
+const NOBODY_THERE: [&str; 9] = [
+    "no healthy upstream",
+    "upstream connect error",
+    "upstream request timeout",
+    "Failed to connect",
+    "Could not connect",
+    "Couldn't connect",
+    "Connection refused",
+    "Connection reset",
+    "timed out",
+];
+
+fn says(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
+}
+
+/// The name of the deployment that a claim is about.
+fn name_of<'e>(case: &Case<'e>) -> Option<&'e str> {
+    let expectations = &case.evidence.expectations;
+    match case.id {
+        "demo::backend_deployment" => Some(&expectations.backend_deployment),
+        "demo::client_deployment" => Some(&expectations.client_deployment),
+        _ => None,
+    }
+}
+
+/// The deployment that a claim is about.
+pub(super) fn deployment_of<'e>(case: &Case<'e>) -> Option<&'e Deployment> {
+    deployment(case.evidence, name_of(case)?)
+}
+
+/// Whether nothing is wrong with a deployment but that its pods are not available.
+pub(super) fn is_only_unavailable(case: &Case<'_>) -> bool {
+    match case.id {
+        "demo::backend_deployment" => backend_as_told(case.evidence).is_ok(),
+        "demo::client_deployment" => client_as_told(case.evidence).is_ok(),
+        _ => false,
+    }
+}
+
+/// The pods of a deployment of the demo that run.
+fn running<'e>(evidence: &'e Evidence, name: &'e str) -> Option<impl Iterator<Item = &'e Pod>> {
+    let pods = evidence.demo.pods.value()?;
+    Some(pods.iter().filter(move |pod| runs(pod) && is_pod_of(evidence, pod, name)))
+}
+
+/// Whether a deployment of the demo has no pod that runs.
+fn none_runs(evidence: &Evidence, name: &str) -> bool {
+    running(evidence, name).is_some_and(|mut pods| pods.next().is_none())
+}
+
+/// What a claim found in the reply's place.
+enum Found<'e> {
+    /// An answer, or none.
+    Reply(&'e Reply),
+    /// Words in the client's log.
+    Words(String),
+    /// A log in which nothing but the reply is missing.
+    Nothing,
+}
+
+impl Found<'_> {
+    fn says(&self, words: &[&str]) -> bool {
+        match self {
+            Self::Reply(reply) => reply.status == 0 && says(&reply.error, words),
+            Self::Words(text) => says(text, words),
+            Self::Nothing => false,
+        }
+    }
+}
+
+fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
+    if case.effect.verdict != Verdict::Fail {
+        return None;
+    }
+    if case.id == "demo::backend_replies" {
+        return first_trouble(case.evidence).map(Found::Reply);
+    }
+    // A verdict on a log names its pod.
+    let pod = case.effect.object.as_deref()?.strip_prefix("pod ")?.rsplit('/').next()?;
+    let runs = running(case.evidence, &case.evidence.expectations.client_deployment)?
+        .any(|one| one.name == pod);
+    runs.then(|| trouble_in_log(case.evidence, pod).map_or(Found::Nothing, Found::Words))
+}
+
+pub(super) fn names_are_not_resolved(case: &Case<'_>) -> bool {
+    let dns = case.evidence.cluster.dns.value();
+    let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| runs(pod) && pod.ready));
+    // The name of a service that is not there has no address either.
+    let services = case.evidence.demo.services.value();
+    let service = &case.evidence.expectations.backend_service;
+    let is_there = services.is_some_and(|all| all.iter().any(|one| one.name == *service));
+    (down || is_there) && found(case).is_some_and(|found| found.says(&NOT_RESOLVED))
+}
+
+/// No client pod runs, or its container does not: nobody can ask, and there is no log.
+pub(super) fn there_is_no_client(case: &Case<'_>) -> bool {
+    let client = &case.evidence.expectations.client_deployment;
+    if none_runs(case.evidence, client) {
+        return true;
+    }
+    // A command in a container that does not run fails; its log can still be read.
+    let container_is_down = running(case.evidence, client).is_some_and(|mut pods| {
+        pods.all(|pod| pod.containers.iter().any(|it| it.name == "client" && !it.ready))
+    });
+    container_is_down
+        && case.id != "demo::client_logs_show_reply"
+        && !matches!(case.evidence.demo.asked, Observation::Seen { .. })
+}
+
+/// The client that is deployed is not the tutorial's: it has no curl, or does not ask.
+pub(super) fn client_cannot_ask(case: &Case<'_>) -> bool {
+    if client_as_told(case.evidence).is_ok() || case.effect.verdict != Verdict::Fail {
+        return false;
+    }
+    if case.id == "demo::backend_replies" {
+        let asked = case.evidence.demo.asked.value();
+        return asked.is_some_and(|asked| [126, 127].contains(&asked.exec.exit_code));
+    }
+    !asks_the_backend(case.evidence)
+        || found(case)
+            .is_some_and(|found| found.says(&["curl: not found", "curl: command not found"]))
+}
+
+/// The service is as it should be, and no echo pod is ready behind it.
+pub(super) fn nobody_is_behind_the_service(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let Expected { backend, service } = Expected::of(evidence);
+    let pods = evidence.demo.pods.value();
+    let nobody = pods.is_some_and(|pods| {
+        !pods.iter().any(|pod| is_pod_of(evidence, pod, backend) && runs(pod) && pod.ready)
+    });
+    let endpoints = evidence.demo.endpoints.value();
+    let leads_nowhere = endpoints.is_some_and(|endpoints| {
+        !endpoints.iter().any(|it| it.service == *service && it.ready && !it.addresses.is_empty())
+    });
+    service_as_told(evidence) && leads_nowhere && nobody
+}
+
+/// The names that the tutorial gives the backend.
+struct Expected<'e> {
+    backend: &'e str,
+    service: &'e str,
+}
+
+impl<'e> Expected<'e> {
+    fn of(evidence: &'e Evidence) -> Self {
+        let expectations = &evidence.expectations;
+        Self { backend: &expectations.backend_deployment, service: &expectations.backend_service }
+    }
+}
+
+/// The backend replies, with the other text that it is told.
+pub(super) fn backend_replies_as_told(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let Some(told) = told_text(evidence).filter(|told| *told != evidence.expectations.reply) else {
+        return false;
+    };
+    let same = |body: &str| body.strip_suffix('\n').unwrap_or(body) == told;
+    if case.id == "ingress::routes_into_mesh" {
+        let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
+        return routed.is_some_and(|answer| answer.status == 200 && same(&answer.body));
+    }
+    match found(case) {
+        Some(Found::Reply(reply)) => reply.status == 200 && same(&reply.body),
+        Some(Found::Words(text)) => text == told,
+        Some(Found::Nothing) | None => false,
+    }
+}
+
+/// Nobody takes a request to the service, and that is what is seen in the reply's place.
+pub(super) fn service_leads_nowhere(case: &Case<'_>) -> bool {
+    if leads_to_the_backend(case.evidence) != Some(false) {
+        return false;
+    }
+    let Expected { service, .. } = Expected::of(case.evidence);
+    let services = case.evidence.demo.services.value();
+    let missing = services.is_some_and(|all| !all.iter().any(|one| one.name == *service));
+    found(case).is_some_and(|found| match &found {
+        _ if missing && found.says(&NOT_RESOLVED) => true,
+        Found::Reply(reply) if reply.status != 0 => (502..=504).contains(&reply.status),
+        Found::Nothing => true,
+        _ => found.says(&NOBODY_THERE),
+    })
+}
+
+/// The backend was asked, and never answered: nothing can be seen in its answers.
+pub(super) fn nothing_was_answered(case: &Case<'_>) -> bool {
+    let asked = case.evidence.demo.asked.value();
+    asked.is_some_and(|asked| asked.replies.iter().all(|reply| reply.status == 0))
+}
+
+/// The client's requests cannot arrive at the backend's proxy.
+pub(super) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
+    case.effect.verdict == Verdict::Fail
+        && leads_to_the_backend(case.evidence) == Some(false)
+        && case.evidence.mesh.traffic.value().is_some_and(|traffic| {
+            let (before, after) = (&traffic.inbound.before, &traffic.inbound.after);
+            match (before, after) {
+                (Observation::Seen { value: before }, Observation::Seen { value: after }) => {
+                    before == after
+                }
+                (Observation::Absent { .. }, _) | (_, Observation::Absent { .. }) => true,
+                _ => false,
+            }
+        })
+}
+
+/// Whether a deployment of the demo is in trouble by its pods.
+pub(super) fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
+    deployment(evidence, name).is_none_or(|deployment| rollout_trouble(deployment).is_some())
+}

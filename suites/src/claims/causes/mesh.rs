@@ -1,0 +1,257 @@
+//! What a label, a webhook, a missing sidecar and its redirection explain.
+
+use super::super::demo::is_pod_of;
+use super::super::mesh::{INIT, has_sidecar, injected, refuses_sidecar, sidecar, staying};
+use super::super::words::{counted, pod_object, restart_loop, runs};
+use super::Case;
+use super::demo::is_in_trouble;
+use super::install::says_that_the_webhook_fails;
+use crate::evidence::{CounterPair, DryRun, Evidence, Observation, Pod};
+use crate::iptables::arguments;
+use crate::judgement::Verdict;
+
+pub(super) fn namespace_is_missing(evidence: &Evidence) -> bool {
+    let namespaces = evidence.install.namespaces.value();
+    namespaces.is_some_and(|all| !all.contains_key(&evidence.expectations.namespace))
+}
+
+/// Whether the namespace is there, and asks for no injection at all.
+fn label_is_missing(evidence: &Evidence) -> bool {
+    let namespaces = evidence.install.namespaces.value();
+    let labels = namespaces.and_then(|all| all.get(&evidence.expectations.namespace));
+    labels.is_some_and(|labels| match labels.get("istio-injection") {
+        Some(value) => value != "enabled",
+        None => !labels.contains_key("istio.io/rev"),
+    })
+}
+
+pub(super) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
+    // The judge has tried whether a label would be enough: the verdict is about the namespace then.
+    case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
+        && (namespace_is_missing(case.evidence) || label_is_missing(case.evidence))
+}
+
+/// Whether the claim on dry runs fails by the one in the demo's namespace.
+fn fails_inside(case: &Case<'_>) -> bool {
+    let outside = case.evidence.mesh.dry_run_unlabelled.value();
+    outside.is_some_and(|run| !has_sidecar(run))
+}
+
+/// Whether a pod that is made now gets no sidecar, or cannot be made.
+fn nothing_is_injected(dry_run: &Observation<DryRun>) -> bool {
+    match dry_run {
+        Observation::Seen { value } => !has_sidecar(value),
+        Observation::Absent { .. } | Observation::NotAsked { .. } => false,
+        Observation::Failed { reason } => says_that_the_webhook_fails(reason),
+    }
+}
+
+pub(super) fn dry_run_misses_the_label(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let dry_run = &evidence.mesh.dry_run_labelled;
+    fails_inside(case)
+        && (namespace_is_missing(evidence)
+            || label_is_missing(evidence) && nothing_is_injected(dry_run))
+}
+
+pub(super) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
+    fails_inside(case)
+        && !label_is_missing(case.evidence)
+        && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
+}
+
+/// Whether nothing is wrong with the demo's pods but that some have no sidecar, without having
+/// refused it.
+fn only_without_sidecar(evidence: &Evidence) -> bool {
+    let pods = staying(evidence).unwrap_or_default();
+    let without = |pod: &&Pod| sidecar(pod).is_none() && !refuses_sidecar(pod);
+    let well = |pod: &&Pod| {
+        sidecar(pod).is_some()
+            && pod.containers.iter().filter(|it| it.name != super::super::mesh::SIDECAR).count()
+                == 1
+    };
+    pods.iter().any(without) && pods.iter().all(|pod| without(pod) || well(pod))
+}
+
+pub(super) fn pods_miss_the_label(case: &Case<'_>) -> bool {
+    only_without_sidecar(case.evidence)
+        && label_is_missing(case.evidence)
+        && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
+}
+
+pub(super) fn pods_miss_the_webhook(case: &Case<'_>) -> bool {
+    only_without_sidecar(case.evidence)
+        && !label_is_missing(case.evidence)
+        && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
+}
+
+/// Whether a pod is not well by itself: neither for the lack of a sidecar nor for one too many.
+fn is_ill(evidence: &Evidence, pod: &Pod) -> bool {
+    let mut containers = pod.containers.iter().chain(&pod.init_containers);
+    pod.phase != "Running"
+        || !pod.ready
+        || counted(pod).any(|container| !container.ready)
+        || containers.any(|it| restart_loop(it, evidence.recorded_at).is_some())
+}
+
+/// Whether the pod that a verdict names is ill together with its deployment, and no other pod gives the
+/// verdict a reason of its own; or there is no pod at all.
+fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
+    let evidence = case.evidence;
+    let expectations = &evidence.expectations;
+    if case.effect.verdict != Verdict::Fail {
+        return false;
+    }
+    let Ok(pods) = staying(evidence) else {
+        return no_pod_runs(case) && is_in_trouble(evidence, name);
+    };
+    let explained = |pod: &Pod| {
+        if !is_ill(evidence, pod) {
+            return counted(pod).count() == 2
+                || sidecar(pod).is_none() && case.red("mesh::two_containers_per_pod");
+        }
+        let owners = [
+            (&expectations.backend_deployment, "demo::backend_deployment"),
+            (&expectations.client_deployment, "demo::client_deployment"),
+        ];
+        owners.into_iter().any(|(owner, claim)| {
+            is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && case.red(claim)
+        })
+    };
+    let named = pods.iter().find(|pod| case.is_about(&pod_object(pod)));
+    // Two containers are judged in pods that run; the verdict is about their state only without any.
+    let about_state = case.id == "mesh::pods_ready" || !pods.iter().any(|pod| runs(pod));
+    about_state
+        && named.is_some_and(|pod| {
+            is_ill(evidence, pod)
+                && sidecar_is_no_matter(case, pod)
+                && is_pod_of(evidence, pod, name)
+        })
+        && is_in_trouble(evidence, name)
+        && pods.iter().all(|pod| explained(pod))
+}
+
+/// A pod that does not run has its containers asked for: without a sidecar among them, that is the verdict.
+fn sidecar_is_no_matter(case: &Case<'_>, pod: &Pod) -> bool {
+    case.id == "mesh::pods_ready" || sidecar(pod).is_some()
+}
+
+pub(super) fn backend_pods_are_ill(case: &Case<'_>) -> bool {
+    pods_are_ill(case, &case.evidence.expectations.backend_deployment)
+}
+
+pub(super) fn client_pods_are_ill(case: &Case<'_>) -> bool {
+    pods_are_ill(case, &case.evidence.expectations.client_deployment)
+}
+
+pub(super) fn pods_lack_only_the_sidecar(case: &Case<'_>) -> bool {
+    let pods = staying(case.evidence).unwrap_or_default();
+    let lacks = |pod: &&Pod| sidecar(pod).is_none() && counted(pod).count() == 1;
+    let well = |pod: &&Pod| counted(pod).count() == 2;
+    pods.iter().any(lacks)
+        && pods.iter().all(|pod| !is_ill(case.evidence, pod) && (lacks(pod) || well(pod)))
+}
+
+/// The namespace is there, and no pod in it.
+pub(super) fn no_pod_runs(case: &Case<'_>) -> bool {
+    case.evidence.demo.pods.value().is_some() && staying(case.evidence).is_err()
+}
+
+pub(super) fn no_pod_is_injected(case: &Case<'_>) -> bool {
+    case.evidence.demo.pods.value().is_some() && injected(case.evidence).is_err()
+}
+
+/// A pod without the init container has no log of rules: so it is with a CNI plug-in.
+pub(super) fn no_container_redirects(case: &Case<'_>) -> bool {
+    let pods = injected(case.evidence).unwrap_or_default();
+    let has_init = |pod: &&Pod| pod.init_containers.iter().any(|it| it.name == INIT);
+    let logs = &case.evidence.mesh.init_logs;
+    let read = |pod: &Pod| logs.get(&pod.name).is_some_and(|log| log.value().is_some());
+    case.effect.verdict == Verdict::Unjudged
+        && pods.iter().any(|pod| !has_init(pod))
+        && pods.iter().all(|pod| !has_init(pod) || read(pod))
+}
+
+/// The init container of the pod whose rules are wrong was told so, for this direction.
+pub(super) fn rules_are_as_told(case: &Case<'_>) -> bool {
+    let pods = injected(case.evidence).unwrap_or_default();
+    let Some(pod) = pods.into_iter().find(|pod| case.is_about(&pod_object(pod))) else {
+        return false;
+    };
+    let Some(init) = pod.init_containers.iter().find(|it| it.name == INIT) else { return false };
+    let words: Vec<_> = init
+        .command
+        .iter()
+        .chain(&init.args)
+        .filter(|word| !word.ends_with("pilot-agent"))
+        .cloned()
+        .collect();
+    let told = arguments(&words);
+    let own = ["15020", "15021", "15090"].map(str::to_owned).into();
+    case.effect.verdict == Verdict::Fail
+        && if case.id == "mesh::inbound_redirected" {
+            told.inbound_ports != "*"
+                || told.inbound_ports_excluded != own
+                || told.inbound_port != "15006"
+                || told.mode != "REDIRECT"
+        } else {
+            told.outbound_ranges != "*"
+                || !told.outbound_ranges_excluded.is_empty()
+                || !told.outbound_ports_excluded.is_empty()
+                || told.outbound_port != "15001"
+                || told.proxy_uid != "1337"
+        }
+}
+
+/// The pods between which traffic was counted.
+fn on_the_way(evidence: &Evidence, backend: bool) -> Vec<&Pod> {
+    let Some(traffic) = evidence.mesh.traffic.value() else { return Vec::new() };
+    let pods = evidence.demo.pods.value().into_iter().flatten().filter(|pod| runs(pod));
+    pods.filter(|pod| {
+        if backend {
+            is_pod_of(evidence, pod, &evidence.expectations.backend_deployment)
+        } else {
+            pod.name == traffic.client_pod
+        }
+    })
+    .collect()
+}
+
+/// A counter that was not there, or did not move.
+fn stands_still(pair: &CounterPair) -> bool {
+    match (pair.before.value(), pair.after.value()) {
+        (Some(before), Some(after)) => before == after,
+        _ => true,
+    }
+}
+
+pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let Some(traffic) = evidence.mesh.traffic.value() else { return false };
+    [(false, &traffic.outbound), (true, &traffic.inbound)].into_iter().any(|(backend, pair)| {
+        stands_still(pair) && on_the_way(evidence, backend).iter().any(|pod| sidecar(pod).is_none())
+    })
+}
+
+/// Whether the first of these claims names a pod on the way, whose counter has not moved.
+fn goes_beside(case: &Case<'_>, redirection: &str, backend: bool) -> bool {
+    let Some(traffic) = case.evidence.mesh.traffic.value() else { return false };
+    let pair = if backend { &traffic.inbound } else { &traffic.outbound };
+    let seen = pair.before.value().is_some() && pair.after.value().is_some();
+    let judgement = super::position(redirection).and_then(|at| case.judgements.get(at));
+    let named = judgement.and_then(|judgement| judgement.object.as_deref());
+    case.effect.verdict == Verdict::Fail
+        && seen
+        && stands_still(pair)
+        && on_the_way(case.evidence, backend)
+            .into_iter()
+            .any(|pod| named == Some(pod_object(pod).as_str()) && sidecar(pod).is_some())
+}
+
+pub(super) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {
+    goes_beside(case, "mesh::outbound_redirected", false)
+}
+
+pub(super) fn traffic_enters_beside_the_proxy(case: &Case<'_>) -> bool {
+    goes_beside(case, "mesh::inbound_redirected", true)
+}
