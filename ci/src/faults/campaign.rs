@@ -73,13 +73,10 @@ fn broken(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
         text: verdicts.text.clone(),
     };
     let begun = Instant::now();
-    let (mended, commands) = follow_hints(cluster)?;
-    outcome.commands = commands;
-    outcome.mended = match fault.mend {
-        Mend::ByHints => Some(mended),
-        // That it mends itself all the same is no fault.
-        Mend::ByHand(_) => None,
-    };
+    if let Mend::ByHints = fault.mend {
+        let (mended, commands) = follow_hints(cluster)?;
+        (outcome.mended, outcome.commands) = (Some(mended), commands);
+    }
     let mending = begun.elapsed();
     let begun = Instant::now();
     cluster.take(fault.undo).with_context(|| format!("{}: undoing", fault.name))?;

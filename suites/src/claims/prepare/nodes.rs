@@ -51,6 +51,15 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .object(format!("node {}", node.name))
             .hint(format!("`{describe}` shows its conditions and events")));
     }
+    // What runs goes on; what is restarted finds no place.
+    if let Some(node) = nodes.first().filter(|_| nodes.iter().all(|node| node.unschedulable)) {
+        let uncordon = evidence.kubectl(&["uncordon", &node.name]);
+        return Err(Judgement::fail("no node takes pods: each is cordoned (unschedulable)")
+            .expected("a node on which pods are placed")
+            .observed(format!("{}, cordoned", count(nodes.len(), "node")))
+            .object(format!("node {}", node.name))
+            .hint(format!("`{uncordon}` lets pods be placed there again")));
+    }
     let ready = format!("{} Ready", count(nodes.len(), "node"));
     if let Some(pod) = waiting_for_room(evidence) {
         let reason = pod.reason.clone().unwrap_or_default();
