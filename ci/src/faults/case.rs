@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     /// A line for `sh`, with `kubectl` and `istioctl` on the path, `KUBECONFIG` set, and the variables
-    /// of [`super::cluster::Cluster`]. It waits for what it does, where that takes time.
+    /// of [`crate::live::Cluster`]. It waits for what it does, where that takes time.
     Sh(&'static str),
     /// The demo's client asks once more, and its log has the outcome.
     Turn,

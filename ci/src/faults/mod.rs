@@ -9,10 +9,9 @@ mod benign;
 mod campaign;
 mod case;
 mod cases;
-mod cluster;
 mod proxy;
 mod results;
-mod verdicts;
+mod steps;
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -20,10 +19,10 @@ use std::time::Instant;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::setup;
-use crate::steps::{Software, meshcheck, results};
-use cluster::Cluster;
+use crate::steps::{Software, meshcheck, results as directory};
 use results::Results;
 
 /// Which cases.
@@ -78,7 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(state) => Cluster::there(&meshcheck()?, &software, state)?,
         None => Cluster::up(&meshcheck()?, &software)?,
     };
-    let mut found = Results::new(results().join("faults"))?;
+    let mut found = Results::new(directory().join("faults"))?;
     for fault in faults {
         found.fault(campaign::run(&cluster, fault)?)?;
     }

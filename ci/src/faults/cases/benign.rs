@@ -71,7 +71,7 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "istiod-restarted",
-        varies: &[Sh("kubectl -n istio-system rollout restart deployment/istiod && \
+        varies: &[Sh("kubectl -n istio-system delete pod -l app=istiod && \
                 kubectl -n istio-system rollout status deployment/istiod --timeout=120s")],
         look: Plain,
         undo: &[],

@@ -69,11 +69,10 @@ pub(super) const CASES: &[Fault] = &[
             "install::istio_version",
             "install::control_plane_running",
             "install::injection_webhook",
-            "mesh::unlabelled_namespace_left_alone",
             "mesh::proxies_in_sync",
-            "ingress::routes_into_mesh",
         ],
-        unjudged: &[],
+        // Nobody admits a pod or a route that would show it.
+        unjudged: &["mesh::unlabelled_namespace_left_alone", "ingress::routes_into_mesh"],
         says: &["istiod", "scaled to zero"],
         mend: ByHints,
         undo: &[
@@ -86,7 +85,8 @@ pub(super) const CASES: &[Fault] = &[
         name: "istiod-in-a-crash-loop",
         breaks: &[
             Sh("kubectl -n istio-system patch deployment istiod --type=json -p \
-                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"--no-such-option\"}]'"),
+                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"--no-such-option\"},\
+                {\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/resources/requests/cpu\",\"value\":\"10m\"}]'"),
             Sh("for i in $(seq 100); do kubectl -n istio-system get pods -l app=istiod \
                 | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n istio-system get pods -l app=istiod --watch >/dev/null; done; exit 1"),
         ],
@@ -129,11 +129,7 @@ pub(super) const CASES: &[Fault] = &[
                 webhooks.json > never.json && kubectl replace -f never.json",
             ),
         ],
-        red: &[
-            "install::namespace_labelled",
-            "install::injection_webhook",
-            "mesh::unlabelled_namespace_left_alone",
-        ],
+        red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
         unjudged: &[],
         says: &["webhook"],
         mend: ByHints,
