@@ -14,7 +14,7 @@ mod results;
 mod steps;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
@@ -77,6 +77,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(state) => Cluster::there(&meshcheck()?, &software, state)?,
         None => Cluster::up(&meshcheck()?, &software)?,
     };
+    cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
     let mut found = Results::new(directory().join("faults"))?;
     for fault in faults {
         found.fault(campaign::run(&cluster, fault)?)?;

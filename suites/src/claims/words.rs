@@ -246,8 +246,7 @@ pub(super) fn pod_hint(evidence: &Evidence, pod: &Pod) -> String {
     let show = pod_shown(evidence, pod);
     match last_good_template(evidence, pod) {
         Some(deployment) => {
-            let undo =
-                evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
+            let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
             format!("{show}; `{undo}` goes back to the template whose pods are well")
         }
         None => show,

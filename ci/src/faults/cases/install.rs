@@ -86,11 +86,13 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "istiod-in-a-crash-loop",
         breaks: &[
-            Sh(r#"kubectl -n istio-system patch deployment istiod --type=json -p '[{"op":"add",
-                "path":"/spec/template/spec/containers/0/args/-","value":"--no-such-option"},
+            Sh(
+                r#"kubectl -n istio-system patch deployment istiod --type=json -p '[{"op":"replace",
+                "path":"/spec/template/spec/containers/0/args/0","value":"discover"},
                 {"op":"replace",
                 "path":"/spec/template/spec/containers/0/resources/requests/cpu",
-                "value":"10m"}]'"#),
+                "value":"10m"}]'"#,
+            ),
             Until("kubectl -n istio-system get pods -l app=istiod | grep -q CrashLoopBackOff"),
         ],
         red: &["install::control_plane_running"],
@@ -99,7 +101,7 @@ pub(super) const CASES: &[Fault] = &[
         mend: ByHints,
         undo: &[
             Sh(r"kubectl -n istio-system get deployment istiod -o json |
-                grep -q no-such-option &&
+                grep -qw discover &&
                 kubectl -n istio-system rollout undo deployment/istiod || true"),
             Sh("kubectl -n istio-system rollout status deployment/istiod --timeout=120s"),
         ],
