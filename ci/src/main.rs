@@ -5,8 +5,10 @@ mod command;
 mod faults;
 mod golang;
 mod lab;
+mod live;
 mod out;
 mod setup;
+mod soak;
 mod steps;
 mod wait;
 
@@ -36,6 +38,8 @@ enum Task {
     Test(steps::TestOptions),
     /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
     Faults(faults::Options),
+    /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
+    Soak(soak::Options),
 }
 
 fn main() -> ExitCode {
@@ -64,5 +68,6 @@ fn run(task: Task) -> Result<()> {
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
+        Task::Soak(options) => soak::run(options),
     }
 }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::case::{Benign, Look};
-use super::cluster::Cluster;
 use super::proxy::Slow;
 use super::results::Stayed;
+use super::steps::take;
+use crate::live::Cluster;
 use crate::out::{elapsed, say};
 
 /// How long the mesh may take to be as it was.
@@ -25,7 +26,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
     let name = variation.name;
     say(format_args!("── {name} (benign)"));
     let start = Instant::now();
-    cluster.take(variation.varies).with_context(|| format!("{name}: varying"))?;
+    take(cluster, variation.varies).with_context(|| format!("{name}: varying"))?;
     let verdicts = match variation.look {
         Look::Plain => cluster.check(&[])?,
         Look::Renamed => {
@@ -57,7 +58,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
         seconds: 0.0,
         text: verdicts.text.clone(),
     };
-    cluster.take(variation.undo).with_context(|| format!("{name}: undoing"))?;
+    take(cluster, variation.undo).with_context(|| format!("{name}: undoing"))?;
     cluster.until_green(&format!("{name}: all green after it is undone"), RECOVERY)?;
     stayed.seconds = start.elapsed().as_secs_f64();
     say(format_args!("   {verdicts}, in {}", elapsed(start.elapsed())));
@@ -65,11 +66,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
 }
 
 /// A check of the same cluster as one that is not known to be ours.
-fn elsewhere(
-    cluster: &Cluster,
-    kubeconfig: &str,
-    more: &[&str],
-) -> Result<super::verdicts::Verdicts> {
+fn elsewhere(cluster: &Cluster, kubeconfig: &str, more: &[&str]) -> Result<crate::live::Verdicts> {
     let bundle = cluster.bundle().display().to_string();
     let arguments = ["--kubeconfig", kubeconfig, "--active", "--bundle", &bundle];
     cluster.check(&[&arguments[..], more].concat())

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::case::{Fault, Mend};
-use super::cluster::Cluster;
 use super::results::Outcome;
+use super::steps::take;
+use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::wait::until;
 
@@ -18,7 +19,7 @@ const RECOVERY: Duration = Duration::from_mins(2);
 const EFFECT: Duration = Duration::from_secs(40);
 
 /// How many hints are followed, one after the other.
-const HINTS: usize = 6;
+const HINTS: usize = 4;
 
 /// Runs a fault from green to green. Wrong verdicts are an outcome, and so is a fault that cannot be
 /// brought about.
@@ -31,7 +32,7 @@ pub(crate) fn run(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             say(format_args!("   {error:#}"));
-            cluster.take(fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
+            take(cluster, fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
             cluster.until_green(&format!("{}: all green again", fault.name), RECOVERY)?;
             Ok(Outcome {
                 name: fault.name.to_owned(),
@@ -46,7 +47,7 @@ pub(crate) fn run(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
 
 fn broken(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
     let start = Instant::now();
-    cluster.take(fault.breaks).with_context(|| format!("{}: breaking", fault.name))?;
+    take(cluster, fault.breaks).with_context(|| format!("{}: breaking", fault.name))?;
     let expected: BTreeSet<&str> = fault.red.iter().copied().collect();
     let unseen: BTreeSet<&str> = fault.unjudged.iter().copied().collect();
     let seconds_to_break = start.elapsed();
@@ -79,7 +80,7 @@ fn broken(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
     }
     let mending = begun.elapsed();
     let begun = Instant::now();
-    cluster.take(fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
+    take(cluster, fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
     cluster.until_green(&format!("{}: all green after it is undone", fault.name), RECOVERY)?;
     outcome.seconds = start.elapsed().as_secs_f64();
     say(format_args!(

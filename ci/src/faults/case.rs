@@ -4,8 +4,14 @@
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Step {
     /// A line for `sh`, with `kubectl` and `istioctl` on the path, `KUBECONFIG` set, and the variables
-    /// of [`super::cluster::Cluster`]. It waits for what it does, where that takes time.
+    /// of [`crate::live::Cluster`]. It waits for what it does, where that takes time.
     Sh(&'static str),
+    /// Waits until such a line succeeds.
+    Until(&'static str),
+    /// Sets an annotation of the template of a deployment of the demo, or takes it away.
+    Annotation(&'static str, &'static str, Option<&'static str>),
+    /// The same with a label.
+    Label(&'static str, &'static str, Option<&'static str>),
     /// The demo's client asks once more, and its log has the outcome.
     Turn,
 }

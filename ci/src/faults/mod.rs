@@ -9,21 +9,20 @@ mod benign;
 mod campaign;
 mod case;
 mod cases;
-mod cluster;
 mod proxy;
 mod results;
-mod verdicts;
+mod steps;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 
+use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::setup;
-use crate::steps::{Software, meshcheck, results};
-use cluster::Cluster;
+use crate::steps::{Software, meshcheck, results as directory};
 use results::Results;
 
 /// Which cases.
@@ -78,7 +77,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Some(state) => Cluster::there(&meshcheck()?, &software, state)?,
         None => Cluster::up(&meshcheck()?, &software)?,
     };
-    let mut found = Results::new(results().join("faults"))?;
+    cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
+    let mut found = Results::new(directory().join("faults"))?;
     for fault in faults {
         found.fault(campaign::run(&cluster, fault)?)?;
     }

@@ -240,8 +240,35 @@ pub(super) fn availability(deployment: &Deployment) -> String {
 }
 
 /// The command that shows why a pod is not well: the crashed container's last words, the log of
-/// one that runs without being ready, or else the pod's events.
+/// one that runs without being ready, or else the pod's events. Where pods of the template before are
+/// still well, also the one that goes back to it.
 pub(super) fn pod_hint(evidence: &Evidence, pod: &Pod) -> String {
+    let show = pod_shown(evidence, pod);
+    match last_good_template(evidence, pod) {
+        Some(deployment) => {
+            let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
+            format!("{show}; `{undo}` goes back to the template whose pods are well")
+        }
+        None => show,
+    }
+}
+
+/// The deployment that a pod belongs to, where the pods of its template before are still well.
+fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<String> {
+    let deployment = workload(pod).filter(|it| it.starts_with("deployment/"))?;
+    let pods = [&evidence.install.pods, &evidence.demo.pods];
+    let elder = pods.into_iter().filter_map(Observation::value).flatten().any(|other| {
+        other.namespace == pod.namespace
+            && other.owner != pod.owner
+            && workload(other).as_ref() == Some(&deployment)
+            && other.created_at < pod.created_at
+            && runs(other)
+            && other.ready
+    });
+    elder.then_some(deployment)
+}
+
+fn pod_shown(evidence: &Evidence, pod: &Pod) -> String {
     let namespace = pod.namespace.as_str();
     let describe = || {
         let command = evidence.kubectl(&["-n", namespace, "describe", "pod", &pod.name]);

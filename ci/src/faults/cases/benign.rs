@@ -2,13 +2,13 @@
 
 use super::super::case::Benign;
 use super::super::case::Look::{Plain, Renamed, Slow};
-use super::super::case::Step::{Sh, Turn};
+use super::super::case::Step::{Sh, Turn, Until};
 
 pub(super) const CASES: &[Benign] = &[
     Benign {
         name: "three-clients",
         varies: &[
-            Sh("kubectl -n client scale deployment/client-deployment --replicas=3 && \
+            Sh(r"kubectl -n client scale deployment/client-deployment --replicas=3 &&
                 kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
             Turn,
         ],
@@ -18,12 +18,12 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "completed-job",
-        varies: &[Sh(
-            "printf '%s\\n' 'apiVersion: batch/v1' 'kind: Job' 'metadata: {name: done, namespace: client}' \
-                'spec: {template: {metadata: {labels: {sidecar.istio.io/inject: \"false\"}}, spec: {restartPolicy: Never, \
-                containers: [{name: done, image: docker.io/curlimages/curl:latest, imagePullPolicy: IfNotPresent, command: [\"true\"]}]}}}' \
-                | kubectl apply -f - && kubectl -n client wait job/done --for=condition=complete --timeout=60s",
-        )],
+        varies: &[Sh(r#"printf '%s\n' 'apiVersion: batch/v1' 'kind: Job' 'metadata: {name: done,
+            namespace: client}' 'spec: {template: {metadata: {labels: {sidecar.istio.io/inject: "false"}},
+            spec: {restartPolicy: Never, containers: [{name: done,
+            image: docker.io/curlimages/curl:latest, imagePullPolicy: IfNotPresent,
+            command: ["true"]}]}}}' | kubectl apply -f - &&
+            kubectl -n client wait job/done --for=condition=complete --timeout=60s"#)],
         look: Plain,
         undo: &[Sh("kubectl -n client delete job done --ignore-not-found")],
         ci: true,
@@ -31,12 +31,9 @@ pub(super) const CASES: &[Benign] = &[
     Benign {
         name: "broken-pods-elsewhere",
         varies: &[
-            Sh("kubectl create namespace elsewhere && kubectl -n elsewhere run broken \
-                --image=docker.io/curlimages/curl:latest --image-pull-policy=IfNotPresent --command -- false"),
-            Sh(
-                "for i in $(seq 100); do kubectl -n elsewhere get pod broken | grep -q -e CrashLoopBackOff -e Error \
-                && exit 0; timeout 1 kubectl -n elsewhere get pods --watch >/dev/null; done; exit 1",
-            ),
+            Sh(r"kubectl create namespace elsewhere &&
+                kubectl -n elsewhere run broken --image=docker.io/curlimages/curl:latest --image-pull-policy=IfNotPresent --command -- false"),
+            Until("kubectl -n elsewhere get pod broken | grep -q -e CrashLoopBackOff -e Error"),
         ],
         look: Plain,
         undo: &[Sh("kubectl delete namespace elsewhere --ignore-not-found")],
@@ -45,13 +42,13 @@ pub(super) const CASES: &[Benign] = &[
     Benign {
         name: "another-workload-with-sidecar",
         varies: &[Sh(
-            "kubectl -n client create deployment other --image=docker.io/hashicorp/http-echo:latest && \
-                kubectl -n client patch deployment other -p '{\"spec\":{\"template\":{\"spec\":{\"containers\":\
-                [{\"name\":\"http-echo\",\"imagePullPolicy\":\"IfNotPresent\"}]}}}}' && \
-                kubectl -n client rollout status deployment/other --timeout=120s",
+            r#"kubectl -n client create deployment other --image=docker.io/hashicorp/http-echo:latest &&
+            kubectl -n client patch deployment other -p '{"spec":{"template":{"spec":{"containers":[{"name":"http-echo",
+            "imagePullPolicy":"IfNotPresent"}]}}}}' &&
+            kubectl -n client rollout status deployment/other --timeout=120s"#,
         )],
         look: Plain,
-        undo: &[Sh("kubectl -n client delete deployment other --ignore-not-found && \
+        undo: &[Sh(r"kubectl -n client delete deployment other --ignore-not-found &&
             kubectl -n client wait --for=delete pod -l app=other --timeout=120s")],
         ci: true,
     },
@@ -71,8 +68,8 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "istiod-restarted",
-        varies: &[Sh("kubectl -n istio-system rollout restart deployment/istiod && \
-                kubectl -n istio-system rollout status deployment/istiod --timeout=120s")],
+        varies: &[Sh(r"kubectl -n istio-system delete pod -l app=istiod &&
+            kubectl -n istio-system rollout status deployment/istiod --timeout=120s")],
         look: Plain,
         undo: &[],
         ci: false,
@@ -80,10 +77,11 @@ pub(super) const CASES: &[Benign] = &[
     Benign {
         name: "second-webhook-deactivated",
         // As an upgrade by revisions leaves it.
-        varies: &[Sh("kubectl get mutatingwebhookconfiguration istio-sidecar-injector -o json \
-                | jq 'del(.metadata[\"resourceVersion\",\"uid\",\"generation\",\"managedFields\"]) | .metadata.name = \"istio-sidecar-injector-old\" \
-                | .webhooks[].namespaceSelector = {\"matchLabels\": {\"istio.io/deactivated\": \"never-match\"}}' \
-                | kubectl create -f -")],
+        varies: &[Sh(r#"kubectl get mutatingwebhookconfiguration istio-sidecar-injector -o json |
+            jq 'del(.metadata["resourceVersion","uid","generation","managedFields"]) |
+            .metadata.name = "istio-sidecar-injector-old" |
+            .webhooks[].namespaceSelector = {"matchLabels": {"istio.io/deactivated": "never-match"}}' |
+            kubectl create -f -"#)],
         look: Plain,
         undo: &[Sh(
             "kubectl delete mutatingwebhookconfiguration istio-sidecar-injector-old --ignore-not-found",
@@ -101,36 +99,35 @@ pub(super) const CASES: &[Benign] = &[
         name: "address-of-another-range",
         varies: &[
             Sh(
-                "last=$(kubectl -n metallb-system get ipaddresspools -o jsonpath='{.items[0].spec.addresses[0]}'); \
-                net=$(echo $last | cut -d. -f1-2); \
-                printf '%s\\n' 'apiVersion: metallb.io/v1beta1' 'kind: IPAddressPool' \
-                'metadata: {name: other, namespace: metallb-system}' \"spec: {autoAssign: false, addresses: [$net.77.1-$net.77.4]}\" \
-                | kubectl apply -f -",
+                r#"last=$(kubectl -n metallb-system get ipaddresspools -o jsonpath='{.items[0].spec.addresses[0]}');
+                net=$(echo $last | cut -d. -f1-2);
+                printf '%s\n' 'apiVersion: metallb.io/v1beta1' 'kind: IPAddressPool' 'metadata: {name: other,
+                namespace: metallb-system}' "spec: {autoAssign: false,
+                addresses: [$net.77.1-$net.77.4]}" | kubectl apply -f -"#,
             ),
             Sh(
-                "kubectl -n istio-system annotate svc istio-ingressgateway metallb.universe.tf/address-pool=other && \
-                kubectl -n istio-system get svc istio-ingressgateway -o json \
-                | jq 'del(.status, .metadata.resourceVersion, .metadata.uid)' > gateway.json && \
-                kubectl delete -f gateway.json && kubectl create -f gateway.json && \
-                kubectl -n istio-system wait svc/istio-ingressgateway --timeout=60s \
-                --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'",
+                r"kubectl -n istio-system annotate svc istio-ingressgateway metallb.universe.tf/address-pool=other &&
+                kubectl -n istio-system get svc istio-ingressgateway -o json | jq 'del(.status,
+                .metadata.resourceVersion, .metadata.uid)' > gateway.json &&
+                kubectl delete -f gateway.json && kubectl create -f gateway.json &&
+                kubectl -n istio-system wait svc/istio-ingressgateway --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'",
             ),
         ],
         look: Plain,
         undo: &[Sh(
-            "kubectl -n istio-system annotate svc istio-ingressgateway metallb.universe.tf/address-pool-; \
-                kubectl -n istio-system get svc istio-ingressgateway -o json \
-                | jq 'del(.status, .metadata.resourceVersion, .metadata.uid)' > gateway.json && \
-                kubectl delete -f gateway.json && kubectl create -f gateway.json && \
-                kubectl -n metallb-system delete ipaddresspool other",
+            r"kubectl -n istio-system annotate svc istio-ingressgateway metallb.universe.tf/address-pool-;
+            kubectl -n istio-system get svc istio-ingressgateway -o json | jq 'del(.status,
+            .metadata.resourceVersion, .metadata.uid)' > gateway.json &&
+            kubectl delete -f gateway.json && kubectl create -f gateway.json &&
+            kubectl -n metallb-system delete ipaddresspool other",
         )],
         ci: false,
     },
     Benign {
         name: "strict-policy-between-sidecars",
         varies: &[Sh(
-            "printf '%s\\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' \
-                'metadata: {name: default, namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -",
+            r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' 'metadata: {name: default,
+            namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -"#,
         )],
         look: Plain,
         undo: &[Sh("kubectl -n client delete peerauthentication default --ignore-not-found")],
@@ -138,10 +135,9 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "another-load-balancer-with-room",
-        varies: &[Sh(
-            "kubectl create namespace kong && kubectl -n kong create service loadbalancer kong-proxy --tcp=80 && \
-                kubectl -n kong wait svc/kong-proxy --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'",
-        )],
+        varies: &[Sh(r"kubectl create namespace kong &&
+            kubectl -n kong create service loadbalancer kong-proxy --tcp=80 &&
+            kubectl -n kong wait svc/kong-proxy --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'")],
         look: Plain,
         undo: &[Sh("kubectl delete namespace kong --ignore-not-found")],
         ci: false,
@@ -149,18 +145,20 @@ pub(super) const CASES: &[Benign] = &[
     Benign {
         name: "two-gateways",
         varies: &[Sh(
-            "kubectl -n istio-system patch deployment istio-ingressgateway --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/resources/requests/cpu\",\"value\":\"20m\"}]' && \
-                kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s && \
-                kubectl -n istio-system scale deployment/istio-ingressgateway --replicas=2 && \
-                kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s",
+            r#"kubectl -n istio-system patch deployment istio-ingressgateway --type=json -p '[{"op":"replace",
+            "path":"/spec/template/spec/containers/0/resources/requests/cpu",
+            "value":"20m"}]' &&
+            kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s &&
+            kubectl -n istio-system scale deployment/istio-ingressgateway --replicas=2 &&
+            kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s"#,
         )],
         look: Plain,
         undo: &[Sh(
-            "kubectl -n istio-system scale deployment/istio-ingressgateway --replicas=1 && \
-                kubectl -n istio-system patch deployment istio-ingressgateway --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/resources/requests/cpu\",\"value\":\"100m\"}]' && \
-                kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s",
+            r#"kubectl -n istio-system scale deployment/istio-ingressgateway --replicas=1 &&
+            kubectl -n istio-system patch deployment istio-ingressgateway --type=json -p '[{"op":"replace",
+            "path":"/spec/template/spec/containers/0/resources/requests/cpu",
+            "value":"100m"}]' &&
+            kubectl -n istio-system rollout status deployment/istio-ingressgateway --timeout=120s"#,
         )],
         ci: false,
     },

@@ -1,16 +1,16 @@
 //! What is wrong with the echo backend and its client.
 
 use super::super::case::Mend::ByHints;
-use super::super::case::Step::{Sh, Turn};
+use super::super::case::Step::{Sh, Turn, Until};
 use super::super::case::{Fault, Step};
 
 /// The backend as the tutorial has it.
-const BACKEND: Step = Sh("kubectl apply --server-side --force-conflicts -f backend.yaml \
-    && kubectl -n client rollout status deployment/echo-deployment --timeout=120s");
+const BACKEND: Step = Sh(r"kubectl apply --server-side --force-conflicts -f backend.yaml &&
+    kubectl -n client rollout status deployment/echo-deployment --timeout=120s");
 
 /// The client as the tutorial has it.
-const CLIENT: Step = Sh("kubectl apply --server-side --force-conflicts -f client.yaml \
-    && kubectl -n client rollout status deployment/client-deployment --timeout=120s");
+const CLIENT: Step = Sh(r"kubectl apply --server-side --force-conflicts -f client.yaml &&
+    kubectl -n client rollout status deployment/client-deployment --timeout=120s");
 
 pub(super) const CASES: &[Fault] = &[
     Fault {
@@ -38,9 +38,11 @@ pub(super) const CASES: &[Fault] = &[
         name: "backend-says-more",
         // The old text is part of the new one: a search for it would still be green.
         breaks: &[
-            Sh("kubectl -n client patch deployment echo-deployment --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/args/0\",\
-                \"value\":\"-text=Hello from backend service v2\"}]'"),
+            Sh(
+                r#"kubectl -n client patch deployment echo-deployment --type=json -p '[{"op":"replace",
+                "path":"/spec/template/spec/containers/0/args/0",
+                "value":"-text=Hello from backend service v2"}]'"#,
+            ),
             Sh("kubectl -n client rollout status deployment/echo-deployment --timeout=120s"),
             Sh(
                 "kubectl -n client wait --for=jsonpath='{.status.replicas}'=1 deployment/echo-deployment",
@@ -61,21 +63,23 @@ pub(super) const CASES: &[Fault] = &[
     },
     Fault {
         name: "service-port-renamed",
-        breaks: &[Sh("kubectl -n client patch svc echo-service --type=json -p \
-            '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/name\",\"value\":\"web\"}]'")],
+        breaks: &[Sh(
+            r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
+            "path":"/spec/ports/0/name","value":"web"}]'"#,
+        )],
         red: &["demo::backend_service"],
         unjudged: &[],
         says: &["service client/echo-service", "web"],
         mend: ByHints,
-        undo: &[Sh("kubectl -n client patch svc echo-service --type=json -p \
-            '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/name\",\"value\":\"http\"}]'")],
+        undo: &[Sh(r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
+            "path":"/spec/ports/0/name","value":"http"}]'"#)],
         ci: false,
     },
     Fault {
         name: "target-port-wrong",
         breaks: &[
-            Sh("kubectl -n client patch svc echo-service --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":8080}]'"),
+            Sh(r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
+                "path":"/spec/ports/0/targetPort","value":8080}]'"#),
             Turn,
         ],
         red: &[
@@ -89,8 +93,8 @@ pub(super) const CASES: &[Fault] = &[
         says: &["8080"],
         mend: ByHints,
         undo: &[
-            Sh("kubectl -n client patch svc echo-service --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/ports/0/targetPort\",\"value\":5678}]'"),
+            Sh(r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
+                "path":"/spec/ports/0/targetPort","value":5678}]'"#),
             Turn,
         ],
         ci: false,
@@ -99,7 +103,7 @@ pub(super) const CASES: &[Fault] = &[
         name: "service-selects-nothing",
         breaks: &[
             Sh(
-                "kubectl -n client patch svc echo-service -p '{\"spec\":{\"selector\":{\"app\":\"backend\"}}}'",
+                r#"kubectl -n client patch svc echo-service -p '{"spec":{"selector":{"app":"backend"}}}'"#,
             ),
             Turn,
         ],
@@ -115,7 +119,7 @@ pub(super) const CASES: &[Fault] = &[
         mend: ByHints,
         undo: &[
             Sh(
-                "kubectl -n client patch svc echo-service -p '{\"spec\":{\"selector\":{\"app\":\"echo\"}}}'",
+                r#"kubectl -n client patch svc echo-service -p '{"spec":{"selector":{"app":"echo"}}}'"#,
             ),
             Turn,
         ],
@@ -140,10 +144,9 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "backend-in-a-crash-loop",
         breaks: &[
-            Sh("kubectl -n client patch deployment echo-deployment --type=json -p \
-                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"-no-such-option\"}]'"),
-            Sh("for i in $(seq 100); do kubectl -n client get pods -l app=echo \
-                | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n client get pods -l app=echo --watch >/dev/null; done; exit 1"),
+            Sh(r#"kubectl -n client patch deployment echo-deployment --type=json -p '[{"op":"add",
+                "path":"/spec/template/spec/containers/0/args/-","value":"-no-such-option"}]'"#),
+            Until("kubectl -n client get pods -l app=echo | grep -q CrashLoopBackOff"),
         ],
         red: &["demo::backend_deployment", "mesh::pods_ready"],
         unjudged: &[],
@@ -155,8 +158,9 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "client-image-without-curl",
         breaks: &[
-            Sh("kubectl -n client set image deployment/client-deployment \
-                client=$(kubectl -n kube-system get daemonset kube-proxy -o jsonpath='{.spec.template.spec.containers[0].image}')"),
+            Sh(
+                "kubectl -n client set image deployment/client-deployment client=$(kubectl -n kube-system get daemonset kube-proxy -o jsonpath='{.spec.template.spec.containers[0].image}')",
+            ),
             Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
             Turn,
         ],
@@ -175,9 +179,11 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "client-asks-somebody-else",
         breaks: &[
-            Sh("kubectl -n client patch deployment client-deployment --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/command/2\",\
-                \"value\":\"while true; do sleep 10; curl echo-svc.client.svc.cluster.local; done\"}]'"),
+            Sh(
+                r#"kubectl -n client patch deployment client-deployment --type=json -p '[{"op":"replace",
+                "path":"/spec/template/spec/containers/0/command/2","value":"while true;
+                do sleep 10; curl echo-svc.client.svc.cluster.local; done"}]'"#,
+            ),
             Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
             Turn,
         ],

@@ -1,23 +1,24 @@
 //! What is wrong with the way in from outside.
 
 use super::super::case::Mend::{ByHand, ByHints};
-use super::super::case::Step::Sh;
+use super::super::case::Step::{Sh, Until};
 use super::super::case::{Fault, Step};
 
 /// Keeps the gateway's service as it is.
-const KEEP: Step = Sh("kubectl -n istio-system get svc istio-ingressgateway -o json \
-    | jq 'del(.status, .metadata.resourceVersion, .metadata.uid, .metadata.managedFields)' > gateway.json");
+const KEEP: Step = Sh(r"kubectl -n istio-system get svc istio-ingressgateway -o json |
+    jq 'del(.status, .metadata.resourceVersion, .metadata.uid,
+    .metadata.managedFields)' > gateway.json");
 
 /// Puts it back.
-const PUT_BACK: Step = Sh("kubectl apply --server-side --force-conflicts -f gateway.json && \
-    kubectl -n istio-system wait svc/istio-ingressgateway --timeout=60s \
-    --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'");
+const PUT_BACK: Step = Sh(r"kubectl apply --server-side --force-conflicts -f gateway.json &&
+    kubectl -n istio-system wait svc/istio-ingressgateway --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'");
 
 pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "gateway-service-a-node-port",
-        breaks: &[Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-            -p '{\"spec\":{\"type\":\"NodePort\"}}'")],
+        breaks: &[Sh(
+            r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"type":"NodePort"}}'"#,
+        )],
         red: &[
             "prepare::load_balancer_address_free",
             "ingress::service_is_load_balancer",
@@ -28,16 +29,17 @@ pub(super) const CASES: &[Fault] = &[
         unjudged: &[],
         says: &["service istio-system/istio-ingressgateway", "NodePort"],
         mend: ByHints,
-        undo: &[Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-            -p '{\"spec\":{\"type\":\"LoadBalancer\"}}'")],
+        undo: &[Sh(
+            r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"type":"LoadBalancer"}}'"#,
+        )],
         ci: true,
     },
     Fault {
         name: "gateway-port-443-removed",
         breaks: &[
             KEEP,
-            Sh("kubectl -n istio-system get svc istio-ingressgateway -o json \
-                | jq '.spec.ports |= map(select(.port != 443))' | kubectl replace -f -"),
+            Sh(r"kubectl -n istio-system get svc istio-ingressgateway -o json |
+                jq '.spec.ports |= map(select(.port != 443))' | kubectl replace -f -"),
         ],
         red: &["ingress::service_is_load_balancer"],
         unjudged: &[],
@@ -73,14 +75,16 @@ pub(super) const CASES: &[Fault] = &[
     },
     Fault {
         name: "gateway-service-selects-nothing",
-        breaks: &[Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-                -p '{\"spec\":{\"selector\":{\"istio\":\"gateway\"}}}'")],
+        breaks: &[Sh(
+            r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"selector":{"istio":"gateway"}}}'"#,
+        )],
         red: &["ingress::address_answers", "ingress::routes_into_mesh"],
         unjudged: &[],
         says: &["istio-ingressgateway"],
         mend: ByHints,
-        undo: &[Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-            -p '{\"spec\":{\"selector\":{\"istio\":\"ingressgateway\"}}}'")],
+        undo: &[Sh(
+            r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"selector":{"istio":"ingressgateway"}}}'"#,
+        )],
         ci: false,
     },
     Fault {
@@ -101,29 +105,33 @@ pub(super) const CASES: &[Fault] = &[
     },
     Fault {
         name: "address-unreachable",
-        breaks: &[Sh("docker exec $NODE iptables -t raw -I PREROUTING -j DROP \
-            -d $(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}')")],
+        breaks: &[Sh(
+            "docker exec $NODE iptables -t raw -I PREROUTING -j DROP -d $(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}')",
+        )],
         red: &["ingress::address_answers", "ingress::routes_into_mesh"],
         unjudged: &[],
         says: &["/healthz/ready"],
         mend: ByHand("what stands between a machine and a node, the cluster cannot tell"),
-        undo: &[Sh("docker exec $NODE iptables -t raw -D PREROUTING -j DROP \
-            -d $(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}')")],
+        undo: &[Sh(
+            "docker exec $NODE iptables -t raw -D PREROUTING -j DROP -d $(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}')",
+        )],
         ci: false,
     },
     Fault {
         name: "every-host-routed",
         // A lab from last week that was never cleaned up.
         breaks: &[
-            Sh("printf '%s\\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: Gateway' \
-                'metadata: {name: all, namespace: client}' 'spec: {selector: {istio: ingressgateway}, servers: \
-                [{port: {number: 80, name: http, protocol: HTTP}, hosts: [\"*\"]}]}' --- \
-                'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' \
-                'metadata: {name: all, namespace: client}' 'spec: {hosts: [\"*\"], gateways: [all], http: \
-                [{route: [{destination: {host: echo-service}}]}]}' | kubectl apply -f -"),
             Sh(
-                "address=$(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}'); \
-                for i in $(seq 100); do curl -s -m 2 http://$address/ | grep -q Hello && exit 0; done; exit 1",
+                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: Gateway' 'metadata: {name: all,
+                namespace: client}' 'spec: {selector: {istio: ingressgateway},
+                servers: [{port: {number: 80, name: http, protocol: HTTP},
+                hosts: ["*"]}]}' --- 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' 'metadata: {name: all,
+                namespace: client}' 'spec: {hosts: ["*"], gateways: [all],
+                http: [{route: [{destination: {host: echo-service}}]}]}' | kubectl apply -f -"#,
+            ),
+            Until(
+                r"address=$(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}');
+                curl -s -m 2 http://$address/ | grep -q Hello",
             ),
         ],
         red: &["ingress::routes_into_mesh"],

@@ -1,17 +1,19 @@
 //! What is wrong with the control plane and with injection.
 
 use super::super::case::Mend::{ByHand, ByHints};
-use super::super::case::Step::{Sh, Turn};
+use super::super::case::Step::{Annotation, Sh, Turn, Until};
 use super::super::case::{Fault, Step};
 
 /// Puts the webhooks back as `istioctl install` left them.
-const WEBHOOKS: Step =
-    Sh("[ ! -e webhooks.json ] || kubectl replace --force -f webhooks.json; rm -f webhooks.json");
+const WEBHOOKS: Step = Sh(r"[ ! -e webhooks.json ] || kubectl replace --force -f webhooks.json;
+        rm -f webhooks.json");
 
 /// Keeps the webhooks as they are.
-const KEEP_WEBHOOKS: Step = Sh("kubectl get mutatingwebhookconfigurations \
-    istio-sidecar-injector istio-revision-tag-default -o json \
-    | jq 'del(.items[].metadata[\"resourceVersion\",\"uid\",\"generation\",\"managedFields\"])' > webhooks.json");
+const KEEP_WEBHOOKS: Step = Sh(
+    r#"kubectl get mutatingwebhookconfigurations istio-sidecar-injector istio-revision-tag-default -o json |
+    jq 'del(.items[].metadata["resourceVersion","uid","generation",
+    "managedFields"])' > webhooks.json"#,
+);
 
 const LABELLED: Step =
     Sh("kubectl label namespace client istio-injection=enabled istio.io/rev- --overwrite");
@@ -69,11 +71,10 @@ pub(super) const CASES: &[Fault] = &[
             "install::istio_version",
             "install::control_plane_running",
             "install::injection_webhook",
-            "mesh::unlabelled_namespace_left_alone",
             "mesh::proxies_in_sync",
-            "ingress::routes_into_mesh",
         ],
-        unjudged: &[],
+        // Nobody admits a pod or a route that would show it.
+        unjudged: &["mesh::unlabelled_namespace_left_alone", "ingress::routes_into_mesh"],
         says: &["istiod", "scaled to zero"],
         mend: ByHints,
         undo: &[
@@ -85,18 +86,23 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "istiod-in-a-crash-loop",
         breaks: &[
-            Sh("kubectl -n istio-system patch deployment istiod --type=json -p \
-                '[{\"op\":\"add\",\"path\":\"/spec/template/spec/containers/0/args/-\",\"value\":\"--no-such-option\"}]'"),
-            Sh("for i in $(seq 100); do kubectl -n istio-system get pods -l app=istiod \
-                | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n istio-system get pods -l app=istiod --watch >/dev/null; done; exit 1"),
+            Sh(
+                r#"kubectl -n istio-system patch deployment istiod --type=json -p '[{"op":"replace",
+                "path":"/spec/template/spec/containers/0/args/0","value":"discover"},
+                {"op":"replace",
+                "path":"/spec/template/spec/containers/0/resources/requests/cpu",
+                "value":"10m"}]'"#,
+            ),
+            Until("kubectl -n istio-system get pods -l app=istiod | grep -q CrashLoopBackOff"),
         ],
         red: &["install::control_plane_running"],
         unjudged: &[],
         says: &["pod istio-system/istiod-", "CrashLoopBackOff"],
         mend: ByHints,
         undo: &[
-            Sh("kubectl -n istio-system get deployment istiod -o json | grep -q no-such-option \
-                && kubectl -n istio-system rollout undo deployment/istiod || true"),
+            Sh(r"kubectl -n istio-system get deployment istiod -o json |
+                grep -qw discover &&
+                kubectl -n istio-system rollout undo deployment/istiod || true"),
             Sh("kubectl -n istio-system rollout status deployment/istiod --timeout=120s"),
         ],
         ci: false,
@@ -125,15 +131,11 @@ pub(super) const CASES: &[Fault] = &[
         breaks: &[
             KEEP_WEBHOOKS,
             Sh(
-                "jq '.items[].webhooks[].namespaceSelector = {\"matchLabels\": {\"istio.io/deactivated\": \"never-match\"}}' \
-                webhooks.json > never.json && kubectl replace -f never.json",
+                r#"jq '.items[].webhooks[].namespaceSelector = {"matchLabels": {"istio.io/deactivated": "never-match"}}' webhooks.json > never.json &&
+                kubectl replace -f never.json"#,
             ),
         ],
-        red: &[
-            "install::namespace_labelled",
-            "install::injection_webhook",
-            "mesh::unlabelled_namespace_left_alone",
-        ],
+        red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
         unjudged: &[],
         says: &["webhook"],
         mend: ByHints,
@@ -145,18 +147,24 @@ pub(super) const CASES: &[Fault] = &[
         // istiod puts its bundle back within the second, unless it may not.
         breaks: &[
             KEEP_WEBHOOKS,
-            Sh("kubectl patch clusterrole istiod-clusterrole-istio-system --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/rules/0/verbs\",\"value\":[\"get\",\"list\",\"watch\"]}]'"),
-            Sh("jq '.items[].webhooks[].clientConfig.caBundle = \"\"' webhooks.json > empty.json \
-                && kubectl replace -f empty.json"),
+            Sh(
+                r#"kubectl patch clusterrole istiod-clusterrole-istio-system --type=json -p '[{"op":"replace",
+                "path":"/rules/0/verbs","value":["get","list","watch"]}]'"#,
+            ),
+            Sh(
+                r#"jq '.items[].webhooks[].clientConfig.caBundle = ""' webhooks.json > empty.json &&
+                kubectl replace -f empty.json"#,
+            ),
         ],
         red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
         unjudged: &[],
         says: &["CA bundle"],
         mend: ByHints,
         undo: &[
-            Sh("kubectl patch clusterrole istiod-clusterrole-istio-system --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/rules/0/verbs\",\"value\":[\"get\",\"list\",\"watch\",\"update\",\"patch\"]}]'"),
+            Sh(
+                r#"kubectl patch clusterrole istiod-clusterrole-istio-system --type=json -p '[{"op":"replace",
+                "path":"/rules/0/verbs","value":["get","list","watch","update","patch"]}]'"#,
+            ),
             WEBHOOKS,
         ],
         ci: false,
@@ -165,11 +173,11 @@ pub(super) const CASES: &[Fault] = &[
         name: "istiod-service-selects-nothing",
         breaks: &[
             Sh(
-                "kubectl -n istio-system patch svc istiod -p '{\"spec\":{\"selector\":{\"app\":\"pilot\"}}}'",
+                r#"kubectl -n istio-system patch svc istiod -p '{"spec":{"selector":{"app":"pilot"}}}'"#,
             ),
             Sh(
-                "kubectl -n istio-system wait endpoints/istiod --for=jsonpath='{.subsets}'='' --timeout=20s || \
-                [ -z \"$(kubectl -n istio-system get endpoints istiod -o jsonpath='{.subsets}')\" ]",
+                r#"kubectl -n istio-system wait endpoints/istiod --for=jsonpath='{.subsets}'='' --timeout=20s ||
+                [ -z "$(kubectl -n istio-system get endpoints istiod -o jsonpath='{.subsets}')" ]"#,
             ),
         ],
         red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
@@ -177,7 +185,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["istiod", "no ready endpoint"],
         mend: ByHints,
         undo: &[Sh(
-            "kubectl -n istio-system patch svc istiod -p '{\"spec\":{\"selector\":{\"app\":\"istiod\"}}}'",
+            r#"kubectl -n istio-system patch svc istiod -p '{"spec":{"selector":{"app":"istiod"}}}'"#,
         )],
         ci: false,
     },
@@ -185,16 +193,19 @@ pub(super) const CASES: &[Fault] = &[
         name: "proxy-of-another-version",
         // The same program under the tag of another release: a half-upgraded mesh.
         breaks: &[
-            Sh("image=$(kubectl -n istio-system get deployment istio-ingressgateway \
-                -o jsonpath='{.spec.template.spec.containers[0].image}') && \
-                docker exec $NODE ctr -n k8s.io images tag --force $image docker.io/istio/proxyv2:1.19.0"),
             Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"sidecar.istio.io/proxyImage\":\"docker.io/istio/proxyv2:1.19.0\"}}}}}'",
+                r"image=$(kubectl -n istio-system get deployment istio-ingressgateway -o jsonpath='{.spec.template.spec.containers[0].image}') &&
+                docker exec $NODE ctr -n k8s.io images tag --force $image docker.io/istio/proxyv2:1.19.0",
+            ),
+            Annotation(
+                "client-deployment",
+                "sidecar.istio.io/proxyImage",
+                Some("docker.io/istio/proxyv2:1.19.0"),
             ),
             Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
             Sh(
-                "kubectl -n client wait --for=delete pod -l app=client --timeout=1s >/dev/null 2>&1 || true",
+                r"kubectl -n client wait --for=delete pod -l app=client --timeout=1s >/dev/null 2>&1 ||
+                true",
             ),
             Turn,
         ],
@@ -203,10 +214,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/client-deployment-", "1.19.0"],
         mend: ByHints,
         undo: &[
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"sidecar.istio.io/proxyImage\":null}}}}}'",
-            ),
+            Annotation("client-deployment", "sidecar.istio.io/proxyImage", None),
             Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
         ],
         ci: false,
@@ -214,10 +222,11 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "egress-gateway-too",
         breaks: &[
-            Sh("kubectl -n istio-system get deployment istio-ingressgateway -o json \
-                | sed -e 's/ingressgateway/egressgateway/g' -e 's/egressgateway-service-account/ingressgateway-service-account/g' \
-                | jq 'del(.status, .metadata.resourceVersion, .metadata.uid) | .spec.template.spec.containers[0].resources.requests.cpu = \"10m\"' \
-                | kubectl create -f -"),
+            Sh(r#"kubectl -n istio-system get deployment istio-ingressgateway -o json |
+                sed -e 's/ingressgateway/egressgateway/g' -e 's/egressgateway-service-account/ingressgateway-service-account/g' |
+                jq 'del(.status, .metadata.resourceVersion, .metadata.uid) |
+                .spec.template.spec.containers[0].resources.requests.cpu = "10m"' |
+                kubectl create -f -"#),
             Sh(
                 "kubectl -n istio-system rollout status deployment/istio-egressgateway --timeout=120s",
             ),
@@ -237,8 +246,8 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "definition-deleted",
         breaks: &[
-            Sh("kubectl get crd wasmplugins.extensions.istio.io -o json \
-                | jq 'del(.status, .metadata[\"resourceVersion\",\"uid\",\"generation\",\"managedFields\"])' > crd.json"),
+            Sh(r#"kubectl get crd wasmplugins.extensions.istio.io -o json | jq 'del(.status,
+                .metadata["resourceVersion","uid","generation","managedFields"])' > crd.json"#),
             Sh("kubectl delete crd wasmplugins.extensions.istio.io"),
         ],
         red: &["install::default_profile"],
@@ -247,9 +256,8 @@ pub(super) const CASES: &[Fault] = &[
         mend: ByHand(
             "`istioctl install` brings it back, and takes longer than a campaign's hint may",
         ),
-        undo: &[Sh(
-            "kubectl get crd wasmplugins.extensions.istio.io || kubectl create -f crd.json",
-        )],
+        undo: &[Sh(r"kubectl get crd wasmplugins.extensions.istio.io ||
+            kubectl create -f crd.json")],
         ci: false,
     },
 ];

@@ -29,14 +29,17 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "kiali-with-another-web-root",
         breaks: &[
-            Sh("kubectl -n istio-system get configmap kiali -o json \
-                | jq 'del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields)' > kiali.json && \
+            Sh(r"kubectl -n istio-system get configmap kiali -o json |
+                jq 'del(.metadata.resourceVersion, .metadata.uid,
+                .metadata.managedFields)' > kiali.json &&
                 sed 's#web_root: /kiali#web_root: /console#' kiali.json | kubectl replace -f -"),
-            Sh("kubectl -n istio-system patch deployment kiali --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/readinessProbe/httpGet/path\",\"value\":\"/console/healthz\"},\
-                {\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/livenessProbe/httpGet/path\",\"value\":\"/console/healthz\"}]' && \
-                kubectl -n istio-system rollout status deployment/kiali --timeout=120s && \
-                kubectl -n istio-system wait deployment/kiali --for=jsonpath='{.status.replicas}'=1 --timeout=60s"),
+            Sh(r#"kubectl -n istio-system patch deployment kiali --type=json -p '[{"op":"replace",
+                "path":"/spec/template/spec/containers/0/readinessProbe/httpGet/path",
+                "value":"/console/healthz"},{"op":"replace",
+                "path":"/spec/template/spec/containers/0/livenessProbe/httpGet/path",
+                "value":"/console/healthz"}]' &&
+                kubectl -n istio-system rollout status deployment/kiali --timeout=120s &&
+                kubectl -n istio-system wait deployment/kiali --for=jsonpath='{.status.replicas}'=1 --timeout=60s"#),
         ],
         red: &[
             "kiali::redirects_to_web_root",
@@ -46,23 +49,25 @@ pub(super) const CASES: &[Fault] = &[
         unjudged: &[],
         says: &["/console"],
         mend: ByHints,
-        undo: &[Sh(
-            "kubectl replace -f kiali.json && kubectl -n istio-system rollout undo deployment/kiali && \
-                kubectl -n istio-system rollout status deployment/kiali --timeout=120s",
-        )],
+        undo: &[Sh(r"kubectl replace -f kiali.json &&
+            kubectl -n istio-system rollout undo deployment/kiali &&
+            kubectl -n istio-system rollout status deployment/kiali --timeout=120s")],
         ci: false,
     },
     Fault {
         name: "kiali-behind-a-500",
-        breaks: &[Sh("kubectl -n istio-system get deployment kiali -o json \
-                | jq 'del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields, .status)' > kiali.json && \
-                kubectl -n istio-system patch deployment kiali --type=json -p \
-                '[{\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/image\",\"value\":\"docker.io/hashicorp/http-echo:latest\"},\
-                {\"op\":\"replace\",\"path\":\"/spec/template/spec/containers/0/command\",\"value\":[\"/http-echo\",\"-listen=:20001\",\"-status-code=500\",\"-text=broken\"]},\
-                {\"op\":\"remove\",\"path\":\"/spec/template/spec/containers/0/readinessProbe\"},\
-                {\"op\":\"remove\",\"path\":\"/spec/template/spec/containers/0/livenessProbe\"}]' && \
-                kubectl -n istio-system rollout status deployment/kiali --timeout=120s && \
-                kubectl -n istio-system wait deployment/kiali --for=jsonpath='{.status.replicas}'=1 --timeout=60s")],
+        breaks: &[Sh(r#"kubectl -n istio-system get deployment kiali -o json |
+            jq 'del(.metadata.resourceVersion, .metadata.uid, .metadata.managedFields,
+            .status)' > kiali.json &&
+            kubectl -n istio-system patch deployment kiali --type=json -p '[{"op":"replace",
+            "path":"/spec/template/spec/containers/0/image",
+            "value":"docker.io/hashicorp/http-echo:latest"},{"op":"replace",
+            "path":"/spec/template/spec/containers/0/command","value":["/http-echo",
+            "-listen=:20001","-status-code=500","-text=broken"]},{"op":"remove",
+            "path":"/spec/template/spec/containers/0/readinessProbe"},{"op":"remove",
+            "path":"/spec/template/spec/containers/0/livenessProbe"}]' &&
+            kubectl -n istio-system rollout status deployment/kiali --timeout=120s &&
+            kubectl -n istio-system wait deployment/kiali --for=jsonpath='{.status.replicas}'=1 --timeout=60s"#)],
         red: &[
             "kiali::running",
             "kiali::redirects_to_web_root",
@@ -72,9 +77,8 @@ pub(super) const CASES: &[Fault] = &[
         unjudged: &[],
         says: &["500", "http-echo"],
         mend: ByHints,
-        undo: &[Sh(
-            "kubectl replace --force -f kiali.json && kubectl -n istio-system rollout status deployment/kiali --timeout=120s",
-        )],
+        undo: &[Sh(r"kubectl replace --force -f kiali.json &&
+            kubectl -n istio-system rollout status deployment/kiali --timeout=120s")],
         ci: false,
     },
 ];

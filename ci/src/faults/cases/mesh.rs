@@ -1,21 +1,21 @@
 //! What is wrong with the sidecars and the traffic between them.
 
 use super::super::case::Mend::{ByHand, ByHints};
-use super::super::case::Step::{Sh, Turn};
+use super::super::case::Step::{Annotation, Label, Sh, Turn, Until};
 use super::super::case::{Fault, Step};
 
-/// No old pod is left of either.
-const SETTLED: Step = Sh("for d in echo client; do \
-    kubectl -n client rollout status deployment/$d-deployment --timeout=120s && \
-    kubectl -n client wait deployment/$d-deployment --for=jsonpath='{.status.replicas}'=1 --timeout=120s && \
-    for i in $(seq 60); do [ $(kubectl -n client get pods -l app=$d -o name | wc -l) = 1 ] && break; \
-    timeout 1 kubectl -n client get pods -l app=$d --watch >/dev/null; done; done");
+/// Both workloads are rolled out, and no old pod is left.
+const SETTLED: Step = Until(
+    r"for d in echo client; do
+    kubectl -n client rollout status deployment/$d-deployment --timeout=60s &&
+    [ $(kubectl -n client get pods -l app=$d -o name | wc -l) = 1 ] || exit 1; done",
+);
 
 pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "pods-from-before-the-label",
         breaks: &[
-            Sh("kubectl label namespace client istio-injection- && \
+            Sh(r"kubectl label namespace client istio-injection- &&
                 kubectl -n client rollout restart deployment"),
             SETTLED,
             Sh("kubectl label namespace client istio-injection=enabled"),
@@ -35,8 +35,8 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/echo-deployment-", "has no sidecar"],
         mend: ByHints,
         undo: &[
-            Sh("kubectl -n client get pods -o jsonpath='{.items[*].spec.containers[*].name}' \
-            | grep -q istio-proxy || kubectl -n client rollout restart deployment"),
+            Sh(r"kubectl -n client get pods -o jsonpath='{.items[*].spec.containers[*].name}' |
+                grep -q istio-proxy || kubectl -n client rollout restart deployment"),
             SETTLED,
             Turn,
         ],
@@ -45,9 +45,9 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "one-of-two-backends-without-sidecar",
         breaks: &[
-            Sh("kubectl -n client run echo-by-hand --image=docker.io/hashicorp/http-echo:latest \
-                --image-pull-policy=IfNotPresent --labels=app=echo,sidecar.istio.io/inject=false \
-                --port=5678 -- '-text=Hello from backend service'"),
+            Sh(
+                "kubectl -n client run echo-by-hand --image=docker.io/hashicorp/http-echo:latest --image-pull-policy=IfNotPresent --labels=app=echo,sidecar.istio.io/inject=false --port=5678 -- '-text=Hello from backend service'",
+            ),
             Sh("kubectl -n client wait pod/echo-by-hand --for=condition=Ready --timeout=60s"),
         ],
         red: &["mesh::two_containers_per_pod", "mesh::pods_ready"],
@@ -61,9 +61,9 @@ pub(super) const CASES: &[Fault] = &[
         name: "third-container",
         breaks: &[
             Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"spec\":\
-                {\"containers\":[{\"name\":\"debug\",\"image\":\"docker.io/curlimages/curl:latest\",\
-                \"imagePullPolicy\":\"IfNotPresent\",\"command\":[\"sleep\",\"infinity\"]}]}}}}'",
+                r#"kubectl -n client patch deployment echo-deployment -p '{"spec":{"template":{"spec":{"containers":[{"name":"debug",
+                "image":"docker.io/curlimages/curl:latest","imagePullPolicy":"IfNotPresent",
+                "command":["sleep","infinity"]}]}}}}'"#,
             ),
             SETTLED,
             Turn,
@@ -74,8 +74,8 @@ pub(super) const CASES: &[Fault] = &[
         mend: ByHints,
         undo: &[
             Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"spec\":\
-                {\"containers\":[{\"name\":\"debug\",\"$patch\":\"delete\"}]}}}}'",
+                r#"kubectl -n client patch deployment echo-deployment -p '{"spec":{"template":{"spec":{"containers":[{"name":"debug",
+                "$patch":"delete"}]}}}}'"#,
             ),
             SETTLED,
             Turn,
@@ -85,11 +85,12 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "sidecar-in-a-crash-loop",
         breaks: &[
-            Sh("kubectl -n client patch deployment client-deployment -p '{\"spec\":{\
-                \"strategy\":{\"type\":\"Recreate\",\"rollingUpdate\":null},\"template\":{\"metadata\":\
-                {\"annotations\":{\"proxy.istio.io/config\":\"binaryPath: /bin/false\"}}}}}'"),
-            Sh("for i in $(seq 100); do kubectl -n client get pods -l app=client \
-                | grep -q CrashLoopBackOff && exit 0; timeout 1 kubectl -n client get pods -l app=client --watch >/dev/null; done; exit 1"),
+            Sh(
+                r#"kubectl -n client patch deployment client-deployment -p '{"spec":{"strategy":{"type":"Recreate",
+                "rollingUpdate":null},
+                "template":{"metadata":{"annotations":{"proxy.istio.io/config":"binaryPath: /bin/false"}}}}}'"#,
+            ),
+            Until("kubectl -n client get pods -l app=client | grep -q CrashLoopBackOff"),
             Turn,
         ],
         red: &[
@@ -105,9 +106,10 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/client-deployment-", "istio-proxy"],
         mend: ByHand("what is in a sidecar's annotations may be wanted there"),
         undo: &[
-            Sh("kubectl -n client patch deployment client-deployment -p '{\"spec\":{\
-                \"strategy\":{\"type\":\"RollingUpdate\"},\"template\":{\"metadata\":\
-                {\"annotations\":{\"proxy.istio.io/config\":null}}}}}'"),
+            Sh(
+                r#"kubectl -n client patch deployment client-deployment -p '{"spec":{"strategy":{"type":"RollingUpdate"},
+                "template":{"metadata":{"annotations":{"proxy.istio.io/config":null}}}}}'"#,
+            ),
             SETTLED,
             Turn,
         ],
@@ -116,9 +118,10 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "outbound-port-excluded",
         breaks: &[
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundPorts\":\"80\"}}}}}'",
+            Annotation(
+                "client-deployment",
+                "traffic.sidecar.istio.io/excludeOutboundPorts",
+                Some("80"),
             ),
             SETTLED,
             Turn,
@@ -132,10 +135,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/client-deployment-", "80"],
         mend: ByHints,
         undo: &[
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundPorts\":null}}}}}'",
-            ),
+            Annotation("client-deployment", "traffic.sidecar.istio.io/excludeOutboundPorts", None),
             SETTLED,
             Turn,
         ],
@@ -144,9 +144,10 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "outbound-range-excluded",
         breaks: &[
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundIPRanges\":\"10.0.0.0/8\"}}}}}'",
+            Annotation(
+                "client-deployment",
+                "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+                Some("10.0.0.0/8"),
             ),
             SETTLED,
             Turn,
@@ -160,9 +161,10 @@ pub(super) const CASES: &[Fault] = &[
         says: &["10.0.0.0/8"],
         mend: ByHints,
         undo: &[
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeOutboundIPRanges\":null}}}}}'",
+            Annotation(
+                "client-deployment",
+                "traffic.sidecar.istio.io/excludeOutboundIPRanges",
+                None,
             ),
             SETTLED,
             Turn,
@@ -172,9 +174,10 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "inbound-port-excluded",
         breaks: &[
-            Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeInboundPorts\":\"5678\"}}}}}'",
+            Annotation(
+                "echo-deployment",
+                "traffic.sidecar.istio.io/excludeInboundPorts",
+                Some("5678"),
             ),
             SETTLED,
             Turn,
@@ -184,10 +187,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/echo-deployment-", "5678"],
         mend: ByHints,
         undo: &[
-            Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"traffic.sidecar.istio.io/excludeInboundPorts\":null}}}}}'",
-            ),
+            Annotation("echo-deployment", "traffic.sidecar.istio.io/excludeInboundPorts", None),
             SETTLED,
             Turn,
         ],
@@ -196,10 +196,7 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "interception-mode-changed",
         breaks: &[
-            Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"sidecar.istio.io/interceptionMode\":\"TPROXY\"}}}}}'",
-            ),
+            Annotation("echo-deployment", "sidecar.istio.io/interceptionMode", Some("TPROXY")),
             SETTLED,
             Turn,
         ],
@@ -208,10 +205,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["pod client/echo-deployment-", "TPROXY"],
         mend: ByHints,
         undo: &[
-            Sh(
-                "kubectl -n client patch deployment echo-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"annotations\":{\"sidecar.istio.io/interceptionMode\":null}}}}}'",
-            ),
+            Annotation("echo-deployment", "sidecar.istio.io/interceptionMode", None),
             SETTLED,
             Turn,
         ],
@@ -221,9 +215,8 @@ pub(super) const CASES: &[Fault] = &[
         name: "live-rules-flushed",
         // The log of istio-init still shows them.
         breaks: &[
-            Sh(
-                "docker exec $NODE sh -c 'nsenter -t $(pgrep -f \"^/?http-echo|/http-echo\" | head -n 1) -n iptables -t nat -F'",
-            ),
+            Sh(r#"docker exec $NODE sh -c 'nsenter -t $(pgrep -f "^/?http-echo|/http-echo" |
+                head -n 1) -n iptables -t nat -F'"#),
             Turn,
         ],
         red: &["mesh::live_rules", "mesh::traffic_through_proxies"],
@@ -237,13 +230,10 @@ pub(super) const CASES: &[Fault] = &[
         name: "strict-policy-and-a-client-without-sidecar",
         breaks: &[
             Sh(
-                "printf '%s\\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' \
-                'metadata: {name: default, namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -",
+                r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' 'metadata: {name: default,
+                namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -"#,
             ),
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"labels\":{\"sidecar.istio.io/inject\":\"false\"}}}}}'",
-            ),
+            Label("client-deployment", "sidecar.istio.io/inject", Some("false")),
             SETTLED,
             Turn,
         ],
@@ -259,10 +249,7 @@ pub(super) const CASES: &[Fault] = &[
         mend: ByHints,
         undo: &[
             Sh("kubectl -n client delete peerauthentication default --ignore-not-found"),
-            Sh(
-                "kubectl -n client patch deployment client-deployment -p '{\"spec\":{\"template\":{\"metadata\":\
-                {\"labels\":{\"sidecar.istio.io/inject\":null}}}}}'",
-            ),
+            Label("client-deployment", "sidecar.istio.io/inject", None),
             SETTLED,
             Turn,
         ],
@@ -272,12 +259,12 @@ pub(super) const CASES: &[Fault] = &[
         name: "everything-denied",
         breaks: &[
             Sh(
-                "printf '%s\\n' 'apiVersion: security.istio.io/v1beta1' 'kind: AuthorizationPolicy' \
-                'metadata: {name: nothing, namespace: client}' 'spec: {}' | kubectl apply -f -",
+                r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: AuthorizationPolicy' 'metadata: {name: nothing,
+                namespace: client}' 'spec: {}' | kubectl apply -f -"#,
             ),
-            Sh(
-                "for i in $(seq 60); do kubectl -n client exec deploy/client-deployment -c client -- \
-                curl -s echo-service | grep -q RBAC && exit 0; done; exit 1",
+            Until(
+                r"kubectl -n client exec deploy/client-deployment -c client -- curl -s echo-service |
+                grep -q RBAC",
             ),
             Turn,
         ],
@@ -298,13 +285,15 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "fault-injected-by-a-virtual-service",
         breaks: &[
-            Sh("printf '%s\\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' \
-                'metadata: {name: abort, namespace: client}' 'spec: {hosts: [echo-service], http: [{fault: \
-                {abort: {httpStatus: 503, percentage: {value: 100}}}, route: [{destination: {host: echo-service}}]}]}' \
-                | kubectl apply -f -"),
             Sh(
-                "for i in $(seq 60); do kubectl -n client exec deploy/client-deployment -c client -- \
-                curl -s echo-service | grep -q abort && exit 0; done; exit 1",
+                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' 'metadata: {name: abort,
+                namespace: client}' 'spec: {hosts: [echo-service],
+                http: [{fault: {abort: {httpStatus: 503, percentage: {value: 100}}},
+                route: [{destination: {host: echo-service}}]}]}' | kubectl apply -f -"#,
+            ),
+            Until(
+                r"kubectl -n client exec deploy/client-deployment -c client -- curl -s echo-service |
+                grep -q abort",
             ),
             Turn,
         ],
@@ -322,15 +311,15 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "configuration-that-a-proxy-refuses",
         breaks: &[
-            Sh("printf '%s\\n' 'apiVersion: networking.istio.io/v1alpha3' 'kind: EnvoyFilter' \
-                'metadata: {name: broken, namespace: client}' 'spec: {workloadSelector: {labels: {app: client}}, \
-                configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_OUTBOUND}, patch: {operation: \
-                INSERT_BEFORE, value: {name: broken, typed_config: {\"@type\": \
-                type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit}}}}]}' \
-                | kubectl apply -f -"),
             Sh(
-                "for i in $(seq 60); do istioctl proxy-status | grep client-deployment | grep -q STALE && exit 0; done; exit 1",
+                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1alpha3' 'kind: EnvoyFilter' 'metadata: {name: broken,
+                namespace: client}' 'spec: {workloadSelector: {labels: {app: client}},
+                configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_OUTBOUND},
+                patch: {operation: INSERT_BEFORE, value: {name: broken,
+                typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit}}}}]}' |
+                kubectl apply -f -"#,
             ),
+            Until("istioctl proxy-status | grep client-deployment | grep -q STALE"),
         ],
         red: &["mesh::proxies_in_sync"],
         unjudged: &[],

@@ -33,14 +33,17 @@ pub(super) const CASES: &[Fault] = &[
         name: "pool-exhausted",
         // The gateway loses its address and others take all that there are.
         breaks: &[
-            Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-                -p '{\"spec\":{\"type\":\"ClusterIP\"}}'"),
-            Sh("kubectl create namespace kong && for n in proxy a b c; do \
-                kubectl -n kong create service loadbalancer kong-$n --tcp=80; done"),
-            Sh("for n in proxy a b c; do kubectl -n kong wait svc/kong-$n --timeout=60s \
-                --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'; done"),
-            Sh("kubectl -n istio-system patch svc istio-ingressgateway \
-                -p '{\"spec\":{\"type\":\"LoadBalancer\"}}'"),
+            Sh(
+                r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"type":"ClusterIP"}}'"#,
+            ),
+            Sh(r"kubectl create namespace kong && for n in proxy a b c;
+                do kubectl -n kong create service loadbalancer kong-$n --tcp=80; done"),
+            Sh(r"for n in proxy a b c;
+                do kubectl -n kong wait svc/kong-$n --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}';
+                done"),
+            Sh(
+                r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"type":"LoadBalancer"}}'"#,
+            ),
         ],
         red: &[
             "prepare::load_balancer_address_free",
@@ -62,9 +65,10 @@ pub(super) const CASES: &[Fault] = &[
             Sh(
                 "kubectl -n metallb-system wait --for=delete pod -l component=controller --timeout=120s",
             ),
-            Sh("kubectl -n istio-system get svc istio-ingressgateway -o json \
-                | jq 'del(.status, .spec.clusterIP, .spec.clusterIPs, .metadata.resourceVersion, .metadata.uid)' \
-                > gateway.json && kubectl delete -f gateway.json && kubectl create -f gateway.json"),
+            Sh(r"kubectl -n istio-system get svc istio-ingressgateway -o json |
+                jq 'del(.status, .spec.clusterIP, .spec.clusterIPs, .metadata.resourceVersion,
+                .metadata.uid)' > gateway.json && kubectl delete -f gateway.json &&
+                kubectl create -f gateway.json"),
         ],
         red: &[
             "prepare::load_balancer_address_free",

@@ -4,7 +4,7 @@ use super::super::install::{deployments_have_pods, is_deactivated, is_injector, 
 use super::super::mesh;
 use super::super::words::{belongs, runs, troubled_container};
 use super::Case;
-use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::evidence::{ContainerState, Evidence, Pod, Webhook};
 use crate::judgement::Verdict;
 
 /// Whether no istiod was seen among the deployments.
@@ -42,19 +42,20 @@ pub(super) fn no_revision_is_installed(case: &Case<'_>) -> bool {
     asks && not_installed(evidence) && no_injector(evidence)
 }
 
-fn no_injector(evidence: &Evidence) -> bool {
-    let active = |it: &crate::evidence::Webhook| is_injector(it) && !is_deactivated(it);
+/// Whether no webhook injects anything, in whatever namespace.
+pub(super) fn no_injector(evidence: &Evidence) -> bool {
+    let active = |it: &Webhook| is_injector(it) && !is_deactivated(it);
     evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(active))
 }
 
 pub(super) fn webhook_is_not_installed(case: &Case<'_>) -> bool {
     not_installed(case.evidence)
         && case.effect.verdict == Verdict::Fail
-        && !mesh_label_is_missing(case)
+        && !is_about_the_label(case)
 }
 
 /// Whether the verdict on the webhook is about the namespace's label, not about the webhook.
-fn mesh_label_is_missing(case: &Case<'_>) -> bool {
+fn is_about_the_label(case: &Case<'_>) -> bool {
     case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
 }
 

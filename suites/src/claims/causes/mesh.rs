@@ -5,7 +5,7 @@ use super::super::mesh::{INIT, has_sidecar, injected, refuses_sidecar, sidecar, 
 use super::super::words::{counted, pod_object, restart_loop, runs};
 use super::Case;
 use super::demo::is_in_trouble;
-use super::install::says_that_the_webhook_fails;
+use super::install::{no_injector, says_that_the_webhook_fails};
 use crate::evidence::{CounterPair, DryRun, Evidence, Observation, Pod};
 use crate::iptables::arguments;
 use crate::judgement::Verdict;
@@ -15,20 +15,24 @@ pub(super) fn namespace_is_missing(evidence: &Evidence) -> bool {
     namespaces.is_some_and(|all| !all.contains_key(&evidence.expectations.namespace))
 }
 
-/// Whether the namespace is there, and asks for no injection at all.
-fn label_is_missing(evidence: &Evidence) -> bool {
-    let namespaces = evidence.install.namespaces.value();
-    let labels = namespaces.and_then(|all| all.get(&evidence.expectations.namespace));
+/// Whether the namespace is there, and asks for no injection, or for a revision that none of the webhooks
+/// serves. Where there is no webhook at all, no label would help.
+fn label_is_wrong(case: &Case<'_>) -> bool {
+    let namespaces = case.evidence.install.namespaces.value();
+    let labels = namespaces.and_then(|all| all.get(&case.evidence.expectations.namespace));
     labels.is_some_and(|labels| match labels.get("istio-injection") {
         Some(value) => value != "enabled",
-        None => !labels.contains_key("istio.io/rev"),
+        None => {
+            !labels.contains_key("istio.io/rev")
+                || case.red("install::namespace_labelled") && !no_injector(case.evidence)
+        }
     })
 }
 
 pub(super) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
     // The judge has tried whether a label would be enough: the verdict is about the namespace then.
     case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
-        && (namespace_is_missing(case.evidence) || label_is_missing(case.evidence))
+        && (namespace_is_missing(case.evidence) || label_is_wrong(case))
 }
 
 /// Whether the claim on dry runs fails by the one in the demo's namespace.
@@ -50,13 +54,12 @@ pub(super) fn dry_run_misses_the_label(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let dry_run = &evidence.mesh.dry_run_labelled;
     fails_inside(case)
-        && (namespace_is_missing(evidence)
-            || label_is_missing(evidence) && nothing_is_injected(dry_run))
+        && (namespace_is_missing(evidence) || label_is_wrong(case) && nothing_is_injected(dry_run))
 }
 
 pub(super) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
     fails_inside(case)
-        && !label_is_missing(case.evidence)
+        && !label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 
@@ -75,13 +78,13 @@ fn only_without_sidecar(evidence: &Evidence) -> bool {
 
 pub(super) fn pods_miss_the_label(case: &Case<'_>) -> bool {
     only_without_sidecar(case.evidence)
-        && label_is_missing(case.evidence)
+        && label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 
 pub(super) fn pods_miss_the_webhook(case: &Case<'_>) -> bool {
     only_without_sidecar(case.evidence)
-        && !label_is_missing(case.evidence)
+        && !label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 

@@ -65,9 +65,25 @@ fn istiod_hint(evidence: &Evidence, show: &str) -> String {
         return format!("`{command}` starts istiod again");
     }
     let pods = evidence.install.pods.value();
-    if let Some(pod) = pods.and_then(|pods| pods.iter().find(|pod| belongs(pod, istiod))) {
-        return pod_hint(evidence, pod);
+    let mut own = pods.into_iter().flatten().filter(|pod| belongs(pod, istiod)).peekable();
+    if own.peek().is_none() {
+        let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+        return format!("`{command}` shows why istiod has no pod");
     }
-    let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
-    format!("`{command}` shows why istiod has no pod")
+    match own.find(|pod| !pod.ready) {
+        Some(pod) => pod_hint(evidence, pod),
+        // Its pods are well: its service leads elsewhere.
+        None => select(evidence, istiod),
+    }
+}
+
+/// Makes the service of a deployment of the control plane select its pods.
+fn select(evidence: &Evidence, deployment: &Deployment) -> String {
+    let selector = serde_json::json!([
+        { "op": "replace", "path": "/spec/selector", "value": deployment.selector }
+    ]);
+    let selector = selector.to_string();
+    let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
+    let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
+    format!("`{command}` makes the service select the pods of {}", deployment.name)
 }

@@ -189,15 +189,18 @@ fn object(webhook: &Webhook) -> String {
 fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let bundle = &webhook.ca_bundle;
-    let name = istiod(evidence).map_or("istiod", |istiod| istiod.name.as_str());
-    let name = format!("deployment/{name}");
-    let restart = evidence.kubectl(&["-n", namespace, "rollout", "restart", &name]);
+    // A rollout would need room for a second istiod beside the first.
+    let restart = evidence.kubectl(&["-n", namespace, "delete", "pod", "-l", "app=istiod"]);
+    let install = install_command(evidence);
     let fail = |summary: &str, observed: String| {
         Err(Judgement::fail(summary)
             .expected("the certificate with which the API server checks istiod's answer")
             .observed(observed)
             .object(object(webhook))
-            .hint(format!("`{restart}`: istiod writes its certificate there when it starts")))
+            .hint(format!(
+                "`{restart}`: istiod writes its certificate there when it starts; where it may not, \
+                 `{install}` restores its rights"
+            )))
     };
     if bundle.bytes == 0 {
         return fail(

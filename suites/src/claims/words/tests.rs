@@ -130,3 +130,33 @@ fn lists_in_words(#[case] items: &[&str], #[case] words: &str) {
 fn a_selector_of_nothing_selects_no_pod() {
     assert!(!belongs(&Pod::default(), &Deployment::default()));
 }
+
+/// A rollout whose new pod crashes leaves the old one alone: there is a way back.
+#[rstest]
+#[case::old_pod_is_well(|_: &mut Pod| {}, true)]
+#[case::old_pod_is_ill(|old: &mut Pod| old.ready = false, false)]
+#[case::old_pod_leaves(|old: &mut Pod| old.terminating = true, false)]
+#[case::same_template(|old: &mut Pod| old.owner = Some("ReplicaSet/istiod-2".into()), false)]
+#[case::another_deployment(|old: &mut Pod| old.owner = Some("ReplicaSet/kiali-1".into()), false)]
+#[case::the_younger_one(|old: &mut Pod| old.created_at = "2026-01-03T00:00:00Z".parse().ok(), false)]
+#[case::elsewhere(|old: &mut Pod| old.namespace = "default".into(), false)]
+fn a_failed_rollout_can_be_undone(#[case] change: fn(&mut Pod), #[case] expected: bool) {
+    let mut evidence = crate::testing::healthy();
+    let pod = |owner: &str, day: &str| Pod {
+        name: format!("{owner}-x"),
+        namespace: "istio-system".into(),
+        phase: "Running".into(),
+        ready: true,
+        owner: Some(format!("ReplicaSet/{owner}")),
+        created_at: format!("2026-01-{day}T00:00:00Z").parse().ok(),
+        ..Pod::default()
+    };
+    let mut old = pod("istiod-1", "01");
+    change(&mut old);
+    let mut new = pod("istiod-2", "02");
+    new.ready = false;
+    evidence.install.pods = Observation::seen(vec![old, new.clone()]);
+    let hint = pod_hint(&evidence, &new);
+    assert_eq!(hint.contains("rollout undo deployment/istiod`"), expected, "{hint}");
+    assert!(hint.starts_with('`'), "{hint}");
+}

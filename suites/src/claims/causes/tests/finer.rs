@@ -99,6 +99,20 @@ fn webhooks_removed(evidence: &mut Evidence) {
     of(&mut evidence.install.webhooks).clear();
 }
 
+/// The namespace asks for a revision that is not installed.
+fn another_revision(evidence: &mut Evidence) {
+    without_sidecars(evidence);
+    let labels = of(&mut evidence.install.namespaces).get_mut("client").unwrap();
+    labels.remove("istio-injection");
+    labels.insert("istio.io/rev".into(), "1-19".into());
+}
+
+/// The same, and no revision is installed at all.
+fn no_revision(evidence: &mut Evidence) {
+    another_revision(evidence);
+    of(&mut evidence.install.webhooks).clear();
+}
+
 fn kiali_at_another_root(evidence: &mut Evidence) {
     for page in [&mut evidence.kiali.root, &mut evidence.kiali.exposed] {
         of(page).headers.insert("location".into(), "/console/".into());
@@ -139,6 +153,10 @@ fn definitions_missing(evidence: &mut Evidence) {
 #[case(cni_plug_in, "mesh::live_rules", "mesh::init_arguments")]
 #[case(webhooks_removed, "mesh::two_containers_per_pod", "install::injection_webhook")]
 #[case(webhooks_removed, "mesh::unlabelled_namespace_left_alone", "install::injection_webhook")]
+#[case(another_revision, "install::injection_webhook", "install::namespace_labelled")]
+#[case(another_revision, "mesh::two_containers_per_pod", "install::namespace_labelled")]
+#[case(another_revision, "mesh::init_arguments", "install::namespace_labelled")]
+#[case(no_revision, "mesh::two_containers_per_pod", "install::injection_webhook")]
 #[case(kiali_at_another_root, "kiali::reachable_on_exposed_port", "kiali::redirects_to_web_root")]
 #[case(kiali_at_another_root, "kiali::console_served", "kiali::redirects_to_web_root")]
 #[case(service_at_another_port, "demo::backend_replies", "demo::backend_service")]

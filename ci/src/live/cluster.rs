@@ -1,4 +1,4 @@
-//! The cluster that is broken and mended: one of ours, in a state directory of its own.
+//! The cluster: one of ours, in a state directory of its own, and a shell on it.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use meshcheck_bundle::Bundle;
 
-use super::case::Step;
 use super::verdicts::Verdicts;
 use crate::cleanup::Cleanup;
 use crate::command::{Ended, Program};
@@ -19,9 +18,6 @@ use crate::wait::until;
 
 /// How long one step may take, in seconds.
 const STEP: &str = "180";
-
-/// How long the client may take for one more turn: it asks every 10 seconds, and curl gives up late.
-const TURN: Duration = Duration::from_secs(45);
 
 /// A cluster with the mesh and the demo on it, that is removed again.
 pub(crate) struct Cluster {
@@ -62,7 +58,7 @@ impl Cluster {
             .arg(&bundle)
             .env("MESHCHECK_STATE", &state)
             .show()
-            .context("provisioning the cluster that is to be broken")?;
+            .context("provisioning a cluster")?;
         Self::at(meshcheck, bundle, &state, down)
     }
 
@@ -115,33 +111,6 @@ impl Cluster {
             // No editor opens: a hint must be a command that does what it says.
             .env("KUBE_EDITOR", "false")
             .env("EDITOR", "false")
-    }
-
-    /// Takes steps one after the other.
-    ///
-    /// # Errors
-    /// The first that fails.
-    pub(crate) fn take(&self, steps: &[Step]) -> Result<()> {
-        steps.iter().try_for_each(|step| match step {
-            Step::Sh(line) => self.typed(line).run(),
-            Step::Turn => self.turn(),
-        })
-    }
-
-    /// Waits until every client has asked once more, and its log shows what came of it.
-    fn turn(&self) -> Result<()> {
-        let since = self.typed("date -u +%Y-%m-%dT%H:%M:%SZ").read()?;
-        // The first second may hold a turn that began before.
-        let lines = format!(
-            "for pod in $(kubectl -n client get pods -l app=client -o name); do \
-             kubectl -n client logs $pod -c client --since-time={since} --timestamps \
-             | grep -v '^{}' | grep -E 'Hello|curl|upstream|RBAC|not found' | head -n 1; done",
-            since.trim_end_matches('Z')
-        );
-        until("the client to ask once more", Duration::from_millis(500), TURN, || {
-            let seen = self.typed(&lines).read().map_err(|error| format!("{error:#}"))?;
-            if seen.is_empty() { Err("no outcome in its log yet".to_owned()) } else { Ok(()) }
-        })
     }
 
     /// `meshcheck check`, with everything that it prints.
