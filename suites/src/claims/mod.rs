@@ -1,5 +1,7 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
+#[cfg(test)]
+mod completeness;
 mod demo;
 mod ingress;
 mod install;

@@ -2,7 +2,7 @@
 
 mod pages;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_web_root};
 

@@ -1,0 +1,46 @@
+//! Tests on the tables of cases: no claim is without a red, an unjudged and a green one.
+
+use super::mutations::Case;
+use super::{CLAIMS, demo, ingress, install, kiali, mesh, prepare};
+use crate::judgement::Verdict;
+
+/// The tables of all sections: those very rows that are proven one by one.
+const SECTIONS: [&[&[Case]]; 7] = [
+    prepare::tests::TABLES,
+    install::tests::TABLES,
+    demo::tests::TABLES,
+    demo::log_tests::TABLES,
+    mesh::tests::TABLES,
+    ingress::tests::TABLES,
+    kiali::tests::TABLES,
+];
+
+fn cases() -> impl Iterator<Item = &'static Case> + Clone {
+    SECTIONS.into_iter().flatten().copied().flatten()
+}
+
+/// The claims that lack a case, and which.
+fn lacking<'c>(cases: impl Iterator<Item = &'c Case> + Clone) -> Vec<String> {
+    let needed = [Verdict::Fail, Verdict::Unjudged, Verdict::Pass];
+    let all = CLAIMS.iter().flat_map(|claim| needed.map(|verdict| (claim.id, verdict)));
+    all.filter(|(id, verdict)| {
+        !cases.clone().any(|case| case.claim == *id && case.verdict == *verdict)
+    })
+    .map(|(id, verdict)| format!("{id} has no case that is {verdict}"))
+    .collect()
+}
+
+#[test]
+fn every_claim_has_a_red_an_unjudged_and_a_green_case() {
+    assert_eq!(lacking(cases()), [""; 0]);
+}
+
+#[test]
+fn a_claim_that_lost_its_cases_is_told() {
+    let id = "kiali::running";
+    let without = |verdict| cases().filter(move |one| one.claim != id || one.verdict != verdict);
+    for verdict in [Verdict::Fail, Verdict::Unjudged, Verdict::Pass] {
+        let expected = format!("{id} has no case that is {verdict}");
+        assert_eq!(lacking(without(verdict)), [expected]);
+    }
+}
