@@ -15,16 +15,16 @@ const SECTIONS: [&[&[Case]]; 7] = [
     kiali::tests::TABLES,
 ];
 
-fn cases() -> impl Iterator<Item = &'static Case> + Clone {
-    SECTIONS.into_iter().flatten().copied().flatten()
+fn cases() -> Vec<&'static Case> {
+    SECTIONS.into_iter().flatten().copied().flatten().collect()
 }
 
 /// The claims that lack a case, and which.
-fn lacking<'c>(cases: impl Iterator<Item = &'c Case> + Clone) -> Vec<String> {
+fn lacking(cases: &[&Case]) -> Vec<String> {
     let needed = [Verdict::Fail, Verdict::Unjudged, Verdict::Pass];
     let all = CLAIMS.iter().flat_map(|claim| needed.map(|verdict| (claim.id, verdict)));
     all.filter(|(id, verdict)| {
-        !cases.clone().any(|case| case.claim == *id && case.verdict == *verdict)
+        !cases.iter().any(|case| case.claim == *id && case.verdict == *verdict)
     })
     .map(|(id, verdict)| format!("{id} has no case that is {verdict}"))
     .collect()
@@ -32,15 +32,15 @@ fn lacking<'c>(cases: impl Iterator<Item = &'c Case> + Clone) -> Vec<String> {
 
 #[test]
 fn every_claim_has_a_red_an_unjudged_and_a_green_case() {
-    assert_eq!(lacking(cases()), [""; 0]);
+    assert_eq!(lacking(&cases()), [""; 0]);
 }
 
 #[test]
 fn a_claim_that_lost_its_cases_is_told() {
     let id = "kiali::running";
-    let without = |verdict| cases().filter(move |one| one.claim != id || one.verdict != verdict);
     for verdict in [Verdict::Fail, Verdict::Unjudged, Verdict::Pass] {
-        let expected = format!("{id} has no case that is {verdict}");
-        assert_eq!(lacking(without(verdict)), [expected]);
+        let mut cases = cases();
+        cases.retain(|case| case.claim != id || case.verdict != verdict);
+        assert_eq!(lacking(&cases), [format!("{id} has no case that is {verdict}")]);
     }
 }

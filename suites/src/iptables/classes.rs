@@ -105,7 +105,7 @@ fn peers_6<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
 }
 
 /// One source port for each class that the rules tell apart.
-pub(super) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
+pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
     let mut starts = BTreeSet::from([1, usual]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::Ports { side: Side::Source, ranges, .. } | Match::EitherPort { ranges, .. } =
@@ -122,7 +122,7 @@ pub(super) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
 }
 
 /// The interfaces that rules name, and the usual one. Loopback is another matter.
-pub(super) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
+pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     let mut names = BTreeSet::from([usual.to_owned()]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::InInterface { name, .. } | Match::OutInterface { name, .. } = condition {
@@ -137,7 +137,7 @@ pub(super) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
 }
 
 /// One number for each class of users that the rules tell apart.
-pub(super) fn user_classes(rules: &RuleSet) -> Vec<u32> {
+pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::User { range, .. } => Some(*range),
         _ => None,
@@ -145,17 +145,9 @@ pub(super) fn user_classes(rules: &RuleSet) -> Vec<u32> {
 }
 
 /// One number for each class of groups that the rules tell apart.
-pub(super) fn group_classes(rules: &RuleSet) -> Vec<u32> {
+pub(crate) fn group_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::Group { range, .. } => Some(*range),
-        _ => None,
-    })
-}
-
-/// One number for each class of users and groups that the rules tell apart.
-pub fn owner_classes(rules: &RuleSet) -> Vec<u32> {
-    numbers(rules, |condition| match condition {
-        Match::User { range, .. } | Match::Group { range, .. } => Some(*range),
         _ => None,
     })
 }
@@ -219,7 +211,8 @@ mod tests {
         let addresses = address_classes(&rules);
         assert!(addresses.contains(&"10.0.0.0".parse().unwrap()));
         assert!(addresses.contains(&"11.0.0.0".parse().unwrap()));
-        assert_eq!(owner_classes(&rules), [0, 5, 10, 1000]);
+        assert_eq!(user_classes(&rules), [0, 5, 10, 1000]);
+        assert_eq!(group_classes(&rules), [0, 1000]);
     }
 
     #[test]

@@ -50,6 +50,7 @@ cases! { the_service_leads_to_the_backend proves "demo::backend_service":
     selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the echo pods");
     selector_too_narrow(|e| { service(e).selector.insert("tier".into(), "a".into()); }, Fail, "--type=json");
     no_selector(|e| service(e).selector.clear(), Fail, "no selector");
+    headless(|e| service(e).cluster_ip = Some("None".into()), Fail, "no cluster IP");
     external_name(|e| service(e).kind = "ExternalName".into(), Fail, "ExternalName");
     no_endpoint(|e| of(&mut e.demo.endpoints).clear(), Fail, "no ready endpoint");
     endpoint_not_ready(|e| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail, "no ready endpoint");

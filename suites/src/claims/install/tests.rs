@@ -85,6 +85,7 @@ cases! { all_parts_are_of_one_version proves "install::istio_version":
     reports_unseen(|e| e.install.istiod = Observation::failed("forbidden"), Unjudged, "forbidden");
     pods_unseen(|e| e.install.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
     demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
+    demo_not_asked(|e| e.demo.pods = Observation::not_asked("--only"), Skipped, "--only");
     istioctl_unseen(|e| e.install.istioctl_version = Observation::failed("killed"), Unjudged, "killed");
     proven_wrong_anyhow(|e| {
         e.install.istiod = Observation::failed("forbidden");
@@ -212,6 +213,8 @@ cases! { its_pods_run proves "install::control_plane_running":
         scale_to_zero(installed(e, &name));
         of(&mut e.install.pods).retain(|pod| !pod.name.starts_with(&name));
     }, Fail, "scaled to zero");
+    a_replica_was_refused(|e| installed(e, "istiod").replicas = 2, Fail, "istiod: 1 of 2 available");
+    two_replicas(|e| { let istiod = installed(e, "istiod"); istiod.replicas = 2; istiod.current_replicas = 2; istiod.updated_replicas = 2; istiod.available_replicas = 2; }, Pass, "Running");
     all_leave(|e| of(&mut e.install.pods).iter_mut().for_each(|pod| pod.terminating = true), Fail, "no pods");
     nothing(|e| { of(&mut e.install.pods).clear(); of(&mut e.install.deployments).clear(); }, Fail, "istiod is not installed");
     no_namespace(|e| e.install.pods = Observation::absent("no namespace"), Fail, "no namespace");

@@ -25,6 +25,9 @@ cases! { running proves "kiali::running":
     gone(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail, "not installed");
     another_port(|e| service(e).ports.iter_mut().for_each(|port| port.port = 80), Fail, "no port 20001");
     no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail, "no service");
+    selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail, "no ready endpoint");
+    not_ready_behind_it(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail, "nobody is behind");
+    endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged, "forbidden");
     unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); }, Unjudged, "not known here");
     forbidden(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged, "forbidden");
     services_forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged, "forbidden");
@@ -72,6 +75,8 @@ cases! { console proves "kiali::console_served":
     healthy(|_| {}, Pass, "the API reports");
     not_found(|e| of(&mut e.kiali.console).status = 404, Fail, "404");
     no_page(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail, "text/plain");
+    white_page(|e| of(&mut e.kiali.console).body.clear(), Fail, "an empty body");
+    no_markup(|e| of(&mut e.kiali.console).body = "it works".into(), Fail, "it works");
     api_broken(|e| of(&mut e.kiali.api).status = 500, Fail, "API answers 500");
     api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail, "does not report");
     no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail, "does not report");

@@ -112,6 +112,10 @@ cases! { pods_ready proves "mesh::pods_ready":
     restarted_long_ago(|e| crash(e, 5, 600), Pass, "2/2");
     backing_off(|e| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail, "CrashLoopBackOff");
     restarted_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail, "during the look");
+    not_ready_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.ready = false; pod.containers[1].ready = false; }, Fail, "did not stay ready");
+    failed_meanwhile(|e| of(&mut e.demo.pods_at_end)[1].phase = "Failed".into(), Fail, "did not stay ready");
+    all_gone_meanwhile(|e| of(&mut e.demo.pods_at_end).clear(), Fail, "no pod was left");
+    leaves_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.terminating = true; pod.ready = false; }, Pass, "2/2");
     replaced_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].name = "new".into(), Pass, "2/2");
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
     no_second_look(|e| e.demo.pods_at_end = Observation::failed("no answer"), Unjudged, "second time");
@@ -221,6 +225,9 @@ cases! { inbound proves "mesh::inbound_redirected":
     no_log(|e| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log");
     not_read(|e| e.mesh.init_logs.clear(), Unjudged, "not read");
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    a_source_port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
+    another_interface_left_out(|e| insert(e, "ISTIO_INBOUND", "-i net1 -j RETURN"), Fail, "by interface net1");
+    another_protocol_left_out(|e| insert(e, "ISTIO_INBOUND", "-p udp -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
     some_sources_left_out(|e| insert(e, "ISTIO_INBOUND", "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail, "from 192.0.2.0");
     wrong_beside_the_unknown(|e| { insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail, "port 9000");
     tunnel_unknown(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
@@ -232,6 +239,11 @@ cases! { outbound proves "mesh::outbound_redirected":
     range_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 10.96.0.0/12 -j RETURN"), Fail, "10.96.0.0");
     one_address_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 192.0.2.9/32 -j RETURN"), Fail, "192.0.2.9");
     a_user_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 -j RETURN"), Fail, "let through");
+    a_user_of_another_group_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail, "let through");
+    a_source_port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
+    another_interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o net1 -j RETURN"), Fail, "by interface net1");
+    past_itself(|e| drop_lines(e, "-m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT"), Fail, "of its own pod is let through");
+    dropped_to_itself(|e| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -m tcp --dport 5678 -m owner --uid-owner 1337 ! -s 127.0.0.6/32 -j DROP"), Fail, "port 5678 of its own pod is dropped");
     interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o eth0 -j RETURN"), Fail, "let through");
     no_user_rule(|e| drop_lines(e, "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN"), Fail, "user 1337");
     no_group_rule(|e| drop_lines(e, "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN"), Fail, "group 1337");
