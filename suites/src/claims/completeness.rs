@@ -15,7 +15,8 @@ const SECTIONS: [&[&[Case]]; 7] = [
     kiali::tests::TABLES,
 ];
 
-fn cases() -> Vec<&'static Case> {
+/// All rows.
+pub(super) fn cases() -> Vec<&'static Case> {
     SECTIONS.into_iter().flatten().copied().flatten().collect()
 }
 

@@ -11,6 +11,8 @@ mod mesh;
 mod mutations;
 mod parts;
 mod prepare;
+#[cfg(test)]
+mod unseen;
 mod words;
 
 use std::fmt;

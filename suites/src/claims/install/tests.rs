@@ -362,6 +362,8 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     webhooks_unseen(|e| e.install.webhooks = Observation::failed("forbidden"), Unjudged, "forbidden");
     namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged, "forbidden");
     deployments_unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged, "forbidden");
+    services_unseen(|e| e.install.services = Observation::failed("forbidden"), Unjudged, "forbidden");
+    no_services(|e| e.install.services = Observation::absent("no namespace"), Fail, "no namespace");
     endpoints_unseen(|e| e.install.endpoints = Observation::failed("forbidden"), Unjudged, "forbidden");
     proven_wrong_anyhow(|e| {
         e.install.endpoints = Observation::failed("forbidden");

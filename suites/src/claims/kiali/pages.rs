@@ -87,7 +87,8 @@ pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged
 }
 
 pub(in super::super) fn console_served(evidence: &Evidence) -> Judged {
-    let words = all_hold([console(evidence), api(evidence)])?;
+    let words = all_hold([console(evidence), api(evidence), image_seen(evidence)])?;
+    let words: Vec<_> = words.into_iter().filter(|part| !part.is_empty()).collect();
     Ok(Judgement::pass(words.join(", ")))
 }
 
@@ -140,6 +141,13 @@ fn api(evidence: &Evidence) -> Judged {
         )));
     }
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
+}
+
+/// Whether the image was looked at that says which version must answer.
+fn image_seen(evidence: &Evidence) -> Judged {
+    let what = "the image of Kiali";
+    seen(&evidence.install.deployments, what, &object(evidence, "deployment"), || show(evidence))?;
+    Ok(Judgement::pass(String::new()))
 }
 
 /// The version in the API's answer. Of a long answer only the beginning is kept, which holds the

@@ -82,6 +82,7 @@ cases! { console proves "kiali::console_served":
     no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail, "does not report");
     another_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v9.9.9\"}}".into(), Fail, "v9.9.9");
     console_unseen(|e| e.kiali.console = Observation::failed("no answer"), Unjudged, "no answer");
+    image_unseen(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged, "forbidden");
     api_unseen(|e| e.kiali.api = Observation::failed("no answer"), Unjudged, "no answer");
     no_pod(|e| { e.kiali.console = Observation::absent("no Kiali pod is ready"); e.kiali.api = Observation::absent("no Kiali pod is ready"); }, Fail, "no Kiali pod");
     long_answer(|e| { let api = of(&mut e.kiali.api); api.body = api.body.replace("\"externalServices\"", "\"more\": [{\"x"); api.body_cut = true; }, Pass, "the API reports");

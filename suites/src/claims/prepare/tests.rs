@@ -262,6 +262,8 @@ cases! { nodes_have_room proves "prepare::nodes_ready":
         before_the_install(e);
         e.cluster.requested = Observation::failed("forbidden");
     }, Unjudged, "forbidden");
+    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
+    demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass, "has its place");
     mesh_unseen(|e| {
         leave(e, 100, 100, 1);
         e.install.pods = Observation::failed("forbidden");
