@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 mod completeness;
+#[cfg(test)]
+mod damage;
 mod demo;
 mod ingress;
 mod install;
