@@ -37,6 +37,30 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     outcomes
 }
 
+/// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
+/// all of them needs to know that it ends.
+pub(crate) fn work(rules: &RuleSet) -> usize {
+    let mut ranges = 1_usize;
+    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+        if let Match::Ports { ranges: more, .. } | Match::EitherPort { ranges: more, .. } =
+            condition
+        {
+            ranges = ranges.saturating_add(more.len());
+        }
+    }
+    [
+        rules.rules().count(),
+        ranges.saturating_mul(2),
+        address_classes(rules).len(),
+        user_classes(rules).len(),
+        group_classes(rules).len(),
+        interface_classes(rules, "eth0").len(),
+        source_port_classes(rules, 1).len(),
+    ]
+    .into_iter()
+    .fold(1, usize::saturating_mul)
+}
+
 /// One IPv4 address for each class of addresses that the rules tell apart, loopback, multicast and
 /// what is no host left out.
 pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {

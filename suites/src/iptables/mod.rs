@@ -25,7 +25,9 @@ mod walk;
 
 pub use arguments::{InitArguments, arguments};
 pub use classes::{address_classes, port_outcomes};
-pub(crate) use classes::{group_classes, interface_classes, source_port_classes, user_classes};
+pub(crate) use classes::{
+    group_classes, interface_classes, source_port_classes, user_classes, work,
+};
 pub use compare::{Difference, differences};
 pub use coverage::{Covered, coverage};
 pub use log::{LogError, LoggedRules, Printed, rules_in_log, rules_in_log_6};

@@ -217,6 +217,12 @@ cases! { inbound proves "mesh::inbound_redirected":
     reordered(|e| insert(e, "ISTIO_INBOUND", "-p tcp -j ISTIO_IN_REDIRECT"), Fail, "is redirected");
     dropped(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15021 -j DROP"), Fail, "15021 is dropped");
     no_tunnel_rule(|e| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15008"), Pass, "ISTIO_IN_REDIRECT");
+    too_many_to_follow(|e| log(e, |text| {
+        let more = |port: u16| format!("-A ISTIO_INBOUND -s 10.0.{}.0/24 -p tcp -m tcp --dport {port} -j ISTIO_IN_REDIRECT\n", port % 256);
+        let more: String = (1..400).map(more).collect();
+        let at = text.rfind("-A ISTIO_INBOUND").unwrap();
+        format!("{}{more}{}", &text[..at], &text[at..])
+    }), Unjudged, "more packets apart");
     unknown_match(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m set --match-set good src -j RETURN"), Unjudged, "--match-set good src");
     irrelevant_unknown(|e| insert(e, "ISTIO_INBOUND", "-p udp -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
     no_rules(|e| log(e, |_| "nothing".into()), Unjudged, "no iptables rules");
