@@ -1,5 +1,7 @@
 //! What the judges' tests start from.
 
+pub(crate) mod text;
+
 use serde_json::Value;
 
 use crate::claims::CLAIMS;

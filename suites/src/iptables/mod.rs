@@ -13,6 +13,8 @@ mod arguments;
 mod classes;
 mod compare;
 mod coverage;
+#[cfg(test)]
+mod damage;
 mod log;
 mod options;
 mod packet;
