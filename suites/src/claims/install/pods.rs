@@ -2,8 +2,8 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{
-    belongs, container_state, count, deployment_object, list, pod_hint, pod_object, pod_state,
-    restart_loop, rollout_trouble, seen,
+    availability, belongs, container_state, count, deployment_object, list, pod_hint, pod_object,
+    pod_state, restart_loop, rollout_trouble, seen,
 };
 use super::{install_command, is_ingress_gateway, is_istiod};
 use crate::evidence::{Evidence, Observation, Pod};
@@ -132,6 +132,15 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
         } else if lost {
             let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
             format!("`{command}` shows why it gets no pods")
+        } else if deployment.available_replicas < deployment.replicas {
+            // A pod that was refused (by a quota, by a webhook) is in no list of pods.
+            let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+            let summary = format!("{}: {}", deployment.name, availability(deployment));
+            return Err(Judgement::fail(summary)
+                .expected("every replica that is asked for is available")
+                .observed(rollout_trouble(deployment).unwrap_or_else(|| availability(deployment)))
+                .object(deployment_object(deployment))
+                .hint(format!("`{command}` shows what it waits for")));
         } else {
             continue;
         };
