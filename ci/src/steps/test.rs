@@ -7,6 +7,7 @@ use clap::Args;
 
 use super::cargo;
 use super::software::{Software, meshcheck};
+use crate::faults;
 use crate::out::{elapsed, say};
 use crate::setup;
 
@@ -63,7 +64,8 @@ pub(crate) fn run(options: Options) -> Result<()> {
             Some(lab) => tests.env("MESHCHECK_LAB_BUNDLE", lab).show(),
             None => tests.show(),
         }
-    })
+    })?;
+    step("faults on a real mesh, some of every section", || faults::run(&faults::Options::for_ci()))
 }
 
 /// Runs a step, and says how long it took.

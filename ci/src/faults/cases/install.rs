@@ -96,7 +96,8 @@ pub(super) const CASES: &[Fault] = &[
             Until("kubectl -n istio-system get pods -l app=istiod | grep -q CrashLoopBackOff"),
         ],
         red: &["install::control_plane_running"],
-        unjudged: &[],
+        // The pod that crashes reports no version.
+        unjudged: &["install::istio_version"],
         says: &["pod istio-system/istiod-", "CrashLoopBackOff"],
         mend: ByHints,
         undo: &[
@@ -115,11 +116,7 @@ pub(super) const CASES: &[Fault] = &[
                 "kubectl delete mutatingwebhookconfigurations istio-sidecar-injector istio-revision-tag-default",
             ),
         ],
-        red: &[
-            "install::namespace_labelled",
-            "install::injection_webhook",
-            "mesh::unlabelled_namespace_left_alone",
-        ],
+        red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
         unjudged: &[],
         says: &["webhook"],
         mend: ByHints,
@@ -156,8 +153,9 @@ pub(super) const CASES: &[Fault] = &[
                 kubectl replace -f empty.json"#,
             ),
         ],
-        red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
-        unjudged: &[],
+        red: &["install::injection_webhook"],
+        // The API server gets no answer that it trusts.
+        unjudged: &["mesh::unlabelled_namespace_left_alone"],
         says: &["CA bundle"],
         mend: ByHints,
         undo: &[
@@ -175,13 +173,16 @@ pub(super) const CASES: &[Fault] = &[
             Sh(
                 r#"kubectl -n istio-system patch svc istiod -p '{"spec":{"selector":{"app":"pilot"}}}'"#,
             ),
-            Sh(
-                r#"kubectl -n istio-system wait endpoints/istiod --for=jsonpath='{.subsets}'='' --timeout=20s ||
-                [ -z "$(kubectl -n istio-system get endpoints istiod -o jsonpath='{.subsets}')" ]"#,
+            Until(
+                r#"[ -z "$(kubectl -n istio-system get endpoints istiod -o jsonpath='{.subsets}')" ]"#,
             ),
+            // The API server goes on over the connections that it has.
+            Sh(r"docker exec $NODE ss -tK dst \
+                $(kubectl -n istio-system get svc istiod -o jsonpath='{.spec.clusterIP}')"),
         ],
-        red: &["install::injection_webhook", "mesh::unlabelled_namespace_left_alone"],
-        unjudged: &[],
+        red: &["install::injection_webhook"],
+        // Nobody admits a pod or a route that would show it.
+        unjudged: &["mesh::unlabelled_namespace_left_alone", "ingress::routes_into_mesh"],
         says: &["istiod", "no ready endpoint"],
         mend: ByHints,
         undo: &[Sh(

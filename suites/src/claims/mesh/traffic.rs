@@ -2,7 +2,7 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, seen};
-use crate::evidence::{CounterPair, Evidence, Observation};
+use crate::evidence::{CounterPair, Evidence, Observation, Reply};
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn traffic_through_proxies(evidence: &Evidence) -> Judged {
@@ -82,7 +82,9 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
         return Err(Judgement::unjudged("no request was made between the two readings"));
     }
     if risen < requests {
-        let summary = if risen == 0 {
+        let summary = if let Some(answer) = answered_itself(evidence) {
+            format!("{name} led {risen} of {requests} requests on: Envoy answered by itself, {answer}")
+        } else if risen == 0 {
             format!("{name} saw none of {requests} requests: traffic bypasses it")
         } else {
             format!("{name} saw {risen} of {requests} requests")
@@ -94,6 +96,16 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
             .hint(hint(evidence)));
     }
     Ok(Judgement::pass(format!("{name} counted {risen} for {requests} requests")))
+}
+
+/// What Envoy said where it had nobody to lead a request to: then nothing bypasses it.
+fn answered_itself(evidence: &Evidence) -> Option<String> {
+    let asked = evidence.demo.asked.value()?;
+    let own = |reply: &&Reply| {
+        reply.status == 503 && reply.server == "envoy" && !reply.envoy_upstream_time
+    };
+    let reply = asked.replies.iter().find(own)?;
+    Some(format!("{} {}", reply.status, excerpt(&reply.body)))
 }
 
 fn reading(
