@@ -79,7 +79,7 @@ cases! { routes proves "ingress::routes_into_mesh":
     routed_unseen(|e| route(e).routed = Observation::failed("no answer"), Unjudged, "no answer");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     service::table::CASES,
     external_address::table::CASES,

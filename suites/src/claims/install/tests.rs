@@ -376,7 +376,7 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     opt_out_hint(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment echo-deployment --type=json");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     all_parts_are_of_one_version::table::CASES,
     it_is_the_default_profile::table::CASES,

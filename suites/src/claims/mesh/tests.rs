@@ -373,7 +373,7 @@ fn two_istiods_share_the_proxies() {
     prove("mesh::proxies_in_sync", split, Pass, "3 proxies");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     two_containers::table::CASES,
     pods_ready::table::CASES,
