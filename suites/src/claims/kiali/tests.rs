@@ -70,6 +70,7 @@ cases! { exposed proves "kiali::reachable_on_exposed_port":
     healthy(|_| {}, Pass, ": 302");
     console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); e.kiali.exposed = Observation::seen(console); }, Pass, "vm:30001");
     something_else_is_there(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail, "nginx");
+    hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail, "no answer within");
     refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail, "refused");
     forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged, "forbidden");
 }
