@@ -109,5 +109,5 @@ fn quotations_are_short_and_clean() {
     assert!(observed.chars().count() < 210 && !observed.contains('\u{1b}'), "{observed}");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[the_log_shows_the_reply::table::CASES];

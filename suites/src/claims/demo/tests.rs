@@ -167,7 +167,7 @@ cases! { the_backend_replies proves "demo::backend_replies":
     not_asked(|e| e.demo.asked = Observation::not_asked("--only"), Skipped, "--only");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     the_service_leads_to_the_backend::table::CASES,
     the_backend_is_deployed::table::CASES,

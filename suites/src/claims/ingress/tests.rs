@@ -48,6 +48,7 @@ cases! { external_address proves "ingress::external_address":
 cases! { answers proves "ingress::address_answers":
     healthy(|_| {}, Pass, "200");
     not_ready(|e| of(&mut e.ingress.health).status = 503, Fail, "not ready: 503");
+    no_route(|e| e.ingress.health = Observation::absent("nothing answers: no route to host"), Fail, "no route");
     refused(|e| e.ingress.health = Observation::absent("nothing answers: connection refused"), Fail, "refused");
     unseen(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged, "forbidden");
     asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); e.ingress.health = Observation::absent("nothing answers: refused"); }, Fail, "scaled to zero");
@@ -79,7 +80,7 @@ cases! { routes proves "ingress::routes_into_mesh":
     routed_unseen(|e| route(e).routed = Observation::failed("no answer"), Unjudged, "no answer");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     service::table::CASES,
     external_address::table::CASES,

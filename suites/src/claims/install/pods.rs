@@ -6,13 +6,17 @@ use super::super::words::{
     pod_state, restart_loop, rollout_trouble, seen,
 };
 use super::{install_command, is_ingress_gateway, is_istiod};
-use crate::evidence::{Evidence, Observation, Pod};
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
 
 pub(in super::super) fn control_plane_running(evidence: &Evidence) -> Judged {
-    let words = all_hold([deployments_have_pods(evidence), pods_are_well(evidence)])?;
+    let words = all_hold([
+        deployments_have_pods(evidence),
+        pods_are_well(evidence),
+        replicas_are_available(evidence),
+    ])?;
     Ok(Judgement::pass(words.concat()))
 }
 
@@ -100,28 +104,36 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
     (!well).then(|| pod_state(pod))
 }
 
+/// The deployments of istiod, and of the ingress gateways.
+fn parts(evidence: &Evidence) -> Result<(Vec<&Deployment>, Vec<&Deployment>), Judgement> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the deployments of namespace {namespace}");
+    let install = || format!("`{}` installs Istio", install_command(evidence));
+    let deployments =
+        seen(&evidence.install.deployments, &what, &format!("namespace {namespace}"), install)?;
+    Ok((
+        deployments.iter().filter(|one| is_istiod(&one.template_labels)).collect(),
+        deployments.iter().filter(|one| is_ingress_gateway(one, evidence)).collect(),
+    ))
+}
+
 /// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
 /// but running pods, and no control plane.
 pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
-    let what = format!("the deployments of namespace {namespace}");
-    let install = || format!("`{}` installs Istio", install_command(evidence));
-    let object = format!("namespace {namespace}");
-    let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
+    let (istiods, gateways) = parts(evidence)?;
     let pods = match &evidence.install.pods {
         Observation::Seen { value } => Some(value),
         _ => None,
     };
-    let istiods = || deployments.iter().filter(|one| is_istiod(&one.template_labels));
-    if istiods().next().is_none() {
+    if istiods.is_empty() {
         return Err(Judgement::fail("istiod is not installed")
             .expected("a deployment of istiod with running pods")
             .observed("no such deployment")
-            .object(object)
-            .hint(install()));
+            .object(format!("namespace {namespace}"))
+            .hint(format!("`{}` installs Istio", install_command(evidence))));
     }
-    let gateways = deployments.iter().filter(|one| is_ingress_gateway(one, evidence));
-    for deployment in istiods().chain(gateways) {
+    for deployment in istiods.into_iter().chain(gateways) {
         let name = format!("deployment/{}", deployment.name);
         let lost = pods.is_some_and(|pods| {
             !pods.iter().any(|pod| !pod.terminating && belongs(pod, deployment))
@@ -132,15 +144,6 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
         } else if lost {
             let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
             format!("`{command}` shows why it gets no pods")
-        } else if deployment.available_replicas < deployment.replicas {
-            // A pod that was refused (by a quota, by a webhook) is in no list of pods.
-            let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
-            let summary = format!("{}: {}", deployment.name, availability(deployment));
-            return Err(Judgement::fail(summary)
-                .expected("every replica that is asked for is available")
-                .observed(rollout_trouble(deployment).unwrap_or_else(|| availability(deployment)))
-                .object(deployment_object(deployment))
-                .hint(format!("`{command}` shows what it waits for")));
         } else {
             continue;
         };
@@ -150,6 +153,23 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
             .observed(observed)
             .object(deployment_object(deployment))
             .hint(hint));
+    }
+    Ok(Judgement::pass(String::new()))
+}
+
+/// A pod that was refused (by a quota, by a webhook) is in no list of pods.
+pub(in super::super) fn replicas_are_available(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let (istiods, gateways) = parts(evidence)?;
+    let all = istiods.into_iter().chain(gateways);
+    for deployment in all.filter(|one| one.available_replicas < one.replicas) {
+        let name = format!("deployment/{}", deployment.name);
+        let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+        return Err(Judgement::fail(format!("{}: {}", deployment.name, availability(deployment)))
+            .expected("every replica that is asked for is available")
+            .observed(rollout_trouble(deployment).unwrap_or_else(|| availability(deployment)))
+            .object(deployment_object(deployment))
+            .hint(format!("`{command}` shows what it waits for")));
     }
     Ok(Judgement::pass(String::new()))
 }

@@ -333,7 +333,7 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     client_opts_out(|e| { client(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "the pods of client-deployment");
     selector_changed(|e| active(e).for_each(|webhook| { webhook.namespace_selector.match_labels.insert("team".into(), "b".into()); }), Fail, "whatever its label");
     no_such_namespace(delete_namespace, Fail, "no namespace client");
-    bundle_empty(|e| bundle(e, |bundle| *bundle = crate::evidence::CaBundle::default()), Fail, "rollout restart deployment/istiod");
+    bundle_empty(|e| bundle(e, |bundle| *bundle = crate::evidence::CaBundle::default()), Fail, "delete pod -l app=istiod");
     bundle_garbage(|e| bundle(e, |bundle| { bundle.error = Some("no PEM".into()); bundle.certificates.clear(); }), Fail, "no PEM");
     bundle_without_certificate(|e| bundle(e, |bundle| bundle.certificates.clear()), Fail, "holds no certificate");
     bundle_expired(|e| {
@@ -376,7 +376,7 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     opt_out_hint(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment echo-deployment --type=json");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     all_parts_are_of_one_version::table::CASES,
     it_is_the_default_profile::table::CASES,

@@ -3,6 +3,9 @@
 use super::super::mutations::{Case, cases, installed, of, scale_to_zero};
 use super::same_image;
 use crate::evidence::{Evidence, HttpAnswer, Observation, Service};
+use crate::judgement::Verdict;
+use crate::testing::{healthy, judgement};
+use proptest::prelude::*;
 use rstest::rstest;
 
 fn service(e: &mut Evidence) -> &mut Service {
@@ -67,6 +70,7 @@ cases! { exposed proves "kiali::reachable_on_exposed_port":
     healthy(|_| {}, Pass, ": 302");
     console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); e.kiali.exposed = Observation::seen(console); }, Pass, "vm:30001");
     something_else_is_there(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail, "nginx");
+    hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail, "no answer within");
     refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail, "refused");
     forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged, "forbidden");
 }
@@ -92,6 +96,22 @@ cases! { console proves "kiali::console_served":
     broken_and_unseen(|e| { e.kiali.api = Observation::failed("no answer"); of(&mut e.kiali.console).status = 500; }, Fail, "500");
 }
 
-/// What the test reads that no claim is without its cases.
+proptest! {
+    /// What the API says is a version, or it is told that it is none.
+    #[test]
+    fn whatever_the_api_says_is_judged(
+        body in "(\\{|\\}|\"status\":|\"Kiali version\"|:|\"v1\\.79\\.0\"|\"|\\[|,|1|\\PC){0,12}",
+        body_cut in any::<bool>(),
+    ) {
+        let mut evidence = healthy();
+        let api = of(&mut evidence.kiali.api);
+        (api.body, api.body_cut) = (body, body_cut);
+        let judgement = judgement(&evidence, "kiali::console_served");
+        let complete = judgement.hint.is_some() && judgement.observed.is_some();
+        prop_assert!(judgement.verdict == Verdict::Pass || complete, "{judgement:#?}");
+    }
+}
+
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] =
     &[running::table::CASES, redirects::table::CASES, exposed::table::CASES, console::table::CASES];

@@ -291,6 +291,12 @@ cases! { live_rules proves "mesh::live_rules":
     counters(|e| live(e, |text| text.replace("[0:0]", "[7:420]")), Pass, "in force");
     flushed(|e| live(e, |text| text.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail, "lacks");
     nothing_at_all(|e| live(e, |_| String::new()), Fail, "lacks");
+    reordered(|e| live(e, |text| {
+        let mut lines: Vec<_> = text.lines().collect();
+        let first = lines.iter().position(|line| line.starts_with("-A ISTIO_OUTPUT")).unwrap();
+        lines.swap(first, first + 1);
+        lines.join("\n")
+    }), Fail, "another order");
     one_more(|e| live(e, |text| text.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail, "also has");
     garbage(|e| live(e, |_| "Segmentation fault".into()), Unjudged, "line 1");
     no_log(|e| { for log in e.mesh.init_logs.values_mut() { *log = Observation::failed("pods/log is forbidden"); } }, Unjudged, "pods/log");
@@ -373,7 +379,7 @@ fn two_istiods_share_the_proxies() {
     prove("mesh::proxies_in_sync", split, Pass, "3 proxies");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     two_containers::table::CASES,
     pods_ready::table::CASES,

@@ -271,7 +271,7 @@ cases! { nodes_have_room proves "prepare::nodes_ready":
     istiod_without_a_node(|e| { istiod(e).node = None; leave(e, 500, 2048, 1); }, Pass, "room for istiod");
 }
 
-/// What the test reads that no claim is without its cases.
+/// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[
     an_address_is_free::table::CASES,
     nobody_competes::table::CASES,
