@@ -248,6 +248,7 @@ fn without_credentials(url: &http::Uri) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -306,5 +307,28 @@ users:
         let error = failing(text, None).await;
         assert!(error.is_usage());
         assert!(error.to_string().contains("config"), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// A damaged file is refused in one line, or read: what is in it stays in it.
+        #[test]
+        fn any_kubeconfig_is_read_or_refused(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            at in any::<prop::sample::Index>(),
+            more in "(\\{|\\}|\\[|- |: |&a|\\*a|!!binary|\n  |'|\"|\t|\\PC){1,4}",
+        ) {
+            let directory = tempfile::tempdir().unwrap();
+            let file = directory.path().join("config");
+            let at = at.index(GOOD.len());
+            let near = format!("{}{more}{}", &GOOD[..at], &GOOD[at..]);
+            for content in [&bytes[..], near.as_bytes()] {
+                std::fs::write(&file, content).unwrap();
+                if let Err(error) = read(Some(&file), "`config`") {
+                    prop_assert!(error.to_string().lines().count() == 1, "{error}");
+                }
+            }
+        }
     }
 }

@@ -108,14 +108,14 @@ impl Judgement {
     /// Adds what should have been there.
     #[must_use]
     pub fn expected(mut self, what: impl Into<String>) -> Self {
-        self.expected = Some(what.into());
+        self.expected = Some(or_nothing(what.into()));
         self
     }
 
     /// Adds what was there.
     #[must_use]
     pub fn observed(mut self, what: impl Into<String>) -> Self {
-        self.observed = Some(what.into());
+        self.observed = Some(or_nothing(what.into()));
         self
     }
 
@@ -132,6 +132,11 @@ impl Judgement {
         self.hint = Some(what.into());
         self
     }
+}
+
+/// A text from the cluster may be empty: a report must not say `observed` and then nothing.
+fn or_nothing(text: String) -> String {
+    if text.trim().is_empty() { "nothing".to_owned() } else { text }
 }
 
 /// The early way out for a judge: an observation that was not made decides the claim.

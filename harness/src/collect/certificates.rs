@@ -39,6 +39,7 @@ fn certificate(block: &Pem) -> Result<CertificateFacts, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[test]
@@ -61,5 +62,21 @@ mod tests {
         let facts = facts(bundle);
         assert!(!format!("{facts:?}").contains("c2VjcmV0"));
         assert!(facts.error.is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_looked_at(
+            bytes in proptest::collection::vec(any::<u8>(), 0..200),
+            inside in "[A-Za-z0-9+/=\n]{0,120}",
+        ) {
+            let block = format!("-----BEGIN CERTIFICATE-----\n{inside}\n-----END CERTIFICATE-----\n");
+            for bundle in [&bytes[..], block.as_bytes()] {
+                let facts = facts(bundle);
+                prop_assert_eq!(facts.bytes, bundle.len());
+                // Nothing at all, certificates, or the reason why there is none.
+                prop_assert!(bundle.is_empty() || facts.error.is_some() || !facts.certificates.is_empty());
+            }
+        }
     }
 }

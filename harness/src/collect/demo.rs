@@ -316,6 +316,7 @@ pub(super) async fn server_clock(scene: &Scene<'_>) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn an_answer_of_curl_is_taken_apart() {
@@ -389,5 +390,32 @@ mod tests {
             clock: Clock::Node,
         };
         assert_eq!(too_early(&pod, &log, "Hello", Duration::from_secs(25)), early);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_curl_prints_is_an_answer(
+            text in "\\PC*",
+            near in "(HTTP/1\\.1 (100|200|503)( OK)?\r\n|server: envoy|:|\r\n|\n|Hello|[0-9]{1,6}|\\PC){0,12}",
+        ) {
+            for text in [&text, &near] {
+                let reply = reply(text);
+                prop_assert!(text.contains(&reply.body) && text.contains(&reply.error));
+                prop_assert!(text.contains(&reply.server));
+            }
+        }
+
+        /// No line is made up, and none is without a time.
+        #[test]
+        fn whatever_a_log_holds_has_lines(
+            text in "\\PC*",
+            near in "(2026-11-24T14:03:48(\\.[0-9]{1,12})?(Z|\\+01:00)? ?|\n|\r|Hello|-9999-|\\PC){0,12}",
+        ) {
+            for text in [&text, &near] {
+                for line in lines(text) {
+                    prop_assert!(line.text.split('\n').all(|part| text.contains(part)), "{text:?}");
+                }
+            }
+        }
     }
 }

@@ -151,6 +151,7 @@ fn parse(page: &str) -> Result<Vec<ProxySync>, Missing> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -175,5 +176,22 @@ mod tests {
         assert!(!in_sync(&proxies[0]), "a listener was not acknowledged");
         assert!(parse("null").unwrap().is_empty());
         assert!(matches!(parse("<html>"), Err(Missing::Failed(_))));
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_is_read_or_refused(
+            page in "\\PC*",
+            near in r#"\[(\{"(proxy|cluster_sent|x)":("[a-z]{0,3}"|null|1|\[\])(,"istio_version":"")?\},?){0,3}\]?"#,
+            words in "(1\\.20\\.3|unknown|Clean|Modified|[0-9a-f]{6,8}|-|\\{|\"version\":\"\"){0,6}",
+        ) {
+            for text in [&page, &near, &words] {
+                if let Ok(proxies) = parse(text) {
+                    proxies.iter().all(in_sync);
+                }
+                let found = version(text);
+                prop_assert!(found.is_none_or(|version| !version.contains('\n')), "{text}");
+            }
+        }
     }
 }

@@ -99,7 +99,10 @@ async fn second_hop(scene: &Scene<'_>, pod: &Pod) -> Result<HttpAnswer, Missing>
         }
     }));
     let limit = HttpAnswer::BODY_LIMIT;
-    let answer = forward::get_from_here(here, "localhost", "/", limit, scene.limit).await;
+    // Less than the whole look may take: whoever hangs is then known not to answer, and is not taken
+    // for a look that failed.
+    let patience = scene.limit / 2;
+    let answer = forward::get_from_here(here, "localhost", "/", limit, patience).await;
     let answer = answer.map_err(Missing::Absent)?;
     let vantage = format!("a second hop in front of a port-forward to pod {}", pod.name);
     Ok(answer.evidence(format!("GET http://{here}/"), vantage))

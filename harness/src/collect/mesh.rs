@@ -186,6 +186,7 @@ fn inbound() -> String {
 #[cfg(test)]
 mod tests {
     use super::sum;
+    use proptest::prelude::*;
 
     const PAGE: &str = "\
 inbound|5678||::observability_name::inbound|5678||
@@ -201,5 +202,19 @@ outbound|80||echo::default_priority::max_requests::4294967295
         assert_eq!(sum(PAGE, "inbound|5678||"), Some(42));
         assert_eq!(sum(PAGE, "outbound|80||echo"), Some(0));
         assert_eq!(sum(PAGE, "outbound|80||other"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_has_a_sum_or_none(
+            page in "\\PC*",
+            lines in proptest::collection::vec("inbound\\|5678\\|\\|(::|:|rq_total|[0-9]{1,21}|-1|\\PC){0,8}", 0..6),
+        ) {
+            let _ = sum(&page, "");
+            // What is not a number is not taken for one: there is then no sum at all.
+            let broken = "inbound|5678||::10.244.0.7:5678::rq_total::many";
+            let near = [&lines[..], &[broken.to_owned()]].concat().join("\n");
+            prop_assert_eq!(sum(&near, "inbound|5678||"), None);
+        }
     }
 }

@@ -327,6 +327,7 @@ fn thousandths(text: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -358,5 +359,12 @@ mod tests {
         .unwrap();
         let sum = Resources { cpu_millis: 160, memory_bytes: 3 << 20, pods: 1 };
         assert_eq!(requested(&pod), sum);
+    }
+
+    proptest! {
+        #[test]
+        fn any_quantity_is_read_or_refused(text in "([-+0-9.eE]{0,8}(Ki|Mi|Pi|n|u|m|k|E)?|\\PC{0,8})") {
+            prop_assert!(thousandths(&text).is_none_or(|value| value < 9_000_000_000_000_000_001));
+        }
     }
 }

@@ -76,6 +76,7 @@ fn in_range(address: IpAddr, network: &str, bits: &str) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use rstest::rstest;
 
     #[rstest]
@@ -113,5 +114,19 @@ mod tests {
         let server = "https://127.0.0.1:6443".parse().unwrap();
         let chosen = choose(&server, Some("http://other.example:1"), Some(proxy), "*");
         assert_eq!(chosen.unwrap(), "http://other.example:1");
+    }
+
+    proptest! {
+        #[test]
+        fn any_exceptions_can_be_asked(
+            exceptions in "([*./:,a-z0-9\\[\\]-]{0,20}|\\PC{0,20})",
+            host in "([a-z0-9.]{0,12}|[0-9a-f:]{0,20}|\\PC{0,8})",
+            port in any::<u16>(),
+        ) {
+            for exception in exceptions.split(',') {
+                matches(exception, &host, port);
+            }
+            prop_assert!(matches("*", &host, port));
+        }
     }
 }

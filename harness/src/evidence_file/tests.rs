@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -126,4 +127,33 @@ fn a_check_leaves_nothing_and_a_directory_is_no_file() {
     assert_eq!(error.kind(), io::ErrorKind::IsADirectory);
     let error = check_writable(&directory.path().join("missing/report.xml")).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::NotFound);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Whatever became of a file, it is evidence or there is a reason and a hint.
+    #[test]
+    fn a_damaged_file_is_read_or_refused(
+        at in any::<prop::sample::Index>(),
+        bytes in proptest::collection::vec(any::<u8>(), 0..8),
+        cut in any::<bool>(),
+        gzip in any::<bool>(),
+    ) {
+        let recorded = fs::read(recorded()).unwrap();
+        let mut content = if gzip { compressed(&recorded) } else { recorded };
+        let at = at.index(content.len());
+        let end = if cut { content.len() } else { (at + bytes.len()).min(content.len()) };
+        content.splice(at..end, bytes);
+        if let Err(error) = of(&content) {
+            prop_assert!(!error.to_string().is_empty() && !error.hint().is_empty());
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip in any::<bool>()) {
+        let content = if gzip { compressed(&bytes) } else { bytes };
+        let error = of(&content).err();
+        prop_assert!(error.is_some_and(|error| !error.hint().is_empty()));
+    }
 }

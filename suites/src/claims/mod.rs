@@ -1,6 +1,10 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
 pub(crate) mod causes;
+#[cfg(test)]
+mod completeness;
+#[cfg(test)]
+mod damage;
 mod demo;
 mod ingress;
 mod install;
@@ -10,6 +14,8 @@ mod mesh;
 mod mutations;
 mod parts;
 mod prepare;
+#[cfg(test)]
+mod unseen;
 mod words;
 
 use std::fmt;

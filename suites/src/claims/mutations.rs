@@ -1,4 +1,4 @@
-//! For tests: a small change to healthy evidence, and the verdict that it must bring about.
+//! For tests: small changes to healthy evidence, and the verdict that each must bring about.
 
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::judgement::{Judgement, Verdict};
@@ -6,6 +6,59 @@ use crate::testing::{healthy, judgement};
 
 /// A change to healthy evidence.
 pub(super) type Mutation = fn(&mut Evidence);
+
+/// One change to healthy evidence, and what a claim makes of it.
+#[derive(Debug)]
+pub(super) struct Case {
+    pub(super) claim: &'static str,
+    pub(super) name: &'static str,
+    pub(super) mutation: Mutation,
+    pub(super) verdict: Verdict,
+    /// Words that the judgement must hold.
+    pub(super) words: &'static str,
+}
+
+impl Case {
+    /// Proves the one of this name.
+    pub(super) fn prove(cases: &[Self], name: &str) {
+        let case = cases.iter().find(|case| case.name == name).expect("a test is made of a row");
+        prove(case.claim, case.mutation, case.verdict, case.words);
+    }
+}
+
+/// The cases of one claim: `NAME(MUTATION, VERDICT, WORDS);`. Each is a test of that name, and a row
+/// of `table::CASES`, from which the tests of `completeness` learn what is proven.
+macro_rules! cases {
+    ($module:ident proves $claim:literal:
+        $($name:ident($mutation:expr, $verdict:ident, $words:expr);)+
+    ) => {
+        mod $module {
+            /// Apart from the tests: their names are not to hide the helpers that the rows use.
+            pub(in super::super) mod table {
+                #[allow(unused_imports, reason = "some tables need no helper")]
+                use super::super::*;
+
+                pub(in super::super::super) const CASES: &[$crate::claims::mutations::Case] = &[$(
+                    $crate::claims::mutations::Case {
+                        claim: $claim,
+                        name: stringify!($name),
+                        mutation: $mutation,
+                        verdict: $crate::judgement::Verdict::$verdict,
+                        words: $words,
+                    }
+                ),+];
+            }
+
+            $(
+                #[test]
+                fn $name() {
+                    $crate::claims::mutations::Case::prove(table::CASES, stringify!($name));
+                }
+            )+
+        }
+    };
+}
+pub(super) use cases;
 
 /// Judges a claim on changed evidence. The verdict and the words must be those expected, and a
 /// failure must say everything that a failure has to say.

@@ -37,6 +37,30 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     outcomes
 }
 
+/// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
+/// all of them needs to know that it ends.
+pub(crate) fn work(rules: &RuleSet) -> usize {
+    let mut ranges = 1_usize;
+    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+        if let Match::Ports { ranges: more, .. } | Match::EitherPort { ranges: more, .. } =
+            condition
+        {
+            ranges = ranges.saturating_add(more.len());
+        }
+    }
+    [
+        rules.rules().count(),
+        ranges.saturating_mul(2),
+        address_classes(rules).len(),
+        user_classes(rules).len(),
+        group_classes(rules).len(),
+        interface_classes(rules, "eth0").len(),
+        source_port_classes(rules, 1).len(),
+    ]
+    .into_iter()
+    .fold(1, usize::saturating_mul)
+}
+
 /// One IPv4 address for each class of addresses that the rules tell apart, loopback, multicast and
 /// what is no host left out.
 pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {
@@ -105,7 +129,7 @@ fn peers_6<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
 }
 
 /// One source port for each class that the rules tell apart.
-pub(super) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
+pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
     let mut starts = BTreeSet::from([1, usual]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::Ports { side: Side::Source, ranges, .. } | Match::EitherPort { ranges, .. } =
@@ -122,7 +146,7 @@ pub(super) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
 }
 
 /// The interfaces that rules name, and the usual one. Loopback is another matter.
-pub(super) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
+pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     let mut names = BTreeSet::from([usual.to_owned()]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::InInterface { name, .. } | Match::OutInterface { name, .. } = condition {
@@ -137,7 +161,7 @@ pub(super) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
 }
 
 /// One number for each class of users that the rules tell apart.
-pub(super) fn user_classes(rules: &RuleSet) -> Vec<u32> {
+pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::User { range, .. } => Some(*range),
         _ => None,
@@ -145,17 +169,9 @@ pub(super) fn user_classes(rules: &RuleSet) -> Vec<u32> {
 }
 
 /// One number for each class of groups that the rules tell apart.
-pub(super) fn group_classes(rules: &RuleSet) -> Vec<u32> {
+pub(crate) fn group_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::Group { range, .. } => Some(*range),
-        _ => None,
-    })
-}
-
-/// One number for each class of users and groups that the rules tell apart.
-pub fn owner_classes(rules: &RuleSet) -> Vec<u32> {
-    numbers(rules, |condition| match condition {
-        Match::User { range, .. } | Match::Group { range, .. } => Some(*range),
         _ => None,
     })
 }
@@ -219,7 +235,8 @@ mod tests {
         let addresses = address_classes(&rules);
         assert!(addresses.contains(&"10.0.0.0".parse().unwrap()));
         assert!(addresses.contains(&"11.0.0.0".parse().unwrap()));
-        assert_eq!(owner_classes(&rules), [0, 5, 10, 1000]);
+        assert_eq!(user_classes(&rules), [0, 5, 10, 1000]);
+        assert_eq!(group_classes(&rules), [0, 1000]);
     }
 
     #[test]

@@ -57,13 +57,17 @@ fn of_family(log: &str, version_6: bool) -> Result<LoggedRules, LogError> {
     let groups = groups(log);
     let last = groups.iter().rfind(|group| group.version_6 == version_6).ok_or(LogError::None)?;
     let printed = if last.saved { Printed::InForce } else { Printed::AskedFor };
-    Ok(LoggedRules { rules: parse(&last.text)?, printed })
+    // Lines have the log's own numbers: behind as many empty ones as stand before them.
+    let rules = parse(&format!("{}{}", "\n".repeat(last.line), last.text))?;
+    Ok(LoggedRules { rules, printed })
 }
 
 /// Tables that stand together in a log.
 #[derive(Default)]
 struct Group {
-    /// Its lines, behind as many empty ones as stand before it: lines have the log's own numbers.
+    /// How many lines stand before it.
+    line: usize,
+    /// Its lines.
     text: String,
     /// Whether `iptables-save` printed them.
     saved: bool,
@@ -86,7 +90,7 @@ fn groups(log: &str) -> Vec<Group> {
         let begins = !inside && line.starts_with('*');
         // A value of an environment variable that is `*` has words in front of it.
         if begins && apart {
-            groups.push(Group { saved, version_6, text: "\n".repeat(number) });
+            groups.push(Group { saved, version_6, line: number, text: String::new() });
         }
         if inside || begins {
             inside = line != "COMMIT";

@@ -13,6 +13,8 @@ mod arguments;
 mod classes;
 mod compare;
 mod coverage;
+#[cfg(test)]
+mod damage;
 mod log;
 mod options;
 mod packet;
@@ -24,7 +26,10 @@ mod targets;
 mod walk;
 
 pub use arguments::{InitArguments, arguments};
-pub use classes::{address_classes, owner_classes, port_outcomes};
+pub use classes::{address_classes, port_outcomes};
+pub(crate) use classes::{
+    group_classes, interface_classes, source_port_classes, user_classes, work,
+};
 pub use compare::{Difference, differences};
 pub use coverage::{Covered, coverage};
 pub use log::{LogError, LoggedRules, Printed, rules_in_log, rules_in_log_6};

@@ -83,6 +83,7 @@ fn without_meter(piece: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{Piece, pieces};
+    use crate::testing::text::damaged;
     use proptest::prelude::*;
     use rstest::rstest;
 
@@ -91,6 +92,17 @@ mod tests {
         "  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
     const DONE: &str =
         "100    27  100    27    0     0   5400      0 --:--:-- --:--:-- --:--:--  5400";
+
+    const LOG: &[&str] = &[
+        "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n\
+         \x20                                Dload  Upload   Total   Spent    Left  Speed\n\
+         \r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0\
+         \r100    27  100    27    0     0   5400      0 --:--:-- --:--:-- --:--:--  5400\n\
+         Hello from backend service\n",
+        "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0\
+         curl: (6) Could not resolve host: echo-service.client.svc.cluster.local\n\
+         no healthy upstreamHello from backend service\n",
+    ];
 
     fn other(text: &str) -> Piece {
         Piece::Other(text.to_owned())
@@ -138,6 +150,21 @@ mod tests {
         fn only_the_exact_reply_is_one(line in "[ -~\\r]{0,60}") {
             let found = pieces(&line, REPLY).contains(&Piece::Reply);
             prop_assert!(!found || line.contains(REPLY));
+        }
+
+        /// Whatever became of a real log: nothing of it is lost but white space and what stands
+        /// before an error of curl's.
+        #[test]
+        fn a_damaged_log_has_pieces(text in damaged(LOG, "(curl: \\(|[0-9:.kM-]{1,8}|\r|\n|%|\\PC{0,3})")) {
+            for line in text.split('\n') {
+                let found = pieces(line, REPLY);
+                prop_assert!(line.trim().is_empty() || !found.is_empty(), "{line:?}");
+                for piece in found {
+                    if let Piece::Other(other) = piece {
+                        prop_assert!(line.contains(&other) && !other.trim().is_empty(), "{line:?}");
+                    }
+                }
+            }
         }
 
         #[test]

@@ -2,10 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::super::mutations::{Mutation, backend, demo_pod, of, prove, scale_to_zero};
+use super::super::mutations::{Case, backend, cases, demo_pod, of, prove, scale_to_zero};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, LogLine, Observation};
-use crate::judgement::Verdict::{self, Fail, Pass, Unjudged};
-use rstest::rstest;
+use crate::judgement::Verdict::Fail;
 
 const HEAD: &str =
     "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current";
@@ -53,55 +52,49 @@ fn second(evidence: &mut Evidence) -> &mut ClientLog {
     of(&mut evidence.demo.client_logs).last_mut().unwrap()
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "`Hello from backend service`")]
-#[case::quiet_curl(|e: &mut Evidence| write(e, &[(12, REPLY), (2, REPLY)]), Pass, "2 s ago")]
-#[case::three_turns_old(|e: &mut Evidence| write(e, &[(35, REPLY)]), Pass, "35 s ago")]
-#[case::meter_between(|e: &mut Evidence| write(e, &[(2, HEAD), (2, ROW), (2, REPLY), (1, ROW)]), Pass, "s ago")]
-#[case::one_terminal(|e: &mut Evidence| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass, "s ago")]
-#[case::request_on_its_way(|e: &mut Evidence| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass, "s ago")]
-#[case::streams_out_of_step(|e: &mut Evidence| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass, "s ago")]
-#[case::earlier_errors(|e: &mut Evidence| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass, "s ago")]
-#[case::just_mended(|e: &mut Evidence| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass, "s ago")]
-#[case::api_servers_clock(|e: &mut Evidence| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago")]
-#[case::two_clients(|e: &mut Evidence| { second(e); }, Pass, "second: ")]
-#[case::another_pod_has_no_log(|e: &mut Evidence| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass, "s ago")]
-#[case::others_with_its_label_elsewhere(|e: &mut Evidence| { second(e); of(&mut e.demo.pods).last_mut().unwrap().phase = "Succeeded".into(); }, Pass, "s ago")]
-#[case::by_owner(|e: &mut Evidence| e.demo.deployments = Observation::failed("forbidden"), Pass, "s ago")]
-#[case::old(|e: &mut Evidence| write(e, &[(36, REPLY)]), Fail, "old replies only")]
-#[case::old_by_the_api_servers_clock(|e: &mut Evidence| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail, "90 s old")]
-#[case::backend_gone(|e: &mut Evidence| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail, "scale deployment/echo-deployment")]
-#[case::backend_gone_whatever_the_clock(|e: &mut Evidence| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail, "scaled to zero")]
-#[case::requests_without_reply(|e: &mut Evidence| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail, "2 requests without a reply")]
-#[case::without_reply_whatever_the_clock(|e: &mut Evidence| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail, "without a reply")]
-#[case::similar(|e: &mut Evidence| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail, "something else than the reply")]
-#[case::similar_since(|e: &mut Evidence| add(e, "Hello from backend service v2"), Fail, "came last")]
-#[case::prefixed(|e: &mut Evidence| write(e, &[(2, "xHello from backend service")]), Fail, "xHello")]
-#[case::cannot_resolve(|e: &mut Evidence| add(e, &format!("{ROW}curl: (6) Could not resolve host: echo")), Fail, "`curl: (6) Could not resolve host: echo`")]
-#[case::cannot_connect(|e: &mut Evidence| add(e, "curl: (7) Failed to connect"), Fail, "curl: (7)")]
-#[case::denied(|e: &mut Evidence| add(e, "RBAC: access denied"), Fail, "RBAC: access denied")]
-#[case::reset(|e: &mut Evidence| add(e, "upstream connect error or disconnect/reset before headers"), Fail, "upstream connect error")]
-#[case::no_curl(|e: &mut Evidence| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail, "there is no curl in the client's image")]
-#[case::never(|e: &mut Evidence| { since(e, 600); write(e, &[]); }, Fail, "shows no reply")]
-#[case::never_answered(|e: &mut Evidence| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail, "2 requests without a reply")]
-#[case::one_of_two(|e: &mut Evidence| second(e).lines.clear(), Fail, "second")]
-#[case::no_client(|e: &mut Evidence| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "no client pod runs")]
-#[case::client_pending(|e: &mut Evidence| demo_pod(e, "client").phase = "Pending".into(), Fail, "Pending")]
-#[case::no_log(|e: &mut Evidence| e.demo.client_logs = Observation::absent("no container"), Fail, "no container")]
-#[case::too_early(|e: &mut Evidence| { since(e, 12); write(e, &[(2, HEAD)]); }, Unjudged, "too early")]
-#[case::future_of_the_collector(|e: &mut Evidence| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "60 s in the future")]
-#[case::future_of_the_api_server(|e: &mut Evidence| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged, "in the future")]
-#[case::old_by_the_collectors_clock(|e: &mut Evidence| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "may be wrong")]
-#[case::log_unread(|e: &mut Evidence| of(&mut e.demo.client_logs).clear(), Unjudged, "was not read")]
-#[case::other_container(|e: &mut Evidence| log(e).container = "istio-proxy".into(), Unjudged, "was not read")]
-#[case::logs_unseen(|e: &mut Evidence| e.demo.client_logs = Observation::failed("forbidden"), Unjudged, "forbidden")]
-#[case::pods_unseen(|e: &mut Evidence| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden")]
-fn the_log_shows_the_reply(
-    #[case] mutation: Mutation,
-    #[case] verdict: Verdict,
-    #[case] words: &str,
-) {
-    prove("demo::client_logs_show_reply", mutation, verdict, words);
+cases! { the_log_shows_the_reply proves "demo::client_logs_show_reply":
+    healthy(|_| {}, Pass, "`Hello from backend service`");
+    quiet_curl(|e| write(e, &[(12, REPLY), (2, REPLY)]), Pass, "2 s ago");
+    three_turns_old(|e| write(e, &[(35, REPLY)]), Pass, "35 s ago");
+    meter_between(|e| write(e, &[(2, HEAD), (2, ROW), (2, REPLY), (1, ROW)]), Pass, "s ago");
+    one_terminal(|e| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass, "s ago");
+    request_on_its_way(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass, "s ago");
+    streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass, "s ago");
+    earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass, "s ago");
+    just_mended(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass, "s ago");
+    api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago");
+    two_clients(|e| { second(e); }, Pass, "second: ");
+    another_pod_has_no_log(|e| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass, "s ago");
+    others_with_its_label_elsewhere(|e| { second(e); of(&mut e.demo.pods).last_mut().unwrap().phase = "Succeeded".into(); }, Pass, "s ago");
+    by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "s ago");
+    old(|e| write(e, &[(36, REPLY)]), Fail, "old replies only");
+    old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail, "90 s old");
+    backend_gone(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail, "scale deployment/echo-deployment");
+    backend_gone_whatever_the_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail, "scaled to zero");
+    requests_without_reply(|e| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail, "2 requests without a reply");
+    without_reply_whatever_the_clock(|e| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail, "without a reply");
+    similar(|e| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail, "something else than the reply");
+    similar_since(|e| add(e, "Hello from backend service v2"), Fail, "came last");
+    prefixed(|e| write(e, &[(2, "xHello from backend service")]), Fail, "xHello");
+    cannot_resolve(|e| add(e, &format!("{ROW}curl: (6) Could not resolve host: echo")), Fail, "`curl: (6) Could not resolve host: echo`");
+    cannot_connect(|e| add(e, "curl: (7) Failed to connect"), Fail, "curl: (7)");
+    denied(|e| add(e, "RBAC: access denied"), Fail, "RBAC: access denied");
+    reset(|e| add(e, "upstream connect error or disconnect/reset before headers"), Fail, "upstream connect error");
+    no_curl(|e| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail, "there is no curl in the client's image");
+    never(|e| { since(e, 600); write(e, &[]); }, Fail, "shows no reply");
+    never_answered(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail, "2 requests without a reply");
+    one_of_two(|e| second(e).lines.clear(), Fail, "second");
+    no_client(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "no client pod runs");
+    client_pending(|e| demo_pod(e, "client").phase = "Pending".into(), Fail, "Pending");
+    no_log(|e| e.demo.client_logs = Observation::absent("no container"), Fail, "no container");
+    too_early(|e| { since(e, 12); write(e, &[(2, HEAD)]); }, Unjudged, "too early");
+    future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "60 s in the future");
+    future_of_the_api_server(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged, "in the future");
+    old_by_the_collectors_clock(|e| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "may be wrong");
+    log_unread(|e| of(&mut e.demo.client_logs).clear(), Unjudged, "was not read");
+    other_container(|e| log(e).container = "istio-proxy".into(), Unjudged, "was not read");
+    logs_unseen(|e| e.demo.client_logs = Observation::failed("forbidden"), Unjudged, "forbidden");
+    pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
 }
 
 #[test]
@@ -115,3 +108,6 @@ fn quotations_are_short_and_clean() {
     let observed = judgement.observed.unwrap();
     assert!(observed.chars().count() < 210 && !observed.contains('\u{1b}'), "{observed}");
 }
+
+/// What `completeness` reads: that no claim is without its cases.
+pub(in super::super) const TABLES: &[&[Case]] = &[the_log_shows_the_reply::table::CASES];

@@ -5,10 +5,10 @@ mod deployments;
 mod log;
 mod log_lines;
 #[cfg(test)]
-mod log_tests;
+pub(super) mod log_tests;
 mod service;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use asked::{backend_replies, first_trouble};
 pub(super) use deployments::{

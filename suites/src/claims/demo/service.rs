@@ -1,5 +1,7 @@
 //! The backend's service: its ports, its selector, and who is behind it.
 
+use std::net::IpAddr;
+
 use super::super::parts::all_hold;
 use super::super::words::{list, pod_hint, pod_state, seen};
 use super::{BACKEND_LABEL, BACKEND_PORT, apply, deployment, is_pod_of, scale_up};
@@ -66,6 +68,17 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
     if service.kind == "ExternalName" {
         let summary = format!("{name} is only another name for something outside of the cluster");
         return wrong(summary, "a service that selects pods".into(), service.kind.clone());
+    }
+    // Without an address of its own nothing leads from its port to the pods': who asks it gets the
+    // pods' addresses, and asks their port 80.
+    if service.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
+        let found = service.cluster_ip.as_deref().unwrap_or("none");
+        let again = evidence.kubectl(&["-n", &service.namespace, "delete", "svc", name]);
+        return Err(Judgement::fail(format!("{name} has no cluster IP: its port leads nowhere"))
+            .expected("a cluster IP")
+            .observed(format!("cluster IP {found}"))
+            .object(object(evidence))
+            .hint(format!("`{again}`, then {}", apply(evidence, "backend.yaml"))));
     }
     let Some(port) = service.ports.iter().find(|port| port.port == 80) else {
         let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();

@@ -1,10 +1,10 @@
 //! What turns the claims of *demo* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{Mutation, backend, client, demo_pod, of, prove, scale_to_zero};
+use super::super::mutations::{Case, backend, cases, client, demo_pod, of, scale_to_zero};
 use crate::evidence::{
     Condition, ContainerState, Deployment, Endpoint, Evidence, Observation, Service, Settling,
 };
-use crate::judgement::Verdict::{self, Fail, Pass, Unjudged};
+use crate::judgement::Verdict::{self, Fail, Pass};
 use rstest::rstest;
 
 fn service(evidence: &mut Evidence) -> &mut Service {
@@ -23,53 +23,48 @@ fn backend_gone(evidence: &mut Evidence) {
     of(&mut evidence.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "echo"));
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "port 80 `http` leads to 5678")]
-#[case::second_port(|e: &mut Evidence| { let mut more = service(e).ports[0].clone(); more.port = 81; more.name = "more".into(); service(e).ports.insert(0, more); }, Pass, "port 80")]
-#[case::named_target(|e: &mut Evidence| service(e).ports[0].target_port = "web".into(), Pass, "port 80")]
-#[case::node_port(|e: &mut Evidence| service(e).kind = "NodePort".into(), Pass, "port 80")]
-#[case::three_echo_pods(|e: &mut Evidence| {
-    for name in ["second", "third"] {
-        let mut pod = demo_pod(e, "echo").clone();
-        pod.name = name.into();
-        of(&mut e.demo.pods).push(pod);
-        let more = Endpoint { pod: Some(name.into()), ..endpoint(e).clone() };
-        of(&mut e.demo.endpoints).push(more);
-    }
-}, Pass, "3 echo pods")]
-#[case::one_not_ready(|e: &mut Evidence| { let more = Endpoint { ready: false, ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Pass, "1 echo pod ")]
-#[case::by_owner(|e: &mut Evidence| e.demo.deployments = Observation::failed("forbidden"), Pass, "1 echo pod ")]
-#[case::missing(|e: &mut Evidence| of(&mut e.demo.services).clear(), Fail, "apply -f backend.yaml")]
-#[case::no_namespace(|e: &mut Evidence| e.demo.services = Observation::absent("no namespace"), Fail, "no namespace")]
-#[case::port_renamed(|e: &mut Evidence| service(e).ports[0].name = "web".into(), Fail, "is not named `http`")]
-#[case::port_without_name(|e: &mut Evidence| service(e).ports[0].name.clear(), Fail, "without a name")]
-#[case::other_port(|e: &mut Evidence| service(e).ports[0].port = 8080, Fail, "no port 80")]
-#[case::udp(|e: &mut Evidence| service(e).ports[0].protocol = "UDP".into(), Fail, "UDP")]
-#[case::target_port(|e: &mut Evidence| service(e).ports[0].target_port = "5679".into(), Fail, "leads to port 5679")]
-#[case::named_target_elsewhere(|e: &mut Evidence| { service(e).ports[0].target_port = "web".into(); endpoint(e).ports = vec![8080]; }, Fail, "leads to another port")]
-#[case::selector(|e: &mut Evidence| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the echo pods")]
-#[case::selector_too_narrow(|e: &mut Evidence| { service(e).selector.insert("tier".into(), "a".into()); }, Fail, "--type=json")]
-#[case::no_selector(|e: &mut Evidence| service(e).selector.clear(), Fail, "no selector")]
-#[case::external_name(|e: &mut Evidence| service(e).kind = "ExternalName".into(), Fail, "ExternalName")]
-#[case::no_endpoint(|e: &mut Evidence| of(&mut e.demo.endpoints).clear(), Fail, "no ready endpoint")]
-#[case::endpoint_not_ready(|e: &mut Evidence| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail, "no ready endpoint")]
-#[case::endpoint_without_address(|e: &mut Evidence| endpoint(e).addresses.clear(), Fail, "no ready endpoint")]
-#[case::scaled_to_zero(backend_gone, Fail, "scale deployment/echo-deployment --replicas=1")]
-#[case::stranger(|e: &mut Evidence| { let client = demo_pod(e, "client").name.clone(); endpoint(e).pod = Some(client); }, Fail, "which is no pod of")]
-#[case::no_pod(|e: &mut Evidence| endpoint(e).pod = None, Fail, "which is no pod of")]
-#[case::services_unseen(|e: &mut Evidence| e.demo.services = Observation::failed("forbidden"), Unjudged, "forbidden")]
-#[case::endpoints_unseen(|e: &mut Evidence| e.demo.endpoints = Observation::failed("forbidden"), Unjudged, "forbidden")]
-#[case::pods_unseen(|e: &mut Evidence| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden")]
-#[case::proven_wrong_anyhow(|e: &mut Evidence| {
-    e.demo.endpoints = Observation::failed("forbidden");
-    service(e).ports[0].name.clear();
-}, Fail, "without a name")]
-fn the_service_leads_to_the_backend(
-    #[case] mutation: Mutation,
-    #[case] verdict: Verdict,
-    #[case] words: &str,
-) {
-    prove("demo::backend_service", mutation, verdict, words);
+cases! { the_service_leads_to_the_backend proves "demo::backend_service":
+    healthy(|_| {}, Pass, "port 80 `http` leads to 5678");
+    second_port(|e| { let mut more = service(e).ports[0].clone(); more.port = 81; more.name = "more".into(); service(e).ports.insert(0, more); }, Pass, "port 80");
+    named_target(|e| service(e).ports[0].target_port = "web".into(), Pass, "port 80");
+    node_port(|e| service(e).kind = "NodePort".into(), Pass, "port 80");
+    three_echo_pods(|e| {
+        for name in ["second", "third"] {
+            let mut pod = demo_pod(e, "echo").clone();
+            pod.name = name.into();
+            of(&mut e.demo.pods).push(pod);
+            let more = Endpoint { pod: Some(name.into()), ..endpoint(e).clone() };
+            of(&mut e.demo.endpoints).push(more);
+        }
+    }, Pass, "3 echo pods");
+    one_not_ready(|e| { let more = Endpoint { ready: false, ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Pass, "1 echo pod ");
+    by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "1 echo pod ");
+    missing(|e| of(&mut e.demo.services).clear(), Fail, "apply -f backend.yaml");
+    no_namespace(|e| e.demo.services = Observation::absent("no namespace"), Fail, "no namespace");
+    port_renamed(|e| service(e).ports[0].name = "web".into(), Fail, "is not named `http`");
+    port_without_name(|e| service(e).ports[0].name.clear(), Fail, "without a name");
+    other_port(|e| service(e).ports[0].port = 8080, Fail, "no port 80");
+    udp(|e| service(e).ports[0].protocol = "UDP".into(), Fail, "UDP");
+    target_port(|e| service(e).ports[0].target_port = "5679".into(), Fail, "leads to port 5679");
+    named_target_elsewhere(|e| { service(e).ports[0].target_port = "web".into(); endpoint(e).ports = vec![8080]; }, Fail, "leads to another port");
+    selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the echo pods");
+    selector_too_narrow(|e| { service(e).selector.insert("tier".into(), "a".into()); }, Fail, "--type=json");
+    no_selector(|e| service(e).selector.clear(), Fail, "no selector");
+    headless(|e| service(e).cluster_ip = Some("None".into()), Fail, "no cluster IP");
+    external_name(|e| service(e).kind = "ExternalName".into(), Fail, "ExternalName");
+    no_endpoint(|e| of(&mut e.demo.endpoints).clear(), Fail, "no ready endpoint");
+    endpoint_not_ready(|e| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail, "no ready endpoint");
+    endpoint_without_address(|e| endpoint(e).addresses.clear(), Fail, "no ready endpoint");
+    scaled_to_zero(backend_gone, Fail, "scale deployment/echo-deployment --replicas=1");
+    stranger(|e| { let client = demo_pod(e, "client").name.clone(); endpoint(e).pod = Some(client); }, Fail, "which is no pod of");
+    no_pod(|e| endpoint(e).pod = None, Fail, "which is no pod of");
+    services_unseen(|e| e.demo.services = Observation::failed("forbidden"), Unjudged, "forbidden");
+    endpoints_unseen(|e| e.demo.endpoints = Observation::failed("forbidden"), Unjudged, "forbidden");
+    pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
+    proven_wrong_anyhow(|e| {
+        e.demo.endpoints = Observation::failed("forbidden");
+        service(e).ports[0].name.clear();
+    }, Fail, "without a name");
 }
 
 fn args(evidence: &mut Evidence, args: &[&str]) {
@@ -112,33 +107,27 @@ fn deployments_are_available(
     assert_eq!(judgement.hint.is_some(), verdict == Fail);
 }
 
-#[rstest]
-#[case::two_words(|e: &mut Evidence| args(e, &["-text", "Hello from backend service"]), Pass, "1 of 1")]
-#[case::two_dashes(|e: &mut Evidence| args(e, &["--text=Hello from backend service"]), Pass, "1 of 1")]
-#[case::other_text(|e: &mut Evidence| args(e, &["-text=Hello from backend service v2"]), Fail, "patch deployment echo-deployment")]
-#[case::last_one_counts(|e: &mut Evidence| args(e, &["-text=Hello from backend service", "-text=x"]), Fail, "-text=x")]
-#[case::no_text(|e: &mut Evidence| args(e, &[]), Fail, "no -text")]
-#[case::port(|e: &mut Evidence| backend(e).containers[0].ports = vec![8080], Fail, "5678")]
-#[case::missing(|e: &mut Evidence| of(&mut e.demo.deployments).clear(), Fail, "there is no deployment")]
-#[case::no_namespace(|e: &mut Evidence| e.demo.deployments = Observation::absent("no namespace"), Fail, "no namespace")]
-#[case::pod_in_words(|e: &mut Evidence| {
-    backend(e).available_replicas = 0;
-    let pod = demo_pod(e, "echo");
-    pod.ready = false;
-    pod.containers[0].ready = false;
-    pod.containers[0].state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: "no such image".into() };
-}, Fail, "echo ImagePullBackOff (no such image)")]
-#[case::waited(|e: &mut Evidence| {
-    backend(e).available_replicas = 0;
-    e.demo.settling = Observation::seen(Settling { awaited: vec![], waited_ms: 30_000, settled: false });
-}, Fail, "waited 30 s")]
-#[case::unseen(|e: &mut Evidence| e.demo.deployments = Observation::failed("forbidden"), Unjudged, "forbidden")]
-fn the_backend_is_deployed(
-    #[case] mutation: Mutation,
-    #[case] verdict: Verdict,
-    #[case] words: &str,
-) {
-    prove("demo::backend_deployment", mutation, verdict, words);
+cases! { the_backend_is_deployed proves "demo::backend_deployment":
+    two_words(|e| args(e, &["-text", "Hello from backend service"]), Pass, "1 of 1");
+    two_dashes(|e| args(e, &["--text=Hello from backend service"]), Pass, "1 of 1");
+    other_text(|e| args(e, &["-text=Hello from backend service v2"]), Fail, "patch deployment echo-deployment");
+    last_one_counts(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail, "-text=x");
+    no_text(|e| args(e, &[]), Fail, "no -text");
+    port(|e| backend(e).containers[0].ports = vec![8080], Fail, "5678");
+    missing(|e| of(&mut e.demo.deployments).clear(), Fail, "there is no deployment");
+    no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail, "no namespace");
+    pod_in_words(|e| {
+        backend(e).available_replicas = 0;
+        let pod = demo_pod(e, "echo");
+        pod.ready = false;
+        pod.containers[0].ready = false;
+        pod.containers[0].state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: "no such image".into() };
+    }, Fail, "echo ImagePullBackOff (no such image)");
+    waited(|e| {
+        backend(e).available_replicas = 0;
+        e.demo.settling = Observation::seen(Settling { awaited: vec![], waited_ms: 30_000, settled: false });
+    }, Fail, "waited 30 s");
+    unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged, "forbidden");
 }
 
 fn script(evidence: &mut Evidence, script: &str) {
@@ -147,41 +136,41 @@ fn script(evidence: &mut Evidence, script: &str) {
     container.args = vec![script.into()];
 }
 
-#[rstest]
-#[case::until(|e: &mut Evidence| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass, "1 of 1")]
-#[case::no_loop(|e: &mut Evidence| script(e, "curl echo-service.client.svc.cluster.local"), Fail, "shell loop")]
-#[case::no_curl(|e: &mut Evidence| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail, "shell loop")]
-#[case::other_host(|e: &mut Evidence| script(e, "while true; do curl echo-service.client.svc.cluster.local.example; done"), Fail, "shell loop")]
-#[case::other_service(|e: &mut Evidence| script(e, "while true; do curl echo.client.svc.cluster.local; done"), Fail, "apply -f client.yaml")]
-#[case::no_command(|e: &mut Evidence| { client(e).containers[0].command.clear(); client(e).containers[0].args.clear(); }, Fail, "no command")]
-#[case::without_curl(|e: &mut Evidence| client(e).containers[0].image = "busybox".into(), Fail, "set image deployment/client-deployment client=curlimages/curl")]
-#[case::missing(|e: &mut Evidence| of(&mut e.demo.deployments).clear(), Fail, "there is no deployment")]
-#[case::unseen(|e: &mut Evidence| e.demo.deployments = Observation::failed("forbidden"), Unjudged, "forbidden")]
-fn the_client_is_deployed(
-    #[case] mutation: Mutation,
-    #[case] verdict: Verdict,
-    #[case] words: &str,
-) {
-    prove("demo::client_deployment", mutation, verdict, words);
+cases! { the_client_is_deployed proves "demo::client_deployment":
+    until(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass, "1 of 1");
+    no_loop(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail, "shell loop");
+    no_curl(|e| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail, "shell loop");
+    other_host(|e| script(e, "while true; do curl echo-service.client.svc.cluster.local.example; done"), Fail, "shell loop");
+    other_service(|e| script(e, "while true; do curl echo.client.svc.cluster.local; done"), Fail, "apply -f client.yaml");
+    no_command(|e| { client(e).containers[0].command.clear(); client(e).containers[0].args.clear(); }, Fail, "no command");
+    without_curl(|e| client(e).containers[0].image = "busybox".into(), Fail, "set image deployment/client-deployment client=curlimages/curl");
+    missing(|e| of(&mut e.demo.deployments).clear(), Fail, "there is no deployment");
+    unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged, "forbidden");
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "requests: 200")]
-#[case::without_newline(|e: &mut Evidence| of(&mut e.demo.asked).replies.iter_mut().for_each(|reply| { reply.body.pop(); }), Pass, "200")]
-#[case::similar_body(|e: &mut Evidence| of(&mut e.demo.asked).replies[0].body = "Hello from backend service v2\n".into(), Fail, "200 Hello from backend service v2")]
-#[case::two_newlines(|e: &mut Evidence| of(&mut e.demo.asked).replies[0].body.push('\n'), Fail, "request 1")]
-#[case::last_one_failed(|e: &mut Evidence| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail, "503 no healthy upstream")]
-#[case::right_body_wrong_status(|e: &mut Evidence| of(&mut e.demo.asked).replies[1].status = 404, Fail, "404")]
-#[case::curl_error(|e: &mut Evidence| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 0; reply.error = "curl: (7) Failed to connect".into(); }, Fail, "curl: (7)")]
-#[case::too_few(|e: &mut Evidence| { of(&mut e.demo.asked).replies.pop(); }, Fail, "answers, exit 0")]
-#[case::no_curl(|e: &mut Evidence| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 127; asked.exec.stderr = "sh: curl: not found".into(); }, Fail, "curl is not in its image")]
-#[case::cannot_start(|e: &mut Evidence| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 126; }, Fail, "set image")]
-#[case::killed(|e: &mut Evidence| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 137; }, Fail, "exit 137")]
-#[case::backend_gone(|e: &mut Evidence| { backend_gone(e); of(&mut e.demo.asked).replies[0].status = 503; }, Fail, "scaled to zero")]
-#[case::no_client(|e: &mut Evidence| e.demo.asked = Observation::absent("no client pod runs"), Fail, "no client pod runs")]
-#[case::asked_nothing(|e: &mut Evidence| { let asked = of(&mut e.demo.asked); asked.requests = 0; asked.replies.clear(); }, Unjudged, "asked nothing")]
-#[case::unseen(|e: &mut Evidence| e.demo.asked = Observation::failed("forbidden"), Unjudged, "forbidden")]
-#[case::not_asked(|e: &mut Evidence| e.demo.asked = Observation::not_asked("--only"), Verdict::Skipped, "--only")]
-fn the_backend_replies(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("demo::backend_replies", mutation, verdict, words);
+cases! { the_backend_replies proves "demo::backend_replies":
+    healthy(|_| {}, Pass, "requests: 200");
+    without_newline(|e| of(&mut e.demo.asked).replies.iter_mut().for_each(|reply| { reply.body.pop(); }), Pass, "200");
+    similar_body(|e| of(&mut e.demo.asked).replies[0].body = "Hello from backend service v2\n".into(), Fail, "200 Hello from backend service v2");
+    two_newlines(|e| of(&mut e.demo.asked).replies[0].body.push('\n'), Fail, "request 1");
+    last_one_failed(|e| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail, "503 no healthy upstream");
+    right_body_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail, "404");
+    curl_error(|e| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 0; reply.error = "curl: (7) Failed to connect".into(); }, Fail, "curl: (7)");
+    too_few(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail, "answers, exit 0");
+    no_curl(|e| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 127; asked.exec.stderr = "sh: curl: not found".into(); }, Fail, "curl is not in its image");
+    cannot_start(|e| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 126; }, Fail, "set image");
+    killed(|e| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 137; }, Fail, "exit 137");
+    backend_gone(|e| { backend_gone(e); of(&mut e.demo.asked).replies[0].status = 503; }, Fail, "scaled to zero");
+    no_client(|e| e.demo.asked = Observation::absent("no client pod runs"), Fail, "no client pod runs");
+    asked_nothing(|e| { let asked = of(&mut e.demo.asked); asked.requests = 0; asked.replies.clear(); }, Unjudged, "asked nothing");
+    unseen(|e| e.demo.asked = Observation::failed("forbidden"), Unjudged, "forbidden");
+    not_asked(|e| e.demo.asked = Observation::not_asked("--only"), Skipped, "--only");
 }
+
+/// What `completeness` reads: that no claim is without its cases.
+pub(in super::super) const TABLES: &[&[Case]] = &[
+    the_service_leads_to_the_backend::table::CASES,
+    the_backend_is_deployed::table::CASES,
+    the_client_is_deployed::table::CASES,
+    the_backend_replies::table::CASES,
+];

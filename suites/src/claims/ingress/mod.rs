@@ -3,7 +3,7 @@
 mod route;
 mod service;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use route::{address_answers, routes_into_mesh};
 pub(super) use service::{external_address, service_is_load_balancer};

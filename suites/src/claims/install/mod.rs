@@ -4,7 +4,7 @@ mod label;
 mod pods;
 mod profile;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod version;
 mod webhook;
 

@@ -2,17 +2,20 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{
-    belongs, container_state, count, deployment_object, list, pod_hint, pod_object, pod_state,
-    restart_loop, rollout_trouble, seen,
+    availability, belongs, container_state, count, deployment_object, list, pod_hint, pod_object,
+    pod_state, restart_loop, rollout_trouble, seen,
 };
 use super::{install_command, is_ingress_gateway, is_istiod};
-use crate::evidence::{Evidence, Observation, Pod};
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
 
 pub(in super::super) fn control_plane_running(evidence: &Evidence) -> Judged {
-    let words = all_hold([deployments_have_pods(evidence), pods_are_well(evidence)])?;
+    // A pod that is ill says more than the number of those that are not there.
+    let parts =
+        [deployments_have_pods(evidence), pods_are_well(evidence), none_is_missing(evidence)];
+    let words = all_hold(parts)?;
     Ok(Judgement::pass(words.concat()))
 }
 
@@ -112,7 +115,8 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
         Observation::Seen { value } => Some(value),
         _ => None,
     };
-    let istiods = || deployments.iter().filter(|one| is_istiod(&one.template_labels));
+    let parts = control_plane(evidence, deployments);
+    let istiods = || parts.iter().filter(|one| is_istiod(&one.template_labels));
     if istiods().next().is_none() {
         return Err(Judgement::fail("istiod is not installed")
             .expected("a deployment of istiod with running pods")
@@ -120,8 +124,7 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
             .object(object)
             .hint(install()));
     }
-    let gateways = deployments.iter().filter(|one| is_ingress_gateway(one, evidence));
-    for deployment in istiods().chain(gateways) {
+    for deployment in parts {
         let name = format!("deployment/{}", deployment.name);
         let lost = pods.is_some_and(|pods| {
             !pods.iter().any(|pod| !pod.terminating && belongs(pod, deployment))
@@ -143,4 +146,29 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
             .hint(hint));
     }
     Ok(Judgement::pass(String::new()))
+}
+
+/// The deployments of istiod, then those of the ingress gateway.
+fn control_plane<'e>(evidence: &Evidence, deployments: &'e [Deployment]) -> Vec<&'e Deployment> {
+    let istiods = deployments.iter().filter(|one| is_istiod(&one.template_labels));
+    istiods.chain(deployments.iter().filter(|one| is_ingress_gateway(one, evidence))).collect()
+}
+
+/// A pod that was refused (by a quota, by a webhook) is in no list of pods.
+fn none_is_missing(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let deployments = evidence.install.deployments.value();
+    let short = deployments
+        .into_iter()
+        .flat_map(|deployments| control_plane(evidence, deployments))
+        .find(|deployment| deployment.available_replicas < deployment.replicas);
+    let Some(deployment) = short else { return Ok(Judgement::pass(String::new())) };
+    let name = format!("deployment/{}", deployment.name);
+    let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+    let words = availability(deployment);
+    Err(Judgement::fail(format!("{}: {words}", deployment.name))
+        .expected("every replica that is asked for is available")
+        .observed(rollout_trouble(deployment).unwrap_or(words))
+        .object(deployment_object(deployment))
+        .hint(format!("`{command}` shows what it waits for")))
 }

@@ -189,7 +189,14 @@ fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Option<Judgement>) {
                     "could not look at the pods of namespace {namespace}: {reason}"
                 )));
             }
-            Observation::Absent { .. } | Observation::NotAsked { .. } => {}
+            Observation::NotAsked { reason } => {
+                let skipped = Judgement::skipped(format!(
+                    "the pods of namespace {namespace}: not asked for: {reason}"
+                ));
+                unseen = unseen.or(Some(skipped));
+            }
+            // Where there is no pod there is no proxy of another version.
+            Observation::Absent { .. } => {}
         }
     }
     (pods, unseen)

@@ -4,7 +4,7 @@ use super::super::parts::all_hold;
 use super::super::words::{count, list, seen};
 use super::label::{INJECTION, namespace_labels};
 use super::{Labels, install_command, istiod, istiod_hint};
-use crate::evidence::{Evidence, Expectations, Observation, Webhook};
+use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 const WEBHOOKS: &str = "the injection webhooks";
@@ -60,7 +60,11 @@ pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
         }
     }
     let answers = calling.iter().flat_map(|webhook| {
-        [bundle_is_good(evidence, webhook), service_answers(evidence, webhook)]
+        [
+            bundle_is_good(evidence, webhook),
+            service_is_there(evidence, webhook),
+            service_answers(evidence, webhook),
+        ]
     });
     all_hold(selections.into_iter().chain(answers))?;
     let mut names: Vec<_> = calling
@@ -236,8 +240,8 @@ fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
-fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
-    let istio_namespace = &evidence.expectations.istio_namespace;
+/// The service that a webhook calls, where it was looked at.
+fn called<'w>(evidence: &Evidence, webhook: &'w Webhook) -> Result<&'w WebhookService, Judgement> {
     let Some(called) = &webhook.service else {
         let url = webhook.url.as_deref().unwrap_or("nothing");
         return Err(Judgement::unjudged(format!(
@@ -245,40 +249,58 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
             webhook.name
         )));
     };
-    if called.namespace != *istio_namespace {
+    if called.namespace != evidence.expectations.istio_namespace {
         return Err(Judgement::unjudged(format!(
             "webhook {} calls service {}/{}, which was not looked at",
             webhook.name, called.namespace, called.name
         )));
     }
-    let service = format!("service {}/{}", called.namespace, called.name);
-    let show = evidence.kubectl(&["-n", &called.namespace, "get", "svc,endpoints", &called.name]);
-    let fail = |summary: String, observed: String| {
-        Judgement::fail(summary)
-            .expected(format!("{service} with port {} and a ready endpoint", called.port))
-            .observed(observed)
-            .object(&service)
+    Ok(called)
+}
+
+fn service_object(called: &WebhookService) -> String {
+    format!("service {}/{}", called.namespace, called.name)
+}
+
+fn unanswered(called: &WebhookService, summary: String, observed: String) -> Judgement {
+    let service = service_object(called);
+    Judgement::fail(summary)
+        .expected(format!("{service} with port {} and a ready endpoint", called.port))
+        .observed(observed)
+        .object(service)
+}
+
+fn show(evidence: &Evidence, called: &WebhookService) -> String {
+    evidence.kubectl(&["-n", &called.namespace, "get", "svc,endpoints", &called.name])
+}
+
+fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
+    let called = called(evidence, webhook)?;
+    let service = service_object(called);
+    let restore = || format!("`{}` restores it", install_command(evidence));
+    let what = format!("the services of namespace {}", called.namespace);
+    let services = seen(&evidence.install.services, &what, &service, restore)?;
+    let Some(found) = services.iter().find(|one| one.name == called.name) else {
+        let summary = format!("the webhook calls {service}, which is not there");
+        return Err(unanswered(called, summary, "no such service".into()).hint(restore()));
     };
-    if let Some(services) = evidence.install.services.value() {
-        let Some(found) = services.iter().find(|one| one.name == called.name) else {
-            return Err(fail(
-                format!("the webhook calls {service}, which is not there"),
-                "no such service".into(),
-            )
-            .hint(format!("`{}` restores it", install_command(evidence))));
-        };
-        if !found.ports.iter().any(|port| port.port == called.port) {
-            let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();
-            return Err(fail(
-                format!(
-                    "the webhook calls port {} of {service}, which has no such port",
-                    called.port
-                ),
-                format!("ports {}", list(&ports)),
-            )
-            .hint(format!("`{show}` shows it; `{}` restores it", install_command(evidence))));
-        }
+    if !found.ports.iter().any(|port| port.port == called.port) {
+        let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();
+        let summary =
+            format!("the webhook calls port {} of {service}, which has no such port", called.port);
+        return Err(unanswered(called, summary, format!("ports {}", list(&ports))).hint(format!(
+            "`{}` shows it; {}",
+            show(evidence, called),
+            restore()
+        )));
     }
+    Ok(Judgement::pass(String::new()))
+}
+
+fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
+    let called = called(evidence, webhook)?;
+    let service = service_object(called);
+    let show = show(evidence, called);
     let endpoints = seen(
         &evidence.install.endpoints,
         &format!("the endpoints of {service}"),
@@ -305,7 +327,8 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
         0 => "no endpoint".to_owned(),
         number => format!("{}, none of them ready", count(number, "endpoint")),
     };
-    Err(fail(
+    Err(unanswered(
+        called,
         format!(
             "nobody answers the webhook: {service} has no ready endpoint, and {consequence}{cause}"
         ),

@@ -2,7 +2,7 @@
 
 mod pages;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_web_root};
 
@@ -109,7 +109,7 @@ fn service(evidence: &Evidence) -> Judged {
     let ports: Vec<_> =
         found.iter().flat_map(|it| &it.ports).map(|port| port.port.to_string()).collect();
     if found.is_some_and(|service| service.ports.iter().any(|port| port.port == PORT)) {
-        return Ok(Judgement::pass(format!("port {PORT}")));
+        return behind(evidence, &object);
     }
     let summary = if found.is_some() {
         format!("Kiali's service has no port {PORT}")
@@ -125,6 +125,25 @@ fn service(evidence: &Evidence) -> Judged {
         })
         .object(object)
         .hint(apply(evidence)))
+}
+
+/// Whether Kiali is behind its service: one that selects nothing leads nowhere.
+fn behind(evidence: &Evidence, object: &str) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let command = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
+    let shows = || format!("`{command}` shows who is behind it");
+    let what = format!("the endpoints of service {NAME}");
+    let endpoints = seen(&evidence.install.endpoints, &what, object, shows)?;
+    let mut of_kiali = endpoints.iter().filter(|endpoint| endpoint.service == NAME);
+    if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
+        return Ok(Judgement::pass(format!("port {PORT}")));
+    }
+    let asleep = kiali(evidence).is_some_and(|kiali| kiali.replicas == 0);
+    Err(Judgement::fail("nobody is behind Kiali's service: it has no ready endpoint")
+        .expected("a ready pod of Kiali")
+        .observed("no ready endpoint")
+        .object(object)
+        .hint(if asleep { show(evidence) } else { shows() }))
 }
 
 /// Whether two references name the same image: the last two words of the repository (a mirror has a host

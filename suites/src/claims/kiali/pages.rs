@@ -87,19 +87,27 @@ pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged
 }
 
 pub(in super::super) fn console_served(evidence: &Evidence) -> Judged {
-    let words = all_hold([console(evidence), api(evidence)])?;
+    let words = all_hold([console(evidence), api(evidence), image_seen(evidence)])?;
+    let words: Vec<_> = words.into_iter().filter(|part| !part.is_empty()).collect();
     Ok(Judgement::pass(words.join(", ")))
 }
 
 fn console(evidence: &Evidence) -> Judged {
     let answer = answer(evidence, &evidence.kiali.console, "Kiali's console")?;
     let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or_default();
-    if answer.status == 200 && kind.starts_with("text/html") {
+    // An empty page, or one of words only, is none that a browser shows a console from.
+    let page = answer.body.to_ascii_lowercase();
+    let html = page.contains("<html") || page.contains("<!doctype html");
+    if answer.status == 200 && kind.starts_with("text/html") && html {
         return Ok(Judgement::pass(format!("{ROOT}: 200 HTML")));
     }
     Err(Judgement::fail(format!("Kiali does not serve its console: {}", answer.status))
-        .expected("200 text/html")
-        .observed(format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body)))
+        .expected("200 text/html, with a page")
+        .observed(if answer.body.trim().is_empty() {
+            format!("{} {}, an empty body", answer.status, excerpt(kind))
+        } else {
+            format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body))
+        })
         .object(object(evidence, "deployment"))
         .hint(show(evidence)))
 }
@@ -133,6 +141,13 @@ fn api(evidence: &Evidence) -> Judged {
         )));
     }
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
+}
+
+/// Whether the image was looked at that says which version must answer.
+fn image_seen(evidence: &Evidence) -> Judged {
+    let what = "the image of Kiali";
+    seen(&evidence.install.deployments, what, &object(evidence, "deployment"), || show(evidence))?;
+    Ok(Judgement::pass(String::new()))
 }
 
 /// The version in the API's answer. Of a long answer only the beginning is kept, which holds the

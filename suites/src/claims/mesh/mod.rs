@@ -6,7 +6,7 @@ mod pods;
 mod rules;
 mod sync;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod traffic;
 
 pub(super) use injection::{has_sidecar, init_arguments, unlabelled_namespace_left_alone};

@@ -140,7 +140,7 @@ pub(in super::super) fn pods_ready(evidence: &Evidence) -> Judged {
     let pods = staying(evidence)?;
     let number = pods.len();
     let parts: Vec<_> = pods.iter().map(|pod| ready(evidence, pod)).collect();
-    all_hold(parts.into_iter().chain([restarted(evidence, &pods)]))?;
+    all_hold(parts.into_iter().chain([stayed(evidence, &pods)]))?;
     Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(number, "pod"))))
 }
 
@@ -178,8 +178,9 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
-/// Whether a container was restarted while the evidence was collected.
-fn restarted(evidence: &Evidence, pods: &[&Pod]) -> Judged {
+/// Whether the pods stayed as they were while the evidence was collected: not restarted, and ready.
+/// One that another has replaced is no fault.
+fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let object = format!("namespace {namespace}");
     let at_end =
@@ -187,6 +188,14 @@ fn restarted(evidence: &Evidence, pods: &[&Pod]) -> Judged {
             let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
             format!("`{command}` shows what is there now")
         })?;
+    if !at_end.iter().any(|pod| !pod.terminating) {
+        let command = evidence.kubectl(&["-n", namespace, "get", "deployments"]);
+        return Err(Judgement::fail("no pod was left when they were looked at a second time")
+            .expected("READY 2/2 and Running from the beginning of the look to its end")
+            .observed("no pod")
+            .object(object)
+            .hint(format!("`{command}` shows what should run there")));
+    }
     let later: BTreeMap<_, _> = at_end.iter().map(|pod| (pod.name.as_str(), pod)).collect();
     for pod in pods {
         let Some(later) = later.get(pod.name.as_str()) else { continue };
@@ -209,6 +218,21 @@ fn restarted(evidence: &Evidence, pods: &[&Pod]) -> Judged {
                 .object(pod_object(pod))
                 .hint(pod_hint(evidence, later)));
             }
+        }
+        let unready = later.phase != "Running" || !later.ready;
+        if (unready || counted(later).any(|container| !container.ready))
+            && !later.terminating
+            && later.phase != "Succeeded"
+        {
+            let state = pod_state(later);
+            return Err(Judgement::fail(format!(
+                "{} did not stay ready during the look: {state}",
+                pod.name
+            ))
+            .expected("READY 2/2 and Running from the beginning of the look to its end")
+            .observed(state)
+            .object(pod_object(pod))
+            .hint(pod_hint(evidence, later)));
         }
     }
     Ok(Judgement::pass(String::new()))

@@ -7,8 +7,8 @@ use super::super::words::{count, list, pod_object};
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::iptables::{
-    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, owner_classes,
-    port_outcomes, rules_in_log, walk,
+    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, group_classes,
+    interface_classes, port_outcomes, rules_in_log, source_port_classes, user_classes, walk, work,
 };
 use crate::judgement::{Judged, Judgement};
 
@@ -16,9 +16,16 @@ use crate::judgement::{Judged, Judgement};
 const BACKEND_PORT: u16 = 5678;
 /// The port that the demo's client asks.
 const SERVICE_PORT: u16 = 80;
+/// The port on which DNS is asked.
+const DNS_PORT: u16 = 53;
+/// The interface by which a pod reaches itself.
+const LOOPBACK: &str = "lo";
 /// The port of the sidecar's DNS proxy.
 /// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
 const DNS_CAPTURE_PORT: u16 = 15053;
+/// Rules that are asked at most, in all walks of one kind together: some seconds. The rules of a
+/// sidecar need a thousandth of it.
+const MOST_WORK: usize = 20_000_000;
 /// The address from which the proxy calls its own application.
 /// Source: `InboundPassthroughBindIpv4` in Istio's `pilot/pkg/networking/core`.
 const PASSTHROUGH: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
@@ -36,7 +43,17 @@ fn each(evidence: &Evidence, judge: impl Fn(&Pod, &RuleSet) -> Judged) -> Judged
     let number = pods.len();
     let parts: Vec<_> = pods
         .into_iter()
-        .map(|pod| logged(evidence, pod).and_then(|rules| judge(pod, &rules)))
+        .map(|pod| {
+            let rules = logged(evidence, pod)?;
+            if work(&rules) > MOST_WORK {
+                return Err(Judgement::unjudged(format!(
+                    "{}: the rules tell more packets apart than can be followed",
+                    pod.name
+                ))
+                .object(pod_object(pod)));
+            }
+            judge(pod, &rules)
+        })
         .collect();
     let words = all_hold(parts)?;
     let way = words.first().cloned().unwrap_or_default();
@@ -129,6 +146,27 @@ struct Question<'a> {
 }
 
 impl Question<'_> {
+    /// The packets, by every interface and from every source port that the rules tell apart: the
+    /// usual ones first.
+    fn everywhere(&self, rules: &RuleSet) -> Vec<Packet> {
+        let mut all = self.packets.clone();
+        for packet in &self.packets {
+            let interfaces = match packet.interface.as_str() {
+                LOOPBACK => vec![LOOPBACK.to_owned()],
+                usual => interface_classes(rules, usual),
+            };
+            for source_port in source_port_classes(rules, packet.source_port) {
+                for interface in interfaces.clone() {
+                    let other = Packet { source_port, interface, ..packet.clone() };
+                    if other != *packet {
+                        all.push(other);
+                    }
+                }
+            }
+        }
+        all
+    }
+
     /// Asks for every port of every packet. `right` says whether ports that end there are right;
     /// `summary` says what is wrong with those that are not.
     fn ask(
@@ -140,7 +178,7 @@ impl Question<'_> {
         summary: impl Fn(&Packet, &PortSet, &Outcome) -> String,
     ) -> Judged {
         let mut unseen = None;
-        for packet in &self.packets {
+        for packet in &self.everywhere(rules) {
             for (ports, outcome) in port_outcomes(rules, packet) {
                 if right(&ports, &outcome) {
                     continue;
@@ -152,12 +190,26 @@ impl Question<'_> {
                 }
                 let port = ports.first().unwrap_or_default();
                 let way = walk(rules, &Packet { destination_port: port, ..packet.clone() });
-                let summary = format!("{}: {}", pod.name, summary(packet, &ports, &outcome));
+                let summary = summary(packet, &ports, &outcome);
+                let summary = format!("{}: {summary}{}", pod.name, unusual(packet));
                 return Err(wrong(evidence, pod, summary, self.expected, way.summary()));
             }
         }
         unseen.map_or_else(|| Ok(Judgement::pass(String::new())), Err)
     }
+}
+
+/// How a packet came that did not come as packets usually do.
+fn unusual(packet: &Packet) -> String {
+    let usual = Packet::first(packet.hook);
+    let mut words = Vec::new();
+    if packet.source_port != usual.source_port {
+        words.push(format!("from source port {}", packet.source_port));
+    }
+    if packet.interface != usual.interface && packet.interface != LOOPBACK {
+        words.push(format!("by interface {}", packet.interface));
+    }
+    if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
 fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
@@ -215,7 +267,8 @@ fn own(ports: &PortSet) -> Vec<u16> {
 /// Whether these ports are DNS's alone, and end at the proxy that answers DNS where the mesh is
 /// told to (`ISTIO_META_DNS_CAPTURE`).
 fn dns_captured(ports: &PortSet, outcome: &Outcome) -> bool {
-    *outcome == Outcome::Redirected { port: DNS_CAPTURE_PORT } && ports.without(&[53]).is_empty()
+    *outcome == Outcome::Redirected { port: DNS_CAPTURE_PORT }
+        && ports.without(&[DNS_PORT]).is_empty()
 }
 
 fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
@@ -223,6 +276,7 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
         application(evidence, pod, rules),
         proxy(evidence, pod, rules),
         itself(evidence, pod, rules),
+        back_to_itself(evidence, pod, rules),
         behind_the_proxy(evidence, pod, rules),
     ])?;
     let way = walk(rules, &packet(pod, Hook::Outbound));
@@ -237,9 +291,11 @@ fn application(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     let template = packet(pod, Hook::Outbound);
     let mut packets = Vec::new();
     for destination in address_classes(rules) {
-        for owner in owner_classes(rules).into_iter().filter(|owner| *owner != PROXY_ID) {
-            let (user, group) = (Some(owner), Some(owner));
-            packets.push(Packet { destination, user, group, ..template.clone() });
+        for user in user_classes(rules).into_iter().filter(|user| *user != PROXY_ID) {
+            for group in group_classes(rules).into_iter().filter(|group| *group != PROXY_ID) {
+                let (user, group) = (Some(user), Some(group));
+                packets.push(Packet { destination, user, group, ..template.clone() });
+            }
         }
     }
     let expected = format!("every address and port ends at {OUTBOUND_PORT}");
@@ -287,7 +343,7 @@ fn over_loopback(pod: &Pod, source: IpAddr, destination: IpAddr) -> Packet {
     Packet {
         source,
         destination,
-        interface: "lo".into(),
+        interface: LOOPBACK.into(),
         to_this_host: true,
         ..packet(pod, Hook::Outbound)
     }
@@ -306,6 +362,29 @@ fn itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
         |ports, outcome| *outcome == Outcome::Accepted || dns_captured(ports, outcome),
         |packet, ports, outcome| {
             format!("traffic to port {ports} of {} over loopback is {outcome}", packet.destination)
+        },
+    )
+}
+
+/// What the proxy sends to its own pod (the application has called a service, and its own pod is
+/// behind it) is inbound traffic like any other: past the proxy it would reach the application as
+/// the mesh's encryption has it. Tunnels and DNS have ways of their own.
+fn back_to_itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+    let own = packet(pod, Hook::Outbound).source;
+    let sent =
+        |group| Packet { user: Some(PROXY_ID), group: Some(group), ..over_loopback(pod, own, own) };
+    let expected = format!("the proxy's traffic to its own pod ends at {INBOUND_PORT}");
+    let packets = vec![sent(PROXY_ID), sent(1000)];
+    let others = |ports: &PortSet| ports.without(&[TUNNEL_PORT, DNS_PORT]);
+    Question { what: "the proxy's traffic to its own pod", expected: &expected, packets }.ask(
+        evidence,
+        pod,
+        rules,
+        |ports, outcome| {
+            *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
+        },
+        |_, ports, outcome| {
+            format!("the proxy's traffic to port {} of its own pod is {outcome}", others(ports))
         },
     )
 }

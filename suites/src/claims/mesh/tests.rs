@@ -1,8 +1,8 @@
 //! What turns the claims of *mesh* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{Mutation, demo_pod, installed, of, prove, scale_to_zero};
+use super::super::mutations::{Case, cases, demo_pod, installed, of, prove, scale_to_zero};
 use crate::evidence::{Container, ContainerState, Evidence, Observation, Pod, Termination};
-use crate::judgement::Verdict::{self, Changed, Fail, Pass, Skipped, Unjudged};
+use crate::judgement::Verdict::Pass;
 use rstest::rstest;
 
 fn without_sidecar(pod: &mut Pod) {
@@ -69,27 +69,25 @@ fn other_workloads_are_no_fault(#[case] id: &str) {
     prove(id, busy_namespace, Pass, "");
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "2 pods")]
-#[case::before_the_label(|e: &mut Evidence| without_sidecar(demo_pod(e, "echo")), Fail, "made without")]
-#[case::not_labelled(|e: &mut Evidence| { without_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail, "not labelled")]
-#[case::refuses(|e: &mut Evidence| { let pod = demo_pod(e, "echo"); without_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "says sidecar.istio.io/inject=false")]
-#[case::third(|e: &mut Evidence| add_container(demo_pod(e, "client"), "debug"), Fail, "debug")]
-#[case::no_application(|e: &mut Evidence| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail, "no application")]
-#[case::an_impostor(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx".into(); } }, Fail, "not Istio's proxy")]
-#[case::native(make_native, Changed, "native")]
-#[case::one_native_one_missing(|e: &mut Evidence| { make_native(e); without_sidecar(demo_pod(e, "echo")); }, Fail, "no sidecar")]
-#[case::no_pods(|e: &mut Evidence| of(&mut e.demo.pods).clear(), Fail, "no pod runs")]
-#[case::no_namespace(|e: &mut Evidence| e.demo.pods = Observation::absent("there is no namespace client"), Fail, "no namespace client")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::named_like_it(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "example.com/proxyv2/nginx:1".into(); } }, Fail, "not Istio's proxy")]
-#[case::tagged_like_it(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx:proxyv2".into(); } }, Fail, "not Istio's proxy")]
-#[case::mirror(|e: &mut Evidence| { for it in &mut demo_pod(e, "echo").containers { it.image = "localhost:5000/mesh/proxyv2@sha256:00".into(); } }, Pass, "2 pods")]
-#[case::none_started(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; } }, Fail, "no pod runs")]
-#[case::all_failed(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); } }, Fail, "only pods that have failed")]
-#[case::evicted(|e: &mut Evidence| { let mut old = demo_pod(e, "echo").clone(); old.name = "evicted".into(); old.phase = "Failed".into(); without_sidecar(&mut old); of(&mut e.demo.pods).push(old); }, Pass, "2 pods")]
-fn two_containers(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::two_containers_per_pod", mutation, verdict, words);
+cases! { two_containers proves "mesh::two_containers_per_pod":
+    healthy(|_| {}, Pass, "2 pods");
+    before_the_label(|e| without_sidecar(demo_pod(e, "echo")), Fail, "made without");
+    not_labelled(|e| { without_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail, "not labelled");
+    refuses(|e| { let pod = demo_pod(e, "echo"); without_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "says sidecar.istio.io/inject=false");
+    third(|e| add_container(demo_pod(e, "client"), "debug"), Fail, "debug");
+    no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail, "no application");
+    an_impostor(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx".into(); } }, Fail, "not Istio's proxy");
+    native(make_native, Changed, "native");
+    one_native_one_missing(|e| { make_native(e); without_sidecar(demo_pod(e, "echo")); }, Fail, "no sidecar");
+    no_pods(|e| of(&mut e.demo.pods).clear(), Fail, "no pod runs");
+    no_namespace(|e| e.demo.pods = Observation::absent("there is no namespace client"), Fail, "no namespace client");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    named_like_it(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "example.com/proxyv2/nginx:1".into(); } }, Fail, "not Istio's proxy");
+    tagged_like_it(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx:proxyv2".into(); } }, Fail, "not Istio's proxy");
+    mirror(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "localhost:5000/mesh/proxyv2@sha256:00".into(); } }, Pass, "2 pods");
+    none_started(|e| { for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; } }, Fail, "no pod runs");
+    all_failed(|e| { for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); } }, Fail, "only pods that have failed");
+    evicted(|e| { let mut old = demo_pod(e, "echo").clone(); old.name = "evicted".into(); old.phase = "Failed".into(); without_sidecar(&mut old); of(&mut e.demo.pods).push(old); }, Pass, "2 pods");
 }
 
 fn crash(e: &mut Evidence, restarts: u32, minutes_ago: i64) {
@@ -103,25 +101,27 @@ fn crash(e: &mut Evidence, restarts: u32, minutes_ago: i64) {
     }
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "2/2")]
-#[case::native(make_native, Pass, "2/2")]
-#[case::one_of_two(|e: &mut Evidence| { let pod = demo_pod(e, "echo"); pod.ready = false; pod.containers[0].ready = false; }, Fail, "1/2")]
-#[case::pending(|e: &mut Evidence| { let pod = demo_pod(e, "echo"); pod.phase = "Pending".into(); pod.ready = false; pod.reason = Some("Unschedulable: no room".into()); for it in &mut pod.containers { it.ready = false; it.state = ContainerState::Unknown; } for it in &mut pod.init_containers { it.state = ContainerState::Unknown; } }, Fail, "no room")]
-#[case::readiness_gate(|e: &mut Evidence| demo_pod(e, "echo").ready = false, Fail, "not ready")]
-#[case::no_sidecar(|e: &mut Evidence| without_sidecar(demo_pod(e, "echo")), Fail, "because it has no sidecar")]
-#[case::loops(|e: &mut Evidence| crash(e, 5, 1), Fail, "over and over")]
-#[case::restarted_long_ago(|e: &mut Evidence| crash(e, 5, 600), Pass, "2/2")]
-#[case::backing_off(|e: &mut Evidence| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail, "CrashLoopBackOff")]
-#[case::restarted_meanwhile(|e: &mut Evidence| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail, "during the look")]
-#[case::replaced_meanwhile(|e: &mut Evidence| of(&mut e.demo.pods_at_end)[0].name = "new".into(), Pass, "2/2")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::no_second_look(|e: &mut Evidence| e.demo.pods_at_end = Observation::failed("no answer"), Unjudged, "second time")]
-#[case::no_second_look_and_a_fault(|e: &mut Evidence| { e.demo.pods_at_end = Observation::failed("no answer"); demo_pod(e, "echo").containers[0].ready = false; }, Fail, "1/2")]
-#[case::gone_meanwhile(|e: &mut Evidence| e.demo.pods_at_end = Observation::absent("there is no namespace"), Fail, "second time")]
-#[case::second_look_not_asked(|e: &mut Evidence| e.demo.pods_at_end = Observation::not_asked("--only"), Skipped, "--only")]
-fn pods_ready(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::pods_ready", mutation, verdict, words);
+cases! { pods_ready proves "mesh::pods_ready":
+    healthy(|_| {}, Pass, "2/2");
+    native(make_native, Pass, "2/2");
+    one_of_two(|e| { let pod = demo_pod(e, "echo"); pod.ready = false; pod.containers[0].ready = false; }, Fail, "1/2");
+    pending(|e| { let pod = demo_pod(e, "echo"); pod.phase = "Pending".into(); pod.ready = false; pod.reason = Some("Unschedulable: no room".into()); for it in &mut pod.containers { it.ready = false; it.state = ContainerState::Unknown; } for it in &mut pod.init_containers { it.state = ContainerState::Unknown; } }, Fail, "no room");
+    readiness_gate(|e| demo_pod(e, "echo").ready = false, Fail, "not ready");
+    no_sidecar(|e| without_sidecar(demo_pod(e, "echo")), Fail, "because it has no sidecar");
+    loops(|e| crash(e, 5, 1), Fail, "over and over");
+    restarted_long_ago(|e| crash(e, 5, 600), Pass, "2/2");
+    backing_off(|e| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail, "CrashLoopBackOff");
+    restarted_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail, "during the look");
+    not_ready_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.ready = false; pod.containers[1].ready = false; }, Fail, "did not stay ready");
+    failed_meanwhile(|e| of(&mut e.demo.pods_at_end)[1].phase = "Failed".into(), Fail, "did not stay ready");
+    all_gone_meanwhile(|e| of(&mut e.demo.pods_at_end).clear(), Fail, "no pod was left");
+    leaves_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.terminating = true; pod.ready = false; }, Pass, "2/2");
+    replaced_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].name = "new".into(), Pass, "2/2");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    no_second_look(|e| e.demo.pods_at_end = Observation::failed("no answer"), Unjudged, "second time");
+    no_second_look_and_a_fault(|e| { e.demo.pods_at_end = Observation::failed("no answer"); demo_pod(e, "echo").containers[0].ready = false; }, Fail, "1/2");
+    gone_meanwhile(|e| e.demo.pods_at_end = Observation::absent("there is no namespace"), Fail, "second time");
+    second_look_not_asked(|e| e.demo.pods_at_end = Observation::not_asked("--only"), Skipped, "--only");
 }
 
 /// Labels the demo's namespace, or takes its labels away.
@@ -134,19 +134,17 @@ fn label(e: &mut Evidence, labelled: bool) {
     }
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "a sidecar in client")]
-#[case::everywhere(|e: &mut Evidence| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail, "not labelled, would get")]
-#[case::nowhere(|e: &mut Evidence| { let run = of(&mut e.mesh.dry_run_labelled); run.containers.retain(|it| it.name != "istio-proxy"); run.init_containers.clear(); }, Fail, "would get no sidecar")]
-#[case::no_namespace(|e: &mut Evidence| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail, "no namespace")]
-#[case::forbidden(|e: &mut Evidence| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged, "cannot create")]
-#[case::forbidden_outside(|e: &mut Evidence| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged, "cannot create")]
-#[case::nowhere_though_labelled(|e: &mut Evidence| { label(e, true); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "mutatingwebhookconfigurations")]
-#[case::nowhere_and_not_labelled(|e: &mut Evidence| { label(e, false); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "istio-injection=enabled")]
-#[case::one_wrong_one_unseen(|e: &mut Evidence| { e.mesh.dry_run_labelled = Observation::failed("no answer"); let inside = e.mesh.dry_run_unlabelled.value_mut().unwrap(); inside.containers[0].name = "istio-proxy".into(); }, Fail, "not labelled, would get")]
-#[case::not_asked(|e: &mut Evidence| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped, "--only")]
-fn unlabelled(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::unlabelled_namespace_left_alone", mutation, verdict, words);
+cases! { unlabelled proves "mesh::unlabelled_namespace_left_alone":
+    healthy(|_| {}, Pass, "a sidecar in client");
+    everywhere(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail, "not labelled, would get");
+    nowhere(|e| { let run = of(&mut e.mesh.dry_run_labelled); run.containers.retain(|it| it.name != "istio-proxy"); run.init_containers.clear(); }, Fail, "would get no sidecar");
+    no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail, "no namespace");
+    forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged, "cannot create");
+    forbidden_outside(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged, "cannot create");
+    nowhere_though_labelled(|e| { label(e, true); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "mutatingwebhookconfigurations");
+    nowhere_and_not_labelled(|e| { label(e, false); of(&mut e.mesh.dry_run_labelled).containers.retain(|it| it.name != "istio-proxy"); of(&mut e.mesh.dry_run_labelled).init_containers.clear(); }, Fail, "istio-injection=enabled");
+    one_wrong_one_unseen(|e| { e.mesh.dry_run_labelled = Observation::failed("no answer"); let inside = e.mesh.dry_run_unlabelled.value_mut().unwrap(); inside.containers[0].name = "istio-proxy".into(); }, Fail, "not labelled, would get");
+    not_asked(|e| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped, "--only");
 }
 
 fn init<'e>(e: &'e mut Evidence, app: &str) -> &'e mut Container {
@@ -163,29 +161,27 @@ fn option(e: &mut Evidence, option: &str, value: &str) {
     }
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "2 pods")]
-#[case::other_order(|e: &mut Evidence| option(e, "-d", "15020,15021,15090"), Pass, "2 pods")]
-#[case::outbound_port(|e: &mut Evidence| option(e, "-p", "15002"), Fail, "outbound port is 15002")]
-#[case::inbound_port(|e: &mut Evidence| option(e, "-z", "15001"), Fail, "inbound port is 15001")]
-#[case::user(|e: &mut Evidence| option(e, "-u", "0"), Fail, "user is 0")]
-#[case::mode(|e: &mut Evidence| option(e, "-m", "TPROXY"), Fail, "mode is TPROXY")]
-#[case::ranges(|e: &mut Evidence| option(e, "-i", "10.0.0.0/8"), Fail, "outbound ranges")]
-#[case::ranges_left_out(|e: &mut Evidence| option(e, "-x", "10.96.0.0/12"), Fail, "10.96.0.0/12")]
-#[case::inbound_ports(|e: &mut Evidence| option(e, "-b", "80"), Fail, "inbound ports are 80")]
-#[case::inbound_left_out(|e: &mut Evidence| option(e, "-d", "15090,15021,15020,5678"), Fail, "leaves out inbound port 5678")]
-#[case::own_port_not_left_out(|e: &mut Evidence| option(e, "-d", "15090,15021"), Fail, "15020")]
-#[case::outbound_left_out(|e: &mut Evidence| { option(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail, "excludeOutboundPorts")]
-#[case::interface_left_out(|e: &mut Evidence| option(e, "-c", "eth1"), Fail, "eth1")]
-#[case::cni(|e: &mut Evidence| init(e, "echo").name = "istio-validation".into(), Changed, "CNI")]
-#[case::no_init(|e: &mut Evidence| demo_pod(e, "echo").init_containers.clear(), Fail, "no istio-init")]
-#[case::no_sidecars(|e: &mut Evidence| { for pod in of(&mut e.demo.pods) { without_sidecar(pod); } }, Fail, "has a sidecar")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::unknown_exclusion(|e: &mut Evidence| option(e, "--exclude-everything", "yes"), Fail, "--exclude-everything")]
-#[case::other_system_namespace(|e: &mut Evidence| { e.expectations.istio_namespace = "mesh-system".into(); option(e, "-m", "TPROXY"); }, Fail, "-n mesh-system get configmap")]
-#[case::one_wrong_one_by_cni(|e: &mut Evidence| { option(e, "-o", "80"); init(e, "client").name = "istio-validation".into(); }, Fail, "outbound port 80")]
-fn init_arguments(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::init_arguments", mutation, verdict, words);
+cases! { init_arguments proves "mesh::init_arguments":
+    healthy(|_| {}, Pass, "2 pods");
+    other_order(|e| option(e, "-d", "15020,15021,15090"), Pass, "2 pods");
+    outbound_port(|e| option(e, "-p", "15002"), Fail, "outbound port is 15002");
+    inbound_port(|e| option(e, "-z", "15001"), Fail, "inbound port is 15001");
+    user(|e| option(e, "-u", "0"), Fail, "user is 0");
+    mode(|e| option(e, "-m", "TPROXY"), Fail, "mode is TPROXY");
+    ranges(|e| option(e, "-i", "10.0.0.0/8"), Fail, "outbound ranges");
+    ranges_left_out(|e| option(e, "-x", "10.96.0.0/12"), Fail, "10.96.0.0/12");
+    inbound_ports(|e| option(e, "-b", "80"), Fail, "inbound ports are 80");
+    inbound_left_out(|e| option(e, "-d", "15090,15021,15020,5678"), Fail, "leaves out inbound port 5678");
+    own_port_not_left_out(|e| option(e, "-d", "15090,15021"), Fail, "15020");
+    outbound_left_out(|e| { option(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail, "excludeOutboundPorts");
+    interface_left_out(|e| option(e, "-c", "eth1"), Fail, "eth1");
+    cni(|e| init(e, "echo").name = "istio-validation".into(), Changed, "CNI");
+    no_init(|e| demo_pod(e, "echo").init_containers.clear(), Fail, "no istio-init");
+    no_sidecars(|e| { for pod in of(&mut e.demo.pods) { without_sidecar(pod); } }, Fail, "has a sidecar");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    unknown_exclusion(|e| option(e, "--exclude-everything", "yes"), Fail, "--exclude-everything");
+    other_system_namespace(|e| { e.expectations.istio_namespace = "mesh-system".into(); option(e, "-m", "TPROXY"); }, Fail, "-n mesh-system get configmap");
+    one_wrong_one_by_cni(|e| { option(e, "-o", "80"); init(e, "client").name = "istio-validation".into(); }, Fail, "outbound port 80");
 }
 
 /// Changes the log of one pod's init container.
@@ -211,53 +207,63 @@ fn insert(e: &mut Evidence, chain: &str, rule: &str) {
     });
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "ISTIO_IN_REDIRECT")]
-#[case::port_left_out(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "5678")]
-#[case::port_range_left_out(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail, "9000-9010")]
-#[case::jump_missing(|e: &mut Evidence| drop_lines(e, "-A PREROUTING"), Fail, "let through")]
-#[case::other_target(|e: &mut Evidence| log(e, |text| text.replace("--to-ports 15006", "--to-ports 15001")), Fail, "15001")]
-#[case::own_port_redirected(|e: &mut Evidence| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail, "15090")]
-#[case::reordered(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -j ISTIO_IN_REDIRECT"), Fail, "is redirected")]
-#[case::dropped(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15021 -j DROP"), Fail, "15021 is dropped")]
-#[case::no_tunnel_rule(|e: &mut Evidence| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15008"), Pass, "ISTIO_IN_REDIRECT")]
-#[case::unknown_match(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m set --match-set good src -j RETURN"), Unjudged, "--match-set good src")]
-#[case::irrelevant_unknown(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p udp -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT")]
-#[case::no_rules(|e: &mut Evidence| log(e, |_| "nothing".into()), Unjudged, "no iptables rules")]
-#[case::only_asked_for(|e: &mut Evidence| log(e, |text| text[..text.find("# Generated").unwrap()].into()), Unjudged, "asked for")]
-#[case::cut_off(|e: &mut Evidence| log(e, |text| text[..text.rfind("-A ISTIO_OUTPUT").unwrap()].into()), Unjudged, "cut off")]
-#[case::no_log(|e: &mut Evidence| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log")]
-#[case::not_read(|e: &mut Evidence| e.mesh.init_logs.clear(), Unjudged, "not read")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::some_sources_left_out(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail, "from 192.0.2.0")]
-#[case::wrong_beside_the_unknown(|e: &mut Evidence| { insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail, "port 9000")]
-#[case::tunnel_unknown(|e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT")]
-fn inbound(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::inbound_redirected", mutation, verdict, words);
+cases! { inbound proves "mesh::inbound_redirected":
+    healthy(|_| {}, Pass, "ISTIO_IN_REDIRECT");
+    port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "5678");
+    port_range_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail, "9000-9010");
+    jump_missing(|e| drop_lines(e, "-A PREROUTING"), Fail, "let through");
+    other_target(|e| log(e, |text| text.replace("--to-ports 15006", "--to-ports 15001")), Fail, "15001");
+    own_port_redirected(|e| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail, "15090");
+    reordered(|e| insert(e, "ISTIO_INBOUND", "-p tcp -j ISTIO_IN_REDIRECT"), Fail, "is redirected");
+    dropped(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15021 -j DROP"), Fail, "15021 is dropped");
+    no_tunnel_rule(|e| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15008"), Pass, "ISTIO_IN_REDIRECT");
+    too_many_to_follow(|e| log(e, |text| {
+        let more = |port: u16| format!("-A ISTIO_INBOUND -s 10.0.{}.0/24 -p tcp -m tcp --dport {port} -j ISTIO_IN_REDIRECT\n", port % 256);
+        let more: String = (1..400).map(more).collect();
+        let at = text.rfind("-A ISTIO_INBOUND").unwrap();
+        format!("{}{more}{}", &text[..at], &text[at..])
+    }), Unjudged, "more packets apart");
+    unknown_match(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m set --match-set good src -j RETURN"), Unjudged, "--match-set good src");
+    irrelevant_unknown(|e| insert(e, "ISTIO_INBOUND", "-p udp -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
+    no_rules(|e| log(e, |_| "nothing".into()), Unjudged, "no iptables rules");
+    only_asked_for(|e| log(e, |text| text[..text.find("# Generated").unwrap()].into()), Unjudged, "asked for");
+    cut_off(|e| log(e, |text| text[..text.rfind("-A ISTIO_OUTPUT").unwrap()].into()), Unjudged, "cut off");
+    no_log(|e| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log");
+    not_read(|e| e.mesh.init_logs.clear(), Unjudged, "not read");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    a_source_port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
+    another_interface_left_out(|e| insert(e, "ISTIO_INBOUND", "-i net1 -j RETURN"), Fail, "by interface net1");
+    another_protocol_left_out(|e| insert(e, "ISTIO_INBOUND", "-p udp -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
+    some_sources_left_out(|e| insert(e, "ISTIO_INBOUND", "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail, "from 192.0.2.0");
+    wrong_beside_the_unknown(|e| { insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail, "port 9000");
+    tunnel_unknown(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "ISTIO_REDIRECT")]
-#[case::port_left_out(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"), Fail, "port 80 ")]
-#[case::range_left_out(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-d 10.96.0.0/12 -j RETURN"), Fail, "10.96.0.0")]
-#[case::one_address_left_out(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-d 192.0.2.9/32 -j RETURN"), Fail, "192.0.2.9")]
-#[case::a_user_left_out(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 -j RETURN"), Fail, "let through")]
-#[case::interface_left_out(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-o eth0 -j RETURN"), Fail, "let through")]
-#[case::no_user_rule(|e: &mut Evidence| drop_lines(e, "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN"), Fail, "user 1337")]
-#[case::no_group_rule(|e: &mut Evidence| drop_lines(e, "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN"), Fail, "group 1337")]
-#[case::loopback(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -j ISTIO_REDIRECT"), Fail, "127.0.0.1")]
-#[case::other_target(|e: &mut Evidence| log(e, |text| text.replace("--to-ports 15001", "--to-ports 15006")), Fail, "15006")]
-#[case::unknown_target(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -j SYNPROXY"), Unjudged, "SYNPROXY")]
-#[case::no_log(|e: &mut Evidence| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log")]
-#[case::one_pod_wrong_one_unseen(|e: &mut Evidence| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail, "port 80 ")]
-#[case::dns_captured(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Pass, "ISTIO_REDIRECT")]
-#[case::more_than_dns_captured(|e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53:54 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Fail, "53-54")]
-#[case::own_address(|e: &mut Evidence| drop_lines(e, "-o lo -m owner !"), Fail, "over loopback is")]
-#[case::loop_to_the_application(|e: &mut Evidence| drop_lines(e, "-s 127.0.0.6/32"), Fail, "a loop")]
-#[case::wrong_beside_the_unknown(|e: &mut Evidence| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail, "port 9000")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-fn outbound(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::outbound_redirected", mutation, verdict, words);
+cases! { outbound proves "mesh::outbound_redirected":
+    healthy(|_| {}, Pass, "ISTIO_REDIRECT");
+    port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"), Fail, "port 80 ");
+    range_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 10.96.0.0/12 -j RETURN"), Fail, "10.96.0.0");
+    one_address_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 192.0.2.9/32 -j RETURN"), Fail, "192.0.2.9");
+    a_user_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 -j RETURN"), Fail, "let through");
+    a_user_of_another_group_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail, "let through");
+    a_source_port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
+    another_interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o net1 -j RETURN"), Fail, "by interface net1");
+    past_itself(|e| drop_lines(e, "-m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT"), Fail, "of its own pod is let through");
+    dropped_to_itself(|e| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -m tcp --dport 5678 -m owner --uid-owner 1337 ! -s 127.0.0.6/32 -j DROP"), Fail, "port 5678 of its own pod is dropped");
+    interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o eth0 -j RETURN"), Fail, "let through");
+    no_user_rule(|e| drop_lines(e, "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN"), Fail, "user 1337");
+    no_group_rule(|e| drop_lines(e, "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN"), Fail, "group 1337");
+    loopback(|e| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -j ISTIO_REDIRECT"), Fail, "127.0.0.1");
+    other_target(|e| log(e, |text| text.replace("--to-ports 15001", "--to-ports 15006")), Fail, "15006");
+    unknown_target(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -j SYNPROXY"), Unjudged, "SYNPROXY");
+    no_log(|e| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log");
+    one_pod_wrong_one_unseen(|e| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail, "port 80 ");
+    dns_captured(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Pass, "ISTIO_REDIRECT");
+    more_than_dns_captured(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53:54 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Fail, "53-54");
+    own_address(|e| drop_lines(e, "-o lo -m owner !"), Fail, "over loopback is");
+    loop_to_the_application(|e| drop_lines(e, "-s 127.0.0.6/32"), Fail, "a loop");
+    wrong_beside_the_unknown(|e| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail, "port 9000");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
 }
 
 /// What real versions of Istio log, with the tutorial's among them, is right.
@@ -280,43 +286,45 @@ fn live(e: &mut Evidence, change: impl Fn(&str) -> String) {
     *of(live) = change(of(live));
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "in force")]
-#[case::counters(|e: &mut Evidence| live(e, |text| text.replace("[0:0]", "[7:420]")), Pass, "in force")]
-#[case::flushed(|e: &mut Evidence| live(e, |text| text.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail, "lacks")]
-#[case::nothing_at_all(|e: &mut Evidence| live(e, |_| String::new()), Fail, "lacks")]
-#[case::one_more(|e: &mut Evidence| live(e, |text| text.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail, "also has")]
-#[case::garbage(|e: &mut Evidence| live(e, |_| "Segmentation fault".into()), Unjudged, "line 1")]
-#[case::no_log(|e: &mut Evidence| { for log in e.mesh.init_logs.values_mut() { *log = Observation::failed("pods/log is forbidden"); } }, Unjudged, "pods/log")]
-#[case::failed(|e: &mut Evidence| { *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"); }, Unjudged, "no docker")]
-#[case::not_kind(|e: &mut Evidence| { for live in e.mesh.live_rules.values_mut() { *live = Observation::not_asked("not kind"); } }, Skipped, "not kind")]
-#[case::not_read(|e: &mut Evidence| e.mesh.live_rules.clear(), Unjudged, "not read")]
-#[case::entered_by_the_node(|e: &mut Evidence| live(e, |_| String::new()), Fail, "docker exec")]
-#[case::not_entered_elsewhere(|e: &mut Evidence| { e.subject.provider = crate::evidence::Provider::Existing; e.subject.context = "room-7".into(); live(e, |_| String::new()); }, Fail, "--context room-7")]
-#[case::forbidden(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-fn live_rules(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::live_rules", mutation, verdict, words);
+cases! { live_rules proves "mesh::live_rules":
+    healthy(|_| {}, Pass, "in force");
+    counters(|e| live(e, |text| text.replace("[0:0]", "[7:420]")), Pass, "in force");
+    flushed(|e| live(e, |text| text.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail, "lacks");
+    nothing_at_all(|e| live(e, |_| String::new()), Fail, "lacks");
+    reordered(|e| live(e, |text| {
+        let mut lines: Vec<_> = text.lines().collect();
+        let first = lines.iter().position(|line| line.starts_with("-A ISTIO_OUTPUT")).unwrap();
+        lines.swap(first, first + 1);
+        lines.join("\n")
+    }), Fail, "another order");
+    one_more(|e| live(e, |text| text.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail, "also has");
+    garbage(|e| live(e, |_| "Segmentation fault".into()), Unjudged, "line 1");
+    no_log(|e| { for log in e.mesh.init_logs.values_mut() { *log = Observation::failed("pods/log is forbidden"); } }, Unjudged, "pods/log");
+    failed(|e| { *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"); }, Unjudged, "no docker");
+    not_kind(|e| { for live in e.mesh.live_rules.values_mut() { *live = Observation::not_asked("not kind"); } }, Skipped, "not kind");
+    not_read(|e| e.mesh.live_rules.clear(), Unjudged, "not read");
+    entered_by_the_node(|e| live(e, |_| String::new()), Fail, "docker exec");
+    not_entered_elsewhere(|e| { e.subject.provider = crate::evidence::Provider::Existing; e.subject.context = "room-7".into(); live(e, |_| String::new()); }, Fail, "--context room-7");
+    forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "Envoy's headers")]
-#[case::the_demo_counts_too(|e: &mut Evidence| { of(&mut of(&mut e.mesh.traffic).outbound.after).clone_from(&1000); }, Pass, "for 5 requests")]
-#[case::client_stands_still(|e: &mut Evidence| { let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none")]
-#[case::backend_stands_still(|e: &mut Evidence| { let pair = &mut of(&mut e.mesh.traffic).inbound; pair.after = pair.before.clone(); }, Fail, "the backend's proxy saw none")]
-#[case::too_few(|e: &mut Evidence| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail, "4 of 5")]
-#[case::no_header(|e: &mut Evidence| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = String::new(); reply.envoy_upstream_time = false; }, Fail, "without Envoy's headers")]
-#[case::no_answer(|e: &mut Evidence| { for reply in &mut of(&mut e.demo.asked).replies { reply.status = 0; reply.error = "timed out".into(); } }, Fail, "timed out")]
-#[case::no_counter(|e: &mut Evidence| of(&mut e.mesh.traffic).outbound.after = Observation::absent("no cluster"), Fail, "no counter")]
-#[case::restarted(|e: &mut Evidence| of(&mut e.mesh.traffic).inbound.after = Observation::seen(0), Unjudged, "counted from new")]
-#[case::unread(|e: &mut Evidence| of(&mut e.mesh.traffic).outbound.before = Observation::failed("pods/portforward is forbidden"), Unjudged, "portforward")]
-#[case::not_asked_in_time(|e: &mut Evidence| e.demo.asked = Observation::failed("pods/exec is forbidden"), Unjudged, "pods/exec")]
-#[case::no_traffic(|e: &mut Evidence| e.mesh.traffic = Observation::failed("no answer"), Unjudged, "no answer")]
-#[case::bypass_and_restarted(|e: &mut Evidence| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail, "bypasses the sidecar")]
-#[case::bypass_and_unread(|e: &mut Evidence| { e.demo.asked = Observation::failed("no answer"); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none")]
-#[case::nothing_asked(|e: &mut Evidence| of(&mut e.mesh.traffic).requests = 0, Unjudged, "no request")]
-#[case::not_asked(|e: &mut Evidence| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped, "--only")]
-fn traffic(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::traffic_through_proxies", mutation, verdict, words);
+cases! { traffic proves "mesh::traffic_through_proxies":
+    healthy(|_| {}, Pass, "Envoy's headers");
+    the_demo_counts_too(|e| { of(&mut of(&mut e.mesh.traffic).outbound.after).clone_from(&1000); }, Pass, "for 5 requests");
+    client_stands_still(|e| { let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
+    backend_stands_still(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; pair.after = pair.before.clone(); }, Fail, "the backend's proxy saw none");
+    too_few(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail, "4 of 5");
+    no_header(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = String::new(); reply.envoy_upstream_time = false; }, Fail, "without Envoy's headers");
+    no_answer(|e| { for reply in &mut of(&mut e.demo.asked).replies { reply.status = 0; reply.error = "timed out".into(); } }, Fail, "timed out");
+    no_counter(|e| of(&mut e.mesh.traffic).outbound.after = Observation::absent("no cluster"), Fail, "no counter");
+    restarted(|e| of(&mut e.mesh.traffic).inbound.after = Observation::seen(0), Unjudged, "counted from new");
+    unread(|e| of(&mut e.mesh.traffic).outbound.before = Observation::failed("pods/portforward is forbidden"), Unjudged, "portforward");
+    not_asked_in_time(|e| e.demo.asked = Observation::failed("pods/exec is forbidden"), Unjudged, "pods/exec");
+    no_traffic(|e| e.mesh.traffic = Observation::failed("no answer"), Unjudged, "no answer");
+    bypass_and_restarted(|e| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail, "bypasses the sidecar");
+    bypass_and_unread(|e| { e.demo.asked = Observation::failed("no answer"); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
+    nothing_asked(|e| of(&mut e.mesh.traffic).requests = 0, Unjudged, "no request");
+    not_asked(|e| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped, "--only");
 }
 
 /// The rows of the only istiod: of a sidecar, or of the gateway.
@@ -334,29 +342,27 @@ fn second_istiod(e: &mut Evidence, proxies: Observation<Vec<crate::evidence::Pro
     istiods.insert("z-second".into(), second);
 }
 
-#[rstest]
-#[case::healthy(|_: &mut Evidence| {}, Pass, "3 proxies")]
-#[case::stale(|e: &mut Evidence| row(e, false).listeners.acked = "older".into(), Fail, "listeners (LDS) are STALE")]
-#[case::never_acknowledged(|e: &mut Evidence| row(e, false).clusters.acked = String::new(), Fail, "clusters (CDS) are STALE")]
-#[case::not_sent(|e: &mut Evidence| { let row = row(e, false); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Fail, "routes (RDS) are NOT SENT")]
-#[case::a_gateway_without_routes(|e: &mut Evidence| { let row = row(e, true); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Pass, "3 proxies")]
-#[case::a_gateway_without_clusters(|e: &mut Evidence| { let row = row(e, true); row.clusters.sent = String::new(); row.clusters.acked = String::new(); }, Fail, "NOT SENT")]
-#[case::unknown_proxy(|e: &mut Evidence| row(e, false).proxy = "gone.client".into(), Fail, "does not know")]
-#[case::a_row_too_many(|e: &mut Evidence| { let mut more = row(e, false).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); let istiod = of(&mut e.install.istiod).values_mut().next().unwrap(); of(&mut istiod.proxies).push(more); }, Pass, "3 proxies")]
-#[case::no_istiod(|e: &mut Evidence| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail, "no istiod pod")]
-#[case::unread(|e: &mut Evidence| { for istiod in of(&mut e.install.istiod).values_mut() { istiod.proxies = Observation::failed("pods/portforward is forbidden"); } }, Unjudged, "portforward")]
-#[case::forbidden(|e: &mut Evidence| e.install.istiod = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::no_pods_seen(|e: &mut Evidence| e.install.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-#[case::no_istiod_pod(|e: &mut Evidence| of(&mut e.install.istiod).clear(), Fail, "no istiod runs")]
-#[case::istiod_asleep(|e: &mut Evidence| { e.install.istiod = Observation::absent("no istiod pod is ready"); scale_to_zero(installed(e, "istiod")); }, Fail, "scale deployment/istiod")]
-#[case::stale_and_pods_unseen(|e: &mut Evidence| { e.install.pods = Observation::failed("pods is forbidden"); row(e, false).listeners.acked = "older".into(); }, Fail, "STALE")]
-#[case::gateway_stale_and_demo_unseen(|e: &mut Evidence| { e.demo.pods = Observation::failed("pods is forbidden"); row(e, true).listeners.acked = "older".into(); }, Fail, "STALE")]
-#[case::stale_and_one_istiod_unread(|e: &mut Evidence| { row(e, false).endpoints.acked = "older".into(); second_istiod(e, Observation::failed("no answer")); }, Fail, "endpoints (EDS) are STALE")]
-#[case::one_istiod_unread(|e: &mut Evidence| second_istiod(e, Observation::failed("no answer")), Unjudged, "no answer")]
-#[case::changed_istiod(|e: &mut Evidence| { let mut old = row(e, false).clone(); old.clusters.acked = "older".into(); second_istiod(e, Observation::seen(vec![old])); }, Pass, "3 proxies")]
-#[case::demo_unseen(|e: &mut Evidence| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden")]
-fn in_sync(#[case] mutation: Mutation, #[case] verdict: Verdict, #[case] words: &str) {
-    prove("mesh::proxies_in_sync", mutation, verdict, words);
+cases! { in_sync proves "mesh::proxies_in_sync":
+    healthy(|_| {}, Pass, "3 proxies");
+    stale(|e| row(e, false).listeners.acked = "older".into(), Fail, "listeners (LDS) are STALE");
+    never_acknowledged(|e| row(e, false).clusters.acked = String::new(), Fail, "clusters (CDS) are STALE");
+    not_sent(|e| { let row = row(e, false); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Fail, "routes (RDS) are NOT SENT");
+    a_gateway_without_routes(|e| { let row = row(e, true); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Pass, "3 proxies");
+    a_gateway_without_clusters(|e| { let row = row(e, true); row.clusters.sent = String::new(); row.clusters.acked = String::new(); }, Fail, "NOT SENT");
+    unknown_proxy(|e| row(e, false).proxy = "gone.client".into(), Fail, "does not know");
+    a_row_too_many(|e| { let mut more = row(e, false).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); let istiod = of(&mut e.install.istiod).values_mut().next().unwrap(); of(&mut istiod.proxies).push(more); }, Pass, "3 proxies");
+    no_istiod(|e| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail, "no istiod pod");
+    unread(|e| { for istiod in of(&mut e.install.istiod).values_mut() { istiod.proxies = Observation::failed("pods/portforward is forbidden"); } }, Unjudged, "portforward");
+    forbidden(|e| e.install.istiod = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    no_pods_seen(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+    no_istiod_pod(|e| of(&mut e.install.istiod).clear(), Fail, "no istiod runs");
+    istiod_asleep(|e| { e.install.istiod = Observation::absent("no istiod pod is ready"); scale_to_zero(installed(e, "istiod")); }, Fail, "scale deployment/istiod");
+    stale_and_pods_unseen(|e| { e.install.pods = Observation::failed("pods is forbidden"); row(e, false).listeners.acked = "older".into(); }, Fail, "STALE");
+    gateway_stale_and_demo_unseen(|e| { e.demo.pods = Observation::failed("pods is forbidden"); row(e, true).listeners.acked = "older".into(); }, Fail, "STALE");
+    stale_and_one_istiod_unread(|e| { row(e, false).endpoints.acked = "older".into(); second_istiod(e, Observation::failed("no answer")); }, Fail, "endpoints (EDS) are STALE");
+    one_istiod_unread(|e| second_istiod(e, Observation::failed("no answer")), Unjudged, "no answer");
+    changed_istiod(|e| { let mut old = row(e, false).clone(); old.clusters.acked = "older".into(); second_istiod(e, Observation::seen(vec![old])); }, Pass, "3 proxies");
+    demo_unseen(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
 }
 
 /// Which istiod knows a proxy does not matter: with several, each knows its own.
@@ -372,3 +378,16 @@ fn two_istiods_share_the_proxies() {
     };
     prove("mesh::proxies_in_sync", split, Pass, "3 proxies");
 }
+
+/// What `completeness` reads: that no claim is without its cases.
+pub(in super::super) const TABLES: &[&[Case]] = &[
+    two_containers::table::CASES,
+    pods_ready::table::CASES,
+    unlabelled::table::CASES,
+    init_arguments::table::CASES,
+    inbound::table::CASES,
+    outbound::table::CASES,
+    live_rules::table::CASES,
+    traffic::table::CASES,
+    in_sync::table::CASES,
+];

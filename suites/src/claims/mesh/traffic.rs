@@ -83,7 +83,9 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
     }
     if risen < requests {
         let summary = if let Some(answer) = answered_itself(evidence) {
-            format!("{name} led {risen} of {requests} requests on: Envoy answered by itself, {answer}")
+            format!(
+                "{name} led {risen} of {requests} requests on: Envoy answered by itself, {answer}"
+            )
         } else if risen == 0 {
             format!("{name} saw none of {requests} requests: traffic bypasses it")
         } else {

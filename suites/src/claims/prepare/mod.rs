@@ -5,7 +5,7 @@ mod kubernetes;
 mod load_balancer;
 mod nodes;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 pub(super) use dns::dns_on_pod_network;
 pub(super) use kubernetes::kubernetes_version_supported;

@@ -1,7 +1,7 @@
 //! Whether the nodes are well, and have room for the mesh.
 
 use super::super::words::{count, list, pod_object, runs, seen};
-use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
+use crate::evidence::{Deployment, Evidence, Node, Observation, Pod, Resources};
 use crate::judgement::{Judged, Judgement};
 
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -69,8 +69,11 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .object(pod_object(pod))
             .hint(room_hint(evidence)));
     }
+    // A pod that waits for room may be among those that were not seen.
+    let others = others_seen(evidence);
     let missing = pieces_without_a_place(evidence);
     if missing.is_empty() {
+        others?;
         return Ok(Judgement::pass(format!("{ready}, and the mesh has its place on them")));
     }
     let requested =
@@ -92,6 +95,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
         };
         *place = left(*place, piece.requests);
     }
+    others?;
     let names: Vec<_> = missing.iter().map(|piece| piece.name).collect();
     Ok(Judgement::pass(format!("{ready}, with room for {}", list(&names))))
 }
@@ -135,6 +139,20 @@ fn waiting_for_room(evidence: &Evidence) -> Option<&Pod> {
         .filter_map(|pods| pods.value())
         .flatten()
         .find(waits)
+}
+
+/// Whether the pods of the mesh and of the demo were looked at. That they are not there yet is an
+/// answer too.
+fn others_seen(evidence: &Evidence) -> Result<(), Judgement> {
+    for (what, pods) in [
+        ("the pods of the control plane", &evidence.install.pods),
+        ("the pods of the demo", &evidence.demo.pods),
+    ] {
+        if !matches!(pods, Observation::Absent { .. }) {
+            seen(pods, what, "", String::new)?;
+        }
+    }
+    Ok(())
 }
 
 /// What of the mesh neither has a node nor was scaled to zero, largest first.

@@ -1,0 +1,207 @@
+//! Tests that hide parts of the evidence, each in turn: what was not seen is *unjudged*, and never
+//! makes anything green.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::CLAIMS;
+use super::completeness::cases;
+use crate::evidence::Evidence;
+use crate::judgement::{Judgement, Verdict};
+use crate::testing::{healthy, is_observation, judgement, places, recorded};
+
+/// What no claim on a healthy mesh depends on, and why.
+const NOT_NEEDED: [(&str, &str); 3] = [
+    ("/cluster/load_balancer_probe", "the gateway holds an address: whether one is free is known"),
+    ("/cluster/requested", "all of the mesh has its place: nobody asks for room"),
+    ("/demo/settling", "it adds words to what is wrong, and decides nothing"),
+];
+
+/// Claims that hold also where something that they look at is not there, and why.
+const HOLD_WITHOUT: [(&str, &str, &str); 5] = [
+    ("prepare::nodes_ready", "/demo/pods", "before the demo no pod of it waits for room"),
+    (
+        "prepare::dns_on_pod_network",
+        "/cluster/calico_pools",
+        "without Calico the nodes say what the pod network is",
+    ),
+    (
+        "install::istio_version",
+        "/install/istioctl_version",
+        "a mesh can be installed without istioctl",
+    ),
+    (
+        "install::istio_version",
+        "/demo/pods",
+        "where no pod is, no proxy is of another version: that pods are there is claimed elsewhere",
+    ),
+    (
+        "install::injection_webhook",
+        "/demo/deployments",
+        "the tutorial installs Istio first: a plain pod stands for those that are not there yet",
+    ),
+];
+
+/// Claims that hold also where nobody asked for something that they look at, and why.
+const HOLD_UNASKED: [(&str, &str, &str); 1] = [(
+    "install::istio_version",
+    "/install/istioctl_version",
+    "a mesh can be installed without istioctl",
+)];
+
+fn judge(document: &Value) -> Vec<Judgement> {
+    let evidence: Evidence =
+        serde_json::from_value(document.clone()).expect("what is hidden leaves evidence");
+    CLAIMS.iter().map(|claim| claim.judge(&evidence)).collect()
+}
+
+fn observations() -> Vec<String> {
+    places(&recorded(), is_observation)
+}
+
+fn hide(document: &mut Value, place: &str, state: &str) {
+    // What is inside of something hidden is hidden already.
+    if let Some(there) = document.pointer_mut(place) {
+        *there = json!({"state": state, "reason": "hidden by a test"});
+    }
+}
+
+/// What the claims say where this observation ended in this way: those that say something else
+/// than before.
+fn changed(place: &str, state: &str) -> Vec<(&'static str, Judgement)> {
+    static BEFORE: LazyLock<Vec<Judgement>> = LazyLock::new(|| judge(&recorded()));
+    let mut document = recorded();
+    hide(&mut document, place, state);
+    let after = CLAIMS.iter().map(|claim| claim.id).zip(judge(&document));
+    after.zip(&*BEFORE).filter(|((_, after), before)| after != *before).map(|(it, _)| it).collect()
+}
+
+#[test]
+fn every_observation_is_found() {
+    // The sections' own, and those inside of others: istiod's words, the counters, the route.
+    let found = observations();
+    let text = recorded().to_string();
+    let written = ["seen", "absent", "failed", "not_asked"]
+        .map(|state| text.matches(&format!("\"state\":\"{state}\"")).count());
+    assert_eq!(found.len(), written.iter().sum::<usize>());
+    assert!(found.len() > 40, "{found:?}");
+}
+
+#[test]
+fn a_look_that_failed_leaves_claims_unjudged_and_changes_nothing_else() {
+    let mut without_effect = BTreeSet::new();
+    for place in observations() {
+        let changed = changed(&place, "failed");
+        for (id, judgement) in &changed {
+            assert_eq!(judgement.verdict, Verdict::Unjudged, "{place}: {id}: {judgement:#?}");
+            let why = "hidden by a test";
+            assert!(judgement.summary.contains(why), "{place}: {id}: {judgement:#?}");
+        }
+        if changed.is_empty() {
+            without_effect.insert(place);
+        }
+    }
+    let listed = NOT_NEEDED.map(|(place, _)| place.to_owned());
+    assert_eq!(without_effect, BTreeSet::from(listed));
+}
+
+/// The claims that depend on each observation and hold without it, where it ended in this way.
+fn hold_without(state: &str) -> BTreeSet<(&'static str, String)> {
+    let mut hold = BTreeSet::new();
+    for place in observations() {
+        let after = {
+            let mut document = recorded();
+            hide(&mut document, &place, state);
+            judge(&document)
+        };
+        let depends = changed(&place, "failed");
+        for (claim, judgement) in CLAIMS.iter().zip(after) {
+            let id = claim.id;
+            match judgement.verdict {
+                Verdict::Pass if depends.iter().any(|(other, _)| *other == id) => {
+                    hold.insert((id, place.clone()));
+                }
+                Verdict::Pass | Verdict::Unjudged => {}
+                Verdict::Fail if state == "absent" => {}
+                Verdict::Skipped if state == "not_asked" => {}
+                _ => panic!("{place} {state}: {id}: {judgement:#?}"),
+            }
+        }
+    }
+    hold
+}
+
+#[test]
+fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
+    let listed = HOLD_WITHOUT.map(|(id, place, _)| (id, place.to_owned()));
+    assert_eq!(hold_without("absent"), BTreeSet::from(listed));
+}
+
+#[test]
+fn what_was_not_asked_for_is_skipped_or_unjudged_and_never_red() {
+    let listed = HOLD_UNASKED.map(|(id, place, _)| (id, place.to_owned()));
+    assert_eq!(hold_without("not_asked"), BTreeSet::from(listed));
+}
+
+/// Everything hidden in the same way.
+fn all(state: &str) -> Vec<(&'static str, Verdict)> {
+    let mut document = recorded();
+    for place in observations() {
+        hide(&mut document, &place, state);
+    }
+    let judged = judge(&document);
+    CLAIMS.iter().zip(judged).map(|(claim, judgement)| (claim.id, judgement.verdict)).collect()
+}
+
+#[test]
+fn where_every_look_failed_all_is_unjudged() {
+    for (id, verdict) in all("failed") {
+        assert_eq!(verdict, Verdict::Unjudged, "{id}");
+    }
+}
+
+#[test]
+fn where_nothing_is_there_nothing_holds() {
+    for (id, verdict) in all("absent") {
+        // Whether an address is free cannot be known from there being no services at all.
+        let unknown = id == "prepare::load_balancer_address_free";
+        assert_eq!(verdict, if unknown { Verdict::Unjudged } else { Verdict::Fail }, "{id}");
+    }
+}
+
+#[test]
+fn where_nothing_was_asked_for_nothing_is_judged() {
+    for (id, verdict) in all("not_asked") {
+        assert!(matches!(verdict, Verdict::Skipped | Verdict::Unjudged), "{id} is {verdict}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    /// What is wrong does not become right by looking away.
+    #[test]
+    fn hiding_never_turns_a_red_claim_green(
+        case in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        state in prop::sample::select(vec!["failed", "not_asked"]),
+    ) {
+        let red: Vec<_> = cases().into_iter().filter(|one| one.verdict == Verdict::Fail).collect();
+        let case = case.get(&red);
+        let mut evidence = healthy();
+        (case.mutation)(&mut evidence);
+        let mut document = serde_json::to_value(&evidence).expect("evidence is JSON");
+        let places = places(&document, is_observation);
+        let place = place.get(&places);
+        hide(&mut document, place, state);
+        let evidence = serde_json::from_value(document).expect("what is hidden leaves evidence");
+        let judgement = judgement(&evidence, case.claim);
+        prop_assert!(
+            judgement.verdict != Verdict::Pass,
+            "{} {} without {place}: {judgement:#?}", case.claim, case.name
+        );
+    }
+}
