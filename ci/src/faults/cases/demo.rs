@@ -65,13 +65,13 @@ pub(super) const CASES: &[Fault] = &[
         name: "service-port-renamed",
         breaks: &[
             Sh(r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
-                "path":"/spec/ports/0/name","value":"web"}]'"#),
+                "path":"/spec/ports/0/name","value":"http-web"}]'"#),
             // The proxies have taken it over by then.
             Turn,
         ],
         red: &["demo::backend_service"],
         unjudged: &[],
-        says: &["service client/echo-service", "web"],
+        says: &["service client/echo-service", "http-web"],
         mend: ByHints,
         undo: &[Sh(r#"kubectl -n client patch svc echo-service --type=json -p '[{"op":"replace",
             "path":"/spec/ports/0/name","value":"http"}]'"#)],

@@ -1,9 +1,7 @@
 //! What the gateway and Kiali explain.
 
 use super::super::demo::leads_to_the_backend;
-use super::super::install::{
-    deployments_have_pods, ill_pods, is_ingress_gateway, replicas_are_available,
-};
+use super::super::install::{deployments_have_pods, ill_pods, is_ingress_gateway};
 use super::super::words::{belongs, runs};
 use super::Case;
 use super::install::{istiod_is_down, says_that_the_webhook_fails};
@@ -126,7 +124,6 @@ pub(super) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
     let ill = ill_pods(evidence);
     kiali(evidence).is_some_and(|kiali| {
         deployments_have_pods(evidence).is_ok()
-            && replicas_are_available(evidence).is_ok()
             && !ill.is_empty()
             && ill.iter().all(|pod| belongs(pod, kiali))
     })

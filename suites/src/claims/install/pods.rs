@@ -12,11 +12,10 @@ use crate::judgement::{Judged, Judgement};
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
 
 pub(in super::super) fn control_plane_running(evidence: &Evidence) -> Judged {
-    let words = all_hold([
-        deployments_have_pods(evidence),
-        pods_are_well(evidence),
-        replicas_are_available(evidence),
-    ])?;
+    // A pod that is ill says more than the number of those that are not there.
+    let parts =
+        [deployments_have_pods(evidence), pods_are_well(evidence), none_is_missing(evidence)];
+    let words = all_hold(parts)?;
     Ok(Judgement::pass(words.concat()))
 }
 
@@ -104,36 +103,28 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
     (!well).then(|| pod_state(pod))
 }
 
-/// The deployments of istiod, and of the ingress gateways.
-fn parts(evidence: &Evidence) -> Result<(Vec<&Deployment>, Vec<&Deployment>), Judgement> {
-    let namespace = &evidence.expectations.istio_namespace;
-    let what = format!("the deployments of namespace {namespace}");
-    let install = || format!("`{}` installs Istio", install_command(evidence));
-    let deployments =
-        seen(&evidence.install.deployments, &what, &format!("namespace {namespace}"), install)?;
-    Ok((
-        deployments.iter().filter(|one| is_istiod(&one.template_labels)).collect(),
-        deployments.iter().filter(|one| is_ingress_gateway(one, evidence)).collect(),
-    ))
-}
-
 /// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
 /// but running pods, and no control plane.
 pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
-    let (istiods, gateways) = parts(evidence)?;
+    let what = format!("the deployments of namespace {namespace}");
+    let install = || format!("`{}` installs Istio", install_command(evidence));
+    let object = format!("namespace {namespace}");
+    let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
     let pods = match &evidence.install.pods {
         Observation::Seen { value } => Some(value),
         _ => None,
     };
-    if istiods.is_empty() {
+    let parts = control_plane(evidence, deployments);
+    let istiods = || parts.iter().filter(|one| is_istiod(&one.template_labels));
+    if istiods().next().is_none() {
         return Err(Judgement::fail("istiod is not installed")
             .expected("a deployment of istiod with running pods")
             .observed("no such deployment")
-            .object(format!("namespace {namespace}"))
-            .hint(format!("`{}` installs Istio", install_command(evidence))));
+            .object(object)
+            .hint(install()));
     }
-    for deployment in istiods.into_iter().chain(gateways) {
+    for deployment in parts {
         let name = format!("deployment/{}", deployment.name);
         let lost = pods.is_some_and(|pods| {
             !pods.iter().any(|pod| !pod.terminating && belongs(pod, deployment))
@@ -157,19 +148,27 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
+/// The deployments of istiod, then those of the ingress gateway.
+fn control_plane<'e>(evidence: &Evidence, deployments: &'e [Deployment]) -> Vec<&'e Deployment> {
+    let istiods = deployments.iter().filter(|one| is_istiod(&one.template_labels));
+    istiods.chain(deployments.iter().filter(|one| is_ingress_gateway(one, evidence))).collect()
+}
+
 /// A pod that was refused (by a quota, by a webhook) is in no list of pods.
-pub(in super::super) fn replicas_are_available(evidence: &Evidence) -> Judged {
+fn none_is_missing(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
-    let (istiods, gateways) = parts(evidence)?;
-    let all = istiods.into_iter().chain(gateways);
-    for deployment in all.filter(|one| one.available_replicas < one.replicas) {
-        let name = format!("deployment/{}", deployment.name);
-        let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
-        return Err(Judgement::fail(format!("{}: {}", deployment.name, availability(deployment)))
-            .expected("every replica that is asked for is available")
-            .observed(rollout_trouble(deployment).unwrap_or_else(|| availability(deployment)))
-            .object(deployment_object(deployment))
-            .hint(format!("`{command}` shows what it waits for")));
-    }
-    Ok(Judgement::pass(String::new()))
+    let deployments = evidence.install.deployments.value();
+    let short = deployments
+        .into_iter()
+        .flat_map(|deployments| control_plane(evidence, deployments))
+        .find(|deployment| deployment.available_replicas < deployment.replicas);
+    let Some(deployment) = short else { return Ok(Judgement::pass(String::new())) };
+    let name = format!("deployment/{}", deployment.name);
+    let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
+    let words = availability(deployment);
+    Err(Judgement::fail(format!("{}: {words}", deployment.name))
+        .expected("every replica that is asked for is available")
+        .observed(rollout_trouble(deployment).unwrap_or(words))
+        .object(deployment_object(deployment))
+        .hint(format!("`{command}` shows what it waits for")))
 }

@@ -1,0 +1,7 @@
+//! A cluster of ours with the mesh on it, and what `meshcheck check` says of it: for what runs for long.
+
+mod cluster;
+mod verdicts;
+
+pub(crate) use cluster::Cluster;
+pub(crate) use verdicts::Verdicts;
