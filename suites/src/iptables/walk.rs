@@ -1,9 +1,11 @@
 //! A packet's way through the rules, as the kernel takes it.
 
+mod conditions;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
-use super::rules::{AddressKind, Match, Network, Policy, Rule, RuleSet, Side, Table, Target};
+use super::rules::{Policy, Rule, RuleSet, Table, Target};
 use super::targets::destination;
 
 /// Chains do not nest deeper than this. The kernel refuses loops when rules are loaded; a text may hold
@@ -60,6 +62,12 @@ struct Walker<'a> {
     tracked: bool,
     /// Whether the packet passes through to another host, by an interface that is not known.
     forwarded: bool,
+    /// Whether it was sent to this host and left by the loopback interface: it arrives there.
+    turned: bool,
+    /// Whether it leaves for another destination, by an interface that is not known.
+    rerouted: bool,
+    /// Whether another source was put in.
+    from_elsewhere: bool,
 }
 
 /// How a chain was left.
@@ -87,18 +95,37 @@ impl<'a> Walker<'a> {
             changed: None,
             tracked: false,
             forwarded: false,
+            turned: false,
+            rerouted: false,
+            from_elsewhere: false,
         }
     }
 
     fn way(&mut self) -> Outcome {
         let ended = match self.packet.hook {
-            Hook::Outbound => self.stages(OUTBOUND),
-            Hook::Inbound => self.stages(ARRIVING).or_else(|| {
-                self.forwarded = !self.packet.to_this_host && !self.is_proxied();
-                self.stages(if self.forwarded { ELSEWHERE } else { TO_THIS_HOST })
-            }),
+            Hook::Outbound => self.stages(OUTBOUND).or_else(|| self.turn()),
+            Hook::Inbound => self.arrive(),
         };
         ended.or_else(|| self.changed.take()).unwrap_or(Outcome::Accepted)
+    }
+
+    /// What a host sends to itself arrives at its loopback interface, and passes what is asked of all
+    /// that arrives. Its connection and its mark it keeps.
+    fn turn(&mut self) -> Option<Outcome> {
+        if !self.packet.to_this_host {
+            return None;
+        }
+        self.turned = true;
+        self.packet.hook = Hook::Inbound;
+        "lo".clone_into(&mut self.packet.interface);
+        self.arrive()
+    }
+
+    fn arrive(&mut self) -> Option<Outcome> {
+        self.stages(ARRIVING).or_else(|| {
+            self.forwarded = !self.packet.to_this_host && !self.is_proxied();
+            self.stages(if self.forwarded { ELSEWHERE } else { TO_THIS_HOST })
+        })
     }
 
     fn is_proxied(&self) -> bool {
@@ -109,15 +136,19 @@ impl<'a> Walker<'a> {
     fn stages(&mut self, stages: Stages) -> Option<Outcome> {
         for (table, chain) in stages {
             // The nat table says once where a connection goes; a socket that was found stays.
-            let asked = self.packet.state.is_translated() && !self.is_proxied();
+            let asked = self.packet.state.is_translated() && !self.is_proxied() && !self.turned;
             if *table == "nat" && !asked {
                 continue;
             }
-            self.tracked = *table != "raw";
+            self.tracked = *table != "raw" || self.turned;
             // What was turned round to this host leaves by its loopback interface.
             if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
                 "lo".clone_into(&mut self.packet.interface);
             }
+            self.rerouted = *chain == "POSTROUTING"
+                && self.packet.hook == Hook::Outbound
+                && matches!(self.changed, Some(Outcome::DestinationChanged { .. }))
+                && !self.packet.to_this_host;
             if let Some(outcome) = self.stage(table, chain) {
                 return Some(outcome);
             }
@@ -181,7 +212,11 @@ impl<'a> Walker<'a> {
     fn apply(&mut self, target: &Target, rule: &Rule) -> Option<Left> {
         let packet = &mut self.packet;
         match target {
-            Target::Accept | Target::SourceNat(_) => return Some(Left::Table),
+            Target::Accept => return Some(Left::Table),
+            Target::SourceNat(_) => {
+                self.from_elsewhere = true;
+                return Some(Left::Table);
+            }
             Target::Drop => return Some(Left::End(Outcome::Dropped)),
             Target::Reject(_) => return Some(Left::End(Outcome::Rejected)),
             Target::Return => return Some(Left::Back),
@@ -199,6 +234,8 @@ impl<'a> Walker<'a> {
             Target::RestoreMark { packet: cleared, connection } => {
                 packet.mark = (packet.mark & !cleared) ^ (packet.connection_mark & connection);
             }
+            // What has a connection keeps it.
+            Target::NoTrack if self.turned && packet.state != ConnectionState::Invalid => {}
             Target::NoTrack => packet.state = ConnectionState::Untracked,
             Target::Redirect(ports) => return Some(self.redirect(*ports, rule)),
             Target::DestinationNat(to) => return Some(self.translate(to, rule)),
@@ -281,116 +318,6 @@ impl<'a> Walker<'a> {
             });
         }
         matched
-    }
-
-    fn holds(&self, condition: &Match) -> Option<bool> {
-        let packet = &self.packet;
-        let within = |ranges: &[(u16, u16)], port: u16| {
-            ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
-        };
-        let owner = |number: Option<u32>, (first, last): (u32, u32)| {
-            number.is_some_and(|number| (first..=last).contains(&number))
-        };
-        let (not, holds) = match condition {
-            Match::Address { not, side, network } => (not, self.lies_in(*side, network)),
-            Match::InInterface { name, .. } | Match::OutInterface { name, .. }
-                if self.forwarded && name != "+" =>
-            {
-                return None;
-            }
-            Match::InInterface { not, name } => (not, named(name, self.face(Hook::Inbound))),
-            Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
-            Match::Protocol { not, protocol } => (not, *protocol == packet.protocol),
-            // Without ports the match fails, negated or not.
-            Match::Ports { .. } | Match::EitherPort { .. } if !packet.protocol.has_ports() => {
-                return Some(false);
-            }
-            Match::Ports { not, side: Side::Source, ranges } => {
-                (not, within(ranges, packet.source_port))
-            }
-            Match::Ports { not, side: Side::Destination, ranges } => {
-                (not, within(ranges, packet.destination_port))
-            }
-            Match::EitherPort { not, ranges } => {
-                let either = [packet.source_port, packet.destination_port];
-                (not, either.into_iter().any(|port| within(ranges, port)))
-            }
-            // Without a socket there is no owner, and the kernel's match fails: negated, it holds.
-            Match::User { not, range } => (not, owner(packet.user, *range)),
-            Match::Group { not, range } => (not, owner(packet.group, *range)),
-            Match::AddressType { not, side, kind: AddressKind::Local } => {
-                let local = match side {
-                    Side::Source => packet.from_this_host,
-                    Side::Destination => packet.to_this_host,
-                };
-                (not, local)
-            }
-            Match::AddressType { kind: AddressKind::Unicast, .. } | Match::Unknown(_) => {
-                return None;
-            }
-            Match::State { not, states } => (not, self.is_in(states)?),
-            Match::Mark { not, value, mask } => (not, packet.mark & mask == *value),
-            // Without a connection the match fails, negated or not.
-            Match::ConnectionMark { .. }
-                if !self.tracked || packet.state == ConnectionState::Untracked =>
-            {
-                return Some(false);
-            }
-            Match::ConnectionMark { not, value, mask } => {
-                (not, packet.connection_mark & mask == *value)
-            }
-        };
-        Some(holds != *not)
-    }
-
-    /// The interface on one side; there is none on the other.
-    fn face(&self, side: Hook) -> &str {
-        if self.packet.hook == side { &self.packet.interface } else { "" }
-    }
-
-    /// Whether the connection is in one of these states.
-    fn is_in(&self, states: &[String]) -> Option<bool> {
-        let state = match self.packet.state {
-            ConnectionState::Untracked => ConnectionState::Untracked,
-            _ if !self.tracked => ConnectionState::Invalid,
-            state => state,
-        };
-        let mut certain = true;
-        for word in states {
-            match word.as_str() {
-                "DNAT" if state == ConnectionState::New => {
-                    if self.changed.is_some() && !self.is_proxied() {
-                        return Some(true);
-                    }
-                }
-                // The source is translated behind all rules that could ask.
-                "SNAT" if state == ConnectionState::New => {}
-                // Without a connection nothing was translated.
-                "DNAT" | "SNAT"
-                    if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
-                "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "UNTRACKED" => {
-                    if word == state.word() {
-                        return Some(true);
-                    }
-                }
-                _ => certain = false,
-            }
-        }
-        certain.then_some(false)
-    }
-
-    fn lies_in(&self, side: Side, network: &Network) -> bool {
-        network.contains(match side {
-            Side::Source => self.packet.source,
-            Side::Destination => self.packet.destination,
-        })
-    }
-}
-
-fn named(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('+') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
     }
 }
 
