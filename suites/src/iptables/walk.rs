@@ -40,16 +40,16 @@ const ELSEWHERE: Stages = &[
 
 /// The way of a packet through these rules.
 pub fn walk(rules: &RuleSet, packet: &Packet) -> Walk {
-    let mut walker = Walker::new(rules, packet, true);
-    let outcome = walker.way();
-    Walk { outcome, trail: walker.trail }
+    let (outcome, trail) = Walker::new(rules, packet, true).walked();
+    Walk { outcome, trail }
 }
 
 /// Where a packet ends. Without the trail, which takes longer to write down than the way itself.
 pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
-    Walker::new(rules, packet, false).way()
+    Walker::new(rules, packet, false).walked().0
 }
 
+#[derive(Clone)]
 struct Walker<'a> {
     rules: &'a RuleSet,
     packet: Packet,
@@ -58,6 +58,12 @@ struct Walker<'a> {
     steps: usize,
     /// What a table has done to the packet's destination.
     changed: Option<Outcome>,
+    /// Whether its destination is another one since; nothing where that cannot be told.
+    translated: Option<bool>,
+    /// Whether an address that may be this host's is taken for one.
+    assumed: bool,
+    /// The rule that sent the packet to such an address.
+    unsure: Option<String>,
     /// Whether the connection is known already: the raw table comes before that.
     tracked: bool,
     /// Whether the packet passes through to another host, by an interface that is not known.
@@ -66,8 +72,10 @@ struct Walker<'a> {
     turned: bool,
     /// Whether it leaves for another destination, by an interface that is not known.
     rerouted: bool,
-    /// Whether another source was put in.
+    /// Whether another source was put in, which is not known.
     from_elsewhere: bool,
+    /// Whether it goes to the first address of an interface, which is not known.
+    to_interface: bool,
 }
 
 /// How a chain was left.
@@ -93,12 +101,31 @@ impl<'a> Walker<'a> {
             trail: Vec::new(),
             steps: 0,
             changed: None,
+            translated: Some(false),
+            assumed: false,
+            unsure: None,
             tracked: false,
             forwarded: false,
             turned: false,
             rerouted: false,
             from_elsewhere: false,
+            to_interface: false,
         }
+    }
+
+    /// The outcome and the trail. Where a rule sends the packet to an address that may be this host's or
+    /// another's, both ways are gone: unless they end alike it cannot be told.
+    fn walked(mut self) -> (Outcome, Vec<Step>) {
+        let mut here = Self { assumed: true, ..self.clone() };
+        let outcome = self.way();
+        let outcome = match self.unsure.take() {
+            Some(rule) if here.way() != outcome => {
+                let why = "whether that is an address of this host is not known".to_owned();
+                Outcome::Unjudged { rule, why }
+            }
+            _ => outcome,
+        };
+        (outcome, self.trail)
     }
 
     fn way(&mut self) -> Outcome {
@@ -210,6 +237,7 @@ impl<'a> Walker<'a> {
 
     /// What a target does to the packet; nothing where the packet goes on to the next rule.
     fn apply(&mut self, target: &Target, rule: &Rule) -> Option<Left> {
+        let has_connection = self.has_connection();
         let packet = &mut self.packet;
         match target {
             Target::Accept => return Some(Left::Table),
@@ -221,9 +249,9 @@ impl<'a> Walker<'a> {
             Target::Reject(_) => return Some(Left::End(Outcome::Rejected)),
             Target::Return => return Some(Left::Back),
             Target::Mark(mark) => packet.mark = mark.apply(packet.mark),
-            // Before a connection is known there is none to mark.
+            // Where there is no connection, there is none to mark.
             Target::ConnectionMark(_) | Target::SaveMark { .. } | Target::RestoreMark { .. }
-                if !self.tracked || packet.state == ConnectionState::Untracked => {}
+                if !has_connection => {}
             Target::ConnectionMark(mark) => {
                 packet.connection_mark = mark.apply(packet.connection_mark);
             }
@@ -251,6 +279,7 @@ impl<'a> Walker<'a> {
     }
 
     fn redirect(&mut self, ports: Option<(u16, u16)>, rule: &Rule) -> Left {
+        let before = (self.packet.destination, self.packet.destination_port);
         let outcome = match ports {
             None => Outcome::RedirectedHere,
             Some((first, last)) if first == last => {
@@ -259,12 +288,20 @@ impl<'a> Walker<'a> {
             }
             Some(_) => return unjudged(&rule.text, "it redirects to one of several ports"),
         };
+        let elsewhere = !self.packet.to_this_host;
         self.packet.to_this_host = true;
         if self.packet.hook == Hook::Outbound {
             self.packet.destination = match self.packet.destination {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
             };
+            self.translated =
+                Some(before != (self.packet.destination, self.packet.destination_port));
+        } else {
+            // The first address of the interface, which may be the one that it was going to.
+            self.to_interface = elsewhere;
+            let changed = elsewhere || before.1 != self.packet.destination_port;
+            self.translated = changed.then_some(true);
         }
         self.changed = Some(outcome);
         Left::Table
@@ -275,12 +312,17 @@ impl<'a> Walker<'a> {
             return unjudged(&rule.text, "it sends to one of several destinations");
         };
         let packet = &mut self.packet;
+        let before = (packet.destination, packet.destination_port);
         if let Some(address) = address.filter(|address| *address != packet.destination) {
             let own = packet.from_this_host && address == packet.source;
-            packet.to_this_host = address.is_loopback() || own;
+            packet.to_this_host = address.is_loopback() || own || self.assumed;
+            if !address.is_loopback() && !own {
+                self.unsure = Some(rule.text.clone());
+            }
             packet.destination = address;
         }
         packet.destination_port = port.unwrap_or(packet.destination_port);
+        self.translated = Some(before != (packet.destination, packet.destination_port));
         self.changed = Some(Outcome::DestinationChanged { to: to.to_owned() });
         Left::Table
     }

@@ -83,3 +83,59 @@ fn needs_netns_istios_own_rules_lead_where_the_walker_says(
         assert_eq!(bench.totals["compared"], all.len(), "{:#?}", bench.totals);
     });
 }
+
+/// What random rules meet too seldom.
+#[rstest]
+#[case::redirected_to_where_it_was_going(
+    "*nat\n-A PREROUTING -j REDIRECT\n-A OUTPUT -j REDIRECT\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n"
+)]
+#[case::translated_to_where_it_was_going(
+    "*nat\n-A PREROUTING -p tcp -j DNAT --to-destination 10.244.0.7:8080\n\
+     -A OUTPUT -p tcp -j DNAT --to-destination 10.244.0.7:8080\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n"
+)]
+#[case::from_another_source(
+    "*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n\
+     *filter\n-A INPUT -s 127.0.0.1 -j DROP\nCOMMIT\n"
+)]
+#[case::source_translated(
+    "*nat\n-A POSTROUTING -o lo -j MASQUERADE\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate SNAT -j DROP\nCOMMIT\n"
+)]
+#[case::not_tracked_when_it_is_turned_round(
+    "*raw\n-A PREROUTING -j CT --notrack\nCOMMIT\n\
+     *nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate UNTRACKED -j DROP\nCOMMIT\n"
+)]
+#[case::known_when_it_is_turned_round(
+    "*raw\n-A PREROUTING -m conntrack --ctstate NEW -j DROP\nCOMMIT\n"
+)]
+#[case::marked_on_both_ways(
+    "*mangle\n-A OUTPUT -j MARK --set-mark 7\n-A OUTPUT -j CONNMARK --save-mark\n\
+     -A PREROUTING -m mark --mark 7 -j MARK --set-mark 8\n\
+     -A INPUT -m connmark --mark 7 -m mark --mark 8 -j DROP\nCOMMIT\n"
+)]
+#[case::another_interface(
+    "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 198.51.100.1:80\nCOMMIT\n\
+     *filter\n-A OUTPUT -o eth0 -p tcp -m owner --uid-owner 1337 -j DROP\nCOMMIT\n\
+     *mangle\n-A POSTROUTING -o net1 -j DROP\nCOMMIT\n"
+)]
+#[case::invalid_dropped("*mangle\n-A PREROUTING -m conntrack --ctstate INVALID -j DROP\nCOMMIT\n")]
+#[ignore = "needs root, iptables and network namespaces: `cargo xtask test` runs it"]
+fn needs_netns_rare_ways_lead_where_the_walker_says(
+    #[case] rules: &str,
+    #[values("iptables-legacy", "iptables-nft")] flavour: &'static str,
+) {
+    in_own_thread(|| {
+        let mut bench = Bench::new(flavour);
+        let mut all = all_packets();
+        all.retain(|packet| matches!(packet.destination_port, 8080 | 15001));
+        for packets in all.chunks(usize::from(MOST_PACKETS) - 1) {
+            let packets = numbered(packets, bench.ports());
+            bench.compare(rules, &packets).unwrap_or_else(|why| panic!("{flavour}: {why}"));
+        }
+        println!("{flavour}: {:?}\n{rules}", bench.totals);
+        assert!(bench.totals.contains_key("compared"), "nothing was compared");
+    });
+}

@@ -220,6 +220,7 @@ pub(crate) fn rules() -> impl Strategy<Value = Rules> {
                 ("nat", _) => some(3),
                 ("raw", _) => prop_oneof![5 => Just(Vec::new()), 1 => some(2)].boxed(),
                 (_, "I1" | "I2" | "O1" | "O2" | "S1") => some(2),
+                ("filter", _) => prop_oneof![1 => Just(Vec::new()), 2 => some(2)].boxed(),
                 _ => prop_oneof![2 => Just(Vec::new()), 1 => some(2)].boxed(),
             });
         }
@@ -369,7 +370,8 @@ impl Parts {
             "redirect" if has_ports => format!("-j REDIRECT --to-ports {port}"),
             "redirect" | "same" => "-j REDIRECT".into(),
             "elsewhere" => {
-                let to = ["127.0.0.1", "10.96.0.12", "10.245.0.1", "203.0.113.8", ""][which % 5];
+                let to = ["127.0.0.1", "10.96.0.12", "10.245.0.1", "203.0.113.8", "10.244.0.7", ""]
+                    [which % 6];
                 match (has_ports, to) {
                     (true, to) => format!("-j DNAT --to-destination {to}:{port}"),
                     (false, "") => "-j RETURN".into(),

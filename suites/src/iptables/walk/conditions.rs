@@ -31,6 +31,7 @@ impl Walker<'_> {
             {
                 return None;
             }
+            Match::Address { side: Side::Destination, .. } if self.to_interface => return None,
             Match::Address { not, side, network } => (not, self.lies_in(*side, network)),
             Match::InInterface { not, name } => (not, named(name, self.face(Hook::Inbound))),
             Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
@@ -65,16 +66,18 @@ impl Walker<'_> {
             Match::State { not, states } => (not, self.is_in(states)?),
             Match::Mark { not, value, mask } => (not, packet.mark & mask == *value),
             // Without a connection the match fails, negated or not.
-            Match::ConnectionMark { .. }
-                if !self.tracked || packet.state == ConnectionState::Untracked =>
-            {
-                return Some(false);
-            }
+            Match::ConnectionMark { .. } if !self.has_connection() => return Some(false),
             Match::ConnectionMark { not, value, mask } => {
                 (not, packet.connection_mark & mask == *value)
             }
         };
         Some(holds != *not)
+    }
+
+    /// Whether the packet belongs to a connection that is known.
+    pub(super) fn has_connection(&self) -> bool {
+        use ConnectionState::{Invalid, Untracked};
+        self.tracked && !matches!(self.packet.state, Invalid | Untracked)
     }
 
     /// The interface on one side; there is none on the other.
@@ -92,11 +95,11 @@ impl Walker<'_> {
         let mut certain = true;
         for word in states {
             match word.as_str() {
-                "DNAT" if state == ConnectionState::New => {
-                    if self.changed.is_some() && !self.is_proxied() {
-                        return Some(true);
-                    }
-                }
+                "DNAT" if state == ConnectionState::New => match self.translated {
+                    Some(true) => return Some(true),
+                    Some(false) => {}
+                    None => certain = false,
+                },
                 // The source is translated behind all rules that could ask, except where the packet is
                 // turned round.
                 "SNAT" if state == ConnectionState::New => certain &= !self.from_elsewhere,
