@@ -53,8 +53,8 @@ pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
 struct Walker<'a> {
     rules: &'a RuleSet,
     packet: Packet,
-    record: bool,
-    trail: Vec<Step>,
+    /// Where it is written down.
+    trail: Option<Vec<Step>>,
     steps: usize,
     /// What a table has done to the packet's destination.
     changed: Option<Outcome>,
@@ -66,16 +66,23 @@ struct Walker<'a> {
     unsure: Option<String>,
     /// Whether the connection is known already: the raw table comes before that.
     tracked: bool,
-    /// Whether the packet passes through to another host, by an interface that is not known.
-    forwarded: bool,
     /// Whether it was sent to this host and left by the loopback interface: it arrives there.
     turned: bool,
-    /// Whether it leaves for another destination, by an interface that is not known.
-    rerouted: bool,
-    /// Whether another source was put in, which is not known.
-    from_elsewhere: bool,
-    /// Whether it goes to the first address of an interface, which is not known.
-    to_interface: bool,
+    /// What the rules have put in that a text does not tell.
+    unknown: Vec<Unknown>,
+}
+
+/// What is not known of a packet on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// Its interfaces: it passes through to another host.
+    Interfaces,
+    /// The interface by which it leaves for another destination.
+    WayOut,
+    /// Its source: another one was put in.
+    Source,
+    /// Its destination: the first address of the interface at which it arrived.
+    Destination,
 }
 
 /// How a chain was left.
@@ -97,19 +104,15 @@ impl<'a> Walker<'a> {
         Self {
             rules,
             packet: packet.clone(),
-            record,
-            trail: Vec::new(),
+            trail: record.then(Vec::new),
             steps: 0,
             changed: None,
             translated: Some(false),
             assumed: false,
             unsure: None,
             tracked: false,
-            forwarded: false,
             turned: false,
-            rerouted: false,
-            from_elsewhere: false,
-            to_interface: false,
+            unknown: Vec::new(),
         }
     }
 
@@ -125,7 +128,7 @@ impl<'a> Walker<'a> {
             }
             _ => outcome,
         };
-        (outcome, self.trail)
+        (outcome, self.trail.unwrap_or_default())
     }
 
     fn way(&mut self) -> Outcome {
@@ -150,8 +153,11 @@ impl<'a> Walker<'a> {
 
     fn arrive(&mut self) -> Option<Outcome> {
         self.stages(ARRIVING).or_else(|| {
-            self.forwarded = !self.packet.to_this_host && !self.is_proxied();
-            self.stages(if self.forwarded { ELSEWHERE } else { TO_THIS_HOST })
+            if self.packet.to_this_host || self.is_proxied() {
+                return self.stages(TO_THIS_HOST);
+            }
+            self.unknown.push(Unknown::Interfaces);
+            self.stages(ELSEWHERE)
         })
     }
 
@@ -172,10 +178,13 @@ impl<'a> Walker<'a> {
             if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
                 "lo".clone_into(&mut self.packet.interface);
             }
-            self.rerouted = *chain == "POSTROUTING"
-                && self.packet.hook == Hook::Outbound
+            // It is routed anew for its new destination: which way is not in the rules.
+            if *chain == "POSTROUTING"
                 && matches!(self.changed, Some(Outcome::DestinationChanged { .. }))
-                && !self.packet.to_this_host;
+                && !self.packet.to_this_host
+            {
+                self.unknown.push(Unknown::WayOut);
+            }
             if let Some(outcome) = self.stage(table, chain) {
                 return Some(outcome);
             }
@@ -242,7 +251,7 @@ impl<'a> Walker<'a> {
         match target {
             Target::Accept => return Some(Left::Table),
             Target::SourceNat(_) => {
-                self.from_elsewhere = true;
+                self.unknown.push(Unknown::Source);
                 return Some(Left::Table);
             }
             Target::Drop => return Some(Left::End(Outcome::Dropped)),
@@ -299,7 +308,9 @@ impl<'a> Walker<'a> {
                 Some(before != (self.packet.destination, self.packet.destination_port));
         } else {
             // The first address of the interface, which may be the one that it was going to.
-            self.to_interface = elsewhere;
+            if elsewhere {
+                self.unknown.push(Unknown::Destination);
+            }
             let changed = elsewhere || before.1 != self.packet.destination_port;
             self.translated = changed.then_some(true);
         }
@@ -345,9 +356,9 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        if self.record {
+        if let Some(trail) = &mut self.trail {
             let condition = decides.map(ToString::to_string).unwrap_or_default();
-            self.trail.push(Step {
+            trail.push(Step {
                 table: table.name.clone(),
                 chain: chain.to_owned(),
                 rule: rule.text.clone(),
@@ -363,5 +374,7 @@ impl<'a> Walker<'a> {
     }
 }
 
+#[cfg(test)]
+mod found;
 #[cfg(test)]
 pub(super) mod tests;

@@ -5,10 +5,12 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
-    reason = "a test fails by panicking"
+    clippy::print_stdout,
+    reason = "a test fails by panicking, and tells what it has seen"
 )]
 
 mod bench;
+mod conditions;
 mod hosts;
 mod packets;
 mod real;

@@ -22,7 +22,8 @@ pub(crate) struct Sender {
     to: SockaddrIn,
     payload: Vec<u8>,
     connects: bool,
-    _listener: Option<OwnedFd>,
+    /// Who listens, where a connection was to be known.
+    listener: Option<OwnedFd>,
 }
 
 fn version_4(address: IpAddr) -> Ipv4Addr {
@@ -74,8 +75,8 @@ impl Sender {
             _ => b"x".to_vec(),
         };
         let connects = kind == SockType::Stream && !known;
-        let sender = Self { socket, to, payload, connects, _listener: listener };
-        match (&sender._listener, kind) {
+        let sender = Self { socket, to, payload, connects, listener };
+        match (&sender.listener, kind) {
             (Some(_), SockType::Stream) => {
                 connect(sender.socket.as_raw_fd(), &to).or_else(in_progress).expect("connecting");
                 let mut connected = [PollFd::new(sender.socket.as_fd(), PollFlags::POLLOUT)];

@@ -2,7 +2,7 @@
 
 use super::super::packet::{ConnectionState, Hook};
 use super::super::rules::{AddressKind, Match, Network, Side};
-use super::Walker;
+use super::{Unknown, Walker};
 
 impl Walker<'_> {
     /// Whether a condition holds: nothing where it cannot be told.
@@ -16,22 +16,28 @@ impl Walker<'_> {
         };
         let (not, holds) = match condition {
             Match::InInterface { name, .. } | Match::OutInterface { name, .. }
-                if self.forwarded && name != "+" =>
+                if self.is_unknown(Unknown::Interfaces) && name != "+" =>
             {
                 return None;
             }
             // An interface is known for the destination that the packet came with.
-            Match::OutInterface { name, .. } if self.rerouted && name != "+" => return None,
+            Match::OutInterface { name, .. } if self.is_unknown(Unknown::WayOut) && name != "+" => {
+                return None;
+            }
             // The source that was put in its place is not known.
             Match::Address { side: Side::Source, .. }
             | Match::AddressType { side: Side::Source, .. }
             | Match::Ports { side: Side::Source, .. }
             | Match::EitherPort { .. }
-                if self.from_elsewhere =>
+                if self.is_unknown(Unknown::Source) =>
             {
                 return None;
             }
-            Match::Address { side: Side::Destination, .. } if self.to_interface => return None,
+            Match::Address { side: Side::Destination, .. }
+                if self.is_unknown(Unknown::Destination) =>
+            {
+                return None;
+            }
             Match::Address { not, side, network } => (not, self.lies_in(*side, network)),
             Match::InInterface { not, name } => (not, named(name, self.face(Hook::Inbound))),
             Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
@@ -74,6 +80,10 @@ impl Walker<'_> {
         Some(holds != *not)
     }
 
+    fn is_unknown(&self, what: Unknown) -> bool {
+        self.unknown.contains(&what)
+    }
+
     /// Whether the packet belongs to a connection that is known.
     pub(super) fn has_connection(&self) -> bool {
         use ConnectionState::{Invalid, Untracked};
@@ -102,7 +112,9 @@ impl Walker<'_> {
                 },
                 // The source is translated behind all rules that could ask, except where the packet is
                 // turned round.
-                "SNAT" if state == ConnectionState::New => certain &= !self.from_elsewhere,
+                "SNAT" if state == ConnectionState::New => {
+                    certain &= !self.is_unknown(Unknown::Source);
+                }
                 // Without a connection nothing was translated.
                 "DNAT" | "SNAT"
                     if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
