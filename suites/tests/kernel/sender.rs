@@ -1,6 +1,6 @@
 //! Sends packets, from real sockets of real users.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
 use meshcheck_suites::iptables::{ConnectionState, Hook, Packet, Protocol};
@@ -22,8 +22,8 @@ pub(crate) struct Sender {
     to: SockaddrIn,
     payload: Vec<u8>,
     connects: bool,
-    /// Who listens, where a connection was to be known.
-    listener: Option<OwnedFd>,
+    /// The other end, where a connection was to be known.
+    other_end: Option<OwnedFd>,
 }
 
 fn version_4(address: IpAddr) -> Ipv4Addr {
@@ -75,21 +75,22 @@ impl Sender {
             _ => b"x".to_vec(),
         };
         let connects = kind == SockType::Stream && !known;
-        let sender = Self { socket, to, payload, connects, listener };
-        match (&sender.listener, kind) {
-            (Some(_), SockType::Stream) => {
+        let mut sender = Self { socket, to, payload, connects, other_end: None };
+        sender.other_end = listener.map(|listener| {
+            if kind == SockType::Stream {
                 connect(sender.socket.as_raw_fd(), &to).or_else(in_progress).expect("connecting");
-                let mut connected = [PollFd::new(sender.socket.as_fd(), PollFlags::POLLOUT)];
+                // One listener at a time: connections wait for nobody, and none is cut off.
+                let mut connected = [PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
                 let ceiling = PollTimeout::from(2000u16);
-                assert_eq!(poll(&mut connected, ceiling), Ok(1), "{from} to {to}: no answer");
-            }
-            (Some(listener), _) => {
+                assert_eq!(poll(&mut connected, ceiling), Ok(1), "{from} to {to}: no connection");
+                TcpListener::from(listener).accept().expect("a connection").0.into()
+            } else {
                 sender.send();
                 // The answer comes from where the packet went, whoever took it.
                 sendto(listener.as_raw_fd(), b"y", &from, MsgFlags::empty()).expect("answering");
+                listener
             }
-            (None, _) => {}
-        }
+        });
         sender
     }
 
