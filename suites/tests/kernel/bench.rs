@@ -10,11 +10,15 @@ use meshcheck_suites::iptables::{
 };
 
 use crate::hosts::{Hosts, POD, POD_SECOND, Place, place_of, run};
+use crate::packets::{IN, OUT, arriving, leaving};
 use crate::sender::Sender;
 use crate::sightings::{Lookout, Sighting, Sightings};
 
 /// How long what should arrive may take.
-const CEILING: Duration = Duration::from_secs(1);
+const CEILING: Duration = Duration::from_secs(2);
+/// How long two new hosts may take until they reach each other, and how often it is tried.
+const BEGINNING: Duration = Duration::from_secs(20);
+const AGAIN: Duration = Duration::from_millis(50);
 /// How long what should not arrive is waited for, from the last arrival on. On one machine the kernel
 /// delivers before the sender goes on.
 const QUIET: Duration = Duration::from_millis(5);
@@ -22,7 +26,7 @@ const QUIET: Duration = Duration::from_millis(5);
 /// Source ports begin here; each packet of a run has another one.
 const FIRST_PORT: u16 = 20_000;
 const LAST_PORT: u16 = 60_000;
-/// A set of packets has fewer than this.
+/// A random set of packets has fewer than this.
 pub(crate) const MOST_PACKETS: u16 = 16;
 
 /// All tables, empty.
@@ -59,14 +63,39 @@ impl Bench {
         let mut bench =
             Self { flavour, hosts, lookout, next_port: FIRST_PORT, totals: BTreeMap::new() };
         bench.load("").unwrap_or_else(|said| panic!("{flavour} does not work here: {said}"));
+        bench.wait_until_connected();
         bench
     }
 
-    /// The source ports of the next set of packets: the first of them.
-    pub(crate) fn ports(&mut self) -> u16 {
+    /// What is sent before an interface is really up is lost: waits until both have let a packet through,
+    /// each way.
+    fn wait_until_connected(&self) {
+        let out = OUT.into_iter().map(|(from, to)| leaving(from, to));
+        let into = IN.into_iter().map(|(from, to, interface)| arriving(from, to, interface));
+        let ways: Vec<_> = out.chain(into).collect();
+        let first = FIRST_PORT - u16::try_from(ways.len()).unwrap();
+        let until = Instant::now() + BEGINNING;
+        let mut seen = Sightings::new();
+        for (source_port, way) in (first..).zip(ways) {
+            let packet = Packet { protocol: Protocol::Udp, source_port, ..way };
+            let sender = Sender::new(&self.hosts, &packet);
+            while !seen.contains_key(&source_port) {
+                assert!(Instant::now() < until, "never arrived in {BEGINNING:?}: {packet:?}");
+                sender.send();
+                self.lookout.take(&mut seen, Instant::now() + AGAIN);
+            }
+        }
+        self.settle(&mut seen);
+    }
+
+    /// Source ports for the next packets: the first of so many.
+    pub(crate) fn ports(&mut self, count: usize) -> u16 {
+        let count = u16::try_from(count).unwrap();
+        if self.next_port + count > LAST_PORT {
+            self.next_port = FIRST_PORT;
+        }
         let first = self.next_port;
-        let next = first + MOST_PACKETS;
-        self.next_port = if next + MOST_PACKETS > LAST_PORT { FIRST_PORT } else { next };
+        self.next_port += count;
         first
     }
 

@@ -11,6 +11,7 @@ use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd as _;
 use std::panic::resume_unwind;
 use std::process::{Command, Stdio, id};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use nix::sched::{CloneFlags, setns, unshare};
@@ -47,9 +48,15 @@ pub(crate) fn interface_to(address: Ipv4Addr) -> &'static str {
     }
 }
 
+/// One at a time. A program that another thread starts holds this one's sockets until it has begun: a
+/// listener that is closed here would still take connections there.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// Runs something in a thread of its own: a thread that has been in a namespace of ours serves for
 /// nothing else.
 pub(crate) fn in_own_thread(work: impl FnOnce() + Send) {
+    // What fails leaves nothing behind that others would see.
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("meshcheck-kernel-test".into());
         if let Err(panicked) = thread.spawn_scoped(scope, work).unwrap().join() {

@@ -3,7 +3,7 @@
 use meshcheck_suites::iptables::{ConnectionState, Hook, Packet, Protocol};
 use rstest::rstest;
 
-use crate::bench::{Bench, MOST_PACKETS};
+use crate::bench::Bench;
 use crate::hosts::in_own_thread;
 use crate::packets::{IN, OUT, OWNERS, PORTS, arriving, leaving, numbered};
 
@@ -12,6 +12,9 @@ const CLIENT: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio
 const NEWER: &str = include_str!("../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
 const LIVE: &str =
     include_str!("../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
+
+/// How many packets are sent before any is looked for.
+const AT_ONCE: usize = 100;
 
 /// Rules of a log, as they stand there.
 fn part(log: &'static str, from: &str) -> &'static str {
@@ -76,8 +79,8 @@ fn needs_netns_istios_own_rules_lead_where_the_walker_says(
     in_own_thread(|| {
         let mut bench = Bench::new(flavour);
         let all = all_packets();
-        for packets in all.chunks(usize::from(MOST_PACKETS) - 1) {
-            let packets = numbered(packets, bench.ports());
+        for packets in all.chunks(AT_ONCE) {
+            let packets = numbered(packets, bench.ports(packets.len()));
             bench.compare(rules, &packets).unwrap_or_else(|why| panic!("{flavour}: {why}"));
         }
         assert_eq!(bench.totals["compared"], all.len(), "{:#?}", bench.totals);
@@ -131,8 +134,8 @@ fn needs_netns_rare_ways_lead_where_the_walker_says(
         let mut bench = Bench::new(flavour);
         let mut all = all_packets();
         all.retain(|packet| matches!(packet.destination_port, 8080 | 15001));
-        for packets in all.chunks(usize::from(MOST_PACKETS) - 1) {
-            let packets = numbered(packets, bench.ports());
+        for packets in all.chunks(AT_ONCE) {
+            let packets = numbered(packets, bench.ports(packets.len()));
             bench.compare(rules, &packets).unwrap_or_else(|why| panic!("{flavour}: {why}"));
         }
         println!("{flavour}: {:?}\n{rules}", bench.totals);
