@@ -52,10 +52,11 @@ fn all_packets() -> Vec<Packet> {
     }
     let udp = |packet: &Packet| Packet { protocol: Protocol::Udp, ..packet.clone() };
     let known = |packet: &Packet| Packet { state: ConnectionState::Established, ..packet.clone() };
+    let misfit = |packet: &Packet| Packet { state: ConnectionState::Invalid, ..packet.clone() };
     let more: Vec<_> = all
         .iter()
         .filter(|packet| packet.destination_port == 8080)
-        .flat_map(|packet| [udp(packet), known(packet)])
+        .flat_map(|packet| [udp(packet), known(packet), misfit(packet)])
         .filter(|packet| packet.to_this_host || packet.hook == Hook::Outbound)
         .collect();
     all.extend(more);
