@@ -23,6 +23,8 @@ pub(crate) enum Scope {
     Lab,
     /// Testing the code: a C compiler, rustfmt, clippy, cargo-nextest.
     Test,
+    /// Testing the rules walker on this machine's kernel: iptables, ip.
+    Kernel,
 }
 
 /// What to set the machine up for.
@@ -38,7 +40,7 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const ALL: [Scope; 3] = [Scope::Conformance, Scope::Lab, Scope::Test];
+    const ALL: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
     let scopes = if options.scopes.is_empty() { &ALL } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
@@ -67,6 +69,9 @@ impl Setup {
         }
         if wanted(Scope::Test) {
             tools.extend(packages::TEST);
+        }
+        if wanted(Scope::Kernel) {
+            tools.extend(packages::KERNEL);
         }
         if engine && !engine::answers() {
             tools.extend(engine::tools());
