@@ -6,6 +6,8 @@ pub(crate) enum Step {
     /// A line for `sh`, with `kubectl` and `istioctl` on the path, `KUBECONFIG` set, and the variables
     /// of [`crate::live::Cluster`]. It waits for what it does, where that takes time.
     Sh(&'static str),
+    /// Objects for `kubectl apply`.
+    Apply(&'static str),
     /// Waits until such a line succeeds.
     Until(&'static str),
     /// Sets an annotation of the template of a deployment of the demo, or takes it away.

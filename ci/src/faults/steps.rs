@@ -22,6 +22,10 @@ const CEILING: Duration = Duration::from_mins(2);
 pub(crate) fn take(cluster: &Cluster, steps: &[Step]) -> Result<()> {
     steps.iter().try_for_each(|step| match step {
         Step::Sh(line) => cluster.typed(line).run(),
+        Step::Apply(objects) => cluster.typed("kubectl apply -f -").feed(|stdin| {
+            stdin.write_all(objects.as_bytes())?;
+            Ok(())
+        }),
         Step::Until(line) => until(line, Duration::from_millis(500), CEILING, || {
             cluster.typed(line).read().map(drop).map_err(|error| format!("{error:#}"))
         }),

@@ -25,6 +25,8 @@ pub(crate) enum Scope {
     Test,
     /// Mutation tests: a C compiler, cargo-mutants. Nothing that CI runs needs it.
     Mutants,
+    /// Testing the rules walker on this machine's kernel: iptables, ip.
+    Kernel,
 }
 
 /// What to set the machine up for.
@@ -40,7 +42,7 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const CI: [Scope; 3] = [Scope::Conformance, Scope::Lab, Scope::Test];
+    const CI: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
     let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
@@ -69,6 +71,9 @@ impl Setup {
         }
         if wanted(Scope::Test) {
             tools.extend(packages::TEST);
+        }
+        if wanted(Scope::Kernel) {
+            tools.extend(packages::KERNEL);
         }
         if engine && !engine::answers() {
             tools.extend(engine::tools());

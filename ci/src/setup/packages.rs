@@ -51,6 +51,14 @@ pub(crate) const LAB: &[Tool] = &[
 /// For the tests of `ci` itself: the run-time remedy uses it.
 pub(crate) const TEST: &[Tool] = &[program("jq", "jq")];
 
+/// For holding the rules walker against this machine's kernel. Both kinds of iptables: clusters have
+/// either.
+pub(crate) const KERNEL: &[Tool] = &[
+    program("iptables-legacy", "iptables"),
+    program("iptables-nft", "iptables"),
+    program("ip", "iproute2"),
+];
+
 impl Probe {
     fn name(self) -> &'static str {
         match self {

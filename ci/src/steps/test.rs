@@ -1,5 +1,6 @@
 //! `cargo xtask test`: formatting, lints, all tests, every claim on a real cluster. What CI runs.
 
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
@@ -40,32 +41,38 @@ pub(crate) fn run(options: Options) -> Result<()> {
         say("left out, as asked for: what needs docker and a cluster");
         return Ok(());
     }
-    setup::ensure(&[setup::Scope::Conformance])?;
+    setup::ensure(&[setup::Scope::Conformance, setup::Scope::Kernel])?;
     let software = Software::choose()?;
-    let directory = match software.directory() {
+    let directory: PathBuf = match software.directory() {
         Some(directory) => directory.to_owned(),
         // Everything that needs docker shares one bundle: the release, downloaded once.
         None => meshcheck()?.args(["bundle", "--quiet"]).read()?.into(),
     };
-    step("what needs docker or a disk of its own, and every claim on a real cluster", || {
-        // What only the lab's files can prove is said to be left out where there are none.
-        let (needs, lab) = match software {
-            Software::Lab(_) => ("test(needs_docker)", Some(&directory)),
-            Software::Named(_) | Software::Release => {
-                say("left out: what needs the lab's bundle, `test(needs_docker_and_lab)`");
-                ("(test(needs_docker) - test(needs_docker_and_lab))", None)
-            }
-        };
-        let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
-            .args(["--run-ignored", "all", "--filterset"])
-            .arg(format!("binary(conformance) + binary(by_hand) + test(needs_mount) + {needs}"))
-            .env("MESHCHECK_BUNDLE", &directory);
-        match lab {
-            Some(lab) => tests.env("MESHCHECK_LAB_BUNDLE", lab).show(),
-            None => tests.show(),
-        }
+    step("what needs docker, root or a network, and every claim on a real cluster", || {
+        on_the_real_thing(&software, &directory)
     })?;
     step("faults on a real mesh, some of every section", || faults::run(&faults::Options::for_ci()))
+}
+
+/// The tests that are ignored elsewhere, and one test for each claim.
+fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
+    // What only the lab's files can prove is said to be left out where there are none.
+    let (docker, lab) = match software {
+        Software::Lab(_) => ("test(needs_docker)", Some(bundle)),
+        Software::Named(_) | Software::Release => {
+            say("left out: what needs the lab's bundle, `test(needs_docker_and_lab)`");
+            ("(test(needs_docker) - test(needs_docker_and_lab))", None)
+        }
+    };
+    let real = "binary(conformance) + binary(by_hand) + test(needs_mount) + test(needs_netns)";
+    let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
+        .args(["--run-ignored", "all", "--filterset"])
+        .arg(format!("{real} + {docker}"))
+        .env("MESHCHECK_BUNDLE", bundle);
+    match lab {
+        Some(lab) => tests.env("MESHCHECK_LAB_BUNDLE", lab).show(),
+        None => tests.show(),
+    }
 }
 
 /// Runs a step, and says how long it took.

@@ -26,6 +26,10 @@ const ADDRESS_CEILING: Duration = Duration::from_secs(30);
 /// How long a route of ours may take to reach the gateway. Seen: under a second.
 const ROUTE_CEILING: Duration = Duration::from_secs(15);
 
+/// How long another answer than the backend's may come through a route of ours until it is the answer.
+/// Until the gateway knows the route it answers 404, or refuses.
+const OTHER_ANSWER: Duration = Duration::from_secs(3);
+
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
 const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
@@ -331,14 +335,26 @@ async fn ask_through(
         api.create(&PostParams::default(), &object).await?;
     }
     let last = std::cell::RefCell::new(Observation::failed("not asked"));
+    let routed_since = std::cell::Cell::new(None::<Instant>);
     let waited = Wait::new("the route to reach the gateway", ROUTE_CEILING)
         .until(
             |_| (),
             || async {
                 let seen = ingress::get(scene, address, HTTP_PORT, "/", Some(host), nodes).await;
-                let there = seen.value().is_some_and(|answer| answer.status == 200);
+                let status = seen.value().map(|answer| answer.status);
                 *last.borrow_mut() = seen;
-                if there { Look::Ready(()) } else { Look::NotYet(String::new()) }
+                match status {
+                    Some(200) => return Look::Ready(()),
+                    Some(status) if status != 404 => {
+                        let since = routed_since.get().unwrap_or_else(Instant::now);
+                        routed_since.set(Some(since));
+                        if since.elapsed() >= OTHER_ANSWER {
+                            return Look::Ready(());
+                        }
+                    }
+                    _ => routed_since.set(None),
+                }
+                Look::NotYet(String::new())
             },
         )
         .await;

@@ -1,9 +1,11 @@
 //! A packet's way through the rules, as the kernel takes it.
 
+mod conditions;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
-use super::rules::{AddressKind, Match, Network, Policy, Rule, RuleSet, Side, Table, Target};
+use super::rules::{Policy, Rule, RuleSet, Table, Target};
 use super::targets::destination;
 
 /// Chains do not nest deeper than this. The kernel refuses loops when rules are loaded; a text may hold
@@ -38,28 +40,49 @@ const ELSEWHERE: Stages = &[
 
 /// The way of a packet through these rules.
 pub fn walk(rules: &RuleSet, packet: &Packet) -> Walk {
-    let mut walker = Walker::new(rules, packet, true);
-    let outcome = walker.way();
-    Walk { outcome, trail: walker.trail }
+    let (outcome, trail) = Walker::new(rules, packet, true).walked();
+    Walk { outcome, trail }
 }
 
 /// Where a packet ends. Without the trail, which takes longer to write down than the way itself.
 pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
-    Walker::new(rules, packet, false).way()
+    Walker::new(rules, packet, false).walked().0
 }
 
+#[derive(Clone)]
 struct Walker<'a> {
     rules: &'a RuleSet,
     packet: Packet,
-    record: bool,
-    trail: Vec<Step>,
+    /// Where it is written down.
+    trail: Option<Vec<Step>>,
     steps: usize,
     /// What a table has done to the packet's destination.
     changed: Option<Outcome>,
+    /// Whether its destination is another one since; nothing where that cannot be told.
+    translated: Option<bool>,
+    /// Whether an address that may be this host's is taken for one.
+    assumed: bool,
+    /// The rule that sent the packet to such an address.
+    unsure: Option<String>,
     /// Whether the connection is known already: the raw table comes before that.
     tracked: bool,
-    /// Whether the packet passes through to another host, by an interface that is not known.
-    forwarded: bool,
+    /// Whether it was sent to this host and left by the loopback interface: it arrives there.
+    turned: bool,
+    /// What the rules have put in that a text does not tell.
+    unknown: Vec<Unknown>,
+}
+
+/// What is not known of a packet on its way.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unknown {
+    /// Its interfaces: it passes through to another host.
+    Interfaces,
+    /// The interface by which it leaves for another destination.
+    WayOut,
+    /// Its source: another one was put in.
+    Source,
+    /// Its destination: the first address of the interface at which it arrived.
+    Destination,
 }
 
 /// How a chain was left.
@@ -81,24 +104,61 @@ impl<'a> Walker<'a> {
         Self {
             rules,
             packet: packet.clone(),
-            record,
-            trail: Vec::new(),
+            trail: record.then(Vec::new),
             steps: 0,
             changed: None,
+            translated: Some(false),
+            assumed: false,
+            unsure: None,
             tracked: false,
-            forwarded: false,
+            turned: false,
+            unknown: Vec::new(),
         }
+    }
+
+    /// The outcome and the trail. Where a rule sends the packet to an address that may be this host's or
+    /// another's, both ways are gone: unless they end alike it cannot be told.
+    fn walked(mut self) -> (Outcome, Vec<Step>) {
+        let mut here = Self { assumed: true, ..self.clone() };
+        let outcome = self.way();
+        let outcome = match self.unsure.take() {
+            Some(rule) if here.way() != outcome => {
+                let why = "whether that is an address of this host is not known".to_owned();
+                Outcome::Unjudged { rule, why }
+            }
+            _ => outcome,
+        };
+        (outcome, self.trail.unwrap_or_default())
     }
 
     fn way(&mut self) -> Outcome {
         let ended = match self.packet.hook {
-            Hook::Outbound => self.stages(OUTBOUND),
-            Hook::Inbound => self.stages(ARRIVING).or_else(|| {
-                self.forwarded = !self.packet.to_this_host && !self.is_proxied();
-                self.stages(if self.forwarded { ELSEWHERE } else { TO_THIS_HOST })
-            }),
+            Hook::Outbound => self.stages(OUTBOUND).or_else(|| self.turn()),
+            Hook::Inbound => self.arrive(),
         };
         ended.or_else(|| self.changed.take()).unwrap_or(Outcome::Accepted)
+    }
+
+    /// What a host sends to itself arrives at its loopback interface, and passes what is asked of all
+    /// that arrives. Its connection and its mark it keeps.
+    fn turn(&mut self) -> Option<Outcome> {
+        if !self.packet.to_this_host {
+            return None;
+        }
+        self.turned = true;
+        self.packet.hook = Hook::Inbound;
+        "lo".clone_into(&mut self.packet.interface);
+        self.arrive()
+    }
+
+    fn arrive(&mut self) -> Option<Outcome> {
+        self.stages(ARRIVING).or_else(|| {
+            if self.packet.to_this_host || self.is_proxied() {
+                return self.stages(TO_THIS_HOST);
+            }
+            self.unknown.push(Unknown::Interfaces);
+            self.stages(ELSEWHERE)
+        })
     }
 
     fn is_proxied(&self) -> bool {
@@ -109,14 +169,21 @@ impl<'a> Walker<'a> {
     fn stages(&mut self, stages: Stages) -> Option<Outcome> {
         for (table, chain) in stages {
             // The nat table says once where a connection goes; a socket that was found stays.
-            let asked = self.packet.state.is_translated() && !self.is_proxied();
+            let asked = self.packet.state.is_translated() && !self.is_proxied() && !self.turned;
             if *table == "nat" && !asked {
                 continue;
             }
-            self.tracked = *table != "raw";
+            self.tracked = *table != "raw" || self.turned;
             // What was turned round to this host leaves by its loopback interface.
             if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
                 "lo".clone_into(&mut self.packet.interface);
+            }
+            // It is routed anew for its new destination: which way is not in the rules.
+            if *chain == "POSTROUTING"
+                && matches!(self.changed, Some(Outcome::DestinationChanged { .. }))
+                && !self.packet.to_this_host
+            {
+                self.unknown.push(Unknown::WayOut);
             }
             if let Some(outcome) = self.stage(table, chain) {
                 return Some(outcome);
@@ -179,16 +246,21 @@ impl<'a> Walker<'a> {
 
     /// What a target does to the packet; nothing where the packet goes on to the next rule.
     fn apply(&mut self, target: &Target, rule: &Rule) -> Option<Left> {
+        let has_connection = self.has_connection();
         let packet = &mut self.packet;
         match target {
-            Target::Accept | Target::SourceNat(_) => return Some(Left::Table),
+            Target::Accept => return Some(Left::Table),
+            Target::SourceNat(_) => {
+                self.unknown.push(Unknown::Source);
+                return Some(Left::Table);
+            }
             Target::Drop => return Some(Left::End(Outcome::Dropped)),
             Target::Reject(_) => return Some(Left::End(Outcome::Rejected)),
             Target::Return => return Some(Left::Back),
             Target::Mark(mark) => packet.mark = mark.apply(packet.mark),
-            // Before a connection is known there is none to mark.
+            // Where there is no connection, there is none to mark.
             Target::ConnectionMark(_) | Target::SaveMark { .. } | Target::RestoreMark { .. }
-                if !self.tracked || packet.state == ConnectionState::Untracked => {}
+                if !has_connection => {}
             Target::ConnectionMark(mark) => {
                 packet.connection_mark = mark.apply(packet.connection_mark);
             }
@@ -199,6 +271,8 @@ impl<'a> Walker<'a> {
             Target::RestoreMark { packet: cleared, connection } => {
                 packet.mark = (packet.mark & !cleared) ^ (packet.connection_mark & connection);
             }
+            // What has a connection keeps it.
+            Target::NoTrack if self.turned && packet.state != ConnectionState::Invalid => {}
             Target::NoTrack => packet.state = ConnectionState::Untracked,
             Target::Redirect(ports) => return Some(self.redirect(*ports, rule)),
             Target::DestinationNat(to) => return Some(self.translate(to, rule)),
@@ -214,6 +288,7 @@ impl<'a> Walker<'a> {
     }
 
     fn redirect(&mut self, ports: Option<(u16, u16)>, rule: &Rule) -> Left {
+        let before = (self.packet.destination, self.packet.destination_port);
         let outcome = match ports {
             None => Outcome::RedirectedHere,
             Some((first, last)) if first == last => {
@@ -222,12 +297,22 @@ impl<'a> Walker<'a> {
             }
             Some(_) => return unjudged(&rule.text, "it redirects to one of several ports"),
         };
+        let elsewhere = !self.packet.to_this_host;
         self.packet.to_this_host = true;
         if self.packet.hook == Hook::Outbound {
             self.packet.destination = match self.packet.destination {
                 IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::LOCALHOST),
                 IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::LOCALHOST),
             };
+            self.translated =
+                Some(before != (self.packet.destination, self.packet.destination_port));
+        } else {
+            // The first address of the interface, which may be the one that it was going to.
+            if elsewhere {
+                self.unknown.push(Unknown::Destination);
+            }
+            let changed = elsewhere || before.1 != self.packet.destination_port;
+            self.translated = changed.then_some(true);
         }
         self.changed = Some(outcome);
         Left::Table
@@ -238,12 +323,17 @@ impl<'a> Walker<'a> {
             return unjudged(&rule.text, "it sends to one of several destinations");
         };
         let packet = &mut self.packet;
+        let before = (packet.destination, packet.destination_port);
         if let Some(address) = address.filter(|address| *address != packet.destination) {
             let own = packet.from_this_host && address == packet.source;
-            packet.to_this_host = address.is_loopback() || own;
+            packet.to_this_host = address.is_loopback() || own || self.assumed;
+            if !address.is_loopback() && !own {
+                self.unsure = Some(rule.text.clone());
+            }
             packet.destination = address;
         }
         packet.destination_port = port.unwrap_or(packet.destination_port);
+        self.translated = Some(before != (packet.destination, packet.destination_port));
         self.changed = Some(Outcome::DestinationChanged { to: to.to_owned() });
         Left::Table
     }
@@ -266,9 +356,9 @@ impl<'a> Walker<'a> {
                 }
             }
         }
-        if self.record {
+        if let Some(trail) = &mut self.trail {
             let condition = decides.map(ToString::to_string).unwrap_or_default();
-            self.trail.push(Step {
+            trail.push(Step {
                 table: table.name.clone(),
                 chain: chain.to_owned(),
                 rule: rule.text.clone(),
@@ -282,117 +372,9 @@ impl<'a> Walker<'a> {
         }
         matched
     }
-
-    fn holds(&self, condition: &Match) -> Option<bool> {
-        let packet = &self.packet;
-        let within = |ranges: &[(u16, u16)], port: u16| {
-            ranges.iter().any(|(first, last)| (*first..=*last).contains(&port))
-        };
-        let owner = |number: Option<u32>, (first, last): (u32, u32)| {
-            number.is_some_and(|number| (first..=last).contains(&number))
-        };
-        let (not, holds) = match condition {
-            Match::Address { not, side, network } => (not, self.lies_in(*side, network)),
-            Match::InInterface { name, .. } | Match::OutInterface { name, .. }
-                if self.forwarded && name != "+" =>
-            {
-                return None;
-            }
-            Match::InInterface { not, name } => (not, named(name, self.face(Hook::Inbound))),
-            Match::OutInterface { not, name } => (not, named(name, self.face(Hook::Outbound))),
-            Match::Protocol { not, protocol } => (not, *protocol == packet.protocol),
-            // Without ports the match fails, negated or not.
-            Match::Ports { .. } | Match::EitherPort { .. } if !packet.protocol.has_ports() => {
-                return Some(false);
-            }
-            Match::Ports { not, side: Side::Source, ranges } => {
-                (not, within(ranges, packet.source_port))
-            }
-            Match::Ports { not, side: Side::Destination, ranges } => {
-                (not, within(ranges, packet.destination_port))
-            }
-            Match::EitherPort { not, ranges } => {
-                let either = [packet.source_port, packet.destination_port];
-                (not, either.into_iter().any(|port| within(ranges, port)))
-            }
-            // Without a socket there is no owner, and the kernel's match fails: negated, it holds.
-            Match::User { not, range } => (not, owner(packet.user, *range)),
-            Match::Group { not, range } => (not, owner(packet.group, *range)),
-            Match::AddressType { not, side, kind: AddressKind::Local } => {
-                let local = match side {
-                    Side::Source => packet.from_this_host,
-                    Side::Destination => packet.to_this_host,
-                };
-                (not, local)
-            }
-            Match::AddressType { kind: AddressKind::Unicast, .. } | Match::Unknown(_) => {
-                return None;
-            }
-            Match::State { not, states } => (not, self.is_in(states)?),
-            Match::Mark { not, value, mask } => (not, packet.mark & mask == *value),
-            // Without a connection the match fails, negated or not.
-            Match::ConnectionMark { .. }
-                if !self.tracked || packet.state == ConnectionState::Untracked =>
-            {
-                return Some(false);
-            }
-            Match::ConnectionMark { not, value, mask } => {
-                (not, packet.connection_mark & mask == *value)
-            }
-        };
-        Some(holds != *not)
-    }
-
-    /// The interface on one side; there is none on the other.
-    fn face(&self, side: Hook) -> &str {
-        if self.packet.hook == side { &self.packet.interface } else { "" }
-    }
-
-    /// Whether the connection is in one of these states.
-    fn is_in(&self, states: &[String]) -> Option<bool> {
-        let state = match self.packet.state {
-            ConnectionState::Untracked => ConnectionState::Untracked,
-            _ if !self.tracked => ConnectionState::Invalid,
-            state => state,
-        };
-        let mut certain = true;
-        for word in states {
-            match word.as_str() {
-                "DNAT" if state == ConnectionState::New => {
-                    if self.changed.is_some() && !self.is_proxied() {
-                        return Some(true);
-                    }
-                }
-                // The source is translated behind all rules that could ask.
-                "SNAT" if state == ConnectionState::New => {}
-                // Without a connection nothing was translated.
-                "DNAT" | "SNAT"
-                    if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
-                "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "UNTRACKED" => {
-                    if word == state.word() {
-                        return Some(true);
-                    }
-                }
-                _ => certain = false,
-            }
-        }
-        certain.then_some(false)
-    }
-
-    fn lies_in(&self, side: Side, network: &Network) -> bool {
-        network.contains(match side {
-            Side::Source => self.packet.source,
-            Side::Destination => self.packet.destination,
-        })
-    }
 }
 
-fn named(pattern: &str, name: &str) -> bool {
-    match pattern.strip_suffix('+') {
-        Some(start) => name.starts_with(start),
-        None => pattern == name,
-    }
-}
-
+#[cfg(test)]
+mod found;
 #[cfg(test)]
 pub(super) mod tests;

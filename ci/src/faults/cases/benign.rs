@@ -2,7 +2,7 @@
 
 use super::super::case::Benign;
 use super::super::case::Look::{Plain, Renamed, Slow};
-use super::super::case::Step::{Sh, Turn, Until};
+use super::super::case::Step::{Apply, Sh, Turn, Until};
 
 pub(super) const CASES: &[Benign] = &[
     Benign {
@@ -18,12 +18,26 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "completed-job",
-        varies: &[Sh(r#"printf '%s\n' 'apiVersion: batch/v1' 'kind: Job' 'metadata: {name: done,
-            namespace: client}' 'spec: {template: {metadata: {labels: {sidecar.istio.io/inject: "false"}},
-            spec: {restartPolicy: Never, containers: [{name: done,
-            image: docker.io/curlimages/curl:latest, imagePullPolicy: IfNotPresent,
-            command: ["true"]}]}}}' | kubectl apply -f - &&
-            kubectl -n client wait job/done --for=condition=complete --timeout=60s"#)],
+        varies: &[
+            Apply(
+                r#"
+apiVersion: batch/v1
+kind: Job
+metadata: {name: done, namespace: client}
+spec:
+  template:
+    metadata: {labels: {sidecar.istio.io/inject: "false"}}
+    spec:
+      restartPolicy: Never
+      containers:
+        - name: done
+          image: docker.io/curlimages/curl:latest
+          imagePullPolicy: IfNotPresent
+          command: ["true"]
+"#,
+            ),
+            Sh("kubectl -n client wait job/done --for=condition=complete --timeout=60s"),
+        ],
         look: Plain,
         undo: &[Sh("kubectl -n client delete job done --ignore-not-found")],
         ci: true,
@@ -125,9 +139,13 @@ pub(super) const CASES: &[Benign] = &[
     },
     Benign {
         name: "strict-policy-between-sidecars",
-        varies: &[Sh(
-            r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' 'metadata: {name: default,
-            namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -"#,
+        varies: &[Apply(
+            r"
+apiVersion: security.istio.io/v1beta1
+kind: PeerAuthentication
+metadata: {name: default, namespace: client}
+spec: {mtls: {mode: STRICT}}
+",
         )],
         look: Plain,
         undo: &[Sh("kubectl -n client delete peerauthentication default --ignore-not-found")],

@@ -160,11 +160,11 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "client-image-without-curl",
         breaks: &[
-            Sh(
-                "kubectl -n client set image deployment/client-deployment client=$(kubectl -n kube-system get daemonset kube-proxy -o jsonpath='{.spec.template.spec.containers[0].image}')",
-            ),
-            Sh("kubectl -n client rollout status deployment/client-deployment --timeout=120s"),
-            Turn,
+            Sh(r#"kubectl -n client patch deployment client-deployment -p '{"spec":{
+                "strategy":{"type":"Recreate","rollingUpdate":null},"template":{"spec":{"containers":[
+                {"name":"client","image":"docker.io/hashicorp/http-echo:latest",
+                "imagePullPolicy":"IfNotPresent"}]}}}}'"#),
+            Until("kubectl -n client get pods -l app=client | grep -q CrashLoopBackOff"),
         ],
         red: &[
             "demo::client_deployment",
@@ -173,9 +173,14 @@ pub(super) const CASES: &[Fault] = &[
             "mesh::traffic_through_proxies",
         ],
         unjudged: &[],
-        says: &["kube-proxy"],
+        says: &["http-echo"],
         mend: ByHints,
-        undo: &[CLIENT, Turn],
+        undo: &[
+            Sh(r#"kubectl -n client patch deployment client-deployment \
+                -p '{"spec":{"strategy":{"type":"RollingUpdate"}}}'"#),
+            CLIENT,
+            Turn,
+        ],
         ci: true,
     },
     Fault {

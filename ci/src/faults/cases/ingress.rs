@@ -1,7 +1,7 @@
 //! What is wrong with the way in from outside.
 
 use super::super::case::Mend::{ByHand, ByHints};
-use super::super::case::Step::{Sh, Until};
+use super::super::case::Step::{Apply, Sh, Until};
 use super::super::case::{Fault, Step};
 
 /// Keeps the gateway's service as it is.
@@ -121,13 +121,20 @@ pub(super) const CASES: &[Fault] = &[
         name: "every-host-routed",
         // A lab from last week that was never cleaned up.
         breaks: &[
-            Sh(
-                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: Gateway' 'metadata: {name: all,
-                namespace: client}' 'spec: {selector: {istio: ingressgateway},
-                servers: [{port: {number: 80, name: http, protocol: HTTP},
-                hosts: ["*"]}]}' --- 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' 'metadata: {name: all,
-                namespace: client}' 'spec: {hosts: ["*"], gateways: [all],
-                http: [{route: [{destination: {host: echo-service}}]}]}' | kubectl apply -f -"#,
+            Apply(
+                r#"
+apiVersion: networking.istio.io/v1beta1
+kind: Gateway
+metadata: {name: all, namespace: client}
+spec: {selector: {istio: ingressgateway}, servers: [{port: {number: 80, name: http,
+  protocol: HTTP}, hosts: ["*"]}]}
+---
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: all, namespace: client}
+spec: {hosts: ["*"], gateways: [all],
+  http: [{route: [{destination: {host: echo-service}}]}]}
+"#,
             ),
             Until(
                 r"address=$(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}');

@@ -1,7 +1,7 @@
 //! What is wrong with the sidecars and the traffic between them.
 
 use super::super::case::Mend::{ByHand, ByHints};
-use super::super::case::Step::{Annotation, Label, Sh, Turn, Until};
+use super::super::case::Step::{Annotation, Apply, Label, Sh, Turn, Until};
 use super::super::case::{Fault, Step};
 
 /// Both workloads are rolled out, and no old pod is left.
@@ -229,9 +229,13 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "strict-policy-and-a-client-without-sidecar",
         breaks: &[
-            Sh(
-                r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: PeerAuthentication' 'metadata: {name: default,
-                namespace: client}' 'spec: {mtls: {mode: STRICT}}' | kubectl apply -f -"#,
+            Apply(
+                r"
+apiVersion: security.istio.io/v1beta1
+kind: PeerAuthentication
+metadata: {name: default, namespace: client}
+spec: {mtls: {mode: STRICT}}
+",
             ),
             Label("client-deployment", "sidecar.istio.io/inject", Some("false")),
             SETTLED,
@@ -258,9 +262,13 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "everything-denied",
         breaks: &[
-            Sh(
-                r#"printf '%s\n' 'apiVersion: security.istio.io/v1beta1' 'kind: AuthorizationPolicy' 'metadata: {name: nothing,
-                namespace: client}' 'spec: {}' | kubectl apply -f -"#,
+            Apply(
+                r"
+apiVersion: security.istio.io/v1beta1
+kind: AuthorizationPolicy
+metadata: {name: nothing, namespace: client}
+spec: {}
+",
             ),
             Until(
                 r"kubectl -n client exec deploy/client-deployment -c client -- curl -s echo-service |
@@ -285,11 +293,14 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "fault-injected-by-a-virtual-service",
         breaks: &[
-            Sh(
-                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1beta1' 'kind: VirtualService' 'metadata: {name: abort,
-                namespace: client}' 'spec: {hosts: [echo-service],
-                http: [{fault: {abort: {httpStatus: 503, percentage: {value: 100}}},
-                route: [{destination: {host: echo-service}}]}]}' | kubectl apply -f -"#,
+            Apply(
+                r"
+apiVersion: networking.istio.io/v1beta1
+kind: VirtualService
+metadata: {name: abort, namespace: client}
+spec: {hosts: [echo-service], http: [{fault: {abort: {httpStatus: 503,
+  percentage: {value: 100}}}, route: [{destination: {host: echo-service}}]}]}
+",
             ),
             Until(
                 r"kubectl -n client exec deploy/client-deployment -c client -- curl -s echo-service |
@@ -311,13 +322,16 @@ pub(super) const CASES: &[Fault] = &[
     Fault {
         name: "configuration-that-a-proxy-refuses",
         breaks: &[
-            Sh(
-                r#"printf '%s\n' 'apiVersion: networking.istio.io/v1alpha3' 'kind: EnvoyFilter' 'metadata: {name: broken,
-                namespace: client}' 'spec: {workloadSelector: {labels: {app: client}},
-                configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_OUTBOUND},
-                patch: {operation: INSERT_BEFORE, value: {name: broken,
-                typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit}}}}]}' |
-                kubectl apply -f -"#,
+            Apply(
+                r#"
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: {name: broken, namespace: client}
+spec: {workloadSelector: {labels: {app: client}},
+  configPatches: [{applyTo: HTTP_FILTER, match: {context: SIDECAR_OUTBOUND},
+  patch: {operation: INSERT_BEFORE, value: {name: broken,
+  typed_config: {"@type": type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit}}}}]}
+"#,
             ),
             Until("istioctl proxy-status | grep client-deployment | grep -q STALE"),
         ],

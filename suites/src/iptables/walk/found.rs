@@ -1,0 +1,121 @@
+//! Where the walker went another way than the kernel: found by `tests/kernel`, kept for everybody.
+
+use rstest::rstest;
+
+use super::super::packet::{ConnectionState, Outcome, Packet};
+use super::super::parse;
+use super::tests::{inbound, outbound};
+use super::walk;
+
+const REDIRECT: &str = "*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n";
+
+fn end(rules: &str, packet: &Packet) -> Outcome {
+    walk(&parse(rules).unwrap(), packet).outcome
+}
+
+fn to_itself() -> Packet {
+    let own = "10.244.0.7".parse().unwrap();
+    Packet { destination: own, interface: "lo".into(), to_this_host: true, ..outbound(1000, 80) }
+}
+
+#[rstest]
+#[case("*filter\n:INPUT DROP\nCOMMIT\n")]
+#[case("*mangle\n-A PREROUTING -i lo -d 127.0.0.1 -p tcp --dport 15001 -j DROP\nCOMMIT\n")]
+#[case("*filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n")]
+// Its connection is known before the raw table, and stays.
+#[case("*raw\n-A PREROUTING -m conntrack --ctstate NEW -j DROP\nCOMMIT\n")]
+#[case(
+    "*raw\n-A PREROUTING -j CT --notrack\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate NEW -j DROP\nCOMMIT\n"
+)]
+// So does its mark.
+#[case("*mangle\n-A OUTPUT -j MARK --set-mark 7\n-A INPUT -m mark --mark 7 -j DROP\nCOMMIT\n")]
+fn what_is_turned_round_arrives(#[case] rules: &str) {
+    let rules = format!("{rules}{REDIRECT}");
+    assert_eq!(end(&rules, &outbound(1000, 80)), Outcome::Dropped);
+}
+
+#[rstest]
+#[case(to_itself(), Outcome::Dropped)]
+#[case(outbound(1000, 80), Outcome::Accepted)]
+fn only_what_a_host_sends_to_itself_arrives_there(
+    #[case] packet: Packet,
+    #[case] outcome: Outcome,
+) {
+    assert_eq!(end("*filter\n:INPUT DROP\nCOMMIT\n", &packet), outcome);
+}
+
+#[test]
+fn nothing_is_translated_twice() {
+    let rules = "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 15006\nCOMMIT\n";
+    assert_eq!(end(rules, &to_itself()), Outcome::Accepted);
+}
+
+/// It is sent to where it was going anyway: for the kernel that is no translation.
+#[rstest]
+#[case("REDIRECT", Outcome::RedirectedHere)]
+#[case("REDIRECT --to-ports 80", Outcome::Redirected { port: 80 })]
+#[case("DNAT --to-destination 127.0.0.1", Outcome::DestinationChanged { to: "127.0.0.1".into() })]
+fn the_same_destination_is_not_translated(#[case] target: &str, #[case] outcome: Outcome) {
+    let rules = format!(
+        "*nat\n-A OUTPUT -p tcp -j {target}\nCOMMIT\n\
+         *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n"
+    );
+    let loopback = Packet { destination: "127.0.0.1".parse().unwrap(), ..to_itself() };
+    assert_eq!(end(&rules, &loopback), outcome);
+    assert_eq!(end(&rules, &to_itself()), Outcome::Dropped);
+}
+
+#[rstest]
+#[case("-A INPUT -m connmark ! --mark 1 -j DROP")]
+#[case("-A INPUT -m connmark --mark 0 -j DROP")]
+fn what_is_invalid_has_no_connection_mark(#[case] rule: &str) {
+    let rules = format!("*filter\n{rule}\nCOMMIT\n");
+    let invalid = Packet { state: ConnectionState::Invalid, ..inbound(80) };
+    assert_eq!(end(&rules, &invalid), Outcome::Accepted);
+    assert_eq!(end(&rules, &inbound(80)), Outcome::Dropped);
+}
+
+/// What the rules put in, and a text does not tell.
+#[rstest]
+// Whether an address is this host's.
+#[case(
+    "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n*filter\n:INPUT DROP\nCOMMIT\n",
+    outbound(1000, 80)
+)]
+#[case(
+    "*nat\n-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n*filter\n:INPUT DROP\nCOMMIT\n",
+    inbound(80)
+)]
+// By which interface it leaves for there.
+#[case(
+    "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n\
+     *mangle\n-A POSTROUTING -o eth0 -j DROP\nCOMMIT\n",
+    outbound(1000, 80)
+)]
+// Which address its interface has.
+#[case(
+    "*nat\n-A PREROUTING -j REDIRECT\nCOMMIT\n*filter\n-A INPUT -d 10.244.0.7 -j DROP\nCOMMIT\n",
+    Packet { to_this_host: false, destination: "192.0.2.5".parse().unwrap(), ..inbound(80) }
+)]
+#[case(
+    "*nat\n-A PREROUTING -j REDIRECT\nCOMMIT\n\
+     *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n",
+    inbound(80)
+)]
+// From where it seems to come.
+#[case(
+    "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n-A INPUT -s 10.244.0.7 -j DROP\nCOMMIT\n",
+    to_itself()
+)]
+fn what_is_not_known_leaves_it_unjudged(#[case] rules: &str, #[case] packet: Packet) {
+    let outcome = end(rules, &packet);
+    assert!(matches!(outcome, Outcome::Unjudged { .. }), "{outcome:?}");
+}
+
+#[test]
+fn an_address_that_may_be_this_hosts_is_no_matter_where_both_ways_end_alike() {
+    let rules = "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n";
+    let to = "10.0.0.9".to_owned();
+    assert_eq!(end(rules, &outbound(1000, 80)), Outcome::DestinationChanged { to });
+}
