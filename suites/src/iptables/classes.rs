@@ -252,6 +252,20 @@ mod tests {
     }
 
     #[test]
+    fn a_network_has_its_addresses_wherever_it_is_said_to_begin() {
+        for (address, length, inside, outside) in [
+            ("10.1.2.3", 16, ["10.1.0.0", "10.1.255.255"], ["10.0.255.255", "10.2.0.0"]),
+            ("fd00:9::7", 32, ["fd00:9::", "fd00:9:ffff::"], ["fd00:8::1", "fd00:a::"]),
+            ("0.0.0.0", 0, ["0.0.0.0", "255.255.255.255"], ["::", "::ffff:0.0.0.0"]),
+            ("::", 0, ["::", "ffff::"], ["0.0.0.0", "10.0.0.1"]),
+        ] {
+            let network = Network { address: address.parse().unwrap(), length };
+            assert!(inside.iter().all(|it| network.contains(it.parse().unwrap())), "{address}");
+            assert!(!outside.iter().any(|it| network.contains(it.parse().unwrap())), "{address}");
+        }
+    }
+
+    #[test]
     fn no_representative_is_where_no_host_is() {
         for network in ["0.0.0.0/1", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4"] {
             for address in address_classes(&told_apart(&format!("-d {network}"))) {
