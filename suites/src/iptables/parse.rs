@@ -266,6 +266,7 @@ mod tests {
     #[case("-A OUTPUT -g OWN", "-g OWN")]
     #[case("-A OUTPUT -p 132 -j OWN", "-p sctp -j OWN")]
     #[case("-A OUTPUT -c 7 99 -4 -j OWN", "-j OWN")]
+    #[case("-A OUTPUT -4", "")]
     #[case(
         "-A OUTPUT -m addrtype --dst-type UNICAST -j OWN",
         "-m addrtype --dst-type UNICAST -j OWN"
@@ -296,6 +297,15 @@ mod tests {
         let rule = only(rule);
         assert!(rule.matches.contains(&Match::Unknown(kept.into())), "{:?}", rule.matches);
         assert_eq!(rule.target, Some(Target::Accept));
+    }
+
+    #[test]
+    fn kinds_of_addresses_are_known() {
+        use super::super::rules::{AddressKind, Side};
+        for (word, kind) in [("LOCAL", AddressKind::Local), ("UNICAST", AddressKind::Unicast)] {
+            let rule = only(&format!("-A OUTPUT -m addrtype --src-type {word} -j ACCEPT"));
+            assert_eq!(rule.matches, [Match::AddressType { not: false, side: Side::Source, kind }]);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What a control plane explains that is not installed, or down.
 
-use super::super::install::{deployments_have_pods, is_deactivated, is_injector, is_istiod};
+use super::super::install::{is_deactivated, is_injector, is_istiod};
 use super::super::mesh;
 use super::super::words::{belongs, runs, troubled_container};
 use super::Case;
@@ -23,9 +23,6 @@ pub(super) fn istiod_is_not_installed(case: &Case<'_>) -> bool {
     not_installed(case.evidence)
         && istiod_is_down(case.evidence)
         && case.effect.verdict == Verdict::Fail
-        // The pods of the control plane may be ill for another reason besides.
-        && (case.id != "install::control_plane_running"
-            || deployments_have_pods(case.evidence).is_err())
 }
 
 /// A namespace that asks for a revision while none is installed.

@@ -347,10 +347,12 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     by_revision(|e| label(e, &[("istio.io/rev", "default")]), Pass, "rev.namespace");
     demo_not_there_yet(|e| e.demo.deployments = Observation::absent("no namespace"), Pass, "selects");
     other_webhooks_are_strange(|e| {
-        let mut other = active(e).next().unwrap().clone();
-        other.service.as_mut().unwrap().path = "/mutate".into();
-        other.ca_bundle.bytes = 0;
-        of(&mut e.install.webhooks).push(other);
+        let mut others: Vec<_> = active(e).map(|webhook| webhook.clone()).collect();
+        for other in &mut others {
+            other.service.as_mut().unwrap().path = "/mutate".into();
+            other.ca_bundle.bytes = 0;
+        }
+        of(&mut e.install.webhooks).extend(others);
     }, Pass, "selects");
     overlap(|e| {
         let copies: Vec<_> = active(e).map(|webhook| Webhook { configuration: "again".into(), ..webhook.clone() }).collect();
