@@ -14,8 +14,6 @@ use crate::judgement::{Judged, Judgement};
 
 /// The port that the demo's backend listens on: the way that is told.
 const BACKEND_PORT: u16 = 5678;
-/// The port that the demo's client asks.
-const SERVICE_PORT: u16 = 80;
 /// The port on which DNS is asked.
 const DNS_PORT: u16 = 53;
 /// The interface by which a pod reaches itself.
@@ -110,10 +108,8 @@ fn packet(pod: &Pod, hook: Hook) -> Packet {
     let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 251));
     let outbound = hook == Hook::Outbound;
     Packet {
-        hook,
         source: if outbound { own } else { other },
         destination: if outbound { other } else { own },
-        destination_port: SERVICE_PORT,
         ..Packet::first(hook)
     }
 }
@@ -279,9 +275,11 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
         back_to_itself(evidence, pod, rules),
         behind_the_proxy(evidence, pod, rules),
     ])?;
-    let way = walk(rules, &packet(pod, Hook::Outbound));
+    let packet = packet(pod, Hook::Outbound);
+    let way = walk(rules, &packet);
     Ok(Judgement::pass(format!(
-        "port {SERVICE_PORT}: {}; so is every other port and address, and the proxy's own traffic leaves",
+        "port {}: {}; so is every other port and address, and the proxy's own traffic leaves",
+        packet.destination_port,
         way.summary()
     )))
 }

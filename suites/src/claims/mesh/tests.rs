@@ -192,6 +192,12 @@ fn log(e: &mut Evidence, change: impl Fn(&str) -> String) {
     *of(log) = change(of(log));
 }
 
+/// The address of the pod whose log [`log`] changes.
+fn own_ip(e: &mut Evidence) -> String {
+    let name = e.mesh.init_logs.keys().next().unwrap().clone();
+    of(&mut e.demo.pods).iter().find(|pod| pod.name == name).unwrap().ip.clone().unwrap()
+}
+
 /// Takes every line out that holds these words.
 fn drop_lines(e: &mut Evidence, words: &str) {
     log(e, |text| {
@@ -213,9 +219,10 @@ cases! { inbound proves "mesh::inbound_redirected":
     healthy(|_| {}, Pass, "ISTIO_IN_REDIRECT");
     port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "5678");
     port_range_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail, "9000-9010");
+    one_port_by_itself(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j REDIRECT --to-ports 15006"), Pass, "port 5678: PREROUTING → ISTIO_INBOUND → redirected");
+    the_way_of_the_port_that_is_wrong(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "observed: Some(\"PREROUTING → ISTIO_INBOUND → let through");
     own_address_left_out(|e| {
-        let name = e.mesh.init_logs.keys().next().unwrap().clone();
-        let ip = of(&mut e.demo.pods).iter().find(|pod| pod.name == name).unwrap().ip.clone().unwrap();
+        let ip = own_ip(e);
         insert(e, "ISTIO_INBOUND", &format!("-d {ip}/32 -p tcp -j RETURN"));
     }, Fail, "is let through");
     no_init_container(|e| { e.mesh.init_logs.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged, "has no istio-init whose log");
@@ -253,6 +260,9 @@ cases! { outbound proves "mesh::outbound_redirected":
     range_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 10.96.0.0/12 -j RETURN"), Fail, "10.96.0.0");
     one_address_left_out(|e| insert(e, "ISTIO_OUTPUT", "-d 192.0.2.9/32 -j RETURN"), Fail, "192.0.2.9");
     a_user_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 -j RETURN"), Fail, "let through");
+    a_group_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --gid-owner 2000 -j RETURN"), Fail, "let through");
+    own_source_left_out(|e| { let ip = own_ip(e); insert(e, "ISTIO_OUTPUT", &format!("-s {ip}/32 -o eth0 -p tcp -j RETURN")); }, Fail, "let through");
+    the_proxy_is_kept_from_one_address(|e| insert(e, "ISTIO_OUTPUT", "-d 192.0.2.9/32 -p tcp -j ISTIO_REDIRECT"), Fail, "the proxy's own traffic");
     a_user_of_another_group_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail, "let through");
     a_source_port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
     another_interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o net1 -j RETURN"), Fail, "by interface net1");

@@ -190,6 +190,7 @@ fn a_selector_of_nothing_selects_no_pod() {
 #[case::same_template(|old: &mut Pod| old.owner = Some("ReplicaSet/istiod-2".into()), false)]
 #[case::another_deployment(|old: &mut Pod| old.owner = Some("ReplicaSet/kiali-1".into()), false)]
 #[case::the_younger_one(|old: &mut Pod| old.created_at = "2026-01-03T00:00:00Z".parse().ok(), false)]
+#[case::of_the_same_time(|old: &mut Pod| old.created_at = "2026-01-02T00:00:00Z".parse().ok(), false)]
 #[case::elsewhere(|old: &mut Pod| old.namespace = "default".into(), false)]
 fn a_failed_rollout_can_be_undone(#[case] change: fn(&mut Pod), #[case] expected: bool) {
     let mut evidence = crate::testing::healthy();

@@ -1,5 +1,6 @@
 //! One fault, one cause: on healthy evidence that is broken as the collectors would have recorded it.
 
+mod details;
 mod faults;
 mod finer;
 mod pairs;
