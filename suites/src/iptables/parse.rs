@@ -310,8 +310,17 @@ mod tests {
 
     #[test]
     fn an_unknown_target_is_kept() {
-        let target = only("-A OUTPUT -j SYNPROXY --mss 1460").target;
-        assert_eq!(target, Some(Target::Unknown("SYNPROXY --mss 1460".into())));
+        for text in [
+            "SYNPROXY --mss 1460",
+            // Targets that are known, with options that are not.
+            "ACCEPT --later",
+            "DROP --later",
+            "RETURN --later",
+            "REDIRECT --to-destination 10.0.0.1",
+        ] {
+            let target = only(&format!("-A OUTPUT -j {text}")).target;
+            assert_eq!(target, Some(Target::Unknown(text.into())));
+        }
     }
 
     #[rstest]

@@ -266,6 +266,8 @@ cases! { outbound proves "mesh::outbound_redirected":
     a_user_of_another_group_left_out(|e| insert(e, "ISTIO_OUTPUT", "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail, "let through");
     a_source_port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --sport 1000 -j RETURN"), Fail, "from source port 1000");
     another_interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o net1 -j RETURN"), Fail, "by interface net1");
+    another_host_over_loopback(|e| insert(e, "ISTIO_OUTPUT", "-o lo -m addrtype ! --dst-type LOCAL -p tcp -j ISTIO_REDIRECT"), Pass, "ISTIO_REDIRECT");
+    past_itself_by_its_group(|e| { let ip = own_ip(e); insert(e, "ISTIO_OUTPUT", &format!("-o lo -d {ip}/32 -m owner --uid-owner 1337 --gid-owner 1337 ! -s 127.0.0.6/32 -j RETURN")); }, Fail, "of its own pod is let through");
     past_itself(|e| drop_lines(e, "-m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT"), Fail, "of its own pod is let through");
     dropped_to_itself(|e| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -m tcp --dport 5678 -m owner --uid-owner 1337 ! -s 127.0.0.6/32 -j DROP"), Fail, "port 5678 of its own pod is dropped");
     interface_left_out(|e| insert(e, "ISTIO_OUTPUT", "-o eth0 -j RETURN"), Fail, "let through");

@@ -246,6 +246,8 @@ cases! { nodes_have_room proves "prepare::nodes_ready":
     no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail, "no node");
     no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail, "no room for istiod");
     no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail, "2000m CPU, 2047 MiB memory, 9 pods");
+    no_memory_for_the_gateway(|e| { before_the_install(e); leave(e, 2000, 2048 + 127, 9); }, Fail, "no room for the ingress gateway");
+    no_memory_for_a_sidecar(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail, "no room for a pod of the demo");
     no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail, "no room for the ingress gateway");
     no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail, "no room for a pod of the demo");
     no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail, "no room for the ingress gateway");

@@ -218,11 +218,6 @@ fn a_label_explains_sidecars_that_are_missing_and_nothing_else(
 }
 
 #[rstest]
-// No pod is there, and its deployment says of itself that it has what it asks for.
-#[case(|it: &mut Evidence| {
-    backend_says_something_else(it);
-    of(&mut it.demo.pods).clear();
-}, None)]
 // A second pod is ill for a reason of its own, whether its deployment is red for another one or not.
 #[case(|it: &mut Evidence| {
     backend_crashes(it);
@@ -247,6 +242,16 @@ fn a_label_explains_sidecars_that_are_missing_and_nothing_else(
 }, Some("demo::backend_deployment"))]
 fn pods_are_ill_with_their_deployments(#[case] fault: Mutation, #[case] root: Option<&str>) {
     assert_eq!(because(fault, "mesh::pods_ready").as_deref(), root);
+}
+
+/// No pod is there, and its deployment says of itself that it has what it asks for.
+#[test]
+fn pods_that_are_gone_are_not_explained_by_a_deployment_that_is_at_rest() {
+    let fault: Mutation = |it| {
+        backend_says_something_else(it);
+        of(&mut it.demo.pods).clear();
+    };
+    assert_eq!(because(fault, "mesh::two_containers_per_pod"), None);
 }
 
 /// The verdict is about the first pod that is ill.
