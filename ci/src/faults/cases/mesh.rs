@@ -4,12 +4,9 @@ use super::super::case::Mend::{ByHand, ByHints};
 use super::super::case::Step::{Annotation, Apply, Label, Sh, Turn, Until};
 use super::super::case::{Fault, Step};
 
-/// Both workloads are rolled out, and no old pod is left.
-const SETTLED: Step = Until(
-    r"for d in echo client; do
-    kubectl -n client rollout status deployment/$d-deployment --timeout=60s &&
-    [ $(kubectl -n client get pods -l app=$d -o name | wc -l) = 1 ] || exit 1; done",
-);
+/// Both workloads are rolled out.
+const SETTLED: Step = Sh(r"for d in echo client; do
+    kubectl -n client rollout status deployment/$d-deployment --timeout=120s || exit 1; done");
 
 pub(super) const CASES: &[Fault] = &[
     Fault {
@@ -29,10 +26,9 @@ pub(super) const CASES: &[Fault] = &[
             "mesh::outbound_redirected",
             "mesh::live_rules",
             "mesh::traffic_through_proxies",
-            "mesh::proxies_in_sync",
         ],
         unjudged: &[],
-        says: &["pod client/echo-deployment-", "has no sidecar"],
+        says: &["pod client/", "has no sidecar"],
         mend: ByHints,
         undo: &[
             Sh(r"kubectl -n client get pods -o jsonpath='{.items[*].spec.containers[*].name}' |
@@ -50,7 +46,7 @@ pub(super) const CASES: &[Fault] = &[
             ),
             Sh("kubectl -n client wait pod/echo-by-hand --for=condition=Ready --timeout=60s"),
         ],
-        red: &["mesh::two_containers_per_pod", "mesh::pods_ready"],
+        red: &["mesh::two_containers_per_pod", "mesh::pods_ready", "mesh::traffic_through_proxies"],
         unjudged: &[],
         says: &["pod client/echo-by-hand", "inject=false"],
         mend: ByHints,

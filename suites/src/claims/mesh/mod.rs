@@ -108,3 +108,11 @@ fn restart_all(evidence: &Evidence) -> String {
     let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", "deployment"]);
     format!("`{command}` makes all pods anew, once the namespace is labelled and istiod runs")
 }
+
+/// The command that takes labels or annotations out of the template that a pod was made from.
+fn take_out(evidence: &Evidence, pod: &Pod, workload: &str, what: &str, keys: &[&str]) -> String {
+    let none: serde_json::Map<_, _> =
+        keys.iter().map(|key| ((*key).to_owned(), serde_json::Value::Null)).collect();
+    let patch = serde_json::json!({ "spec": { "template": { "metadata": { what: none } } } });
+    evidence.kubectl(&["-n", &pod.namespace, "patch", workload, "-p", &patch.to_string()])
+}
