@@ -147,12 +147,11 @@ pub(super) fn client_pods_are_ill(case: &Case<'_>) -> bool {
     pods_are_ill(case, &case.evidence.expectations.client_deployment)
 }
 
-pub(super) fn pods_lack_only_the_sidecar(case: &Case<'_>) -> bool {
+/// Nothing but the number of their containers keeps pods from being READY 2/2.
+pub(super) fn pods_have_only_another_number(case: &Case<'_>) -> bool {
     let pods = staying(case.evidence).unwrap_or_default();
-    let lacks = |pod: &&Pod| sidecar(pod).is_none() && counted(pod).count() == 1;
-    let well = |pod: &&Pod| counted(pod).count() == 2;
-    pods.iter().any(lacks)
-        && pods.iter().all(|pod| !is_ill(case.evidence, pod) && (lacks(pod) || well(pod)))
+    let other_number = |pod: &&Pod| counted(pod).count() != 2;
+    pods.iter().any(other_number) && pods.iter().all(|pod| !is_ill(case.evidence, pod))
 }
 
 /// The namespace is there, and no pod in it.

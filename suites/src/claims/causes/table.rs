@@ -222,7 +222,7 @@ pub(super) const RELATIONS: &[Relation] = &[
     Relation {
         cause: "mesh::two_containers_per_pod",
         effects: &["mesh::pods_ready"],
-        shown: mesh::pods_lack_only_the_sidecar,
+        shown: mesh::pods_have_only_another_number,
     },
     Relation {
         cause: "mesh::two_containers_per_pod",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::super::demo::demo_container;
 use super::super::parts::all_hold;
 use super::super::words::{
     container_state, count, counted, list, pod_hint, pod_object, pod_state, ready_containers,
@@ -72,7 +73,10 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         .hint(renew(evidence, pod)));
     }
     let applications = pod.containers.iter().filter(|container| container.name != SIDECAR);
-    let applications: Vec<_> = applications.map(|container| container.name.as_str()).collect();
+    let mut applications: Vec<_> = applications.map(|it| it.name.as_str()).collect();
+    let own = demo_container(evidence, pod);
+    // The one that the demo deploys is the application, wherever it stands.
+    applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
     match (applications.as_slice(), native(sidecar)) {
         ([_], false) => Ok(Judgement::pass(String::new())),
         ([_], true) => Err(Judgement::changed(format!(
@@ -92,7 +96,11 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
             count(more.len(), "more container"),
             list(more)
         ))
-        .hint(without(evidence, pod, more))),
+        .hint(match own.filter(|own| applications.contains(own)) {
+            Some(_) => without(evidence, pod, more),
+            // Which of them is meant, only their author knows.
+            None => describe(evidence, pod),
+        })),
     }
 }
 

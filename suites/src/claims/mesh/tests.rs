@@ -75,6 +75,17 @@ cases! { two_containers proves "mesh::two_containers_per_pod":
     not_labelled(|e| { without_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail, "not labelled");
     refuses(|e| { let pod = demo_pod(e, "echo"); without_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "says sidecar.istio.io/inject=false");
     third(|e| add_container(demo_pod(e, "client"), "debug"), Fail, "debug");
+    third_is_taken_out(|e| add_container(demo_pod(e, "client"), "debug"), Fail, r#"[{\"$patch\":\"delete\",\"name\":\"debug\"}]"#);
+    third_stands_first(|e| {
+        let pod = demo_pod(e, "client");
+        add_container(pod, "debug");
+        pod.containers.reverse();
+    }, Fail, r#"[{\"$patch\":\"delete\",\"name\":\"debug\"}]"#);
+    third_beside_another_application(|e| {
+        let pod = demo_pod(e, "client");
+        pod.containers.iter_mut().for_each(|it| if it.name == "client" { it.name = "mine".into(); });
+        add_container(pod, "debug");
+    }, Fail, "shows its containers");
     no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail, "no application");
     an_impostor(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx".into(); } }, Fail, "not Istio's proxy");
     native(make_native, Changed, "native");
