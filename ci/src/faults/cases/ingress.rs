@@ -20,13 +20,13 @@ pub(super) const CASES: &[Fault] = &[
             r#"kubectl -n istio-system patch svc istio-ingressgateway -p '{"spec":{"type":"NodePort"}}'"#,
         )],
         red: &[
-            "prepare::load_balancer_address_free",
             "ingress::service_is_load_balancer",
             "ingress::external_address",
             "ingress::address_answers",
             "ingress::routes_into_mesh",
         ],
-        unjudged: &[],
+        // Nobody asks for an address any more.
+        unjudged: &["prepare::load_balancer_address_free"],
         says: &["service istio-system/istio-ingressgateway", "NodePort"],
         mend: ByHints,
         undo: &[Sh(
@@ -58,7 +58,6 @@ pub(super) const CASES: &[Fault] = &[
         ],
         red: &[
             "install::control_plane_running",
-            "mesh::proxies_in_sync",
             "ingress::address_answers",
             "ingress::routes_into_mesh",
         ],

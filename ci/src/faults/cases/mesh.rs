@@ -215,7 +215,14 @@ pub(super) const CASES: &[Fault] = &[
                 head -n 1) -n iptables -t nat -F'"#),
             Turn,
         ],
-        red: &["mesh::live_rules", "mesh::traffic_through_proxies"],
+        // The callers' proxies encrypt, and nobody decrypts.
+        red: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::live_rules",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
         unjudged: &[],
         says: &["pod client/echo-deployment-", "other rules are in force"],
         mend: ByHints,
@@ -238,6 +245,7 @@ spec: {mtls: {mode: STRICT}}
             Turn,
         ],
         red: &[
+            "install::injection_webhook",
             "demo::client_logs_show_reply",
             "demo::backend_replies",
             "mesh::two_containers_per_pod",
@@ -266,15 +274,15 @@ metadata: {name: nothing, namespace: client}
 spec: {}
 ",
             ),
-            Until(
-                r"kubectl -n client exec deploy/client-deployment -c client -- curl -s echo-service |
-                grep -q RBAC",
-            ),
+            // Connections that are open already are still served by what was allowed before.
+            Sh("kubectl -n client rollout restart deployment/echo-deployment"),
+            SETTLED,
             Turn,
         ],
         red: &[
             "demo::client_logs_show_reply",
             "demo::backend_replies",
+            "mesh::traffic_through_proxies",
             "ingress::routes_into_mesh",
         ],
         unjudged: &[],
@@ -282,6 +290,8 @@ spec: {}
         mend: ByHand("whether a policy is meant, only its author knows"),
         undo: &[
             Sh("kubectl -n client delete authorizationpolicy nothing --ignore-not-found"),
+            Sh("kubectl -n client rollout restart deployment/echo-deployment"),
+            SETTLED,
             Turn,
         ],
         ci: false,

@@ -235,6 +235,34 @@ pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     })
 }
 
+/// What the caller's proxy says where it encrypts and the backend's proxy is not there to decrypt.
+const TLS_ERROR: &str = "TLS_error";
+
+/// Whether a claim names a pod of the backend, and requests ended where encrypted traffic meets an
+/// application that does not understand it.
+fn nobody_decrypts(case: &Case<'_>, redirection: &str) -> bool {
+    let evidence = case.evidence;
+    let judgement = super::position(redirection).and_then(|at| case.judgements.get(at));
+    let named = judgement.and_then(|judgement| judgement.object.as_deref());
+    let backend = on_the_way(evidence, true);
+    let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
+    let told = match case.id {
+        "ingress::routes_into_mesh" => routed.map(|answer| &answer.body),
+        _ => super::super::demo::first_trouble(evidence).map(|reply| &reply.body),
+    };
+    case.effect.verdict == Verdict::Fail
+        && told.is_some_and(|body| body.contains(TLS_ERROR))
+        && backend.into_iter().any(|pod| named == Some(pod_object(pod).as_str()))
+}
+
+pub(super) fn live_rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, "mesh::live_rules")
+}
+
+pub(super) fn rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, "mesh::inbound_redirected")
+}
+
 /// Whether the first of these claims names a pod on the way, whose counter has not moved.
 fn goes_beside(case: &Case<'_>, redirection: &str, backend: bool) -> bool {
     let Some(traffic) = case.evidence.mesh.traffic.value() else { return false };

@@ -265,6 +265,26 @@ pub(super) const RELATIONS: &[Relation] = &[
         shown: mesh::traffic_meets_no_sidecar,
     },
     Relation {
+        cause: "mesh::inbound_redirected",
+        effects: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        shown: mesh::rules_lead_past_the_proxy,
+    },
+    Relation {
+        cause: "mesh::live_rules",
+        effects: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        shown: mesh::live_rules_lead_past_the_proxy,
+    },
+    Relation {
         cause: "mesh::outbound_redirected",
         effects: &["mesh::traffic_through_proxies"],
         shown: mesh::traffic_leaves_beside_the_proxy,
