@@ -319,6 +319,19 @@ cases! { live_rules proves "mesh::live_rules":
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
 }
 
+/// Envoy's answer to every request, and no counter that moves.
+fn envoy_says(e: &mut Evidence, status: u16, body: &str, upstream: bool) {
+    for reply in &mut of(&mut e.demo.asked).replies {
+        reply.status = status;
+        reply.body = body.into();
+        reply.envoy_upstream_time = upstream;
+    }
+    let traffic = of(&mut e.mesh.traffic);
+    for pair in [&mut traffic.outbound, &mut traffic.inbound] {
+        pair.after = pair.before.clone();
+    }
+}
+
 cases! { traffic proves "mesh::traffic_through_proxies":
     healthy(|_| {}, Pass, "Envoy's headers");
     the_demo_counts_too(|e| { of(&mut of(&mut e.mesh.traffic).outbound.after).clone_from(&1000); }, Pass, "for 5 requests");
@@ -334,6 +347,10 @@ cases! { traffic proves "mesh::traffic_through_proxies":
     no_traffic(|e| e.mesh.traffic = Observation::failed("no answer"), Unjudged, "no answer");
     bypass_and_restarted(|e| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail, "bypasses the sidecar");
     bypass_and_unread(|e| { e.demo.asked = Observation::failed("no answer"); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
+    denied(|e| envoy_says(e, 403, "RBAC: access denied", true), Fail, "led 0 of 5 requests on: Envoy answered by itself, 403 RBAC: access denied");
+    denied_by_the_backend(|e| envoy_says(e, 403, "go away", true), Fail, "traffic bypasses it");
+    nobody_to_lead_to(|e| envoy_says(e, 503, "no healthy upstream", false), Fail, "Envoy answered by itself, 503 no healthy upstream");
+    failed_by_the_backend(|e| envoy_says(e, 503, "broken", true), Fail, "traffic bypasses it");
     nothing_asked(|e| of(&mut e.mesh.traffic).requests = 0, Unjudged, "no request");
     not_asked(|e| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped, "--only");
 }
