@@ -255,6 +255,11 @@ pub(super) const RELATIONS: &[Relation] = &[
         shown: demo::nothing_was_answered,
     },
     Relation {
+        cause: "demo::backend_replies",
+        effects: &["demo::client_logs_show_reply", "mesh::traffic_through_proxies"],
+        shown: demo::a_proxy_answers_instead,
+    },
+    Relation {
         cause: "demo::backend_service",
         effects: &["mesh::traffic_through_proxies"],
         shown: demo::requests_do_not_arrive,

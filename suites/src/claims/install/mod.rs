@@ -16,7 +16,7 @@ pub(super) use webhook::{injection_webhook, is_deactivated, is_injector};
 
 use std::collections::BTreeMap;
 
-use super::words::{belongs, pod_hint};
+use super::words::{belongs, makes_service_select, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
 pub(super) type Labels = BTreeMap<String, String>;
@@ -73,17 +73,6 @@ fn istiod_hint(evidence: &Evidence, show: &str) -> String {
     match own.find(|pod| !pod.ready) {
         Some(pod) => pod_hint(evidence, pod),
         // Its pods are well: its service leads elsewhere.
-        None => select(evidence, istiod),
+        None => makes_service_select(evidence, istiod),
     }
-}
-
-/// Makes the service of a deployment of the control plane select its pods.
-fn select(evidence: &Evidence, deployment: &Deployment) -> String {
-    let selector = serde_json::json!([
-        { "op": "replace", "path": "/spec/selector", "value": deployment.selector }
-    ]);
-    let selector = selector.to_string();
-    let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
-    let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
-    format!("`{command}` makes the service select the pods of {}", deployment.name)
 }

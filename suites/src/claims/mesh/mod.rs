@@ -14,7 +14,7 @@ pub(super) use live::live_rules;
 pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
-pub(super) use traffic::traffic_through_proxies;
+pub(super) use traffic::{answered_itself, traffic_through_proxies};
 
 use super::words::{runs, seen, workload};
 use crate::evidence::{Container, Evidence, Pod};

@@ -102,7 +102,7 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
 
 /// What Envoy said where it had nobody to lead a request to, or a policy forbade it: then nothing
 /// bypasses it.
-fn answered_itself(evidence: &Evidence) -> Option<String> {
+pub(in super::super) fn answered_itself(evidence: &Evidence) -> Option<String> {
     let asked = evidence.demo.asked.value()?;
     let own = |reply: &&Reply| {
         let unled = reply.status == 503 && !reply.envoy_upstream_time;
