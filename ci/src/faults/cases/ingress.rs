@@ -6,8 +6,8 @@ use super::super::case::{Fault, Step};
 
 /// Keeps the gateway's service as it is.
 const KEEP: Step = Sh(r"kubectl -n istio-system get svc istio-ingressgateway -o json |
-    jq 'del(.status, .metadata.resourceVersion, .metadata.uid,
-    .metadata.managedFields)' > gateway.json");
+    jq 'del(.status, .spec.clusterIP, .spec.clusterIPs, .metadata.resourceVersion,
+    .metadata.uid, .metadata.managedFields)' > gateway.json");
 
 /// Puts it back.
 const PUT_BACK: Step = Sh(r"kubectl apply --server-side --force-conflicts -f gateway.json &&

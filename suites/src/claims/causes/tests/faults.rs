@@ -158,6 +158,17 @@ pub(super) fn nobody_replies(evidence: &mut Evidence) {
     route_answers(evidence, 503, body);
 }
 
+/// A policy denies the client what the gateway may do.
+pub(super) fn everything_denied(evidence: &mut Evidence) {
+    let body = "RBAC: access denied";
+    log_says(evidence, body);
+    let reply =
+        Reply { status: 403, server: "envoy".into(), body: body.into(), ..Reply::default() };
+    replies(evidence, &reply);
+    let inbound = &mut of(&mut evidence.mesh.traffic).inbound;
+    inbound.after = inbound.before.clone();
+}
+
 /// The rules in the backend's pod were flushed: its callers' proxies encrypt, and nobody decrypts.
 pub(super) fn live_rules_flushed(evidence: &mut Evidence) {
     let pod = demo_pod(evidence, "echo").name.clone();
