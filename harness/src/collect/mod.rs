@@ -326,9 +326,9 @@ async fn outside(scene: &Scene<'_>) -> IngressEvidence {
         Vec::new()
     };
     let address = ingress::address(scene, &services);
-    let (health, route) = tokio::join!(
-        scene.timed("gateway health", ingress::health(scene, &services, &nodes)),
-        scene.timed("route", ours::route(scene, address, &nodes)),
-    );
+    let health = scene.timed("gateway health", ingress::health(scene, &services, &nodes)).await;
+    // Where nobody answers there is no use in waiting for a route.
+    let reachable = health.value().is_some();
+    let route = scene.timed("route", ours::route(scene, address, &nodes, reachable)).await;
     IngressEvidence { health, route }
 }

@@ -46,7 +46,7 @@ pub(super) const CASES: &[Fault] = &[
         says: &["service istio-system/istio-ingressgateway", "443"],
         mend: ByHints,
         undo: &[PUT_BACK],
-        ci: false,
+        ci: true,
     },
     Fault {
         name: "gateway-scaled-to-zero",
@@ -90,13 +90,13 @@ pub(super) const CASES: &[Fault] = &[
         name: "gateway-service-deleted",
         breaks: &[KEEP, Sh("kubectl -n istio-system delete svc istio-ingressgateway")],
         red: &[
-            "prepare::load_balancer_address_free",
             "ingress::service_is_load_balancer",
             "ingress::external_address",
             "ingress::address_answers",
             "ingress::routes_into_mesh",
         ],
-        unjudged: &[],
+        // Nobody asks for an address any more.
+        unjudged: &["prepare::load_balancer_address_free"],
         says: &["istio-ingressgateway"],
         mend: ByHints,
         undo: &[PUT_BACK],
@@ -142,7 +142,7 @@ spec: {hosts: ["*"], gateways: [all],
         ],
         red: &["ingress::routes_into_mesh"],
         unjudged: &[],
-        says: &["unknown"],
+        says: &["a host that nobody routes"],
         mend: ByHand("whether a route is meant, only its author knows"),
         undo: &[Sh(
             "kubectl -n client delete virtualservice/all gateway.networking.istio.io/all --ignore-not-found",

@@ -36,7 +36,7 @@ pub(super) const CASES: &[Fault] = &[
             SETTLED,
             Turn,
         ],
-        ci: true,
+        ci: false,
     },
     Fault {
         name: "one-of-two-backends-without-sidecar",
