@@ -140,13 +140,23 @@ impl Program {
         self.attached(Stdio::inherit())
     }
 
+    /// Runs it with its output going to our stderr as it comes, to its end, whatever that is.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn watched(mut self) -> Result<ExitStatus> {
+        self.wait(Stdio::from(io::stderr()))
+    }
+
     fn attached(mut self, stdout: Stdio) -> Result<()> {
-        let mut child = self.spawn(stdout, Stdio::inherit())?;
-        let status = {
-            let _running = Running::new(child.id());
-            child.wait().with_context(|| format!("waiting for `{}`", self.shown))?
-        };
+        let status = self.wait(stdout)?;
         self.judge(status, &[], "")
+    }
+
+    fn wait(&mut self, stdout: Stdio) -> Result<ExitStatus> {
+        let mut child = self.spawn(stdout, Stdio::inherit())?;
+        let _running = Running::new(child.id());
+        child.wait().with_context(|| format!("waiting for `{}`", self.shown))
     }
 
     /// Whether it runs and succeeds. Its output is thrown away.

@@ -6,6 +6,7 @@ mod faults;
 mod golang;
 mod lab;
 mod live;
+mod mutants;
 mod out;
 mod setup;
 mod soak;
@@ -38,6 +39,8 @@ enum Task {
     Test(steps::TestOptions),
     /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
     Faults(faults::Options),
+    /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
+    Mutants(mutants::Options),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
     Soak(soak::Options),
 }
@@ -68,6 +71,7 @@ fn run(task: Task) -> Result<()> {
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Soak(options) => soak::run(options),
     }
 }

@@ -73,7 +73,26 @@ impl Evidence {
 #[cfg(test)]
 mod tests {
     use super::quote;
+    use crate::evidence::Provider;
+    use crate::testing::healthy;
     use rstest::rstest;
+
+    /// A cluster of kind's is known by who made it, or by what kind calls its contexts.
+    #[rstest]
+    #[case(Provider::Kind, "room-7", true)]
+    #[case(Provider::Existing, "kind-demo", true)]
+    #[case(Provider::Existing, "room-7", false)]
+    fn a_node_is_entered_where_it_is_a_container(
+        #[case] provider: Provider,
+        #[case] context: &str,
+        #[case] is_container: bool,
+    ) {
+        let mut evidence = healthy();
+        (evidence.subject.provider, evidence.subject.context) = (provider, context.to_owned());
+        let line = "docker exec node-1 crictl ps";
+        let expected = is_container.then(|| line.to_owned());
+        assert_eq!(evidence.on_node("node-1", &["crictl", "ps"]), expected);
+    }
 
     #[rstest]
     #[case("client", "client")]

@@ -167,3 +167,21 @@ impl<T> Look<T> for Observation<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Verdict;
+    use rstest::rstest;
+
+    /// The word on the terminal is the word in JSON.
+    #[rstest]
+    #[case(Verdict::Pass, "pass")]
+    #[case(Verdict::Fail, "fail")]
+    #[case(Verdict::Changed, "changed")]
+    #[case(Verdict::Unjudged, "unjudged")]
+    #[case(Verdict::Skipped, "skipped")]
+    fn a_verdict_is_one_word_everywhere(#[case] verdict: Verdict, #[case] word: &str) {
+        assert_eq!(verdict.to_string(), word);
+        assert_eq!(serde_json::to_value(verdict).unwrap(), word);
+    }
+}

@@ -23,6 +23,8 @@ pub(crate) enum Scope {
     Lab,
     /// Testing the code: a C compiler, rustfmt, clippy, cargo-nextest.
     Test,
+    /// Mutation tests: a C compiler, cargo-mutants. Nothing that CI runs needs it.
+    Mutants,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
 }
@@ -30,7 +32,7 @@ pub(crate) enum Scope {
 /// What to set the machine up for.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Options {
-    /// Only what this needs; may be given more than once [default: everything]
+    /// Only what this needs; may be given more than once [default: everything that CI needs]
     #[arg(long = "for", value_name = "WHAT", value_enum)]
     scopes: Vec<Scope>,
 }
@@ -40,8 +42,8 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const ALL: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
-    let scopes = if options.scopes.is_empty() { &ALL } else { options.scopes.as_slice() };
+    const CI: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
+    let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
 
@@ -88,6 +90,9 @@ impl Setup {
         if wanted(Scope::Test) {
             self.keep(&mut missing, rust::components());
             self.keep(&mut missing, rust::nextest());
+        }
+        if wanted(Scope::Mutants) {
+            self.keep(&mut missing, rust::mutants());
         }
         if missing.is_empty() {
             return Ok(());

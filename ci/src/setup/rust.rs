@@ -1,4 +1,4 @@
-//! What cargo needs beyond itself: rustfmt, clippy, cargo-nextest.
+//! What cargo needs beyond itself: rustfmt, clippy, cargo-nextest, cargo-mutants.
 
 use std::fs;
 
@@ -8,8 +8,9 @@ use meshcheck_bundle::cache_dir;
 use crate::command::Program;
 use crate::out::say;
 
-/// The newest version that this repository's Rust compiles.
+// The newest versions that this repository's Rust compiles.
 const NEXTEST: &str = "0.9.151";
+const MUTANTS: &str = "27.1.0";
 
 fn cargo(arguments: &[&str]) -> Program {
     Program::new("cargo").args(arguments)
@@ -34,26 +35,41 @@ pub(crate) fn components() -> Result<String> {
 /// # Errors
 /// When it cannot be built.
 pub(crate) fn nextest() -> Result<String> {
-    let version = || cargo(&["nextest", "--version"]).read();
-    let first = |text: String| format!("nextest: {}", text.lines().next().unwrap_or_default());
+    subcommand("nextest", NEXTEST, &["--no-default-features", "--features", "default-no-update"])
+}
+
+/// Installs cargo-mutants where there is none. Any version that is there is used.
+///
+/// # Errors
+/// When it cannot be built.
+pub(crate) fn mutants() -> Result<String> {
+    subcommand("mutants", MUTANTS, &[])
+}
+
+fn subcommand(name: &str, newest: &str, features: &[&str]) -> Result<String> {
+    let version = || cargo(&[name, "--version"]).read();
+    let first = |text: String| format!("{name}: {}", text.lines().next().unwrap_or_default());
     if let Ok(text) = version() {
         return Ok(first(text));
     }
-    say(format_args!("cargo-nextest {NEXTEST}: building it (a few minutes)"));
+    let package = format!("cargo-{name}");
+    say(format_args!("{package} {newest}: building it (a few minutes)"));
     // In the cache, so that a build that is stopped goes on where it was.
-    let target = cache_dir().context("set MESHCHECK_CACHE or HOME")?.join("setup").join("nextest");
-    cargo(&["install", "cargo-nextest", "--locked", "--version", NEXTEST])
-        .args(["--no-default-features", "--features", "default-no-update"])
+    let target = cache_dir().context("set MESHCHECK_CACHE or HOME")?.join("setup").join(name);
+    cargo(&["install", &package, "--locked", "--version", newest])
+        .args(features)
         .env("CARGO_TARGET_DIR", &target)
-        // It runs other programs: building it faster is worth more than a faster nextest.
+        // It runs other programs: building it faster is worth more than its being faster.
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
         .env("CARGO_PROFILE_RELEASE_LTO", "off")
         .show()
-        .context("installing cargo-nextest")?;
+        .with_context(|| format!("installing {package}"))?;
     // Half a gigabyte that nothing needs any more.
     drop(fs::remove_dir_all(&target));
-    version().map(first).context(
-        "cargo-nextest is installed, but cargo does not find it: put cargo's bin directory on PATH",
-    )
+    version().map(first).with_context(|| {
+        format!(
+            "{package} is installed, but cargo does not find it: put cargo's bin directory on PATH"
+        )
+    })
 }

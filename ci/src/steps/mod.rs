@@ -24,7 +24,7 @@ pub(crate) fn results() -> PathBuf {
 }
 
 /// `cargo …` in the repository, with the toolchain that runs this.
-fn cargo(arguments: &[&str]) -> Program {
+pub(crate) fn cargo(arguments: &[&str]) -> Program {
     let cargo = option_env!("CARGO").filter(|path| Path::new(path).exists()).unwrap_or("cargo");
     Program::new(cargo).args(arguments).dir(repository())
 }

@@ -60,6 +60,22 @@ macro_rules! cases {
 }
 pub(super) use cases;
 
+/// What the object of a failure begins with: a kind of Kubernetes' own, a program, or words for many of them.
+const KINDS: [&str; 12] = [
+    "pod",
+    "pods",
+    "service",
+    "deployment",
+    "node",
+    "namespace",
+    "webhook",
+    "istiod",
+    "istioctl",
+    "the",
+    "a",
+    "Istio's",
+];
+
 /// Judges a claim on changed evidence. The verdict and the words must be those expected, and a
 /// failure must say everything that a failure has to say.
 pub(super) fn prove(id: &str, mutation: Mutation, verdict: Verdict, words: &str) -> Judgement {
@@ -74,6 +90,9 @@ pub(super) fn prove(id: &str, mutation: Mutation, verdict: Verdict, words: &str)
         for part in complete {
             assert!(part.as_ref().is_some_and(|part| !part.is_empty()), "{judgement:#?}");
         }
+        let object = judgement.object.clone().unwrap_or_default();
+        let kind = object.split(' ').next().unwrap_or_default();
+        assert!(KINDS.contains(&kind), "`{object}` does not begin with what it is");
         let hint = judgement.hint.clone().unwrap_or_default();
         let command = hint.split('`').nth(1).unwrap_or_default();
         assert!(

@@ -145,3 +145,16 @@ impl Expectations {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Provider;
+
+    #[test]
+    fn a_provider_has_one_word() {
+        for (provider, word) in [(Provider::Kind, "kind"), (Provider::Existing, "existing")] {
+            assert_eq!(provider.to_string(), word);
+            assert_eq!(serde_json::to_value(provider).unwrap(), word);
+        }
+    }
+}

@@ -103,8 +103,8 @@ pub fn arguments(words: &[String]) -> InitArguments {
 /// A short option with its value in the same word: `-p15001`, `-p=15001`.
 fn short(word: &str) -> Option<(&str, Option<&str>)> {
     let (name, value) = word.split_at_checked(2)?;
-    let known = !name.starts_with("--") && KNOWN.contains(&name) && !value.is_empty();
-    known.then(|| (name, Some(value.strip_prefix('=').unwrap_or(value))))
+    (KNOWN.contains(&name) && !value.is_empty())
+        .then(|| (name, Some(value.strip_prefix('=').unwrap_or(value))))
 }
 
 /// The options that have a value.
@@ -146,25 +146,33 @@ mod tests {
     #[test]
     fn short_and_long_forms_mean_the_same() {
         let short = words(
-            "istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x \"\" -b * -d 15090,15021,15020 -o 80",
+            "istio-iptables -p 15001 -z 15006 -u 1337 -g 1338 -m REDIRECT -i * -x \"\" -b * \
+             -d 15090,15021,15020 -o 80 -q 443,444 -c eth1",
         );
         let long = words(
-            "--envoy-port=15001 --inbound-capture-port=15006 --proxy-uid 1337 \
+            "--envoy-port=15001 --inbound-capture-port=15006 --proxy-uid 1337 --proxy-gid=1338 \
              --istio-inbound-interception-mode=REDIRECT --istio-service-cidr=* \
              --istio-service-exclusion-cidr= --istio-inbound-ports * \
-             --istio-local-exclude-ports=15020,15021,15090 --istio-local-outbound-ports-exclude=80",
+             --istio-local-exclude-ports=15020,15021,15090 --istio-local-outbound-ports-exclude=80 \
+             --istio-outbound-ports 443,444 --istio-exclude-interfaces=eth1",
         );
         let (short, long) = (arguments(&short), arguments(&long));
         assert_eq!(short, long);
         assert!(short.outbound_ports_excluded.contains("80"));
         assert!(short.outbound_ranges_excluded.is_empty());
+        assert_eq!(short.proxy_gid, "1338");
+        let ports = ["443", "444"].map(str::to_owned);
+        assert_eq!(short.outbound_ports, BTreeSet::from(ports));
+        assert_eq!(short.interfaces_excluded, BTreeSet::from(["eth1".to_owned()]));
+        assert!(short.others.is_empty(), "{:?}", short.others);
     }
 
     #[test]
     fn a_value_in_the_same_word_is_read() {
-        let read = arguments(&words("istio-iptables -p15002 -z=15007 -d=15090,15021"));
+        let read = arguments(&words("istio-iptables -p15002 -z=15007 -d=15090,15021 -mA=B"));
         assert_eq!((read.outbound_port.as_str(), read.inbound_port.as_str()), ("15002", "15007"));
         assert_eq!(read.inbound_ports_excluded.len(), 2);
+        assert_eq!(read.mode, "A=B");
         assert!(read.others.is_empty());
     }
 
@@ -173,5 +181,8 @@ mod tests {
         let read =
             arguments(&words("istio-iptables -p 15001 --log_output_level=default:info -n -x"));
         assert_eq!(read.others, ["--log_output_level=default:info", "-n"]);
+        // What follows it may be an option: it is read.
+        let read = arguments(&words("istio-iptables --dry-run -p 15002"));
+        assert_eq!((read.outbound_port.as_str(), read.others.len()), ("15002", 1));
     }
 }

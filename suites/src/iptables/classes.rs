@@ -247,6 +247,62 @@ mod tests {
         assert!(classes.iter().any(|address| excluded.contains(*address)), "{classes:?}");
     }
 
+    fn told_apart(condition: &str) -> RuleSet {
+        parse(&format!("*nat\n:OUTPUT ACCEPT\n-A OUTPUT {condition} -j RETURN\nCOMMIT\n")).unwrap()
+    }
+
+    #[test]
+    fn a_network_has_its_addresses_wherever_it_is_said_to_begin() {
+        for (address, length, inside, outside) in [
+            ("10.1.2.3", 16, ["10.1.0.0", "10.1.255.255"], ["10.0.255.255", "10.2.0.0"]),
+            ("fd00:9::7", 32, ["fd00:9::", "fd00:9:ffff::"], ["fd00:8::1", "fd00:a::"]),
+            ("0.0.0.0", 0, ["0.0.0.0", "255.255.255.255"], ["::", "::ffff:0.0.0.0"]),
+            ("::", 0, ["::", "ffff::"], ["0.0.0.0", "10.0.0.1"]),
+        ] {
+            let network = Network { address: address.parse().unwrap(), length };
+            assert!(inside.iter().all(|it| network.contains(it.parse().unwrap())), "{address}");
+            assert!(!outside.iter().any(|it| network.contains(it.parse().unwrap())), "{address}");
+        }
+    }
+
+    #[test]
+    fn no_representative_is_where_no_host_is() {
+        for network in ["0.0.0.0/1", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4"] {
+            for address in address_classes(&told_apart(&format!("-d {network}"))) {
+                let IpAddr::V4(it) = address else { panic!("{address}") };
+                assert!(!it.is_loopback() && (1..224).contains(&it.octets()[0]), "{network}: {it}");
+            }
+        }
+        let like: IpAddr = "fd00::1".parse().unwrap();
+        for network in ["::/8", "::1/128", "ff00::/8", "::/128"] {
+            let rules = told_apart(&format!("-d {network}"));
+            for it in peers(&rules, Side::Destination, like) {
+                let nobody = it.is_loopback() || it.is_unspecified() || it.is_multicast();
+                assert!(it.is_ipv6() && !nobody, "{network}: {it}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_other_end_is_told_apart_by_the_rules_on_its_side() {
+        for (network, inside, beyond) in
+            [("10.9.0.0/16", "10.9.0.0", "10.10.0.0"), ("fd00:9::/32", "fd00:9::", "fd00:a::")]
+        {
+            let (inside, beyond): (IpAddr, IpAddr) =
+                (inside.parse().unwrap(), beyond.parse().unwrap());
+            let rules = told_apart(&format!("-s {network}"));
+            let sources = peers(&rules, Side::Source, inside);
+            assert!(sources.contains(&inside) && sources.contains(&beyond), "{sources:?}");
+            let destinations = peers(&rules, Side::Destination, inside);
+            // What only the other side's rules tell apart needs no walk of its own.
+            assert!(!destinations.contains(&inside), "{destinations:?}");
+            assert!(
+                destinations.len() > 1
+                    && destinations.iter().all(|it| it.is_ipv6() == inside.is_ipv6())
+            );
+        }
+    }
+
     proptest! {
         /// The classes say for each port what walking that port says.
         #[test]

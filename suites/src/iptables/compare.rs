@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::rules::{Chain, Policy, RuleSet, Table, Target};
+use super::rules::{Chain, Policy, RuleSet, Table};
 
 /// One thing in which two sets of rules differ.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -56,7 +56,7 @@ pub fn differences(first: &RuleSet, second: &RuleSet) -> Vec<Difference> {
             rules.table(table).and_then(|table| table.chain(chain)).cloned().unwrap_or_default()
         };
         let (one, other) = (chain(first), chain(second));
-        if dropped(&one) != dropped(&other) {
+        if (one.policy == Some(Policy::Drop)) != (other.policy == Some(Policy::Drop)) {
             found.push(Difference::Policy { chain: place.clone() });
         }
         let normal =
@@ -79,29 +79,16 @@ pub fn differences(first: &RuleSet, second: &RuleSet) -> Vec<Difference> {
     found
 }
 
-fn dropped(chain: &Chain) -> bool {
-    chain.policy == Some(Policy::Drop)
-}
-
-/// The chains that matter: with rules, with a policy that drops, or led to.
+/// The chains of a set of rules. One that is empty differs in nothing from one that is not there.
 fn names(rules: &RuleSet) -> BTreeSet<(String, String)> {
-    let matters = |table: &Table, chain: &Chain| {
-        !chain.rules.is_empty() || dropped(chain) || led_to(table, &chain.name)
+    let chains = |table: &Table| {
+        table
+            .chains
+            .iter()
+            .map(|chain| (table.name.clone(), chain.name.clone()))
+            .collect::<Vec<_>>()
     };
-    let tables = rules.tables.iter();
-    tables
-        .flat_map(|table| table.chains.iter().map(move |chain| (table, chain)))
-        .filter(|(table, chain)| matters(table, chain))
-        .map(|(table, chain)| (table.name.clone(), chain.name.clone()))
-        .collect()
-}
-
-fn led_to(table: &Table, name: &str) -> bool {
-    table
-        .chains
-        .iter()
-        .flat_map(|chain| &chain.rules)
-        .any(|rule| matches!(&rule.target, Some(Target::Jump(to) | Target::Goto(to)) if to == name))
+    rules.tables.iter().flat_map(chains).collect()
 }
 
 /// What the first list has more often than the second.
@@ -168,6 +155,19 @@ mod tests {
         } else {
             assert!(told.iter().any(|it| it.contains(words)), "{told:?}");
         }
+    }
+
+    /// Neither a chain without rules nor a jump to it changes what becomes of a packet; its policy does.
+    #[rstest]
+    #[case("*nat\n:OWN - [0:0]\nCOMMIT\n", &[])]
+    #[case("*filter\n:FORWARD ACCEPT\nCOMMIT\n", &[])]
+    #[case("*filter\n:FORWARD DROP\nCOMMIT\n", &["filter/FORWARD has another policy"])]
+    fn an_empty_chain_is_its_policy(#[case] text: &str, #[case] words: &[&str]) {
+        let (empty, chain) = (parse("*nat\nCOMMIT\n").unwrap(), parse(text).unwrap());
+        for found in [differences(&empty, &chain), differences(&chain, &empty)] {
+            assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), words);
+        }
+        assert_eq!(differences(&chain, &chain), []);
     }
 
     #[test]

@@ -163,7 +163,7 @@ const KNOWN_MODULES: [&str; 10] = [
 fn own_words(words: &[String]) -> (&[String], &[String]) {
     let mut end = words.iter().position(|word| is_generic(word)).unwrap_or(words.len());
     // A `!` in front of a generic option belongs to that.
-    if end > 0 && end < words.len() && words[end - 1] == "!" {
+    if end > 0 && words[end - 1] == "!" {
         end -= 1;
     }
     words.split_at(end)

@@ -264,6 +264,12 @@ mod tests {
         "--syn -m multiport ! --dports 80 -p tcp -j OWN"
     )]
     #[case("-A OUTPUT -g OWN", "-g OWN")]
+    #[case("-A OUTPUT -p 132 -j OWN", "-p sctp -j OWN")]
+    #[case("-A OUTPUT -c 7 99 -4 -j OWN", "-j OWN")]
+    #[case(
+        "-A OUTPUT -m addrtype --dst-type UNICAST -j OWN",
+        "-m addrtype --dst-type UNICAST -j OWN"
+    )]
     #[case("-A OUTPUT", "")]
     fn rules_are_understood(#[case] rule: &str, #[case] normal: &str) {
         assert_eq!(only(rule).normal(), normal);
@@ -278,6 +284,14 @@ mod tests {
     // A negation behind an option without a value belongs to the next option.
     #[case("-A OUTPUT -p tcp --syn ! --dport 80 -j ACCEPT", "--syn")]
     #[case("-A OUTPUT -p tcp ! --syn -j ACCEPT", "! --syn")]
+    // An option that belongs to no module does not belong to the last one either.
+    #[case("-A OUTPUT -m owner --uid-owner 5 -s example.org -j ACCEPT", "-s example.org")]
+    #[case("-A OUTPUT -m bpf --bytecode \"1\\\"6\" -j ACCEPT", "-m bpf --bytecode \"1\\\"6\"")]
+    #[case("-A OUTPUT -f -j ACCEPT", "-f")]
+    // Options that mean something in another module only.
+    #[case("-A OUTPUT --comment why -j ACCEPT", "--comment why")]
+    #[case("-A OUTPUT -p tcp --ports 80 -j ACCEPT", "--ports 80")]
+    #[case("-A OUTPUT --mark 0x1 -j ACCEPT", "--mark 0x1")]
     fn what_is_not_known_is_kept(#[case] rule: &str, #[case] kept: &str) {
         let rule = only(rule);
         assert!(rule.matches.contains(&Match::Unknown(kept.into())), "{:?}", rule.matches);
@@ -305,6 +319,27 @@ mod tests {
     #[case("*nat\n-A OUTPUT -j ACCEPT -j DROP\nCOMMIT\n", "a second target")]
     #[case("*nat\n-A OUTPUT stray -j DROP\nCOMMIT\n", "line 2")]
     #[case("# nothing\n", "no rules")]
+    #[case(
+        "*nat\n:OUTPUT ACCEPT\n-A OUTPUT ! -m tcp -j ACCEPT\nCOMMIT\n",
+        "cannot be turned round"
+    )]
+    #[case("*nat\n-A OUTPUT ! -j ACCEPT\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-A OUTPUT -j \"\"\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-A OUTPUT -j -p\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-A OUTPUT -j !OWN\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-A OUTPUT -m \"t p\" -j ACCEPT\nCOMMIT\n", "a module is expected")]
+    #[case("*nat\n-A OUTPUT -j \"A\\\"B\"\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-A OUTPUT -j A\u{1b}B\nCOMMIT\n", "a target is expected")]
+    #[case("*nat\n-N -X\nCOMMIT\n", "a chain's name is expected")]
+    #[case("*nat\n-A OUTPUT --a:b -j DROP\nCOMMIT\n", "an option is expected")]
+    #[case("*nat\n-A OUTPUT -f stray -j DROP\nCOMMIT\n", "an option is expected")]
+    #[case("*nat\n-A OUTPUT -m bpf --bytecode 1 !\nCOMMIT\n", "it ends with")]
+    #[case("*nat extra\nCOMMIT\n", "a table's name is expected")]
+    #[case("*\nCOMMIT\n", "a table's name is expected")]
+    #[case("*nat\n-P OUTPUT MAYBE\nCOMMIT\n", "a policy is expected")]
+    #[case("*nat\n-I OUTPUT 0 -j DROP\nCOMMIT\n", "inserted where nothing is")]
+    #[case("*nat\n-I OUTPUT 2 -j DROP\nCOMMIT\n", "inserted where nothing is")]
+    #[case("*nat\n-R OUTPUT 1 -j DROP\nCOMMIT\n", "a rule (-A CHAIN …) is expected")]
     fn what_is_no_set_of_rules_says_where(#[case] text: &str, #[case] words: &str) {
         let error = parse(text).unwrap_err().to_string();
         assert!(error.contains(words), "{error}");
@@ -316,6 +351,31 @@ mod tests {
         let nat = rules.table("nat").unwrap();
         assert_eq!(nat.chain("OUTPUT").unwrap().policy, Some(Policy::Accept));
         assert_eq!(nat.chain("OUTPUT").unwrap().rules[0].target, Some(Target::Jump("OWN".into())));
+    }
+
+    #[rstest]
+    #[case("-P OUTPUT DROP", Some(Policy::Drop))]
+    #[case("--policy OUTPUT DROP", Some(Policy::Drop))]
+    #[case("-P OUTPUT DROP\n-P OUTPUT ACCEPT", Some(Policy::Accept))]
+    fn a_policy_can_be_set_by_a_command(#[case] lines: &str, #[case] policy: Option<Policy>) {
+        let rules = parse(&format!("*nat\n{lines}\nCOMMIT\n")).unwrap();
+        assert_eq!(rules.table("nat").unwrap().chain("OUTPUT").unwrap().policy, policy);
+    }
+
+    /// Each rule has a port of its own: the order in which they come to stand.
+    #[rstest]
+    #[case("-I OUTPUT", "3 1 2")]
+    #[case("--insert OUTPUT", "3 1 2")]
+    #[case("-I OUTPUT 1", "3 1 2")]
+    #[case("-I OUTPUT 2", "1 3 2")]
+    #[case("-I OUTPUT 3", "1 2 3")]
+    #[case("--append OUTPUT", "1 2 3")]
+    fn a_rule_is_inserted_at_its_place(#[case] command: &str, #[case] order: &str) {
+        let first = "-A OUTPUT -p tcp --dport 1\n-A OUTPUT -p tcp --dport 2";
+        let text = format!("*nat\n{first}\n{command} -p tcp --dport 3\nCOMMIT\n");
+        let rules = parse(&text).unwrap();
+        let port = |rule: &Rule| rule.text.rsplit(' ').next().unwrap().to_owned();
+        assert_eq!(rules.rules().map(port).collect::<Vec<_>>().join(" "), order);
     }
 
     #[test]

@@ -239,6 +239,7 @@ mod tests {
     use super::super::rules::{Chain, SetMark, Table, Target};
     use super::*;
     use proptest::prelude::*;
+    use rstest::rstest;
 
     fn a_range<T: Arbitrary + Ord + Copy>() -> impl Strategy<Value = (T, T)> {
         any::<(T, T)>().prop_map(|(one, other)| (one.min(other), one.max(other)))
@@ -346,6 +347,25 @@ mod tests {
         let without_comments: Vec<_> = saved.lines().filter(|it| !it.starts_with('#')).collect();
         let printed = parse(saved).unwrap().to_string();
         assert_eq!(printed.lines().collect::<Vec<_>>(), without_comments);
+    }
+
+    /// However a rule was written.
+    #[rstest]
+    #[case(
+        "-m addrtype --dst-type LOCAL -p udp --dport 53 -o eth0 -d 10.1.0.0/16 -s 10.0.0.0/8 -j RETURN",
+        "-s 10.0.0.0/8 -d 10.1.0.0/16 -o eth0 -p udp -m addrtype --dst-type LOCAL -m udp --dport 53 -j RETURN"
+    )]
+    #[case("-p tcp -i lo -j RETURN", "-i lo -p tcp -j RETURN")]
+    #[case("-m owner --uid-owner 5 -p tcp -m tcp --syn", "-p tcp --syn -m owner --uid-owner 5")]
+    #[case("-p tcp --dport 80,443", "-p tcp -m multiport --dports 80,443")]
+    #[case("-m owner --uid-owner 5 --gid-owner 6", "-m owner --uid-owner 5 --gid-owner 6")]
+    #[case(
+        "-m owner --uid-owner 5 ! --uid-owner 6",
+        "-m owner --uid-owner 5 -m owner ! --uid-owner 6"
+    )]
+    fn a_rule_is_printed_as_it_would_be_saved(#[case] written: &str, #[case] saved: &str) {
+        let rules = parse(&format!("*nat\n:OUTPUT ACCEPT\n-A OUTPUT {written}\nCOMMIT\n")).unwrap();
+        assert_eq!(rules.rules().next().unwrap().to_string(), saved);
     }
 
     proptest! {

@@ -375,6 +375,8 @@ impl<'a> Walker<'a> {
 }
 
 #[cfg(test)]
+mod finer;
+#[cfg(test)]
 mod found;
 #[cfg(test)]
 pub(super) mod tests;

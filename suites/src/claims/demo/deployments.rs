@@ -186,9 +186,8 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
 fn is_image(image: &str, repository: &str) -> bool {
     let name = image.split('@').next().unwrap_or(image);
     // A colon after the last slash begins the tag; one before it is a registry's port.
-    let name = match (name.rfind(':'), name.rfind('/')) {
-        (Some(colon), Some(slash)) if colon > slash => &name[..colon],
-        (Some(colon), None) => &name[..colon],
+    let name = match name.rsplit_once(':') {
+        Some((name, tag)) if !tag.contains('/') => name,
         _ => name,
     };
     name == repository || name.strip_suffix(repository).is_some_and(|mirror| mirror.ends_with('/'))

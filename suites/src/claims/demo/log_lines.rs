@@ -82,7 +82,7 @@ fn without_meter(piece: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Piece, pieces};
+    use super::{Piece, is_column, pieces};
     use crate::testing::text::damaged;
     use proptest::prelude::*;
     use rstest::rstest;
@@ -143,6 +143,23 @@ mod tests {
     fn errors_lose_the_meter_before_them() {
         let line = format!("\r{ROW}curl: (6) Could not resolve host: echo");
         assert_eq!(pieces(&line, REPLY), [other("curl: (6) Could not resolve host: echo")]);
+    }
+
+    #[rstest]
+    #[case("0", true)]
+    #[case("12.3M", true)]
+    #[case("0:00:10", true)]
+    #[case("--:--:--", true)]
+    #[case("-", false)]
+    #[case("dh", false)]
+    #[case("a:b", false)]
+    #[case("12kk", false)]
+    #[case("x12", false)]
+    #[case("1x2", false)]
+    #[case(".5", false)]
+    #[case("", false)]
+    fn columns_are_sizes_and_times(#[case] word: &str, #[case] column: bool) {
+        assert_eq!(is_column(word), column);
     }
 
     proptest! {

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use super::super::mutations::{Case, backend, cases, demo_pod, of, prove, scale_to_zero};
+use super::super::mutations::{Case, backend, cases, client, demo_pod, of, prove, scale_to_zero};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, LogLine, Observation};
 use crate::judgement::Verdict::Fail;
 
@@ -60,6 +60,8 @@ cases! { the_log_shows_the_reply proves "demo::client_logs_show_reply":
     one_terminal(|e| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass, "s ago");
     request_on_its_way(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass, "s ago");
     streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass, "s ago");
+    request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass, "22 s ago");
+    clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago");
     earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass, "s ago");
     just_mended(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass, "s ago");
     api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago");
@@ -67,8 +69,8 @@ cases! { the_log_shows_the_reply proves "demo::client_logs_show_reply":
     another_pod_has_no_log(|e| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass, "s ago");
     others_with_its_label_elsewhere(|e| { second(e); of(&mut e.demo.pods).last_mut().unwrap().phase = "Succeeded".into(); }, Pass, "s ago");
     by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "s ago");
-    old(|e| write(e, &[(36, REPLY)]), Fail, "old replies only");
-    old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail, "90 s old");
+    old(|e| write(e, &[(36, REPLY)]), Fail, "old, by the clock of the node");
+    old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail, "90 s old, by the clock of the API server");
     backend_gone(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail, "scale deployment/echo-deployment");
     backend_gone_whatever_the_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail, "scaled to zero");
     requests_without_reply(|e| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail, "2 requests without a reply");
@@ -82,13 +84,17 @@ cases! { the_log_shows_the_reply proves "demo::client_logs_show_reply":
     reset(|e| add(e, "upstream connect error or disconnect/reset before headers"), Fail, "upstream connect error");
     no_curl(|e| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail, "there is no curl in the client's image");
     never(|e| { since(e, 600); write(e, &[]); }, Fail, "shows no reply");
+    not_early_any_more(|e| { since(e, 25); write(e, &[]); }, Fail, "shows no reply");
+    no_client_asked_for(|e| { scale_to_zero(client(e)); of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")); }, Fail, "--replicas=1");
+    no_client_yet(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "shows the pods");
     never_answered(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail, "2 requests without a reply");
     one_of_two(|e| second(e).lines.clear(), Fail, "second");
     no_client(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "no client pod runs");
     client_pending(|e| demo_pod(e, "client").phase = "Pending".into(), Fail, "Pending");
     no_log(|e| e.demo.client_logs = Observation::absent("no container"), Fail, "no container");
     too_early(|e| { since(e, 12); write(e, &[(2, HEAD)]); }, Unjudged, "too early");
-    future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "60 s in the future");
+    early_by_a_second(|e| { since(e, 24); write(e, &[]); }, Unjudged, "too early");
+    future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "60 s in the future by the clock of the machine that looked");
     future_of_the_api_server(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged, "in the future");
     old_by_the_collectors_clock(|e| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "may be wrong");
     log_unread(|e| of(&mut e.demo.client_logs).clear(), Unjudged, "was not read");

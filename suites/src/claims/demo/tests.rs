@@ -53,6 +53,8 @@ cases! { the_service_leads_to_the_backend proves "demo::backend_service":
     headless(|e| service(e).cluster_ip = Some("None".into()), Fail, "no cluster IP");
     external_name(|e| service(e).kind = "ExternalName".into(), Fail, "ExternalName");
     no_endpoint(|e| of(&mut e.demo.endpoints).clear(), Fail, "no ready endpoint");
+    no_endpoint_of_a_ready_pod(|e| of(&mut e.demo.endpoints).clear(), Fail, "observed: Some(\"no ready endpoint\")");
+    pod_not_ready(|e| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail, "its condition Ready is not true");
     endpoint_not_ready(|e| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail, "no ready endpoint");
     endpoint_without_address(|e| endpoint(e).addresses.clear(), Fail, "no ready endpoint");
     scaled_to_zero(backend_gone, Fail, "scale deployment/echo-deployment --replicas=1");
@@ -113,6 +115,7 @@ cases! { the_backend_is_deployed proves "demo::backend_deployment":
     other_text(|e| args(e, &["-text=Hello from backend service v2"]), Fail, "patch deployment echo-deployment");
     last_one_counts(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail, "-text=x");
     no_text(|e| args(e, &[]), Fail, "no -text");
+    unavailable_without_an_ill_pod(|e| backend(e).available_replicas = 0, Fail, "describe deployment/echo-deployment");
     port(|e| backend(e).containers[0].ports = vec![8080], Fail, "5678");
     missing(|e| of(&mut e.demo.deployments).clear(), Fail, "there is no deployment");
     no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail, "no namespace");
@@ -138,6 +141,7 @@ fn script(evidence: &mut Evidence, script: &str) {
 
 cases! { the_client_is_deployed proves "demo::client_deployment":
     until(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass, "1 of 1");
+    registry_with_a_port(|e| client(e).containers[0].image = "mirror.example:5000/curlimages/curl".into(), Pass, "1 of 1");
     no_loop(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail, "shell loop");
     no_curl(|e| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail, "shell loop");
     other_host(|e| script(e, "while true; do curl echo-service.client.svc.cluster.local.example; done"), Fail, "shell loop");

@@ -40,6 +40,11 @@ cases! { external_address proves "ingress::external_address":
     unspecified(|e| address(e, "0.0.0.0"), Fail, "no address");
     no_number(|e| address(e, "172.18.0.999"), Fail, "no address");
     a_word(|e| address(e, "localhost"), Fail, "no address");
+    hyphen(|e| address(e, "lb-1.example.com"), Pass, "lb-1.example.com");
+    hyphen_in_front(|e| address(e, "-lb.example.com"), Fail, "no address");
+    hyphen_behind(|e| address(e, "lb-.example.com"), Fail, "no address");
+    underscore(|e| address(e, "lb_1.example.com"), Fail, "no address");
+    empty_label(|e| address(e, "lb..example.com"), Fail, "no address");
     gone(no_gateway, Fail, "there is no service");
     forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged, "forbidden");
     held_by_another(|e| { let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail, "-n kong get service kong-proxy");
@@ -48,7 +53,7 @@ cases! { external_address proves "ingress::external_address":
 cases! { answers proves "ingress::address_answers":
     healthy(|_| {}, Pass, "200");
     not_ready(|e| of(&mut e.ingress.health).status = 503, Fail, "not ready: 503");
-    no_route(|e| e.ingress.health = Observation::absent("nothing answers: no route to host"), Fail, "no route");
+    no_route(|e| e.ingress.health = Observation::absent("nothing answers: no route to host"), Fail, "get pods,endpoints -l istio=ingressgateway");
     refused(|e| e.ingress.health = Observation::absent("nothing answers: connection refused"), Fail, "refused");
     unseen(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged, "forbidden");
     asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); e.ingress.health = Observation::absent("nothing answers: refused"); }, Fail, "scaled to zero");

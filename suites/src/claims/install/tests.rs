@@ -46,6 +46,15 @@ cases! { all_parts_are_of_one_version proves "install::istio_version":
         job.phase = "Succeeded".into();
         of(&mut e.demo.pods).push(job);
     }, Pass, "3 proxies");
+    old_and_over(|e| {
+        for phase in ["Succeeded", "Failed"] {
+            let mut old = demo_pod(e, "echo").clone();
+            old.name = phase.to_lowercase();
+            old.phase = phase.into();
+            proxy(&mut old).image = "docker.io/istio/proxyv2:1.19.7".into();
+            of(&mut e.demo.pods).push(old);
+        }
+    }, Pass, "3 proxies");
     asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "not 1.99.0");
     longer_version(|e| tag(e, ":{}1"), Fail, "container discovery");
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail, "1.19.7");
@@ -62,6 +71,11 @@ cases! { all_parts_are_of_one_version proves "install::istio_version":
         of(&mut e.install.deployments).clear();
     }, Fail, "install --set profile=default");
     init_image(|e| demo_pod(e, "client").init_containers[0].image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "istio-init");
+    old_proxy_of_a_known_pod(|e| {
+        let echo = format!("{}.client", demo_pod(e, "echo").name);
+        let row = of(&mut reports(e).proxies).iter_mut().find(|row| row.proxy == echo).unwrap();
+        row.istio_version = "1.19.7".into();
+    }, Fail, "-n client rollout restart deployment/echo-deployment");
     sidecar_report(|e| of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(), Fail, "reports Istio 1.19.7, not");
     other_proxy(|e| {
         let mut other = of(&mut reports(e).proxies)[0].clone();
@@ -117,6 +131,8 @@ cases! { it_is_the_default_profile proves "install::default_profile":
     nothing(|e| of(&mut e.install.deployments).clear(), Fail, "istiod is missing");
     no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail, "no namespace");
     definition_missing(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail, "sidecars.networking.istio.io is missing");
+    definition_named(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail, "a custom resource definition cannot be used: sidecars");
+    definitions_all_missing(|e| of(&mut e.install.crds).clear(), Fail, "none of Istio's custom resource definitions");
     definition_not_served(|e| of(&mut e.install.crds)[0].established = false, Fail, "not established");
     no_definition(|e| of(&mut e.install.crds).clear(), Fail, "and 11 more");
     definitions_unseen(|e| e.install.crds = Observation::failed("forbidden"), Unjudged, "forbidden");
@@ -152,6 +168,16 @@ cases! { its_pods_run proves "install::control_plane_running":
         job.containers[0].ready = false;
         of(&mut e.install.pods).push(job);
     }, Pass, "1 Completed");
+    two_completed(|e| {
+        for name in ["job", "another-job"] {
+            let mut job = istiod(e).clone();
+            job.name = name.into();
+            job.phase = "Succeeded".into();
+            of(&mut e.install.pods).push(job);
+        }
+    }, Pass, "2 Completed");
+    istiod_known_by_app(|e| { installed(e, "istiod").template_labels.remove("istio"); }, Pass, "Running");
+    istiod_known_by_istio(|e| { installed(e, "istiod").template_labels.remove("app"); }, Pass, "Running");
     restarted_once(|e| { crashed(e, 1, 1); }, Pass, "Running");
     restarted_long_ago(|e| { crashed(e, 11, 9); }, Pass, "Running");
     old_pod_leaves(|e| {
@@ -260,6 +286,12 @@ cases! { the_namespace_is_labelled proves "install::namespace_labelled":
         label(e, &[("istio.io/rev", "default")]);
         e.install.webhooks = Observation::failed("forbidden");
     }, Unjudged, "forbidden");
+    revision_of_a_deactivated_webhook(|e| {
+        label(e, &[("istio.io/rev", "default")]);
+        for webhook in active(e) {
+            webhook.object_selector.match_labels.insert("istio.io/deactivated".into(), "never-match".into());
+        }
+    }, Fail, "istio.io/rev-");
     selects_strangely(|e| {
         label(e, &[("istio.io/rev", "canary")]);
         strange(e);
@@ -300,7 +332,7 @@ fn endpoints(evidence: &mut Evidence) -> &mut crate::evidence::Endpoint {
 }
 
 cases! { a_webhook_injects proves "install::injection_webhook":
-    healthy(|_| {}, Pass, "selects namespace");
+    healthy(|_| {}, Pass, "selects namespace client, and istiod");
     only_the_active_ones(|e| {
         let active: Vec<_> = active(e).map(|webhook| webhook.clone()).collect();
         e.install.webhooks = Observation::seen(active);
@@ -335,6 +367,14 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     no_such_namespace(delete_namespace, Fail, "no namespace client");
     bundle_empty(|e| bundle(e, |bundle| *bundle = crate::evidence::CaBundle::default()), Fail, "delete pod -l app=istiod");
     bundle_garbage(|e| bundle(e, |bundle| { bundle.error = Some("no PEM".into()); bundle.certificates.clear(); }), Fail, "no PEM");
+    bundle_ends_now(|e| {
+        let now = e.recorded_at;
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_after = now);
+    }, Fail, "has expired");
+    bundle_begins_now(|e| {
+        let now = e.recorded_at;
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_before = now);
+    }, Pass, "selects namespace");
     bundle_without_certificate(|e| bundle(e, |bundle| bundle.certificates.clear()), Fail, "holds no certificate");
     bundle_expired(|e| {
         let then = e.recorded_at - SignedDuration::from_hours(1);
@@ -344,6 +384,8 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     service_deleted(|e| of(&mut e.install.services).retain(|one| one.name != "istiod"), Fail, "which is not there");
     endpoint_not_ready(|e| endpoints(e).ready = false, Fail, "none of them ready");
     endpoint_without_address(|e| endpoints(e).addresses.clear(), Fail, "no ready endpoint");
+    endpoint_not_ready_though_its_pod_is(|e| endpoints(e).ready = false, Fail, "patch service istiod");
+    endpoint_not_ready_as_nobody_knows_why(|e| endpoints(e).ready = false, Fail, "no new pod can be made\"");
     istiod_gone(|e| {
         of(&mut e.install.endpoints).retain(|one| one.service != "istiod");
         scale_to_zero(installed(e, "istiod"));

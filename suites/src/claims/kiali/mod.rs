@@ -138,12 +138,11 @@ fn behind(evidence: &Evidence, object: &str) -> Judged {
     if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
         return Ok(Judgement::pass(format!("port {PORT}")));
     }
-    let asleep = kiali(evidence).is_some_and(|kiali| kiali.replicas == 0);
     Err(Judgement::fail("nobody is behind Kiali's service: it has no ready endpoint")
         .expected("a ready pod of Kiali")
         .observed("no ready endpoint")
         .object(object)
-        .hint(if asleep { show(evidence) } else { shows() }))
+        .hint(shows()))
 }
 
 /// Whether two references name the same image: the last two words of the repository (a mirror has a host

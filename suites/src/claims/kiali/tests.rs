@@ -1,7 +1,7 @@
 //! What turns the claims of *kiali* red, what leaves them unjudged, and what does not matter.
 
 use super::super::mutations::{Case, cases, installed, of, scale_to_zero};
-use super::same_image;
+use super::{same_image, split_image};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Service};
 use crate::judgement::Verdict;
 use crate::testing::{healthy, judgement};
@@ -20,15 +20,16 @@ fn image(e: &mut Evidence, image: &str) {
 cases! { running proves "kiali::running":
     healthy(|_| {}, Pass, "1 of 1 available");
     mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass, "mirror");
+    another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass, "1 of 1 available");
     another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail, "v2.0.0");
     another_image(|e| image(e, "quay.io/kiali/kiali-operator:v1.79"), Fail, "kiali-operator");
     no_tag(|e| image(e, "quay.io/kiali/kiali"), Fail, "Kiali's image");
     scaled_to_zero(|e| scale_to_zero(installed(e, "kiali")), Fail, "scaled to zero");
     unavailable(|e| installed(e, "kiali").available_replicas = 0, Fail, "0 of 1");
-    gone(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail, "not installed");
+    gone(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail, "apply -f samples/addons/kiali.yaml");
     another_port(|e| service(e).ports.iter_mut().for_each(|port| port.port = 80), Fail, "no port 20001");
     no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail, "no service");
-    selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail, "no ready endpoint");
+    selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail, "get endpoints,pods");
     not_ready_behind_it(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail, "nobody is behind");
     endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged, "forbidden");
     unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); }, Unjudged, "not known here");
@@ -46,6 +47,18 @@ cases! { running proves "kiali::running":
 fn images_are_the_same(#[case] one: &str, #[case] other: &str, #[case] same: bool) {
     assert_eq!(same_image(one, other), same);
     assert_eq!(same_image(other, one), same);
+}
+
+#[rstest]
+#[case("quay.io/kiali/kiali:v1.76", "quay.io/kiali/kiali", "v1.76")]
+#[case("quay.io/kiali/kiali:v1.76@sha256:00", "quay.io/kiali/kiali", "v1.76")]
+#[case("localhost:5000/kiali/kiali", "localhost:5000/kiali/kiali", "")]
+fn an_image_has_a_repository_and_a_tag(
+    #[case] image: &str,
+    #[case] repository: &str,
+    #[case] tag: &str,
+) {
+    assert_eq!(split_image(image), (repository, tag));
 }
 
 fn relocate(answer: &mut HttpAnswer, to: &str) {
@@ -70,6 +83,9 @@ cases! { exposed proves "kiali::reachable_on_exposed_port":
     healthy(|_| {}, Pass, ": 302");
     console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); e.kiali.exposed = Observation::seen(console); }, Pass, "vm:30001");
     something_else_is_there(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail, "nginx");
+    console_that_is_broken(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.status = 500; e.kiali.exposed = Observation::seen(console); }, Fail, "500");
+    words_at_the_consoles_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.headers.clear(); e.kiali.exposed = Observation::seen(console); }, Fail, "does not answer as it should");
+    another_page(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/".into(); e.kiali.exposed = Observation::seen(console); }, Fail, "does not answer as it should");
     hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail, "no answer within");
     refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail, "refused");
     forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged, "forbidden");
@@ -81,6 +97,8 @@ cases! { console proves "kiali::console_served":
     no_page(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail, "text/plain");
     white_page(|e| of(&mut e.kiali.console).body.clear(), Fail, "an empty body");
     no_markup(|e| of(&mut e.kiali.console).body = "it works".into(), Fail, "it works");
+    only_a_type(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass, "the API reports");
+    only_a_tag(|e| of(&mut e.kiali.console).body = "<html lang=en>".into(), Pass, "the API reports");
     api_broken(|e| of(&mut e.kiali.api).status = 500, Fail, "API answers 500");
     api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail, "does not report");
     no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail, "does not report");

@@ -2,7 +2,7 @@
 
 use super::super::mutations::{Case, cases, demo_pod, installed, of, prove, scale_to_zero};
 use crate::evidence::{Container, ContainerState, Evidence, Observation, Pod, Termination};
-use crate::judgement::Verdict::Pass;
+use crate::judgement::Verdict::{Fail, Pass};
 use rstest::rstest;
 
 fn without_sidecar(pod: &mut Pod) {
@@ -148,6 +148,7 @@ fn label(e: &mut Evidence, labelled: bool) {
 cases! { unlabelled proves "mesh::unlabelled_namespace_left_alone":
     healthy(|_| {}, Pass, "a sidecar in client");
     everywhere(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail, "not labelled, would get");
+    everywhere_by_name(|e| { let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers[0].name = "istio-proxy".into(); }, Fail, "observed: Some(\"istio-proxy");
     nowhere(|e| { let run = of(&mut e.mesh.dry_run_labelled); run.containers.retain(|it| it.name != "istio-proxy"); run.init_containers.clear(); }, Fail, "would get no sidecar");
     no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail, "no namespace");
     forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged, "cannot create");
@@ -176,6 +177,7 @@ cases! { init_arguments proves "mesh::init_arguments":
     healthy(|_| {}, Pass, "2 pods");
     other_order(|e| option(e, "-d", "15020,15021,15090"), Pass, "2 pods");
     outbound_port(|e| option(e, "-p", "15002"), Fail, "outbound port is 15002");
+    expected_in_words(|e| option(e, "-p", "15002"), Fail, "-p 15001 -z 15006 -u 1337 -m REDIRECT -i '*' -x '' -b '*' -d ");
     inbound_port(|e| option(e, "-z", "15001"), Fail, "inbound port is 15001");
     user(|e| option(e, "-u", "0"), Fail, "user is 0");
     mode(|e| option(e, "-m", "TPROXY"), Fail, "mode is TPROXY");
@@ -222,6 +224,12 @@ cases! { inbound proves "mesh::inbound_redirected":
     healthy(|_| {}, Pass, "ISTIO_IN_REDIRECT");
     port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "5678");
     port_range_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail, "9000-9010");
+    own_address_left_out(|e| {
+        let name = e.mesh.init_logs.keys().next().unwrap().clone();
+        let ip = of(&mut e.demo.pods).iter().find(|pod| pod.name == name).unwrap().ip.clone().unwrap();
+        insert(e, "ISTIO_INBOUND", &format!("-d {ip}/32 -p tcp -j RETURN"));
+    }, Fail, "is let through");
+    no_init_container(|e| { e.mesh.init_logs.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged, "has no istio-init whose log");
     jump_missing(|e| drop_lines(e, "-A PREROUTING"), Fail, "let through");
     other_target(|e| log(e, |text| text.replace("--to-ports 15006", "--to-ports 15001")), Fail, "15001");
     own_port_redirected(|e| drop_lines(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail, "15090");
@@ -275,6 +283,15 @@ cases! { outbound proves "mesh::outbound_redirected":
     loop_to_the_application(|e| drop_lines(e, "-s 127.0.0.6/32"), Fail, "a loop");
     wrong_beside_the_unknown(|e| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 9000 -j RETURN"); insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail, "port 9000");
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
+}
+
+/// What is said of a packet is what is unusual about it.
+#[rstest]
+#[case("mesh::inbound_redirected", |e: &mut Evidence| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"))]
+#[case("mesh::outbound_redirected", |e: &mut Evidence| insert(e, "ISTIO_OUTPUT", "-o lo -p tcp -j ISTIO_REDIRECT"))]
+fn a_usual_interface_is_not_told(#[case] id: &str, #[case] mutation: fn(&mut Evidence)) {
+    let judgement = prove(id, mutation, Fail, "");
+    assert!(!judgement.summary.contains("by interface"), "{judgement:#?}");
 }
 
 /// What real versions of Istio log, with the tutorial's among them, is right.
@@ -339,6 +356,22 @@ cases! { traffic proves "mesh::traffic_through_proxies":
     backend_stands_still(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; pair.after = pair.before.clone(); }, Fail, "the backend's proxy saw none");
     too_few(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail, "4 of 5");
     no_header(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = String::new(); reply.envoy_upstream_time = false; }, Fail, "without Envoy's headers");
+    another_server_behind_envoy(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = "nginx".into(); reply.envoy_upstream_time = true; }, Pass, "Envoy's headers");
+    envoy_answers_by_itself(|e| {
+        for reply in &mut of(&mut e.demo.asked).replies { reply.status = 503; reply.server = "envoy".into(); reply.envoy_upstream_time = false; reply.body = "no healthy upstream".into(); }
+        let pair = &mut of(&mut e.mesh.traffic).inbound;
+        pair.after = pair.before.clone();
+    }, Fail, "Envoy answered by itself, 503 no healthy upstream");
+    the_backend_answers_503(|e| {
+        for reply in &mut of(&mut e.demo.asked).replies { reply.status = 503; reply.server = "envoy".into(); reply.envoy_upstream_time = true; }
+        let pair = &mut of(&mut e.mesh.traffic).inbound;
+        pair.after = pair.before.clone();
+    }, Fail, "traffic bypasses it");
+    another_proxy_answers_503(|e| {
+        for reply in &mut of(&mut e.demo.asked).replies { reply.status = 503; reply.server = "istio-envoy".into(); reply.envoy_upstream_time = true; }
+        let pair = &mut of(&mut e.mesh.traffic).inbound;
+        pair.after = pair.before.clone();
+    }, Fail, "traffic bypasses it");
     no_answer(|e| { for reply in &mut of(&mut e.demo.asked).replies { reply.status = 0; reply.error = "timed out".into(); } }, Fail, "timed out");
     no_counter(|e| of(&mut e.mesh.traffic).outbound.after = Observation::absent("no cluster"), Fail, "no counter");
     restarted(|e| of(&mut e.mesh.traffic).inbound.after = Observation::seen(0), Unjudged, "counted from new");
@@ -379,7 +412,7 @@ cases! { in_sync proves "mesh::proxies_in_sync":
     a_gateway_without_clusters(|e| { let row = row(e, true); row.clusters.sent = String::new(); row.clusters.acked = String::new(); }, Fail, "NOT SENT");
     unknown_proxy(|e| row(e, false).proxy = "gone.client".into(), Fail, "does not know");
     a_row_too_many(|e| { let mut more = row(e, false).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); let istiod = of(&mut e.install.istiod).values_mut().next().unwrap(); of(&mut istiod.proxies).push(more); }, Pass, "3 proxies");
-    no_istiod(|e| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail, "no istiod pod");
+    no_istiod(|e| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail, "shows istiod's pods");
     unread(|e| { for istiod in of(&mut e.install.istiod).values_mut() { istiod.proxies = Observation::failed("pods/portforward is forbidden"); } }, Unjudged, "portforward");
     forbidden(|e| e.install.istiod = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
     no_pods_seen(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");

@@ -77,6 +77,12 @@ cases! { an_address_is_free proves "prepare::load_balancer_address_free":
     not_tried(not_tried, Pass, "holds");
     own_list_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass, "holds");
     others_hold_too(kong, Pass, "holds");
+    another_service_of_istio_waits(|e| {
+        let mut other = of(&mut e.cluster.load_balancer_services)[0].clone();
+        other.name = "eastwest".into();
+        other.load_balancer_addresses.clear();
+        of(&mut e.cluster.load_balancer_services).insert(0, other);
+    }, Pass, "holds");
     pending_without_holder(pending, Fail, "no load balancer controller answers");
     pool_used_up(|e| { kong(e); pending(e); }, Fail, "used up by kong/kong-proxy (holds 198.51.100.7)");
     hint_frees(|e| { kong(e); pending(e); }, Fail, "-n kong patch svc kong-proxy");
@@ -95,6 +101,12 @@ cases! { nobody_competes proves "prepare::no_competing_load_balancer":
     enough_for_all(kong, Pass, "kong/kong-proxy");
     nobody_holds(pending, Pass, "another cause");
     competitor(|e| { kong(e); pending(e); }, Fail, "kong/kong-proxy");
+    called_like_the_gateway(|e| {
+        pending(e);
+        kong(e);
+        let name = e.expectations.gateway.clone();
+        of(&mut e.cluster.load_balancer_services).last_mut().unwrap().name = name;
+    }, Fail, "kong/istio-ingressgateway");
     hint_looks(|e| { kong(e); pending(e); }, Fail, "-n kong get svc kong-proxy");
     nothing_there(|e| { before_the_install(e); not_tried(e); }, Pass, "no service holds");
     before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail, "kong/kong-proxy");
@@ -143,7 +155,7 @@ cases! { dns_is_on_the_pod_network proves "prepare::dns_on_pod_network":
     hint_names_it(|e| {
         of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
         dns_at(e, "203.0.113.9");
-    }, Fail, "rollout restart deployment/rke2-dns");
+    }, Fail, "here DNS is called `rke2-dns`, not `kube-dns`");
     outside_calico(|e| e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]), Fail, "Calico");
     pool_disabled(|e| {
         dns_at(e, "192.168.7.1");
@@ -233,7 +245,7 @@ cases! { nodes_have_room proves "prepare::nodes_ready":
     }, Fail, "describe node worker");
     no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail, "no node");
     no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail, "no room for istiod");
-    no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail, "no room for istiod");
+    no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail, "2000m CPU, 2047 MiB memory, 9 pods");
     no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail, "no room for the ingress gateway");
     no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail, "no room for a pod of the demo");
     no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail, "no room for the ingress gateway");
@@ -264,6 +276,20 @@ cases! { nodes_have_room proves "prepare::nodes_ready":
     }, Unjudged, "forbidden");
     demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
     demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass, "has its place");
+    pending_for_another_reason(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.reason = Some("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}.".into());
+    }, Pass, "has its place");
+    had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass, "has its place");
+    leaves_before_it_has_a_place(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.terminating = true;
+        pod.reason = Some("1 Insufficient cpu.".into());
+    }, Pass, "has its place");
     mesh_unseen(|e| {
         leave(e, 100, 100, 1);
         e.install.pods = Observation::failed("forbidden");

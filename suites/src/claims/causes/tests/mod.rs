@@ -2,6 +2,7 @@
 
 mod faults;
 mod finer;
+mod pairs;
 
 use std::collections::BTreeMap;
 
