@@ -34,18 +34,6 @@ pub(super) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -
         || label.is_some_and(|istio| istio == "ingressgateway")
 }
 
-/// The command that installs the default profile, with the options that this software needs.
-fn install_command(evidence: &Evidence) -> String {
-    let mut arguments = vec!["install", "--set", "profile=default"];
-    if let Some(bundle) = &evidence.subject.bundle {
-        for option in &bundle.install_set {
-            arguments.extend(["--set", option.as_str()]);
-        }
-    }
-    arguments.push("-y");
-    evidence.istioctl(&arguments)
-}
-
 /// The deployment of istiod, where it was seen.
 fn istiod(evidence: &Evidence) -> Option<&Deployment> {
     let deployments = evidence.install.deployments.value()?;
@@ -56,7 +44,7 @@ fn istiod(evidence: &Evidence) -> Option<&Deployment> {
 fn istiod_hint(evidence: &Evidence, show: &str) -> String {
     let namespace = &evidence.expectations.istio_namespace;
     let Some(istiod) = istiod(evidence) else {
-        let install = install_command(evidence);
+        let install = evidence.install_default();
         return format!("`{show}` shows what there is; `{install}` installs Istio");
     };
     let name = format!("deployment/{}", istiod.name);
