@@ -44,7 +44,8 @@ fn turn(cluster: &Cluster) -> Result<()> {
     let since = cluster.typed("date -u +%Y-%m-%dT%H:%M:%SZ").read()?;
     // The first second may hold a turn that began before.
     let asked = format!(
-        "for pod in $(kubectl -n client get pods -l app=client -o name); do \
+        "for pod in $(kubectl -n client get pods -l app=client \
+         -o go-template='{{{{range .items}}}}{{{{if not .metadata.deletionTimestamp}}}}pod/{{{{.metadata.name}}}} {{{{end}}}}{{{{end}}}}'); do \
          kubectl -n client logs $pod -c client --since-time={since} --timestamps \
          | awk '/^{}/ {{ next }} /Hello|not found|curl: / {{ n += 2 }} /--:--:--/ {{ n++ }} \
            END {{ exit n < 2 }}' || exit 1; done",

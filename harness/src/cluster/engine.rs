@@ -187,6 +187,16 @@ pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), Proce
     Ok((address.trim().to_owned(), ranges.split_whitespace().map(str::to_owned).collect()))
 }
 
+/// The ID of the image that a container was made from.
+///
+/// # Errors
+///
+/// When docker cannot be asked.
+pub(crate) async fn image_of(container: &str) -> Result<String, ProcessError> {
+    let call = Call::docker().args(["inspect", "--format", "{{.Image}}", container]);
+    Ok(call.output().await?.trim().to_owned())
+}
+
 /// Where a container's ports are published on this machine: `127.0.0.1:39255`.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Clusters of ours, made with kind: provisioned, marked, found again, removed.
 
 mod config;
-mod engine;
+pub(crate) mod engine;
 mod error;
 mod kind;
 mod sweep;

@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use meshcheck_suites::evidence::{HttpAnswer, Observation, Service};
 
+use tokio::net::TcpStream;
+
 use super::curl::Printed;
 use super::{Scene, forward};
+use crate::cluster::engine;
 use crate::process::Call;
 
 /// The gateway's port for health.
@@ -18,6 +21,13 @@ const HEALTH_PATH: &str = "/healthz/ready";
 /// How long this machine waits for an answer before another vantage is tried. The address is on a
 /// local network, or one hop away from it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The port of the kubelet on a node. Source:
+/// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>.
+const KUBELET_PORT: u16 = 10250;
+
+/// How long a node on this machine may take to accept a connection.
+const ROUTE_PATIENCE: Duration = Duration::from_millis(500);
 
 /// This machine, as a vantage.
 pub(super) const HERE: &str = "this machine";
@@ -45,8 +55,8 @@ pub(super) fn address<'a>(
     }
 }
 
-/// Asks the gateway for its health: from this machine, else from a node's container, which is on the
-/// cluster's network.
+/// Asks the gateway for its health: from this machine, or from a container on the cluster's network
+/// where this machine has no route to it.
 pub(super) async fn health(
     scene: &Scene<'_>,
     services: &Observation<Vec<Service>>,
@@ -89,12 +99,16 @@ pub(super) async fn get(
         }
         Err(reason) => reasons.push(format!("from {HERE}: {reason}")),
     }
-    if let Some(node) = nodes.first().filter(|_| scene.nodes_are_containers) {
-        let vantage = format!("node {node}, on the cluster's network");
-        match from_node(node, address, port, path, host).await {
+    // A node answers for the address also where nobody else reaches it: it is not asked. Another
+    // container on the cluster's network stands in where this machine has no route to that network.
+    if let Some(node) = nodes.first().filter(|_| scene.nodes_are_containers)
+        && !has_route_to(node).await
+    {
+        let vantage = "a container of ours on the cluster's network";
+        match from_container(node, address, port, path, host).await {
             Ok(mut answer) => {
                 answer.request = request;
-                answer.vantage = vantage;
+                answer.vantage = vantage.into();
                 return Observation::seen(answer);
             }
             Err(reason) => reasons.push(format!("from {vantage}: {reason}")),
@@ -122,8 +136,22 @@ async fn resolve(address: &str, port: u16) -> Result<SocketAddr, String> {
     }
 }
 
-/// The same request with the curl of a node of kind.
-async fn from_node(
+/// Whether this machine reaches a node of kind at its own address. Docker's virtual machine on other
+/// systems keeps its networks to itself.
+async fn has_route_to(node: &str) -> bool {
+    let Ok((address, _)) = engine::addresses(node).await else { return false };
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let attempt = TcpStream::connect(SocketAddr::new(address, KUBELET_PORT));
+    match tokio::time::timeout(ROUTE_PATIENCE, attempt).await {
+        Ok(Ok(_)) => true,
+        // Who refuses was reached.
+        Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        Err(_) => false,
+    }
+}
+
+/// The same request with the curl of a node's image, in a container of ours that is gone at its end.
+async fn from_container(
     node: &str,
     address: &str,
     port: u16,
@@ -131,10 +159,17 @@ async fn from_node(
     host: Option<&str>,
 ) -> Result<HttpAnswer, String> {
     let url = format!("http://{}{path}", authority(address, port));
+    let image = engine::image_of(node).await.map_err(|error| error.to_string())?;
     let mut call = Call::docker().args([
-        "exec",
-        node,
+        "run",
+        "--rm",
+        "--label",
+        "meshcheck.dev/probe=gateway",
+        "--network",
+        engine::NETWORK,
+        "--entrypoint",
         "curl",
+        &image,
         "-sS",
         "-i",
         "--max-time",

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::logs::{self, Keep};
 use super::look::{Missing, look};
-use super::{REQUESTS, Scene, forward, objects};
+use super::{Scene, forward, objects};
 
 /// The container that programs the redirection.
 const INIT: &str = "istio-init";
@@ -154,13 +154,14 @@ pub(super) async fn read(
 
 /// Two readings around requests of our own.
 pub(super) fn traffic(
-    scene: &Scene<'_>,
+    requests: u32,
     client: &evidence::Pod,
     before: Reading,
     after: Reading,
+    scene: &Scene<'_>,
 ) -> Traffic {
     Traffic {
-        requests: REQUESTS,
+        requests,
         client_pod: client.name.clone(),
         outbound: CounterPair {
             cluster: outbound(scene),

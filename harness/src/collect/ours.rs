@@ -26,6 +26,9 @@ const ADDRESS_CEILING: Duration = Duration::from_secs(30);
 /// How long a route of ours may take to reach the gateway. Seen: under a second.
 const ROUTE_CEILING: Duration = Duration::from_secs(15);
 
+/// The same where the gateway does not even answer for its health.
+const ROUTE_CEILING_UNREACHABLE: Duration = Duration::from_secs(2);
+
 /// How long another answer than the backend's may come through a route of ours until it is the answer.
 /// Until the gateway knows the route it answers 404, or refuses.
 const OTHER_ANSWER: Duration = Duration::from_secs(3);
@@ -228,6 +231,7 @@ pub(super) async fn route(
     scene: &Scene<'_>,
     address: Observation<&str>,
     nodes: &[String],
+    reachable: bool,
 ) -> Observation<Route> {
     if !scene.active {
         return Observation::not_asked("it needs objects of our own: --active allows them");
@@ -239,7 +243,8 @@ pub(super) async fn route(
             return Observation::failed(reason);
         }
     };
-    match route_through(scene, address, nodes).await {
+    let ceiling = if reachable { ROUTE_CEILING } else { ROUTE_CEILING_UNREACHABLE };
+    match route_through(scene, address, nodes, ceiling).await {
         Ok(route) => Observation::seen(route),
         Err(missing) => missing.into(),
     }
@@ -249,11 +254,12 @@ async fn route_through(
     scene: &Scene<'_>,
     address: &str,
     nodes: &[String],
+    ceiling: Duration,
 ) -> Result<Route, Missing> {
     let namespace = OwnNamespace::create(&scene.client, "route").await?;
     let name = namespace.name.clone();
     let host = format!("{name}.meshcheck.test");
-    let asked = ask_through(scene, &name, &host, address, nodes).await;
+    let asked = ask_through(scene, (&name, &host), address, nodes, ceiling).await;
     let kinds = [resource("Gateway", "gateways"), resource("VirtualService", "virtualservices")];
     let mut removed = Ok(());
     for kind in &kinds {
@@ -292,10 +298,10 @@ type Answers = (Observation<HttpAnswer>, Observation<HttpAnswer>);
 
 async fn ask_through(
     scene: &Scene<'_>,
-    namespace: &str,
-    host: &str,
+    (namespace, host): (&str, &str),
     address: &str,
     nodes: &[String],
+    ceiling: Duration,
 ) -> Result<Answers, Missing> {
     let expectations = scene.expectations;
     // The gateway's pods carry the label `istio` with the name less its prefix.
@@ -336,7 +342,7 @@ async fn ask_through(
     }
     let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);
-    let waited = Wait::new("the route to reach the gateway", ROUTE_CEILING)
+    let waited = Wait::new("the route to reach the gateway", ceiling)
         .until(
             |_| (),
             || async {

@@ -93,12 +93,10 @@ fn rolling_out(deployment: &Deployment) -> bool {
     behind && !given_up
 }
 
-/// Whether a pod is young and on its way up, or on its way out.
+/// Whether a pod is young and on its way up. One on its way out is nobody's business any more: the
+/// tutorial's client, a shell that hears no signal, takes half a minute for it.
 fn starting(pod: &Pod, now: Timestamp) -> bool {
-    if pod.terminating {
-        return true;
-    }
-    if stuck(pod) {
+    if pod.terminating || stuck(pod) {
         return false;
     }
     let young = pod.created_at.is_some_and(|at| now.as_second() - at.as_second() < YOUNG);
@@ -156,6 +154,18 @@ mod tests {
         };
         assert!(starting(&pod(10), now));
         assert!(!starting(&pod(1000), now));
+    }
+
+    #[test]
+    fn a_pod_that_leaves_is_not_waited_for() {
+        let now = Timestamp::from_second(1_000_000).unwrap();
+        let pod = Pod {
+            phase: "Running".into(),
+            created_at: Some(now),
+            terminating: true,
+            ..Pod::default()
+        };
+        assert!(!starting(&pod, now));
     }
 
     #[test]

@@ -291,3 +291,14 @@ fn pod_shown(evidence: &Evidence, pod: &Pod) -> String {
         ContainerState::Unknown | ContainerState::Waiting { .. } => describe(),
     }
 }
+
+/// What makes the service of a deployment, which has its name, select its pods.
+pub(super) fn makes_service_select(evidence: &Evidence, deployment: &Deployment) -> String {
+    let selector = serde_json::json!([
+        { "op": "replace", "path": "/spec/selector", "value": deployment.selector }
+    ]);
+    let selector = selector.to_string();
+    let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
+    let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
+    format!("`{command}` makes the service select the pods of {}", deployment.name)
+}

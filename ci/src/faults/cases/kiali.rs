@@ -1,7 +1,7 @@
 //! What is wrong with the console.
 
 use super::super::case::Fault;
-use super::super::case::Mend::ByHints;
+use super::super::case::Mend::{ByHand, ByHints};
 use super::super::case::Step::Sh;
 
 pub(super) const CASES: &[Fault] = &[
@@ -48,7 +48,7 @@ pub(super) const CASES: &[Fault] = &[
         ],
         unjudged: &[],
         says: &["/console"],
-        mend: ByHints,
+        mend: ByHand("the release's own manifest mends it, where that can be downloaded"),
         undo: &[Sh(r"kubectl replace -f kiali.json &&
             kubectl -n istio-system rollout undo deployment/kiali &&
             kubectl -n istio-system rollout status deployment/kiali --timeout=120s")],
@@ -76,7 +76,7 @@ pub(super) const CASES: &[Fault] = &[
         ],
         unjudged: &[],
         says: &["500", "http-echo"],
-        mend: ByHints,
+        mend: ByHand("the release's own manifest mends it, where that can be downloaded"),
         undo: &[Sh(r"kubectl replace --force -f kiali.json &&
             kubectl -n istio-system rollout status deployment/kiali --timeout=120s")],
         ci: false,

@@ -27,7 +27,7 @@ pub(super) const CASES: &[Fault] = &[
             Sh("kubectl -n kube-system rollout status deployment/coredns --timeout=120s"),
             Turn,
         ],
-        ci: true,
+        ci: false,
     },
     Fault {
         name: "pool-exhausted",
@@ -90,6 +90,6 @@ pub(super) const CASES: &[Fault] = &[
         says: &["unschedulable"],
         mend: ByHints,
         undo: &[Sh("kubectl uncordon $NODE")],
-        ci: false,
+        ci: true,
     },
 ];

@@ -4,6 +4,7 @@ use super::super::demo::{
     asks_the_backend, backend_as_told, client_as_told, deployment, first_trouble, is_pod_of,
     leads_to_the_backend, service_as_told, told_text, trouble_in_log,
 };
+use super::super::mesh::answered_itself;
 use super::super::words::{rollout_trouble, runs};
 use super::Case;
 use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply};
@@ -224,4 +225,11 @@ pub(super) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
 /// Whether a deployment of the demo is in trouble by its pods.
 pub(super) fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
     deployment(evidence, name).is_none_or(|deployment| rollout_trouble(deployment).is_some())
+}
+
+/// A proxy answers in the backend's place, whoever of the client's pod asks.
+pub(super) fn a_proxy_answers_instead(case: &Case<'_>) -> bool {
+    case.effect.verdict == Verdict::Fail
+        && answered_itself(case.evidence).is_some()
+        && (case.id != "demo::client_logs_show_reply" || found(case).is_some())
 }

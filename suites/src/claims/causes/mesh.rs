@@ -147,12 +147,11 @@ pub(super) fn client_pods_are_ill(case: &Case<'_>) -> bool {
     pods_are_ill(case, &case.evidence.expectations.client_deployment)
 }
 
-pub(super) fn pods_lack_only_the_sidecar(case: &Case<'_>) -> bool {
+/// Nothing but the number of their containers keeps pods from being READY 2/2.
+pub(super) fn pods_have_only_another_number(case: &Case<'_>) -> bool {
     let pods = staying(case.evidence).unwrap_or_default();
-    let lacks = |pod: &&Pod| sidecar(pod).is_none() && counted(pod).count() == 1;
-    let well = |pod: &&Pod| counted(pod).count() == 2;
-    pods.iter().any(lacks)
-        && pods.iter().all(|pod| !is_ill(case.evidence, pod) && (lacks(pod) || well(pod)))
+    let other_number = |pod: &&Pod| counted(pod).count() != 2;
+    pods.iter().any(other_number) && pods.iter().all(|pod| !is_ill(case.evidence, pod))
 }
 
 /// The namespace is there, and no pod in it.
@@ -234,6 +233,34 @@ pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     [(false, &traffic.outbound), (true, &traffic.inbound)].into_iter().any(|(backend, pair)| {
         stands_still(pair) && on_the_way(evidence, backend).iter().any(|pod| sidecar(pod).is_none())
     })
+}
+
+/// What the caller's proxy says where it encrypts and the backend's proxy is not there to decrypt.
+const TLS_ERROR: &str = "TLS_error";
+
+/// Whether a claim names a pod of the backend, and requests ended where encrypted traffic meets an
+/// application that does not understand it.
+fn nobody_decrypts(case: &Case<'_>, redirection: &str) -> bool {
+    let evidence = case.evidence;
+    let judgement = super::position(redirection).and_then(|at| case.judgements.get(at));
+    let named = judgement.and_then(|judgement| judgement.object.as_deref());
+    let backend = on_the_way(evidence, true);
+    let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
+    let told = match case.id {
+        "ingress::routes_into_mesh" => routed.map(|answer| &answer.body),
+        _ => super::super::demo::first_trouble(evidence).map(|reply| &reply.body),
+    };
+    case.effect.verdict == Verdict::Fail
+        && told.is_some_and(|body| body.contains(TLS_ERROR))
+        && backend.into_iter().any(|pod| named == Some(pod_object(pod).as_str()))
+}
+
+pub(super) fn live_rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, "mesh::live_rules")
+}
+
+pub(super) fn rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, "mesh::inbound_redirected")
 }
 
 /// Whether the first of these claims names a pod on the way, whose counter has not moved.

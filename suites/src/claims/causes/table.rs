@@ -222,7 +222,7 @@ pub(super) const RELATIONS: &[Relation] = &[
     Relation {
         cause: "mesh::two_containers_per_pod",
         effects: &["mesh::pods_ready"],
-        shown: mesh::pods_lack_only_the_sidecar,
+        shown: mesh::pods_have_only_another_number,
     },
     Relation {
         cause: "mesh::two_containers_per_pod",
@@ -255,6 +255,11 @@ pub(super) const RELATIONS: &[Relation] = &[
         shown: demo::nothing_was_answered,
     },
     Relation {
+        cause: "demo::backend_replies",
+        effects: &["demo::client_logs_show_reply", "mesh::traffic_through_proxies"],
+        shown: demo::a_proxy_answers_instead,
+    },
+    Relation {
         cause: "demo::backend_service",
         effects: &["mesh::traffic_through_proxies"],
         shown: demo::requests_do_not_arrive,
@@ -263,6 +268,26 @@ pub(super) const RELATIONS: &[Relation] = &[
         cause: "mesh::two_containers_per_pod",
         effects: &["mesh::traffic_through_proxies"],
         shown: mesh::traffic_meets_no_sidecar,
+    },
+    Relation {
+        cause: "mesh::inbound_redirected",
+        effects: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        shown: mesh::rules_lead_past_the_proxy,
+    },
+    Relation {
+        cause: "mesh::live_rules",
+        effects: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
+        shown: mesh::live_rules_lead_past_the_proxy,
     },
     Relation {
         cause: "mesh::outbound_redirected",

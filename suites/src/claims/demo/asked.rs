@@ -77,6 +77,19 @@ fn pod(evidence: &Evidence, asked: &Asked) -> String {
     format!("pod {}/{}", evidence.expectations.namespace, asked.exec.pod)
 }
 
+/// What shows the configuration of the mesh that makes a proxy answer like that.
+fn configured(evidence: &Evidence, observed: &str) -> Option<String> {
+    let kinds = if observed.contains("RBAC: access denied") {
+        "authorizationpolicies"
+    } else if observed.contains("fault filter abort") {
+        "virtualservices"
+    } else {
+        return None;
+    };
+    let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
+    Some(format!("a proxy answered by itself, as it was told: `{command}` shows by whom"))
+}
+
 fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
     let Expectations { namespace, backend_deployment, client_deployment, reply, .. } =
         &evidence.expectations;
@@ -94,7 +107,9 @@ fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
         let container = ["-c", BACKEND_CONTAINER, "--tail=20"];
         let logs =
             evidence.kubectl(&[&["-n", namespace, "logs", &target][..], &container].concat());
-        (String::new(), format!("`{again}` asks again; `{logs}` shows the backend's side"))
+        let more = configured(evidence, observed)
+            .unwrap_or_else(|| format!("`{logs}` shows the backend's side"));
+        (String::new(), format!("`{again}` asks again; {more}"))
     };
     Judgement::fail(format!("the backend does not reply as it should{cause}"))
         .expected(format!("200 `{reply}`, {} times", asked.requests))

@@ -79,3 +79,16 @@ fn client_image(evidence: &Evidence) -> String {
     let command = evidence.kubectl(&["-n", &expectations.namespace, "set", "image", &name, &image]);
     format!("`{command}` gives the client the image that has curl")
 }
+
+/// The container that the demo deploys in a pod: nothing where the pod is not the demo's.
+pub(super) fn demo_container(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
+    let expectations = &evidence.expectations;
+    let of = |name: &str| is_pod_of(evidence, pod, name);
+    if of(&expectations.backend_deployment) {
+        Some(BACKEND_CONTAINER)
+    } else if of(&expectations.client_deployment) {
+        Some(CLIENT_CONTAINER)
+    } else {
+        None
+    }
+}

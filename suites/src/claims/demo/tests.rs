@@ -160,6 +160,9 @@ cases! { the_backend_replies proves "demo::backend_replies":
     last_one_failed(|e| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail, "503 no healthy upstream");
     right_body_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail, "404");
     curl_error(|e| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 0; reply.error = "curl: (7) Failed to connect".into(); }, Fail, "curl: (7)");
+    denied(|e| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 403; reply.body = "RBAC: access denied".into(); }, Fail, "get authorizationpolicies --all-namespaces");
+    aborted(|e| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 503; reply.body = "fault filter abort".into(); }, Fail, "get virtualservices --all-namespaces");
+    refused_by_the_backend(|e| { let reply = &mut of(&mut e.demo.asked).replies[0]; reply.status = 403; reply.body = "go away".into(); }, Fail, "shows the backend's side");
     too_few(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail, "answers, exit 0");
     no_curl(|e| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 127; asked.exec.stderr = "sh: curl: not found".into(); }, Fail, "curl is not in its image");
     cannot_start(|e| { let asked = of(&mut e.demo.asked); asked.replies.clear(); asked.exec.exit_code = 126; }, Fail, "set image");

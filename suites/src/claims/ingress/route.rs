@@ -1,7 +1,7 @@
 //! What the gateway answers from outside of the mesh.
 
 use super::super::parts::all_hold;
-use super::super::words::{excerpt, seen};
+use super::super::words::{excerpt, makes_service_select, seen};
 use super::{object, show};
 use crate::evidence::{Evidence, HttpAnswer, Observation};
 use crate::judgement::{Judged, Judgement};
@@ -9,11 +9,20 @@ use crate::judgement::{Judged, Judgement};
 fn pods(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
     let gateway = &evidence.expectations.gateway;
-    let deployments = evidence.install.deployments.value().into_iter().flatten();
-    if deployments.into_iter().any(|one| one.name == *gateway && one.replicas == 0) {
+    let mut deployments = evidence.install.deployments.value().into_iter().flatten();
+    let deployment = deployments.find(|one| one.name == *gateway);
+    let mut services = evidence.install.services.value().into_iter().flatten();
+    let service = services.find(|one| one.name == *gateway);
+    if deployment.is_some_and(|one| one.replicas == 0) {
         let name = format!("deployment/{gateway}");
         let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);
         return format!("`{command}` starts the gateway again: it is scaled to zero");
+    }
+    if let (Some(deployment), Some(service)) = (deployment, service) {
+        let labels = &deployment.template_labels;
+        if service.selector.iter().any(|(key, value)| labels.get(key) != Some(value)) {
+            return makes_service_select(evidence, deployment);
+        }
     }
     let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", "istio=ingressgateway"];
     format!(

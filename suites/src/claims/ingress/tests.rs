@@ -57,6 +57,11 @@ cases! { answers proves "ingress::address_answers":
     refused(|e| e.ingress.health = Observation::absent("nothing answers: connection refused"), Fail, "refused");
     unseen(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged, "forbidden");
     asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); e.ingress.health = Observation::absent("nothing answers: refused"); }, Fail, "scaled to zero");
+    selects_nothing(|e| {
+        gateway(e).selector = [("istio".into(), "gateway".into())].into();
+        e.ingress.health = Observation::absent("nothing answers: refused");
+    }, Fail, "patch service istio-ingressgateway --type=json");
+    selects_its_pods(|e| e.ingress.health = Observation::absent("nothing answers: refused"), Fail, "shows the gateway's pods");
     not_asked(|e| e.ingress.health = Observation::not_asked("--only"), Skipped, "--only");
 }
 

@@ -16,7 +16,7 @@ pub(super) use webhook::{injection_webhook, is_deactivated, is_injector};
 
 use std::collections::BTreeMap;
 
-use super::words::{belongs, pod_hint};
+use super::words::{belongs, makes_service_select, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
 pub(super) type Labels = BTreeMap<String, String>;
@@ -34,18 +34,6 @@ pub(super) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -
         || label.is_some_and(|istio| istio == "ingressgateway")
 }
 
-/// The command that installs the default profile, with the options that this software needs.
-fn install_command(evidence: &Evidence) -> String {
-    let mut arguments = vec!["install", "--set", "profile=default"];
-    if let Some(bundle) = &evidence.subject.bundle {
-        for option in &bundle.install_set {
-            arguments.extend(["--set", option.as_str()]);
-        }
-    }
-    arguments.push("-y");
-    evidence.istioctl(&arguments)
-}
-
 /// The deployment of istiod, where it was seen.
 fn istiod(evidence: &Evidence) -> Option<&Deployment> {
     let deployments = evidence.install.deployments.value()?;
@@ -56,7 +44,7 @@ fn istiod(evidence: &Evidence) -> Option<&Deployment> {
 fn istiod_hint(evidence: &Evidence, show: &str) -> String {
     let namespace = &evidence.expectations.istio_namespace;
     let Some(istiod) = istiod(evidence) else {
-        let install = install_command(evidence);
+        let install = evidence.install_default();
         return format!("`{show}` shows what there is; `{install}` installs Istio");
     };
     let name = format!("deployment/{}", istiod.name);
@@ -73,17 +61,6 @@ fn istiod_hint(evidence: &Evidence, show: &str) -> String {
     match own.find(|pod| !pod.ready) {
         Some(pod) => pod_hint(evidence, pod),
         // Its pods are well: its service leads elsewhere.
-        None => select(evidence, istiod),
+        None => makes_service_select(evidence, istiod),
     }
-}
-
-/// Makes the service of a deployment of the control plane select its pods.
-fn select(evidence: &Evidence, deployment: &Deployment) -> String {
-    let selector = serde_json::json!([
-        { "op": "replace", "path": "/spec/selector", "value": deployment.selector }
-    ]);
-    let selector = selector.to_string();
-    let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
-    let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
-    format!("`{command}` makes the service select the pods of {}", deployment.name)
 }

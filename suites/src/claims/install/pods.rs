@@ -5,7 +5,7 @@ use super::super::words::{
     availability, belongs, container_state, count, deployment_object, list, pod_hint, pod_object,
     pod_state, restart_loop, rollout_trouble, seen,
 };
-use super::{install_command, is_ingress_gateway, is_istiod};
+use super::{is_ingress_gateway, is_istiod};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -23,7 +23,7 @@ fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the pods of namespace {namespace}");
     seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
-        format!("`{}` installs Istio", install_command(evidence))
+        format!("`{}` installs Istio", evidence.install_default())
     })
 }
 
@@ -57,7 +57,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
     }
     let running = staying.iter().filter(|pod| pod.phase == "Running").count();
     if running == 0 {
-        let install = install_command(evidence);
+        let install = evidence.install_default();
         return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
             .expected(EXPECTED)
             .observed(if pods.is_empty() { "no pod" } else { "only pods that have ended" })
@@ -108,7 +108,7 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
 pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the deployments of namespace {namespace}");
-    let install = || format!("`{}` installs Istio", install_command(evidence));
+    let install = || format!("`{}` installs Istio", evidence.install_default());
     let object = format!("namespace {namespace}");
     let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
     let pods = match &evidence.install.pods {

@@ -2,7 +2,7 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{count, deployment_object, list, seen};
-use super::{install_command, is_ingress_gateway, is_istiod};
+use super::{is_ingress_gateway, is_istiod};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::judgement::{Judged, Judgement};
 
@@ -35,7 +35,7 @@ fn deployments(evidence: &Evidence) -> Judged {
     let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
     let what = format!("the deployments of namespace {istio_namespace}");
     let object = format!("namespace {istio_namespace}");
-    let install = || format!("`{}` installs the default profile", install_command(evidence));
+    let install = || format!("`{}` installs the default profile", evidence.install_default());
     let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
     let names = |of: &[&Deployment]| {
         list(&of.iter().map(|deployment| deployment.name.as_str()).collect::<Vec<_>>())
@@ -89,7 +89,7 @@ fn is_egress_gateway(deployment: &Deployment) -> bool {
 fn definitions(evidence: &Evidence) -> Judged {
     let show = || {
         let crds = evidence.kubectl(&["get", "crds"]);
-        format!("`{crds}` shows what there is; `{}` restores them", install_command(evidence))
+        format!("`{crds}` shows what there is; `{}` restores them", evidence.install_default())
     };
     let object = "Istio's custom resource definitions";
     let crds = seen(&evidence.install.crds, object, object, show)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::parts::all_hold;
 use super::super::words::{pod_object, pod_state, runs, seen, workload};
-use super::{install_command, is_istiod, istiod_hint};
+use super::{is_istiod, istiod_hint};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -270,7 +270,7 @@ fn plain(version: &str) -> &str {
 
 fn upgrade(evidence: &Evidence) -> String {
     let versions = evidence.istioctl(&["version"]);
-    let install = install_command(evidence);
+    let install = evidence.install_default();
     let wanted = &evidence.expectations.istio_version;
     format!(
         "`{versions}` shows all versions; `{install}` with istioctl {wanted} brings the mesh to it"

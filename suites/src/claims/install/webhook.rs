@@ -3,7 +3,7 @@
 use super::super::parts::all_hold;
 use super::super::words::{count, list, seen};
 use super::label::{INJECTION, namespace_labels};
-use super::{Labels, install_command, istiod, istiod_hint};
+use super::{Labels, istiod, istiod_hint};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -27,7 +27,7 @@ pub(in super::super) fn is_deactivated(webhook: &Webhook) -> bool {
 }
 
 pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
-    let install = install_command(evidence);
+    let install = evidence.install_default();
     let restore = || format!("`{install}` restores them");
     let webhooks = seen(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
     let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
@@ -183,7 +183,7 @@ fn none_selects(
     } else {
         format!("no webhook selects namespace {namespace}, whatever its label")
     };
-    fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", install_command(evidence)))
+    fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", evidence.install_default()))
 }
 
 fn object(webhook: &Webhook) -> String {
@@ -195,7 +195,7 @@ fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let bundle = &webhook.ca_bundle;
     // A rollout would need room for a second istiod beside the first.
     let restart = evidence.kubectl(&["-n", namespace, "delete", "pod", "-l", "app=istiod"]);
-    let install = install_command(evidence);
+    let install = evidence.install_default();
     let fail = |summary: &str, observed: String| {
         Err(Judgement::fail(summary)
             .expected("the certificate with which the API server checks istiod's answer")
@@ -277,7 +277,7 @@ fn show(evidence: &Evidence, called: &WebhookService) -> String {
 fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let called = called(evidence, webhook)?;
     let service = service_object(called);
-    let restore = || format!("`{}` restores it", install_command(evidence));
+    let restore = || format!("`{}` restores it", evidence.install_default());
     let what = format!("the services of namespace {}", called.namespace);
     let services = seen(&evidence.install.services, &what, &service, restore)?;
     let Some(found) = services.iter().find(|one| one.name == called.name) else {

@@ -176,8 +176,8 @@ pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
             evidence.kubectl(&arguments)
         );
     }
-    let command = evidence.kubectl(&["-n", &pod.namespace, "edit", &workload]);
-    format!("`{command}`, and take out of its template: {}", list(&annotations))
+    let command = super::take_out(evidence, pod, &workload, "annotations", &annotations);
+    format!("`{command}` takes out of its template: {}", list(&annotations))
 }
 
 fn no_init(evidence: &Evidence, pod: &Pod) -> Judgement {

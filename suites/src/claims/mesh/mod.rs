@@ -14,7 +14,7 @@ pub(super) use live::live_rules;
 pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
-pub(super) use traffic::traffic_through_proxies;
+pub(super) use traffic::{answered_itself, traffic_through_proxies};
 
 use super::words::{runs, seen, workload};
 use crate::evidence::{Container, Evidence, Pod};
@@ -107,4 +107,12 @@ fn restart_all(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.namespace;
     let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", "deployment"]);
     format!("`{command}` makes all pods anew, once the namespace is labelled and istiod runs")
+}
+
+/// The command that takes labels or annotations out of the template that a pod was made from.
+fn take_out(evidence: &Evidence, pod: &Pod, workload: &str, what: &str, keys: &[&str]) -> String {
+    let none: serde_json::Map<_, _> =
+        keys.iter().map(|key| ((*key).to_owned(), serde_json::Value::Null)).collect();
+    let patch = serde_json::json!({ "spec": { "template": { "metadata": { what: none } } } });
+    evidence.kubectl(&["-n", &pod.namespace, "patch", workload, "-p", &patch.to_string()])
 }

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::json;
+
+use super::super::demo::demo_container;
 use super::super::parts::all_hold;
 use super::super::words::{
     container_state, count, counted, list, pod_hint, pod_object, pod_state, ready_containers,
@@ -70,7 +73,10 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         .hint(renew(evidence, pod)));
     }
     let applications = pod.containers.iter().filter(|container| container.name != SIDECAR);
-    let applications: Vec<_> = applications.map(|container| container.name.as_str()).collect();
+    let mut applications: Vec<_> = applications.map(|it| it.name.as_str()).collect();
+    let own = demo_container(evidence, pod);
+    // The one that the demo deploys is the application, wherever it stands.
+    applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
     match (applications.as_slice(), native(sidecar)) {
         ([_], false) => Ok(Judgement::pass(String::new())),
         ([_], true) => Err(Judgement::changed(format!(
@@ -90,8 +96,24 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
             count(more.len(), "more container"),
             list(more)
         ))
-        .hint(describe(evidence, pod))),
+        .hint(match own.filter(|own| applications.contains(own)) {
+            Some(_) => without(evidence, pod, more),
+            // Which of them is meant, only their author knows.
+            None => describe(evidence, pod),
+        })),
     }
+}
+
+/// Takes containers out of the template that a pod was made from.
+fn without(evidence: &Evidence, pod: &Pod, containers: &[&str]) -> String {
+    let show = describe(evidence, pod);
+    let Some(workload) = super::super::words::workload(pod) else { return show };
+    let containers: Vec<_> =
+        containers.iter().map(|name| json!({ "name": name, "$patch": "delete" })).collect();
+    let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
+    let patch = patch.to_string();
+    let command = evidence.kubectl(&["-n", &pod.namespace, "patch", &workload, "-p", &patch]);
+    format!("{show}; `{command}` takes what is too many out of its template")
 }
 
 fn describe(evidence: &Evidence, pod: &Pod) -> String {
@@ -116,8 +138,10 @@ fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
         let hint = super::super::words::workload(pod).map_or_else(
             || describe(evidence, pod),
             |workload| {
-                let command = evidence.kubectl(&["-n", &pod.namespace, "edit", &workload]);
-                format!("`{command}`, and take {INJECT} out of its template")
+                let (labels, key) = (pod.labels.contains_key(INJECT), [INJECT]);
+                let what = if labels { "labels" } else { "annotations" };
+                let command = super::take_out(evidence, pod, &workload, what, &key);
+                format!("`{command}` takes {INJECT} out of its template")
             },
         );
         return (format!(": it says {INJECT}=false"), hint);

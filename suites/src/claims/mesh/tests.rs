@@ -75,6 +75,17 @@ cases! { two_containers proves "mesh::two_containers_per_pod":
     not_labelled(|e| { without_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail, "not labelled");
     refuses(|e| { let pod = demo_pod(e, "echo"); without_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "says sidecar.istio.io/inject=false");
     third(|e| add_container(demo_pod(e, "client"), "debug"), Fail, "debug");
+    third_is_taken_out(|e| add_container(demo_pod(e, "client"), "debug"), Fail, r#"[{\"$patch\":\"delete\",\"name\":\"debug\"}]"#);
+    third_stands_first(|e| {
+        let pod = demo_pod(e, "client");
+        add_container(pod, "debug");
+        pod.containers.reverse();
+    }, Fail, r#"[{\"$patch\":\"delete\",\"name\":\"debug\"}]"#);
+    third_beside_another_application(|e| {
+        let pod = demo_pod(e, "client");
+        pod.containers.iter_mut().for_each(|it| if it.name == "client" { it.name = "mine".into(); });
+        add_container(pod, "debug");
+    }, Fail, "shows its containers");
     no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail, "no application");
     an_impostor(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx".into(); } }, Fail, "not Istio's proxy");
     native(make_native, Changed, "native");
@@ -337,6 +348,19 @@ cases! { live_rules proves "mesh::live_rules":
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
 }
 
+/// Envoy's answer to every request, and no counter that moves.
+fn envoy_says(e: &mut Evidence, status: u16, body: &str, upstream: bool) {
+    for reply in &mut of(&mut e.demo.asked).replies {
+        reply.status = status;
+        reply.body = body.into();
+        reply.envoy_upstream_time = upstream;
+    }
+    let traffic = of(&mut e.mesh.traffic);
+    for pair in [&mut traffic.outbound, &mut traffic.inbound] {
+        pair.after = pair.before.clone();
+    }
+}
+
 cases! { traffic proves "mesh::traffic_through_proxies":
     healthy(|_| {}, Pass, "Envoy's headers");
     the_demo_counts_too(|e| { of(&mut of(&mut e.mesh.traffic).outbound.after).clone_from(&1000); }, Pass, "for 5 requests");
@@ -368,6 +392,10 @@ cases! { traffic proves "mesh::traffic_through_proxies":
     no_traffic(|e| e.mesh.traffic = Observation::failed("no answer"), Unjudged, "no answer");
     bypass_and_restarted(|e| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail, "bypasses the sidecar");
     bypass_and_unread(|e| { e.demo.asked = Observation::failed("no answer"); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
+    denied(|e| envoy_says(e, 403, "RBAC: access denied", true), Fail, "led 0 of 5 requests on: Envoy answered by itself, 403 RBAC: access denied");
+    denied_by_the_backend(|e| envoy_says(e, 403, "go away", true), Fail, "traffic bypasses it");
+    nobody_to_lead_to(|e| envoy_says(e, 503, "no healthy upstream", false), Fail, "Envoy answered by itself, 503 no healthy upstream");
+    failed_by_the_backend(|e| envoy_says(e, 503, "broken", true), Fail, "traffic bypasses it");
     nothing_asked(|e| of(&mut e.mesh.traffic).requests = 0, Unjudged, "no request");
     not_asked(|e| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped, "--only");
 }

@@ -100,11 +100,14 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
     Ok(Judgement::pass(format!("{name} counted {risen} for {requests} requests")))
 }
 
-/// What Envoy said where it had nobody to lead a request to: then nothing bypasses it.
-fn answered_itself(evidence: &Evidence) -> Option<String> {
+/// What Envoy said where it had nobody to lead a request to, or a policy forbade it: then nothing
+/// bypasses it.
+pub(in super::super) fn answered_itself(evidence: &Evidence) -> Option<String> {
     let asked = evidence.demo.asked.value()?;
     let own = |reply: &&Reply| {
-        reply.status == 503 && reply.server == "envoy" && !reply.envoy_upstream_time
+        let unled = reply.status == 503 && !reply.envoy_upstream_time;
+        let forbidden = reply.status == 403 && reply.body.starts_with("RBAC: ");
+        reply.server == "envoy" && (unled || forbidden)
     };
     let reply = asked.replies.iter().find(own)?;
     Some(format!("{} {}", reply.status, excerpt(&reply.body)))

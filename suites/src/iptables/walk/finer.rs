@@ -186,8 +186,9 @@ fn only_what_has_ports_is_asked_for_them(#[case] protocol: &str, #[case] outcome
 
 /// Chains that lead from one to the next, so many behind the first, and a packet dropped in the last.
 fn nested(depth: usize) -> String {
-    let chains: String = (1..=depth).map(|at| format!("-N C{at}\n")).collect();
-    let jumps: String = (1..depth).map(|at| format!("-A C{at} -j C{}\n", at + 1)).collect();
+    let chains: Vec<_> = (1..=depth).map(|at| format!("-N C{at}\n")).collect();
+    let jumps: Vec<_> = (1..depth).map(|at| format!("-A C{at} -j C{}\n", at + 1)).collect();
+    let (chains, jumps) = (chains.concat(), jumps.concat());
     format!("*filter\n{chains}-A OUTPUT -j C1\n{jumps}-A C{depth} -j DROP\nCOMMIT\n")
 }
 

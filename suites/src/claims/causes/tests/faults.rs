@@ -158,6 +158,35 @@ pub(super) fn nobody_replies(evidence: &mut Evidence) {
     route_answers(evidence, 503, body);
 }
 
+/// A policy denies the client what the gateway may do.
+pub(super) fn everything_denied(evidence: &mut Evidence) {
+    let body = "RBAC: access denied";
+    log_says(evidence, body);
+    let reply =
+        Reply { status: 403, server: "envoy".into(), body: body.into(), ..Reply::default() };
+    replies(evidence, &reply);
+    let inbound = &mut of(&mut evidence.mesh.traffic).inbound;
+    inbound.after = inbound.before.clone();
+}
+
+/// The rules in the backend's pod were flushed: its callers' proxies encrypt, and nobody decrypts.
+pub(super) fn live_rules_flushed(evidence: &mut Evidence) {
+    let pod = demo_pod(evidence, "echo").name.clone();
+    let rules = of(evidence.mesh.live_rules.get_mut(&pod).unwrap());
+    *rules = rules
+        .lines()
+        .filter(|line| !line.starts_with("-A"))
+        .fold(String::new(), |all, line| all + line + "\n");
+    nobody_replies(evidence);
+    let body = "upstream connect error; transport failure reason: TLS_error:|WRONG_VERSION_NUMBER";
+    for reply in &mut of(&mut evidence.demo.asked).replies {
+        reply.body = body.into();
+    }
+    route_answers(evidence, 503, body);
+    let inbound = &mut of(&mut evidence.mesh.traffic).inbound;
+    inbound.after = inbound.before.clone();
+}
+
 pub(super) fn service_selects_nobody(evidence: &mut Evidence) {
     let service = &mut of(&mut evidence.demo.services)[0];
     service.selector = BTreeMap::from([("app".into(), "eco".into())]);

@@ -76,6 +76,11 @@ const WITHOUT_BACKEND: &[&str] = &[
     [WITHOUT_BACKEND, &["mesh::pods_ready"]].concat())]
 #[case::other_text(backend_says_something_else, "demo::backend_deployment",
     vec!["demo::client_logs_show_reply", "demo::backend_replies", "ingress::routes_into_mesh"])]
+#[case::rules_flushed(live_rules_flushed, "mesh::live_rules",
+    vec!["demo::client_logs_show_reply", "demo::backend_replies", "mesh::traffic_through_proxies",
+        "ingress::routes_into_mesh"])]
+#[case::everything_denied(everything_denied, "demo::backend_replies",
+    vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies"])]
 #[case::client_gone(client_scaled_to_zero, "demo::client_deployment",
     vec!["demo::client_logs_show_reply", "demo::backend_replies", "mesh::traffic_through_proxies"])]
 #[case::dns_gone(dns_scaled_to_zero, "prepare::dns_on_pod_network",

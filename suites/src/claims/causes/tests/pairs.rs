@@ -250,7 +250,12 @@ fn what_it_follows_from_is_its_cause(
     "before_in_vain",
     None
 )]
-#[case("mesh::pods_ready", "mesh::two_containers_per_pod", "no_application", None)]
+#[case(
+    "mesh::pods_ready",
+    "mesh::two_containers_per_pod",
+    "no_application",
+    Some("mesh::two_containers_per_pod")
+)]
 #[case("mesh::pods_ready", "mesh::two_containers_per_pod", "no_namespace", None)]
 #[case(
     "mesh::pods_ready",
