@@ -178,7 +178,15 @@ pub(super) const CASES: &[Fault] = &[
             SETTLED,
             Turn,
         ],
-        red: &["mesh::init_arguments", "mesh::inbound_redirected", "mesh::traffic_through_proxies"],
+        // The callers' proxies encrypt, and nobody decrypts.
+        red: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::init_arguments",
+            "mesh::inbound_redirected",
+            "mesh::traffic_through_proxies",
+            "ingress::routes_into_mesh",
+        ],
         unjudged: &[],
         says: &["pod client/echo-deployment-", "5678"],
         mend: ByHints,
