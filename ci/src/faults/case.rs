@@ -57,6 +57,8 @@ pub(crate) struct Benign {
     pub(crate) varies: &'static [Step],
     /// How the check looks at the cluster.
     pub(crate) look: Look,
+    /// The claims that cannot be looked at in that way: exactly these.
+    pub(crate) unseen: &'static [&'static str],
     /// What restores the mesh as it was.
     pub(crate) undo: &'static [Step],
     /// Whether CI runs it.

@@ -91,13 +91,19 @@ pub(crate) struct Stayed {
     pub(crate) name: String,
     /// The claims that did not hold.
     pub(crate) red: Vec<String>,
-    /// The claims that could not be judged.
+    /// The claims that could not be judged, and had no reason.
     pub(crate) unjudged: Vec<String>,
     /// From green to green.
     pub(crate) seconds: f64,
     /// The report as people read it.
     #[serde(skip)]
     pub(crate) text: String,
+}
+
+impl Stayed {
+    fn is_clean(&self) -> bool {
+        self.red.is_empty() && self.unjudged.is_empty()
+    }
 }
 
 /// The sums.
@@ -183,19 +189,16 @@ impl Results {
         for case in self.cases.iter().filter(|case| !case.is_clean()) {
             say(format_args!("{}: {case}", case.name));
         }
-        for stayed in self.variations.iter().filter(|it| !it.red.is_empty()) {
-            say(format_args!("{}: red: {}", stayed.name, stayed.red.join(", ")));
+        for stayed in self.variations.iter().filter(|it| !it.is_clean()) {
+            let claims = [stayed.red.as_slice(), &stayed.unjudged].concat();
+            say(format_args!("{}: not green: {}", stayed.name, claims.join(", ")));
         }
         self.write()
     }
 
     fn write(&self) -> Result<Sums> {
         let unclean = self.cases.iter().filter(|case| !case.is_clean()).count()
-            + self
-                .variations
-                .iter()
-                .filter(|it| !(it.red.is_empty() && it.unjudged.is_empty()))
-                .count();
+            + self.variations.iter().filter(|it| !it.is_clean()).count();
         let sums = Sums {
             faults: self.cases.len(),
             detected: self.cases.iter().filter(|case| case.missed.is_empty()).count(),

@@ -16,6 +16,9 @@ const PORT: u16 = 15014;
 /// How long a push in flight may take to be acknowledged before it counts as stale.
 const IN_FLIGHT: Duration = Duration::from_secs(2);
 
+/// What is younger, in seconds, may not have been found by every proxy yet.
+const YOUNG: i64 = 60;
+
 /// Asks every istiod pod that runs.
 pub(super) async fn collect(
     scene: &Scene<'_>,
@@ -28,11 +31,7 @@ pub(super) async fn collect(
             return Observation::failed(reason.clone());
         }
     };
-    let istiods: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.labels.get("app").is_some_and(|app| app == "istiod"))
-        .filter(|pod| pod.phase == "Running" && pod.ready && !pod.terminating)
-        .collect();
+    let istiods: Vec<_> = pods.iter().filter(|pod| is_ready_istiod(pod)).collect();
     if istiods.is_empty() {
         let namespace = &scene.expectations.istio_namespace;
         return Observation::absent(format!("no istiod pod in namespace {namespace} is ready"));
@@ -47,6 +46,54 @@ pub(super) async fn collect(
         (pod.name.clone(), Istiod { version, proxies })
     });
     Observation::seen(futures::future::join_all(asked).await.into_iter().collect())
+}
+
+/// Waits until the proxies have found an istiod that was just started: they try again ever more rarely
+/// while there is none. Who is not known at the ceiling is what the evidence shows.
+pub(super) async fn until_known(
+    scene: &Scene<'_>,
+    pods: [&Observation<Vec<Pod>>; 2],
+    ceiling: Duration,
+) {
+    let all = || pods.into_iter().filter_map(Observation::value).flatten();
+    let now = jiff::Timestamp::now().as_second();
+    let young = |pod: &&Pod| pod.created_at.is_some_and(|at| now - at.as_second() < YOUNG);
+    let istiods: Vec<_> = all().filter(|pod| is_ready_istiod(pod)).collect();
+    if !istiods.iter().any(young) {
+        return;
+    }
+    let proxied = |pod: &&Pod| {
+        let mut containers = pod.containers.iter().chain(&pod.init_containers);
+        pod.ready && !pod.terminating && containers.any(|it| it.name == "istio-proxy")
+    };
+    let expected: Vec<_> =
+        all().filter(proxied).map(|pod| format!("{}.{}", pod.name, pod.namespace)).collect();
+    let waited = Wait::new("proxies to find istiod", ceiling)
+        .until(
+            |_| (),
+            || async {
+                let mut known = std::collections::BTreeSet::new();
+                for istiod in &istiods {
+                    let page = page(scene, &istiod.name, "/debug/syncz").await;
+                    let told = page.and_then(|page| parse(&page)).unwrap_or_default();
+                    known.extend(told.into_iter().map(|proxy| proxy.proxy));
+                }
+                if expected.iter().all(|proxy| known.contains(proxy)) {
+                    Look::Ready(())
+                } else {
+                    Look::NotYet(String::new())
+                }
+            },
+        )
+        .await;
+    drop(waited);
+}
+
+fn is_ready_istiod(pod: &Pod) -> bool {
+    pod.labels.get("app").is_some_and(|app| app == "istiod")
+        && pod.phase == "Running"
+        && pod.ready
+        && !pod.terminating
 }
 
 async fn page(scene: &Scene<'_>, pod: &str, path: &str) -> Result<String, Missing> {

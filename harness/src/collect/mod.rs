@@ -118,6 +118,8 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
             look(scene.limit, install::pods(&scene.client, &expectations.istio_namespace))
         ),
     );
+    let reconnecting = istiod::until_known(&scene, [&pods, &istio_pods], options.settle);
+    scene.timed("proxies that reconnect", reconnecting).await;
     let probe = options.load_balancer_probe.clone();
     let version = Observation::seen(connection.server_version.clone());
     let no_pods = Vec::new();
