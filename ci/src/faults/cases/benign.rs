@@ -140,6 +140,10 @@ spec:
                 kubectl delete -f gateway.json && kubectl create -f gateway.json &&
                 kubectl -n istio-system wait svc/istio-ingressgateway --timeout=60s --for=jsonpath='{.status.loadBalancer.ingress[0].ip}'",
             ),
+            // The load balancer announces it a moment later.
+            Until(
+                r"curl -s -m 2 http://$(kubectl -n istio-system get svc istio-ingressgateway -o jsonpath='{.status.loadBalancer.ingress[0].ip}'):15021/healthz/ready",
+            ),
         ],
         look: Plain,
         unseen: &[],
