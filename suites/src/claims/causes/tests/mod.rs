@@ -3,7 +3,9 @@
 mod details;
 mod faults;
 mod finer;
+mod outside;
 mod pairs;
+mod proxies;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +29,16 @@ fn report(faults: &[Mutation]) -> Report {
         fault(&mut evidence);
     }
     judge(&evidence, &[])
+}
+
+/// What a claim that does not hold is put down to, after this fault.
+fn because(fault: Mutation, id: &str) -> Option<String> {
+    let mut evidence = healthy();
+    fault(&mut evidence);
+    let report = judge(&evidence, &[]);
+    let claim = report.claims.into_iter().find(|claim| claim.id == id).expect("it is a claim");
+    assert!(claim.verdict != Verdict::Pass, "{claim:#?}");
+    claim.because
 }
 
 /// Each cause with what it explains.

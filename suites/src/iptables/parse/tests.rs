@@ -1,0 +1,193 @@
+//! Rules as text: what is understood, what is kept, what is refused and where.
+
+use super::super::rules::{AddressKind, Match, Side};
+use super::*;
+use proptest::prelude::*;
+use rstest::rstest;
+
+fn only(rule: &str) -> Rule {
+    let text = format!("*nat\n:OUTPUT ACCEPT [0:0]\n:OWN - [0:0]\n{rule}\nCOMMIT\n");
+    parse(&text).unwrap().rules().next().unwrap().clone()
+}
+
+#[rstest]
+#[case("-A OUTPUT -p tcp -m tcp --dport 80 -j OWN", "-m multiport --dports 80 -p tcp -j OWN")]
+#[case("[1:60] -A OUTPUT -o lo -j RETURN", "-o lo -j RETURN")]
+#[case("-A OUTPUT ! -d 127.0.0.1/32 -j OWN", "! -d 127.0.0.1/32 -j OWN")]
+#[case("-A OUTPUT -d ! 127.0.0.1 -j OWN", "! -d 127.0.0.1/32 -j OWN")]
+#[case("-A OUTPUT -d 10.1.2.3/255.255.0.0 -j OWN", "-d 10.1.0.0/16 -j OWN")]
+#[case("-A OUTPUT -s 0.0.0.0/0 -p all -j OWN", "-j OWN")]
+#[case("-A OUTPUT -m owner ! --uid-owner 1337 -j RETURN", "-m owner ! --uid-owner 1337 -j RETURN")]
+#[case("-A OUTPUT -m owner --gid-owner 5-7 -j RETURN", "-m owner --gid-owner 5-7 -j RETURN")]
+#[case("-A OUTPUT -m comment --comment \"a -j \\\"b\\\"\" -j ACCEPT", "-j ACCEPT")]
+#[case(
+    "-A OUTPUT -p tcp --sport 1024: -j ACCEPT",
+    "-m multiport --sports 1024:65535 -p tcp -j ACCEPT"
+)]
+#[case("-A OUTPUT -j REDIRECT --to-port 15001", "-j REDIRECT --to-ports 15001")]
+#[case(
+    "-A OUTPUT -m mark --mark 0x539 -j MARK --set-xmark 0x1/0xff",
+    "-m mark --mark 0x539/0xffffffff -j MARK --set-xmark 0x1/0xff"
+)]
+#[case(
+    "-A OUTPUT -p tcp --syn ! --dport 80 -j OWN",
+    "--syn -m multiport ! --dports 80 -p tcp -j OWN"
+)]
+#[case("-A OUTPUT -g OWN", "-g OWN")]
+#[case("-A OUTPUT -p 132 -j OWN", "-p sctp -j OWN")]
+#[case("-A OUTPUT -c 7 99 -4 -j OWN", "-j OWN")]
+#[case("-A OUTPUT -4", "")]
+#[case("-A OUTPUT -m addrtype --dst-type UNICAST -j OWN", "-m addrtype --dst-type UNICAST -j OWN")]
+#[case("-A OUTPUT", "")]
+fn rules_are_understood(#[case] rule: &str, #[case] normal: &str) {
+    assert_eq!(only(rule).normal(), normal);
+}
+
+#[rstest]
+#[case("-A OUTPUT -m set --match-set bad dst -p tcp -j ACCEPT", "-m set --match-set bad dst")]
+#[case("-A OUTPUT -p tcp -m tcp --tcp-flags SYN,RST SYN -j ACCEPT", "--tcp-flags SYN,RST SYN")]
+#[case("-A OUTPUT -m owner --uid-owner nobody -j ACCEPT", "-m owner --uid-owner nobody")]
+#[case("-A OUTPUT -m bpf ! --bytecode \"1,6\" ! -o lo -j ACCEPT", "-m bpf ! --bytecode 1,6")]
+#[case("-A OUTPUT -d example.org -j ACCEPT", "-d example.org")]
+// A negation behind an option without a value belongs to the next option.
+#[case("-A OUTPUT -p tcp --syn ! --dport 80 -j ACCEPT", "--syn")]
+#[case("-A OUTPUT -p tcp ! --syn -j ACCEPT", "! --syn")]
+// An option that belongs to no module does not belong to the last one either.
+#[case("-A OUTPUT -m owner --uid-owner 5 -s example.org -j ACCEPT", "-s example.org")]
+#[case("-A OUTPUT -m bpf --bytecode \"1\\\"6\" -j ACCEPT", "-m bpf --bytecode \"1\\\"6\"")]
+#[case("-A OUTPUT -f -j ACCEPT", "-f")]
+// Options that mean something in another module only.
+#[case("-A OUTPUT --comment why -j ACCEPT", "--comment why")]
+#[case("-A OUTPUT -p tcp --ports 80 -j ACCEPT", "--ports 80")]
+#[case("-A OUTPUT --mark 0x1 -j ACCEPT", "--mark 0x1")]
+fn what_is_not_known_is_kept(#[case] rule: &str, #[case] kept: &str) {
+    let rule = only(rule);
+    assert!(rule.matches.contains(&Match::Unknown(kept.into())), "{:?}", rule.matches);
+    assert_eq!(rule.target, Some(Target::Accept));
+}
+
+#[test]
+fn kinds_of_addresses_are_known() {
+    for (word, kind) in [("LOCAL", AddressKind::Local), ("UNICAST", AddressKind::Unicast)] {
+        let rule = only(&format!("-A OUTPUT -m addrtype --src-type {word} -j ACCEPT"));
+        assert_eq!(rule.matches, [Match::AddressType { not: false, side: Side::Source, kind }]);
+    }
+}
+
+#[test]
+fn an_unknown_target_is_kept() {
+    for text in [
+        "SYNPROXY --mss 1460",
+        // Targets that are known, with options that are not.
+        "ACCEPT --later",
+        "DROP --later",
+        "RETURN --later",
+        "REDIRECT --to-destination 10.0.0.1",
+    ] {
+        let target = only(&format!("-A OUTPUT -j {text}")).target;
+        assert_eq!(target, Some(Target::Unknown(text.into())));
+    }
+}
+
+#[rstest]
+#[case("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -j ACCEPT\n", "no COMMIT")]
+#[case("*nat\n*filter\nCOMMIT\n", "no COMMIT")]
+#[case("*nat\ngarbage\nCOMMIT\n", "line 2")]
+#[case("*nat\n-A OUTPUT --comment \"open\nCOMMIT\n", "line 2")]
+#[case("-A OUTPUT -j ACCEPT\n", "line 1")]
+#[case("*nat\n:OUTPUT MAYBE\nCOMMIT\n", "line 2")]
+#[case("*nat\n:OUTPUT ACCEPT zero\nCOMMIT\n", "line 2")]
+#[case("*nat\n:OUTPUT ACCEPT [0:0] more\nCOMMIT\n", "line 2")]
+#[case("*nat\n\n[1:x] -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 3")]
+#[case("*nat\n[ -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 2")]
+#[case("*nat\n-A OUTPUT ! -d ! 10.0.0.1 -j ACCEPT\nCOMMIT\n", "turned round twice")]
+#[case("*nat\n-A OUTPUT -j ACCEPT -j DROP\nCOMMIT\n", "a second target")]
+#[case("*nat\n-A OUTPUT stray -j DROP\nCOMMIT\n", "line 2")]
+#[case("# nothing\n", "no rules")]
+#[case("*nat\n:OUTPUT ACCEPT\n-A OUTPUT ! -m tcp -j ACCEPT\nCOMMIT\n", "cannot be turned round")]
+#[case("*nat\n-A OUTPUT ! -j ACCEPT\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-A OUTPUT -j \"\"\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-A OUTPUT -j -p\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-A OUTPUT -j !OWN\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-A OUTPUT -m \"t p\" -j ACCEPT\nCOMMIT\n", "a module is expected")]
+#[case("*nat\n-A OUTPUT -j \"A\\\"B\"\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-A OUTPUT -j A\u{1b}B\nCOMMIT\n", "a target is expected")]
+#[case("*nat\n-N -X\nCOMMIT\n", "a chain's name is expected")]
+#[case("*nat\n-A OUTPUT --a:b -j DROP\nCOMMIT\n", "an option is expected")]
+#[case("*nat\n-A OUTPUT -f stray -j DROP\nCOMMIT\n", "an option is expected")]
+#[case("*nat\n-A OUTPUT -m bpf --bytecode 1 !\nCOMMIT\n", "it ends with")]
+#[case("*nat extra\nCOMMIT\n", "a table's name is expected")]
+#[case("*\nCOMMIT\n", "a table's name is expected")]
+#[case("*nat\n-P OUTPUT MAYBE\nCOMMIT\n", "a policy is expected")]
+#[case("*nat\n-I OUTPUT 0 -j DROP\nCOMMIT\n", "inserted where nothing is")]
+#[case("*nat\n-I OUTPUT 2 -j DROP\nCOMMIT\n", "inserted where nothing is")]
+#[case("*nat\n-R OUTPUT 1 -j DROP\nCOMMIT\n", "a rule (-A CHAIN …) is expected")]
+fn what_is_no_set_of_rules_says_where(#[case] text: &str, #[case] words: &str) {
+    let error = parse(text).unwrap_err().to_string();
+    assert!(error.contains(words), "{error}");
+}
+
+#[test]
+fn the_form_for_restoring_is_read_as_well() {
+    let rules = parse("* nat\n-N OWN\n-A OWN -j RETURN\n-A OUTPUT -j OWN\nCOMMIT\n").unwrap();
+    let nat = rules.table("nat").unwrap();
+    assert_eq!(nat.chain("OUTPUT").unwrap().policy, Some(Policy::Accept));
+    assert_eq!(nat.chain("OUTPUT").unwrap().rules[0].target, Some(Target::Jump("OWN".into())));
+}
+
+#[rstest]
+#[case("-P OUTPUT DROP", Some(Policy::Drop))]
+#[case("--policy OUTPUT DROP", Some(Policy::Drop))]
+#[case("-P OUTPUT DROP\n-P OUTPUT ACCEPT", Some(Policy::Accept))]
+fn a_policy_can_be_set_by_a_command(#[case] lines: &str, #[case] policy: Option<Policy>) {
+    let rules = parse(&format!("*nat\n{lines}\nCOMMIT\n")).unwrap();
+    assert_eq!(rules.table("nat").unwrap().chain("OUTPUT").unwrap().policy, policy);
+}
+
+/// Each rule has a port of its own: the order in which they come to stand.
+#[rstest]
+#[case("-I OUTPUT", "3 1 2")]
+#[case("--insert OUTPUT", "3 1 2")]
+#[case("-I OUTPUT 1", "3 1 2")]
+#[case("-I OUTPUT 2", "1 3 2")]
+#[case("-I OUTPUT 3", "1 2 3")]
+#[case("--append OUTPUT", "1 2 3")]
+fn a_rule_is_inserted_at_its_place(#[case] command: &str, #[case] order: &str) {
+    let first = "-A OUTPUT -p tcp --dport 1\n-A OUTPUT -p tcp --dport 2";
+    let text = format!("*nat\n{first}\n{command} -p tcp --dport 3\nCOMMIT\n");
+    let rules = parse(&text).unwrap();
+    let port = |rule: &Rule| rule.text.rsplit(' ').next().unwrap().to_owned();
+    assert_eq!(rules.rules().map(port).collect::<Vec<_>>().join(" "), order);
+}
+
+#[test]
+fn what_is_flushed_or_deleted_is_gone() {
+    let start = "*nat\n-N OWN\n-A OWN -j RETURN\n-A OUTPUT -p tcp -j OWN\n";
+    let rules = |more: &str| parse(&format!("{start}{more}\nCOMMIT\n")).unwrap();
+    assert_eq!(rules("-F OWN").rules().count(), 1);
+    assert_eq!(rules("-F").rules().count(), 0);
+    assert!(rules("-F\n-X OWN").table("nat").unwrap().chain("OWN").is_none());
+    let nat = rules("-F\n-X");
+    assert!(nat.table("nat").unwrap().chain("OUTPUT").is_some());
+}
+
+proptest! {
+    #[test]
+    fn nothing_makes_it_panic(text in "\\PC*") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn nothing_in_a_rule_makes_it_panic(
+        words in proptest::collection::vec("(!|-[a-zA-Z]|--[a-z-]{1,12}|[0-9./:,\"]{0,9}|[A-Z]{2,9})", 0..12)
+    ) {
+        let text = format!("*nat\n-A OUTPUT {}\nCOMMIT\n", words.join(" "));
+        let Ok(rules) = parse(&text) else { return Ok(()) };
+        // Whatever was read can be written, and read again as the same: also what is not known.
+        let printed = rules.to_string();
+        let again = parse(&printed);
+        prop_assert!(again.is_ok(), "{printed} {again:?}");
+        let normal = |rules: &RuleSet| rules.rules().map(Rule::normal).collect::<Vec<_>>();
+        prop_assert_eq!(normal(&again.unwrap()), normal(&rules), "{}", printed);
+    }
+}
