@@ -1,7 +1,9 @@
 //! What a label, a webhook, a missing sidecar and its redirection explain.
 
 use super::super::demo::is_pod_of;
-use super::super::mesh::{INIT, has_sidecar, injected, refuses_sidecar, sidecar, staying};
+use super::super::mesh::{
+    INIT, has_sidecar, injected, refuses_sidecar, sidecar, staying, told_words,
+};
 use super::super::words::{counted, pod_object, restart_loop, runs};
 use super::Case;
 use super::demo::is_in_trouble;
@@ -181,14 +183,7 @@ pub(super) fn rules_are_as_told(case: &Case<'_>) -> bool {
         return false;
     };
     let Some(init) = pod.init_containers.iter().find(|it| it.name == INIT) else { return false };
-    let words: Vec<_> = init
-        .command
-        .iter()
-        .chain(&init.args)
-        .filter(|word| !word.ends_with("pilot-agent"))
-        .cloned()
-        .collect();
-    let told = arguments(&words);
+    let told = arguments(&told_words(init));
     let own = ["15020", "15021", "15090"].map(str::to_owned).into();
     case.effect.verdict == Verdict::Fail
         && if case.id == "mesh::inbound_redirected" {
@@ -235,6 +230,12 @@ pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     })
 }
 
+/// The object that the verdict on a claim names.
+fn named_by<'c>(case: &'c Case<'_>, claim: &str) -> Option<&'c str> {
+    let judgement = super::position(claim).and_then(|at| case.judgements.get(at));
+    judgement.and_then(|judgement| judgement.object.as_deref())
+}
+
 /// What the caller's proxy says where it encrypts and the backend's proxy is not there to decrypt.
 const TLS_ERROR: &str = "TLS_error";
 
@@ -242,8 +243,7 @@ const TLS_ERROR: &str = "TLS_error";
 /// application that does not understand it.
 fn nobody_decrypts(case: &Case<'_>, redirection: &str) -> bool {
     let evidence = case.evidence;
-    let judgement = super::position(redirection).and_then(|at| case.judgements.get(at));
-    let named = judgement.and_then(|judgement| judgement.object.as_deref());
+    let named = named_by(case, redirection);
     let backend = on_the_way(evidence, true);
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let told = match case.id {
@@ -268,8 +268,7 @@ fn goes_beside(case: &Case<'_>, redirection: &str, backend: bool) -> bool {
     let Some(traffic) = case.evidence.mesh.traffic.value() else { return false };
     let pair = if backend { &traffic.inbound } else { &traffic.outbound };
     let seen = pair.before.value().is_some() && pair.after.value().is_some();
-    let judgement = super::position(redirection).and_then(|at| case.judgements.get(at));
-    let named = judgement.and_then(|judgement| judgement.object.as_deref());
+    let named = named_by(case, redirection);
     case.effect.verdict == Verdict::Fail
         && seen
         && stands_still(pair)

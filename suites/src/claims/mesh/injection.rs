@@ -7,7 +7,7 @@ use super::super::words::{count, list, pod_object, seen, workload};
 use super::{
     INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, SIDECAR, VALIDATION, injected,
 };
-use crate::evidence::{DryRun, Evidence, Pod};
+use crate::evidence::{Container, DryRun, Evidence, Pod};
 use crate::iptables::{InitArguments, arguments};
 use crate::judgement::{Judged, Judgement};
 
@@ -95,14 +95,7 @@ fn told(evidence: &Evidence, pod: &Pod) -> Judged {
     let Some(init) = pod.init_containers.iter().find(|container| container.name == INIT) else {
         return Err(no_init(evidence, pod));
     };
-    // Older forms have the program in the command.
-    let words: Vec<_> = init
-        .command
-        .iter()
-        .chain(&init.args)
-        .filter(|word| !word.ends_with("pilot-agent"))
-        .cloned()
-        .collect();
+    let words = told_words(init);
     let wrong = wrong(&arguments(&words));
     if wrong.is_empty() {
         return Ok(Judgement::pass(String::new()));
@@ -112,6 +105,12 @@ fn told(evidence: &Evidence, pod: &Pod) -> Judged {
         .observed(words.join(" "))
         .object(pod_object(pod))
         .hint(change(evidence, pod)))
+}
+
+/// What an init container is told, in words. Older forms have the program in the command.
+pub(in super::super) fn told_words(init: &Container) -> Vec<String> {
+    let words = init.command.iter().chain(&init.args);
+    words.filter(|word| !word.ends_with("pilot-agent")).cloned().collect()
 }
 
 fn expected() -> String {

@@ -9,7 +9,9 @@ mod sync;
 pub(super) mod tests;
 mod traffic;
 
-pub(super) use injection::{has_sidecar, init_arguments, unlabelled_namespace_left_alone};
+pub(super) use injection::{
+    has_sidecar, init_arguments, told_words, unlabelled_namespace_left_alone,
+};
 pub(super) use live::live_rules;
 pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
