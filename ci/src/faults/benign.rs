@@ -54,7 +54,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
     let mut stayed = Stayed {
         name: name.to_owned(),
         red: own(verdicts.red()),
-        unjudged: own(&verdicts.unjudged() - &variation.unseen.iter().copied().collect()),
+        unjudged: own(&verdicts.unjudged() ^ &variation.unseen.iter().copied().collect()),
         seconds: 0.0,
         text: verdicts.text.clone(),
     };

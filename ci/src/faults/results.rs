@@ -91,7 +91,7 @@ pub(crate) struct Stayed {
     pub(crate) name: String,
     /// The claims that did not hold.
     pub(crate) red: Vec<String>,
-    /// The claims that could not be judged, and had no reason.
+    /// The claims that could not be judged without a reason, or could be in spite of one.
     pub(crate) unjudged: Vec<String>,
     /// From green to green.
     pub(crate) seconds: f64,
