@@ -245,10 +245,11 @@ impl ByHand {
         });
     }
 
-    /// Every object, once none has come or gone for some looks: the controllers of a cluster that was
-    /// just made still make accounts and roles of their own.
+    /// Every object, once the controllers have done what they do in any new cluster, and none has come
+    /// or gone for some looks: there is a quiet moment also before they start, when a node is ready.
     pub(crate) fn objects_at_rest(&self) -> BTreeSet<String> {
         const LOOKS: usize = 10;
+        self.kubectl(&["-n", "kube-system", "rollout", "status", "deployment", "--timeout=120s"]);
         let mut last = BTreeSet::new();
         let mut same = 0;
         self.eventually("objects to come to rest", |hand| {
@@ -256,7 +257,14 @@ impl ByHand {
             same = if now == last { same + 1 } else { 0 };
             let news = difference(&last, &now);
             last = now;
-            if same >= LOOKS { Ok(()) } else { Err(format!("of late: {news:?}")) }
+            let missing = not_furnished(&last);
+            if !missing.is_empty() {
+                Err(format!("still to come: {missing:?}"))
+            } else if same < LOOKS {
+                Err(format!("of late: {news:?}"))
+            } else {
+                Ok(())
+            }
         });
         last
     }
@@ -364,6 +372,22 @@ impl Drop for ByHand {
 /// What a cluster does by itself between two looks: leases, events and the like.
 pub(crate) fn without_noise(objects: &BTreeSet<String>) -> BTreeSet<String> {
     objects.iter().filter(|line| !line.starts_with("Lease ")).cloned().collect()
+}
+
+/// What controllers put into every namespace, and have not put into these yet.
+fn not_furnished(objects: &BTreeSet<String>) -> Vec<String> {
+    let columns = |line: &String| -> Vec<String> {
+        line.split_whitespace().take(3).map(str::to_owned).collect()
+    };
+    let all: BTreeSet<Vec<String>> = objects.iter().map(columns).collect();
+    let namespaces = all.iter().filter(|columns| columns[0] == "Namespace").map(|of| &of[2]);
+    namespaces
+        .flat_map(|namespace| {
+            [["ServiceAccount", namespace, "default"], ["ConfigMap", namespace, "kube-root-ca.crt"]]
+        })
+        .filter(|wanted| !all.contains(&wanted.map(str::to_owned).to_vec()))
+        .map(|wanted| wanted.join(" "))
+        .collect()
 }
 
 /// What is in one of two sets alone, with the white space of the columns folded.
