@@ -82,7 +82,10 @@ pub(super) async fn provision_and_look(
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
         };
-        let look = async { Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0) };
+        let look = async {
+            events.doing(Phase::Collect, "looking at everything that claims need");
+            Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0)
+        };
         events.phase(Phase::Collect, look).await
     })
     .await
@@ -192,6 +195,7 @@ where
     let cluster = cluster::begin(&state, &bundle)?;
     // Another handle on the place: the work owns the cluster, and may be dropped at any point.
     let place = cluster.directory.reopened()?;
+    let name = cluster.state.name.clone();
     let mut created = Ended::BrokenOff;
     let outcome = {
         let created = &mut created;
@@ -213,7 +217,10 @@ where
         return outcome;
     }
     let removed = events
-        .phase(Phase::Remove, async { cluster::remove(&state, place, created).await })
+        .phase(Phase::Remove, async {
+            events.doing(Phase::Remove, format!("removing `{name}`"));
+            cluster::remove(&state, place, created).await
+        })
         .await
         .map_err(Failure::from);
     match (outcome, removed) {
