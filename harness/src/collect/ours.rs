@@ -5,11 +5,13 @@
 
 use std::time::Duration;
 
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Event, Namespace, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{HttpAnswer, LoadBalancerProbe, Observation, Route};
+use meshcheck_suites::rights::FORBIDDEN;
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -49,6 +51,7 @@ struct OwnNamespace {
 
 impl OwnNamespace {
     async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
+        may_be_removed(client).await?;
         let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
         let namespace: Namespace = serde_json::from_value(json!({
             "apiVersion": "v1",
@@ -92,6 +95,9 @@ impl OwnNamespace {
                     match namespaces.get_metadata_opt(&self.name).await {
                         Ok(None) => Look::Ready(()),
                         Ok(Some(_)) => Look::NotYet("it is Terminating".into()),
+                        Err(error) if is_forbidden(&error) => {
+                            Look::Never(Missing::from(error).reason())
+                        }
                         Err(error) => Look::NotYet(crate::chain(&error)),
                     }
                 },
@@ -110,6 +116,30 @@ impl Drop for OwnNamespace {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(async move { delete(&client, &name).await });
         }
+    }
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
+}
+
+/// Whether a namespace of ours could be removed again. Where it could not, none is made: it would stay.
+async fn may_be_removed(client: &Client) -> Result<(), Missing> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let review: SelfSubjectAccessReview = serde_json::from_value(json!({
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": { "resourceAttributes": { "verb": "delete", "resource": "namespaces" } }
+    }))
+    .map_err(|error| Missing::Failed(error.to_string()))?;
+    let answer = reviews.create(&PostParams::default(), &review).await;
+    match answer.ok().and_then(|review| review.status) {
+        Some(status) if !status.allowed => Err(Missing::Failed(format!(
+            "{FORBIDDEN}`delete` on `namespaces` in the whole cluster (a namespace of ours could not be \
+             removed again: none was made)"
+        ))),
+        // Who is not told finds out.
+        _ => Ok(()),
     }
 }
 
