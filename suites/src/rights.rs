@@ -254,9 +254,6 @@ pub const RIGHTS: &[Right] = rights! {
     Active Cluster "" "namespaces" "create": "a namespace of ours" [
         "ingress::routes_into_mesh",
     ];
-    Active Cluster "" "namespaces" "get": "whether it is gone again" [
-        "ingress::routes_into_mesh",
-    ];
     Active Cluster "" "namespaces" "delete": "its removal" [
         "ingress::routes_into_mesh",
     ];
