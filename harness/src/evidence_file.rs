@@ -1,5 +1,5 @@
-//! Evidence on disk: JSON, compressed where the name ends in `.gz`. Written whole or not at all; read
-//! with suspicion.
+//! Evidence on disk: JSON, compressed unless the name ends in `.json`. Written whole or not at all, without
+//! secrets; read with suspicion.
 
 use std::fs::{File, Permissions};
 use std::io::{self, BufReader, Read as _, Write};
@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
+use meshcheck_suites::redact::redact;
 use serde::Deserialize;
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
@@ -135,18 +136,27 @@ pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     if schema > u64::from(SCHEMA) {
         return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema });
     }
-    serde_json::from_slice(&text).map_err(broken)
+    let evidence: Evidence = serde_json::from_slice(&text).map_err(broken)?;
+    if let Some(place) = evidence.option_in_place_of_a_name() {
+        let reason = format!("{place} begins with a hyphen, which no name in Kubernetes does");
+        return Err(not(reason, false));
+    }
+    // Whoever wrote it may have been an older program, or none of ours.
+    Ok(redact(evidence))
 }
 
-/// Writes evidence: whole or not at all.
+/// Writes evidence: whole or not at all. What is no regular file, and what is called `.json`, gets it as
+/// plain text.
 ///
 /// # Errors
 ///
 /// When it cannot be written; then nothing is left, and a file that was there is as before.
 pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
-    let compressed = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("gz"));
+    let plain = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
+    // Compressed text on a terminal, or in a pipe to another program, would be of no use.
+    let device = matches!(replaceable(path), Ok(None));
     atomically(path, |file| {
-        if compressed {
+        if !plain && !device {
             let mut encoder = GzEncoder::new(file, Compression::default());
             serde_json::to_writer(&mut encoder, evidence)?;
             encoder.finish().map(drop)

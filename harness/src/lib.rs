@@ -16,6 +16,7 @@ pub mod report;
 pub mod signals;
 pub mod source;
 pub mod state;
+pub mod support;
 pub mod text;
 pub mod wait;
 

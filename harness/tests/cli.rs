@@ -207,7 +207,9 @@ fn the_table_of_claims_is_there_for_people_and_scripts() {
 
 #[test]
 fn every_command_has_help() {
-    for command in ["run", "up", "down", "check", "record", "judge", "claims", "bundle"] {
+    for command in
+        ["run", "up", "down", "check", "record", "show", "judge", "rbac", "claims", "bundle"]
+    {
         let output = meshcheck(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(stdout(&output).contains("Usage: meshcheck"), "{command}");
@@ -276,4 +278,63 @@ fn a_reader_that_has_gone_away_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(output.stderr.is_empty());
+}
+
+/// What a support file holds is told on standard output, and its logs are shown without what a terminal
+/// would obey.
+#[test]
+fn a_support_file_is_shown() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = changed(directory.path(), |evidence| {
+        evidence["logs"] = serde_json::json!([{
+            "namespace": "istio-system", "pod": "istiod-1", "container": "discovery",
+            "text": { "state": "seen", "value": "a\u{1b}[31mb\npassword=hunter2\n" }
+        }]);
+        evidence["demo"]["asked"] = serde_json::json!({ "state": "failed", "reason": "forbidden" });
+    });
+    let output = meshcheck(&["show", &file]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let told = stdout(&output);
+    for words in [
+        "could not look at /demo/asked: forbidden",
+        "password: 1, in /logs/0/text/value",
+        "istio-system/istiod-1/discovery: 2 lines",
+    ] {
+        assert!(told.contains(words), "{words}: {told}");
+    }
+    let logs = stdout(&meshcheck(&["show", &file, "--logs", "istiod"]));
+    assert!(logs.ends_with("discovery\nab\npassword=[redacted:password:1]\n"), "{logs}");
+    assert!(stdout(&meshcheck(&["show", &file, "--logs"])).contains("istiod-1"));
+    let none = meshcheck(&["show", &file, "--logs", "kiali"]);
+    assert_eq!(none.status.code(), Some(2), "{none:?}");
+    assert!(stderr(&none).contains("no log of `kiali`") && stderr(&none).contains("hint:"));
+}
+
+/// Evidence is redacted where it is read: no report of it shows a secret.
+#[test]
+fn no_report_shows_a_secret() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = changed(directory.path(), |evidence| {
+        let lines = evidence["demo"]["client_logs"]["value"][0]["lines"].as_array_mut().unwrap();
+        for line in lines.iter_mut() {
+            line["text"] = Value::from("Authorization: Bearer planted-s3cret");
+        }
+        evidence["demo"]["asked"]["value"]["replies"][0]["body"] = "token=planted-s3cret".into();
+        evidence["cluster"]["nodes"] =
+            serde_json::json!({ "state": "failed", "reason": "https://u:planted-s3cret@proxy" });
+    });
+    let report = |kind: &str| format!("{kind}={}", directory.path().join(kind).display());
+    let reports = [report("html"), report("junit"), report("json")];
+    let options = reports.iter().flat_map(|it| ["--report", it.as_str()]);
+    let output =
+        meshcheck(&["judge", &file, "--verbose"].into_iter().chain(options).collect::<Vec<_>>());
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let mut texts = vec![stdout(&output), stderr(&output)];
+    for kind in ["html", "junit", "json"] {
+        texts.push(fs::read_to_string(directory.path().join(kind)).unwrap());
+    }
+    for text in texts {
+        assert!(!text.contains("planted-s3cret"), "{text}");
+    }
+    assert!(stdout(&output).contains("[redacted:"), "{}", stdout(&output));
 }

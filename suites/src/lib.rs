@@ -11,7 +11,9 @@ pub mod iptables;
 pub mod judgement;
 pub mod net;
 pub mod profile;
+pub mod redact;
 pub mod report;
+pub mod rights;
 mod selector;
 #[cfg(test)]
 pub(crate) mod testing;

@@ -56,12 +56,29 @@ Examples:
   meshcheck check --context training-vm-7 --active --only 'ingress::*'
   meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml")]
     Check(Check),
-    /// Write down what `check` would look at, without judging it
+    /// Write down what `check` would look at, without judging it: one file, without secrets, to be
+    /// judged elsewhere
     #[command(after_help = "\
 Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
+  meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
   meshcheck judge vm7.json.gz")]
     Record(Record),
+    /// Tell what a recorded file holds: looks, redactions, logs
+    #[command(after_help = "\
+Examples:
+  meshcheck show vm7.json.gz
+  meshcheck show vm7.json.gz --logs istiod")]
+    Show(Show),
+    /// Print the rights that `check` needs, for an account that has few
+    #[command(after_help = "\
+Examples:
+  meshcheck rbac | kubectl apply -f -
+  meshcheck rbac --active --namespace shop > rights.yaml
+
+It makes the service account `meshcheck` in the namespace `default`; a token for it:
+  kubectl --namespace default create token meshcheck --duration 24h")]
+    Rbac(Rbac),
     /// Judge recorded evidence; needs no cluster
     #[command(after_help = "\
 Examples:
@@ -113,7 +130,7 @@ pub struct Run {
     /// Leave the cluster there; `meshcheck down` removes it
     #[arg(long)]
     pub keep: bool,
-    /// Also write the evidence to this file (`.gz`: compressed)
+    /// Also write the evidence to this file; compressed, unless its name ends in `.json`
     #[arg(long, value_name = "FILE")]
     pub evidence: Option<PathBuf>,
     /// Which claims.
@@ -195,9 +212,41 @@ pub struct Record {
     /// Which cluster.
     #[command(flatten)]
     pub target: Target,
-    /// The file to write (`.gz`: compressed)
+    /// The file to write; compressed, unless its name ends in `.json`
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
+    /// Also the ends of the logs of the mesh and of the demo, for who mends: secrets are redacted
+    /// there too
+    #[arg(long)]
+    pub include_logs: bool,
+}
+
+/// `meshcheck show`
+#[derive(Debug, Args)]
+pub struct Show {
+    /// The evidence, as `record` or `run --evidence` wrote it
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Print the logs whose name, NAMESPACE/POD/CONTAINER, holds this [default: all]
+    #[arg(long, value_name = "PART", num_args = 0..=1, default_missing_value = "")]
+    pub logs: Option<String>,
+}
+
+/// `meshcheck rbac`
+#[derive(Debug, Args)]
+pub struct Rbac {
+    /// Also what `check --active` needs
+    #[arg(long)]
+    pub active: bool,
+    /// Also what `record --include-logs` needs
+    #[arg(long)]
+    pub include_logs: bool,
+    /// The namespace of the demo
+    #[arg(long, value_name = "NAME", default_value = "client", value_parser = parse_namespace)]
+    pub namespace: String,
+    /// The namespace of the control plane
+    #[arg(long, value_name = "NAME", default_value = "istio-system", value_parser = parse_namespace)]
+    pub istio_namespace: String,
 }
 
 /// `meshcheck judge`
@@ -245,6 +294,17 @@ fn parse_pattern(text: &str) -> Result<Pattern, String> {
     text.parse::<Pattern>().map_err(|error| {
         format!("{error}; `meshcheck claims` lists the claims, and `mesh`, `mesh::*` or `*redirected` would match some")
     })
+}
+
+/// A namespace's name, as Kubernetes allows it: it stands in a manifest.
+fn parse_namespace(text: &str) -> Result<String, String> {
+    let inner = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
+    let fits = (1..=63).contains(&text.len()) && text.bytes().all(inner);
+    if fits && !text.starts_with('-') && !text.ends_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("a namespace has a name of small letters, digits and hyphens".into())
+    }
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

@@ -81,6 +81,7 @@ pub(super) async fn provision_and_look(
             settle: SETTLE,
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
+            include_logs: false,
         };
         let look = async {
             events.doing(Phase::Collect, "looking at everything that claims need");

@@ -3,6 +3,8 @@
 use std::error::Error;
 use std::io::{Write as _, stderr};
 
+use meshcheck_suites::redact::text;
+
 use crate::chain;
 use crate::cluster::ClusterError;
 use crate::connect::ConnectError;
@@ -81,16 +83,18 @@ impl Failure {
 
     /// The error and its hint, in one text.
     pub(super) fn text(&self) -> String {
+        let message = text(&self.message);
         match &self.hint {
-            Some(hint) => format!("{}\nhint: {hint}", self.message),
-            None => self.message.clone(),
+            Some(hint) => format!("{message}\nhint: {hint}"),
+            None => message,
         }
     }
 
     /// Tells it on standard error.
     pub(super) fn tell(&self) {
         let mut to = stderr().lock();
-        for (at, line) in self.message.lines().enumerate() {
+        // What the world answered may hold what it was asked with: a proxy's URL with a password.
+        for (at, line) in text(&self.message).lines().enumerate() {
             let start = if at == 0 { "error: " } else { "  " };
             let _ = writeln!(to, "{start}{}", for_terminal(line));
         }

@@ -5,6 +5,8 @@ mod cluster;
 mod failure;
 mod nextest;
 mod observe;
+mod rbac;
+mod record;
 mod software;
 
 use std::process::ExitCode;
@@ -47,7 +49,9 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Up(arguments) => Box::pin(cluster::up(arguments)).await,
         Command::Down(arguments) => cluster::down(arguments).await,
         Command::Check(arguments) => Box::pin(observe::check(arguments)).await,
-        Command::Record(arguments) => Box::pin(observe::record(arguments)).await,
+        Command::Record(arguments) => Box::pin(record::record(arguments)).await,
+        Command::Show(arguments) => record::show(&arguments),
+        Command::Rbac(arguments) => rbac::rbac(&arguments),
         Command::Judge(arguments) => observe::judge(&arguments),
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(arguments.output))?;

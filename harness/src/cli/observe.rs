@@ -1,21 +1,20 @@
-//! `check`, `record`, `judge`: looking at a cluster that is there, and judging what was seen.
+//! `check`, `judge`: looking at a cluster that is there, and judging what was seen.
 
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::time::Duration;
 
 use futures::FutureExt as _;
 use meshcheck_suites::evidence::{Evidence, Observation, Provider};
 use meshcheck_suites::hint;
 
-use super::arguments::{Check, Judge, Record, Target};
+use super::arguments::{Check, Judge, Target};
 use super::failure::Failure;
 use super::{cluster, software};
 use crate::collect::{self, Options, Timings, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::Phase;
 use crate::evidence_file;
-use crate::report::{emit, emit_died, to_stdout, writable};
+use crate::report::{emit, emit_died, writable};
 use crate::state::{ClusterState, State};
 
 /// How long rollouts may take to come to an end before the look.
@@ -24,7 +23,7 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match look(&arguments.target).await {
+    let (evidence, timings) = match look(&arguments.target, false).await {
         Ok(seen) => seen,
         Err(failure) => {
             let only = &arguments.selection.only;
@@ -41,17 +40,6 @@ pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
     Ok(report.exit_code())
 }
 
-/// `meshcheck record`
-pub(super) async fn record(arguments: Record) -> Result<u8, Failure> {
-    // Found out before the look, not after it.
-    check_writable(&arguments.out)?;
-    let (evidence, _) = look(&arguments.target).await?;
-    evidence_file::write(&arguments.out, &evidence)?;
-    let out = meshcheck_suites::hint::quote(&arguments.out.to_string_lossy());
-    to_stdout(&format!("recorded; to judge it anywhere: meshcheck judge {out}\n"))?;
-    Ok(0)
-}
-
 /// `meshcheck judge`
 pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
     let evidence = evidence_file::read(&arguments.file)?;
@@ -60,14 +48,11 @@ pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
     Ok(report.exit_code())
 }
 
-fn check_writable(file: &Path) -> Result<(), Failure> {
-    evidence_file::check_writable(file).map_err(|source| {
-        evidence_file::EvidenceFileError::Write { path: file.to_owned(), source }.into()
-    })
-}
-
 /// Looks at the cluster that the options name.
-async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
+pub(super) async fn look(
+    target: &Target,
+    include_logs: bool,
+) -> Result<(Evidence, Timings), Failure> {
     let cancel = cluster::listen()?;
     let ours = ours(target)?;
     let mut expectations = match (&ours, &target.source.istio, &target.source.bundle) {
@@ -116,6 +101,7 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
             Some(version) => Observation::seen(version),
             None => Observation::not_asked("this run used no istioctl"),
         },
+        include_logs,
     };
     let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();
     let outcome = tokio::select! {

@@ -10,6 +10,7 @@ use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{self, Observation};
 
 use super::Scene;
+use super::look::Missing;
 use crate::process::Call;
 
 /// Stands between the rules of two pods.
@@ -48,7 +49,7 @@ pub(super) async fn rules(
     }
     let containers = match containers(&scene.client, &scene.expectations.namespace).await {
         Ok(containers) => containers,
-        Err(error) => return all(Observation::failed(crate::chain(&error))),
+        Err(error) => return all(Observation::failed(Missing::from(error).reason())),
     };
     let mut by_node: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     let mut found: BTreeMap<String, Observation<String>> = BTreeMap::new();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kube::Error;
 use meshcheck_suites::evidence::Observation;
+use meshcheck_suites::rights;
 
 use crate::chain;
 
@@ -20,9 +21,9 @@ impl From<Error> for Missing {
     fn from(error: Error) -> Self {
         match &error {
             Error::Api(status) if status.code == 404 => Self::Absent(status.message.clone()),
-            // The server's words name the verb, the resource and the namespace.
+            // What is missing comes first; the server's words name the user as well.
             Error::Api(status) if status.code == 403 && !status.message.is_empty() => {
-                Self::Failed(status.message.clone())
+                Self::Failed(rights::forbidden(&status.message))
             }
             Error::Api(status) => {
                 let words = excerpt(&status.message);
@@ -93,7 +94,10 @@ mod tests {
             Missing::Absent("pods \"x\" not found".into())
         );
         let forbidden = "pods is forbidden: User \"u\" cannot list resource \"pods\"";
-        assert_eq!(api(403, forbidden), Missing::Failed(forbidden.into()));
+        let named = format!("forbidden: needs `list` on `pods` in the whole cluster ({forbidden})");
+        assert_eq!(api(403, forbidden), Missing::Failed(named));
+        let admission = "pods \"x\" is forbidden: violates PodSecurity";
+        assert_eq!(api(403, admission), Missing::Failed(admission.into()));
         assert_eq!(
             api(500, "<html>\n  <b>oops</b>"),
             Missing::Failed("the API server answered 500: <html> <b>oops</b>".into())

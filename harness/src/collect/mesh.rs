@@ -12,7 +12,7 @@ use super::look::{Missing, look};
 use super::{Scene, forward, objects};
 
 /// The container that programs the redirection.
-const INIT: &str = "istio-init";
+pub(super) const INIT: &str = "istio-init";
 
 /// How much of an init container's log is read, in bytes. Seen: 10 KiB.
 const INIT_LOG_BYTES: u32 = 256 << 10;

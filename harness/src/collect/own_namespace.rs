@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
 use kube::{Client, ResourceExt as _};
+use meshcheck_suites::rights::FORBIDDEN;
 use serde_json::json;
 
 use super::look::Missing;
@@ -37,6 +39,7 @@ pub(super) struct OwnNamespace {
 impl OwnNamespace {
     /// Creates one for this purpose.
     pub(super) async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
+        may_be_removed(client).await?;
         let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
         let namespace: Namespace = serde_json::from_value(json!({
             "apiVersion": "v1",
@@ -94,6 +97,34 @@ impl Drop for OwnNamespace {
     }
 }
 
+/// Whether a namespace of ours could be removed again, and be seen to be gone. Where it could not, none is
+/// made: it would stay.
+async fn may_be_removed(client: &Client) -> Result<(), Missing> {
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    for verb in ["delete", "list"] {
+        let review: SelfSubjectAccessReview = serde_json::from_value(json!({
+            "apiVersion": "authorization.k8s.io/v1",
+            "kind": "SelfSubjectAccessReview",
+            "spec": { "resourceAttributes": { "verb": verb, "resource": "namespaces" } }
+        }))
+        .map_err(|error| Missing::Failed(error.to_string()))?;
+        let answer = reviews.create(&PostParams::default(), &review).await;
+        // Who is not told finds out.
+        if answer.ok().and_then(|review| review.status).is_some_and(|status| !status.allowed) {
+            return Err(Missing::Failed(format!(
+                "{FORBIDDEN}`{verb}` on `namespaces` in the whole cluster (a namespace of ours could not \
+                 be seen to go again: none was made)"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Whether it is of use to look again: a right that is missing does not come by waiting.
+fn again<T>(reason: String) -> Look<T> {
+    if reason.starts_with(FORBIDDEN) { Look::Never(reason) } else { Look::NotYet(reason) }
+}
+
 async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     match namespaces.delete(name, &DeleteParams::default()).await {
@@ -118,7 +149,7 @@ pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
             || async {
                 match found(client, &ours).await {
                     Ok(found) => Look::Ready(found),
-                    Err(error) => Look::NotYet(error),
+                    Err(error) => again(error),
                 }
             },
         )
@@ -163,7 +194,7 @@ async fn found(
 ) -> Result<Vec<String>, String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let all = namespaces.list(&ListParams::default().labels(OURS)).await;
-    let all = all.map_err(|error| crate::chain(&error))?;
+    let all = all.map_err(|error| Missing::from(error).reason())?;
     Ok(all.items.into_iter().filter(which).map(|it| it.name_any()).collect())
 }
 
@@ -194,7 +225,7 @@ async fn until_gone(
                 match found(client, &which).await {
                     Ok(left) if left.is_empty() => Look::Ready(()),
                     Ok(left) => Look::NotYet(format!("still there: {}", left.join(", "))),
-                    Err(error) => Look::NotYet(error),
+                    Err(error) => again(error),
                 }
             },
         )

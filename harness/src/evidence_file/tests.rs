@@ -29,6 +29,7 @@ fn of(content: &[u8]) -> Result<Evidence, EvidenceFileError> {
 #[rstest]
 #[case("evidence.json", false)]
 #[case("evidence.json.gz", true)]
+#[case("evidence", true)]
 fn what_is_written_is_read_again(#[case] name: &str, #[case] gzip: bool) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join(name);
@@ -37,6 +38,28 @@ fn what_is_written_is_read_again(#[case] name: &str, #[case] gzip: bool) {
     assert_eq!(fs::read(&path).unwrap().starts_with(&GZIP), gzip);
     assert_eq!(read(&path).unwrap(), evidence);
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+}
+
+/// A file of an older program, or of nobody's, may hold what this one would not have kept.
+#[test]
+fn what_is_read_holds_no_secret() {
+    let text = fs::read_to_string(recorded()).unwrap();
+    let secret = "Authorization: Bearer abcdef123456";
+    let evidence = of(text.replacen("Hello from backend service", secret, 1).as_bytes()).unwrap();
+    assert!(!serde_json::to_string(&evidence).unwrap().contains("abcdef123456"));
+    assert_eq!(evidence.redactions.len(), 1, "{:?}", evidence.redactions);
+}
+
+/// `kubectl delete pod --all`: a name in a hint is no option.
+#[rstest]
+#[case("\"name\": \"echo-service\"", "\"name\": \"--all\"")]
+#[case("\"namespace\": \"client\"", "\"namespace\": \"-A\"")]
+#[case("\"gateway\": \"istio-ingressgateway\"", "\"gateway\": \"--all\"")]
+fn a_name_that_is_an_option_is_refused(#[case] name: &str, #[case] option: &str) {
+    let text = fs::read_to_string(recorded()).unwrap();
+    assert!(text.contains(name), "{name}");
+    let error = of(text.replacen(name, option, 1).as_bytes()).unwrap_err();
+    assert!(error.to_string().contains("begins with a hyphen"), "{error}");
 }
 
 /// The name says nothing: the bytes do.

@@ -10,6 +10,8 @@ use meshcheck_bundle::Bundle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::rights::Site;
+
 /// The demo, as the tutorial deploys it. The images are on the node already.
 const DEMO: &str = "
 apiVersion: v1
@@ -152,6 +154,16 @@ impl ByHand {
     /// The kubeconfig that `kind create` wrote.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
+    }
+
+    /// For the rights of other accounts.
+    pub(crate) fn site<'a>(&'a self, bundle: &'a Path) -> Site<'a> {
+        Site {
+            kubeconfig: &self.kubeconfig,
+            kubectl: &self.kubectl,
+            bundle,
+            directory: self.directory.path(),
+        }
     }
 
     /// Its context.
@@ -322,16 +334,9 @@ impl ByHand {
     }
 
     fn try_apply(&self, manifest: &str) -> Result<(), String> {
-        let mut child = Command::new(&self.kubectl)
-            .args(["apply", "-f", "-"])
-            .env("KUBECONFIG", self.kubeconfig())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        child.stdin.take().unwrap().write_all(manifest.as_bytes()).unwrap();
-        finished(&child.wait_with_output().unwrap()).map(drop)
+        let mut command = Command::new(&self.kubectl);
+        command.args(["apply", "-f", "-"]).env("KUBECONFIG", self.kubeconfig());
+        input(&mut command, manifest).map(drop)
     }
 
     fn kubectl(&self, arguments: &[&str]) -> String {
@@ -403,6 +408,14 @@ fn must(command: &mut Command) -> String {
 fn run(command: &mut Command) -> Result<String, String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     finished(&output).map_err(|error| format!("{command:?}: {error}"))
+}
+
+/// Runs a command that reads this, and gives what it wrote.
+pub(crate) fn input(command: &mut Command, stdin: &str) -> Result<String, String> {
+    let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = piped.spawn().map_err(|error| format!("{command:?}: {error}"))?;
+    child.stdin.take().unwrap().write_all(stdin.as_bytes()).map_err(|error| error.to_string())?;
+    finished(&child.wait_with_output().unwrap()).map_err(|error| format!("{command:?}: {error}"))
 }
 
 fn finished(output: &Output) -> Result<String, String> {

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cluster;
+mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
@@ -123,6 +124,11 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     hand.wait_until_namespaces_are(&before);
     unchanged(&hand, &before, "--active");
 
+    // With the rights of `meshcheck rbac` alone all is judged; with one less, what needs it is not.
+    rights::prove(&hand.site(&directory));
+    hand.wait_until_namespaces_are(&before);
+    unchanged(&hand, &before, "an account with few rights");
+
     // A context that may not read logs, and not much else: unjudged, never green.
     let few = check(&hand.kubeconfig_with_few_rights(), &directory, &[]);
     let report = few.report();
@@ -137,7 +143,8 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
         .find(|claim| claim["id"] == "demo::client_logs_show_reply")
         .map(|claim| claim["summary"].as_str().unwrap().to_owned())
         .unwrap();
-    assert!(summary.contains("pods/log") && summary.contains("forbidden"), "{summary}");
+    let missing = "forbidden: needs `get` on `pods/log` in namespace client (";
+    assert!(summary.contains(missing) && summary.contains("User"), "{summary}");
 
     // Somebody else's cluster is not removed, whoever asks.
     let removal = Command::new(env!("CARGO_BIN_EXE_meshcheck"))

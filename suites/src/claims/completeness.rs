@@ -16,7 +16,7 @@ const SECTIONS: [&[&[Case]]; 7] = [
 ];
 
 /// All rows.
-pub(super) fn cases() -> Vec<&'static Case> {
+pub(crate) fn cases() -> Vec<&'static Case> {
     SECTIONS.into_iter().flatten().copied().flatten().collect()
 }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod causes;
 #[cfg(test)]
-mod completeness;
+pub(crate) mod completeness;
 #[cfg(test)]
 mod damage;
 mod demo;
@@ -11,7 +11,7 @@ mod install;
 mod kiali;
 mod mesh;
 #[cfg(test)]
-mod mutations;
+pub(crate) mod mutations;
 mod parts;
 mod prepare;
 #[cfg(test)]
@@ -23,7 +23,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Evidence;
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Verdict};
+use crate::rights::{self, FORBIDDEN};
 
 /// A statement of the tutorial, and how it is judged.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +51,11 @@ impl Claim {
 
     /// The verdict on this evidence.
     pub fn judge(&self, evidence: &Evidence) -> Judgement {
-        (self.judge)(evidence).unwrap_or_else(|early| early)
+        let mut judgement = (self.judge)(evidence).unwrap_or_else(|early| early);
+        if judgement.verdict == Verdict::Unjudged && judgement.summary.contains(FORBIDDEN) {
+            judgement.hint.get_or_insert_with(|| rights::hint(evidence));
+        }
+        judgement
     }
 }
 

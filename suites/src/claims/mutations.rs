@@ -9,11 +9,11 @@ pub(super) type Mutation = fn(&mut Evidence);
 
 /// One change to healthy evidence, and what a claim makes of it.
 #[derive(Debug)]
-pub(super) struct Case {
-    pub(super) claim: &'static str,
-    pub(super) name: &'static str,
-    pub(super) mutation: Mutation,
-    pub(super) verdict: Verdict,
+pub(crate) struct Case {
+    pub(crate) claim: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) mutation: Mutation,
+    pub(crate) verdict: Verdict,
     /// Words that the judgement must hold.
     pub(super) words: &'static str,
 }

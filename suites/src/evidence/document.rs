@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterEvidence, DemoEvidence, IngressEvidence, InstallEvidence, KialiEvidence, MeshEvidence,
+    ClusterEvidence, ContainerLog, DemoEvidence, IngressEvidence, InstallEvidence, KialiEvidence,
+    MeshEvidence, Redaction,
 };
 
 /// The schema number that this program writes. Older ones still judge, newer ones do not.
@@ -39,6 +40,13 @@ pub struct Evidence {
     pub ingress: IngressEvidence,
     /// Kiali.
     pub kiali: KialiEvidence,
+    /// The ends of containers' logs, where `record --include-logs` asked for them. No claim looks at
+    /// them: they are for who mends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<ContainerLog>,
+    /// Where secrets stood, which are not in here: see [`crate::redact`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub redactions: Vec<Redaction>,
 }
 
 /// The cluster that was looked at.

@@ -1,0 +1,223 @@
+//! Few rights: with the role that `meshcheck rbac` prints all is judged as with all rights, and with any one
+//! rule of it less, exactly the claims are unjudged that the table names for it, and say what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Mutex;
+
+use meshcheck_suites::rights::{For, Place, RIGHTS, Right};
+use meshcheck_suites::{CLAIMS, Pattern};
+use serde_json::{Value, json};
+
+use super::cluster::{Run, input};
+use super::{check, verdicts, with};
+
+/// How many accounts look at once.
+const AT_ONCE: usize = 3;
+
+/// Marks what this test makes.
+const MARK: &str = "meshcheck.dev/test=rights";
+
+/// A cluster with the whole tutorial on it, and what is needed to work on it.
+pub(crate) struct Site<'a> {
+    /// A kubeconfig with all rights.
+    pub(crate) kubeconfig: &'a Path,
+    /// The program.
+    pub(crate) kubectl: &'a Path,
+    /// The bundle whose software is there.
+    pub(crate) bundle: &'a Path,
+    /// For kubeconfigs of accounts.
+    pub(crate) directory: &'a Path,
+}
+
+impl Site<'_> {
+    fn kubectl(&self, arguments: &[&str], stdin: &str) -> String {
+        let mut command = Command::new(self.kubectl);
+        command.args(arguments).env("KUBECONFIG", self.kubeconfig);
+        input(&mut command, stdin).unwrap()
+    }
+
+    /// The kubeconfig of an account in the namespace `default`.
+    fn account(&self, name: &str) -> PathBuf {
+        let token = self.kubectl(&["-n", "default", "create", "token", name], "");
+        let config = self.kubectl(&["config", "view", "--raw", "-o", "json"], "");
+        let mut config: Value = serde_json::from_str(&config).unwrap();
+        config["users"][0]["user"] = json!({ "token": token.trim() });
+        let path = self.directory.join(name);
+        fs::write(&path, config.to_string()).unwrap();
+        path
+    }
+
+    fn check(&self, kubeconfig: &Path, active: bool) -> Run {
+        let options: &[&str] = if active { &["--active"] } else { &[] };
+        check(kubeconfig, self.bundle, options)
+    }
+
+    fn server_version(&self) -> (u32, u32) {
+        let told: Value =
+            serde_json::from_str(&self.kubectl(&["version", "-o", "json"], "")).unwrap();
+        let number = |field: &str| {
+            let text = told["serverVersion"][field].as_str().unwrap();
+            text.trim_end_matches('+').parse().unwrap()
+        };
+        (number("major"), number("minor"))
+    }
+}
+
+/// Proves that the rights are enough, and that none can be left out.
+pub(crate) fn prove(site: &Site<'_>) {
+    let all = [false, true].map(|active| site.check(site.kubeconfig, active).report());
+    enough(site, &all);
+    each_is_needed(site, &all);
+    site.kubectl(
+        &["delete", "serviceaccounts,roles,rolebindings", "--all-namespaces", "-l", MARK],
+        "",
+    );
+    site.kubectl(&["delete", "clusterroles,clusterrolebindings", "-l", MARK], "");
+}
+
+/// The account of `meshcheck rbac` judges as one that may do everything.
+fn enough(site: &Site<'_>, all: &[Value; 2]) {
+    for (active, expected) in [(false, &all[0]), (true, &all[1])] {
+        let options: &[&str] = if active { &["rbac", "--active"] } else { &["rbac"] };
+        let printed =
+            Command::new(env!("CARGO_BIN_EXE_meshcheck")).args(options).output().unwrap().stdout;
+        let manifest = String::from_utf8(printed).unwrap();
+        site.kubectl(&["apply", "-f", "-"], &manifest);
+        let report = site.check(&site.account("meshcheck"), active).report();
+        assert_eq!(verdicts(&report), verdicts(expected), "{report:#}");
+        if active {
+            site.kubectl(&["delete", "-f", "-"], &manifest);
+        }
+    }
+}
+
+/// The claims that a right is for.
+fn named(right: &Right) -> BTreeSet<String> {
+    let patterns: Vec<Pattern> = right.claims.iter().map(|it| it.parse().unwrap()).collect();
+    let claims = CLAIMS.iter().filter(|claim| patterns.iter().any(|it| it.matches(claim)));
+    claims.map(|claim| claim.id.to_owned()).collect()
+}
+
+/// Without any one of them exactly its claims are unjudged; nothing becomes green, nothing red.
+fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
+    let version = site.server_version();
+    let asked_for = |right: &Right| right.since.is_none_or(|since| version >= since);
+    let rows: Vec<(usize, &Right)> = RIGHTS
+        .iter()
+        .enumerate()
+        .filter(|(_, right)| right.needed_for != For::Logs && asked_for(right))
+        .collect();
+    assert!(rows.len() > 20, "{}", rows.len());
+    let objects: Vec<Value> = rows.iter().flat_map(|(index, _)| roles_without(*index)).collect();
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
+    site.kubectl(&["apply", "-f", "-"], &list.to_string());
+
+    let left = Mutex::new(rows);
+    let wrong = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    // The longest first: what is active waits for namespaces to go.
+                    let Some((index, right)) = left.lock().unwrap().pop() else { return };
+                    let active = right.needed_for == For::Active;
+                    let run = site.check(&site.account(&account(index)), active);
+                    let found = differences(right, &run, &all[usize::from(active)]);
+                    wrong.lock().unwrap().extend(found);
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is not as the table says, where an account lacks this right alone.
+fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
+    let row = format!("without `{}` on {} ({:?})", right.verb, right.resource_name(), right.place);
+    let report = run.report();
+    let expected = named(right);
+    let (before, after) = (verdicts(all), verdicts(&report));
+    let mut wrong = Vec::new();
+    for (id, verdict) in &after {
+        let should = if expected.contains(id) { "unjudged" } else { before[id].as_str() };
+        if verdict != should {
+            wrong.push(format!("{row}: {id} is {verdict}, not {should}"));
+        }
+    }
+    let claims = report["claims"].as_array().unwrap();
+    let of: BTreeMap<&str, &Value> =
+        claims.iter().map(|claim| (claim["id"].as_str().unwrap(), claim)).collect();
+    for id in with(&report, "unjudged") {
+        let claim = of[id.as_str()];
+        let summary = claim["summary"].as_str().unwrap();
+        let missing =
+            format!("forbidden: needs `{}` on `{}` in ", right.verb, right.resource_name());
+        if !summary.contains(&missing) {
+            wrong.push(format!("{row}: {id} does not name what is missing: {summary}"));
+        }
+        let hint = claim["hint"].as_str().unwrap_or_default();
+        if !hint.contains("meshcheck rbac") {
+            wrong.push(format!("{row}: {id} has no hint: {hint}"));
+        }
+    }
+    if expected.is_empty() || run.code != 3 {
+        wrong.push(format!("{row}: the exit code is {}, for {expected:?}", run.code));
+    }
+    wrong
+}
+
+fn account(index: usize) -> String {
+    format!("less-{index}")
+}
+
+/// An account with every right but one.
+fn roles_without(index: usize) -> Vec<Value> {
+    let name = account(index);
+    let labels = json!({ "meshcheck.dev/test": "rights" });
+    let mut objects = vec![json!({
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": { "name": name, "namespace": "default", "labels": labels }
+    })];
+    for (place, namespace) in [
+        (Place::Cluster, None),
+        (Place::KubeSystem, Some("kube-system")),
+        (Place::Istio, Some("istio-system")),
+        (Place::Demo, Some("client")),
+        (Place::Unlabelled, Some("default")),
+    ] {
+        let rules: Vec<Value> = RIGHTS
+            .iter()
+            .enumerate()
+            .filter(|(at, right)| *at != index && right.place == place)
+            .map(|(_, right)| {
+                json!({
+                    "apiGroups": [right.group],
+                    "resources": [right.resource],
+                    "verbs": [right.verb]
+                })
+            })
+            .collect();
+        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
+        let group = "rbac.authorization.k8s.io";
+        let mut metadata = json!({ "name": name, "labels": labels });
+        if let Some(namespace) = namespace {
+            metadata["namespace"] = json!(namespace);
+        }
+        objects.push(json!({
+            "apiVersion": format!("{group}/v1"), "kind": kind, "metadata": metadata, "rules": rules
+        }));
+        objects.push(json!({
+            "apiVersion": format!("{group}/v1"),
+            "kind": format!("{kind}Binding"),
+            "metadata": metadata,
+            "roleRef": { "apiGroup": group, "kind": kind, "name": name },
+            "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": "default" }]
+        }));
+    }
+    objects
+}

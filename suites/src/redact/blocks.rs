@@ -1,0 +1,177 @@
+//! Secrets that take up more than a word: private keys, and manifests of Secrets.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::{Secret, is_no_secret};
+
+/// The kind of a private key.
+const KEY: &str = "private-key";
+
+/// The kind of what stands in a manifest of a Secret.
+const DATA: &str = "secret-data";
+
+static BEGIN: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----").ok());
+static END: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----").ok());
+
+/// Private keys in PEM, whole or cut at either end. One that does not end goes on to the end of the text.
+pub(super) fn private_keys(text: &str) -> Vec<Secret> {
+    let (Some(begin), Some(end)) = (BEGIN.as_ref(), END.as_ref()) else { return Vec::new() };
+    let mut found = Vec::new();
+    let mut at = 0;
+    // Each text is gone through once, however many keys begin and end in it.
+    let (mut start, mut stop) = (begin.find(text), end.find(text));
+    while at < text.len() {
+        if start.is_some_and(|it| it.start() < at) {
+            start = begin.find_at(text, at);
+        }
+        if stop.is_some_and(|it| it.start() < at) {
+            stop = end.find_at(text, at);
+        }
+        let (from, to) = match (start, stop) {
+            (Some(start), Some(stop)) if stop.start() < start.start() => {
+                (body_before(text, at, stop.start()), stop.end())
+            }
+            (Some(start), _) => {
+                let stop = end.find_at(text, start.end()).map_or(text.len(), |it| it.end());
+                (start.start(), stop)
+            }
+            (None, Some(stop)) => (body_before(text, at, stop.start()), stop.end()),
+            (None, None) => break,
+        };
+        found.push(Secret { start: from, end: to, kind: KEY });
+        at = to;
+    }
+    found
+}
+
+/// Where a key begins whose first line was cut off: the lines before its end that hold nothing but
+/// base64, behind a timestamp or not.
+fn body_before(text: &str, from: usize, end: usize) -> usize {
+    let mut start = end;
+    // What stands before the end on its own line belongs to it.
+    while let Some(before) = text.get(from..start).map(|it| it.strip_suffix('\n').unwrap_or(it)) {
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        // A line of a log has its time in front.
+        let stamped =
+            |time: &str| time.ends_with('Z') && time.starts_with(|it: char| it.is_ascii_digit());
+        let body = line.split_once(' ').filter(|(time, _)| stamped(time)).map_or(line, |it| it.1);
+        let is_body = !body.trim().is_empty() && is_base64(body);
+        if !is_body && start != end {
+            break;
+        }
+        let next = from + before.len() - line.len();
+        if next >= start {
+            break;
+        }
+        start = next;
+    }
+    start
+}
+
+fn is_base64(text: &str) -> bool {
+    text.trim().bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=\r".contains(&it))
+}
+
+/// Whether a text leaves a private key open: the next line of the log goes on with it.
+pub(super) fn key_stays_open(text: &str) -> bool {
+    let last = BEGIN.as_ref().and_then(|begin| begin.find_iter(text).last());
+    last.is_some_and(|last| !text.get(last.end()..).unwrap_or_default().contains("-----END"))
+}
+
+/// Whether a text goes on with a private key that an earlier line began.
+pub(super) fn rest_of_key(text: &str) -> Option<&'static str> {
+    let body = !text.trim().is_empty() && is_base64(text);
+    (body || text.contains("-----END")).then_some(KEY)
+}
+
+static SECRET_JSON: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\\*["']kind\\*["']\s*:\s*\\*["']Secret\\*["']"#).ok());
+static DATA_JSON: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r#"\\*["'](?:data|stringData)\\*["']\s*:\s*\{"#).ok());
+static SECRET_YAML: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)^[ \t-]*kind:[ \t]*Secret[ \t\r]*$").ok());
+static DATA_YAML: LazyLock<Option<Regex>> =
+    LazyLock::new(|| Regex::new(r"(?m)^([ \t]*)(?:data|stringData):[ \t\r]*$").ok());
+
+/// What manifests of Secrets hold: also inside of an annotation, as `kubectl apply` keeps it.
+pub(super) fn manifests(text: &str) -> Vec<Secret> {
+    let mut found = Vec::new();
+    if SECRET_JSON.as_ref().is_some_and(|it| it.is_match(text)) {
+        for data in DATA_JSON.iter().flat_map(|it| it.find_iter(text)) {
+            let start = data.end();
+            if found.last().is_some_and(|last: &Secret| last.end > start) {
+                continue;
+            }
+            let rest = text.get(start..).unwrap_or_default();
+            // The values of a Secret are texts: the next brace outside of quotes ends them. One that
+            // was cut off goes on to the end.
+            let end = start + closing_brace(rest);
+            let inside = text.get(start..end).unwrap_or_default();
+            if !is_no_secret(inside) {
+                found.push(Secret { start, end, kind: DATA });
+            }
+        }
+    }
+    if found.is_empty() && SECRET_YAML.as_ref().is_some_and(|it| it.is_match(text)) {
+        for data in DATA_YAML.iter().flat_map(|it| it.captures_iter(text)) {
+            let (Some(whole), Some(indent)) = (data.get(0), data.get(1)) else { continue };
+            if found.last().is_some_and(|last| last.end > whole.start()) {
+                continue;
+            }
+            below(text, whole.end(), indent.len(), &mut found);
+        }
+    }
+    found
+}
+
+fn closing_brace(text: &str) -> usize {
+    let mut quoted = false;
+    let mut backslashes = 0;
+    let mut opened_by = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        match byte {
+            b'\\' => {
+                backslashes += 1;
+                continue;
+            }
+            b'"' if !quoted => (quoted, opened_by) = (true, backslashes),
+            b'"' if backslashes == opened_by => quoted = false,
+            b'}' if !quoted => return at,
+            _ => {}
+        }
+        backslashes = 0;
+    }
+    text.len()
+}
+
+/// The values of a YAML map whose lines are indented deeper than this.
+fn below(text: &str, from: usize, indent: usize, found: &mut Vec<Secret>) {
+    let mut at = from;
+    for line in text.get(from..).unwrap_or_default().split_inclusive('\n') {
+        let start = at;
+        at += line.len();
+        let content = line.trim_end();
+        let depth = content.len() - content.trim_start().len();
+        if content.trim().is_empty() {
+            continue;
+        }
+        if depth <= indent {
+            return;
+        }
+        // A line without a key goes on with the value before it.
+        let value = content.split_once(": ").map_or(
+            if content.ends_with(':') { "" } else { content.trim_start() },
+            |(_, value)| value.trim(),
+        );
+        // A sign for a text of several lines is no value.
+        if is_no_secret(value) || matches!(value, "|" | "|-" | ">" | ">-") {
+            continue;
+        }
+        let end = start + content.len();
+        found.push(Secret { start: end - value.len(), end, kind: DATA });
+    }
+}

@@ -1,0 +1,387 @@
+//! What is secret never survives; what is none is left alone.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{Finder, blocks, document, pairs, redact, text, tokens};
+use crate::claims::completeness::cases;
+use crate::evidence::Evidence;
+use crate::report::judge;
+use crate::testing::{healthy, places, recorded};
+
+#[test]
+fn the_tables_do_what_their_examples_say() {
+    for names in pairs::NAMES {
+        for (before, after) in names.hits {
+            assert_eq!(text(before), *after, "{}: {before}", names.kind);
+        }
+        for same in names.misses {
+            assert_eq!(text(same), *same, "{}", names.kind);
+        }
+        assert!(!names.hits.is_empty() && !names.misses.is_empty(), "{}", names.kind);
+    }
+    for look in tokens::LOOKS {
+        for (before, after) in look.hits {
+            assert_eq!(text(before), *after, "{}: {before}", look.kind);
+        }
+        for same in look.misses {
+            assert_eq!(text(same), *same, "{}", look.kind);
+        }
+        assert!(!look.hits.is_empty(), "{}", look.kind);
+    }
+}
+
+#[rstest::rstest]
+#[case(
+    "-----BEGIN RSA PRIVATE KEY-----\nAAA\nBBB=\n-----END RSA PRIVATE KEY-----\nrest",
+    "[redacted:private-key:1]\nrest"
+)]
+#[case(
+    "x -----BEGIN OPENSSH PRIVATE KEY-----\\nAAA\\n-----END OPENSSH PRIVATE KEY-----\\ny",
+    "x [redacted:private-key:1]\\ny"
+)]
+// Cut at its end, and at its beginning.
+#[case("log\n-----BEGIN EC PRIVATE KEY-----\nAAA", "log\n[redacted:private-key:1]")]
+#[case(
+    "a line of words\n2026-01-01T00:00:00Z AAA+/\nBBB=\n-----END PRIVATE KEY-----\nrest",
+    "a line of words\n[redacted:private-key:1]\nrest"
+)]
+#[case("AAA\n-----END PRIVATE KEY-----", "[redacted:private-key:1]")]
+// Public parts stay.
+#[case(
+    "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
+    "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----"
+)]
+#[case(
+    "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----",
+    "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----"
+)]
+fn private_keys_go_whole(#[case] before: &str, #[case] after: &str) {
+    assert_eq!(text(before), after);
+}
+
+#[rstest::rstest]
+#[case(
+    r#"{"apiVersion":"v1","data":{"a":"eA==","b":"eQ=="},"kind":"Secret","metadata":{"name":"x"}}"#,
+    r#"{"apiVersion":"v1","data":{[redacted:secret-data:1]},"kind":"Secret","metadata":{"name":"x"}}"#
+)]
+// Kept in an annotation, and quoted in a log.
+#[case(
+    r#"\"kind\":\"Secret\",\"stringData\":{\"a\":\"x}\"}, y"#,
+    r#"\"kind\":\"Secret\",\"stringData\":{[redacted:secret-data:1]}, y"#
+)]
+// Cut off.
+#[case(
+    r#"{"kind":"Secret","data":{"a":"eA"#,
+    r#"{"kind":"Secret","data":{[redacted:secret-data:1]"#
+)]
+#[case(
+    "kind: Secret\ndata:\n  a: eA==\n  b: |\n    line\n    other\ntype: Opaque\n",
+    "kind: Secret\ndata:\n  a: [redacted:secret-data:1]\n  b: |\n    [redacted:secret-data:2]\n    [redacted:secret-data:3]\ntype: Opaque\n"
+)]
+#[case(r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#, r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#)]
+#[case("kind: SecretList\ndata:\n  a: x", "kind: SecretList\ndata:\n  a: x")]
+fn manifests_of_secrets_keep_their_names_alone(#[case] before: &str, #[case] after: &str) {
+    assert_eq!(text(before), after);
+}
+
+/// Neighbours tell of each other: arguments, lines of a log, what a map calls it.
+#[test]
+fn a_secret_may_be_named_beside_itself() {
+    let mut all = json!({
+        "args": ["--db-password", "hunter2", "--verbose", "hunter3", "--token", "--x"],
+        "lines": [
+            { "at": "2026-01-01T00:00:00Z", "text": "-----BEGIN PRIVATE KEY-----" },
+            { "at": "2026-01-01T00:00:01Z", "text": "MIIabc+/" },
+            { "at": "2026-01-01T00:00:02Z", "text": "-----END PRIVATE KEY-----" },
+            { "at": "2026-01-01T00:00:03Z", "text": "MIIabc" }
+        ],
+        "labels": { "example.io/api-key": "abc", "app": "abc", "ghp_0123456789abcdefghij": "x" }
+    });
+    let found = document(&mut all);
+    let marked = json!({
+        "args": ["--db-password", "[redacted:password:1]", "--verbose", "hunter3", "--token", "--x"],
+        "lines": [
+            { "at": "2026-01-01T00:00:00Z", "text": "[redacted:private-key:4]" },
+            { "at": "2026-01-01T00:00:01Z", "text": "[redacted:private-key:5]" },
+            { "at": "2026-01-01T00:00:02Z", "text": "[redacted:private-key:6]" },
+            { "at": "2026-01-01T00:00:03Z", "text": "MIIabc" }
+        ],
+        "labels": { "example.io/api-key": "[redacted:api-key:3]", "app": "abc", "[redacted:github-token:2]": "x" }
+    });
+    assert_eq!(all, marked);
+    let places: Vec<_> = found.iter().map(|it| it.place.as_str()).collect();
+    assert!(places.contains(&"/labels/example.io~1api-key"), "{places:?}");
+    assert_eq!(found.len(), 6, "{found:?}");
+}
+
+/// What was equal stays equal, what differed stays different: no verdict turns on it.
+#[test]
+fn the_same_secret_gets_the_same_mark() {
+    let mut all = json!(["password=a", "password=b", "password=a"]);
+    document(&mut all);
+    assert_eq!(all[0], all[2]);
+    assert_ne!(all[0], all[1]);
+}
+
+/// A file that an older program redacted may hold more: its new marks are no old ones.
+#[test]
+fn marks_of_two_redactions_do_not_meet() {
+    let mut evidence = healthy();
+    evidence.expectations.reply = "token=abc".into();
+    let once = redact(evidence);
+    assert_eq!(once.expectations.reply, "token=[redacted:token:1]");
+    let mut more = once.clone();
+    more.expectations.namespace = "password=x".into();
+    let twice = redact(more);
+    assert_eq!(twice.expectations.namespace, "password=[redacted:password:2]");
+    assert_eq!(twice.redactions.len(), 2);
+    assert_eq!(redact(twice.clone()), twice);
+}
+
+fn fixtures() -> Vec<(String, String)> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let mut found = Vec::new();
+    let mut left = vec![directory];
+    while let Some(directory) = left.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                left.push(path);
+            } else {
+                found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn nothing_that_was_recorded_is_taken_for_a_secret() {
+    let all = fixtures();
+    assert!(all.len() > 5, "{all:?}");
+    for (name, content) in all {
+        assert_eq!(text(&content), content, "{name}");
+        if let Ok(evidence) = serde_json::from_str::<Evidence>(&content) {
+            let redacted = redact(evidence.clone());
+            assert_eq!(redacted.redactions, [], "{name}");
+            let reports = [&evidence, &redacted].map(|it| judge(it, &[]));
+            assert_eq!(reports[0], reports[1], "{name}");
+        }
+    }
+}
+
+/// Every text that any case of any claim puts into the evidence.
+#[test]
+fn no_case_of_any_claim_holds_a_secret() {
+    fn visit(value: &Value, texts: &mut BTreeSet<String>) {
+        match value {
+            Value::String(text) => drop(texts.insert(text.clone())),
+            Value::Array(items) => items.iter().for_each(|it| visit(it, texts)),
+            Value::Object(fields) => fields.iter().for_each(|(key, value)| {
+                assert_eq!(pairs::names_a_secret(key), None, "{key}");
+                texts.insert(key.clone());
+                visit(value, texts);
+            }),
+            _ => {}
+        }
+    }
+    let mut texts = BTreeSet::new();
+    for case in cases() {
+        let mut evidence = healthy();
+        (case.mutation)(&mut evidence);
+        visit(&serde_json::to_value(evidence).unwrap(), &mut texts);
+    }
+    assert!(texts.len() > 500, "{}", texts.len());
+    for text in texts {
+        assert_eq!(super::text(&text), text);
+    }
+}
+
+/// What a hostile or a long text costs: it grows with the text, and no faster.
+#[test]
+fn a_long_text_takes_no_more_than_its_length() {
+    for piece in [
+        "password=",
+        "-----BEGIN PRIVATE KEY-----",
+        "\"kind\":\"Secret\"",
+        "eyJ",
+        "a:b@",
+        "\\\"token\\\":",
+        "-----END PRIVATE KEY-----",
+        "kind: Secret\ndata:\n  ",
+        "\"kind\":\"Secret\",\"data\":{\"",
+        "cookie: \"$X ",
+        "token: x ",
+        "token=]",
+        "a@",
+        "https://",
+    ] {
+        let long = piece.repeat(1_000_000 / piece.len());
+        let start = std::time::Instant::now();
+        let _ = text(&long);
+        assert!(start.elapsed().as_secs() < 10, "{piece}: {:?}", start.elapsed());
+    }
+}
+
+/// Texts of everyday evidence that hold no secret.
+fn harmless() -> impl Strategy<Value = String> {
+    prop_oneof![
+        // Pods, replica sets, jobs; what a proxy is called.
+        "(token|secret|password|auth|basic|bearer|[a-z]{1,12})(-[a-z]{1,8}){0,2}-[0-9a-f]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}(\\.[a-z]{1,16})?",
+        // uids, digests, images.
+        "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+        "(docker\\.io|registry:5000)/(istio|token|secret)/(proxyv2|token|secret):1\\.[0-9]{2}\\.[0-9](@sha256:[0-9a-f]{64})?",
+        // Nonces of the mesh.
+        "[A-Za-z0-9+/]{11}=[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}",
+        // Rules, and what an init container is told.
+        "-A ISTIO_(OUTPUT|INBOUND|REDIRECT) (! )?-s 127\\.0\\.0\\.6/32 -p tcp -m (owner ! )?--uid-owner 1337 -j (RETURN|REDIRECT --to-ports 1500[16])",
+        Just("istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 --log_output_level=default:info".to_owned()),
+        // Words of the API server.
+        "secrets \"[a-z-]{1,20}\" is forbidden: User \"system:serviceaccount:[a-z]{1,9}:(token|secret)\" cannot (get|list) resource \"(secrets|pods/exec)\" in API group \"\" in the namespace \"(token|client)\"",
+        "MountVolume.SetUp failed for volume \"istio-token\" : failed to fetch token: (pod|serviceaccounts) \"[a-z]{3,9}\" not found",
+        "GET http://(token|secret|10\\.0\\.0\\.[0-9]{1,2}):[0-9]{2,5}/(healthz/ready)? \\(host [a-z]{1,9}\\.test\\)",
+        // Certificates' public parts.
+        "(O=cluster\\.local|CN=istiod\\.istio-system\\.svc)",
+        Just("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n".to_owned()),
+        Just("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUMvVENDQWVXZ0F3SUJBZ0lS".to_owned()),
+    ]
+}
+
+/// A secret, and a text that holds it.
+fn secrets() -> impl Strategy<Value = (String, String)> {
+    // No reference, and nothing that a quote or a space of its own would end.
+    let word = "[A-Za-z0-9!#%^*()_+=/~|.;:-]{7,30}[A-Z0-9]";
+    let named = prop::sample::select(vec![
+        "password=",
+        "--password=",
+        "--db-password ",
+        "DB_PASSWORD=",
+        "password: ",
+        "Password:",
+        "\"password\":\"",
+        "\\\"password\\\":\\\"",
+        "'passwd': '",
+        "token=",
+        "token: ",
+        "?token=",
+        "access_token=",
+        "X-Auth-Token: ",
+        "apikey=",
+        "api-key: ",
+        "client_secret=",
+        "aws_secret_access_key=",
+        "Authorization: Bearer ",
+        "Authorization: Basic ",
+        "authorization=",
+        "Cookie: a=",
+        "set-cookie: session=",
+        "client-key-data: ",
+    ]);
+    let key = "[A-Za-z0-9+/]{40}";
+    prop_oneof![
+        8 => (named, word).prop_map(|(name, secret)| (secret.clone(), format!("{name}{secret}"))),
+        1 => "[A-Za-z0-9]{8,20}[0-9]".prop_map(|it| (it.clone(), format!("Bearer {it}"))),
+        1 => ("[a-zA-Z0-9_-]{20,40}", "[a-zA-Z0-9_-]{20,40}")
+            .prop_map(|(body, sign)| (format!("{body}.{sign}"), format!("eyJhbGciOiJSUzI1NiJ9.{body}.{sign}"))),
+        1 => word.prop_map(|it| it.replace(['/', '#', ':'], "x"))
+            .prop_map(|it| (it.clone(), format!("https://user:{it}@host.example/path"))),
+        1 => key.prop_map(|it| (it.clone(), format!("-----BEGIN RSA PRIVATE KEY-----\n{it}\n-----END RSA PRIVATE KEY-----"))),
+        1 => key.prop_map(|it| (it.clone(), format!("{{\"kind\":\"Secret\",\"data\":{{\"x\":\"{it}\"}}}}"))),
+        1 => "AKIA[A-Z0-9]{16}".prop_map(|it| (it.clone(), it)),
+        1 => "ghp_[A-Za-z0-9]{36}".prop_map(|it| (it.clone(), it)),
+    ]
+}
+
+fn holds(value: &Value, secret: &str) -> bool {
+    match value {
+        Value::String(text) => text.contains(secret),
+        Value::Array(items) => items.iter().any(|it| holds(it, secret)),
+        Value::Object(fields) => {
+            fields.iter().any(|(key, value)| key.contains(secret) || holds(value, secret))
+        }
+        _ => false,
+    }
+}
+
+/// The recorded evidence with something written into one of its texts; nothing where the document says
+/// otherwise what may stand there.
+fn planted(place: &str, change: impl FnOnce(&str) -> String) -> Option<Evidence> {
+    let mut document = recorded();
+    let there = document.pointer_mut(place)?;
+    *there = Value::String(change(there.as_str()?));
+    serde_json::from_value(document).ok()
+}
+
+fn texts() -> Vec<String> {
+    places(&recorded(), Value::is_string)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(192))]
+
+    #[test]
+    fn a_secret_never_survives(
+        (secret, planting) in secrets(),
+        place in any::<prop::sample::Index>(),
+        before in "([a-z]{1,8}[ \n]){0,2}",
+        after in "([ \n][a-z]{1,8}){0,2}",
+    ) {
+        let texts = texts();
+        let place = place.get(&texts);
+        let Some(evidence) = planted(place, |old| format!("{old} {before}{planting}{after}")) else {
+            // A time, or a word of a few.
+            return Ok(());
+        };
+        let redacted = redact(evidence.clone());
+        let document = serde_json::to_value(&redacted).unwrap();
+        prop_assert!(!holds(&document, &secret), "{place}: {planting:?} in {:?}", document.pointer(place));
+        let told = redacted.redactions.iter().any(|it| it.place == *place);
+        prop_assert!(told, "{place}: {:?}", redacted.redactions);
+        // All else is as before.
+        let mut other = serde_json::to_value(&evidence).unwrap();
+        let mut same = document.clone();
+        for document in [&mut other, &mut same] {
+            *document.pointer_mut(place).unwrap() = Value::Null;
+            document.as_object_mut().unwrap().remove("redactions");
+        }
+        prop_assert!(other == same, "{place}: more than the text has changed");
+        prop_assert!(redact(redacted.clone()) == redacted, "{place}: redacted twice");
+        // No verdict turns on it.
+        let verdicts = |it: &Evidence| {
+            judge(it, &[]).claims.into_iter().map(|it| (it.id, it.verdict)).collect::<Vec<_>>()
+        };
+        let turned: Vec<_> = verdicts(&evidence)
+            .into_iter()
+            .zip(verdicts(&redacted))
+            .filter(|(before, after)| before != after)
+            .collect();
+        // An image's version stands behind its last colon, and an image holds no secret: this one is
+        // no image any more.
+        prop_assert!(turned.is_empty() || place.ends_with("/image"), "{place}: {turned:?}");
+    }
+
+    #[test]
+    fn what_is_no_secret_stays(text in prop::collection::vec(harmless(), 1..4)) {
+        let text = text.join(" ");
+        prop_assert_eq!(super::text(&text), text);
+    }
+
+    #[test]
+    fn any_text_is_redacted_once(text in "\\PC{0,40}(password|token|\"|\\\\|'|=|: |eyJ|-----BEGIN PRIVATE KEY-----|-----END PRIVATE KEY-----|\n|@|://|Bearer |\\PC){0,12}") {
+        let once = super::text(&text);
+        prop_assert_eq!(super::text(&once), once.clone());
+        let finders: [Finder; 4] = [blocks::manifests, blocks::private_keys, pairs::find, tokens::find];
+        for find in finders {
+            let mut end = 0;
+            for secret in find(&text) {
+                prop_assert!(secret.start >= end && secret.end > secret.start);
+                prop_assert!(text.is_char_boundary(secret.start) && text.is_char_boundary(secret.end));
+                end = secret.end;
+            }
+        }
+    }
+}
