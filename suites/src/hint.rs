@@ -4,6 +4,30 @@ use std::fmt::Write as _;
 
 use crate::evidence::{Evidence, Provider};
 
+/// A part of a hint: words, or a command to type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part<'a> {
+    /// Words.
+    Words(&'a str),
+    /// What stands in backquotes: a command.
+    Command(&'a str),
+}
+
+/// The parts of a hint, in order. Words that are nothing but marks between two commands are left out.
+pub fn parts(hint: &str) -> Vec<Part<'_>> {
+    hint.split('`')
+        .enumerate()
+        .filter_map(|(at, text)| {
+            if at % 2 == 1 {
+                return Some(Part::Command(text));
+            }
+            let mark = |c: char| c.is_whitespace() || ";,.".contains(c);
+            let words = text.trim_start_matches(|c| mark(c) || c == ':').trim_end_matches(mark);
+            (!words.is_empty()).then_some(Part::Words(words))
+        })
+        .collect()
+}
+
 /// Quotes a word for a POSIX shell, where it needs it. Control characters never get through.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
@@ -11,7 +35,9 @@ pub fn quote(word: &str) -> String {
         return word.to_owned();
     }
     let clean: String = word.chars().filter(|c| !c.is_control()).collect();
-    format!("'{}'", clean.replace('\'', r"'\''"))
+    // A backquote would end the command where hints are read: the shell is told its number.
+    let quoted = clean.replace('\'', r"'\''").replace('`', r#"'"$(printf '\140')"'"#);
+    format!("'{quoted}'")
 }
 
 impl Evidence {
@@ -72,7 +98,7 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use super::{Part, parts, quote};
     use crate::evidence::Provider;
     use crate::testing::healthy;
     use rstest::rstest;
@@ -94,7 +120,22 @@ mod tests {
         assert_eq!(evidence.on_node("node-1", &["crictl", "ps"]), expected);
     }
 
+    #[test]
+    fn a_hint_is_words_and_commands() {
+        use Part::{Command, Words};
+        let hint = "`kubectl get crds` shows what there is; `istioctl install -y` restores them";
+        let expected = [
+            Command("kubectl get crds"),
+            Words("shows what there is"),
+            Command("istioctl install -y"),
+            Words("restores them"),
+        ];
+        assert_eq!(parts(hint), expected);
+        assert_eq!(parts("ask the API server's owner"), [Words("ask the API server's owner")]);
+    }
+
     #[rstest]
+    #[case("a`b", r#"'a'"$(printf '\140')"'b'"#)]
     #[case("client", "client")]
     #[case("app=echo", "app=echo")]
     #[case("", "''")]

@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::golang::Go;
 use crate::out::say;
 use packages::Tool;
+pub(crate) use packages::browser;
 
 /// What a machine is set up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -25,6 +26,8 @@ pub(crate) enum Scope {
     Test,
     /// Mutation tests: a C compiler, cargo-mutants. Nothing that CI runs needs it.
     Mutants,
+    /// Testing the HTML report in a browser: chromium. Left out where it cannot be installed.
+    Browser,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
 }
@@ -42,7 +45,8 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const CI: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
+    const CI: [Scope; 5] =
+        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel];
     let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
@@ -90,6 +94,14 @@ impl Setup {
         if wanted(Scope::Test) {
             self.keep(&mut missing, rust::components());
             self.keep(&mut missing, rust::nextest());
+        }
+        // Nothing else needs it: where there is none, its tests are left out and say so.
+        if wanted(Scope::Browser) {
+            match packages::browser() {
+                Ok(line) if self.talkative => say(line),
+                Ok(_) => {}
+                Err(error) => say(format_args!("left out: a browser: {error:#}")),
+            }
         }
         if wanted(Scope::Mutants) {
             self.keep(&mut missing, rust::mutants());

@@ -74,7 +74,17 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
         say("left out: what only root may do, the walker against the kernel, `test(needs_netns)`");
         "none()"
     };
-    let real = format!("binary(conformance) + binary(by_hand) + test(needs_mount) + {kernel}");
+    let browser = match setup::browser() {
+        Ok(_) => "test(needs_browser)",
+        Err(error) => {
+            say(format_args!(
+                "left out: the HTML report in a browser, `test(needs_browser)`: {error:#}"
+            ));
+            "none()"
+        }
+    };
+    let real =
+        format!("binary(conformance) + binary(by_hand) + test(needs_mount) + {kernel} + {browser}");
     let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
         .args(["--run-ignored", "all", "--filterset"])
         .arg(format!("{real} + {docker}"))

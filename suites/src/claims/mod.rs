@@ -6,6 +6,8 @@ pub(crate) mod completeness;
 #[cfg(test)]
 mod damage;
 mod demo;
+#[cfg(test)]
+mod hints;
 mod ingress;
 mod install;
 mod kiali;
@@ -17,6 +19,9 @@ mod prepare;
 #[cfg(test)]
 mod unseen;
 mod words;
+
+pub use demo::{LogMark, log_marks};
+pub use mesh::{Way, ways};
 
 use std::fmt;
 

@@ -6,7 +6,7 @@ use super::super::parts::all_hold;
 use super::super::words::{excerpt, pod_hint, pod_object, pod_state, runs, seen};
 use super::log_lines::{Piece, pieces};
 use super::{CLIENT_CONTAINER, apply, client_image, deployment, is_pod_of, scale_up};
-use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, Pod};
+use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, LogLine, Pod};
 use crate::judgement::{Judged, Judgement};
 
 /// What a loop turn takes besides its sleep, and how far clocks may differ that ought to agree.
@@ -59,6 +59,52 @@ pub(in super::super) fn trouble_in_log(evidence: &Evidence, pod: &str) -> Option
     let logs = evidence.demo.client_logs.value()?;
     let log = logs.iter().find(|log| log.pod == pod && log.container == CLIENT_CONTAINER)?;
     read(log, &evidence.expectations.reply).trouble
+}
+
+/// What a line of the client's log is, for whoever shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogMark {
+    /// The newest reply.
+    NewestReply,
+    /// A reply before it.
+    Reply,
+    /// Something that is neither a reply nor curl's meter, with no reply after it.
+    Trouble,
+    /// The same, before a later reply: it is over.
+    PastTrouble,
+    /// curl's progress meter, or nothing.
+    Meter,
+}
+
+/// What the lines of a client's log are, in order.
+pub fn log_marks(log: &ClientLog, reply: &str) -> Vec<LogMark> {
+    let mut marks: Vec<_> = log
+        .lines
+        .iter()
+        .map(|line| {
+            let pieces = pieces(&line.text, reply);
+            if pieces.iter().any(|piece| matches!(piece, Piece::Other(_))) {
+                LogMark::Trouble
+            } else if pieces.contains(&Piece::Reply) {
+                LogMark::Reply
+            } else {
+                LogMark::Meter
+            }
+        })
+        .collect();
+    // A line that holds both ends with the reply: what stands before it is over.
+    let replied = |line: &LogLine| pieces(&line.text, reply).last() == Some(&Piece::Reply);
+    if let Some(newest) = log.lines.iter().rposition(replied) {
+        for mark in marks.iter_mut().take(newest + 1) {
+            if *mark == LogMark::Trouble {
+                *mark = LogMark::PastTrouble;
+            }
+        }
+        if let Some(mark) = marks.get_mut(newest).filter(|mark| **mark == LogMark::Reply) {
+            *mark = LogMark::NewestReply;
+        }
+    }
+    marks
 }
 
 fn show_log(evidence: &Evidence, pod: &Pod) -> String {

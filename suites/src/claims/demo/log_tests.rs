@@ -115,5 +115,26 @@ fn quotations_are_short_and_clean() {
     assert!(observed.chars().count() < 210 && !observed.contains('\u{1b}'), "{observed}");
 }
 
+/// Whoever shows the log marks the lines as the judge reads them.
+#[test]
+fn lines_are_marked_as_they_are_read() {
+    use crate::claims::LogMark::{Meter, NewestReply, PastTrouble, Reply, Trouble};
+    let mut evidence = crate::testing::healthy();
+    write(
+        &mut evidence,
+        &[
+            (40, "curl: (7) Failed to connect"),
+            (30, REPLY),
+            (20, &format!("no healthy upstream{REPLY}")),
+            (10, REPLY),
+            (9, HEAD),
+            (8, ROW),
+            (2, &format!("{ROW}curl: (6) Could not resolve host: echo")),
+        ],
+    );
+    let marks = crate::claims::log_marks(log(&mut evidence), REPLY);
+    assert_eq!(marks, [PastTrouble, Reply, PastTrouble, NewestReply, Meter, Meter, Trouble]);
+}
+
 /// What `completeness` reads: that no claim is without its cases.
 pub(in super::super) const TABLES: &[&[Case]] = &[the_log_shows_the_reply::table::CASES];

@@ -15,6 +15,7 @@ pub(super) use deployments::{
     asks_the_backend, backend_as_told, backend_deployment, client_as_told, client_deployment,
     told_text,
 };
+pub use log::{LogMark, log_marks};
 pub(super) use log::{client_logs_show_reply, trouble_in_log};
 pub(super) use service::{backend_service, leads_to_the_backend, service_as_told};
 

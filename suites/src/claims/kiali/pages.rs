@@ -82,7 +82,7 @@ pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged
     let command = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
     Err(wrong(evidence, "Kiali does not answer as it should on the exposed port".into(), answer)
         .hint(format!(
-            "`{command}`, and in front of it `socat TCP-LISTEN:30001,fork TCP:127.0.0.1:{PORT}`"
+            "`{command}` leads to Kiali; in another terminal, `socat TCP-LISTEN:30001,fork TCP:127.0.0.1:{PORT}` exposes it"
         )))
 }
 

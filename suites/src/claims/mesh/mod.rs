@@ -14,6 +14,7 @@ pub(super) use injection::{
 };
 pub(super) use live::live_rules;
 pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
+pub use rules::{Way, ways};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
 pub(super) use traffic::{answered_itself, traffic_through_proxies};

@@ -1,5 +1,6 @@
 //! Where packets end: the rules in the init container's log, walked.
 
+use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::super::parts::all_hold;
@@ -7,7 +8,7 @@ use super::super::words::{count, list, pod_object};
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::iptables::{
-    Hook, Outcome, Packet, PortSet, Printed, RuleSet, address_classes, group_classes,
+    Hook, Outcome, Packet, PortSet, Printed, RuleSet, Walk, address_classes, group_classes,
     interface_classes, port_outcomes, rules_in_log, source_port_classes, user_classes, walk, work,
 };
 use crate::judgement::{Judged, Judgement};
@@ -29,14 +30,96 @@ const MOST_WORK: usize = 20_000_000;
 const PASSTHROUGH: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
 
 pub(in super::super) fn inbound_redirected(evidence: &Evidence) -> Judged {
-    each(evidence, |pod, rules| inbound(evidence, pod, rules))
+    each(evidence, inbound)
 }
 
 pub(in super::super) fn outbound_redirected(evidence: &Evidence) -> Judged {
-    each(evidence, |pod, rules| outbound(evidence, pod, rules))
+    each(evidence, outbound)
 }
 
-fn each(evidence: &Evidence, judge: impl Fn(&Pod, &RuleSet) -> Judged) -> Judged {
+/// A pod whose rules are judged.
+struct Asked<'a> {
+    evidence: &'a Evidence,
+    pod: &'a Pod,
+    rules: &'a RuleSet,
+    /// The first packet that ended where it should not.
+    wrong: OnceCell<Packet>,
+}
+
+impl<'a> Asked<'a> {
+    fn new(evidence: &'a Evidence, pod: &'a Pod, rules: &'a RuleSet) -> Self {
+        Self { evidence, pod, rules, wrong: OnceCell::new() }
+    }
+}
+
+/// The way of one packet through the rules that a pod's init container has logged: what a report
+/// shows beside the verdicts of `mesh::inbound_redirected` and `mesh::outbound_redirected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// The pod.
+    pub pod: String,
+    /// The packet: the demo's usual one; where another one ends at a wrong place, that one.
+    pub packet: Packet,
+    /// Whether packets end where they should.
+    pub right: bool,
+    /// Where the packet ends, and every rule that it came by. Lines have the log's numbers.
+    pub walk: Walk,
+    /// The lines of the log that print the rules, with their numbers from 1.
+    pub lines: Vec<(usize, String)>,
+}
+
+/// The ways that are worth a look: inbound and outbound, for each pod with a sidecar whose log shows
+/// its rules. Rules that cannot be judged have none.
+pub fn ways(evidence: &Evidence) -> Vec<Way> {
+    let pods = injected(evidence).unwrap_or_default();
+    pods.into_iter()
+        .filter_map(|pod| Some((pod, logged(evidence, pod).ok()?)))
+        .filter(|(_, rules)| work(rules) <= MOST_WORK)
+        .flat_map(|(pod, rules)| {
+            [Hook::Inbound, Hook::Outbound].map(|hook| way(evidence, pod, &rules, hook))
+        })
+        .collect()
+}
+
+fn way(evidence: &Evidence, pod: &Pod, rules: &RuleSet, hook: Hook) -> Way {
+    let asked = Asked::new(evidence, pod, rules);
+    let judged = match hook {
+        Hook::Inbound => inbound(&asked),
+        Hook::Outbound => outbound(&asked),
+    };
+    let usual = match hook {
+        Hook::Inbound => Packet { destination_port: BACKEND_PORT, ..packet(pod, hook) },
+        Hook::Outbound => packet(pod, hook),
+    };
+    let packet = asked.wrong.into_inner().unwrap_or(usual);
+    Way {
+        pod: pod.name.clone(),
+        right: judged.is_ok(),
+        walk: walk(rules, &packet),
+        packet,
+        lines: printed(evidence, pod, rules),
+    }
+}
+
+/// The lines of the log that print these rules: from the first table's head to the last one's `COMMIT`.
+fn printed(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Vec<(usize, String)> {
+    let log = evidence.mesh.init_logs.get(&pod.name).and_then(Observation::value);
+    let lines: Vec<_> = log.map(|log| log.lines().map(str::trim).collect()).unwrap_or_default();
+    let at = || rules.rules().map(|rule| rule.line);
+    let (Some(first), Some(last)) = (at().min(), at().max()) else { return Vec::new() };
+    let head = lines.iter().take(first).rposition(|line| line.starts_with('*'));
+    let end = lines.iter().skip(last).position(|line| *line == "COMMIT");
+    let (head, end) = (head.unwrap_or(first - 1), end.map_or(last, |more| last + more + 1));
+    lines
+        .iter()
+        .enumerate()
+        .take(end)
+        .skip(head)
+        .map(|(number, line)| (number + 1, (*line).to_owned()))
+        .collect()
+}
+
+fn each(evidence: &Evidence, judge: impl Fn(&Asked<'_>) -> Judged) -> Judged {
     let pods = injected(evidence)?;
     let number = pods.len();
     let parts: Vec<_> = pods
@@ -50,7 +133,7 @@ fn each(evidence: &Evidence, judge: impl Fn(&Pod, &RuleSet) -> Judged) -> Judged
                 ))
                 .object(pod_object(pod)));
             }
-            judge(pod, &rules)
+            judge(&Asked::new(evidence, pod, &rules))
         })
         .collect();
     let words = all_hold(parts)?;
@@ -167,12 +250,11 @@ impl Question<'_> {
     /// `summary` says what is wrong with those that are not.
     fn ask(
         &self,
-        evidence: &Evidence,
-        pod: &Pod,
-        rules: &RuleSet,
+        asked: &Asked<'_>,
         right: impl Fn(&PortSet, &Outcome) -> bool,
         summary: impl Fn(&Packet, &PortSet, &Outcome) -> String,
     ) -> Judged {
+        let Asked { evidence, pod, rules, .. } = *asked;
         let mut unseen = None;
         for packet in &self.everywhere(rules) {
             for (ports, outcome) in port_outcomes(rules, packet) {
@@ -185,7 +267,9 @@ impl Question<'_> {
                     continue;
                 }
                 let port = ports.first().unwrap_or_default();
-                let way = walk(rules, &Packet { destination_port: port, ..packet.clone() });
+                let first = Packet { destination_port: port, ..packet.clone() };
+                let way = walk(rules, &first);
+                let _ = asked.wrong.set(first);
                 let summary = summary(packet, &ports, &outcome);
                 let summary = format!("{}: {summary}{}", pod.name, unusual(packet));
                 return Err(wrong(evidence, pod, summary, self.expected, way.summary()));
@@ -208,7 +292,8 @@ fn unusual(packet: &Packet) -> String {
     if words.is_empty() { String::new() } else { format!(" ({})", words.join(", ")) }
 }
 
-fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn inbound(asked: &Asked<'_>) -> Judged {
+    let Asked { pod, rules, .. } = *asked;
     let expected =
         format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
     let template = packet(pod, Hook::Inbound);
@@ -226,9 +311,7 @@ fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     };
     all_hold([
         question(packets.clone()).ask(
-            evidence,
-            pod,
-            rules,
+            asked,
             |ports, outcome| {
                 *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
             },
@@ -237,9 +320,7 @@ fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
             },
         ),
         question(packets).ask(
-            evidence,
-            pod,
-            rules,
+            asked,
             |ports, outcome| *outcome == Outcome::Accepted || own(ports).is_empty(),
             |packet, ports, outcome| {
                 let own = own(ports).iter().map(ToString::to_string).collect::<Vec<_>>();
@@ -267,13 +348,14 @@ fn dns_captured(ports: &PortSet, outcome: &Outcome) -> bool {
         && ports.without(&[DNS_PORT]).is_empty()
 }
 
-fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn outbound(asked: &Asked<'_>) -> Judged {
+    let Asked { pod, rules, .. } = *asked;
     all_hold([
-        application(evidence, pod, rules),
-        proxy(evidence, pod, rules),
-        itself(evidence, pod, rules),
-        back_to_itself(evidence, pod, rules),
-        behind_the_proxy(evidence, pod, rules),
+        application(asked),
+        proxy(asked),
+        itself(asked),
+        back_to_itself(asked),
+        behind_the_proxy(asked),
     ])?;
     let packet = packet(pod, Hook::Outbound);
     let way = walk(rules, &packet);
@@ -285,7 +367,8 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
 }
 
 /// What the application sends, to any address and port, as any user but the proxy's, ends at the proxy.
-fn application(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn application(asked: &Asked<'_>) -> Judged {
+    let Asked { pod, rules, .. } = *asked;
     let template = packet(pod, Hook::Outbound);
     let mut packets = Vec::new();
     for destination in address_classes(rules) {
@@ -298,9 +381,7 @@ fn application(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     }
     let expected = format!("every address and port ends at {OUTBOUND_PORT}");
     Question { what: "outbound traffic", expected: &expected, packets }.ask(
-        evidence,
-        pod,
-        rules,
+        asked,
         |ports, outcome| {
             *outcome == Outcome::Redirected { port: OUTBOUND_PORT } || dns_captured(ports, outcome)
         },
@@ -312,7 +393,8 @@ fn application(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
 }
 
 /// What the proxy sends leaves, whether its user or its group tells; or it would send to itself for ever.
-fn proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn proxy(asked: &Asked<'_>) -> Judged {
+    let Asked { pod, rules, .. } = *asked;
     let template = packet(pod, Hook::Outbound);
     let mut packets = Vec::new();
     for destination in address_classes(rules) {
@@ -323,9 +405,7 @@ fn proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     }
     let expected = format!("traffic of user or group {PROXY_ID} leaves as it is");
     Question { what: "the proxy's traffic", expected: &expected, packets }.ask(
-        evidence,
-        pod,
-        rules,
+        asked,
         |_, outcome| *outcome == Outcome::Accepted,
         |packet, ports, outcome| {
             let (user, group) = (packet.user.unwrap_or(0), packet.group.unwrap_or(0));
@@ -348,15 +428,14 @@ fn over_loopback(pod: &Pod, source: IpAddr, destination: IpAddr) -> Packet {
 }
 
 /// What the application sends to itself stays there, by the pod's address as well.
-fn itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn itself(asked: &Asked<'_>) -> Judged {
+    let pod = asked.pod;
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let own = packet(pod, Hook::Outbound).source;
     let packets = vec![over_loopback(pod, localhost, localhost), over_loopback(pod, own, own)];
     let expected = "traffic over the loopback interface stays as it is";
     Question { what: "loopback traffic", expected, packets }.ask(
-        evidence,
-        pod,
-        rules,
+        asked,
         |ports, outcome| *outcome == Outcome::Accepted || dns_captured(ports, outcome),
         |packet, ports, outcome| {
             format!("traffic to port {ports} of {} over loopback is {outcome}", packet.destination)
@@ -367,7 +446,8 @@ fn itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
 /// What the proxy sends to its own pod (the application has called a service, and its own pod is
 /// behind it) is inbound traffic like any other: past the proxy it would reach the application as
 /// the mesh's encryption has it. Tunnels and DNS have ways of their own.
-fn back_to_itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn back_to_itself(asked: &Asked<'_>) -> Judged {
+    let pod = asked.pod;
     let own = packet(pod, Hook::Outbound).source;
     let sent =
         |group| Packet { user: Some(PROXY_ID), group: Some(group), ..over_loopback(pod, own, own) };
@@ -375,9 +455,7 @@ fn back_to_itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     let packets = vec![sent(PROXY_ID), sent(1000)];
     let others = |ports: &PortSet| ports.without(&[TUNNEL_PORT, DNS_PORT]);
     Question { what: "the proxy's traffic to its own pod", expected: &expected, packets }.ask(
-        evidence,
-        pod,
-        rules,
+        asked,
         |ports, outcome| {
             *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
         },
@@ -389,7 +467,8 @@ fn back_to_itself(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
 
 /// What the proxy hands to its application comes from an address of its own, by which the rules
 /// know it: redirected, it would come back to the proxy for ever.
-fn behind_the_proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
+fn behind_the_proxy(asked: &Asked<'_>) -> Judged {
+    let pod = asked.pod;
     let own = packet(pod, Hook::Outbound).source;
     let handed = |user, group| Packet {
         user: Some(user),
@@ -399,12 +478,66 @@ fn behind_the_proxy(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
     let packets = vec![handed(PROXY_ID, PROXY_ID), handed(PROXY_ID, 1000), handed(1000, PROXY_ID)];
     let expected = format!("traffic from {PASSTHROUGH} reaches the application as it is");
     Question { what: "what the proxy hands to its application", expected: &expected, packets }.ask(
-        evidence,
-        pod,
-        rules,
+        asked,
         |_, outcome| *outcome == Outcome::Accepted,
         |_, ports, outcome| {
             format!("what the proxy hands to its application's port {ports} is {outcome}: a loop")
         },
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Way, ways};
+    use crate::evidence::{Evidence, Observation};
+    use crate::iptables::{Hook, Outcome};
+    use crate::testing::healthy;
+
+    fn changed(change: impl Fn(&str) -> String) -> Evidence {
+        let mut evidence = healthy();
+        for log in evidence.mesh.init_logs.values_mut() {
+            let text = log.value().unwrap();
+            *log = Observation::seen(change(text));
+        }
+        evidence
+    }
+
+    fn first(ways: &[Way], hook: Hook) -> &Way {
+        ways.iter().find(|way| way.packet.hook == hook).unwrap()
+    }
+
+    #[test]
+    fn each_pod_with_a_sidecar_has_two_ways_that_stand_in_its_log() {
+        let ways = ways(&healthy());
+        assert_eq!(ways.len(), 4);
+        for way in &ways {
+            assert!(way.right, "{way:?}");
+            assert_eq!(way.lines.first().unwrap().1, "*nat");
+            assert_eq!(way.lines.last().unwrap().1, "COMMIT");
+            for step in &way.walk.trail {
+                assert!(way.lines.contains(&(step.line, step.rule.clone())), "{step:?}");
+            }
+        }
+        let inbound = first(&ways, Hook::Inbound);
+        assert_eq!(inbound.packet.destination_port, 5678);
+        assert_eq!(inbound.walk.outcome, Outcome::Redirected { port: 15006 });
+    }
+
+    /// The packet that is shown is the one that the verdict speaks of.
+    #[test]
+    fn a_packet_that_ends_at_a_wrong_place_is_the_one_that_is_shown() {
+        let accept = "\n-A ISTIO_INBOUND -p tcp -m tcp --dport 8080 -j RETURN\n-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT";
+        let rule = "\n-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT";
+        let ways = ways(&changed(|log| log.replace(rule, accept)));
+        let inbound = first(&ways, Hook::Inbound);
+        assert!(!inbound.right);
+        assert_eq!(inbound.packet.destination_port, 8080);
+        assert_eq!(inbound.walk.outcome, Outcome::Accepted);
+        assert!(first(&ways, Hook::Outbound).right);
+    }
+
+    #[test]
+    fn where_there_are_no_rules_there_is_no_way() {
+        assert_eq!(ways(&changed(|_| "nothing".to_owned())), []);
+    }
 }

@@ -133,7 +133,7 @@ fn outside(
         let called = if deployment.name == "kube-dns" {
             String::new()
         } else {
-            format!(" (here DNS is called `{}`, not `kube-dns`)", deployment.name)
+            format!(" (here DNS is called {}, not kube-dns)", deployment.name)
         };
         format!("`{command}` gives its pods new addresses{called}")
     });

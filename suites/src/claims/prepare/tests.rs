@@ -155,7 +155,7 @@ cases! { dns_is_on_the_pod_network proves "prepare::dns_on_pod_network":
     hint_names_it(|e| {
         of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
         dns_at(e, "203.0.113.9");
-    }, Fail, "here DNS is called `rke2-dns`, not `kube-dns`");
+    }, Fail, "here DNS is called rke2-dns, not kube-dns");
     outside_calico(|e| e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]), Fail, "Calico");
     pool_disabled(|e| {
         dns_at(e, "192.168.7.1");

@@ -1,0 +1,186 @@
+//! What was seen, as far as a page shows it: pods, the client's log, rules, the logs that print them.
+
+use meshcheck_suites::Evidence;
+use meshcheck_suites::claims::{LogMark, log_marks};
+use meshcheck_suites::evidence::{ClientLog, Container, ContainerState, Observation, Pod};
+
+use super::rules::WayView;
+use super::{clean, cut};
+
+/// How much of a log or of rules the page shows, in bytes.
+pub(super) const EXCERPT: usize = 6000;
+/// How much of a line of the client's log, in bytes, and how many lines.
+const LINE: usize = 400;
+const LINES: usize = 60;
+/// How many pods are listed, and how many ways and excerpts there are: a page is to be opened.
+const PODS: usize = 200;
+const WAYS: usize = 12;
+const EXCERPTS: usize = 16;
+
+/// What a page shows of the evidence.
+#[derive(Default)]
+pub(super) struct Shown {
+    pub(super) pods: Vec<PodView>,
+    pub(super) logs: Vec<LogView>,
+    pub(super) ways: Vec<WayView>,
+    pub(super) excerpts: Vec<(String, String)>,
+    pub(super) left_out: Option<String>,
+}
+
+/// A row of the table of pods.
+pub(super) struct PodView {
+    pub(super) name: String,
+    pub(super) phase: String,
+    pub(super) ready: String,
+    pub(super) well: bool,
+    pub(super) restarts: u32,
+    pub(super) node: String,
+    pub(super) containers: String,
+}
+
+/// The client's log.
+pub(super) struct LogView {
+    pub(super) name: String,
+    pub(super) lines: Vec<LineView>,
+    /// Whether its end is trouble.
+    pub(super) open: bool,
+}
+
+/// A line of it.
+pub(super) struct LineView {
+    pub(super) time: String,
+    pub(super) text: String,
+    pub(super) note: String,
+    pub(super) class: &'static str,
+}
+
+/// What is worth showing, and not more than a browser opens at once.
+pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
+    let mut pods = pods(evidence);
+    let mut logs = logs(evidence);
+    let mut excerpts = excerpts(evidence);
+    let mut left = Vec::new();
+    let mut keep = |what: &str, length: usize, most: usize| {
+        if length > most {
+            left.push(format!("{} {what}", length - most));
+        }
+    };
+    keep("pods", pods.len(), PODS);
+    keep("client logs", logs.len(), WAYS);
+    keep("ways of packets", ways.len(), WAYS);
+    keep("logs and sets of rules", excerpts.len(), EXCERPTS);
+    pods.truncate(PODS);
+    logs.truncate(WAYS);
+    ways.truncate(WAYS);
+    excerpts.truncate(EXCERPTS);
+    let left_out = (!left.is_empty()).then(|| {
+        format!(
+            "Not shown, to keep the page small: {}. The evidence has all of it.",
+            left.join(", ")
+        )
+    });
+    Shown { pods, logs, ways, excerpts, left_out }
+}
+
+/// The pods, those that are not well first.
+fn pods(evidence: &Evidence) -> Vec<PodView> {
+    let lists = [&evidence.demo.pods, &evidence.install.pods];
+    let mut pods: Vec<_> =
+        lists.into_iter().filter_map(|list| list.value()).flatten().map(pod).collect();
+    pods.sort_by_key(|pod| pod.well);
+    pods
+}
+
+fn pod(pod: &Pod) -> PodView {
+    // As `kubectl get pods` counts: a sidecar that is an init container is among them.
+    let native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    let counted: Vec<_> =
+        pod.containers.iter().chain(pod.init_containers.iter().filter(native)).collect();
+    let ready = counted.iter().filter(|it| it.ready).count();
+    let phase = if pod.terminating { "Terminating" } else { pod.phase.as_str() };
+    let states: Vec<_> = counted.iter().map(|it| container(it)).collect();
+    PodView {
+        name: clean(&format!("{}/{}", pod.namespace, pod.name)),
+        phase: clean(phase),
+        ready: format!("{ready}/{}", counted.len()),
+        well: pod.phase == "Succeeded" || !counted.is_empty() && ready == counted.len(),
+        restarts: counted.iter().map(|it| it.restarts).fold(0, u32::saturating_add),
+        node: clean(pod.node.as_deref().unwrap_or("none")),
+        containers: cut(&clean(&states.join(", ")), LINE, "the evidence has all of it"),
+    }
+}
+
+fn container(container: &Container) -> String {
+    let name = &container.name;
+    match &container.state {
+        ContainerState::Running { .. } if container.ready => name.clone(),
+        ContainerState::Running { .. } => format!("{name} (not ready)"),
+        ContainerState::Waiting { reason, .. } => format!("{name} ({reason})"),
+        ContainerState::Terminated(end) => {
+            format!("{name} ({}, exit {})", end.reason, end.exit_code)
+        }
+        ContainerState::Unknown => format!("{name} (not reported)"),
+    }
+}
+
+fn logs(evidence: &Evidence) -> Vec<LogView> {
+    let reply = &evidence.expectations.reply;
+    evidence.demo.client_logs.value().into_iter().flatten().map(|it| log(it, reply)).collect()
+}
+
+fn log(log: &ClientLog, reply: &str) -> LogView {
+    let marks = log_marks(log, reply);
+    let skipped = log.lines.len().saturating_sub(LINES);
+    let lines: Vec<_> = log
+        .lines
+        .iter()
+        .zip(&marks)
+        .skip(skipped)
+        .map(|(line, mark)| {
+            let age = log.read_at.duration_since(line.at).as_secs();
+            let (class, note) = match mark {
+                LogMark::NewestReply => {
+                    ("newest", format!("the newest reply, {age} s before the log was read"))
+                }
+                LogMark::Trouble => ("trouble", "no reply came after it".to_owned()),
+                LogMark::PastTrouble => ("past", "a reply came later".to_owned()),
+                LogMark::Reply => ("", String::new()),
+                LogMark::Meter => ("meter", String::new()),
+            };
+            LineView {
+                time: line.at.strftime("%H:%M:%S").to_string(),
+                text: cut(clean(&line.text).trim(), LINE, "the evidence has all of it"),
+                note,
+                class,
+            }
+        })
+        .collect();
+    let before = if skipped == 0 { String::new() } else { format!(", its last {LINES} lines") };
+    LogView {
+        name: format!("log of {}{before}", clean(&log.pod)),
+        open: marks.contains(&LogMark::Trouble) || !marks.contains(&LogMark::NewestReply),
+        lines,
+    }
+}
+
+/// What was seen, or why nothing was; nothing where nobody asked.
+pub(super) fn seen(observation: &Observation<String>) -> Option<String> {
+    let cut = |text: &str| cut(&clean(text), EXCERPT, "the evidence has all of it");
+    match observation {
+        Observation::Seen { value } => Some(cut(value)),
+        Observation::Absent { reason } => Some(format!("not there: {}", cut(reason))),
+        Observation::Failed { reason } => Some(format!("could not look: {}", cut(reason))),
+        Observation::NotAsked { .. } => None,
+    }
+}
+
+fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
+    let logs =
+        evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
+            Some((format!("istio-init's log of {}", clean(pod)), seen(log)?))
+        });
+    let live = evidence.mesh.live_rules.iter().filter_map(|(pod, rules)| {
+        Some((format!("rules in force in {}", clean(pod)), seen(rules)?))
+    });
+    logs.chain(live).collect()
+}
