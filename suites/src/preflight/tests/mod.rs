@@ -1,0 +1,181 @@
+//! Small changes to what was seen of a machine and a cluster that are ready, and the verdict of each.
+
+mod cases;
+mod cluster;
+mod machine;
+mod ready;
+mod software;
+mod unseen;
+
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use super::evidence::PreflightEvidence;
+use super::{CHECKS, Pattern, When, asked, judge};
+use crate::claims::Section;
+use crate::evidence::Observation;
+use crate::judgement::Verdict;
+use cases::Case;
+use ready::{cluster_ready, machine_ready};
+
+/// All rows.
+fn cases() -> Vec<&'static Case> {
+    [machine::TABLES, software::TABLES, cluster::TABLES]
+        .into_iter()
+        .flatten()
+        .copied()
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn every_check_has_a_red_an_unjudged_and_a_green_case() {
+    let lacking: Vec<_> = CHECKS
+        .iter()
+        .flat_map(|check| {
+            [Verdict::Fail, Verdict::Unjudged, Verdict::Pass].map(|verdict| (check.id, verdict))
+        })
+        .filter(|(id, verdict)| {
+            !cases().iter().any(|case| case.check == *id && case.verdict == *verdict)
+        })
+        .collect();
+    assert_eq!(lacking, []);
+}
+
+#[test]
+fn ids_are_unique_and_begin_with_their_section() {
+    let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
+    assert_eq!(ids.len(), CHECKS.len());
+    for check in CHECKS {
+        let (section, name) = check.id.split_once("::").unwrap();
+        assert!(Section::PREFLIGHT.iter().any(|known| known.word() == section), "{}", check.id);
+        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", check.id);
+        assert!(crate::CLAIMS.iter().all(|claim| claim.id != check.id), "{}", check.id);
+    }
+    assert!(CHECKS.is_sorted_by_key(super::Check::section));
+}
+
+/// What must answer first stands first, and needs nothing itself: so a cause is never explained itself.
+#[test]
+fn what_comes_first_is_in_the_table_before() {
+    for (at, check) in CHECKS.iter().enumerate() {
+        let Some(after) = check.after else { continue };
+        let first = CHECKS.iter().position(|other| other.id == after).unwrap();
+        assert!(first < at && CHECKS[first].after.is_none(), "{}", check.id);
+    }
+}
+
+#[test]
+fn a_machine_that_is_ready_is_green() {
+    let report = judge(&machine_ready(), &[]);
+    let not_green: Vec<_> = report
+        .claims
+        .iter()
+        .filter(|it| it.verdict != Verdict::Pass && it.section != Section::Cluster)
+        .collect();
+    assert!(not_green.is_empty(), "{not_green:#?}");
+    assert!(report.claims.iter().all(|it| it.verdict != Verdict::Fail));
+    assert_eq!(report.exit_code(), 0);
+    assert!(report.is_preflight());
+    assert_eq!(report.sections(), Section::PREFLIGHT);
+}
+
+#[test]
+fn a_cluster_that_is_ready_is_green() {
+    let report = judge(&cluster_ready(), &[]);
+    let not_green: Vec<_> = report
+        .claims
+        .iter()
+        .filter(|it| it.verdict != Verdict::Pass && it.section == Section::Cluster)
+        .collect();
+    assert!(not_green.is_empty(), "{not_green:#?}");
+    assert_eq!(report.exit_code(), 0);
+    assert_eq!(report.claims.len(), CHECKS.len());
+}
+
+/// Someone who looks at a far cluster from a laptop without docker is told nothing of docker.
+#[test]
+fn of_a_cluster_elsewhere_this_machine_is_not_judged() {
+    let mut evidence = cluster_ready();
+    evidence.cluster.nodes_are_containers = false;
+    evidence.machine.boot_id = Observation::seen("another".into());
+    evidence.machine.engine = Observation::seen(super::evidence::EngineAnswer::NoProgram);
+    for check in judge(&evidence, &[]).claims {
+        if check.section == Section::Cluster || check.id == "machine::no_proxy" {
+            assert_eq!(check.verdict, Verdict::Pass, "{check:#?}");
+        } else {
+            assert_eq!(check.verdict, Verdict::Skipped, "{check:#?}");
+        }
+    }
+}
+
+/// A node that runs on this machine without being a container of it: k3s, say.
+#[test]
+fn the_kernel_of_a_node_on_this_machine_is_judged() {
+    let mut evidence = cluster_ready();
+    evidence.cluster.nodes_are_containers = false;
+    let report = judge(&evidence, &[]);
+    let verdict = |id: &str| report.claims.iter().find(|it| it.id == id).unwrap().verdict;
+    assert_eq!(verdict("machine::kernel_redirects"), Verdict::Pass);
+    assert_eq!(verdict("machine::docker_usable"), Verdict::Skipped);
+}
+
+#[test]
+fn what_hangs_on_an_engine_that_refuses_names_it() {
+    let mut evidence = machine_ready();
+    evidence.machine.engine = Observation::seen(super::evidence::EngineAnswer::Refuses {
+        words: "permission denied".into(),
+    });
+    let report = judge(&evidence, &[]);
+    assert_eq!(report.causes.len(), 1, "{:#?}", report.causes);
+    assert_eq!(report.causes[0].claim, "machine::docker_usable");
+    assert!(report.causes[0].explains.contains(&"machine::memory".to_owned()));
+    for check in report.claims.iter().filter(|it| it.verdict == Verdict::Unjudged) {
+        assert_eq!(check.because.as_deref(), Some("machine::docker_usable"), "{check:#?}");
+    }
+    // The kernel was looked at without the engine, and is no consequence of it.
+    let kernel = report.claims.iter().find(|it| it.id == "machine::kernel_redirects").unwrap();
+    assert_eq!(kernel.verdict, Verdict::Pass);
+    assert_eq!(report.exit_code(), 1);
+}
+
+#[test]
+fn only_what_is_asked_for_is_reported() {
+    let only: Vec<Pattern> = vec!["machine::k*".parse().unwrap(), "software".parse().unwrap()];
+    let report = judge(&machine_ready(), &only);
+    let ids: Vec<_> = report.claims.iter().map(|it| it.id.as_str()).collect();
+    assert_eq!(ids.len(), 5, "{ids:?}");
+    assert_eq!(asked(&only).iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+    assert_eq!(asked(&[]).len(), CHECKS.len());
+}
+
+#[rstest]
+#[case("mesh::pods_ready")]
+#[case("machine::")]
+#[case("")]
+fn a_pattern_without_a_check_is_an_error(#[case] text: &str) {
+    assert_eq!(text.parse::<Pattern>().unwrap_err().0, text);
+}
+
+/// The words in which the reader is told why something was left out.
+#[test]
+fn every_reason_to_leave_something_out_is_told() {
+    let mut elsewhere = cluster_ready();
+    elsewhere.cluster.nodes_are_containers = false;
+    elsewhere.machine.boot_id = Observation::failed("no /proc");
+    let words = |when: When, evidence: &PreflightEvidence| -> String {
+        when.applies(evidence).unwrap_err().summary
+    };
+    assert!(words(When::NodesHere, &elsewhere).contains("was not seen: no /proc"));
+    assert!(words(When::Engine, &elsewhere).contains("no containers on this machine"));
+    assert!(words(When::Provisioning, &elsewhere).contains("without --context"));
+    assert!(words(When::Software, &elsewhere).contains("without --context"));
+    assert!(words(When::ClusterNamed, &machine_ready()).contains("--context NAME"));
+    elsewhere.software_named = true;
+    assert!(When::Software.applies(&elsewhere).is_ok());
+    elsewhere.machine.boot_id = Observation::seen("another".into());
+    assert!(words(When::NodesHere, &elsewhere).contains("other machines"));
+    elsewhere.cluster.platforms = Observation::failed("nodes is forbidden");
+    assert!(words(When::NodesHere, &elsewhere).contains("nodes is forbidden"));
+}
