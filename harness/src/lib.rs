@@ -8,6 +8,7 @@ pub mod connect;
 pub mod events;
 pub mod evidence_file;
 pub mod install;
+pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod report;

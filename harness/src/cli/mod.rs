@@ -5,6 +5,7 @@ mod cluster;
 mod failure;
 mod nextest;
 mod observe;
+mod preflight;
 mod software;
 
 use std::process::ExitCode;
@@ -48,6 +49,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Check(arguments) => Box::pin(observe::check(arguments)).await,
         Command::Record(arguments) => Box::pin(observe::record(arguments)).await,
         Command::Judge(arguments) => observe::judge(&arguments),
+        Command::Preflight(arguments) => Box::pin(preflight::preflight(arguments)).await,
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(arguments.output))?;
             Ok(0)

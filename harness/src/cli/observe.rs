@@ -121,7 +121,7 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
 }
 
 /// Removes what probes of ours may have left, after they were cancelled.
-async fn interrupted(connection: &Connection) -> Failure {
+pub(super) async fn interrupted(connection: &Connection) -> Failure {
     let failure = Failure::interrupted();
     if !connection.subject.active {
         return failure;
@@ -160,7 +160,7 @@ fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
     Ok(kept.pop())
 }
 
-fn tell_timings(timings: &Timings) {
+pub(super) fn tell_timings(timings: &Timings) {
     use std::io::Write as _;
     let mut timings = timings.clone();
     timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));

@@ -11,6 +11,7 @@ use meshcheck_suites::evidence::Subject;
 pub(crate) use engine::addresses as node_addresses;
 pub use error::ClusterError;
 pub use kind::{Provisioned, begin, create};
+pub(crate) use sweep::left;
 pub use sweep::{Ended, down, remove, sweep};
 
 /// Whether the nodes of a cluster are containers of kind on this machine: the name of its context says

@@ -5,6 +5,7 @@
 //! settle ─► pods, objects, logs, port-forwards, dry runs … all at once ─► Evidence
 //! ```
 
+mod before;
 mod certificates;
 mod cluster;
 mod curl;
@@ -20,6 +21,7 @@ mod look;
 mod mesh;
 mod objects;
 mod ours;
+mod pull;
 mod settle;
 
 use std::sync::Mutex;
@@ -33,6 +35,7 @@ use meshcheck_suites::evidence::{
 };
 use tokio::time::Instant;
 
+pub(crate) use before::before;
 pub use ours::{probe_load_balancer, remove_all};
 
 use crate::connect::Connection;

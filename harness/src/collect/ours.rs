@@ -41,14 +41,14 @@ const HTTP_PORT: u16 = 80;
 
 /// A namespace of ours. [`OwnNamespace::remove`] takes it away; a drop without that, as when the run is
 /// cancelled, does so in the background, and [`remove_all`] finds what even that could not.
-struct OwnNamespace {
+pub(super) struct OwnNamespace {
     client: Client,
-    name: String,
+    pub(super) name: String,
     there: bool,
 }
 
 impl OwnNamespace {
-    async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
+    pub(super) async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
         let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
         let namespace: Namespace = serde_json::from_value(json!({
             "apiVersion": "v1",
@@ -78,7 +78,7 @@ impl OwnNamespace {
     /// Kubernetes takes five seconds for any namespace (`namespaceDeletionGracePeriod` of its
     /// controller), and needs nobody for it. They are waited for where the cluster is not ours: it is
     /// left as it was found.
-    async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
+    pub(super) async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
         delete(&self.client, &self.name).await?;
         self.there = false;
         if cluster_is_ours {
@@ -159,18 +159,20 @@ pub async fn remove_all(client: &Client) -> Result<usize, String> {
 }
 
 /// Asks for a load balancer address with a short-lived service of our own.
-pub async fn probe_load_balancer(client: &Client) -> Observation<LoadBalancerProbe> {
-    match probe(client).await {
+pub async fn probe_load_balancer(
+    client: &Client,
+    cluster_is_ours: bool,
+) -> Observation<LoadBalancerProbe> {
+    match probe(client, cluster_is_ours).await {
         Ok(probe) => Observation::seen(probe),
         Err(missing) => missing.into(),
     }
 }
 
-async fn probe(client: &Client) -> Result<LoadBalancerProbe, Missing> {
+async fn probe(client: &Client, cluster_is_ours: bool) -> Result<LoadBalancerProbe, Missing> {
     let namespace = OwnNamespace::create(client, "address").await?;
     let outcome = ask_for_address(client, &namespace.name).await;
-    // The cluster that is probed before the install is one of ours.
-    namespace.remove(true).await?;
+    namespace.remove(cluster_is_ours).await?;
     outcome
 }
 

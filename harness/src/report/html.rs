@@ -3,7 +3,7 @@
 use askama::Template;
 use meshcheck_suites::evidence::{Observation, Pod};
 use meshcheck_suites::report::{Cause, ClaimReport};
-use meshcheck_suites::{Evidence, Report, Section, Verdict};
+use meshcheck_suites::{Evidence, Report, Verdict};
 
 use super::ReportError;
 use crate::text::{for_page, for_xml};
@@ -90,7 +90,8 @@ struct PodView {
 /// When the template cannot be filled, which is a bug.
 pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, ReportError> {
     let totals = &report.totals;
-    let hops = hops(report);
+    // A preflight comes before there is any way to picture.
+    let hops = if report.is_preflight() { Vec::new() } else { hops(report) };
     let page = Page {
         title: format!(
             "{} on Istio {}",
@@ -138,7 +139,8 @@ fn clean(text: &str) -> String {
 }
 
 fn sections(report: &Report) -> Vec<SectionView> {
-    Section::ALL
+    report
+        .sections()
         .into_iter()
         .map(|section| SectionView {
             name: section.word(),

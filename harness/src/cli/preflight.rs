@@ -1,0 +1,89 @@
+//! `preflight`: is this machine, and a cluster that is there, ready for the tutorial?
+
+use super::arguments::Preflight;
+use super::failure::Failure;
+use super::{cluster, observe, software};
+use crate::connect::Choice;
+use crate::preflight::{Cluster, Options, Places, look};
+use crate::report::{emit, emit_preflight_died, writable};
+use crate::source::Source;
+use crate::state::State;
+
+/// `meshcheck preflight`
+pub(super) async fn preflight(arguments: Preflight) -> Result<u8, Failure> {
+    writable(&arguments.output)?;
+    let (evidence, timings) = match seen(&arguments).await {
+        Ok(seen) => seen,
+        Err(failure) => {
+            let told = emit_preflight_died(&failure.text(), &arguments.only, &arguments.output);
+            return Err(failure.and_then(told));
+        }
+    };
+    let report = meshcheck_suites::preflight::judge(&evidence, &arguments.only);
+    if arguments.output.verbose {
+        observe::tell_timings(&timings);
+    }
+    emit(&report, None, &arguments.output)?;
+    Ok(report.exit_code())
+}
+
+type Seen = (meshcheck_suites::preflight::evidence::PreflightEvidence, crate::collect::Timings);
+
+async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
+    let cancel = cluster::listen()?;
+    let options = Options {
+        expectations: software::expectations(&arguments.source)?,
+        source: Source::from_options(
+            arguments.source.bundle.clone(),
+            arguments.source.istio.clone(),
+        )?,
+        software_named: arguments.source.bundle.is_some(),
+        limit: arguments.timeout,
+        places: Places::default(),
+    };
+    let named = arguments.context.is_some() || arguments.kubeconfig.is_some();
+    if arguments.active && !named {
+        return Err(Failure::usage(
+            "--active is for a cluster, and none is named".into(),
+            "name one with --context NAME or --kubeconfig FILE".into(),
+        ));
+    }
+    let work = async {
+        let cluster =
+            if named { Cluster::reach(&choice(arguments)?).await? } else { Cluster::NotNamed };
+        Ok::<_, Failure>(cluster)
+    };
+    let cluster = tokio::select! {
+        cluster = Box::pin(work) => cluster?,
+        () = cancel.cancelled() => return Err(Failure::interrupted()),
+    };
+    tokio::select! {
+        seen = Box::pin(look(&cluster, &options)) => Ok(seen),
+        () = cancel.cancelled() => Err(match cluster.connection() {
+            Some(connection) => observe::interrupted(connection).await,
+            None => Failure::interrupted(),
+        }),
+    }
+}
+
+/// The cluster that is meant: one of ours, by its context, or any other.
+fn choice(arguments: &Preflight) -> Result<Choice, Failure> {
+    let named = Choice {
+        kubeconfig: arguments.kubeconfig.clone(),
+        context: arguments.context.clone(),
+        bundle: None,
+        ours: false,
+        active: arguments.active,
+    };
+    let (None, Some(context)) = (&arguments.kubeconfig, &arguments.context) else {
+        return Ok(named);
+    };
+    let Some(name) = context.strip_prefix("kind-") else { return Ok(named) };
+    // Without a place for state there is none of ours.
+    let Ok(state) = State::from_environment() else { return Ok(named) };
+    if !state.names()?.iter().any(|known| known == name) {
+        return Ok(named);
+    }
+    let bundle = state.read(name).ok().map(|cluster| cluster.bundle);
+    Ok(Choice { kubeconfig: Some(state.kubeconfig(name)), bundle, ours: true, ..named })
+}
