@@ -96,12 +96,18 @@ pub fn judge(evidence: &PreflightEvidence, only: &[Pattern]) -> Report {
     }
 }
 
-/// The check at the root of another one's being unjudged: what could not be asked could not be looked at.
+/// The check at the root of another one's not holding: what could not be asked could not be looked at, and where
+/// nothing gives addresses none is free.
 fn root(check: &Check, verdict: Verdict, judgements: &[Judgement]) -> Option<&'static Check> {
-    if verdict != Verdict::Unjudged {
-        return None;
+    let id = match verdict {
+        Verdict::Unjudged => check.after?,
+        Verdict::Fail => check.follows_from?,
+        _ => return None,
+    };
+    let (root, judgement) = CHECKS.iter().zip(judgements).find(|(root, _)| root.id == id)?;
+    match judgement.verdict {
+        Verdict::Fail => Some(root),
+        Verdict::Unjudged if verdict == Verdict::Unjudged => Some(root),
+        _ => None,
     }
-    let after = check.after?;
-    let (root, judgement) = CHECKS.iter().zip(judgements).find(|(root, _)| root.id == after)?;
-    matches!(judgement.verdict, Verdict::Fail | Verdict::Unjudged).then_some(root)
 }

@@ -41,11 +41,9 @@ impl When {
             )),
             _ if !named => Ok(()),
             Self::Software if evidence.software_named => Ok(()),
-            Self::Provisioning | Self::Software => Err(Judgement::skipped(format!(
-                "a cluster was named, and none is to be made: `meshcheck preflight` without \
-                 {} looks at this too",
-                if context.is_empty() { "--kubeconfig" } else { "--context" }
-            ))),
+            Self::Provisioning | Self::Software => {
+                Err(Judgement::skipped("a cluster was named, so none is to be made here"))
+            }
             Self::Engine if evidence.cluster.nodes_are_containers => Ok(()),
             Self::Engine => Err(Judgement::skipped(format!(
                 "the nodes of {context} are no containers on this machine"

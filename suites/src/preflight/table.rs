@@ -16,6 +16,8 @@ pub struct Check {
     pub when: When,
     /// What must answer before this can be looked at.
     pub after: Option<&'static str>,
+    /// What this fails with, and by itself: with what was seen of that alone, it could not hold.
+    pub follows_from: Option<&'static str>,
     pub(super) judge: fn(&PreflightEvidence) -> Judged,
 }
 
@@ -62,6 +64,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the docker engine answers, and this user may use it",
         when: When::Engine,
         after: None,
+        follows_from: None,
         judge: machine::docker_usable,
     },
     Check {
@@ -69,6 +72,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the control groups are such as a node needs",
         when: When::Engine,
         after: ENGINE,
+        follows_from: None,
         judge: machine::cgroups,
     },
     Check {
@@ -76,6 +80,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the kernel takes the rules with which istio-init redirects traffic",
         when: When::NodesHere,
         after: None,
+        follows_from: None,
         judge: machine::kernel_redirects,
     },
     Check {
@@ -83,6 +88,7 @@ pub const CHECKS: &[Check] = &[
         statement: "there are processors enough for the cluster and the mesh",
         when: When::Provisioning,
         after: ENGINE,
+        follows_from: None,
         judge: machine::cpus,
     },
     Check {
@@ -90,6 +96,7 @@ pub const CHECKS: &[Check] = &[
         statement: "there is memory enough for the cluster and the mesh",
         when: When::Provisioning,
         after: ENGINE,
+        follows_from: None,
         judge: machine::memory,
     },
     Check {
@@ -97,6 +104,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the disks have room for the software and for a node",
         when: When::Provisioning,
         after: ENGINE,
+        follows_from: None,
         judge: machine::disk,
     },
     Check {
@@ -104,6 +112,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the kernel lets a node watch its files",
         when: When::Engine,
         after: None,
+        follows_from: None,
         judge: machine::inotify,
     },
     Check {
@@ -111,6 +120,7 @@ pub const CHECKS: &[Check] = &[
         statement: "enough files can be opened",
         when: When::NodesHere,
         after: None,
+        follows_from: None,
         judge: machine::open_files,
     },
     Check {
@@ -118,6 +128,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the network of kind has free addresses for a node and its load balancer",
         when: When::Provisioning,
         after: ENGINE,
+        follows_from: None,
         judge: machine::network_kind,
     },
     Check {
@@ -125,6 +136,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no proxy stands between this machine and the cluster's addresses",
         when: When::Always,
         after: None,
+        follows_from: None,
         judge: machine::no_proxy,
     },
     Check {
@@ -132,6 +144,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no cluster of kind on this machine has a node that stands still",
         when: When::Engine,
         after: ENGINE,
+        follows_from: None,
         judge: machine::kind_nodes_run,
     },
     Check {
@@ -139,6 +152,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no run of meshcheck that was killed has left a cluster",
         when: When::Provisioning,
         after: ENGINE,
+        follows_from: None,
         judge: machine::no_leftovers,
     },
     Check {
@@ -146,6 +160,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the software is here and whole, or can be downloaded",
         when: When::Software,
         after: None,
+        follows_from: None,
         judge: software::available,
     },
     Check {
@@ -153,6 +168,7 @@ pub const CHECKS: &[Check] = &[
         statement: "kind and istioctl of the software run on this machine",
         when: When::Software,
         after: Some("software::available"),
+        follows_from: None,
         judge: software::programs_run,
     },
     Check {
@@ -160,6 +176,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the Istio of the software supports the Kubernetes of its nodes",
         when: When::Software,
         after: Some("software::available"),
+        follows_from: None,
         judge: software::kubernetes_supported,
     },
     Check {
@@ -167,6 +184,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the API server answers, and accepts the credentials",
         when: When::ClusterNamed,
         after: None,
+        follows_from: None,
         judge: cluster::server_answers,
     },
     Check {
@@ -174,6 +192,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the clocks of the server and of this machine agree",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::clock,
     },
     Check {
@@ -181,6 +200,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the version of Kubernetes is one that this Istio supports",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: |it| cluster::as_claimed("prepare::kubernetes_version_supported", it),
     },
     Check {
@@ -188,6 +208,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the caller may install Istio and the demo",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::rights,
     },
     Check {
@@ -195,6 +216,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the nodes are ready and have room for the mesh",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: |it| cluster::as_claimed("prepare::nodes_ready", it),
     },
     Check {
@@ -202,6 +224,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the images of Istio are made for what the nodes are",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::platforms,
     },
     Check {
@@ -209,6 +232,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the cluster's DNS pods run, with addresses of the pod network",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: |it| cluster::as_claimed("prepare::dns_on_pod_network", it),
     },
     Check {
@@ -216,6 +240,7 @@ pub const CHECKS: &[Check] = &[
         statement: "something there gives load balancer addresses",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::load_balancer,
     },
     Check {
@@ -223,6 +248,7 @@ pub const CHECKS: &[Check] = &[
         statement: "a load balancer address is free for the ingress gateway",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: Some("cluster::load_balancer"),
         judge: |it| cluster::as_claimed("prepare::load_balancer_address_free", it),
     },
     Check {
@@ -230,6 +256,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no other service holds the only load balancer address",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: |it| cluster::as_claimed("prepare::no_competing_load_balancer", it),
     },
     Check {
@@ -237,6 +264,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no earlier Istio has left anything that is in the way",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::no_earlier_istio,
     },
     Check {
@@ -244,6 +272,7 @@ pub const CHECKS: &[Check] = &[
         statement: "the nodes have the images, or can get them",
         when: When::ClusterNamed,
         after: SERVER,
+        follows_from: None,
         judge: cluster::images,
     },
 ];

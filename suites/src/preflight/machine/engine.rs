@@ -142,6 +142,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
 }
 
 pub(in super::super) fn no_leftovers(evidence: &PreflightEvidence) -> Judged {
+    engine(evidence)?;
     let left = match &evidence.machine.leftovers {
         Observation::Absent { .. } => &Vec::new(),
         other => other.look("what runs of meshcheck have left")?,

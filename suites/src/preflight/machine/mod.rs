@@ -13,19 +13,19 @@ pub(super) use network::{network_kind, no_proxy};
 pub(super) use room::{cpus, disk, memory};
 
 use super::evidence::{Engine, EngineAnswer, PreflightEvidence};
-use crate::claims::words::excerpt;
 use crate::judgement::{Judgement, Look as _};
 
 /// The engine, where it answers; what needs it cannot be judged elsewhere.
 fn engine(evidence: &PreflightEvidence) -> Result<&Engine, Judgement> {
-    let no =
-        |words: &str| Judgement::unjudged(format!("the docker engine was not reached: {words}"));
     match evidence.machine.engine.look("the docker engine")? {
         EngineAnswer::Answers(engine) => Ok(engine),
-        EngineAnswer::Refuses { words } | EngineAnswer::Silent { words } => {
-            Err(no(&excerpt(words)))
+        EngineAnswer::Refuses { .. } => {
+            Err(Judgement::unjudged("the docker engine does not let this user ask"))
         }
-        EngineAnswer::NoProgram => Err(no("there is no program `docker`")),
+        EngineAnswer::Silent { .. } => {
+            Err(Judgement::unjudged("the docker engine does not answer"))
+        }
+        EngineAnswer::NoProgram => Err(Judgement::unjudged("docker is not installed")),
     }
 }
 

@@ -68,7 +68,7 @@ cases! { control_groups proves "machine::cgroups":
     no_memory(|e| of(&mut e.machine.cgroups).controllers.retain(|it| it != "memory"), Fail, "cgroup_enable=memory");
     in_a_vm(|e| { in_a_virtual_machine(e); e.machine.cgroups = Observation::failed("macOS"); }, Pass, "own kernel");
     not_seen(|e| e.machine.cgroups = Observation::failed("no /sys"), Unjudged, "no /sys");
-    no_engine(silent, Unjudged, "was not reached");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 fn kernel(evidence: &mut PreflightEvidence) -> &mut Kernel {
@@ -139,8 +139,8 @@ cases! { processors proves "machine::cpus":
     four(|_| {}, Pass, "4 processors");
     two(|e| engine(e).cpus = 2, Pass, "2 processors; the tutorial is quicker");
     one(|e| engine(e).cpus = 1, Fail, "1 processor is too little");
-    no_engine(refuses, Unjudged, "permission denied");
-    no_docker(no_program, Unjudged, "no program `docker`");
+    no_engine(refuses, Unjudged, "does not let this user ask");
+    no_docker(no_program, Unjudged, "not installed");
     hanging(hangs, Unjudged, "did not end");
 }
 
@@ -152,7 +152,7 @@ cases! { memory proves "machine::memory":
     taken_by_others(|e| of(&mut e.machine.memory).available = GIB, Fail, "only 1.0 GiB");
     just_enough(|e| { of(&mut e.machine.memory).available = GIB + GIB / 2; engine(e).memory_bytes = 3 * GIB; }, Pass, "1.5 GiB");
     not_seen(|e| e.machine.memory = Observation::failed("no /proc"), Unjudged, "no /proc");
-    no_engine(silent, Unjudged, "Cannot connect");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 fn to_download(evidence: &mut PreflightEvidence) {
@@ -180,7 +180,7 @@ cases! { disks proves "machine::disk":
     }, Fail, "MESHCHECK_CACHE");
     not_seen(|e| e.machine.engine_disk = Observation::failed("permission denied"), Unjudged, "permission denied");
     cache_not_seen(|e| e.machine.cache_disk = Observation::failed("no home"), Unjudged, "no home");
-    no_engine(silent, Unjudged, "was not reached");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 cases! { watching proves "machine::inotify":
@@ -214,7 +214,7 @@ cases! { network proves "machine::network_kind":
     ipv6_only(|e| of(&mut e.machine.network).ranges = vec!["fc00::/64".into()], Fail, "no range of IPv4");
     no_range(|e| of(&mut e.machine.network).ranges.clear(), Fail, "no range of IPv4");
     not_seen(|e| e.machine.network = Observation::failed("time-out"), Unjudged, "time-out");
-    no_engine(silent, Unjudged, "was not reached");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 fn proxy(evidence: &mut PreflightEvidence, through_proxy: bool) {
@@ -256,7 +256,7 @@ cases! { kind_nodes proves "machine::kind_nodes_run":
     }, Fail, "docker start class-control-plane class-worker");
     left_by_us(|e| { stopped(e); e.machine.leftovers = Observation::seen(vec!["class".into()]); }, Pass, "1 node");
     not_seen(|e| e.machine.kind_nodes = Observation::failed("time-out"), Unjudged, "time-out");
-    no_engine(silent, Unjudged, "was not reached");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 cases! { leftovers proves "machine::no_leftovers":
@@ -265,6 +265,7 @@ cases! { leftovers proves "machine::no_leftovers":
     one(|e| of(&mut e.machine.leftovers).push("meshcheck-1".into()), Fail, "`meshcheck down --name meshcheck-1`");
     two(|e| of(&mut e.machine.leftovers).extend(["meshcheck-1".into(), "meshcheck-2".into()]), Fail, "2 clusters were left by runs");
     not_seen(|e| e.machine.leftovers = Observation::failed("permission denied"), Unjudged, "permission denied");
+    no_engine(silent, Unjudged, "does not answer");
 }
 
 pub(super) const TABLES: &[&[Case]] = &[

@@ -64,6 +64,11 @@ fn what_comes_first_is_in_the_table_before() {
         let first = CHECKS.iter().position(|other| other.id == after).unwrap();
         assert!(first < at && CHECKS[first].after.is_none(), "{}", check.id);
     }
+    for (at, check) in CHECKS.iter().enumerate() {
+        let Some(cause) = check.follows_from else { continue };
+        let cause = CHECKS.iter().position(|other| other.id == cause).unwrap();
+        assert!(cause < at && CHECKS[cause].follows_from.is_none(), "{}", check.id);
+    }
 }
 
 #[test]
@@ -92,6 +97,26 @@ fn a_cluster_that_is_ready_is_green() {
     assert!(not_green.is_empty(), "{not_green:#?}");
     assert_eq!(report.exit_code(), 0);
     assert_eq!(report.claims.len(), CHECKS.len());
+}
+
+/// Without anything that gives addresses nobody gets one: that is told once.
+#[test]
+fn without_a_load_balancer_the_address_is_a_consequence() {
+    let mut evidence = cluster_ready();
+    if let Some(probe) = evidence.cluster.seen.cluster.load_balancer_probe.value_mut() {
+        probe.address = None;
+    }
+    // MetalLB has a free address: then the cause is not known.
+    let because = |evidence: &PreflightEvidence| {
+        let report = judge(evidence, &[]);
+        let of = |id: &str| report.claims.iter().find(|it| it.id == id).cloned().unwrap();
+        let free = of("cluster::load_balancer_address_free");
+        assert_eq!(free.verdict, Verdict::Fail);
+        free.because
+    };
+    assert_eq!(because(&evidence), None);
+    evidence.cluster.controllers = Observation::seen(Vec::new());
+    assert_eq!(because(&evidence).as_deref(), Some("cluster::load_balancer"));
 }
 
 /// Someone who looks at a far cluster from a laptop without docker is told nothing of docker.
@@ -169,8 +194,8 @@ fn every_reason_to_leave_something_out_is_told() {
     };
     assert!(words(When::NodesHere, &elsewhere).contains("was not seen: no /proc"));
     assert!(words(When::Engine, &elsewhere).contains("no containers on this machine"));
-    assert!(words(When::Provisioning, &elsewhere).contains("without --context"));
-    assert!(words(When::Software, &elsewhere).contains("without --context"));
+    assert!(words(When::Provisioning, &elsewhere).contains("none is to be made"));
+    assert!(words(When::Software, &elsewhere).contains("none is to be made"));
     assert!(words(When::ClusterNamed, &machine_ready()).contains("--context NAME"));
     elsewhere.software_named = true;
     assert!(When::Software.applies(&elsewhere).is_ok());
