@@ -1,5 +1,9 @@
 //! `preflight`: is this machine, and a cluster that is there, ready for the tutorial?
 
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt as _;
+
 use super::arguments::Preflight;
 use super::failure::Failure;
 use super::{cluster, observe, software};
@@ -57,12 +61,20 @@ async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
         cluster = Box::pin(work) => cluster?,
         () = cancel.cancelled() => return Err(Failure::interrupted()),
     };
-    tokio::select! {
-        seen = Box::pin(look(&cluster, &options)) => Ok(seen),
-        () = cancel.cancelled() => Err(match cluster.connection() {
-            Some(connection) => observe::interrupted(connection).await,
-            None => Failure::interrupted(),
+    let looking = AssertUnwindSafe(Box::pin(look(&cluster, &options))).catch_unwind();
+    let outcome = tokio::select! {
+        seen = looking => seen.map_err(|_| {
+            Failure::environment("a bug: the message above says where".into())
         }),
+        () = cancel.cancelled() => Err(Failure::interrupted()),
+    };
+    match (outcome, cluster.connection()) {
+        (Ok(seen), Some(connection)) => {
+            observe::after_the_look(connection).await;
+            Ok(seen)
+        }
+        (Err(failure), Some(connection)) => Err(observe::after_the_end(connection, failure).await),
+        (outcome, None) => outcome,
     }
 }
 

@@ -98,6 +98,7 @@ pub(crate) async fn before(
     seen.cluster.load_balancer_probe = probe;
     let look = ClusterLook {
         server: Observation::seen(server),
+        credentials_refused: false,
         seen,
         nodes_are_containers: scene.nodes_are_containers,
         platforms,
@@ -115,7 +116,7 @@ pub(crate) async fn before(
 /// How quickly the server answers, and what its clock says.
 async fn server(scene: &Scene<'_>) -> Server {
     let start = Instant::now();
-    let clock = demo::server_clock(scene).await;
+    let clock = demo::server_clock(&scene.client).await;
     let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     Server { took_ms, clock, ours: Timestamp::now() }
 }

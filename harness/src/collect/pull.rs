@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::Missing;
-use super::ours::OwnNamespace;
+use super::own_namespace::OwnNamespace;
 use crate::wait::{Look, Wait};
 
 /// How long a pull of the smallest image may take.

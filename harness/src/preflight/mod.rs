@@ -152,8 +152,14 @@ async fn cluster_of(
             (ClusterLook::unseen(subject, expectations.clone(), at, &why), Vec::new())
         }
         Cluster::Silent(subject, error) => {
-            let why = Observation::failed("the server does not answer");
+            let refused = matches!(error, ConnectError::Credentials { .. });
+            let why = Observation::failed(if refused {
+                "the credentials cannot be used"
+            } else {
+                "the server does not answer"
+            });
             let mut look = ClusterLook::unseen((**subject).clone(), expectations.clone(), at, &why);
+            look.credentials_refused = refused;
             look.server = Observation::absent(crate::chain(error));
             look.nodes_are_containers = machine::is_kind_cluster_here(&subject.context).await;
             (look, Vec::new())

@@ -256,7 +256,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no other service holds the only load balancer address",
         when: When::ClusterNamed,
         after: SERVER,
-        follows_from: None,
+        follows_from: Some("cluster::load_balancer"),
         judge: |it| cluster::as_claimed("prepare::no_competing_load_balancer", it),
     },
     Check {

@@ -35,6 +35,13 @@ pub(in super::super) fn server_answers(evidence: &PreflightEvidence) -> Judged {
 /// A node of kind that stands still is started; elsewhere the client's own words tell more.
 fn server_hint(evidence: &PreflightEvidence) -> String {
     let subject = &evidence.cluster.seen.subject;
+    if evidence.cluster.credentials_refused {
+        let command = evidence.cluster.seen.kubectl(&["get", "--raw", "/version"]);
+        return format!(
+            "`{command}` shows what kubectl says of them; get a new kubeconfig for this cluster from who \
+             made it (of kind: `kind export kubeconfig --name NAME`)"
+        );
+    }
     let of_kind = subject.context.strip_prefix("kind-");
     let nodes = evidence.machine.kind_nodes.value();
     if let (Some(cluster), Some(nodes)) = (of_kind, nodes) {
@@ -68,10 +75,12 @@ fn server_hint(evidence: &PreflightEvidence) -> String {
 }
 
 pub(in super::super) fn clock(evidence: &PreflightEvidence) -> Judged {
-    let server = evidence.cluster.server.value();
-    let Some(server) = server else {
-        let reason = evidence.cluster.server.reason().unwrap_or_default();
-        return Err(Judgement::unjudged(format!("the server's clock was not seen: {reason}")));
+    let server = match &evidence.cluster.server {
+        // Why is told by the check that says so.
+        Observation::Absent { .. } => {
+            return Err(Judgement::unjudged("the server's clock was not seen: it does not answer"));
+        }
+        other => other.look("the server's clock")?,
     };
     let Some(clock) = server.clock else {
         return Err(Judgement::unjudged("the server does not tell the time"));

@@ -10,6 +10,8 @@ use crate::evidence::{Evidence, Observation};
 pub struct ClusterLook {
     /// The server's first answer.
     pub server: Observation<Server>,
+    /// Whether it was not asked, or did not answer, because of the caller's credentials.
+    pub credentials_refused: bool,
     /// What `check` sees of the same: of the sections *prepare* and *install*, and the demo's pods.
     pub seen: Evidence,
     /// Whether its nodes are containers on this machine.

@@ -85,6 +85,7 @@ impl ClusterLook {
     pub fn unseen(subject: Subject, expectations: Expectations, at: Timestamp, why: &Why) -> Self {
         Self {
             server: same(why),
+            credentials_refused: false,
             seen: Evidence::unseen(subject, expectations, at, why),
             nodes_are_containers: false,
             platforms: same(why),

@@ -34,6 +34,7 @@ cases! { server proves "cluster::server_answers":
     node_gone(|e| { of_kind(e, "exited"); of(&mut e.machine.kind_nodes).clear(); }, Fail, "`kind get clusters`");
     node_runs(|e| of_kind(e, "running"), Fail, "cluster-info");
     engine_unseen(|e| { of_kind(e, "exited"); e.machine.kind_nodes = Observation::failed("no"); }, Fail, "cluster-info");
+    refused(|e| { no_answer(e); e.cluster.credentials_refused = true; }, Fail, "get a new kubeconfig");
     not_seen(|e| e.cluster.server = Observation::failed("interrupted"), Unjudged, "interrupted");
 }
 
@@ -48,7 +49,7 @@ cases! { clocks proves "cluster::clock":
     ahead(|e| apart(e, 121), Fail, "121 s apart");
     behind(|e| apart(e, -4000), Fail, "timedatectl");
     untold(|e| of(&mut e.cluster.server).clock = None, Unjudged, "does not tell the time");
-    no_server(no_answer, Unjudged, "timed out");
+    no_server(no_answer, Unjudged, "does not answer");
 }
 
 cases! { version proves "cluster::kubernetes_version_supported":

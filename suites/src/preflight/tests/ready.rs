@@ -149,6 +149,7 @@ fn cluster() -> ClusterLook {
             clock: Some(recorded.recorded_at),
             ours: recorded.recorded_at,
         }),
+        credentials_refused: false,
         seen,
         nodes_are_containers: true,
         platforms: Observation::seen(vec![Platform {
