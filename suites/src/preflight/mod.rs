@@ -66,8 +66,9 @@ pub fn judge(evidence: &PreflightEvidence, only: &[Pattern]) -> Report {
     let all: Vec<_> = CHECKS
         .iter()
         .zip(&judgements)
-        .map(|(check, judgement)| ClaimReport {
-            because: root(check, judgement.verdict, &judgements).map(|root| root.id.to_owned()),
+        .zip(roots(evidence, &judgements))
+        .map(|((check, judgement), root)| ClaimReport {
+            because: root.map(|root| root.id.to_owned()),
             ..ClaimReport::of(check.id, check.section(), check.statement, judgement.clone())
         })
         .collect();
@@ -96,18 +97,36 @@ pub fn judge(evidence: &PreflightEvidence, only: &[Pattern]) -> Report {
     }
 }
 
-/// The check at the root of another one's not holding: what could not be asked could not be looked at, and where
-/// nothing gives addresses none is free.
-fn root(check: &Check, verdict: Verdict, judgements: &[Judgement]) -> Option<&'static Check> {
+/// For each check the one at the root of its not holding, where one is known. The table has no circles: what explains
+/// stands before what it explains.
+fn roots(evidence: &PreflightEvidence, judgements: &[Judgement]) -> Vec<Option<&'static Check>> {
+    let mut roots: Vec<Option<&'static Check>> = Vec::new();
+    for (check, judgement) in CHECKS.iter().zip(judgements) {
+        let direct = cause(check, judgement.verdict, evidence, judgements);
+        // The root, not the next step: that is what to mend.
+        let root = direct.and_then(|at| roots.get(at).copied().flatten().or(CHECKS.get(at)));
+        roots.push(root);
+    }
+    roots
+}
+
+/// Where in the table the cause of a check stands: what could not be asked could not be looked at, and some fail with
+/// others.
+fn cause(
+    check: &Check,
+    verdict: Verdict,
+    evidence: &PreflightEvidence,
+    judgements: &[Judgement],
+) -> Option<usize> {
     let id = match verdict {
         Verdict::Unjudged => check.after?,
-        Verdict::Fail => check.follows_from?,
+        Verdict::Fail => check.follows_from.filter(|it| (it.so)(evidence))?.id,
         _ => return None,
     };
-    let (root, judgement) = CHECKS.iter().zip(judgements).find(|(root, _)| root.id == id)?;
-    match judgement.verdict {
-        Verdict::Fail => Some(root),
-        Verdict::Unjudged if verdict == Verdict::Unjudged => Some(root),
+    let at = CHECKS.iter().position(|other| other.id == id)?;
+    match judgements.get(at)?.verdict {
+        Verdict::Fail => Some(at),
+        Verdict::Unjudged if verdict == Verdict::Unjudged => Some(at),
         _ => None,
     }
 }

@@ -16,9 +16,18 @@ pub struct Check {
     pub when: When,
     /// What must answer before this can be looked at.
     pub after: Option<&'static str>,
-    /// What this fails with, and by itself: with what was seen of that alone, it could not hold.
-    pub follows_from: Option<&'static str>,
+    /// What this fails with.
+    pub(super) follows_from: Option<Follows>,
     pub(super) judge: fn(&PreflightEvidence) -> Judged,
+}
+
+/// A check that another one fails with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Follows {
+    /// Its id.
+    pub(super) id: &'static str,
+    /// Whether it is so here: with what was seen of that one alone the other could not hold.
+    pub(super) so: fn(&PreflightEvidence) -> bool,
 }
 
 /// Where a check has a meaning; elsewhere it is *skipped*.
@@ -56,6 +65,9 @@ impl Check {
 
 const ENGINE: Option<&str> = Some("machine::docker_usable");
 const SERVER: Option<&str> = Some("cluster::server_answers");
+
+/// Where nothing gives addresses, or all are held, none is free.
+const NO_ADDRESSES: Option<Follows> = Some(Follows { id: "cluster::load_balancer", so: |_| true });
 
 /// Every check, in the order in which a reader mends.
 pub const CHECKS: &[Check] = &[
@@ -184,7 +196,10 @@ pub const CHECKS: &[Check] = &[
         statement: "the API server answers, and accepts the credentials",
         when: When::ClusterNamed,
         after: None,
-        follows_from: None,
+        follows_from: Some(Follows {
+            id: "machine::kind_nodes_run",
+            so: cluster::node_stands_still,
+        }),
         judge: cluster::server_answers,
     },
     Check {
@@ -248,7 +263,7 @@ pub const CHECKS: &[Check] = &[
         statement: "a load balancer address is free for the ingress gateway",
         when: When::ClusterNamed,
         after: SERVER,
-        follows_from: Some("cluster::load_balancer"),
+        follows_from: NO_ADDRESSES,
         judge: |it| cluster::as_claimed("prepare::load_balancer_address_free", it),
     },
     Check {
@@ -256,7 +271,7 @@ pub const CHECKS: &[Check] = &[
         statement: "no other service holds the only load balancer address",
         when: When::ClusterNamed,
         after: SERVER,
-        follows_from: Some("cluster::load_balancer"),
+        follows_from: NO_ADDRESSES,
         judge: |it| cluster::as_claimed("prepare::no_competing_load_balancer", it),
     },
     Check {

@@ -90,7 +90,7 @@ fn removal(seen: &Evidence) -> String {
     let uninstall = seen.istioctl(&["uninstall", "--purge", "-y"]);
     let namespace = &seen.expectations.istio_namespace;
     let delete = seen.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"]);
-    format!("`{uninstall} && {delete}` removes it, if nobody needs it")
+    format!("`{uninstall} && {delete}` removes all of it, if nobody needs it")
 }
 
 /// The first thing that is in the way of an install, what breaks most first.
@@ -115,28 +115,26 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
     let webhooks = seen.install.webhooks.value().into_iter().flatten();
     if let Some(webhook) = webhooks.clone().find(|webhook| of_istio(webhook)) {
         let name = &webhook.configuration;
-        let delete = seen.kubectl(&["delete", "mutatingwebhookconfiguration", name]);
         return fail(
             format!(
                 "the webhook {name} of an earlier Istio is left: nobody answers it, and no pod is created where it is asked"
             ),
             format!("{name}, and no istiod"),
             format!("webhook {name}"),
-            format!("`{delete}` removes it"),
+            removal(seen),
         );
     }
     let validating = evidence.cluster.validating.value().into_iter().flatten();
     let istiod = |service: &str| service.starts_with("istiod");
     if let Some(webhook) = validating.clone().find(|it| istiod(&it.service)) {
         let name = &webhook.configuration;
-        let delete = seen.kubectl(&["delete", "validatingwebhookconfiguration", name]);
         return fail(
             format!(
                 "the webhook {name} of an earlier Istio is left: nobody answers it, and no object of Istio is taken"
             ),
             format!("{name}, and no istiod"),
             format!("webhook {name}"),
-            format!("`{delete}` removes it"),
+            removal(seen),
         );
     }
     let names = |kind: &str, all: Vec<String>| {
@@ -150,12 +148,11 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
     .flatten()
     .collect();
     if !left.is_empty() {
-        let delete = seen.kubectl(&["delete", "namespace", namespace]);
         return fail(
             format!("the namespace {namespace} is not empty, and no istiod is in it"),
             list(&left),
             format!("namespace {namespace}"),
-            format!("`{delete}` removes it, with all that is in it"),
+            removal(seen),
         );
     }
     let objects = evidence.cluster.istio_objects.value().map_or(&[][..], Vec::as_slice);

@@ -171,18 +171,35 @@ fn metallb(
     let size: u64 = all.iter().map(|(first, last)| u64::from(last - first) + 1).sum();
     let left = size.saturating_sub(taken(&all));
     if left == 0 {
-        let holder = services.iter().find(|service| !service.load_balancer_addresses.is_empty());
-        let holder = holder.map_or_else(String::new, |it| format!("{}/{}", it.namespace, it.name));
-        let services = evidence.cluster.seen.kubectl(&["get", "services", "--all-namespaces"]);
-        return Err(Judgement::fail("the pool of MetalLB is used up")
-            .expected("an address left for the ingress gateway")
-            .observed(format!("all {size} of {} are held{}", list(&ranges), held(evidence)))
-            .object(format!("service {holder}"))
-            .hint(format!(
-                "`{services}` shows who holds them: free one, or make the pool larger"
-            )));
+        return Err(used_up(evidence, services, size, &list(&ranges)));
     }
     Ok(Judgement::pass(format!("{words}, {left} of {size} free{}", held(evidence))))
+}
+
+/// No address is left: who holds one could give it.
+fn used_up(
+    evidence: &PreflightEvidence,
+    services: &[Service],
+    size: u64,
+    ranges: &str,
+) -> Judgement {
+    let seen = &evidence.cluster.seen;
+    let addresses = if size == 1 { "1 address".to_owned() } else { format!("{size} addresses") };
+    let fail = Judgement::fail("the pool of MetalLB is used up")
+        .expected("an address left for the ingress gateway")
+        .observed(format!("{addresses} in {ranges}, none free{}", held(evidence)));
+    let Some(Service { namespace, name, .. }) =
+        services.iter().find(|service| !service.load_balancer_addresses.is_empty())
+    else {
+        return fail.object("the pools of MetalLB").hint(format!(
+            "`{}` shows who holds them",
+            seen.kubectl(&["get", "services", "--all-namespaces"])
+        ));
+    };
+    let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
+    let free = seen.kubectl(&["-n", namespace, "patch", "svc", name, "-p", patch]);
+    fail.object(format!("service {namespace}/{name}"))
+        .hint(format!("`{free}` frees one, if nobody needs it; or make the pool larger"))
 }
 
 /// The first and the last address of `a-b`, `a/24`.

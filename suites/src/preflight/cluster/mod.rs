@@ -12,7 +12,7 @@ pub(super) use istio::no_earlier_istio;
 pub(super) use load_balancer::load_balancer;
 pub(super) use platforms::platforms;
 pub(super) use rights::rights;
-pub(super) use server::{clock, server_answers};
+pub(super) use server::{clock, node_stands_still, server_answers};
 
 use super::evidence::PreflightEvidence;
 use crate::claims::CLAIMS;

@@ -42,24 +42,19 @@ fn server_hint(evidence: &PreflightEvidence) -> String {
              made it (of kind: `kind export kubeconfig --name NAME`)"
         );
     }
+    let still = still(evidence);
+    if !still.is_empty() {
+        return format!("`docker start {}` starts its node again", still.join(" "));
+    }
     let of_kind = subject.context.strip_prefix("kind-");
-    let nodes = evidence.machine.kind_nodes.value();
-    if let (Some(cluster), Some(nodes)) = (of_kind, nodes) {
-        let still: Vec<_> = nodes
-            .iter()
-            .filter(|node| node.cluster == cluster && node.state != "running")
-            .map(|node| quote(&node.name))
-            .collect();
-        if !still.is_empty() {
-            return format!("`docker start {}` starts its node again", still.join(" "));
-        }
-        if !nodes.iter().any(|node| node.cluster == cluster) {
-            return format!(
-                "`kind get clusters` shows that {} is not on this machine's docker engine: it was \
-                 removed, or is another machine's",
-                quote(cluster)
-            );
-        }
+    if let (Some(cluster), Some(nodes)) = (of_kind, evidence.machine.kind_nodes.value())
+        && !nodes.iter().any(|node| node.cluster == cluster)
+    {
+        return format!(
+            "`kind get clusters` shows that {} is not on this machine's docker engine: it was \
+             removed, or is another machine's",
+            quote(cluster)
+        );
     }
     let command = evidence.cluster.seen.kubectl(&["cluster-info"]);
     let proxies = evidence.machine.proxies.value().map_or(&[][..], |it| &it.variables);
@@ -72,6 +67,23 @@ fn server_hint(evidence: &PreflightEvidence) -> String {
         "`{command}` shows what kubectl says; check that the machine is up, the network and the \
          VPN{proxy}"
     )
+}
+
+/// The nodes of this very cluster that stand still, for a shell.
+fn still(evidence: &PreflightEvidence) -> Vec<String> {
+    let Some(cluster) = evidence.cluster.seen.subject.context.strip_prefix("kind-") else {
+        return Vec::new();
+    };
+    let nodes = evidence.machine.kind_nodes.value().into_iter().flatten();
+    nodes
+        .filter(|node| node.cluster == cluster && node.state != "running")
+        .map(|node| quote(&node.name))
+        .collect()
+}
+
+/// Whether the cluster that was named is one of kind here, of which a node stands still.
+pub(in super::super) fn node_stands_still(evidence: &PreflightEvidence) -> bool {
+    !still(evidence).is_empty()
 }
 
 pub(in super::super) fn clock(evidence: &PreflightEvidence) -> Judged {

@@ -150,7 +150,7 @@ cases! { gives_addresses proves "cluster::load_balancer":
     metallb(not_tried, Pass, "with the pool 172.18.255.251-172.18.255.254, 4 of 4 free");
     metallb_some_held(|e| { not_tried(e); services(e).push(service("kong", Some("172.18.255.252"))); }, Pass, "3 of 4 free; kong/kong-proxy holds 172.18.255.252");
     metallb_others_hold_elsewhere(|e| { not_tried(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass, "4 of 4 free");
-    metallb_used_up(|e| { one_address(e); services(e).push(service("kong", Some("172.18.255.251"))); }, Fail, "used up");
+    metallb_used_up(|e| { one_address(e); services(e).push(service("kong", Some("172.18.255.251"))); }, Fail, "-n kong patch svc kong-proxy");
     metallb_used_up_by_the_gateway(|e| {
         one_address(e);
         let gateway = healthy().cluster.load_balancer_services.value().unwrap()[0].clone();
@@ -227,7 +227,7 @@ cases! { earlier proves "cluster::no_earlier_istio":
         istiod(e).containers.clear();
     }, Unjudged, "does not tell its version");
     not_ready(|e| { installed(e); istiod(e).ready = false; }, Fail, "describe pod istiod");
-    webhook_left(without_istiod, Fail, "delete mutatingwebhookconfiguration");
+    webhook_left(without_istiod, Fail, "uninstall --purge -y && kubectl");
     validating_left(|e| {
         without_webhooks(e);
         of(&mut e.cluster.validating).push(ValidatingWebhook {
@@ -235,7 +235,7 @@ cases! { earlier proves "cluster::no_earlier_istio":
             service: "istiod".into(),
             namespace: "istio-system".into(),
         });
-    }, Fail, "delete validatingwebhookconfiguration istio-validator");
+    }, Fail, "the webhook istio-validator of an earlier Istio");
     validating_of_others(|e| of(&mut e.cluster.validating).push(ValidatingWebhook {
         configuration: "metallb".into(), service: "webhook".into(), namespace: "metallb-system".into(),
     }), Pass, "no trace");

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 
 use rstest::rstest;
 
-use super::evidence::PreflightEvidence;
+use super::evidence::{ClusterLook, PreflightEvidence};
 use super::{CHECKS, Pattern, When, asked, judge};
 use crate::claims::Section;
 use crate::evidence::Observation;
@@ -56,19 +56,41 @@ fn ids_are_unique_and_begin_with_their_section() {
     assert!(CHECKS.is_sorted_by_key(super::Check::section));
 }
 
-/// What must answer first stands first, and needs nothing itself: so a cause is never explained itself.
+/// So no verdicts can make a circle.
 #[test]
-fn what_comes_first_is_in_the_table_before() {
+fn what_explains_stands_before_what_it_explains() {
     for (at, check) in CHECKS.iter().enumerate() {
-        let Some(after) = check.after else { continue };
-        let first = CHECKS.iter().position(|other| other.id == after).unwrap();
-        assert!(first < at && CHECKS[first].after.is_none(), "{}", check.id);
+        for cause in check.after.into_iter().chain(check.follows_from.map(|it| it.id)) {
+            let cause = CHECKS.iter().position(|other| other.id == cause).unwrap();
+            assert!(cause < at, "{}", check.id);
+        }
     }
-    for (at, check) in CHECKS.iter().enumerate() {
-        let Some(cause) = check.follows_from else { continue };
-        let cause = CHECKS.iter().position(|other| other.id == cause).unwrap();
-        assert!(cause < at && CHECKS[cause].follows_from.is_none(), "{}", check.id);
+}
+
+/// A reboot: the node is what to mend, and nothing else.
+#[test]
+fn a_server_whose_node_stands_still_is_a_consequence() {
+    let mut evidence = cluster_ready();
+    evidence.cluster.seen.subject.context = "kind-class".into();
+    let why = Observation::failed("the server does not answer");
+    let seen = evidence.cluster.seen;
+    evidence.cluster = ClusterLook::unseen(seen.subject, seen.expectations, seen.recorded_at, &why);
+    evidence.cluster.nodes_are_containers = true;
+    evidence.cluster.server = Observation::absent("connection refused");
+    let because = |evidence: &PreflightEvidence, id: &str| {
+        let report = judge(evidence, &[]);
+        report.claims.into_iter().find(|it| it.id == id).unwrap().because
+    };
+    assert_eq!(because(&evidence, "cluster::server_answers"), None);
+    let node = &mut evidence.machine.kind_nodes.value_mut().unwrap()[0];
+    node.state = "exited".into();
+    for id in ["cluster::server_answers", "cluster::rights"] {
+        assert_eq!(because(&evidence, id).as_deref(), Some("machine::kind_nodes_run"), "{id}");
     }
+    // Another cluster that stands still explains nothing.
+    evidence.cluster.seen.subject.context = "kind-other".into();
+    assert_eq!(because(&evidence, "cluster::server_answers"), None);
+    assert_eq!(because(&evidence, "cluster::rights").as_deref(), Some("cluster::server_answers"));
 }
 
 #[test]
