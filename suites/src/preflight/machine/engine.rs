@@ -113,8 +113,16 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
     let left = evidence.machine.leftovers.value();
     // What a killed run of ours left is told of elsewhere, with another hint.
     let left = |cluster: &String| left.is_some_and(|left| left.contains(cluster));
-    let still: Vec<_> =
-        nodes.iter().filter(|node| node.state != "running" && !left(&node.cluster)).collect();
+    // Where a cluster was named, the others are nobody's concern.
+    let context = &evidence.cluster.seen.subject.context;
+    let named = context.strip_prefix("kind-").filter(|_| evidence.cluster_named);
+    let concerns = |cluster: &String| named.is_none_or(|named| named == cluster);
+    let nodes: Vec<_> = nodes.iter().filter(|node| concerns(&node.cluster)).collect();
+    let still: Vec<_> = nodes
+        .iter()
+        .copied()
+        .filter(|node| node.state != "running" && !left(&node.cluster))
+        .collect();
     let Some(first) = still.first() else {
         return Ok(Judgement::pass(match nodes.len() {
             0 => "there is no cluster of kind".to_owned(),

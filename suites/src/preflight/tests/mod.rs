@@ -16,7 +16,7 @@ use super::{CHECKS, Pattern, When, asked, judge};
 use crate::claims::Section;
 use crate::evidence::Observation;
 use crate::judgement::Verdict;
-use cases::Case;
+use cases::{Case, judgement};
 use ready::{cluster_ready, machine_ready};
 
 /// All rows.
@@ -87,9 +87,11 @@ fn a_server_whose_node_stands_still_is_a_consequence() {
     for id in ["cluster::server_answers", "cluster::rights"] {
         assert_eq!(because(&evidence, id).as_deref(), Some("machine::kind_nodes_run"), "{id}");
     }
-    // Another cluster that stands still explains nothing.
+    // Another cluster that stands still explains nothing, and is nobody's concern.
     evidence.cluster.seen.subject.context = "kind-other".into();
     assert_eq!(because(&evidence, "cluster::server_answers"), None);
+    let nodes = judgement("machine::kind_nodes_run", &evidence);
+    assert_eq!(nodes.verdict, Verdict::Pass, "{nodes:#?}");
     assert_eq!(because(&evidence, "cluster::rights").as_deref(), Some("cluster::server_answers"));
 }
 
