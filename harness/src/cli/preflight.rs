@@ -4,6 +4,8 @@ use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt as _;
 
+use meshcheck_suites::evidence::Expectations;
+
 use super::arguments::Preflight;
 use super::failure::Failure;
 use super::{cluster, observe, software};
@@ -36,7 +38,7 @@ type Seen = (meshcheck_suites::preflight::evidence::PreflightEvidence, crate::co
 async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
     let cancel = cluster::listen()?;
     let options = Options {
-        expectations: software::expectations(&arguments.source)?,
+        expectations: expectations(arguments)?,
         source: Source::from_options(
             arguments.source.bundle.clone(),
             arguments.source.istio.clone(),
@@ -54,7 +56,7 @@ async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
     }
     let work = async {
         let cluster =
-            if named { Cluster::reach(&choice(arguments)?).await? } else { Cluster::NotNamed };
+            if named { Cluster::reach(&choice(arguments)).await? } else { Cluster::NotNamed };
         Ok::<_, Failure>(cluster)
     };
     let cluster = tokio::select! {
@@ -78,8 +80,31 @@ async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
     }
 }
 
+/// What is to be installed: what the caller says, else what is on a cluster of ours.
+fn expectations(arguments: &Preflight) -> Result<Expectations, Failure> {
+    let ours = ours(arguments).and_then(|(state, name)| state.read(&name).ok());
+    match (ours, &arguments.source.istio, &arguments.source.bundle) {
+        (Some(cluster), None, None) => {
+            let version = &cluster.istio_version;
+            Ok(Expectations::of_the_tutorial(version, "the bundle that was installed"))
+        }
+        _ => software::expectations(&arguments.source),
+    }
+}
+
+/// The cluster of ours whose context is named, where it is one.
+fn ours(arguments: &Preflight) -> Option<(State, String)> {
+    if arguments.kubeconfig.is_some() {
+        return None;
+    }
+    let name = arguments.context.as_ref()?.strip_prefix("kind-")?;
+    // Without a place for state there is none of ours.
+    let state = State::from_environment().ok()?;
+    state.names().ok()?.iter().any(|known| known == name).then(|| (state, name.to_owned()))
+}
+
 /// The cluster that is meant: one of ours, by its context, or any other.
-fn choice(arguments: &Preflight) -> Result<Choice, Failure> {
+fn choice(arguments: &Preflight) -> Choice {
     let named = Choice {
         kubeconfig: arguments.kubeconfig.clone(),
         context: arguments.context.clone(),
@@ -87,15 +112,13 @@ fn choice(arguments: &Preflight) -> Result<Choice, Failure> {
         ours: false,
         active: arguments.active,
     };
-    let (None, Some(context)) = (&arguments.kubeconfig, &arguments.context) else {
-        return Ok(named);
-    };
-    let Some(name) = context.strip_prefix("kind-") else { return Ok(named) };
-    // Without a place for state there is none of ours.
-    let Ok(state) = State::from_environment() else { return Ok(named) };
-    if !state.names()?.iter().any(|known| known == name) {
-        return Ok(named);
+    match ours(arguments) {
+        Some((state, name)) => Choice {
+            kubeconfig: Some(state.kubeconfig(&name)),
+            bundle: state.read(&name).ok().map(|cluster| cluster.bundle),
+            ours: true,
+            ..named
+        },
+        None => named,
     }
-    let bundle = state.read(name).ok().map(|cluster| cluster.bundle);
-    Ok(Choice { kubeconfig: Some(state.kubeconfig(name)), bundle, ours: true, ..named })
 }

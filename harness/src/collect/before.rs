@@ -29,6 +29,9 @@ use crate::connect::Connection;
 /// The kubelet names so many images at the most (`nodeStatusMaxImages`).
 const IMAGES_NAMED: usize = 50;
 
+/// The group of the install's own notes of itself.
+const OWN_NOTES: &str = "install.istio.io";
+
 /// How many objects of one of Istio's kinds are looked at: one is in the way as well as many.
 const OBJECTS: u32 = 3;
 
@@ -146,29 +149,40 @@ async fn istio(
 
 async fn istio_objects(scene: &Scene<'_>, crds: &[Crd]) -> Result<Vec<IstioObject>, Missing> {
     let groups = scene.client.list_api_groups().await?;
-    let version = |group: &str| {
-        let group = groups.groups.iter().find(|it| it.name == group)?;
-        let preferred = group.preferred_version.as_ref().or(group.versions.first())?;
-        Some(preferred.version.clone())
-    };
-    let kinds = crds.iter().filter_map(|crd| {
+    let lists = crds.iter().filter_map(|crd| {
         let (plural, group) = crd.name.split_once('.')?;
         // The install's own notes of itself configure nothing.
-        (group != "install.istio.io").then(|| Some((plural, group, version(group)?)))?
+        let group = groups.groups.iter().find(|it| it.name == group && group != OWN_NOTES)?;
+        let versions = group.versions.iter().map(|version| version.version.as_str()).collect();
+        Some(objects_of(scene, plural, &group.name, versions))
     });
-    let lists = kinds.map(|(plural, group, version)| async move {
-        let kind = GroupVersionKind::gvk(group, &version, plural);
+    Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
+}
+
+/// The first objects of one kind. Not every version of a group has every kind.
+async fn objects_of(
+    scene: &Scene<'_>,
+    plural: &str,
+    group: &str,
+    versions: Vec<&str>,
+) -> Result<Vec<IstioObject>, Missing> {
+    for version in versions {
+        let kind = GroupVersionKind::gvk(group, version, plural);
         let resource = ApiResource::from_gvk_with_plural(&kind, plural);
         let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
-        let list = api.list(&ListParams::default().limit(OBJECTS)).await?;
+        let list = match api.list(&ListParams::default().limit(OBJECTS)).await {
+            Ok(list) => list,
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(error.into()),
+        };
         let object = |object: DynamicObject| IstioObject {
             resource: format!("{plural}.{group}"),
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
         };
-        Ok::<_, Missing>(list.items.into_iter().map(object).collect::<Vec<_>>())
-    });
-    Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
+        return Ok(list.items.into_iter().map(object).collect());
+    }
+    Err(Missing::Failed(format!("no version of {group} serves {plural}")))
 }
 
 async fn platforms(scene: &Scene<'_>) -> Result<Vec<Platform>, Missing> {
@@ -438,7 +452,8 @@ mod tests {
         (
             "/apis",
             r#"{"kind":"APIGroupList","groups":[{"name":"networking.istio.io",
-               "versions":[{"groupVersion":"networking.istio.io/v1","version":"v1"}],
+               "versions":[{"groupVersion":"networking.istio.io/v1","version":"v1"},
+               {"groupVersion":"networking.istio.io/v1alpha3","version":"v1alpha3"}],
                "preferredVersion":{"groupVersion":"networking.istio.io/v1","version":"v1"}}]}"#,
         ),
         (
@@ -446,6 +461,11 @@ mod tests {
             r#"{"metadata":{},"items":[{"metadata":{"name":"way","namespace":"shop"}}]}"#,
         ),
         ("/apis/networking.istio.io/v1/sidecars", r#"{"metadata":{},"items":[]}"#),
+        // In an older version alone, as with the real one.
+        (
+            "/apis/networking.istio.io/v1alpha3/envoyfilters",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"filter","namespace":"shop"}}]}"#,
+        ),
     ];
 
     #[tokio::test]
@@ -498,13 +518,18 @@ mod tests {
         let crds = [
             "gateways.networking.istio.io",
             "sidecars.networking.istio.io",
+            "envoyfilters.networking.istio.io",
             "istiooperators.install.istio.io",
         ];
         let crds = crds.map(|name| Crd { name: name.into(), established: true });
         let objects = istio_objects(&scene, &crds).await.unwrap();
-        assert_eq!(objects.len(), 1);
+        assert_eq!(objects.len(), 2);
+        assert_eq!(objects[1].resource, "envoyfilters.networking.istio.io");
         assert_eq!((objects[0].namespace.as_str(), objects[0].name.as_str()), ("shop", "way"));
         assert_eq!(objects[0].resource, "gateways.networking.istio.io");
+        // A kind that nobody serves could not be looked at: that is not the same as having no objects.
+        let gone = [Crd { name: "tables.networking.istio.io".into(), established: true }];
+        assert!(matches!(istio_objects(&scene, &gone).await, Err(Missing::Failed(_))));
     }
 
     #[test]

@@ -29,6 +29,15 @@ pub(in super::super) fn no_earlier_istio(evidence: &PreflightEvidence) -> Judged
     ] {
         look?;
     }
+    // Without their kinds there are no objects; with them, only a look can tell.
+    if seen.install.crds.value().is_some_and(|crds| !crds.is_empty())
+        && evidence.cluster.istio_objects.value().is_none()
+    {
+        let reason = evidence.cluster.istio_objects.reason().unwrap_or_default();
+        return Err(Judgement::unjudged(format!(
+            "could not look for objects of Istio's kinds: {reason}"
+        )));
+    }
     if let Observation::Failed { reason } = &evidence.cluster.istio_objects {
         return Err(Judgement::unjudged(format!(
             "could not look for objects of Istio's kinds: {reason}"

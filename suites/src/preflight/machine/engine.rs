@@ -3,7 +3,6 @@
 use super::super::evidence::{EngineAnswer, PreflightEvidence};
 use super::engine;
 use crate::claims::words::{count, excerpt, list};
-use crate::evidence::Observation;
 use crate::hint::quote;
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -151,10 +150,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
 
 pub(in super::super) fn no_leftovers(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;
-    let left = match &evidence.machine.leftovers {
-        Observation::Absent { .. } => &Vec::new(),
-        other => other.look("what runs of meshcheck have left")?,
-    };
+    let left = evidence.machine.leftovers.look("what runs of meshcheck have left")?;
     let Some(first) = left.first() else {
         return Ok(Judgement::pass("nothing is left of a run that was killed"));
     };

@@ -257,6 +257,7 @@ cases! { earlier proves "cluster::no_earlier_istio":
     another_namespace_ending(|e| of(&mut e.cluster.terminating).push("shop".into()), Pass, "no trace");
     pods_unseen(|e| e.cluster.seen.install.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
     webhooks_unseen(|e| e.cluster.seen.install.webhooks = Observation::failed("forbidden"), Unjudged, "forbidden");
+    objects_absent_with_their_kinds(|e| { without_webhooks(e); e.cluster.istio_objects = Observation::absent("404"); }, Unjudged, "404");
     objects_unseen(|e| e.cluster.istio_objects = Observation::failed("forbidden"), Unjudged, "forbidden");
     webhook_left_whatever_else(|e| { without_istiod(e); e.cluster.seen.install.namespaces = Observation::failed("forbidden"); }, Fail, "webhook");
     kinds_unseen(|e| e.cluster.seen.install.crds = Observation::<Vec<Crd>>::failed("forbidden"), Unjudged, "forbidden");

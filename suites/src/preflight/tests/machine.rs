@@ -261,7 +261,6 @@ cases! { kind_nodes proves "machine::kind_nodes_run":
 
 cases! { leftovers proves "machine::no_leftovers":
     none(|_| {}, Pass, "nothing is left");
-    no_state(|e| e.machine.leftovers = Observation::absent("no state directory"), Pass, "nothing is left");
     one(|e| of(&mut e.machine.leftovers).push("meshcheck-1".into()), Fail, "`meshcheck down --name meshcheck-1`");
     two(|e| of(&mut e.machine.leftovers).extend(["meshcheck-1".into(), "meshcheck-2".into()]), Fail, "2 clusters were left by runs");
     not_seen(|e| e.machine.leftovers = Observation::failed("permission denied"), Unjudged, "permission denied");

@@ -74,6 +74,50 @@ fn a_look_that_failed_makes_nothing_red_and_is_told() {
     assert_eq!(hold, listed);
 }
 
+/// Checks that stay green where something that they look at is not there, and why.
+const HOLD_WITHOUT_IT: [(&str, &str, &str); 6] = [
+    ("machine::disk", "/machine/engine_disk", "the engine is another machine's: so is its disk"),
+    ("machine::network_kind", "/machine/network", "kind makes it with its first cluster"),
+    (
+        "cluster::dns_on_pod_network",
+        "/cluster/seen/cluster/calico_pools",
+        "without Calico the nodes say what the pod network is",
+    ),
+    ("cluster::nodes_ready", "/cluster/seen/install/pods", "before the install there are none"),
+    ("cluster::nodes_ready", "/cluster/seen/demo/pods", "before the demo there are none"),
+    (
+        "cluster::no_earlier_istio",
+        "/cluster/istio_objects",
+        "the server knows none of Istio's kinds: it has no objects of them",
+    ),
+];
+
+#[test]
+fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
+    let mut hold = BTreeSet::new();
+    for document in documents() {
+        let before = judged(&document);
+        for place in places(&document, is_observation) {
+            let with = |state: &str| {
+                let mut hidden = document.clone();
+                hide(&mut hidden, &place, state);
+                judged(&hidden)
+            };
+            for (((check, before), failed), absent) in
+                CHECKS.iter().zip(&before).zip(with("failed")).zip(with("absent"))
+            {
+                let depends = failed != *before && failed.verdict != Verdict::Pass;
+                if depends && absent.verdict == Verdict::Pass {
+                    hold.insert((check.id, place.clone()));
+                }
+            }
+        }
+    }
+    let listed: BTreeSet<_> =
+        HOLD_WITHOUT_IT.iter().map(|(id, place, _)| (*id, (*place).to_owned())).collect();
+    assert_eq!(hold, listed);
+}
+
 #[test]
 fn where_every_look_failed_nothing_holds() {
     for mut document in documents() {
