@@ -21,6 +21,7 @@ use failure::Failure;
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
+    crate::signals::unblock();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
