@@ -2,7 +2,7 @@
 
 mod client;
 mod credentials;
-mod proxy;
+pub(crate) mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -207,7 +207,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
 
 /// A path as a shell takes it, from the home directory where it lies there: evidence travels, and tells
 /// nothing of whose machine it was recorded on.
-fn from_home(path: &Path) -> String {
+pub(crate) fn from_home(path: &Path) -> String {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let below = home.as_deref().and_then(|home| path.strip_prefix(home).ok());
     below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))

@@ -10,6 +10,7 @@ pub mod evidence_file;
 mod failpoint;
 pub mod install;
 pub mod owner;
+pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod report;

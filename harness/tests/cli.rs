@@ -175,6 +175,11 @@ fn what_is_no_evidence_is_one_clear_error(#[case] change: fn(&str) -> String, #[
 #[case(&["check", "--timeout", "0"], 2, "seconds")]
 #[case(&["record", "--out", "/nowhere/at/all/e.json"], 3, "/nowhere/at/all/e.json")]
 #[case(&["run", "--bundle", "/nowhere/at/all"], 2, "not a bundle")]
+#[case(&["preflight", "--only", "mesh::pods_ready"], 2, "no check matches")]
+#[case(&["preflight", "--kubeconfig", "/nowhere/at/all"], 2, "/nowhere/at/all")]
+#[case(&["preflight", "--bundle", "/nowhere/at/all"], 2, "not a bundle")]
+#[case(&["preflight", "--active"], 2, "none is named")]
+#[case(&["preflight", "--report", "html=/nowhere/at/all/r.html"], 3, "/nowhere/at/all/r.html")]
 fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
     let output = meshcheck(arguments);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
@@ -207,9 +212,19 @@ fn the_table_of_claims_is_there_for_people_and_scripts() {
 
 #[test]
 fn every_command_has_help() {
-    for command in
-        ["run", "up", "down", "check", "record", "show", "judge", "rbac", "claims", "bundle"]
-    {
+    for command in [
+        "run",
+        "up",
+        "down",
+        "check",
+        "record",
+        "show",
+        "judge",
+        "rbac",
+        "claims",
+        "bundle",
+        "preflight",
+    ] {
         let output = meshcheck(&[command, "--help"]);
         assert_eq!(output.status.code(), Some(0));
         assert!(stdout(&output).contains("Usage: meshcheck"), "{command}");
@@ -337,4 +352,115 @@ fn no_report_shows_a_secret() {
         assert!(!text.contains("planted-s3cret"), "{text}");
     }
     assert!(stdout(&output).contains("[redacted:"), "{}", stdout(&output));
+}
+
+/// A preflight that asks an engine that is not there, and nothing of the network.
+fn preflight(arguments: &[&str], kubeconfig: Option<&str>) -> Output {
+    let home = tempfile::tempdir().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+    if let Some(text) = kubeconfig {
+        let file = home.path().join("kubeconfig");
+        fs::write(&file, text).unwrap();
+        command.arg("preflight").arg("--kubeconfig").arg(file);
+    } else {
+        command.arg("preflight");
+    }
+    command
+        .args(arguments)
+        .env("HOME", home.path())
+        .env("MESHCHECK_STATE", home.path().join("state"))
+        .env("MESHCHECK_CACHE", home.path().join("cache"))
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .env("http_proxy", "http://user:secret@192.0.2.1:3128")
+        .env("NO_PROXY", "localhost")
+        .env_remove("no_proxy")
+        .env_remove("KUBECONFIG")
+        .env_remove("MESHCHECK_BUNDLE")
+        .output()
+        .unwrap()
+}
+
+fn verdict<'r>(report: &'r Value, id: &str) -> &'r Value {
+    let claims = report["claims"].as_array().unwrap();
+    claims.iter().find(|claim| claim["id"] == id).unwrap()
+}
+
+#[test]
+fn a_machine_without_an_engine_is_told_what_to_type_first() {
+    let output = preflight(&["--only", "machine", "--output", "json"], None);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!(report["schema"], 1);
+    assert_eq!(report["cluster"]["provider"], "none");
+    let engine = verdict(&report, "machine::docker_usable");
+    assert_eq!(engine["verdict"], "fail");
+    assert_eq!(engine["section"], "machine");
+    assert!(engine["hint"].as_str().unwrap().contains('`'), "{engine}");
+    assert_eq!(verdict(&report, "machine::memory")["because"], "machine::docker_usable");
+    assert_eq!(report["causes"][0]["claim"], "machine::docker_usable");
+    // A machine is looked at also where its engine does not answer.
+    assert_ne!(verdict(&report, "machine::open_files")["verdict"], "unjudged");
+}
+
+/// A proxy's address may hold a password: that there is one is told, and nothing of it.
+#[test]
+fn a_proxy_in_between_is_told_without_its_address() {
+    let output = preflight(&["--only", "machine::no_proxy", "--output", "json"], None);
+    let text = stdout(&output);
+    let report: Value = serde_json::from_str(&text).unwrap();
+    let proxy = verdict(&report, "machine::no_proxy");
+    assert_eq!(proxy["verdict"], "fail", "{proxy}");
+    assert!(proxy["hint"].as_str().unwrap().contains("export NO_PROXY="), "{proxy}");
+    assert!(!text.contains("secret") && !text.contains("192.0.2.1"), "{text}");
+}
+
+const SILENT: &str = "
+apiVersion: v1
+kind: Config
+current-context: vm7
+contexts: [{ name: vm7, context: { cluster: one, user: one } }]
+clusters: [{ name: one, cluster: { server: 'https://127.0.0.1:1' } }]
+users: [{ name: one, user: {} }]
+";
+
+/// The cluster's state is what was asked for: that it does not answer is a verdict, not an error.
+#[test]
+fn a_cluster_that_does_not_answer_is_a_verdict() {
+    let directory = tempfile::tempdir().unwrap();
+    let junit = directory.path().join("r.xml");
+    let html = directory.path().join("r.html");
+    let reports = [format!("junit={}", junit.display()), format!("html={}", html.display())];
+    let arguments = ["--quiet", "--ascii", "--report", &reports[0], "--report", &reports[1]];
+    let output = preflight(&arguments, Some(SILENT));
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let text = stdout(&output);
+    assert!(text.is_ascii() && text.starts_with("what to mend first\n"), "{text}");
+    assert!(
+        text.contains("cluster::server_answers: the API server `https://127.0.0.1:1`"),
+        "{text}"
+    );
+    assert!(text.contains("cluster-info`"), "{text}");
+    // Where the nodes are is not known: this machine is not blamed for what a far one has.
+    assert!(!text.contains("docker_usable"), "{text}");
+    assert!(text.contains(" checks: "), "{text}");
+    let junit = fs::read_to_string(junit).unwrap();
+    assert_eq!(junit.matches("<testcase").count(), meshcheck_suites::preflight::CHECKS.len());
+    assert!(junit.contains("name=\"meshcheck.cluster\""), "{junit}");
+    let html = fs::read_to_string(html).unwrap();
+    assert!(html.contains("cluster::server_answers") && !html.contains("<svg"), "{html}");
+}
+
+#[test]
+fn a_preflight_that_dies_early_still_writes_junit() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("r.xml");
+    let report = format!("junit={}", file.display());
+    let output =
+        preflight(&["--context", "vm8", "--only", "machine", "--report", &report], Some(SILENT));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("it has: vm7"), "{}", stderr(&output));
+    let junit = fs::read_to_string(file).unwrap();
+    let machine = meshcheck_suites::preflight::CHECKS.iter();
+    let machine = machine.filter(|check| check.id.starts_with("machine::")).count();
+    assert_eq!(junit.matches("<error").count(), machine, "{junit}");
 }

@@ -10,6 +10,7 @@ pub mod hint;
 pub mod iptables;
 pub mod judgement;
 pub mod net;
+pub mod preflight;
 pub mod profile;
 pub mod redact;
 pub mod report;

@@ -126,11 +126,16 @@ pub struct ClaimReport {
 impl ClaimReport {
     /// A claim with its judgement.
     pub fn new(claim: &Claim, judgement: Judgement) -> Self {
+        Self::of(claim.id, claim.section(), claim.statement, judgement)
+    }
+
+    /// What is called so in a report, with its judgement.
+    pub(crate) fn of(id: &str, section: Section, statement: &str, judgement: Judgement) -> Self {
         let Judgement { verdict, summary, expected, observed, object, hint } = judgement;
         Self {
-            id: claim.id.to_owned(),
-            section: claim.section(),
-            statement: claim.statement.to_owned(),
+            id: id.to_owned(),
+            section,
+            statement: statement.to_owned(),
             verdict,
             summary,
             expected,
@@ -144,7 +149,7 @@ impl ClaimReport {
 
 impl Cause {
     /// The causes among all claims, as far as they concern those that were asked for.
-    fn among(all: &[ClaimReport], asked: &[bool]) -> Vec<Self> {
+    pub(crate) fn among(all: &[ClaimReport], asked: &[bool]) -> Vec<Self> {
         let mut causes: Vec<_> = all
             .iter()
             .zip(asked)
@@ -191,6 +196,17 @@ impl Totals {
 }
 
 impl Report {
+    /// The sections that it has anything of, in order.
+    pub fn sections(&self) -> Vec<Section> {
+        let all = Section::ALL.into_iter().chain(Section::PREFLIGHT);
+        all.filter(|section| self.claims.iter().any(|claim| claim.section == *section)).collect()
+    }
+
+    /// Whether it is of a preflight: of checks before the install, not of the tutorial's claims.
+    pub fn is_preflight(&self) -> bool {
+        self.claims.iter().any(|claim| Section::PREFLIGHT.contains(&claim.section))
+    }
+
     /// The exit code of a command that judged: 0 every claim asked for holds, 1 at least one
     /// fails or changed, 3 at least one could not be judged and none failed.
     ///
@@ -215,7 +231,17 @@ pub struct Pattern(String);
 impl Pattern {
     /// Whether this claim is asked for.
     pub fn matches(&self, claim: &Claim) -> bool {
-        glob(&self.0, claim.id) || glob(&self.0, claim.section().word())
+        self.asks_for(claim.id, claim.section())
+    }
+
+    /// Whether what is called so in that section is asked for.
+    pub(crate) fn asks_for(&self, id: &str, section: Section) -> bool {
+        glob(&self.0, id) || glob(&self.0, section.word())
+    }
+
+    /// A pattern, whatever it asks for.
+    pub(crate) fn unchecked(text: &str) -> Self {
+        Self(text.trim().to_owned())
     }
 }
 
@@ -228,7 +254,7 @@ impl FromStr for Pattern {
     type Err = NoSuchClaim;
 
     fn from_str(text: &str) -> Result<Self, NoSuchClaim> {
-        let pattern = Self(text.trim().to_owned());
+        let pattern = Self::unchecked(text);
         if CLAIMS.iter().any(|claim| pattern.matches(claim)) {
             Ok(pattern)
         } else {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use meshcheck_suites::Pattern;
+use meshcheck_suites::{Pattern, preflight};
 
 use crate::report::{Format, OutputOptions};
 
@@ -85,6 +85,17 @@ Examples:
   meshcheck judge vm7.json.gz
   meshcheck judge vm7.json.gz --only mesh --output json")]
     Judge(Judge),
+    /// Before the install: is this machine, or a cluster that is there, ready for the tutorial?
+    #[command(after_help = "\
+Examples:
+  meshcheck preflight                              # this machine, where a cluster is to be made
+  meshcheck preflight --bundle /media/stick/bundle
+  meshcheck preflight --context training-vm-7      # a cluster that is there: creates nothing on it
+  meshcheck preflight --context training-vm-7 --active --report html=vm7.html
+  meshcheck preflight --only machine --quiet
+
+A machine is looked at where it matters: with a cluster elsewhere it is not.")]
+    Preflight(Preflight),
     /// Print the table of claims
     Claims(Claims),
     /// Get the software into the cache, and print the directory of the bundle
@@ -263,6 +274,34 @@ pub struct Judge {
     pub output: OutputOptions,
 }
 
+/// `meshcheck preflight`
+#[derive(Debug, Args)]
+pub struct Preflight {
+    /// The context of a cluster that is there [default: none, or the current one of --kubeconfig]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// The kubeconfig file of a cluster that is there [default for --context: $KUBECONFIG, or
+    /// ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// Allow probes that create objects, in a namespace of our own, labelled, removed afterwards: a
+    /// service that asks for an address, a pod that pulls an image
+    #[arg(long)]
+    pub active: bool,
+    /// The longest that any one look may take
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    pub timeout: Duration,
+    /// What is to be installed.
+    #[command(flatten)]
+    pub source: SourceOptions,
+    /// Only these checks: an id, a section, or either with `*`; can be repeated
+    #[arg(long, value_name = "PATTERN", value_parser = parse_check)]
+    pub only: Vec<preflight::Pattern>,
+    /// How verdicts are printed.
+    #[command(flatten)]
+    pub output: OutputOptions,
+}
+
 /// `meshcheck claims`
 #[derive(Debug, Args)]
 pub struct Claims {
@@ -305,6 +344,12 @@ fn parse_namespace(text: &str) -> Result<String, String> {
     } else {
         Err("a namespace has a name of small letters, digits and hyphens".into())
     }
+}
+
+fn parse_check(text: &str) -> Result<preflight::Pattern, String> {
+    text.parse::<preflight::Pattern>().map_err(|error| {
+        format!("{error}; `meshcheck preflight --output json` lists the checks, and `machine`, `cluster::*` or `*inotify` would match some")
+    })
 }
 
 fn parse_seconds(text: &str) -> Result<Duration, String> {

@@ -5,6 +5,7 @@ mod cluster;
 mod failure;
 mod nextest;
 mod observe;
+mod preflight;
 mod rbac;
 mod record;
 mod software;
@@ -53,6 +54,7 @@ async fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Show(arguments) => record::show(&arguments),
         Command::Rbac(arguments) => rbac::rbac(&arguments),
         Command::Judge(arguments) => observe::judge(&arguments),
+        Command::Preflight(arguments) => Box::pin(preflight::preflight(arguments)).await,
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(arguments.output))?;
             Ok(0)

@@ -121,7 +121,7 @@ pub(super) async fn look(
 
 /// Probes remove what they made. Where the cluster did not answer just then, it is asked once more: what
 /// was seen is kept, whatever comes of it.
-async fn after_the_look(connection: &Connection) {
+pub(super) async fn after_the_look(connection: &Connection) {
     let subject = &connection.subject;
     if !subject.active || subject.provider == Provider::Kind {
         return;
@@ -133,7 +133,7 @@ async fn after_the_look(connection: &Connection) {
 }
 
 /// Removes what probes of ours may have left, after they were cancelled or came to an end by a bug.
-async fn after_the_end(connection: &Connection, mut failure: Failure) -> Failure {
+pub(super) async fn after_the_end(connection: &Connection, mut failure: Failure) -> Failure {
     // Where there is no engine on this machine there is no container of ours.
     let _ = crate::cluster::remove_own_helpers().await;
     if connection.subject.active
@@ -172,7 +172,7 @@ fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
     Ok(kept.pop())
 }
 
-fn tell_timings(timings: &Timings) {
+pub(super) fn tell_timings(timings: &Timings) {
     use std::io::Write as _;
     let mut timings = timings.clone();
     timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));

@@ -13,6 +13,7 @@ pub(crate) use engine::addresses as node_addresses;
 pub use error::ClusterError;
 pub use helpers::{remove_left_helpers, remove_own_helpers};
 pub use kind::{Provisioned, begin, create};
+pub(crate) use sweep::left;
 pub use sweep::{Ended, down, remove, sweep};
 
 /// Whether the nodes of a cluster are containers of kind on this machine: the name of its context says

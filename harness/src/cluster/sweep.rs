@@ -152,6 +152,28 @@ pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
     removed.all()
 }
 
+/// What [`sweep`] would remove, by name. Nothing is removed.
+///
+/// # Errors
+///
+/// When docker refuses, or the state cannot be read.
+pub(crate) async fn left(state: &State) -> Result<Vec<String>, ClusterError> {
+    let mut left = Vec::new();
+    for name in state.names()? {
+        if let Some(directory) = state.take(&name)?
+            && !directory.read().is_ok_and(|cluster| cluster.keep)
+        {
+            left.push(name);
+        }
+    }
+    let (clusters, host) = (state.clusters(), state::host());
+    let orphans = engine::nodes().await?.into_iter().filter(|it| orphan(it, &clusters, &host));
+    left.extend(orphans.map(|node| node.cluster));
+    left.sort();
+    left.dedup();
+    Ok(left)
+}
+
 /// Removes the clusters that were kept, and what killed runs have left: all of them, or the one of
 /// this name. The names of what was removed.
 ///

@@ -5,6 +5,7 @@
 //! settle ─► pods, objects, logs, port-forwards, dry runs … all at once ─► Evidence
 //! ```
 
+mod before;
 mod certificates;
 mod cluster;
 mod curl;
@@ -22,6 +23,7 @@ mod mesh;
 mod objects;
 mod ours;
 mod own_namespace;
+mod pull;
 mod settle;
 
 use std::sync::Mutex;
@@ -35,6 +37,7 @@ use meshcheck_suites::evidence::{
 };
 use tokio::time::Instant;
 
+pub(crate) use before::before;
 pub use ours::probe_load_balancer;
 pub use own_namespace::{remove_left, remove_own};
 

@@ -36,19 +36,21 @@ const OTHER_ANSWER: Duration = Duration::from_secs(3);
 const HTTP_PORT: u16 = 80;
 
 /// Asks for a load balancer address with a short-lived service of our own.
-pub async fn probe_load_balancer(client: &Client) -> Observation<LoadBalancerProbe> {
-    match probe(client).await {
+pub async fn probe_load_balancer(
+    client: &Client,
+    cluster_is_ours: bool,
+) -> Observation<LoadBalancerProbe> {
+    match probe(client, cluster_is_ours).await {
         Ok(probe) => Observation::seen(probe),
         Err(missing) => missing.into(),
     }
 }
 
-async fn probe(client: &Client) -> Result<LoadBalancerProbe, Missing> {
+async fn probe(client: &Client, cluster_is_ours: bool) -> Result<LoadBalancerProbe, Missing> {
     let namespace = OwnNamespace::create(client, "address").await?;
     failpoint("address");
     let outcome = ask_for_address(client, &namespace.name).await;
-    // The cluster that is probed before the install is one of ours.
-    namespace.remove(true).await?;
+    namespace.remove(cluster_is_ours).await?;
     outcome
 }
 

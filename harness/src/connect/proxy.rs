@@ -30,6 +30,12 @@ pub(super) fn exceptions() -> String {
     value.or_else(|| std::env::var("no_proxy").ok()).unwrap_or_default()
 }
 
+/// Whether one of these exceptions, as in `NO_PROXY`, means a host.
+pub(crate) fn excepts(exceptions: &str, host: &str, port: u16) -> bool {
+    is_this_machine(host)
+        || exceptions.split(',').any(|exception| matches(exception.trim(), host, port))
+}
+
 fn is_this_machine(host: &str) -> bool {
     host.eq_ignore_ascii_case("localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

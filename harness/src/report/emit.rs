@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
-use meshcheck_suites::{Evidence, Pattern, Report};
+use meshcheck_suites::{Evidence, Pattern, Report, preflight};
 
 use super::junit::{self, junit as junit_xml};
 use super::{Format, Kind, OutputOptions, Style, human};
@@ -101,9 +101,25 @@ pub fn emit_died(
     only: &[Pattern],
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
+    died(&junit::died(phase, reason, only), options)
+}
+
+/// The same for a preflight: every check asked for is an error that says why.
+///
+/// # Errors
+///
+/// The first file that could not be written.
+pub fn emit_preflight_died(
+    reason: &str,
+    only: &[preflight::Pattern],
+    options: &OutputOptions,
+) -> Result<(), ReportError> {
+    died(&junit::died_of(None, reason, &preflight::asked(only)), options)
+}
+
+fn died(text: &str, options: &OutputOptions) -> Result<(), ReportError> {
     let mut outcome = Ok(());
     for file in options.reports.iter().filter(|file| file.kind == Kind::Junit) {
-        let text = junit::died(phase, reason, only);
         let written = atomically(&file.path, |to| to.write_all(text.as_bytes()))
             .map_err(|source| ReportError::File { path: file.path.clone(), source });
         outcome = outcome.and(written);

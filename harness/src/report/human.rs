@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use meshcheck_suites::report::{Cause, ClaimReport, PhaseTime};
-use meshcheck_suites::{Report, Section, Verdict};
+use meshcheck_suites::{Report, Verdict};
 
 use super::style::Style;
 use crate::text::truncated;
@@ -15,7 +15,7 @@ const BRIEF: usize = 110;
 pub fn human(report: &Report, style: Style) -> String {
     let mut text = String::new();
     causes(&mut text, &report.causes, style);
-    for section in Section::ALL {
+    for section in report.sections() {
         let claims: Vec<_> = report
             .claims
             .iter()
@@ -26,8 +26,14 @@ pub fn human(report: &Report, style: Style) -> String {
             continue;
         }
         line(&mut text, &style.paint("1", section.word()));
-        for claim in claims {
-            one(&mut text, claim, style);
+        if let Some(why) = left_out(&claims).filter(|_| report.is_preflight() && !style.verbose) {
+            let mark = format!("  {} ", style.mark(Verdict::Skipped));
+            let words = format!("all {}: {}", claims.len(), style.detail(why));
+            wrapped(&mut text, &words, &mark, style.indent(), style);
+        } else {
+            for claim in claims {
+                one(&mut text, claim, style);
+            }
         }
         text.push('\n');
     }
@@ -61,6 +67,13 @@ fn causes(text: &mut String, causes: &[Cause], style: Style) {
         }
     }
     text.push('\n');
+}
+
+/// Why all of these were left out, where it is one reason: it is said once.
+fn left_out<'r>(claims: &[&'r ClaimReport]) -> Option<&'r str> {
+    let [first, _, ..] = claims else { return None };
+    let same = |it: &&ClaimReport| it.verdict == Verdict::Skipped && it.summary == first.summary;
+    claims.iter().all(same).then_some(first.summary.as_str())
 }
 
 fn holds(claim: &ClaimReport) -> bool {
@@ -149,7 +162,8 @@ fn summary(report: &Report, style: Style) -> String {
         (totals.skipped, Verdict::Skipped, "2"),
     ];
     let number = report.claims.len();
-    let mut words = format!("{number} {}: ", if number == 1 { "claim" } else { "claims" });
+    let thing = if report.is_preflight() { "check" } else { "claim" };
+    let mut words = format!("{number} {thing}{}: ", if number == 1 { "" } else { "s" });
     let counted: Vec<_> = counts
         .into_iter()
         .filter(|(count, ..)| *count > 0)
@@ -192,6 +206,7 @@ fn wrapped(text: &mut String, words: &str, first: &str, rest: &str, style: Style
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use meshcheck_suites::Section;
     use meshcheck_suites::evidence::{BundleFacts, Provider};
     use meshcheck_suites::report::{ClusterFacts, Totals};
 

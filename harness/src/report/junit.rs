@@ -11,7 +11,7 @@ use crate::text::for_xml;
 
 /// The verdicts as JUnit's XML.
 pub fn junit(report: &Report) -> String {
-    let suites = Section::ALL.into_iter().filter_map(|section| {
+    let suites = report.sections().into_iter().filter_map(|section| {
         let cases: Vec<_> =
             report.claims.iter().filter(|claim| claim.section == section).map(case).collect();
         (!cases.is_empty()).then(|| suite(section, cases))
@@ -41,17 +41,28 @@ pub fn junit(report: &Report) -> String {
 /// JUnit's XML for a run that ended before it judged: every claim asked for is an error that says
 /// in which phase, where that is known, and why.
 pub fn died(phase: Option<Phase>, reason: &str, only: &[Pattern]) -> String {
+    let asked = |claim: &&Claim| only.is_empty() || only.iter().any(|it| it.matches(claim));
+    let names: Vec<_> =
+        CLAIMS.iter().filter(asked).map(|claim| (claim.id, claim.section())).collect();
+    died_of(phase, reason, &names)
+}
+
+/// The same of whatever was asked for, by id and section.
+pub(super) fn died_of(
+    phase: Option<Phase>,
+    reason: &str,
+    names: &[(&'static str, Section)],
+) -> String {
     let text = match phase {
         Some(phase) => format!("not judged: the run ended in phase {phase}: {reason}"),
         None => format!("not judged: {reason}"),
     };
     let mut document = quick_junit::Report::new("meshcheck");
-    for section in Section::ALL {
-        let asked = |claim: &Claim| only.is_empty() || only.iter().any(|it| it.matches(claim));
-        let cases: Vec<_> = CLAIMS
+    for section in Section::ALL.into_iter().chain(Section::PREFLIGHT) {
+        let cases: Vec<_> = names
             .iter()
-            .filter(|claim| claim.section() == section && asked(claim))
-            .map(|claim| named(claim.id, section, status(NonSuccessKind::Error, "unjudged", &text)))
+            .filter(|(_, of)| *of == section)
+            .map(|(id, _)| named(id, section, status(NonSuccessKind::Error, "unjudged", &text)))
             .collect();
         if !cases.is_empty() {
             document.add_test_suite(suite(section, cases));

@@ -9,7 +9,7 @@ mod options;
 mod style;
 
 pub use claims::claims;
-pub use emit::{ReportError, emit, emit_died, to_stdout, writable};
+pub use emit::{ReportError, emit, emit_died, emit_preflight_died, to_stdout, writable};
 pub use html::html;
 pub use human::{human, phases};
 pub use junit::{died, junit};

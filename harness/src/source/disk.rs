@@ -11,7 +11,7 @@ use super::SourceError;
 const RESERVE: u64 = 1 << 20;
 
 /// The bytes that are free for us where `path` is or will be.
-pub(super) fn free(path: &Path) -> io::Result<u64> {
+pub(crate) fn free(path: &Path) -> io::Result<u64> {
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
     let data = statvfs(there)?;
     // The types of both differ between systems.

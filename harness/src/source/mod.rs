@@ -12,7 +12,7 @@ mod assemble;
 mod catalogue;
 mod choice;
 mod digests;
-mod disk;
+pub(crate) mod disk;
 mod error;
 mod events;
 mod http;

@@ -17,10 +17,19 @@ use cluster::{ByHand, Run, difference, without_noise};
 use meshcheck_bundle::Bundle;
 use serde_json::Value;
 
-/// Runs `meshcheck` on a context of a kubeconfig, and gives its exit code, report and messages.
+/// Runs `meshcheck check` on a context of a kubeconfig, and gives its exit code, report and messages.
 fn check(kubeconfig: &Path, bundle: &Path, arguments: &[&str]) -> Run {
+    command("check", kubeconfig, bundle, arguments)
+}
+
+/// Runs `meshcheck preflight` so.
+fn preflight(kubeconfig: &Path, bundle: &Path, arguments: &[&str]) -> Run {
+    command("preflight", kubeconfig, bundle, arguments)
+}
+
+fn command(command: &str, kubeconfig: &Path, bundle: &Path, arguments: &[&str]) -> Run {
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
-        .arg("check")
+        .arg(command)
         .args(["--output", "json"])
         .arg("--kubeconfig")
         .arg(kubeconfig)
@@ -90,6 +99,8 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     assert!(!green.contains(&"mesh::unlabelled_namespace_left_alone".to_owned()));
     unchanged(&hand, &before, "check");
 
+    preflight_before_the_install(&hand, &directory, &before);
+
     // Istio, but no namespace `client`.
     hand.install_istio(&bundle);
     let report = ask(&[]).report();
@@ -115,6 +126,8 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     assert_eq!(with(&report, "skipped"), ["ingress::routes_into_mesh"], "{report:#}");
     assert_eq!(whole.code, 0, "{whole:?}");
     unchanged(&hand, &before, "check");
+
+    preflight_of_the_installed(&hand, &directory, &before);
 
     // With --active all of it is judged, and what was created is gone again.
     let active = ask(&["--active"]);
@@ -146,6 +159,8 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     let missing = "forbidden: needs `get` on `pods/log` in namespace client (";
     assert!(summary.contains(missing) && summary.contains("User"), "{summary}");
 
+    preflight_with_few_rights(&hand, &directory);
+
     // Somebody else's cluster is not removed, whoever asks.
     let removal = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
         .args(["down", "--name", hand.context()])
@@ -167,5 +182,49 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     hand.stop();
     let gone = ask(&[]);
     assert_eq!(gone.code, 3, "{gone:?}");
+    preflight_of_the_stopped(&hand, &directory);
     assert!(gone.stdout.is_empty() && gone.stderr.contains("127.0.0.1"), "{}", gone.stderr);
+}
+
+/// Before the install it is ready, but for what would give load balancer addresses: that is not known.
+fn preflight_before_the_install(hand: &ByHand, directory: &Path, before: &BTreeSet<String>) {
+    let ready = preflight(hand.kubeconfig(), directory, &[]);
+    let report = ready.report();
+    assert_eq!(with(&report, "fail"), [""; 0], "{report:#}");
+    assert_eq!(with(&report, "unjudged"), ["cluster::load_balancer"], "{report:#}");
+    assert_eq!(ready.code, 3, "{ready:?}");
+    assert!(with(&report, "pass").contains(&"machine::kernel_redirects".to_owned()), "{report:#}");
+    let took = report["cluster"]["collection_ms"].as_u64().unwrap();
+    assert!(took < 3000, "a preflight took {took} ms");
+    unchanged(hand, before, "preflight");
+}
+
+/// Installed, healthy, and with a load balancer: no preflight takes that for leftovers.
+fn preflight_of_the_installed(hand: &ByHand, directory: &Path, before: &BTreeSet<String>) {
+    let ready = preflight(hand.kubeconfig(), directory, &["--active"]);
+    let report = ready.report();
+    assert_eq!(with(&report, "fail"), [""; 0], "{report:#}");
+    assert_eq!(with(&report, "unjudged"), [""; 0], "{report:#}");
+    assert!(with(&report, "pass").contains(&"cluster::no_earlier_istio".to_owned()), "{report:#}");
+    assert_eq!(ready.code, 0, "{ready:?}");
+    hand.wait_until_namespaces_are(before);
+    unchanged(hand, before, "preflight --active");
+}
+
+/// What may not be looked at is no fault; what may not be done is.
+fn preflight_with_few_rights(hand: &ByHand, directory: &Path) {
+    let few = preflight(&hand.kubeconfig_with_few_rights(), directory, &[]);
+    let report = few.report();
+    assert_eq!(with(&report, "fail"), ["cluster::rights"], "{report:#}");
+    reasons_are_given(&report, "few rights");
+}
+
+/// As after a reboot: the node is what to mend, and the hint wakes it up.
+fn preflight_of_the_stopped(hand: &ByHand, directory: &Path) {
+    let report = preflight(hand.kubeconfig(), directory, &[]).report();
+    assert_eq!(verdicts(&report)["cluster::server_answers"], "fail", "{report:#}");
+    assert_eq!(report["causes"].as_array().unwrap().len(), 1, "{report:#}");
+    assert_eq!(report["causes"][0]["claim"], "machine::kind_nodes_run");
+    let hint = report["causes"][0]["hint"].as_str().unwrap();
+    assert!(hint.contains(&format!("docker start {}-control-plane", hand.context())), "{hint}");
 }

@@ -18,7 +18,7 @@ mod parts;
 mod prepare;
 #[cfg(test)]
 mod unseen;
-mod words;
+pub(crate) mod words;
 
 pub use demo::{LogMark, log_marks};
 pub use mesh::{Way, ways};
@@ -64,7 +64,7 @@ impl Claim {
     }
 }
 
-/// A section of the tutorial.
+/// A section of a report: of the tutorial, or of the preflight before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
@@ -80,12 +80,21 @@ pub enum Section {
     Ingress,
     /// The console.
     Kiali,
+    /// Preflight: the machine that is to make the cluster.
+    Machine,
+    /// Preflight: what is to be installed.
+    Software,
+    /// Preflight: the cluster that is there.
+    Cluster,
 }
 
 impl Section {
-    /// All of them, in the tutorial's order.
+    /// All of the tutorial's, in its order.
     pub const ALL: [Self; 6] =
         [Self::Prepare, Self::Install, Self::Demo, Self::Mesh, Self::Ingress, Self::Kiali];
+
+    /// Those of the preflight. No claim of the tutorial belongs to them.
+    pub const PREFLIGHT: [Self; 3] = [Self::Machine, Self::Software, Self::Cluster];
 
     /// Its word in ids and JSON.
     pub fn word(self) -> &'static str {
@@ -96,6 +105,9 @@ impl Section {
             Self::Mesh => "mesh",
             Self::Ingress => "ingress",
             Self::Kiali => "kiali",
+            Self::Machine => "machine",
+            Self::Software => "software",
+            Self::Cluster => "cluster",
         }
     }
 }

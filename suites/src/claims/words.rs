@@ -35,7 +35,7 @@ pub(super) fn seen<'e, T>(
 }
 
 /// A quotation of a foreign text: one line, without control characters, not endless.
-pub(super) fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
     if line.chars().count() <= EXCERPT {
@@ -46,7 +46,7 @@ pub(super) fn excerpt(text: &str) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`
-pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
+pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
     match items {
         [] => "none".to_owned(),
         [only] => only.as_ref().to_owned(),
@@ -58,7 +58,7 @@ pub(super) fn list<S: AsRef<str>>(items: &[S]) -> String {
 }
 
 /// `1 pod`, `2 pods`
-pub(super) fn count(number: usize, thing: &str) -> String {
+pub(crate) fn count(number: usize, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 

@@ -81,6 +81,8 @@ pub enum Provider {
     Kind,
     /// It was there, and its context was named.
     Existing,
+    /// There is none: a preflight looked at the machine alone.
+    None,
 }
 
 impl fmt::Display for Provider {
@@ -88,6 +90,7 @@ impl fmt::Display for Provider {
         f.write_str(match self {
             Self::Kind => "kind",
             Self::Existing => "existing",
+            Self::None => "none",
         })
     }
 }
@@ -160,7 +163,9 @@ mod tests {
 
     #[test]
     fn a_provider_has_one_word() {
-        for (provider, word) in [(Provider::Kind, "kind"), (Provider::Existing, "existing")] {
+        let words =
+            [(Provider::Kind, "kind"), (Provider::Existing, "existing"), (Provider::None, "none")];
+        for (provider, word) in words {
             assert_eq!(provider.to_string(), word);
             assert_eq!(serde_json::to_value(provider).unwrap(), word);
         }

@@ -11,7 +11,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use meshcheck_suites::report::{Cause, ClaimReport};
-use meshcheck_suites::{Evidence, Report, Section, Verdict, hint};
+use meshcheck_suites::{Evidence, Report, Verdict, hint};
 use sha2::{Digest as _, Sha256};
 
 use self::evidence::{LogView, PodView};
@@ -127,7 +127,8 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
             .flat_map(|section| section.claims)
             .filter(|claim| claim.open)
             .collect(),
-        pictures: path::pictures(report, evidence),
+        // A preflight comes before there is any way to picture.
+        pictures: if report.is_preflight() { Vec::new() } else { path::pictures(report, evidence) },
         sections: sections(report),
         pods: shown.pods,
         logs: shown.logs,
@@ -209,7 +210,8 @@ fn headline(report: &Report) -> (String, String, &'static str) {
 }
 
 fn sections(report: &Report) -> Vec<SectionView> {
-    Section::ALL
+    report
+        .sections()
         .into_iter()
         .map(|section| {
             let claims: Vec<_> =

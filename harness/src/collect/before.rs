@@ -1,0 +1,557 @@
+//! What a preflight needs of a cluster: the sections *prepare* and *install*, and what only matters before
+//! the install: rights, load balancers, what an earlier Istio left, images.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
+use k8s_openapi::api::core::v1::{Namespace, Node, PodSpec};
+use kube::ResourceExt as _;
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use meshcheck_suites::evidence::{
+    Crd, Evidence, Expectations, LoadBalancerProbe, Observation, Provider,
+};
+use meshcheck_suites::preflight::evidence::{
+    ClusterLook, Controller, IstioObject, Platform, Pool, Pull, Right, Server, ValidatingWebhook,
+};
+use tokio::time::Instant;
+
+use super::look::{Missing, look};
+use super::{Scene, Timings, cluster, demo, demo_pods, install, ours, pull};
+use crate::connect::Connection;
+
+/// The kubelet names so many images at the most (`nodeStatusMaxImages`).
+const IMAGES_NAMED: usize = 50;
+
+/// The group of the install's own notes of itself.
+const OWN_NOTES: &str = "install.istio.io";
+
+/// How many objects of one of Istio's kinds are looked at: one is in the way as well as many.
+const OBJECTS: u32 = 3;
+
+/// What an install of the default profile and of the demo creates; with a namespace, in it alone.
+/// Source: `istioctl manifest generate` of 1.20.3, the tutorial's `kubectl apply`.
+const RIGHTS: [(&str, &str, &str); 9] = [
+    ("", "namespaces", ""),
+    ("apiextensions.k8s.io", "customresourcedefinitions", ""),
+    ("rbac.authorization.k8s.io", "clusterroles", ""),
+    ("rbac.authorization.k8s.io", "clusterrolebindings", ""),
+    ("admissionregistration.k8s.io", "mutatingwebhookconfigurations", ""),
+    ("admissionregistration.k8s.io", "validatingwebhookconfigurations", ""),
+    // Whose roles hold more than the caller has is refused, unless the caller may escalate.
+    ("*", "*", ""),
+    ("apps", "deployments", "mesh"),
+    ("", "services", "demo"),
+];
+
+/// Looks at a cluster before the install. Never fails: what could not be seen is told with its reason.
+/// Nothing is created on it unless the connection is active.
+pub(crate) async fn before(
+    connection: &Connection,
+    expectations: &Expectations,
+    images: &[String],
+    limit: Duration,
+) -> (ClusterLook, Timings) {
+    let mut scene = Scene {
+        client: connection.client.clone(),
+        expectations,
+        kiali_url: None,
+        active: connection.subject.active,
+        ours: connection.subject.provider == Provider::Kind,
+        limit,
+        nodes_are_containers: false,
+        timings: Mutex::default(),
+    };
+    let recorded_at = Timestamp::now();
+    let not_asked = Observation::not_asked("a preflight does not look at the mesh");
+    let subject = connection.subject.clone();
+    let mut seen = Evidence::unseen(subject.clone(), expectations.clone(), recorded_at, &not_asked);
+    let (server, here) =
+        tokio::join!(server(&scene), crate::cluster::is_kind_here(&connection.subject));
+    scene.nodes_are_containers = here;
+    let scene = scene;
+    let version = Observation::seen(connection.server_version.clone());
+    let probe = Observation::not_asked("--active asks for an address with a service of our own");
+    let (at_rest, objects, platforms, rights, controllers, pools, validating, terminating, demo) = tokio::join!(
+        cluster::collect(&scene, version, probe),
+        Box::pin(istio(&scene)),
+        scene.timed("platforms", look(limit, platforms(&scene))),
+        scene.timed("rights", look(limit, rights(&scene))),
+        scene.timed("controllers", look(limit, controllers(&scene))),
+        scene.timed("pools", look(limit, pools(&scene))),
+        scene.timed("validating webhooks", look(limit, validating(&scene))),
+        scene.timed("ending namespaces", look(limit, terminating(&scene))),
+        scene.timed("demo pods", look(limit, demo_pods(&scene))),
+    );
+    let (installed, istio_objects) = objects;
+    seen.cluster = at_rest;
+    seen.install = installed;
+    seen.demo.pods = demo;
+    // Objects of our own come last: nothing above is to see them.
+    let (probe, pull) = tokio::join!(
+        scene.timed("address probe", probed(&scene)),
+        scene.timed("image pull", pulled(&scene, &platforms, images)),
+    );
+    seen.cluster.load_balancer_probe = probe;
+    let look = ClusterLook {
+        server: Observation::seen(server),
+        credentials_refused: false,
+        seen,
+        nodes_are_containers: scene.nodes_are_containers,
+        platforms,
+        rights,
+        controllers,
+        pools,
+        istio_objects,
+        validating,
+        terminating,
+        pull,
+    };
+    (look, scene.timings.into_inner().unwrap_or_default())
+}
+
+/// How quickly the server answers, and what its clock says.
+async fn server(scene: &Scene<'_>) -> Server {
+    let start = Instant::now();
+    let clock = demo::server_clock(&scene.client).await;
+    let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Server { took_ms, clock, ours: Timestamp::now() }
+}
+
+/// What is installed of Istio, and the objects of its kinds.
+async fn istio(
+    scene: &Scene<'_>,
+) -> (meshcheck_suites::evidence::InstallEvidence, Observation<Vec<IstioObject>>) {
+    let namespace = &scene.expectations.istio_namespace;
+    let pods = look(scene.limit, install::pods(&scene.client, namespace)).await;
+    let no_istioctl = Observation::not_asked("a preflight installs nothing");
+    let installed = Box::pin(install::collect(scene, pods, no_istioctl)).await;
+    let objects = match &installed.crds {
+        Observation::Seen { value } if value.is_empty() => {
+            Observation::absent("the cluster knows none of Istio's kinds")
+        }
+        Observation::Seen { value } => {
+            scene.timed("istio objects", look(scene.limit, istio_objects(scene, value))).await
+        }
+        Observation::Absent { reason } => Observation::absent(reason.clone()),
+        Observation::Failed { reason } | Observation::NotAsked { reason } => {
+            Observation::failed(reason.clone())
+        }
+    };
+    (installed, objects)
+}
+
+async fn istio_objects(scene: &Scene<'_>, crds: &[Crd]) -> Result<Vec<IstioObject>, Missing> {
+    let groups = scene.client.list_api_groups().await?;
+    let lists = crds.iter().filter_map(|crd| {
+        let (plural, group) = crd.name.split_once('.')?;
+        // The install's own notes of itself configure nothing.
+        let group = groups.groups.iter().find(|it| it.name == group && group != OWN_NOTES)?;
+        let versions = group.versions.iter().map(|version| version.version.as_str()).collect();
+        Some(objects_of(scene, plural, &group.name, versions))
+    });
+    Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
+}
+
+/// The first objects of one kind. Not every version of a group has every kind.
+async fn objects_of(
+    scene: &Scene<'_>,
+    plural: &str,
+    group: &str,
+    versions: Vec<&str>,
+) -> Result<Vec<IstioObject>, Missing> {
+    for version in versions {
+        let kind = GroupVersionKind::gvk(group, version, plural);
+        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
+        let list = match api.list(&ListParams::default().limit(OBJECTS)).await {
+            Ok(list) => list,
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let object = |object: DynamicObject| IstioObject {
+            resource: format!("{plural}.{group}"),
+            namespace: object.namespace().unwrap_or_default(),
+            name: object.name_any(),
+        };
+        return Ok(list.items.into_iter().map(object).collect());
+    }
+    Err(Missing::Failed(format!("no version of {group} serves {plural}")))
+}
+
+async fn platforms(scene: &Scene<'_>) -> Result<Vec<Platform>, Missing> {
+    let api: Api<Node> = Api::all(scene.client.clone());
+    Ok(api.list(&ListParams::default()).await?.items.iter().map(platform).collect())
+}
+
+fn platform(node: &Node) -> Platform {
+    let status = node.status.clone().unwrap_or_default();
+    let info = status.node_info.unwrap_or_default();
+    let images = status.images.unwrap_or_default();
+    Platform {
+        node: node.name_any(),
+        os: info.operating_system,
+        image: info.os_image,
+        architecture: info.architecture,
+        kernel: info.kernel_version,
+        runtime: info.container_runtime_version,
+        boot_id: info.boot_id,
+        provider_id: node.spec.as_ref().and_then(|it| it.provider_id.clone()).unwrap_or_default(),
+        more_images: images.len() >= IMAGES_NAMED,
+        images: images.into_iter().flat_map(|image| image.names.unwrap_or_default()).collect(),
+    }
+}
+
+async fn rights(scene: &Scene<'_>) -> Result<Vec<Right>, Missing> {
+    let expectations = scene.expectations;
+    let asked = RIGHTS.iter().map(|(group, resource, place)| async move {
+        let namespace = match *place {
+            "mesh" => expectations.istio_namespace.as_str(),
+            "demo" => expectations.namespace.as_str(),
+            everywhere => everywhere,
+        };
+        right(scene, group, resource, namespace).await
+    });
+    futures::future::try_join_all(asked).await
+}
+
+async fn right(
+    scene: &Scene<'_>,
+    group: &str,
+    resource: &str,
+    namespace: &str,
+) -> Result<Right, Missing> {
+    // Everything, for the one that stands for the whole cluster.
+    let verb = if resource == "*" { "*" } else { "create" };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                group: Some(group.to_owned()),
+                resource: Some(resource.to_owned()),
+                namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+                verb: Some(verb.to_owned()),
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let api: Api<SelfSubjectAccessReview> = Api::all(scene.client.clone());
+    let answer = api.create(&PostParams::default(), &review).await?;
+    Ok(Right {
+        verb: verb.to_owned(),
+        resource: if group.is_empty() {
+            resource.to_owned()
+        } else {
+            format!("{resource}.{group}")
+        },
+        namespace: namespace.to_owned(),
+        allowed: answer.status.is_some_and(|status| status.allowed),
+    })
+}
+
+/// Every deployment and daemon set, as far as it is needed to know what gives addresses.
+async fn controllers(scene: &Scene<'_>) -> Result<Vec<Controller>, Missing> {
+    let deployments: Api<Deployment> = Api::all(scene.client.clone());
+    let daemon_sets: Api<DaemonSet> = Api::all(scene.client.clone());
+    let all = ListParams::default();
+    let (deployments, daemon_sets) =
+        tokio::try_join!(deployments.list(&all), daemon_sets.list(&all))?;
+    let images = |spec: Option<&PodSpec>| {
+        let containers = spec.into_iter().flat_map(|spec| &spec.containers);
+        containers.filter_map(|container| container.image.clone()).collect()
+    };
+    let deployments = deployments.items.iter().map(|it| Controller {
+        kind: "deployment".into(),
+        namespace: it.namespace().unwrap_or_default(),
+        name: it.name_any(),
+        images: images(it.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())),
+        wanted: it.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1),
+        ready: it.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default(),
+    });
+    let daemon_sets = daemon_sets.items.iter().map(|it| Controller {
+        kind: "daemonset".into(),
+        namespace: it.namespace().unwrap_or_default(),
+        name: it.name_any(),
+        images: images(it.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())),
+        wanted: it.status.as_ref().map_or(0, |status| status.desired_number_scheduled),
+        ready: it.status.as_ref().map_or(0, |status| status.number_ready),
+    });
+    Ok(deployments.chain(daemon_sets).collect())
+}
+
+/// The pools of MetalLB.
+async fn pools(scene: &Scene<'_>) -> Result<Vec<Pool>, Missing> {
+    let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "IPAddressPool");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "ipaddresspools");
+    let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
+    let list = api.list(&ListParams::default()).await.map_err(|error| match error.into() {
+        Missing::Absent(_) => {
+            Missing::Absent("the cluster has no resource ipaddresspools.metallb.io".into())
+        }
+        failed @ Missing::Failed(_) => failed,
+    })?;
+    let pool = |object: DynamicObject| {
+        let spec = &object.data["spec"];
+        let addresses = spec["addresses"].as_array().into_iter().flatten();
+        Pool {
+            addresses: addresses.filter_map(|it| it.as_str()).map(str::to_owned).collect(),
+            auto_assign: spec["autoAssign"].as_bool().unwrap_or(true),
+            name: object.name_any(),
+        }
+    };
+    Ok(list.items.into_iter().map(pool).collect())
+}
+
+async fn validating(scene: &Scene<'_>) -> Result<Vec<ValidatingWebhook>, Missing> {
+    let api: Api<ValidatingWebhookConfiguration> = Api::all(scene.client.clone());
+    let list = api.list(&ListParams::default()).await?;
+    let rows = list.items.iter().flat_map(|configuration| {
+        let hooks = configuration.webhooks.iter().flatten();
+        hooks.filter_map(|hook| {
+            let service = hook.client_config.service.as_ref()?;
+            Some(ValidatingWebhook {
+                configuration: configuration.name_any(),
+                service: service.name.clone(),
+                namespace: service.namespace.clone(),
+            })
+        })
+    });
+    Ok(rows.collect())
+}
+
+async fn terminating(scene: &Scene<'_>) -> Result<Vec<String>, Missing> {
+    let api: Api<Namespace> = Api::all(scene.client.clone());
+    let list = api.list(&ListParams::default()).await?;
+    let ending = list.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some());
+    Ok(ending.map(kube::ResourceExt::name_any).collect())
+}
+
+async fn probed(scene: &Scene<'_>) -> Observation<LoadBalancerProbe> {
+    if !scene.active {
+        return Observation::not_asked("--active asks for one with a service of our own");
+    }
+    ours::probe_load_balancer(&scene.client, scene.ours).await
+}
+
+/// The pull of the smallest image that a node lacks.
+async fn pulled(
+    scene: &Scene<'_>,
+    platforms: &Observation<Vec<Platform>>,
+    images: &[String],
+) -> Observation<Pull> {
+    if !scene.active {
+        return Observation::not_asked("--active has a pod of our own pull one");
+    }
+    let nodes = match platforms {
+        Observation::Seen { value } => value,
+        other => return Observation::failed(other.reason().unwrap_or_default()),
+    };
+    let lacking = nodes.iter().find_map(|node| {
+        let lacks: Vec<_> = images.iter().filter(|image| !node.images.contains(image)).collect();
+        let small = ["http-echo", "curl"];
+        let smallest =
+            small.iter().find_map(|name| lacks.iter().find(|image| image.contains(name)));
+        smallest.or(lacks.first()).map(|image| (node.node.as_str(), image.as_str()))
+    });
+    match lacking {
+        Some((node, image)) => pull::pull(&scene.client, node, image, scene.ours).await,
+        None => Observation::not_asked("the nodes have all images"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    use http::{Request, Response};
+    use kube::Client;
+    use kube::client::Body;
+
+    /// An API server that knows these paths, and answers 404 to all others. A right is granted where its
+    /// resource is `namespaces`.
+    fn client(paths: &'static [(&'static str, &'static str)]) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| async move {
+            let path = request.uri().path().to_owned();
+            let known = paths.iter().find(|(known, _)| *known == path).map(|(_, text)| *text);
+            let text = if path.ends_with("/selfsubjectaccessreviews") {
+                let asked = request.into_body().collect_bytes().await?;
+                let mut review: serde_json::Value = serde_json::from_slice(&asked)?;
+                let resource = &review["spec"]["resourceAttributes"]["resource"];
+                review["status"] = json!({ "allowed": resource == "namespaces" });
+                Some(review.to_string())
+            } else {
+                known.map(str::to_owned)
+            };
+            let (code, text) = if let Some(text) = text {
+                (200, text)
+            } else {
+                let status = json!({ "kind": "Status", "status": "Failure", "code": 404,
+                        "message": format!("{path} not found"), "reason": "NotFound" });
+                (404, status.to_string())
+            };
+            let answer = Response::builder().status(code).body(Body::from(text.into_bytes()));
+            Ok::<_, tower::BoxError>(answer?)
+        });
+        Client::new(service, "default")
+    }
+
+    fn scene(client: Client, expectations: &Expectations) -> Scene<'_> {
+        Scene {
+            client,
+            expectations,
+            kiali_url: None,
+            active: false,
+            ours: false,
+            limit: Duration::from_secs(5),
+            nodes_are_containers: false,
+            timings: Mutex::default(),
+        }
+    }
+
+    const SERVER: &[(&str, &str)] = &[
+        (
+            "/apis/apps/v1/deployments",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"controller","namespace":"metallb-system"},
+               "spec":{"replicas":2,"selector":{},"template":{"spec":{"containers":
+               [{"name":"c","image":"quay.io/metallb/controller:v1"}]}}},"status":{"readyReplicas":1}}]}"#,
+        ),
+        (
+            "/apis/apps/v1/daemonsets",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"speaker","namespace":"metallb-system"},
+               "spec":{"selector":{},"template":{"spec":{"containers":[{"name":"s","image":"s:1"}]}}},
+               "status":{"currentNumberScheduled":3,"desiredNumberScheduled":3,"numberMisscheduled":0,
+               "numberReady":0}}]}"#,
+        ),
+        (
+            "/apis/metallb.io/v1beta1/ipaddresspools",
+            r#"{"metadata":{},"items":[
+               {"metadata":{"name":"a"},"spec":{"addresses":["10.0.0.1/32"]}},
+               {"metadata":{"name":"b"},"spec":{"addresses":[],"autoAssign":false}}]}"#,
+        ),
+        (
+            "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"v"},"webhooks":[
+               {"name":"w","clientConfig":{"service":{"name":"istiod","namespace":"istio-system"}},
+               "sideEffects":"None","admissionReviewVersions":["v1"]},
+               {"name":"u","clientConfig":{"url":"https://x"},
+               "sideEffects":"None","admissionReviewVersions":["v1"]}]}]}"#,
+        ),
+        (
+            "/api/v1/namespaces",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"stays"}},
+               {"metadata":{"name":"goes","deletionTimestamp":"2026-01-01T00:00:00Z"}}]}"#,
+        ),
+        (
+            "/apis",
+            r#"{"kind":"APIGroupList","groups":[{"name":"networking.istio.io",
+               "versions":[{"groupVersion":"networking.istio.io/v1","version":"v1"},
+               {"groupVersion":"networking.istio.io/v1alpha3","version":"v1alpha3"}],
+               "preferredVersion":{"groupVersion":"networking.istio.io/v1","version":"v1"}}]}"#,
+        ),
+        (
+            "/apis/networking.istio.io/v1/gateways",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"way","namespace":"shop"}}]}"#,
+        ),
+        ("/apis/networking.istio.io/v1/sidecars", r#"{"metadata":{},"items":[]}"#),
+        // In an older version alone, as with the real one.
+        (
+            "/apis/networking.istio.io/v1alpha3/envoyfilters",
+            r#"{"metadata":{},"items":[{"metadata":{"name":"filter","namespace":"shop"}}]}"#,
+        ),
+    ];
+
+    #[tokio::test]
+    async fn what_may_give_addresses_is_read() {
+        let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
+        let scene = scene(client(SERVER), &expectations);
+        let found = controllers(&scene).await.unwrap();
+        let told: Vec<_> = found.iter().map(|it| (it.kind.as_str(), it.wanted, it.ready)).collect();
+        assert_eq!(told, [("deployment", 2, 1), ("daemonset", 3, 0)]);
+        assert_eq!(found[0].images, ["quay.io/metallb/controller:v1"]);
+        let pools = pools(&scene).await.unwrap();
+        assert_eq!((pools[0].auto_assign, pools[1].auto_assign), (true, false));
+        assert_eq!(pools[0].addresses, ["10.0.0.1/32"]);
+    }
+
+    #[tokio::test]
+    async fn a_cluster_that_knows_no_pools_has_none() {
+        let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
+        let scene = scene(client(&[]), &expectations);
+        assert!(matches!(pools(&scene).await, Err(Missing::Absent(_))));
+    }
+
+    #[tokio::test]
+    async fn rights_are_asked_one_by_one() {
+        let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
+        let scene = scene(client(SERVER), &expectations);
+        let rights = rights(&scene).await.unwrap();
+        let granted: Vec<_> = rights.iter().filter(|right| right.allowed).collect();
+        assert_eq!(granted.len(), 1);
+        assert_eq!(granted[0].resource, "namespaces");
+        let told: Vec<_> =
+            rights.iter().map(|it| (it.verb.as_str(), it.resource.as_str())).collect();
+        assert!(told.contains(&("*", "*.*")), "{told:?}");
+        let place = |resource: &str| rights.iter().find(|it| it.resource == resource).unwrap();
+        assert_eq!(place("deployments.apps").namespace, "istio-system");
+        assert_eq!(place("services").namespace, "client");
+    }
+
+    #[tokio::test]
+    async fn what_an_earlier_istio_left_is_read() {
+        let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
+        let scene = scene(client(SERVER), &expectations);
+        let webhooks = validating(&scene).await.unwrap();
+        assert_eq!(webhooks.len(), 1, "one without a service is nobody's");
+        assert_eq!(
+            (webhooks[0].configuration.as_str(), webhooks[0].service.as_str()),
+            ("v", "istiod")
+        );
+        assert_eq!(terminating(&scene).await.unwrap(), ["goes"]);
+        let crds = [
+            "gateways.networking.istio.io",
+            "sidecars.networking.istio.io",
+            "envoyfilters.networking.istio.io",
+            "istiooperators.install.istio.io",
+        ];
+        let crds = crds.map(|name| Crd { name: name.into(), established: true });
+        let objects = istio_objects(&scene, &crds).await.unwrap();
+        assert_eq!(objects.len(), 2);
+        assert_eq!(objects[1].resource, "envoyfilters.networking.istio.io");
+        assert_eq!((objects[0].namespace.as_str(), objects[0].name.as_str()), ("shop", "way"));
+        assert_eq!(objects[0].resource, "gateways.networking.istio.io");
+        // A kind that nobody serves could not be looked at: that is not the same as having no objects.
+        let gone = [Crd { name: "tables.networking.istio.io".into(), established: true }];
+        assert!(matches!(istio_objects(&scene, &gone).await, Err(Missing::Failed(_))));
+    }
+
+    #[test]
+    fn a_node_tells_what_it_is() {
+        let node: Node = serde_json::from_value(json!({
+            "metadata": { "name": "n" },
+            "spec": { "providerID": "kind://docker/k/n" },
+            "status": {
+                "nodeInfo": {
+                    "architecture": "amd64", "bootID": "b007", "kernelVersion": "6.1",
+                    "containerRuntimeVersion": "containerd://2", "operatingSystem": "linux",
+                    "osImage": "Debian", "kubeletVersion": "v1", "kubeProxyVersion": "v1",
+                    "machineID": "", "systemUUID": ""
+                },
+                "images": [{ "names": ["a@sha256:0", "a:1"] }, { "names": ["b:2"] }, {}]
+            }
+        }))
+        .unwrap();
+        let platform = platform(&node);
+        assert_eq!(platform.images, ["a@sha256:0", "a:1", "b:2"]);
+        assert!(!platform.more_images);
+        let told = (platform.boot_id.as_str(), platform.provider_id.as_str());
+        assert_eq!(told, ("b007", "kind://docker/k/n"));
+    }
+}

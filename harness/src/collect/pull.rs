@@ -1,0 +1,197 @@
+//! Whether a node can pull an image: tried with a pod of our own, in a namespace of our own.
+
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
+use kube::Client;
+use kube::api::{Api, DeleteParams, PostParams};
+use meshcheck_suites::evidence::Observation;
+use meshcheck_suites::preflight::evidence::Pull;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::look::Missing;
+use super::own_namespace::OwnNamespace;
+use crate::wait::{Look, Wait};
+
+/// How long a pull of the smallest image may take.
+const CEILING: Duration = Duration::from_secs(45);
+
+/// How long a new namespace may take to get the account that pods need. Seen: below a second.
+const ACCOUNT: Duration = Duration::from_secs(5);
+
+/// Has this node pull this image.
+pub(super) async fn pull(
+    client: &Client,
+    node: &str,
+    image: &str,
+    cluster_is_ours: bool,
+) -> Observation<Pull> {
+    let tried = async {
+        let namespace = OwnNamespace::create(client, "pull").await?;
+        let outcome = try_it(client, &namespace.name, node, image).await;
+        namespace.remove(cluster_is_ours).await?;
+        outcome
+    };
+    match tried.await {
+        Ok(pull) => Observation::seen(pull),
+        Err(missing) => missing.into(),
+    }
+}
+
+async fn try_it(
+    client: &Client,
+    namespace: &str,
+    node: &str,
+    image: &str,
+) -> Result<Pull, Missing> {
+    const NAME: &str = "probe";
+    let start = Instant::now();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+    let pod: Pod = serde_json::from_value(json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": NAME, "annotations": { "sidecar.istio.io/inject": "false" } },
+        "spec": {
+            // The node that lacks it, whatever the scheduler thinks of it.
+            "nodeName": node,
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 0,
+            "automountServiceAccountToken": false,
+            "enableServiceLinks": false,
+            "securityContext": {
+                "runAsNonRoot": true,
+                "runAsUser": 65534,
+                "seccompProfile": { "type": "RuntimeDefault" }
+            },
+            "containers": [{
+                "name": NAME,
+                "image": image,
+                "imagePullPolicy": "IfNotPresent",
+                "securityContext": {
+                    "allowPrivilegeEscalation": false,
+                    "capabilities": { "drop": ["ALL"] }
+                }
+            }]
+        }
+    }))
+    .map_err(|error| Missing::Failed(error.to_string()))?;
+    created(&pods, &pod).await?;
+    let last = std::cell::RefCell::new(String::new());
+    let came = Wait::new(format_args!("the image {image}"), CEILING)
+        .until(
+            |_| (),
+            || async {
+                match pods.get(NAME).await {
+                    Ok(pod) => {
+                        let (answer, words) = outcome(&pod);
+                        last.replace(words.clone());
+                        answer.map_or(Look::NotYet(words), Look::Ready)
+                    }
+                    Err(error) => Look::NotYet(crate::chain(&error)),
+                }
+            },
+        )
+        .await;
+    let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
+    pods.delete(NAME, &DeleteParams::default()).await?;
+    let words = last.into_inner();
+    match came {
+        Ok(came) => Ok(Pull { image: image.to_owned(), came, waited_ms, words }),
+        // A slow line is no closed one.
+        Err(_) => Err(Missing::Failed(format!(
+            "{image} had not come after {} s, and no error was told ({words})",
+            CEILING.as_secs()
+        ))),
+    }
+}
+
+/// Creates the pod, as soon as the namespace has the account that it runs under.
+async fn created(pods: &Api<Pod>, pod: &Pod) -> Result<(), Missing> {
+    let refused = std::cell::RefCell::new(None);
+    let created = Wait::new("the pod to be taken", ACCOUNT)
+        .until(
+            |_| (),
+            || async {
+                match pods.create(&PostParams::default(), pod).await {
+                    Ok(_) => Look::Ready(()),
+                    Err(error) => {
+                        let words = crate::chain(&error);
+                        let soon = words.contains("serviceaccount");
+                        refused.replace(Some(error));
+                        if soon { Look::NotYet(words) } else { Look::Ready(()) }
+                    }
+                }
+            },
+        )
+        .await;
+    match (created, refused.into_inner()) {
+        (Ok(()), None) => Ok(()),
+        // An account that came late is no refusal.
+        (Ok(()), Some(error)) if crate::chain(&error).contains("serviceaccount") => Ok(()),
+        (_, Some(error)) => Err(error.into()),
+        (Err(error), None) => Err(Missing::Failed(error.to_string())),
+    }
+}
+
+/// Whether the image came, as soon as that is known; and what is told of it.
+fn outcome(pod: &Pod) -> (Option<bool>, String) {
+    let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let Some(status) = statuses.and_then(|all| all.first()) else {
+        return (None, "the node has not looked at it yet".into());
+    };
+    of_container(status)
+}
+
+fn of_container(status: &ContainerStatus) -> (Option<bool>, String) {
+    let state = status.state.clone().unwrap_or_default();
+    if state.running.is_some() || state.terminated.is_some() {
+        return (Some(true), "it was started".into());
+    }
+    let waiting = state.waiting.unwrap_or_default();
+    let reason = waiting.reason.unwrap_or_default();
+    let message = waiting.message.unwrap_or_default();
+    let words = format!("{reason}: {message}").trim_end_matches(": ").to_owned();
+    let answer = match reason.as_str() {
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "InvalidImageName"
+        | "RegistryUnavailable"
+        | "ImageInspectError" => Some(false),
+        // It is there; that this container of ours cannot be started is another matter.
+        "CreateContainerError"
+        | "CreateContainerConfigError"
+        | "RunContainerError"
+        | "CrashLoopBackOff" => Some(true),
+        _ => None,
+    };
+    (answer, words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(json!({ "running": {} }), Some(true))]
+    #[case(json!({ "terminated": { "exitCode": 1 } }), Some(true))]
+    #[case(json!({ "waiting": { "reason": "ErrImagePull", "message": "no such host" } }), Some(false))]
+    #[case(json!({ "waiting": { "reason": "ImagePullBackOff" } }), Some(false))]
+    #[case(json!({ "waiting": { "reason": "RunContainerError" } }), Some(true))]
+    #[case(json!({ "waiting": { "reason": "ContainerCreating" } }), None)]
+    #[case(json!({}), None)]
+    fn a_state_tells_whether_the_image_came(
+        #[case] state: serde_json::Value,
+        #[case] came: Option<bool>,
+    ) {
+        let pod = json!({
+            "metadata": {},
+            "status": { "containerStatuses": [{
+                "name": "probe", "image": "x", "imageID": "", "ready": false, "restartCount": 0,
+                "state": state
+            }] }
+        });
+        assert_eq!(outcome(&serde_json::from_value(pod).unwrap()).0, came);
+    }
+}

@@ -1,0 +1,163 @@
+//! Hides parts of what was seen, each in turn: what could not be looked at makes nothing green that hangs on
+//! it, and nothing red.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::super::CHECKS;
+use super::super::evidence::PreflightEvidence;
+use super::cases;
+use super::cases::ready_for;
+use super::ready::{cluster_ready, machine_ready};
+use crate::judgement::{Judgement, Verdict};
+use crate::testing::{is_observation, places};
+
+/// Checks that stay green without something that they look at, and why.
+const HOLD_WITHOUT: [(&str, &str, &str); 2] = [
+    (
+        "machine::kernel_redirects",
+        "/machine/kernel/value/tries",
+        "where the rules cannot be tried, the modules of the kernel tell",
+    ),
+    (
+        "cluster::load_balancer",
+        "/cluster/seen/cluster/load_balancer_probe",
+        "MetalLB runs and has a pool with free addresses",
+    ),
+];
+
+fn documents() -> [Value; 2] {
+    [machine_ready(), cluster_ready()].map(|it| serde_json::to_value(it).unwrap())
+}
+
+fn judged(document: &Value) -> Vec<Judgement> {
+    let evidence: PreflightEvidence = serde_json::from_value(document.clone()).unwrap();
+    CHECKS.iter().map(|check| check.judge(&evidence)).collect()
+}
+
+fn hide(document: &mut Value, place: &str, state: &str) {
+    if let Some(there) = document.pointer_mut(place) {
+        *there = json!({"state": state, "reason": "hidden by a test"});
+    }
+}
+
+#[test]
+fn a_look_that_failed_makes_nothing_red_and_is_told() {
+    let mut hold = BTreeSet::new();
+    for document in documents() {
+        let before = judged(&document);
+        for place in places(&document, is_observation) {
+            let mut hidden = document.clone();
+            hide(&mut hidden, &place, "failed");
+            for ((check, before), after) in CHECKS.iter().zip(&before).zip(judged(&hidden)) {
+                let id = check.id;
+                assert_ne!(after.verdict, Verdict::Fail, "{place}: {id}: {after:#?}");
+                if after == *before {
+                    continue;
+                }
+                match after.verdict {
+                    Verdict::Pass => {
+                        hold.insert((id, place.clone()));
+                    }
+                    _ => assert!(
+                        after.summary.contains("hidden by a test"),
+                        "{place}: {id}: {after:#?}"
+                    ),
+                }
+            }
+        }
+    }
+    let listed: BTreeSet<_> =
+        HOLD_WITHOUT.iter().map(|(id, place, _)| (*id, (*place).to_owned())).collect();
+    assert_eq!(hold, listed);
+}
+
+/// Checks that stay green where something that they look at is not there, and why.
+const HOLD_WITHOUT_IT: [(&str, &str, &str); 6] = [
+    ("machine::disk", "/machine/engine_disk", "the engine is another machine's: so is its disk"),
+    ("machine::network_kind", "/machine/network", "kind makes it with its first cluster"),
+    (
+        "cluster::dns_on_pod_network",
+        "/cluster/seen/cluster/calico_pools",
+        "without Calico the nodes say what the pod network is",
+    ),
+    ("cluster::nodes_ready", "/cluster/seen/install/pods", "before the install there are none"),
+    ("cluster::nodes_ready", "/cluster/seen/demo/pods", "before the demo there are none"),
+    (
+        "cluster::no_earlier_istio",
+        "/cluster/istio_objects",
+        "the server knows none of Istio's kinds: it has no objects of them",
+    ),
+];
+
+#[test]
+fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
+    let mut hold = BTreeSet::new();
+    for document in documents() {
+        let before = judged(&document);
+        for place in places(&document, is_observation) {
+            let with = |state: &str| {
+                let mut hidden = document.clone();
+                hide(&mut hidden, &place, state);
+                judged(&hidden)
+            };
+            for (((check, before), failed), absent) in
+                CHECKS.iter().zip(&before).zip(with("failed")).zip(with("absent"))
+            {
+                let depends = failed != *before && failed.verdict != Verdict::Pass;
+                if depends && absent.verdict == Verdict::Pass {
+                    hold.insert((check.id, place.clone()));
+                }
+            }
+        }
+    }
+    let listed: BTreeSet<_> =
+        HOLD_WITHOUT_IT.iter().map(|(id, place, _)| (*id, (*place).to_owned())).collect();
+    assert_eq!(hold, listed);
+}
+
+#[test]
+fn where_every_look_failed_nothing_holds() {
+    for mut document in documents() {
+        for place in places(&document, is_observation) {
+            hide(&mut document, &place, "failed");
+        }
+        for (check, judgement) in CHECKS.iter().zip(judged(&document)) {
+            assert!(
+                matches!(judgement.verdict, Verdict::Unjudged | Verdict::Skipped),
+                "{}: {judgement:#?}",
+                check.id
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    /// What is wrong does not become right by looking away.
+    #[test]
+    fn hiding_never_turns_a_red_check_green(
+        case in any::<prop::sample::Index>(),
+        place in any::<prop::sample::Index>(),
+        state in prop::sample::select(vec!["failed", "not_asked"]),
+    ) {
+        let red: Vec<_> = cases().into_iter().filter(|one| one.verdict == Verdict::Fail).collect();
+        let case = case.get(&red);
+        let mut evidence = ready_for(case.check);
+        (case.change)(&mut evidence);
+        let mut document = serde_json::to_value(&evidence).unwrap();
+        let places = places(&document, is_observation);
+        let place = place.get(&places);
+        hide(&mut document, place, state);
+        let evidence: PreflightEvidence = serde_json::from_value(document).unwrap();
+        let judgement = super::cases::judgement(case.check, &evidence);
+        prop_assert!(
+            judgement.verdict != Verdict::Pass
+                || HOLD_WITHOUT.iter().any(|(id, at, _)| *id == case.check && at == place),
+            "{} {} without {place}: {judgement:#?}", case.check, case.name
+        );
+    }
+}
