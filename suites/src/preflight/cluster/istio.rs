@@ -21,6 +21,7 @@ pub(in super::super) fn no_earlier_istio(evidence: &PreflightEvidence) -> Judged
     for look in [
         seen.install.pods.look("the pods of Istio's namespace").map(drop),
         seen.install.deployments.look("the deployments of Istio's namespace").map(drop),
+        seen.install.services.look("the services of Istio's namespace").map(drop),
         seen.install.webhooks.look("the mutating webhooks").map(drop),
         seen.install.crds.look("the kinds of objects that the server knows").map(drop),
         seen.install.namespaces.look("the namespaces").map(drop),
