@@ -266,7 +266,7 @@ fn is_backend(scene: &Scene<'_>, objects: &Objects, pod: &Pod) -> bool {
             !deployment.selector.is_empty()
                 && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         }
-        None => pod.labels.get("app").is_some_and(|app| app == "echo"),
+        None => demo::carries(pod, &scene.expectations.backend.labels),
     }
 }
 

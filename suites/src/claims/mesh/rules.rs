@@ -12,8 +12,6 @@ use crate::iptables::{
 };
 use crate::judgement::{Judged, Judgement};
 
-/// The port that the demo's backend listens on: the way that is told.
-const BACKEND_PORT: u16 = 5678;
 /// The port on which DNS is asked.
 const DNS_PORT: u16 = 53;
 /// The interface by which a pod reaches itself.
@@ -247,10 +245,11 @@ fn inbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
             },
         ),
     ])?;
-    let way = walk(rules, &Packet { destination_port: BACKEND_PORT, ..template });
+    let port = evidence.expectations.backend.port;
+    let way = walk(rules, &Packet { destination_port: port, ..template });
     let own: PortSet = OWN_PORTS.into_iter().collect();
     Ok(Judgement::pass(format!(
-        "port {BACKEND_PORT}: {}; so is every other but the sidecar's own {own}",
+        "port {port}: {}; so is every other but the sidecar's own {own}",
         way.summary()
     )))
 }
