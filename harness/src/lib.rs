@@ -11,6 +11,7 @@ pub mod install;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod settings;
 pub mod signals;
 pub mod source;
 pub mod state;

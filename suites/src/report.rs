@@ -5,9 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::{CLAIMS, Claim, Section, causes};
-use crate::evidence::{
-    Asks, BundleFacts, Evidence, Expectations, Provider, SCHEMA, Waiver,
-};
+use crate::evidence::{Asks, BundleFacts, Evidence, Expectations, Provider, SCHEMA, Waiver};
 use crate::judgement::{Judgement, Verdict};
 
 /// The number of the report's layout.
@@ -454,7 +452,10 @@ mod tests {
             assert_eq!(report.causes[0].claim, "kiali::running");
             assert_eq!(report.causes[0].summary, "Kiali is not installed");
             assert_eq!(report.causes[0].explains.len(), 3);
-            assert_eq!(of(&report, "kiali::console_served").because.as_deref(), Some("kiali::running"));
+            assert_eq!(
+                of(&report, "kiali::console_served").because.as_deref(),
+                Some("kiali::running")
+            );
             assert_eq!(report.exit_code(), 1);
         }
     }

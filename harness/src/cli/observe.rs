@@ -1,9 +1,9 @@
 //! `check`, `record`, `judge`: looking at a cluster that is there, and judging what was seen.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meshcheck_suites::evidence::{Evidence, Observation};
+use meshcheck_suites::evidence::{Evidence, Expectations, Observation};
 
 use super::arguments::{Check, Judge, Record, Target};
 use super::failure::Failure;
@@ -13,15 +13,19 @@ use crate::connect::{Choice, Connection, connect};
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::report::{emit, emit_died, to_stdout, writable};
+use crate::settings::Settings;
 use crate::state::{ClusterState, State};
+
+/// How long any one look may take, where nobody said.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How long rollouts may take to come to an end before the look.
 const SETTLE: Duration = Duration::from_secs(30);
 
 /// `meshcheck check`
-pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
+pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match look(&arguments.target).await {
+    let (evidence, timings) = match look(&arguments.target, settings).await {
         Ok(seen) => seen,
         Err(failure) => {
             let only = &arguments.selection.only;
@@ -39,19 +43,42 @@ pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
 }
 
 /// `meshcheck record`
-pub(super) async fn record(arguments: Record) -> Result<u8, Failure> {
+pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8, Failure> {
     // Found out before the look, not after it.
     check_writable(&arguments.out)?;
-    let (evidence, _) = look(&arguments.target).await?;
+    let (evidence, _) = look(&arguments.target, settings).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let out = meshcheck_suites::hint::quote(&arguments.out.to_string_lossy());
     to_stdout(&format!("recorded; to judge it anywhere: meshcheck judge {out}\n"))?;
     Ok(0)
 }
 
-/// `meshcheck judge`
-pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
-    let evidence = evidence_file::read(&arguments.file)?;
+/// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
+/// never looked at. A configuration says which claims are skipped or may fail.
+pub(super) fn judge(
+    arguments: &Judge,
+    settings: &Settings,
+    file_was_named: bool,
+) -> Result<u8, Failure> {
+    let mut evidence = evidence_file::read(&arguments.file)?;
+    if settings.file.is_some() {
+        let others = settings.differences(&evidence.expectations);
+        let told = format!(
+            "the evidence was recorded for other names than {} says:\n{}",
+            settings.source(),
+            others.join("\n")
+        );
+        if !others.is_empty() && file_was_named {
+            let hint = "record with this configuration, or judge without it";
+            return Err(Failure::usage(told, hint.into()));
+        }
+        if !others.is_empty() {
+            super::say(&format!("note: {}; its own are judged", told.replace('\n', "\n  ")));
+        }
+    }
+    if let Some(waivers) = &settings.waivers {
+        evidence.expectations.waivers.clone_from(waivers);
+    }
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     emit(&report, Some(&evidence), &arguments.output)?;
     Ok(report.exit_code())
@@ -64,25 +91,37 @@ fn check_writable(file: &Path) -> Result<(), Failure> {
 }
 
 /// Looks at the cluster that the options name.
-async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
+async fn look(target: &Target, settings: &Settings) -> Result<(Evidence, Timings), Failure> {
     let cancel = cluster::listen()?;
-    let ours = ours(target)?;
+    let wanted = Wanted::of(target, settings);
+    let ours = ours(&wanted)?;
     let mut expectations = match (&ours, &target.source.istio, &target.source.bundle) {
-        (Some(state), None, None) => {
-            let mut expectations = meshcheck_suites::evidence::Expectations::of_the_tutorial(
-                &state.istio_version,
-                "the bundle that was installed",
-            );
-            expectations.kiali_image = Some(state.kiali_image.clone());
-            expectations
-        }
-        _ => software::expectations(&target.source)?,
+        (Some(state), None, None) => cluster::expectations(settings, state),
+        _ => software::expectations(&target.source, settings)?,
     };
     if let Some(state) = &ours
         && expectations.kiali_image.is_none()
         && expectations.istio_version == state.istio_version
     {
         expectations.kiali_image = Some(state.kiali_image.clone());
+    }
+    if let Some(installed) = ours.as_ref().and_then(|state| state.expectations.as_ref()) {
+        if settings.file.is_none() {
+            // What `up` was told holds until another word.
+            let Expectations { istio_version, istio_version_source, kiali_image, waivers, .. } =
+                expectations;
+            expectations = Expectations {
+                istio_version,
+                istio_version_source,
+                kiali_image,
+                waivers,
+                ..installed.clone()
+            };
+        } else {
+            for other in settings.differences(installed) {
+                super::say(&format!("note: `up` installed it with another name: {other}"));
+            }
+        }
     }
     let choice = match &ours {
         Some(state) => Choice {
@@ -93,8 +132,8 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
             active: true,
         },
         None => Choice {
-            kubeconfig: target.kubeconfig.clone(),
-            context: target.context.clone(),
+            kubeconfig: wanted.kubeconfig,
+            context: wanted.context,
             bundle: None,
             ours: false,
             active: target.active,
@@ -103,9 +142,9 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
     let connection = connect(&choice).await?;
     let options = Options {
         expectations,
-        kiali_url: target.kiali_url.clone(),
-        limit: target.timeout,
-        settle: SETTLE,
+        kiali_url: target.kiali_url.clone().or_else(|| settings.kiali_url.clone()),
+        limit: target.timeout.or(settings.look).unwrap_or(LOOK),
+        settle: settings.settle.unwrap_or(SETTLE),
         load_balancer_probe: Observation::not_asked(
             "a service of ours asks for an address before the install only",
         ),
@@ -134,10 +173,39 @@ async fn interrupted(connection: &Connection) -> Failure {
     }
 }
 
+/// Which cluster is named, by options or by the configuration.
+struct Wanted {
+    context: Option<String>,
+    kubeconfig: Option<PathBuf>,
+    /// Whether the context was named beside the file in which it stands: it is not one of ours.
+    elsewhere: bool,
+}
+
+impl Wanted {
+    /// Options win. A kubeconfig that is named there has contexts of its own.
+    fn of(target: &Target, settings: &Settings) -> Self {
+        match (&target.kubeconfig, &target.context) {
+            (Some(file), context) => {
+                Self { context: context.clone(), kubeconfig: Some(file.clone()), elsewhere: true }
+            }
+            (None, Some(context)) => Self {
+                context: Some(context.clone()),
+                kubeconfig: settings.kubeconfig.clone(),
+                elsewhere: false,
+            },
+            (None, None) => Self {
+                context: settings.context.clone(),
+                kubeconfig: settings.kubeconfig.clone(),
+                elsewhere: settings.kubeconfig.is_some(),
+            },
+        }
+    }
+}
+
 /// The cluster of ours that is meant: the one whose context is named, or the one that `up` left where
 /// nothing is named.
-fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
-    if target.kubeconfig.is_some() {
+fn ours(wanted: &Wanted) -> Result<Option<ClusterState>, Failure> {
+    if wanted.elsewhere {
         return Ok(None);
     }
     let state = State::from_environment()?;
@@ -147,7 +215,7 @@ fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
         .filter_map(|name| state.read(name).ok())
         .filter(|cluster| cluster.keep)
         .collect();
-    if let Some(context) = &target.context {
+    if let Some(context) = &wanted.context {
         return Ok(kept.into_iter().find(|it| format!("kind-{}", it.name) == *context));
     }
     if kept.len() > 1 {
@@ -167,5 +235,38 @@ fn tell_timings(timings: &Timings) {
     let mut to = std::io::stderr().lock();
     for (name, took) in timings {
         let _ = writeln!(to, "{:6} ms  {name}", took.as_millis());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[], Some("vm7"), Some("class.yaml"), true)]
+    #[case(&["--context", "vm8"], Some("vm8"), Some("class.yaml"), false)]
+    #[case(&["--kubeconfig", "own.yaml"], None, Some("own.yaml"), true)]
+    #[case(&["--kubeconfig", "own.yaml", "--context", "vm8"], Some("vm8"), Some("own.yaml"), true)]
+    fn options_win_over_the_configuration(
+        #[case] options: &[&str],
+        #[case] context: Option<&str>,
+        #[case] kubeconfig: Option<&str>,
+        #[case] elsewhere: bool,
+    ) {
+        let cli = Cli::parse_from([&["meshcheck", "check"], options].concat());
+        let Command::Check(check) = cli.command else { panic!("it is `check`") };
+        let mut settings = Settings::default();
+        settings.context = Some("vm7".into());
+        settings.kubeconfig = Some("class.yaml".into());
+        let wanted = Wanted::of(&check.target, &settings);
+        assert_eq!(wanted.context.as_deref(), context);
+        assert_eq!(wanted.kubeconfig.as_deref(), kubeconfig.map(Path::new));
+        assert_eq!(wanted.elsewhere, elsewhere);
+        let nothing = Wanted::of(&check.target, &Settings::default());
+        assert_eq!(nothing.context, check.target.context);
+        assert_eq!(nothing.kubeconfig, check.target.kubeconfig);
     }
 }

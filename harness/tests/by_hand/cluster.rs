@@ -385,7 +385,7 @@ fn not_furnished(objects: &BTreeSet<String>) -> Vec<String> {
         .flat_map(|namespace| {
             [["ServiceAccount", namespace, "default"], ["ConfigMap", namespace, "kube-root-ca.crt"]]
         })
-        .filter(|wanted| !all.contains(&wanted.map(str::to_owned).to_vec()))
+        .filter(|wanted| !all.contains(wanted.map(str::to_owned).as_slice()))
         .map(|wanted| wanted.join(" "))
         .collect()
 }

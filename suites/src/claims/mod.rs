@@ -16,6 +16,8 @@ mod parts;
 mod prepare;
 #[cfg(test)]
 mod unseen;
+#[cfg(test)]
+mod varied;
 mod words;
 
 use std::fmt;

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterEvidence, DemoEvidence, Expectations, IngressEvidence, InstallEvidence, KialiEvidence, MeshEvidence,
+    ClusterEvidence, DemoEvidence, Expectations, IngressEvidence, InstallEvidence, KialiEvidence,
+    MeshEvidence,
 };
 
 /// The schema number that this program writes. Older ones still judge, newer ones do not.

@@ -278,14 +278,14 @@ mod tests {
         expectations.backend.service_port = 8080;
         expectations.cluster_domain = "lab".into();
         assert_eq!(expectations.backend_address(), "echo-service.client.svc.lab:8080");
-        assert_eq!(
-            expectations.outbound_cluster(),
-            "outbound|8080||echo-service.client.svc.lab"
-        );
+        assert_eq!(expectations.outbound_cluster(), "outbound|8080||echo-service.client.svc.lab");
         let tutorial = Expectations::of_the_tutorial("1.20.3", "the tutorial");
         assert_eq!(
             expectations.differences(&tutorial),
-            ["demo.cluster-domain: lab, not cluster.local", "demo.backend.service-port: 8080, not 80"]
+            [
+                "demo.cluster-domain: lab, not cluster.local",
+                "demo.backend.service-port: 8080, not 80"
+            ]
         );
     }
 }

@@ -165,8 +165,7 @@ pub(super) fn kiali_has_another_root(case: &Case<'_>) -> bool {
         });
     }
     let its = case.evidence.expectations.kiali.web_root.trim_end_matches('/');
-    let elsewhere = location(root).is_some_and(|it| {
-        it.starts_with('/') && it.trim_end_matches('/') != its
-    });
+    let elsewhere =
+        location(root).is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != its);
     elsewhere && pages.console.value().is_some_and(|console| console.status == 404)
 }

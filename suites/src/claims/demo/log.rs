@@ -133,7 +133,9 @@ fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
         return fail(summary, format!("`{}`", excerpt(trouble)));
     }
     let Some(newest) = reading.reply else {
-        if let Some(age) = running_for(evidence, pod, log.read_at).filter(|age| *age < interval * 2 + GRACE) {
+        if let Some(age) =
+            running_for(evidence, pod, log.read_at).filter(|age| *age < interval * 2 + GRACE)
+        {
             return Err(Judgement::unjudged(format!(
                 "too early: the client in {} began {} s ago, and asks every {client_interval_seconds} s",
                 pod.name,
