@@ -4,6 +4,7 @@ mod cleanup;
 mod command;
 mod faults;
 mod golang;
+mod interrupts;
 mod lab;
 mod live;
 mod mutants;
@@ -39,6 +40,8 @@ enum Task {
     Test(steps::TestOptions),
     /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
     Faults(faults::Options),
+    /// Ends runs and checks at many moments, in many ways: nothing of ours may be left
+    Interrupts(interrupts::Options),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
@@ -71,6 +74,7 @@ fn run(task: Task) -> Result<()> {
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
+        Task::Interrupts(options) => interrupts::run(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Soak(options) => soak::run(options),
     }

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use meshcheck_suites::report::PhaseTime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use crate::failpoint::failpoint;
+
 /// A part of a run. Parts overlap: what can go in parallel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
@@ -142,6 +144,7 @@ impl Events {
     ) -> Result<T, E> {
         let start = Instant::now();
         self.tell(Event::Started(phase));
+        failpoint(phase.word());
         let outcome = work.await;
         let took = start.elapsed();
         self.keep(phase.word(), took);

@@ -12,6 +12,7 @@ mod group;
 
 use group::Group;
 pub use group::Remembered;
+pub(crate) use group::started;
 
 /// How much of each output is kept, in bytes. Rules of a pod are some 4 KiB, a list of containers less.
 const OUTPUT_LIMIT: u64 = 4 << 20;

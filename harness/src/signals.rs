@@ -1,6 +1,8 @@
 //! Ctrl-C and its kin: the first ends the work so that what was made can be removed, the second ends
 //! the program at once.
 
+use std::io::Write as _;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +30,10 @@ async fn watch(mut signal: Signal, token: CancellationToken) {
         token.cancel();
     }
     if signal.recv().await.is_some() {
+        let _ = writeln!(
+            std::io::stderr(),
+            "\nended at once; `meshcheck down --leftovers` removes what is left"
+        );
         std::process::exit(EXIT_AT_ONCE);
     }
 }

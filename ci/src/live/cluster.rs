@@ -153,7 +153,10 @@ impl Cluster {
 }
 
 /// The software's directory; a release that is not in the cache yet is downloaded.
-fn bundle(meshcheck: &Program, software: &Software) -> Result<PathBuf> {
+///
+/// # Errors
+/// When the download fails.
+pub(crate) fn bundle(meshcheck: &Program, software: &Software) -> Result<PathBuf> {
     match software.directory() {
         Some(directory) => Ok(directory.to_owned()),
         None => Ok(Program::new(meshcheck.path()).args(["bundle", "--quiet"]).read()?.into()),

@@ -3,5 +3,5 @@
 mod cluster;
 mod verdicts;
 
-pub(crate) use cluster::Cluster;
+pub(crate) use cluster::{Cluster, bundle};
 pub(crate) use verdicts::Verdicts;

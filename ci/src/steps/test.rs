@@ -9,6 +9,7 @@ use clap::Args;
 use super::cargo;
 use super::software::{Software, meshcheck};
 use crate::faults;
+use crate::interrupts;
 use crate::out::{elapsed, say};
 use crate::setup;
 
@@ -50,6 +51,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
     };
     step("what needs docker, root or a network, and every claim on a real cluster", || {
         on_the_real_thing(&software, &directory)
+    })?;
+    step("runs that are ended: nothing is left", || {
+        interrupts::run(&interrupts::Options::for_ci())
     })?;
     step("faults on a real mesh, some of every section", || faults::run(&faults::Options::for_ci()))
 }

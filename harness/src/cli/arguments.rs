@@ -54,11 +54,12 @@ Examples:
   meshcheck check            # judges the cluster that `up` left
   meshcheck down")]
     Up(Up),
-    /// Remove the clusters that `up` and `run --keep` left, and nothing else
+    /// Remove the clusters that `up` and `run --keep` left, and what killed runs left; nothing else
     #[command(after_help = "\
 Examples:
-  meshcheck down
-  meshcheck down --name meshcheck-0badcafe")]
+  meshcheck down                                      # all clusters of ours that are not in use
+  meshcheck down --leftovers                          # what killed runs left; what `up` left stays
+  meshcheck down --leftovers --context training-vm-7  # and probes that a killed check left there")]
     Down(Down),
     /// Check the claims on a cluster that is there; creates nothing on it without --active
     #[command(after_help = "\
@@ -173,6 +174,16 @@ pub struct Down {
     /// Only the cluster of this name [default: all that are ours and not in use]
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::clusters))]
     pub name: Option<String>,
+    /// Only what runs left that were killed: clusters, containers, and with --context or
+    /// --kubeconfig the namespaces of their probes on that cluster
+    #[arg(long, conflicts_with = "name")]
+    pub leftovers: bool,
+    /// The context of the cluster whose probes are looked for
+    #[arg(long, value_name = "NAME", requires = "leftovers")]
+    pub context: Option<String>,
+    /// Its kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
+    #[arg(long, value_name = "FILE", requires = "leftovers")]
+    pub kubeconfig: Option<PathBuf>,
 }
 
 /// Which cluster, and what may be done to it.

@@ -85,7 +85,10 @@ pub(super) async fn provision_and_look(
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
         };
-        let look = async { Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0) };
+        let look = async {
+            events.doing(Phase::Collect, "looking at everything that claims need");
+            Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0)
+        };
         events.phase(Phase::Collect, look).await
     })
     .await
@@ -140,14 +143,46 @@ pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure
 /// `meshcheck down`
 pub(super) async fn down(arguments: Down) -> Result<u8, Failure> {
     let state = State::from_environment()?;
-    let removed = cluster::down(&state, arguments.name.as_deref()).await?;
-    let text = if removed.is_empty() {
-        "there was no cluster of ours to remove\n".to_owned()
+    let removed = if arguments.leftovers {
+        leftovers(&state, &arguments).await?
     } else {
-        format!("removed: {}\n", removed.join(", "))
+        cluster::down(&state, arguments.name.as_deref()).await?
+    };
+    let text = match (removed.is_empty(), arguments.leftovers) {
+        (false, _) => format!("removed: {}\n", removed.join(", ")),
+        (true, false) => "there was no cluster of ours to remove\n".to_owned(),
+        (true, true) => "nothing of ours was left\n".to_owned(),
     };
     to_stdout(&text)?;
     Ok(0)
+}
+
+/// Removes what killed runs left: here, and on the cluster that is named.
+async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failure> {
+    let Down { context, kubeconfig, .. } = arguments;
+    let mut removed = Vec::new();
+    let named = context.is_some() || kubeconfig.is_some();
+    if named {
+        let choice = Choice {
+            kubeconfig: kubeconfig.clone(),
+            context: context.clone(),
+            active: true,
+            ..Choice::default()
+        };
+        let connection = connect(&choice).await?;
+        let found = crate::collect::remove_left(&connection.client).await;
+        let found = found.map_err(|reason| {
+            Failure::environment(format!("removing the namespaces of killed probes: {reason}"))
+        })?;
+        removed.extend(found.into_iter().map(|name| format!("namespace {name}")));
+    }
+    match cluster::sweep(state).await {
+        Ok(swept) => removed.extend(swept),
+        // Who asks for a cluster elsewhere may have no engine here, and then nothing of ours in it.
+        Err(_) if named && state.names().is_ok_and(|names| names.is_empty()) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(removed)
 }
 
 /// Listens for Ctrl-C and its kin.
@@ -184,6 +219,7 @@ where
     cluster.directory.write(&cluster.state)?;
     // Another handle on the place: the work owns the cluster, and may be dropped at any point.
     let place = cluster.directory.reopened()?;
+    let name = cluster.state.name.clone();
     let mut created = Ended::BrokenOff;
     let outcome = {
         let created = &mut created;
@@ -205,7 +241,10 @@ where
         return outcome;
     }
     let removed = events
-        .phase(Phase::Remove, async { cluster::remove(&state, place, created).await })
+        .phase(Phase::Remove, async {
+            events.doing(Phase::Remove, format!("removing `{name}`"));
+            cluster::remove(&state, place, created).await
+        })
         .await
         .map_err(Failure::from);
     match (outcome, removed) {

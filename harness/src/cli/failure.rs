@@ -49,6 +49,15 @@ impl Failure {
         }
     }
 
+    /// Something of ours is still there, and this command takes it away.
+    pub(super) fn left(reason: &str, command: &str) -> Self {
+        Self {
+            message: format!("a namespace of ours may be left there: {reason}"),
+            hint: Some(format!("`{command}` removes it once the cluster answers again")),
+            code: ENVIRONMENT,
+        }
+    }
+
     /// The exit code.
     pub(super) fn code(&self) -> u8 {
         self.code
@@ -58,6 +67,7 @@ impl Failure {
     #[must_use]
     pub(super) fn and(mut self, other: &Self) -> Self {
         self.message = format!("{}\nand then: {}", self.message, other.message);
+        self.hint = self.hint.or_else(|| other.hint.clone());
         self
     }
 

@@ -1,9 +1,12 @@
 //! `check`, `record`, `judge`: looking at a cluster that is there, and judging what was seen.
 
+use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use meshcheck_suites::evidence::{Evidence, Expectations, Observation};
+use futures::FutureExt as _;
+use meshcheck_suites::evidence::{Evidence, Expectations, Observation, Provider};
+use meshcheck_suites::hint;
 
 use super::arguments::{Check, Judge, Record, Target};
 use super::failure::Failure;
@@ -153,23 +156,32 @@ async fn look(target: &Target, settings: &Settings) -> Result<(Evidence, Timings
             None => Observation::not_asked("this run used no istioctl"),
         },
     };
-    tokio::select! {
-        seen = Box::pin(collect(&connection, &options)) => Ok(seen),
-        () = cancel.cancelled() => Err(interrupted(&connection).await),
+    let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();
+    let outcome = tokio::select! {
+        seen = looking => seen.map_err(|_| {
+            Failure::environment("a bug: the message above says where".into())
+        }),
+        () = cancel.cancelled() => Err(Failure::interrupted()),
+    };
+    match outcome {
+        Ok(seen) => {
+            after_the_look(&connection).await;
+            Ok(seen)
+        }
+        Err(failure) => Err(after_the_end(&connection, failure).await),
     }
 }
 
-/// Removes what probes of ours may have left, after they were cancelled.
-async fn interrupted(connection: &Connection) -> Failure {
-    let failure = Failure::interrupted();
-    if !connection.subject.active {
-        return failure;
+/// Probes remove what they made. Where the cluster did not answer just then, it is asked once more: what
+/// was seen is kept, whatever comes of it.
+async fn after_the_look(connection: &Connection) {
+    let subject = &connection.subject;
+    if !subject.active || subject.provider == Provider::Kind {
+        return;
     }
-    match collect::remove_all(&connection.client).await {
-        Ok(_) => failure,
-        Err(reason) => failure.and(&Failure::environment(format!(
-            "removing the namespaces labelled meshcheck.dev/probe: {reason}"
-        ))),
+    if let Err(reason) = collect::remove_own(&connection.client).await {
+        let context = hint::quote(&subject.context);
+        Failure::left(&reason, &format!("meshcheck down --leftovers --context {context}")).tell();
     }
 }
 
@@ -200,6 +212,20 @@ impl Wanted {
             },
         }
     }
+}
+
+/// Removes what probes of ours may have left, after they were cancelled or came to an end by a bug.
+async fn after_the_end(connection: &Connection, mut failure: Failure) -> Failure {
+    // Where there is no engine on this machine there is no container of ours.
+    let _ = crate::cluster::remove_own_helpers().await;
+    if connection.subject.active
+        && let Err(reason) = collect::remove_own(&connection.client).await
+    {
+        let context = hint::quote(&connection.subject.context);
+        let command = format!("meshcheck down --leftovers --context {context}");
+        failure = failure.and(&Failure::left(&reason, &command));
+    }
+    failure
 }
 
 /// The cluster of ours that is meant: the one whose context is named, or the one that `up` left where

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::config::MARK;
+use crate::owner::{self, Owner};
 use crate::process::{Call, ProcessError};
 
 /// The label that kind puts on its containers, with the cluster's name.
@@ -105,7 +106,33 @@ fn parse(json: &str) -> Vec<Node> {
 ///
 /// When the engine refuses.
 pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
-    let call = Call::docker().args(["rm", "--force", "--volumes", &node.id]);
+    remove_container(&node.id).await
+}
+
+/// The containers, other than nodes, that a process of ours made: their ids, and who made them.
+///
+/// # Errors
+///
+/// When the engine does not answer.
+pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
+    let filter = format!("label={}", owner::LABEL);
+    let format = format!("{{{{.ID}}}} {{{{.Label \"{}\"}}}}", owner::LABEL);
+    let call = Call::docker().args(["ps", "--all", "--no-trunc", "--filter", &filter]);
+    let listed = call.args(["--format", &format]).output().await?;
+    let parsed = listed.lines().filter_map(|line| {
+        let (id, maker) = line.split_once(' ')?;
+        Some((id.to_owned(), maker.trim().parse().ok()?))
+    });
+    Ok(parsed.collect())
+}
+
+/// Removes a container.
+///
+/// # Errors
+///
+/// When the engine refuses.
+pub(crate) async fn remove_container(id: &str) -> Result<(), ProcessError> {
+    let call = Call::docker().args(["rm", "--force", "--volumes", id]);
     match call.output().await {
         // Gone, or about to be by the hand of another run, is what it was to be.
         Err(ProcessError::Failed { last, .. })

@@ -3,6 +3,7 @@
 mod config;
 pub(crate) mod engine;
 mod error;
+mod helpers;
 mod kind;
 mod sweep;
 
@@ -10,6 +11,7 @@ use meshcheck_suites::evidence::Subject;
 
 pub(crate) use engine::addresses as node_addresses;
 pub use error::ClusterError;
+pub use helpers::{remove_left_helpers, remove_own_helpers};
 pub use kind::{Provisioned, begin, create};
 pub use sweep::{Ended, down, remove, sweep};
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use super::helpers::remove_left_helpers;
 use super::{ClusterError, engine};
 use crate::process::Remembered;
 use crate::state::{self, ClusterDirectory, State};
@@ -213,6 +214,9 @@ impl Removed {
             only.is_none_or(|only| only == node.cluster) && orphan(node, &clusters, &host)
         };
         let found: Vec<_> = engine::nodes().await?.into_iter().filter(left).collect();
+        if only.is_none() {
+            self.names.extend(remove_left_helpers().await?);
+        }
         if !found.is_empty() {
             until_none_comes(&left, None).await?;
             remove_network(state).await?;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::Api;
 use kube::api::{AttachParams, LogParams};
+use kube::{Api, Client};
 use meshcheck_suites::evidence::{
     self, Asked, ClientLog, Clock, ContainerState, ExecAnswer, LogLine, Observation, Reply,
 };
@@ -312,9 +312,9 @@ fn lines(text: &str) -> Vec<LogLine> {
 }
 
 /// The API server's clock, from the `Date` of an answer; to the second.
-pub(super) async fn server_clock(scene: &Scene<'_>) -> Option<Timestamp> {
+pub(super) async fn server_clock(client: &Client) -> Option<Timestamp> {
     let request = http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
-    let answer = tokio::time::timeout(Duration::from_secs(2), scene.client.send(request)).await;
+    let answer = tokio::time::timeout(Duration::from_secs(2), client.send(request)).await;
     let answer = answer.ok()?.ok()?;
     let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
     jiff::fmt::rfc2822::parse(date).ok().map(|zoned| zoned.timestamp())

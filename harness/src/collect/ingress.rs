@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use super::curl::Printed;
 use super::{Scene, forward};
 use crate::cluster::engine;
+use crate::owner::{self, Owner};
 use crate::process::Call;
 
 /// The gateway's port for health.
@@ -160,11 +161,12 @@ async fn from_container(
 ) -> Result<HttpAnswer, String> {
     let url = format!("http://{}{path}", authority(address, port));
     let image = engine::image_of(node).await.map_err(|error| error.to_string())?;
+    let maker = format!("{}={}", owner::LABEL, Owner::this());
     let mut call = Call::docker().args([
         "run",
         "--rm",
         "--label",
-        "meshcheck.dev/probe=gateway",
+        &maker,
         "--network",
         engine::NETWORK,
         "--entrypoint",

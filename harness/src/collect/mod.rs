@@ -20,6 +20,7 @@ mod look;
 mod mesh;
 mod objects;
 mod ours;
+mod own_namespace;
 mod settle;
 
 use std::sync::Mutex;
@@ -33,7 +34,8 @@ use meshcheck_suites::evidence::{
 };
 use tokio::time::Instant;
 
-pub use ours::{probe_load_balancer, remove_all};
+pub use ours::probe_load_balancer;
+pub use own_namespace::{remove_left, remove_own};
 
 use crate::connect::Connection;
 use look::{Missing, look};
@@ -108,8 +110,10 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     let scene = scene;
     let expectations = scene.expectations;
     let namespaces = [expectations.namespace.as_str(), expectations.istio_namespace.as_str()];
-    let settling =
-        scene.timed("settling", settle::settle(&scene, &namespaces, options.settle)).await;
+    let (settling, ()) = tokio::join!(
+        scene.timed("settling", settle::settle(&scene, &namespaces, options.settle)),
+        scene.timed("leftovers", leftovers(&scene)),
+    );
 
     let (pods, istio_pods) = tokio::join!(
         scene.timed("pods", look(scene.limit, demo_pods(&scene))),
@@ -162,6 +166,14 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     };
     let timings = scene.timings.into_inner().unwrap_or_default();
     (evidence, timings)
+}
+
+/// Removes what an earlier run of ours left on the cluster when it was killed. That it cannot be done is
+/// told by whoever looks for it: `meshcheck down --leftovers`.
+async fn leftovers(scene: &Scene<'_>) {
+    if scene.active {
+        let _ = tokio::time::timeout(scene.limit, remove_left(&scene.client)).await;
+    }
 }
 
 /// The pods of the demo's namespace; absent where there is no such namespace.
@@ -233,7 +245,7 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
     };
     let clock = match clock {
         Some(now) => demo::Reading::new(now, Clock::Node),
-        None => match demo::server_clock(scene).await {
+        None => match demo::server_clock(client).await {
             Some(now) => demo::Reading::new(now, Clock::ApiServer),
             None => demo::Reading::new(Timestamp::now(), Clock::Collector),
         },

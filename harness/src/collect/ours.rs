@@ -5,20 +5,19 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Namespace, Service};
+use k8s_openapi::api::core::v1::{Event, Service};
+use kube::Client;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{HttpAnswer, LoadBalancerProbe, Observation, Route};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::Missing;
+use super::own_namespace::OwnNamespace;
 use super::{Scene, ingress};
+use crate::failpoint::failpoint;
 use crate::wait::{Look, Wait};
-
-/// Marks what is ours on a cluster.
-const OURS: &str = "app.kubernetes.io/managed-by=meshcheck,meshcheck.dev/probe";
 
 /// How long the load balancer may take to give an address.
 const ADDRESS_CEILING: Duration = Duration::from_secs(30);
@@ -33,130 +32,8 @@ const ROUTE_CEILING_UNREACHABLE: Duration = Duration::from_secs(2);
 /// Until the gateway knows the route it answers 404, or refuses.
 const OTHER_ANSWER: Duration = Duration::from_secs(3);
 
-/// How long a removed namespace may take to be gone. Seen: some five seconds.
-const REMOVAL_CEILING: Duration = Duration::from_mins(1);
-
 /// The gateway's port for traffic.
 const HTTP_PORT: u16 = 80;
-
-/// A namespace of ours. [`OwnNamespace::remove`] takes it away; a drop without that, as when the run is
-/// cancelled, does so in the background, and [`remove_all`] finds what even that could not.
-struct OwnNamespace {
-    client: Client,
-    name: String,
-    there: bool,
-}
-
-impl OwnNamespace {
-    async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
-        let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
-        let namespace: Namespace = serde_json::from_value(json!({
-            "apiVersion": "v1",
-            "kind": "Namespace",
-            "metadata": { "name": name, "labels": {
-                "app.kubernetes.io/managed-by": "meshcheck",
-                "meshcheck.dev/probe": what
-            } }
-        }))
-        .map_err(|error| Missing::Failed(error.to_string()))?;
-        // From here on it may be there, also when the answer is lost.
-        let own = Self { client: client.clone(), name, there: true };
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        match namespaces.create(&PostParams::default(), &namespace).await {
-            Ok(_) => Ok(own),
-            Err(error) => {
-                let mut own = own;
-                // Refused by the server: nothing is there.
-                own.there = !matches!(error, kube::Error::Api(_));
-                Err(error.into())
-            }
-        }
-    }
-
-    /// Removes it. Whether its objects are gone already is for the caller to look at.
-    ///
-    /// Kubernetes takes five seconds for any namespace (`namespaceDeletionGracePeriod` of its
-    /// controller), and needs nobody for it. They are waited for where the cluster is not ours: it is
-    /// left as it was found.
-    async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
-        delete(&self.client, &self.name).await?;
-        self.there = false;
-        if cluster_is_ours {
-            return Ok(());
-        }
-        let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        Wait::new(format_args!("namespace {} to be gone", self.name), REMOVAL_CEILING)
-            .until(
-                |_| (),
-                || async {
-                    match namespaces.get_metadata_opt(&self.name).await {
-                        Ok(None) => Look::Ready(()),
-                        Ok(Some(_)) => Look::NotYet("it is Terminating".into()),
-                        Err(error) => Look::NotYet(crate::chain(&error)),
-                    }
-                },
-            )
-            .await
-            .map_err(|error| Missing::Failed(error.to_string()))
-    }
-}
-
-impl Drop for OwnNamespace {
-    fn drop(&mut self) {
-        if !self.there {
-            return;
-        }
-        let (client, name) = (self.client.clone(), self.name.clone());
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { delete(&client, &name).await });
-        }
-    }
-}
-
-async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    match namespaces.delete(name, &DeleteParams::default()).await {
-        Ok(_) => Ok(()),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Removes every namespace of ours that is still there, and waits until they are gone: for the end of
-/// a run that was cancelled, and for the next run after one that was killed.
-///
-/// # Errors
-///
-/// In words, when they cannot be listed, removed, or do not go.
-pub async fn remove_all(client: &Client) -> Result<usize, String> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let ours = ListParams::default().labels(OURS);
-    let found = namespaces.list(&ours).await.map_err(|error| crate::chain(&error))?;
-    let count = found.items.len();
-    for namespace in &found.items {
-        let removed = delete(client, &namespace.name_any()).await;
-        if let Err(Missing::Absent(reason) | Missing::Failed(reason)) = removed {
-            return Err(reason);
-        }
-    }
-    if count == 0 {
-        return Ok(0);
-    }
-    Wait::new("our namespaces to be gone", REMOVAL_CEILING)
-        .until(
-            |_| (),
-            || async {
-                match namespaces.list(&ours).await {
-                    Ok(left) if left.items.is_empty() => Look::Ready(()),
-                    Ok(left) => Look::NotYet(format!("{} left", left.items.len())),
-                    Err(error) => Look::NotYet(crate::chain(&error)),
-                }
-            },
-        )
-        .await
-        .map_err(|error| error.to_string())?;
-    Ok(count)
-}
 
 /// Asks for a load balancer address with a short-lived service of our own.
 pub async fn probe_load_balancer(client: &Client) -> Observation<LoadBalancerProbe> {
@@ -168,6 +45,7 @@ pub async fn probe_load_balancer(client: &Client) -> Observation<LoadBalancerPro
 
 async fn probe(client: &Client) -> Result<LoadBalancerProbe, Missing> {
     let namespace = OwnNamespace::create(client, "address").await?;
+    failpoint("address");
     let outcome = ask_for_address(client, &namespace.name).await;
     // The cluster that is probed before the install is one of ours.
     namespace.remove(true).await?;
@@ -257,6 +135,7 @@ async fn route_through(
     ceiling: Duration,
 ) -> Result<Route, Missing> {
     let namespace = OwnNamespace::create(&scene.client, "route").await?;
+    failpoint("route");
     let name = namespace.name.clone();
     let host = format!("{name}.meshcheck.test");
     let asked = ask_through(scene, (&name, &host), address, nodes, ceiling).await;

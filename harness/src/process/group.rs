@@ -90,6 +90,11 @@ impl Remembered {
     }
 }
 
+/// When a process started, in ticks since the machine did; nothing where it does not run.
+pub(crate) fn started(id: i32) -> Option<u64> {
+    Process::read(id).filter(|process| process.alive).map(|process| process.start)
+}
+
 /// What the kernel tells of a process.
 struct Process {
     /// The group that it belongs to.
@@ -163,16 +168,18 @@ mod tests {
         let file = place.path().join("process");
         let pipe = place.path().join("pipe");
         // Its child waits for somebody to write into the pipe.
-        let script = format!("mkfifo '{0}'; cat '{0}' & wait", pipe.display());
+        let begun = place.path().join("begun");
+        let script =
+            format!("mkfifo '{0}'; cat '{0}' & echo >'{1}'; wait", pipe.display(), begun.display());
         let call = Call::new("sh").args(["-c", &script]).remembered(file.clone());
         let wait = |what| Wait::new(what, Duration::from_secs(20)).every(Duration::from_millis(10));
         {
             let mut running = Box::pin(call.finish());
-            let the_pipe = wait("the pipe");
-            let started = the_pipe.until(
+            let the_child = wait("the child");
+            let started = the_child.until(
                 |_| (),
                 || async {
-                    if pipe.exists() { Look::Ready(()) } else { Look::NotYet("none".into()) }
+                    if begun.exists() { Look::Ready(()) } else { Look::NotYet("none".into()) }
                 },
             );
             tokio::select! {

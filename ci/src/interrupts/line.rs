@@ -1,0 +1,116 @@
+//! The way to a server, which can be cut and mended.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use anyhow::{Context as _, Result};
+
+/// A proxy on the loopback interface. It ends with the program.
+pub(crate) struct Line {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    cut: bool,
+    open: Vec<TcpStream>,
+}
+
+impl Line {
+    /// Listens, and hands everything on to `server`.
+    ///
+    /// # Errors
+    /// When no port can be had.
+    pub(crate) fn to(server: &str) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
+        let address = listener.local_addr()?;
+        let state: Arc<Mutex<State>> = Arc::default();
+        let (server, shared) = (server.to_owned(), Arc::clone(&state));
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                // A client that gets no connection sees that it is closed.
+                let _ = hand_on(&client, &server, &shared);
+            }
+        });
+        Ok(Self { address, state })
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends every connection, and takes no other.
+    pub(crate) fn cut(&self) {
+        let mut state = locked(&self.state);
+        state.cut = true;
+        for stream in state.open.drain(..) {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Takes connections again.
+    pub(crate) fn mend(&self) {
+        locked(&self.state).cut = false;
+    }
+}
+
+fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hand_on(client: &TcpStream, server: &str, state: &Mutex<State>) -> io::Result<()> {
+    let server = TcpStream::connect(server)?;
+    {
+        let mut state = locked(state);
+        if state.cut {
+            return client.shutdown(Shutdown::Both);
+        }
+        state.open.extend([client.try_clone()?, server.try_clone()?]);
+    }
+    for (from, to) in [(client, &server), (&server, client)] {
+        let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
+        thread::spawn(move || {
+            let _ = io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Write);
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read as _, Write as _};
+
+    #[test]
+    fn what_is_cut_does_not_answer_and_what_is_mended_does() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let line = Line::to(&server.local_addr().unwrap().to_string()).unwrap();
+        let echo = |text: &[u8]| -> io::Result<Vec<u8>> {
+            let mut client = TcpStream::connect(line.address())?;
+            client.write_all(text)?;
+            client.shutdown(Shutdown::Write)?;
+            let mut seen = Vec::new();
+            client.read_to_end(&mut seen)?;
+            Ok(seen)
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for mut peer in server.incoming().take(3).flatten() {
+                    let mut seen = Vec::new();
+                    let _ = peer.read_to_end(&mut seen);
+                    let _ = peer.write_all(&seen);
+                }
+            });
+            assert_eq!(echo(b"one").unwrap(), b"one");
+            line.cut();
+            assert_ne!(echo(b"two").unwrap_or_default(), b"two");
+            line.mend();
+            assert_eq!(echo(b"three").unwrap(), b"three");
+        });
+    }
+}

@@ -1,0 +1,166 @@
+//! The moments at which a run or a check is ended, and how: data.
+
+/// One of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    /// Its name.
+    pub(crate) name: &'static str,
+    /// What is ended.
+    pub(crate) what: What,
+    /// When.
+    pub(crate) when: When,
+    /// So many milliseconds after that.
+    pub(crate) after_ms: u64,
+    /// How.
+    pub(crate) how: How,
+    /// Who removes what it could not remove itself.
+    pub(crate) then: Then,
+    /// Whether CI tries it.
+    pub(crate) ci: bool,
+}
+
+/// What is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum What {
+    /// `meshcheck run`
+    Run,
+    /// `meshcheck check --active` on a cluster that is not known to be ours.
+    Check,
+}
+
+/// The event that a moment is counted from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum When {
+    /// The start of the program.
+    Start,
+    /// This text has been in its messages.
+    Told(&'static str),
+    /// A namespace of ours is on the cluster.
+    Namespace,
+    /// It is being removed.
+    NamespaceLeaves,
+}
+
+/// How it is ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum How {
+    /// SIGINT to its group, as a terminal does at Ctrl-C.
+    Interrupt,
+    /// SIGTERM, as a CI server does.
+    Terminate,
+    /// SIGHUP, as a terminal does that is closed.
+    Hangup,
+    /// SIGKILL, which nothing can be done about.
+    Kill,
+    /// Ctrl-C, and again while it cleans up.
+    Twice,
+    /// A bug at this place.
+    Panic(&'static str),
+    /// The cluster does not answer any more.
+    Lost,
+    /// The cluster does not answer for some seconds.
+    LostForAWhile,
+}
+
+/// Who removes what the program could not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Then {
+    /// Nobody: the program must have removed everything itself.
+    Nobody,
+    /// `meshcheck down --leftovers`
+    Leftovers,
+    /// The next start of the same command, which is let come to its end.
+    NextStart,
+}
+
+const fn run(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
+    let then = match how {
+        How::Kill | How::Twice => Then::Leftovers,
+        _ => Then::Nobody,
+    };
+    Moment { name, what: What::Run, when, after_ms, how, then, ci: false }
+}
+
+const fn check(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
+    Moment { what: What::Check, ..run(name, when, after_ms, how) }
+}
+
+const fn in_ci(moment: Moment) -> Moment {
+    Moment { ci: true, ..moment }
+}
+
+const fn next(moment: Moment) -> Moment {
+    Moment { then: Then::NextStart, ..moment }
+}
+
+const fn leftovers(moment: Moment) -> Moment {
+    Moment { then: Then::Leftovers, ..moment }
+}
+
+const CREATES: When = When::Told("cluster: kind creates");
+const CREATED: When = When::Told("cluster: done");
+const INSTALLS: When = When::Told("istio: istioctl install");
+const BALANCED: When = When::Told("load balancer: done");
+const WAITS_FOR_THE_DEMO: When = When::Told("demo: waiting for client-deployment");
+const LOOKS: When = When::Told("collect: looking");
+const REMOVES: When = When::Told("remove: removing");
+
+/// All of them.
+pub(crate) const MOMENTS: &[Moment] = &[
+    run("run: Ctrl-C at the start", When::Start, 50, How::Interrupt),
+    in_ci(run("run: Ctrl-C as kind begins", CREATES, 0, How::Interrupt)),
+    run("run: Ctrl-C as the node's container is made", CREATES, 700, How::Interrupt),
+    run("run: SIGTERM while the node boots", CREATES, 3000, How::Terminate),
+    run("run: SIGHUP while the control plane starts", CREATES, 7000, How::Hangup),
+    run("run: kill -9 as kind begins", CREATES, 100, How::Kill),
+    in_ci(run("run: kill -9 as the node's container is made", CREATES, 700, How::Kill)),
+    run("run: kill -9 while the node boots", CREATES, 4000, How::Kill),
+    next(run("run: kill -9, then another run", CREATES, 1500, How::Kill)),
+    run("run: Ctrl-C twice while the node boots", CREATES, 2500, How::Twice),
+    run("run: a bug as kind begins", When::Start, 0, How::Panic("cluster")),
+    run("run: Ctrl-C as the cluster is there", CREATED, 0, How::Interrupt),
+    run("run: Ctrl-C as istioctl begins", INSTALLS, 300, How::Interrupt),
+    run("run: SIGTERM while istioctl waits", INSTALLS, 9000, How::Terminate),
+    run("run: kill -9 while istioctl waits", INSTALLS, 12_000, How::Kill),
+    run("run: the node dies while istioctl waits", INSTALLS, 6000, How::Lost),
+    run("run: a bug as istioctl begins", When::Start, 0, How::Panic("istio")),
+    run("run: Ctrl-C while an address is asked for", BALANCED, 100, How::Interrupt),
+    run("run: SIGTERM while the demo is waited for", WAITS_FOR_THE_DEMO, 500, How::Terminate),
+    run("run: kill -9 while the demo is waited for", WAITS_FOR_THE_DEMO, 3000, How::Kill),
+    run("run: Ctrl-C while it looks", LOOKS, 150, How::Interrupt),
+    run("run: a bug while it looks", When::Start, 0, How::Panic("collect")),
+    run("run: Ctrl-C while it removes", REMOVES, 100, How::Interrupt),
+    run("run: kill -9 while it removes", REMOVES, 100, How::Kill),
+    check("check: Ctrl-C at the start", When::Start, 60, How::Interrupt),
+    check("check: Ctrl-C as its namespace is there", When::Namespace, 0, How::Interrupt),
+    check("check: SIGTERM while its route is asked", When::Namespace, 150, How::Terminate),
+    check("check: SIGHUP as its namespace leaves", When::NamespaceLeaves, 0, How::Hangup),
+    check("check: Ctrl-C twice", When::Namespace, 100, How::Twice),
+    check("check: kill -9 as its namespace is there", When::Namespace, 0, How::Kill),
+    next(check("check: kill -9, then another check", When::Namespace, 100, How::Kill)),
+    check("check: a bug with its namespace there", When::Start, 0, How::Panic("route")),
+    leftovers(check("check: the cluster is lost", When::Namespace, 0, How::Lost)),
+    check("check: the cluster is lost and comes back", When::Namespace, 0, How::LostForAWhile),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn there_are_enough_and_each_has_a_name_of_its_own() {
+        let names: BTreeSet<_> = MOMENTS.iter().map(|moment| moment.name).collect();
+        assert_eq!(names.len(), MOMENTS.len());
+        assert!(MOMENTS.len() >= 20);
+    }
+
+    #[test]
+    fn only_what_cannot_clean_up_has_somebody_who_does() {
+        for moment in MOMENTS {
+            let cannot = matches!(moment.how, How::Kill | How::Twice)
+                || (moment.how == How::Lost && moment.what == What::Check);
+            assert_eq!(moment.then != Then::Nobody, cannot, "{}", moment.name);
+        }
+    }
+}

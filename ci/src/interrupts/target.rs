@@ -1,0 +1,79 @@
+//! The cluster that is checked as one that is not known to be ours, and what is left on it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use super::line::Line;
+use crate::command::Program;
+use crate::live::Cluster;
+use crate::steps::Software;
+
+/// What marks the namespaces of probes.
+const PROBES: &str = "meshcheck.dev/probe";
+
+/// A cluster with the mesh and the demo on it.
+pub(crate) struct Target {
+    cluster: Cluster,
+    line: Line,
+    /// A kubeconfig that leads through the line.
+    through: tempfile::NamedTempFile,
+}
+
+impl Target {
+    /// Provisions it.
+    ///
+    /// # Errors
+    /// When that fails.
+    pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
+        let cluster = Cluster::up(meshcheck, software)?;
+        cluster
+            .until_green("all green before anything is ended", std::time::Duration::from_mins(1))?;
+        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+        let server = cluster.typed(server).read()?;
+        let line = Line::to(server.trim_start_matches("https://"))?;
+        let text = fs::read_to_string(cluster.kubeconfig())?;
+        let through = tempfile::NamedTempFile::new()?;
+        fs::write(through.path(), text.replace(&server, &format!("https://{}", line.address())))?;
+        Ok(Self { cluster, line, through })
+    }
+
+    /// The way that can be cut.
+    pub(crate) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    /// The kubeconfig, through that way or not.
+    pub(crate) fn kubeconfig(&self, through_the_line: bool) -> PathBuf {
+        let direct: &Path = self.cluster.kubeconfig();
+        if through_the_line { self.through.path().to_owned() } else { direct.to_owned() }
+    }
+
+    /// Whether a namespace of a probe is there.
+    pub(crate) fn has_namespace(&self) -> bool {
+        self.namespaces().is_ok_and(|found| !found.is_empty())
+    }
+
+    /// Whether one is on its way out.
+    pub(crate) fn has_leaving_namespace(&self) -> bool {
+        let leaves = |it: &Value| it["metadata"]["deletionTimestamp"].is_string();
+        self.namespaces().is_ok_and(|found| found.iter().any(leaves))
+    }
+
+    /// What is left of probes, in words.
+    ///
+    /// # Errors
+    /// When it cannot be looked at.
+    pub(crate) fn left(&self) -> Result<Vec<String>> {
+        let names = self.namespaces()?;
+        Ok(names.iter().map(|it| format!("namespace {}", it["metadata"]["name"])).collect())
+    }
+
+    fn namespaces(&self) -> Result<Vec<Value>> {
+        let line = format!("kubectl get namespaces -l {PROBES} -o json");
+        let found: Value = serde_json::from_str(&self.cluster.typed(&line).read()?)?;
+        Ok(found["items"].as_array().context("kubectl lists no items")?.clone())
+    }
+}

@@ -1,0 +1,127 @@
+//! Who made something that outlives a call: a process, told apart from every other that ever ran here.
+//!
+//! The word of it is a label on what we make in clusters and in the engine. So whoever finds it later
+//! knows whether its maker still lives, and leaves what a living run works with alone.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+
+use crate::process::started;
+use crate::state::host;
+
+/// The label, on namespaces and containers, whose value is the maker's word.
+pub const LABEL: &str = "meshcheck.dev/maker";
+
+/// A label's value has room for 63 characters: the numbers take at most 31 of them.
+const HOST_LENGTH: usize = 30;
+
+/// A process on a machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Owner {
+    host: String,
+    id: i32,
+    /// In ticks since the machine started.
+    start: u64,
+}
+
+/// Whether the maker of something still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// It runs on this machine.
+    Lives,
+    /// It ran on this machine, and has ended.
+    Ended,
+    /// It is of another machine: nothing is known of it.
+    Elsewhere,
+}
+
+impl Owner {
+    /// This very process.
+    pub fn this() -> &'static Self {
+        static THIS: OnceLock<Owner> = OnceLock::new();
+        THIS.get_or_init(|| {
+            let id = i32::try_from(std::process::id()).unwrap_or_default();
+            Self { host: here(), id, start: started(id).unwrap_or_default() }
+        })
+    }
+
+    /// Whether it still runs.
+    pub fn life(&self) -> Life {
+        if self.host != here() {
+            return Life::Elsewhere;
+        }
+        if started(self.id) == Some(self.start) { Life::Lives } else { Life::Ended }
+    }
+}
+
+/// This machine's name, as short as a label needs it.
+fn here() -> String {
+    let name: String = host().chars().take(HOST_LENGTH).collect();
+    let name = name.trim_matches('-');
+    if name.is_empty() { "unnamed".to_owned() } else { name.to_owned() }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.host, self.id, self.start)
+    }
+}
+
+/// A label that is not a maker's word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("it does not say who made it")]
+pub struct NotAnOwner;
+
+impl FromStr for Owner {
+    type Err = NotAnOwner;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOwner> {
+        let mut parts = text.rsplitn(3, '.');
+        let (start, id, host) = (parts.next(), parts.next(), parts.next());
+        match (host, id.and_then(|id| id.parse().ok()), start.and_then(|it| it.parse().ok())) {
+            (Some(host), Some(id), Some(start)) if !host.is_empty() && id > 0 => {
+                Ok(Self { host: host.to_owned(), id, start })
+            }
+            _ => Err(NotAnOwner),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn this_process_lives_and_its_word_says_so() {
+        let this = Owner::this();
+        assert_eq!(this.life(), Life::Lives);
+        let word = this.to_string();
+        assert_eq!(word.parse(), Ok(this.clone()));
+        assert!(word.len() <= 63, "{word}");
+        let fits = |it: char| it.is_ascii_alphanumeric() || it == '-' || it == '.';
+        assert!(word.chars().all(fits), "{word}");
+    }
+
+    #[test]
+    fn one_that_has_ended_and_one_of_elsewhere_are_told_apart() {
+        let this = Owner::this();
+        let before = Owner { start: this.start + 1, ..this.clone() };
+        assert_eq!(before.life(), Life::Ended, "the number is another program's now");
+        let elsewhere = Owner { host: "another".into(), ..this.clone() };
+        assert_eq!(elsewhere.life(), Life::Elsewhere);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("host")]
+    #[case("host.1")]
+    #[case(".1.2")]
+    #[case("host.x.2")]
+    #[case("host.0.2")]
+    #[case("host.-1.2")]
+    fn other_words_are_nobody(#[case] word: &str) {
+        assert_eq!(word.parse::<Owner>(), Err(NotAnOwner));
+    }
+}
