@@ -27,6 +27,8 @@ pub(crate) enum Scope {
     Mutants,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
+    /// Testing completions and manual pages: zsh, fish, mandoc.
+    Shell,
 }
 
 /// What to set the machine up for.
@@ -42,7 +44,8 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const CI: [Scope; 4] = [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel];
+    const CI: [Scope; 5] =
+        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Kernel, Scope::Shell];
     let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
@@ -74,6 +77,9 @@ impl Setup {
         }
         if wanted(Scope::Kernel) {
             tools.extend(packages::KERNEL);
+        }
+        if wanted(Scope::Shell) {
+            tools.extend(packages::SHELL);
         }
         if engine && !engine::answers() {
             tools.extend(engine::tools());

@@ -59,6 +59,16 @@ pub(crate) const KERNEL: &[Tool] = &[
     program("ip", "iproute2"),
 ];
 
+/// For trying out completions and manual pages.
+pub(crate) const SHELL: &[Tool] = &[
+    program("zsh", "zsh"),
+    program("fish", "fish"),
+    program("script", "bsdutils"),
+    program("mandoc", "mandoc"),
+    program("man", "man-db"),
+    program("groff", "groff-base"),
+];
+
 impl Probe {
     fn name(self) -> &'static str {
         match self {

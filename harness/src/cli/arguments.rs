@@ -179,7 +179,7 @@ pub struct Down {
     #[arg(long, conflicts_with = "name")]
     pub leftovers: bool,
     /// The context of the cluster whose probes are looked for
-    #[arg(long, value_name = "NAME", requires = "leftovers")]
+    #[arg(long, value_name = "NAME", requires = "leftovers", add = ArgValueCandidates::new(candidates::contexts))]
     pub context: Option<String>,
     /// Its kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
     #[arg(long, value_name = "FILE", requires = "leftovers")]

@@ -66,17 +66,17 @@ pub(super) fn judge(
     let mut evidence = evidence_file::read(&arguments.file)?;
     if settings.file.is_some() {
         let others = settings.differences(&evidence.expectations);
-        let told = format!(
-            "the evidence was recorded for other names than {} says:\n{}",
-            settings.source(),
-            others.join("\n")
-        );
+        let told = |separator: &str| {
+            let start = "the evidence was recorded for other names than";
+            let others = others.join(separator);
+            format!("{start} {} says:{separator}{others}", settings.source())
+        };
         if !others.is_empty() && file_was_named {
             let hint = "record with this configuration, or judge without it";
-            return Err(Failure::usage(told, hint.into()));
+            return Err(Failure::usage(told("\n"), hint.into()));
         }
         if !others.is_empty() {
-            super::say(&format!("note: {}; its own are judged", told.replace('\n', "\n  ")));
+            super::say(&format!("note: {}; its own are judged", told(" ")));
         }
     }
     if let Some(waivers) = &settings.waivers {

@@ -44,14 +44,43 @@ pub(super) fn completions(arguments: &Completions) -> Result<u8, Failure> {
     shell
         .write_registration(ASKING, NAME, NAME, NAME, &mut script)
         .map_err(|error| Failure::environment(format!("writing the script: {error}")))?;
-    to_stdout(&String::from_utf8_lossy(&script))?;
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if arguments.shell == Shell::Bash {
+        // The name by which bash calls it, in the last lines.
+        script = script.replace("-F _clap_complete_meshcheck", "-F _meshcheck");
+        script.insert_str(0, BASH);
+    }
+    to_stdout(&script)?;
     Ok(0)
 }
+
+/// Readline begins a word at each `:` and `=`, and claims are called `mesh::pods_ready`: words are put
+/// together before they are completed, and what stands on the line already is taken off the answers.
+const BASH: &str = r#"
+_meshcheck() {
+    local breaks='^[:=]+$' words=() last=-1 glued= word at
+    for ((at = 0; at <= COMP_CWORD; at++)); do
+        word=${COMP_WORDS[at]}
+        if [[ $last -ge 0 && ( -n $glued || $word =~ $breaks ) ]]; then
+            words[last]+=$word
+        else
+            last=$((last + 1))
+            words[last]=$word
+        fi
+        glued=
+        [[ $word =~ $breaks ]] && glued=1
+    done
+    local COMP_WORDS=("${words[@]}") COMP_CWORD=$last
+    local current=${words[last]}
+    _clap_complete_meshcheck "$1" "$current" "$3"
+    COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*[:=]}"}"}")
+}
+"#;
 
 /// `meshcheck man`
 pub(super) fn man(arguments: &arguments::Man) -> Result<u8, Failure> {
     let Some(directory) = &arguments.dir else {
-        to_stdout(&page(command())?)?;
+        to_stdout(&page(command().disable_help_subcommand(true))?)?;
         return Ok(0);
     };
     let write = |path: &Path, text: &str| {
@@ -85,17 +114,53 @@ fn pages() -> Vec<Command> {
             inner.clone().name(name).bin_name(format!("{NAME} {}", inner.get_name()))
         })
         .collect();
-    pages.insert(0, command());
+    pages.insert(0, command().disable_help_subcommand(true));
     pages
 }
 
+/// The day of the pages' last change: a page has one, and it is the same wherever it is made.
+const DATED: &str = "2026-11-25";
+
 fn page(command: Command) -> Result<String, Failure> {
+    let name = command.get_name().to_owned();
     let mut page = Vec::new();
     Man::new(command)
-        .manual("meshcheck")
         .render(&mut page)
         .map_err(|error| Failure::environment(format!("writing the page: {error}")))?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(set(&name, &String::from_utf8_lossy(&page)))
+}
+
+/// A page as manual pages are: with a date, with its examples and exit codes line by line in sections of
+/// their own, and without what mandoc warns of.
+fn set(name: &str, page: &str) -> String {
+    let mut lines = Vec::new();
+    let mut ours = false;
+    for line in page.replace(".br\n\n.br\n", ".sp\n").lines() {
+        match line {
+            _ if line.starts_with(".TH ") => {
+                let version = env!("CARGO_PKG_VERSION");
+                lines.push(format!(".TH {name} 1 \"{DATED}\" \"{NAME} {version}\" \"{NAME}\""));
+            }
+            ".SH EXTRA" => ours = true,
+            "Examples:" if ours => lines.extend([".SH EXAMPLES", ".nf"].map(str::to_owned)),
+            "Exit codes:" if ours => lines.extend([".SH EXIT STATUS", ".nf"].map(str::to_owned)),
+            "" if ours => lines.push(".fi".into()),
+            _ if ours && line.starts_with(".SH") => {
+                ours = false;
+                if lines.iter().rev().find(|it| [".nf", ".fi"].contains(&it.as_str()))
+                    == Some(&".nf".to_owned())
+                {
+                    lines.push(".fi".into());
+                }
+                lines.push(line.to_owned());
+            }
+            _ if ours && lines.last().is_some_and(|it| it == ".fi") => {
+                lines.extend([".PP".to_owned(), line.to_owned()]);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
 }
 
 /// `meshcheck config`

@@ -367,12 +367,13 @@ pub fn default_file() -> String {
 "
     .to_owned();
     for (section, about) in SECTIONS {
-        let _ = writeln!(text, "\n[{section}]");
-        for line in textwrap::wrap(about, 98) {
+        text.push('\n');
+        for line in textwrap::wrap(about, 98).iter().filter(|line| !line.is_empty()) {
             let _ = writeln!(text, "# {line}");
         }
+        let _ = writeln!(text, "[{section}]");
         for key in KEYS.iter().filter(|key| key.section == section) {
-            for line in textwrap::wrap(key.about, 98) {
+            for line in textwrap::wrap(key.about, 98).iter().filter(|line| !line.is_empty()) {
                 let _ = writeln!(text, "# {line}");
             }
             let mark = if key.is_default { "" } else { "# " };
