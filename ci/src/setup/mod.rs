@@ -13,6 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::golang::Go;
 use crate::out::say;
 use packages::Tool;
+pub(crate) use packages::is_on_path;
 
 /// What a machine is set up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -29,6 +30,8 @@ pub(crate) enum Scope {
     Kernel,
     /// Testing completions and manual pages: zsh, fish, mandoc.
     Shell,
+    /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
+    Static,
 }
 
 /// What to set the machine up for.
@@ -77,6 +80,9 @@ impl Setup {
         }
         if wanted(Scope::Kernel) {
             tools.extend(packages::KERNEL);
+        }
+        if wanted(Scope::Static) {
+            tools.extend(packages::STATIC);
         }
         if wanted(Scope::Shell) {
             tools.extend(packages::SHELL);

@@ -59,6 +59,9 @@ pub(crate) const KERNEL: &[Tool] = &[
     program("ip", "iproute2"),
 ];
 
+/// For the static program: aws-lc is C, and is compiled for musl too.
+pub(crate) const STATIC: &[Tool] = &[program("musl-gcc", "musl-tools")];
+
 /// For trying out completions and manual pages.
 pub(crate) const SHELL: &[Tool] = &[
     program("zsh", "zsh"),

@@ -74,7 +74,9 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
         say("left out: what only root may do, the walker against the kernel, `test(needs_netns)`");
         "none()"
     };
-    let real = format!("binary(conformance) + binary(by_hand) + test(needs_mount) + test(needs_tools) + {kernel}");
+    let real = format!(
+        "binary(conformance) + binary(by_hand) + test(needs_mount) + test(needs_tools) + {kernel}"
+    );
     let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
         .args(["--run-ignored", "all", "--filterset"])
         .arg(format!("{real} + {docker}"))

@@ -121,8 +121,16 @@ async fn look(target: &Target, settings: &Settings) -> Result<(Evidence, Timings
                 ..installed.clone()
             };
         } else {
-            for other in settings.differences(installed) {
-                super::say(&format!("note: `up` installed it with another name: {other}"));
+            let others = settings.differences(installed);
+            if let Some(first) = others.first() {
+                let file = settings.source();
+                super::say(&format!(
+                    "note: `up` called things otherwise than {file} does now: {first}{}",
+                    match others.len() {
+                        1 => String::new(),
+                        number => format!(", and {} more", number - 1),
+                    }
+                ));
             }
         }
     }

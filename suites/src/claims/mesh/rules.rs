@@ -274,7 +274,8 @@ fn outbound(evidence: &Evidence, pod: &Pod, rules: &RuleSet) -> Judged {
         back_to_itself(evidence, pod, rules),
         behind_the_proxy(evidence, pod, rules),
     ])?;
-    let packet = packet(pod, Hook::Outbound);
+    let destination_port = evidence.expectations.backend.service_port;
+    let packet = Packet { destination_port, ..packet(pod, Hook::Outbound) };
     let way = walk(rules, &packet);
     Ok(Judgement::pass(format!(
         "port {}: {}; so is every other port and address, and the proxy's own traffic leaves",
