@@ -3,11 +3,24 @@
 
 use std::io::Write as _;
 
+use nix::sys::signal::{SigSet, Signal as Which};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 /// The exit code after a second signal, as shells count: 128 + SIGINT.
 const EXIT_AT_ONCE: i32 = 130;
+
+/// Lets the signals through that [`listen`] listens for. A program inherits what its parent has blocked,
+/// and a parent that waits for signals in a thread of its own, as CI runners do, has blocked them: without
+/// this, Ctrl-C would never arrive. Called before any other thread is started.
+pub(crate) fn unblock() {
+    let mut signals = SigSet::empty();
+    for signal in [Which::SIGINT, Which::SIGTERM, Which::SIGHUP] {
+        signals.add(signal);
+    }
+    // Fails for a mask that is none, which this is not.
+    let _ = signals.thread_unblock();
+}
 
 /// Listens for SIGINT, SIGTERM and SIGHUP from now on; the token is cancelled by the first.
 ///

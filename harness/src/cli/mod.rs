@@ -28,6 +28,7 @@ use failure::Failure;
 pub fn main() -> ExitCode {
     shell::complete();
     let Cli { command, config } = Cli::parse();
+    crate::signals::unblock();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
