@@ -134,6 +134,9 @@ async fn look(target: &Target, settings: &Settings) -> Result<(Evidence, Timings
             }
         }
     }
+    // The configuration's URL is that of its cluster: another one's Kiali would be green for this one.
+    let configured_url =
+        settings.kiali_url.clone().filter(|_| ours.is_none() && wanted.is_configured);
     let choice = match &ours {
         Some(state) => Choice {
             kubeconfig: Some(State::from_environment()?.kubeconfig(&state.name)),
@@ -153,7 +156,7 @@ async fn look(target: &Target, settings: &Settings) -> Result<(Evidence, Timings
     let connection = connect(&choice).await?;
     let options = Options {
         expectations,
-        kiali_url: target.kiali_url.clone().or_else(|| settings.kiali_url.clone()),
+        kiali_url: target.kiali_url.clone().or(configured_url),
         limit: target.timeout.or(settings.look).unwrap_or(LOOK),
         settle: settings.settle.unwrap_or(SETTLE),
         load_balancer_probe: Observation::not_asked(
@@ -199,24 +202,31 @@ struct Wanted {
     kubeconfig: Option<PathBuf>,
     /// Whether the context was named beside the file in which it stands: it is not one of ours.
     elsewhere: bool,
+    /// Whether it is the one that the configuration means.
+    is_configured: bool,
 }
 
 impl Wanted {
     /// Options win. A kubeconfig that is named there has contexts of its own.
     fn of(target: &Target, settings: &Settings) -> Self {
         match (&target.kubeconfig, &target.context) {
-            (Some(file), context) => {
-                Self { context: context.clone(), kubeconfig: Some(file.clone()), elsewhere: true }
-            }
+            (Some(file), context) => Self {
+                context: context.clone(),
+                kubeconfig: Some(file.clone()),
+                elsewhere: true,
+                is_configured: false,
+            },
             (None, Some(context)) => Self {
                 context: Some(context.clone()),
                 kubeconfig: settings.kubeconfig.clone(),
                 elsewhere: false,
+                is_configured: settings.context.as_ref() == Some(context),
             },
             (None, None) => Self {
                 context: settings.context.clone(),
                 kubeconfig: settings.kubeconfig.clone(),
                 elsewhere: settings.kubeconfig.is_some(),
+                is_configured: true,
             },
         }
     }
@@ -280,15 +290,17 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case(&[], Some("vm7"), Some("class.yaml"), true)]
-    #[case(&["--context", "vm8"], Some("vm8"), Some("class.yaml"), false)]
-    #[case(&["--kubeconfig", "own.yaml"], None, Some("own.yaml"), true)]
-    #[case(&["--kubeconfig", "own.yaml", "--context", "vm8"], Some("vm8"), Some("own.yaml"), true)]
+    #[case(&[], Some("vm7"), Some("class.yaml"), true, true)]
+    #[case(&["--context", "vm8"], Some("vm8"), Some("class.yaml"), false, false)]
+    #[case(&["--context", "vm7"], Some("vm7"), Some("class.yaml"), false, true)]
+    #[case(&["--kubeconfig", "own.yaml"], None, Some("own.yaml"), true, false)]
+    #[case(&["--kubeconfig", "own.yaml", "--context", "vm7"], Some("vm7"), Some("own.yaml"), true, false)]
     fn options_win_over_the_configuration(
         #[case] options: &[&str],
         #[case] context: Option<&str>,
         #[case] kubeconfig: Option<&str>,
         #[case] elsewhere: bool,
+        #[case] is_configured: bool,
     ) {
         let cli = Cli::parse_from([&["meshcheck", "check"], options].concat());
         let Command::Check(check) = cli.command else { panic!("it is `check`") };
@@ -298,7 +310,7 @@ mod tests {
         let wanted = Wanted::of(&check.target, &settings);
         assert_eq!(wanted.context.as_deref(), context);
         assert_eq!(wanted.kubeconfig.as_deref(), kubeconfig.map(Path::new));
-        assert_eq!(wanted.elsewhere, elsewhere);
+        assert_eq!((wanted.elsewhere, wanted.is_configured), (elsewhere, is_configured));
         let nothing = Wanted::of(&check.target, &Settings::default());
         assert_eq!(nothing.context, check.target.context);
         assert_eq!(nothing.kubeconfig, check.target.kubeconfig);

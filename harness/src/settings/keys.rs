@@ -278,7 +278,7 @@ pub(super) const KEYS: &[Key] = &[
         "kiali",
         "url",
         "\"http://192.0.2.7:30001/\"",
-        "Where it is exposed, as a participant would open it: --kiali-url.",
+        "Where it is exposed, as a participant would open it: --kiali-url. Asked for the cluster below only.",
         |s, value, _| {
             s.kiali_url = Some(v::text(value, v::url)?);
             Ok(())
