@@ -44,6 +44,8 @@ enum Task {
     Interrupts(interrupts::Options),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
+    /// The program as one static file of less than 20 MB; prints its path.
+    Static(steps::StaticOptions),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
     Soak(soak::Options),
 }
@@ -76,6 +78,7 @@ fn run(task: Task) -> Result<()> {
         Task::Faults(options) => faults::run(&options),
         Task::Interrupts(options) => interrupts::run(&options),
         Task::Mutants(options) => mutants::run(&options),
+        Task::Static(options) => steps::portable(options),
         Task::Soak(options) => soak::run(options),
     }
 }

@@ -14,6 +14,7 @@ pub mod preflight;
 pub mod process;
 pub mod progress;
 pub mod report;
+pub mod settings;
 pub mod signals;
 pub mod source;
 pub mod state;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::claims::{CLAIMS, Claim, Section, causes};
-use crate::evidence::{BundleFacts, Evidence, Provider, SCHEMA};
+use crate::evidence::{Asks, BundleFacts, Evidence, Expectations, Provider, SCHEMA, Waiver};
 use crate::judgement::{Judgement, Verdict};
 
 /// The number of the report's layout.
@@ -121,12 +121,16 @@ pub struct ClaimReport {
     /// holds itself, and nothing else explains it.
     #[serde(default)]
     pub because: Option<String>,
+    /// Why it may fail without turning the exit code, where a waiver says so. Its verdict is what
+    /// it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub may_fail: Option<String>,
 }
 
 impl ClaimReport {
     /// A claim with its judgement.
-    pub fn new(claim: &Claim, judgement: Judgement) -> Self {
-        Self::of(claim.id, claim.section(), claim.statement, judgement)
+    pub fn new(claim: &Claim, expectations: &Expectations, judgement: Judgement) -> Self {
+        Self::of(claim.id, claim.section(), &claim.statement_for(expectations), judgement)
     }
 
     /// What is called so in a report, with its judgement.
@@ -143,25 +147,65 @@ impl ClaimReport {
             object,
             hint,
             because: None,
+            may_fail: None,
         }
+    }
+
+    /// The claim with a waiver: skipped, or with its verdict and the word that it may fail. The
+    /// summary says so too: it is what every report shows.
+    #[must_use]
+    fn waived(self, waiver: &Waiver) -> Self {
+        let Waiver { asks, reason, source, .. } = waiver;
+        if *asks == Asks::Nothing {
+            return Self {
+                verdict: Verdict::Skipped,
+                summary: format!("skipped by {source}: {reason}"),
+                expected: None,
+                observed: None,
+                object: None,
+                hint: None,
+                because: None,
+                ..self
+            };
+        }
+        let summary = match self.verdict {
+            Verdict::Fail | Verdict::Changed | Verdict::Unjudged => {
+                format!("may fail by {source} ({reason}): {}", self.summary)
+            }
+            Verdict::Pass | Verdict::Skipped => self.summary,
+        };
+        Self { may_fail: Some(format!("{source}: {reason}")), summary, ..self }
     }
 }
 
+/// What is asked of a claim in the end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// That it holds.
+    ToHold,
+    /// A verdict that may be a failure.
+    AVerdict,
+    /// Nothing.
+    Not,
+}
+
 impl Cause {
-    /// The causes among all claims, as far as they concern those that were asked for.
-    pub(crate) fn among(all: &[ClaimReport], asked: &[bool]) -> Vec<Self> {
+    /// The causes among all claims, as far as they concern those that were asked for. One that may
+    /// fail is to be mended only where others follow from it.
+    pub(crate) fn among(all: &[ClaimReport], asked: &[Asked]) -> Vec<Self> {
         let mut causes: Vec<_> = all
             .iter()
             .zip(asked)
             .filter(|(claim, _)| claim.because.is_none())
-            .filter_map(|(claim, &asked_for)| {
+            .filter_map(|(claim, asked_for)| {
                 let explains: Vec<_> = all
                     .iter()
                     .zip(asked)
-                    .filter(|(other, asked)| **asked && other.because.as_ref() == Some(&claim.id))
+                    .filter(|(_, asked)| **asked != Asked::Not)
+                    .filter(|(other, _)| other.because.as_ref() == Some(&claim.id))
                     .map(|(other, _)| other.id.clone())
                     .collect();
-                let stands = asked_for && claim.verdict == Verdict::Fail;
+                let stands = *asked_for == Asked::ToHold && claim.verdict == Verdict::Fail;
                 (stands || !explains.is_empty()).then(|| Self {
                     claim: claim.id.clone(),
                     explains,
@@ -180,7 +224,7 @@ impl Cause {
 
 impl Totals {
     /// Counts.
-    pub fn of(claims: &[ClaimReport]) -> Self {
+    pub fn of<'c>(claims: impl IntoIterator<Item = &'c ClaimReport>) -> Self {
         let mut totals = Self::default();
         for claim in claims {
             *match claim.verdict {
@@ -210,13 +254,14 @@ impl Report {
     /// The exit code of a command that judged: 0 every claim asked for holds, 1 at least one
     /// fails or changed, 3 at least one could not be judged and none failed.
     ///
-    /// A claim that was skipped because nobody asked for it takes no part, but a report in which
-    /// nothing at all holds is never a 0.
+    /// A claim that was skipped because nobody asked for it takes no part, nor does one that may fail
+    /// and does, but a report in which nothing at all holds is never a 0.
     pub fn exit_code(&self) -> u8 {
         let Totals { pass, fail, changed, unjudged, .. } = self.totals;
-        if fail + changed > 0 {
+        let waived = Totals::of(self.claims.iter().filter(|claim| claim.may_fail.is_some()));
+        if fail + changed > waived.fail + waived.changed {
             1
-        } else if unjudged > 0 || pass == 0 {
+        } else if unjudged > waived.unjudged || pass == 0 {
             3
         } else {
             0
@@ -243,6 +288,13 @@ impl Pattern {
     pub(crate) fn unchecked(text: &str) -> Self {
         Self(text.trim().to_owned())
     }
+}
+
+/// The waiver for a claim, where there is one. Skipping is the stronger word.
+fn waiver<'e>(expectations: &'e Expectations, claim: &Claim) -> Option<&'e Waiver> {
+    let about = |waiver: &&Waiver| Pattern(waiver.claims.clone()).matches(claim);
+    let all = expectations.waivers.iter().filter(about);
+    all.min_by_key(|waiver| waiver.asks != Asks::Nothing)
 }
 
 /// A pattern that no claim matches.
@@ -275,6 +327,7 @@ fn glob(pattern: &str, text: &str) -> bool {
 /// Judges evidence: all claims, or those that any of the patterns asks for. What they follow from is
 /// looked for among all claims, whatever was asked for.
 pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
+    let expectations = &evidence.expectations;
     let judgements: Vec<_> = CLAIMS.iter().map(|claim| claim.judge(evidence)).collect();
     let roots = causes::roots(evidence, &judgements);
     let all: Vec<_> = CLAIMS
@@ -283,16 +336,33 @@ pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
         .zip(roots)
         .map(|((claim, judgement), root)| ClaimReport {
             because: root.and_then(|at| CLAIMS.get(at)).map(|root| root.id.to_owned()),
-            ..ClaimReport::new(claim, judgement)
+            ..ClaimReport::new(claim, expectations, judgement)
         })
         .collect();
+    let asked_for =
+        |claim: &Claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim));
+    let waivers: Vec<_> = CLAIMS.iter().map(|claim| waiver(expectations, claim)).collect();
     let asked: Vec<_> = CLAIMS
         .iter()
-        .map(|claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim)))
+        .zip(&waivers)
+        .map(|(claim, waiver)| match waiver.map(|waiver| waiver.asks) {
+            _ if !asked_for(claim) => Asked::Not,
+            Some(Asks::Nothing) => Asked::Not,
+            Some(Asks::AVerdict) => Asked::AVerdict,
+            None => Asked::ToHold,
+        })
         .collect();
     let causes = Cause::among(&all, &asked);
-    let claims: Vec<_> =
-        all.into_iter().zip(asked).filter_map(|(claim, asked)| asked.then_some(claim)).collect();
+    let claims: Vec<_> = all
+        .into_iter()
+        .zip(CLAIMS)
+        .zip(waivers)
+        .filter(|((_, claim), _)| asked_for(claim))
+        .map(|((report, _), waiver)| match waiver {
+            Some(waiver) => report.waived(waiver),
+            None => report,
+        })
+        .collect();
     debug_assert!(evidence.schema <= SCHEMA, "a newer schema is refused where files are read");
     Report {
         schema: REPORT_SCHEMA,
@@ -327,6 +397,93 @@ mod tests {
     #[case("*::istio_version", 1)]
     fn patterns_ask_for_claims(#[case] pattern: Pattern, #[case] count: usize) {
         assert_eq!(CLAIMS.iter().filter(|claim| pattern.matches(claim)).count(), count);
+    }
+
+    fn waived(asks: Asks, claims: &str) -> Evidence {
+        let mut evidence = crate::testing::healthy();
+        evidence.expectations.waivers = vec![Waiver {
+            claims: claims.into(),
+            asks,
+            reason: "this class has no console".into(),
+            source: "meshcheck.toml".into(),
+        }];
+        evidence
+    }
+
+    fn of<'r>(report: &'r Report, id: &str) -> &'r ClaimReport {
+        report.claims.iter().find(|claim| claim.id == id).unwrap()
+    }
+
+    /// Kiali is not there: one failure, from which three follow.
+    fn without_kiali(evidence: &mut Evidence) {
+        evidence.install.deployments.value_mut().unwrap().retain(|it| it.name != "kiali");
+        evidence.install.pods.value_mut().unwrap().retain(|it| !it.name.starts_with("kiali"));
+        let nothing = crate::evidence::Observation::absent("no Kiali pod is ready");
+        let pages = &mut evidence.kiali;
+        for page in [&mut pages.root, &mut pages.exposed, &mut pages.console, &mut pages.api] {
+            *page = nothing.clone();
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_says_by_whom_and_is_no_pass() {
+        let mut evidence = waived(Asks::Nothing, "kiali::*");
+        without_kiali(&mut evidence);
+        let report = judge(&evidence, &[]);
+        let claim = of(&report, "kiali::running");
+        assert_eq!(claim.verdict, Verdict::Skipped);
+        assert_eq!(claim.summary, "skipped by meshcheck.toml: this class has no console");
+        assert_eq!((claim.observed.as_ref(), claim.hint.as_ref()), (None, None));
+        assert_eq!((report.totals.skipped, report.totals.fail), (4, 0));
+        assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
+        // Also where it would hold.
+        let report = judge(&waived(Asks::Nothing, "mesh::pods_ready"), &[]);
+        assert_eq!(of(&report, "mesh::pods_ready").verdict, Verdict::Skipped);
+        assert_eq!((report.totals.pass, report.totals.skipped), (CLAIMS.len() - 1, 1));
+        // Nothing but skipped claims is no success.
+        assert_eq!(judge(&waived(Asks::Nothing, "*"), &[]).exit_code(), 3);
+    }
+
+    #[test]
+    fn what_may_fail_stays_red_and_does_not_turn_the_exit_code() {
+        let mut evidence = waived(Asks::AVerdict, "kiali");
+        without_kiali(&mut evidence);
+        let report = judge(&evidence, &[]);
+        let claim = of(&report, "kiali::running");
+        assert_eq!(claim.verdict, Verdict::Fail);
+        assert!(claim.may_fail.is_some() && claim.hint.is_some());
+        assert_eq!(
+            claim.summary,
+            "may fail by meshcheck.toml (this class has no console): Kiali is not installed"
+        );
+        assert_eq!((report.totals.fail, report.exit_code()), (4, 0));
+        // What does not follow from it still counts.
+        evidence.demo.asked = crate::evidence::Observation::failed("no answer");
+        assert_eq!(judge(&evidence, &[]).exit_code(), 3);
+        evidence.demo.services.value_mut().unwrap().clear();
+        assert_eq!(judge(&evidence, &[]).exit_code(), 1);
+        // A claim that holds is a pass like any other.
+        let report = judge(&waived(Asks::AVerdict, "kiali"), &[]);
+        assert_eq!((report.totals.pass, report.exit_code()), (CLAIMS.len(), 0));
+        assert!(of(&report, "kiali::running").may_fail.is_some());
+    }
+
+    /// One cause may be allowed to fail, its consequence not.
+    #[test]
+    fn a_cause_is_named_whatever_is_asked_of_it() {
+        for asks in [Asks::Nothing, Asks::AVerdict] {
+            let mut evidence = waived(asks, "kiali::running");
+            without_kiali(&mut evidence);
+            let report = judge(&evidence, &[]);
+            assert_eq!(report.causes[0].claim, "kiali::running");
+            assert_eq!(report.causes[0].summary, "Kiali is not installed");
+            assert_eq!(report.causes[0].explains.len(), 3);
+            assert_eq!(
+                of(&report, "kiali::console_served").because.as_deref(),
+                Some("kiali::running")
+            );
+            assert_eq!(report.exit_code(), 1);
+        }
     }
 
     #[rstest]

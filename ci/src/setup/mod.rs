@@ -13,7 +13,7 @@ use clap::{Args, ValueEnum};
 use crate::golang::Go;
 use crate::out::say;
 use packages::Tool;
-pub(crate) use packages::browser;
+pub(crate) use packages::{browser, is_on_path};
 
 /// What a machine is set up for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -30,6 +30,10 @@ pub(crate) enum Scope {
     Browser,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
+    /// Testing completions and manual pages: zsh, fish, mandoc.
+    Shell,
+    /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
+    Static,
 }
 
 /// What to set the machine up for.
@@ -45,8 +49,8 @@ pub(crate) struct Options {
 /// # Errors
 /// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const CI: [Scope; 5] =
-        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel];
+    const CI: [Scope; 6] =
+        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel, Scope::Shell];
     let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }
@@ -78,6 +82,12 @@ impl Setup {
         }
         if wanted(Scope::Kernel) {
             tools.extend(packages::KERNEL);
+        }
+        if wanted(Scope::Static) {
+            tools.extend(packages::STATIC);
+        }
+        if wanted(Scope::Shell) {
+            tools.extend(packages::SHELL);
         }
         if engine && !engine::answers() {
             tools.extend(engine::tools());

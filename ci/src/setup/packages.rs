@@ -77,6 +77,19 @@ pub(crate) fn browser() -> Result<String> {
     }
 }
 
+/// For the static program: aws-lc is C, and is compiled for musl too.
+pub(crate) const STATIC: &[Tool] = &[program("musl-gcc", "musl-tools")];
+
+/// For trying out completions and manual pages.
+pub(crate) const SHELL: &[Tool] = &[
+    program("zsh", "zsh"),
+    program("fish", "fish"),
+    program("script", "bsdutils"),
+    program("mandoc", "mandoc"),
+    program("man", "man-db"),
+    program("groff", "groff-base"),
+];
+
 impl Probe {
     fn name(self) -> &'static str {
         match self {

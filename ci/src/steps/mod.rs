@@ -1,10 +1,12 @@
 //! What people and CI run: the main job, and all tests.
 
 mod conformance;
+mod portable;
 mod software;
 mod test;
 
 pub(crate) use conformance::run as conformance;
+pub(crate) use portable::{Options as StaticOptions, run as portable};
 pub(crate) use software::{Software, meshcheck};
 pub(crate) use test::{Options as TestOptions, run as test};
 

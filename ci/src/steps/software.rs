@@ -63,7 +63,11 @@ pub(crate) fn meshcheck() -> Result<Program> {
     cargo(&["build", "--quiet", "--package", "meshcheck", "--bin", "meshcheck"])
         .show()
         .context("building meshcheck")?;
-    let target = env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| repository().join("target"), |target| repository().join(target));
-    Ok(Program::new(target.join("debug").join("meshcheck")).dir(repository()))
+    Ok(Program::new(target_directory().join("debug").join("meshcheck")).dir(repository()))
+}
+
+/// Where cargo puts what it builds.
+pub(super) fn target_directory() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository().join("target"), |target| repository().join(target))
 }

@@ -3,15 +3,23 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap_complete::engine::ArgValueCandidates;
 use meshcheck_suites::{Pattern, preflight};
 
+use super::candidates;
 use crate::report::{Format, OutputOptions};
 
 /// Checks that a service-mesh tutorial holds: on a kind cluster of its own, or on yours.
 #[derive(Debug, Parser)]
 #[command(name = "meshcheck", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
+Examples:
+  meshcheck run                             # on this machine, with docker
+  meshcheck check --context training-vm-7   # a cluster that is there
+  meshcheck judge vm7.json.gz               # what somebody recorded
+  meshcheck config > meshcheck.toml         # then say what your tutorial calls otherwise
+
 Exit codes:
   0  every claim asked for holds
   1  at least one claim fails, or holds in other words than the tutorial's
@@ -20,6 +28,10 @@ Exit codes:
 
 Data goes to standard output, progress and messages to standard error.")]
 pub struct Cli {
+    /// The configuration [default: meshcheck.toml in this directory, or the one
+    /// that the variable `MESHCHECK_CONFIG` names]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -97,6 +109,10 @@ Examples:
 A machine is looked at where it matters: with a cluster elsewhere it is not.")]
     Preflight(Preflight),
     /// Print the table of claims
+    #[command(after_help = "\
+Examples:
+  meshcheck claims
+  meshcheck claims --output json")]
     Claims(Claims),
     /// Get the software into the cache, and print the directory of the bundle
     #[command(after_help = "\
@@ -104,6 +120,26 @@ Examples:
   meshcheck bundle                       # then copy the directory to a USB stick
   meshcheck run --bundle /media/stick/release-1.20.3-0123456789ab")]
     Bundle(BundleOptions),
+    /// Print a configuration with every key and its default, or look at yours
+    #[command(after_help = "\
+Examples:
+  meshcheck config > meshcheck.toml      # used by every command in this directory
+  meshcheck config --check
+  meshcheck --config meshcheck.toml config --check")]
+    Config(Config),
+    /// Print what makes a shell complete commands, options, contexts and claims
+    #[command(after_help = "\
+Examples:
+  source <(meshcheck completions bash)
+  meshcheck completions zsh > _meshcheck       # in a directory of your fpath
+  meshcheck completions fish > meshcheck.fish  # in ~/.config/fish/completions")]
+    Completions(Completions),
+    /// Print the manual page, or write that of every command
+    #[command(after_help = "\
+Examples:
+  meshcheck man > meshcheck.1
+  meshcheck man --dir man1               # then `man man1/meshcheck-check.1`")]
+    Man(Man),
     /// Whether the official releases can be reached from here
     #[command(hide = true)]
     ReleasesReachable,
@@ -116,7 +152,7 @@ Examples:
 #[derive(Debug, Clone, Args)]
 pub struct SourceOptions {
     /// Use the bundle in this directory instead of the official release
-    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE")]
+    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
     pub bundle: Option<PathBuf>,
     /// The version of Istio: what is installed, and what must be found [default: 1.20.3, or the
     /// bundle's]
@@ -128,7 +164,7 @@ pub struct SourceOptions {
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
     /// Only these claims: an id, a section, or either with `*`; can be repeated
-    #[arg(long, value_name = "PATTERN", value_parser = parse_pattern)]
+    #[arg(long, value_name = "PATTERN", value_parser = parse_pattern, add = ArgValueCandidates::new(candidates::claims))]
     pub only: Vec<Pattern>,
 }
 
@@ -142,7 +178,7 @@ pub struct Run {
     #[arg(long)]
     pub keep: bool,
     /// Also write the evidence to this file; compressed, unless its name ends in `.json`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub evidence: Option<PathBuf>,
     /// Which claims.
     #[command(flatten)]
@@ -164,14 +200,14 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Down {
     /// Only the cluster of this name [default: all that are ours and not in use]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::clusters))]
     pub name: Option<String>,
     /// Only what runs left that were killed: clusters, containers, and with --context or
     /// --kubeconfig the namespaces of their probes on that cluster
     #[arg(long, conflicts_with = "name")]
     pub leftovers: bool,
     /// The context of the cluster whose probes are looked for
-    #[arg(long, value_name = "NAME", requires = "leftovers")]
+    #[arg(long, value_name = "NAME", requires = "leftovers", add = ArgValueCandidates::new(candidates::contexts))]
     pub context: Option<String>,
     /// Its kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
     #[arg(long, value_name = "FILE", requires = "leftovers")]
@@ -183,10 +219,10 @@ pub struct Down {
 pub struct Target {
     /// The context of the kubeconfig [default: the cluster that `up` left, if there is one, else
     /// the current context]
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::contexts))]
     pub context: Option<String>,
     /// The kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub kubeconfig: Option<PathBuf>,
     /// Allow probes that create objects: in a namespace of our own, labelled, removed afterwards
     #[arg(long)]
@@ -195,9 +231,9 @@ pub struct Target {
     /// second hop in front]
     #[arg(long, value_name = "URL")]
     pub kiali_url: Option<String>,
-    /// The longest that any one look may take
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
-    pub timeout: Duration,
+    /// The longest that any one look may take [default: 5]
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub timeout: Option<Duration>,
     /// What must be found there.
     #[command(flatten)]
     pub source: SourceOptions,
@@ -224,7 +260,7 @@ pub struct Record {
     #[command(flatten)]
     pub target: Target,
     /// The file to write; compressed, unless its name ends in `.json`
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub out: PathBuf,
     /// Also the ends of the logs of the mesh and of the demo, for who mends: secrets are redacted
     /// there too
@@ -264,7 +300,7 @@ pub struct Rbac {
 #[derive(Debug, Args)]
 pub struct Judge {
     /// The evidence, as `record` or `run --evidence` wrote it
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub file: PathBuf,
     /// Which claims.
     #[command(flatten)]
@@ -321,6 +357,46 @@ pub struct BundleOptions {
     pub quiet: bool,
 }
 
+/// `meshcheck config`
+#[derive(Debug, Args)]
+pub struct Config {
+    /// Read the configuration that would be used, and tell what it says otherwise than the tutorial
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// `meshcheck completions`
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: Shell,
+}
+
+/// The shells that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash.
+    Bash,
+    /// Zsh.
+    Zsh,
+    /// Fish.
+    Fish,
+    /// Elvish.
+    Elvish,
+    /// `PowerShell`.
+    #[value(name = "powershell")]
+    Power,
+}
+
+/// `meshcheck man`
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write the pages of all commands into this directory, which is made where it is not there
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub dir: Option<PathBuf>,
+}
+
 /// `meshcheck nextest-setup`
 #[derive(Debug, Args)]
 pub struct NextestSetup {
@@ -352,7 +428,8 @@ fn parse_check(text: &str) -> Result<preflight::Pattern, String> {
     })
 }
 
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+/// A number of seconds that something may take.
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("a number of seconds from 0.1 to 600 is needed".into()),

@@ -17,7 +17,8 @@ use crate::connect::{Choice, Connection, connect};
 use crate::events::{Events, Phase};
 use crate::install::{self, Installed, Site};
 use crate::report::{emit, emit_died, to_stdout, writable};
-use crate::state::State;
+use crate::settings::Settings;
+use crate::state::{ClusterState, State};
 use crate::{evidence_file, progress, signals};
 
 /// How long one look may take in a run of our own: the cluster may still be busy.
@@ -34,13 +35,15 @@ pub(super) struct Running {
 }
 
 /// `meshcheck run`
-pub(super) async fn run(arguments: Run) -> Result<u8, Failure> {
+pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
+    installable(settings)?;
     writable(&arguments.output)?;
     let start = Instant::now();
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.output.quiet);
     let cancel = listen()?;
-    let outcome = provision_and_look(&arguments.source, arguments.keep, &events, &cancel).await;
+    let look = provision_and_look(&arguments.source, settings, arguments.keep, &events, &cancel);
+    let outcome = look.await;
     if outcome.is_ok() {
         events.keep("total", start.elapsed());
     }
@@ -68,17 +71,17 @@ pub(super) async fn run(arguments: Run) -> Result<u8, Failure> {
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
 pub(super) async fn provision_and_look(
     source: &SourceOptions,
+    settings: &Settings,
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Evidence, Failure> {
-    provisioned(source, keep, events, cancel, |up| async move {
-        let expectations = expectations(&up.cluster);
+    provisioned((source, settings), keep, events, cancel, |up| async move {
         let options = Options {
-            expectations,
+            expectations: expectations(settings, &up.cluster.state),
             kiali_url: None,
-            limit: LOOK,
-            settle: SETTLE,
+            limit: settings.look.unwrap_or(LOOK),
+            settle: settings.settle.unwrap_or(SETTLE),
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
             include_logs: false,
@@ -93,21 +96,38 @@ pub(super) async fn provision_and_look(
 }
 
 /// What is expected of a cluster of ours.
-pub(super) fn expectations(cluster: &Provisioned) -> Expectations {
-    let mut expectations = Expectations::of_the_tutorial(
-        &cluster.state.istio_version,
-        "the bundle that was installed",
-    );
-    expectations.kiali_image = Some(cluster.state.kiali_image.clone());
+pub(super) fn expectations(settings: &Settings, cluster: &ClusterState) -> Expectations {
+    let source = "the bundle that was installed";
+    let mut expectations = settings.expectations(&cluster.istio_version, source);
+    expectations.kiali_image.get_or_insert_with(|| cluster.kiali_image.clone());
     expectations
 }
 
+/// Whether what we install can be called what the configuration says.
+pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
+    let foreign = install::foreign(&settings.expectations("", ""));
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::usage(
+        format!(
+            "what is installed here is as the release and the bundle have it, and {} says otherwise:\n{}",
+            settings.source(),
+            foreign.join("\n")
+        ),
+        "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` it"
+            .into(),
+    ))
+}
+
 /// `meshcheck up`
-pub(super) async fn up(arguments: Up) -> Result<u8, Failure> {
+pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure> {
+    installable(settings)?;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
     let cancel = listen()?;
-    let outcome = provisioned(&arguments.source, true, &events, &cancel, |up| async move {
+    let source = (&arguments.source, settings);
+    let outcome = provisioned(source, true, &events, &cancel, |up| async move {
         Ok((up.cluster.state.name.clone(), up.cluster.kubeconfig()))
     })
     .await;
@@ -175,7 +195,7 @@ pub(super) fn listen() -> Result<CancellationToken, Failure> {
 /// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
-    source: &SourceOptions,
+    (source, settings): (&SourceOptions, &Settings),
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
@@ -186,14 +206,18 @@ where
 {
     let state = State::from_environment()?;
     let bundle = tokio::select! {
-        bundle = software::get(source, events) => bundle?,
+        bundle = software::get(source, settings, events) => bundle?,
         () = cancel.cancelled() => return Err(Failure::interrupted()),
     };
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
         events.note(format!("removed what a run that was killed had left: {}", swept.join(", ")));
     }
-    let cluster = cluster::begin(&state, &bundle)?;
+    let mut cluster = cluster::begin(&state, &bundle)?;
+    let names = expectations(settings, &cluster.state);
+    // What is asked of claims is said anew at each check.
+    cluster.state.expectations = Some(Expectations { waivers: Vec::new(), ..names });
+    cluster.directory.write(&cluster.state)?;
     // Another handle on the place: the work owns the cluster, and may be dropped at any point.
     let place = cluster.directory.reopened()?;
     let name = cluster.state.name.clone();
@@ -251,7 +275,9 @@ async fn bring_up(
     let (kubeconfig, control_plane) = (cluster.kubeconfig(), cluster.control_plane());
     let site =
         Site { client: &connection.client, kubeconfig: &kubeconfig, control_plane: &control_plane };
-    let installed = Box::pin(install::install(bundle, site, events)).await?;
+    let names = cluster.state.expectations.clone();
+    let names = names.unwrap_or_else(|| expectations(&Settings::default(), &cluster.state));
+    let installed = Box::pin(install::install(bundle, site, &names, events)).await?;
     cluster.state.istioctl_version = installed.istioctl_version.value().cloned();
     cluster.directory.write(&cluster.state)?;
     Ok(Running { cluster, connection, installed })

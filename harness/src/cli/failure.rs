@@ -11,6 +11,7 @@ use crate::connect::ConnectError;
 use crate::evidence_file::EvidenceFileError;
 use crate::install::InstallError;
 use crate::report::ReportError;
+use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::state::StateError;
 use crate::text::for_terminal;
@@ -122,6 +123,12 @@ impl From<EvidenceFileError> for Failure {
             _ => USAGE,
         };
         Self::of(&error, Some(error.hint()), code)
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        Self::of(&error, Some(error.hint()), USAGE)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The program's commands: arguments in, exit code out.
 
 mod arguments;
+mod candidates;
 mod cluster;
 mod failure;
 mod nextest;
@@ -8,21 +9,28 @@ mod observe;
 mod preflight;
 mod rbac;
 mod record;
+mod shell;
 mod software;
 
+use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
+pub(crate) use arguments::parse_seconds;
 pub use arguments::{Cli, Command};
 pub use nextest::record_once;
 
 use crate::report::to_stdout;
+use crate::settings::{self, Settings};
+use crate::text::for_terminal;
 use failure::Failure;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
-    let Cli { command } = Cli::parse();
+    shell::complete();
+    let Cli { command, config } = Cli::parse();
     crate::signals::unblock();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -32,7 +40,7 @@ pub fn main() -> ExitCode {
             return ExitCode::from(failure.code());
         }
     };
-    let outcome = runtime.block_on(dispatch(command));
+    let outcome = runtime.block_on(dispatch(command, config.as_deref()));
     // Nothing that still runs in the background holds the end up.
     runtime.shutdown_background();
     match outcome {
@@ -44,23 +52,56 @@ pub fn main() -> ExitCode {
     }
 }
 
-async fn dispatch(command: Command) -> Result<u8, Failure> {
+async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure> {
+    // What cleans up, and what only prints, is not kept from it by a wrong file.
+    let configured = || configured(config);
     match command {
-        Command::Run(arguments) => Box::pin(cluster::run(arguments)).await,
-        Command::Up(arguments) => Box::pin(cluster::up(arguments)).await,
+        Command::Run(arguments) => Box::pin(cluster::run(arguments, &configured()?)).await,
+        Command::Up(arguments) => Box::pin(cluster::up(arguments, &configured()?)).await,
         Command::Down(arguments) => cluster::down(arguments).await,
-        Command::Check(arguments) => Box::pin(observe::check(arguments)).await,
-        Command::Record(arguments) => Box::pin(record::record(arguments)).await,
+        Command::Check(arguments) => Box::pin(observe::check(arguments, &configured()?)).await,
+        Command::Record(arguments) => Box::pin(record::record(arguments, &configured()?)).await,
         Command::Show(arguments) => record::show(&arguments),
         Command::Rbac(arguments) => rbac::rbac(&arguments),
-        Command::Judge(arguments) => observe::judge(&arguments),
-        Command::Preflight(arguments) => Box::pin(preflight::preflight(arguments)).await,
+        Command::Judge(arguments) => observe::judge(&arguments, &configured()?, config.is_some()),
+        Command::Preflight(arguments) => {
+            Box::pin(preflight::preflight(arguments, &configured()?)).await
+        }
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(arguments.output))?;
             Ok(0)
         }
-        Command::Bundle(arguments) => software::bundle(arguments).await,
+        Command::Bundle(arguments) => software::bundle(arguments, &configured()?).await,
+        Command::Config(arguments) => {
+            let found = arguments.check.then(|| settings::find(config)).flatten();
+            let settings = found.as_ref().map(|found| settings::load(&found.path)).transpose()?;
+            shell::config(&arguments, found.as_ref(), &settings.unwrap_or_default())
+        }
+        Command::Completions(arguments) => shell::completions(&arguments),
+        Command::Man(arguments) => shell::man(&arguments),
         Command::ReleasesReachable => software::releases_reachable().await,
-        Command::NextestSetup(arguments) => Box::pin(nextest::setup(arguments)).await,
+        Command::NextestSetup(arguments) => {
+            Box::pin(nextest::setup(arguments, &configured()?)).await
+        }
     }
+}
+
+/// The configuration that holds. One that was not named on the command line is told of: it decides what
+/// is looked at.
+fn configured(option: Option<&Path>) -> Result<Settings, Failure> {
+    let Some(found) = settings::find(option) else { return Ok(Settings::default()) };
+    let settings = settings::load(&found.path)?;
+    let file = found.path.display();
+    match found.by {
+        Some(settings::VARIABLE) => say(&format!("configuration: {file} ({})", settings::VARIABLE)),
+        Some(_) => {}
+        None => say(&format!("configuration: {file}, which lies in this directory")),
+    }
+    Ok(settings)
+}
+
+/// A line on standard error.
+fn say(line: &str) {
+    // Without a standard error there is nobody to tell.
+    let _ = writeln!(std::io::stderr().lock(), "{}", for_terminal(line));
 }

@@ -10,10 +10,11 @@ use std::time::{Duration, SystemTime};
 use meshcheck_suites::Evidence;
 
 use super::arguments::{NextestSetup, SourceOptions};
-use super::cluster::{listen, provision_and_look};
+use super::cluster::{installable, listen, provision_and_look};
 use super::failure::Failure;
 use crate::conformance::{EVIDENCE_VARIABLE, REASON_VARIABLE};
 use crate::events::Events;
+use crate::settings::Settings;
 use crate::{evidence_file, progress};
 
 /// How old the evidence of an earlier run may get before it is removed.
@@ -21,7 +22,7 @@ const OLD: Duration = Duration::from_hours(24);
 
 /// `meshcheck nextest-setup`: records evidence, and names it in the file that nextest reads. Where
 /// that is not possible, it hands over the reason instead: the tests then say it, and JUnit has it.
-pub(super) async fn setup(arguments: NextestSetup) -> Result<u8, Failure> {
+pub(super) async fn setup(arguments: NextestSetup, settings: &Settings) -> Result<u8, Failure> {
     let Some(handover) = env::var_os("NEXTEST_ENV").map(PathBuf::from) else {
         return Err(Failure::usage(
             "nextest-setup is for nextest's setup scripts: NEXTEST_ENV is not set".into(),
@@ -32,10 +33,15 @@ pub(super) async fn setup(arguments: NextestSetup) -> Result<u8, Failure> {
         // The caller brought evidence.
         return Ok(0);
     }
+    installable(settings)?;
+    // A test that is skipped or may fail is one for nextest's own filters.
+    let mut settings = settings.clone();
+    settings.waivers = None;
     let cancel = listen()?;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
-    let outcome = provision_and_look(&arguments.source, false, &events, &cancel).await;
+    let look = provision_and_look(&arguments.source, &settings, false, &events, &cancel);
+    let outcome = look.await;
     drop(events);
     let _ = shown.await;
     let line = match outcome.and_then(|evidence| keep(&evidence)) {
@@ -98,7 +104,8 @@ pub fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
         let cancel = listen().map_err(|failure| failure.text())?;
         let (events, receiver) = Events::channel();
         let shown = progress::show(receiver, false);
-        let outcome = provision_and_look(&source, false, &events, &cancel).await;
+        let outcome =
+            provision_and_look(&source, &Settings::default(), false, &events, &cancel).await;
         drop(events);
         let _ = shown.await;
         outcome.map_err(|failure| failure.text())

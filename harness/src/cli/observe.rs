@@ -1,10 +1,11 @@
 //! `check`, `judge`: looking at a cluster that is there, and judging what was seen.
 
 use std::panic::AssertUnwindSafe;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use futures::FutureExt as _;
-use meshcheck_suites::evidence::{Evidence, Observation, Provider};
+use meshcheck_suites::evidence::{Evidence, Expectations, Observation, Provider};
 use meshcheck_suites::hint;
 
 use super::arguments::{Check, Judge, Target};
@@ -15,15 +16,19 @@ use crate::connect::{Choice, Connection, connect};
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::report::{emit, emit_died, writable};
+use crate::settings::Settings;
 use crate::state::{ClusterState, State};
+
+/// How long any one look may take, where nobody said.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How long rollouts may take to come to an end before the look.
 const SETTLE: Duration = Duration::from_secs(30);
 
 /// `meshcheck check`
-pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
+pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match look(&arguments.target, false).await {
+    let (evidence, timings) = match look(&arguments.target, settings, false).await {
         Ok(seen) => seen,
         Err(failure) => {
             let only = &arguments.selection.only;
@@ -40,9 +45,32 @@ pub(super) async fn check(arguments: Check) -> Result<u8, Failure> {
     Ok(report.exit_code())
 }
 
-/// `meshcheck judge`
-pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
-    let evidence = evidence_file::read(&arguments.file)?;
+/// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
+/// never looked at. A configuration says which claims are skipped or may fail.
+pub(super) fn judge(
+    arguments: &Judge,
+    settings: &Settings,
+    file_was_named: bool,
+) -> Result<u8, Failure> {
+    let mut evidence = evidence_file::read(&arguments.file)?;
+    if settings.file.is_some() {
+        let others = settings.differences(&evidence.expectations);
+        let told = |separator: &str| {
+            let start = "the evidence was recorded for other names than";
+            let others = others.join(separator);
+            format!("{start} {} says:{separator}{others}", settings.source())
+        };
+        if !others.is_empty() && file_was_named {
+            let hint = "record with this configuration, or judge without it";
+            return Err(Failure::usage(told("\n"), hint.into()));
+        }
+        if !others.is_empty() {
+            super::say(&format!("note: {}; its own are judged", told(" ")));
+        }
+    }
+    if let Some(waivers) = &settings.waivers {
+        evidence.expectations.waivers.clone_from(waivers);
+    }
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     emit(&report, Some(&evidence), &arguments.output)?;
     Ok(report.exit_code())
@@ -51,20 +79,15 @@ pub(super) fn judge(arguments: &Judge) -> Result<u8, Failure> {
 /// Looks at the cluster that the options name.
 pub(super) async fn look(
     target: &Target,
+    settings: &Settings,
     include_logs: bool,
 ) -> Result<(Evidence, Timings), Failure> {
     let cancel = cluster::listen()?;
-    let ours = ours(target)?;
+    let wanted = Wanted::of(target, settings);
+    let ours = ours(&wanted)?;
     let mut expectations = match (&ours, &target.source.istio, &target.source.bundle) {
-        (Some(state), None, None) => {
-            let mut expectations = meshcheck_suites::evidence::Expectations::of_the_tutorial(
-                &state.istio_version,
-                "the bundle that was installed",
-            );
-            expectations.kiali_image = Some(state.kiali_image.clone());
-            expectations
-        }
-        _ => software::expectations(&target.source)?,
+        (Some(state), None, None) => cluster::expectations(settings, state),
+        _ => software::expectations(&target.source, settings)?,
     };
     if let Some(state) = &ours
         && expectations.kiali_image.is_none()
@@ -72,6 +95,35 @@ pub(super) async fn look(
     {
         expectations.kiali_image = Some(state.kiali_image.clone());
     }
+    if let Some(installed) = ours.as_ref().and_then(|state| state.expectations.as_ref()) {
+        if settings.file.is_none() {
+            // What `up` was told holds until another word.
+            let Expectations { istio_version, istio_version_source, kiali_image, waivers, .. } =
+                expectations;
+            expectations = Expectations {
+                istio_version,
+                istio_version_source,
+                kiali_image,
+                waivers,
+                ..installed.clone()
+            };
+        } else {
+            let others = settings.differences(installed);
+            if let Some(first) = others.first() {
+                let file = settings.source();
+                super::say(&format!(
+                    "note: `up` called things otherwise than {file} does now: {first}{}",
+                    match others.len() {
+                        1 => String::new(),
+                        number => format!(", and {} more", number - 1),
+                    }
+                ));
+            }
+        }
+    }
+    // The configuration's URL is that of its cluster: another one's Kiali would be green for this one.
+    let configured_url =
+        settings.kiali_url.clone().filter(|_| ours.is_none() && wanted.is_configured);
     let choice = match &ours {
         Some(state) => Choice {
             kubeconfig: Some(State::from_environment()?.kubeconfig(&state.name)),
@@ -81,8 +133,8 @@ pub(super) async fn look(
             active: true,
         },
         None => Choice {
-            kubeconfig: target.kubeconfig.clone(),
-            context: target.context.clone(),
+            kubeconfig: wanted.kubeconfig,
+            context: wanted.context,
             bundle: None,
             ours: false,
             active: target.active,
@@ -91,9 +143,9 @@ pub(super) async fn look(
     let connection = connect(&choice).await?;
     let options = Options {
         expectations,
-        kiali_url: target.kiali_url.clone(),
-        limit: target.timeout,
-        settle: SETTLE,
+        kiali_url: target.kiali_url.clone().or(configured_url),
+        limit: target.timeout.or(settings.look).unwrap_or(LOOK),
+        settle: settings.settle.unwrap_or(SETTLE),
         load_balancer_probe: Observation::not_asked(
             "a service of ours asks for an address before the install only",
         ),
@@ -132,6 +184,42 @@ pub(super) async fn after_the_look(connection: &Connection) {
     }
 }
 
+/// Which cluster is named, by options or by the configuration.
+struct Wanted {
+    context: Option<String>,
+    kubeconfig: Option<PathBuf>,
+    /// Whether the context was named beside the file in which it stands: it is not one of ours.
+    elsewhere: bool,
+    /// Whether it is the one that the configuration means.
+    is_configured: bool,
+}
+
+impl Wanted {
+    /// Options win. A kubeconfig that is named there has contexts of its own.
+    fn of(target: &Target, settings: &Settings) -> Self {
+        match (&target.kubeconfig, &target.context) {
+            (Some(file), context) => Self {
+                context: context.clone(),
+                kubeconfig: Some(file.clone()),
+                elsewhere: true,
+                is_configured: false,
+            },
+            (None, Some(context)) => Self {
+                context: Some(context.clone()),
+                kubeconfig: settings.kubeconfig.clone(),
+                elsewhere: false,
+                is_configured: settings.context.as_ref() == Some(context),
+            },
+            (None, None) => Self {
+                context: settings.context.clone(),
+                kubeconfig: settings.kubeconfig.clone(),
+                elsewhere: settings.kubeconfig.is_some(),
+                is_configured: true,
+            },
+        }
+    }
+}
+
 /// Removes what probes of ours may have left, after they were cancelled or came to an end by a bug.
 pub(super) async fn after_the_end(connection: &Connection, mut failure: Failure) -> Failure {
     // Where there is no engine on this machine there is no container of ours.
@@ -148,8 +236,8 @@ pub(super) async fn after_the_end(connection: &Connection, mut failure: Failure)
 
 /// The cluster of ours that is meant: the one whose context is named, or the one that `up` left where
 /// nothing is named.
-fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
-    if target.kubeconfig.is_some() {
+fn ours(wanted: &Wanted) -> Result<Option<ClusterState>, Failure> {
+    if wanted.elsewhere {
         return Ok(None);
     }
     let state = State::from_environment()?;
@@ -159,7 +247,7 @@ fn ours(target: &Target) -> Result<Option<ClusterState>, Failure> {
         .filter_map(|name| state.read(name).ok())
         .filter(|cluster| cluster.keep)
         .collect();
-    if let Some(context) = &target.context {
+    if let Some(context) = &wanted.context {
         return Ok(kept.into_iter().find(|it| format!("kind-{}", it.name) == *context));
     }
     if kept.len() > 1 {
@@ -179,5 +267,41 @@ pub(super) fn tell_timings(timings: &Timings) {
     let mut to = std::io::stderr().lock();
     for (name, took) in timings {
         let _ = writeln!(to, "{:6} ms  {name}", took.as_millis());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser as _;
+    use rstest::rstest;
+    use std::path::Path;
+
+    #[rstest]
+    #[case(&[], Some("vm7"), Some("class.yaml"), true, true)]
+    #[case(&["--context", "vm8"], Some("vm8"), Some("class.yaml"), false, false)]
+    #[case(&["--context", "vm7"], Some("vm7"), Some("class.yaml"), false, true)]
+    #[case(&["--kubeconfig", "own.yaml"], None, Some("own.yaml"), true, false)]
+    #[case(&["--kubeconfig", "own.yaml", "--context", "vm7"], Some("vm7"), Some("own.yaml"), true, false)]
+    fn options_win_over_the_configuration(
+        #[case] options: &[&str],
+        #[case] context: Option<&str>,
+        #[case] kubeconfig: Option<&str>,
+        #[case] elsewhere: bool,
+        #[case] is_configured: bool,
+    ) {
+        let cli = Cli::parse_from([&["meshcheck", "check"], options].concat());
+        let Command::Check(check) = cli.command else { panic!("it is `check`") };
+        let mut settings = Settings::default();
+        settings.context = Some("vm7".into());
+        settings.kubeconfig = Some("class.yaml".into());
+        let wanted = Wanted::of(&check.target, &settings);
+        assert_eq!(wanted.context.as_deref(), context);
+        assert_eq!(wanted.kubeconfig.as_deref(), kubeconfig.map(Path::new));
+        assert_eq!((wanted.elsewhere, wanted.is_configured), (elsewhere, is_configured));
+        let nothing = Wanted::of(&check.target, &Settings::default());
+        assert_eq!(nothing.context, check.target.context);
+        assert_eq!(nothing.kubeconfig, check.target.kubeconfig);
     }
 }

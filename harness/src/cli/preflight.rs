@@ -12,13 +12,14 @@ use super::{cluster, observe, software};
 use crate::connect::Choice;
 use crate::preflight::{Cluster, Options, Places, look};
 use crate::report::{emit, emit_preflight_died, writable};
+use crate::settings::Settings;
 use crate::source::Source;
 use crate::state::State;
 
 /// `meshcheck preflight`
-pub(super) async fn preflight(arguments: Preflight) -> Result<u8, Failure> {
+pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match seen(&arguments).await {
+    let (evidence, timings) = match seen(&arguments, settings).await {
         Ok(seen) => seen,
         Err(failure) => {
             let told = emit_preflight_died(&failure.text(), &arguments.only, &arguments.output);
@@ -35,10 +36,10 @@ pub(super) async fn preflight(arguments: Preflight) -> Result<u8, Failure> {
 
 type Seen = (meshcheck_suites::preflight::evidence::PreflightEvidence, crate::collect::Timings);
 
-async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
+async fn seen(arguments: &Preflight, settings: &Settings) -> Result<Seen, Failure> {
     let cancel = cluster::listen()?;
     let options = Options {
-        expectations: expectations(arguments)?,
+        expectations: expectations(arguments, settings)?,
         source: Source::from_options(
             arguments.source.bundle.clone(),
             arguments.source.istio.clone(),
@@ -81,14 +82,11 @@ async fn seen(arguments: &Preflight) -> Result<Seen, Failure> {
 }
 
 /// What is to be installed: what the caller says, else what is on a cluster of ours.
-fn expectations(arguments: &Preflight) -> Result<Expectations, Failure> {
+fn expectations(arguments: &Preflight, settings: &Settings) -> Result<Expectations, Failure> {
     let ours = ours(arguments).and_then(|(state, name)| state.read(&name).ok());
     match (ours, &arguments.source.istio, &arguments.source.bundle) {
-        (Some(cluster), None, None) => {
-            let version = &cluster.istio_version;
-            Ok(Expectations::of_the_tutorial(version, "the bundle that was installed"))
-        }
-        _ => software::expectations(&arguments.source),
+        (Some(state), None, None) => Ok(cluster::expectations(settings, &state)),
+        _ => software::expectations(&arguments.source, settings),
     }
 }
 

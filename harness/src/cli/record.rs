@@ -11,16 +11,17 @@ use super::failure::Failure;
 use super::observe::look;
 use crate::evidence_file;
 use crate::report::to_stdout;
+use crate::settings::Settings;
 use crate::support;
 use crate::text::for_page;
 
 /// `meshcheck record`
-pub(super) async fn record(arguments: Record) -> Result<u8, Failure> {
+pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8, Failure> {
     // Found out before the look, not after it.
     evidence_file::check_writable(&arguments.out).map_err(|source| {
         evidence_file::EvidenceFileError::Write { path: arguments.out.clone(), source }
     })?;
-    let (evidence, _) = look(&arguments.target, arguments.include_logs).await?;
+    let (evidence, _) = look(&arguments.target, settings, arguments.include_logs).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let mut told = format!("recorded: {}\n", named(&arguments.out));
     told.push_str(&support::summary(&evidence));

@@ -7,11 +7,19 @@ use super::arguments::{BundleOptions, SourceOptions};
 use super::failure::Failure;
 use crate::events::{Event, Events, Phase};
 use crate::report::to_stdout;
+use crate::settings::Settings;
 use crate::source::{self, DEFAULT_ISTIO, Origins, Platform, Recipe, Source, reachable};
 
 /// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
-pub(super) async fn get(options: &SourceOptions, events: &Events) -> Result<Bundle, Failure> {
-    let source = Source::from_options(options.bundle.clone(), options.istio.clone())?;
+pub(super) async fn get(
+    options: &SourceOptions,
+    settings: &Settings,
+    events: &Events,
+) -> Result<Bundle, Failure> {
+    // A bundle that was named holds what it holds.
+    let configured = settings.istio_version.clone().filter(|_| options.bundle.is_none());
+    let istio = options.istio.clone().or(configured);
+    let source = Source::from_options(options.bundle.clone(), istio)?;
     let teller = events.clone();
     let listener = move |event: source::Event<'_>| tell(&teller, event);
     events
@@ -50,8 +58,12 @@ fn tell(events: &Events, event: source::Event<'_>) {
     }
 }
 
-/// What is expected of a cluster, by what the caller said: a version, a bundle, or nothing.
-pub(super) fn expectations(options: &SourceOptions) -> Result<Expectations, Failure> {
+/// What is expected of a cluster, by what the caller said: a version, a bundle, a configuration, or
+/// nothing.
+pub(super) fn expectations(
+    options: &SourceOptions,
+    settings: &Settings,
+) -> Result<Expectations, Failure> {
     let bundle = match &options.bundle {
         Some(directory) => {
             Some(Bundle::open(directory).map_err(crate::cluster::ClusterError::from)?)
@@ -60,23 +72,25 @@ pub(super) fn expectations(options: &SourceOptions) -> Result<Expectations, Fail
     };
     let manifest = bundle.as_ref().map(Bundle::manifest);
     let mut expectations = match (&options.istio, manifest) {
-        (Some(version), _) => Expectations::of_the_tutorial(version, "--istio"),
-        (None, Some(manifest)) => {
-            Expectations::of_the_tutorial(&manifest.istio.version, "the bundle")
-        }
-        (None, None) => Expectations::of_the_tutorial(DEFAULT_ISTIO, "the tutorial"),
+        (Some(version), _) => settings.expectations(version, "--istio"),
+        (None, Some(manifest)) => settings.expectations(&manifest.istio.version, "the bundle"),
+        (None, None) => match &settings.istio_version {
+            Some(version) => settings.expectations(version, &settings.source()),
+            None => settings.expectations(DEFAULT_ISTIO, "the tutorial"),
+        },
     };
-    expectations.kiali_image = manifest
+    let of_the_bundle = manifest
         .filter(|manifest| manifest.istio.version == expectations.istio_version)
         .map(|manifest| manifest.kiali.image.clone());
+    expectations.kiali_image = expectations.kiali_image.or(of_the_bundle);
     Ok(expectations)
 }
 
 /// `meshcheck bundle`: gets the software, and prints where it is.
-pub(super) async fn bundle(options: BundleOptions) -> Result<u8, Failure> {
+pub(super) async fn bundle(options: BundleOptions, settings: &Settings) -> Result<u8, Failure> {
     let (events, receiver) = Events::channel();
     let shown = crate::progress::show(receiver, options.quiet);
-    let outcome = get(&options.source, &events).await;
+    let outcome = get(&options.source, settings, &events).await;
     drop(events);
     // Its last lines come before the result or the error.
     let _ = shown.await;

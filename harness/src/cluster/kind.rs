@@ -72,6 +72,7 @@ pub fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError
             install_set: manifest.install.set.clone(),
             notes: manifest.notes.clone(),
         },
+        expectations: None,
     };
     Ok(Provisioned { directory: state.begin(&cluster)?, state: cluster })
 }

@@ -1,5 +1,6 @@
 //! What the section *demo* needs: its objects, the client's log, the backend asked from the client.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -35,10 +36,16 @@ const MARGIN: Duration = Duration::from_secs(5);
 /// accident.
 const MARK: &str = "--meshcheck-answer--";
 
-/// The application's container in a pod: not the sidecar.
-fn application(pod: &evidence::Pod) -> Option<&str> {
+/// The application's container in a pod of the client: not the sidecar.
+fn application<'p>(scene: &Scene<'_>, pod: &'p evidence::Pod) -> Option<&'p str> {
+    let its = &scene.expectations.client.container;
     let mut names = pod.containers.iter().map(|container| container.name.as_str());
-    names.clone().find(|name| *name == "client").or_else(|| names.find(|it| *it != "istio-proxy"))
+    names.clone().find(|name| name == its).or_else(|| names.find(|it| *it != "istio-proxy"))
+}
+
+/// Whether a pod has all of these labels.
+pub(super) fn carries(pod: &evidence::Pod, labels: &BTreeMap<String, String>) -> bool {
+    labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
 }
 
 /// Whether a pod belongs to the client's deployment and can be asked.
@@ -56,8 +63,8 @@ pub(super) fn clients<'a>(
             !deployment.selector.is_empty()
                 && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         }
-        // Without the right to see deployments: the tutorial's own label.
-        None => pod.labels.get("app").is_some_and(|app| app == "client"),
+        // Without the right to see deployments: the tutorial's own labels.
+        None => carries(pod, &scene.expectations.client.labels),
     };
     pods.iter().filter(|pod| pod.phase == "Running" && !pod.terminating && selects(pod)).collect()
 }
@@ -85,12 +92,8 @@ pub(super) async fn ask(
     scene: &Scene<'_>,
     pod: &evidence::Pod,
 ) -> Result<(Asked, Option<Timestamp>), Missing> {
-    let expectations = scene.expectations;
-    let url = format!(
-        "http://{}.{}.svc.cluster.local",
-        expectations.backend_service, expectations.namespace
-    );
-    let container = application(pod)
+    let url = format!("http://{}", scene.expectations.backend_address());
+    let container = application(scene, pod)
         .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
     let script = script(&url, REQUESTS);
     let exec = exec(scene, pod, container, &["sh", "-c", &script]).await?;
@@ -274,7 +277,7 @@ async fn read_log(
     pod: &evidence::Pod,
     clock: Reading,
 ) -> Result<ClientLog, Missing> {
-    let container = application(pod)
+    let container = application(scene, pod)
         .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
     let parameters =

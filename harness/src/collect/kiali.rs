@@ -13,9 +13,6 @@ use super::look::{Missing, look};
 use super::{Scene, forward};
 use crate::chain;
 
-/// The port of Kiali's server.
-const PORT: u16 = 20001;
-
 /// Looks at all of its pages at once.
 pub(super) async fn collect(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> KialiEvidence {
     let pod = match pods {
@@ -40,11 +37,13 @@ pub(super) async fn collect(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> 
             None => look(scene.limit, second_hop(scene, pod)).await,
         }
     };
+    let root = scene.expectations.kiali.web_root.as_str();
+    let api = format!("{root}api");
     let (root, exposed, console, api) = tokio::join!(
         page(scene, pod, "/"),
         exposed,
-        page(scene, pod, "/kiali/"),
-        page(scene, pod, "/kiali/api"),
+        page(scene, pod, root),
+        page(scene, pod, &api),
     );
     KialiEvidence { root, exposed, console, api }
 }
@@ -74,8 +73,9 @@ fn ready_pod(pods: &[Pod]) -> Option<&Pod> {
 async fn page(scene: &Scene<'_>, pod: &Pod, path: &str) -> Observation<HttpAnswer> {
     look(scene.limit, async {
         let (client, limit) = (&scene.client, HttpAnswer::BODY_LIMIT);
+        let port = scene.expectations.kiali.port;
         let answer =
-            forward::get_from_pod(client, &pod.namespace, &pod.name, PORT, path, limit).await?;
+            forward::get_from_pod(client, &pod.namespace, &pod.name, port, path, limit).await?;
         let vantage = format!("a port-forward to pod {}", pod.name);
         Ok(answer.evidence(format!("GET {path}"), vantage))
     })
@@ -88,9 +88,10 @@ async fn second_hop(scene: &Scene<'_>, pod: &Pod) -> Result<HttpAnswer, Missing>
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?;
     let here = listener.local_addr().map_err(failed)?;
     let pods: Api<ApiPod> = Api::namespaced(scene.client.clone(), &pod.namespace);
-    let mut forward = pods.portforward(&pod.name, &[PORT]).await?;
+    let port = scene.expectations.kiali.port;
+    let mut forward = pods.portforward(&pod.name, &[port]).await?;
     let mut behind = forward
-        .take_stream(PORT)
+        .take_stream(port)
         .ok_or_else(|| Missing::Failed("the port-forward has no stream".into()))?;
     let _hop = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Ok((mut front, _)) = listener.accept().await {

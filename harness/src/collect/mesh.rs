@@ -20,9 +20,6 @@ const INIT_LOG_BYTES: u32 = 256 << 10;
 /// Envoy's administration port, open to the pod alone.
 const ADMIN: u16 = 15000;
 
-/// The port on which the echo backend listens.
-const BACKEND_PORT: u16 = 5678;
-
 /// A pod as the server would make it in a namespace. Nothing is created.
 ///
 /// # Errors
@@ -138,7 +135,8 @@ pub(super) async fn read(
     client: &evidence::Pod,
     backends: &[&evidence::Pod],
 ) -> Reading {
-    let (outbound, inbound) = (outbound(scene), inbound());
+    let expectations = scene.expectations;
+    let (outbound, inbound) = (expectations.outbound_cluster(), expectations.inbound_cluster());
     let all = async {
         let each = backends.iter().map(|pod| counter(scene, pod, &inbound));
         let counts = futures::future::try_join_all(each).await?;
@@ -164,24 +162,16 @@ pub(super) fn traffic(
         requests,
         client_pod: client.name.clone(),
         outbound: CounterPair {
-            cluster: outbound(scene),
+            cluster: scene.expectations.outbound_cluster(),
             before: before.outbound,
             after: after.outbound,
         },
-        inbound: CounterPair { cluster: inbound(), before: before.inbound, after: after.inbound },
+        inbound: CounterPair {
+            cluster: scene.expectations.inbound_cluster(),
+            before: before.inbound,
+            after: after.inbound,
+        },
     }
-}
-
-fn outbound(scene: &Scene<'_>) -> String {
-    let expectations = scene.expectations;
-    format!(
-        "outbound|80||{}.{}.svc.cluster.local",
-        expectations.backend_service, expectations.namespace
-    )
-}
-
-fn inbound() -> String {
-    format!("inbound|{BACKEND_PORT}||")
 }
 
 #[cfg(test)]

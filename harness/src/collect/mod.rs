@@ -190,7 +190,8 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
 /// told by whoever looks for it: `meshcheck down --leftovers`.
 async fn leftovers(scene: &Scene<'_>) {
     if scene.active {
-        let _ = tokio::time::timeout(scene.limit, remove_left(&scene.client)).await;
+        let removing = own_namespace::begin_to_remove_left(&scene.client);
+        let _ = tokio::time::timeout(scene.limit, removing).await;
     }
 }
 
@@ -295,7 +296,7 @@ fn is_backend(scene: &Scene<'_>, objects: &Objects, pod: &Pod) -> bool {
             !deployment.selector.is_empty()
                 && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
         }
-        None => pod.labels.get("app").is_some_and(|app| app == "echo"),
+        None => demo::carries(pod, &scene.expectations.backend.labels),
     }
 }
 

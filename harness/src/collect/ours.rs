@@ -185,22 +185,19 @@ async fn ask_through(
     ceiling: Duration,
 ) -> Result<Answers, Missing> {
     let expectations = scene.expectations;
-    // The gateway's pods carry the label `istio` with the name less its prefix.
-    let selector = expectations.gateway.strip_prefix("istio-").unwrap_or(&expectations.gateway);
     let gateway = json!({
         "apiVersion": "networking.istio.io/v1beta1",
         "kind": "Gateway",
         "metadata": { "name": "probe", "namespace": namespace },
         "spec": {
-            "selector": { "istio": selector },
+            "selector": expectations.gateway_labels,
             "servers": [{
                 "port": { "number": HTTP_PORT, "name": "http", "protocol": "HTTP" },
                 "hosts": [host]
             }]
         }
     });
-    let service =
-        format!("{}.{}.svc.cluster.local", expectations.backend_service, expectations.namespace);
+    let service = expectations.backend_host();
     let virtual_service = json!({
         "apiVersion": "networking.istio.io/v1beta1",
         "kind": "VirtualService",
@@ -208,7 +205,7 @@ async fn ask_through(
         "spec": {
             "hosts": [host],
             "gateways": ["probe"],
-            "http": [{ "route": [{ "destination": { "host": service, "port": { "number": 80 } } }] }]
+            "http": [{ "route": [{ "destination": { "host": service, "port": { "number": expectations.backend.service_port } } }] }]
         }
     });
     let objects = [

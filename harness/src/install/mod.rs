@@ -22,8 +22,9 @@ use std::path::Path;
 
 use kube::Client;
 use meshcheck_bundle::Bundle;
-use meshcheck_suites::evidence::{LoadBalancerProbe, Observation};
+use meshcheck_suites::evidence::{Expectations, LoadBalancerProbe, Observation};
 
+pub use demo::foreign;
 pub use error::InstallError;
 
 use crate::events::{Events, Phase};
@@ -48,7 +49,8 @@ pub struct Installed {
     pub istioctl_version: Observation<String>,
 }
 
-/// Installs everything, and waits until it works: the client has shown a reply.
+/// Installs everything, and waits until it works: the client has shown a reply. The demo is called what
+/// is expected; [`foreign`] tells what cannot be.
 ///
 /// # Errors
 ///
@@ -56,6 +58,7 @@ pub struct Installed {
 pub async fn install(
     bundle: &Bundle,
     site: Site<'_>,
+    names: &Expectations,
     events: &Events,
 ) -> Result<Installed, InstallError> {
     apply::namespace(site.client, istio::NAMESPACE).await?;
@@ -68,8 +71,8 @@ pub async fn install(
     let istio = Box::pin(events.phase(Phase::Istio, istio::install(bundle, site, events)));
     let demo = Box::pin(async {
         events.doing(Phase::Demo, "waiting for the injection webhook");
-        ready::injection(site.client, events).await?;
-        Box::pin(demo::install(bundle, site, events)).await
+        ready::injection(site.client, names, events).await?;
+        Box::pin(demo::install(bundle, site, names, events)).await
     });
     let kiali = Box::pin(async {
         ready::deployment(site.client, istio::NAMESPACE, "istiod", Phase::Kiali, events).await?;

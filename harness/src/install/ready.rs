@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, ListParams, LogParams, PostParams};
 use kube::{Client, ResourceExt as _};
+use meshcheck_suites::evidence::{Expectations, selector};
 
 use super::{InstallError, apply, demo, istio};
 use crate::chain;
@@ -22,7 +23,7 @@ const AVAILABLE_CEILING: Duration = Duration::from_mins(4);
 const INJECTION_CEILING: Duration = Duration::from_mins(5);
 /// How long the load balancer may take to give an address.
 const ADDRESS_CEILING: Duration = Duration::from_mins(2);
-/// How long the client may take to its first reply: it sleeps ten seconds first.
+/// How long the client may take to its first reply, after the first of its pauses.
 const REPLY_CEILING: Duration = Duration::from_mins(1);
 
 /// Waits until a deployment is there and available.
@@ -159,10 +160,13 @@ async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<Str
 /// # Errors
 ///
 /// At the ceiling, with the last state.
-pub(super) async fn injection(client: &Client, events: &Events) -> Result<(), InstallError> {
-    let namespace = apply::documents("the namespace", demo::NAMESPACE_MANIFEST)?;
-    apply::objects(client, "the namespace", namespace).await?;
-    let pods: Api<Pod> = Api::namespaced(client.clone(), demo::NAMESPACE);
+pub(super) async fn injection(
+    client: &Client,
+    names: &Expectations,
+    events: &Events,
+) -> Result<(), InstallError> {
+    apply::objects(client, "the namespace", demo::namespace(names)?).await?;
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     let probe: Pod = serde_json::from_value(serde_json::json!({
         "apiVersion": "v1",
@@ -230,21 +234,26 @@ pub(super) async fn gateway_address(client: &Client, events: &Events) -> Result<
 /// # Errors
 ///
 /// At the ceiling, with the end of its log.
-pub(super) async fn first_reply(client: &Client, events: &Events) -> Result<(), InstallError> {
-    const REPLY: &str = "Hello from backend service";
-    let pods: Api<Pod> = Api::namespaced(client.clone(), demo::NAMESPACE);
+pub(super) async fn first_reply(
+    client: &Client,
+    names: &Expectations,
+    events: &Events,
+) -> Result<(), InstallError> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
+    let labels = selector(&names.client.labels);
+    let ceiling = REPLY_CEILING + Duration::from_secs(names.client_interval_seconds.into());
     let parameters = LogParams {
-        container: Some("client".into()),
+        container: Some(names.client.container.clone()),
         tail_lines: Some(20),
         ..LogParams::default()
     };
-    Wait::new("the client's first reply", REPLY_CEILING)
+    Wait::new("the client's first reply", ceiling)
         .until(
             |state| {
                 events.doing(Phase::Demo, format!("waiting for the client's first reply: {state}"));
             },
             || async {
-                let list = match pods.list(&ListParams::default().labels("app=client")).await {
+                let list = match pods.list(&ListParams::default().labels(&labels)).await {
                     Ok(list) => list,
                     Err(error) => return Look::NotYet(chain(&error)),
                 };
@@ -252,7 +261,7 @@ pub(super) async fn first_reply(client: &Client, events: &Events) -> Result<(), 
                     return Look::NotYet("there is no client pod".into());
                 };
                 match pods.logs(&pod.name_any(), &parameters).await {
-                    Ok(log) if log.contains(REPLY) => Look::Ready(()),
+                    Ok(log) if log.contains(&names.reply) => Look::Ready(()),
                     Ok(log) => match log.lines().last() {
                         None => Look::NotYet("its log is empty".into()),
                         Some(line) => Look::NotYet(format!("its log ends: {}", line.trim())),

@@ -225,6 +225,7 @@ pub(super) mod tests {
             object: None,
             hint: None,
             because: None,
+            may_fail: None,
         };
         let mut red = claim(
             "mesh::two_containers_per_pod",

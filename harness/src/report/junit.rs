@@ -96,6 +96,12 @@ fn case(claim: &ClaimReport) -> TestCase {
     }
     let status = match claim.verdict {
         Verdict::Pass => TestCaseStatus::success(),
+        // Servers know no failure that may be: as one it would fail their build.
+        verdict if claim.may_fail.is_some() && verdict != Verdict::Skipped => {
+            let mut skipped = TestCaseStatus::skipped();
+            skipped.set_message(for_xml(&format!("{verdict}, {}", claim.summary)));
+            skipped
+        }
         Verdict::Skipped => {
             let mut skipped = TestCaseStatus::skipped();
             skipped.set_message(for_xml(&claim.summary));

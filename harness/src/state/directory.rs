@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use meshcheck_suites::evidence::BundleFacts;
+use meshcheck_suites::evidence::{BundleFacts, Expectations};
 use serde::{Deserialize, Serialize};
 
 use super::error::io;
@@ -30,6 +30,9 @@ pub struct ClusterState {
     pub istioctl_version: Option<String>,
     /// The bundle that it was installed from.
     pub bundle: BundleFacts,
+    /// What the demo on it is called, and all else that its run expected.
+    #[serde(default)]
+    pub expectations: Option<Expectations>,
 }
 
 /// The directory of one cluster, with its lock.

@@ -200,6 +200,7 @@ mod tests {
                 install_set: Vec::new(),
                 notes: Vec::new(),
             },
+            expectations: None,
         }
     }
 

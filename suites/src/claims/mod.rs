@@ -18,6 +18,8 @@ mod parts;
 mod prepare;
 #[cfg(test)]
 mod unseen;
+#[cfg(test)]
+mod varied;
 pub(crate) mod words;
 
 pub use demo::{LogMark, log_marks};
@@ -27,7 +29,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Expectations};
 use crate::judgement::{Judged, Judgement, Verdict};
 use crate::rights::{self, FORBIDDEN};
 
@@ -52,6 +54,20 @@ impl Claim {
             .into_iter()
             .find(|section| self.id.starts_with(&format!("{section}::")))
             .unwrap_or(Section::Mesh)
+    }
+
+    /// The statement with what is expected, where a tutorial that varies says other ports or
+    /// paths than the table.
+    pub fn statement_for(&self, expectations: &Expectations) -> String {
+        let Expectations { backend, kiali, .. } = expectations;
+        match self.id {
+            "demo::backend_service" => format!(
+                "the backend's service leads from port {} to the backend's port {}",
+                backend.service_port, backend.port
+            ),
+            "kiali::redirects_to_web_root" => format!("Kiali redirects / to {}", kiali.web_root),
+            _ => self.statement.to_owned(),
+        }
     }
 
     /// The verdict on this evidence.
@@ -210,7 +226,7 @@ pub const CLAIMS: &[Claim] = &[
     },
     Claim {
         id: "demo::backend_service",
-        statement: "the backend's service leads from port 80 to the echo pods' port 5678",
+        statement: "the backend's service leads from port 80 to the backend's port 5678",
         beyond: false,
         needs: Needs::Reading,
         judge: demo::backend_service,
@@ -369,6 +385,21 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::{CLAIMS, Section};
+    use crate::evidence::Expectations;
+
+    #[test]
+    fn the_tutorials_statements_are_those_of_the_table() {
+        let tutorial = Expectations::of_the_tutorial("1.20.3", "the tutorial");
+        for claim in CLAIMS {
+            assert_eq!(claim.statement_for(&tutorial), claim.statement);
+        }
+        let mut varied = tutorial;
+        varied.backend.service_port = 8080;
+        varied.kiali.web_root = "/console/".into();
+        let told: Vec<_> = CLAIMS.iter().map(|claim| claim.statement_for(&varied)).collect();
+        assert!(told.iter().any(|it| it.contains("from port 8080 to")), "{told:?}");
+        assert!(told.iter().any(|it| it == "Kiali redirects / to /console/"), "{told:?}");
+    }
 
     #[test]
     fn ids_are_unique_and_begin_with_their_section() {

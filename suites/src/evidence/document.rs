@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterEvidence, ContainerLog, DemoEvidence, IngressEvidence, InstallEvidence, KialiEvidence,
-    MeshEvidence, Redaction,
+    ClusterEvidence, ContainerLog, DemoEvidence, Expectations, IngressEvidence, InstallEvidence,
+    KialiEvidence, MeshEvidence, Redaction,
 };
 
 /// The schema number that this program writes. Older ones still judge, newer ones do not.
@@ -106,55 +106,6 @@ pub struct BundleFacts {
     pub install_set: Vec<String>,
     /// What makes this software differ from the official release, in sentences.
     pub notes: Vec<String>,
-}
-
-/// What the tutorial, and who called, expect to find. Names are here so that a tutorial that
-/// varies them needs other data, not other code.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Expectations {
-    /// The version of Istio that was asked for: `1.20.3`.
-    pub istio_version: String,
-    /// Who asked for it: `the tutorial`, `--istio`, `the bundle`.
-    pub istio_version_source: String,
-    /// The namespace of the control plane.
-    pub istio_namespace: String,
-    /// The namespace of the demo.
-    pub namespace: String,
-    /// The backend's service.
-    pub backend_service: String,
-    /// The backend's deployment.
-    pub backend_deployment: String,
-    /// The client's deployment.
-    pub client_deployment: String,
-    /// The ingress gateway's service and deployment.
-    pub gateway: String,
-    /// The line with which the backend replies.
-    pub reply: String,
-    /// Seconds between two requests of the client.
-    pub client_interval_seconds: u32,
-    /// The image of Kiali in the release's addon manifest, where the source of the software says.
-    /// Otherwise the version profile knows it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kiali_image: Option<String>,
-}
-
-impl Expectations {
-    /// What the tutorial says, for a version of Istio and who asked for it.
-    pub fn of_the_tutorial(istio_version: &str, source: &str) -> Self {
-        Self {
-            istio_version: istio_version.into(),
-            istio_version_source: source.into(),
-            istio_namespace: "istio-system".into(),
-            namespace: "client".into(),
-            backend_service: "echo-service".into(),
-            backend_deployment: "echo-deployment".into(),
-            client_deployment: "client-deployment".into(),
-            gateway: "istio-ingressgateway".into(),
-            reply: "Hello from backend service".into(),
-            client_interval_seconds: 10,
-            kiali_image: None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod cluster;
 mod demo;
 mod document;
+mod expectations;
 mod ingress;
 mod install;
 mod kiali;
@@ -18,6 +19,7 @@ mod workload;
 pub use cluster::*;
 pub use demo::*;
 pub use document::*;
+pub use expectations::*;
 pub use ingress::*;
 pub use install::*;
 pub use kiali::*;

@@ -18,7 +18,7 @@ pub use table::{CHECKS, Check, When};
 
 use crate::claims::Section;
 use crate::judgement::{Judgement, Verdict};
-use crate::report::{self, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
+use crate::report::{self, Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
 use evidence::PreflightEvidence;
 
 /// Which checks are asked for: an id, a section, or either with `*` for any run of characters.
@@ -72,10 +72,16 @@ pub fn judge(evidence: &PreflightEvidence, only: &[Pattern]) -> Report {
             ..ClaimReport::of(check.id, check.section(), check.statement, judgement.clone())
         })
         .collect();
-    let asked: Vec<_> = CHECKS.iter().map(|check| is_asked(check, only)).collect();
+    let asked: Vec<_> = CHECKS
+        .iter()
+        .map(|check| if is_asked(check, only) { Asked::ToHold } else { Asked::Not })
+        .collect();
     let causes = Cause::among(&all, &asked);
-    let claims: Vec<_> =
-        all.into_iter().zip(asked).filter_map(|(check, asked)| asked.then_some(check)).collect();
+    let claims: Vec<_> = all
+        .into_iter()
+        .zip(asked)
+        .filter_map(|(check, asked)| (asked == Asked::ToHold).then_some(check))
+        .collect();
     let seen = &evidence.cluster.seen;
     Report {
         schema: REPORT_SCHEMA,

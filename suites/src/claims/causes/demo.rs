@@ -115,9 +115,10 @@ pub(super) fn there_is_no_client(case: &Case<'_>) -> bool {
     if none_runs(case.evidence, client) {
         return true;
     }
+    let container = &case.evidence.expectations.client.container;
     // A command in a container that does not run fails; its log can still be read.
     let container_is_down = running(case.evidence, client).is_some_and(|mut pods| {
-        pods.all(|pod| pod.containers.iter().any(|it| it.name == "client" && !it.ready))
+        pods.all(|pod| pod.containers.iter().any(|it| it.name == *container && !it.ready))
     });
     container_is_down
         && case.id != "demo::client_logs_show_reply"

@@ -164,7 +164,8 @@ pub(super) fn kiali_has_another_root(case: &Case<'_>) -> bool {
                 && exposed.body == root.body
         });
     }
+    let its = case.evidence.expectations.kiali.web_root.trim_end_matches('/');
     let elsewhere =
-        location(root).is_some_and(|it| it.starts_with('/') && !it.starts_with("/kiali"));
+        location(root).is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != its);
     elsewhere && pages.console.value().is_some_and(|console| console.status == 404)
 }

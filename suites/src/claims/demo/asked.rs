@@ -1,7 +1,7 @@
 //! The backend's answers to questions of our own.
 
 use super::super::words::{excerpt, seen};
-use super::{BACKEND_CONTAINER, CLIENT_CONTAINER, client_image, deployment, scale_up};
+use super::{client_image, deployment, scale_up};
 use crate::evidence::{Asked, Evidence, Expectations, Reply};
 use crate::judgement::{Judged, Judgement};
 
@@ -93,6 +93,8 @@ fn configured(evidence: &Evidence, observed: &str) -> Option<String> {
 fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
     let Expectations { namespace, backend_deployment, client_deployment, reply, .. } =
         &evidence.expectations;
+    let (client, backend_container) =
+        (&evidence.expectations.client, evidence.expectations.backend.container.as_str());
     let backend = deployment(evidence, backend_deployment);
     let (cause, hint) = if backend.is_some_and(|backend| backend.replicas == 0) {
         (
@@ -101,10 +103,10 @@ fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
         )
     } else {
         let target = format!("deployment/{client_deployment}");
-        let exec = ["-n", namespace, "exec", &target, "-c", CLIENT_CONTAINER, "--"];
+        let exec = ["-n", namespace, "exec", &target, "-c", &client.container, "--"];
         let again = evidence.kubectl(&[&exec[..], &["curl", "-sSi", &asked.url]].concat());
         let target = format!("deployment/{backend_deployment}");
-        let container = ["-c", BACKEND_CONTAINER, "--tail=20"];
+        let container = ["-c", backend_container, "--tail=20"];
         let logs =
             evidence.kubectl(&[&["-n", namespace, "logs", &target][..], &container].concat());
         let more = configured(evidence, observed)

@@ -3,15 +3,9 @@
 use super::super::words::{
     availability, deployment_object, excerpt, list, pod_hint, pod_state, rollout_trouble, seen,
 };
-use super::{
-    BACKEND_CONTAINER, BACKEND_PORT, CLIENT_CONTAINER, CLIENT_IMAGE, apply, backend_host,
-    client_image, is_pod_of, scale_up,
-};
-use crate::evidence::{Container, Deployment, Evidence};
+use super::{apply, client_image, is_pod_of, scale_up};
+use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
 use crate::judgement::{Judged, Judgement};
-
-/// The backend's image, without a registry and a tag.
-const BACKEND_IMAGE: &str = "hashicorp/http-echo";
 
 pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
     let (deployment, container) = backend_as_told(evidence)?;
@@ -29,41 +23,43 @@ pub(in super::super) fn backend_as_told(
     evidence: &Evidence,
 ) -> Result<(&Deployment, &Container), Judgement> {
     let name = &evidence.expectations.backend_deployment;
-    let (deployment, container) = find(evidence, name, BACKEND_CONTAINER, "backend.yaml")?;
+    let BackendDetails { container: its, image: wanted, port, reply_flag: flag, .. } =
+        &evidence.expectations.backend;
+    let (deployment, container) = find(evidence, name, its, "backend.yaml")?;
     let reply = &evidence.expectations.reply;
     let namespace = &evidence.expectations.namespace;
     let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
-    if !is_image(&container.image, BACKEND_IMAGE) {
-        let image = format!("{BACKEND_CONTAINER}={BACKEND_IMAGE}");
+    if !is_image(&container.image, wanted) {
+        let image = format!("{its}={wanted}");
         let target = format!("deployment/{name}");
         let command = evidence.kubectl(&["-n", namespace, "set", "image", &target, &image]);
         return Err(fail(format!("{name} runs another image than the tutorial's"))
-            .expected(BACKEND_IMAGE)
+            .expected(wanted)
             .observed(&container.image)
             .hint(format!("`{command}` changes it")));
     }
-    let text = text_argument(container);
-    if text != Some(reply.as_str()) {
+    let text = text_argument(container, flag);
+    if !flag.is_empty() && text != Some(reply.as_str()) {
         let patch = serde_json::json!({"spec": {"template": {"spec": {"containers": [
-            {"name": BACKEND_CONTAINER, "args": [format!("-text={reply}")]}
+            {"name": its, "args": told_arguments(container, flag, reply)}
         ]}}}})
         .to_string();
         let command =
             evidence.kubectl(&["-n", namespace, "patch", "deployment", name, "-p", &patch]);
         return Err(fail(format!("{name} is told to reply with another text"))
-            .expected(format!("-text={reply}"))
+            .expected(format!("{flag}={reply}"))
             .observed(
                 text.map_or_else(
-                    || "no -text".to_owned(),
-                    |text| excerpt(&format!("-text={text}")),
+                    || format!("no {flag}"),
+                    |text| excerpt(&format!("{flag}={text}")),
                 ),
             )
             .hint(format!("`{command}` gives it the tutorial's text")));
     }
-    if !container.ports.contains(&BACKEND_PORT) {
+    if !container.ports.contains(port) {
         let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
-        return Err(fail(format!("{name} does not declare port {BACKEND_PORT}"))
-            .expected(format!("container port {BACKEND_PORT}"))
+        return Err(fail(format!("{name} does not declare port {port}"))
+            .expected(format!("container port {port}"))
             .observed(list(&ports))
             .hint(apply(evidence, "backend.yaml")));
     }
@@ -73,14 +69,15 @@ pub(in super::super) fn backend_as_told(
 /// The text with which the backend that is deployed is told to reply.
 pub(in super::super) fn told_text(evidence: &Evidence) -> Option<&str> {
     let name = &evidence.expectations.backend_deployment;
-    let (_, container) = find(evidence, name, BACKEND_CONTAINER, "").ok()?;
-    text_argument(container)
+    let BackendDetails { container, reply_flag, .. } = &evidence.expectations.backend;
+    let (_, container) = find(evidence, name, container, "").ok()?;
+    text_argument(container, reply_flag)
 }
 
 pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
     let (deployment, container) = client_as_told(evidence)?;
     available(evidence, deployment)?;
-    let host = backend_host(evidence);
+    let host = evidence.expectations.backend_address();
     Ok(Judgement::pass(format!("{}, {} asks {host}", availability(deployment), container.image)))
 }
 
@@ -89,15 +86,16 @@ pub(in super::super) fn client_as_told(
     evidence: &Evidence,
 ) -> Result<(&Deployment, &Container), Judgement> {
     let name = &evidence.expectations.client_deployment;
-    let (deployment, container) = find(evidence, name, CLIENT_CONTAINER, "client.yaml")?;
+    let wanted = &evidence.expectations.client;
+    let (deployment, container) = find(evidence, name, &wanted.container, "client.yaml")?;
     let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
-    if !is_image(&container.image, CLIENT_IMAGE) {
+    if !is_image(&container.image, &wanted.image) {
         return Err(fail(format!("{name} runs another image than the tutorial's"))
-            .expected(CLIENT_IMAGE)
+            .expected(&wanted.image)
             .observed(&container.image)
             .hint(client_image(evidence)));
     }
-    let host = backend_host(evidence);
+    let host = evidence.expectations.backend_address();
     let script = script(container);
     if !is_loop_asking(&script, &host) {
         return Err(fail(format!(
@@ -117,8 +115,8 @@ fn script(container: &Container) -> String {
 /// Whether the client that is deployed asks the backend, whatever its image.
 pub(in super::super) fn asks_the_backend(evidence: &Evidence) -> bool {
     let name = &evidence.expectations.client_deployment;
-    find(evidence, name, CLIENT_CONTAINER, "")
-        .is_ok_and(|(_, it)| is_loop_asking(&script(it), &backend_host(evidence)))
+    find(evidence, name, &evidence.expectations.client.container, "")
+        .is_ok_and(|(_, it)| is_loop_asking(&script(it), &evidence.expectations.backend_address()))
 }
 
 fn find<'e>(
@@ -193,24 +191,46 @@ fn is_image(image: &str, repository: &str) -> bool {
     name == repository || name.strip_suffix(repository).is_some_and(|mirror| mirror.ends_with('/'))
 }
 
-/// What http-echo is told to reply, as its flag parser reads it: the last one counts.
-fn text_argument(container: &Container) -> Option<&str> {
+/// The value of a flag, as Go's flag parser reads it, with one dash or two: the last one counts.
+fn text_argument<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
+    let wanted = flag.trim_start_matches('-');
+    if wanted.is_empty() {
+        return None;
+    }
     let mut words = container.command.iter().chain(&container.args);
     let mut text = None;
     while let Some(word) = words.next() {
         let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
             continue;
         };
-        if flag == "text" {
+        if flag == wanted {
             text = words.next().map(String::as_str);
-        } else if let Some(value) = flag.strip_prefix("text=") {
+        } else if let Some(value) = flag.strip_prefix(wanted).and_then(|it| it.strip_prefix('=')) {
             text = Some(value);
         }
     }
     text
 }
 
-/// Whether a script is a shell loop that asks this host with curl.
+/// A container's arguments with this value for a flag, and the others as they are.
+fn told_arguments(container: &Container, flag: &str, value: &str) -> Vec<String> {
+    let wanted = flag.trim_start_matches('-');
+    let mut told = vec![format!("{flag}={value}")];
+    let mut words = container.args.iter();
+    while let Some(word) = words.next() {
+        let name = word.trim_start_matches('-');
+        if word.starts_with('-') && name == wanted {
+            words.next();
+        } else if !(word.starts_with('-')
+            && name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('=')))
+        {
+            told.push(word.clone());
+        }
+    }
+    told
+}
+
+/// Whether a script is a shell loop that asks this host, or host and port, with curl.
 fn is_loop_asking(script: &str, host: &str) -> bool {
     let separator = |c: char| c.is_whitespace() || ";|&()'\"".contains(c);
     let words: Vec<_> = script.split(separator).filter(|word| !word.is_empty()).collect();

@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, pod_hint, pod_object, pod_state, runs, seen};
 use super::log_lines::{Piece, pieces};
-use super::{CLIENT_CONTAINER, apply, client_image, deployment, is_pod_of, scale_up};
+use super::{apply, client_image, deployment, is_pod_of, scale_up};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, LogLine, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -45,8 +45,9 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
     let logs = seen(&evidence.demo.client_logs, what, &object, || {
         format!("`{}` shows it", show_log(evidence, running[0]))
     })?;
+    let container = &evidence.expectations.client.container;
     let words = all_hold(running.iter().map(|pod| {
-        match logs.iter().find(|log| log.pod == pod.name && log.container == CLIENT_CONTAINER) {
+        match logs.iter().find(|log| log.pod == pod.name && log.container == *container) {
             Some(log) => shows_reply(evidence, pod, log),
             None => Err(Judgement::unjudged(format!("the log of {} was not read", pod.name))),
         }
@@ -57,7 +58,8 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
 /// What stands in a client pod's log where the reply should, if anything does.
 pub(in super::super) fn trouble_in_log(evidence: &Evidence, pod: &str) -> Option<String> {
     let logs = evidence.demo.client_logs.value()?;
-    let log = logs.iter().find(|log| log.pod == pod && log.container == CLIENT_CONTAINER)?;
+    let container = &evidence.expectations.client.container;
+    let log = logs.iter().find(|log| log.pod == pod && log.container == *container)?;
     read(log, &evidence.expectations.reply).trouble
 }
 
@@ -108,7 +110,7 @@ pub fn log_marks(log: &ClientLog, reply: &str) -> Vec<LogMark> {
 }
 
 fn show_log(evidence: &Evidence, pod: &Pod) -> String {
-    let container = ["-c", CLIENT_CONTAINER, "--timestamps", "--tail=20"];
+    let container = ["-c", &evidence.expectations.client.container, "--timestamps", "--tail=20"];
     evidence.kubectl(&[&["-n", &pod.namespace, "logs", &pod.name][..], &container].concat())
 }
 
@@ -177,7 +179,9 @@ fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
         return fail(summary, format!("`{}`", excerpt(trouble)));
     }
     let Some(newest) = reading.reply else {
-        if let Some(age) = running_for(pod, log.read_at).filter(|age| *age < interval * 2 + GRACE) {
+        if let Some(age) =
+            running_for(evidence, pod, log.read_at).filter(|age| *age < interval * 2 + GRACE)
+        {
             return Err(Judgement::unjudged(format!(
                 "too early: the client in {} began {} s ago, and asks every {client_interval_seconds} s",
                 pod.name,
@@ -248,8 +252,9 @@ fn whose(clock: Clock) -> &'static str {
 }
 
 /// How long a pod's client has been running.
-fn running_for(pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
-    let client = pod.containers.iter().find(|container| container.name == CLIENT_CONTAINER)?;
+fn running_for(evidence: &Evidence, pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
+    let name = &evidence.expectations.client.container;
+    let client = pod.containers.iter().find(|container| container.name == *name)?;
     match client.state {
         ContainerState::Running { since } => {
             since.or(pod.created_at).map(|since| now.duration_since(since))

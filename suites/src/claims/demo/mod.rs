@@ -22,22 +22,6 @@ pub(super) use service::{backend_service, leads_to_the_backend, service_as_told}
 use super::words::belongs;
 use crate::evidence::{Deployment, Evidence, Pod};
 
-/// The port on which the tutorial's backend listens.
-const BACKEND_PORT: u16 = 5678;
-/// The label by which the tutorial's service finds the backend.
-const BACKEND_LABEL: (&str, &str) = ("app", "echo");
-/// The containers of the tutorial's deployments.
-const BACKEND_CONTAINER: &str = "echo";
-const CLIENT_CONTAINER: &str = "client";
-/// The client's image, without a registry and a tag.
-const CLIENT_IMAGE: &str = "curlimages/curl";
-
-/// The name by which the client calls the backend.
-fn backend_host(evidence: &Evidence) -> String {
-    let expectations = &evidence.expectations;
-    format!("{}.{}.svc.cluster.local", expectations.backend_service, expectations.namespace)
-}
-
 /// A deployment of the demo, where it was seen.
 pub(super) fn deployment<'e>(evidence: &'e Evidence, name: &str) -> Option<&'e Deployment> {
     evidence.demo.deployments.value()?.iter().find(|deployment| deployment.name == name)
@@ -76,19 +60,19 @@ fn apply(evidence: &Evidence, file: &str) -> String {
 fn client_image(evidence: &Evidence) -> String {
     let expectations = &evidence.expectations;
     let name = format!("deployment/{}", expectations.client_deployment);
-    let image = format!("{CLIENT_CONTAINER}={CLIENT_IMAGE}");
+    let image = format!("{}={}", expectations.client.container, expectations.client.image);
     let command = evidence.kubectl(&["-n", &expectations.namespace, "set", "image", &name, &image]);
     format!("`{command}` gives the client the image that has curl")
 }
 
 /// The container that the demo deploys in a pod: nothing where the pod is not the demo's.
-pub(super) fn demo_container(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
+pub(super) fn demo_container<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
     let expectations = &evidence.expectations;
     let of = |name: &str| is_pod_of(evidence, pod, name);
     if of(&expectations.backend_deployment) {
-        Some(BACKEND_CONTAINER)
+        Some(&expectations.backend.container)
     } else if of(&expectations.client_deployment) {
-        Some(CLIENT_CONTAINER)
+        Some(&expectations.client.container)
     } else {
         None
     }

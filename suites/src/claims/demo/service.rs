@@ -4,8 +4,8 @@ use std::net::IpAddr;
 
 use super::super::parts::all_hold;
 use super::super::words::{list, pod_hint, pod_state, seen};
-use super::{BACKEND_LABEL, BACKEND_PORT, apply, deployment, is_pod_of, scale_up};
-use crate::evidence::{Endpoint, Evidence, Expectations, Service};
+use super::{apply, deployment, is_pod_of, scale_up};
+use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Service, selector};
 use crate::judgement::{Judged, Judgement, Verdict};
 
 pub(in super::super) fn backend_service(evidence: &Evidence) -> Judged {
@@ -19,15 +19,16 @@ pub(in super::super) fn service_as_told(evidence: &Evidence) -> bool {
     find(evidence).is_ok_and(|service| specification(evidence, service).is_ok())
 }
 
-/// Whether a request to the service's port 80 reaches a ready echo pod; nothing where that was not
-/// seen.
+/// Whether a request to the service's port reaches a ready pod of the backend; nothing where that was
+/// not seen.
 pub(in super::super) fn leads_to_the_backend(evidence: &Evidence) -> Option<bool> {
     let told = |judged: Judged| match judged {
         Ok(_) => Some(true),
         Err(judgement) => (judgement.verdict == Verdict::Fail).then_some(false),
     };
+    let wanted = evidence.expectations.backend.service_port;
     match find(evidence) {
-        Ok(service) if service.ports.iter().any(|port| port.port == 80) => {
+        Ok(service) if service.ports.iter().any(|port| port.port == wanted) => {
             told(endpoints(evidence))
         }
         Ok(_) => Some(false),
@@ -47,9 +48,13 @@ fn find(evidence: &Evidence) -> Result<&Service, Judgement> {
     let services =
         seen(&evidence.demo.services, &what, &object, || apply(evidence, "backend.yaml"))?;
     services.iter().find(|service| service.name == *backend_service).ok_or_else(|| {
+        let BackendDetails { service_port, service_port_name, port, .. } =
+            &evidence.expectations.backend;
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
         Judgement::fail(format!("there is no service {backend_service}"))
-            .expected(format!("{backend_service}: port 80 `http` to {BACKEND_PORT}"))
+            .expected(format!(
+                "{backend_service}: port {service_port} `{service_port_name}` to {port}"
+            ))
             .observed(format!("services in {namespace}: {}", list(&names)))
             .object(object)
             .hint(apply(evidence, "backend.yaml"))
@@ -65,12 +70,14 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
             .hint(mend(evidence)))
     };
     let name = &service.name;
+    let BackendDetails { service_port: number, service_port_name, port: listens, labels, .. } =
+        &evidence.expectations.backend;
     if service.kind == "ExternalName" {
         let summary = format!("{name} is only another name for something outside of the cluster");
         return wrong(summary, "a service that selects pods".into(), service.kind.clone());
     }
     // Without an address of its own nothing leads from its port to the pods': who asks it gets the
-    // pods' addresses, and asks their port 80.
+    // pods' addresses, and asks them for the service's port.
     if service.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
         let found = service.cluster_ip.as_deref().unwrap_or("none");
         let again = evidence.kubectl(&["-n", &service.namespace, "delete", "svc", name]);
@@ -80,40 +87,44 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
             .object(object(evidence))
             .hint(format!("`{again}`, then {}", apply(evidence, "backend.yaml"))));
     }
-    let Some(port) = service.ports.iter().find(|port| port.port == 80) else {
+    let Some(port) = service.ports.iter().find(|port| port.port == *number) else {
         let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
         let observed = format!("ports: {}", list(&ports));
-        return wrong(format!("{name} has no port 80"), "port 80".into(), observed);
+        let expected = format!("port {number}");
+        return wrong(format!("{name} has no {expected}"), expected, observed);
     };
-    if port.name != "http" {
+    if port.name != *service_port_name {
         let called = if port.name.is_empty() { "without a name" } else { port.name.as_str() };
         let summary = format!(
-            "port 80 of {name} is not named `http`: by the name the mesh knows what is spoken there"
+            "port {number} of {name} is not named `{service_port_name}`: by the name the mesh knows what is spoken there"
         );
-        return wrong(summary, "http".into(), called.to_owned());
+        return wrong(summary, service_port_name.clone(), called.to_owned());
     }
     if port.protocol != "TCP" {
-        let summary = format!("port 80 of {name} is not for TCP");
+        let summary = format!("port {number} of {name} is not for TCP");
         return wrong(summary, "TCP".into(), port.protocol.clone());
     }
     // A named target port shows its number in the endpoints.
-    if port.target_port.parse::<u16>().is_ok_and(|target| target != BACKEND_PORT) {
+    if port.target_port.parse::<u16>().is_ok_and(|target| target != *listens) {
+        let target = &port.target_port;
         let summary =
-            format!("port 80 of {name} leads to port {}, where nobody listens", port.target_port);
-        return wrong(summary, format!("target port {BACKEND_PORT}"), port.target_port.clone());
+            format!("port {number} of {name} leads to port {target}, where nobody listens");
+        return wrong(summary, format!("target port {listens}"), target.clone());
     }
-    let selector: Vec<_> =
+    let selects: Vec<_> =
         service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     if !selects_backend(evidence, service) {
-        let observed = if selector.is_empty() { "no selector".to_owned() } else { list(&selector) };
-        let (key, value) = BACKEND_LABEL;
+        let observed = if selects.is_empty() { "no selector".to_owned() } else { list(&selects) };
         return wrong(
-            format!("{name} does not select the echo pods"),
-            format!("{key}={value}"),
+            format!("{name} does not select the backend's pods"),
+            selector(labels),
             observed,
         );
     }
-    Ok(Judgement::pass(format!("port 80 `http` leads to {BACKEND_PORT} of {}", list(&selector))))
+    Ok(Judgement::pass(format!(
+        "port {number} `{service_port_name}` leads to {listens} of {}",
+        list(&selects)
+    )))
 }
 
 /// Whether the service selects the pods that the backend's deployment makes.
@@ -122,7 +133,7 @@ fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
     !service.selector.is_empty()
         && service.selector.iter().all(|(key, value)| match backend {
             Some(backend) => backend.template_labels.get(key) == Some(value),
-            None => (key.as_str(), value.as_str()) == BACKEND_LABEL,
+            None => evidence.expectations.backend.labels.get(key) == Some(value),
         })
 }
 
@@ -130,16 +141,20 @@ fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
 fn mend(evidence: &Evidence) -> String {
     let Expectations { namespace, backend_service, backend_deployment, .. } =
         &evidence.expectations;
-    let (key, value) = BACKEND_LABEL;
-    let value = deployment(evidence, backend_deployment)
-        .and_then(|backend| backend.template_labels.get(key))
-        .map_or(value, String::as_str);
-    let ports = serde_json::json!(
-        [{"name": "http", "port": 80, "protocol": "TCP", "targetPort": BACKEND_PORT}]
-    );
+    let BackendDetails { service_port, service_port_name, port, labels, .. } =
+        &evidence.expectations.backend;
+    let template = deployment(evidence, backend_deployment).map(|it| &it.template_labels);
+    let selector: serde_json::Map<_, _> = labels
+        .iter()
+        .map(|(key, value)| (key, template.and_then(|labels| labels.get(key)).unwrap_or(value)))
+        .map(|(key, value)| (key.clone(), value.clone().into()))
+        .collect();
+    let ports = serde_json::json!([{
+        "name": service_port_name, "port": service_port, "protocol": "TCP", "targetPort": port
+    }]);
     let patch = serde_json::json!([
         {"op": "replace", "path": "/spec/ports", "value": ports},
-        {"op": "add", "path": "/spec/selector", "value": {key: value}},
+        {"op": "add", "path": "/spec/selector", "value": selector},
     ])
     .to_string();
     let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
@@ -149,6 +164,7 @@ fn mend(evidence: &Evidence) -> String {
 fn endpoints(evidence: &Evidence) -> Judged {
     let Expectations { namespace, backend_service, backend_deployment, .. } =
         &evidence.expectations;
+    let port = evidence.expectations.backend.port;
     let object = object(evidence);
     let show = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
     let shows = || format!("`{show}` shows who is behind it");
@@ -160,7 +176,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
         .collect();
     let fail = |summary: String, observed: String| {
         Judgement::fail(summary)
-            .expected(format!("a ready echo pod with port {BACKEND_PORT}"))
+            .expected(format!("a ready pod of {backend_deployment} with port {port}"))
             .observed(observed)
             .object(&object)
     };
@@ -185,19 +201,19 @@ fn endpoints(evidence: &Evidence) -> Judged {
         )
         .hint(hint));
     }
-    let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&BACKEND_PORT)).count();
+    let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port)).count();
     if good == 0 {
         let ports: Vec<_> =
             ready.iter().flat_map(|endpoint| &endpoint.ports).map(u16::to_string).collect();
         return Err(fail(
-            format!("{backend_service} leads to another port than the echo pods' {BACKEND_PORT}"),
+            format!("{backend_service} leads to another port than the backend's {port}"),
             format!("port {}", list(&ports)),
         )
         .hint(mend(evidence)));
     }
     Ok(Judgement::pass(match good {
-        1 => "1 echo pod is ready behind it".to_owned(),
-        number => format!("{number} echo pods are ready behind it"),
+        1 => "1 backend pod is ready behind it".to_owned(),
+        number => format!("{number} backend pods are ready behind it"),
     }))
 }
 

@@ -36,9 +36,9 @@ cases! { the_service_leads_to_the_backend proves "demo::backend_service":
             let more = Endpoint { pod: Some(name.into()), ..endpoint(e).clone() };
             of(&mut e.demo.endpoints).push(more);
         }
-    }, Pass, "3 echo pods");
-    one_not_ready(|e| { let more = Endpoint { ready: false, ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Pass, "1 echo pod ");
-    by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "1 echo pod ");
+    }, Pass, "3 backend pods");
+    one_not_ready(|e| { let more = Endpoint { ready: false, ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Pass, "1 backend pod ");
+    by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "1 backend pod ");
     missing(|e| of(&mut e.demo.services).clear(), Fail, "apply -f backend.yaml");
     no_namespace(|e| e.demo.services = Observation::absent("no namespace"), Fail, "no namespace");
     port_renamed(|e| service(e).ports[0].name = "web".into(), Fail, "is not named `http`");
@@ -47,7 +47,7 @@ cases! { the_service_leads_to_the_backend proves "demo::backend_service":
     udp(|e| service(e).ports[0].protocol = "UDP".into(), Fail, "UDP");
     target_port(|e| service(e).ports[0].target_port = "5679".into(), Fail, "leads to port 5679");
     named_target_elsewhere(|e| { service(e).ports[0].target_port = "web".into(); endpoint(e).ports = vec![8080]; }, Fail, "leads to another port");
-    selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the echo pods");
+    selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the backend's pods");
     selector_too_narrow(|e| { service(e).selector.insert("tier".into(), "a".into()); }, Fail, "--type=json");
     no_selector(|e| service(e).selector.clear(), Fail, "no selector");
     headless(|e| service(e).cluster_ip = Some("None".into()), Fail, "no cluster IP");

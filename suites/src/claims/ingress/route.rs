@@ -3,7 +3,7 @@
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, makes_service_select, seen};
 use super::{object, show};
-use crate::evidence::{Evidence, HttpAnswer, Observation};
+use crate::evidence::{Evidence, HttpAnswer, Observation, selector};
 use crate::judgement::{Judged, Judgement};
 
 fn pods(evidence: &Evidence) -> String {
@@ -24,7 +24,8 @@ fn pods(evidence: &Evidence) -> String {
             return makes_service_select(evidence, deployment);
         }
     }
-    let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", "istio=ingressgateway"];
+    let labels = selector(&evidence.expectations.gateway_labels);
+    let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", &labels];
     format!(
         "`{}` shows the gateway's pods; `{}` its address",
         evidence.kubectl(&arguments),

@@ -14,8 +14,6 @@ use crate::profile;
 
 /// The name of Kiali's deployment and service.
 const NAME: &str = "kiali";
-/// The port of Kiali's service.
-const PORT: u16 = 20001;
 
 fn object(evidence: &Evidence, kind: &str) -> String {
     format!("{kind} {}/{NAME}", evidence.expectations.istio_namespace)
@@ -104,15 +102,16 @@ fn service(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the services of namespace {namespace}");
     let all = seen(&evidence.install.services, &what, &object, || apply(evidence))?;
-    let expected = format!("a service with port {PORT}");
+    let wanted = evidence.expectations.kiali.port;
+    let expected = format!("a service with port {wanted}");
     let found = all.iter().find(|service| service.name == NAME);
     let ports: Vec<_> =
         found.iter().flat_map(|it| &it.ports).map(|port| port.port.to_string()).collect();
-    if found.is_some_and(|service| service.ports.iter().any(|port| port.port == PORT)) {
+    if found.is_some_and(|service| service.ports.iter().any(|port| port.port == wanted)) {
         return behind(evidence, &object);
     }
     let summary = if found.is_some() {
-        format!("Kiali's service has no port {PORT}")
+        format!("Kiali's service has no port {wanted}")
     } else {
         "Kiali has no service".to_owned()
     };
@@ -136,7 +135,7 @@ fn behind(evidence: &Evidence, object: &str) -> Judged {
     let endpoints = seen(&evidence.install.endpoints, &what, object, shows)?;
     let mut of_kiali = endpoints.iter().filter(|endpoint| endpoint.service == NAME);
     if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
-        return Ok(Judgement::pass(format!("port {PORT}")));
+        return Ok(Judgement::pass(format!("port {}", evidence.expectations.kiali.port)));
     }
     Err(Judgement::fail("nobody is behind Kiali's service: it has no ready endpoint")
         .expected("a ready pod of Kiali")

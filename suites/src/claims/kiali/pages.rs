@@ -2,14 +2,20 @@
 
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, seen};
-use super::{NAME, PORT, kiali, object, same_version, show, split_image};
-use crate::evidence::{Evidence, HttpAnswer, Observation};
+use super::{NAME, kiali, object, same_version, show, split_image};
+use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
 use crate::judgement::{Judged, Judgement};
 
-/// Kiali's web root in the addon's manifest.
-const ROOT: &str = "/kiali/";
+/// Kiali's web root in the addon's manifest, with a slash at both ends.
+fn root(evidence: &Evidence) -> &str {
+    &evidence.expectations.kiali.web_root
+}
+
 /// The body of the redirect, as Go's standard library writes it.
-const BODY: &str = r#"<a href="/kiali/">Found</a>."#;
+fn redirect_body(evidence: &Evidence) -> String {
+    let escaped = root(evidence).replace('&', "&amp;");
+    format!(r#"<a href="{escaped}">Found</a>."#)
+}
 
 fn answer<'e>(
     evidence: &Evidence,
@@ -25,7 +31,7 @@ fn told(answer: &HttpAnswer) -> String {
 }
 
 /// Whether an answer is the redirect to the web root; what is wrong where it is not.
-fn is_redirect(answer: &HttpAnswer) -> Result<(), &'static str> {
+fn is_redirect(evidence: &Evidence, answer: &HttpAnswer) -> Result<(), &'static str> {
     if answer.status != 302 {
         return Err("another status");
     }
@@ -34,10 +40,10 @@ fn is_redirect(answer: &HttpAnswer) -> Result<(), &'static str> {
     let path = location
         .split_once("://")
         .map_or(location, |(_, rest)| rest.find('/').map_or("", |at| &rest[at..]));
-    if path != ROOT {
+    if path != root(evidence) {
         return Err("another root");
     }
-    if answer.body.trim() != BODY || answer.body_cut {
+    if answer.body.trim() != redirect_body(evidence) || answer.body_cut {
         return Err("another body");
     }
     Ok(())
@@ -45,13 +51,14 @@ fn is_redirect(answer: &HttpAnswer) -> Result<(), &'static str> {
 
 fn config(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
+    let root = root(evidence).trim_end_matches('/');
     let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
-    format!("`{command}` shows its settings: server.web_root is /kiali there")
+    format!("`{command}` shows its settings: server.web_root is {root} there")
 }
 
 fn wrong(evidence: &Evidence, summary: String, answer: &HttpAnswer) -> Judgement {
     Judgement::fail(summary)
-        .expected(format!("302, Location: {ROOT}, {BODY}"))
+        .expected(format!("302, Location: {}, {}", root(evidence), redirect_body(evidence)))
         .observed(told(answer))
         .object(object(evidence, "deployment"))
         .hint(config(evidence))
@@ -59,18 +66,19 @@ fn wrong(evidence: &Evidence, summary: String, answer: &HttpAnswer) -> Judgement
 
 pub(in super::super) fn redirects_to_web_root(evidence: &Evidence) -> Judged {
     let answer = answer(evidence, &evidence.kiali.root, "Kiali's answer to /")?;
-    is_redirect(answer).map_err(|why| {
-        wrong(evidence, format!("Kiali does not redirect / to {ROOT}: {why}"), answer)
+    let root = root(evidence);
+    is_redirect(evidence, answer).map_err(|why| {
+        wrong(evidence, format!("Kiali does not redirect / to {root}: {why}"), answer)
     })?;
-    Ok(Judgement::pass(format!("302 to {ROOT}, through {}", answer.vantage)))
+    Ok(Judgement::pass(format!("302 to {root}, through {}", answer.vantage)))
 }
 
 pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged {
     let answer = answer(evidence, &evidence.kiali.exposed, "Kiali on its exposed port")?;
     let html = answer.headers.get("content-type").is_some_and(|it| it.starts_with("text/html"));
     // A URL that the caller named may be that of the console itself.
-    let console = answer.status == 200 && html && answer.request.contains(ROOT);
-    if is_redirect(answer).is_ok() || console {
+    let console = answer.status == 200 && html && answer.request.contains(root(evidence));
+    if is_redirect(evidence, answer).is_ok() || console {
         return Ok(Judgement::pass(format!(
             "{} through {}: {}",
             answer.request, answer.vantage, answer.status
@@ -78,11 +86,12 @@ pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged
     }
     let namespace = &evidence.expectations.istio_namespace;
     let service = format!("service/{NAME}");
-    let ports = format!("{PORT}:{PORT}");
+    let KialiDetails { port, exposed_port, .. } = evidence.expectations.kiali;
+    let ports = format!("{port}:{port}");
     let command = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
     Err(wrong(evidence, "Kiali does not answer as it should on the exposed port".into(), answer)
         .hint(format!(
-            "`{command}` leads to Kiali; in another terminal, `socat TCP-LISTEN:30001,fork TCP:127.0.0.1:{PORT}` exposes it"
+            "`{command}` leads to Kiali; in another terminal, `socat TCP-LISTEN:{exposed_port},fork TCP:127.0.0.1:{port}` exposes it"
         )))
 }
 
@@ -99,7 +108,7 @@ fn console(evidence: &Evidence) -> Judged {
     let page = answer.body.to_ascii_lowercase();
     let html = page.contains("<html") || page.contains("<!doctype html");
     if answer.status == 200 && kind.starts_with("text/html") && html {
-        return Ok(Judgement::pass(format!("{ROOT}: 200 HTML")));
+        return Ok(Judgement::pass(format!("{}: 200 HTML", root(evidence))));
     }
     Err(Judgement::fail(format!("Kiali does not serve its console: {}", answer.status))
         .expected("200 text/html, with a page")

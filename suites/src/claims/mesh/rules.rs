@@ -13,8 +13,6 @@ use crate::iptables::{
 };
 use crate::judgement::{Judged, Judgement};
 
-/// The port that the demo's backend listens on: the way that is told.
-const BACKEND_PORT: u16 = 5678;
 /// The port on which DNS is asked.
 const DNS_PORT: u16 = 53;
 /// The interface by which a pod reaches itself.
@@ -88,7 +86,9 @@ fn way(evidence: &Evidence, pod: &Pod, rules: &RuleSet, hook: Hook) -> Way {
         Hook::Outbound => outbound(&asked),
     };
     let usual = match hook {
-        Hook::Inbound => Packet { destination_port: BACKEND_PORT, ..packet(pod, hook) },
+        Hook::Inbound => {
+            Packet { destination_port: evidence.expectations.backend.port, ..packet(pod, hook) }
+        }
         Hook::Outbound => packet(pod, hook),
     };
     let packet = asked.wrong.into_inner().unwrap_or(usual);
@@ -293,7 +293,7 @@ fn unusual(packet: &Packet) -> String {
 }
 
 fn inbound(asked: &Asked<'_>) -> Judged {
-    let Asked { pod, rules, .. } = *asked;
+    let Asked { evidence, pod, rules, .. } = *asked;
     let expected =
         format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
     let template = packet(pod, Hook::Inbound);
@@ -328,10 +328,11 @@ fn inbound(asked: &Asked<'_>) -> Judged {
             },
         ),
     ])?;
-    let way = walk(rules, &Packet { destination_port: BACKEND_PORT, ..template });
+    let port = evidence.expectations.backend.port;
+    let way = walk(rules, &Packet { destination_port: port, ..template });
     let own: PortSet = OWN_PORTS.into_iter().collect();
     Ok(Judgement::pass(format!(
-        "port {BACKEND_PORT}: {}; so is every other but the sidecar's own {own}",
+        "port {port}: {}; so is every other but the sidecar's own {own}",
         way.summary()
     )))
 }
@@ -349,7 +350,7 @@ fn dns_captured(ports: &PortSet, outcome: &Outcome) -> bool {
 }
 
 fn outbound(asked: &Asked<'_>) -> Judged {
-    let Asked { pod, rules, .. } = *asked;
+    let Asked { evidence, pod, rules, .. } = *asked;
     all_hold([
         application(asked),
         proxy(asked),
@@ -357,7 +358,8 @@ fn outbound(asked: &Asked<'_>) -> Judged {
         back_to_itself(asked),
         behind_the_proxy(asked),
     ])?;
-    let packet = packet(pod, Hook::Outbound);
+    let destination_port = evidence.expectations.backend.service_port;
+    let packet = Packet { destination_port, ..packet(pod, Hook::Outbound) };
     let way = walk(rules, &packet);
     Ok(Judgement::pass(format!(
         "port {}: {}; so is every other port and address, and the proxy's own traffic leaves",

@@ -157,8 +157,11 @@ fn others_seen(evidence: &Evidence) -> Result<(), Judgement> {
 
 /// What of the mesh neither has a node nor was scaled to zero, largest first.
 fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
+    let gateway = &evidence.expectations.gateway_labels;
     let carries = |labels: &std::collections::BTreeMap<String, String>, piece: &Piece| {
-        labels.get(piece.label.0).map(String::as_str) == Some(piece.label.1)
+        let is = |key: &str, value: &str| labels.get(key).is_some_and(|it| it == value);
+        is(piece.label.0, piece.label.1)
+            || piece.label == GATEWAY.label && gateway.iter().all(|(key, value)| is(key, value))
     };
     let placed = |piece: &&Piece| {
         let pods = evidence.install.pods.value();

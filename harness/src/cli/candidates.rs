@@ -1,0 +1,44 @@
+//! What a shell may complete that only we know: claims, contexts, clusters of ours.
+//!
+//! A shell waits for it at each press of a key: files are read, nothing is asked, and what cannot be read
+//! is left out.
+
+use clap_complete::engine::CompletionCandidate;
+use kube::config::Kubeconfig;
+use meshcheck_suites::{CLAIMS, Section};
+
+use crate::state::State;
+
+/// Sections, and claims with what they say.
+pub(super) fn claims() -> Vec<CompletionCandidate> {
+    let sections = Section::ALL.into_iter().map(|section| {
+        CompletionCandidate::new(section.word())
+            .help(Some(format!("all claims of the section {section}").into()))
+    });
+    let claims = CLAIMS
+        .iter()
+        .map(|claim| CompletionCandidate::new(claim.id).help(Some(claim.statement.into())));
+    sections.chain(claims).collect()
+}
+
+/// The contexts of the kubeconfig, and those of the clusters that `up` left.
+pub(super) fn contexts() -> Vec<CompletionCandidate> {
+    let known = Kubeconfig::read().map(|config| config.contexts).unwrap_or_default();
+    let ours = kept().into_iter().map(|name| format!("kind-{name}"));
+    let mut names: Vec<_> = known.into_iter().map(|context| context.name).chain(ours).collect();
+    names.retain(|name| !name.chars().any(char::is_control));
+    names.sort();
+    names.dedup();
+    names.into_iter().map(CompletionCandidate::new).collect()
+}
+
+/// The clusters that `up` left.
+pub(super) fn clusters() -> Vec<CompletionCandidate> {
+    kept().into_iter().map(CompletionCandidate::new).collect()
+}
+
+fn kept() -> Vec<String> {
+    let Ok(state) = State::from_environment() else { return Vec::new() };
+    let names = state.names().unwrap_or_default();
+    names.into_iter().filter(|name| state.read(name).is_ok_and(|it| it.keep)).collect()
+}

@@ -1,0 +1,208 @@
+//! `completions`, `man`, `config`: what makes the program at home on a machine. No cluster.
+
+use std::fs;
+use std::path::Path;
+
+use clap::{Command, CommandFactory as _};
+use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
+use clap_mangen::Man;
+use meshcheck_suites::evidence::Expectations;
+
+use super::arguments::{self, Cli, Completions, Shell};
+use super::failure::Failure;
+use crate::report::to_stdout;
+use crate::settings::{Found, Settings, default_file};
+use crate::source::DEFAULT_ISTIO;
+
+/// Our name on the command line.
+const NAME: &str = "meshcheck";
+
+/// The variable by which a shell's script asks the program what comes next.
+const ASKING: &str = "COMPLETE";
+
+/// Answers a shell that asks what could come next, and ends; does nothing where none asks.
+pub(super) fn complete() {
+    clap_complete::CompleteEnv::with_factory(command).var(ASKING).bin(NAME).complete();
+}
+
+/// The command line, as help and completions show it.
+fn command() -> Command {
+    Cli::command()
+}
+
+/// `meshcheck completions`
+pub(super) fn completions(arguments: &Completions) -> Result<u8, Failure> {
+    let shell: &dyn EnvCompleter = match arguments.shell {
+        Shell::Bash => &Bash,
+        Shell::Zsh => &Zsh,
+        Shell::Fish => &Fish,
+        Shell::Elvish => &Elvish,
+        Shell::Power => &Powershell,
+    };
+    let mut script = Vec::new();
+    // By its name: the script outlives the place where the program lies today.
+    shell
+        .write_registration(ASKING, NAME, NAME, NAME, &mut script)
+        .map_err(|error| Failure::environment(format!("writing the script: {error}")))?;
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if arguments.shell == Shell::Bash {
+        // The name by which bash calls it, in the last lines.
+        script = script.replace("-F _clap_complete_meshcheck", "-F _meshcheck");
+        script.insert_str(0, BASH);
+    }
+    to_stdout(&script)?;
+    Ok(0)
+}
+
+/// Readline begins a word at each `:` and `=`, and claims are called `mesh::pods_ready`: words are put
+/// together before they are completed, and what stands on the line already is taken off the answers.
+const BASH: &str = r#"
+_meshcheck() {
+    local breaks='^[:=]+$' words=() last=-1 glued= word at
+    for ((at = 0; at <= COMP_CWORD; at++)); do
+        word=${COMP_WORDS[at]}
+        if [[ $last -ge 0 && ( -n $glued || $word =~ $breaks ) ]]; then
+            words[last]+=$word
+        else
+            last=$((last + 1))
+            words[last]=$word
+        fi
+        glued=
+        [[ $word =~ $breaks ]] && glued=1
+    done
+    local COMP_WORDS=("${words[@]}") COMP_CWORD=$last
+    local current=${words[last]}
+    _clap_complete_meshcheck "$1" "$current" "$3"
+    COMPREPLY=("${COMPREPLY[@]#"${current%"${current##*[:=]}"}"}")
+}
+"#;
+
+/// `meshcheck man`
+pub(super) fn man(arguments: &arguments::Man) -> Result<u8, Failure> {
+    let Some(directory) = &arguments.dir else {
+        to_stdout(&page(command().disable_help_subcommand(true))?)?;
+        return Ok(0);
+    };
+    let write = |path: &Path, text: &str| {
+        let written = fs::write(path, text);
+        written
+            .map_err(|error| Failure::environment(format!("writing `{}`: {error}", path.display())))
+    };
+    fs::create_dir_all(directory).map_err(|error| {
+        Failure::environment(format!("making `{}`: {error}", directory.display()))
+    })?;
+    let mut names = Vec::new();
+    for command in pages() {
+        let name = format!("{}.1", command.get_name());
+        write(&directory.join(&name), &page(command)?)?;
+        names.push(name);
+    }
+    to_stdout(&format!("{} pages in {}\n", names.len(), directory.display()))?;
+    Ok(0)
+}
+
+/// The commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
+fn pages() -> Vec<Command> {
+    let mut whole = command();
+    // Options that every command takes are told on every page.
+    whole.build();
+    let mut pages: Vec<_> = whole
+        .get_subcommands()
+        .filter(|inner| !inner.is_hide_set() && inner.get_name() != "help")
+        .map(|inner| {
+            let name: &'static str = format!("{NAME}-{}", inner.get_name()).leak();
+            inner.clone().name(name).bin_name(format!("{NAME} {}", inner.get_name()))
+        })
+        .collect();
+    pages.insert(0, command().disable_help_subcommand(true));
+    pages
+}
+
+/// The day of the pages' last change: a page has one, and it is the same wherever it is made.
+const DATED: &str = "2026-11-25";
+
+fn page(command: Command) -> Result<String, Failure> {
+    let name = command.get_name().to_owned();
+    let mut page = Vec::new();
+    Man::new(command)
+        .render(&mut page)
+        .map_err(|error| Failure::environment(format!("writing the page: {error}")))?;
+    Ok(set(&name, &String::from_utf8_lossy(&page)))
+}
+
+/// A page as manual pages are: with a date, with its examples and exit codes line by line in sections of
+/// their own, and without what mandoc warns of.
+fn set(name: &str, page: &str) -> String {
+    let mut lines = Vec::new();
+    let mut ours = false;
+    for line in page.replace(".br\n\n.br\n", ".sp\n").lines() {
+        match line {
+            _ if line.starts_with(".TH ") => {
+                let version = env!("CARGO_PKG_VERSION");
+                lines.push(format!(".TH {name} 1 \"{DATED}\" \"{NAME} {version}\" \"{NAME}\""));
+            }
+            ".SH EXTRA" => ours = true,
+            "Examples:" if ours => lines.extend([".SH EXAMPLES", ".nf"].map(str::to_owned)),
+            "Exit codes:" if ours => lines.extend([".SH EXIT STATUS", ".nf"].map(str::to_owned)),
+            "" if ours => lines.push(".fi".into()),
+            _ if ours && line.starts_with(".SH") => {
+                ours = false;
+                if lines.iter().rev().find(|it| [".nf", ".fi"].contains(&it.as_str()))
+                    == Some(&".nf".to_owned())
+                {
+                    lines.push(".fi".into());
+                }
+                lines.push(line.to_owned());
+            }
+            _ if ours && lines.last().is_some_and(|it| it == ".fi") => {
+                lines.extend([".PP".to_owned(), line.to_owned()]);
+            }
+            _ => lines.push(line.to_owned()),
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
+/// `meshcheck config`
+pub(super) fn config(
+    arguments: &arguments::Config,
+    found: Option<&Found>,
+    settings: &Settings,
+) -> Result<u8, Failure> {
+    if !arguments.check {
+        to_stdout(&default_file())?;
+        return Ok(0);
+    }
+    let Some(found) = found else {
+        return Err(Failure::usage(
+            "there is no configuration here".into(),
+            "name one with --config FILE, or write one: `meshcheck config > meshcheck.toml`".into(),
+        ));
+    };
+    let tutorial = Expectations::of_the_tutorial(DEFAULT_ISTIO, "the tutorial");
+    let version = settings.istio_version.as_deref().unwrap_or(DEFAULT_ISTIO);
+    let expected = settings.expectations(version, "");
+    let mut lines: Vec<_> = expected.differences(&tutorial);
+    let more = [
+        ("kiali.image", expected.kiali_image.clone()),
+        ("kiali.url", settings.kiali_url.clone()),
+        ("cluster.context", settings.context.clone()),
+        ("cluster.kubeconfig", settings.kubeconfig.as_ref().map(|it| it.display().to_string())),
+        ("limits.look", settings.look.map(|it| format!("{} s", it.as_secs_f64()))),
+        ("limits.settle", settings.settle.map(|it| format!("{} s", it.as_secs_f64()))),
+    ];
+    lines.extend(more.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}", value?))));
+    for waiver in &expected.waivers {
+        let what = match waiver.asks {
+            meshcheck_suites::evidence::Asks::Nothing => "skipped",
+            meshcheck_suites::evidence::Asks::AVerdict => "may fail",
+        };
+        lines.push(format!("{what}: {}: {}", waiver.claims, waiver.reason));
+    }
+    if lines.is_empty() {
+        lines.push("nothing but what holds without it".into());
+    }
+    let lines: Vec<_> = lines.iter().map(|line| crate::text::for_terminal(line)).collect();
+    to_stdout(&format!("{}:\n  {}\n", found.path.display(), lines.join("\n  ")))?;
+    Ok(0)
+}

@@ -1,0 +1,327 @@
+//! The program at home in a shell: examples that work, completions, manual pages. No cluster.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use clap::{CommandFactory as _, Parser as _};
+use meshcheck::cli::Cli;
+use rstest::rstest;
+
+/// What an example needs docker, a cluster or a network for: it is parsed only.
+const NEEDS_MORE: [&str; 6] = ["run", "up", "down", "check", "record", "bundle"];
+
+/// Two contexts, and nothing behind them.
+const KUBECONFIG: &str = "\
+apiVersion: v1
+kind: Config
+clusters: [{ name: one, cluster: { server: \"https://192.0.2.1:6443\" } }]
+users: [{ name: me, user: {} }]
+contexts:
+  - { name: training-vm-7, context: { cluster: one, user: me } }
+  - { name: \"gke:eu:class\", context: { cluster: one, user: me } }
+";
+
+/// A directory to work in, with what the examples name.
+fn place() -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
+    let file = fs::File::create(place.path().join("vm7.json.gz")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+    packed.write_all(&fs::read(recorded).unwrap()).unwrap();
+    packed.finish().unwrap();
+    fs::write(place.path().join("kubeconfig"), KUBECONFIG).unwrap();
+    place
+}
+
+/// A program in a place where `meshcheck` is the one under test.
+fn program(name: &str, place: &Path) -> Command {
+    let bin = Path::new(env!("CARGO_BIN_EXE_meshcheck")).parent().unwrap();
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(
+        [bin.to_owned()].into_iter().chain(std::env::split_paths(&path)).collect::<Vec<_>>(),
+    );
+    let mut command = Command::new(name);
+    command
+        .current_dir(place)
+        .env("PATH", path.unwrap())
+        .env("HOME", place)
+        .env("MESHCHECK_STATE", place.join("state"))
+        .env("KUBECONFIG", place.join("kubeconfig"))
+        .env("TERM", "dumb")
+        .env_remove("MESHCHECK_BUNDLE")
+        .env_remove("MESHCHECK_CONFIG")
+        .stdin(Stdio::null());
+    command
+}
+
+fn ran(command: &mut Command) -> Output {
+    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The examples of each command, by its name; those of the whole program under none.
+fn examples() -> Vec<(String, Vec<String>)> {
+    let program = Cli::command();
+    let of = |command: &clap::Command| {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let (_, examples) = help.split_once("Examples:\n").unwrap_or_default();
+        let lines = examples.lines().take_while(|line| line.starts_with("  "));
+        lines.map(|line| line.trim().to_owned()).collect::<Vec<_>>()
+    };
+    let inner = program.get_subcommands().filter(|command| !command.is_hide_set());
+    let inner = inner.map(|command| (command.get_name().to_owned(), of(command)));
+    [(String::new(), of(&program))].into_iter().chain(inner).collect()
+}
+
+/// The calls of `meshcheck` in an example, as a shell makes them.
+fn calls(example: &str) -> Vec<Vec<String>> {
+    let place = place();
+    let script = format!(
+        "meshcheck() {{ printf '%s\\0' \"$@\" $'\\n' >> '{}/calls'; }}\n{example}\n",
+        place.path().display()
+    );
+    let output = ran(program("bash", place.path()).args(["-c", &script]));
+    assert!(output.status.success(), "`{example}`: {}", text(&output.stderr));
+    let calls = fs::read_to_string(place.path().join("calls")).unwrap();
+    calls
+        .split_terminator("\n\0")
+        .map(|call| call.split_terminator('\0').map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn every_command_has_examples_and_all_can_be_typed() {
+    for (command, lines) in examples() {
+        assert!(!lines.is_empty(), "`meshcheck {command}` has no example");
+        for line in lines {
+            let calls = calls(&line);
+            assert!(!calls.is_empty(), "`{line}` calls nothing");
+            for call in calls {
+                let parsed = Cli::try_parse_from([&["meshcheck".to_owned()], &call[..]].concat());
+                assert!(parsed.is_ok(), "`{line}`: {}", parsed.unwrap_err());
+            }
+        }
+    }
+}
+
+#[test]
+fn examples_that_need_no_cluster_do_what_they_say() {
+    let mut number = 0;
+    for (_, lines) in examples() {
+        // Those of one command build on each other.
+        let place = place();
+        for line in lines {
+            let needs_more = |call: &Vec<String>| {
+                call.iter()
+                    .find(|word| !word.starts_with('-'))
+                    .is_some_and(|word| NEEDS_MORE.contains(&word.as_str()))
+            };
+            if calls(&line).iter().any(needs_more) {
+                continue;
+            }
+            let output = ran(program("bash", place.path()).args(["-c", &line]));
+            assert!(output.status.success(), "`{line}`: {output:?}");
+            number += 1;
+        }
+    }
+    assert!(number >= 10, "{number} examples ran");
+}
+
+/// What bash makes of a line: a word begins at each space, `:` and `=`.
+fn bash_completes(line: &str) -> Vec<String> {
+    let place = place();
+    let mut words: Vec<String> = Vec::new();
+    let mut last = ' ';
+    for c in line.chars() {
+        let breaks = |c: char| c == ':' || c == '=';
+        if c == ' ' {
+            // The next character begins a word.
+        } else if last == ' ' || breaks(c) != breaks(last) {
+            words.push(c.to_string());
+        } else if let Some(word) = words.last_mut() {
+            word.push(c);
+        }
+        last = c;
+    }
+    if line.ends_with(' ') {
+        words.push(String::new());
+    }
+    let quoted: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
+    let script = format!(
+        "source <(meshcheck completions bash); COMP_WORDS=({}); COMP_CWORD={}; COMP_TYPE=9; \
+         _meshcheck meshcheck '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        quoted.join(" "),
+        words.len() - 1,
+        words[words.len() - 1],
+        words[words.len() - 2],
+    );
+    let output = ran(program("bash", place.path()).args(["-c", &script]));
+    assert!(output.status.success(), "{output:?}");
+    text(&output.stdout).lines().map(|line| line.trim().to_owned()).collect()
+}
+
+#[rstest]
+#[case("meshcheck jud", &["judge"])]
+#[case("meshcheck check --acti", &["--active"])]
+#[case("meshcheck check --output ", &["human", "json"])]
+#[case("meshcheck check --output=j", &["json"])]
+// What the program alone knows.
+#[case("meshcheck check --only kiali::r", &["running", "redirects_to_web_root", "reachable_on_exposed_port"])]
+#[case("meshcheck check --only=kiali::ru", &["running"])]
+#[case("meshcheck check --context tr", &["training-vm-7"])]
+#[case("meshcheck check --context gke:eu", &["eu:class"])]
+#[case("meshcheck check --context nobody", &[""])]
+#[case("meshcheck judge vm", &["vm7.json.gz"])]
+fn bash_completes_what_can_follow(#[case] line: &str, #[case] words: &[&str]) {
+    assert_eq!(bash_completes(line), words, "{line}");
+}
+
+/// A terminal with this shell, in which this is typed. What it did is in the files that it wrote.
+fn typed(shell: &[&str], keys: &str, place: &Path) -> String {
+    let mut command = program("timeout", place);
+    command.args(["60", "script", "--quiet", "--command", &shell.join(" "), "/dev/null"]);
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(keys.as_bytes()).unwrap();
+    // The end of the input ends `script`: it waits for what the shell still does.
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    text(&output.stdout)
+}
+
+#[rstest]
+#[case("bash", &["bash", "--norc", "-i"], "source <(meshcheck completions bash)\n")]
+#[case("zsh", &["zsh", "-f", "-i"], "autoload -U compinit; compinit -u -d dump; source <(meshcheck completions zsh)\n")]
+#[ignore = "needs script and zsh: `cargo xtask test` runs it"]
+fn a_word_that_is_completed_is_run_needs_tools(
+    #[case] name: &str,
+    #[case] shell: &[&str],
+    #[case] setup: &str,
+) {
+    let place = place();
+    let line = "meshcheck judge vm7.json.gz --only kiali::ru\t --outp\tjson > out.json\nexit\n";
+    let screen = typed(shell, &format!("{setup}{line}"), place.path());
+    let out = fs::read_to_string(place.path().join("out.json")).unwrap_or_default();
+    let report: serde_json::Value = serde_json::from_str(&out)
+        .unwrap_or_else(|error| panic!("{name}: {error}: {out}\n{screen}"));
+    assert_eq!(report["totals"]["pass"], 1, "{name}: {screen}");
+    assert_eq!(report["claims"][0]["id"], "kiali::running", "{name}: {screen}");
+}
+
+#[rstest]
+#[case("meshcheck jud", "judge")]
+#[case("meshcheck check --only kiali::ru", "kiali::running")]
+#[case("meshcheck check --context tr", "training-vm-7")]
+#[ignore = "needs fish: `cargo xtask test` runs it"]
+fn fish_completes_what_can_follow_needs_tools(#[case] line: &str, #[case] word: &str) {
+    let place = place();
+    let script = format!("meshcheck completions fish | source; complete --do-complete '{line}'");
+    let output = ran(program("fish", place.path()).args(["--no-config", "-c", &script]));
+    assert!(
+        text(&output.stdout).lines().any(|it| it.split('\t').next() == Some(word)),
+        "{output:?}"
+    );
+}
+
+#[rstest]
+#[case("bash", "complete ")]
+#[case("zsh", "#compdef meshcheck")]
+#[case("fish", "complete ")]
+#[case("elvish", "edit:completion")]
+#[case("powershell", "Register-ArgumentCompleter")]
+fn every_shell_has_its_script(#[case] shell: &str, #[case] words: &str) {
+    let place = place();
+    let output = ran(program("meshcheck", place.path()).args(["completions", shell]));
+    let script = text(&output.stdout);
+    assert!(output.status.success() && script.contains(words), "{script}");
+    // It names the program, and no place where it lies today.
+    assert!(!script.contains(env!("CARGO_MANIFEST_DIR")), "{script}");
+}
+
+/// A kubeconfig that cannot be read ends no completion with an error.
+#[test]
+fn completing_is_silent_where_nothing_can_be_read() {
+    let place = place();
+    fs::write(place.path().join("kubeconfig"), "{ broken").unwrap();
+    let output = ran(program("meshcheck", place.path())
+        .args(["--", "meshcheck", "check", "--context", ""])
+        .env("COMPLETE", "bash")
+        .env("_CLAP_COMPLETE_INDEX", "3"));
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+fn pages(place: &Path) -> Vec<PathBuf> {
+    let output = ran(program("meshcheck", place).args(["man", "--dir", "man/man1"]));
+    assert!(output.status.success(), "{output:?}");
+    let mut pages: Vec<_> =
+        fs::read_dir(place.join("man/man1")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    pages.sort();
+    pages
+}
+
+#[test]
+fn every_command_has_a_page() {
+    let place = place();
+    let pages = pages(place.path());
+    let names: Vec<_> =
+        pages.iter().map(|page| page.file_stem().unwrap().to_str().unwrap()).collect();
+    for (command, examples) in examples() {
+        let name = format!("meshcheck{}{command}", if command.is_empty() { "" } else { "-" });
+        assert!(names.contains(&name.as_str()), "{name} is not among {names:?}");
+        let page = fs::read_to_string(place.path().join(format!("man/man1/{name}.1"))).unwrap();
+        assert!(page.contains(".SH EXAMPLES\n.nf\n"), "{name}");
+        assert_eq!(page.matches("\n.nf\n").count(), page.matches("\n.fi\n").count(), "{name}");
+        let shown = page.replace("\\-", "-").replace("\\*(Aq", "'");
+        for example in examples {
+            assert!(shown.contains(&example), "`{example}` is not on {name}");
+        }
+    }
+    let main = fs::read_to_string(&pages[names.iter().position(|it| *it == "meshcheck").unwrap()]);
+    assert!(main.as_ref().unwrap().contains(".SH EXIT STATUS\n"));
+    // The page that is printed is that one.
+    let printed = ran(program("meshcheck", place.path()).arg("man"));
+    assert_eq!(text(&printed.stdout), main.unwrap());
+}
+
+#[test]
+#[ignore = "needs mandoc, man and groff: `cargo xtask test` runs it"]
+fn pages_are_rendered_without_a_warning_needs_tools() {
+    let place = place();
+    for page in pages(place.path()) {
+        let calls: [(&str, &[&str]); 3] = [
+            ("mandoc", &["-T", "lint", "-W", "warning"]),
+            ("groff", &["-man", "-ww", "-T", "utf8", "-z"]),
+            ("man", &["--warnings", "--local-file"]),
+        ];
+        for (name, arguments) in calls {
+            let output =
+                ran(program(name, place.path()).args(arguments).arg(&page).env("MANPAGER", "cat"));
+            let told = [
+                text(&output.stderr),
+                if name == "mandoc" { text(&output.stdout) } else { String::new() },
+            ];
+            assert_eq!(told.concat(), "", "{name} {}", page.display());
+            assert!(output.status.success(), "{name}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_cannot_be_written_is_told() {
+    let place = place();
+    fs::write(place.path().join("file"), "").unwrap();
+    let output = ran(program("meshcheck", place.path()).args(["man", "--dir", "file/man1"]));
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).starts_with("error: making `file/man1`: "), "{output:?}");
+}
