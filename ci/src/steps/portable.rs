@@ -147,10 +147,11 @@ fn zig(target: &str) -> Result<(PathBuf, PathBuf)> {
     }
     let name = target.replace("-unknown", "");
     let zig = program.display();
-    // Zig knows the target by another name than the one that it is called with.
+    // Zig knows the target by another name than the one that it is called with. It adds checks for
+    // undefined behaviour that need a library of its own.
     let cc = format!(
         "#!/bin/sh\nfor it; do shift; case $it in --target=*) ;; *) set -- \"$@\" \"$it\" ;; esac; done\n\
-         exec '{zig}' cc -target {name} \"$@\"\n"
+         exec '{zig}' cc -target {name} -fno-sanitize=undefined \"$@\"\n"
     );
     let ar = format!("#!/bin/sh\nexec '{zig}' ar \"$@\"\n");
     Ok((script(&place.join(format!("cc-{target}")), &cc)?, script(&place.join("ar"), &ar)?))
