@@ -11,7 +11,10 @@ use meshcheck::cli::Cli;
 use rstest::rstest;
 
 /// What an example needs docker, a cluster or a network for: it is parsed only.
-const NEEDS_MORE: [&str; 6] = ["run", "up", "down", "check", "record", "bundle"];
+const NEEDS_MORE: [&str; 7] = ["run", "up", "down", "check", "record", "bundle", "preflight"];
+
+/// Somebody else's program that examples hand something to: it takes it, and does nothing.
+const KUBECTL: &str = "kubectl() { cat > /dev/null; }";
 
 /// Two contexts, and nothing behind them.
 const KUBECONFIG: &str = "\
@@ -30,7 +33,13 @@ fn place() -> tempfile::TempDir {
     let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
     let file = fs::File::create(place.path().join("vm7.json.gz")).unwrap();
     let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    packed.write_all(&fs::read(recorded).unwrap()).unwrap();
+    let mut evidence: serde_json::Value =
+        serde_json::from_slice(&fs::read(recorded).unwrap()).unwrap();
+    evidence["logs"] = serde_json::json!([{
+        "namespace": "istio-system", "pod": "istiod-1", "container": "discovery",
+        "text": { "state": "seen", "value": "it runs\n" }
+    }]);
+    packed.write_all(evidence.to_string().as_bytes()).unwrap();
     packed.finish().unwrap();
     fs::write(place.path().join("kubeconfig"), KUBECONFIG).unwrap();
     place
@@ -83,7 +92,7 @@ fn examples() -> Vec<(String, Vec<String>)> {
 fn calls(example: &str) -> Vec<Vec<String>> {
     let place = place();
     let script = format!(
-        "meshcheck() {{ printf '%s\\0' \"$@\" $'\\n' >> '{}/calls'; }}\n{example}\n",
+        "meshcheck() {{ printf '%s\\0' \"$@\" $'\\n' >> '{}/calls'; }}\n{KUBECTL}\n{example}\n",
         place.path().display()
     );
     let output = ran(program("bash", place.path()).args(["-c", &script]));
@@ -125,7 +134,8 @@ fn examples_that_need_no_cluster_do_what_they_say() {
             if calls(&line).iter().any(needs_more) {
                 continue;
             }
-            let output = ran(program("bash", place.path()).args(["-c", &line]));
+            let script = format!("{KUBECTL}\n{line}");
+            let output = ran(program("bash", place.path()).args(["-c", &script]));
             assert!(output.status.success(), "`{line}`: {output:?}");
             number += 1;
         }
