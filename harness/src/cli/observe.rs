@@ -91,6 +91,7 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
             bundle: Some(state.bundle.clone()),
             ours: true,
             active: true,
+            patience: target.timeout,
         },
         None => Choice {
             kubeconfig: target.kubeconfig.clone(),
@@ -98,6 +99,7 @@ async fn look(target: &Target) -> Result<(Evidence, Timings), Failure> {
             bundle: None,
             ours: false,
             active: target.active,
+            patience: target.timeout,
         },
     };
     let connection = connect(&choice).await?;

@@ -36,6 +36,9 @@ const OTHER_ANSWER: Duration = Duration::from_secs(3);
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
 const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
+/// How long one request of these probes may take: what they made must be removed in the end.
+const REQUEST: Duration = Duration::from_secs(10);
+
 /// The gateway's port for traffic.
 const HTTP_PORT: u16 = 80;
 
@@ -62,7 +65,7 @@ impl OwnNamespace {
         // From here on it may be there, also when the answer is lost.
         let own = Self { client: client.clone(), name, there: true };
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        match namespaces.create(&PostParams::default(), &namespace).await {
+        match within(namespaces.create(&PostParams::default(), &namespace)).await {
             Ok(_) => Ok(own),
             Err(error) => {
                 let mut own = own;
@@ -113,9 +116,18 @@ impl Drop for OwnNamespace {
     }
 }
 
+/// A request, broken off where a server never answers it.
+async fn within<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    let silence =
+        |_| kube::Error::Service(format!("no answer within {} s", REQUEST.as_secs()).into());
+    tokio::time::timeout(REQUEST, Box::pin(request)).await.map_err(silence)?
+}
+
 async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    match namespaces.delete(name, &DeleteParams::default()).await {
+    match within(namespaces.delete(name, &DeleteParams::default())).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error.into()),
@@ -131,7 +143,7 @@ async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
 pub async fn remove_all(client: &Client) -> Result<usize, String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let ours = ListParams::default().labels(OURS);
-    let found = namespaces.list(&ours).await.map_err(|error| crate::chain(&error))?;
+    let found = within(namespaces.list(&ours)).await.map_err(|error| crate::chain(&error))?;
     let count = found.items.len();
     for namespace in &found.items {
         let removed = delete(client, &namespace.name_any()).await;
@@ -185,7 +197,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         "spec": { "type": "LoadBalancer", "ports": [{ "port": 80, "protocol": "TCP" }] }
     }))
     .map_err(|error| Missing::Failed(error.to_string()))?;
-    services.create(&PostParams::default(), &service).await?;
+    within(services.create(&PostParams::default(), &service)).await?;
     let address = Wait::new("an address", ADDRESS_CEILING)
         .until(
             |_| (),
@@ -205,7 +217,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         .await
         .ok();
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let told = match events.list(&ListParams::default()).await {
+    let told = match within(events.list(&ListParams::default())).await {
         Ok(list) => list
             .items
             .into_iter()
@@ -216,7 +228,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         Err(error) => vec![format!("events could not be read: {}", crate::chain(&error))],
     };
     // Removed before its namespace, so that the address is free at once.
-    services.delete(NAME, &DeleteParams::default()).await?;
+    within(services.delete(NAME, &DeleteParams::default())).await?;
     Ok(LoadBalancerProbe {
         namespace: namespace.to_owned(),
         address,
@@ -265,7 +277,7 @@ async fn route_through(
     for kind in &kinds {
         // One by one and first: the namespace goes later, the route is to be gone now.
         let objects: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &name, kind);
-        match objects.delete("probe", &DeleteParams::default()).await {
+        match within(objects.delete("probe", &DeleteParams::default())).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => removed = Err(Missing::from(error)),
@@ -277,7 +289,7 @@ async fn route_through(
         for kind in &kinds {
             let objects: Api<DynamicObject> =
                 Api::namespaced_with(scene.client.clone(), &name, kind);
-            gone &= objects.get_opt("probe").await?.is_none();
+            gone &= within(objects.get_opt("probe")).await?.is_none();
         }
         Ok::<_, Missing>(gone)
     };
@@ -338,7 +350,7 @@ async fn ask_through(
         let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), namespace, &kind);
         let object: DynamicObject =
             serde_json::from_value(object).map_err(|error| Missing::Failed(error.to_string()))?;
-        api.create(&PostParams::default(), &object).await?;
+        within(api.create(&PostParams::default(), &object)).await?;
     }
     let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);
