@@ -40,12 +40,16 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<kube::Error>() {
-        Some(kube::Error::Api(status)) if !status.message.is_empty() => status.message.clone(),
+        Some(kube::Error::Api(status)) if !status.message.is_empty() => {
+            text::excerpt(&status.message)
+        }
+        // Its own words are none: `ServiceError: …`.
+        Some(kube::Error::Service(service)) => service.to_string(),
         _ => {
             // The client's error holds it in a box, and that box is the cause that it names.
             let boxed = error.downcast_ref::<Box<kube::core::Status>>().map(AsRef::as_ref);
             match boxed.or_else(|| error.downcast_ref::<kube::core::Status>()) {
-                Some(status) => status.message.clone(),
+                Some(status) => text::excerpt(&status.message),
                 None => error.to_string(),
             }
         }

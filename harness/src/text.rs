@@ -51,6 +51,20 @@ pub fn truncated(text: &str, columns: usize, more: &str) -> String {
     format!("{}{more}", text.get(..end).unwrap_or_default().trim_end())
 }
 
+/// The beginning of what may be a whole page, on one line.
+pub fn excerpt(text: &str) -> String {
+    /// Longer than what an API server says of a right that is missing.
+    const LENGTH: usize = 400;
+    // A page may have megabytes.
+    let start = text.get(..text.floor_char_boundary(8 * LENGTH)).unwrap_or(text);
+    let words = start.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(LENGTH) {
+        Some((end, _)) => format!("{} …", words.get(..end).unwrap_or_default()),
+        None if start.len() < text.len() => format!("{words} …"),
+        None => words,
+    }
+}
+
 fn harmless(text: &str, line_break: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -177,6 +191,14 @@ mod tests {
     #[case("a b c", 3, "a…")]
     fn what_is_too_wide_is_cut(#[case] text: &str, #[case] columns: usize, #[case] cut: &str) {
         assert_eq!(truncated(text, columns, "…"), cut);
+    }
+
+    #[test]
+    fn a_page_is_told_by_its_beginning() {
+        assert_eq!(excerpt("<html>\n  <b>oops</b>\n"), "<html> <b>oops</b>");
+        let page = excerpt(&"é ".repeat(1 << 20));
+        assert!(page.ends_with(" …") && page.chars().count() < 410, "{page}");
+        assert!(excerpt(&" ".repeat(1 << 20)).len() < 10);
     }
 
     #[test]

@@ -270,6 +270,7 @@ async fn bring_up(
         bundle: Some(cluster.state.bundle.clone()),
         ours: true,
         active: true,
+        patience: LOOK,
     };
     let connection = connect(&choice).await?;
     let (kubeconfig, control_plane) = (cluster.kubeconfig(), cluster.control_plane());

@@ -124,6 +124,7 @@ pub(super) async fn look(
     // The configuration's URL is that of its cluster: another one's Kiali would be green for this one.
     let configured_url =
         settings.kiali_url.clone().filter(|_| ours.is_none() && wanted.is_configured);
+    let limit = target.timeout.or(settings.look).unwrap_or(LOOK);
     let choice = match &ours {
         Some(state) => Choice {
             kubeconfig: Some(State::from_environment()?.kubeconfig(&state.name)),
@@ -131,6 +132,7 @@ pub(super) async fn look(
             bundle: Some(state.bundle.clone()),
             ours: true,
             active: true,
+            patience: limit,
         },
         None => Choice {
             kubeconfig: wanted.kubeconfig,
@@ -138,13 +140,14 @@ pub(super) async fn look(
             bundle: None,
             ours: false,
             active: target.active,
+            patience: limit,
         },
     };
     let connection = connect(&choice).await?;
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
-        limit: target.timeout.or(settings.look).unwrap_or(LOOK),
+        limit,
         settle: settings.settle.unwrap_or(SETTLE),
         load_balancer_probe: Observation::not_asked(
             "a service of ours asks for an address before the install only",

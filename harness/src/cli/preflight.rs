@@ -109,6 +109,7 @@ fn choice(arguments: &Preflight) -> Choice {
         bundle: None,
         ours: false,
         active: arguments.active,
+        patience: arguments.timeout,
     };
     match ours(arguments) {
         Some((state, name)) => Choice {

@@ -10,6 +10,7 @@ use meshcheck_suites::evidence::{
     ClusterEvidence, Dns, IpPool, LoadBalancerProbe, Observation, Resources,
 };
 
+use super::list::list;
 use super::look::{Missing, look};
 use super::{Scene, objects};
 
@@ -40,18 +41,18 @@ pub(super) async fn collect(
 
 async fn nodes(scene: &Scene<'_>) -> Result<Vec<meshcheck_suites::evidence::Node>, Missing> {
     let api: Api<Node> = Api::all(scene.client.clone());
-    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::node).collect())
+    list(&api, &ListParams::default(), objects::node).await
 }
 
 async fn requested(scene: &Scene<'_>) -> Result<BTreeMap<String, Resources>, Missing> {
     let api: Api<Pod> = Api::all(scene.client.clone());
     let alive = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let mut sums: BTreeMap<String, Resources> = BTreeMap::new();
-    for pod in api.list(&alive).await? {
-        let Some(node) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else {
-            continue;
-        };
-        let requests = objects::requested(&pod);
+    let pods = list(&api, &alive, |pod| {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+        node.map(|node| (node, objects::requested(pod)))
+    });
+    for (node, requests) in pods.await?.into_iter().flatten() {
         let sum = sums.entry(node).or_default();
         sum.cpu_millis += requests.cpu_millis;
         sum.memory_bytes += requests.memory_bytes;
@@ -64,36 +65,35 @@ async fn load_balancers(
     scene: &Scene<'_>,
 ) -> Result<Vec<meshcheck_suites::evidence::Service>, Missing> {
     let api: Api<Service> = Api::all(scene.client.clone());
-    let all = api.list(&ListParams::default()).await?;
-    let services = all.items.iter().map(objects::service);
-    Ok(services.filter(|service| service.kind == "LoadBalancer").collect())
+    let mut services = list(&api, &ListParams::default(), objects::service).await?;
+    services.retain(|service| service.kind == "LoadBalancer");
+    Ok(services)
 }
 
 async fn dns(scene: &Scene<'_>) -> Result<Dns, Missing> {
     let labelled = ListParams::default().labels("k8s-app=kube-dns");
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), "kube-system");
     let deployments: Api<Deployment> = Api::namespaced(scene.client.clone(), "kube-system");
-    let (pods, deployments) = tokio::try_join!(pods.list(&labelled), deployments.list(&labelled))?;
-    Ok(Dns {
-        deployments: deployments.items.iter().map(objects::deployment).collect(),
-        pods: pods.items.iter().map(objects::pod).collect(),
-    })
+    let (pods, deployments) = tokio::try_join!(
+        list(&pods, &labelled, objects::pod),
+        list(&deployments, &labelled, objects::deployment)
+    )?;
+    Ok(Dns { deployments, pods })
 }
 
 async fn calico_pools(scene: &Scene<'_>) -> Result<Vec<IpPool>, Missing> {
     let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
     let api: Api<DynamicObject> =
         Api::all_with(scene.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "ippools"));
-    let list = api.list(&ListParams::default()).await.map_err(|error| match error.into() {
+    let pool = |object: &DynamicObject| IpPool {
+        name: object.metadata.name.clone().unwrap_or_default(),
+        cidr: object.data["spec"]["cidr"].as_str().unwrap_or_default().to_owned(),
+        disabled: object.data["spec"]["disabled"].as_bool().unwrap_or_default(),
+    };
+    list(&api, &ListParams::default(), pool).await.map_err(|missing| match missing {
         Missing::Absent(_) => {
             Missing::Absent("the cluster has no resource ippools.crd.projectcalico.org".into())
         }
         failed @ Missing::Failed(_) => failed,
-    })?;
-    let pool = |object: DynamicObject| IpPool {
-        name: object.metadata.name.unwrap_or_default(),
-        cidr: object.data["spec"]["cidr"].as_str().unwrap_or_default().to_owned(),
-        disabled: object.data["spec"]["disabled"].as_bool().unwrap_or_default(),
-    };
-    Ok(list.items.into_iter().map(pool).collect())
+    })
 }

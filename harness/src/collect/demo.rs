@@ -24,10 +24,7 @@ use crate::wait::{Look, Wait};
 const OUTPUT_LIMIT: u64 = 16 << 10;
 
 /// How many of the log's last lines are read: a turn of the client's loop writes four or five.
-const LOG_LINES: i64 = 80;
-
-/// How much of the log is kept, in bytes: of a line of ten megabytes, not the whole.
-const LOG_BYTES: usize = 64 << 10;
+const LOG_LINES: usize = 80;
 
 /// What a turn of the client's loop may take longer than its pause, at the most.
 const MARGIN: Duration = Duration::from_secs(5);
@@ -280,9 +277,8 @@ async fn read_log(
     let container = application(scene, pod)
         .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
     let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
-    let parameters =
-        LogParams { timestamps: true, tail_lines: Some(LOG_LINES), ..LogParams::default() };
-    let text = logs::read(&pods, &pod.name, container, Keep::Last(LOG_BYTES), parameters).await?;
+    let parameters = LogParams { timestamps: true, ..LogParams::default() };
+    let text = logs::read(&pods, &pod.name, container, Keep::Last(LOG_LINES), parameters).await?;
     Ok(ClientLog {
         pod: pod.name.clone(),
         container: container.to_owned(),

@@ -14,6 +14,7 @@ use meshcheck_suites::evidence::{
     WebhookService,
 };
 
+use super::list::list;
 use super::look::{Missing, look};
 use super::{Scene, certificates, istiod, objects};
 
@@ -52,7 +53,7 @@ pub(super) async fn collect(
 
 pub(super) async fn pods(client: &Client, namespace: &str) -> Result<Vec<evidence::Pod>, Missing> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::pod).collect())
+    list(&api, &ListParams::default(), objects::pod).await
 }
 
 pub(super) async fn deployments(
@@ -60,7 +61,7 @@ pub(super) async fn deployments(
     namespace: &str,
 ) -> Result<Vec<evidence::Deployment>, Missing> {
     let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::deployment).collect())
+    list(&api, &ListParams::default(), objects::deployment).await
 }
 
 pub(super) async fn services(
@@ -68,7 +69,7 @@ pub(super) async fn services(
     namespace: &str,
 ) -> Result<Vec<evidence::Service>, Missing> {
     let api: Api<Service> = Api::namespaced(client.clone(), namespace);
-    Ok(api.list(&ListParams::default()).await?.items.iter().map(objects::service).collect())
+    list(&api, &ListParams::default(), objects::service).await
 }
 
 pub(super) async fn endpoints(
@@ -76,15 +77,19 @@ pub(super) async fn endpoints(
     namespace: &str,
 ) -> Result<Vec<evidence::Endpoint>, Missing> {
     let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
-    Ok(api.list(&ListParams::default()).await?.items.iter().flat_map(objects::endpoints).collect())
+    Ok(list(&api, &ListParams::default(), objects::endpoints)
+        .await?
+        .into_iter()
+        .flatten()
+        .collect())
 }
 
 async fn namespaces(
     client: &Client,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Missing> {
     let api: Api<Namespace> = Api::all(client.clone());
-    let list = api.list(&ListParams::default()).await?;
-    Ok(list.items.iter().map(|it| (it.name_any(), it.labels().clone())).collect())
+    let named = |it: &Namespace| (it.name_any(), it.labels().clone());
+    Ok(list(&api, &ListParams::default(), named).await?.into_iter().collect())
 }
 
 /// The resources that the server serves in groups of Istio. The server lists a custom resource in its
@@ -92,6 +97,10 @@ async fn namespaces(
 /// a megabyte of schemas.
 async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
     let groups = client.list_api_groups().await?;
+    // A server without any group serves no deployments either: it is none.
+    if groups.groups.is_empty() {
+        return Err(Missing::Failed("the API server names no group of resources".into()));
+    }
     let versions = groups
         .groups
         .into_iter()
@@ -100,8 +109,12 @@ async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
         .map(|version| version.group_version);
     let lists = versions.map(|version| async move {
         let list = client.list_api_group_resources(&version).await?;
+        if list.group_version != version {
+            let reason = format!("the API server does not tell what {version} holds");
+            return Err(Missing::Failed(reason));
+        }
         let group = version.split('/').next().unwrap_or_default().to_owned();
-        Ok::<_, kube::Error>((group, list.resources))
+        Ok::<_, Missing>((group, list.resources))
     });
     let mut found = BTreeSet::new();
     for (group, resources) in futures::future::try_join_all(lists).await? {
@@ -115,12 +128,12 @@ async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
 /// The mutating webhooks that are called when a pod is created.
 async fn webhooks(client: &Client) -> Result<Vec<Webhook>, Missing> {
     let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
-    let list = api.list(&ListParams::default()).await?;
-    let rows = list.items.iter().flat_map(|configuration| {
+    let rows = |configuration: &MutatingWebhookConfiguration| {
         let hooks = configuration.webhooks.iter().flatten();
-        hooks.filter(|hook| for_new_pods(hook)).map(|hook| webhook(configuration, hook))
-    });
-    Ok(rows.collect())
+        let hooks = hooks.filter(|hook| for_new_pods(hook));
+        hooks.map(|hook| webhook(configuration, hook)).collect::<Vec<_>>()
+    };
+    Ok(list(&api, &ListParams::default(), rows).await?.into_iter().flatten().collect())
 }
 
 fn for_new_pods(hook: &MutatingWebhook) -> bool {

@@ -10,7 +10,8 @@ use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{self, Observation};
 
 use super::Scene;
-use super::look::Missing;
+use super::list::list;
+use super::look::{Missing, look};
 use crate::process::Call;
 
 /// Stands between the rules of two pods.
@@ -47,9 +48,10 @@ pub(super) async fn rules(
     if !scene.nodes_are_containers {
         return all(Observation::not_asked("the nodes are not containers of kind on this machine"));
     }
-    let containers = match containers(&scene.client, &scene.expectations.namespace).await {
-        Ok(containers) => containers,
-        Err(error) => return all(Observation::failed(Missing::from(error).reason())),
+    let containers = containers(&scene.client, &scene.expectations.namespace);
+    let containers = match look(scene.limit, containers).await {
+        Observation::Seen { value } => value,
+        other => return all(Observation::failed(other.reason().unwrap_or_default())),
     };
     let mut by_node: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     let mut found: BTreeMap<String, Observation<String>> = BTreeMap::new();
@@ -69,21 +71,17 @@ pub(super) async fn rules(
 }
 
 /// The id of one running container of each pod: all of a pod share its network namespace.
-async fn containers(
-    client: &Client,
-    namespace: &str,
-) -> Result<BTreeMap<String, String>, kube::Error> {
+async fn containers(client: &Client, namespace: &str) -> Result<BTreeMap<String, String>, Missing> {
     let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    let list = api.list(&ListParams::default()).await?;
-    let running = list.items.iter().filter_map(|pod| {
+    let running = |pod: &Pod| {
         let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
         let running = statuses
             .iter()
             .find(|status| status.state.as_ref().is_some_and(|state| state.running.is_some()))?;
         let id = running.container_id.as_ref()?.strip_prefix("containerd://")?;
         id.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| (pod.name_any(), id.to_owned()))
-    });
-    Ok(running.collect())
+    };
+    Ok(list(&api, &ListParams::default(), running).await?.into_iter().flatten().collect())
 }
 
 /// The rules of the pods on one node, in one command.

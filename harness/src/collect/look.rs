@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use kube::Error;
+use kube::core::Status;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::rights;
 
 use crate::chain;
+use crate::text::excerpt;
 
 /// Why there was nothing to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,10 +22,12 @@ pub(super) enum Missing {
 impl From<Error> for Missing {
     fn from(error: Error) -> Self {
         match &error {
-            Error::Api(status) if status.code == 404 => Self::Absent(status.message.clone()),
+            Error::Api(status) if status.code == 404 && is_of_kubernetes(status) => {
+                Self::Absent(excerpt(&status.message))
+            }
             // What is missing comes first; the server's words name the user as well.
             Error::Api(status) if status.code == 403 && !status.message.is_empty() => {
-                Self::Failed(rights::forbidden(&status.message))
+                Self::Failed(rights::forbidden(&excerpt(&status.message)))
             }
             Error::Api(status) => {
                 let words = excerpt(&status.message);
@@ -38,14 +42,12 @@ impl From<Error> for Missing {
     }
 }
 
-/// The beginning of what may be a whole page, on one line.
-fn excerpt(text: &str) -> String {
-    const LENGTH: usize = 200;
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    match words.char_indices().nth(LENGTH) {
-        Some((end, _)) => format!("{} …", &words[..end]),
-        None => words,
-    }
+/// Whether a 404 is the API server's word: of an object, or of a kind that it does not serve. A web
+/// server or a proxy before it has other pages for what it does not find.
+fn is_of_kubernetes(status: &Status) -> bool {
+    // The client's library puts this in the place of a reason where the answer is no `Status`.
+    const NO_STATUS: &str = "Failed to parse error data";
+    status.reason != NO_STATUS || status.message.trim() == "404 page not found"
 }
 
 impl Missing {
@@ -81,7 +83,6 @@ pub(super) async fn look<T>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kube::core::Status;
 
     #[tokio::test]
     async fn not_there_and_not_allowed_are_different_answers() {
@@ -93,6 +94,14 @@ mod tests {
             api(404, "pods \"x\" not found"),
             Missing::Absent("pods \"x\" not found".into())
         );
+        let other = |message: &str| -> Missing {
+            Error::Api(Box::new(
+                Status::failure(message, "Failed to parse error data").with_code(404),
+            ))
+            .into()
+        };
+        assert!(matches!(other("404 page not found\n"), Missing::Absent(_)), "no such kind");
+        assert!(matches!(other("<p>no such page</p>"), Missing::Failed(_)), "a proxy's page");
         let forbidden = "pods is forbidden: User \"u\" cannot list resource \"pods\"";
         let named = format!("forbidden: needs `list` on `pods` in the whole cluster ({forbidden})");
         assert_eq!(api(403, forbidden), Missing::Failed(named));
@@ -102,7 +111,7 @@ mod tests {
             api(500, "<html>\n  <b>oops</b>"),
             Missing::Failed("the API server answered 500: <html> <b>oops</b>".into())
         );
-        assert!(api(502, &"x".repeat(10_000)).reason().len() < 250);
+        assert!(api(502, &"x".repeat(10_000)).reason().len() < 450);
     }
 
     #[tokio::test(start_paused = true)]

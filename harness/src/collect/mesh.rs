@@ -7,6 +7,7 @@ use kube::api::{Api, LogParams, PostParams};
 use meshcheck_suites::evidence::{self, CounterPair, DryRun, Observation, Traffic};
 use serde_json::json;
 
+use super::list::list;
 use super::logs::{self, Keep};
 use super::look::{Missing, look};
 use super::{Scene, forward, objects};
@@ -39,7 +40,10 @@ pub(super) async fn dry_run(scene: &Scene<'_>, namespace: &str) -> Result<DryRun
     .map_err(|error| Missing::Failed(error.to_string()))?;
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     let made = pods.create(&parameters, &pod).await?;
-    let spec = made.spec.unwrap_or_default();
+    let spec = made.spec.filter(|spec| !spec.containers.is_empty());
+    let spec = spec.ok_or_else(|| {
+        Missing::Failed("the API server's answer to a dry run is a pod without containers".into())
+    })?;
     let (containers, init_containers) = objects::containers(&spec, None);
     Ok(DryRun { namespace: namespace.to_owned(), containers, init_containers })
 }
@@ -54,18 +58,18 @@ pub(super) async fn unlabelled_namespace(scene: &Scene<'_>) -> Result<String, Mi
     use k8s_openapi::api::core::v1::Namespace;
     use kube::ResourceExt as _;
     let api: Api<Namespace> = Api::all(scene.client.clone());
-    let list = api.list(&kube::api::ListParams::default()).await?;
-    let mut names: Vec<_> = list
-        .items
-        .iter()
-        .filter(|namespace| namespace.metadata.deletion_timestamp.is_none())
-        .filter(|namespace| {
-            !namespace.labels().keys().any(|key| {
-                key == "istio-injection"
-                    || key.split('/').next().is_some_and(|it| it.ends_with("istio.io"))
-            })
-        })
-        .map(kube::ResourceExt::name_any)
+    let unlabelled = |namespace: &Namespace| {
+        let labelled = namespace.labels().keys().any(|key| {
+            key == "istio-injection"
+                || key.split('/').next().is_some_and(|it| it.ends_with("istio.io"))
+        });
+        let leaves = namespace.metadata.deletion_timestamp.is_some();
+        (!labelled && !leaves).then(|| namespace.name_any())
+    };
+    let names = list(&api, &kube::api::ListParams::default(), unlabelled).await?;
+    let mut names: Vec<_> = names
+        .into_iter()
+        .flatten()
         .filter(|name| {
             !name.starts_with("kube-")
                 && *name != scene.expectations.istio_namespace

@@ -16,6 +16,7 @@ mod ingress;
 mod install;
 mod istiod;
 mod kiali;
+mod list;
 mod live;
 mod logs;
 mod look;
@@ -44,6 +45,7 @@ pub use own_namespace::{remove_left, remove_own};
 use meshcheck_suites::redact::redact;
 
 use crate::connect::Connection;
+use list::list;
 use look::{Missing, look};
 
 /// How many requests of our own go from the client to the backend.
@@ -359,12 +361,9 @@ async fn outside(scene: &Scene<'_>) -> IngressEvidence {
         use k8s_openapi::api::core::v1::Node;
         use kube::ResourceExt;
         let api: kube::Api<Node> = kube::Api::all(scene.client.clone());
-        let list =
-            look(scene.limit, async { Ok(api.list(&kube::api::ListParams::default()).await?) });
-        let list = list.await;
-        list.value()
-            .map(|list| list.items.iter().map(ResourceExt::name_any).collect())
-            .unwrap_or_default()
+        let parameters = kube::api::ListParams::default();
+        let names = look(scene.limit, list(&api, &parameters, ResourceExt::name_any)).await;
+        names.value().cloned().unwrap_or_default()
     } else {
         Vec::new()
     };

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::Missing;
-use super::own_namespace::OwnNamespace;
+use super::own_namespace::{OwnNamespace, within};
 use super::{Scene, ingress};
 use crate::failpoint::failpoint;
 use crate::wait::{Look, Wait};
@@ -65,7 +65,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         "spec": { "type": "LoadBalancer", "ports": [{ "port": 80, "protocol": "TCP" }] }
     }))
     .map_err(|error| Missing::Failed(error.to_string()))?;
-    services.create(&PostParams::default(), &service).await?;
+    within(services.create(&PostParams::default(), &service)).await?;
     let address = Wait::new("an address", ADDRESS_CEILING)
         .until(
             |_| (),
@@ -85,7 +85,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         .await
         .ok();
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let told = match events.list(&ListParams::default()).await {
+    let told = match within(events.list(&ListParams::default())).await {
         Ok(list) => list
             .items
             .into_iter()
@@ -96,7 +96,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         Err(error) => vec![format!("events could not be read: {}", crate::chain(&error))],
     };
     // Removed before its namespace, so that the address is free at once.
-    services.delete(NAME, &DeleteParams::default()).await?;
+    within(services.delete(NAME, &DeleteParams::default())).await?;
     Ok(LoadBalancerProbe {
         namespace: namespace.to_owned(),
         address,
@@ -146,7 +146,7 @@ async fn route_through(
     for kind in &kinds {
         // One by one and first: the namespace goes later, the route is to be gone now.
         let objects: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &name, kind);
-        match objects.delete("probe", &DeleteParams::default()).await {
+        match within(objects.delete("probe", &DeleteParams::default())).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
             Err(error) => removed = Err(Missing::from(error)),
@@ -158,7 +158,7 @@ async fn route_through(
         for kind in &kinds {
             let objects: Api<DynamicObject> =
                 Api::namespaced_with(scene.client.clone(), &name, kind);
-            gone &= objects.get_opt("probe").await?.is_none();
+            gone &= within(objects.get_opt("probe")).await?.is_none();
         }
         Ok::<_, Missing>(gone)
     };
@@ -216,7 +216,7 @@ async fn ask_through(
         let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), namespace, &kind);
         let object: DynamicObject =
             serde_json::from_value(object).map_err(|error| Missing::Failed(error.to_string()))?;
-        api.create(&PostParams::default(), &object).await?;
+        within(api.create(&PostParams::default(), &object)).await?;
     }
     let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);

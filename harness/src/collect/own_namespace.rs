@@ -20,6 +20,9 @@ const OURS: &str = "app.kubernetes.io/managed-by=meshcheck,meshcheck.dev/probe";
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
 const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
+/// How long one request of these probes may take: what they made must be removed in the end.
+const REQUEST: Duration = Duration::from_secs(10);
+
 /// How long a cluster that was lost may take to answer again, so that what we made there is removed.
 const RETURN_CEILING: Duration = Duration::from_secs(10);
 
@@ -54,7 +57,7 @@ impl OwnNamespace {
         // From here on it may be there, also when the answer is lost.
         let own = Self { client: client.clone(), name, there: true };
         let namespaces: Api<Namespace> = Api::all(client.clone());
-        match namespaces.create(&PostParams::default(), &namespace).await {
+        match within(namespaces.create(&PostParams::default(), &namespace)).await {
             Ok(_) => Ok(own),
             Err(error) => {
                 let mut own = own;
@@ -125,9 +128,18 @@ fn again<T>(reason: String) -> Look<T> {
     if reason.starts_with(FORBIDDEN) { Look::Never(reason) } else { Look::NotYet(reason) }
 }
 
+/// A request, broken off where a server never answers it.
+pub(super) async fn within<T>(
+    request: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, kube::Error> {
+    let silence =
+        |_| kube::Error::Service(format!("no answer within {} s", REQUEST.as_secs()).into());
+    tokio::time::timeout(REQUEST, Box::pin(request)).await.map_err(silence)?
+}
+
 async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    match namespaces.delete(name, &DeleteParams::default()).await {
+    match within(namespaces.delete(name, &DeleteParams::default())).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error.into()),
@@ -204,7 +216,7 @@ async fn found(
     which: &impl Fn(&Namespace) -> bool,
 ) -> Result<Vec<String>, String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let all = namespaces.list(&ListParams::default().labels(OURS)).await;
+    let all = within(namespaces.list(&ListParams::default().labels(OURS))).await;
     let all = all.map_err(|error| Missing::from(error).reason())?;
     Ok(all.items.into_iter().filter(which).map(|it| it.name_any()).collect())
 }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use http::Response;
-use http_body_util::Limited;
 use kube::client::retry::RetryPolicy;
 use kube::client::{Client, ClientBuilder, DynBody};
 use kube::{Config, Error};
@@ -11,8 +10,7 @@ use tower::buffer::BufferLayer;
 use tower::retry::RetryLayer;
 use tower::util::MapResponseLayer;
 
-/// The largest answer that is read, in bytes. A list of five thousand pods has less.
-const ANSWER_LIMIT: usize = 64 << 20;
+use super::bounded::Budget;
 
 /// How often a request is repeated that the server had no time for (429, 503, 504), after which pauses.
 /// Together they are far below the time that one look may take, so that the server's own words, not a
@@ -30,8 +28,9 @@ pub(super) fn build(mut config: Config) -> Result<Client, Error> {
     config.default_retry = false;
     let policy = RetryPolicy::new(FIRST_PAUSE, LONGEST_PAUSE, REPEATS, false)
         .map_err(|error| Error::Service(error.into()))?;
-    let bounded = MapResponseLayer::new(|answer: Response<Box<DynBody>>| {
-        answer.map(|body| Limited::new(body, ANSWER_LIMIT))
+    let budget = Budget::default();
+    let bounded = MapResponseLayer::new(move |answer: Response<Box<DynBody>>| {
+        answer.map(|body| budget.bound(body))
     });
     Ok(ClientBuilder::try_from(config)?
         .with_layer(&bounded)
@@ -87,7 +86,7 @@ mod tests {
     #[tokio::test]
     async fn an_answer_without_end_is_not_read_to_its_end() {
         let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec();
-        answer.resize(ANSWER_LIMIT + (1 << 20), b' ');
+        answer.resize(33 << 20, b' ');
         let (client, _) = against(answer).await;
         let error = client.apiserver_version().await.unwrap_err();
         assert!(crate::chain(&error).contains("length limit exceeded"), "{error}");

@@ -43,9 +43,9 @@ pub(super) fn is_name(word: &str) -> bool {
         && word.chars().all(|it| !it.is_whitespace() && !it.is_control() && it != '"')
 }
 
-/// Whether an option can have this name, its first hyphen aside.
+/// Whether an option can have this name, its first hyphen aside. Hyphens alone are none.
 fn is_option(name: &str) -> bool {
-    name.chars().all(|it| it.is_ascii_alphanumeric() || it == '-')
+    name.chars().all(|it| it.is_ascii_alphanumeric() || it == '-') && name.contains(|it| it != '-')
 }
 
 pub(super) type Conditions = (Vec<Match>, Option<Target>);

@@ -115,6 +115,9 @@ fn an_unknown_target_is_kept() {
 #[case("*nat\n-N -X\nCOMMIT\n", "a chain's name is expected")]
 #[case("*nat\n-A OUTPUT --a:b -j DROP\nCOMMIT\n", "an option is expected")]
 #[case("*nat\n-A OUTPUT -f stray -j DROP\nCOMMIT\n", "an option is expected")]
+// Hyphens alone would be printed where they read as another option's value.
+#[case("*nat\n-A OUTPUT -m bpf -m udp - -j DROP\nCOMMIT\n", "an option is expected")]
+#[case("*nat\n-A OUTPUT -m bpf -m udp -- -j DROP\nCOMMIT\n", "an option is expected")]
 #[case("*nat\n-A OUTPUT -m bpf --bytecode 1 !\nCOMMIT\n", "it ends with")]
 #[case("*nat extra\nCOMMIT\n", "a table's name is expected")]
 #[case("*\nCOMMIT\n", "a table's name is expected")]

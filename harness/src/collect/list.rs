@@ -1,0 +1,138 @@
+//! Lists, page by page: whole, or not at all. A part that is taken for the whole would let claims fail, or
+//! pass, for what was not seen.
+
+use std::fmt::Debug;
+
+use kube::Api;
+use kube::api::ListParams;
+use serde::de::DeserializeOwned;
+
+use super::look::Missing;
+
+/// How many objects a page has at the most: as many as `kubectl` asks for.
+const PAGE: u32 = 500;
+
+/// How many objects are read at the most.
+const MOST: usize = 50_000;
+
+/// What is needed of each object of a list.
+///
+/// # Errors
+///
+/// When the server refuses, or the list does not come to its end.
+pub(super) async fn list<K, T>(
+    api: &Api<K>,
+    parameters: &ListParams,
+    each: impl Fn(&K) -> T,
+) -> Result<Vec<T>, Missing>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    match pages(api, parameters, &each).await {
+        // The list changed so long ago that the server has forgotten it: once more, from the beginning.
+        Err(kube::Error::Api(status)) if status.code == 410 => {
+            Ok(pages(api, parameters, &each).await??)
+        }
+        listed => listed?,
+    }
+}
+
+async fn pages<K, T>(
+    api: &Api<K>,
+    parameters: &ListParams,
+    each: &impl Fn(&K) -> T,
+) -> Result<Result<Vec<T>, Missing>, kube::Error>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let mut parameters = parameters.clone().limit(PAGE);
+    let mut found = Vec::new();
+    loop {
+        let page = api.list(&parameters).await?;
+        found.extend(page.items.iter().map(each));
+        let Some(next) = page.metadata.continue_.filter(|next| !next.is_empty()) else {
+            return Ok(Ok(found));
+        };
+        let more = if page.items.is_empty() { "a page without end" } else { "too many objects" };
+        if page.items.is_empty() || found.len() > MOST {
+            let reason = format!("the API server's list has {more}: {} were read", found.len());
+            return Ok(Err(Missing::Failed(reason)));
+        }
+        parameters = parameters.continue_token(&next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use http::{Request, Response};
+    use k8s_openapi::api::core::v1::Namespace;
+    use kube::Client;
+    use kube::client::Body;
+    use serde_json::json;
+
+    /// The names in a list that this server hands out, and how often it was asked.
+    async fn names(
+        answer: fn(&str, usize) -> (u16, serde_json::Value),
+    ) -> (Result<Vec<String>, Missing>, usize) {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&asked);
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let before = count.fetch_add(1, Ordering::SeqCst);
+            let (status, body) = answer(request.uri().query().unwrap_or_default(), before);
+            let body = Body::from(body.to_string().into_bytes());
+            async move { Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap()) }
+        });
+        let api: Api<Namespace> = Api::all(Client::new(service, "default"));
+        let names = list(&api, &ListParams::default(), kube::ResourceExt::name_any).await;
+        (names, asked.load(Ordering::SeqCst))
+    }
+
+    fn page(name: &str, next: &str) -> (u16, serde_json::Value) {
+        let item = json!({ "metadata": { "name": name } });
+        (200, json!({ "metadata": { "continue": next }, "items": [item] }))
+    }
+
+    fn gone() -> (u16, serde_json::Value) {
+        (410, json!({ "kind": "Status", "status": "Failure", "message": "too old", "code": 410 }))
+    }
+
+    #[tokio::test]
+    async fn all_pages_are_read() {
+        let (found, asked) = names(|query, _| match query {
+            query if query.contains("continue=2") => page("b", ""),
+            query if query.contains("limit=500") => page("a", "2"),
+            _ => unreachable!("no limit was asked for"),
+        })
+        .await;
+        assert_eq!((found.unwrap(), asked), (vec!["a".into(), "b".into()], 2));
+    }
+
+    #[tokio::test]
+    async fn a_list_that_was_forgotten_is_read_again_from_its_beginning() {
+        let (found, asked) = names(|query, before| match before {
+            0 => page("old", "2"),
+            1 => gone(),
+            _ if query.contains("continue") => page("b", ""),
+            _ => page("a", "2"),
+        })
+        .await;
+        assert_eq!((found.unwrap(), asked), (vec!["a".into(), "b".into()], 4));
+    }
+
+    #[tokio::test]
+    async fn part_of_a_list_is_no_list() {
+        let (found, _) =
+            names(|query, _| if query.contains("continue") { gone() } else { page("a", "2") })
+                .await;
+        assert!(matches!(found, Err(Missing::Failed(_))), "{found:?}");
+        let (found, asked) =
+            names(|_, _| (200, json!({ "metadata": { "continue": "1" }, "items": [] }))).await;
+        assert!(matches!(found, Err(Missing::Failed(_))), "{found:?}");
+        assert_eq!(asked, 1);
+    }
+}
