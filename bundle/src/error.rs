@@ -26,6 +26,9 @@ pub enum BundleError {
         /// Where and why.
         reason: String,
     },
+    /// What should be a file is something else: a pipe, a device, a directory.
+    #[error("`{}` in the bundle is not a regular file", .0.display())]
+    NotAFile(PathBuf),
     /// A part that was asked for is not in the manifest.
     #[error("the bundle `{}` has no part called `{name}`", bundle.display())]
     NoSuchPart {
@@ -60,6 +63,11 @@ pub enum BundleError {
 }
 
 impl BundleError {
+    /// Whether the system failed, rather than the bundle.
+    pub fn is_environment(&self) -> bool {
+        matches!(self, Self::Io { .. })
+    }
+
     /// What the user can do about it, as one sentence.
     pub fn hint(&self) -> &'static str {
         match self {
@@ -68,7 +76,9 @@ impl BundleError {
                 "make room on the disk, then start again: what is complete is kept"
             }
             Self::Io { .. } => "check the path and its permissions",
-            Self::Manifest { .. } => "get the bundle again, or use the meshcheck that made it",
+            Self::NotAFile(_) | Self::Manifest { .. } => {
+                "get the bundle again, or use the meshcheck that made it"
+            }
             Self::NoSuchPart { .. } | Self::Missing { .. } | Self::Mismatch { .. } => {
                 "get the bundle again: a bundle is used whole or not at all"
             }

@@ -1,10 +1,13 @@
 //! Opening a bundle and handing out its parts, each compared with its checksum first.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Component, Path, PathBuf};
 
 use crate::{BundleError, MANIFEST_FILE, Manifest, Part, SCHEMA, sha256_file};
+
+/// The longest manifest that is read, in bytes. Seen: 11 kB.
+const MANIFEST_LIMIT: u64 = 4 << 20;
 
 /// A bundle on disk with a manifest that this program understands.
 #[derive(Debug, Clone)]
@@ -21,15 +24,32 @@ impl Bundle {
     /// the bundle.
     pub fn open(dir: &Path) -> Result<Self, BundleError> {
         let path = dir.join(MANIFEST_FILE);
-        let text = match fs::read_to_string(&path) {
-            Ok(text) => text,
+        let reading = |source| BundleError::Io { action: "reading", path: path.clone(), source };
+        let data = match fs::metadata(&path) {
+            Ok(data) => data,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(BundleError::NotABundle(dir.to_owned()));
             }
-            Err(source) => {
-                return Err(BundleError::Io { action: "reading", path, source });
-            }
+            Err(source) => return Err(reading(source)),
         };
+        if !data.is_file() {
+            // Opening a pipe would wait for its writer.
+            return Err(BundleError::NotAFile(path));
+        }
+        let mut text = String::new();
+        let file = fs::File::open(&path).map_err(reading)?;
+        file.take(MANIFEST_LIMIT + 1).read_to_string(&mut text).map_err(|source| {
+            match source.kind() {
+                io::ErrorKind::InvalidData => {
+                    BundleError::Manifest { path: path.clone(), reason: "it is not text".into() }
+                }
+                _ => reading(source),
+            }
+        })?;
+        if text.len() as u64 > MANIFEST_LIMIT {
+            let reason = format!("it is longer than {} MiB", MANIFEST_LIMIT >> 20);
+            return Err(BundleError::Manifest { path, reason });
+        }
         let manifest = parse(&path, &text)?;
         Ok(Self { dir: dir.to_owned(), manifest })
     }
@@ -85,8 +105,8 @@ impl Bundle {
     /// The path of a part, after its size was compared with the manifest's.
     fn sized(&self, part: &Part) -> Result<PathBuf, BundleError> {
         let path = self.dir.join(&part.path);
-        let size = match fs::metadata(&path) {
-            Ok(data) => data.len(),
+        let data = match fs::metadata(&path) {
+            Ok(data) => data,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(BundleError::Missing { name: part.name.clone(), path });
             }
@@ -94,6 +114,20 @@ impl Bundle {
                 return Err(BundleError::Io { action: "reading", path, source });
             }
         };
+        if !data.is_file() {
+            return Err(BundleError::NotAFile(path));
+        }
+        // A link may lead to a place inside alone: what is used is what lies in the bundle.
+        let real = |path: &Path| {
+            let reading = |source| BundleError::Io { action: "reading", path: path.into(), source };
+            fs::canonicalize(path).map_err(reading)
+        };
+        if !real(&path)?.starts_with(real(&self.dir)?) {
+            let path = self.dir.join(MANIFEST_FILE);
+            let reason = format!("the path `{}` leaves the bundle by a link", part.path);
+            return Err(BundleError::Manifest { path, reason });
+        }
+        let size = data.len();
         if size != part.size {
             let (expected, found) = (format!("{} bytes", part.size), format!("{size} bytes"));
             return Err(BundleError::Mismatch { name: part.name.clone(), path, expected, found });

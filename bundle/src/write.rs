@@ -73,14 +73,21 @@ impl Writer {
             BundleError::Manifest { path: path.clone(), reason: error.to_string() }
         })?;
         text.push('\n');
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.dir).map_err(io("writing", &self.dir))?;
+        let mut file = readable().tempfile_in(&self.dir).map_err(io("writing", &self.dir))?;
         file.write_all(text.as_bytes())
             .and_then(|()| file.as_file().sync_all())
             .map_err(io("writing", &path))?;
         file.persist(&path).map_err(|error| io("writing", &path)(error.error))?;
         Ok(())
     }
+}
+
+/// A new file as others get it too: the user's umask decides who reads a stick, not we.
+fn readable() -> tempfile::Builder<'static, 'static> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder
 }
 
 fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> BundleError {

@@ -67,6 +67,11 @@ impl ProcessError {
             Self::Start { program, source } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some(format!("`{program}` is not on the PATH: install it (`cargo xtask setup` does on Debian)"))
             }
+            Self::Start { program, source }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Some(format!("`ls -l \"$(which {program})\"` shows who may run it"))
+            }
             Self::Failed { .. } if text.contains("permission denied") && text.contains("docker") => {
                 Some("your user may not talk to the docker engine: `sudo usermod -aG docker $USER`, then log in again".into())
             }
@@ -75,6 +80,9 @@ impl ProcessError {
             }
             Self::Failed { .. } if text.contains("no space left on device") => {
                 Some("the disk is full: `docker system df` shows what docker keeps".into())
+            }
+            Self::Timeout { .. } if text.contains("docker ") => {
+                Some("`docker info` shows whether the engine answers at all".into())
             }
             _ => None,
         }

@@ -128,13 +128,12 @@ fn is_harmless(character: char) -> bool {
     !hidden && !character.is_control()
 }
 
-/// A text without the characters that XML 1.0 does not allow.
+/// A text without the characters that XML 1.0 does not allow, and without those that turn or hide text.
 pub fn for_xml(text: &str) -> String {
     text.chars()
         .filter(|&character| match character {
             '\t' | '\n' => true,
-            '\u{fffe}' | '\u{ffff}' => false,
-            other => !other.is_control(),
+            other => is_harmless(other),
         })
         .collect()
 }

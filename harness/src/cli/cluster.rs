@@ -38,6 +38,11 @@ pub(super) struct Running {
 pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
     installable(settings)?;
     writable(&arguments.output)?;
+    if let Some(path) = &arguments.evidence {
+        evidence_file::check_writable(path).map_err(|source| {
+            evidence_file::EvidenceFileError::Write { path: path.clone(), source }
+        })?;
+    }
     let start = Instant::now();
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.output.quiet);

@@ -37,6 +37,12 @@ impl Failure {
         Self { message, hint: None, code: ENVIRONMENT }
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub(super) fn with_hint(self, hint: &str) -> Self {
+        Self { hint: Some(hint.to_owned()), ..self }
+    }
+
     /// The call is wrong.
     pub(super) fn usage(message: String, hint: String) -> Self {
         Self { message, hint: Some(hint), code: USAGE }
@@ -141,6 +147,7 @@ impl From<ReportError> for Failure {
 impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Self {
         let code = match error {
+            ClusterError::Bundle(ref bundle) if bundle.is_environment() => ENVIRONMENT,
             ClusterError::NotOurs { .. } | ClusterError::Bundle(_) => USAGE,
             _ => ENVIRONMENT,
         };

@@ -12,6 +12,10 @@ use crate::process::{Call, ProcessError};
 /// The label that kind puts on its containers, with the cluster's name.
 const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
+/// How long a question to the engine may take that it answers from memory. Seen: 0.1 s, and some
+/// seconds on a machine that is busy.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// The engine network that all clusters of kind share.
 pub(crate) const NETWORK: &str = "kind";
 
@@ -65,6 +69,7 @@ struct Mount {
 pub(crate) async fn nodes() -> Result<Vec<Node>, ProcessError> {
     let filter = format!("label={KIND_LABEL}");
     let ids = Call::docker().args(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
+    let ids = ids.within(ANSWER);
     let mut nodes = Vec::new();
     for id in ids.output().await?.split_whitespace() {
         // One that another run removes in this moment is no concern of ours.
@@ -118,7 +123,7 @@ pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     let filter = format!("label={}", owner::LABEL);
     let format = format!("{{{{.ID}}}} {{{{.Label \"{}\"}}}}", owner::LABEL);
     let call = Call::docker().args(["ps", "--all", "--no-trunc", "--filter", &filter]);
-    let listed = call.args(["--format", &format]).output().await?;
+    let listed = call.args(["--format", &format]).within(ANSWER).output().await?;
     let parsed = listed.lines().filter_map(|line| {
         let (id, maker) = line.split_once(' ')?;
         Some((id.to_owned(), maker.trim().parse().ok()?))
@@ -166,7 +171,7 @@ pub(crate) async fn volumes_left(names: &[String]) -> Result<Vec<String>, Proces
 pub(crate) async fn network() -> Result<Option<String>, ProcessError> {
     let filter = format!("name=^{NETWORK}$");
     let call = Call::docker().args(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
-    Ok(call.output().await?.lines().next().map(str::to_owned))
+    Ok(call.within(ANSWER).output().await?.lines().next().map(str::to_owned))
 }
 
 /// Removes a network that nobody uses; whether it did.

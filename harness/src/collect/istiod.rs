@@ -57,7 +57,8 @@ pub(super) async fn until_known(
 ) {
     let all = || pods.into_iter().filter_map(Observation::value).flatten();
     let now = jiff::Timestamp::now().as_second();
-    let young = |pod: &&Pod| pod.created_at.is_some_and(|at| now - at.as_second() < YOUNG);
+    let young =
+        |pod: &&Pod| pod.created_at.is_some_and(|at| (0..YOUNG).contains(&(now - at.as_second())));
     let istiods: Vec<_> = all().filter(|pod| is_ready_istiod(pod)).collect();
     if !istiods.iter().any(young) {
         return;

@@ -111,9 +111,14 @@ async fn may_be_removed(client: &Client) -> Result<(), Missing> {
             "spec": { "resourceAttributes": { "verb": verb, "resource": "namespaces" } }
         }))
         .map_err(|error| Missing::Failed(error.to_string()))?;
-        let answer = reviews.create(&PostParams::default(), &review).await;
-        // Who is not told finds out.
-        if answer.ok().and_then(|review| review.status).is_some_and(|status| !status.allowed) {
+        let review = match within(reviews.create(&PostParams::default(), &review)).await {
+            Ok(review) => Some(review),
+            // Who is not told finds out.
+            Err(kube::Error::Api(_)) => None,
+            // A server that does not answer this would not answer the removal either.
+            Err(error) => return Err(error.into()),
+        };
+        if review.and_then(|review| review.status).is_some_and(|status| !status.allowed) {
             return Err(Missing::Failed(format!(
                 "{FORBIDDEN}`{verb}` on `namespaces` in the whole cluster (a namespace of ours could not \
                  be seen to go again: none was made)"

@@ -108,6 +108,11 @@ impl ConnectError {
                 let context = meshcheck_suites::hint::quote(context);
                 format!("`kubectl --context {context} version` runs the same program: it must work there first")
             }
+            Self::Credentials { reason, .. } if reason.contains("proxy") => {
+                "correct the proxy: `env | grep -i proxy` shows those of the environment, `proxy-url` in \
+                 the kubeconfig names another"
+                    .into()
+            }
             Self::Credentials { .. } | Self::Refused { .. } => {
                 "get a new kubeconfig for this cluster".into()
             }

@@ -146,13 +146,11 @@ fn room(need: Option<u64>, free: u64) -> String {
 impl SourceError {
     /// Whether the call was wrong, rather than the world.
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Bundle(_)
-                | Self::UnknownIstio { .. }
-                | Self::OtherIstio { .. }
-                | Self::Origin { .. }
-        )
+        matches!(self, Self::Bundle(bundle) if !bundle.is_environment())
+            || matches!(
+                self,
+                Self::UnknownIstio { .. } | Self::OtherIstio { .. } | Self::Origin { .. }
+            )
     }
 
     /// What the user can do about it, as one sentence.

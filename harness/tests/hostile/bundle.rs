@@ -75,7 +75,7 @@ pub(crate) fn cases() -> Vec<Case> {
             let bundle = written(place);
             fs::remove_file(bundle.join("kind.yaml")).unwrap();
             fs::create_dir(bundle.join("kind.yaml")).unwrap();
-            get(place, &bundle).error(2, &["kind-config", "regular file"])
+            get(place, &bundle).error(2, &["kind.yaml", "regular file"])
         }),
         Case::new(
             "bundle::pipe_for_a_part",
@@ -86,7 +86,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 nix::unistd::mkfifo(&bundle.join("kind.yaml"), nix::sys::stat::Mode::S_IRWXU)
                     .unwrap();
                 replaced(&bundle, "\"size\": 13", "\"size\": 0");
-                get(place, &bundle).error(2, &["kind-config", "regular file"])
+                get(place, &bundle).error(2, &["kind.yaml", "regular file"])
             },
         ),
         Case::new(
@@ -97,7 +97,7 @@ pub(crate) fn cases() -> Vec<Case> {
                 fs::remove_file(bundle.join("kind.yaml")).unwrap();
                 symlink("/dev/zero", bundle.join("kind.yaml")).unwrap();
                 replaced(&bundle, "\"size\": 13", "\"size\": 0");
-                get(place, &bundle).error(2, &["kind-config"])
+                get(place, &bundle).error(2, &["kind.yaml", "regular file"])
             },
         ),
         Case::new("bundle::future", "schema 9", |place| {

@@ -32,10 +32,10 @@ pub(crate) fn cases() -> Vec<Case> {
             bytes[middle] ^= 0xff;
             of(place, bytes).error(2, &["e.json"])
         }),
-        Case::new("evidence::bomb", "a small file that expands to 4 GiB", |place| {
+        Case::new("evidence::bomb", "20 MB that expand to 4 GiB", |place| {
             let member = compressed(&vec![b' '; 16 << 20]);
             let bytes = member.repeat(256);
-            assert!(bytes.len() < 5 << 20, "{}", bytes.len());
+            assert!(bytes.len() < 20 << 20, "{}", bytes.len());
             of(place, bytes).error(2, &["e.json", "longer than 64 MiB"])
         }),
         Case::new("evidence::nested_bomb", "a compressed file in a compressed file", |place| {
@@ -72,7 +72,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("evidence::deep_in_a_field", "the same in a field that nobody knows", |place| {
             let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
             of(place, recorded().to_string().replacen('{', &format!("{{\"x\":{deep},"), 1))
-                .error(2, &["e.json"])
+                .report(0)
         }),
         Case::new("evidence::twice", "a field that comes twice", |place| {
             of(place, recorded().to_string().replacen('{', "{\"demo\":null,", 1))

@@ -76,7 +76,7 @@ pub(crate) fn cases() -> Vec<Case> {
             place
                 .meshcheck(&arguments(&[&"check", &"--kubeconfig", &file]))
                 .run()
-                .error(2, &["has no context `vm`"])
+                .error(2, &["kubeconfig", "cannot be used"])
         }),
         Case::new("text::in_arguments", "the same in the name of a file", |place| {
             let name = EVIL.replace('\0', "");

@@ -209,16 +209,16 @@ fn told(call: Call<'_>, hint: &str) -> Ended {
 fn mounted<'a>(call: Call<'a>, place: &Place, prepare: &str) -> Call<'a> {
     fs::create_dir_all(place.at("disk")).unwrap();
     let script = format!(
-        "mount -t tmpfs -o size=64k tmpfs disk || exit 77; echo old > disk/r; {prepare}; \"$0\" \"$@\"; code=$?; \
+        "own=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin; mount -t tmpfs -o size=64k tmpfs disk || exit 77; echo old > disk/r; {prepare}; PATH=$own \"$0\" \"$@\"; code=$?; \
          cd \"$HOME/../work/disk\"; test \"$(cat r)\" = old || exit 78; \
          for it in $(ls -A); do case $it in fill|r|*.lock|clusters) ;; *) echo left: $it; exit 79;; esac; done; \
          exit $code"
     );
     let root = nix::unistd::geteuid().is_root();
     let unshare: &[&str] = if root {
-        &["unshare", "--mount", "sh", "-c"]
+        &["/usr/bin/unshare", "--mount", "/bin/sh", "-c"]
     } else {
-        &["unshare", "--mount", "--user", "--map-root-user", "sh", "-c"]
+        &["/usr/bin/unshare", "--mount", "--user", "--map-root-user", "/bin/sh", "-c"]
     };
     call.through(unshare, &script)
 }

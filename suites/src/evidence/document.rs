@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    ClusterEvidence, ContainerLog, DemoEvidence, Expectations, IngressEvidence, InstallEvidence,
-    KialiEvidence, MeshEvidence, Redaction,
+    Clock, ClusterEvidence, ContainerLog, DemoEvidence, Expectations, IngressEvidence,
+    InstallEvidence, KialiEvidence, MeshEvidence, Redaction,
 };
 
 /// The schema number that this program writes. Older ones still judge, newer ones do not.
@@ -47,6 +47,16 @@ pub struct Evidence {
     /// Where secrets stood, which are not in here: see [`crate::redact`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redactions: Vec<Redaction>,
+}
+
+impl Evidence {
+    /// The time of the look, by a clock of the cluster where one was read: that of the machine that
+    /// collected may be wrong, and would make certificates look expired that are not.
+    pub fn moment(&self) -> Timestamp {
+        let logs = self.demo.client_logs.value().into_iter().flatten();
+        let read = logs.filter(|log| log.clock != Clock::Collector).map(|log| log.read_at).next();
+        read.unwrap_or(self.recorded_at)
+    }
 }
 
 /// The cluster that was looked at.

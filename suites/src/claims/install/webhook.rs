@@ -219,7 +219,7 @@ fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
         let observed = format!("{} bytes without a certificate", bundle.bytes);
         return fail("the webhook's CA bundle holds no certificate", observed);
     }
-    let now = evidence.recorded_at;
+    let now = evidence.moment();
     let unexpired: Vec<_> = bundle.certificates.iter().filter(|one| one.not_after > now).collect();
     let Some(first) = unexpired.first() else {
         let ends: Vec<_> = bundle
