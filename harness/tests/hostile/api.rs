@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::case::{Case, Place};
 use crate::mesh::{ISTIO, Mesh};
-use crate::program::{Call, Ended, arguments, totals};
+use crate::program::{Call, Ended, arguments};
 use crate::server::{Reply, Request, Server, Way};
 
 pub(crate) fn cases() -> Vec<Case> {
@@ -392,8 +392,9 @@ fn held_within(
     let code = if report["totals"]["fail"].as_u64() > Some(0) { 1 } else { 3 };
     assert_eq!(ended.exit, Some(code), "{ended}");
     assert!(ended.stderr.is_empty(), "{ended}");
-    let told = totals(&report);
-    ended.told(told)
+    // How much was seen before it was lost is another thing each time.
+    ended
+        .in_any_case("a report: what was not seen is unjudged, and no other verdict is another one")
 }
 
 fn endless(piece: fn(usize) -> String) -> Way {

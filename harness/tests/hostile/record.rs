@@ -114,8 +114,8 @@ const HEAD: &str = "\
 # Hostile surroundings
 
 What was tried, and what the program's user is told. The cases write this table themselves: one whose row differs from
-what it saw fails. `MESHCHECK_HOSTILE=renew cargo nextest run --test hostile --run-ignored all` writes
-it anew. The figures of a run are in `target/xtask/hostile.json`.
+what it saw fails (with `MESHCHECK_HOSTILE=check` also where other words were told).
+`MESHCHECK_HOSTILE=renew cargo nextest run --test hostile --run-ignored all` writes it anew. The figures of a run are in `target/xtask/hostile.json`.
 
 Every case runs the program as its users do, and wants, beside what its row says: one error with one hint, or a report; no panic; no control
 characters; an end within the time and the resident memory in the last column; every file that was there as it was; no new
@@ -156,6 +156,16 @@ fn print(rows: &BTreeMap<String, String>) -> String {
     text
 }
 
+/// A row without what was told: the libraries below, and the order in which ends of a connection are heard
+/// of, choose some of those words. `check` compares them too.
+fn without_words(row: &str) -> String {
+    let mut columns: Vec<_> = row.split(" | ").collect();
+    if columns.len() > 4 {
+        columns.drain(3..columns.len() - 1);
+    }
+    columns.join(" | ")
+}
+
 fn table(case: &Case, row: &str) -> Result<(), String> {
     let _lock = lock();
     let path = repository("docs/hostile.md");
@@ -167,8 +177,11 @@ fn table(case: &Case, row: &str) -> Result<(), String> {
         write(&path, &print(&rows));
         return Ok(());
     }
+    let exact = std::env::var_os(VARIABLE).is_some_and(|value| value == "check");
     match rows.get(case.name) {
-        Some(there) if there == row => Ok(()),
+        Some(there) if there == row || (!exact && without_words(there) == without_words(row)) => {
+            Ok(())
+        }
         there => Err(format!(
             "docs/hostile.md has another row ({VARIABLE}=renew writes it anew):\n  seen:  {row}\n  there: {}",
             there.map_or("none", |row| row)

@@ -5,7 +5,7 @@ use super::super::install::{deployments_have_pods, ill_pods, is_ingress_gateway}
 use super::super::words::{belongs, runs};
 use super::Case;
 use super::install::{istiod_is_down, says_that_the_webhook_fails};
-use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Service};
+use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Route, Service};
 use crate::judgement::Verdict;
 
 /// The services among which the gateway's stands; nothing where they were not seen.
@@ -103,14 +103,19 @@ pub(super) fn gateway_has_no_address(case: &Case<'_>) -> bool {
     !looked && services(case.evidence).is_some() && !has_address(case.evidence)
 }
 
-/// Neither the question for its health nor a request through it brought an answer.
+/// Neither the question for its health nor a request through it brought an answer. The route may have been
+/// given up before its first answer was: then the request of nobody's host says the same.
 pub(super) fn nothing_answers(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let health = matches!(evidence.ingress.health, Observation::Absent { .. });
-    let route = evidence.ingress.route.value();
-    has_address(evidence)
-        && health
-        && route.is_some_and(|route| matches!(route.routed, Observation::Absent { .. }))
+    let silent = |route: &Route| {
+        matches!(
+            (&route.routed, &route.unknown_host),
+            (Observation::Absent { .. }, _)
+                | (Observation::Failed { .. }, Observation::Absent { .. })
+        )
+    };
+    has_address(evidence) && health && evidence.ingress.route.value().is_some_and(silent)
 }
 
 /// Kiali's deployment.

@@ -255,6 +255,11 @@ pub(super) fn nothing_answers(evidence: &mut Evidence) {
     route.unknown_host = absent("nothing answers GET http://172.18.255.251:80");
 }
 
+pub(super) fn given_up(evidence: &mut Evidence) {
+    nothing_answers(evidence);
+    of(&mut evidence.ingress.route).routed = Observation::failed("not asked");
+}
+
 pub(super) fn gateway_is_a_node_port(evidence: &mut Evidence) {
     of(&mut evidence.cluster.load_balancer_services).clear();
     let services = of(&mut evidence.install.services);

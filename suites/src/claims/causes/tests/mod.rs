@@ -105,6 +105,7 @@ const WITHOUT_BACKEND: &[&str] = &[
     vec!["prepare::load_balancer_address_free", "ingress::external_address",
         "ingress::address_answers", "ingress::routes_into_mesh"])]
 #[case::silent_gateway(nothing_answers, "ingress::address_answers", vec!["ingress::routes_into_mesh"])]
+#[case::silent_before_any_answer(given_up, "ingress::address_answers", vec!["ingress::routes_into_mesh"])]
 #[case::kiali_gone(kiali_scaled_to_zero, "kiali::running", WITHOUT_KIALI.to_vec())]
 #[case::kiali_crashes(kiali_crashes, "kiali::running",
     [WITHOUT_KIALI, &["install::control_plane_running"]].concat())]
