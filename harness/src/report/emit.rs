@@ -3,12 +3,15 @@
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 
+use jiff::Timestamp;
+use meshcheck_suites::evidence::{Expectations, Observation, Provider, Subject};
 use meshcheck_suites::{Evidence, Pattern, Report, preflight};
 
 use super::junit::{self, junit as junit_xml};
 use super::{Format, Kind, OutputOptions, Style, human};
 use crate::events::Phase;
 use crate::evidence_file::{atomically, check_writable};
+use crate::source::DEFAULT_ISTIO;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +92,8 @@ pub fn writable(options: &OutputOptions) -> Result<(), ReportError> {
     })
 }
 
-/// Writes what can be written of a run that ended before it judged: JUnit, where every claim asked for
-/// is an error that says why.
+/// Writes the reports of a run that ended before it judged: in each of them every claim asked for is
+/// unjudged, and says why. The report of an earlier run, maybe a green one, does not stay in its place.
 ///
 /// # Errors
 ///
@@ -101,7 +104,28 @@ pub fn emit_died(
     only: &[Pattern],
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
-    died(&junit::died(phase, reason, only), options)
+    let report = nothing_seen(&junit::ended(phase, reason), only);
+    died(&junit::died(phase, reason, only), Some(&report), options)
+}
+
+/// A report of a look that saw nothing.
+fn nothing_seen(why: &str, only: &[Pattern]) -> Report {
+    let subject = Subject {
+        provider: Provider::None,
+        name: "no cluster".into(),
+        context: String::new(),
+        server: String::new(),
+        kubeconfig: None,
+        active: false,
+        bundle: None,
+        collected_on: String::new(),
+    };
+    let expectations = Expectations::of_the_tutorial(DEFAULT_ISTIO, "the tutorial");
+    let why = Observation::failed(why);
+    let evidence = Evidence::unseen(subject, expectations, Timestamp::now(), &why);
+    let mut evidence = meshcheck_suites::redact::redact(evidence);
+    evidence.recorder = concat!("meshcheck ", env!("CARGO_PKG_VERSION")).into();
+    meshcheck_suites::judge(&evidence, only)
 }
 
 /// The same for a preflight: every check asked for is an error that says why.
@@ -114,14 +138,22 @@ pub fn emit_preflight_died(
     only: &[preflight::Pattern],
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
-    died(&junit::died_of(None, reason, &preflight::asked(only)), options)
+    died(&junit::died_of(None, reason, &preflight::asked(only)), None, options)
 }
 
-fn died(text: &str, options: &OutputOptions) -> Result<(), ReportError> {
+fn died(junit: &str, report: Option<&Report>, options: &OutputOptions) -> Result<(), ReportError> {
     let mut outcome = Ok(());
-    for file in options.reports.iter().filter(|file| file.kind == Kind::Junit) {
-        let written = atomically(&file.path, |to| to.write_all(text.as_bytes()))
-            .map_err(|source| ReportError::File { path: file.path.clone(), source });
+    for file in &options.reports {
+        let text = match (file.kind, report) {
+            (Kind::Junit, _) => Ok(junit.to_owned()),
+            (Kind::Json, Some(report)) => json(report),
+            (Kind::Html, Some(report)) => super::html(report, None),
+            (Kind::Json | Kind::Html, None) => continue,
+        };
+        let written = text.and_then(|text| {
+            atomically(&file.path, |to| to.write_all(text.as_bytes()))
+                .map_err(|source| ReportError::File { path: file.path.clone(), source })
+        });
         outcome = outcome.and(written);
     }
     outcome
@@ -150,6 +182,30 @@ pub fn to_stdout(text: &str) -> Result<(), ReportError> {
 mod tests {
     use super::super::human::tests::sample;
     use super::*;
+
+    /// A run that died leaves no report in which anything holds, whatever stood there before.
+    #[test]
+    fn every_report_of_a_run_that_died_says_so() {
+        let place = tempfile::tempdir().unwrap();
+        let kinds = [(Kind::Html, "r.html"), (Kind::Json, "r.json"), (Kind::Junit, "r.xml")];
+        let reports = kinds.map(|(kind, name)| {
+            let path = place.path().join(name);
+            std::fs::write(&path, "all green").unwrap();
+            crate::report::ReportFile { kind, path }
+        });
+        let options = OutputOptions { reports: reports.to_vec(), ..OutputOptions::default() };
+        let reason = "no docker; token=s3cret-s3cret";
+        emit_died(Some(Phase::Cluster), reason, &[], &options).unwrap();
+        for (_, name) in kinds {
+            let text = std::fs::read_to_string(place.path().join(name)).unwrap();
+            assert!(text.contains("no docker"), "{name}: {text}");
+            assert!(!text.contains("all green"), "{name}");
+        }
+        let text = std::fs::read_to_string(place.path().join("r.json")).unwrap();
+        assert!(!text.contains("s3cret-s3cret"), "{text}");
+        let report: Report = serde_json::from_str(&text).unwrap();
+        assert_eq!((report.totals.pass, report.totals.fail, report.exit_code()), (0, 0, 3));
+    }
 
     /// What others script against.
     #[test]

@@ -38,6 +38,14 @@ pub fn junit(report: &Report) -> String {
     written(&document)
 }
 
+/// Where a run ended, and why.
+pub(super) fn ended(phase: Option<Phase>, reason: &str) -> String {
+    match phase {
+        Some(phase) => format!("the run ended in phase {phase}: {reason}"),
+        None => reason.to_owned(),
+    }
+}
+
 /// JUnit's XML for a run that ended before it judged: every claim asked for is an error that says
 /// in which phase, where that is known, and why.
 pub fn died(phase: Option<Phase>, reason: &str, only: &[Pattern]) -> String {
@@ -53,10 +61,7 @@ pub(super) fn died_of(
     reason: &str,
     names: &[(&'static str, Section)],
 ) -> String {
-    let text = match phase {
-        Some(phase) => format!("not judged: the run ended in phase {phase}: {reason}"),
-        None => format!("not judged: {reason}"),
-    };
+    let text = format!("not judged: {}", ended(phase, reason));
     let mut document = quick_junit::Report::new("meshcheck");
     for section in Section::ALL.into_iter().chain(Section::PREFLIGHT) {
         let cases: Vec<_> = names
