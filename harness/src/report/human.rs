@@ -41,7 +41,9 @@ pub fn human(report: &Report, style: Style) -> String {
     if !report.phases.is_empty() {
         wrapped(&mut text, &phases(&report.phases), "", "  ", style);
     }
-    wrapped(&mut text, &summary(report, style), "", "  ", style);
+    wrapped(&mut text, &facts(report, style), "", "  ", style);
+    // The last line is one line, whatever its width: logs are searched for it.
+    line(&mut text, &summary(report, style));
     text
 }
 
@@ -174,13 +176,14 @@ fn summary(report: &Report, style: Style) -> String {
         1 => " (1 cause)".to_owned(),
         number => format!(" ({number} causes)"),
     };
-    let _ = write!(
-        words,
-        "{}{causes}; {}, Istio {}",
-        counted.join(", "),
-        style.clean(&report.cluster.context),
-        style.clean(&report.istio_version)
-    );
+    let context = style.clean(&report.cluster.context);
+    let _ = write!(words, "{}{causes}; {context}", counted.join(", "));
+    words
+}
+
+/// What was looked at, and how long that took.
+fn facts(report: &Report, style: Style) -> String {
+    let mut words = format!("Istio {}", style.clean(&report.istio_version));
     if let Some(version) = &report.cluster.kubernetes_version {
         let _ = write!(words, ", Kubernetes {}", style.clean(version));
     }
@@ -354,12 +357,14 @@ pub(super) mod tests {
         assert!(!text.contains("mend") && !text.contains("cause)"), "{text}");
     }
 
-    /// A hint is one line, whatever its length; everything else keeps to the width.
+    /// A hint and the summary are one line, whatever their length; everything else keeps to the width.
     #[test]
-    fn nothing_but_hints_is_wider_than_the_terminal() {
+    fn nothing_but_hints_and_the_last_line_is_wider_than_the_terminal() {
         for color in [false, true] {
             let text = human(&sample(), Style { color, width: 60, ..style() });
-            for line in text.lines().filter(|line| !line.contains("kubectl")) {
+            let last = text.lines().last().unwrap();
+            assert!(last.contains("5 claims: ") && last.ends_with("kind-x"), "{last}");
+            for line in text.lines().filter(|line| !line.contains("kubectl") && *line != last) {
                 assert!(textwrap::core::display_width(line) <= 60, "{line}");
             }
         }
