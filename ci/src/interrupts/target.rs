@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -10,6 +11,7 @@ use super::line::Line;
 use crate::command::Program;
 use crate::live::Cluster;
 use crate::steps::Software;
+use crate::wait::until;
 
 /// What marks the namespaces of probes.
 const PROBES: &str = "meshcheck.dev/probe";
@@ -29,8 +31,15 @@ impl Target {
     /// When that fails.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         let cluster = Cluster::up(meshcheck, software)?;
-        cluster
-            .until_green("all green before anything is ended", std::time::Duration::from_mins(1))?;
+        cluster.until_green("all green before anything is ended", Duration::from_mins(1))?;
+        let probes = || match Self::probes(&cluster) {
+            Ok(found) if found.is_empty() => Ok(()),
+            Ok(found) => Err(format!("{} there", found.len())),
+            Err(error) => Err(format!("{error:#}")),
+        };
+        // On a cluster of ours a check does not wait for the end of its namespace.
+        let what = "the probe of the first look to be gone";
+        until(what, Duration::from_millis(200), Duration::from_mins(1), probes)?;
         let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
         let server = cluster.typed(server).read()?;
         let line = Line::to(server.trim_start_matches("https://"))?;
@@ -72,8 +81,12 @@ impl Target {
     }
 
     fn namespaces(&self) -> Result<Vec<Value>> {
+        Self::probes(&self.cluster)
+    }
+
+    fn probes(cluster: &Cluster) -> Result<Vec<Value>> {
         let line = format!("kubectl get namespaces -l {PROBES} -o json");
-        let found: Value = serde_json::from_str(&self.cluster.typed(&line).read()?)?;
+        let found: Value = serde_json::from_str(&cluster.typed(&line).read()?)?;
         Ok(found["items"].as_array().context("kubectl lists no items")?.clone())
     }
 }
