@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use super::case::{Benign, Look};
+use super::networks::Other;
 use super::proxy::Slow;
 use super::results::Stayed;
 use super::steps::take;
@@ -29,6 +30,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
     take(cluster, variation.varies).with_context(|| format!("{name}: varying"))?;
     let verdicts = match variation.look {
         Look::Plain => cluster.check(&[])?,
+        Look::OtherNetworks => Other::up()?.cluster.check(&[])?,
         Look::Renamed => {
             let other = tempfile::NamedTempFile::new()?;
             fs::copy(cluster.kubeconfig(), other.path())?;

@@ -74,4 +74,6 @@ pub(crate) enum Look {
     Renamed,
     /// Through a proxy that holds every call up.
     Slow,
+    /// As at any cluster of ours, but another one: its networks have other ranges.
+    OtherNetworks,
 }

@@ -9,6 +9,7 @@ mod benign;
 mod campaign;
 mod case;
 mod cases;
+mod networks;
 mod proxy;
 mod results;
 mod steps;

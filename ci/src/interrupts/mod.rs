@@ -86,7 +86,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let bundle = crate::live::bundle(&meshcheck, &software)?;
     let start = Instant::now();
     let mut tally = Tally::new(results().join("interrupts.json"));
-    let needs_target = asked.iter().any(|moment| moment.what == What::Check);
+    let needs_target = asked.iter().any(|moment| moment.what.has_target());
     let target = needs_target.then(|| Target::up(&meshcheck, &software)).transpose()?;
     let trial = Trial { meshcheck: meshcheck.path().to_owned(), bundle, target };
     for moment in asked {
@@ -145,10 +145,11 @@ impl Trial {
                 command.args(["run", "--report", "junit=run.xml", "--report", "html=run.html"]);
                 command.args(["--evidence", "run.json.gz", "--bundle"]).arg(&self.bundle);
             }
-            What::Check => {
+            What::Check | What::Preflight => {
                 let target = self.target()?;
                 let lost = matches!(moment.how, How::Lost | How::LostForAWhile);
-                command.args(["check", "--active", "--report", "junit=check.xml", "--kubeconfig"]);
+                command.arg(if moment.what == What::Check { "check" } else { "preflight" });
+                command.args(["--active", "--report", "junit=check.xml", "--kubeconfig"]);
                 command.arg(target.kubeconfig(lost)).arg("--bundle").arg(&self.bundle);
             }
         }
@@ -233,7 +234,7 @@ impl Trial {
             Then::Leftovers => {
                 let mut down = self.in_place(place);
                 down.args(["down", "--leftovers"]);
-                if moment.what == What::Check {
+                if moment.what.has_target() {
                     down.arg("--kubeconfig").arg(self.target()?.kubeconfig(false));
                 }
                 down

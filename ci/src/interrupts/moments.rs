@@ -26,6 +26,15 @@ pub(crate) enum What {
     Run,
     /// `meshcheck check --active` on a cluster that is not known to be ours.
     Check,
+    /// `meshcheck preflight --active` on such a cluster.
+    Preflight,
+}
+
+impl What {
+    /// Whether it looks at a cluster that is there, and may lose it.
+    pub(crate) fn has_target(self) -> bool {
+        self != Self::Run
+    }
 }
 
 /// The event that a moment is counted from.
@@ -85,6 +94,10 @@ const fn check(name: &'static str, when: When, after_ms: u64, how: How) -> Momen
     Moment { what: What::Check, ..run(name, when, after_ms, how) }
 }
 
+const fn preflight(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
+    Moment { what: What::Preflight, ..run(name, when, after_ms, how) }
+}
+
 const fn in_ci(moment: Moment) -> Moment {
     Moment { ci: true, ..moment }
 }
@@ -141,6 +154,15 @@ pub(crate) const MOMENTS: &[Moment] = &[
     check("check: a bug with its namespace there", When::Start, 0, How::Panic("route")),
     leftovers(check("check: the cluster is lost", When::Namespace, 0, How::Lost)),
     check("check: the cluster is lost and comes back", When::Namespace, 0, How::LostForAWhile),
+    preflight("preflight: Ctrl-C as its namespace is there", When::Namespace, 0, How::Interrupt),
+    preflight(
+        "preflight: SIGTERM while it asks for an address",
+        When::Namespace,
+        300,
+        How::Terminate,
+    ),
+    preflight("preflight: kill -9 as its namespace is there", When::Namespace, 50, How::Kill),
+    leftovers(preflight("preflight: the cluster is lost", When::Namespace, 0, How::Lost)),
 ];
 
 #[cfg(test)]
@@ -159,7 +181,7 @@ mod tests {
     fn only_what_cannot_clean_up_has_somebody_who_does() {
         for moment in MOMENTS {
             let cannot = matches!(moment.how, How::Kill | How::Twice)
-                || (moment.how == How::Lost && moment.what == What::Check);
+                || (moment.how == How::Lost && moment.what.has_target());
             assert_eq!(moment.then != Then::Nobody, cannot, "{}", moment.name);
         }
     }

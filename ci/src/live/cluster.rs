@@ -37,6 +37,18 @@ impl Cluster {
     /// # Errors
     /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
+        Self::up_with(meshcheck, software, |up| up)
+    }
+
+    /// Provisions it with more that `meshcheck up` is told.
+    ///
+    /// # Errors
+    /// When `meshcheck up` fails, or the bundle lacks a program.
+    pub(crate) fn up_with(
+        meshcheck: &Program,
+        software: &Software,
+        with: impl FnOnce(Program) -> Program,
+    ) -> Result<Self> {
         let place = tempfile::tempdir()?.keep();
         let state = place.join("state");
         let down = {
@@ -53,12 +65,8 @@ impl Cluster {
             })
         };
         let bundle = bundle(meshcheck, software)?;
-        Program::new(meshcheck.path())
-            .args(["up", "--bundle"])
-            .arg(&bundle)
-            .env("MESHCHECK_STATE", &state)
-            .show()
-            .context("provisioning a cluster")?;
+        let up = Program::new(meshcheck.path()).args(["up", "--bundle"]).arg(&bundle);
+        with(up.env("MESHCHECK_STATE", &state)).show().context("provisioning a cluster")?;
         Self::at(meshcheck, bundle, &state, down)
     }
 

@@ -51,6 +51,7 @@ Examples:
     #[command(after_help = "\
 Examples:
   meshcheck up
+  meshcheck up --kind-config wide.yaml   # a kind configuration of yours: other subnets, more nodes
   meshcheck check            # judges the cluster that `up` left
   meshcheck down")]
     Up(Up),
@@ -160,6 +161,18 @@ pub struct SourceOptions {
     pub istio: Option<String>,
 }
 
+/// What a cluster of ours is made of.
+#[derive(Debug, Clone, Args)]
+pub struct Making {
+    /// Where the software comes from.
+    #[command(flatten)]
+    pub source: SourceOptions,
+    /// Make the cluster by this kind configuration: other subnets, ports, more nodes [default: the
+    /// bundle's]
+    #[arg(long, value_name = "FILE", env = "MESHCHECK_KIND_CONFIG", value_hint = ValueHint::FilePath)]
+    pub kind_config: Option<PathBuf>,
+}
+
 /// Which claims.
 #[derive(Debug, Clone, Default, Args)]
 pub struct Selection {
@@ -171,9 +184,9 @@ pub struct Selection {
 /// `meshcheck run`
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Where the software comes from.
+    /// What the cluster is made of.
     #[command(flatten)]
-    pub source: SourceOptions,
+    pub making: Making,
     /// Leave the cluster there; `meshcheck down` removes it
     #[arg(long)]
     pub keep: bool,
@@ -191,9 +204,9 @@ pub struct Run {
 /// `meshcheck up`
 #[derive(Debug, Args)]
 pub struct Up {
-    /// Where the software comes from.
+    /// What the cluster is made of.
     #[command(flatten)]
-    pub source: SourceOptions,
+    pub making: Making,
 }
 
 /// `meshcheck down`
@@ -400,9 +413,9 @@ pub struct Man {
 /// `meshcheck nextest-setup`
 #[derive(Debug, Args)]
 pub struct NextestSetup {
-    /// Where the software comes from.
+    /// What the cluster is made of.
     #[command(flatten)]
-    pub source: SourceOptions,
+    pub making: Making,
 }
 
 fn parse_pattern(text: &str) -> Result<Pattern, String> {

@@ -8,10 +8,10 @@ use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Evidence, Expectations};
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Down, Run, SourceOptions, Up};
+use super::arguments::{Down, Making, Run, Up};
 use super::failure::Failure;
 use super::software;
-use crate::cluster::{self, Ended, Provisioned};
+use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::{Events, Phase};
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.output.quiet);
     let cancel = listen()?;
-    let look = provision_and_look(&arguments.source, settings, arguments.keep, &events, &cancel);
+    let look = provision_and_look(&arguments.making, settings, arguments.keep, &events, &cancel);
     let outcome = look.await;
     if outcome.is_ok() {
         events.keep("total", start.elapsed());
@@ -75,13 +75,13 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
 
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
 pub(super) async fn provision_and_look(
-    source: &SourceOptions,
+    making: &Making,
     settings: &Settings,
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Evidence, Failure> {
-    provisioned((source, settings), keep, events, cancel, |up| async move {
+    provisioned((making, settings), keep, events, cancel, |up| async move {
         let options = Options {
             expectations: expectations(settings, &up.cluster.state),
             kiali_url: None,
@@ -131,8 +131,8 @@ pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
     let cancel = listen()?;
-    let source = (&arguments.source, settings);
-    let outcome = provisioned(source, true, &events, &cancel, |up| async move {
+    let making = (&arguments.making, settings);
+    let outcome = provisioned(making, true, &events, &cancel, |up| async move {
         Ok((up.cluster.state.name.clone(), up.cluster.kubeconfig()))
     })
     .await;
@@ -200,7 +200,7 @@ pub(super) fn listen() -> Result<CancellationToken, Failure> {
 /// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
-    (source, settings): (&SourceOptions, &Settings),
+    (making, settings): (&Making, &Settings),
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
@@ -209,11 +209,13 @@ async fn provisioned<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
+    let own = making.kind_config.as_deref().map(Template::of_user).transpose()?;
     let state = State::from_environment()?;
     let bundle = tokio::select! {
-        bundle = software::get(source, settings, events) => bundle?,
+        bundle = software::get(&making.source, settings, events) => bundle?,
         () = cancel.cancelled() => return Err(Failure::interrupted()),
     };
+    let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
         events.note(format!("removed what a run that was killed had left: {}", swept.join(", ")));
@@ -230,7 +232,8 @@ where
     let outcome = {
         let created = &mut created;
         let all = async {
-            let up = Box::pin(bring_up(&state, cluster, &bundle, events, created)).await?;
+            let up =
+                Box::pin(bring_up(&state, cluster, (&bundle, &template), events, created)).await?;
             Box::pin(work(up.into())).await
         };
         tokio::select! {
@@ -263,11 +266,11 @@ where
 async fn bring_up(
     state: &State,
     mut cluster: Provisioned,
-    bundle: &Bundle,
+    (bundle, template): (&Bundle, &Template),
     events: &Events,
     created: &mut Ended,
 ) -> Result<Running, Failure> {
-    cluster::create(state, &cluster, bundle, events).await?;
+    cluster::create(state, &cluster, bundle, template, events).await?;
     *created = Ended::Well;
     let choice = Choice {
         kubeconfig: Some(cluster.kubeconfig()),

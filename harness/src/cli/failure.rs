@@ -148,7 +148,9 @@ impl From<ClusterError> for Failure {
     fn from(error: ClusterError) -> Self {
         let code = match error {
             ClusterError::Bundle(ref bundle) if bundle.is_environment() => ENVIRONMENT,
-            ClusterError::NotOurs { .. } | ClusterError::Bundle(_) => USAGE,
+            ClusterError::NotOurs { .. }
+            | ClusterError::OwnConfig { .. }
+            | ClusterError::Bundle(_) => USAGE,
             _ => ENVIRONMENT,
         };
         Self::of(&error, error.hint(), code)

@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use meshcheck_suites::Evidence;
 
-use super::arguments::{NextestSetup, SourceOptions};
+use super::arguments::{Making, NextestSetup, SourceOptions};
 use super::cluster::{installable, listen, provision_and_look};
 use super::failure::Failure;
 use crate::conformance::{EVIDENCE_VARIABLE, REASON_VARIABLE};
@@ -40,7 +40,7 @@ pub(super) async fn setup(arguments: NextestSetup, settings: &Settings) -> Resul
     let cancel = listen()?;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
-    let look = provision_and_look(&arguments.source, &settings, false, &events, &cancel);
+    let look = provision_and_look(&arguments.making, &settings, false, &events, &cancel);
     let outcome = look.await;
     drop(events);
     let _ = shown.await;
@@ -99,13 +99,15 @@ pub fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let source = SourceOptions { bundle, istio: None };
+    let kind_config =
+        env::var_os("MESHCHECK_KIND_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
+    let making = Making { source: SourceOptions { bundle, istio: None }, kind_config };
     runtime.block_on(async {
         let cancel = listen().map_err(|failure| failure.text())?;
         let (events, receiver) = Events::channel();
         let shown = progress::show(receiver, false);
         let outcome =
-            provision_and_look(&source, &Settings::default(), false, &events, &cancel).await;
+            provision_and_look(&making, &Settings::default(), false, &events, &cancel).await;
         drop(events);
         let _ = shown.await;
         outcome.map_err(|failure| failure.text())

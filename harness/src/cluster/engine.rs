@@ -16,8 +16,11 @@ const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 /// seconds on a machine that is busy.
 const ANSWER: Duration = Duration::from_secs(20);
 
-/// The engine network that all clusters of kind share.
-pub(crate) const NETWORK: &str = "kind";
+/// The engine network that all clusters of kind share: `kind`, or the one that kind's own variable names.
+pub(crate) fn network_name() -> String {
+    let name = std::env::var("KIND_EXPERIMENTAL_DOCKER_NETWORK").unwrap_or_default();
+    if name.is_empty() { "kind".to_owned() } else { name }
+}
 
 /// A node of kind, as the engine sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,7 +172,7 @@ pub(crate) async fn volumes_left(names: &[String]) -> Result<Vec<String>, Proces
 ///
 /// When the engine does not answer.
 pub(crate) async fn network() -> Result<Option<String>, ProcessError> {
-    let filter = format!("name=^{NETWORK}$");
+    let filter = format!("name=^{}$", network_name());
     let call = Call::docker().args(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
     Ok(call.within(ANSWER).output().await?.lines().next().map(str::to_owned))
 }
@@ -211,10 +214,11 @@ pub(crate) async fn load(archive: &Path) -> Result<(), ProcessError> {
 ///
 /// When the engine does not answer.
 pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), ProcessError> {
-    let format = format!("{{{{(index .NetworkSettings.Networks \"{NETWORK}\").IPAddress}}}}");
+    let network = network_name();
+    let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
     let address = Call::docker().args(["inspect", "--format", &format, node]).output().await?;
     let format = "{{range .IPAM.Config}}{{println .Subnet}}{{end}}";
-    let ranges = Call::docker().args(["network", "inspect", "--format", format, NETWORK]);
+    let ranges = Call::docker().args(["network", "inspect", "--format", format, &network]);
     let ranges = ranges.output().await?;
     Ok((address.trim().to_owned(), ranges.split_whitespace().map(str::to_owned).collect()))
 }

@@ -23,6 +23,14 @@ pub enum ClusterError {
     /// The bundle's kind configuration cannot be used.
     #[error("the bundle's kind configuration cannot be used: {0}")]
     Config(String),
+    /// The user's own kind configuration cannot be used.
+    #[error("the kind configuration `{}` cannot be used: {reason}", path.display())]
+    OwnConfig {
+        /// Which file.
+        path: std::path::PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A cluster that was to be removed is not ours, or not there.
     #[error("there is no cluster of ours called `{name}`; ours are: {ours}")]
     NotOurs {
@@ -57,6 +65,11 @@ impl ClusterError {
             Self::Config(_) => {
                 Some("get the bundle anew: remove its directory from the cache".into())
             }
+            Self::OwnConfig { .. } => Some(
+                "it must be a file as for `kind create cluster --config`: kind: Cluster, \
+                 apiVersion: kind.x-k8s.io/v1alpha4"
+                    .into(),
+            ),
             Self::NotOurs { .. } => {
                 Some("clusters that others made are removed with `kind delete cluster`".into())
             }

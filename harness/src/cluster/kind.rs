@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use meshcheck_bundle::{Bundle, Origin};
 use meshcheck_suites::evidence::BundleFacts;
 
-use super::config::marked;
-use super::{ClusterError, engine};
+use super::{ClusterError, Template, engine};
 use crate::events::{Events, Phase};
 use crate::process::Call;
 use crate::state::{ClusterDirectory, ClusterState, State, StateError};
@@ -87,6 +86,7 @@ pub async fn create(
     state: &State,
     cluster: &Provisioned,
     bundle: &Bundle,
+    template: &Template,
     events: &Events,
 ) -> Result<(), ClusterError> {
     let manifest = bundle.manifest();
@@ -111,11 +111,8 @@ pub async fn create(
         })
         .await?;
 
-    let template = bundle.verified(&manifest.node.kind_config)?;
     let config = cluster.directory.path().join("kind.yaml");
-    let text = std::fs::read_to_string(&template)
-        .map_err(|error| ClusterError::Config(format!("`{}`: {error}", template.display())))?;
-    let text = marked(&text, &cluster.state.name, &cluster.directory.owner())?;
+    let text = template.marked(&cluster.state.name, &cluster.directory.owner())?;
     std::fs::write(&config, text).map_err(|source| StateError::Io {
         action: "writing",
         path: config.clone(),

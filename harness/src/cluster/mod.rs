@@ -6,6 +6,7 @@ mod error;
 mod helpers;
 mod kind;
 mod sweep;
+mod template;
 
 use meshcheck_suites::evidence::Subject;
 
@@ -15,6 +16,7 @@ pub use helpers::{remove_left_helpers, remove_own_helpers};
 pub use kind::{Provisioned, begin, create};
 pub(crate) use sweep::left;
 pub use sweep::{Ended, down, remove, sweep};
+pub use template::Template;
 
 /// Whether the nodes of a cluster are containers of kind on this machine: the name of its context says
 /// kind, and the engine here has such a container that publishes the server's port.

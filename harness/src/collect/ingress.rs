@@ -168,7 +168,7 @@ async fn from_container(
         "--label",
         &maker,
         "--network",
-        engine::NETWORK,
+        &engine::network_name(),
         "--entrypoint",
         "curl",
         &image,

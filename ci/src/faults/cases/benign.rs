@@ -1,7 +1,7 @@
 //! What is no fault: everything stays green.
 
 use super::super::case::Benign;
-use super::super::case::Look::{Plain, Renamed, Slow};
+use super::super::case::Look::{OtherNetworks, Plain, Renamed, Slow};
 use super::super::case::Step::{Apply, Sh, Turn, Until};
 
 /// By another name, or another way, nobody sees that the nodes are containers on this machine.
@@ -207,6 +207,14 @@ spec: {mtls: {mode: STRICT}}
         varies: &[],
         look: Renamed,
         unseen: NODES,
+        undo: &[],
+        ci: false,
+    },
+    Benign {
+        name: "other-networks",
+        varies: &[],
+        look: OtherNetworks,
+        unseen: &[],
         undo: &[],
         ci: false,
     },

@@ -86,7 +86,7 @@ pub(super) async fn network(limit: Duration) -> Observation<KindNetwork> {
     let call = Call::docker().args([
         "network",
         "inspect",
-        crate::cluster::engine::NETWORK,
+        &crate::cluster::engine::network_name(),
         "--format",
         "{{json .}}",
     ]);
@@ -100,7 +100,10 @@ pub(super) async fn network(limit: Duration) -> Observation<KindNetwork> {
     }
     let words = ended.stderr.trim().to_owned();
     if words.to_lowercase().contains("no such network") || words.contains("not found") {
-        Observation::absent("the engine has no network kind")
+        Observation::absent(format!(
+            "the engine has no network {}",
+            crate::cluster::engine::network_name()
+        ))
     } else {
         Observation::failed(words)
     }

@@ -174,3 +174,33 @@ pub(super) fn kiali_has_another_root(case: &Case<'_>) -> bool {
         location(root).is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != its);
     elsewhere && pages.console.value().is_some_and(|console| console.status == 404)
 }
+
+/// Another program runs in Kiali's place, by its image's name: / is answered by it, and a page that has the
+/// same answer is as well.
+pub(super) fn another_program_runs_as_kiali(case: &Case<'_>) -> bool {
+    let containers = kiali(case.evidence).map(|kiali| kiali.containers.as_slice());
+    let containers = containers.unwrap_or_default();
+    let is_kiali = |image: &str| super::super::kiali::image_name(image).contains("kiali");
+    !containers.is_empty()
+        && !containers.iter().any(|container| is_kiali(&container.image))
+        && case.evidence.kiali.root.value().is_some()
+        && (case.id == "kiali::redirects_to_web_root" || answers_as_at_its_root(case))
+}
+
+/// Kiali answers every page with the same error.
+pub(super) fn kiali_answers_an_error(case: &Case<'_>) -> bool {
+    let root = case.evidence.kiali.root.value();
+    root.is_some_and(|root| root.status >= 500) && answers_as_at_its_root(case)
+}
+
+/// The pages of this claim have the very answer that / has.
+fn answers_as_at_its_root(case: &Case<'_>) -> bool {
+    let pages = &case.evidence.kiali;
+    let Some(root) = pages.root.value() else { return false };
+    let same = |answer: &HttpAnswer| answer.status == root.status && answer.body == root.body;
+    let page = match case.id {
+        "kiali::reachable_on_exposed_port" => &pages.exposed,
+        _ => &pages.console,
+    };
+    page.value().is_some_and(same)
+}

@@ -345,4 +345,18 @@ pub(super) const RELATIONS: &[Relation] = &[
         effects: &["kiali::reachable_on_exposed_port", "kiali::console_served"],
         shown: outside::kiali_has_another_root,
     },
+    Relation {
+        cause: "kiali::running",
+        effects: &[
+            "kiali::redirects_to_web_root",
+            "kiali::reachable_on_exposed_port",
+            "kiali::console_served",
+        ],
+        shown: outside::another_program_runs_as_kiali,
+    },
+    Relation {
+        cause: "kiali::redirects_to_web_root",
+        effects: &["kiali::reachable_on_exposed_port", "kiali::console_served"],
+        shown: outside::kiali_answers_an_error,
+    },
 ];

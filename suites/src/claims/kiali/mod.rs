@@ -156,6 +156,12 @@ fn same_image(one: &str, other: &str) -> bool {
     one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
 }
 
+/// The last word of an image's repository: `kiali` of `quay.io/kiali/kiali:v1.76`.
+pub(super) fn image_name(image: &str) -> &str {
+    let repository = split_image(image).0;
+    repository.rsplit('/').next().unwrap_or(repository)
+}
+
 /// Repository and tag of an image, without its digest.
 fn split_image(image: &str) -> (&str, &str) {
     let image = image.split('@').next().unwrap_or(image);

@@ -120,6 +120,47 @@ fn kiali_at_another_root(evidence: &mut Evidence) {
     of(&mut evidence.kiali.console).status = 404;
 }
 
+/// Kiali fails on every page.
+fn kiali_answers_500(evidence: &mut Evidence) {
+    let pages = &mut evidence.kiali;
+    for page in [&mut pages.root, &mut pages.exposed, &mut pages.console, &mut pages.api] {
+        let page = of(page);
+        page.status = 500;
+        page.body = "broken".into();
+    }
+}
+
+fn another_program_as_kiali(evidence: &mut Evidence) {
+    kiali_answers_500(evidence);
+    image_of_kiali(evidence, "docker.io/hashicorp/http-echo:1.0");
+}
+
+/// A mirror calls it otherwise, and it fails all the same.
+fn mirrored_kiali_answers_500(evidence: &mut Evidence) {
+    kiali_answers_500(evidence);
+    image_of_kiali(evidence, "registry.example/mirror/my-kiali:v1.76");
+}
+
+fn image_of_kiali(evidence: &mut Evidence, image: &str) {
+    let deployments = of(&mut evidence.install.deployments);
+    let kiali = deployments.iter_mut().find(|deployment| deployment.name == "kiali").unwrap();
+    for container in &mut kiali.containers {
+        container.image = image.into();
+    }
+}
+
+/// Another program, which answers each page in its own way: each may have a reason of its own.
+fn another_program_of_many_words(evidence: &mut Evidence) {
+    another_program_as_kiali(evidence);
+    of(&mut evidence.kiali.console).status = 404;
+}
+
+/// Kiali's pages fail in different ways.
+fn kiali_answers_502_at_its_root(evidence: &mut Evidence) {
+    kiali_answers_500(evidence);
+    of(&mut evidence.kiali.root).status = 502;
+}
+
 fn service_at_another_port(evidence: &mut Evidence) {
     of(&mut evidence.demo.services)[0].ports[0].port = 8080;
     nobody_replies(evidence);
@@ -159,6 +200,13 @@ fn definitions_missing(evidence: &mut Evidence) {
 #[case(no_revision, "mesh::two_containers_per_pod", "install::injection_webhook")]
 #[case(kiali_at_another_root, "kiali::reachable_on_exposed_port", "kiali::redirects_to_web_root")]
 #[case(kiali_at_another_root, "kiali::console_served", "kiali::redirects_to_web_root")]
+#[case(kiali_answers_500, "kiali::reachable_on_exposed_port", "kiali::redirects_to_web_root")]
+#[case(kiali_answers_500, "kiali::console_served", "kiali::redirects_to_web_root")]
+#[case(another_program_as_kiali, "kiali::redirects_to_web_root", "kiali::running")]
+#[case(another_program_as_kiali, "kiali::reachable_on_exposed_port", "kiali::running")]
+#[case(another_program_as_kiali, "kiali::console_served", "kiali::running")]
+#[case(another_program_of_many_words, "kiali::redirects_to_web_root", "kiali::running")]
+#[case(mirrored_kiali_answers_500, "kiali::console_served", "kiali::redirects_to_web_root")]
 #[case(service_at_another_port, "demo::backend_replies", "demo::backend_service")]
 #[case(route_not_pushed, "ingress::routes_into_mesh", "install::control_plane_running")]
 #[case(definitions_missing, "ingress::routes_into_mesh", "install::default_profile")]
@@ -204,6 +252,9 @@ fn the_root_is_found(#[case] fault: Mutation, #[case] id: &str, #[case] root: &s
     of(&mut it.ingress.route).routed = routed;
     of(&mut of(&mut it.ingress.route).routed).status = 500;
 }, "ingress::routes_into_mesh")]
+#[case(another_program_of_many_words, "kiali::console_served")]
+#[case(kiali_answers_502_at_its_root, "kiali::reachable_on_exposed_port")]
+#[case(kiali_answers_502_at_its_root, "kiali::console_served")]
 fn a_likeness_is_no_cause(#[case] fault: Mutation, #[case] id: &str) {
     let mut evidence = healthy();
     fault(&mut evidence);

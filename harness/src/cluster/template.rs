@@ -1,0 +1,125 @@
+//! The kind configuration that a cluster of ours is made by: the bundle's, or a file of the user's.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use meshcheck_bundle::Bundle;
+
+use super::ClusterError;
+use super::config::marked;
+
+/// How long a configuration may be, in bytes: one of a hundred nodes with patches has about 50 KiB.
+const LIMIT: u64 = 1024 * 1024;
+
+/// A kind configuration, as text, and where it is from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    text: String,
+    file: PathBuf,
+    users: bool,
+}
+
+impl Template {
+    /// The user's own.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read, is too long, or is no configuration of a cluster.
+    pub fn of_user(file: &Path) -> Result<Self, ClusterError> {
+        let text = read(file).map_err(|reason| ClusterError::OwnConfig {
+            path: file.to_owned(),
+            reason: reason.to_string(),
+        })?;
+        let template = Self { text, file: file.to_owned(), users: true };
+        // Whether it can be used is told before anything is downloaded or made.
+        template.marked("name", Path::new("/owner"))?;
+        Ok(template)
+    }
+
+    /// The bundle's.
+    ///
+    /// # Errors
+    ///
+    /// When the bundle is damaged.
+    pub fn of_bundle(bundle: &Bundle) -> Result<Self, ClusterError> {
+        let file = bundle.verified(&bundle.manifest().node.kind_config)?;
+        let text = read(&file)
+            .map_err(|error| ClusterError::Config(format!("`{}`: {error}", file.display())))?;
+        Ok(Self { text, file, users: false })
+    }
+
+    /// The configuration for kind, with our mark on every node.
+    ///
+    /// # Errors
+    ///
+    /// When it is no configuration of a cluster.
+    pub(super) fn marked(&self, name: &str, owner: &Path) -> Result<String, ClusterError> {
+        marked(&self.text, name, owner).map_err(|error| match error {
+            ClusterError::Config(reason) if self.users => {
+                ClusterError::OwnConfig { path: self.file.clone(), reason }
+            }
+            other => other,
+        })
+    }
+}
+
+fn read(file: &Path) -> io::Result<String> {
+    let told = |reason: &str| io::Error::other(reason.to_owned());
+    if !file.metadata()?.is_file() {
+        return Err(told("it is not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    File::open(file)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LIMIT {
+        return Err(told("it is longer than 1 MiB"));
+    }
+    String::from_utf8(bytes).map_err(|_| told("it is not UTF-8 text"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("kind: Deployment\n", "not of kind `Cluster`")]
+    #[case("kind: [\n", "line 2")]
+    fn the_user_s_own_is_told_by_its_name(#[case] text: &str, #[case] reason: &str) {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("wide.yaml");
+        std::fs::write(&file, text).unwrap();
+        let error = Template::of_user(&file).unwrap_err();
+        let told = error.to_string();
+        assert!(told.contains("wide.yaml") && told.contains(reason), "{told}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn what_is_no_text_is_refused_in_bounded_time() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("long.yaml");
+        std::fs::write(&file, "#".repeat(2 * 1024 * 1024)).unwrap();
+        for (path, reason) in [
+            (file.as_path(), "longer than"),
+            (Path::new("/dev/zero"), "not a regular file"),
+            (place.path(), "not a regular file"),
+            (&place.path().join("none"), "No such file"),
+        ] {
+            let told = Template::of_user(path).unwrap_err().to_string();
+            assert!(told.contains(reason), "{told}");
+        }
+    }
+
+    #[test]
+    fn its_nodes_are_marked_and_its_networks_kept() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("wide.yaml");
+        let text = "kind: Cluster\nnetworking: { podSubnet: 10.77.0.0/16 }\n";
+        std::fs::write(&file, text).unwrap();
+        let marked = Template::of_user(&file).unwrap().marked("a", Path::new("/owner")).unwrap();
+        let config: serde_json::Value = serde_json::from_str(&marked).unwrap();
+        assert_eq!(config["networking"]["podSubnet"], "10.77.0.0/16");
+        assert_eq!(config["nodes"][0]["extraMounts"][0]["hostPath"], "/owner");
+    }
+}
