@@ -62,6 +62,7 @@ pub(crate) fn cases() -> Vec<Case> {
             let ended = place
                 .meshcheck(&arguments(&[&"judge", &file, &"--output", &"json"]))
                 .mib(512)
+                .within(60)
                 .run();
             let code = ended.exit.unwrap();
             ended.report(code)
