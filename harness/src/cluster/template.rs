@@ -84,7 +84,7 @@ mod tests {
 
     #[rstest]
     #[case("kind: Deployment\n", "not of kind `Cluster`")]
-    #[case("kind: [\n", "line 2")]
+    #[case("kind: [\n", "line 1 column 7")]
     fn the_user_s_own_is_told_by_its_name(#[case] text: &str, #[case] reason: &str) {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("wide.yaml");

@@ -48,7 +48,7 @@ const WATCHING: &str = "*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n\
 pub(crate) struct Bench {
     /// `iptables-legacy` or `iptables-nft`.
     flavour: &'static str,
-    hosts: Hosts,
+    pub(crate) hosts: Hosts,
     lookout: Lookout,
     next_port: u16,
     /// How many packets were compared, by what they show.
@@ -100,7 +100,7 @@ impl Bench {
     }
 
     /// Loads rules; tables that they do not name are emptied.
-    fn load(&mut self, rules: &str) -> Result<(), String> {
+    pub(crate) fn load(&mut self, rules: &str) -> Result<(), String> {
         let mut all = rules.to_owned();
         for (table, chains) in EMPTY {
             if !rules.lines().any(|line| line.trim_start_matches(['*', ' ']) == table) {

@@ -148,7 +148,8 @@ fn settings(place: Place) {
     set("icmp_ratemask", "0");
 }
 
-fn batch(commands: &str) {
+/// Runs commands of `ip` on this host.
+pub(crate) fn batch(commands: &str) {
     run("ip", &["-batch", "-"], commands).unwrap_or_else(|said| panic!("ip: {said}"));
 }
 

@@ -17,6 +17,7 @@ mod real;
 mod rules;
 mod sender;
 mod sightings;
+mod transparent;
 
 use std::env;
 use std::hash::{BuildHasher as _, RandomState};

@@ -22,7 +22,7 @@ const SERVICE: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
 const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 7);
 const SECOND: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 9);
 const SECOND_GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 245, 0, 1);
-const BEHIND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 5);
+pub(crate) const BEHIND: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 5);
 
 /// All addresses that packets have: the edges of networks lie around them.
 pub(crate) const ADDRESSES: [Ipv4Addr; 10] = [
