@@ -27,10 +27,11 @@ const APPLICATIONS: [u16; 4] = [80, 5678, 15021, 15090];
 
 /// What istio-init programs with `-m TPROXY`, with these ports left out, and the proxy at this one.
 fn rules(left_out: &[u16], proxy: u16) -> String {
-    let left_out: String = left_out
+    let left_out: Vec<_> = left_out
         .iter()
         .map(|port| format!("-A ISTIO_INBOUND -p tcp --dport {port} -j RETURN\n"))
         .collect();
+    let left_out = left_out.concat();
     format!(
         "*mangle
 -N ISTIO_DIVERT
@@ -147,18 +148,18 @@ fn connection(listeners: &Listeners, to: Ipv4Addr, port: u16) -> (u16, SocketAdd
     let address = SocketAddr::V4(SocketAddrV4::new(to, port));
     let mut out = TcpStream::connect_timeout(&address, CEILING)
         .unwrap_or_else(|error| panic!("connecting to {address}: {error}"));
-    let (taker, mut taken) = listeners.taken().unwrap_or_else(|| panic!("nobody took {address}"));
-    for stream in [&out, &taken] {
+    let (taker, mut inner) = listeners.taken().unwrap_or_else(|| panic!("nobody took {address}"));
+    for stream in [&out, &inner] {
         stream.set_nonblocking(false).unwrap();
         stream.set_read_timeout(Some(CEILING)).unwrap();
     }
     let mut word = [0; 4];
     out.write_all(b"ping").unwrap();
-    taken.read_exact(&mut word).unwrap_or_else(|error| panic!("the word to {address}: {error}"));
-    taken.write_all(&word).unwrap();
+    inner.read_exact(&mut word).unwrap_or_else(|error| panic!("the word to {address}: {error}"));
+    inner.write_all(&word).unwrap();
     out.read_exact(&mut word).unwrap_or_else(|error| panic!("the answer of {address}: {error}"));
     assert_eq!(&word, b"ping");
-    let own = taken.local_addr().unwrap();
+    let own = inner.local_addr().unwrap();
     assert!(matches!(own.ip(), IpAddr::V4(_)));
     (taker, own)
 }
