@@ -19,6 +19,7 @@ use crate::install::{self, Installed, Site};
 use crate::report::{emit, emit_died, to_stdout, writable};
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
+use crate::whole_file::check_writable;
 use crate::{evidence_file, progress, signals};
 
 /// How long one look may take in a run of our own: the cluster may still be busy.
@@ -39,7 +40,7 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
     installable(settings)?;
     writable(&arguments.output)?;
     if let Some(path) = &arguments.evidence {
-        evidence_file::check_writable(path).map_err(|source| {
+        check_writable(path).map_err(|source| {
             evidence_file::EvidenceFileError::Write { path: path.clone(), source }
         })?;
     }

@@ -10,8 +10,9 @@ use meshcheck_suites::{Evidence, Pattern, Report, preflight};
 use super::junit::{self, junit as junit_xml};
 use super::{Format, Kind, OutputOptions, Style, human};
 use crate::events::Phase;
-use crate::evidence_file::{atomically, check_writable};
+
 use crate::source::DEFAULT_ISTIO;
+use crate::whole_file::{atomically, check_writable};
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
