@@ -1,8 +1,8 @@
 //! Evidence on disk: JSON, compressed unless the name ends in `.json`. Written whole or not at all, without
 //! secrets; read with suspicion.
 
-use std::fs::{File, Permissions};
-use std::io::{self, BufReader, Read as _, Write};
+use std::fs::File;
+use std::io::{self, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -12,6 +12,8 @@ use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
+
+use crate::whole_file::{atomically, is_device};
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
 const LIMIT: u64 = 64 << 20;
@@ -154,7 +156,7 @@ pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
 pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
     let plain = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
     // Compressed text on a terminal, or in a pipe to another program, would be of no use.
-    let device = matches!(replaceable(path), Ok(None));
+    let device = is_device(path);
     atomically(path, |file| {
         if !plain && !device {
             let mut encoder = GzEncoder::new(file, Compression::default());
@@ -166,79 +168,6 @@ pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> 
         }
     })
     .map_err(|source| EvidenceFileError::Write { path: path.to_owned(), source })
-}
-
-/// Writes a file beside its place, and moves it there once it is whole. What is no regular file, such
-/// as `/dev/stdout` or a pipe, is written to as it is: it must never be replaced by a file.
-///
-/// # Errors
-///
-/// Those of writing; then nothing is left, and a file that was there is as before.
-pub(crate) fn atomically(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
-    let Some((place, permissions)) = replaceable(path)? else {
-        let mut device = io::BufWriter::new(File::options().append(true).open(path)?);
-        write(&mut device)?;
-        return device.flush();
-    };
-    let mut file = beside(&place)?;
-    {
-        let mut buffer = io::BufWriter::new(&mut file);
-        write(&mut buffer)?;
-        buffer.flush()?;
-    }
-    if let Some(permissions) = permissions {
-        file.as_file().set_permissions(permissions)?;
-    }
-    file.as_file().sync_all()?;
-    file.persist(place).map(drop).map_err(|error| error.error)
-}
-
-/// Whether a file can be written at this path, without leaving anything there.
-///
-/// # Errors
-///
-/// Why it cannot.
-pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
-    match replaceable(path)? {
-        Some((place, _)) => beside(&place).map(drop),
-        // Opening a pipe would wait for its reader.
-        None => Ok(()),
-    }
-}
-
-/// Where a file can be put, and the permissions of the one that is there; nothing where what is there
-/// is a device or a pipe.
-fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Permissions>)>> {
-    // The links of a process to its own open files: what they lead to is in use.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
-        return Ok(None);
-    }
-    match std::fs::metadata(path) {
-        Ok(there) if there.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        // A link stays a link: the file that it leads to is replaced.
-        Ok(there) if there.is_file() => {
-            Ok(Some((std::fs::canonicalize(path)?, Some(there.permissions()))))
-        }
-        Ok(_) => Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Some((path.to_owned(), None))),
-        Err(error) => Err(error),
-    }
-}
-
-fn beside(place: &Path) -> io::Result<tempfile::NamedTempFile> {
-    let directory = match place.parent() {
-        Some(directory) if !directory.as_os_str().is_empty() => directory,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".meshcheck-");
-    // What any new file gets: the user's umask decides.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(directory)
 }
 
 #[cfg(test)]

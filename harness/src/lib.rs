@@ -21,6 +21,7 @@ pub mod state;
 pub mod support;
 pub mod text;
 pub mod wait;
+mod whole_file;
 
 /// An error with its causes, on one line. Causes that repeat what was said already are left out.
 ///

@@ -25,6 +25,7 @@ Exit codes:
   1  at least one claim fails, or holds in other words than the tutorial's
   2  the call, or an input file, is wrong
   3  something could not be judged, or the environment failed; nothing failed
+  130  ended by Ctrl-C or another signal: the first removes what was made, a second ends at once
 
 Data goes to standard output, progress and messages to standard error.")]
 pub struct Cli {

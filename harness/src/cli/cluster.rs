@@ -10,15 +10,17 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Down, Making, Run, Up};
 use super::failure::Failure;
+use super::reported::verdicts;
 use super::software;
 use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::{Events, Phase};
 use crate::install::{self, Installed, Site};
-use crate::report::{emit, emit_died, to_stdout, writable};
+use crate::report::{to_stdout, writable};
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
+use crate::whole_file::check_writable;
 use crate::{evidence_file, progress, signals};
 
 /// How long one look may take in a run of our own: the cluster may still be busy.
@@ -39,8 +41,9 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
     installable(settings)?;
     writable(&arguments.output)?;
     if let Some(path) = &arguments.evidence {
-        evidence_file::check_writable(path).map_err(|source| {
-            evidence_file::EvidenceFileError::Write { path: path.clone(), source }
+        check_writable(path).map_err(|source| evidence_file::EvidenceFileError::Write {
+            path: path.clone(),
+            source,
         })?;
     }
     let start = Instant::now();
@@ -49,28 +52,22 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
     let cancel = listen()?;
     let look = provision_and_look(&arguments.making, settings, arguments.keep, &events, &cancel);
     let outcome = look.await;
-    if outcome.is_ok() {
-        events.keep("total", start.elapsed());
-    }
+    events.keep("total", start.elapsed());
     let (phases, failed) = (events.times(), events.failed());
     drop(events);
     // Its last lines come before the report.
     let _ = shown.await;
     let evidence = match outcome {
         Ok(evidence) => evidence,
-        Err(failure) => {
-            let only = &arguments.selection.only;
-            let told = emit_died(failed, &failure.text(), only, &arguments.output);
-            return Err(failure.and_then(told));
-        }
+        Err(failure) => return Err(failure.in_phase(failed).after(phases)),
     };
     // Evidence that cannot be written keeps no report from being written.
     let kept = arguments.evidence.iter().try_for_each(|it| evidence_file::write(it, &evidence));
     let mut report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     report.phases = phases;
-    emit(&report, Some(&evidence), &arguments.output)?;
-    kept?;
-    Ok(report.exit_code())
+    let code = verdicts(&report, Some(&evidence), &arguments.output)?;
+    kept.map_err(|error| Failure::from(error).with_verdicts())?;
+    Ok(code)
 }
 
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
@@ -237,9 +234,9 @@ where
             Box::pin(work(up.into())).await
         };
         tokio::select! {
-            outcome = AssertUnwindSafe(all).catch_unwind() => outcome.unwrap_or_else(|_| {
-                Err(Failure::environment("a bug: the message above says where".into()))
-            }),
+            outcome = AssertUnwindSafe(all).catch_unwind() => {
+                outcome.unwrap_or_else(|_| Err(Failure::bug()))
+            }
             () = cancel.cancelled() => Err(Failure::interrupted()),
         }
     };

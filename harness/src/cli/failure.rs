@@ -4,24 +4,31 @@ use std::error::Error;
 use std::io::{Write as _, stderr};
 
 use meshcheck_suites::redact::text;
+use meshcheck_suites::report::PhaseTime;
 
 use crate::chain;
 use crate::cluster::ClusterError;
 use crate::connect::ConnectError;
+use crate::events::Phase;
 use crate::evidence_file::EvidenceFileError;
 use crate::install::InstallError;
-use crate::report::ReportError;
+use crate::report::{Died, ReportError};
 use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::state::StateError;
 use crate::text::for_terminal;
 
 /// Why a command ended early.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Failure {
     message: String,
     hint: Option<String>,
     code: u8,
+    /// In which phase, where that is known, and how long the phases took until then.
+    phase: Option<Phase>,
+    phases: Vec<PhaseTime>,
+    /// Whether it came after the verdicts, so that they stand in the reports.
+    has_verdicts: bool,
 }
 
 /// The call, or an input file, is wrong.
@@ -34,7 +41,7 @@ const INTERRUPTED: u8 = 130;
 impl Failure {
     /// The environment failed.
     pub(super) fn environment(message: String) -> Self {
-        Self { message, hint: None, code: ENVIRONMENT }
+        Self { message, code: ENVIRONMENT, ..Self::default() }
     }
 
     /// What to do about it.
@@ -45,15 +52,20 @@ impl Failure {
 
     /// The call is wrong.
     pub(super) fn usage(message: String, hint: String) -> Self {
-        Self { message, hint: Some(hint), code: USAGE }
+        Self { message, hint: Some(hint), code: USAGE, ..Self::default() }
+    }
+
+    /// A bug of ours: the panic has told where.
+    pub(super) fn bug() -> Self {
+        Self::environment("a bug: the message above says where".into())
     }
 
     /// The user ended it.
     pub(super) fn interrupted() -> Self {
         Self {
             message: "interrupted; what was made has been removed".into(),
-            hint: None,
             code: INTERRUPTED,
+            ..Self::default()
         }
     }
 
@@ -63,6 +75,7 @@ impl Failure {
             message: format!("a namespace of ours may be left there: {reason}"),
             hint: Some(format!("`{command}` removes it once the cluster answers again")),
             code: ENVIRONMENT,
+            ..Self::default()
         }
     }
 
@@ -71,21 +84,47 @@ impl Failure {
         self.code
     }
 
-    /// Another failure that came on top of this one.
+    /// That it came in this phase.
     #[must_use]
-    pub(super) fn and(mut self, other: &Self) -> Self {
-        self.message = format!("{}\nand then: {}", self.message, other.message);
-        self.hint = self.hint.or_else(|| other.hint.clone());
-        self
+    pub(super) fn in_phase(self, phase: Option<Phase>) -> Self {
+        Self { phase, ..self }
     }
 
-    /// This failure, and what came of telling it in the reports.
+    /// How long the phases took until then.
     #[must_use]
-    pub(super) fn and_then(self, told: Result<(), ReportError>) -> Self {
-        match told {
-            Ok(()) => self,
-            Err(error) => self.and(&error.into()),
+    pub(super) fn after(self, phases: Vec<PhaseTime>) -> Self {
+        Self { phases, ..self }
+    }
+
+    /// That it came after the verdicts.
+    #[must_use]
+    pub(super) fn with_verdicts(self) -> Self {
+        Self { has_verdicts: true, ..self }
+    }
+
+    /// Whether it came after the verdicts, so that they stand in the reports.
+    pub(super) fn has_verdicts(&self) -> bool {
+        self.has_verdicts
+    }
+
+    /// The same, for reports in which there are no verdicts.
+    pub(super) fn died(&self) -> Died {
+        Died {
+            reason: self.message.clone(),
+            hint: self.hint.clone(),
+            phase: self.phase,
+            phases: self.phases.clone(),
         }
+    }
+
+    /// Another failure that came on top of this one. What was said already is not said again.
+    #[must_use]
+    pub(super) fn and(mut self, other: &Self) -> Self {
+        if !self.message.contains(&other.message) {
+            self.message = format!("{}\nand then: {}", self.message, other.message);
+        }
+        self.hint = self.hint.or_else(|| other.hint.clone());
+        self
     }
 
     /// The error and its hint, in one text.
@@ -111,7 +150,7 @@ impl Failure {
     }
 
     fn of(error: &(dyn Error + 'static), hint: Option<String>, code: u8) -> Self {
-        Self { message: chain(error), hint, code }
+        Self { message: chain(error), hint, code, ..Self::default() }
     }
 }
 

@@ -9,14 +9,17 @@ mod observe;
 mod preflight;
 mod rbac;
 mod record;
+mod reported;
 mod shell;
 mod software;
 
 use std::io::Write as _;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use futures::FutureExt as _;
 
 pub(crate) use arguments::parse_seconds;
 pub use arguments::{Cli, Command};
@@ -26,23 +29,35 @@ use crate::report::to_stdout;
 use crate::settings::{self, Settings};
 use crate::text::for_terminal;
 use failure::Failure;
+use reported::Reported;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     shell::complete();
     let Cli { command, config } = Cli::parse();
     crate::signals::unblock();
+    let reported = Reported::of(&command);
+    let tell = |failure| match &reported {
+        Some(reported) => reported.tell(failure),
+        None => failure,
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let hint =
                 "`ulimit -n` and `ulimit -u` show how many files and processes a user may have";
             let failure = Failure::environment(format!("starting: {error}")).with_hint(hint);
+            let failure = tell(failure);
             failure.tell();
             return ExitCode::from(failure.code());
         }
     };
-    let outcome = runtime.block_on(dispatch(command, config.as_deref()));
+    let outcome = runtime.block_on(async {
+        let work = AssertUnwindSafe(dispatch(command, config.as_deref())).catch_unwind();
+        let outcome = work.await.unwrap_or_else(|_| Err(Failure::bug()));
+        // Still here: a second signal ends it, should writing hang.
+        outcome.map_err(tell)
+    });
     // Nothing that still runs in the background holds the end up.
     runtime.shutdown_background();
     match outcome {
@@ -82,9 +97,7 @@ async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure
         Command::Completions(arguments) => shell::completions(&arguments),
         Command::Man(arguments) => shell::man(&arguments),
         Command::ReleasesReachable => software::releases_reachable().await,
-        Command::NextestSetup(arguments) => {
-            Box::pin(nextest::setup(arguments, &configured()?)).await
-        }
+        Command::NextestSetup(arguments) => Box::pin(nextest::setup(arguments, configured())).await,
     }
 }
 

@@ -22,7 +22,10 @@ const OLD: Duration = Duration::from_hours(24);
 
 /// `meshcheck nextest-setup`: records evidence, and names it in the file that nextest reads. Where
 /// that is not possible, it hands over the reason instead: the tests then say it, and JUnit has it.
-pub(super) async fn setup(arguments: NextestSetup, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn setup(
+    arguments: NextestSetup,
+    settings: Result<Settings, Failure>,
+) -> Result<u8, Failure> {
     let Some(handover) = env::var_os("NEXTEST_ENV").map(PathBuf::from) else {
         return Err(Failure::usage(
             "nextest-setup is for nextest's setup scripts: NEXTEST_ENV is not set".into(),
@@ -33,15 +36,17 @@ pub(super) async fn setup(arguments: NextestSetup, settings: &Settings) -> Resul
         // The caller brought evidence.
         return Ok(0);
     }
-    installable(settings)?;
-    // A test that is skipped or may fail is one for nextest's own filters.
-    let mut settings = settings.clone();
-    settings.waivers = None;
     let cancel = listen()?;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
-    let look = provision_and_look(&arguments.making, &settings, false, &events, &cancel);
-    let outcome = look.await;
+    let outcome = async {
+        let mut settings = settings?;
+        installable(&settings)?;
+        // A test that is skipped or may fail is one for nextest's own filters.
+        settings.waivers = None;
+        provision_and_look(&arguments.making, &settings, false, &events, &cancel).await
+    };
+    let outcome = Box::pin(outcome).await;
     drop(events);
     let _ = shown.await;
     let line = match outcome.and_then(|evidence| keep(&evidence)) {

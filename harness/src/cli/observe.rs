@@ -10,12 +10,13 @@ use meshcheck_suites::hint;
 
 use super::arguments::{Check, Judge, Target};
 use super::failure::Failure;
+use super::reported::verdicts;
 use super::{cluster, software};
 use crate::collect::{self, Options, Timings, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::Phase;
 use crate::evidence_file;
-use crate::report::{emit, emit_died, writable};
+use crate::report::writable;
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
 
@@ -28,21 +29,13 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match look(&arguments.target, settings, false).await {
-        Ok(seen) => seen,
-        Err(failure) => {
-            let only = &arguments.selection.only;
-            let phase = Some(Phase::Collect);
-            let told = emit_died(phase, &failure.text(), only, &arguments.output);
-            return Err(failure.and_then(told));
-        }
-    };
+    let seen = look(&arguments.target, settings, false).await;
+    let (evidence, timings) = seen.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     if arguments.output.verbose {
         tell_timings(&timings);
     }
-    emit(&report, Some(&evidence), &arguments.output)?;
-    Ok(report.exit_code())
+    verdicts(&report, Some(&evidence), &arguments.output)
 }
 
 /// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
@@ -72,8 +65,7 @@ pub(super) fn judge(
         evidence.expectations.waivers.clone_from(waivers);
     }
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
-    emit(&report, Some(&evidence), &arguments.output)?;
-    Ok(report.exit_code())
+    verdicts(&report, Some(&evidence), &arguments.output)
 }
 
 /// Looks at the cluster that the options name.
@@ -143,7 +135,11 @@ pub(super) async fn look(
             patience: limit,
         },
     };
-    let connection = connect(&choice).await?;
+    let connection = tokio::select! {
+        connection = connect(&choice) => connection?,
+        // Nothing was made yet.
+        () = cancel.cancelled() => return Err(Failure::interrupted()),
+    };
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
@@ -160,9 +156,7 @@ pub(super) async fn look(
     };
     let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();
     let outcome = tokio::select! {
-        seen = looking => seen.map_err(|_| {
-            Failure::environment("a bug: the message above says where".into())
-        }),
+        seen = looking => seen.map_err(|_| Failure::bug()),
         () = cancel.cancelled() => Err(Failure::interrupted()),
     };
     match outcome {

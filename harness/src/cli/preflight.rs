@@ -8,10 +8,11 @@ use meshcheck_suites::evidence::Expectations;
 
 use super::arguments::Preflight;
 use super::failure::Failure;
+use super::reported::verdicts;
 use super::{cluster, observe, software};
 use crate::connect::Choice;
 use crate::preflight::{Cluster, Options, Places, look};
-use crate::report::{emit, emit_preflight_died, writable};
+use crate::report::writable;
 use crate::settings::Settings;
 use crate::source::Source;
 use crate::state::State;
@@ -19,19 +20,12 @@ use crate::state::State;
 /// `meshcheck preflight`
 pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = match seen(&arguments, settings).await {
-        Ok(seen) => seen,
-        Err(failure) => {
-            let told = emit_preflight_died(&failure.text(), &arguments.only, &arguments.output);
-            return Err(failure.and_then(told));
-        }
-    };
+    let (evidence, timings) = seen(&arguments, settings).await?;
     let report = meshcheck_suites::preflight::judge(&evidence, &arguments.only);
     if arguments.output.verbose {
         observe::tell_timings(&timings);
     }
-    emit(&report, None, &arguments.output)?;
-    Ok(report.exit_code())
+    verdicts(&report, None, &arguments.output)
 }
 
 type Seen = (meshcheck_suites::preflight::evidence::PreflightEvidence, crate::collect::Timings);
@@ -66,9 +60,7 @@ async fn seen(arguments: &Preflight, settings: &Settings) -> Result<Seen, Failur
     };
     let looking = AssertUnwindSafe(Box::pin(look(&cluster, &options))).catch_unwind();
     let outcome = tokio::select! {
-        seen = looking => seen.map_err(|_| {
-            Failure::environment("a bug: the message above says where".into())
-        }),
+        seen = looking => seen.map_err(|_| Failure::bug()),
         () = cancel.cancelled() => Err(Failure::interrupted()),
     };
     match (outcome, cluster.connection()) {

@@ -1,7 +1,9 @@
 //! Verdicts for readers: people, scripts, CI servers. All from the same report.
 
 mod claims;
+mod died;
 mod emit;
+mod error;
 mod html;
 mod human;
 mod junit;
@@ -9,9 +11,11 @@ mod options;
 mod style;
 
 pub use claims::claims;
-pub use emit::{ReportError, emit, emit_died, emit_preflight_died, to_stdout, writable};
+pub use died::{Asked, Died, emit_died};
+pub use emit::{emit, to_stdout, writable};
+pub use error::ReportError;
 pub use html::html;
 pub use human::{human, phases};
-pub use junit::{died, junit};
+pub use junit::junit;
 pub use options::{ColorChoice, Format, Kind, OutputOptions, ReportFile};
 pub use style::Style;

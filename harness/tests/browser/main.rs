@@ -233,6 +233,36 @@ fn keys_fold_filter_and_skip_needs_browser() {
 
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
+fn logs_are_folded_bounded_and_open_by_a_key_needs_browser() {
+    let mut browser = Browser::start();
+    let file = page(browser.directory(), "logs");
+    browser.open(&file);
+    let find = |name: &str| {
+        format!(
+            "(window.log = [...document.querySelectorAll('summary')]
+                .find(it => it.textContent.startsWith('log of istio-system/{name}')))"
+        )
+    };
+    browser.value(&format!("{}.focus()", find("istiod-1/discovery")));
+    assert_eq!(
+        browser.value("window.log.textContent"),
+        "log of istio-system/istiod-1/discovery, its last 200 lines"
+    );
+    assert_eq!(browser.value("window.log.nextElementSibling.checkVisibility()"), false);
+    browser.press("Enter");
+    assert_eq!(browser.value("window.log.nextElementSibling.checkVisibility()"), true);
+    let text = browser.value("window.log.nextElementSibling.textContent");
+    let text = text.as_str().unwrap();
+    assert!(text.starts_with("[300 older lines are left out: "), "{text}");
+    assert!(text.ends_with("info xds push 499 <cds> & all"), "it is text: {text}");
+    assert_eq!(text.lines().count(), 201);
+    browser.value(&find("kiali-2/kiali: none"));
+    let why = browser.value("window.log.nextElementSibling.textContent");
+    assert_eq!(why, "could not be read: pods/log is forbidden");
+}
+
+#[test]
+#[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn a_printer_gets_everything_on_white_needs_browser() {
     let mut browser = Browser::start();
     // Also where the screen is dark.

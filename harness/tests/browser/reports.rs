@@ -7,7 +7,8 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// All of them.
-pub(crate) const CASES: [&str; 6] = ["green", "scaled", "rules", "unseen", "absent", "hostile"];
+pub(crate) const CASES: [&str; 7] =
+    ["green", "scaled", "rules", "logs", "unseen", "absent", "hostile"];
 
 /// What no cluster should be able to do to a page: 64 KiB of it.
 fn evil() -> String {
@@ -23,6 +24,7 @@ pub(crate) fn page(directory: &Path, case: &str) -> PathBuf {
         "green" => {}
         "scaled" => scaled(&mut evidence),
         "rules" => rules(&mut evidence),
+        "logs" => logs(&mut evidence),
         "unseen" => every_look(
             &mut evidence,
             &json!({ "state": "failed", "reason": "pods is forbidden: User \"trainer\" cannot list resource \"pods\" in API group \"\" in the namespace \"client\"" }),
@@ -84,6 +86,35 @@ fn rules(evidence: &mut Value) {
     trouble(evidence, "curl: (6) Could not resolve host: echo-service.client.svc.cluster.local");
 }
 
+/// As `record --include-logs` has them.
+fn logs(evidence: &mut Value) {
+    let lines: Vec<_> = (0..500)
+        .map(|number| format!("2026-11-24T14:04:00.123456789Z info xds push {number} <cds> & all"))
+        .collect();
+    let lines = lines.join("\n");
+    evidence["logs"] = json!([
+        container_log("istiod-1", "discovery", &json!({ "state": "seen", "value": lines }), true),
+        container_log(
+            "kiali-1",
+            "kiali",
+            &json!({ "state": "seen", "value": "2026-11-24T14:04:00Z started\n" }),
+            false
+        ),
+        container_log(
+            "kiali-2",
+            "kiali",
+            &json!({ "state": "failed", "reason": "pods/log is forbidden" }),
+            false
+        ),
+    ]);
+}
+
+fn container_log(pod: &str, container: &str, text: &Value, cut: bool) -> Value {
+    json!({
+        "namespace": "istio-system", "pod": pod, "container": container, "text": text, "cut": cut
+    })
+}
+
 fn every_look(value: &mut Value, end: &Value) {
     match value {
         Value::Object(fields)
@@ -122,4 +153,6 @@ fn hostile(evidence: &mut Value) {
         log["value"] = json!(log["value"].as_str().unwrap().replace("--dport 15020", &comment));
     }
     trouble(evidence, &evil);
+    let text = json!({ "state": "seen", "value": format!("{evil}\n{evil}\n{evil}") });
+    evidence["logs"] = (0..40).map(|_| container_log(&short, &short, &text, true)).collect();
 }

@@ -321,8 +321,6 @@ impl Ended {
     fn shown(&self, line: &str) -> String {
         let place = self.place.to_str().unwrap();
         let text = line.replace(&format!("{place}/work/"), "").replace(place, "…");
-        let text = without_what_follows(&text, "/.meshcheck-");
-        let text = without_what_follows(&text, "path \".meshcheck-");
         let text = without_what_follows(&text, "/.tmp");
         let text = without_what_follows(&text, "/meshcheck-");
         let text = without_what_follows(&text, "verification time ");

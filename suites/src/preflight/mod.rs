@@ -16,7 +16,6 @@ use std::str::FromStr;
 
 pub use table::{CHECKS, Check, When};
 
-use crate::claims::Section;
 use crate::judgement::{Judgement, Verdict};
 use crate::report::{self, Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
 use evidence::PreflightEvidence;
@@ -50,10 +49,9 @@ impl FromStr for Pattern {
     }
 }
 
-/// The checks that are asked for, by id and section.
-pub fn asked(only: &[Pattern]) -> Vec<(&'static str, Section)> {
-    let asked = CHECKS.iter().filter(|check| is_asked(check, only));
-    asked.map(|check| (check.id, check.section())).collect()
+/// The checks that are asked for.
+pub fn asked(only: &[Pattern]) -> Vec<&'static Check> {
+    CHECKS.iter().filter(|check| is_asked(check, only)).collect()
 }
 
 fn is_asked(check: &Check, only: &[Pattern]) -> bool {

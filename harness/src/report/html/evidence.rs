@@ -1,16 +1,18 @@
-//! What was seen, as far as a page shows it: pods, the client's log, rules, the logs that print them.
+//! What was seen, as far as a page shows it: pods, the client's log, rules, the logs that print them, the
+//! ends of the others.
 
 use meshcheck_suites::Evidence;
 use meshcheck_suites::claims::{LogMark, log_marks};
 use meshcheck_suites::evidence::{ClientLog, Container, ContainerState, Observation, Pod};
 
+use super::ends::{LOGS, ends};
 use super::rules::WayView;
 use super::{clean, cut};
 
 /// How much of a log or of rules the page shows, in bytes.
 pub(super) const EXCERPT: usize = 6000;
 /// How much of a line of the client's log, in bytes, and how many lines.
-const LINE: usize = 400;
+pub(super) const LINE: usize = 400;
 const LINES: usize = 60;
 /// How many pods are listed, and how many ways and excerpts there are: a page is to be opened.
 const PODS: usize = 200;
@@ -59,6 +61,7 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
     let mut pods = pods(evidence);
     let mut logs = logs(evidence);
     let mut excerpts = excerpts(evidence);
+    let mut ends = ends(evidence);
     let mut left = Vec::new();
     let mut keep = |what: &str, length: usize, most: usize| {
         if length > most {
@@ -69,10 +72,13 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
     keep("client logs", logs.len(), WAYS);
     keep("ways of packets", ways.len(), WAYS);
     keep("logs and sets of rules", excerpts.len(), EXCERPTS);
+    keep("logs of containers", ends.len(), LOGS);
     pods.truncate(PODS);
     logs.truncate(WAYS);
     ways.truncate(WAYS);
     excerpts.truncate(EXCERPTS);
+    ends.truncate(LOGS);
+    excerpts.extend(ends);
     let left_out = (!left.is_empty()).then(|| {
         format!(
             "Not shown, to keep the page small: {}. The evidence has all of it.",

@@ -1,6 +1,7 @@
 //! One page for a browser: verdicts, the way of a request, evidence. It asks nothing of any network, and
 //! needs no script.
 
+mod ends;
 mod evidence;
 mod path;
 mod rules;
@@ -10,6 +11,7 @@ mod tests;
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use meshcheck_suites::evidence::Provider;
 use meshcheck_suites::report::{Cause, ClaimReport};
 use meshcheck_suites::{Evidence, Report, Verdict, hint};
 use sha2::{Digest as _, Sha256};
@@ -171,8 +173,11 @@ fn facts(report: &Report) -> String {
         facts.push(format!("Kubernetes {}", clean(version)));
     }
     if !cluster.recorded_at.is_empty() {
-        let milliseconds = cluster.collection_ms;
-        facts.push(format!("looked at {} in {milliseconds} ms", clean(&cluster.recorded_at)));
+        let at = clean(&cluster.recorded_at);
+        facts.push(match (cluster.provider, cluster.collection_ms) {
+            (Provider::None, 0) => format!("nothing was looked at, {at}"),
+            (_, milliseconds) => format!("looked at {at} in {milliseconds} ms"),
+        });
     }
     facts.retain(|fact| !fact.is_empty());
     facts.join(", ")

@@ -195,7 +195,7 @@ fn only_what_is_asked_for_is_reported() {
     let report = judge(&machine_ready(), &only);
     let ids: Vec<_> = report.claims.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids.len(), 5, "{ids:?}");
-    assert_eq!(asked(&only).iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+    assert_eq!(asked(&only).iter().map(|check| check.id).collect::<Vec<_>>(), ids);
     assert_eq!(asked(&[]).len(), CHECKS.len());
 }
 

@@ -1,0 +1,224 @@
+//! Tests of the documents: valid, bounded, and such as servers show well.
+
+use meshcheck_suites::evidence::Observation;
+use meshcheck_suites::report::PhaseTime;
+use meshcheck_suites::{Evidence, Report, Verdict, preflight};
+use rstest::rstest;
+
+use super::super::died::tests::dead;
+use super::super::human::tests::sample;
+use super::super::{Asked, junit as written};
+use super::schema::validate;
+use super::*;
+use crate::events::Phase;
+
+fn junit(report: &Report) -> String {
+    written(report).unwrap()
+}
+
+fn recorded() -> Evidence {
+    serde_json::from_str(include_str!("../../../../fixtures/evidence/lab.json")).unwrap()
+}
+
+/// Every claim has each verdict in turn, and may fail or not.
+fn with(verdict: Verdict, may_fail: Option<&str>) -> Report {
+    let mut report = sample();
+    for claim in &mut report.claims {
+        claim.verdict = verdict;
+        claim.may_fail = may_fail.map(str::to_owned);
+        claim.observed = Some("one\ntwo & <three>".into());
+    }
+    report
+}
+
+/// What a preflight says of a machine that tells nothing.
+fn before_the_install() -> Report {
+    let mut report = dead("", None, &Asked::Checks(Vec::new()));
+    let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unjudged, Verdict::Skipped];
+    for (claim, verdict) in report.claims.iter_mut().zip(verdicts.into_iter().cycle()) {
+        claim.verdict = verdict;
+    }
+    assert!(report.is_preflight() && report.claims.len() == preflight::CHECKS.len());
+    report
+}
+
+fn healthy() -> Report {
+    let report = meshcheck_suites::judge(&recorded(), &[]);
+    assert_eq!(report.totals.pass, report.claims.len());
+    report
+}
+
+fn unseen() -> Report {
+    let mut evidence = recorded();
+    evidence.demo.pods = Observation::failed("pods is forbidden: <b>needs</b> `list` on `pods`");
+    evidence.install.pods = Observation::absent("no namespace istio-system");
+    meshcheck_suites::judge(&evidence, &[])
+}
+
+#[rstest]
+#[case::healthy(healthy())]
+#[case::unseen(unseen())]
+#[case::every_verdict(sample())]
+#[case::failed(with(Verdict::Fail, None))]
+#[case::changed(with(Verdict::Changed, None))]
+#[case::skipped(with(Verdict::Skipped, None))]
+#[case::may_fail(with(Verdict::Fail, Some("the room is slow")))]
+#[case::may_be_unjudged(with(Verdict::Unjudged, Some("the room is slow")))]
+#[case::preflight(before_the_install())]
+#[case::died(dead("no docker", Some(Phase::Cluster), &Asked::Claims(Vec::new())))]
+#[case::preflight_died(dead("no docker", None, &Asked::Checks(Vec::new())))]
+fn every_document_is_valid_for_the_strictest_reader(#[case] report: Report) {
+    let xml = junit(&report);
+    assert_eq!(validate(&xml), Ok(()), "{xml}");
+    assert_eq!(xml.matches("<testcase ").count(), report.claims.len());
+    let read = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    let suites = report.sections().len();
+    assert_eq!((read.tests, read.test_suites.len()), (report.claims.len(), suites));
+    for suite in &read.test_suites {
+        assert!(suite.time.is_some() && suite.timestamp.is_some(), "{xml}");
+        assert!(suite.test_cases.iter().all(|case| case.time.is_some()), "{xml}");
+    }
+}
+
+/// The table is not one that lets everything through.
+#[rstest]
+#[case("<testsuites skipped=\"0\"></testsuites>", "no attribute skipped")]
+#[case("<testsuites timestamp=\"x\"></testsuites>", "no attribute timestamp")]
+#[case("<testsuites time=\"1.2345\"></testsuites>", "no time")]
+#[case("<testsuites><testcase name=\"x\"/></testsuites>", "testcase in")]
+#[case("<testsuites>words</testsuites>", "where nothing may")]
+#[case("<testsuites><testsuite name=\"x\"/></testsuites>", "lacks tests")]
+#[case("<testsuites>", "ends within")]
+fn what_the_schema_does_not_allow_is_found(#[case] xml: &str, #[case] words: &str) {
+    let wrong = validate(xml).unwrap_err();
+    assert!(wrong.contains(words), "{wrong}");
+}
+
+#[test]
+fn what_quick_junit_writes_by_itself_is_not_valid() {
+    let xml = quick_junit::Report::new("x").to_string().unwrap();
+    assert!(validate(&xml).is_err(), "then nothing has to be taken out: {xml}");
+}
+
+#[test]
+fn verdicts_become_what_ci_servers_know() {
+    let xml = junit(&sample());
+    assert!(xml.contains("<failure") && xml.contains("type=\"changed\""), "{xml}");
+    assert!(xml.contains("<error") && xml.contains("<skipped"), "{xml}");
+    assert!(xml.contains("&lt;script&gt;") && !xml.contains('\u{1b}'), "{xml}");
+    assert!(xml.contains("hint: kubectl"), "{xml}");
+}
+
+#[test]
+fn the_message_of_a_consequence_names_its_cause() {
+    let xml = junit(&sample());
+    let message = "message=\"because of mesh::two_containers_per_pod: could not look";
+    assert_eq!(xml.matches(message).count(), 1, "{xml}");
+}
+
+/// Some servers show the message of what was skipped, some the text.
+#[test]
+fn why_a_claim_is_skipped_stands_in_the_message_and_in_the_text() {
+    let xml = junit(&sample());
+    assert!(xml.contains("<skipped message=\"needs --active\">needs --active</skipped>"), "{xml}");
+    let xml = junit(&with(Verdict::Fail, Some("the room is slow")));
+    let start = "<skipped message=\"fail, 1 node is ready\">fail, 1 node is ready\nobserved: one\n";
+    assert!(xml.contains(start), "{xml}");
+    assert!(!xml.contains("<failure"), "{xml}");
+}
+
+fn seconds(time: Option<std::time::Duration>) -> f64 {
+    time.unwrap().as_secs_f64()
+}
+
+/// Servers add the times of cases, or those of suites: the sum is the look's time.
+#[test]
+fn the_times_add_up_to_the_look() {
+    let mut report = sample();
+    report.phases.clear();
+    let read = |report: &Report| quick_junit::Report::deserialize_from_str(&junit(report)).unwrap();
+    let document = read(&report);
+    assert!((seconds(document.time) - 0.420).abs() < 1e-9, "{document:?}");
+    let suites: f64 = document.test_suites.iter().map(|suite| seconds(suite.time)).sum();
+    assert!((suites - 0.420).abs() < 1e-9, "{suites}");
+    let cases = document.test_suites.iter().flat_map(|suite| &suite.test_cases);
+    let times: Vec<_> = cases.map(|case| seconds(case.time)).collect();
+    assert!((times.iter().sum::<f64>() - 0.420).abs() < 1e-9, "{times:?}");
+    // What was skipped was not looked at.
+    assert_eq!(times.iter().filter(|time| **time == 0.0).count(), 1, "{times:?}");
+    // A run takes longer than its look.
+    report.phases.push(PhaseTime { phase: "total".into(), seconds: 61.5 });
+    let document = read(&report);
+    assert!((seconds(document.time) - 61.5).abs() < 1e-9, "{document:?}");
+    assert!((seconds(document.test_suites[0].time) - 0.105).abs() < 1e-9, "{document:?}");
+    assert!(junit(&report).contains("timestamp=\"2026-01-01T00:00:00Z\""));
+}
+
+/// What stands in a file need not be true.
+#[test]
+fn times_that_cannot_be_are_no_obstacle() {
+    let mut report = sample();
+    report.cluster.collection_ms = u64::MAX;
+    report.cluster.recorded_at = "yesterday".into();
+    for seconds in [-1.0, f64::NAN, f64::INFINITY] {
+        report.phases = vec![PhaseTime { phase: "total".into(), seconds }];
+        let xml = junit(&report);
+        assert_eq!(validate(&xml), Ok(()), "{xml}");
+        assert!(!xml.contains("timestamp="), "{xml}");
+    }
+}
+
+/// Servers cut, or refuse, what is too long; and what to do is not what is cut.
+#[test]
+fn a_text_without_end_is_bounded_and_leaves_the_hint() {
+    let mut report = with(Verdict::Fail, None);
+    let lines = "a line\n".repeat(100_000);
+    for claim in &mut report.claims {
+        claim.summary = "s".repeat(1 << 20);
+        claim.expected = Some(lines.clone());
+        claim.observed = Some(lines.clone());
+        claim.object = Some("ö".repeat(1 << 20));
+        claim.hint = Some("`kubectl get pods`".into());
+    }
+    report.cluster.context = "c".repeat(1 << 20);
+    let xml = junit(&report);
+    assert_eq!(validate(&xml), Ok(()));
+    let document = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    let mut number = 0;
+    for case in document.test_suites.iter().flat_map(|suite| &suite.test_cases) {
+        let TestCaseStatus::NonSuccess { message, description, .. } = &case.status else {
+            panic!("{case:?}")
+        };
+        let (message, text) = (message.as_deref().unwrap(), description.as_deref().unwrap());
+        assert!(message.len() <= MESSAGE && message.contains("bytes more]"), "{message}");
+        assert!(text.len() <= 16 << 10, "{}", text.len());
+        assert!(text.ends_with("\nhint: `kubectl get pods`"), "{text}");
+        assert!(text.contains("lines left out; --report json=FILE has all of it]"), "{text}");
+        number += 1;
+    }
+    assert_eq!(number, report.claims.len());
+    assert!(xml.len() < 200_000, "{}", xml.len());
+}
+
+#[test]
+fn it_is_valid_xml_whatever_the_cluster_says() {
+    let mut report = sample();
+    let hostile: String = (0..0x300).filter_map(char::from_u32).collect();
+    for claim in &mut report.claims {
+        claim.summary = format!("]]> <![CDATA[ & {hostile}");
+        claim.observed = Some(hostile.clone() + "\u{fffe}\u{ffff}\u{202e}");
+    }
+    report.cluster.context = hostile.clone();
+    for xml in [junit(&report), junit(&dead(&hostile, None, &Asked::Claims(Vec::new())))] {
+        assert_eq!(validate(&xml), Ok(()), "{xml}");
+        let read = quick_junit::Report::deserialize_from_str(&xml);
+        assert!(read.is_ok(), "{read:?}");
+    }
+}
+
+#[test]
+fn the_lab_s_notes_are_properties() {
+    let xml = junit(&sample());
+    assert!(xml.contains("name=\"note\" value=\"Istio is a commit"), "{xml}");
+    assert!(xml.contains("name=\"istio_version\" value=\"1.20.3\""), "{xml}");
+}

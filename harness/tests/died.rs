@@ -1,0 +1,302 @@
+//! Commands that end before they have judged: each report that was asked for says why, and nothing green of
+//! yesterday stays in its place. No cluster.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use meshcheck_suites::{CLAIMS, preflight::CHECKS};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rstest::rstest;
+use serde_json::Value;
+
+/// A bound against hanging, for a busy machine. No answer is waited for as long by the program itself.
+const CEILING: Duration = Duration::from_mins(1);
+
+/// The patience that the program is told to have, in seconds.
+const PATIENCE: &str = "600";
+
+/// A directory with everything that the cases name, and with reports of an earlier run.
+struct Place(tempfile::TempDir);
+
+const REPORTS: [(&str, &str); 3] = [("junit", "r.xml"), ("html", "r.html"), ("json", "r.json")];
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().unwrap());
+        let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/evidence/lab.json");
+        fs::copy(recorded, place.at("e.json")).unwrap();
+        place.file("cut.json", "{ \"schema\": 1, ");
+        place.file("wrong.toml", "[demo]\nnamespce = \"shop\"\n");
+        place.file("names.toml", "[demo]\nnamespace = \"shop\"\n");
+        place.file("istio.toml", "[istio]\nnamespace = \"mesh\"\n");
+        for (_, name) in REPORTS {
+            place.file(name, "all green");
+        }
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, text: &str) {
+        fs::write(self.at(name), text).unwrap();
+    }
+
+    fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.at(name)).unwrap()
+    }
+
+    /// The program, asked for every kind of report.
+    fn meshcheck(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+        command.args(arguments);
+        for (kind, name) in REPORTS {
+            command.arg("--report").arg(format!("{kind}={name}"));
+        }
+        command
+            .current_dir(self.0.path())
+            .env("HOME", self.0.path())
+            .env("MESHCHECK_STATE", self.at("state"))
+            .env("MESHCHECK_CACHE", self.at("cache"))
+            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+            .env_remove("KUBECONFIG")
+            .env_remove("MESHCHECK_BUNDLE")
+            .env_remove("MESHCHECK_CONFIG");
+        command
+    }
+
+    /// Every report says of everything that was asked for that it was not judged, with these words.
+    fn every_report_says(&self, words: &str, number: usize) {
+        for (kind, name) in REPORTS {
+            let text = self.read(name);
+            assert!(text.contains(words), "{kind} without `{words}`: {text}");
+            assert!(!text.contains("all green"), "{kind}");
+        }
+        let report: Value = serde_json::from_str(&self.read("r.json")).unwrap();
+        assert_eq!(report["totals"]["unjudged"], number, "{report:#}");
+        assert_eq!(report["claims"].as_array().unwrap().len(), number);
+        let junit = self.read("r.xml");
+        assert_eq!(junit.matches("<error").count(), number, "{junit}");
+        assert_eq!(self.read("r.html").matches("class=\"claim is-unjudged\"").count(), number);
+    }
+}
+
+fn told(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn number_of(command: &str) -> usize {
+    if command == "preflight" { CHECKS.len() } else { CLAIMS.len() }
+}
+
+#[rstest]
+#[case::no_evidence(&["judge", "none.json"], 2, "none.json")]
+#[case::evidence_cut_off(&["judge", "cut.json"], 2, "cannot be understood")]
+#[case::a_directory(&["judge", "."], 2, "not a regular file")]
+#[case::other_names(&["judge", "e.json", "--config", "names.toml"], 2, "recorded for other names")]
+#[case::judge_configured_wrongly(&["judge", "e.json", "--config", "wrong.toml"], 2, "unknown key")]
+#[case::check_configured_wrongly(&["check", "--config", "wrong.toml"], 2, "unknown key")]
+#[case::run_configured_wrongly(&["run", "--config", "wrong.toml"], 2, "unknown key")]
+#[case::preflight_configured_wrongly(&["preflight", "--config", "wrong.toml"], 2, "unknown key")]
+#[case::no_configuration(&["check", "--config", "none.toml"], 2, "none.toml")]
+#[case::check_no_kubeconfig(&["check", "--kubeconfig", "none.yaml"], 2, "none.yaml")]
+#[case::preflight_no_kubeconfig(&["preflight", "--kubeconfig", "none.yaml"], 2, "none.yaml")]
+#[case::check_no_bundle(&["check", "--bundle", "none"], 2, "not a bundle")]
+#[case::run_no_bundle(&["run", "--bundle", "none"], 2, "not a bundle")]
+#[case::preflight_no_bundle(&["preflight", "--bundle", "none"], 2, "not a bundle")]
+#[case::active_without_a_cluster(&["preflight", "--active"], 2, "none is named")]
+#[case::not_to_be_installed(&["run", "--config", "istio.toml"], 2, "istio.namespace: mesh")]
+#[case::unwritable_evidence(&["run", "--evidence", "none/e.json"], 3, "none/e.json")]
+#[case::another_report_unwritable(&["judge", "e.json", "--report", "html=none/r.html"], 0, "")]
+#[case::check_report_unwritable(&["check", "--report", "html=none/r.html"], 3, "none/r.html")]
+#[case::preflight_report_unwritable(&["preflight", "--report", "json=none/r.json"], 3, "none/r.json")]
+fn every_early_end_is_told_in_every_report(
+    #[case] arguments: &[&str],
+    #[case] code: i32,
+    #[case] words: &str,
+) {
+    let place = Place::new();
+    let output = place.meshcheck(arguments).output().unwrap();
+    if code == 0 {
+        // Judging needs no check before it: what can be written has verdicts.
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let report: Value = serde_json::from_str(&place.read("r.json")).unwrap();
+        assert_eq!(report["totals"]["pass"], CLAIMS.len());
+        return;
+    }
+    assert_eq!(output.status.code(), Some(code), "{output:?}");
+    assert!(told(&output).contains(words), "{}", told(&output));
+    assert!(!told(&output).contains("and then"), "it is said once: {}", told(&output));
+    place.every_report_says(words, number_of(arguments[0]));
+}
+
+#[test]
+fn only_what_was_asked_for_is_told_of() {
+    let place = Place::new();
+    let output =
+        place.meshcheck(&["judge", "none.json", "--only", "mesh::*redirected"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    place.every_report_says("none.json", 2);
+}
+
+/// A bug is no reason for a green report of yesterday either.
+#[test]
+fn a_bug_is_told_in_every_report() {
+    let place = Place::new();
+    let mut command = place.meshcheck(&["judge", "e.json"]);
+    let output = command.env("MESHCHECK_TEST_PANIC", "judge").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(told(&output).contains("panicked at") && told(&output).contains("error: a bug"));
+    place.every_report_says("a bug: the message above says where", CLAIMS.len());
+}
+
+/// nextest's tests are told why there is no evidence: its own JUnit then has the reason.
+#[test]
+fn a_setup_script_hands_over_what_is_wrong_with_the_configuration() {
+    let place = Place::new();
+    place.file("handover", "");
+    let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(["nextest-setup", "--config", "wrong.toml"])
+        .current_dir(place.0.path())
+        .env("NEXTEST_ENV", place.at("handover"))
+        .env("MESHCHECK_STATE", place.at("state"))
+        .env_remove("MESHCHECK_EVIDENCE")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let handed = place.read("handover");
+    assert!(handed.starts_with("MESHCHECK_NO_EVIDENCE=wrong.toml:2:1: unknown key"), "{handed}");
+    assert_eq!(handed.lines().count(), 1, "{handed}");
+}
+
+const VERSION: &str = r#"{"major":"1","minor":"29","gitVersion":"v1.29.2","gitCommit":"","gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":"linux/amd64"}"#;
+
+/// An API server that says its version, or not even that, and nothing else. What is asked of it in vain is
+/// told.
+fn silent_server(says_version: bool) -> (SocketAddr, Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, in_vain) = channel();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let asked = asked.clone();
+            // A client that goes away is no fault of the server's.
+            thread::spawn(move || serve(&stream, says_version, &asked));
+        }
+    });
+    (address, in_vain)
+}
+
+fn serve(stream: &TcpStream, says_version: bool, asked: &Sender<String>) -> std::io::Result<()> {
+    let mut writer = stream;
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(first) = lines.next().transpose()? {
+        for line in lines.by_ref() {
+            if line?.is_empty() {
+                break;
+            }
+        }
+        if says_version && first.starts_with("GET /version ") {
+            let length = VERSION.len();
+            write!(
+                writer,
+                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{VERSION}"
+            )?;
+        } else {
+            // Nobody listens any more where the test has what it waits for.
+            let _ = asked.send(first);
+        }
+    }
+    Ok(())
+}
+
+/// Waits for the end of a program, for as long as the ceiling.
+fn ended(mut child: Child) -> (ExitStatus, String) {
+    let id = Pid::from_raw(child.id().try_into().unwrap());
+    let mut stderr = child.stderr.take().unwrap();
+    let (end, ends) = channel();
+    let waits = thread::spawn(move || {
+        let told = std::io::read_to_string(&mut stderr).unwrap();
+        let status = child.wait().unwrap();
+        let _ = end.send(());
+        (status, told)
+    });
+    if ends.recv_timeout(CEILING).is_err() {
+        let _ = kill(id, Signal::SIGKILL);
+    }
+    waits.join().unwrap()
+}
+
+/// Neither the first answer nor a look is waited for once somebody says stop.
+#[rstest]
+#[case::check_first_answer("check", false, Signal::SIGINT)]
+#[case::check_look("check", true, Signal::SIGINT)]
+#[case::check_look_terminated("check", true, Signal::SIGTERM)]
+#[case::preflight_first_answer("preflight", false, Signal::SIGINT)]
+#[case::preflight_look("preflight", true, Signal::SIGINT)]
+fn an_interrupt_is_told_in_every_report(
+    #[case] command: &str,
+    #[case] says_version: bool,
+    #[case] signal: Signal,
+) {
+    let place = Place::new();
+    let (address, asked_in_vain) = silent_server(says_version);
+    place.file(
+        "vm7.yaml",
+        &format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: vm7\n\
+             contexts: [{{ name: vm7, context: {{ cluster: one, user: one }} }}]\n\
+             clusters: [{{ name: one, cluster: {{ server: 'http://{address}' }} }}]\n\
+             users: [{{ name: one, user: {{ token: abc }} }}]\n"
+        ),
+    );
+    let arguments = [command, "--kubeconfig", "vm7.yaml", "--timeout", PATIENCE];
+    let child = place
+        .meshcheck(&arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let question = asked_in_vain.recv_timeout(CEILING).unwrap();
+    assert_eq!(question.starts_with("GET /version "), !says_version, "{question}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
+    let (status, told) = ended(child);
+    assert_eq!(status.code(), Some(130), "{status}: {told}");
+    assert!(told.starts_with("error: interrupted"), "{told}");
+    place.every_report_says("interrupted; what was made has been removed", number_of(command));
+}
+
+/// The kernel ends a program that writes more than it may, in the middle of it and at once, as kill -9
+/// does. What it leaves goes with the next write.
+#[test]
+fn a_write_that_was_killed_leaves_nothing_for_long() {
+    let place = Place::new();
+    let temporary = || -> Vec<_> {
+        let names = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_str().unwrap().starts_with(".meshcheck-")).collect()
+    };
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"])
+        .arg(env!("CARGO_BIN_EXE_meshcheck"))
+        .current_dir(place.0.path())
+        .env("HOME", place.0.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), None, "a signal ends it: {output:?}");
+    assert_eq!(temporary().len(), 1, "it was in the middle of writing");
+    assert_eq!(place.read("r.html"), "all green", "what was there stays whole");
+    let output = place.meshcheck(&["judge", "e.json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(temporary().len(), 0, "{:?}", temporary());
+    assert!(place.read("r.html").ends_with("</html>\n"));
+}
