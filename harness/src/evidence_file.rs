@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
+use meshcheck_suites::hint::quote;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
 
@@ -84,7 +85,7 @@ impl EvidenceFileError {
                 io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
                 io::ErrorKind::NotFound => format!(
                     "the directory is not there: `mkdir -p {}`",
-                    path.parent().unwrap_or(path).display()
+                    quote(&path.parent().unwrap_or(path).to_string_lossy())
                 ),
                 _ => "name a file in a directory where you may write".into(),
             },
