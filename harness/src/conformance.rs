@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_suites::{Claim, Evidence, Verdict};
 
-use crate::{chain, text};
+use crate::chain;
+use crate::report::{Style, hint};
+use crate::text::for_terminal;
 
 /// Names a file of evidence: the claims are judged on it, nothing is provisioned.
 pub const EVIDENCE_VARIABLE: &str = "MESHCHECK_EVIDENCE";
@@ -49,25 +51,30 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
         return None;
     }
     let mut lines = Vec::new();
+    let advice = |label: &str, words: &str| {
+        let text = hint(label, words, "  ", Style::plain());
+        text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
     let root = report.causes.iter().find(|cause| judged.because.as_ref() == Some(&cause.claim));
     if let Some(root) = root {
-        lines.push(format!("because of {}: {}", root.claim, root.summary));
-        lines.extend(root.hint.as_ref().map(|hint| format!("  mend that first: {hint}")));
+        lines.push(for_terminal(&format!("because of {}: {}", root.claim, root.summary)));
+        lines.extend(root.hint.iter().flat_map(|hint| advice("mend that first", hint)));
     }
-    lines.push(format!("{}: {}", judged.verdict, judged.summary));
-    let hint = if root.is_some() { &None } else { &judged.hint };
+    lines.push(for_terminal(&format!("{}: {}", judged.verdict, judged.summary)));
     let details = [
         ("expected", &judged.expected),
         ("observed", &judged.observed),
         ("object", &judged.object),
-        ("hint", hint),
     ];
     for (name, detail) in details {
         if let Some(detail) = detail {
-            lines.push(format!("  {name}: {detail}"));
+            lines.push(for_terminal(&format!("  {name}: {detail}")));
         }
     }
-    Some(lines.iter().map(|line| text::for_terminal(line)).collect::<Vec<_>>().join("\n"))
+    if root.is_none() {
+        lines.extend(judged.hint.iter().flat_map(|hint| advice("hint", hint)));
+    }
+    Some(lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -95,7 +102,10 @@ mod tests {
         let text = told(&evidence, "kiali::console_served").unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("because of kiali::running: Kiali is not"), "{text}");
-        assert!(lines[1].contains("--replicas=1") && lines[2].starts_with("fail: "), "{text}");
+        assert_eq!(lines[1], "  mend that first:", "{text}");
+        let command = lines[2].trim_start();
+        assert!(command.starts_with("kubectl ") && command.ends_with("--replicas=1"), "{text}");
+        assert!(lines[3].trim() == "starts it again" && lines[4].starts_with("fail: "), "{text}");
         let text = told(&evidence, "kiali::running").unwrap();
         assert!(text.starts_with("fail: Kiali is not available"), "{text}");
     }

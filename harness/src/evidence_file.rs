@@ -10,6 +10,7 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
+use meshcheck_suites::hint::quote;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
 
@@ -70,15 +71,12 @@ impl EvidenceFileError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Read { .. } | Self::NotAFile(_) => {
-                "name a file that `meshcheck record --out FILE` wrote".into()
-            }
             Self::TooLong(_) => "evidence is far shorter than that: do not trust this file".into(),
             Self::NotEvidence { cut: true, .. } => {
                 "the file was cut off: copy it again, whole".into()
             }
-            Self::NotEvidence { .. } => {
-                "evidence comes from `meshcheck record` or `meshcheck run --evidence`".into()
+            Self::Read { .. } | Self::NotAFile(_) | Self::NotEvidence { .. } => {
+                "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
             }
             Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
             Self::Write { source, path } => match source.kind() {
@@ -86,7 +84,7 @@ impl EvidenceFileError {
                 io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
                 io::ErrorKind::NotFound => format!(
                     "the directory is not there: `mkdir -p {}`",
-                    path.parent().unwrap_or(path).display()
+                    quote(&path.parent().unwrap_or(path).to_string_lossy())
                 ),
                 _ => "name a file in a directory where you may write".into(),
             },

@@ -65,7 +65,7 @@ impl ProcessError {
         let text = self.to_string();
         match self {
             Self::Start { program, source } if source.kind() == std::io::ErrorKind::NotFound => {
-                Some(format!("`{program}` is not on the PATH: install it (`cargo xtask setup` does on Debian)"))
+                Some(format!("`{program}` is not on the PATH: install it; on Debian, `cargo xtask setup` does"))
             }
             Self::Start { program, source }
                 if source.kind() == std::io::ErrorKind::PermissionDenied =>
@@ -76,7 +76,7 @@ impl ProcessError {
                 Some("your user may not talk to the docker engine: `sudo usermod -aG docker $USER`, then log in again".into())
             }
             Self::Failed { .. } if text.contains("Cannot connect to the Docker daemon") => {
-                Some("the docker engine does not run: start it (`sudo systemctl start docker`)".into())
+                Some("the docker engine does not run: `sudo systemctl start docker` starts it".into())
             }
             Self::Failed { .. } if text.contains("no space left on device") => {
                 Some("the disk is full: `docker system df` shows what docker keeps".into())

@@ -1,6 +1,7 @@
 //! Commands in hints: with the real names filled in, quoted for a shell.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use crate::evidence::{Evidence, Provider};
 
@@ -9,23 +10,37 @@ use crate::evidence::{Evidence, Provider};
 pub enum Part<'a> {
     /// Words.
     Words(&'a str),
-    /// What stands in backquotes: a command.
+    /// What stands in backquotes, and has more than one word: a command.
     Command(&'a str),
 }
 
-/// The parts of a hint, in order. Words that are nothing but marks between two commands are left out.
+/// The parts of a hint, in order. One word in backquotes is a name, and stays where it is in its sentence.
+/// Words that are nothing but marks between two commands are left out.
 pub fn parts(hint: &str) -> Vec<Part<'_>> {
-    hint.split('`')
-        .enumerate()
-        .filter_map(|(at, text)| {
-            if at % 2 == 1 {
-                return Some(Part::Command(text));
-            }
-            let mark = |c: char| c.is_whitespace() || ";,.".contains(c);
-            let words = text.trim_start_matches(|c| mark(c) || c == ':').trim_end_matches(mark);
-            (!words.is_empty()).then_some(Part::Words(words))
-        })
-        .collect()
+    let mut parts = Vec::new();
+    let mut words = 0..0;
+    let mut at = 0;
+    for (number, text) in hint.split('`').enumerate() {
+        let here = at..at + text.len();
+        at = here.end + 1;
+        if number % 2 == 1 && text.trim().contains(char::is_whitespace) {
+            parts.extend(sentence(hint, words));
+            parts.push(Part::Command(text));
+            words = at..at;
+        } else {
+            words.end = here.end;
+        }
+    }
+    parts.extend(sentence(hint, words));
+    parts
+}
+
+/// The words that stand there, without the marks that part them from commands.
+fn sentence(hint: &str, at: Range<usize>) -> Option<Part<'_>> {
+    let mark = |c: char| c.is_whitespace() || ";,.".contains(c);
+    let text = hint.get(at).unwrap_or_default();
+    let words = text.trim_start_matches(|c| mark(c) || c == ':').trim_end_matches(mark);
+    (!words.is_empty()).then_some(Part::Words(words))
 }
 
 /// Quotes a word for a POSIX shell, where it needs it. Control characters never get through.
@@ -38,6 +53,11 @@ pub fn quote(word: &str) -> String {
     // A backquote would end the command where hints are read: the shell is told its number.
     let quoted = clean.replace('\'', r"'\''").replace('`', r#"'"$(printf '\140')"'"#);
     format!("'{quoted}'")
+}
+
+/// A name among the words of a hint: it opens no command.
+pub(crate) fn said(name: &str) -> String {
+    name.replace('`', "'")
 }
 
 impl Evidence {
@@ -132,6 +152,20 @@ mod tests {
         ];
         assert_eq!(parts(hint), expected);
         assert_eq!(parts("ask the API server's owner"), [Words("ask the API server's owner")]);
+        assert_eq!(parts(""), []);
+    }
+
+    #[test]
+    fn one_word_in_backquotes_stays_in_its_sentence() {
+        use Part::{Command, Words};
+        let hint =
+            "`timedatectl` shows it, and `sudo timedatectl set-ntp true` keeps it: see `date`.";
+        let expected = [
+            Words("`timedatectl` shows it, and"),
+            Command("sudo timedatectl set-ntp true"),
+            Words("keeps it: see `date`"),
+        ];
+        assert_eq!(parts(hint), expected);
     }
 
     #[rstest]

@@ -90,6 +90,12 @@ pub struct Cause {
     pub verdict: Verdict,
     /// What is wrong.
     pub summary: String,
+    /// What should have been there.
+    #[serde(default)]
+    pub expected: Option<String>,
+    /// What was there.
+    #[serde(default)]
+    pub observed: Option<String>,
     /// The object that it is about.
     pub object: Option<String>,
     /// What to type next.
@@ -211,6 +217,8 @@ impl Cause {
                     explains,
                     verdict: claim.verdict,
                     summary: claim.summary.clone(),
+                    expected: claim.expected.clone(),
+                    observed: claim.observed.clone(),
                     object: claim.object.clone(),
                     hint: claim.hint.clone(),
                 })

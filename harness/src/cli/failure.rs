@@ -12,7 +12,7 @@ use crate::connect::ConnectError;
 use crate::events::Phase;
 use crate::evidence_file::EvidenceFileError;
 use crate::install::InstallError;
-use crate::report::{Died, ReportError};
+use crate::report::{Died, ReportError, Style, hint};
 use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::state::StateError;
@@ -144,8 +144,8 @@ impl Failure {
             let start = if at == 0 { "error: " } else { "  " };
             let _ = writeln!(to, "{start}{}", for_terminal(line));
         }
-        if let Some(hint) = &self.hint {
-            let _ = writeln!(to, "\nhint: {}", for_terminal(hint));
+        if let Some(words) = &self.hint {
+            let _ = write!(to, "\n{}", hint("hint", words, "", Style::for_stderr()));
         }
     }
 

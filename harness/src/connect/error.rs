@@ -102,7 +102,7 @@ impl ConnectError {
                 "name one of them with --context NAME".into()
             }
             Self::Kubeconfig { .. } | Self::NoSuchContext { .. } | Self::NoContext { .. } => {
-                "name a kubeconfig that works with --kubeconfig FILE, or make a cluster with `meshcheck up`".into()
+                "name a kubeconfig that works with --kubeconfig FILE; `meshcheck up` makes a cluster".into()
             }
             Self::Credentials { context, plugin: true, .. } => {
                 let context = meshcheck_suites::hint::quote(context);
@@ -132,7 +132,7 @@ impl ConnectError {
                     .into()
             }
             Self::Unreachable { server, context, .. } if is_here(server) => format!(
-                "this is a cluster on this machine: `docker ps` shows whether its node runs (context `{context}`)"
+                "this is a cluster on this machine: `docker ps` shows whether its node runs (context {context})"
             ),
             Self::Unreachable { .. } => {
                 "check that the machine is up, the network, the VPN and the proxy".into()

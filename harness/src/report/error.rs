@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use meshcheck_suites::hint::quote;
+
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
@@ -32,7 +34,7 @@ impl ReportError {
                 io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
                 io::ErrorKind::NotFound => format!(
                     "the directory is not there: `mkdir -p {}`",
-                    path.parent().unwrap_or(path).display()
+                    quote(&path.parent().unwrap_or(path).to_string_lossy())
                 ),
                 _ => "name a file in a directory where you may write".into(),
             },

@@ -1,7 +1,8 @@
 //! How the report for people looks: colour, character set, width, and how much of a text is shown.
 
 use std::env;
-use std::io::{IsTerminal as _, stdout};
+use std::io::{IsTerminal as _, stderr, stdout};
+use std::ops::RangeInclusive;
 
 use meshcheck_suites::Verdict;
 
@@ -10,6 +11,9 @@ use crate::text::{for_ascii_terminal, for_terminal, truncated};
 
 /// The width where there is no terminal to ask.
 const WIDTH: usize = 80;
+
+/// The widths that a terminal's own is kept to: lines that are longer are hard to read.
+const WIDTHS: RangeInclusive<usize> = 40..=120;
 
 /// How many columns of one detail are shown. A log line can have millions; the JSON has all of it.
 const DETAIL: usize = 800;
@@ -43,8 +47,23 @@ impl Style {
             ColorChoice::Never => false,
             ColorChoice::Auto => terminal && !no_color,
         };
-        let width = if terminal { textwrap::termwidth().clamp(40, 140) } else { WIDTH };
-        Self { color, ascii: options.ascii, quiet: options.quiet, verbose: options.verbose, width }
+        Self {
+            color,
+            ascii: options.ascii,
+            quiet: options.quiet,
+            verbose: options.verbose,
+            width: width(terminal),
+        }
+    }
+
+    /// For messages on standard error as it is.
+    pub(crate) fn for_stderr() -> Self {
+        Self { width: width(stderr().is_terminal()), ..Self::plain() }
+    }
+
+    /// Without colour, at the width of what is no terminal.
+    pub(crate) fn plain() -> Self {
+        Self { color: false, ascii: false, quiet: false, verbose: false, width: WIDTH }
     }
 
     /// A text of the cluster, as this terminal may get it.
@@ -55,11 +74,8 @@ impl Style {
     /// The same, and not without end.
     pub(super) fn detail(&self, text: &str) -> String {
         let columns = if self.verbose { VERBOSE_DETAIL } else { DETAIL };
-        truncated(
-            &self.clean(text),
-            columns,
-            &format!(" {} (--report json=FILE has all)", self.more()),
-        )
+        let more = format!(" {} (--report json=FILE has all)", self.more());
+        truncated(&self.clean(text), columns, &more)
     }
 
     /// What stands below a claim's mark.
@@ -85,4 +101,8 @@ impl Style {
         };
         self.paint(code, if self.ascii { ascii } else { unicode })
     }
+}
+
+fn width(terminal: bool) -> usize {
+    if terminal { textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()) } else { WIDTH }
 }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use meshcheck_suites::hint::quote;
+
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
@@ -41,7 +43,7 @@ impl StateError {
             }
             Self::Io { path, .. } => Some(format!(
                 "`ls -ld {}` shows who may write there; MESHCHECK_STATE moves it",
-                path.parent().unwrap_or(path).display()
+                quote(&path.parent().unwrap_or(path).to_string_lossy())
             )),
             Self::Damaged { .. } => Some("`meshcheck down` removes what it belongs to".into()),
         }

@@ -242,6 +242,21 @@ impl<'a> Call<'a> {
     }
 }
 
+/// The hints. Each command, which has a line of its own, is put in backquotes, and what is said of it behind it.
+fn hints(lines: &[&str]) -> Vec<String> {
+    let starts = (0..lines.len()).filter(|at| lines[*at].starts_with("hint:"));
+    starts
+        .map(|at| {
+            let rest = lines[at + 1..].iter().take_while(|line| line.starts_with("  "));
+            rest.fold(lines[at].to_owned(), |hint, line| match line.trim_start() {
+                words if line.starts_with("    ") => format!("{hint} {words}"),
+                command if hint.ends_with("hint:") => format!("{hint} `{command}`"),
+                command => format!("{hint}\n`{command}`"),
+            })
+        })
+        .collect()
+}
+
 /// How a run ended, and what it told.
 pub(crate) struct Ended {
     pub(crate) exit: Option<i32>,
@@ -267,17 +282,17 @@ impl Ended {
         assert_eq!(self.exit, Some(code), "{self}");
         let lines: Vec<_> = self.stderr.lines().collect();
         let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
-        let hints: Vec<_> = lines
-            .iter()
-            .filter(|line| line.starts_with("hint: ") || line.contains("try '--help'"))
-            .collect();
+        let usage = lines.iter().filter(|line| line.contains("try '--help'"));
+        let hints: Vec<_> =
+            hints(&lines).into_iter().chain(usage.map(ToString::to_string)).collect();
         assert_eq!((errors.len(), hints.len()), (1, 1), "one error, one hint: {self}");
         // A page that was answered, or a file that was read, is quoted in part at the most.
         assert!(self.stderr.len() < 2000, "an error, not a page: {self}");
         for word in words {
             assert!(self.stderr.contains(word), "`{word}`: {self}");
         }
-        self.told = format!("{}<br>{}", self.shown(errors[0]), self.shown(hints[0]));
+        self.told =
+            format!("{}<br>{}", self.shown(errors[0]), self.shown(&hints[0]).replace('\n', "<br>"));
         self
     }
 

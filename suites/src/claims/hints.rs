@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 use super::completeness::cases;
 use crate::evidence::Evidence;
 use crate::hint::{Part, parts};
@@ -113,6 +115,51 @@ fn names_reach_the_programs_as_they_are() {
         named += usize::from(value("-n") == Some("name space's $(touch BROKEN)"));
     }
     assert!(named > 5, "{named}");
+}
+
+/// Everything that a cluster may have named so, with a command in backquotes in it.
+fn poison(value: &mut Value, key: &str) {
+    const NAMED: [&str; 7] =
+        ["name", "image", "reason", "message", "web_root", "istio_version", "annotations"];
+    match value {
+        Value::String(text) if NAMED.contains(&key) => {
+            text.push_str("`; `touch BROKEN now`, then `");
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
+        Value::Object(fields) if key == "annotations" => {
+            let named = std::mem::take(fields).into_iter();
+            fields.extend(named.map(|(name, value)| (name + "` and `touch BROKEN now`", value)));
+        }
+        Value::Object(fields) => {
+            fields.iter_mut().for_each(|(key, value)| poison(value, key));
+        }
+        _ => {}
+    }
+}
+
+/// Evidence may be a stranger's: no name in it becomes a command to type.
+#[test]
+fn no_name_opens_a_command() {
+    let mut named = 0;
+    for (at, case) in cases().into_iter().enumerate() {
+        let mut evidence = healthy();
+        (case.mutation)(&mut evidence);
+        let mut document = serde_json::to_value(&evidence).unwrap();
+        poison(&mut document, "");
+        let Ok(evidence) = serde_json::from_value::<Evidence>(document) else {
+            panic!("case {at}")
+        };
+        for claim in super::CLAIMS {
+            let Some(hint) = claim.judge(&evidence).hint else { continue };
+            named += usize::from(hint.contains("touch BROKEN"));
+            for part in parts(&hint) {
+                let Part::Command(command) = part else { continue };
+                let program = command.split(' ').next().unwrap_or_default();
+                assert!(PROGRAMS.contains(&program), "{}: {command}\n{hint}", claim.id);
+            }
+        }
+    }
+    assert!(named > 100, "{named}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::evidence::{
     Container, ContainerState, Deployment, Evidence, Observation, Pod, Termination,
 };
+use crate::hint::said;
 use crate::judgement::{Judgement, Look as _, Verdict};
 
 /// How many restarts make a loop, and how long ago the last one may be.
@@ -282,11 +283,12 @@ fn pod_shown(evidence: &Evidence, pod: &Pod) -> String {
     let logs = ["-n", namespace, "logs", &pod.name, "-c", &container.name, "--tail=50"];
     if container.last_termination.is_some() {
         let command = evidence.kubectl(&[&logs[..], &["--previous"]].concat());
-        return format!("`{command}` shows the last words of container {}", container.name);
+        return format!("`{command}` shows the last words of container {}", said(&container.name));
     }
     match container.state {
         ContainerState::Running { .. } | ContainerState::Terminated(_) => {
-            format!("`{}` shows what container {} says", evidence.kubectl(&logs), container.name)
+            let name = said(&container.name);
+            format!("`{}` shows what container {name} says", evidence.kubectl(&logs))
         }
         ContainerState::Unknown | ContainerState::Waiting { .. } => describe(),
     }
@@ -300,5 +302,5 @@ pub(super) fn makes_service_select(evidence: &Evidence, deployment: &Deployment)
     let selector = selector.to_string();
     let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
     let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
-    format!("`{command}` makes the service select the pods of {}", deployment.name)
+    format!("`{command}` makes the service select the pods of {}", said(&deployment.name))
 }

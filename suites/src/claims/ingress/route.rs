@@ -27,7 +27,7 @@ fn pods(evidence: &Evidence) -> String {
     let labels = selector(&evidence.expectations.gateway_labels);
     let arguments = ["-n", namespace, "get", "pods,endpoints", "-l", &labels];
     format!(
-        "`{}` shows the gateway's pods; `{}` its address",
+        "`{}` shows the gateway's pods; `{}` shows its address",
         evidence.kubectl(&arguments),
         show(evidence)
     )

@@ -6,6 +6,7 @@ use super::super::parts::all_hold;
 use super::super::words::{pod_object, pod_state, runs, seen, workload};
 use super::{is_istiod, istiod_hint};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
+use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
 
 /// The annotation with which a pod chooses the image of its own proxy.
@@ -125,7 +126,7 @@ fn istioctl(evidence: &Evidence) -> Judged {
     match &evidence.install.istioctl_version {
         Observation::Seen { value } => {
             reported(evidence, value, "istioctl", "istioctl", || {
-                let wanted = &evidence.expectations.istio_version;
+                let wanted = said(&evidence.expectations.istio_version);
                 format!(
                     "`istioctl version --remote=false` shows it; put istioctl {wanted} first in PATH"
                 )
@@ -271,7 +272,7 @@ fn plain(version: &str) -> &str {
 fn upgrade(evidence: &Evidence) -> String {
     let versions = evidence.istioctl(&["version"]);
     let install = evidence.install_default();
-    let wanted = &evidence.expectations.istio_version;
+    let wanted = said(&evidence.expectations.istio_version);
     format!(
         "`{versions}` shows all versions; `{install}` with istioctl {wanted} brings the mesh to it"
     )

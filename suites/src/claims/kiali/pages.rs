@@ -4,6 +4,7 @@ use super::super::parts::all_hold;
 use super::super::words::{excerpt, seen};
 use super::{NAME, kiali, object, same_version, show, split_image};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
+use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
 
 /// Kiali's web root in the addon's manifest, with a slash at both ends.
@@ -51,7 +52,7 @@ fn is_redirect(evidence: &Evidence, answer: &HttpAnswer) -> Result<(), &'static 
 
 fn config(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
-    let root = root(evidence).trim_end_matches('/');
+    let root = said(root(evidence).trim_end_matches('/'));
     let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
     format!("`{command}` shows its settings: server.web_root is {root} there")
 }

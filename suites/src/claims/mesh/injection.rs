@@ -8,6 +8,7 @@ use super::{
     INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, SIDECAR, VALIDATION, injected,
 };
 use crate::evidence::{Container, DryRun, Evidence, Pod};
+use crate::hint::said;
 use crate::iptables::{InitArguments, arguments};
 use crate::judgement::{Judged, Judgement};
 
@@ -176,7 +177,7 @@ pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
         );
     }
     let command = super::take_out(evidence, pod, &workload, "annotations", &annotations);
-    format!("`{command}` takes out of its template: {}", list(&annotations))
+    format!("`{command}` takes out of its template: {}", said(&list(&annotations)))
 }
 
 fn no_init(evidence: &Evidence, pod: &Pod) -> Judgement {

@@ -6,6 +6,7 @@ use super::super::words::{
     deployment_object, list, pod_hint, pod_object, pod_state, rollout_trouble, runs, seen,
 };
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
 use crate::net::Network;
 
@@ -133,7 +134,7 @@ fn outside(
         let called = if deployment.name == "kube-dns" {
             String::new()
         } else {
-            format!(" (here DNS is called {}, not kube-dns)", deployment.name)
+            format!(" (here DNS is called {}, not kube-dns)", said(&deployment.name))
         };
         format!("`{command}` gives its pods new addresses{called}")
     });

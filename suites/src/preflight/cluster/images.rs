@@ -3,6 +3,7 @@
 use super::super::evidence::{Platform, PreflightEvidence};
 use crate::claims::words::{count, excerpt, list};
 use crate::evidence::Observation;
+use crate::hint::said;
 use crate::judgement::{Judged, Judgement, Look as _};
 
 pub(in super::super) fn images(evidence: &PreflightEvidence) -> Judged {
@@ -48,7 +49,7 @@ pub(in super::super) fn images(evidence: &PreflightEvidence) -> Judged {
                 .hint(format!(
                     "`{events}` shows what the nodes say; they need a way to the registry (their \
                      proxy, a mirror), or the images must be loaded into them: {}",
-                    list(&missing)
+                    said(&list(&missing))
                 )))
         }
         Observation::NotAsked { reason } => Err(Judgement::skipped(format!(

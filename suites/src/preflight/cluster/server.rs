@@ -37,10 +37,13 @@ fn server_hint(evidence: &PreflightEvidence) -> String {
     let subject = &evidence.cluster.seen.subject;
     if evidence.cluster.credentials_refused {
         let command = evidence.cluster.seen.kubectl(&["get", "--raw", "/version"]);
-        return format!(
-            "`{command}` shows what kubectl says of them; get a new kubeconfig for this cluster from who \
-             made it (of kind: `kind export kubeconfig --name NAME`)"
-        );
+        let anew = match subject.context.strip_prefix("kind-") {
+            Some(cluster) => {
+                format!("`kind export kubeconfig --name {}` writes new ones", quote(cluster))
+            }
+            None => "get a new kubeconfig for this cluster from who made it".to_owned(),
+        };
+        return format!("`{command}` shows what kubectl says of them; {anew}");
     }
     let still = still(evidence);
     if !still.is_empty() {
@@ -108,7 +111,7 @@ pub(in super::super) fn clock(evidence: &PreflightEvidence) -> Judged {
         .observed(format!("{clock} there, {} here", server.ours))
         .object("the clock of the cluster's nodes, or of this machine")
         .hint(
-            "`timedatectl` shows on each machine whether its clock is kept right, and `sudo \
+            "`timedatectl` shows on each machine whether its clock is kept right; `sudo \
              timedatectl set-ntp true` has it kept: certificates and tokens fail otherwise",
         ));
     }

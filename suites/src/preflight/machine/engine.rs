@@ -25,8 +25,8 @@ pub(in super::super) fn docker_usable(evidence: &PreflightEvidence) -> Judged {
             return fail(
                 "the docker engine runs, but this user may not use it",
                 &excerpt(words),
-                "`sudo usermod -aG docker $USER` lets you, after you have logged in again (in \
-                 one shell at once: `newgrp docker`)",
+                "`sudo usermod -aG docker $USER` lets you, once you have logged in again; `newgrp \
+                 docker` then lets you in one shell at once",
             );
         }
         EngineAnswer::Silent { words } => {
@@ -34,7 +34,7 @@ pub(in super::super) fn docker_usable(evidence: &PreflightEvidence) -> Judged {
                 "the docker engine does not answer",
                 &excerpt(words),
                 "`sudo systemctl start docker` starts it (Docker Desktop: start the application); \
-                 `docker context ls` and `echo $DOCKER_HOST` show which engine is asked",
+                 `docker context ls` shows which engine is asked, unless DOCKER_HOST names it",
             );
         }
         EngineAnswer::NoProgram => {
@@ -81,8 +81,8 @@ pub(in super::super) fn cgroups(evidence: &PreflightEvidence) -> Judged {
         return fail(
             "an engine without root needs control groups of version 2".into(),
             "version 1".into(),
-            "`sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1` and a \
-             reboot switch to version 2; or use an engine that runs as root",
+            "`sudo grubby --update-kernel=ALL --args=systemd.unified_cgroup_hierarchy=1` brings \
+             version 2 with the next reboot; or use an engine that runs as root",
         );
     }
     let kernel = evidence.machine.kernel.value();
@@ -143,7 +143,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
     .observed(format!("{}: {}", first.state, excerpt(&first.words)))
     .object(format!("container {}", first.name))
     .hint(format!(
-        "`docker {verb} {}` wakes it up, `kind delete cluster --name {cluster}` removes it",
+        "`docker {verb} {}` wakes it up; or `kind delete cluster --name {cluster}` removes it",
         of_it.join(" ")
     )))
 }
@@ -161,10 +161,7 @@ pub(in super::super) fn no_leftovers(evidence: &PreflightEvidence) -> Judged {
     .expected("nothing")
     .observed(list(left))
     .object(format!("the cluster {first}"))
-    .hint(format!(
-        "`meshcheck down --name {}` removes it; the next `meshcheck run` does so too",
-        quote(first)
-    )))
+    .hint(format!("`meshcheck down --name {}` removes it, and so does the next run", quote(first))))
 }
 
 fn clusters(number: usize) -> String {

@@ -115,7 +115,7 @@ pub(in super::super) fn disk(evidence: &PreflightEvidence) -> Judged {
             .observed(format!("{} free", gibibytes(disk.free)))
             .object(format!("the disk of {}", disk.path))
             .hint(format!(
-                "{other}`docker system df` shows what docker keeps, and `docker image prune` removes \
+                "{other}`docker system df` shows what docker keeps; `docker image prune` removes \
                  the images that have no name any more"
             )));
         }
