@@ -69,15 +69,12 @@ impl EvidenceFileError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Read { .. } | Self::NotAFile(_) => {
-                "name a file that `meshcheck record --out FILE` wrote".into()
-            }
             Self::TooLong(_) => "evidence is far shorter than that: do not trust this file".into(),
             Self::NotEvidence { cut: true, .. } => {
                 "the file was cut off: copy it again, whole".into()
             }
-            Self::NotEvidence { .. } => {
-                "evidence comes from `meshcheck record` or `meshcheck run --evidence`".into()
+            Self::Read { .. } | Self::NotAFile(_) | Self::NotEvidence { .. } => {
+                "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
             }
             Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
             Self::Write { source, path } => match source.kind() {

@@ -439,7 +439,7 @@ fn a_cluster_that_does_not_answer_is_a_verdict() {
         text.contains("cluster::server_answers: the API server `https://127.0.0.1:1`"),
         "{text}"
     );
-    assert!(text.contains("cluster-info`"), "{text}");
+    assert!(text.contains(" --context vm7 cluster-info\n"), "{text}");
     // Where the nodes are is not known: this machine is not blamed for what a far one has.
     assert!(!text.contains("docker_usable"), "{text}");
     assert!(text.contains(" checks: "), "{text}");

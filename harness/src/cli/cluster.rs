@@ -120,7 +120,7 @@ pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
             settings.source(),
             foreign.join("\n")
         ),
-        "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` it"
+        "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` judges it"
             .into(),
     ))
 }

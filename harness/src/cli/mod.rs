@@ -35,8 +35,7 @@ pub fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            let hint =
-                "`ulimit -n` and `ulimit -u` show how many files and processes a user may have";
+            let hint = "`ulimit -a` shows how many files and processes a user may have";
             let failure = Failure::environment(format!("starting: {error}")).with_hint(hint);
             failure.tell();
             return ExitCode::from(failure.code());

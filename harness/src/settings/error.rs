@@ -62,7 +62,7 @@ impl SettingsError {
             }
             Self::Read { .. } => "name a file that can be read".into(),
             Self::TooLong(_) | Self::NotText(_) => {
-                "name a file like the one that `meshcheck config` prints".into()
+                "name another file: `meshcheck config` prints one to begin with".into()
             }
             Self::Wrong { .. } => {
                 "`meshcheck config` prints every key, what it is for, and its default".into()

@@ -192,7 +192,7 @@ impl SourceError {
                                       ask who runs the mirror or proxy in between: do not use it"
                 .into(),
             Self::Changed { record, .. } => format!(
-                "find out why it changed; if the change is right, remove its line from `{}`",
+                "find out why it changed; if the change is right, remove its line from {}",
                 record.display()
             ),
             Self::DiskFull { .. } => {

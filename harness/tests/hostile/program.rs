@@ -242,7 +242,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The hints, each on one line: the commands, which have lines of their own, in backquotes.
+/// The hints. Each command, which has a line of its own, is put in backquotes, and what is said of it behind it.
 fn hints(lines: &[&str]) -> Vec<String> {
     let starts = (0..lines.len()).filter(|at| lines[*at].starts_with("hint:"));
     starts
@@ -250,7 +250,8 @@ fn hints(lines: &[&str]) -> Vec<String> {
             let rest = lines[at + 1..].iter().take_while(|line| line.starts_with("  "));
             rest.fold(lines[at].to_owned(), |hint, line| match line.trim_start() {
                 words if line.starts_with("    ") => format!("{hint} {words}"),
-                command => format!("{hint} `{command}`"),
+                command if hint.ends_with("hint:") => format!("{hint} `{command}`"),
+                command => format!("{hint}\n`{command}`"),
             })
         })
         .collect()
@@ -290,7 +291,8 @@ impl Ended {
         for word in words {
             assert!(self.stderr.contains(word), "`{word}`: {self}");
         }
-        self.told = format!("{}<br>{}", self.shown(errors[0]), self.shown(&hints[0]));
+        self.told =
+            format!("{}<br>{}", self.shown(errors[0]), self.shown(&hints[0]).replace('\n', "<br>"));
         self
     }
 

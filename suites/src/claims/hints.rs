@@ -123,7 +123,7 @@ fn poison(value: &mut Value, key: &str) {
         ["name", "image", "reason", "message", "web_root", "istio_version", "annotations"];
     match value {
         Value::String(text) if NAMED.contains(&key) => {
-            text.push_str("`; `touch BROKEN now`, then `")
+            text.push_str("`; `touch BROKEN now`, then `");
         }
         Value::Array(items) => items.iter_mut().for_each(|item| poison(item, key)),
         Value::Object(fields) if key == "annotations" => {

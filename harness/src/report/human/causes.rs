@@ -34,14 +34,12 @@ fn consequences(text: &mut String, cause: &Cause, style: Style) {
         number if style.verbose || number <= CONSEQUENCES + 2 => number,
         _ => CONSEQUENCES,
     };
-    let mut words = format!(
-        "follows from it: {}",
-        style.clean(&cause.explains.iter().take(named).cloned().collect::<Vec<_>>().join(", "))
-    );
-    match cause.explains.len() - named {
-        0 => {}
-        more => words.push_str(&format!(", and {more} more, below")),
-    }
+    let first = cause.explains.iter().take(named).cloned().collect::<Vec<_>>().join(", ");
+    let more = match cause.explains.len() - named {
+        0 => String::new(),
+        more => format!(", and {more} more, below"),
+    };
+    let words = format!("follows from it: {}{more}", style.clean(&first));
     let inner = inner(style);
     wrapped(text, &words, &inner, &format!("{inner}  "), style);
 }

@@ -143,7 +143,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
     .observed(format!("{}: {}", first.state, excerpt(&first.words)))
     .object(format!("container {}", first.name))
     .hint(format!(
-        "`docker {verb} {}` wakes it up; `kind delete cluster --name {cluster}` removes it",
+        "`docker {verb} {}` wakes it up; or `kind delete cluster --name {cluster}` removes it",
         of_it.join(" ")
     )))
 }
