@@ -98,7 +98,9 @@ fn a_wrong_file_is_one_error_with_its_places() {
     error: meshcheck.toml:2:1: unknown key `namespce` in [demo]: did you mean `namespace`?
       meshcheck.toml:4:8: limits.look: a number of seconds is needed here, and this is a text
 
-    hint: `meshcheck config` prints every key, what it is for, and its default
+    hint:
+      meshcheck config
+        prints every key, what it is for, and its default
     ");
     // Neither clearing up nor help is held up by it.
     for arguments in [&["claims"][..], &["config"], &["completions", "bash"], &["man"]] {
@@ -122,7 +124,7 @@ fn every_command_that_it_decides_reads_it(#[case] arguments: &[&str]) {
     let output = place.meshcheck(&[&["--config", "none.toml"], arguments].concat());
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
     assert!(err(&output).starts_with("error: reading the configuration `none.toml`"));
-    assert!(err(&output).contains("hint: `meshcheck config > meshcheck.toml`"));
+    assert!(err(&output).contains("\nhint:\n  meshcheck config > meshcheck.toml\n"));
 }
 
 /// What it names and what it is given are two things; the evidence's own names count.

@@ -37,13 +37,14 @@ fn server_hint(evidence: &PreflightEvidence) -> String {
     let subject = &evidence.cluster.seen.subject;
     if evidence.cluster.credentials_refused {
         let command = evidence.cluster.seen.kubectl(&["get", "--raw", "/version"]);
-        let anew = match subject.context.strip_prefix("kind-") {
-            Some(cluster) => {
-                format!("`kind export kubeconfig --name {}` writes new ones", quote(cluster))
-            }
-            None => "get a new kubeconfig for this cluster from who made it".to_owned(),
-        };
-        return format!("`{command}` shows what kubectl says of them; {anew}");
+        let of_kind = subject.context.strip_prefix("kind-").map_or_else(String::new, |cluster| {
+            let cluster = quote(cluster);
+            format!("; on kind's machine `kind export kubeconfig --name {cluster}` writes it")
+        });
+        return format!(
+            "`{command}` shows what kubectl says of them; get a new kubeconfig for this cluster from who \
+             made it{of_kind}"
+        );
     }
     let still = still(evidence);
     if !still.is_empty() {

@@ -35,6 +35,7 @@ cases! { server proves "cluster::server_answers":
     node_runs(|e| of_kind(e, "running"), Fail, "cluster-info");
     engine_unseen(|e| { of_kind(e, "exited"); e.machine.kind_nodes = Observation::failed("no"); }, Fail, "cluster-info");
     refused(|e| { no_answer(e); e.cluster.credentials_refused = true; }, Fail, "get a new kubeconfig");
+    refused_by_kinds(|e| { no_answer(e); e.cluster.credentials_refused = true; e.cluster.seen.subject.context = "kind-class".into(); }, Fail, "`kind export kubeconfig --name class` writes it");
     not_seen(|e| e.cluster.server = Observation::failed("interrupted"), Unjudged, "interrupted");
 }
 
