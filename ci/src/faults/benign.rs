@@ -63,7 +63,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
     take(cluster, variation.undo).with_context(|| format!("{name}: undoing"))?;
     cluster.until_green(&format!("{name}: all green after it is undone"), RECOVERY)?;
     stayed.seconds = start.elapsed().as_secs_f64();
-    say(format_args!("   {verdicts}, in {}", elapsed(start.elapsed())));
+    say(format_args!("   {name}: {verdicts}, in {}", elapsed(start.elapsed())));
     Ok(stayed)
 }
 

@@ -31,7 +31,7 @@ pub(crate) fn run(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
     match broken(cluster, fault) {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
-            say(format_args!("   {error:#}"));
+            say(format_args!("   {}: {error:#}", fault.name));
             take(cluster, fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
             cluster.until_green(&format!("{}: all green again", fault.name), RECOVERY)?;
             Ok(Outcome {
@@ -84,7 +84,8 @@ fn broken(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
     cluster.until_green(&format!("{}: all green after it is undone", fault.name), RECOVERY)?;
     outcome.seconds = start.elapsed().as_secs_f64();
     say(format_args!(
-        "   {outcome}; broken in {}, checked in {}, hints {}, undone in {}",
+        "   {}: {outcome}; broken in {}, checked in {}, hints {}, undone in {}",
+        fault.name,
         elapsed(seconds_to_break),
         elapsed(check),
         elapsed(mending),

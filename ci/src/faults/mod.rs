@@ -9,12 +9,14 @@ mod benign;
 mod campaign;
 mod case;
 mod cases;
+mod crew;
 mod networks;
 mod proxy;
 mod results;
 mod steps;
 
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
@@ -27,7 +29,7 @@ use crate::steps::{Software, meshcheck, results as directory};
 use results::Results;
 
 /// Which cases.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
     /// Only the cases whose name contains this; can be repeated
     #[arg(long, value_name = "TEXT")]
@@ -39,8 +41,27 @@ pub(crate) struct Options {
     #[arg(long)]
     list: bool,
     /// Use the cluster that `meshcheck up` left with this `MESHCHECK_STATE`, and leave it there
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "clusters")]
     reuse: Option<PathBuf>,
+    /// How many clusters the cases are shared out to
+    #[arg(long, value_name = "N", default_value_t = CLUSTERS, value_parser = clap::value_parser!(u8).range(1..=8))]
+    clusters: u8,
+}
+
+/// How many clusters two cores work through most cases in a time with: each mostly waits for its mesh.
+const CLUSTERS: u8 = 2;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { only: Vec::new(), ci: false, list: false, reuse: None, clusters: CLUSTERS }
+    }
+}
+
+/// What is run on a cluster from green to green.
+#[derive(Debug, Clone, Copy)]
+enum Any {
+    Fault(&'static case::Fault),
+    Benign(&'static case::Benign),
 }
 
 impl Options {
@@ -74,18 +95,35 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     setup::ensure(&[setup::Scope::Conformance])?;
     let software = Software::choose()?;
     let start = Instant::now();
-    let cluster = match &options.reuse {
-        Some(state) => Cluster::there(&meshcheck()?, &software, state)?,
-        None => Cluster::up(&meshcheck()?, &software)?,
+    let meshcheck = meshcheck()?;
+    let all: Vec<_> = faults.into_iter().map(Any::Fault).collect();
+    let all = [all, variations.into_iter().map(Any::Benign).collect()].concat();
+    let workers = usize::from(options.clusters).min(all.len());
+    let found = Mutex::new(Results::new(directory().join("faults"))?);
+    let keep = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    let begin = || {
+        let cluster = match &options.reuse {
+            Some(state) => Cluster::there(&meshcheck, &software, state)?,
+            // Two that tell their progress tell nobody anything.
+            None if workers > 1 => Cluster::up_silently(&meshcheck, &software)?,
+            None => Cluster::up(&meshcheck, &software)?,
+        };
+        cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
+        Ok(cluster)
     };
-    cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
-    let mut found = Results::new(directory().join("faults"))?;
-    for fault in faults {
-        found.fault(campaign::run(&cluster, fault)?)?;
-    }
-    for variation in variations {
-        found.variation(benign::run(&cluster, variation)?)?;
-    }
+    let workers = if options.reuse.is_some() { 1 } else { workers };
+    say(format_args!("{} cases, clusters: {workers}", all.len()));
+    crew::through(all, workers, begin, |cluster, case| match case {
+        Any::Fault(fault) => {
+            let outcome = campaign::run(cluster, fault)?;
+            keep().fault(outcome)
+        }
+        Any::Benign(variation) => {
+            let stayed = benign::run(cluster, variation)?;
+            keep().variation(stayed)
+        }
+    })?;
+    let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sums = found.finish()?;
     say(format_args!("{sums}, in {}", elapsed(start.elapsed())));
     if !sums.is_clean() {

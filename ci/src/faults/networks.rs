@@ -73,10 +73,11 @@ impl Other {
                 &name,
             ])
             .read()?;
-        let with = |program: Program| {
-            program.arg("--kind-config").arg(&config).env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &name)
+        let run = |up: Program| {
+            let up = up.arg("--kind-config").arg(&config);
+            up.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &name).run()
         };
-        let cluster = Cluster::up_with(&meshcheck, &software, with)?;
+        let cluster = Cluster::up_with(&meshcheck, &software, run)?;
         Ok(Self { cluster, _files: files, _network: network })
     }
 }

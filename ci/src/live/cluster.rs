@@ -37,17 +37,25 @@ impl Cluster {
     /// # Errors
     /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
-        Self::up_with(meshcheck, software, |up| up)
+        Self::up_with(meshcheck, software, Program::show)
     }
 
-    /// Provisions it with more that `meshcheck up` is told.
+    /// Provisions it, and tells nothing but why it failed.
+    ///
+    /// # Errors
+    /// When `meshcheck up` fails, or the bundle lacks a program.
+    pub(crate) fn up_silently(meshcheck: &Program, software: &Software) -> Result<Self> {
+        Self::up_with(meshcheck, software, Program::run)
+    }
+
+    /// Provisions it by running `meshcheck up` in this way.
     ///
     /// # Errors
     /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up_with(
         meshcheck: &Program,
         software: &Software,
-        with: impl FnOnce(Program) -> Program,
+        run: impl FnOnce(Program) -> Result<()>,
     ) -> Result<Self> {
         let place = tempfile::tempdir()?.keep();
         let state = place.join("state");
@@ -66,7 +74,7 @@ impl Cluster {
         };
         let bundle = bundle(meshcheck, software)?;
         let up = Program::new(meshcheck.path()).args(["up", "--bundle"]).arg(&bundle);
-        with(up.env("MESHCHECK_STATE", &state)).show().context("provisioning a cluster")?;
+        run(up.env("MESHCHECK_STATE", &state)).context("provisioning a cluster")?;
         Self::at(meshcheck, bundle, &state, down)
     }
 

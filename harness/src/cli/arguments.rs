@@ -91,7 +91,10 @@ Examples:
   meshcheck rbac --active --namespace shop > rights.yaml
 
 It makes the service account `meshcheck` in the namespace `default`; a token for it:
-  kubectl --namespace default create token meshcheck --duration 24h")]
+  kubectl --namespace default create token meshcheck --duration 24h
+
+`preflight` is for who installs, and looks with the rights of that account: what it may not see is
+unjudged, and names the verb and the resource.")]
     Rbac(Rbac),
     /// Judge recorded evidence; needs no cluster
     #[command(after_help = "\

@@ -6,6 +6,7 @@ mod cluster;
 mod failure;
 mod nextest;
 mod observe;
+mod places;
 mod preflight;
 mod rbac;
 mod record;
@@ -36,6 +37,10 @@ pub fn main() -> ExitCode {
     shell::complete();
     let Cli { command, config } = Cli::parse();
     crate::signals::unblock();
+    if let Err(failure) = places::distinct(&command, config.as_deref()) {
+        failure.tell();
+        return ExitCode::from(failure.code());
+    }
     let reported = Reported::of(&command);
     let tell = |failure| match &reported {
         Some(reported) => reported.tell(failure),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meshcheck_bundle::Bundle;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::pool::pool;
 use super::{InstallError, Site, apply, ready};
@@ -31,7 +31,14 @@ pub(super) async fn install(
         what: "MetalLB".into(),
         reason: error.to_string(),
     })?;
-    apply::objects(site.client, "MetalLB", apply::documents("MetalLB", &text)?).await?;
+    let runs = |object: &Value| matches!(object["kind"].as_str(), Some("Deployment" | "DaemonSet"));
+    let (programs, others): (Vec<_>, Vec<_>) =
+        apply::documents("MetalLB", &text)?.into_iter().partition(runs);
+    apply::objects(site.client, "MetalLB", others).await?;
+    // Its programs ask the server at once by its service's address. Before kube-proxy has its rules,
+    // that leads out of the cluster, and they are held back for having crashed: 10 to 20 s.
+    ready::service_addresses(site.client, Phase::LoadBalancer, events).await?;
+    apply::objects(site.client, "MetalLB", programs).await?;
     let controller =
         ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events);
     // Without a speaker an address is given, and nobody answers for it.

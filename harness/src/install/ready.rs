@@ -75,6 +75,25 @@ fn progress(deployment: &Deployment) -> String {
     format!("{}/{wanted} available", available.unwrap_or(0))
 }
 
+/// Waits until services can be reached by their addresses: until kube-proxy runs on every node, where the
+/// cluster has it. Another plug-in that takes its place tells nobody when it is ready.
+///
+/// # Errors
+///
+/// At the ceiling, with the states of its pods and their last events.
+pub(super) async fn service_addresses(
+    client: &Client,
+    phase: Phase,
+    events: &Events,
+) -> Result<(), InstallError> {
+    let sets: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
+    // Whoever makes the cluster makes it at once: it is there, or never comes.
+    if let Ok(None) = sets.get_opt("kube-proxy").await {
+        return Ok(());
+    }
+    daemon_set(client, "kube-system", "kube-proxy", phase, events).await
+}
+
 /// Waits until a daemon set is there and has a ready pod on every node that it is for.
 ///
 /// # Errors
