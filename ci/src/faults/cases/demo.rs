@@ -166,11 +166,7 @@ pub(super) const CASES: &[Fault] = &[
                 "imagePullPolicy":"IfNotPresent"}]}}}}'"#),
             Until("kubectl -n client get pods -l app=client | grep -q CrashLoopBackOff"),
         ],
-        red: &[
-            "demo::client_deployment",
-            "demo::client_logs_show_reply",
-            "mesh::pods_ready",
-        ],
+        red: &["demo::client_deployment", "demo::client_logs_show_reply", "mesh::pods_ready"],
         // Nothing runs that could ask, and what was not asked was not counted.
         unjudged: &["demo::backend_replies", "mesh::traffic_through_proxies"],
         says: &["http-echo"],
