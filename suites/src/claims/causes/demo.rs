@@ -66,7 +66,7 @@ fn none_runs(evidence: &Evidence, name: &str) -> bool {
 }
 
 /// What a claim found in the reply's place.
-enum Found<'e> {
+pub(super) enum Found<'e> {
     /// An answer, or none.
     Reply(&'e Reply),
     /// Words in the client's log.
@@ -76,7 +76,8 @@ enum Found<'e> {
 }
 
 impl Found<'_> {
-    fn says(&self, words: &[&str]) -> bool {
+    /// Whether any of these words stand in it.
+    pub(super) fn says(&self, words: &[&str]) -> bool {
         match self {
             Self::Reply(reply) => reply.status == 0 && says(&reply.error, words),
             Self::Words(text) => says(text, words),
@@ -85,7 +86,8 @@ impl Found<'_> {
     }
 }
 
-fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
+/// What stands in the reply's place, in the log or in an answer.
+pub(super) fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
     if case.effect.verdict != Verdict::Fail {
         return None;
     }
@@ -109,18 +111,22 @@ pub(super) fn names_are_not_resolved(case: &Case<'_>) -> bool {
     (down || is_there) && found(case).is_some_and(|found| found.says(&NOT_RESOLVED))
 }
 
+/// Whether in every client pod the application does not run.
+fn container_is_down(evidence: &Evidence) -> bool {
+    let container = &evidence.expectations.client.container;
+    running(evidence, &evidence.expectations.client_deployment).is_some_and(|mut pods| {
+        pods.all(|pod| pod.containers.iter().any(|it| it.name == *container && !it.ready))
+    })
+}
+
 /// No client pod runs, or its container does not: nobody can ask, and there is no log.
 pub(super) fn there_is_no_client(case: &Case<'_>) -> bool {
     let client = &case.evidence.expectations.client_deployment;
     if none_runs(case.evidence, client) {
         return true;
     }
-    let container = &case.evidence.expectations.client.container;
     // A command in a container that does not run fails; its log can still be read.
-    let container_is_down = running(case.evidence, client).is_some_and(|mut pods| {
-        pods.all(|pod| pod.containers.iter().any(|it| it.name == *container && !it.ready))
-    });
-    container_is_down
+    container_is_down(case.evidence)
         && case.id != "demo::client_logs_show_reply"
         && !matches!(case.evidence.demo.asked, Observation::Seen { .. })
 }
@@ -134,9 +140,13 @@ pub(super) fn client_cannot_ask(case: &Case<'_>) -> bool {
         let asked = case.evidence.demo.asked.value();
         return asked.is_some_and(|asked| [126, 127].contains(&asked.exec.exit_code));
     }
+    // What never ran has asked nothing.
+    let silent = container_is_down(case.evidence);
     !asks_the_backend(case.evidence)
-        || found(case)
-            .is_some_and(|found| found.says(&["curl: not found", "curl: command not found"]))
+        || found(case).is_some_and(|found| match found {
+            Found::Nothing => silent,
+            found => found.says(&["curl: not found", "curl: command not found"]),
+        })
 }
 
 /// The service is as it should be, and no echo pod is ready behind it.

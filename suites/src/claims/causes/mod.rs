@@ -5,6 +5,7 @@ mod demo;
 mod install;
 mod mesh;
 mod outside;
+mod sidecar;
 mod table;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,6 @@
 //! Which claim may explain which others: the cause before its consequences, what lies deepest first.
 
-use super::{Relation, cluster, demo, install, mesh, outside};
+use super::{Relation, cluster, demo, install, mesh, outside, sidecar};
 
 /// Every relation. A claim is explained by the first row that fits it.
 pub(super) const RELATIONS: &[Relation] = &[
@@ -178,6 +178,15 @@ pub(super) const RELATIONS: &[Relation] = &[
             "mesh::traffic_through_proxies",
         ],
         shown: demo::there_is_no_client,
+    },
+    Relation {
+        cause: "demo::client_deployment",
+        effects: &[
+            "demo::client_logs_show_reply",
+            "demo::backend_replies",
+            "mesh::proxies_in_sync",
+        ],
+        shown: sidecar::no_client_proxy_runs,
     },
     Relation {
         cause: "demo::client_deployment",

@@ -6,6 +6,7 @@ mod finer;
 mod outside;
 mod pairs;
 mod proxies;
+mod sidecar;
 
 use std::collections::BTreeMap;
 

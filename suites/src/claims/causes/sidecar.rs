@@ -1,0 +1,43 @@
+//! What a sidecar explains that does not run: the rules of its pod lead everything to a port where nobody
+//! listens.
+
+use super::super::demo::is_pod_of;
+use super::super::mesh::{INIT, sidecar};
+use super::super::words::{pod_object, restart_loop, runs};
+use super::Case;
+use super::demo::found;
+use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::judgement::Verdict;
+
+/// What curl says where nobody listens.
+const NOT_CONNECTED: [&str; 4] =
+    ["Failed to connect", "Could not connect", "Couldn't connect", "Connection refused"];
+
+/// No client pod has a proxy that runs: what its application asks goes to that proxy, and istiod does not
+/// hear of it.
+pub(super) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let client = &evidence.expectations.client_deployment;
+    let pods = evidence.demo.pods.value().into_iter().flatten();
+    let pods: Vec<_> = pods.filter(|pod| runs(pod) && is_pod_of(evidence, pod, client)).collect();
+    let told = match case.id {
+        "mesh::proxies_in_sync" => {
+            case.effect.verdict == Verdict::Fail
+                && pods.iter().any(|pod| case.is_about(&pod_object(pod)))
+        }
+        _ => found(case).is_some_and(|found| found.says(&NOT_CONNECTED)),
+    };
+    told && !pods.is_empty() && pods.iter().all(|pod| redirects_to_nobody(evidence, pod))
+}
+
+fn redirects_to_nobody(evidence: &Evidence, pod: &Pod) -> bool {
+    let proxy = sidecar(pod).filter(|proxy| !proxy.ready);
+    pod.init_containers.iter().any(|it| it.name == INIT)
+        && proxy.is_some_and(|proxy| {
+            let ended = matches!(
+                proxy.state,
+                ContainerState::Waiting { .. } | ContainerState::Terminated(_)
+            );
+            ended || restart_loop(proxy, evidence.recorded_at).is_some()
+        })
+}
