@@ -144,12 +144,10 @@ fn set(name: &str, page: &str) -> String {
             ".SH EXTRA" => ours = true,
             "Examples:" if ours => lines.extend([".SH EXAMPLES", ".nf"].map(str::to_owned)),
             "Exit codes:" if ours => lines.extend([".SH EXIT STATUS", ".nf"].map(str::to_owned)),
-            "" if ours => lines.push(".fi".into()),
+            "" if ours => lines.push(if is_open(&lines) { ".fi" } else { ".PP" }.into()),
             _ if ours && line.starts_with(".SH") => {
                 ours = false;
-                if lines.iter().rev().find(|it| [".nf", ".fi"].contains(&it.as_str()))
-                    == Some(&".nf".to_owned())
-                {
+                if is_open(&lines) {
                     lines.push(".fi".into());
                 }
                 lines.push(line.to_owned());
@@ -161,6 +159,12 @@ fn set(name: &str, page: &str) -> String {
         }
     }
     lines.join("\n") + "\n"
+}
+
+/// Whether lines stand as they are written.
+fn is_open(lines: &[String]) -> bool {
+    let last = lines.iter().rev().find(|it| [".nf", ".fi"].contains(&it.as_str()));
+    last.is_some_and(|it| it == ".nf")
 }
 
 /// `meshcheck config`
