@@ -210,14 +210,16 @@ fn picture(title: &'static str, report: &Report, names: &Names, parts: &[Part]) 
     };
     let mut spoken = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        let claims: Vec<_> = report
+        let (claims, of_others): (Vec<_>, Vec<_>) = report
             .claims
             .iter()
             .filter(|claim| part.claims.contains(&claim.id.as_str()))
-            .filter(|claim| part.is_meant(claim, names))
-            .collect();
+            .partition(|claim| part.is_meant(claim, names));
+        // A verdict names one object. That it is another's is no word that this one is well.
+        let silent = of_others.iter().any(|claim| state_of_verdict(claim.verdict) > State::Whole);
+        let least = if silent { State::Unseen } else { State::Whole };
         let state = match claims.iter().map(|claim| state(claim)).max() {
-            Some(state) => state,
+            Some(state) => state.max(least),
             None if part.claims.is_empty() => State::Whole,
             None => State::Unseen,
         };

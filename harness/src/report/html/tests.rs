@@ -84,6 +84,8 @@ fn the_picture_shows_where_it_breaks_and_only_there() {
     // Once in the wide picture and once in the tall one; in words, for those who do not see it.
     assert_eq!(page.matches(">✗ breaks here<").count(), 2, "{page}");
     assert_eq!(page.matches("client&#39;s sidecar: breaks here").count(), 2, "{page}");
+    // The verdict names the client's pod alone: that is no word that the backend's is well.
+    assert_eq!(page.matches("backend&#39;s sidecar: not seen").count(), 2, "{page}");
     // One that names no workload may be on either side.
     report.claims[1].object = Some("namespace client".into());
     assert_eq!(html(&report, None).unwrap().matches(">✗ breaks here<").count(), 4);

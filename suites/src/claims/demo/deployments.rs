@@ -4,7 +4,7 @@ use super::super::words::{
     availability, deployment_object, excerpt, list, pod_hint, pod_state, rollout_trouble, seen,
 };
 use super::{apply, client_image, is_pod_of, scale_up};
-use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
+use crate::evidence::{BackendDetails, Condition, Container, Deployment, Evidence};
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
@@ -160,6 +160,10 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
     if let Some(pod) = ill {
         observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
     }
+    let refused = refusal(deployment);
+    if let Some(reason) = refused {
+        observed = format!("{observed}; no pod could be made: {}", excerpt(reason));
+    }
     if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
         observed = format!("{observed}; waited {} s for it", settling.waited_ms / 1000);
     }
@@ -168,6 +172,12 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
     let hint = match ill {
         _ if deployment.replicas == 0 => scale_up(evidence, name),
         Some(pod) => pod_hint(evidence, pod),
+        None if refused.is_some() => {
+            let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", &target]);
+            format!(
+                "`{command}` asks for its pods at once: Kubernetes waits longer after each refusal, also once its reason is gone"
+            )
+        }
         None => {
             let command = evidence.kubectl(&["-n", namespace, "describe", &target]);
             format!("`{command}` shows what it waits for")
@@ -178,6 +188,13 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
         .observed(observed)
         .object(deployment_object(deployment))
         .hint(hint))
+}
+
+/// Why the last pod that a deployment asked for was refused, where it was: by a quota, or by a webhook that
+/// nobody answered.
+fn refusal(deployment: &Deployment) -> Option<&str> {
+    let failure = |it: &&Condition| it.kind == "ReplicaFailure" && it.status == "True";
+    deployment.conditions.iter().find(failure).map(|condition| condition.message.as_str())
 }
 
 /// Whether an image is of this repository, of whatever tag, from whatever registry or mirror.

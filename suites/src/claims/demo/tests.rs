@@ -73,6 +73,18 @@ fn args(evidence: &mut Evidence, args: &[&str]) {
     backend(evidence).containers[0].args = args.iter().map(|&arg| arg.into()).collect();
 }
 
+/// A pod was refused while nobody answered the webhook, and Kubernetes waits before it asks again.
+fn refused(one: &mut Deployment) {
+    one.updated_replicas = 0;
+    one.available_replicas = 0;
+    one.conditions = vec![Condition {
+        kind: "ReplicaFailure".into(),
+        status: "True".into(),
+        reason: "FailedCreate".into(),
+        message: "failed calling webhook: connection refused".into(),
+    }];
+}
+
 /// Changes that matter to both deployments in the same way.
 #[rstest]
 #[case::healthy(|_: &mut Deployment| {}, Pass, "1 of 1 available")]
@@ -91,6 +103,8 @@ fn args(evidence: &mut Evidence, args: &[&str]) {
     let reason = "ProgressDeadlineExceeded".into();
     one.conditions = vec![Condition { kind: "Progressing".into(), status: "False".into(), reason, ..Condition::default() }];
 }, Fail, "ProgressDeadlineExceeded")]
+#[case::refused(refused, Fail, "no pod could be made: failed calling webhook")]
+#[case::refused_is_asked_for_again(refused, Fail, "-n client rollout restart deployment/")]
 #[case::image(|one: &mut Deployment| one.containers[0].image = "docker.io/library/busybox:1.36".into(), Fail, "another image")]
 #[case::similar_image(|one: &mut Deployment| one.containers[0].image = one.containers[0].image.replace("docker.io/", "").replace('/', "-"), Fail, "another image")]
 #[case::container_renamed(|one: &mut Deployment| one.containers[0].name = "main".into(), Fail, "has no container")]
