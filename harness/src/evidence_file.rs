@@ -10,11 +10,10 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
-use meshcheck_suites::hint::quote;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
 
-use crate::whole_file::{atomically, is_device};
+use crate::whole_file::{self, atomically, is_device};
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
 const LIMIT: u64 = 64 << 20;
@@ -79,15 +78,7 @@ impl EvidenceFileError {
                 "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
             }
             Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
-            Self::Write { source, path } => match source.kind() {
-                io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
-                io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
-                io::ErrorKind::NotFound => format!(
-                    "the directory is not there: `mkdir -p {}`",
-                    quote(&path.parent().unwrap_or(path).to_string_lossy())
-                ),
-                _ => "name a file in a directory where you may write".into(),
-            },
+            Self::Write { source, path } => whole_file::hint(path, source),
         }
     }
 }

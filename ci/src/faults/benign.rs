@@ -30,7 +30,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
     take(cluster, variation.varies).with_context(|| format!("{name}: varying"))?;
     let verdicts = match variation.look {
         Look::Plain => cluster.check(&[])?,
-        Look::OtherNetworks => Other::up()?.cluster.check(&[])?,
+        Look::OtherNetworks => Other::beside(cluster)?.cluster.check(&[])?,
         Look::Renamed => {
             let other = tempfile::NamedTempFile::new()?;
             fs::copy(cluster.kubeconfig(), other.path())?;

@@ -98,7 +98,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let meshcheck = meshcheck()?;
     let all: Vec<_> = faults.into_iter().map(Any::Fault).collect();
     let all = [all, variations.into_iter().map(Any::Benign).collect()].concat();
-    let workers = usize::from(options.clusters).min(all.len());
+    let clusters = if options.reuse.is_some() { 1 } else { options.clusters };
+    let workers = usize::from(clusters).min(all.len());
     let found = Mutex::new(Results::new(directory().join("faults"))?);
     let keep = || found.lock().unwrap_or_else(PoisonError::into_inner);
     let begin = || {
@@ -111,7 +112,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
         Ok(cluster)
     };
-    let workers = if options.reuse.is_some() { 1 } else { workers };
     say(format_args!("{} cases, clusters: {workers}", all.len()));
     crew::through(all, workers, begin, |cluster, case| match case {
         Any::Fault(fault) => {

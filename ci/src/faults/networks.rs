@@ -7,9 +7,9 @@ use meshcheck_bundle::Bundle;
 
 use crate::cleanup::Cleanup;
 use crate::command::Program;
-use crate::live::{Cluster, bundle};
+use crate::live::Cluster;
 use crate::out::say;
-use crate::steps::{Software, meshcheck, repository};
+use crate::steps::repository;
 
 /// The pods' addresses; kind's own choice is 10.244.0.0/16.
 const PODS: &str = "10.77.0.0/16";
@@ -35,15 +35,14 @@ pub(super) struct Other {
 }
 
 impl Other {
-    /// Provisions it.
+    /// Provisions it of what a cluster was made of.
     ///
     /// # Errors
     /// When the engine has no room for the network, or `meshcheck up` fails.
-    pub(super) fn up() -> Result<Self> {
-        let (meshcheck, software) = (meshcheck()?, Software::choose()?);
+    pub(super) fn beside(cluster: &Cluster) -> Result<Self> {
         let files = tempfile::tempdir()?;
         let config = files.path().join("kind.yaml");
-        let bundle = Bundle::open(&bundle(&meshcheck, &software)?)?;
+        let bundle = Bundle::open(cluster.bundle())?;
         let text = fs::read_to_string(bundle.verified(&bundle.manifest().node.kind_config)?)?;
         let conflist = files.path().join(LAB_NETWORK);
         fs::write(&config, elsewhere(&text, &conflist.display().to_string())?)?;
@@ -77,7 +76,7 @@ impl Other {
             let up = up.arg("--kind-config").arg(&config);
             up.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &name).run()
         };
-        let cluster = Cluster::up_with(&meshcheck, &software, run)?;
+        let cluster = cluster.another(run)?;
         Ok(Self { cluster, _files: files, _network: network })
     }
 }

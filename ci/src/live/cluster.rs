@@ -37,7 +37,7 @@ impl Cluster {
     /// # Errors
     /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
-        Self::up_with(meshcheck, software, Program::show)
+        Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::show)
     }
 
     /// Provisions it, and tells nothing but why it failed.
@@ -45,22 +45,26 @@ impl Cluster {
     /// # Errors
     /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up_silently(meshcheck: &Program, software: &Software) -> Result<Self> {
-        Self::up_with(meshcheck, software, Program::run)
+        Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::run)
     }
 
-    /// Provisions it by running `meshcheck up` in this way.
+    /// Provisions another one of the same program and bundle, by running `meshcheck up` in this way.
     ///
     /// # Errors
-    /// When `meshcheck up` fails, or the bundle lacks a program.
-    pub(crate) fn up_with(
-        meshcheck: &Program,
-        software: &Software,
+    /// When `meshcheck up` fails.
+    pub(crate) fn another(&self, run: impl FnOnce(Program) -> Result<()>) -> Result<Self> {
+        Self::made(&self.meshcheck, self.bundle.clone(), run)
+    }
+
+    fn made(
+        meshcheck: &Path,
+        bundle: PathBuf,
         run: impl FnOnce(Program) -> Result<()>,
     ) -> Result<Self> {
         let place = tempfile::tempdir()?.keep();
         let state = place.join("state");
         let down = {
-            let (meshcheck, state) = (meshcheck.path().to_owned(), state.clone());
+            let (meshcheck, state) = (meshcheck.to_owned(), state.clone());
             Cleanup::new(move || {
                 let removal = Program::new(&meshcheck).arg("down").env("MESHCHECK_STATE", &state);
                 match removal.run() {
@@ -72,8 +76,7 @@ impl Cluster {
                 }
             })
         };
-        let bundle = bundle(meshcheck, software)?;
-        let up = Program::new(meshcheck.path()).args(["up", "--bundle"]).arg(&bundle);
+        let up = Program::new(meshcheck).args(["up", "--bundle"]).arg(&bundle);
         run(up.env("MESHCHECK_STATE", &state)).context("provisioning a cluster")?;
         Self::at(meshcheck, bundle, &state, down)
     }
@@ -85,17 +88,17 @@ impl Cluster {
     pub(crate) fn there(meshcheck: &Program, software: &Software, state: &Path) -> Result<Self> {
         let tools = state.join("tools");
         let clean = Cleanup::new(move || drop(fs::remove_dir_all(&tools)));
-        Self::at(meshcheck, bundle(meshcheck, software)?, state, clean)
+        Self::at(meshcheck.path(), bundle(meshcheck, software)?, state, clean)
     }
 
-    fn at(meshcheck: &Program, bundle: PathBuf, state: &Path, end: Cleanup) -> Result<Self> {
+    fn at(meshcheck: &Path, bundle: PathBuf, state: &Path, end: Cleanup) -> Result<Self> {
         let none = || format!("no cluster of `meshcheck up` is in `{}`", state.display());
         let mut clusters = fs::read_dir(state.join("clusters")).with_context(none)?;
         let place = clusters.next().with_context(none)??;
         let tools = state.join("tools");
         put_tools(&tools, &Bundle::open(&bundle)?)?;
         Ok(Self {
-            meshcheck: meshcheck.path().to_owned(),
+            meshcheck: meshcheck.to_owned(),
             name: place.file_name().to_string_lossy().into_owned(),
             kubeconfig: place.path().join("kubeconfig"),
             bundle,

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use meshcheck_suites::hint::quote;
+use crate::whole_file;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,15 +29,7 @@ impl ReportError {
     pub fn hint(&self) -> String {
         match self {
             Self::Stdout(_) | Self::Format(_) => "write it to a file with --report".into(),
-            Self::File { path, source } => match source.kind() {
-                io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
-                io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
-                io::ErrorKind::NotFound => format!(
-                    "the directory is not there: `mkdir -p {}`",
-                    quote(&path.parent().unwrap_or(path).to_string_lossy())
-                ),
-                _ => "name a file in a directory where you may write".into(),
-            },
+            Self::File { path, source } => whole_file::hint(path, source),
         }
     }
 }

@@ -8,6 +8,8 @@ use std::fs::{File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use meshcheck_suites::hint::quote;
+
 /// Writes a file beside its place, and moves it there once it is whole. What is no regular file, such
 /// as `/dev/stdout` or a pipe, is written to as it is: it must never be replaced by a file.
 ///
@@ -46,6 +48,19 @@ pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
         Some((place, _)) => temporary::beside(&place).map(drop),
         // Opening a pipe would wait for its reader.
         None => Ok(()),
+    }
+}
+
+/// What to do where a file could not be written.
+pub(crate) fn hint(path: &Path, error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
+        io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
+        io::ErrorKind::NotFound => format!(
+            "the directory is not there: `mkdir -p {}`",
+            quote(&path.parent().unwrap_or(path).to_string_lossy())
+        ),
+        _ => "name a file in a directory where you may write".into(),
     }
 }
 

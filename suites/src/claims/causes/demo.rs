@@ -55,7 +55,10 @@ pub(super) fn is_only_unavailable(case: &Case<'_>) -> bool {
 }
 
 /// The pods of a deployment of the demo that run.
-fn running<'e>(evidence: &'e Evidence, name: &'e str) -> Option<impl Iterator<Item = &'e Pod>> {
+pub(super) fn running<'e>(
+    evidence: &'e Evidence,
+    name: &'e str,
+) -> Option<impl Iterator<Item = &'e Pod>> {
     let pods = evidence.demo.pods.value()?;
     Some(pods.iter().filter(move |pod| runs(pod) && is_pod_of(evidence, pod, name)))
 }

@@ -1,11 +1,10 @@
 //! What a sidecar explains that does not run: the rules of its pod lead everything to a port where nobody
 //! listens.
 
-use super::super::demo::is_pod_of;
 use super::super::mesh::{INIT, sidecar};
-use super::super::words::{pod_object, restart_loop, runs};
+use super::super::words::{pod_object, restart_loop};
 use super::Case;
-use super::demo::found;
+use super::demo::{found, running};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::judgement::Verdict;
 
@@ -18,8 +17,7 @@ const NOT_CONNECTED: [&str; 4] =
 pub(super) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let client = &evidence.expectations.client_deployment;
-    let pods = evidence.demo.pods.value().into_iter().flatten();
-    let pods: Vec<_> = pods.filter(|pod| runs(pod) && is_pod_of(evidence, pod, client)).collect();
+    let pods: Vec<_> = running(evidence, client).into_iter().flatten().collect();
     let told = match case.id {
         "mesh::proxies_in_sync" => {
             case.effect.verdict == Verdict::Fail

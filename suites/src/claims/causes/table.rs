@@ -350,11 +350,6 @@ pub(super) const RELATIONS: &[Relation] = &[
         shown: outside::no_kiali_pod_is_ready,
     },
     Relation {
-        cause: "kiali::redirects_to_web_root",
-        effects: &["kiali::reachable_on_exposed_port", "kiali::console_served"],
-        shown: outside::kiali_has_another_root,
-    },
-    Relation {
         cause: "kiali::running",
         effects: &[
             "kiali::redirects_to_web_root",
@@ -362,6 +357,11 @@ pub(super) const RELATIONS: &[Relation] = &[
             "kiali::console_served",
         ],
         shown: outside::another_program_runs_as_kiali,
+    },
+    Relation {
+        cause: "kiali::redirects_to_web_root",
+        effects: &["kiali::reachable_on_exposed_port", "kiali::console_served"],
+        shown: outside::kiali_has_another_root,
     },
     Relation {
         cause: "kiali::redirects_to_web_root",
