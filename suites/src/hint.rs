@@ -35,6 +35,15 @@ pub fn parts(hint: &str) -> Vec<Part<'_>> {
     parts
 }
 
+/// The commands of a hint, in order.
+pub fn commands(hint: &str) -> Vec<String> {
+    let command = |part| match part {
+        Part::Command(command) => Some(command.to_owned()),
+        Part::Words(_) => None,
+    };
+    parts(hint).into_iter().filter_map(command).collect()
+}
+
 /// The words that stand there, without the marks that part them from commands.
 fn sentence(hint: &str, at: Range<usize>) -> Option<Part<'_>> {
     let mark = |c: char| c.is_whitespace() || ";,.".contains(c);
@@ -69,6 +78,11 @@ impl Evidence {
     /// `istioctl` on the cluster of this evidence, with these arguments.
     pub fn istioctl(&self, arguments: &[&str]) -> String {
         self.command("istioctl", arguments)
+    }
+
+    /// A command of this program on the cluster of this evidence, with these arguments.
+    pub fn meshcheck(&self, command: &str, arguments: &[&str]) -> String {
+        self.command(&format!("meshcheck {command}"), arguments)
     }
 
     /// `istioctl install` of the default profile, with the options that the software that was

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::claims::{CLAIMS, Claim, Section, causes};
 use crate::evidence::{Asks, BundleFacts, Evidence, Expectations, Provider, SCHEMA, Waiver};
+use crate::hint::commands;
 use crate::judgement::{Judgement, Verdict};
 
 /// The number of the report's layout.
@@ -100,6 +101,9 @@ pub struct Cause {
     pub object: Option<String>,
     /// What to type next.
     pub hint: Option<String>,
+    /// The commands in the hint, in order, each as a POSIX shell takes it.
+    #[serde(default)]
+    pub commands: Vec<String>,
 }
 
 /// One claim and its verdict.
@@ -123,6 +127,9 @@ pub struct ClaimReport {
     pub object: Option<String>,
     /// What to type next.
     pub hint: Option<String>,
+    /// The commands in the hint, in order, each as a POSIX shell takes it.
+    #[serde(default)]
+    pub commands: Vec<String>,
     /// The claim that is at the root of this one's not holding, where one is known to be. It never
     /// holds itself, and nothing else explains it.
     #[serde(default)]
@@ -151,6 +158,7 @@ impl ClaimReport {
             expected,
             observed,
             object,
+            commands: hint.as_deref().map(commands).unwrap_or_default(),
             hint,
             because: None,
             may_fail: None,
@@ -170,6 +178,7 @@ impl ClaimReport {
                 observed: None,
                 object: None,
                 hint: None,
+                commands: Vec::new(),
                 because: None,
                 ..self
             };
@@ -221,6 +230,7 @@ impl Cause {
                     observed: claim.observed.clone(),
                     object: claim.object.clone(),
                     hint: claim.hint.clone(),
+                    commands: claim.commands.clone(),
                 })
             })
             .collect();
@@ -434,6 +444,18 @@ mod tests {
     }
 
     #[test]
+    fn what_to_type_stands_alone_for_scripts() {
+        let mut evidence = crate::testing::healthy();
+        without_kiali(&mut evidence);
+        let report = judge(&evidence, &[]);
+        let claim = of(&report, "kiali::running");
+        assert_eq!(claim.commands, commands(claim.hint.as_deref().unwrap()));
+        assert!(claim.commands[0].starts_with("kubectl "), "{:?}", claim.commands);
+        assert_eq!(report.causes[0].commands, claim.commands);
+        assert!(of(&report, "mesh::pods_ready").commands.is_empty());
+    }
+
+    #[test]
     fn what_is_skipped_says_by_whom_and_is_no_pass() {
         let mut evidence = waived(Asks::Nothing, "kiali::*");
         without_kiali(&mut evidence);
@@ -442,6 +464,7 @@ mod tests {
         assert_eq!(claim.verdict, Verdict::Skipped);
         assert_eq!(claim.summary, "skipped by meshcheck.toml: this class has no console");
         assert_eq!((claim.observed.as_ref(), claim.hint.as_ref()), (None, None));
+        assert!(claim.commands.is_empty());
         assert_eq!((report.totals.skipped, report.totals.fail), (4, 0));
         assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
         // Also where it would hold.

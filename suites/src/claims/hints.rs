@@ -9,11 +9,10 @@ use serde_json::Value;
 
 use super::completeness::cases;
 use crate::evidence::Evidence;
-use crate::hint::{Part, parts};
 use crate::testing::healthy;
 
 /// Programs that hints may name.
-const PROGRAMS: [&str; 4] = ["kubectl", "istioctl", "docker", "socat"];
+const PROGRAMS: [&str; 5] = ["kubectl", "istioctl", "docker", "socat", "meshcheck"];
 
 /// A context that would do something, were it not quoted.
 const CONTEXT: &str = "it's $(touch BROKEN) `touch BROKEN` \"two\"; touch BROKEN & # \\ *";
@@ -35,13 +34,9 @@ fn hints(name: impl Fn(&mut Evidence)) -> BTreeSet<String> {
 fn commands(hints: &BTreeSet<String>) -> BTreeSet<String> {
     let all = hints.iter().flat_map(|hint| {
         assert_eq!(hint.matches('`').count() % 2, 0, "a backquote is left open: {hint}");
-        parts(hint)
+        crate::hint::commands(hint)
     });
-    all.filter_map(|part| match part {
-        Part::Command(command) => Some(command.to_owned()),
-        Part::Words(_) => None,
-    })
-    .collect()
+    all.collect()
 }
 
 /// Runs a script with the shell, in a directory where nothing but what the test puts there is found.
@@ -152,8 +147,7 @@ fn no_name_opens_a_command() {
         for claim in super::CLAIMS {
             let Some(hint) = claim.judge(&evidence).hint else { continue };
             named += usize::from(hint.contains("touch BROKEN"));
-            for part in parts(&hint) {
-                let Part::Command(command) = part else { continue };
+            for command in crate::hint::commands(&hint) {
                 let program = command.split(' ').next().unwrap_or_default();
                 assert!(PROGRAMS.contains(&program), "{}: {command}\n{hint}", claim.id);
             }

@@ -16,6 +16,7 @@ mod mesh;
 pub(crate) mod mutations;
 mod parts;
 mod prepare;
+mod rollout;
 #[cfg(test)]
 mod unseen;
 #[cfg(test)]

@@ -205,41 +205,6 @@ pub(super) fn workload(pod: &Pod) -> Option<String> {
     }
 }
 
-/// What keeps a deployment from being at rest and available; nothing where all is well.
-pub(super) fn rollout_trouble(deployment: &Deployment) -> Option<String> {
-    let Deployment { replicas, current_replicas, updated_replicas, available_replicas, .. } =
-        *deployment;
-    if replicas == 0 {
-        return Some("it is scaled to zero: 0 replicas are asked for".to_owned());
-    }
-    if deployment.observed_generation < deployment.generation {
-        return Some("its controller has not seen the latest change yet".to_owned());
-    }
-    let stuck = deployment
-        .conditions
-        .iter()
-        .find(|condition| condition.kind == "Progressing" && condition.status == "False")
-        .map(|condition| format!(", and the rollout is stuck: {}", condition.reason))
-        .unwrap_or_default();
-    if updated_replicas < replicas {
-        return Some(format!(
-            "a rollout is going on: {updated_replicas} of {replicas} pods are of the new template{stuck}"
-        ));
-    }
-    if current_replicas > updated_replicas {
-        let old = usize::try_from(current_replicas - updated_replicas).unwrap_or(usize::MAX);
-        let old = count(old, "old pod");
-        return Some(format!("a rollout is going on: {old} not gone yet{stuck}"));
-    }
-    (available_replicas < replicas)
-        .then(|| format!("{available_replicas} of {replicas} are available{stuck}"))
-}
-
-/// `1 of 1 available`
-pub(super) fn availability(deployment: &Deployment) -> String {
-    format!("{} of {} available", deployment.available_replicas, deployment.replicas)
-}
-
 /// The command that shows why a pod is not well: the crashed container's last words, the log of
 /// one that runs without being ready, or else the pod's events. Where pods of the template before are
 /// still well, also the one that goes back to it.

@@ -104,3 +104,10 @@ pub struct Reply {
     /// curl's own message where there was no answer.
     pub error: String,
 }
+
+impl Reply {
+    /// Whether it is 200 with this text. http-echo ends its replies with a newline.
+    pub fn says(&self, text: &str) -> bool {
+        self.status == 200 && self.body.strip_suffix('\n').unwrap_or(&self.body) == text
+    }
+}

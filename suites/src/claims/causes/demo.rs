@@ -4,8 +4,9 @@ use super::super::demo::{
     asks_the_backend, backend_as_told, client_as_told, deployment, first_trouble, is_pod_of,
     leads_to_the_backend, service_as_told, told_text, trouble_in_log,
 };
-use super::super::mesh::answered_itself;
-use super::super::words::{rollout_trouble, runs};
+use super::super::mesh::{answered_itself, is_policys_word};
+use super::super::rollout::rollout_trouble;
+use super::super::words::runs;
 use super::Case;
 use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply};
 use crate::judgement::Verdict;
@@ -192,7 +193,7 @@ pub(super) fn backend_replies_as_told(case: &Case<'_>) -> bool {
         return routed.is_some_and(|answer| answer.status == 200 && same(&answer.body));
     }
     match found(case) {
-        Some(Found::Reply(reply)) => reply.status == 200 && same(&reply.body),
+        Some(Found::Reply(reply)) => reply.says(told),
         Some(Found::Words(text)) => text == told,
         Some(Found::Nothing) | None => false,
     }
@@ -246,4 +247,17 @@ pub(super) fn a_proxy_answers_instead(case: &Case<'_>) -> bool {
     case.effect.verdict == Verdict::Fail
         && answered_itself(case.evidence).is_some()
         && (case.id != "demo::client_logs_show_reply" || found(case).is_some())
+}
+
+/// The policy that forbids the client's requests is kept by the backend's proxy: it forbids the gateway's as
+/// well, in the same words.
+pub(super) fn the_same_policy_forbids(case: &Case<'_>) -> bool {
+    let forbidden = |status: u16, body: &str| status == 403 && is_policys_word(body);
+    let routed = case.evidence.ingress.route.value().and_then(|route| route.routed.value());
+    let reply = first_trouble(case.evidence);
+    reply.zip(routed).is_some_and(|(reply, routed)| {
+        forbidden(reply.status, &reply.body)
+            && forbidden(routed.status, &routed.body)
+            && reply.body == routed.body
+    })
 }

@@ -2,13 +2,13 @@
 
 use super::super::demo::is_pod_of;
 use super::super::mesh::{
-    INIT, has_sidecar, injected, refuses_sidecar, sidecar, staying, told_words,
+    INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, sidecar, staying, told_words,
 };
-use super::super::words::{counted, pod_object, restart_loop, runs};
+use super::super::words::{belongs, counted, deployment_object, pod_object, restart_loop, runs};
 use super::Case;
 use super::demo::is_in_trouble;
 use super::install::{no_injector, says_that_the_webhook_fails};
-use crate::evidence::{CounterPair, DryRun, Evidence, Observation, Pod};
+use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
 use crate::iptables::arguments;
 use crate::judgement::Verdict;
 
@@ -65,17 +65,19 @@ pub(super) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 
+/// The demo's pods that have no sidecar, where there are some and nothing else is wrong with the number of
+/// containers in any pod.
+fn without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
+    let (without, with): (Vec<_>, Vec<_>) =
+        staying(evidence).ok()?.into_iter().partition(|pod| sidecar(pod).is_none());
+    let one = |pod: &&Pod| pod.containers.iter().filter(|it| it.name != SIDECAR).count() == 1;
+    (!without.is_empty() && with.iter().all(one)).then_some(without)
+}
+
 /// Whether nothing is wrong with the demo's pods but that some have no sidecar, without having
 /// refused it.
 fn only_without_sidecar(evidence: &Evidence) -> bool {
-    let pods = staying(evidence).unwrap_or_default();
-    let without = |pod: &&Pod| sidecar(pod).is_none() && !refuses_sidecar(pod);
-    let well = |pod: &&Pod| {
-        sidecar(pod).is_some()
-            && pod.containers.iter().filter(|it| it.name != super::super::mesh::SIDECAR).count()
-                == 1
-    };
-    pods.iter().any(without) && pods.iter().all(|pod| without(pod) || well(pod))
+    without_sidecar(evidence).is_some_and(|pods| !pods.iter().any(|pod| refuses_sidecar(pod)))
 }
 
 pub(super) fn pods_miss_the_label(case: &Case<'_>) -> bool {
@@ -88,6 +90,26 @@ pub(super) fn pods_miss_the_webhook(case: &Case<'_>) -> bool {
     only_without_sidecar(case.evidence)
         && !label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
+}
+
+/// The template of a deployment keeps injection away, and only its pods have no sidecar.
+pub(super) fn template_refuses_the_sidecar(case: &Case<'_>) -> bool {
+    let evidence = case.evidence;
+    let refuses = |pod: &Pod| {
+        pod.labels.contains_key(INJECT)
+            && owner(evidence, pod).is_some_and(|owner| {
+                owner.template_labels.get(INJECT) == pod.labels.get(INJECT)
+                    && named_by(case, "install::injection_webhook")
+                        == Some(deployment_object(owner).as_str())
+            })
+    };
+    without_sidecar(evidence).is_some_and(|pods| pods.iter().all(|pod| refuses(pod)))
+}
+
+/// The deployment of the demo that a pod belongs to.
+fn owner<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e Deployment> {
+    let deployments = evidence.demo.deployments.value()?;
+    deployments.iter().find(|deployment| belongs(pod, deployment))
 }
 
 /// Whether a pod is not well by itself: neither for the lack of a sidecar nor for one too many.

@@ -161,6 +161,11 @@ pub(super) const RELATIONS: &[Relation] = &[
     },
     Relation {
         cause: "install::injection_webhook",
+        effects: &["mesh::two_containers_per_pod"],
+        shown: mesh::template_refuses_the_sidecar,
+    },
+    Relation {
+        cause: "install::injection_webhook",
         effects: &["demo::backend_deployment", "demo::client_deployment"],
         shown: install::pods_cannot_be_made,
     },
@@ -267,6 +272,11 @@ pub(super) const RELATIONS: &[Relation] = &[
         cause: "demo::backend_replies",
         effects: &["demo::client_logs_show_reply", "mesh::traffic_through_proxies"],
         shown: demo::a_proxy_answers_instead,
+    },
+    Relation {
+        cause: "demo::backend_replies",
+        effects: &["ingress::routes_into_mesh"],
+        shown: demo::the_same_policy_forbids,
     },
     Relation {
         cause: "demo::backend_service",

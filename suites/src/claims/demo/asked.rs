@@ -46,11 +46,10 @@ fn trouble(evidence: &Evidence, reply: &Reply) -> Option<String> {
         let error = if reply.error.is_empty() { "no answer" } else { &reply.error };
         return Some(excerpt(error));
     }
-    // http-echo ends its reply with a newline.
-    let body = reply.body.strip_suffix('\n').unwrap_or(&reply.body);
-    if reply.status == 200 && body == evidence.expectations.reply {
+    if reply.says(&evidence.expectations.reply) {
         return None;
     }
+    let body = reply.body.strip_suffix('\n').unwrap_or(&reply.body);
     let body = if body.is_empty() { "an empty body".to_owned() } else { excerpt(body) };
     Some(format!("{} {body}", reply.status))
 }

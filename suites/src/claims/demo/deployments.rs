@@ -1,9 +1,8 @@
 //! The two deployments: what they say, and whether their pods are available.
 
-use super::super::words::{
-    availability, deployment_object, excerpt, list, pod_hint, pod_state, rollout_trouble, seen,
-};
-use super::{apply, client_image, is_pod_of, scale_up};
+use super::super::rollout::{availability, headline, ill_pod, rollout_trouble};
+use super::super::words::{deployment_object, excerpt, list, pod_hint, pod_state, seen};
+use super::{apply, client_image, scale_up};
 use crate::evidence::{BackendDetails, Condition, Container, Deployment, Evidence};
 use crate::judgement::{Judged, Judgement};
 
@@ -154,8 +153,8 @@ fn find<'e>(
 fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgement> {
     let Some(trouble) = rollout_trouble(deployment) else { return Ok(()) };
     let name = &deployment.name;
-    let pods = evidence.demo.pods.value().into_iter().flatten();
-    let ill = pods.filter(|pod| is_pod_of(evidence, pod, name)).find(|pod| !pod.ready);
+    let pods = evidence.demo.pods.value().map(Vec::as_slice).unwrap_or_default();
+    let ill = ill_pod(deployment, pods);
     let mut observed = trouble.clone();
     if let Some(pod) = ill {
         observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
@@ -183,7 +182,7 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
             format!("`{command}` shows what it waits for")
         }
     };
-    Err(Judgement::fail(format!("{name} is not available: {trouble}"))
+    Err(Judgement::fail(format!("{name} is not available: {}", headline(&trouble, ill)))
         .expected("at least one replica, all of them available, no rollout going on")
         .observed(observed)
         .object(deployment_object(deployment))

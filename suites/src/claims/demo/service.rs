@@ -61,20 +61,19 @@ fn find(evidence: &Evidence) -> Result<&Service, Judgement> {
     })
 }
 
+/// Something that is not as the tutorial says.
+struct Wrong {
+    what: String,
+    expected: String,
+    observed: String,
+}
+
 fn specification(evidence: &Evidence, service: &Service) -> Judged {
-    let wrong = |summary: String, expected: String, observed: String| {
-        Err(Judgement::fail(summary)
-            .expected(expected)
-            .observed(observed)
-            .object(object(evidence))
-            .hint(mend(evidence)))
-    };
     let name = &service.name;
-    let BackendDetails { service_port: number, service_port_name, port: listens, labels, .. } =
-        &evidence.expectations.backend;
     if service.kind == "ExternalName" {
-        let summary = format!("{name} is only another name for something outside of the cluster");
-        return wrong(summary, "a service that selects pods".into(), service.kind.clone());
+        let what = format!("{name} is only another name for something outside of the cluster");
+        let expected = "a service that selects pods".into();
+        return Err(told(evidence, &[Wrong { what, expected, observed: service.kind.clone() }]));
     }
     // Without an address of its own nothing leads from its port to the pods': who asks it gets the
     // pods' addresses, and asks them for the service's port.
@@ -87,44 +86,77 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
             .object(object(evidence))
             .hint(format!("`{again}`, then {}", apply(evidence, "backend.yaml"))));
     }
+    let BackendDetails { service_port, service_port_name, port, labels, .. } =
+        &evidence.expectations.backend;
+    let mut wrongs = port_wrongs(service, &evidence.expectations.backend);
+    let selects: Vec<_> =
+        service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    if !selects_backend(evidence, service) {
+        wrongs.push(Wrong {
+            what: format!("{name} does not select the backend's pods"),
+            expected: selector(labels),
+            observed: if selects.is_empty() { "no selector".to_owned() } else { list(&selects) },
+        });
+    }
+    if !wrongs.is_empty() {
+        return Err(told(evidence, &wrongs));
+    }
+    Ok(Judgement::pass(format!(
+        "port {service_port} `{service_port_name}` leads to {port} of {}",
+        list(&selects)
+    )))
+}
+
+/// All that is wrong, told at once: one command mends it.
+fn told(evidence: &Evidence, wrongs: &[Wrong]) -> Judgement {
+    let all = |part: fn(&Wrong) -> &str| wrongs.iter().map(part).collect::<Vec<_>>().join("; ");
+    Judgement::fail(all(|it| &it.what))
+        .expected(all(|it| &it.expected))
+        .observed(all(|it| &it.observed))
+        .object(object(evidence))
+        .hint(mend(evidence))
+}
+
+/// What is wrong with the service's port.
+fn port_wrongs(service: &Service, tutorials: &BackendDetails) -> Vec<Wrong> {
+    let BackendDetails { service_port: number, service_port_name, port: listens, .. } = tutorials;
+    let name = &service.name;
     let Some(port) = service.ports.iter().find(|port| port.port == *number) else {
         let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
-        let observed = format!("ports: {}", list(&ports));
         let expected = format!("port {number}");
-        return wrong(format!("{name} has no {expected}"), expected, observed);
+        let what = format!("{name} has no {expected}");
+        return vec![Wrong { what, expected, observed: format!("ports: {}", list(&ports)) }];
     };
+    let mut wrongs = Vec::new();
     if port.name != *service_port_name {
-        let called = if port.name.is_empty() { "without a name" } else { port.name.as_str() };
-        let summary = format!(
-            "port {number} of {name} is not named `{service_port_name}`: by the name the mesh knows what is spoken there"
-        );
-        return wrong(summary, service_port_name.clone(), called.to_owned());
+        wrongs.push(Wrong {
+            what: format!(
+                "port {number} of {name} is not named `{service_port_name}`: by the name the mesh knows what is spoken there"
+            ),
+            expected: format!("port name {service_port_name}"),
+            observed: match port.name.as_str() {
+                "" => "a port without a name".to_owned(),
+                called => format!("port name {called}"),
+            },
+        });
     }
     if port.protocol != "TCP" {
-        let summary = format!("port {number} of {name} is not for TCP");
-        return wrong(summary, "TCP".into(), port.protocol.clone());
+        wrongs.push(Wrong {
+            what: format!("port {number} of {name} is not for TCP"),
+            expected: "TCP".into(),
+            observed: port.protocol.clone(),
+        });
     }
     // A named target port shows its number in the endpoints.
     if port.target_port.parse::<u16>().is_ok_and(|target| target != *listens) {
         let target = &port.target_port;
-        let summary =
-            format!("port {number} of {name} leads to port {target}, where nobody listens");
-        return wrong(summary, format!("target port {listens}"), target.clone());
+        wrongs.push(Wrong {
+            what: format!("port {number} of {name} leads to port {target}, where nobody listens"),
+            expected: format!("target port {listens}"),
+            observed: format!("target port {target}"),
+        });
     }
-    let selects: Vec<_> =
-        service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
-    if !selects_backend(evidence, service) {
-        let observed = if selects.is_empty() { "no selector".to_owned() } else { list(&selects) };
-        return wrong(
-            format!("{name} does not select the backend's pods"),
-            selector(labels),
-            observed,
-        );
-    }
-    Ok(Judgement::pass(format!(
-        "port {number} `{service_port_name}` leads to {listens} of {}",
-        list(&selects)
-    )))
+    wrongs
 }
 
 /// Whether the service selects the pods that the backend's deployment makes.

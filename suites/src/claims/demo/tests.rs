@@ -49,6 +49,8 @@ cases! { the_service_leads_to_the_backend proves "demo::backend_service":
     named_target_elsewhere(|e| { service(e).ports[0].target_port = "web".into(); endpoint(e).ports = vec![8080]; }, Fail, "leads to another port");
     selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail, "does not select the backend's pods");
     selector_too_narrow(|e| { service(e).selector.insert("tier".into(), "a".into()); }, Fail, "--type=json");
+    name_and_selector(|e| { service(e).ports[0].name = "web".into(); service(e).selector.insert("app".into(), "eco".into()); }, Fail, "is not named `http`: by the name the mesh knows what is spoken there; echo-service does not select");
+    target_and_selector(|e| { service(e).ports[0].target_port = "5679".into(); service(e).selector.clear(); }, Fail, "target port 5679; no selector");
     no_selector(|e| service(e).selector.clear(), Fail, "no selector");
     headless(|e| service(e).cluster_ip = Some("None".into()), Fail, "no cluster IP");
     external_name(|e| service(e).kind = "ExternalName".into(), Fail, "ExternalName");

@@ -1,9 +1,10 @@
 //! Whether the pods of the control plane's namespace run.
 
 use super::super::parts::all_hold;
+use super::super::rollout::{availability, rollout_trouble};
 use super::super::words::{
-    availability, belongs, container_state, count, deployment_object, list, pod_hint, pod_object,
-    pod_state, restart_loop, rollout_trouble, seen,
+    belongs, container_state, count, deployment_object, list, pod_hint, pod_object, pod_state,
+    restart_loop, seen,
 };
 use super::{is_ingress_gateway, is_istiod};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};

@@ -56,6 +56,10 @@ cases! { all_parts_are_of_one_version proves "install::istio_version":
         }
     }, Pass, "3 proxies");
     asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "not 1.99.0");
+    whole_of_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "all of it is of Istio 1.22.0");
+    whole_of_another_is_judged_as_that(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "`meshcheck check --kubeconfig ");
+    half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail, "shows all versions");
+    other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail, "shows all versions");
     longer_version(|e| tag(e, ":{}1"), Fail, "container discovery");
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail, "1.19.7");
     istiod_report(|e| reports(e).version = Observation::seen("1.19.7".into()), Fail, "istiod reports Istio 1.19.7");
@@ -417,7 +421,11 @@ cases! { a_webhook_injects proves "install::injection_webhook":
         e.demo.deployments = Observation::failed("forbidden");
         label(e, &[]);
     }, Fail, "only because it is not labelled");
-    opt_out_hint(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment echo-deployment --type=json");
+    opt_out_hint(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment/echo-deployment -p");
+    opts_out_in_other_words(|e| {
+        backend(e).template_labels.insert("mesh".into(), "no".into());
+        active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });
+    }, Fail, "whatever its label");
 }
 
 /// What `completeness` reads: that no claim is without its cases.

@@ -273,9 +273,32 @@ fn upgrade(evidence: &Evidence) -> String {
     let versions = evidence.istioctl(&["version"]);
     let install = evidence.install_default();
     let wanted = said(&evidence.expectations.istio_version);
-    format!(
-        "`{versions}` shows all versions; `{install}` with istioctl {wanted} brings the mesh to it"
-    )
+    let brings = format!("`{install}` with istioctl {wanted} brings the mesh to it");
+    match whole(evidence) {
+        Some(version) => {
+            let check = evidence.meshcheck("check", &["--istio", version]);
+            let version = said(version);
+            format!("all of it is of Istio {version}: `{check}` judges it as that; or {brings}")
+        }
+        None => format!("`{versions}` shows all versions; {brings}"),
+    }
+}
+
+/// The version that every istiod and every proxy reports, where it is one.
+fn whole(evidence: &Evidence) -> Option<&str> {
+    let istiods = evidence.install.istiod.value()?;
+    let mut versions = Vec::new();
+    for istiod in istiods.values() {
+        versions.push(plain(istiod.version.value()?));
+        versions.extend(istiod.proxies.value()?.iter().map(|proxy| plain(&proxy.istio_version)));
+    }
+    versions.retain(|version| !version.is_empty());
+    versions.sort_unstable();
+    versions.dedup();
+    match versions.as_slice() {
+        [one] => Some(one),
+        _ => None,
+    }
 }
 
 /// How a pod gets the proxy that goes with istiod.

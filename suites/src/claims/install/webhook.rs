@@ -1,8 +1,9 @@
 //! Whether an admission webhook injects the sidecar, and would get an answer.
 
+use super::super::mesh::{INJECT, take_out};
 use super::super::parts::all_hold;
 use super::super::words::{count, list, seen};
-use super::label::{INJECTION, namespace_labels};
+use super::label::{INJECTION, REVISION, namespace_labels};
 use super::{Labels, istiod, istiod_hint};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
 use crate::judgement::{Judged, Judgement, Look as _};
@@ -154,13 +155,9 @@ fn none_selects(
             .observed(observed.clone())
     };
     if let Some(name) = deployment.filter(|_| would(labels, &Labels::new())) {
-        let label = "/spec/template/metadata/labels/sidecar.istio.io~1inject";
-        let patch = serde_json::json!([{"op": "remove", "path": label}]).to_string();
-        let patch = ["-n", namespace, "patch", "deployment", name, "--type=json", "-p", &patch];
-        let command = evidence.kubectl(&patch);
         return fail(format!("no webhook selects {who}: their own labels keep injection away"))
             .object(format!("deployment {namespace}/{name}"))
-            .hint(format!("`{command}` removes the label that switches injection off"));
+            .hint(lets_in(evidence, name, pod_labels));
     }
     if would(&labelled, pod_labels) {
         let command = evidence.kubectl(&[
@@ -184,6 +181,19 @@ fn none_selects(
         format!("no webhook selects namespace {namespace}, whatever its label")
     };
     fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", evidence.install_default()))
+}
+
+/// What takes out of a deployment's template the labels that keep injection away.
+fn lets_in(evidence: &Evidence, deployment: &str, pod_labels: &Labels) -> String {
+    let keys: Vec<_> =
+        [INJECT, REVISION].into_iter().filter(|key| pod_labels.contains_key(*key)).collect();
+    if keys.is_empty() {
+        let command =
+            evidence.kubectl(&["get", "mutatingwebhookconfigurations", "--output", "yaml"]);
+        return format!("`{command}` shows which labels the webhooks ask for");
+    }
+    let command = take_out(evidence, &format!("deployment/{deployment}"), "labels", &keys);
+    format!("`{command}` takes what keeps injection away out of its template")
 }
 
 fn object(webhook: &Webhook) -> String {

@@ -7,7 +7,8 @@ pub(super) mod tests;
 pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_web_root};
 
 use super::parts::all_hold;
-use super::words::{availability, list, rollout_trouble, seen};
+use super::rollout::{availability, headline, ill_pod, rollout_trouble};
+use super::words::{list, pod_hint, pod_state, seen};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::judgement::{Judged, Judgement};
 use crate::profile;
@@ -66,11 +67,18 @@ fn deployment(evidence: &Evidence) -> Judged {
             .hint(apply(evidence)));
     };
     if let Some(trouble) = rollout_trouble(kiali) {
+        let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
+        let ill = ill_pod(kiali, pods);
+        let mut observed = availability(kiali);
+        if let Some(pod) = ill {
+            observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
+        }
+        let trouble = headline(&trouble, ill);
         return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
             .expected(expected)
-            .observed(availability(kiali))
+            .observed(observed)
             .object(object)
-            .hint(show(evidence)));
+            .hint(ill.map_or_else(|| show(evidence), |pod| pod_hint(evidence, pod))));
     }
     let image = kiali
         .containers

@@ -176,7 +176,7 @@ pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
             evidence.kubectl(&arguments)
         );
     }
-    let command = super::take_out(evidence, pod, &workload, "annotations", &annotations);
+    let command = super::take_out(evidence, &workload, "annotations", &annotations);
     format!("`{command}` takes out of its template: {}", said(&list(&annotations)))
 }
 

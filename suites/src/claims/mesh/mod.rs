@@ -13,11 +13,11 @@ pub(super) use injection::{
     has_sidecar, init_arguments, told_words, unlabelled_namespace_left_alone,
 };
 pub(super) use live::live_rules;
-pub(super) use pods::{pods_ready, refuses_sidecar, two_containers_per_pod};
+pub(super) use pods::{INJECT, pods_ready, refuses_sidecar, two_containers_per_pod};
 pub use rules::{Way, ways};
 pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
-pub(super) use traffic::{answered_itself, traffic_through_proxies};
+pub(super) use traffic::{answered_itself, is_policys_word, traffic_through_proxies};
 
 use super::words::{runs, seen, workload};
 use crate::evidence::{Container, Evidence, Pod};
@@ -112,10 +112,12 @@ fn restart_all(evidence: &Evidence) -> String {
     format!("`{command}` makes all pods anew, once the namespace is labelled and istiod runs")
 }
 
-/// The command that takes labels or annotations out of the template that a pod was made from.
-fn take_out(evidence: &Evidence, pod: &Pod, workload: &str, what: &str, keys: &[&str]) -> String {
+/// The command that takes labels or annotations out of the template of a workload in the demo's namespace.
+/// It does no harm where they are gone already.
+pub(super) fn take_out(evidence: &Evidence, workload: &str, what: &str, keys: &[&str]) -> String {
     let none: serde_json::Map<_, _> =
         keys.iter().map(|key| ((*key).to_owned(), serde_json::Value::Null)).collect();
     let patch = serde_json::json!({ "spec": { "template": { "metadata": { what: none } } } });
-    evidence.kubectl(&["-n", &pod.namespace, "patch", workload, "-p", &patch.to_string()])
+    let namespace = &evidence.expectations.namespace;
+    evidence.kubectl(&["-n", namespace, "patch", workload, "-p", &patch.to_string()])
 }

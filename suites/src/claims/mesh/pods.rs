@@ -15,7 +15,7 @@ use crate::evidence::{Container, Evidence, Pod};
 use crate::judgement::{Judged, Judgement};
 
 /// With which a pod, or its template, keeps the sidecar away.
-const INJECT: &str = "sidecar.istio.io/inject";
+pub(in super::super) const INJECT: &str = "sidecar.istio.io/inject";
 
 pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
     // What has failed and stays listed (an evicted pod) runs nothing, with or without a sidecar.
@@ -140,7 +140,7 @@ fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
             |workload| {
                 let (labels, key) = (pod.labels.contains_key(INJECT), [INJECT]);
                 let what = if labels { "labels" } else { "annotations" };
-                let command = super::take_out(evidence, pod, &workload, what, &key);
+                let command = super::take_out(evidence, &workload, what, &key);
                 format!("`{command}` takes {INJECT} out of its template")
             },
         );

@@ -106,11 +106,16 @@ pub(in super::super) fn answered_itself(evidence: &Evidence) -> Option<String> {
     let asked = evidence.demo.asked.value()?;
     let own = |reply: &&Reply| {
         let unled = reply.status == 503 && !reply.envoy_upstream_time;
-        let forbidden = reply.status == 403 && reply.body.starts_with("RBAC: ");
+        let forbidden = reply.status == 403 && is_policys_word(&reply.body);
         reply.server == "envoy" && (unled || forbidden)
     };
     let reply = asked.replies.iter().find(own)?;
     Some(format!("{} {}", reply.status, excerpt(&reply.body)))
+}
+
+/// Whether a body is Envoy's where an `AuthorizationPolicy` forbids a request: `RBAC: access denied`.
+pub(in super::super) fn is_policys_word(body: &str) -> bool {
+    body.starts_with("RBAC: ")
 }
 
 fn reading(

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::super::words::{
-    deployment_object, list, pod_hint, pod_object, pod_state, rollout_trouble, runs, seen,
-};
+use super::super::rollout::rollout_trouble;
+use super::super::words::{deployment_object, list, pod_hint, pod_object, pod_state, runs, seen};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement};

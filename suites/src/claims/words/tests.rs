@@ -110,36 +110,6 @@ fn a_native_sidecar_that_is_not_ready_is_to_blame() {
     );
 }
 
-/// Asked for, there, of the new template, available.
-#[rstest]
-#[case((2, 2, 2, 2), "True", None)]
-#[case((2, 2, 2, 1), "True", Some("1 of 2 are available"))]
-#[case((2, 2, 2, 1), "False", Some("1 of 2 are available, and the rollout is stuck: Deadline"))]
-#[case((2, 2, 1, 2), "True", Some("a rollout is going on: 1 of 2 pods are of the new template"))]
-#[case((2, 3, 2, 2), "True", Some("a rollout is going on: 1 old pod not gone yet"))]
-#[case((2, 4, 2, 2), "True", Some("a rollout is going on: 2 old pods not gone yet"))]
-fn rollouts_in_words(
-    #[case] (replicas, current, updated, available): (u32, u32, u32, u32),
-    #[case] progressing: &str,
-    #[case] words: Option<&str>,
-) {
-    let condition = |kind: &str, status: &str| crate::evidence::Condition {
-        kind: kind.into(),
-        status: status.into(),
-        reason: "Deadline".into(),
-        ..Default::default()
-    };
-    let deployment = Deployment {
-        replicas,
-        current_replicas: current,
-        updated_replicas: updated,
-        available_replicas: available,
-        conditions: vec![condition("Progressing", progressing), condition("Other", "False")],
-        ..Deployment::default()
-    };
-    assert_eq!(rollout_trouble(&deployment).as_deref(), words);
-}
-
 #[rstest]
 #[case(3, Some(9), true)]
 #[case(3, Some(10), false)]

@@ -169,6 +169,33 @@ pub(super) fn everything_denied(evidence: &mut Evidence) {
     inbound.after = inbound.before.clone();
 }
 
+/// A policy denies everybody.
+pub(super) fn everybody_denied(evidence: &mut Evidence) {
+    everything_denied(evidence);
+    route_answers(evidence, 403, "RBAC: access denied");
+}
+
+/// The key of [`template_refuses_its_sidecar`].
+pub(super) const INJECT: &str = "sidecar.istio.io/inject";
+
+/// The client's template has a label that keeps the sidecar away.
+pub(super) fn template_refuses_its_sidecar(evidence: &mut Evidence) {
+    client(evidence).template_labels.insert(INJECT.into(), "false".into());
+    let name = demo_pod(evidence, "client").name.clone();
+    for pods in [&mut evidence.demo.pods, &mut evidence.demo.pods_at_end] {
+        for pod in of(pods).iter_mut().filter(|pod| pod.name == name) {
+            refuse(pod);
+        }
+    }
+}
+
+/// A pod that has refused its sidecar.
+pub(super) fn refuse(pod: &mut Pod) {
+    pod.containers.retain(|it| it.name != "istio-proxy");
+    pod.init_containers.clear();
+    pod.labels.insert(INJECT.into(), "false".into());
+}
+
 /// The rules in the backend's pod were flushed: its callers' proxies encrypt, and nobody decrypts.
 pub(super) fn live_rules_flushed(evidence: &mut Evidence) {
     let pod = demo_pod(evidence, "echo").name.clone();

@@ -94,6 +94,10 @@ const WITHOUT_BACKEND: &[&str] = &[
         "ingress::routes_into_mesh"])]
 #[case::everything_denied(everything_denied, "demo::backend_replies",
     vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies"])]
+#[case::everybody_denied(everybody_denied, "demo::backend_replies",
+    vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies", "ingress::routes_into_mesh"])]
+#[case::sidecar_refused(template_refuses_its_sidecar, "install::injection_webhook",
+    vec!["mesh::two_containers_per_pod", "mesh::pods_ready"])]
 #[case::client_gone(client_scaled_to_zero, "demo::client_deployment",
     vec!["demo::client_logs_show_reply", "demo::backend_replies", "mesh::traffic_through_proxies"])]
 #[case::dns_gone(dns_scaled_to_zero, "prepare::dns_on_pod_network",
@@ -233,6 +237,21 @@ fn independent_faults_are_causes_of_their_own(#[case] faults: &[Mutation], #[cas
     let annotations = &mut demo_pod(it, "echo").annotations;
     annotations.insert("sidecar.istio.io/inject".into(), "false".into());
 }, "mesh::two_containers_per_pod")]
+// The client's template refuses the sidecar, and a pod of the backend does so by itself.
+#[case(|it: &mut Evidence| {
+    template_refuses_its_sidecar(it);
+    refuse(demo_pod(it, "echo"));
+}, "mesh::two_containers_per_pod")]
+// The client's template refuses the sidecar, and a pod from before an earlier change has none either.
+#[case(|it: &mut Evidence| {
+    template_refuses_its_sidecar(it);
+    demo_pod(it, "client").labels.remove(INJECT);
+}, "mesh::two_containers_per_pod")]
+// The backend's proxy forbids the client's requests, and the gateway's answer is another one.
+#[case(|it: &mut Evidence| {
+    everything_denied(it);
+    route_answers(it, 403, "RBAC: denied elsewhere");
+}, "ingress::routes_into_mesh")]
 // istiod is down, and of another version besides.
 #[case(|it: &mut Evidence| {
     let mut pod = istiod(it).clone();
