@@ -51,6 +51,16 @@ pub struct Choice {
     pub patience: Duration,
 }
 
+/// Reads a kubeconfig file, and chooses its current context: what the target in `fuzz/` does for days.
+///
+/// # Errors
+///
+/// When it cannot be read, or names what is not there.
+#[doc(hidden)]
+pub fn read_kubeconfig(file: &Path) -> Result<(), ConnectError> {
+    Chosen::read(Some(file), None, "the file").map(drop)
+}
+
 /// Connects, and waits for the server's first answer.
 ///
 /// # Errors

@@ -136,6 +136,16 @@ pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     Ok(redact(evidence))
 }
 
+/// Finds out, before anything is looked at, whether evidence can be written there.
+///
+/// # Errors
+///
+/// When it cannot.
+pub fn check_writable(path: &Path) -> Result<(), EvidenceFileError> {
+    let not = |source| EvidenceFileError::Write { path: path.to_owned(), source };
+    whole_file::check_writable(path).map_err(not)
+}
+
 /// Writes evidence: whole or not at all. What is no regular file, and what is called `.json`, gets it as
 /// plain text.
 ///

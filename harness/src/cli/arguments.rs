@@ -68,7 +68,11 @@ Examples:
 Examples:
   meshcheck check --context training-vm-7
   meshcheck check --context training-vm-7 --active --only 'ingress::*'
-  meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml")]
+  meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml
+
+What rolls out as it begins is given half a minute (`limits.settle` of the configuration), and the
+client one more turn of its loop where the backend replies and the log does not show it yet. What
+is waited for longer than a second is told.")]
     Check(Check),
     /// Write down what `check` would look at, without judging it: one file, without secrets, to be
     /// judged elsewhere
@@ -117,6 +121,7 @@ A machine is looked at where it matters: with a cluster elsewhere it is not.")]
     #[command(after_help = "\
 Examples:
   meshcheck claims
+  meshcheck claims --only mesh
   meshcheck claims --output json")]
     Claims(Claims),
     /// Get the software into the cache, and print the directory of the bundle
@@ -262,6 +267,9 @@ pub struct Check {
     /// Which cluster.
     #[command(flatten)]
     pub target: Target,
+    /// Also write the evidence to this file; compressed, unless its name ends in `.json`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub evidence: Option<PathBuf>,
     /// Which claims.
     #[command(flatten)]
     pub selection: Selection,
@@ -358,6 +366,9 @@ pub struct Preflight {
 /// `meshcheck claims`
 #[derive(Debug, Args)]
 pub struct Claims {
+    /// Which claims.
+    #[command(flatten)]
+    pub selection: Selection,
     /// What standard output gets
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Format,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Down, Making, Run, Up};
 use super::failure::Failure;
-use super::reported::verdicts;
+use super::reported::kept_and_judged;
 use super::software;
 use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};
@@ -20,7 +20,6 @@ use crate::install::{self, Installed, Site};
 use crate::report::{to_stdout, writable};
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
-use crate::whole_file::check_writable;
 use crate::{evidence_file, progress, signals};
 
 /// How long one look may take in a run of our own: the cluster may still be busy.
@@ -40,12 +39,7 @@ pub(super) struct Running {
 pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
     installable(settings)?;
     writable(&arguments.output)?;
-    if let Some(path) = &arguments.evidence {
-        check_writable(path).map_err(|source| evidence_file::EvidenceFileError::Write {
-            path: path.clone(),
-            source,
-        })?;
-    }
+    arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let start = Instant::now();
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.output.quiet);
@@ -61,13 +55,9 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
         Ok(evidence) => evidence,
         Err(failure) => return Err(failure.in_phase(failed).after(phases)),
     };
-    // Evidence that cannot be written keeps no report from being written.
-    let kept = arguments.evidence.iter().try_for_each(|it| evidence_file::write(it, &evidence));
     let mut report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     report.phases = phases;
-    let code = verdicts(&report, Some(&evidence), &arguments.output)?;
-    kept.map_err(|error| Failure::from(error).with_verdicts())?;
-    Ok(code)
+    kept_and_judged(&evidence, &report, arguments.evidence.as_deref(), &arguments.output)
 }
 
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
@@ -87,6 +77,7 @@ pub(super) async fn provision_and_look(
             load_balancer_probe: up.installed.load_balancer_probe.clone(),
             istioctl_version: up.installed.istioctl_version.clone(),
             include_logs: false,
+            events: events.clone(),
         };
         let look = async {
             events.doing(Phase::Collect, "looking at everything that claims need");

@@ -89,7 +89,7 @@ async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
         Command::Claims(arguments) => {
-            to_stdout(&crate::report::claims(arguments.output))?;
+            to_stdout(&crate::report::claims(&arguments.selection.only, arguments.output))?;
             Ok(0)
         }
         Command::Bundle(arguments) => software::bundle(arguments, &configured()?).await,

@@ -10,12 +10,13 @@ use meshcheck_suites::hint;
 
 use super::arguments::{Check, Judge, Target};
 use super::failure::Failure;
-use super::reported::verdicts;
+use super::reported::{kept_and_judged, verdicts};
 use super::{cluster, software};
 use crate::collect::{self, Options, Timings, collect};
 use crate::connect::{Choice, Connection, connect};
-use crate::events::Phase;
+use crate::events::{Events, Phase};
 use crate::evidence_file;
+use crate::progress;
 use crate::report::writable;
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
@@ -29,13 +30,14 @@ const SETTLE: Duration = Duration::from_secs(30);
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
+    arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let seen = look(&arguments.target, settings, false).await;
     let (evidence, timings) = seen.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     if arguments.output.verbose {
         tell_timings(&timings);
     }
-    verdicts(&report, Some(&evidence), &arguments.output)
+    kept_and_judged(&evidence, &report, arguments.evidence.as_deref(), &arguments.output)
 }
 
 /// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
@@ -140,6 +142,8 @@ pub(super) async fn look(
         // Nothing was made yet.
         () = cancel.cancelled() => return Err(Failure::interrupted()),
     };
+    let (events, receiver) = Events::channel();
+    let shown = progress::show(receiver, false);
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
@@ -153,12 +157,16 @@ pub(super) async fn look(
             None => Observation::not_asked("this run used no istioctl"),
         },
         include_logs,
+        events,
     };
     let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();
     let outcome = tokio::select! {
         seen = looking => seen.map_err(|_| Failure::bug()),
         () = cancel.cancelled() => Err(Failure::interrupted()),
     };
+    // What was waited for stands before what was found.
+    drop(options);
+    let _ = shown.await;
     match outcome {
         Ok(seen) => {
             after_the_look(&connection).await;

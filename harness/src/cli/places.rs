@@ -51,8 +51,9 @@ fn files(command: &Command, config: Option<&Path>) -> (Vec<Named>, Vec<Named>) {
             add(&mut read, "the evidence", Some(file));
             reports(&mut written, output);
         }
-        Command::Check(Check { target, output, .. }) => {
+        Command::Check(Check { target, evidence, output, .. }) => {
             add(&mut read, "the kubeconfig", of_target(target).as_deref());
+            add(&mut written, "--evidence", evidence.as_deref());
             reports(&mut written, output);
         }
         Command::Preflight(Preflight { output, kubeconfig, .. }) => {
@@ -134,6 +135,7 @@ mod tests {
     #[case("m preflight --kubeconfig @k.yaml --report html=@k.yaml", "the kubeconfig")]
     #[case("m record --kubeconfig @k.yaml --out @k.yaml", "--out would overwrite")]
     #[case("m run --evidence @new --report json=@new", "--evidence goes there as well")]
+    #[case("m check --evidence @new --report json=@new", "--evidence goes there as well")]
     #[case("m run --kind-config @k.yaml --evidence @k.yaml", "the kind configuration")]
     fn what_would_be_lost_is_named(#[case] line: &str, #[case] words: &str) {
         let told = told(line).unwrap();

@@ -14,15 +14,11 @@ use crate::report::to_stdout;
 use crate::settings::Settings;
 use crate::support;
 use crate::text::for_page;
-use crate::whole_file::check_writable;
 
 /// `meshcheck record`
 pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8, Failure> {
     // Found out before the look, not after it.
-    check_writable(&arguments.out).map_err(|source| evidence_file::EvidenceFileError::Write {
-        path: arguments.out.clone(),
-        source,
-    })?;
+    evidence_file::check_writable(&arguments.out)?;
     let (evidence, _) = look(&arguments.target, settings, arguments.include_logs).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let mut told = format!("recorded: {}\n", named(&arguments.out));

@@ -3,11 +3,14 @@
 //! Each way by which a command can end before it has judged leads through [`Reported::tell`]: a wrong
 //! configuration, a cluster that does not answer, Ctrl-C, a bug.
 
+use std::path::Path;
+
 use meshcheck_suites::{Evidence, Report};
 
 use super::arguments::{Check, Command, Judge, Preflight, Run};
 use super::failure::Failure;
 use crate::events::Phase;
+use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{Asked, OutputOptions, emit, emit_died};
 
@@ -46,6 +49,23 @@ impl Reported {
             Err(error) => failure.and(&error.into()),
         }
     }
+}
+
+/// Writes the evidence where that was asked for, and prints and writes the verdicts on it; the exit code.
+///
+/// # Errors
+///
+/// What could not be written. Evidence that cannot be keeps no report from being written.
+pub(super) fn kept_and_judged(
+    evidence: &Evidence,
+    report: &Report,
+    file: Option<&Path>,
+    output: &OutputOptions,
+) -> Result<u8, Failure> {
+    let kept = file.map_or(Ok(()), |file| evidence_file::write(file, evidence));
+    let code = verdicts(report, Some(evidence), output)?;
+    kept.map_err(|error| Failure::from(error).with_verdicts())?;
+    Ok(code)
 }
 
 /// Prints and writes verdicts; the exit code.

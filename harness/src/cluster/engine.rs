@@ -233,15 +233,21 @@ pub(crate) async fn image_of(container: &str) -> Result<String, ProcessError> {
     Ok(call.output().await?.trim().to_owned())
 }
 
-/// Where a container's ports are published on this machine: `127.0.0.1:39255`.
+/// Where kind's containers on this engine publish the port of an API server: `127.0.0.1:39255`.
 ///
 /// # Errors
 ///
-/// When the engine does not answer, or has no such container.
-pub(crate) async fn published(container: &str) -> Result<Vec<String>, ProcessError> {
-    let output = Call::docker().args(["port", container]).within(Duration::from_secs(5));
-    let output = output.output().await?;
-    Ok(output.lines().filter_map(|line| line.split(" -> ").nth(1)).map(str::to_owned).collect())
+/// When the engine does not answer.
+pub(crate) async fn api_servers() -> Result<Vec<String>, ProcessError> {
+    let kind = format!("label={KIND_LABEL}");
+    let output = Call::docker().args(["ps", "--filter", &kind, "--format", "{{.Ports}}"]);
+    Ok(api_servers_in(&output.within(Duration::from_secs(5)).output().await?))
+}
+
+/// The places in lines such as `0.0.0.0:80->80/tcp, 127.0.0.1:39255->6443/tcp`.
+fn api_servers_in(ports: &str) -> Vec<String> {
+    let all = ports.lines().flat_map(|line| line.split(", "));
+    all.filter_map(|port| port.trim().strip_suffix("->6443/tcp")).map(str::to_owned).collect()
 }
 
 #[cfg(test)]
@@ -258,6 +264,12 @@ mod tests {
         "Id": "def", "Name": "/kind-control-plane",
         "Config": { "Labels": { "io.x-k8s.kind.cluster": "kind" } },
         "Mounts": [] }]"#;
+
+    #[test]
+    fn the_place_of_an_api_server_is_where_its_port_is_published() {
+        let ports = "0.0.0.0:30001->30001/tcp, 127.0.0.1:39255->6443/tcp\n\n80/tcp, 6443/tcp\n[::1]:7->6443/tcp\n";
+        assert_eq!(api_servers_in(ports), ["127.0.0.1:39255", "[::1]:7"]);
+    }
 
     #[test]
     fn our_mark_is_found_and_others_have_none() {

@@ -18,14 +18,16 @@ pub(crate) use sweep::left;
 pub use sweep::{Ended, down, remove, sweep};
 pub use template::Template;
 
-/// Whether the nodes of a cluster are containers of kind on this machine: the name of its context says
-/// kind, and the engine here has such a container that publishes the server's port.
+/// Whether the nodes of a cluster are containers of kind on this machine: the engine here has one that
+/// publishes the port at which the server was asked. What its context is called does not matter.
 pub(crate) async fn is_kind_here(subject: &Subject) -> bool {
-    let Some(name) = subject.context.strip_prefix("kind-") else {
-        return false;
-    };
-    match engine::published(&format!("{name}-control-plane")).await {
-        Ok(published) => published.iter().any(|place| subject.server.ends_with(place.as_str())),
+    match engine::api_servers().await {
+        Ok(places) => places.iter().any(|place| is_at(&subject.server, place)),
         Err(_) => false,
     }
+}
+
+/// Whether the URL of a server leads to this place.
+fn is_at(server: &str, place: &str) -> bool {
+    server.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == place)
 }

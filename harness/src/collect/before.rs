@@ -23,7 +23,7 @@ use meshcheck_suites::preflight::evidence::{
 use tokio::time::Instant;
 
 use super::look::{Missing, look};
-use super::{Scene, Timings, cluster, demo, demo_pods, install, ours, pull};
+use super::{Scene, Timings, client_log, cluster, demo_pods, install, ours, pull};
 use crate::connect::Connection;
 
 /// The kubelet names so many images at the most (`nodeStatusMaxImages`).
@@ -67,6 +67,7 @@ pub(crate) async fn before(
         limit,
         nodes_are_containers: false,
         timings: Mutex::default(),
+        events: None,
     };
     let recorded_at = Timestamp::now();
     let not_asked = Observation::not_asked("a preflight does not look at the mesh");
@@ -119,7 +120,7 @@ pub(crate) async fn before(
 /// How quickly the server answers, and what its clock says.
 async fn server(scene: &Scene<'_>) -> Server {
     let start = Instant::now();
-    let clock = demo::server_clock(&scene.client).await;
+    let clock = client_log::server_clock(&scene.client).await;
     let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     Server { took_ms, clock, ours: Timestamp::now() }
 }
@@ -413,6 +414,7 @@ mod tests {
             limit: Duration::from_secs(5),
             nodes_are_containers: false,
             timings: Mutex::default(),
+            events: None,
         }
     }
 

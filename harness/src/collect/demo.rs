@@ -1,40 +1,28 @@
-//! What the section *demo* needs: its objects, the client's log, the backend asked from the client.
+//! What the section *demo* needs: its objects, the backend asked from the client.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
-use kube::api::{AttachParams, LogParams};
-use kube::{Api, Client};
-use meshcheck_suites::evidence::{
-    self, Asked, ClientLog, Clock, ContainerState, ExecAnswer, LogLine, Observation, Reply,
-};
+use kube::Api;
+use kube::api::AttachParams;
+use meshcheck_suites::evidence::{self, Asked, ExecAnswer, Observation, Reply};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::time::Instant;
 
 use super::curl::Printed;
-use super::logs::{self, Keep};
 use super::look::Missing;
 use super::{REQUESTS, Scene};
-use crate::wait::{Look, Wait};
 
 /// How much of a command's output is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 16 << 10;
-
-/// How many of the log's last lines are read: a turn of the client's loop writes four or five.
-const LOG_LINES: usize = 80;
-
-/// What a turn of the client's loop may take longer than its pause, at the most.
-const MARGIN: Duration = Duration::from_secs(5);
 
 /// Stands between the answers in the output of [`script`]. Nothing that the backend says holds it by
 /// accident.
 const MARK: &str = "--meshcheck-answer--";
 
 /// The application's container in a pod of the client: not the sidecar.
-fn application<'p>(scene: &Scene<'_>, pod: &'p evidence::Pod) -> Option<&'p str> {
+pub(super) fn application<'p>(scene: &Scene<'_>, pod: &'p evidence::Pod) -> Option<&'p str> {
     let its = &scene.expectations.client.container;
     let mut names = pod.containers.iter().map(|container| container.name.as_str());
     names.clone().find(|name| name == its).or_else(|| names.find(|it| *it != "istio-proxy"))
@@ -196,126 +184,6 @@ async fn read(pipe: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// A clock that was read once, and goes on.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Reading {
-    at: Timestamp,
-    whose: Clock,
-    taken: Instant,
-}
-
-impl Reading {
-    /// A clock that shows this time now.
-    pub(super) fn new(at: Timestamp, whose: Clock) -> Self {
-        Self { at, whose, taken: Instant::now() }
-    }
-
-    fn now(self) -> Timestamp {
-        self.at.checked_add(self.taken.elapsed()).unwrap_or(self.at)
-    }
-}
-
-/// Reads the end of a client's log. A client that has begun just now is given the time of its loop's first
-/// turns: before them there is nothing in its log.
-///
-/// # Errors
-///
-/// When the server refuses, or does not answer in time.
-pub(super) async fn log(
-    scene: &Scene<'_>,
-    pod: &evidence::Pod,
-    clock: Reading,
-) -> Result<ClientLog, Missing> {
-    let patience =
-        Duration::from_secs(u64::from(scene.expectations.client_interval_seconds)) * 2 + MARGIN;
-    let last = std::cell::RefCell::new(Err(Missing::Failed("not read".into())));
-    let waited = Wait::new("the client's first turn", patience)
-        .every(Duration::from_millis(500))
-        .until(
-            |_| (),
-            || async {
-                let limit = scene.limit;
-                let seen = tokio::time::timeout(limit, read_log(scene, pod, clock)).await;
-                let seen = seen.unwrap_or_else(|_| {
-                    let seconds = limit.as_secs_f64();
-                    Err(Missing::Failed(format!("no answer within {seconds} s")))
-                });
-                let early = seen
-                    .as_ref()
-                    .is_ok_and(|log| too_early(pod, log, &scene.expectations.reply, patience));
-                *last.borrow_mut() = seen;
-                if early { Look::NotYet("no turn yet".into()) } else { Look::Ready(()) }
-            },
-        )
-        .await;
-    // What was read last is the evidence, whether or not a turn came.
-    drop(waited);
-    last.into_inner()
-}
-
-/// Whether the first turn of the client's loop is still to come or under way: nothing is written yet, or
-/// what is there was written just now.
-fn too_early(pod: &evidence::Pod, log: &ClientLog, reply: &str, patience: Duration) -> bool {
-    let container = pod.containers.iter().find(|container| container.name == log.container);
-    let Some(ContainerState::Running { since }) = container.map(|container| &container.state)
-    else {
-        return false;
-    };
-    let Some(since) = since.or(pod.created_at) else { return false };
-    let age = |at: Timestamp| log.read_at.duration_since(at);
-    let young = age(since) < SignedDuration::try_from(patience).unwrap_or_default();
-    let replied = log.lines.iter().any(|line| line.text == reply);
-    let quiet = log.lines.last().is_none_or(|line| age(line.at) < SignedDuration::from_secs(2));
-    young && !replied && quiet
-}
-
-async fn read_log(
-    scene: &Scene<'_>,
-    pod: &evidence::Pod,
-    clock: Reading,
-) -> Result<ClientLog, Missing> {
-    let container = application(scene, pod)
-        .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
-    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
-    let parameters = LogParams { timestamps: true, ..LogParams::default() };
-    let text = logs::read(&pods, &pod.name, container, Keep::Last(LOG_LINES), parameters).await?;
-    Ok(ClientLog {
-        pod: pod.name.clone(),
-        container: container.to_owned(),
-        lines: lines(&text),
-        read_at: clock.now(),
-        clock: clock.whose,
-    })
-}
-
-/// The lines of a log with timestamps. What has none goes on from the line before.
-fn lines(text: &str) -> Vec<LogLine> {
-    let mut lines: Vec<LogLine> = Vec::new();
-    for line in text.split('\n').filter(|line| !line.is_empty()) {
-        let stamped = line
-            .split_once(' ')
-            .and_then(|(time, text)| Some((time.parse::<Timestamp>().ok()?, text)));
-        match (stamped, lines.last_mut()) {
-            (Some((at, text)), _) => lines.push(LogLine { at, text: text.to_owned() }),
-            (None, Some(last)) => {
-                last.text.push('\n');
-                last.text.push_str(line);
-            }
-            (None, None) => {}
-        }
-    }
-    lines
-}
-
-/// The API server's clock, from the `Date` of an answer; to the second.
-pub(super) async fn server_clock(client: &Client) -> Option<Timestamp> {
-    let request = http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
-    let answer = tokio::time::timeout(Duration::from_secs(2), client.send(request)).await;
-    let answer = answer.ok()?.ok()?;
-    let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(date).ok().map(|zoned| zoned.timestamp())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,51 +218,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_log_keeps_its_carriage_returns() {
-        let text = "2026-11-24T03:39:00.1Z Hello\n2026-11-24T03:39:01Z \r  0 0\r100 27\nmore\n";
-        let lines = lines(text);
-        assert_eq!(lines.len(), 2);
-        assert_eq!(lines[0].text, "Hello");
-        assert_eq!(lines[1].text, "\r  0 0\r100 27\nmore");
-    }
-
-    #[rstest::rstest]
-    // The first turn is still to come, or just now under way.
-    #[case(3, &[], true)]
-    #[case(11, &[(10, "  % Total    % Received")], true)]
-    // It has come: with the reply, or with something else.
-    #[case(11, &[(10, "Hello")], false)]
-    #[case(14, &[(10, "sh: curl: not found")], false)]
-    // Old enough to have written something.
-    #[case(26, &[], false)]
-    fn a_client_that_has_just_begun_is_given_time(
-        #[case] age: i64,
-        #[case] lines: &[(i64, &str)],
-        #[case] early: bool,
-    ) {
-        let at = |second: i64| Timestamp::from_second(1_000_000 + second).unwrap();
-        let pod = evidence::Pod {
-            containers: vec![evidence::Container {
-                name: "client".into(),
-                state: ContainerState::Running { since: Some(at(0)) },
-                ..evidence::Container::default()
-            }],
-            ..evidence::Pod::default()
-        };
-        let log = ClientLog {
-            pod: "client-1".into(),
-            container: "client".into(),
-            lines: lines
-                .iter()
-                .map(|(second, text)| LogLine { at: at(*second), text: (*text).into() })
-                .collect(),
-            read_at: at(age),
-            clock: Clock::Node,
-        };
-        assert_eq!(too_early(&pod, &log, "Hello", Duration::from_secs(25)), early);
-    }
-
     proptest! {
         #[test]
         fn whatever_curl_prints_is_an_answer(
@@ -405,19 +228,6 @@ mod tests {
                 let reply = reply(text);
                 prop_assert!(text.contains(&reply.body) && text.contains(&reply.error));
                 prop_assert!(text.contains(&reply.server));
-            }
-        }
-
-        /// No line is made up, and none is without a time.
-        #[test]
-        fn whatever_a_log_holds_has_lines(
-            text in "\\PC*",
-            near in "(2026-11-24T14:03:48(\\.[0-9]{1,12})?(Z|\\+01:00)? ?|\n|\r|Hello|-9999-|\\PC){0,12}",
-        ) {
-            for text in [&text, &near] {
-                for line in lines(text) {
-                    prop_assert!(line.text.split('\n').all(|part| text.contains(part)), "{text:?}");
-                }
             }
         }
     }

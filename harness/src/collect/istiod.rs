@@ -69,25 +69,25 @@ pub(super) async fn until_known(
     };
     let expected: Vec<_> =
         all().filter(proxied).map(|pod| format!("{}.{}", pod.name, pod.namespace)).collect();
-    let waited = Wait::new("proxies to find istiod", ceiling)
-        .until(
-            |_| (),
-            || async {
-                let mut known = std::collections::BTreeSet::new();
-                for istiod in &istiods {
-                    let page = page(scene, &istiod.name, "/debug/syncz").await;
-                    let told = page.and_then(|page| parse(&page)).unwrap_or_default();
-                    known.extend(told.into_iter().map(|proxy| proxy.proxy));
-                }
-                if expected.iter().all(|proxy| known.contains(proxy)) {
-                    Look::Ready(())
-                } else {
-                    Look::NotYet(String::new())
-                }
-            },
-        )
-        .await;
-    drop(waited);
+    let waiting = Wait::new("proxies to find istiod", ceiling);
+    let waited = waiting.until(
+        |_| (),
+        || async {
+            let mut known = std::collections::BTreeSet::new();
+            for istiod in &istiods {
+                let page = page(scene, &istiod.name, "/debug/syncz").await;
+                let told = page.and_then(|page| parse(&page)).unwrap_or_default();
+                known.extend(told.into_iter().map(|proxy| proxy.proxy));
+            }
+            if expected.iter().all(|proxy| known.contains(proxy)) {
+                Look::Ready(())
+            } else {
+                Look::NotYet(String::new())
+            }
+        },
+    );
+    let what = "the proxies to find istiod, which has just begun";
+    drop(scene.awaited(what, ceiling, waited).await);
 }
 
 fn is_ready_istiod(pod: &Pod) -> bool {
@@ -128,7 +128,7 @@ fn in_sync(proxy: &ProxySync) -> bool {
 }
 
 /// The version in what `/version` says: `1.20.3-<commit>-Clean`, or the same as JSON.
-fn version(page: &str) -> Option<String> {
+pub(super) fn version(page: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Info {
         version: String,
@@ -179,7 +179,7 @@ struct Row {
     endpoint_acked: String,
 }
 
-fn parse(page: &str) -> Result<Vec<ProxySync>, Missing> {
+pub(super) fn parse(page: &str) -> Result<Vec<ProxySync>, Missing> {
     // An istiod without proxies says `null`.
     let rows: Option<Vec<Row>> = serde_json::from_str(page)
         .map_err(|error| Missing::Failed(format!("/debug/syncz cannot be read: {error}")))?;

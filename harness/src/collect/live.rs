@@ -46,7 +46,9 @@ pub(super) async fn rules(
         wanted.iter().map(|pod| (pod.name.clone(), observation.clone())).collect()
     };
     if !scene.nodes_are_containers {
-        return all(Observation::not_asked("the nodes are not containers of kind on this machine"));
+        return all(Observation::not_asked(
+            "no container of kind on this machine is where this cluster's server was asked",
+        ));
     }
     let containers = containers(&scene.client, &scene.expectations.namespace);
     let containers = match look(scene.limit, containers).await {

@@ -110,7 +110,7 @@ async fn counter(scene: &Scene<'_>, pod: &evidence::Pod, cluster: &str) -> Resul
 }
 
 /// The sum in what `/clusters` says: `CLUSTER::ADDRESS:PORT::rq_total::N`.
-fn sum(page: &str, cluster: &str) -> Option<u64> {
+pub(super) fn sum(page: &str, cluster: &str) -> Option<u64> {
     let mut known = false;
     let mut sum: u64 = 0;
     for line in page.lines() {

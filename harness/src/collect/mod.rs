@@ -7,6 +7,7 @@
 
 mod before;
 mod certificates;
+mod client_log;
 mod cluster;
 mod curl;
 mod demo;
@@ -45,12 +46,17 @@ pub use own_namespace::{remove_left, remove_own};
 use meshcheck_suites::redact::redact;
 
 use crate::connect::Connection;
+use crate::events::Events;
+use client_log::{Reading, server_clock};
 use list::list;
 use look::{Missing, look};
 
 /// How many requests of our own go from the client to the backend.
 /// With as many, chance (1 in 4096) hardly ever hides one of two backends that has no sidecar.
 pub(crate) const REQUESTS: u32 = 12;
+
+/// What takes longer is told.
+const MOMENT: Duration = Duration::from_secs(1);
 
 /// How to look.
 #[derive(Debug, Clone)]
@@ -69,6 +75,8 @@ pub struct Options {
     pub istioctl_version: Observation<String>,
     /// Whether the ends of containers' logs are read too, for who mends.
     pub include_logs: bool,
+    /// Who hears what is waited for.
+    pub events: Events,
 }
 
 /// How long each look took.
@@ -86,6 +94,8 @@ struct Scene<'a> {
     /// Whether the nodes are containers of kind on this machine.
     nodes_are_containers: bool,
     timings: Mutex<Timings>,
+    /// Who hears what is waited for.
+    events: Option<&'a Events>,
 }
 
 impl Scene<'_> {
@@ -98,6 +108,18 @@ impl Scene<'_> {
             timings.push((name, start.elapsed()));
         }
         value
+    }
+
+    /// Waits, and tells for what once that takes longer than a moment.
+    async fn awaited<T>(&self, what: &str, ceiling: Duration, work: impl Future<Output = T>) -> T {
+        let mut work = std::pin::pin!(work);
+        if let Ok(value) = tokio::time::timeout(MOMENT, &mut work).await {
+            return value;
+        }
+        if let Some(events) = self.events {
+            events.note(format!("waiting for {what}, {} s at the most", ceiling.as_secs()));
+        }
+        work.await
     }
 }
 
@@ -115,6 +137,7 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
         limit: options.limit,
         nodes_are_containers: false,
         timings: Mutex::default(),
+        events: Some(&options.events),
     };
     scene.nodes_are_containers = crate::cluster::is_kind_here(&connection.subject).await;
     let scene = scene;
@@ -186,6 +209,16 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     let evidence = redact(evidence);
     let timings = scene.timings.into_inner().unwrap_or_default();
     (evidence, timings)
+}
+
+/// Reads a page of istiod's or of a proxy's in every way that the looks do: what the target in `fuzz/` does
+/// for days. Whether any of them could read it.
+#[doc(hidden)]
+pub fn read_page(page: &str) -> bool {
+    let cluster = page.split("::").next().unwrap_or_default();
+    istiod::parse(page).is_ok()
+        || istiod::version(page).is_some()
+        || mesh::sum(page, cluster).is_some()
 }
 
 /// Removes what an earlier run of ours left on the cluster when it was killed. That it cannot be done is
@@ -263,14 +296,19 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
         Observation::Seen { value: (asked, now) } => (Observation::seen(asked), now),
         other => (other.map(|(asked, _)| asked), None),
     };
+    let reply = &scene.expectations.reply;
+    let replied = asked.value().is_some_and(|asked| {
+        asked.replies.len() == REQUESTS as usize && asked.replies.iter().all(|it| it.says(reply))
+    });
+    let replied_at = clock.filter(|_| replied);
     let clock = match clock {
-        Some(now) => demo::Reading::new(now, Clock::Node),
-        None => match demo::server_clock(client).await {
-            Some(now) => demo::Reading::new(now, Clock::ApiServer),
-            None => demo::Reading::new(Timestamp::now(), Clock::Collector),
+        Some(now) => Reading::new(now, Clock::Node),
+        None => match server_clock(client).await {
+            Some(now) => Reading::new(now, Clock::ApiServer),
+            None => Reading::new(Timestamp::now(), Clock::Collector),
         },
     };
-    let logs = clients.iter().map(|pod| demo::log(scene, pod, clock));
+    let logs = clients.iter().map(|pod| client_log::log(scene, pod, clock, replied_at));
     let logs = scene.timed("client logs", futures::future::try_join_all(logs)).await;
     let logs = logs.map_or_else(Observation::from, Observation::seen);
     (objects, asked, traffic, logs)

@@ -220,30 +220,30 @@ async fn ask_through(
     }
     let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);
-    let waited = Wait::new("the route to reach the gateway", ceiling)
-        .until(
-            |_| (),
-            || async {
-                let seen = ingress::get(scene, address, HTTP_PORT, "/", Some(host), nodes).await;
-                let status = seen.value().map(|answer| answer.status);
-                *last.borrow_mut() = seen;
-                match status {
-                    Some(200) => return Look::Ready(()),
-                    Some(status) if status != 404 => {
-                        let since = routed_since.get().unwrap_or_else(Instant::now);
-                        routed_since.set(Some(since));
-                        if since.elapsed() >= OTHER_ANSWER {
-                            return Look::Ready(());
-                        }
+    let waiting = Wait::new("the route to reach the gateway", ceiling);
+    let waited = waiting.until(
+        |_| (),
+        || async {
+            let seen = ingress::get(scene, address, HTTP_PORT, "/", Some(host), nodes).await;
+            let status = seen.value().map(|answer| answer.status);
+            *last.borrow_mut() = seen;
+            match status {
+                Some(200) => return Look::Ready(()),
+                Some(status) if status != 404 => {
+                    let since = routed_since.get().unwrap_or_else(Instant::now);
+                    routed_since.set(Some(since));
+                    if since.elapsed() >= OTHER_ANSWER {
+                        return Look::Ready(());
                     }
-                    _ => routed_since.set(None),
                 }
-                Look::NotYet(String::new())
-            },
-        )
-        .await;
+                _ => routed_since.set(None),
+            }
+            Look::NotYet(String::new())
+        },
+    );
+    let what = "a route of our own to lead through the gateway";
     // What was seen last is the evidence, whether or not it came in time.
-    drop(waited);
+    drop(scene.awaited(what, ceiling, waited).await);
     let stranger = format!("unknown.{host}");
     let unknown = ingress::get(scene, address, HTTP_PORT, "/", Some(&stranger), nodes).await;
     Ok((last.into_inner(), unknown))

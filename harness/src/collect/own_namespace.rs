@@ -183,7 +183,7 @@ pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
 /// In words, when they cannot be listed, removed, or do not go.
 pub async fn remove_left(client: &Client) -> Result<Vec<String>, String> {
     // Ages are counted by the clock that stamped them; without it nothing is known to be old.
-    let now = super::demo::server_clock(client).await;
+    let now = super::client_log::server_clock(client).await;
     let left = |it: &Namespace| is_left(it, now);
     let found = found(client, &left).await?;
     remove(client, found, &left).await
@@ -192,7 +192,7 @@ pub async fn remove_left(client: &Client) -> Result<Vec<String>, String> {
 /// Has the same namespaces removed, without waiting: those that are on their way out already are none
 /// of our business. For the start of a look, which they do not disturb.
 pub(super) async fn begin_to_remove_left(client: &Client) -> Result<(), String> {
-    let now = super::demo::server_clock(client).await;
+    let now = super::client_log::server_clock(client).await;
     let stays = |it: &Namespace| it.metadata.deletion_timestamp.is_none() && is_left(it, now);
     for name in found(client, &stays).await? {
         delete(client, &name).await.map_err(Missing::reason)?;

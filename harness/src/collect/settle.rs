@@ -28,19 +28,20 @@ pub(super) async fn settle(
         Err(reason) => return Observation::failed(reason),
     };
     let start = Instant::now();
-    let outcome = Wait::new("rollouts to come to an end", ceiling)
-        .every(Duration::from_millis(500))
-        .until(
-            |_| (),
-            || async {
-                match under_way(&scene.client, namespaces, scene.limit).await {
-                    Ok(left) if left.is_empty() => Look::Ready(()),
-                    Ok(left) => Look::NotYet(left.join(", ")),
-                    Err(reason) => Look::NotYet(reason),
-                }
-            },
-        )
-        .await;
+    let waiting =
+        Wait::new("rollouts to come to an end", ceiling).every(Duration::from_millis(500));
+    let waited = waiting.until(
+        |_| (),
+        || async {
+            match under_way(&scene.client, namespaces, scene.limit).await {
+                Ok(left) if left.is_empty() => Look::Ready(()),
+                Ok(left) => Look::NotYet(left.join(", ")),
+                Err(reason) => Look::NotYet(reason),
+            }
+        },
+    );
+    let what = format!("what is rolling out: {}", first.join(", "));
+    let outcome = scene.awaited(&what, ceiling, waited).await;
     Observation::seen(Settling {
         awaited: first,
         waited_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, Observation};
+use meshcheck_suites::hint::quote;
 use meshcheck_suites::preflight::evidence::{Facts, Program, SoftwareEvidence, Supply};
 
 use crate::process::{Call, ProcessError};
@@ -49,10 +50,27 @@ async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) 
     let supply = match reachable(&release.origins, &release.recipe).await {
         Ok(()) => Supply::WithinReach { places: "the places that have it".into() },
         Err(error) => {
-            Supply::OutOfReach { words: error.to_string(), hint: error.hint().to_owned() }
+            let mut hint = error.hint().to_owned();
+            let bundles = release.directory().ok();
+            if let Some(bundle) = bundles.as_deref().and_then(Path::parent).and_then(in_cache) {
+                let directory = quote(&bundle.dir().to_string_lossy());
+                let istio = bundle.manifest().istio.version.replace('`', "'");
+                hint = format!(
+                    "`meshcheck preflight --bundle {directory}` looks at the bundle of Istio {istio} in the cache; or {hint}"
+                );
+            }
+            Supply::OutOfReach { words: error.to_string(), hint }
         }
     };
     (Observation::seen(supply), None)
+}
+
+/// A bundle that was finished in this directory of the cache: the last one by its name.
+fn in_cache(bundles: &Path) -> Option<Bundle> {
+    let entries = std::fs::read_dir(bundles).ok()?;
+    let mut directories: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    directories.sort();
+    directories.iter().rev().find_map(|directory| Bundle::open(directory).ok())
 }
 
 /// The directory of the cached release, where it was finished.

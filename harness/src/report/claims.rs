@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use meshcheck_suites::{CLAIMS, Section};
+use meshcheck_suites::claims::Claim;
+use meshcheck_suites::{CLAIMS, Pattern, Section};
 use serde::Serialize;
 
 use super::Format;
@@ -17,9 +18,12 @@ struct Row {
     needs: meshcheck_suites::claims::Needs,
 }
 
-/// The table as text or JSON.
-pub fn claims(format: Format) -> String {
-    let rows = CLAIMS.iter().map(|claim| Row {
+/// The table, or these rows of it, as text or JSON.
+pub fn claims(only: &[Pattern], format: Format) -> String {
+    let asked =
+        |claim: &&Claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim));
+    let asked: Vec<_> = CLAIMS.iter().filter(asked).collect();
+    let rows = asked.iter().map(|claim| Row {
         id: claim.id,
         section: claim.section(),
         statement: claim.statement,
@@ -35,7 +39,7 @@ pub fn claims(format: Format) -> String {
                 + "\n"
         }
         Format::Human => {
-            let width = CLAIMS.iter().map(|claim| claim.id.len()).max().unwrap_or_default();
+            let width = asked.iter().map(|claim| claim.id.len()).max().unwrap_or_default();
             let mut text = String::new();
             for row in rows {
                 let beyond = if row.beyond { "  (beyond the tutorial's words)" } else { "" };
@@ -52,11 +56,22 @@ mod tests {
 
     #[test]
     fn both_forms_have_every_claim() {
-        assert_eq!(claims(Format::Human).lines().count(), CLAIMS.len());
-        let json: serde_json::Value = serde_json::from_str(&claims(Format::Json)).unwrap();
+        assert_eq!(claims(&[], Format::Human).lines().count(), CLAIMS.len());
+        let json: serde_json::Value = serde_json::from_str(&claims(&[], Format::Json)).unwrap();
         assert_eq!(json["claims"].as_array().unwrap().len(), CLAIMS.len());
         for field in ["id", "section", "statement"] {
             assert!(json["claims"][0][field].is_string(), "{field}");
         }
+    }
+
+    #[test]
+    fn rows_can_be_chosen() {
+        let only = ["kiali", "mesh::live_rules"].map(|pattern| pattern.parse().unwrap());
+        let text = claims(&only, Format::Human);
+        assert_eq!(text.lines().count(), 5, "{text}");
+        assert!(
+            text.lines()
+                .all(|line| line.starts_with("kiali::") || line.starts_with("mesh::live_rules  "))
+        );
     }
 }

@@ -3,6 +3,7 @@
 
 use jiff::Timestamp;
 use meshcheck_suites::evidence::Provider;
+use meshcheck_suites::hint::commands;
 use meshcheck_suites::redact::text;
 use meshcheck_suites::report::{ClaimReport, ClusterFacts, PhaseTime, REPORT_SCHEMA, Totals};
 use meshcheck_suites::{CLAIMS, Claim, Pattern, Report, Section, Verdict, preflight};
@@ -63,6 +64,7 @@ fn report(died: &Died, asked: &Asked) -> Report {
             observed: None,
             object: None,
             hint: hint.clone(),
+            commands: hint.as_deref().map(commands).unwrap_or_default(),
             because: None,
             may_fail: None,
         })

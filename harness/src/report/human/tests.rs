@@ -17,6 +17,7 @@ pub(in crate::report) fn sample() -> Report {
         observed: None,
         object: None,
         hint: None,
+        commands: Vec::new(),
         because: None,
         may_fail: None,
     };
@@ -42,6 +43,7 @@ pub(in crate::report) fn sample() -> Report {
         observed: red.observed.clone(),
         object: red.object.clone(),
         hint: red.hint.clone(),
+        commands: red.commands.clone(),
     }];
     let claims = vec![
         claim("prepare::nodes_ready", Verdict::Pass, "1 node is ready"),
