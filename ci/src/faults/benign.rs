@@ -1,6 +1,7 @@
 //! One variation that is no fault: brought about, judged, undone.
 
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -19,18 +20,20 @@ const RECOVERY: Duration = Duration::from_mins(2);
 /// How long each call is held up where the API server is slow.
 const DELAY: Duration = Duration::from_millis(300);
 
-/// Runs a variation from green to green.
+/// Runs a variation from green to green, and keeps the evidence of its check in this file.
 ///
 /// # Errors
 /// When it cannot be brought about or undone. A red claim is an outcome, not an error.
-pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
+pub(crate) fn run(cluster: &Cluster, variation: &Benign, evidence: &Path) -> Result<Stayed> {
     let name = variation.name;
     say(format_args!("── {name} (benign)"));
     let start = Instant::now();
     take(cluster, variation.varies).with_context(|| format!("{name}: varying"))?;
+    let evidence = evidence.display().to_string();
+    let keep = ["--evidence", evidence.as_str()];
     let verdicts = match variation.look {
-        Look::Plain => cluster.check(&[])?,
-        Look::OtherNetworks => Other::beside(cluster)?.cluster.check(&[])?,
+        Look::Plain => cluster.check(&keep)?,
+        Look::OtherNetworks => Other::beside(cluster)?.cluster.check(&keep)?,
         Look::Renamed => {
             let other = tempfile::NamedTempFile::new()?;
             fs::copy(cluster.kubeconfig(), other.path())?;
@@ -40,7 +43,8 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
                  \"$(kubectl --kubeconfig {path} config current-context)\" training-vm-7"
             );
             cluster.typed(&rename).run()?;
-            elsewhere(cluster, &path.to_string(), &["--context", "training-vm-7"])?
+            let context = ["--context", "training-vm-7"];
+            elsewhere(cluster, &path.to_string(), &[context, keep].concat())?
         }
         Look::Slow => {
             let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
@@ -49,7 +53,9 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign) -> Result<Stayed> {
             let text = fs::read_to_string(cluster.kubeconfig())?;
             let other = tempfile::NamedTempFile::new()?;
             fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;
-            elsewhere(cluster, &other.path().display().to_string(), &["--timeout", "10"])?
+            let patience = ["--timeout", "10"];
+            let path = other.path().display().to_string();
+            elsewhere(cluster, &path, &[patience, keep].concat())?
         }
     };
     let own = |set: std::collections::BTreeSet<&str>| set.into_iter().map(str::to_owned).collect();

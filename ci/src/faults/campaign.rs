@@ -1,6 +1,7 @@
 //! One fault: broken, judged, mended as the report says, undone.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -21,14 +22,14 @@ const EFFECT: Duration = Duration::from_secs(40);
 /// How many hints are followed, one after the other.
 const HINTS: usize = 4;
 
-/// Runs a fault from green to green. Wrong verdicts are an outcome, and so is a fault that cannot be
-/// brought about.
+/// Runs a fault from green to green, and keeps the evidence of its first check in this file. Wrong verdicts
+/// are an outcome, and so is a fault that cannot be brought about.
 ///
 /// # Errors
 /// When the mesh does not get well again: there is nothing left to break.
-pub(crate) fn run(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
+pub(crate) fn run(cluster: &Cluster, fault: &Fault, evidence: &Path) -> Result<Outcome> {
     say(format_args!("── {}", fault.name));
-    match broken(cluster, fault) {
+    match broken(cluster, fault, evidence) {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
             say(format_args!("   {}: {error:#}", fault.name));
@@ -45,14 +46,14 @@ pub(crate) fn run(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
     }
 }
 
-fn broken(cluster: &Cluster, fault: &Fault) -> Result<Outcome> {
+fn broken(cluster: &Cluster, fault: &Fault, evidence: &Path) -> Result<Outcome> {
     let start = Instant::now();
     take(cluster, fault.breaks).with_context(|| format!("{}: breaking", fault.name))?;
     let expected: BTreeSet<&str> = fault.red.iter().copied().collect();
     let unseen: BTreeSet<&str> = fault.unjudged.iter().copied().collect();
     let seconds_to_break = start.elapsed();
     let checked = Instant::now();
-    let verdicts = cluster.check(&[])?;
+    let verdicts = cluster.check(&["--evidence", &evidence.display().to_string()])?;
     let check = checked.elapsed();
     let told = verdicts.told();
     let silent: Vec<_> =

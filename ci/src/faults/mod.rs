@@ -10,8 +10,11 @@ mod campaign;
 mod case;
 mod cases;
 mod crew;
+mod fixtures;
 mod networks;
 mod proxy;
+#[cfg(test)]
+mod replay;
 mod results;
 mod steps;
 
@@ -46,6 +49,9 @@ pub(crate) struct Options {
     /// How many clusters the cases are shared out to
     #[arg(long, value_name = "N", default_value_t = CLUSTERS, value_parser = clap::value_parser!(u8).range(1..=8))]
     clusters: u8,
+    /// Also put the evidence of these cases among the fixtures, where tests judge it without a cluster
+    #[arg(long)]
+    fixtures: bool,
 }
 
 /// How many clusters two cores work through most cases in a time with: each mostly waits for its mesh.
@@ -53,7 +59,14 @@ const CLUSTERS: u8 = 2;
 
 impl Default for Options {
     fn default() -> Self {
-        Self { only: Vec::new(), ci: false, list: false, reuse: None, clusters: CLUSTERS }
+        Self {
+            only: Vec::new(),
+            ci: false,
+            list: false,
+            reuse: None,
+            clusters: CLUSTERS,
+            fixtures: false,
+        }
     }
 }
 
@@ -62,6 +75,15 @@ impl Default for Options {
 enum Any {
     Fault(&'static case::Fault),
     Benign(&'static case::Benign),
+}
+
+impl Any {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Fault(fault) => fault.name,
+            Self::Benign(variation) => variation.name,
+        }
+    }
 }
 
 impl Options {
@@ -100,7 +122,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let all = [all, variations.into_iter().map(Any::Benign).collect()].concat();
     let clusters = if options.reuse.is_some() { 1 } else { options.clusters };
     let workers = usize::from(clusters).min(all.len());
-    let found = Mutex::new(Results::new(directory().join("faults"))?);
+    let texts = directory().join("faults");
+    let found = Mutex::new(Results::new(texts.clone())?);
+    let evidence = |name: &str| texts.join(format!("{name}{}", fixtures::ENDING));
     let keep = || found.lock().unwrap_or_else(PoisonError::into_inner);
     let begin = || {
         let cluster = match &options.reuse {
@@ -113,14 +137,18 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         Ok(cluster)
     };
     say(format_args!("{} cases, clusters: {workers}", all.len()));
-    crew::through(all, workers, begin, |cluster, case| match case {
-        Any::Fault(fault) => {
-            let outcome = campaign::run(cluster, fault)?;
-            keep().fault(outcome)
-        }
-        Any::Benign(variation) => {
-            let stayed = benign::run(cluster, variation)?;
-            keep().variation(stayed)
+    let names: Vec<_> = all.iter().map(|case| case.name()).collect();
+    crew::through(all, workers, begin, |cluster, case| {
+        let evidence = evidence(case.name());
+        match case {
+            Any::Fault(fault) => {
+                let outcome = campaign::run(cluster, fault, &evidence)?;
+                keep().fault(outcome)
+            }
+            Any::Benign(variation) => {
+                let stayed = benign::run(cluster, variation, &evidence)?;
+                keep().variation(stayed)
+            }
         }
     })?;
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -128,6 +156,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     say(format_args!("{sums}, in {}", elapsed(start.elapsed())));
     if !sums.is_clean() {
         bail!("not every case ended as it must: see `target/xtask/faults.json`");
+    }
+    if options.fixtures {
+        names.iter().try_for_each(|name| fixtures::put(&evidence(name), name))?;
     }
     Ok(())
 }

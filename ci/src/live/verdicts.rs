@@ -35,7 +35,8 @@ struct Claim {
     expected: Option<String>,
     observed: Option<String>,
     object: Option<String>,
-    hint: Option<String>,
+    #[serde(default)]
+    commands: Vec<String>,
 }
 
 impl Verdicts {
@@ -95,16 +96,11 @@ impl Verdicts {
         let all = self.claims.iter().filter(|claim| claim.verdict != "pass");
         let order = causes.chain(all.map(|claim| claim.id.as_str()));
         order
-            .filter_map(|id| self.claims.iter().find(|claim| claim.id == id)?.hint.as_deref())
-            .map(commands)
+            .filter_map(|id| self.claims.iter().find(|claim| claim.id == id))
+            .map(|claim| claim.commands.clone())
             .filter(|commands| !commands.is_empty())
             .collect()
     }
-}
-
-/// What stands between backquotes.
-fn commands(hint: &str) -> Vec<String> {
-    hint.split('`').skip(1).step_by(2).map(ToOwned::to_owned).collect()
 }
 
 impl fmt::Display for Verdicts {
@@ -124,9 +120,9 @@ mod tests {
     const REPORT: &str = r#"{"claims": [
         {"id": "a::one", "verdict": "pass", "summary": "well"},
         {"id": "a::two", "verdict": "fail", "summary": "ill", "object": "pod x",
-         "hint": "`kubectl get pods` shows them; `kubectl apply -f x` mends it"},
+         "commands": ["kubectl get pods", "kubectl apply -f x"]},
         {"id": "a::three", "verdict": "unjudged", "summary": "unseen"},
-        {"id": "a::four", "verdict": "fail", "summary": "ill", "hint": "`first`"}],
+        {"id": "a::four", "verdict": "fail", "summary": "ill", "commands": ["first"]}],
         "causes": [{"claim": "a::four"}]}"#;
 
     #[test]

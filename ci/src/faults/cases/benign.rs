@@ -215,7 +215,7 @@ spec: {mtls: {mode: STRICT}}
         name: "renamed-cluster",
         varies: &[],
         look: Renamed,
-        unseen: NODES,
+        unseen: &[],
         undo: &[],
         ci: false,
     },

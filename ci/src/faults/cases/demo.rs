@@ -158,6 +158,21 @@ pub(super) const CASES: &[Fault] = &[
         ci: false,
     },
     Fault {
+        name: "image-that-cannot-be-pulled",
+        breaks: &[
+            Sh(
+                "kubectl -n client set image deployment/echo-deployment echo=docker.io/hashicorp/http-echo:lates",
+            ),
+            Until("kubectl -n client get pods -l app=echo | grep -q ImagePullBackOff"),
+        ],
+        red: &["demo::backend_deployment", "mesh::pods_ready"],
+        unjudged: &[],
+        says: &["echo-deployment is not available: its container echo is in ImagePullBackOff"],
+        mend: ByHints,
+        undo: &[BACKEND, Turn],
+        ci: false,
+    },
+    Fault {
         name: "client-image-without-curl",
         breaks: &[
             Sh(r#"kubectl -n client patch deployment client-deployment -p '{"spec":{
