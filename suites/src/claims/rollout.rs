@@ -39,10 +39,14 @@ pub(super) fn availability(deployment: &Deployment) -> String {
 }
 
 /// The pod of a deployment that keeps it from being available: one that cannot start before one that is
-/// only not ready. One that leaves is nobody's business.
+/// only not ready. One that leaves, or has ended, is nobody's business, and where none is asked for none is ill.
 pub(super) fn ill_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
-    let ill =
-        || pods.iter().filter(|pod| belongs(pod, deployment) && !pod.ready && !pod.terminating);
+    let stays =
+        |pod: &&Pod| !pod.terminating && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
+    let ill = || pods.iter().filter(|pod| belongs(pod, deployment) && !pod.ready).filter(stays);
+    if deployment.replicas == 0 {
+        return None;
+    }
     ill().find(|pod| cannot_start(pod).is_some()).or_else(|| ill().next())
 }
 
@@ -122,11 +126,21 @@ mod tests {
     #[case(&[], "a rollout")]
     fn a_headline_names_what_keeps_a_pod(#[case] reasons: &[&str], #[case] words: &str) {
         let selector = [("app".to_owned(), "echo".to_owned())].into();
-        let deployment = Deployment { selector, ..Deployment::default() };
+        let mut deployment = Deployment { selector, replicas: 1, ..Deployment::default() };
         let mut pods: Vec<_> = reasons.iter().map(|reason| pod(reason, reason)).collect();
         let mut stranger = pod("stranger", "InvalidImageName");
         stranger.labels.clear();
         pods.push(stranger);
         assert_eq!(headline("a rollout", ill_pod(&deployment, &pods)), words);
+        // What has ended stays listed, and where nothing is asked for nothing is ill.
+        for pod in &mut pods {
+            pod.phase = "Failed".into();
+        }
+        assert_eq!(ill_pod(&deployment, &pods), None);
+        for pod in &mut pods {
+            pod.phase = "Pending".into();
+        }
+        deployment.replicas = 0;
+        assert_eq!(ill_pod(&deployment, &pods), None);
     }
 }

@@ -170,6 +170,9 @@ pub(super) fn troubled_container(pod: &Pod) -> Option<&Container> {
     unready().find(|container| !waits_for_others(container)).or_else(|| unready().next())
 }
 
+/// How containerd tells of a container that ended with its node: by a reboot, and not by itself.
+const WITH_ITS_NODE: &str = "Unknown";
+
 /// A container that is restarted over and over, in words; `now` is the time of the look.
 pub(super) fn restart_loop(container: &Container, now: Timestamp) -> Option<String> {
     let backing_off = matches!(&container.state, ContainerState::Waiting { reason, .. }
@@ -179,7 +182,9 @@ pub(super) fn restart_loop(container: &Container, now: Timestamp) -> Option<Stri
         // overlook a loop.
         |finished| now.duration_since(finished) < LOOP_WINDOW,
     );
-    (backing_off || (container.restarts >= LOOP_RESTARTS && lately))
+    let by_itself =
+        container.last_termination.as_ref().is_some_and(|end| end.reason != WITH_ITS_NODE);
+    (backing_off || (container.restarts >= LOOP_RESTARTS && lately && by_itself))
         .then(|| container_state(container))
 }
 

@@ -76,6 +76,7 @@ pub(super) const NAMES: &[Names] = names! {
     "password", r"password|passwd|passphrase|passcode|[_-]pass|[_-]pwd|sshpass", Word, [
         "mysql --password=hunter2 -u root" => "mysql --password=[redacted:password:1] -u root",
         "mysql --password hunter2" => "mysql --password [redacted:password:1]",
+        "mysql --password -^hunter2" => "mysql --password [redacted:password:1]",
         "PGPASSWORD=a,b;c next" => "PGPASSWORD=[redacted:password:1] next",
         r#"{"password":"it's \"this\"","user":"x"}"# => r#"{"password":"[redacted:password:1]","user":"x"}"#,
         r#"{\"dbPassword\": \"x\\\"y\", \"a\": 1}"# => r#"{\"dbPassword\": \"[redacted:password:1]\", \"a\": 1}"#,
@@ -232,6 +233,12 @@ pub(super) fn find(text: &str) -> Vec<Secret> {
     without_overlaps(found)
 }
 
+/// Whether a text begins as a flag does: `-v`, `--verbose`. A secret may begin with a hyphen.
+pub(super) fn is_flag(text: &str) -> bool {
+    text.trim_start_matches('-').starts_with(|it: char| it.is_ascii_alphabetic())
+        && text.starts_with('-')
+}
+
 /// The first of those that overlap, and the longer of those that begin together.
 pub(super) fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
     found.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
@@ -274,7 +281,7 @@ impl Place<'_> {
     /// Whether this is no name before a value, though it looks like one; `rest` stands behind it.
     fn is_no_name(&self, rest: &str, reach: Reach) -> bool {
         if self.flag {
-            return rest.starts_with('-');
+            return is_flag(rest);
         }
         if self.gap.contains(',') {
             return !self.quoted;

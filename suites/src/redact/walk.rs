@@ -58,7 +58,7 @@ fn object(fields: &mut Map<String, Value>, at: &str, redactor: &mut Redactor, be
 }
 
 fn one(text: &mut String, at: &str, redactor: &mut Redactor, before: &mut Before) {
-    let flag = before.flag.take().filter(|_| !text.starts_with('-') && !is_no_secret(text));
+    let flag = before.flag.take().filter(|_| !pairs::is_flag(text) && !is_no_secret(text));
     if let Some(kind) = flag {
         *text = redactor.mark(kind, text);
         redactor.note(at, kind, 1);

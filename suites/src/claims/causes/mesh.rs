@@ -118,7 +118,7 @@ fn is_ill(evidence: &Evidence, pod: &Pod) -> bool {
     pod.phase != "Running"
         || !pod.ready
         || counted(pod).any(|container| !container.ready)
-        || containers.any(|it| restart_loop(it, evidence.recorded_at).is_some())
+        || containers.any(|it| restart_loop(it, evidence.moment()).is_some())
 }
 
 /// Whether the pod that a verdict names is ill together with its deployment, and no other pod gives the

@@ -36,6 +36,6 @@ fn redirects_to_nobody(evidence: &Evidence, pod: &Pod) -> bool {
                 proxy.state,
                 ContainerState::Waiting { .. } | ContainerState::Terminated(_)
             );
-            ended || restart_loop(proxy, evidence.recorded_at).is_some()
+            ended || restart_loop(proxy, evidence.moment()).is_some()
         })
 }

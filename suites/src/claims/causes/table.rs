@@ -276,7 +276,7 @@ pub(super) const RELATIONS: &[Relation] = &[
     Relation {
         cause: "demo::backend_replies",
         effects: &["ingress::routes_into_mesh"],
-        shown: demo::the_same_policy_forbids,
+        shown: demo::the_backends_proxy_forbids,
     },
     Relation {
         cause: "demo::backend_service",

@@ -98,8 +98,12 @@ fn holders(evidence: &Evidence) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Whether a text is a host name with a domain, as DNS has them.
+/// Whether a text is a host name with a domain, as DNS has them; or that of this machine, which Docker Desktop
+/// gives.
 fn is_host_name(text: &str) -> bool {
+    if text == "localhost" {
+        return true;
+    }
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')

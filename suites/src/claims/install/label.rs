@@ -27,10 +27,34 @@ pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement
     })
 }
 
-fn label_command(evidence: &Evidence, more: &[&str]) -> String {
+/// The command that labels the demo's namespace, for the webhooks that are there.
+pub(super) fn label_command(evidence: &Evidence, more: &[&str]) -> String {
     let namespace = evidence.expectations.namespace.as_str();
-    evidence
-        .kubectl(&[&["label", "namespace", namespace, "istio-injection=enabled"], more].concat())
+    let label = ["label", "namespace", namespace];
+    match revision_alone(evidence) {
+        Some(revision) => {
+            let revision = format!("{REVISION}={revision}");
+            let words = [revision.as_str(), "istio-injection-", "--overwrite"];
+            evidence.kubectl(&[&label[..], &words].concat())
+        }
+        None => evidence.kubectl(&[&label[..], &["istio-injection=enabled"], more].concat()),
+    }
+}
+
+/// The revision, or the tag, by which alone the webhooks that are there select a namespace: `istio-injection`
+/// is the default revision's.
+pub(super) fn revision_alone(evidence: &Evidence) -> Option<&str> {
+    let webhooks = evidence.install.webhooks.value()?;
+    let injectors = || webhooks.iter().filter(|it| is_injector(it) && !is_deactivated(it));
+    let serves = |key: &str, value: &str| {
+        let labels = Labels::from([(key.to_owned(), value.to_owned())]);
+        injectors().any(|it| it.namespace_selector.selects(&labels) != Some(false))
+    };
+    if serves(INJECTION, "enabled") {
+        return None;
+    }
+    let names = injectors().flat_map(|it| [it.tag.as_deref(), it.revision.as_deref()]).flatten();
+    names.into_iter().find(|name| serves(REVISION, name))
 }
 
 pub(in super::super) fn namespace_labelled(evidence: &Evidence) -> Judged {

@@ -89,10 +89,11 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
     if pod.phase == "Succeeded" {
         return None;
     }
-    let looping =
-        pod.containers.iter().chain(&pod.init_containers).find_map(|container| {
-            Some((container, restart_loop(container, evidence.recorded_at)?))
-        });
+    let looping = pod
+        .containers
+        .iter()
+        .chain(&pod.init_containers)
+        .find_map(|container| Some((container, restart_loop(container, evidence.moment())?)));
     if let Some((container, _)) = looping {
         let state = container_state(container);
         return Some(format!("restarted over and over: {} {state}", container.name));

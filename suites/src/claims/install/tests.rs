@@ -57,11 +57,15 @@ cases! { all_parts_are_of_one_version proves "install::istio_version":
     }, Pass, "3 proxies");
     asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "not 1.99.0");
     whole_of_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "all of it is of Istio 1.22.0");
-    whole_of_another_is_judged_as_that(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "`meshcheck check --kubeconfig ");
+    whole_of_another_is_judged_as_that(|e| e.expectations.istio_version = "1.99.0".into(), Fail, "`meshcheck check --context kind-");
     half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail, "shows all versions");
     other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail, "shows all versions");
     longer_version(|e| tag(e, ":{}1"), Fail, "container discovery");
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail, "1.19.7");
+    istiod_image_is_a_part(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail, "shows all versions");
+    whole_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail, "shows all versions");
+    whole_but_for_a_silent_proxy(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[0].istio_version.clear(); }, Fail, "shows all versions");
+    whole_on_somebodys_cluster(|e| { e.expectations.istio_version = "1.99.0".into(); e.subject.provider = crate::evidence::Provider::Existing; e.subject.active = true; }, Fail, "--active --istio 1.22.0");
     istiod_report(|e| reports(e).version = Observation::seen("1.19.7".into()), Fail, "istiod reports Istio 1.19.7");
     gateway_image(|e| proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "rollout restart deployment/");
     sidecar_image(|e| proxy(demo_pod(e, "echo")).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail, "-n client rollout restart deployment/");
@@ -274,6 +278,7 @@ cases! { the_namespace_is_labelled proves "install::namespace_labelled":
     revision(|e| label(e, &[("istio.io/rev", "default")]), Pass, "istio.io/rev=default");
     both(|e| label(e, &[("istio-injection", "enabled"), ("istio.io/rev", "none")]), Pass, "enabled");
     missing(|e| label(e, &[]), Fail, "label namespace client istio-injection=enabled");
+    missing_for_a_revision(|e| { only_revision(e, "1-20-3"); label(e, &[]); }, Fail, "label namespace client istio.io/rev=1-20-3 istio-injection-");
     disabled(|e| label(e, &[("istio-injection", "disabled")]), Fail, "--overwrite");
     misspelt(|e| label(e, &[("istio-injection", "enable")]), Fail, "only `enabled`");
     upper_case(|e| label(e, &[("istio-injection", "Enabled")]), Fail, "only `enabled`");
@@ -335,6 +340,37 @@ fn endpoints(evidence: &mut Evidence) -> &mut crate::evidence::Endpoint {
     of(&mut evidence.install.endpoints).iter_mut().find(|one| one.service == "istiod").unwrap()
 }
 
+/// A control plane of a named revision alone, as Helm charts install it: without the default tag.
+fn only_revision(evidence: &mut Evidence, revision: &str) {
+    let webhooks = of(&mut evidence.install.webhooks);
+    webhooks.retain(|it| {
+        it.configuration == "istio-revision-tag-default" && it.name.starts_with("rev.")
+    });
+    assert!(!webhooks.is_empty());
+    for webhook in webhooks {
+        webhook.configuration = format!("istio-sidecar-injector-{revision}");
+        webhook.revision = Some(revision.into());
+        webhook.tag = None;
+        for selector in [&mut webhook.namespace_selector, &mut webhook.object_selector] {
+            for expression in &mut selector.match_expressions {
+                if expression.key == "istio.io/rev" && expression.operator == "In" {
+                    expression.values = vec![revision.into()];
+                }
+            }
+        }
+    }
+}
+
+/// The webhook of a revision that was removed, beside the one that is there.
+fn left_webhook(evidence: &mut Evidence) {
+    let mut left = active(evidence).next().unwrap().clone();
+    left.configuration = "istio-sidecar-injector-old".into();
+    left.service.as_mut().unwrap().name = "istiod-old".into();
+    left.namespace_selector = crate::evidence::LabelSelector::default();
+    left.object_selector = crate::evidence::LabelSelector::default();
+    of(&mut evidence.install.webhooks).push(left);
+}
+
 cases! { a_webhook_injects proves "install::injection_webhook":
     healthy(|_| {}, Pass, "selects namespace client, and istiod");
     only_the_active_ones(|e| {
@@ -366,6 +402,10 @@ cases! { a_webhook_injects proves "install::injection_webhook":
     only_the_deactivated_ones(|e| of(&mut e.install.webhooks).retain(|one| one.object_selector.match_labels.contains_key("istio.io/deactivated")), Fail, "each one is deactivated");
     deactivated(deactivate, Fail, "each one is deactivated");
     not_labelled(|e| label(e, &[]), Fail, "only because it is not labelled");
+    not_labelled_for_a_revision(|e| { only_revision(e, "1-20-3"); label(e, &[]); }, Fail, "label namespace client istio.io/rev=1-20-3 istio-injection-");
+    labelled_for_the_default_revision(|e| only_revision(e, "1-20-3"), Fail, "serve the revision `1-20-3`, and istio-injection is for the default one");
+    labelled_for_a_revision(|e| { only_revision(e, "1-20-3"); label(e, &[("istio.io/rev", "1-20-3")]); }, Pass, "istio-sidecar-injector-1-20-3");
+    left_by_a_revision(|e| left_webhook(e), Fail, "delete mutatingwebhookconfiguration istio-sidecar-injector-old");
     switched_off(|e| label(e, &[("istio-injection", "disabled")]), Fail, "only because it is not labelled");
     pods_opt_out(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "keep injection away");
     client_opts_out(|e| { client(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "the pods of client-deployment");
@@ -422,6 +462,11 @@ cases! { a_webhook_injects proves "install::injection_webhook":
         label(e, &[]);
     }, Fail, "only because it is not labelled");
     opt_out_hint(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail, "patch deployment/echo-deployment -p");
+    opts_out_beside_a_label_that_does_no_harm(|e| {
+        let labels = &mut backend(e).template_labels;
+        labels.insert("sidecar.istio.io/inject".into(), "false".into());
+        labels.insert("istio.io/rev".into(), "default".into());
+    }, Fail, r#"labels\":{\"sidecar.istio.io/inject\":null}}}}}'"#);
     opts_out_in_other_words(|e| {
         backend(e).template_labels.insert("mesh".into(), "no".into());
         active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::super::parts::all_hold;
 use super::super::words::{pod_object, pod_state, runs, seen, workload};
 use super::{is_istiod, istiod_hint};
-use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
-use crate::hint::said;
+use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
+use crate::hint::{quote, said};
 use crate::judgement::{Judged, Judgement};
 
 /// The annotation with which a pod chooses the image of its own proxy.
@@ -276,7 +276,7 @@ fn upgrade(evidence: &Evidence) -> String {
     let brings = format!("`{install}` with istioctl {wanted} brings the mesh to it");
     match whole(evidence) {
         Some(version) => {
-            let check = evidence.meshcheck("check", &["--istio", version]);
+            let check = judged_as(evidence, version);
             let version = said(version);
             format!("all of it is of Istio {version}: `{check}` judges it as that; or {brings}")
         }
@@ -284,20 +284,34 @@ fn upgrade(evidence: &Evidence) -> String {
     }
 }
 
-/// The version that every istiod and every proxy reports, where it is one.
+/// The other version that all of the mesh is of, in its images and by its own words, where it is one.
 fn whole(evidence: &Evidence) -> Option<&str> {
     let istiods = evidence.install.istiod.value()?;
-    let mut versions = Vec::new();
-    for istiod in istiods.values() {
-        versions.push(plain(istiod.version.value()?));
-        versions.extend(istiod.proxies.value()?.iter().map(|proxy| plain(&proxy.istio_version)));
-    }
-    versions.retain(|version| !version.is_empty());
-    versions.sort_unstable();
-    versions.dedup();
-    match versions.as_slice() {
-        [one] => Some(one),
-        _ => None,
+    let version = istiods.values().next()?.version.value()?;
+    let mut other = evidence.clone();
+    other.expectations.istio_version.clone_from(version);
+    // What runs on this machine is no part of the mesh.
+    other.install.istioctl_version = Observation::not_asked("it is no part of the mesh");
+    let wanted = plain(&evidence.expectations.istio_version);
+    let parts = [istiod_images, istiod_reports, proxy_images, proxy_reports];
+    let all = plain(version) != wanted && parts.iter().all(|part| part(&other).is_ok());
+    all.then_some(version)
+}
+
+/// The command that judges the mesh as one of this version, as it was judged as one of another.
+fn judged_as(evidence: &Evidence, version: &str) -> String {
+    let subject = &evidence.subject;
+    match (subject.provider, subject.active) {
+        // One of ours is known by its context; by its kubeconfig it would be somebody's.
+        (Provider::Kind, _) => {
+            format!(
+                "meshcheck check --context {} --istio {}",
+                quote(&subject.context),
+                quote(version)
+            )
+        }
+        (_, true) => evidence.meshcheck("check", &["--active", "--istio", version]),
+        (_, false) => evidence.meshcheck("check", &["--istio", version]),
     }
 }
 

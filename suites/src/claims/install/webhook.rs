@@ -2,8 +2,8 @@
 
 use super::super::mesh::{INJECT, take_out};
 use super::super::parts::all_hold;
-use super::super::words::{count, list, seen};
-use super::label::{INJECTION, REVISION, namespace_labels};
+use super::super::words::{count, excerpt, list, seen};
+use super::label::{INJECTION, REVISION, label_command, namespace_labels, revision_alone};
 use super::{Labels, istiod, istiod_hint};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
 use crate::judgement::{Judged, Judgement, Look as _};
@@ -147,8 +147,9 @@ fn none_selects(
         count(injectors.len(), "injection webhook"),
         injectors.len() - active
     );
-    let mut labelled = Labels::new();
-    labelled.insert(INJECTION.to_owned(), "enabled".to_owned());
+    let revision = revision_alone(evidence);
+    let (key, value) = revision.map_or((INJECTION, "enabled"), |revision| (REVISION, revision));
+    let labelled = Labels::from([(key.to_owned(), value.to_owned())]);
     let fail = |summary: String| {
         Judgement::fail(summary)
             .expected(format!("a webhook that selects namespace {namespace} and {who}"))
@@ -157,21 +158,22 @@ fn none_selects(
     if let Some(name) = deployment.filter(|_| would(labels, &Labels::new())) {
         return fail(format!("no webhook selects {who}: their own labels keep injection away"))
             .object(format!("deployment {namespace}/{name}"))
-            .hint(lets_in(evidence, name, pod_labels));
+            .hint(lets_in(evidence, name, pod_labels, |rest| would(labels, rest)));
     }
     if would(&labelled, pod_labels) {
-        let command = evidence.kubectl(&[
-            "label",
-            "namespace",
-            namespace,
-            "istio-injection=enabled",
-            "istio.io/rev-",
-            "--overwrite",
-        ]);
-        return fail(format!(
-            "no webhook selects namespace {namespace}, only because it is not labelled: see \
-             install::namespace_labelled"
-        ))
+        let command = label_command(evidence, &["istio.io/rev-", "--overwrite"]);
+        let is_enabled = labels.get(INJECTION).is_some_and(|it| it == "enabled");
+        return fail(match revision.filter(|_| is_enabled) {
+            Some(revision) => format!(
+                "no webhook selects namespace {namespace}: those that are there serve the revision \
+                 `{}`, and {INJECTION} is for the default one",
+                excerpt(revision)
+            ),
+            None => format!(
+                "no webhook selects namespace {namespace}, only because it is not labelled: see \
+                 install::namespace_labelled"
+            ),
+        })
         .object(format!("namespace {namespace}"))
         .hint(format!("`{command}` labels it"));
     }
@@ -183,16 +185,26 @@ fn none_selects(
     fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", evidence.install_default()))
 }
 
-/// What takes out of a deployment's template the labels that keep injection away.
-fn lets_in(evidence: &Evidence, deployment: &str, pod_labels: &Labels) -> String {
-    let keys: Vec<_> =
-        [INJECT, REVISION].into_iter().filter(|key| pod_labels.contains_key(*key)).collect();
-    if keys.is_empty() {
+/// What takes out of a deployment's template the labels that keep injection away: the fewest without which
+/// its pods `would` be injected.
+fn lets_in(
+    evidence: &Evidence,
+    deployment: &str,
+    pod_labels: &Labels,
+    would: impl Fn(&Labels) -> bool,
+) -> String {
+    let enough = |keys: &&&[&str]| {
+        let mut rest = pod_labels.clone();
+        rest.retain(|key, _| !keys.contains(&key.as_str()));
+        would(&rest)
+    };
+    let choices: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
+    let Some(keys) = choices.iter().find(enough) else {
         let command =
             evidence.kubectl(&["get", "mutatingwebhookconfigurations", "--output", "yaml"]);
         return format!("`{command}` shows which labels the webhooks ask for");
-    }
-    let command = take_out(evidence, &format!("deployment/{deployment}"), "labels", &keys);
+    };
+    let command = take_out(evidence, &format!("deployment/{deployment}"), "labels", keys);
     format!("`{command}` takes what keeps injection away out of its template")
 }
 
@@ -292,7 +304,20 @@ fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let services = seen(&evidence.install.services, &what, &service, restore)?;
     let Some(found) = services.iter().find(|one| one.name == called.name) else {
         let summary = format!("the webhook calls {service}, which is not there");
-        return Err(unanswered(called, summary, "no such service".into()).hint(restore()));
+        let is_there = |other: &Webhook| {
+            let other = other.service.as_ref();
+            other.is_some_and(|other| services.iter().any(|one| one.name == other.name))
+        };
+        let webhooks = evidence.install.webhooks.value().into_iter().flatten();
+        let mut others = webhooks.filter(|it| is_injector(it) && !is_deactivated(it));
+        let hint = if others.any(is_there) {
+            let kind = "mutatingwebhookconfiguration";
+            let command = evidence.kubectl(&["delete", kind, &webhook.configuration]);
+            format!("`{command}` removes it: what it belonged to is gone, and another one injects")
+        } else {
+            restore()
+        };
+        return Err(unanswered(called, summary, "no such service".into()).hint(hint));
     };
     if !found.ports.iter().any(|port| port.port == called.port) {
         let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();

@@ -69,7 +69,7 @@ fn live(evidence: &Evidence, pod: &Pod) -> Judged {
         .hint(format!("{}{}", super::renew(evidence, pod), shown(evidence, pod))))
 }
 
-/// What shows the rules in force, where the node can be entered: the containers of a pod share its
+/// What shows the rules in force, which were read through the node: the containers of a pod share its
 /// network, and containerd notes the pod's name with each of them.
 fn shown(evidence: &Evidence, pod: &Pod) -> String {
     let script = format!(
@@ -77,7 +77,6 @@ fn shown(evidence: &Evidence, pod: &Pod) -> String {
          -n iptables-save -t nat",
         quote(&pod.name)
     );
-    let command =
-        pod.node.as_deref().and_then(|node| evidence.on_node(node, &["sh", "-c", &script]));
+    let command = pod.node.as_deref().map(|node| evidence.on_node(node, &["sh", "-c", &script]));
     command.map_or_else(String::new, |command| format!("; `{command}` shows those in force"))
 }

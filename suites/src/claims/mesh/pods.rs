@@ -161,7 +161,10 @@ fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
 }
 
 pub(in super::super) fn pods_ready(evidence: &Evidence) -> Judged {
-    let pods = staying(evidence)?;
+    let all = staying(evidence)?;
+    // What has failed and stays listed (an evicted pod) has been replaced, where others are there.
+    let replaced = all.iter().any(|pod| pod.phase != "Failed");
+    let pods: Vec<_> = all.into_iter().filter(|pod| !replaced || pod.phase != "Failed").collect();
     let number = pods.len();
     let parts: Vec<_> = pods.iter().map(|pod| ready(evidence, pod)).collect();
     all_hold(parts.into_iter().chain([stayed(evidence, &pods)]))?;
@@ -179,7 +182,7 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
         .containers
         .iter()
         .chain(&pod.init_containers)
-        .find_map(|it| Some((it, restart_loop(it, evidence.recorded_at)?)));
+        .find_map(|it| Some((it, restart_loop(it, evidence.moment())?)));
     if let Some((container, state)) = looping {
         return Err(fail(
             format!("{}: container {} is restarted over and over", pod.name, container.name),

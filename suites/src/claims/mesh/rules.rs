@@ -141,8 +141,16 @@ fn each(evidence: &Evidence, judge: impl Fn(&Asked<'_>) -> Judged) -> Judged {
     Ok(Judgement::pass(format!("{}: {way}", count(number, "pod"))))
 }
 
-/// The rules that a pod's init container has logged.
+/// The rules that a pod's init container has logged: those of IPv4. Of a pod with another address they tell
+/// nothing.
 pub(super) fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
+    if let Some(IpAddr::V6(address)) = pod.ip.as_deref().and_then(|ip| ip.parse().ok()) {
+        return Err(Judgement::unjudged(format!(
+            "{} has the address {address}: rules for IPv6 are not judged here",
+            pod.name
+        ))
+        .object(pod_object(pod)));
+    }
     let show = || {
         let arguments = ["-n", &pod.namespace, "logs", &pod.name, "-c", INIT];
         format!("`{}` shows its log", evidence.kubectl(&arguments))
@@ -429,7 +437,8 @@ fn over_loopback(pod: &Pod, source: IpAddr, destination: IpAddr) -> Packet {
     }
 }
 
-/// What the application sends to itself stays there, by the pod's address as well.
+/// What the application sends to itself stays there, by the pod's address as well. Where the mesh captures
+/// DNS, questions are led to a proxy of its, over loopback too.
 fn itself(asked: &Asked<'_>) -> Judged {
     let pod = asked.pod;
     let localhost = IpAddr::V4(Ipv4Addr::LOCALHOST);
@@ -438,7 +447,12 @@ fn itself(asked: &Asked<'_>) -> Judged {
     let expected = "traffic over the loopback interface stays as it is";
     Question { what: "loopback traffic", expected, packets }.ask(
         asked,
-        |ports, outcome| *outcome == Outcome::Accepted || dns_captured(ports, outcome),
+        |ports, outcome| {
+            let at_the_proxy = *outcome == Outcome::Redirected { port: OUTBOUND_PORT };
+            *outcome == Outcome::Accepted
+                || dns_captured(ports, outcome)
+                || at_the_proxy && ports.without(&[DNS_PORT]).is_empty()
+        },
         |packet, ports, outcome| {
             format!("traffic to port {ports} of {} over loopback is {outcome}", packet.destination)
         },

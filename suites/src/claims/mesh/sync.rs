@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::super::demo::is_pod_of;
 use super::super::parts::all_hold;
 use super::super::words::{count, seen};
 use super::{runs, sidecar, staying};
@@ -136,12 +137,13 @@ fn in_sync(
     proxy: &ProxySync,
     is_gateway: bool,
 ) -> Result<(), Judgement> {
+    // A gateway that routes nothing has no routes to be sent; who only answers may be told of nobody else.
+    let asks = is_pod_of(evidence, pod, &evidence.expectations.client_deployment);
     let kinds: [(&str, &SyncState, bool); 4] = [
         ("clusters (CDS)", &proxy.clusters, true),
         ("listeners (LDS)", &proxy.listeners, true),
-        ("endpoints (EDS)", &proxy.endpoints, true),
-        // A gateway that routes nothing has no routes to be sent.
-        ("routes (RDS)", &proxy.routes, !is_gateway),
+        ("endpoints (EDS)", &proxy.endpoints, asks || is_gateway),
+        ("routes (RDS)", &proxy.routes, asks),
     ];
     for (what, state, needed) in kinds {
         let trouble = if state.sent.is_empty() {

@@ -112,6 +112,26 @@ fn crash(e: &mut Evidence, restarts: u32, minutes_ago: i64) {
     }
 }
 
+/// A pod that was evicted stays listed; its replacement is well, or is not there.
+fn evicted(e: &mut Evidence, alone: bool) {
+    for pods in [&mut e.demo.pods, &mut e.demo.pods_at_end] {
+        let pods = of(pods);
+        let mut old = pods[0].clone();
+        old.name = "old-1".into();
+        old.phase = "Failed".into();
+        old.ready = false;
+        old.reason = Some("Evicted: the node was low on memory".into());
+        for it in old.containers.iter_mut().chain(&mut old.init_containers) {
+            it.ready = false;
+            it.state = ContainerState::Unknown;
+        }
+        if alone {
+            pods.clear();
+        }
+        pods.push(old);
+    }
+}
+
 cases! { pods_ready proves "mesh::pods_ready":
     healthy(|_| {}, Pass, "2/2");
     native(make_native, Pass, "2/2");
@@ -121,6 +141,13 @@ cases! { pods_ready proves "mesh::pods_ready":
     no_sidecar(|e| without_sidecar(demo_pod(e, "echo")), Fail, "because it has no sidecar");
     loops(|e| crash(e, 5, 1), Fail, "over and over");
     restarted_long_ago(|e| crash(e, 5, 600), Pass, "2/2");
+    // The machine that looks may have a wrong clock; the cluster's decides.
+    loops_by_a_clock_ahead(|e| { crash(e, 5, 1); e.recorded_at += jiff::SignedDuration::from_hours(1); }, Fail, "over and over");
+    restarted_long_ago_by_a_clock_behind(|e| { crash(e, 5, 600); e.recorded_at -= jiff::SignedDuration::from_mins(599); }, Pass, "2/2");
+    // A node that was started anew ends every container, and nothing crashes.
+    rebooted(|e| { crash(e, 5, 1); for pod in of(&mut e.demo.pods) { for it in &mut pod.containers { if let Some(end) = &mut it.last_termination { end.reason = "Unknown".into(); } } } }, Pass, "2/2");
+    evicted(|e| evicted(e, false), Pass, "2 pods READY 2/2");
+    only_evicted(|e| evicted(e, true), Fail, "Evicted");
     backing_off(|e| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail, "CrashLoopBackOff");
     restarted_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail, "during the look");
     not_ready_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.ready = false; pod.containers[1].ready = false; }, Fail, "did not stay ready");
@@ -229,6 +256,7 @@ fn insert(e: &mut Evidence, chain: &str, rule: &str) {
 cases! { inbound proves "mesh::inbound_redirected":
     healthy(|_| {}, Pass, "ISTIO_IN_REDIRECT");
     port_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "5678");
+    version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged, "rules for IPv6");
     port_range_left_out(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail, "9000-9010");
     one_port_by_itself(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j REDIRECT --to-ports 15006"), Pass, "port 5678: PREROUTING → ISTIO_INBOUND → redirected");
     the_way_of_the_port_that_is_wrong(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 5678 -j RETURN"), Fail, "observed: Some(\"PREROUTING → ISTIO_INBOUND → let through");
@@ -265,6 +293,25 @@ cases! { inbound proves "mesh::inbound_redirected":
     tunnel_unknown(|e| insert(e, "ISTIO_INBOUND", "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass, "ISTIO_IN_REDIRECT");
 }
 
+/// The rules of `ISTIO_META_DNS_CAPTURE`, as far as they are for TCP.
+/// Source: `tools/istio-iptables/pkg/capture/run.go` of Istio 1.20.
+fn capture_dns(text: &str) -> String {
+    let mut text = text.to_owned();
+    for id in ["uid", "gid"] {
+        let all = format!("-A ISTIO_OUTPUT -o lo -m owner ! --{id}-owner 1337 -j RETURN");
+        let but_dns = format!(
+            "-A ISTIO_OUTPUT -o lo -p tcp -m tcp ! --dport 53 -m owner ! --{id}-owner 1337 -j RETURN"
+        );
+        assert!(text.contains(&all), "{all}");
+        text = text.replace(&all, &but_dns);
+    }
+    let last = "-A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN";
+    let dns =
+        "-A ISTIO_OUTPUT -d 10.96.0.10/32 -p tcp -m tcp --dport 53 -j REDIRECT --to-ports 15053";
+    assert!(text.contains(last));
+    text.replace(last, &format!("{dns}\n{last}"))
+}
+
 cases! { outbound proves "mesh::outbound_redirected":
     healthy(|_| {}, Pass, "ISTIO_REDIRECT");
     port_left_out(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"), Fail, "port 80 ");
@@ -288,6 +335,9 @@ cases! { outbound proves "mesh::outbound_redirected":
     other_target(|e| log(e, |text| text.replace("--to-ports 15001", "--to-ports 15006")), Fail, "15006");
     unknown_target(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -j SYNPROXY"), Unjudged, "SYNPROXY");
     no_log(|e| { *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"); }, Unjudged, "pods/log");
+    version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged, "rules for IPv6");
+    dns_captured_by_istio(|e| log(e, capture_dns), Pass, "ISTIO_REDIRECT");
+    more_than_dns_over_loopback(|e| log(e, |text| capture_dns(text).replace("! --dport 53 -m", "! --dport 53:54 -m")), Fail, "to port 53-54 of");
     one_pod_wrong_one_unseen(|e| { insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail, "port 80 ");
     dns_captured(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Pass, "ISTIO_REDIRECT");
     more_than_dns_captured(|e| insert(e, "ISTIO_OUTPUT", "-p tcp -m tcp --dport 53:54 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Fail, "53-54");
@@ -328,6 +378,7 @@ fn live(e: &mut Evidence, change: impl Fn(&str) -> String) {
 
 cases! { live_rules proves "mesh::live_rules":
     healthy(|_| {}, Pass, "in force");
+    version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged, "rules for IPv6");
     counters(|e| live(e, |text| text.replace("[0:0]", "[7:420]")), Pass, "in force");
     flushed(|e| live(e, |text| text.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail, "lacks");
     nothing_at_all(|e| live(e, |_| String::new()), Fail, "lacks");
@@ -361,10 +412,18 @@ fn envoy_says(e: &mut Evidence, status: u16, body: &str, upstream: bool) {
     }
 }
 
+/// The answers are those of the backend's proxy: nobody's stands before it.
+fn past_the_client(evidence: &mut Evidence) {
+    for reply in &mut of(&mut evidence.demo.asked).replies {
+        reply.server = "istio-envoy".into();
+    }
+}
+
 cases! { traffic proves "mesh::traffic_through_proxies":
     healthy(|_| {}, Pass, "Envoy's headers");
     the_demo_counts_too(|e| { of(&mut of(&mut e.mesh.traffic).outbound.after).clone_from(&1000); }, Pass, "for 5 requests");
-    client_stands_still(|e| { let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
+    client_leads_another_way(|e| { let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Unjudged, "its configuration leads them another way");
+    client_stands_still(|e| { past_the_client(e); let pair = &mut of(&mut e.mesh.traffic).outbound; pair.after = pair.before.clone(); }, Fail, "the client's proxy saw none");
     backend_stands_still(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; pair.after = pair.before.clone(); }, Fail, "the backend's proxy saw none");
     too_few(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail, "4 of 5");
     no_header(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = String::new(); reply.envoy_upstream_time = false; }, Fail, "without Envoy's headers");
@@ -407,6 +466,12 @@ fn row(e: &mut Evidence, gateway: bool) -> &mut crate::evidence::ProxySync {
     rows.into_iter().find(|row| row.proxy.contains("ingressgateway") == gateway).unwrap()
 }
 
+/// The row of this proxy.
+fn row_of<'e>(e: &'e mut Evidence, proxy: &str) -> &'e mut crate::evidence::ProxySync {
+    let istiod = of(&mut e.install.istiod).values_mut().next().unwrap();
+    of(&mut istiod.proxies).iter_mut().find(|row| row.proxy == proxy).unwrap()
+}
+
 /// One more istiod, with its own word on the proxies.
 fn second_istiod(e: &mut Evidence, proxies: Observation<Vec<crate::evidence::ProxySync>>) {
     let istiods = of(&mut e.install.istiod);
@@ -420,6 +485,9 @@ cases! { in_sync proves "mesh::proxies_in_sync":
     stale(|e| row(e, false).listeners.acked = "older".into(), Fail, "listeners (LDS) are STALE");
     never_acknowledged(|e| row(e, false).clusters.acked = String::new(), Fail, "clusters (CDS) are STALE");
     not_sent(|e| { let row = row(e, false); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Fail, "routes (RDS) are NOT SENT");
+    who_only_answers(|e| { let echo = format!("{}.client", demo_pod(e, "echo").name); let row = row_of(e, &echo); for state in [&mut row.routes, &mut row.endpoints] { *state = crate::evidence::SyncState::default(); } }, Pass, "3 proxies");
+    who_asks(|e| { let client = format!("{}.client", demo_pod(e, "client").name); row_of(e, &client).endpoints = crate::evidence::SyncState::default(); }, Fail, "endpoints (EDS) are NOT SENT");
+    a_gateway_without_endpoints(|e| row(e, true).endpoints = crate::evidence::SyncState::default(), Fail, "endpoints (EDS) are NOT SENT");
     a_gateway_without_routes(|e| { let row = row(e, true); row.routes.sent = String::new(); row.routes.acked = String::new(); }, Pass, "3 proxies");
     a_gateway_without_clusters(|e| { let row = row(e, true); row.clusters.sent = String::new(); row.clusters.acked = String::new(); }, Fail, "NOT SENT");
     unknown_proxy(|e| row(e, false).proxy = "gone.client".into(), Fail, "does not know");

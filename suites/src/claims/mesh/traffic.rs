@@ -82,6 +82,13 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
         return Err(Judgement::unjudged("no request was made between the two readings"));
     }
     if risen < requests {
+        if matches!(side, Side::Client) && led_elsewhere(evidence) {
+            return Err(Judgement::unjudged(format!(
+                "{name} answered, and counted {risen} of {requests} requests for {}: its \
+                 configuration leads them another way, which is not counted here",
+                pair.cluster
+            )));
+        }
         let summary = if let Some(answer) = answered_itself(evidence) {
             format!(
                 "{name} led {risen} of {requests} requests on: Envoy answered by itself, {answer}"
@@ -100,12 +107,22 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
     Ok(Judgement::pass(format!("{name} counted {risen} for {requests} requests")))
 }
 
-/// What Envoy said where it had nobody to lead a request to, or a policy forbade it: then nothing
-/// bypasses it.
+/// Whether every answer is one that the client's own proxy has handed on from somebody: the backend's proxy
+/// calls itself otherwise (`istio-envoy`).
+fn led_elsewhere(evidence: &Evidence) -> bool {
+    let replies = evidence.demo.asked.value().map(|asked| asked.replies.as_slice());
+    let handed = |reply: &Reply| reply.server == "envoy" && reply.envoy_upstream_time;
+    replies.is_some_and(|replies| !replies.is_empty() && replies.iter().all(handed))
+}
+
+/// What Envoy said in the backend's stead: it had nobody to lead a request to, was told another answer, or a
+/// policy forbade it. Then nothing bypasses it.
 pub(in super::super) fn answered_itself(evidence: &Evidence) -> Option<String> {
     let asked = evidence.demo.asked.value()?;
+    let wanted = &evidence.expectations.reply;
     let own = |reply: &&Reply| {
-        let unled = reply.status == 503 && !reply.envoy_upstream_time;
+        // Envoy adds that header where somebody has answered it.
+        let unled = reply.status != 0 && !reply.envoy_upstream_time && !reply.says(wanted);
         let forbidden = reply.status == 403 && is_policys_word(&reply.body);
         reply.server == "envoy" && (unled || forbidden)
     };

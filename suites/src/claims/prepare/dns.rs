@@ -58,13 +58,19 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
         .object(pod_object(pod))
         .hint(hint));
     }
-    let network = pod_network(evidence)?;
+    let network = pod_network(evidence, &running)?;
     for pod in &running {
         let Some(address) = pod.ip.as_ref().and_then(|ip| ip.parse::<IpAddr>().ok()) else {
             return Err(Judgement::unjudged(format!("DNS pod {} has no address yet", pod.name)));
         };
         if network.ranges.iter().any(|range| range.contains(address)) {
             continue;
+        }
+        if network.certain && others(evidence).next().is_none() && is_of_a_node(evidence, address) {
+            return Err(Judgement::unjudged(format!(
+                "a DNS pod has {address}, of its nodes' pod ranges, and Calico has pools: before \
+                 another pod has an address, nobody says which of them gives it"
+            )));
         }
         if !network.certain && others_are_outside_too(evidence, &network.ranges) {
             return Err(Judgement::unjudged(format!(
@@ -95,6 +101,12 @@ fn not_running(
             .observed(format!("{} is {}", pod.name, pod_state(pod)))
             .object(pod_object(pod))
             .hint(pod_hint(evidence, pod));
+    }
+    let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
+    if replies.into_iter().any(|reply| reply.status != 0) {
+        return Judgement::unjudged(format!(
+            "no pod with the label {LABEL} runs in {NAMESPACE}, and names are resolved: by a DNS elsewhere"
+        ));
     }
     let Some(deployment) = deployment else {
         return Judgement::fail(format!(
@@ -144,7 +156,7 @@ fn outside(
         .hint(hint)
 }
 
-fn pod_network(evidence: &Evidence) -> Result<PodNetwork, Judgement> {
+fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgement> {
     let pools = match &evidence.cluster.calico_pools {
         Observation::Absent { .. } => &[][..],
         pools => seen(pools, "Calico's IP pools", "", String::new)?.as_slice(),
@@ -154,7 +166,16 @@ fn pod_network(evidence: &Evidence) -> Result<PodNetwork, Judgement> {
         let enabled: Vec<_> =
             pools.iter().filter(|pool| !pool.disabled).map(|pool| pool.cidr.as_str()).collect();
         let words = format!("Calico's enabled pools ({})", list(&enabled));
-        return Ok(PodNetwork { ranges: parse(&enabled)?, words, certain: true });
+        let ranges = parse(&enabled)?;
+        // Where Calico only keeps policies (canal), it makes a pool all the same, and nobody uses it.
+        let of_dns = dns.iter().filter_map(|pod| pod.ip.as_ref()?.parse().ok());
+        let is_unused = others_are_outside_too(evidence, &ranges)
+            && others(evidence).chain(of_dns).all(|address| {
+                is_of_a_node(evidence, address) && !ranges.iter().any(|it| it.contains(address))
+            });
+        if !is_unused {
+            return Ok(PodNetwork { ranges, words, certain: true });
+        }
     }
     let nodes = seen(&evidence.cluster.nodes, "the nodes", "the nodes", || {
         format!("`{}`", evidence.kubectl(&["get", "nodes"]))
@@ -177,16 +198,23 @@ fn parse(ranges: &[&str]) -> Result<Vec<Network>, Judgement> {
         .collect()
 }
 
+/// The addresses of other pods on the pod network.
+fn others(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
+    let others = [&evidence.install.pods, &evidence.demo.pods];
+    let pods = others.into_iter().filter_map(Observation::value).flatten();
+    pods.filter(|pod| !pod.host_network).filter_map(|pod| pod.ip.as_ref()?.parse().ok())
+}
+
 /// Whether there are other pods on the pod network, and none of them is in these ranges.
 fn others_are_outside_too(evidence: &Evidence, ranges: &[Network]) -> bool {
-    let others = [&evidence.install.pods, &evidence.demo.pods];
-    let mut addresses = others
-        .into_iter()
-        .filter_map(Observation::value)
-        .flatten()
-        .filter(|pod| !pod.host_network)
-        .filter_map(|pod| pod.ip.as_ref()?.parse().ok())
-        .peekable();
+    let mut addresses = others(evidence).peekable();
     addresses.peek().is_some()
         && addresses.all(|address| !ranges.iter().any(|range| range.contains(address)))
+}
+
+/// Whether an address is in the pod range of a node.
+fn is_of_a_node(evidence: &Evidence, address: IpAddr) -> bool {
+    let nodes = evidence.cluster.nodes.value().into_iter().flatten();
+    let mut ranges = nodes.flat_map(|node| &node.pod_cidrs).filter_map(|range| range.parse().ok());
+    ranges.any(|range: Network| range.contains(address))
 }

@@ -3,7 +3,9 @@
 use super::super::mutations::{
     Case, cases, demo_pod, gateway, installed, istiod, of, scale_to_zero,
 };
-use crate::evidence::{Evidence, IpPool, LoadBalancerProbe, Observation, Resources, Service};
+use crate::evidence::{
+    Evidence, IpPool, LoadBalancerProbe, Observation, Reply, Resources, Service,
+};
 
 /// Another service that holds an address, and the names that hints must quote.
 fn kong(evidence: &mut Evidence) {
@@ -124,6 +126,13 @@ cases! { nobody_competes proves "prepare::no_competing_load_balancer":
     }, Pass, "no other service");
 }
 
+/// The backend is asked by its name, and the name is not resolved.
+fn no_names(evidence: &mut Evidence) {
+    for reply in &mut of(&mut evidence.demo.asked).replies {
+        *reply = Reply { error: "Could not resolve host: echo-service".into(), ..Reply::default() };
+    }
+}
+
 /// Cluster DNS with one pod: what is changed is then all there is.
 fn one_dns(evidence: &mut Evidence) -> &mut crate::evidence::Dns {
     let dns = of(&mut evidence.cluster.dns);
@@ -156,7 +165,25 @@ cases! { dns_is_on_the_pod_network proves "prepare::dns_on_pod_network":
         of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
         dns_at(e, "203.0.113.9");
     }, Fail, "here DNS is called rke2-dns, not kube-dns");
-    outside_calico(|e| e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]), Fail, "Calico");
+    outside_calico(|e| {
+        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+        demo_pod(e, "echo").ip = Some("203.0.113.8".into());
+    }, Fail, "Calico");
+    outside_calico_and_nodes(|e| {
+        dns_at(e, "198.51.100.7");
+        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+    }, Fail, "Calico");
+    // Calico keeps the policies alone, and its pool is nobody's.
+    canal(|e| e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]), Pass, "the nodes' pod ranges");
+    canal_before_the_install(|e| {
+        before_the_install(e);
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+    }, Unjudged, "Calico has pools");
+    calico_before_the_install(|e| {
+        before_the_install(e);
+        dns_at(e, "203.0.113.9");
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+    }, Fail, "Calico");
     pool_disabled(|e| {
         dns_at(e, "192.168.7.1");
         e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", true)]);
@@ -168,14 +195,26 @@ cases! { dns_is_on_the_pod_network proves "prepare::dns_on_pod_network":
     }, Fail, "203.0.113.9");
     host_network(|e| one_dns(e).pods[0].host_network = true, Fail, "node's network");
     scaled_to_zero(|e| {
+        no_names(e);
         let dns = of(&mut e.cluster.dns);
         dns.pods.clear();
         scale_to_zero(&mut dns.deployments[0]);
     }, Fail, "--replicas=2");
-    on_its_way_out(|e| one_dns(e).pods[0].terminating = true, Fail, "no DNS pod runs");
+    // Clusters whose DNS is their provider's, or in another namespace.
+    scaled_to_zero_and_not_needed(|e| {
+        let dns = of(&mut e.cluster.dns);
+        dns.pods.clear();
+        scale_to_zero(&mut dns.deployments[0]);
+    }, Unjudged, "by a DNS elsewhere");
+    nothing_there_and_not_needed(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged, "by a DNS elsewhere");
+    nothing_there_and_not_asked(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::failed("forbidden");
+    }, Fail, "no cluster DNS");
+    on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail, "no DNS pod runs");
     pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail, "Pending");
     not_ready(|e| one_dns(e).pods[0].ready = false, Fail, "no DNS pod is ready");
-    nothing_there(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Fail, "no cluster DNS");
+    nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail, "no cluster DNS");
     no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged, "no address yet");
     no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged, "no node says");
     ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged, "other pods");

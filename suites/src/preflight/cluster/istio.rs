@@ -72,11 +72,12 @@ fn installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
             "Istio {version} is installed already, and istiod is ready: `meshcheck check` tells the rest"
         ))),
         Some(version) => {
+            let check = seen.meshcheck("check", &["--istio", &version]);
             Err(Judgement::fail(format!("Istio {version} is installed, not {wanted}"))
                 .expected(EXPECTED)
                 .observed(format!("istiod {version}"))
                 .object(format!("pod {}/{}", pod.namespace, pod.name))
-                .hint(removal(seen)))
+                .hint(format!("`{check}` judges it, if it is to stay; {}", removal(seen))))
         }
         None => Err(Judgement::unjudged(format!(
             "an Istio is installed, and does not tell its version: {}",

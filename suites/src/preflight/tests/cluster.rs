@@ -221,6 +221,7 @@ cases! { earlier proves "cluster::no_earlier_istio":
     nothing(|_| {}, Pass, "no trace of Istio");
     the_same(installed, Pass, "is installed already");
     another_version(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail, "uninstall --purge");
+    another_version_may_stay(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail, "`meshcheck check --");
     by_its_image(|e| { installed(e); of(&mut e.cluster.seen.install.istiod).clear(); }, Pass, "is installed already");
     no_version(|e| {
         installed(e);

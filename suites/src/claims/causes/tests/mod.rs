@@ -247,10 +247,17 @@ fn independent_faults_are_causes_of_their_own(#[case] faults: &[Mutation], #[cas
     template_refuses_its_sidecar(it);
     demo_pod(it, "client").labels.remove(INJECT);
 }, "mesh::two_containers_per_pod")]
-// The backend's proxy forbids the client's requests, and the gateway's answer is another one.
+// The backend's proxy forbids the client's requests, and the gateway whatever comes.
+#[case(|it: &mut Evidence| {
+    everybody_denied(it);
+    if let Observation::Seen { value } = &mut it.ingress.route {
+        of(&mut value.unknown_host).status = 403;
+    }
+}, "ingress::routes_into_mesh")]
+// The backend's proxy forbids the client's requests, and the gateway's end otherwise.
 #[case(|it: &mut Evidence| {
     everything_denied(it);
-    route_answers(it, 403, "RBAC: denied elsewhere");
+    route_answers(it, 503, "no healthy upstream");
 }, "ingress::routes_into_mesh")]
 // istiod is down, and of another version besides.
 #[case(|it: &mut Evidence| {
