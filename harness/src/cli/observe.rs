@@ -31,7 +31,8 @@ const SETTLE: Duration = Duration::from_secs(30);
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
-    let seen = look(&arguments.target, settings, false).await;
+    let asked = Asked { include_logs: false, quiet: arguments.output.quiet };
+    let seen = look(&arguments.target, settings, asked).await;
     let (evidence, timings) = seen.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     if arguments.output.verbose {
@@ -70,11 +71,20 @@ pub(super) fn judge(
     verdicts(&report, Some(&evidence), &arguments.output)
 }
 
+/// How a look is asked for.
+#[derive(Clone, Copy)]
+pub(super) struct Asked {
+    /// With the ends of logs.
+    pub(super) include_logs: bool,
+    /// Without a word on what is waited for.
+    pub(super) quiet: bool,
+}
+
 /// Looks at the cluster that the options name.
 pub(super) async fn look(
     target: &Target,
     settings: &Settings,
-    include_logs: bool,
+    asked: Asked,
 ) -> Result<(Evidence, Timings), Failure> {
     let cancel = cluster::listen()?;
     let wanted = Wanted::of(target, settings);
@@ -143,7 +153,7 @@ pub(super) async fn look(
         () = cancel.cancelled() => return Err(Failure::interrupted()),
     };
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, false);
+    let shown = progress::show(receiver, asked.quiet);
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
@@ -156,7 +166,7 @@ pub(super) async fn look(
             Some(version) => Observation::seen(version),
             None => Observation::not_asked("this run used no istioctl"),
         },
-        include_logs,
+        include_logs: asked.include_logs,
         events,
     };
     let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();

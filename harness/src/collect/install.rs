@@ -17,6 +17,7 @@ use meshcheck_suites::evidence::{
 use super::list::list;
 use super::look::{Missing, look};
 use super::{Scene, certificates, istiod, objects};
+use crate::owner;
 
 /// The groups of the custom resources of Istio.
 const GROUPS: &str = "istio.io";
@@ -88,7 +89,12 @@ async fn namespaces(
     client: &Client,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Missing> {
     let api: Api<Namespace> = Api::all(client.clone());
-    let named = |it: &Namespace| (it.name_any(), it.labels().clone());
+    // The mark of our own names the machine that made them: what travels has no use for it.
+    let named = |it: &Namespace| {
+        let mut labels = it.labels().clone();
+        labels.remove(owner::LABEL);
+        (it.name_any(), labels)
+    };
     Ok(list(&api, &ListParams::default(), named).await?.into_iter().collect())
 }
 

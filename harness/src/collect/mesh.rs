@@ -109,14 +109,16 @@ async fn counter(scene: &Scene<'_>, pod: &evidence::Pod, cluster: &str) -> Resul
     })
 }
 
-/// The sum in what `/clusters` says: `CLUSTER::ADDRESS:PORT::rq_total::N`.
+/// The sum in what `/clusters` says: `CLUSTER::ADDRESS:PORT::rq_total::N`. The cluster's subsets, by which a
+/// virtual service leads (`outbound|80|v1|HOST`), count as well.
 pub(super) fn sum(page: &str, cluster: &str) -> Option<u64> {
     let mut known = false;
     let mut sum: u64 = 0;
     for line in page.lines() {
-        let Some(rest) = line.strip_prefix(cluster).and_then(|rest| rest.strip_prefix("::")) else {
+        let Some((name, rest)) = line.split_once("::") else { continue };
+        if !is_of(name, cluster) {
             continue;
-        };
+        }
         known = true;
         let mut words = rest.rsplit("::");
         let (value, name) = (words.next(), words.next());
@@ -125,6 +127,18 @@ pub(super) fn sum(page: &str, cluster: &str) -> Option<u64> {
         }
     }
     known.then_some(sum)
+}
+
+/// Whether this is an Envoy cluster, or a subset of it: `DIRECTION|PORT|SUBSET|HOST`.
+fn is_of(name: &str, cluster: &str) -> bool {
+    let without_subset = |name| -> Option<(&str, &str, &str)> {
+        let mut parts = str::splitn(name, 4, '|');
+        let (direction, port, _, host) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some((direction, port, host))
+    };
+    name == cluster
+        || without_subset(name).is_some_and(|name| Some(name) == without_subset(cluster))
 }
 
 /// Both sides' counters, once.
@@ -197,6 +211,10 @@ outbound|80||echo::default_priority::max_requests::4294967295
         assert_eq!(sum(PAGE, "inbound|5678||"), Some(42));
         assert_eq!(sum(PAGE, "outbound|80||echo"), Some(0));
         assert_eq!(sum(PAGE, "outbound|80||other"), None);
+        let subsets = "outbound|80|v1|echo::10.244.0.7:5678::rq_total::3\noutbound|80|v2|echo::10.244.0.8:5678::rq_total::4\n";
+        assert_eq!(sum(&format!("{PAGE}{subsets}"), "outbound|80||echo"), Some(7));
+        assert_eq!(sum(subsets, "outbound|81||echo"), None);
+        assert_eq!(sum(subsets, "outbound|80||ech"), None);
     }
 
     proptest! {

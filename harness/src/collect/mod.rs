@@ -139,14 +139,15 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
         timings: Mutex::default(),
         events: Some(&options.events),
     };
-    scene.nodes_are_containers = crate::cluster::is_kind_here(&connection.subject).await;
-    let scene = scene;
     let expectations = scene.expectations;
     let namespaces = [expectations.namespace.as_str(), expectations.istio_namespace.as_str()];
-    let (settling, ()) = tokio::join!(
+    let (settling, (), here) = tokio::join!(
         scene.timed("settling", settle::settle(&scene, &namespaces, options.settle)),
         scene.timed("leftovers", leftovers(&scene)),
+        scene.timed("engine", crate::cluster::is_kind_here(&connection.subject)),
     );
+    scene.nodes_are_containers = here;
+    let scene = scene;
 
     let (pods, istio_pods) = tokio::join!(
         scene.timed("pods", look(scene.limit, demo_pods(&scene))),
@@ -216,9 +217,12 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
 #[doc(hidden)]
 pub fn read_page(page: &str) -> bool {
     let cluster = page.split("::").next().unwrap_or_default();
-    istiod::parse(page).is_ok()
-        || istiod::version(page).is_some()
-        || mesh::sum(page, cluster).is_some()
+    let read = [
+        istiod::parse(page).is_ok(),
+        istiod::version(page).is_some(),
+        mesh::sum(page, cluster).is_some(),
+    ];
+    read.contains(&true)
 }
 
 /// Removes what an earlier run of ours left on the cluster when it was killed. That it cannot be done is

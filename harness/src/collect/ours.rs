@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use super::look::Missing;
-use super::own_namespace::{OwnNamespace, within};
+use super::own_namespace::{OwnNamespace, REMOVAL_CEILING, within};
 use super::{Scene, ingress};
 use crate::failpoint::failpoint;
 use crate::wait::{Look, Wait};
@@ -167,7 +167,9 @@ async fn route_through(
         Err(missing) => missing.into(),
     };
     // What was seen is kept, also where the namespace does not go.
-    let removed = match namespace.remove(scene.ours).await {
+    let removal = namespace.remove(scene.ours);
+    let what = "the probe's namespace to be gone";
+    let removed = match scene.awaited(what, REMOVAL_CEILING, removal).await {
         Ok(()) => removed,
         Err(missing) => Observation::failed(missing.reason()),
     };

@@ -18,7 +18,7 @@ use crate::wait::{Look, Wait};
 const OURS: &str = "app.kubernetes.io/managed-by=meshcheck,meshcheck.dev/probe";
 
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
-const REMOVAL_CEILING: Duration = Duration::from_mins(1);
+pub(super) const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
 /// How long one request of these probes may take: what they made must be removed in the end.
 const REQUEST: Duration = Duration::from_secs(10);

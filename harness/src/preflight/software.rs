@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, Observation};
-use meshcheck_suites::hint::quote;
+use meshcheck_suites::hint::said;
 use meshcheck_suites::preflight::evidence::{Facts, Program, SoftwareEvidence, Supply};
 
+use crate::connect::from_home;
 use crate::process::{Call, ProcessError};
 use crate::source::{Release, Silent, Source, reachable};
 
@@ -53,10 +54,10 @@ async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) 
             let mut hint = error.hint().to_owned();
             let bundles = release.directory().ok();
             if let Some(bundle) = bundles.as_deref().and_then(Path::parent).and_then(in_cache) {
-                let directory = quote(&bundle.dir().to_string_lossy());
-                let istio = bundle.manifest().istio.version.replace('`', "'");
+                let directory = said(&from_home(bundle.dir()));
+                let istio = said(&bundle.manifest().istio.version);
                 hint = format!(
-                    "`meshcheck preflight --bundle {directory}` looks at the bundle of Istio {istio} in the cache; or {hint}"
+                    "the cache has a bundle of Istio {istio}: --bundle {directory} takes that; or {hint}"
                 );
             }
             Supply::OutOfReach { words: error.to_string(), hint }
@@ -65,12 +66,15 @@ async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) 
     (Observation::seen(supply), None)
 }
 
-/// A bundle that was finished in this directory of the cache: the last one by its name.
+/// The bundle in this directory of the cache that was finished last.
 fn in_cache(bundles: &Path) -> Option<Bundle> {
     let entries = std::fs::read_dir(bundles).ok()?;
-    let mut directories: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    directories.sort();
-    directories.iter().rev().find_map(|directory| Bundle::open(directory).ok())
+    let finished = entries.filter_map(|entry| {
+        let bundle = Bundle::open(&entry.ok()?.path()).ok()?;
+        let manifest = bundle.dir().join(meshcheck_bundle::MANIFEST_FILE);
+        Some((std::fs::metadata(manifest).ok()?.modified().ok()?, bundle))
+    });
+    finished.max_by_key(|(at, _)| *at).map(|(_, bundle)| bundle)
 }
 
 /// The directory of the cached release, where it was finished.
@@ -146,8 +150,63 @@ pub(super) fn images(source: &Source, expectations: &Expectations) -> Vec<String
 
 #[cfg(test)]
 mod tests {
-    use super::version;
+    use super::{in_cache, version};
+    use meshcheck_bundle::{
+        Install, IstioBuild, KialiBuild, MANIFEST_FILE, Manifest, NodeImage, Origin, Role, SCHEMA,
+        Writer,
+    };
     use rstest::rstest;
+    use std::fs::{self, File};
+    use std::path::Path;
+    use std::time::{Duration, SystemTime};
+
+    fn finish(bundles: &Path, name: &str, version: &str, age: Duration) {
+        let directory = bundles.join(name);
+        fs::create_dir(&directory).unwrap();
+        let mut writer = Writer::new(&directory).unwrap();
+        for (name, role) in [("node-image", Role::Image), ("kind-config", Role::Config)] {
+            fs::write(directory.join(name), "a part").unwrap();
+            writer.add(name, role, name, "v1", "a test").unwrap();
+        }
+        let manifest = Manifest {
+            schema: SCHEMA,
+            origin: Origin::Release,
+            key: "0123".into(),
+            istio: IstioBuild {
+                version: version.into(),
+                hub: "docker.io/istio".into(),
+                tag: version.into(),
+            },
+            kubernetes: "v1.29.15".into(),
+            kiali: KialiBuild { version: "v1.76.0".into(), image: "kiali:v1.76".into() },
+            node: NodeImage {
+                reference: "node:test".into(),
+                id: None,
+                archive: "node-image".into(),
+                kind_config: "kind-config".into(),
+            },
+            images: Vec::new(),
+            install: Install { profile: "default".into(), set: Vec::new() },
+            notes: Vec::new(),
+            parts: Vec::new(),
+        };
+        writer.finish(manifest).unwrap();
+        let manifest = File::options().append(true).open(directory.join(MANIFEST_FILE)).unwrap();
+        manifest.set_modified(SystemTime::now() - age).unwrap();
+    }
+
+    #[test]
+    fn the_bundle_that_was_finished_last_is_found_among_what_is_none() {
+        let bundles = tempfile::tempdir().unwrap();
+        let version = || Some(in_cache(bundles.path())?.manifest().istio.version.clone());
+        fs::create_dir(bundles.path().join("release-1.21.0-unfinished")).unwrap();
+        fs::write(bundles.path().join("zzz"), "no bundle").unwrap();
+        assert_eq!(version(), None);
+        finish(bundles.path(), "release-1.9.0", "1.9.0", Duration::from_hours(2));
+        finish(bundles.path(), "release-1.20.3", "1.20.3", Duration::from_hours(1));
+        assert_eq!(version().as_deref(), Some("1.20.3"));
+        assert!(in_cache(&bundles.path().join("none")).is_none());
+    }
 
     #[rstest]
     #[case("kind v0.29.0 go1.24.2 linux/amd64\n", "v0.29.0")]

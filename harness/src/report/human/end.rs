@@ -11,15 +11,17 @@ use super::super::style::Style;
 /// The lines of a small terminal: who reads the end there does not see what stands above them.
 const SCREEN: usize = 24;
 
-/// What is to be known of the software.
+/// What is to be known of the software: the first of it, which weighs most, and all with `--verbose`.
 pub(super) fn notes(text: &mut String, report: &Report, style: Style) {
-    let Some(bundle) = &report.cluster.bundle else { return };
-    if bundle.notes.is_empty() || style.quiet {
-        return;
-    }
+    let notes = report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default();
+    let Some((first, more)) = notes.split_first().filter(|_| !style.quiet) else { return };
     line(text, &style.paint("1", "this software is not the official release as it is"));
-    for note in &bundle.notes {
+    let shown = if style.verbose { notes } else { std::slice::from_ref(first) };
+    for note in shown {
         wrapped(text, &style.detail(note), "  - ", "    ", style);
+    }
+    if !style.verbose && !more.is_empty() {
+        wrapped(text, &format!("and {} more with --verbose", more.len()), "  - ", "    ", style);
     }
     text.push('\n');
 }

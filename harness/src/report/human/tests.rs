@@ -370,3 +370,18 @@ fn a_cause_that_may_fail_keeps_its_words() {
     assert!(words.contains(&format!("{reason}: pod echo-1 has one")), "{text}");
     assert_eq!(text.matches("observed: ").count(), 1, "{text}");
 }
+
+#[test]
+fn the_softwares_notes_are_one_and_the_rest_with_verbose() {
+    let mut report = sample();
+    let notes = &mut report.cluster.bundle.as_mut().unwrap().notes;
+    notes.extend(["the proxies are upstream Envoy".to_owned(), "Kiali is its server".to_owned()]);
+    let text = human(&report, style());
+    assert!(
+        text.contains("a commit of the main branch\n  - and 2 more with --verbose\n"),
+        "{text}"
+    );
+    let text = human(&report, Style { verbose: true, ..style() });
+    assert!(text.contains("  - the proxies are upstream Envoy\n") && !text.contains("more with"));
+    assert!(!human(&report, Style { quiet: true, ..style() }).contains("main branch"));
+}
