@@ -71,8 +71,8 @@ Examples:
   meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml
 
 What rolls out as it begins is given half a minute (`limits.settle` of the configuration), and the
-client one more turn of its loop where the backend replies and the log does not show it yet. What
-is waited for longer than a second is told.")]
+client one more turn of its loop where the backend replies and the log does not show it yet. Such
+waits are told.")]
     Check(Check),
     /// Write down what `check` would look at, without judging it: one file, without secrets, to be
     /// judged elsewhere

@@ -1,10 +1,15 @@
 //! The two deployments: what they say, and whether their pods are available.
 
+use super::super::mesh::INIT;
 use super::super::rollout::{availability, headline, ill_pod, rollout_trouble};
 use super::super::words::{deployment_object, excerpt, list, pod_hint, pod_state, seen};
 use super::{apply, client_image, scale_up};
 use crate::evidence::{BackendDetails, Condition, Container, Deployment, Evidence};
 use crate::judgement::{Judged, Judgement};
+
+/// The label by which a namespace says what its pods may do.
+/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>.
+const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
 
 pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
     let (deployment, container) = backend_as_told(evidence)?;
@@ -173,9 +178,17 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
         Some(pod) => pod_hint(evidence, pod),
         None if refused.is_some() => {
             let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", &target]);
-            format!(
+            let again = format!(
                 "`{command}` asks for its pods at once: Kubernetes waits longer after each refusal, also once its reason is gone"
-            )
+            );
+            if refused.is_some_and(|reason| reason.contains("violates PodSecurity")) {
+                let label = format!("{POD_SECURITY}=privileged");
+                let label =
+                    evidence.kubectl(&["label", "namespace", namespace, &label, "--overwrite"]);
+                format!("`{label}` allows what {INIT} needs to set its rules; {again}")
+            } else {
+                again
+            }
         }
         None => {
             let command = evidence.kubectl(&["-n", namespace, "describe", &target]);

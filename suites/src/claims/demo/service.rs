@@ -1,5 +1,6 @@
 //! The backend's service: its ports, its selector, and who is behind it.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::super::parts::all_hold;
@@ -233,7 +234,9 @@ fn endpoints(evidence: &Evidence) -> Judged {
         )
         .hint(hint));
     }
-    let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port)).count();
+    // A service of two address families names its pods twice.
+    let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port));
+    let good = good.map(|endpoint| &endpoint.pod).collect::<BTreeSet<_>>().len();
     if good == 0 {
         let ports: Vec<_> =
             ready.iter().flat_map(|endpoint| &endpoint.ports).map(u16::to_string).collect();

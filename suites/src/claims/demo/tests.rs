@@ -26,6 +26,7 @@ fn backend_gone(evidence: &mut Evidence) {
 cases! { the_service_leads_to_the_backend proves "demo::backend_service":
     healthy(|_| {}, Pass, "port 80 `http` leads to 5678");
     second_port(|e| { let mut more = service(e).ports[0].clone(); more.port = 81; more.name = "more".into(); service(e).ports.insert(0, more); }, Pass, "port 80");
+    two_families(|e| { let mut more = endpoint(e).clone(); more.addresses = vec!["fd00::8".into()]; of(&mut e.demo.endpoints).push(more); }, Pass, "1 backend pod is ready behind it");
     named_target(|e| service(e).ports[0].target_port = "web".into(), Pass, "port 80");
     node_port(|e| service(e).kind = "NodePort".into(), Pass, "port 80");
     three_echo_pods(|e| {
@@ -106,6 +107,10 @@ fn refused(one: &mut Deployment) {
     one.conditions = vec![Condition { kind: "Progressing".into(), status: "False".into(), reason, ..Condition::default() }];
 }, Fail, "ProgressDeadlineExceeded")]
 #[case::refused(refused, Fail, "no pod could be made: failed calling webhook")]
+#[case::refused_by_pod_security(|one: &mut Deployment| {
+    refused(one);
+    one.conditions[0].message = "pods is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities".into();
+}, Fail, "label namespace client pod-security.kubernetes.io/enforce=privileged --overwrite")]
 #[case::refused_is_asked_for_again(refused, Fail, "-n client rollout restart deployment/")]
 #[case::image(|one: &mut Deployment| one.containers[0].image = "docker.io/library/busybox:1.36".into(), Fail, "another image")]
 #[case::similar_image(|one: &mut Deployment| one.containers[0].image = one.containers[0].image.replace("docker.io/", "").replace('/', "-"), Fail, "another image")]

@@ -93,6 +93,11 @@ fn deployment(evidence: &Evidence) -> Judged {
             "Kiali is available, but which image the addon of Istio {istio_version} has is not known here"
         )));
     };
+    if is_pinned(image) && image_name(image) == image_name(wanted) {
+        return Err(Judgement::unjudged(format!(
+            "Kiali is available, and its image {image} has a digest in the place of a version"
+        )));
+    }
     if !same_image(image, wanted) {
         return Err(Judgement::fail(format!(
             "Kiali's image is {image}, not that of the release's manifest"
@@ -162,6 +167,11 @@ fn same_image(one: &str, other: &str) -> bool {
     };
     let ((one_name, one_tag), (other_name, other_tag)) = (parts(one), parts(other));
     one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
+}
+
+/// Whether an image is named by its digest alone.
+fn is_pinned(image: &str) -> bool {
+    image.contains('@') && split_image(image).1.is_empty()
 }
 
 /// The last word of an image's repository: `kiali` of `quay.io/kiali/kiali:v1.76`.

@@ -22,6 +22,8 @@ cases! { running proves "kiali::running":
     mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass, "mirror");
     another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass, "1 of 1 available");
     another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail, "v2.0.0");
+    pinned(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Unjudged, "a digest in the place of a version");
+    pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail, "not that of the release's manifest");
     another_image(|e| image(e, "quay.io/kiali/kiali-operator:v1.79"), Fail, "kiali-operator");
     no_tag(|e| image(e, "quay.io/kiali/kiali"), Fail, "Kiali's image");
     scaled_to_zero(|e| scale_to_zero(installed(e, "kiali")), Fail, "scaled to zero");

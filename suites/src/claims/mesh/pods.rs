@@ -46,11 +46,11 @@ fn none_runs(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
         .hint(format!("`{command}` shows how they ended"))
 }
 
-/// Whether an image is Istio's proxy, from whatever registry.
+/// Whether an image is Istio's proxy, from whatever registry: also as vendors call theirs (`proxyv2-rhel8`).
 fn is_proxy(image: &str) -> bool {
     let path = image.split('@').next().unwrap_or(image);
     let name = path.rsplit('/').next().unwrap_or(path);
-    name.split(':').next() == Some("proxyv2")
+    name.split(':').next().is_some_and(|name| name.contains("proxyv2"))
 }
 
 fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {

@@ -95,6 +95,7 @@ cases! { two_containers proves "mesh::two_containers_per_pod":
     forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged, "forbidden");
     named_like_it(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "example.com/proxyv2/nginx:1".into(); } }, Fail, "not Istio's proxy");
     tagged_like_it(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "nginx:proxyv2".into(); } }, Fail, "not Istio's proxy");
+    vendors_name(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "registry.example/mesh/istio-proxyv2-rhel8:2.5".into(); } }, Pass, "2 pods");
     mirror(|e| { for it in &mut demo_pod(e, "echo").containers { it.image = "localhost:5000/mesh/proxyv2@sha256:00".into(); } }, Pass, "2 pods");
     none_started(|e| { for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; } }, Fail, "no pod runs");
     all_failed(|e| { for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); } }, Fail, "only pods that have failed");
