@@ -209,7 +209,8 @@ pub(super) fn service_leads_nowhere(case: &Case<'_>) -> bool {
     let missing = services.is_some_and(|all| !all.iter().any(|one| one.name == *service));
     found(case).is_some_and(|found| match &found {
         _ if missing && found.says(&NOT_RESOLVED) => true,
-        Found::Reply(reply) if reply.status != 0 => (502..=504).contains(&reply.status),
+        // Whoever answers to the name of a service that is not there, the backend it is not.
+        Found::Reply(reply) if reply.status != 0 => missing || (502..=504).contains(&reply.status),
         Found::Nothing => true,
         _ => found.says(&NOBODY_THERE),
     })
@@ -247,6 +248,16 @@ pub(super) fn a_proxy_answers_instead(case: &Case<'_>) -> bool {
     case.effect.verdict == Verdict::Fail
         && answered_itself(case.evidence).is_some()
         && (case.id != "demo::client_logs_show_reply" || found(case).is_some())
+}
+
+/// The client, asked to ask, hears what its log says as well.
+pub(super) fn the_log_says_the_same(case: &Case<'_>) -> bool {
+    let error = first_trouble(case.evidence).map(|reply| reply.error.as_str());
+    let error = error.filter(|error| !error.is_empty());
+    match (found(case), error) {
+        (Some(Found::Words(text)), Some(error)) => text.contains(error),
+        _ => false,
+    }
 }
 
 /// The backend's proxy forbids the client's requests, and those that the gateway leads to it: the gateway

@@ -275,6 +275,11 @@ pub(super) const RELATIONS: &[Relation] = &[
     },
     Relation {
         cause: "demo::backend_replies",
+        effects: &["demo::client_logs_show_reply"],
+        shown: demo::the_log_says_the_same,
+    },
+    Relation {
+        cause: "demo::backend_replies",
         effects: &["ingress::routes_into_mesh"],
         shown: demo::the_backends_proxy_forbids,
     },

@@ -169,6 +169,13 @@ pub(super) fn everything_denied(evidence: &mut Evidence) {
     inbound.after = inbound.before.clone();
 }
 
+/// The backend's proxy takes nothing that is not encrypted.
+pub(super) fn requests_are_reset(evidence: &mut Evidence) {
+    let error = "Recv failure: Connection reset by peer";
+    log_says(evidence, &format!("curl: (56) {error}"));
+    replies(evidence, &Reply { error: error.into(), ..Reply::default() });
+}
+
 /// A policy denies everybody.
 pub(super) fn everybody_denied(evidence: &mut Evidence) {
     everything_denied(evidence);

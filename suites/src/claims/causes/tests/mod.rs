@@ -96,6 +96,8 @@ const WITHOUT_BACKEND: &[&str] = &[
     vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies"])]
 #[case::everybody_denied(everybody_denied, "demo::backend_replies",
     vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies", "ingress::routes_into_mesh"])]
+#[case::reset(requests_are_reset, "demo::backend_replies",
+    vec!["demo::client_logs_show_reply", "mesh::traffic_through_proxies"])]
 #[case::sidecar_refused(template_refuses_its_sidecar, "install::injection_webhook",
     vec!["mesh::two_containers_per_pod", "mesh::pods_ready"])]
 #[case::client_gone(client_scaled_to_zero, "demo::client_deployment",
@@ -247,6 +249,11 @@ fn independent_faults_are_causes_of_their_own(#[case] faults: &[Mutation], #[cas
     template_refuses_its_sidecar(it);
     demo_pod(it, "client").labels.remove(INJECT);
 }, "mesh::two_containers_per_pod")]
+// The backend does not reply, and the log tells of something else.
+#[case(|it: &mut Evidence| {
+    log_says(it, "curl: (28) Operation timed out");
+    requests_are_reset(it);
+}, "demo::client_logs_show_reply")]
 // The backend's proxy forbids the client's requests, and the gateway whatever comes.
 #[case(|it: &mut Evidence| {
     everybody_denied(it);
