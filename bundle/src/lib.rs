@@ -9,6 +9,8 @@ mod error;
 mod locations;
 mod manifest;
 mod open;
+#[doc(hidden)]
+pub mod testing;
 mod write;
 
 pub use digest::{Sha256Hex, sha256_file, sha256_hex};

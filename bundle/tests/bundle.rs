@@ -5,44 +5,13 @@
 use std::fs;
 use std::path::Path;
 
-use meshcheck_bundle::{
-    Bundle, Image, Install, IstioBuild, KialiBuild, MANIFEST_FILE, Manifest, NodeImage, Origin,
-    Role, SCHEMA, Writer, sha256_hex,
-};
+use meshcheck_bundle::testing::write_small;
+use meshcheck_bundle::{Bundle, Image, MANIFEST_FILE, Writer, sha256_hex};
 use rstest::rstest;
 
-fn manifest() -> Manifest {
-    Manifest {
-        schema: SCHEMA,
-        origin: Origin::Lab,
-        key: "0123".into(),
-        istio: IstioBuild {
-            version: "1.20.3".into(),
-            hub: "docker.io/istio".into(),
-            tag: "1.20.3".into(),
-        },
-        kubernetes: "v1.29.15".into(),
-        kiali: KialiBuild { version: "v1.76.0".into(), image: "quay.io/kiali/kiali:v1.76".into() },
-        node: NodeImage {
-            reference: "node:test".into(),
-            id: None,
-            archive: "node-image".into(),
-            kind_config: "kind-config".into(),
-        },
-        images: vec![Image { reference: "docker.io/istio/pilot:1.20.3".into(), archive: None }],
-        install: Install { profile: "default".into(), set: vec![] },
-        notes: vec![],
-        parts: vec![],
-    }
-}
-
 fn write(dir: &Path) {
-    fs::write(dir.join("node.tar"), "a node").unwrap();
-    fs::write(dir.join("kind.yaml"), "kind: Cluster").unwrap();
-    let mut writer = Writer::new(dir).unwrap();
-    writer.add("node-image", Role::Image, "node.tar", "v1", "a test").unwrap();
-    writer.add("kind-config", Role::Config, "kind.yaml", "v1", "a test").unwrap();
-    writer.finish(manifest()).unwrap();
+    let pilot = Image { reference: "docker.io/istio/pilot:1.20.3".into(), archive: None };
+    write_small(dir, |manifest| manifest.images.push(pilot)).unwrap();
 }
 
 #[test]

@@ -151,10 +151,8 @@ pub(super) fn images(source: &Source, expectations: &Expectations) -> Vec<String
 #[cfg(test)]
 mod tests {
     use super::{in_cache, version};
-    use meshcheck_bundle::{
-        Install, IstioBuild, KialiBuild, MANIFEST_FILE, Manifest, NodeImage, Origin, Role, SCHEMA,
-        Writer,
-    };
+    use meshcheck_bundle::testing::write_small;
+    use meshcheck_bundle::{MANIFEST_FILE, Manifest};
     use rstest::rstest;
     use std::fs::{self, File};
     use std::path::Path;
@@ -163,34 +161,8 @@ mod tests {
     fn finish(bundles: &Path, name: &str, version: &str, age: Duration) {
         let directory = bundles.join(name);
         fs::create_dir(&directory).unwrap();
-        let mut writer = Writer::new(&directory).unwrap();
-        for (name, role) in [("node-image", Role::Image), ("kind-config", Role::Config)] {
-            fs::write(directory.join(name), "a part").unwrap();
-            writer.add(name, role, name, "v1", "a test").unwrap();
-        }
-        let manifest = Manifest {
-            schema: SCHEMA,
-            origin: Origin::Release,
-            key: "0123".into(),
-            istio: IstioBuild {
-                version: version.into(),
-                hub: "docker.io/istio".into(),
-                tag: version.into(),
-            },
-            kubernetes: "v1.29.15".into(),
-            kiali: KialiBuild { version: "v1.76.0".into(), image: "kiali:v1.76".into() },
-            node: NodeImage {
-                reference: "node:test".into(),
-                id: None,
-                archive: "node-image".into(),
-                kind_config: "kind-config".into(),
-            },
-            images: Vec::new(),
-            install: Install { profile: "default".into(), set: Vec::new() },
-            notes: Vec::new(),
-            parts: Vec::new(),
-        };
-        writer.finish(manifest).unwrap();
+        let its = |manifest: &mut Manifest| manifest.istio.version = version.into();
+        write_small(&directory, its).unwrap();
         let manifest = File::options().append(true).open(directory.join(MANIFEST_FILE)).unwrap();
         manifest.set_modified(SystemTime::now() - age).unwrap();
     }

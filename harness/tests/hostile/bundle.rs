@@ -4,10 +4,8 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use meshcheck_bundle::{
-    Install, IstioBuild, KialiBuild, MANIFEST_FILE, Manifest, NodeImage, Origin, Role, SCHEMA,
-    Writer,
-};
+use meshcheck_bundle::MANIFEST_FILE;
+use meshcheck_bundle::testing::write_small;
 
 use crate::case::{Case, Place};
 use crate::program::{Ended, arguments};
@@ -143,31 +141,7 @@ pub(crate) fn cases() -> Vec<Case> {
 pub(crate) fn written(place: &Place) -> PathBuf {
     let directory = place.at("bundle");
     fs::create_dir(&directory).unwrap();
-    fs::write(directory.join("node.tar"), "a node").unwrap();
-    fs::write(directory.join("kind.yaml"), "kind: Cluster").unwrap();
-    let mut writer = Writer::new(&directory).unwrap();
-    writer.add("node-image", Role::Image, "node.tar", "v1", "a test").unwrap();
-    writer.add("kind-config", Role::Config, "kind.yaml", "v1", "a test").unwrap();
-    let istio = || "1.20.3".to_owned();
-    let manifest = Manifest {
-        schema: SCHEMA,
-        origin: Origin::Lab,
-        key: "0123".into(),
-        istio: IstioBuild { version: istio(), hub: "docker.io/istio".into(), tag: istio() },
-        kubernetes: "v1.29.15".into(),
-        kiali: KialiBuild { version: "v1.76.0".into(), image: "quay.io/kiali/kiali:v1.76".into() },
-        node: NodeImage {
-            reference: "node:test".into(),
-            id: None,
-            archive: "node-image".into(),
-            kind_config: "kind-config".into(),
-        },
-        images: Vec::new(),
-        install: Install { profile: "default".into(), set: Vec::new() },
-        notes: Vec::new(),
-        parts: Vec::new(),
-    };
-    writer.finish(manifest).unwrap();
+    write_small(&directory, |_| ()).unwrap();
     directory
 }
 
