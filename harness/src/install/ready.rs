@@ -211,12 +211,21 @@ pub(super) async fn injection(
                             Look::NotYet("a pod would get no sidecar".into())
                         }
                     }
-                    Err(error) => Look::NotYet(chain(&error)),
+                    Err(error) => Look::NotYet(not_called(&chain(&error))),
                 }
             },
         )
         .await?;
     Ok(())
+}
+
+/// Why no pod can be made, in words that do not alarm: until all parts of a new mesh have found one another the
+/// API server does not reach istiod.
+fn not_called(words: &str) -> String {
+    match words.split_once("failed to call webhook: ") {
+        Some((_, why)) => format!("the API server does not reach istiod yet ({why})"),
+        None => words.to_owned(),
+    }
 }
 
 /// Waits until the ingress gateway has an address.
@@ -291,4 +300,18 @@ pub(super) async fn first_reply(
         )
         .await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::not_called;
+
+    #[test]
+    fn a_webhook_that_is_not_reached_yet_is_no_alarm() {
+        let words = "Internal error occurred: failed calling webhook \"x\": failed to call webhook: \
+                     Post \"https://istiod:443/inject\": connection refused";
+        let told = not_called(words);
+        assert!(told.starts_with("the API server does not reach istiod yet (Post "), "{told}");
+        assert_eq!(not_called("pods is forbidden"), "pods is forbidden");
+    }
 }
