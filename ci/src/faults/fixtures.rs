@@ -51,8 +51,8 @@ pub(crate) fn put(recorded: &Path, name: &str) -> Result<()> {
 /// When it is not there, or no text.
 pub(crate) fn text(file: &Path) -> Result<String> {
     let mut text = String::new();
-    let read = || GzDecoder::new(File::open(file)?).read_to_string(&mut text);
-    let mut read = read;
-    read().with_context(|| format!("reading `{}`", file.display()))?;
+    File::open(file)
+        .and_then(|compressed| GzDecoder::new(compressed).read_to_string(&mut text))
+        .with_context(|| format!("reading `{}`", file.display()))?;
     Ok(text)
 }
