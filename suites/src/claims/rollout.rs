@@ -1,6 +1,6 @@
 //! What keeps a deployment from being at rest and available, in words, for all judges.
 
-use super::words::{belongs, count, troubled_container};
+use super::words::{belongs, count, troubled_container, waits_for_others};
 use crate::evidence::{ContainerState, Deployment, Pod};
 
 /// What keeps a deployment from being at rest and available; nothing where all is well.
@@ -59,11 +59,9 @@ pub(super) fn headline(trouble: &str, ill: Option<&Pod>) -> String {
 /// The container of a pod that waits for something else than its turn: for its image, or for a crash to be
 /// forgotten.
 fn cannot_start(pod: &Pod) -> Option<String> {
-    let container = troubled_container(pod)?;
+    let container = troubled_container(pod).filter(|it| !waits_for_others(it))?;
     match &container.state {
-        ContainerState::Waiting { reason, .. }
-            if !["", "ContainerCreating", "PodInitializing"].contains(&reason.as_str()) =>
-        {
+        ContainerState::Waiting { reason, .. } if !reason.is_empty() => {
             Some(format!("its container {} is in {reason}", container.name))
         }
         _ => None,

@@ -148,13 +148,15 @@ pub(super) fn pod_state(pod: &Pod) -> String {
     }
 }
 
+/// Whether a container merely waits for its turn.
+pub(super) fn waits_for_others(container: &Container) -> bool {
+    matches!(&container.state, ContainerState::Waiting { reason, .. }
+        if reason == "PodInitializing" || reason == "ContainerCreating")
+}
+
 /// The first container that keeps a pod from being ready: one that has failed before one that
 /// merely waits for it.
 pub(super) fn troubled_container(pod: &Pod) -> Option<&Container> {
-    let waits_for_others = |container: &Container| {
-        matches!(&container.state, ContainerState::Waiting { reason, .. }
-            if reason == "PodInitializing" || reason == "ContainerCreating")
-    };
     let told = |container: &&Container| container.state != ContainerState::Unknown;
     let unready = || {
         let init = pod.init_containers.iter().filter(|container| {

@@ -106,8 +106,13 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether it is 200 with this text. http-echo ends its replies with a newline.
+    /// Whether it is 200 with this text.
     pub fn says(&self, text: &str) -> bool {
-        self.status == 200 && self.body.strip_suffix('\n').unwrap_or(&self.body) == text
+        self.status == 200 && text_of(&self.body) == text
     }
+}
+
+/// The text of a reply's body: http-echo ends its replies with a newline.
+pub(crate) fn text_of(body: &str) -> &str {
+    body.strip_suffix('\n').unwrap_or(body)
 }

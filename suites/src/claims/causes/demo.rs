@@ -8,7 +8,7 @@ use super::super::mesh::{answered_itself, is_policys_word};
 use super::super::rollout::rollout_trouble;
 use super::super::words::runs;
 use super::Case;
-use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply};
+use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply, text_of};
 use crate::judgement::Verdict;
 
 /// What curl says where a name has no address.
@@ -187,10 +187,9 @@ pub(super) fn backend_replies_as_told(case: &Case<'_>) -> bool {
     let Some(told) = told_text(evidence).filter(|told| *told != evidence.expectations.reply) else {
         return false;
     };
-    let same = |body: &str| body.strip_suffix('\n').unwrap_or(body) == told;
     if case.id == "ingress::routes_into_mesh" {
         let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
-        return routed.is_some_and(|answer| answer.status == 200 && same(&answer.body));
+        return routed.is_some_and(|answer| answer.status == 200 && text_of(&answer.body) == told);
     }
     match found(case) {
         Some(Found::Reply(reply)) => reply.says(told),

@@ -1,10 +1,10 @@
 //! What a control plane explains that is not installed, or down.
 
-use super::super::install::{is_deactivated, is_injector, is_istiod};
+use super::super::install::{injects, is_istiod};
 use super::super::mesh;
 use super::super::words::{belongs, runs, troubled_container};
 use super::Case;
-use crate::evidence::{ContainerState, Evidence, Pod, Webhook};
+use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::judgement::Verdict;
 
 /// Whether no istiod was seen among the deployments.
@@ -41,8 +41,7 @@ pub(super) fn no_revision_is_installed(case: &Case<'_>) -> bool {
 
 /// Whether no webhook injects anything, in whatever namespace.
 pub(super) fn no_injector(evidence: &Evidence) -> bool {
-    let active = |it: &Webhook| is_injector(it) && !is_deactivated(it);
-    evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(active))
+    evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(injects))
 }
 
 pub(super) fn webhook_is_not_installed(case: &Case<'_>) -> bool {

@@ -2,7 +2,7 @@
 
 use super::super::words::{excerpt, seen};
 use super::{client_image, deployment, scale_up};
-use crate::evidence::{Asked, Evidence, Expectations, Reply};
+use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {
@@ -49,7 +49,7 @@ fn trouble(evidence: &Evidence, reply: &Reply) -> Option<String> {
     if reply.says(&evidence.expectations.reply) {
         return None;
     }
-    let body = reply.body.strip_suffix('\n').unwrap_or(&reply.body);
+    let body = text_of(&reply.body);
     let body = if body.is_empty() { "an empty body".to_owned() } else { excerpt(body) };
     Some(format!("{} {body}", reply.status))
 }

@@ -3,7 +3,7 @@
 use super::super::parts::all_hold;
 use super::super::words::{excerpt, makes_service_select, seen};
 use super::{object, show};
-use crate::evidence::{Evidence, HttpAnswer, Observation, selector};
+use crate::evidence::{Evidence, HttpAnswer, Observation, selector, text_of};
 use crate::judgement::{Judged, Judgement};
 
 fn pods(evidence: &Evidence) -> String {
@@ -86,8 +86,10 @@ fn answer<'e>(
 
 fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str) -> Judged {
     let answer = answer(evidence, observation, "the answer for a host that is routed")?;
-    let body = answer.body.strip_suffix('\n').unwrap_or(&answer.body);
-    if answer.status == 200 && body == evidence.expectations.reply && !answer.body_cut {
+    if answer.status == 200
+        && text_of(&answer.body) == evidence.expectations.reply
+        && !answer.body_cut
+    {
         return Ok(Judgement::pass(String::new()));
     }
     let hint = evidence.istioctl(&["proxy-status"]);

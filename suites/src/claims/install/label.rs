@@ -2,7 +2,7 @@
 
 use super::super::words::{excerpt, list, seen};
 use super::Labels;
-use super::webhook::{is_deactivated, is_injector};
+use super::webhook::injects;
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
 
@@ -45,7 +45,7 @@ pub(super) fn label_command(evidence: &Evidence, more: &[&str]) -> String {
 /// is the default revision's.
 pub(super) fn revision_alone(evidence: &Evidence) -> Option<&str> {
     let webhooks = evidence.install.webhooks.value()?;
-    let injectors = || webhooks.iter().filter(|it| is_injector(it) && !is_deactivated(it));
+    let injectors = || webhooks.iter().filter(|it| injects(it));
     let serves = |key: &str, value: &str| {
         let labels = Labels::from([(key.to_owned(), value.to_owned())]);
         injectors().any(|it| it.namespace_selector.selects(&labels) != Some(false))
@@ -98,10 +98,7 @@ pub(in super::super) fn namespace_labelled(evidence: &Evidence) -> Judged {
         "the injection webhooks",
         relabel,
     )?;
-    let injectors: Vec<_> = webhooks
-        .iter()
-        .filter(|webhook| is_injector(webhook) && !is_deactivated(webhook))
-        .collect();
+    let injectors: Vec<_> = webhooks.iter().filter(|webhook| injects(webhook)).collect();
     let serves = injectors.iter().map(|webhook| webhook.namespace_selector.selects(labels));
     let mut in_doubt = false;
     for served in serves {

@@ -12,7 +12,7 @@ pub(super) use label::namespace_labelled;
 pub(super) use pods::{control_plane_running, deployments_have_pods, ill_pods};
 pub(super) use profile::default_profile;
 pub(super) use version::istio_version;
-pub(super) use webhook::{injection_webhook, is_deactivated, is_injector};
+pub(super) use webhook::{injection_webhook, injects};
 
 use std::collections::BTreeMap;
 

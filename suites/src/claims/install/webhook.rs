@@ -27,6 +27,11 @@ pub(in super::super) fn is_deactivated(webhook: &Webhook) -> bool {
         .any(|selector| selector.match_labels.contains_key("istio.io/deactivated"))
 }
 
+/// Whether a webhook is one of Istio's injectors that is not switched off.
+pub(in super::super) fn injects(webhook: &Webhook) -> bool {
+    is_injector(webhook) && !is_deactivated(webhook)
+}
+
 pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
     let install = evidence.install_default();
     let restore = || format!("`{install}` restores them");
@@ -309,8 +314,7 @@ fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
             other.is_some_and(|other| services.iter().any(|one| one.name == other.name))
         };
         let webhooks = evidence.install.webhooks.value().into_iter().flatten();
-        let mut others = webhooks.filter(|it| is_injector(it) && !is_deactivated(it));
-        let hint = if others.any(is_there) {
+        let hint = if webhooks.filter(|it| injects(it)).any(is_there) {
             let kind = "mutatingwebhookconfiguration";
             let command = evidence.kubectl(&["delete", kind, &webhook.configuration]);
             format!("`{command}` removes it: what it belonged to is gone, and another one injects")

@@ -63,7 +63,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
         let Some(address) = pod.ip.as_ref().and_then(|ip| ip.parse::<IpAddr>().ok()) else {
             return Err(Judgement::unjudged(format!("DNS pod {} has no address yet", pod.name)));
         };
-        if network.ranges.iter().any(|range| range.contains(address)) {
+        if is_in(&network.ranges, address) {
             continue;
         }
         if network.certain && others(evidence).next().is_none() && is_of_a_node(evidence, address) {
@@ -170,9 +170,8 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
         // Where Calico only keeps policies (canal), it makes a pool all the same, and nobody uses it.
         let of_dns = dns.iter().filter_map(|pod| pod.ip.as_ref()?.parse().ok());
         let is_unused = others_are_outside_too(evidence, &ranges)
-            && others(evidence).chain(of_dns).all(|address| {
-                is_of_a_node(evidence, address) && !ranges.iter().any(|it| it.contains(address))
-            });
+            && of_dns.clone().all(|address| !is_in(&ranges, address))
+            && others(evidence).chain(of_dns).all(|address| is_of_a_node(evidence, address));
         if !is_unused {
             return Ok(PodNetwork { ranges, words, certain: true });
         }
@@ -198,6 +197,10 @@ fn parse(ranges: &[&str]) -> Result<Vec<Network>, Judgement> {
         .collect()
 }
 
+fn is_in(ranges: &[Network], address: IpAddr) -> bool {
+    ranges.iter().any(|range| range.contains(address))
+}
+
 /// The addresses of other pods on the pod network.
 fn others(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
     let others = [&evidence.install.pods, &evidence.demo.pods];
@@ -208,8 +211,7 @@ fn others(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
 /// Whether there are other pods on the pod network, and none of them is in these ranges.
 fn others_are_outside_too(evidence: &Evidence, ranges: &[Network]) -> bool {
     let mut addresses = others(evidence).peekable();
-    addresses.peek().is_some()
-        && addresses.all(|address| !ranges.iter().any(|range| range.contains(address)))
+    addresses.peek().is_some() && addresses.all(|address| !is_in(ranges, address))
 }
 
 /// Whether an address is in the pod range of a node.
