@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
+use crate::steps::{Purpose, Step};
 
 /// How a claim fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,9 +60,9 @@ pub struct Judgement {
     /// The object that it is about: `pod client/client-deployment-5b9-fh4wp`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub object: Option<String>,
-    /// What to type next.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub hint: Option<String>,
+    /// What to do next, the most useful step first.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub steps: Vec<Step>,
 }
 
 /// What a judge function returns. Both sides are judgements: `Err` is the early way out, so that
@@ -76,8 +77,20 @@ impl Judgement {
             expected: None,
             observed: None,
             object: None,
-            hint: None,
+            steps: Vec::new(),
         }
+    }
+
+    /// Whether it says that something is not as it should be: what holds explains nothing, and neither does
+    /// what could not be observed.
+    pub fn does_not_hold(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail | Verdict::Changed)
+    }
+
+    /// All steps in one line: what a report calls the hint.
+    pub fn hint(&self) -> Option<String> {
+        let steps: Vec<_> = self.steps.iter().map(Step::to_string).collect();
+        (!steps.is_empty()).then(|| steps.join("; "))
     }
 
     /// The claim holds, with what was seen.
@@ -126,11 +139,24 @@ impl Judgement {
         self
     }
 
-    /// Adds what to type next.
+    /// Adds what to do next.
     #[must_use]
-    pub fn hint(mut self, what: impl Into<String>) -> Self {
-        self.hint = Some(what.into());
+    pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
+        self.steps.extend(steps);
         self
+    }
+
+    /// Adds a text with commands in backquotes.
+    #[must_use]
+    pub fn legacy_hint(mut self, what: impl Into<String>) -> Self {
+        self.steps = vec![Step::advice(Purpose::Inspect, what)];
+        self
+    }
+
+    /// Adds one thing to do next.
+    #[must_use]
+    pub fn step(self, step: Step) -> Self {
+        self.steps([step])
     }
 }
 

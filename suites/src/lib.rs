@@ -5,9 +5,13 @@
 //! the two together. The same file judges the same everywhere.
 
 pub mod claims;
+mod entry;
 pub mod evidence;
+#[doc(hidden)]
+pub mod golden;
 pub mod hint;
 pub mod iptables;
+mod judge;
 pub mod judgement;
 pub mod net;
 pub mod preflight;
@@ -16,10 +20,15 @@ pub mod redact;
 pub mod report;
 pub mod rights;
 mod selector;
+pub mod steps;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use claims::{CLAIMS, Claim, Section};
+pub use claims::{CLAIMS, Claim};
+pub use entry::{CausedBy, Effect, Entry, NoSuchEntry, Page, Pattern, Section, Stop, Subject};
 pub use evidence::Evidence;
+pub use judge::judge;
 pub use judgement::{Judgement, Verdict};
-pub use report::{Pattern, Report, judge};
+pub use preflight::{CHECKS, Check};
+pub use report::Report;
+pub use steps::Step;

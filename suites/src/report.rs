@@ -1,11 +1,9 @@
 //! All verdicts of one record, and which claims were asked for.
 
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use crate::claims::{CLAIMS, Claim, Section, causes};
-use crate::evidence::{Asks, BundleFacts, Evidence, Expectations, Provider, SCHEMA, Waiver};
+use crate::entry::{Entry, Section, Subject};
+use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
 use crate::judgement::{Judgement, Verdict};
 
@@ -141,18 +139,18 @@ pub struct ClaimReport {
 }
 
 impl ClaimReport {
-    /// A claim with its judgement.
-    pub fn new(claim: &Claim, expectations: &Expectations, judgement: Judgement) -> Self {
-        Self::of(claim.id, claim.section(), &claim.statement_for(expectations), judgement)
-    }
-
-    /// What is called so in a report, with its judgement.
-    pub(crate) fn of(id: &str, section: Section, statement: &str, judgement: Judgement) -> Self {
-        let Judgement { verdict, summary, expected, observed, object, hint } = judgement;
+    /// An entry with its judgement.
+    pub fn new<E: Subject>(
+        entry: &Entry<E>,
+        expectations: &Expectations,
+        judgement: Judgement,
+    ) -> Self {
+        let hint = judgement.hint();
+        let Judgement { verdict, summary, expected, observed, object, .. } = judgement;
         Self {
-            id: id.to_owned(),
-            section,
-            statement: statement.to_owned(),
+            id: entry.id.to_owned(),
+            section: entry.section(),
+            statement: entry.statement_for(expectations),
             verdict,
             summary,
             expected,
@@ -168,7 +166,7 @@ impl ClaimReport {
     /// The claim with a waiver: skipped, or with its verdict and the word that it may fail. The
     /// summary says so too: it is what every report shows.
     #[must_use]
-    fn waived(self, waiver: &Waiver) -> Self {
+    pub(crate) fn waived(self, waiver: &Waiver) -> Self {
         let Waiver { asks, reason, source, .. } = waiver;
         if *asks == Asks::Nothing {
             return Self {
@@ -207,18 +205,16 @@ pub(crate) enum Asked {
 impl Cause {
     /// The causes among all claims, as far as they concern those that were asked for. One that may
     /// fail is to be mended only where others follow from it.
-    pub(crate) fn among(all: &[ClaimReport], asked: &[Asked]) -> Vec<Self> {
+    pub(crate) fn among(all: &[(ClaimReport, Asked, Option<&Waiver>)]) -> Vec<Self> {
         let mut causes: Vec<_> = all
             .iter()
-            .zip(asked)
-            .filter(|(claim, _)| claim.because.is_none())
-            .filter_map(|(claim, asked_for)| {
+            .filter(|(claim, ..)| claim.because.is_none())
+            .filter_map(|(claim, asked_for, _)| {
                 let explains: Vec<_> = all
                     .iter()
-                    .zip(asked)
-                    .filter(|(_, asked)| **asked != Asked::Not)
-                    .filter(|(other, _)| other.because.as_ref() == Some(&claim.id))
-                    .map(|(other, _)| other.id.clone())
+                    .filter(|(_, asked, _)| *asked != Asked::Not)
+                    .filter(|(other, ..)| other.because.as_ref() == Some(&claim.id))
+                    .map(|(other, ..)| other.id.clone())
                     .collect();
                 let stands = *asked_for == Asked::ToHold && claim.verdict == Verdict::Fail;
                 (stands || !explains.is_empty()).then(|| Self {
@@ -287,135 +283,12 @@ impl Report {
     }
 }
 
-/// Which claims are asked for: an id, a section, or either with `*` for any run of characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
-
-impl Pattern {
-    /// Whether this claim is asked for.
-    pub fn matches(&self, claim: &Claim) -> bool {
-        self.asks_for(claim.id, claim.section())
-    }
-
-    /// Whether what is called so in that section is asked for.
-    pub(crate) fn asks_for(&self, id: &str, section: Section) -> bool {
-        glob(&self.0, id) || glob(&self.0, section.word())
-    }
-
-    /// A pattern, whatever it asks for.
-    pub(crate) fn unchecked(text: &str) -> Self {
-        Self(text.trim().to_owned())
-    }
-}
-
-/// The waiver for a claim, where there is one. Skipping is the stronger word.
-fn waiver<'e>(expectations: &'e Expectations, claim: &Claim) -> Option<&'e Waiver> {
-    let about = |waiver: &&Waiver| Pattern(waiver.claims.clone()).matches(claim);
-    let all = expectations.waivers.iter().filter(about);
-    all.min_by_key(|waiver| waiver.asks != Asks::Nothing)
-}
-
-/// A pattern that no claim matches.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no claim matches `{0}`")]
-pub struct NoSuchClaim(pub String);
-
-impl FromStr for Pattern {
-    type Err = NoSuchClaim;
-
-    fn from_str(text: &str) -> Result<Self, NoSuchClaim> {
-        let pattern = Self::unchecked(text);
-        if CLAIMS.iter().any(|claim| pattern.matches(claim)) {
-            Ok(pattern)
-        } else {
-            Err(NoSuchClaim(text.to_owned()))
-        }
-    }
-}
-
-fn glob(pattern: &str, text: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == text,
-        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
-            (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| glob(tail, rest)))
-        }),
-    }
-}
-
-/// Judges evidence: all claims, or those that any of the patterns asks for. What they follow from is
-/// looked for among all claims, whatever was asked for.
-pub fn judge(evidence: &Evidence, only: &[Pattern]) -> Report {
-    let expectations = &evidence.expectations;
-    let judgements: Vec<_> = CLAIMS.iter().map(|claim| claim.judge(evidence)).collect();
-    let roots = causes::roots(evidence, &judgements);
-    let all: Vec<_> = CLAIMS
-        .iter()
-        .zip(judgements)
-        .zip(roots)
-        .map(|((claim, judgement), root)| ClaimReport {
-            because: root.and_then(|at| CLAIMS.get(at)).map(|root| root.id.to_owned()),
-            ..ClaimReport::new(claim, expectations, judgement)
-        })
-        .collect();
-    let asked_for =
-        |claim: &Claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim));
-    let waivers: Vec<_> = CLAIMS.iter().map(|claim| waiver(expectations, claim)).collect();
-    let asked: Vec<_> = CLAIMS
-        .iter()
-        .zip(&waivers)
-        .map(|(claim, waiver)| match waiver.map(|waiver| waiver.asks) {
-            _ if !asked_for(claim) => Asked::Not,
-            Some(Asks::Nothing) => Asked::Not,
-            Some(Asks::AVerdict) => Asked::AVerdict,
-            None => Asked::ToHold,
-        })
-        .collect();
-    let causes = Cause::among(&all, &asked);
-    let claims: Vec<_> = all
-        .into_iter()
-        .zip(CLAIMS)
-        .zip(waivers)
-        .filter(|((_, claim), _)| asked_for(claim))
-        .map(|((report, _), waiver)| match waiver {
-            Some(waiver) => report.waived(waiver),
-            None => report,
-        })
-        .collect();
-    debug_assert!(evidence.schema <= SCHEMA, "a newer schema is refused where files are read");
-    Report {
-        schema: REPORT_SCHEMA,
-        istio_version: evidence.expectations.istio_version.clone(),
-        cluster: ClusterFacts {
-            name: evidence.subject.name.clone(),
-            provider: evidence.subject.provider,
-            context: evidence.subject.context.clone(),
-            server: evidence.subject.server.clone(),
-            kubernetes_version: evidence.cluster.server_version.value().cloned(),
-            recorded_at: evidence.recorded_at.to_string(),
-            collection_ms: evidence.took_ms,
-            bundle: evidence.subject.bundle.clone(),
-        },
-        totals: Totals::of(&claims),
-        claims,
-        causes,
-        phases: Vec::new(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Evidence;
+    use crate::{CLAIMS, judge};
     use rstest::rstest;
-
-    #[rstest]
-    #[case("mesh", 9)]
-    #[case("mesh::pods_ready", 1)]
-    #[case("mesh::*redirected", 2)]
-    #[case("*", CLAIMS.len())]
-    #[case("*::istio_version", 1)]
-    fn patterns_ask_for_claims(#[case] pattern: Pattern, #[case] count: usize) {
-        assert_eq!(CLAIMS.iter().filter(|claim| pattern.matches(claim)).count(), count);
-    }
 
     fn waived(asks: Asks, claims: &str) -> Evidence {
         let mut evidence = crate::testing::healthy();
@@ -515,14 +388,6 @@ mod tests {
             );
             assert_eq!(report.exit_code(), 1);
         }
-    }
-
-    #[rstest]
-    #[case("meshes")]
-    #[case("mesh::")]
-    #[case("")]
-    fn a_pattern_without_a_claim_is_an_error(#[case] text: &str) {
-        assert_eq!(text.parse::<Pattern>().unwrap_err(), NoSuchClaim(text.into()));
     }
 
     #[rstest]

@@ -281,8 +281,8 @@ pub const RIGHTS: &[Right] = rights! {
 #[cfg(test)]
 mod tests {
     use super::{RIGHTS, forbidden, hint};
+    use crate::Pattern;
     use crate::claims::CLAIMS;
-    use crate::report::Pattern;
     use crate::testing::healthy;
     use rstest::rstest;
 

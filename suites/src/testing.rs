@@ -1,12 +1,21 @@
 //! What the judges' tests start from.
 
+mod changes;
 pub(crate) mod text;
+
+pub(crate) use changes::*;
+
+use std::fmt::Write as _;
+use std::path::Path;
 
 use serde_json::Value;
 
-use crate::claims::CLAIMS;
+use crate::claims::{CLAIMS, Claim};
+use crate::entry::{Entry, Section, Subject};
 use crate::evidence::Evidence;
-use crate::judgement::Judgement;
+use crate::judge;
+use crate::judgement::{Judgement, Verdict};
+use crate::steps::{Impact, Purpose};
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
@@ -17,6 +26,138 @@ pub(crate) fn healthy() -> Evidence {
 pub(crate) fn recorded() -> Value {
     serde_json::from_str(include_str!("../../fixtures/evidence/lab.json"))
         .expect("the recorded evidence is JSON")
+}
+
+/// One change to healthy evidence, and the verdict of an entry on it.
+#[derive(Debug)]
+pub(crate) struct Case<E> {
+    pub(crate) name: &'static str,
+    pub(crate) change: fn(&mut E),
+    pub(crate) verdict: Verdict,
+}
+
+impl<E: Subject> Case<E> {
+    /// Healthy evidence with the change.
+    pub(crate) fn evidence(&self, entry: &Entry<E>) -> E {
+        let mut evidence = E::healthy(entry.needs);
+        (self.change)(&mut evidence);
+        evidence
+    }
+}
+
+/// Judges an entry on each of its cases: the verdict is the one in the row, the whole message the one in the
+/// `.snap` file beside the entry's file.
+pub(crate) fn assert_cases<E: Subject>(entry: &Entry<E>) {
+    let mut messages = String::new();
+    for case in entry.cases {
+        let report = judge(&case.evidence(entry), &[]);
+        let row = report.claims.iter().find(|row| row.id == entry.id).expect("it is judged");
+        let judgement = entry.judge(&case.evidence(entry));
+        assert_eq!(judgement.verdict, case.verdict, "{}: {judgement:#?}", case.name);
+        assert_complete(&judgement, &report.cluster.context);
+        if Section::ALL.contains(&entry.section()) {
+            assert_object(&judgement);
+        }
+        let caused_by = row.because.as_deref();
+        let _ = writeln!(messages, "── {} ──\n{}", case.name, message(&judgement, caused_by));
+    }
+    // Commands as of a cluster whose context is the caller's own: the messages stay short.
+    let recorded = healthy().subject;
+    let kubeconfig = format!(" --kubeconfig {}", recorded.kubeconfig.unwrap_or_default());
+    let messages = messages.replace(&kubeconfig, "").replace(&recorded.context, "vm7");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(entry.page.file);
+    crate::golden::assert_file(&file.with_extension("snap"), &messages, "claims");
+}
+
+/// What the object of a failure begins with: a kind of Kubernetes' own, a program, or words for many of them.
+const KINDS: [&str; 12] = [
+    "pod",
+    "pods",
+    "service",
+    "deployment",
+    "node",
+    "namespace",
+    "webhook",
+    "istiod",
+    "istioctl",
+    "the",
+    "a",
+    "Istio's",
+];
+
+/// Judges a claim on changed evidence: the verdict must be this one, and a failure must be complete.
+pub(crate) fn prove(id: &str, change: fn(&mut Evidence), verdict: Verdict) -> Judgement {
+    let mut evidence = healthy();
+    change(&mut evidence);
+    let judgement = judgement(&evidence, id);
+    assert_eq!(judgement.verdict, verdict, "{judgement:#?}");
+    assert_complete(&judgement, &evidence.subject.context);
+    judgement
+}
+
+/// Whether a failure says everything that a failure has to say: what was expected and observed, of which
+/// object, and a command on this cluster.
+fn assert_complete(judgement: &Judgement, context: &str) {
+    if judgement.verdict != Verdict::Fail {
+        return;
+    }
+    for part in [&judgement.expected, &judgement.observed, &judgement.object] {
+        assert!(part.as_ref().is_some_and(|part| !part.trim().is_empty()), "{judgement:#?}");
+    }
+    let hint = judgement.hint().unwrap_or_default();
+    let command = crate::hint::commands(&hint).into_iter().next().unwrap_or_default();
+    assert!(!command.is_empty(), "a step has a command: {judgement:#?}");
+    let on_a_cluster = command.starts_with("kubectl") || command.starts_with("istioctl");
+    assert!(
+        !on_a_cluster
+            || command.starts_with("istioctl version --remote=false")
+            || command.contains(&format!("--context {context}")),
+        "the command names the cluster: {command}"
+    );
+}
+
+/// Whether the object of a failure begins with its kind.
+fn assert_object(judgement: &Judgement) {
+    if let Some(object) = judgement.object.as_ref().filter(|_| judgement.verdict == Verdict::Fail) {
+        let kind = object.split(' ').next().unwrap_or_default();
+        assert!(KINDS.contains(&kind), "`{object}` does not begin with what it is");
+    }
+}
+
+/// Every claim with each of its cases.
+pub(crate) fn claim_cases() -> Vec<(&'static Claim, &'static Case<Evidence>)> {
+    CLAIMS.iter().flat_map(|claim| claim.cases.iter().map(move |case| (*claim, case))).collect()
+}
+
+/// Everything that a judgement says, as the expected messages hold it.
+fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
+    let mut text = format!("{}: {}\n", judgement.verdict, judgement.summary);
+    let Judgement { object, expected, observed, .. } = judgement;
+    for (label, value) in [("object", object), ("expected", expected), ("observed", observed)] {
+        if let Some(value) = value {
+            let _ = writeln!(text, "  {label}: {value}");
+        }
+    }
+    if let Some(cause) = caused_by {
+        let _ = writeln!(text, "  caused by: {cause}");
+    }
+    for step in &judgement.steps {
+        let purpose = match step.purpose {
+            Purpose::Fix => "fix",
+            Purpose::Inspect => "inspect",
+        };
+        let impact = match step.impact {
+            Impact::Reads => "reads",
+            Impact::RestartsPods => "restarts pods",
+            Impact::Changes => "changes an object",
+            Impact::Deletes => "deletes",
+        };
+        let _ = writeln!(text, "  {purpose} ({impact}): {}", step.text);
+        if let Some(command) = &step.command {
+            let _ = writeln!(text, "    {command}");
+        }
+    }
+    text
 }
 
 /// The verdict of one claim.

@@ -357,7 +357,7 @@ pub struct Preflight {
     pub source: SourceOptions,
     /// Only these checks: an id, a section, or either with `*`; can be repeated
     #[arg(long, value_name = "PATTERN", value_parser = parse_check)]
-    pub only: Vec<preflight::Pattern>,
+    pub only: Vec<Pattern>,
     /// How verdicts are printed.
     #[command(flatten)]
     pub output: OutputOptions,
@@ -434,7 +434,7 @@ pub struct NextestSetup {
 }
 
 fn parse_pattern(text: &str) -> Result<Pattern, String> {
-    text.parse::<Pattern>().map_err(|error| {
+    Pattern::parse::<preflight::evidence::PreflightEvidence>(text).map_err(|error| {
         format!("{error}; `meshcheck claims` lists the claims, and `mesh`, `mesh::*` or `*redirected` would match some")
     })
 }
@@ -450,8 +450,8 @@ fn parse_namespace(text: &str) -> Result<String, String> {
     }
 }
 
-fn parse_check(text: &str) -> Result<preflight::Pattern, String> {
-    text.parse::<preflight::Pattern>().map_err(|error| {
+fn parse_check(text: &str) -> Result<Pattern, String> {
+    Pattern::parse::<preflight::evidence::PreflightEvidence>(text).map_err(|error| {
         format!("{error}; `meshcheck preflight --output json` lists the checks, and `machine`, `cluster::*` or `*inotify` would match some")
     })
 }

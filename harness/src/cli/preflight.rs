@@ -21,7 +21,7 @@ use crate::state::State;
 pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
     let (evidence, timings) = seen(&arguments, settings).await?;
-    let report = meshcheck_suites::preflight::judge(&evidence, &arguments.only);
+    let report = meshcheck_suites::judge(&evidence, &arguments.only);
     if arguments.output.verbose {
         observe::tell_timings(&timings);
     }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use meshcheck_suites::claims::Claim;
 use meshcheck_suites::{CLAIMS, Pattern, Section};
 use serde::Serialize;
 
@@ -20,9 +19,7 @@ struct Row {
 
 /// The table, or these rows of it, as text or JSON.
 pub fn claims(only: &[Pattern], format: Format) -> String {
-    let asked =
-        |claim: &&Claim| only.is_empty() || only.iter().any(|pattern| pattern.matches(claim));
-    let asked: Vec<_> = CLAIMS.iter().filter(asked).collect();
+    let asked: Vec<_> = CLAIMS.iter().filter(|claim| claim.is_asked(only)).collect();
     let rows = asked.iter().map(|claim| Row {
         id: claim.id,
         section: claim.section(),

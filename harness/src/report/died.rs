@@ -6,7 +6,7 @@ use meshcheck_suites::evidence::Provider;
 use meshcheck_suites::hint::commands;
 use meshcheck_suites::redact::text;
 use meshcheck_suites::report::{ClaimReport, ClusterFacts, PhaseTime, REPORT_SCHEMA, Totals};
-use meshcheck_suites::{CLAIMS, Claim, Pattern, Report, Section, Verdict, preflight};
+use meshcheck_suites::{CLAIMS, Pattern, Report, Section, Verdict, preflight};
 
 use super::emit::files;
 use super::{OutputOptions, ReportError};
@@ -32,7 +32,7 @@ pub enum Asked {
     /// The tutorial's claims: all, or those that any of the patterns asks for.
     Claims(Vec<Pattern>),
     /// The checks of a preflight, in the same way.
-    Checks(Vec<preflight::Pattern>),
+    Checks(Vec<Pattern>),
 }
 
 /// Writes the reports of a command that ended before it judged.
@@ -93,8 +93,7 @@ fn report(died: &Died, asked: &Asked) -> Report {
 fn rows(asked: &Asked) -> Vec<(&'static str, Section, &'static str)> {
     match asked {
         Asked::Claims(only) => {
-            let asked = |claim: &&Claim| only.is_empty() || only.iter().any(|it| it.matches(claim));
-            let claims = CLAIMS.iter().filter(asked);
+            let claims = CLAIMS.iter().filter(|claim| claim.is_asked(only));
             claims.map(|claim| (claim.id, claim.section(), claim.statement)).collect()
         }
         Asked::Checks(only) => {

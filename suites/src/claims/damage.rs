@@ -5,8 +5,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::evidence::Evidence;
+use crate::judge;
 use crate::judgement::Verdict;
-use crate::report::{Report, Totals, judge};
+use crate::report::{Report, Totals};
 use crate::testing::{places, recorded};
 
 /// A change to any part of a document.

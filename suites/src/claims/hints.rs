@@ -7,9 +7,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use super::completeness::cases;
 use crate::evidence::Evidence;
-use crate::testing::healthy;
+use crate::testing::claim_cases;
 
 /// Programs that hints may name.
 const PROGRAMS: [&str; 5] = ["kubectl", "istioctl", "docker", "socat", "meshcheck"];
@@ -20,13 +19,12 @@ const KUBECONFIG: &str = "/tmp/my configs/$(touch BROKEN)'s.yaml";
 
 /// The hints of every case that does not hold, on evidence whose names `name` has changed.
 fn hints(name: impl Fn(&mut Evidence)) -> BTreeSet<String> {
-    cases()
+    claim_cases()
         .into_iter()
-        .filter_map(|case| {
-            let mut evidence = healthy();
-            (case.mutation)(&mut evidence);
+        .filter_map(|(claim, case)| {
+            let mut evidence = case.evidence(claim);
             name(&mut evidence);
-            crate::testing::judgement(&evidence, case.claim).hint
+            claim.judge(&evidence).hint()
         })
         .collect()
 }
@@ -139,16 +137,15 @@ fn poison(value: &mut Value, key: &str) {
 #[test]
 fn no_name_opens_a_command() {
     let mut named = 0;
-    for (at, case) in cases().into_iter().enumerate() {
-        let mut evidence = healthy();
-        (case.mutation)(&mut evidence);
+    for (at, (claim, case)) in claim_cases().into_iter().enumerate() {
+        let evidence = case.evidence(claim);
         let mut document = serde_json::to_value(&evidence).unwrap();
         poison(&mut document, "");
         let Ok(evidence) = serde_json::from_value::<Evidence>(document) else {
             panic!("case {at}")
         };
         for claim in super::CLAIMS {
-            let Some(hint) = claim.judge(&evidence).hint else { continue };
+            let Some(hint) = claim.judge(&evidence).hint() else { continue };
             named += usize::from(hint.contains("touch BROKEN"));
             for command in crate::hint::commands(&hint) {
                 let program = command.split(' ').next().unwrap_or_default();

@@ -7,11 +7,11 @@ use std::sync::LazyLock;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::CLAIMS;
-use super::completeness::cases;
+use super::{CLAIMS, Claim};
 use crate::evidence::Evidence;
 use crate::judgement::{Judgement, Verdict};
-use crate::testing::{healthy, is_observation, judgement, places, recorded};
+use crate::testing::claim_cases;
+use crate::testing::{is_observation, places, recorded};
 
 /// What no claim on a healthy mesh depends on, and why.
 const NOT_NEEDED: [(&str, &str); 3] = [
@@ -19,38 +19,6 @@ const NOT_NEEDED: [(&str, &str); 3] = [
     ("/cluster/requested", "all of the mesh has its place: nobody asks for room"),
     ("/demo/settling", "it adds words to what is wrong, and decides nothing"),
 ];
-
-/// Claims that hold also where something that they look at is not there, and why.
-const HOLD_WITHOUT: [(&str, &str, &str); 5] = [
-    ("prepare::nodes_ready", "/demo/pods", "before the demo no pod of it waits for room"),
-    (
-        "prepare::dns_on_pod_network",
-        "/cluster/calico_pools",
-        "without Calico the nodes say what the pod network is",
-    ),
-    (
-        "install::istio_version",
-        "/install/istioctl_version",
-        "a mesh can be installed without istioctl",
-    ),
-    (
-        "install::istio_version",
-        "/demo/pods",
-        "where no pod is, no proxy is of another version: that pods are there is claimed elsewhere",
-    ),
-    (
-        "install::injection_webhook",
-        "/demo/deployments",
-        "the tutorial installs Istio first: a plain pod stands for those that are not there yet",
-    ),
-];
-
-/// Claims that hold also where nobody asked for something that they look at, and why.
-const HOLD_UNASKED: [(&str, &str, &str); 1] = [(
-    "install::istio_version",
-    "/install/istioctl_version",
-    "a mesh can be installed without istioctl",
-)];
 
 fn judge(document: &Value) -> Vec<Judgement> {
     let evidence: Evidence =
@@ -134,16 +102,22 @@ fn hold_without(state: &str) -> BTreeSet<(&'static str, String)> {
     hold
 }
 
+/// The exceptions that the claims list themselves.
+fn listed(
+    exceptions: fn(&Claim) -> &'static [(&'static str, &'static str)],
+) -> BTreeSet<(&'static str, String)> {
+    let all = CLAIMS.iter().flat_map(|claim| exceptions(claim).iter().map(|it| (claim.id, it.0)));
+    all.map(|(id, place)| (id, place.to_owned())).collect()
+}
+
 #[test]
 fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
-    let listed = HOLD_WITHOUT.map(|(id, place, _)| (id, place.to_owned()));
-    assert_eq!(hold_without("absent"), BTreeSet::from(listed));
+    assert_eq!(hold_without("absent"), listed(|claim| claim.holds_without));
 }
 
 #[test]
 fn what_was_not_asked_for_is_skipped_or_unjudged_and_never_red() {
-    let listed = HOLD_UNASKED.map(|(id, place, _)| (id, place.to_owned()));
-    assert_eq!(hold_without("not_asked"), BTreeSet::from(listed));
+    assert_eq!(hold_without("not_asked"), listed(|claim| claim.holds_unasked));
 }
 
 /// Everything hidden in the same way.
@@ -189,19 +163,19 @@ proptest! {
         place in any::<prop::sample::Index>(),
         state in prop::sample::select(vec!["failed", "not_asked"]),
     ) {
-        let red: Vec<_> = cases().into_iter().filter(|one| one.verdict == Verdict::Fail).collect();
-        let case = case.get(&red);
-        let mut evidence = healthy();
-        (case.mutation)(&mut evidence);
+        let mut red = claim_cases();
+        red.retain(|(_, case)| case.verdict == Verdict::Fail);
+        let (claim, case) = case.get(&red);
+        let evidence = case.evidence(claim);
         let mut document = serde_json::to_value(&evidence).expect("evidence is JSON");
         let places = places(&document, is_observation);
         let place = place.get(&places);
         hide(&mut document, place, state);
         let evidence = serde_json::from_value(document).expect("what is hidden leaves evidence");
-        let judgement = judgement(&evidence, case.claim);
+        let judgement = claim.judge(&evidence);
         prop_assert!(
             judgement.verdict != Verdict::Pass,
-            "{} {} without {place}: {judgement:#?}", case.claim, case.name
+            "{} {} without {place}: {judgement:#?}", claim.id, case.name
         );
     }
 }

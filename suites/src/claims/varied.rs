@@ -3,10 +3,11 @@
 
 use serde_json::Value;
 
-use super::completeness::cases;
 use crate::evidence::{Evidence, Expectations};
+use crate::judge;
 use crate::judgement::Verdict;
-use crate::report::{ClaimReport, judge};
+use crate::report::ClaimReport;
+use crate::testing::claim_cases;
 use crate::testing::healthy;
 
 /// What stands in any text, and what stands there in the varied tutorial.
@@ -178,9 +179,8 @@ fn a_varied_tutorial_holds_in_its_own_words() {
 #[test]
 fn a_varied_tutorial_breaks_for_the_same_reasons() {
     let mut told = Vec::new();
-    for case in cases() {
-        let mut evidence = healthy();
-        (case.mutation)(&mut evidence);
+    for (claim, case) in claim_cases() {
+        let evidence = case.evidence(claim);
         let (before, after) = (judge(&evidence, &[]), judge(&varied(&evidence), &[]));
         for (one, other) in before.claims.iter().zip(&after.claims) {
             let same = one.verdict == other.verdict && one.because == other.because;
@@ -189,7 +189,7 @@ fn a_varied_tutorial_breaks_for_the_same_reasons() {
             if !same || foreign.is_some() {
                 told.push(format!(
                     "{} / {}: {} is {} {:?}, then {} {:?}, foreign {foreign:?}\n{}{text}",
-                    case.claim,
+                    claim.id,
                     case.name,
                     one.id,
                     one.verdict,

@@ -28,7 +28,7 @@ pub(super) fn seen<'e, T>(
 ) -> Result<&'e T, Judgement> {
     observation.look(what).map_err(|judgement| {
         if judgement.verdict == Verdict::Fail {
-            judgement.object(object).hint(hint())
+            judgement.object(object).legacy_hint(hint())
         } else {
             judgement
         }

@@ -3,134 +3,78 @@
 //! As with the claims, what was seen ([`evidence`]) and what follows from it are apart: [`CHECKS`] is the
 //! table, [`judge`] makes the same report of it that a check of the mesh makes.
 
-mod cluster;
+pub(crate) mod cluster;
 pub mod evidence;
-mod machine;
+pub(crate) mod machine;
 mod scope;
-mod software;
-mod table;
+pub(crate) mod software;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
-
-pub use table::{CHECKS, Check, When};
-
-use crate::judgement::{Judgement, Verdict};
-use crate::report::{self, Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
+use crate::entry::{self, Entry, Pattern, Subject};
+use crate::evidence::Expectations;
+use crate::judgement::Judgement;
+use crate::report::ClusterFacts;
 use evidence::PreflightEvidence;
 
-/// Which checks are asked for: an id, a section, or either with `*` for any run of characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(report::Pattern);
+/// Something that must be so before the install: everything about it stands in its file.
+pub type Check = Entry<PreflightEvidence>;
 
-impl Pattern {
-    /// Whether this check is asked for.
-    pub fn matches(&self, check: &Check) -> bool {
-        self.0.asks_for(check.id, check.section())
-    }
+/// Where a check has a meaning; elsewhere it is *skipped*.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum When {
+    /// Everywhere.
+    Always,
+    /// Where no cluster was named: this machine is to make one.
+    Provisioning,
+    /// There, and where the software was named.
+    Software,
+    /// Where this machine is to make a cluster, or the named one's nodes are containers on it.
+    Engine,
+    /// Where this machine is to make a cluster, or the named one's nodes run on its kernel.
+    NodesHere,
+    /// Where a cluster was named.
+    ClusterNamed,
 }
 
-/// A pattern that no check matches.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no check matches `{0}`")]
-pub struct NoSuchCheck(pub String);
+/// The checks of all sections.
+const SECTIONS: [&[&Check]; 3] = [machine::CHECKS, software::CHECKS, cluster::CHECKS];
 
-impl FromStr for Pattern {
-    type Err = NoSuchCheck;
-
-    fn from_str(text: &str) -> Result<Self, NoSuchCheck> {
-        let pattern = Self(report::Pattern::unchecked(text));
-        if CHECKS.iter().any(|check| pattern.matches(check)) {
-            Ok(pattern)
-        } else {
-            Err(NoSuchCheck(text.to_owned()))
-        }
-    }
-}
+/// Every check, in the order in which a reader fixes what is wrong.
+pub const CHECKS: &[&Check] = &entry::concat::<_, { entry::count(&SECTIONS) }>(&SECTIONS);
 
 /// The checks that are asked for.
 pub fn asked(only: &[Pattern]) -> Vec<&'static Check> {
-    CHECKS.iter().filter(|check| is_asked(check, only)).collect()
+    CHECKS.iter().copied().filter(|check| check.is_asked(only)).collect()
 }
 
-fn is_asked(check: &Check, only: &[Pattern]) -> bool {
-    only.is_empty() || only.iter().any(|pattern| pattern.matches(check))
-}
+impl Subject for PreflightEvidence {
+    type Needs = When;
 
-/// Judges what a preflight saw: all checks, or those that any of the patterns asks for.
-pub fn judge(evidence: &PreflightEvidence, only: &[Pattern]) -> Report {
-    let judgements: Vec<_> = CHECKS.iter().map(|check| check.judge(evidence)).collect();
-    let all: Vec<_> = CHECKS
-        .iter()
-        .zip(&judgements)
-        .zip(roots(evidence, &judgements))
-        .map(|((check, judgement), root)| ClaimReport {
-            because: root.map(|root| root.id.to_owned()),
-            ..ClaimReport::of(check.id, check.section(), check.statement, judgement.clone())
-        })
-        .collect();
-    let asked: Vec<_> = CHECKS
-        .iter()
-        .map(|check| if is_asked(check, only) { Asked::ToHold } else { Asked::Not })
-        .collect();
-    let causes = Cause::among(&all, &asked);
-    let claims: Vec<_> = all
-        .into_iter()
-        .zip(asked)
-        .filter_map(|(check, asked)| (asked == Asked::ToHold).then_some(check))
-        .collect();
-    let seen = &evidence.cluster.seen;
-    Report {
-        schema: REPORT_SCHEMA,
-        istio_version: seen.expectations.istio_version.clone(),
-        cluster: report::ClusterFacts {
-            name: seen.subject.name.clone(),
-            provider: seen.subject.provider,
-            context: seen.subject.context.clone(),
-            server: seen.subject.server.clone(),
-            kubernetes_version: seen.cluster.server_version.value().cloned(),
-            recorded_at: evidence.recorded_at.to_string(),
-            collection_ms: evidence.took_ms,
-            bundle: seen.subject.bundle.clone(),
-        },
-        totals: Totals::of(&claims),
-        claims,
-        causes,
-        phases: Vec::new(),
+    const NOUN: &'static str = "check";
+
+    fn entries() -> &'static [&'static Check] {
+        CHECKS
     }
-}
 
-/// For each check the one at the root of its not holding, where one is known. The table has no circles: what explains
-/// stands before what it explains.
-fn roots(evidence: &PreflightEvidence, judgements: &[Judgement]) -> Vec<Option<&'static Check>> {
-    let mut roots: Vec<Option<&'static Check>> = Vec::new();
-    for (check, judgement) in CHECKS.iter().zip(judgements) {
-        let direct = cause(check, judgement.verdict, evidence, judgements);
-        // The root, not the next step: that is what to mend.
-        let root = direct.and_then(|at| roots.get(at).copied().flatten().or(CHECKS.get(at)));
-        roots.push(root);
+    fn expectations(&self) -> &Expectations {
+        &self.cluster.seen.expectations
     }
-    roots
-}
 
-/// Where in the table the cause of a check stands: what could not be asked could not be looked at, and some fail with
-/// others.
-fn cause(
-    check: &Check,
-    verdict: Verdict,
-    evidence: &PreflightEvidence,
-    judgements: &[Judgement],
-) -> Option<usize> {
-    let id = match verdict {
-        Verdict::Unjudged => check.after?,
-        Verdict::Fail => check.follows_from.filter(|it| (it.so)(evidence))?.id,
-        _ => return None,
-    };
-    let at = CHECKS.iter().position(|other| other.id == id)?;
-    match judgements.get(at)?.verdict {
-        Verdict::Fail => Some(at),
-        Verdict::Unjudged if verdict == Verdict::Unjudged => Some(at),
-        _ => None,
+    fn facts(&self) -> ClusterFacts {
+        ClusterFacts {
+            recorded_at: self.recorded_at.to_string(),
+            collection_ms: self.took_ms,
+            ..self.cluster.seen.facts()
+        }
+    }
+
+    fn applies(&self, when: When) -> Result<(), Judgement> {
+        when.applies(self)
+    }
+
+    #[cfg(test)]
+    fn healthy(when: When) -> Self {
+        tests::ready_for(when)
     }
 }

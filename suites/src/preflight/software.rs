@@ -1,5 +1,15 @@
 //! Judges of the section *software*: what is to be installed.
 
+pub(crate) mod available;
+pub(crate) mod kubernetes_supported;
+pub(crate) mod programs_run;
+
+use crate::preflight::Check;
+
+/// The checks of this section, in the order in which a reader fixes what is wrong.
+pub(super) const CHECKS: &[&Check] =
+    &[&available::CHECK, &programs_run::CHECK, &kubernetes_supported::CHECK];
+
 use super::evidence::{PreflightEvidence, Supply};
 use crate::claims::words::{excerpt, list};
 use crate::evidence::Observation;
@@ -22,14 +32,14 @@ pub(super) fn available(evidence: &PreflightEvidence) -> Judged {
                 .expected("a bundle, a release in the cache, or the places that have it")
                 .observed(excerpt(words))
                 .object(format!("the release of Istio {istio}"))
-                .hint(format!("`meshcheck bundle` shows what is wrong with each; {hint}")))
+                .legacy_hint(format!("`meshcheck bundle` shows what is wrong with each; {hint}")))
         }
         Supply::Unusable { words, hint } => {
             Err(Judgement::fail("the software is here, but cannot be used")
                 .expected("every part, with the sum that the manifest names")
                 .observed(excerpt(words))
                 .object("the software")
-                .hint(format!("`meshcheck bundle` gets a whole one; {hint}")))
+                .legacy_hint(format!("`meshcheck bundle` gets a whole one; {hint}")))
         }
     }
 }
@@ -48,7 +58,7 @@ pub(super) fn programs_run(evidence: &PreflightEvidence) -> Judged {
             .expected("a program for this machine, on a disk from which programs may be started")
             .observed(excerpt(&program.words))
             .object(format!("the program {} of the software", program.name))
-            .hint(
+            .legacy_hint(
                 "`meshcheck bundle` gets programs for this machine; `findmnt -o TARGET,OPTIONS \
                  --target .` in the bundle's directory shows whether its disk is mounted noexec",
             ));
@@ -96,7 +106,7 @@ pub(super) fn kubernetes_supported(evidence: &PreflightEvidence) -> Judged {
         .expected(window)
         .observed(&facts.kubernetes)
         .object(format!("the node image {}", facts.node_image))
-        .hint("`meshcheck bundle` gets nodes that this Istio supports"))
+        .legacy_hint("`meshcheck bundle` gets nodes that this Istio supports"))
 }
 
 /// The 29 of `v1.29.15`.

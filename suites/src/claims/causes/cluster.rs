@@ -36,14 +36,14 @@ fn all_wait<'p>(evidence: &Evidence, ill: impl IntoIterator<Item = &'p Pod>) -> 
     ill.peek().is_some() && ill.all(|pod| waits_for_node(evidence, pod))
 }
 
-pub(super) fn dns_waits_for_nodes(case: &Case<'_>) -> bool {
+pub(crate) fn dns_waits_for_nodes(case: &Case<'_>) -> bool {
     let pods = case.evidence.cluster.dns.value().into_iter().flat_map(|dns| &dns.pods);
     let staying: Vec<_> = pods.filter(|pod| !pod.terminating).collect();
     // The claim holds with one that is ready, unless that one's address is the trouble.
     !staying.iter().any(|pod| runs(pod) && pod.ready) && all_wait(case.evidence, staying)
 }
 
-pub(super) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
+pub(crate) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
     install::deployments_have_pods(case.evidence).is_ok()
         && all_wait(case.evidence, install::ill_pods(case.evidence))
 }
@@ -63,7 +63,7 @@ fn deployment_waits(
     })
 }
 
-pub(super) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
+pub(crate) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
     super::demo::is_only_unavailable(case)
         && deployment_waits(
             case.evidence,
@@ -72,20 +72,20 @@ pub(super) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
         )
 }
 
-pub(super) fn kiali_waits_for_nodes(case: &Case<'_>) -> bool {
+pub(crate) fn kiali_waits_for_nodes(case: &Case<'_>) -> bool {
     let kiali = super::outside::kiali(case.evidence);
     deployment_waits(case.evidence, kiali, &case.evidence.install.pods)
 }
 
 /// Logs and commands go through the node's kubelet.
-pub(super) fn no_node_answers(case: &Case<'_>) -> bool {
+pub(crate) fn no_node_answers(case: &Case<'_>) -> bool {
     let nodes = case.evidence.cluster.nodes.value();
-    case.effect.verdict == Verdict::Unjudged
-        && !case.effect.summary.contains("forbidden")
+    case.judgement.verdict == Verdict::Unjudged
+        && !case.judgement.summary.contains("forbidden")
         && nodes.is_some_and(|nodes| !nodes.is_empty() && !nodes.iter().any(is_ready))
 }
 
-pub(super) fn others_hold_the_addresses(case: &Case<'_>) -> bool {
+pub(crate) fn others_hold_the_addresses(case: &Case<'_>) -> bool {
     let probe = case.evidence.cluster.load_balancer_probe.value();
     // An address that was free before the install explains nothing, unless another holds it now.
     probe.and_then(|probe| probe.address.as_ref()).is_none_or(|address| {

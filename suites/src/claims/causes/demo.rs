@@ -42,12 +42,12 @@ fn name_of<'e>(case: &Case<'e>) -> Option<&'e str> {
 }
 
 /// The deployment that a claim is about.
-pub(super) fn deployment_of<'e>(case: &Case<'e>) -> Option<&'e Deployment> {
+pub(crate) fn deployment_of<'e>(case: &Case<'e>) -> Option<&'e Deployment> {
     deployment(case.evidence, name_of(case)?)
 }
 
 /// Whether nothing is wrong with a deployment but that its pods are not available.
-pub(super) fn is_only_unavailable(case: &Case<'_>) -> bool {
+pub(crate) fn is_only_unavailable(case: &Case<'_>) -> bool {
     match case.id {
         "demo::backend_deployment" => backend_as_told(case.evidence).is_ok(),
         "demo::client_deployment" => client_as_told(case.evidence).is_ok(),
@@ -56,7 +56,7 @@ pub(super) fn is_only_unavailable(case: &Case<'_>) -> bool {
 }
 
 /// The pods of a deployment of the demo that run.
-pub(super) fn running<'e>(
+pub(crate) fn running<'e>(
     evidence: &'e Evidence,
     name: &'e str,
 ) -> Option<impl Iterator<Item = &'e Pod>> {
@@ -70,7 +70,7 @@ fn none_runs(evidence: &Evidence, name: &str) -> bool {
 }
 
 /// What a claim found in the reply's place.
-pub(super) enum Found<'e> {
+pub(crate) enum Found<'e> {
     /// An answer, or none.
     Reply(&'e Reply),
     /// Words in the client's log.
@@ -81,7 +81,7 @@ pub(super) enum Found<'e> {
 
 impl Found<'_> {
     /// Whether any of these words stand in it.
-    pub(super) fn says(&self, words: &[&str]) -> bool {
+    pub(crate) fn says(&self, words: &[&str]) -> bool {
         match self {
             Self::Reply(reply) => reply.status == 0 && says(&reply.error, words),
             Self::Words(text) => says(text, words),
@@ -91,21 +91,21 @@ impl Found<'_> {
 }
 
 /// What stands in the reply's place, in the log or in an answer.
-pub(super) fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
-    if case.effect.verdict != Verdict::Fail {
+pub(crate) fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
+    if case.judgement.verdict != Verdict::Fail {
         return None;
     }
     if case.id == "demo::backend_replies" {
         return first_trouble(case.evidence).map(Found::Reply);
     }
     // A verdict on a log names its pod.
-    let pod = case.effect.object.as_deref()?.strip_prefix("pod ")?.rsplit('/').next()?;
+    let pod = case.judgement.object.as_deref()?.strip_prefix("pod ")?.rsplit('/').next()?;
     let runs = running(case.evidence, &case.evidence.expectations.client_deployment)?
         .any(|one| one.name == pod);
     runs.then(|| trouble_in_log(case.evidence, pod).map_or(Found::Nothing, Found::Words))
 }
 
-pub(super) fn names_are_not_resolved(case: &Case<'_>) -> bool {
+pub(crate) fn names_are_not_resolved(case: &Case<'_>) -> bool {
     let dns = case.evidence.cluster.dns.value();
     let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| runs(pod) && pod.ready));
     // The name of a service that is not there has no address either.
@@ -124,7 +124,7 @@ fn container_is_down(evidence: &Evidence) -> bool {
 }
 
 /// No client pod runs, or its container does not: nobody can ask, and there is no log.
-pub(super) fn there_is_no_client(case: &Case<'_>) -> bool {
+pub(crate) fn there_is_no_client(case: &Case<'_>) -> bool {
     let client = &case.evidence.expectations.client_deployment;
     if none_runs(case.evidence, client) {
         return true;
@@ -136,8 +136,8 @@ pub(super) fn there_is_no_client(case: &Case<'_>) -> bool {
 }
 
 /// The client that is deployed is not the tutorial's: it has no curl, or does not ask.
-pub(super) fn client_cannot_ask(case: &Case<'_>) -> bool {
-    if client_as_told(case.evidence).is_ok() || case.effect.verdict != Verdict::Fail {
+pub(crate) fn client_cannot_ask(case: &Case<'_>) -> bool {
+    if client_as_told(case.evidence).is_ok() || case.judgement.verdict != Verdict::Fail {
         return false;
     }
     if case.id == "demo::backend_replies" {
@@ -154,7 +154,7 @@ pub(super) fn client_cannot_ask(case: &Case<'_>) -> bool {
 }
 
 /// The service is as it should be, and no echo pod is ready behind it.
-pub(super) fn nobody_is_behind_the_service(case: &Case<'_>) -> bool {
+pub(crate) fn nobody_is_behind_the_service(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Expected { backend, service } = Expected::of(evidence);
     let pods = evidence.demo.pods.value();
@@ -182,7 +182,7 @@ impl<'e> Expected<'e> {
 }
 
 /// The backend replies, with the other text that it is told.
-pub(super) fn backend_replies_as_told(case: &Case<'_>) -> bool {
+pub(crate) fn backend_replies_as_told(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(told) = told_text(evidence).filter(|told| *told != evidence.expectations.reply) else {
         return false;
@@ -199,7 +199,7 @@ pub(super) fn backend_replies_as_told(case: &Case<'_>) -> bool {
 }
 
 /// Nobody takes a request to the service, and that is what is seen in the reply's place.
-pub(super) fn service_leads_nowhere(case: &Case<'_>) -> bool {
+pub(crate) fn service_leads_nowhere(case: &Case<'_>) -> bool {
     if leads_to_the_backend(case.evidence) != Some(false) {
         return false;
     }
@@ -216,14 +216,14 @@ pub(super) fn service_leads_nowhere(case: &Case<'_>) -> bool {
 }
 
 /// The backend was asked, and never answered: nothing can be seen in its answers.
-pub(super) fn nothing_was_answered(case: &Case<'_>) -> bool {
+pub(crate) fn nothing_was_answered(case: &Case<'_>) -> bool {
     let asked = case.evidence.demo.asked.value();
     asked.is_some_and(|asked| asked.replies.iter().all(|reply| reply.status == 0))
 }
 
 /// The client's requests cannot arrive at the backend's proxy.
-pub(super) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
-    case.effect.verdict == Verdict::Fail
+pub(crate) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
+    case.judgement.verdict == Verdict::Fail
         && leads_to_the_backend(case.evidence) == Some(false)
         && case.evidence.mesh.traffic.value().is_some_and(|traffic| {
             let (before, after) = (&traffic.inbound.before, &traffic.inbound.after);
@@ -238,19 +238,19 @@ pub(super) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
 }
 
 /// Whether a deployment of the demo is in trouble by its pods.
-pub(super) fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
+pub(crate) fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
     deployment(evidence, name).is_none_or(|deployment| rollout_trouble(deployment).is_some())
 }
 
 /// A proxy answers in the backend's place, whoever of the client's pod asks.
-pub(super) fn a_proxy_answers_instead(case: &Case<'_>) -> bool {
-    case.effect.verdict == Verdict::Fail
+pub(crate) fn a_proxy_answers_instead(case: &Case<'_>) -> bool {
+    case.judgement.verdict == Verdict::Fail
         && answered_itself(case.evidence).is_some()
         && (case.id != "demo::client_logs_show_reply" || found(case).is_some())
 }
 
 /// The client, asked to ask, hears what its log says as well.
-pub(super) fn the_log_says_the_same(case: &Case<'_>) -> bool {
+pub(crate) fn the_log_says_the_same(case: &Case<'_>) -> bool {
     let error = first_trouble(case.evidence).map(|reply| reply.error.as_str());
     let error = error.filter(|error| !error.is_empty());
     match (found(case), error) {
@@ -261,7 +261,7 @@ pub(super) fn the_log_says_the_same(case: &Case<'_>) -> bool {
 
 /// The backend's proxy forbids the client's requests, and those that the gateway leads to it: the gateway
 /// itself forbids nothing, or it would a host that nobody routes.
-pub(super) fn the_backends_proxy_forbids(case: &Case<'_>) -> bool {
+pub(crate) fn the_backends_proxy_forbids(case: &Case<'_>) -> bool {
     let forbidden = |status: u16, body: &str| status == 403 && is_policys_word(body);
     let Some(route) = case.evidence.ingress.route.value() else { return false };
     let led = route.routed.value().is_some_and(|routed| forbidden(routed.status, &routed.body));

@@ -14,19 +14,19 @@ fn not_installed(evidence: &Evidence) -> bool {
 }
 
 /// Whether no istiod pod is ready: nobody answers proxies, webhooks or questions.
-pub(super) fn istiod_is_down(evidence: &Evidence) -> bool {
+pub(crate) fn istiod_is_down(evidence: &Evidence) -> bool {
     let ready = |pod: &Pod| is_istiod(&pod.labels) && runs(pod) && pod.ready;
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
 }
 
-pub(super) fn istiod_is_not_installed(case: &Case<'_>) -> bool {
+pub(crate) fn istiod_is_not_installed(case: &Case<'_>) -> bool {
     not_installed(case.evidence)
         && istiod_is_down(case.evidence)
-        && case.effect.verdict == Verdict::Fail
+        && case.judgement.verdict == Verdict::Fail
 }
 
 /// A namespace that asks for a revision while none is installed.
-pub(super) fn no_revision_is_installed(case: &Case<'_>) -> bool {
+pub(crate) fn no_revision_is_installed(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let labels = evidence
         .install
@@ -40,13 +40,13 @@ pub(super) fn no_revision_is_installed(case: &Case<'_>) -> bool {
 }
 
 /// Whether no webhook injects anything, in whatever namespace.
-pub(super) fn no_injector(evidence: &Evidence) -> bool {
+pub(crate) fn no_injector(evidence: &Evidence) -> bool {
     evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(injects))
 }
 
-pub(super) fn webhook_is_not_installed(case: &Case<'_>) -> bool {
+pub(crate) fn webhook_is_not_installed(case: &Case<'_>) -> bool {
     not_installed(case.evidence)
-        && case.effect.verdict == Verdict::Fail
+        && case.judgement.verdict == Verdict::Fail
         && !is_about_the_label(case)
 }
 
@@ -55,25 +55,25 @@ fn is_about_the_label(case: &Case<'_>) -> bool {
     case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
 }
 
-pub(super) fn istio_namespace_is_missing(case: &Case<'_>) -> bool {
+pub(crate) fn istio_namespace_is_missing(case: &Case<'_>) -> bool {
     let expectations = &case.evidence.expectations;
     let namespaces = case.evidence.install.namespaces.value();
     namespaces.is_some_and(|all| !all.contains_key(&expectations.istio_namespace))
 }
 
-pub(super) fn no_istiod_tells_its_version(case: &Case<'_>) -> bool {
+pub(crate) fn no_istiod_tells_its_version(case: &Case<'_>) -> bool {
     // The verdict may be about an image or about istioctl instead, which are wrong by themselves.
-    let object = case.effect.object.as_deref().unwrap_or_default();
+    let object = case.judgement.object.as_deref().unwrap_or_default();
     istiod_is_down(case.evidence) && (object == "istiod" || object.starts_with("istiod in "))
 }
 
-pub(super) fn nobody_answers_the_webhook(case: &Case<'_>) -> bool {
-    let object = case.effect.object.as_deref().unwrap_or_default();
+pub(crate) fn nobody_answers_the_webhook(case: &Case<'_>) -> bool {
+    let object = case.judgement.object.as_deref().unwrap_or_default();
     istiod_is_down(case.evidence) && object.starts_with("service ")
 }
 
 /// A sidecar is not ready before istiod has told it what to do.
-pub(super) fn sidecars_wait_for_istiod(case: &Case<'_>) -> bool {
+pub(crate) fn sidecars_wait_for_istiod(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(deployment) = super::demo::deployment_of(case) else { return false };
     let waits = |pod: &Pod| {
@@ -93,11 +93,11 @@ pub(super) fn sidecars_wait_for_istiod(case: &Case<'_>) -> bool {
 }
 
 /// Whether the API server says that it cannot make pods because Istio's webhook does not answer.
-pub(super) fn says_that_the_webhook_fails(text: &str) -> bool {
+pub(crate) fn says_that_the_webhook_fails(text: &str) -> bool {
     text.contains("failed calling webhook") && text.contains("istio")
 }
 
-pub(super) fn pods_cannot_be_made(case: &Case<'_>) -> bool {
+pub(crate) fn pods_cannot_be_made(case: &Case<'_>) -> bool {
     super::demo::is_only_unavailable(case)
         && super::demo::deployment_of(case).is_some_and(|deployment| {
             deployment.replicas > 0
@@ -109,7 +109,7 @@ pub(super) fn pods_cannot_be_made(case: &Case<'_>) -> bool {
         })
 }
 
-pub(super) fn istiod_does_not_know_the_proxy(case: &Case<'_>) -> bool {
+pub(crate) fn istiod_does_not_know_the_proxy(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(istiods) = evidence.install.istiod.value() else { return false };
     let knows = |pod: &Pod| {
@@ -119,9 +119,9 @@ pub(super) fn istiod_does_not_know_the_proxy(case: &Case<'_>) -> bool {
     };
     // Which proxy did not report its version is in the verdict's words alone.
     let told =
-        |pod: &&Pod| case.effect.summary.contains(&format!("of {} did not report", pod.name));
+        |pod: &&Pod| case.judgement.summary.contains(&format!("of {} did not report", pod.name));
     let pods = [&evidence.install.pods, &evidence.demo.pods];
-    case.effect.verdict == Verdict::Unjudged
+    case.judgement.verdict == Verdict::Unjudged
         && istiods.values().all(|istiod| istiod.proxies.value().is_some())
         && pods
             .into_iter()

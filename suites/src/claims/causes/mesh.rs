@@ -8,11 +8,12 @@ use super::super::words::{belongs, counted, deployment_object, pod_object, resta
 use super::Case;
 use super::demo::is_in_trouble;
 use super::install::{no_injector, says_that_the_webhook_fails};
+use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
 use crate::iptables::arguments;
 use crate::judgement::Verdict;
 
-pub(super) fn namespace_is_missing(evidence: &Evidence) -> bool {
+pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
     let namespaces = evidence.install.namespaces.value();
     namespaces.is_some_and(|all| !all.contains_key(&evidence.expectations.namespace))
 }
@@ -26,12 +27,13 @@ fn label_is_wrong(case: &Case<'_>) -> bool {
         Some(value) => value != "enabled",
         None => {
             !labels.contains_key("istio.io/rev")
-                || case.red("install::namespace_labelled") && !no_injector(case.evidence)
+                || case.fails(&crate::claims::install::namespace_labelled::CLAIM)
+                    && !no_injector(case.evidence)
         }
     })
 }
 
-pub(super) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
+pub(crate) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
     // The judge has tried whether a label would be enough: the verdict is about the namespace then.
     case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
         && (namespace_is_missing(case.evidence) || label_is_wrong(case))
@@ -52,14 +54,14 @@ fn nothing_is_injected(dry_run: &Observation<DryRun>) -> bool {
     }
 }
 
-pub(super) fn dry_run_misses_the_label(case: &Case<'_>) -> bool {
+pub(crate) fn dry_run_misses_the_label(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let dry_run = &evidence.mesh.dry_run_labelled;
     fails_inside(case)
         && (namespace_is_missing(evidence) || label_is_wrong(case) && nothing_is_injected(dry_run))
 }
 
-pub(super) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
+pub(crate) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
     fails_inside(case)
         && !label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
@@ -80,26 +82,26 @@ fn only_without_sidecar(evidence: &Evidence) -> bool {
     without_sidecar(evidence).is_some_and(|pods| !pods.iter().any(|pod| refuses_sidecar(pod)))
 }
 
-pub(super) fn pods_miss_the_label(case: &Case<'_>) -> bool {
+pub(crate) fn pods_miss_the_label(case: &Case<'_>) -> bool {
     only_without_sidecar(case.evidence)
         && label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 
-pub(super) fn pods_miss_the_webhook(case: &Case<'_>) -> bool {
+pub(crate) fn pods_miss_the_webhook(case: &Case<'_>) -> bool {
     only_without_sidecar(case.evidence)
         && !label_is_wrong(case)
         && nothing_is_injected(&case.evidence.mesh.dry_run_labelled)
 }
 
 /// The template of a deployment keeps injection away, and only its pods have no sidecar.
-pub(super) fn template_refuses_the_sidecar(case: &Case<'_>) -> bool {
+pub(crate) fn template_refuses_the_sidecar(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let refuses = |pod: &Pod| {
         pod.labels.contains_key(INJECT)
             && owner(evidence, pod).is_some_and(|owner| {
                 owner.template_labels.get(INJECT) == pod.labels.get(INJECT)
-                    && named_by(case, "install::injection_webhook")
+                    && case.object_of(&crate::claims::install::injection_webhook::CLAIM)
                         == Some(deployment_object(owner).as_str())
             })
     };
@@ -126,7 +128,7 @@ fn is_ill(evidence: &Evidence, pod: &Pod) -> bool {
 fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
     let evidence = case.evidence;
     let expectations = &evidence.expectations;
-    if case.effect.verdict != Verdict::Fail {
+    if case.judgement.verdict != Verdict::Fail {
         return false;
     }
     let Ok(pods) = staying(evidence) else {
@@ -135,14 +137,15 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
     let explained = |pod: &Pod| {
         if !is_ill(evidence, pod) {
             return counted(pod).count() == 2
-                || sidecar(pod).is_none() && case.red("mesh::two_containers_per_pod");
+                || sidecar(pod).is_none()
+                    && case.fails(&crate::claims::mesh::two_containers_per_pod::CLAIM);
         }
         let owners = [
-            (&expectations.backend_deployment, "demo::backend_deployment"),
-            (&expectations.client_deployment, "demo::client_deployment"),
+            (&expectations.backend_deployment, &crate::claims::demo::backend_deployment::CLAIM),
+            (&expectations.client_deployment, &crate::claims::demo::client_deployment::CLAIM),
         ];
         owners.into_iter().any(|(owner, claim)| {
-            is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && case.red(claim)
+            is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && case.fails(claim)
         })
     };
     let named = pods.iter().find(|pod| case.is_about(&pod_object(pod)));
@@ -163,43 +166,43 @@ fn sidecar_is_no_matter(case: &Case<'_>, pod: &Pod) -> bool {
     case.id == "mesh::pods_ready" || sidecar(pod).is_some()
 }
 
-pub(super) fn backend_pods_are_ill(case: &Case<'_>) -> bool {
+pub(crate) fn backend_pods_are_ill(case: &Case<'_>) -> bool {
     pods_are_ill(case, &case.evidence.expectations.backend_deployment)
 }
 
-pub(super) fn client_pods_are_ill(case: &Case<'_>) -> bool {
+pub(crate) fn client_pods_are_ill(case: &Case<'_>) -> bool {
     pods_are_ill(case, &case.evidence.expectations.client_deployment)
 }
 
 /// Nothing but the number of their containers keeps pods from being READY 2/2.
-pub(super) fn pods_have_only_another_number(case: &Case<'_>) -> bool {
+pub(crate) fn pods_have_only_another_number(case: &Case<'_>) -> bool {
     let pods = staying(case.evidence).unwrap_or_default();
     let other_number = |pod: &&Pod| counted(pod).count() != 2;
     pods.iter().any(other_number) && pods.iter().all(|pod| !is_ill(case.evidence, pod))
 }
 
 /// The namespace is there, and no pod in it.
-pub(super) fn no_pod_runs(case: &Case<'_>) -> bool {
+pub(crate) fn no_pod_runs(case: &Case<'_>) -> bool {
     case.evidence.demo.pods.value().is_some() && staying(case.evidence).is_err()
 }
 
-pub(super) fn no_pod_is_injected(case: &Case<'_>) -> bool {
+pub(crate) fn no_pod_is_injected(case: &Case<'_>) -> bool {
     case.evidence.demo.pods.value().is_some() && injected(case.evidence).is_err()
 }
 
 /// A pod without the init container has no log of rules: so it is with a CNI plug-in.
-pub(super) fn no_container_redirects(case: &Case<'_>) -> bool {
+pub(crate) fn no_container_redirects(case: &Case<'_>) -> bool {
     let pods = injected(case.evidence).unwrap_or_default();
     let has_init = |pod: &&Pod| pod.init_containers.iter().any(|it| it.name == INIT);
     let logs = &case.evidence.mesh.init_logs;
     let read = |pod: &Pod| logs.get(&pod.name).is_some_and(|log| log.value().is_some());
-    case.effect.verdict == Verdict::Unjudged
+    case.judgement.verdict == Verdict::Unjudged
         && pods.iter().any(|pod| !has_init(pod))
         && pods.iter().all(|pod| !has_init(pod) || read(pod))
 }
 
 /// The init container of the pod whose rules are wrong was told so, for this direction.
-pub(super) fn rules_are_as_told(case: &Case<'_>) -> bool {
+pub(crate) fn rules_are_as_told(case: &Case<'_>) -> bool {
     let pods = injected(case.evidence).unwrap_or_default();
     let Some(pod) = pods.into_iter().find(|pod| case.is_about(&pod_object(pod))) else {
         return false;
@@ -207,7 +210,7 @@ pub(super) fn rules_are_as_told(case: &Case<'_>) -> bool {
     let Some(init) = pod.init_containers.iter().find(|it| it.name == INIT) else { return false };
     let told = arguments(&told_words(init));
     let own = ["15020", "15021", "15090"].map(str::to_owned).into();
-    case.effect.verdict == Verdict::Fail
+    case.judgement.verdict == Verdict::Fail
         && if case.id == "mesh::inbound_redirected" {
             told.inbound_ports != "*"
                 || told.inbound_ports_excluded != own
@@ -244,7 +247,7 @@ fn stands_still(pair: &CounterPair) -> bool {
     }
 }
 
-pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
+pub(crate) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(traffic) = evidence.mesh.traffic.value() else { return false };
     [(false, &traffic.outbound), (true, &traffic.inbound)].into_iter().any(|(backend, pair)| {
@@ -252,46 +255,40 @@ pub(super) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     })
 }
 
-/// The object that the verdict on a claim names.
-fn named_by<'c>(case: &'c Case<'_>, claim: &str) -> Option<&'c str> {
-    let judgement = super::position(claim).and_then(|at| case.judgements.get(at));
-    judgement.and_then(|judgement| judgement.object.as_deref())
-}
-
 /// What the caller's proxy says where it encrypts and the backend's proxy is not there to decrypt.
 const TLS_ERROR: &str = "TLS_error";
 
 /// Whether a claim names a pod of the backend, and requests ended where encrypted traffic meets an
 /// application that does not understand it.
-fn nobody_decrypts(case: &Case<'_>, redirection: &str) -> bool {
+fn nobody_decrypts(case: &Case<'_>, redirection: &Claim) -> bool {
     let evidence = case.evidence;
-    let named = named_by(case, redirection);
+    let named = case.object_of(redirection);
     let backend = on_the_way(evidence, true);
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let told = match case.id {
         "ingress::routes_into_mesh" => routed.map(|answer| &answer.body),
         _ => super::super::demo::first_trouble(evidence).map(|reply| &reply.body),
     };
-    case.effect.verdict == Verdict::Fail
+    case.judgement.verdict == Verdict::Fail
         && told.is_some_and(|body| body.contains(TLS_ERROR))
         && backend.into_iter().any(|pod| named == Some(pod_object(pod).as_str()))
 }
 
-pub(super) fn live_rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
-    nobody_decrypts(case, "mesh::live_rules")
+pub(crate) fn live_rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, &crate::claims::mesh::live_rules::CLAIM)
 }
 
-pub(super) fn rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
-    nobody_decrypts(case, "mesh::inbound_redirected")
+pub(crate) fn rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
+    nobody_decrypts(case, &crate::claims::mesh::inbound_redirected::CLAIM)
 }
 
 /// Whether the first of these claims names a pod on the way, whose counter has not moved.
-fn goes_beside(case: &Case<'_>, redirection: &str, backend: bool) -> bool {
+fn goes_beside(case: &Case<'_>, redirection: &Claim, backend: bool) -> bool {
     let Some(traffic) = case.evidence.mesh.traffic.value() else { return false };
     let pair = if backend { &traffic.inbound } else { &traffic.outbound };
     let seen = pair.before.value().is_some() && pair.after.value().is_some();
-    let named = named_by(case, redirection);
-    case.effect.verdict == Verdict::Fail
+    let named = case.object_of(redirection);
+    case.judgement.verdict == Verdict::Fail
         && seen
         && stands_still(pair)
         && on_the_way(case.evidence, backend)
@@ -299,10 +296,10 @@ fn goes_beside(case: &Case<'_>, redirection: &str, backend: bool) -> bool {
             .any(|pod| named == Some(pod_object(pod).as_str()) && sidecar(pod).is_some())
 }
 
-pub(super) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {
-    goes_beside(case, "mesh::outbound_redirected", false)
+pub(crate) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {
+    goes_beside(case, &crate::claims::mesh::outbound_redirected::CLAIM, false)
 }
 
-pub(super) fn traffic_enters_beside_the_proxy(case: &Case<'_>) -> bool {
-    goes_beside(case, "mesh::inbound_redirected", true)
+pub(crate) fn traffic_enters_beside_the_proxy(case: &Case<'_>) -> bool {
+    goes_beside(case, &crate::claims::mesh::inbound_redirected::CLAIM, true)
 }

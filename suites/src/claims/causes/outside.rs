@@ -24,14 +24,14 @@ fn no_deployment(evidence: &Evidence) -> bool {
     deployments.is_some_and(|all| !all.iter().any(|one| is_ingress_gateway(one, evidence)))
 }
 
-pub(super) fn gateway_is_not_installed(case: &Case<'_>) -> bool {
+pub(crate) fn gateway_is_not_installed(case: &Case<'_>) -> bool {
     services(case.evidence).is_some()
         && gateway(case.evidence).is_none()
         && no_deployment(case.evidence)
 }
 
 /// There is an address, and nobody was installed to answer at it.
-pub(super) fn gateway_has_no_deployment(case: &Case<'_>) -> bool {
+pub(crate) fn gateway_has_no_deployment(case: &Case<'_>) -> bool {
     no_deployment(case.evidence) && has_address(case.evidence)
 }
 
@@ -40,7 +40,7 @@ fn has_address(evidence: &Evidence) -> bool {
 }
 
 /// Without their definitions, the API server takes neither of the two objects of a route.
-pub(super) fn routes_are_not_defined(case: &Case<'_>) -> bool {
+pub(crate) fn routes_are_not_defined(case: &Case<'_>) -> bool {
     let there = |name: &str| {
         let crds = case.evidence.install.crds.value();
         crds.is_none_or(|crds| crds.iter().any(|crd| crd.name == name && crd.established))
@@ -51,7 +51,7 @@ pub(super) fn routes_are_not_defined(case: &Case<'_>) -> bool {
         && !kinds.into_iter().all(there)
 }
 
-pub(super) fn no_gateway_pod_is_ready(case: &Case<'_>) -> bool {
+pub(crate) fn no_gateway_pod_is_ready(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let deployments = evidence.install.deployments.value().into_iter().flatten();
     let mut gateways = deployments.filter(|one| is_ingress_gateway(one, evidence)).peekable();
@@ -63,7 +63,7 @@ pub(super) fn no_gateway_pod_is_ready(case: &Case<'_>) -> bool {
 }
 
 /// A route is a word to istiod: it checks it, and tells the gateway.
-pub(super) fn nobody_takes_the_route(case: &Case<'_>) -> bool {
+pub(crate) fn nobody_takes_the_route(case: &Case<'_>) -> bool {
     istiod_is_down(case.evidence)
         && match &case.evidence.ingress.route {
             Observation::Failed { reason } => says_that_the_webhook_fails(reason),
@@ -74,13 +74,13 @@ pub(super) fn nobody_takes_the_route(case: &Case<'_>) -> bool {
         }
 }
 
-pub(super) fn route_leads_nowhere(case: &Case<'_>) -> bool {
+pub(crate) fn route_leads_nowhere(case: &Case<'_>) -> bool {
     let routed = case.evidence.ingress.route.value().and_then(|route| route.routed.value());
     leads_to_the_backend(case.evidence) == Some(false)
         && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
-pub(super) fn service_asks_for_no_address(case: &Case<'_>) -> bool {
+pub(crate) fn service_asks_for_no_address(case: &Case<'_>) -> bool {
     match gateway(case.evidence) {
         Some(service) => {
             service.kind != "LoadBalancer" && service.load_balancer_addresses.is_empty()
@@ -89,13 +89,13 @@ pub(super) fn service_asks_for_no_address(case: &Case<'_>) -> bool {
     }
 }
 
-pub(super) fn service_is_pending(case: &Case<'_>) -> bool {
+pub(crate) fn service_is_pending(case: &Case<'_>) -> bool {
     gateway(case.evidence).is_some_and(|service| {
         service.kind == "LoadBalancer" && service.load_balancer_addresses.is_empty()
     })
 }
 
-pub(super) fn gateway_has_no_address(case: &Case<'_>) -> bool {
+pub(crate) fn gateway_has_no_address(case: &Case<'_>) -> bool {
     let looked = match case.id {
         "ingress::address_answers" => case.evidence.ingress.health.value().is_some(),
         _ => case.evidence.ingress.route.value().is_some(),
@@ -105,7 +105,7 @@ pub(super) fn gateway_has_no_address(case: &Case<'_>) -> bool {
 
 /// Neither the question for its health nor a request through it brought an answer. The route may have been
 /// given up before its first answer was: then the request of nobody's host says the same.
-pub(super) fn nothing_answers(case: &Case<'_>) -> bool {
+pub(crate) fn nothing_answers(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let health = matches!(evidence.ingress.health, Observation::Absent { .. });
     let silent = |route: &Route| {
@@ -119,12 +119,12 @@ pub(super) fn nothing_answers(case: &Case<'_>) -> bool {
 }
 
 /// Kiali's deployment.
-pub(super) fn kiali(evidence: &Evidence) -> Option<&Deployment> {
+pub(crate) fn kiali(evidence: &Evidence) -> Option<&Deployment> {
     super::super::kiali::kiali(evidence)
 }
 
 /// The pods that are not well are all Kiali's, which stands in the same namespace.
-pub(super) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
+pub(crate) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let ill = ill_pods(evidence);
     kiali(evidence).is_some_and(|kiali| {
@@ -134,7 +134,7 @@ pub(super) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
     })
 }
 
-pub(super) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
+pub(crate) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(pods) = evidence.install.pods.value() else {
         // There is not even the namespace.
@@ -151,14 +151,14 @@ pub(super) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
         "kiali::reachable_on_exposed_port" => pages.exposed.value().is_some(),
         _ => pages.console.value().is_some() || pages.api.value().is_some(),
     };
-    case.effect.verdict == Verdict::Fail
+    case.judgement.verdict == Verdict::Fail
         && !answered
         && !pods.iter().any(|pod| label(pod) && runs(pod) && pod.ready)
 }
 
 /// Kiali answers as one whose root is another: with the same redirect on the exposed port, with nothing
 /// at the tutorial's root.
-pub(super) fn kiali_has_another_root(case: &Case<'_>) -> bool {
+pub(crate) fn kiali_has_another_root(case: &Case<'_>) -> bool {
     let pages = &case.evidence.kiali;
     let Some(root) = pages.root.value() else { return false };
     let location = |answer: &HttpAnswer| answer.headers.get("location").cloned();
@@ -177,7 +177,7 @@ pub(super) fn kiali_has_another_root(case: &Case<'_>) -> bool {
 
 /// Another program runs in Kiali's place, by its image's name: / is answered by it, and a page that has the
 /// same answer is as well.
-pub(super) fn another_program_runs_as_kiali(case: &Case<'_>) -> bool {
+pub(crate) fn another_program_runs_as_kiali(case: &Case<'_>) -> bool {
     let containers = kiali(case.evidence).map(|kiali| kiali.containers.as_slice());
     let containers = containers.unwrap_or_default();
     let is_kiali = |image: &str| super::super::kiali::image_name(image).contains("kiali");
@@ -188,7 +188,7 @@ pub(super) fn another_program_runs_as_kiali(case: &Case<'_>) -> bool {
 }
 
 /// Kiali answers every page with the same error.
-pub(super) fn kiali_answers_an_error(case: &Case<'_>) -> bool {
+pub(crate) fn kiali_answers_an_error(case: &Case<'_>) -> bool {
     let root = case.evidence.kiali.root.value();
     root.is_some_and(|root| root.status >= 500) && answers_as_at_its_root(case)
 }

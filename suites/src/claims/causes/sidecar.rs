@@ -14,13 +14,13 @@ const NOT_CONNECTED: [&str; 4] =
 
 /// No client pod has a proxy that runs: what its application asks goes to that proxy, and istiod does not
 /// hear of it.
-pub(super) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
+pub(crate) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let client = &evidence.expectations.client_deployment;
     let pods: Vec<_> = running(evidence, client).into_iter().flatten().collect();
     let told = match case.id {
         "mesh::proxies_in_sync" => {
-            case.effect.verdict == Verdict::Fail
+            case.judgement.verdict == Verdict::Fail
                 && pods.iter().any(|pod| case.is_about(&pod_object(pod)))
         }
         _ => found(case).is_some_and(|found| found.says(&NOT_CONNECTED)),

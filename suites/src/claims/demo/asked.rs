@@ -62,7 +62,7 @@ fn too_few(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
             .expected(format!("{wanted} answers"))
             .observed(format!("exit {}: {said}", exec.exit_code))
             .object(pod(evidence, asked))
-            .hint(client_image(evidence));
+            .legacy_hint(client_image(evidence));
     }
     let said = if said.is_empty() { String::new() } else { format!(": {said}") };
     wrong(
@@ -116,5 +116,5 @@ fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
         .expected(format!("200 `{reply}`, {} times", asked.requests))
         .observed(observed)
         .object(pod(evidence, asked))
-        .hint(hint)
+        .legacy_hint(hint)
 }

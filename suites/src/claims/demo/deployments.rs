@@ -40,7 +40,7 @@ pub(in super::super) fn backend_as_told(
         return Err(fail(format!("{name} runs another image than the tutorial's"))
             .expected(wanted)
             .observed(&container.image)
-            .hint(format!("`{command}` changes it")));
+            .legacy_hint(format!("`{command}` changes it")));
     }
     let text = text_argument(container, flag);
     if !flag.is_empty() && text != Some(reply.as_str()) {
@@ -58,14 +58,14 @@ pub(in super::super) fn backend_as_told(
                     |text| excerpt(&format!("{flag}={text}")),
                 ),
             )
-            .hint(format!("`{command}` gives it the tutorial's text")));
+            .legacy_hint(format!("`{command}` gives it the tutorial's text")));
     }
     if !container.ports.contains(port) {
         let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
         return Err(fail(format!("{name} does not declare port {port}"))
             .expected(format!("container port {port}"))
             .observed(list(&ports))
-            .hint(apply(evidence, "backend.yaml")));
+            .legacy_hint(apply(evidence, "backend.yaml")));
     }
     Ok((deployment, container))
 }
@@ -97,7 +97,7 @@ pub(in super::super) fn client_as_told(
         return Err(fail(format!("{name} runs another image than the tutorial's"))
             .expected(&wanted.image)
             .observed(&container.image)
-            .hint(client_image(evidence)));
+            .legacy_hint(client_image(evidence)));
     }
     let host = evidence.expectations.backend_address();
     let script = script(container);
@@ -107,7 +107,7 @@ pub(in super::super) fn client_as_told(
         ))
         .expected(format!("a shell loop with `curl {host}`"))
         .observed(if script.is_empty() { "no command".to_owned() } else { excerpt(&script) })
-        .hint(apply(evidence, "client.yaml")));
+        .legacy_hint(apply(evidence, "client.yaml")));
     }
     Ok((deployment, container))
 }
@@ -140,7 +140,7 @@ fn find<'e>(
             .expected(format!("deployment {name}"))
             .observed(format!("deployments in {namespace}: {there}"))
             .object(object)
-            .hint(apply(evidence, file)));
+            .legacy_hint(apply(evidence, file)));
     };
     let found = deployment.containers.iter().find(|one| one.name == container);
     let found = found.ok_or_else(|| {
@@ -149,7 +149,7 @@ fn find<'e>(
             .expected(format!("a container `{container}`"))
             .observed(format!("containers: {there}"))
             .object(object)
-            .hint(apply(evidence, file))
+            .legacy_hint(apply(evidence, file))
     })?;
     Ok((deployment, found))
 }
@@ -199,7 +199,7 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
         .expected("at least one replica, all of them available, no rollout going on")
         .observed(observed)
         .object(deployment_object(deployment))
-        .hint(hint))
+        .legacy_hint(hint))
 }
 
 /// Why the last pod that a deployment asked for was refused, where it was: by a quota, or by a webhook that

@@ -31,8 +31,8 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
             Some(pod) => fail
                 .observed(format!("{} is {}", pod.name, pod_state(pod)))
                 .object(pod_object(pod))
-                .hint(pod_hint(evidence, pod)),
-            None => fail.observed("no client pod").object(object).hint(
+                .legacy_hint(pod_hint(evidence, pod)),
+            None => fail.observed("no client pod").object(object).legacy_hint(
                 match deployment(evidence, client_deployment) {
                     Some(client) if client.replicas == 0 => scale_up(evidence, client_deployment),
                     Some(_) => shows(),
@@ -168,7 +168,7 @@ fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
             ))
             .observed(observed)
             .object(pod_object(pod))
-            .hint(hint))
+            .legacy_hint(hint))
     };
     if let Some(trouble) = &reading.trouble {
         let summary = if reading.reply.is_some() {

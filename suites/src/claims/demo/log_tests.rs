@@ -2,9 +2,9 @@
 
 use jiff::SignedDuration;
 
-use super::super::mutations::{Case, backend, cases, client, demo_pod, of, prove, scale_to_zero};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, LogLine, Observation};
 use crate::judgement::Verdict::Fail;
+use crate::testing::{backend, client, demo_pod, of, prove, scale_to_zero};
 
 const HEAD: &str =
     "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current";
@@ -52,55 +52,60 @@ fn second(evidence: &mut Evidence) -> &mut ClientLog {
     of(&mut evidence.demo.client_logs).last_mut().unwrap()
 }
 
-cases! { the_log_shows_the_reply proves "demo::client_logs_show_reply":
-    healthy(|_| {}, Pass, "`Hello from backend service`");
-    quiet_curl(|e| write(e, &[(12, REPLY), (2, REPLY)]), Pass, "2 s ago");
-    three_turns_old(|e| write(e, &[(35, REPLY)]), Pass, "35 s ago");
-    meter_between(|e| write(e, &[(2, HEAD), (2, ROW), (2, REPLY), (1, ROW)]), Pass, "s ago");
-    one_terminal(|e| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass, "s ago");
-    request_on_its_way(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass, "s ago");
-    streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass, "s ago");
-    request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass, "22 s ago");
-    clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago");
-    earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass, "s ago");
-    just_mended(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass, "s ago");
-    api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass, "0 s ago");
-    two_clients(|e| { second(e); }, Pass, "second: ");
-    another_pod_has_no_log(|e| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass, "s ago");
-    others_with_its_label_elsewhere(|e| { second(e); of(&mut e.demo.pods).last_mut().unwrap().phase = "Succeeded".into(); }, Pass, "s ago");
-    by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass, "s ago");
-    old(|e| write(e, &[(36, REPLY)]), Fail, "old, by the clock of the node");
-    old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail, "90 s old, by the clock of the API server");
-    backend_gone(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail, "scale deployment/echo-deployment");
-    backend_gone_whatever_the_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail, "scaled to zero");
-    requests_without_reply(|e| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail, "2 requests without a reply");
-    without_reply_whatever_the_clock(|e| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail, "without a reply");
-    similar(|e| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail, "something else than the reply");
-    similar_since(|e| add(e, "Hello from backend service v2"), Fail, "came last");
-    prefixed(|e| write(e, &[(2, "xHello from backend service")]), Fail, "xHello");
-    cannot_resolve(|e| add(e, &format!("{ROW}curl: (6) Could not resolve host: echo")), Fail, "`curl: (6) Could not resolve host: echo`");
-    cannot_connect(|e| add(e, "curl: (7) Failed to connect"), Fail, "curl: (7)");
-    denied(|e| add(e, "RBAC: access denied"), Fail, "RBAC: access denied");
-    reset(|e| add(e, "upstream connect error or disconnect/reset before headers"), Fail, "upstream connect error");
-    no_curl(|e| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail, "there is no curl in the client's image");
-    never(|e| { since(e, 600); write(e, &[]); }, Fail, "shows no reply");
-    not_early_any_more(|e| { since(e, 25); write(e, &[]); }, Fail, "shows no reply");
-    no_client_asked_for(|e| { scale_to_zero(client(e)); of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")); }, Fail, "--replicas=1");
-    no_client_yet(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "shows the pods");
-    never_answered(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail, "2 requests without a reply");
-    one_of_two(|e| second(e).lines.clear(), Fail, "second");
-    no_client(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail, "no client pod runs");
-    client_pending(|e| demo_pod(e, "client").phase = "Pending".into(), Fail, "Pending");
-    no_log(|e| e.demo.client_logs = Observation::absent("no container"), Fail, "no container");
-    too_early(|e| { since(e, 12); write(e, &[(2, HEAD)]); }, Unjudged, "too early");
-    early_by_a_second(|e| { since(e, 24); write(e, &[]); }, Unjudged, "too early");
-    future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "60 s in the future by the clock of the machine that looked");
-    future_of_the_api_server(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged, "in the future");
-    old_by_the_collectors_clock(|e| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged, "may be wrong");
-    log_unread(|e| of(&mut e.demo.client_logs).clear(), Unjudged, "was not read");
-    other_container(|e| log(e).container = "istio-proxy".into(), Unjudged, "was not read");
-    logs_unseen(|e| e.demo.client_logs = Observation::failed("forbidden"), Unjudged, "forbidden");
-    pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
+pub(crate) mod the_log_shows_the_reply {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        quiet_curl(|e| write(e, &[(12, REPLY), (2, REPLY)]), Pass);
+        three_turns_old(|e| write(e, &[(35, REPLY)]), Pass);
+        meter_between(|e| write(e, &[(2, HEAD), (2, ROW), (2, REPLY), (1, ROW)]), Pass);
+        one_terminal(|e| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass);
+        request_on_its_way(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass);
+        streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass);
+        request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass);
+        clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
+        earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass);
+        just_mended(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass);
+        api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
+        two_clients(|e| { second(e); }, Pass);
+        another_pod_has_no_log(|e| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass);
+        others_with_its_label_elsewhere(|e| { second(e); of(&mut e.demo.pods).last_mut().unwrap().phase = "Succeeded".into(); }, Pass);
+        by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass);
+        old(|e| write(e, &[(36, REPLY)]), Fail);
+        old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail);
+        backend_gone(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail);
+        backend_gone_whatever_the_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail);
+        requests_without_reply(|e| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail);
+        without_reply_whatever_the_clock(|e| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail);
+        similar(|e| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail);
+        similar_since(|e| add(e, "Hello from backend service v2"), Fail);
+        prefixed(|e| write(e, &[(2, "xHello from backend service")]), Fail);
+        cannot_resolve(|e| add(e, &format!("{ROW}curl: (6) Could not resolve host: echo")), Fail);
+        cannot_connect(|e| add(e, "curl: (7) Failed to connect"), Fail);
+        denied(|e| add(e, "RBAC: access denied"), Fail);
+        reset(|e| add(e, "upstream connect error or disconnect/reset before headers"), Fail);
+        no_curl(|e| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail);
+        never(|e| { since(e, 600); write(e, &[]); }, Fail);
+        not_early_any_more(|e| { since(e, 25); write(e, &[]); }, Fail);
+        no_client_asked_for(|e| { scale_to_zero(client(e)); of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")); }, Fail);
+        no_client_yet(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail);
+        never_answered(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail);
+        one_of_two(|e| second(e).lines.clear(), Fail);
+        no_client(|e| of(&mut e.demo.pods).retain(|pod| pod.labels.get("app").is_none_or(|app| app != "client")), Fail);
+        client_pending(|e| demo_pod(e, "client").phase = "Pending".into(), Fail);
+        no_log(|e| e.demo.client_logs = Observation::absent("no container"), Fail);
+        too_early(|e| { since(e, 12); write(e, &[(2, HEAD)]); }, Unjudged);
+        early_by_a_second(|e| { since(e, 24); write(e, &[]); }, Unjudged);
+        future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged);
+        future_of_the_api_server(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged);
+        old_by_the_collectors_clock(|e| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged);
+        log_unread(|e| of(&mut e.demo.client_logs).clear(), Unjudged);
+        other_container(|e| log(e).container = "istio-proxy".into(), Unjudged);
+        logs_unseen(|e| e.demo.client_logs = Observation::failed("forbidden"), Unjudged);
+        pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    }
 }
 
 #[test]
@@ -109,9 +114,9 @@ fn quotations_are_short_and_clean() {
         "demo::client_logs_show_reply",
         |evidence| add(evidence, &format!("\u{1b}[31m{}", "no ".repeat(5000))),
         Fail,
-        "no no no",
     );
     let observed = judgement.observed.unwrap();
+    assert!(observed.contains("no no no"), "{observed}");
     assert!(observed.chars().count() < 210 && !observed.contains('\u{1b}'), "{observed}");
 }
 
@@ -135,6 +140,3 @@ fn lines_are_marked_as_they_are_read() {
     let marks = crate::claims::log_marks(log(&mut evidence), REPLY);
     assert_eq!(marks, [PastTrouble, Reply, PastTrouble, NewestReply, Meter, Meter, Trouble]);
 }
-
-/// What `completeness` reads: that no claim is without its cases.
-pub(in super::super) const TABLES: &[&[Case]] = &[the_log_shows_the_reply::table::CASES];

@@ -58,7 +58,7 @@ fn find(evidence: &Evidence) -> Result<&Service, Judgement> {
             ))
             .observed(format!("services in {namespace}: {}", list(&names)))
             .object(object)
-            .hint(apply(evidence, "backend.yaml"))
+            .legacy_hint(apply(evidence, "backend.yaml"))
     })
 }
 
@@ -85,7 +85,7 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
             .expected("a cluster IP")
             .observed(format!("cluster IP {found}"))
             .object(object(evidence))
-            .hint(format!("`{again}`, then {}", apply(evidence, "backend.yaml"))));
+            .legacy_hint(format!("`{again}`, then {}", apply(evidence, "backend.yaml"))));
     }
     let BackendDetails { service_port, service_port_name, port, labels, .. } =
         &evidence.expectations.backend;
@@ -115,7 +115,7 @@ fn told(evidence: &Evidence, wrongs: &[Wrong]) -> Judgement {
         .expected(all(|it| &it.expected))
         .observed(all(|it| &it.observed))
         .object(object(evidence))
-        .hint(mend(evidence))
+        .legacy_hint(mend(evidence))
 }
 
 /// What is wrong with the service's port.
@@ -232,7 +232,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
             ),
             who,
         )
-        .hint(hint));
+        .legacy_hint(hint));
     }
     // A service of two address families names its pods twice.
     let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port));
@@ -244,7 +244,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
             format!("{backend_service} leads to another port than the backend's {port}"),
             format!("port {}", list(&ports)),
         )
-        .hint(mend(evidence)));
+        .legacy_hint(mend(evidence)));
     }
     Ok(Judgement::pass(match good {
         1 => "1 backend pod is ready behind it".to_owned(),
@@ -264,7 +264,7 @@ fn nobody_behind(
             format!("nobody is behind {backend_service}: {backend_deployment} is scaled to zero"),
             format!("{backend_deployment} has 0 replicas"),
         )
-        .hint(scale_up(evidence, backend_deployment));
+        .legacy_hint(scale_up(evidence, backend_deployment));
     }
     let pods = evidence.demo.pods.value();
     let backend =
@@ -272,7 +272,7 @@ fn nobody_behind(
     let summary = format!("nobody is behind {backend_service}: it has no ready endpoint");
     match backend {
         Some(pod) if !pod.ready => fail(summary, format!("{} is {}", pod.name, pod_state(pod)))
-            .hint(pod_hint(evidence, pod)),
-        _ => fail(summary, "no ready endpoint".to_owned()).hint(shows()),
+            .legacy_hint(pod_hint(evidence, pod)),
+        _ => fail(summary, "no ready endpoint".to_owned()).legacy_hint(shows()),
     }
 }

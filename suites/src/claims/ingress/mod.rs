@@ -1,5 +1,20 @@
 //! Judges of the section *ingress*: the way in from outside.
 
+pub(crate) mod address_answers;
+pub(crate) mod external_address;
+pub(crate) mod routes_into_mesh;
+pub(crate) mod service_is_load_balancer;
+
+use crate::claims::Claim;
+
+/// The claims of this section, in the tutorial's order.
+pub(super) const CLAIMS: &[&Claim] = &[
+    &service_is_load_balancer::CLAIM,
+    &external_address::CLAIM,
+    &address_answers::CLAIM,
+    &routes_into_mesh::CLAIM,
+];
+
 mod route;
 mod service;
 #[cfg(test)]
@@ -29,7 +44,7 @@ fn gateway(evidence: &Evidence) -> Result<&Service, Judgement> {
             .expected(format!("a service {name}"))
             .observed(super::words::list(&names))
             .object(object)
-            .hint(install())
+            .legacy_hint(install())
     })
 }
 

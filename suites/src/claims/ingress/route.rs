@@ -45,7 +45,7 @@ pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
         .expected(format!("{}: 200", answer.request))
         .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
         .object(object(evidence))
-        .hint(pods(evidence)));
+        .legacy_hint(pods(evidence)));
     }
     Ok(Judgement::pass(format!("{} from {}: 200", answer.request, answer.vantage)))
 }
@@ -61,7 +61,7 @@ pub(in super::super) fn routes_into_mesh(evidence: &Evidence) -> Judged {
                 "the objects of the probe in namespace {} are still there",
                 route.namespace
             ))
-            .hint(format!("`{command}` removes them")))
+            .legacy_hint(format!("`{command}` removes them")))
         }
         other => Err(Judgement::unjudged(format!(
             "whether the probe's objects are gone is not known: {}",
@@ -97,7 +97,7 @@ fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str
         .expected(format!("200 `{}`", evidence.expectations.reply))
         .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
         .object(object(evidence))
-        .hint(format!("`{hint}` shows whether the gateway has its routes")))
+        .legacy_hint(format!("`{hint}` shows whether the gateway has its routes")))
 }
 
 fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
@@ -117,5 +117,5 @@ fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged
     .expected("404")
     .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
     .object(object(evidence))
-    .hint(format!("`{command}` shows who routes every host")))
+    .legacy_hint(format!("`{command}` shows who routes every host")))
 }

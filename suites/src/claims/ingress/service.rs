@@ -20,7 +20,7 @@ pub(in super::super) fn service_is_load_balancer(evidence: &Evidence) -> Judged 
             ))
             .observed(observed)
             .object(object(evidence))
-            .hint(format!("`{install}` sets it right; `{}` shows it", show(evidence)))
+            .legacy_hint(format!("`{install}` sets it right; `{}` shows it", show(evidence)))
     };
     if gateway.kind != "LoadBalancer" {
         let kind = &gateway.kind;
@@ -59,7 +59,7 @@ pub(in super::super) fn external_address(evidence: &Evidence) -> Judged {
             .expected("an address or a host name")
             .observed(observed)
             .object(object(evidence))
-            .hint(hint)
+            .legacy_hint(hint)
     };
     let Some(address) = gateway.load_balancer_addresses.first() else {
         let holders = holders(evidence);

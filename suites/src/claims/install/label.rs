@@ -23,7 +23,7 @@ pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement
             .expected(format!("a namespace {namespace} with the label {INJECTION}=enabled"))
             .observed("no such namespace")
             .object(object)
-            .hint(create())
+            .legacy_hint(create())
     })
 }
 
@@ -82,14 +82,14 @@ pub(in super::super) fn namespace_labelled(evidence: &Evidence) -> Judged {
             format!("`{value}` is no value of the label {INJECTION}: only `enabled` switches it on")
         };
         return Err(wrong(summary, format!("{INJECTION}={value}"))
-            .hint(hint(label_command(evidence, &["--overwrite"]))));
+            .legacy_hint(hint(label_command(evidence, &["--overwrite"]))));
     }
     let Some(revision) = labels.get(REVISION) else {
         return Err(wrong(
             format!("namespace {namespace} is not labelled for injection"),
             format!("neither {INJECTION} nor {REVISION}"),
         )
-        .hint(hint(label_command(evidence, &[]))));
+        .legacy_hint(hint(label_command(evidence, &[]))));
     };
     let relabel = || hint(label_command(evidence, &[&format!("{REVISION}-")]));
     let webhooks = seen(
@@ -132,5 +132,5 @@ pub(in super::super) fn namespace_labelled(evidence: &Evidence) -> Judged {
         format!("{REVISION}={}; installed revisions: {}", excerpt(revision), list(&installed)),
     )
     .expected(format!("{INJECTION}=enabled, or {REVISION} with an installed revision"))
-    .hint(relabel()))
+    .legacy_hint(relabel()))
 }

@@ -1,5 +1,22 @@
 //! Judges of the section *install*: the control plane.
 
+pub(crate) mod control_plane_running;
+pub(crate) mod default_profile;
+pub(crate) mod injection_webhook;
+pub(crate) mod istio_version;
+pub(crate) mod namespace_labelled;
+
+use crate::claims::Claim;
+
+/// The claims of this section, in the tutorial's order.
+pub(super) const CLAIMS: &[&Claim] = &[
+    &istio_version::CLAIM,
+    &default_profile::CLAIM,
+    &control_plane_running::CLAIM,
+    &namespace_labelled::CLAIM,
+    &injection_webhook::CLAIM,
+];
+
 mod label;
 mod pods;
 mod profile;

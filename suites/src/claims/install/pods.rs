@@ -54,7 +54,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
             .expected(EXPECTED)
             .observed(list(&observed))
             .object(pod_object(pod))
-            .hint(hint(evidence, pod)));
+            .legacy_hint(hint(evidence, pod)));
     }
     let running = staying.iter().filter(|pod| pod.phase == "Running").count();
     if running == 0 {
@@ -63,7 +63,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
             .expected(EXPECTED)
             .observed(if pods.is_empty() { "no pod" } else { "only pods that have ended" })
             .object(format!("namespace {namespace}"))
-            .hint(format!("`{install}` installs Istio")));
+            .legacy_hint(format!("`{install}` installs Istio")));
     }
     let completed = match staying.len() - running {
         0 => String::new(),
@@ -124,7 +124,7 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
             .expected("a deployment of istiod with running pods")
             .observed("no such deployment")
             .object(object)
-            .hint(install()));
+            .legacy_hint(install()));
     }
     for deployment in parts {
         let name = format!("deployment/{}", deployment.name);
@@ -145,7 +145,7 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
             .expected(format!("at least one running pod of {}", deployment.name))
             .observed(observed)
             .object(deployment_object(deployment))
-            .hint(hint));
+            .legacy_hint(hint));
     }
     Ok(Judgement::pass(String::new()))
 }
@@ -172,5 +172,5 @@ fn none_is_missing(evidence: &Evidence) -> Judged {
         .expected("every replica that is asked for is available")
         .observed(rollout_trouble(deployment).unwrap_or(words))
         .object(deployment_object(deployment))
-        .hint(format!("`{command}` shows what it waits for")))
+        .legacy_hint(format!("`{command}` shows what it waits for")))
 }

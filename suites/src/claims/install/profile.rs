@@ -47,7 +47,7 @@ fn deployments(evidence: &Evidence) -> Judged {
             .expected(&expected)
             .observed(format!("deployments: {}", names(&all)))
             .object(&object)
-            .hint(install())
+            .legacy_hint(install())
     };
     let too_many = |what: String, surplus: &Deployment| {
         let remove = ["-n", istio_namespace, "delete", "deployment,service", &surplus.name];
@@ -56,7 +56,7 @@ fn deployments(evidence: &Evidence) -> Judged {
             .expected(&expected)
             .observed(format!("deployments: {}", names(&all)))
             .object(deployment_object(surplus))
-            .hint(format!("`{command}` removes it"))
+            .legacy_hint(format!("`{command}` removes it"))
     };
     let istiods: Vec<_> =
         deployments.iter().filter(|deployment| is_istiod(&deployment.template_labels)).collect();
@@ -115,5 +115,5 @@ fn definitions(evidence: &Evidence) -> Judged {
         more => format!("{}, and {} more", wrong[..3].join(", "), more - 3),
     })
     .object(object)
-    .hint(show()))
+    .legacy_hint(show()))
 }

@@ -165,7 +165,7 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
         .expected(format!("istiod {wanted}"))
         .observed(observed)
         .object(object)
-        .hint(hint()));
+        .legacy_hint(hint()));
     }
     Ok(running)
 }
@@ -230,7 +230,7 @@ fn image(
     .expected(format!("an image of Istio {wanted}"))
     .observed(&container.image)
     .object(pod_object(pod))
-    .hint(hint()))
+    .legacy_hint(hint()))
 }
 
 fn reported(
@@ -248,7 +248,7 @@ fn reported(
         .expected(format!("{istio_version}, asked for by {istio_version_source}"))
         .observed(version)
         .object(object)
-        .hint(hint()))
+        .legacy_hint(hint()))
 }
 
 /// The version that an image's tag tells: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.

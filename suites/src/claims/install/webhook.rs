@@ -42,7 +42,7 @@ pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
             .expected("a mutating webhook that calls istiod's /inject")
             .observed(count(webhooks.len(), "other webhook"))
             .object(WEBHOOKS)
-            .hint(restore()));
+            .legacy_hint(restore()));
     }
     let labels = namespace_labels(evidence)?;
     let mut calling: Vec<&Webhook> = Vec::new();
@@ -163,7 +163,7 @@ fn none_selects(
     if let Some(name) = deployment.filter(|_| would(labels, &Labels::new())) {
         return fail(format!("no webhook selects {who}: their own labels keep injection away"))
             .object(format!("deployment {namespace}/{name}"))
-            .hint(lets_in(evidence, name, pod_labels, |rest| would(labels, rest)));
+            .legacy_hint(lets_in(evidence, name, pod_labels, |rest| would(labels, rest)));
     }
     if would(&labelled, pod_labels) {
         let command = label_command(evidence, &["istio.io/rev-", "--overwrite"]);
@@ -180,14 +180,16 @@ fn none_selects(
             ),
         })
         .object(format!("namespace {namespace}"))
-        .hint(format!("`{command}` labels it"));
+        .legacy_hint(format!("`{command}` labels it"));
     }
     let summary = if active == 0 {
         "no webhook injects sidecars: each one is deactivated".to_owned()
     } else {
         format!("no webhook selects namespace {namespace}, whatever its label")
     };
-    fail(summary).object(WEBHOOKS).hint(format!("`{}` restores them", evidence.install_default()))
+    fail(summary)
+        .object(WEBHOOKS)
+        .legacy_hint(format!("`{}` restores them", evidence.install_default()))
 }
 
 /// What takes out of a deployment's template the labels that keep injection away: the fewest without which
@@ -228,7 +230,7 @@ fn bundle_is_good(evidence: &Evidence, webhook: &Webhook) -> Judged {
             .expected("the certificate with which the API server checks istiod's answer")
             .observed(observed)
             .object(object(webhook))
-            .hint(format!(
+            .legacy_hint(format!(
                 "`{restart}`: istiod writes its certificate there when it starts; where it may not, \
                  `{install}` restores its rights"
             )))
@@ -321,17 +323,14 @@ fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
         } else {
             restore()
         };
-        return Err(unanswered(called, summary, "no such service".into()).hint(hint));
+        return Err(unanswered(called, summary, "no such service".into()).legacy_hint(hint));
     };
     if !found.ports.iter().any(|port| port.port == called.port) {
         let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();
         let summary =
             format!("the webhook calls port {} of {service}, which has no such port", called.port);
-        return Err(unanswered(called, summary, format!("ports {}", list(&ports))).hint(format!(
-            "`{}` shows it; {}",
-            show(evidence, called),
-            restore()
-        )));
+        return Err(unanswered(called, summary, format!("ports {}", list(&ports)))
+            .legacy_hint(format!("`{}` shows it; {}", show(evidence, called), restore())));
     }
     Ok(Judgement::pass(String::new()))
 }
@@ -373,5 +372,5 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
         ),
         observed,
     )
-    .hint(istiod_hint(evidence, &show)))
+    .legacy_hint(istiod_hint(evidence, &show)))
 }

@@ -1,5 +1,20 @@
 //! Judges of the section *kiali*: the console.
 
+pub(crate) mod console_served;
+pub(crate) mod reachable_on_exposed_port;
+pub(crate) mod redirects_to_web_root;
+pub(crate) mod running;
+
+use crate::claims::Claim;
+
+/// The claims of this section, in the tutorial's order.
+pub(super) const CLAIMS: &[&Claim] = &[
+    &running::CLAIM,
+    &redirects_to_web_root::CLAIM,
+    &reachable_on_exposed_port::CLAIM,
+    &console_served::CLAIM,
+];
+
 mod pages;
 #[cfg(test)]
 pub(super) mod tests;
@@ -64,7 +79,7 @@ fn deployment(evidence: &Evidence) -> Judged {
             .expected(expected)
             .observed(list(&names))
             .object(object)
-            .hint(apply(evidence)));
+            .legacy_hint(apply(evidence)));
     };
     if let Some(trouble) = rollout_trouble(kiali) {
         let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
@@ -78,7 +93,7 @@ fn deployment(evidence: &Evidence) -> Judged {
             .expected(expected)
             .observed(observed)
             .object(object)
-            .hint(ill.map_or_else(|| show(evidence), |pod| pod_hint(evidence, pod))));
+            .legacy_hint(ill.map_or_else(|| show(evidence), |pod| pod_hint(evidence, pod))));
     }
     let image = kiali
         .containers
@@ -105,7 +120,7 @@ fn deployment(evidence: &Evidence) -> Judged {
         .expected(wanted)
         .observed(image)
         .object(object)
-        .hint(apply(evidence)));
+        .legacy_hint(apply(evidence)));
     }
     Ok(Judgement::pass(format!("{}, {image}", availability(kiali))))
 }
@@ -136,7 +151,7 @@ fn service(evidence: &Evidence) -> Judged {
             "no service".into()
         })
         .object(object)
-        .hint(apply(evidence)))
+        .legacy_hint(apply(evidence)))
 }
 
 /// Whether Kiali is behind its service: one that selects nothing leads nowhere.
@@ -154,7 +169,7 @@ fn behind(evidence: &Evidence, object: &str) -> Judged {
         .expected("a ready pod of Kiali")
         .observed("no ready endpoint")
         .object(object)
-        .hint(shows()))
+        .legacy_hint(shows()))
 }
 
 /// Whether two references name the same image: the last two words of the repository (a mirror has a host

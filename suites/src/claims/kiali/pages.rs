@@ -62,7 +62,7 @@ fn wrong(evidence: &Evidence, summary: String, answer: &HttpAnswer) -> Judgement
         .expected(format!("302, Location: {}, {}", root(evidence), redirect_body(evidence)))
         .observed(told(answer))
         .object(object(evidence, "deployment"))
-        .hint(config(evidence))
+        .legacy_hint(config(evidence))
 }
 
 pub(in super::super) fn redirects_to_web_root(evidence: &Evidence) -> Judged {
@@ -91,7 +91,7 @@ pub(in super::super) fn reachable_on_exposed_port(evidence: &Evidence) -> Judged
     let ports = format!("{port}:{port}");
     let command = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
     Err(wrong(evidence, "Kiali does not answer as it should on the exposed port".into(), answer)
-        .hint(format!(
+        .legacy_hint(format!(
             "`{command}` leads to Kiali; in another terminal, `socat TCP-LISTEN:{exposed_port},fork TCP:127.0.0.1:{port}` exposes it"
         )))
 }
@@ -119,7 +119,7 @@ fn console(evidence: &Evidence) -> Judged {
             format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body))
         })
         .object(object(evidence, "deployment"))
-        .hint(show(evidence)))
+        .legacy_hint(show(evidence)))
 }
 
 fn api(evidence: &Evidence) -> Judged {
@@ -129,7 +129,7 @@ fn api(evidence: &Evidence) -> Judged {
             .expected("200, JSON with the version of Kiali")
             .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
             .object(object(evidence, "deployment"))
-            .hint(show(evidence))
+            .legacy_hint(show(evidence))
     };
     if answer.status != 200 {
         return Err(fail(format!("Kiali's API answers {}", answer.status)));

@@ -42,7 +42,7 @@ fn outside(evidence: &Evidence) -> Judged {
         .expected("no sidecar")
         .observed(names(run))
         .object(format!("namespace {}", run.namespace))
-        .hint(webhooks(evidence)));
+        .legacy_hint(webhooks(evidence)));
     }
     Ok(Judgement::pass(format!("none in {}", run.namespace)))
 }
@@ -75,7 +75,7 @@ fn inside(evidence: &Evidence) -> Judged {
         .expected(format!("a container {SIDECAR}"))
         .observed(names(run))
         .object(object)
-        .hint(label()));
+        .legacy_hint(label()));
     }
     Ok(Judgement::pass(format!("a sidecar in {}", run.namespace)))
 }
@@ -105,7 +105,7 @@ fn told(evidence: &Evidence, pod: &Pod) -> Judged {
         .expected(expected())
         .observed(words.join(" "))
         .object(pod_object(pod))
-        .hint(change(evidence, pod)))
+        .legacy_hint(change(evidence, pod)))
 }
 
 /// What an init container is told, in words. Older forms have the program in the command.
@@ -189,11 +189,11 @@ fn no_init(evidence: &Evidence, pod: &Pod) -> Judgement {
         .expected(format!("the init container {INIT}"))
         .observed(format!("the init container {VALIDATION}"))
         .object(pod_object(pod))
-        .hint("the tutorial's text does not hold where Istio's CNI plug-in is installed");
+        .legacy_hint("the tutorial's text does not hold where Istio's CNI plug-in is installed");
     }
     Judgement::fail(format!("{} has a sidecar, and no {INIT} that redirects to it", pod.name))
         .expected(format!("the init container {INIT}"))
         .observed("none")
         .object(pod_object(pod))
-        .hint(super::renew(evidence, pod))
+        .legacy_hint(super::renew(evidence, pod))
 }

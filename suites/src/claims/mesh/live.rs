@@ -66,7 +66,7 @@ fn live(evidence: &Evidence, pod: &Pod) -> Judged {
         .expected(format!("the rules in the log of {INIT}"))
         .observed(format!("{}{more}", list(&told)))
         .object(pod_object(pod))
-        .hint(format!("{}{}", super::renew(evidence, pod), shown(evidence, pod))))
+        .legacy_hint(format!("{}{}", super::renew(evidence, pod), shown(evidence, pod))))
 }
 
 /// What shows the rules in force, which were read through the node: the containers of a pod share its

@@ -1,5 +1,30 @@
 //! Judges of the section *mesh*: sidecars, redirection, traffic.
 
+pub(crate) mod inbound_redirected;
+pub(crate) mod init_arguments;
+pub(crate) mod live_rules;
+pub(crate) mod outbound_redirected;
+pub(crate) mod pods_ready;
+pub(crate) mod proxies_in_sync;
+pub(crate) mod traffic_through_proxies;
+pub(crate) mod two_containers_per_pod;
+pub(crate) mod unlabelled_namespace_left_alone;
+
+use crate::claims::Claim;
+
+/// The claims of this section, in the tutorial's order.
+pub(super) const CLAIMS: &[&Claim] = &[
+    &two_containers_per_pod::CLAIM,
+    &pods_ready::CLAIM,
+    &unlabelled_namespace_left_alone::CLAIM,
+    &init_arguments::CLAIM,
+    &inbound_redirected::CLAIM,
+    &outbound_redirected::CLAIM,
+    &live_rules::CLAIM,
+    &traffic_through_proxies::CLAIM,
+    &proxies_in_sync::CLAIM,
+];
+
 mod injection;
 mod live;
 mod pods;
@@ -63,7 +88,7 @@ pub(super) fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
             .expected("pods of the echo backend and of the client")
             .observed(if all.is_empty() { "no pod" } else { "only pods that have ended" })
             .object(format!("namespace {namespace}"))
-            .hint(format!("`{command}` shows what should run there")));
+            .legacy_hint(format!("`{command}` shows what should run there")));
     }
     Ok(staying)
 }
@@ -78,7 +103,7 @@ pub(super) fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
             .expected("pods with a sidecar, and an init container that redirects to it")
             .observed("no sidecar")
             .object(format!("namespace {namespace}"))
-            .hint(restart_all(evidence)));
+            .legacy_hint(restart_all(evidence)));
     }
     Ok(injected)
 }

@@ -38,12 +38,15 @@ fn none_runs(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
     let fail = Judgement::fail(format!("no pod runs in namespace {namespace}"))
         .expected(format!("running pods, each with its application and {SIDECAR}"));
     if let Some(pod) = waiting {
-        return fail.observed(pod_state(pod)).object(pod_object(pod)).hint(pod_hint(evidence, pod));
+        return fail
+            .observed(pod_state(pod))
+            .object(pod_object(pod))
+            .legacy_hint(pod_hint(evidence, pod));
     }
     let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
     fail.observed("only pods that have failed")
         .object(format!("namespace {namespace}"))
-        .hint(format!("`{command}` shows how they ended"))
+        .legacy_hint(format!("`{command}` shows how they ended"))
 }
 
 /// Whether an image is Istio's proxy, from whatever registry: also as vendors call theirs (`proxyv2-rhel8`).
@@ -63,14 +66,14 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
     };
     let Some(sidecar) = sidecar(pod) else {
         let (why, hint) = without_sidecar(evidence, pod);
-        return Err(fail(format!("{} has no sidecar{why}", pod.name)).hint(hint));
+        return Err(fail(format!("{} has no sidecar{why}", pod.name)).legacy_hint(hint));
     };
     if !is_proxy(&sidecar.image) {
         return Err(fail(format!(
             "{}'s {SIDECAR} is not Istio's proxy: {}",
             pod.name, sidecar.image
         ))
-        .hint(renew(evidence, pod)));
+        .legacy_hint(renew(evidence, pod)));
     }
     let applications = pod.containers.iter().filter(|container| container.name != SIDECAR);
     let mut applications: Vec<_> = applications.map(|it| it.name.as_str()).collect();
@@ -87,16 +90,18 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         .expected(format!("two containers: the application and {SIDECAR}"))
         .observed(format!("{} and the init container {SIDECAR}", list(&names)))
         .object(pod_object(pod))
-        .hint("the tutorial's text needs a new edition: the mesh works, it looks different")),
+        .legacy_hint(
+            "the tutorial's text needs a new edition: the mesh works, it looks different",
+        )),
         ([], _) => Err(fail(format!("{} has no application beside its sidecar", pod.name))
-            .hint(describe(evidence, pod))),
+            .legacy_hint(describe(evidence, pod))),
         ([_, more @ ..], _) => Err(fail(format!(
             "{} has {} beside its application and the sidecar: {}",
             pod.name,
             count(more.len(), "more container"),
             list(more)
         ))
-        .hint(match own.filter(|own| applications.contains(own)) {
+        .legacy_hint(match own.filter(|own| applications.contains(own)) {
             Some(_) => without(evidence, pod, more),
             // Which of them is meant, only their author knows.
             None => describe(evidence, pod),
@@ -188,19 +193,19 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
             format!("{}: container {} is restarted over and over", pod.name, container.name),
             state,
         )
-        .hint(pod_hint(evidence, pod)));
+        .legacy_hint(pod_hint(evidence, pod)));
     }
     let all: Vec<&Container> = counted(pod).collect();
     if pod.phase != "Running" || !pod.ready || all.iter().any(|container| !container.ready) {
         let state = pod_state(pod);
         return Err(fail(format!("{} is not ready: {state}", pod.name), state)
-            .hint(pod_hint(evidence, pod)));
+            .legacy_hint(pod_hint(evidence, pod)));
     }
     if all.len() != 2 {
         let shown = ready_containers(pod);
         let because = if sidecar(pod).is_none() { ", because it has no sidecar" } else { "" };
         return Err(fail(format!("{} is READY {shown}, not 2/2{because}", pod.name), shown)
-            .hint(renew(evidence, pod)));
+            .legacy_hint(renew(evidence, pod)));
     }
     Ok(Judgement::pass(String::new()))
 }
@@ -221,7 +226,7 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
             .expected("READY 2/2 and Running from the beginning of the look to its end")
             .observed("no pod")
             .object(object)
-            .hint(format!("`{command}` shows what should run there")));
+            .legacy_hint(format!("`{command}` shows what should run there")));
     }
     let later: BTreeMap<_, _> = at_end.iter().map(|pod| (pod.name.as_str(), pod)).collect();
     for pod in pods {
@@ -243,7 +248,7 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
                 .expected("READY 2/2, Running, no restarts")
                 .observed(container_state(now))
                 .object(pod_object(pod))
-                .hint(pod_hint(evidence, later)));
+                .legacy_hint(pod_hint(evidence, later)));
             }
         }
         let unready = later.phase != "Running" || !later.ready;
@@ -259,7 +264,7 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
             .expected("READY 2/2 and Running from the beginning of the look to its end")
             .observed(state)
             .object(pod_object(pod))
-            .hint(pod_hint(evidence, later)));
+            .legacy_hint(pod_hint(evidence, later)));
         }
     }
     Ok(Judgement::pass(String::new()))

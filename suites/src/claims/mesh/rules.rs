@@ -184,9 +184,9 @@ pub(super) fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgemen
             "{}'s {INIT} logged the rules that it asked for, and not those that were set then",
             pod.name
         ))
-        .hint(show())),
+        .legacy_hint(show())),
         Err(error) => {
-            Err(Judgement::unjudged(format!("{}'s {INIT}: {error}", pod.name)).hint(show()))
+            Err(Judgement::unjudged(format!("{}'s {INIT}: {error}", pod.name)).legacy_hint(show()))
         }
     }
 }
@@ -221,7 +221,7 @@ fn wrong(
         .expected(expected)
         .observed(observed)
         .object(pod_object(pod))
-        .hint(super::injection::change(evidence, pod))
+        .legacy_hint(super::injection::change(evidence, pod))
 }
 
 /// One question to the rules: where all these packets must end.

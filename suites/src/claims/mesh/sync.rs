@@ -17,7 +17,7 @@ pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
             .expected("istiod, connected to every proxy")
             .observed("no istiod pod")
             .object("istiod")
-            .hint(istiods_hint(evidence)));
+            .legacy_hint(istiods_hint(evidence)));
     }
     // A proxy that changed from one istiod to another may be in both lists for a while.
     let mut known: BTreeMap<&str, Vec<&ProxySync>> = BTreeMap::new();
@@ -67,7 +67,7 @@ pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
             .expected("the sidecars of the demo and the gateway's proxy")
             .observed("none")
             .object(format!("namespace {}", evidence.expectations.namespace))
-            .hint(super::restart_all(evidence)));
+            .legacy_hint(super::restart_all(evidence)));
     }
     Ok(Judgement::pass(format!(
         "{} in sync with istiod",
@@ -117,7 +117,7 @@ fn unknown(evidence: &Evidence, pod: &Pod) -> Judgement {
         .expected("every proxy is connected to istiod")
         .observed("it is in no istiod's list")
         .object(super::super::words::pod_object(pod))
-        .hint(format!(
+        .legacy_hint(format!(
             "`{}` shows why it does not connect",
             evidence.kubectl(&[
                 "-n",
@@ -157,7 +157,7 @@ fn in_sync(
                 .expected("everything that istiod sent was acknowledged")
                 .observed(format!("{what}: {trouble}, {acked} was acknowledged"))
                 .object(super::super::words::pod_object(pod))
-                .hint(hint(evidence, pod)));
+                .legacy_hint(hint(evidence, pod)));
         }
     }
     Ok(())

@@ -45,7 +45,7 @@ fn headers(evidence: &Evidence) -> Judged {
         .expected("answers with Envoy's headers")
         .observed(if why.is_empty() { "no answer".to_owned() } else { why })
         .object(object(evidence))
-        .hint(hint(evidence)));
+        .legacy_hint(hint(evidence)));
     }
     let bypassing =
         answered.iter().find(|reply| reply.server != "envoy" && !reply.envoy_upstream_time);
@@ -57,7 +57,7 @@ fn headers(evidence: &Evidence) -> Judged {
         .expected("the header `server: envoy`, or `x-envoy-upstream-service-time`")
         .observed(format!("status {}, header server: {}", reply.status, excerpt(server)))
         .object(object(evidence))
-        .hint(hint(evidence)));
+        .legacy_hint(hint(evidence)));
     }
     Ok(Judgement::pass(format!("{} answers with Envoy's headers", answered.len())))
 }
@@ -102,7 +102,7 @@ fn counter(evidence: &Evidence, side: Side) -> Judged {
             .expected(format!("the counter of {} rises by {requests} at least", pair.cluster))
             .observed(format!("{before}, then {after}"))
             .object(object(evidence))
-            .hint(hint(evidence)));
+            .legacy_hint(hint(evidence)));
     }
     Ok(Judgement::pass(format!("{name} counted {risen} for {requests} requests")))
 }
@@ -148,7 +148,7 @@ fn reading(
                 .expected(format!("the cluster {}", pair.cluster))
                 .observed(reason.clone())
                 .object(object(evidence))
-                .hint(hint(evidence)))
+                .legacy_hint(hint(evidence)))
         }
         other => Err(Judgement::unjudged(format!(
             "could not read the counter of {name}: {}",

@@ -40,7 +40,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
             .expected(expected)
             .observed(format!("{} is {}", pod.name, pod_state(pod)))
             .object(pod_object(pod))
-            .hint(pod_hint(evidence, pod)));
+            .legacy_hint(pod_hint(evidence, pod)));
     }
     if let Some(pod) = running.iter().find(|pod| pod.host_network) {
         let hint = deployment.map_or(format!("`{show}` shows where it is"), |deployment| {
@@ -56,7 +56,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
         .expected(expected)
         .observed(format!("{} has its node's address {}", pod.name, address_of(pod)))
         .object(pod_object(pod))
-        .hint(hint));
+        .legacy_hint(hint));
     }
     let network = pod_network(evidence, &running)?;
     for pod in &running {
@@ -100,7 +100,7 @@ fn not_running(
         return Judgement::fail("no DNS pod runs: names are not resolved")
             .observed(format!("{} is {}", pod.name, pod_state(pod)))
             .object(pod_object(pod))
-            .hint(pod_hint(evidence, pod));
+            .legacy_hint(pod_hint(evidence, pod));
     }
     let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
     if replies.into_iter().any(|reply| reply.status != 0) {
@@ -114,7 +114,7 @@ fn not_running(
         ))
         .observed("no deployment and no pod")
         .object(format!("pods with label {LABEL} in {NAMESPACE}"))
-        .hint(format!("`{show}` shows what there is"));
+        .legacy_hint(format!("`{show}` shows what there is"));
     };
     let name = format!("deployment/{}", deployment.name);
     let scale = evidence.kubectl(&["-n", NAMESPACE, "scale", &name, "--replicas=2"]);
@@ -125,7 +125,7 @@ fn not_running(
     ))
     .observed(rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
     .object(deployment_object(deployment))
-    .hint(if deployment.replicas == 0 {
+    .legacy_hint(if deployment.replicas == 0 {
         format!("`{scale}` starts it again")
     } else {
         format!("`{describe}` shows why")
@@ -153,7 +153,7 @@ fn outside(
         .expected(format!("an address in {words}"))
         .observed(address_of(pod))
         .object(pod_object(pod))
-        .hint(hint)
+        .legacy_hint(hint)
 }
 
 fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgement> {

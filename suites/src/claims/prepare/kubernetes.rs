@@ -47,7 +47,7 @@ pub(in super::super) fn kubernetes_version_supported(evidence: &Evidence) -> Jud
         .expected(window)
         .observed(version)
         .object(object)
-        .hint(format!("`{command}` shows the version; {way_out}")))
+        .legacy_hint(format!("`{command}` shows the version; {way_out}")))
 }
 
 /// `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`
@@ -94,7 +94,7 @@ mod tests {
         assert_eq!(judgement.verdict, verdict, "{judgement:?}");
         if verdict == Verdict::Fail {
             assert_eq!(judgement.observed, Some(version));
-            assert!(judgement.hint.unwrap().contains("kubectl"));
+            assert!(judgement.hint().unwrap().contains("kubectl"));
         }
     }
 
@@ -110,7 +110,7 @@ mod tests {
         evidence.cluster.server_version = Observation::seen("v1.30.1".into());
         let new = judgement(&evidence, ID);
         assert_eq!(new.summary, "Kubernetes v1.30.1 is too new for Istio 1.20.3");
-        assert!(new.hint.unwrap().contains("Istio 1.22, 1.23 and 1.24"));
+        assert!(new.hint().unwrap().contains("Istio 1.22, 1.23 and 1.24"));
     }
 
     #[test]

@@ -92,7 +92,7 @@ fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement 
             "{who} gets no load balancer address, and no other service holds one: \
              no load balancer controller answers"
         ));
-        return judgement.expected(expected).observed(observed).hint(format!(
+        return judgement.expected(expected).observed(observed).legacy_hint(format!(
             "`{command}` shows who asks for an address: a cluster without a cloud needs a \
              controller such as MetalLB, with a pool that has a free address"
         ));
@@ -103,7 +103,7 @@ fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement 
     ))
     .expected(expected)
     .observed(observed)
-    .hint(freeing(evidence, first))
+    .legacy_hint(freeing(evidence, first))
 }
 
 pub(in super::super) fn no_competing_load_balancer(evidence: &Evidence) -> Judged {
@@ -157,7 +157,7 @@ pub(in super::super) fn no_competing_load_balancer(evidence: &Evidence) -> Judge
         .expected(format!("an address left for {istio_namespace}/{gateway}"))
         .observed(held)
         .object(format!("service {}/{}", first.namespace, first.name))
-        .hint(freeing(evidence, first)))
+        .legacy_hint(freeing(evidence, first)))
 }
 
 /// Finds the gateway's service in the list of all that ask for an address, or else in its

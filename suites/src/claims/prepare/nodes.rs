@@ -39,7 +39,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .expected("at least one node that is Ready")
             .observed("none")
             .object("the nodes")
-            .hint(show()));
+            .legacy_hint(show()));
     }
     if let Some((node, trouble)) =
         nodes.iter().find_map(|node| trouble(node).map(|trouble| (node, trouble)))
@@ -49,7 +49,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .expected("Ready, without pressure")
             .observed(trouble)
             .object(format!("node {}", node.name))
-            .hint(format!("`{describe}` shows its conditions and events")));
+            .legacy_hint(format!("`{describe}` shows its conditions and events")));
     }
     // What runs goes on; what is restarted finds no place.
     if let Some(node) = nodes.first().filter(|_| nodes.iter().all(|node| node.unschedulable)) {
@@ -58,7 +58,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .expected("a node on which pods are placed")
             .observed(format!("{}, cordoned", count(nodes.len(), "node")))
             .object(format!("node {}", node.name))
-            .hint(format!("`{uncordon}` lets pods be placed there again")));
+            .legacy_hint(format!("`{uncordon}` lets pods be placed there again")));
     }
     let ready = format!("{} Ready", count(nodes.len(), "node"));
     if let Some(pod) = waiting_for_room(evidence) {
@@ -67,7 +67,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
             .expected("a node with room for it")
             .observed(reason)
             .object(pod_object(pod))
-            .hint(room_hint(evidence)));
+            .legacy_hint(room_hint(evidence)));
     }
     // A pod that waits for room may be among those that were not seen.
     let others = others_seen(evidence);
@@ -218,7 +218,7 @@ fn no_room(evidence: &Evidence, piece: &Piece, most: Option<&Resources>) -> Judg
         .expected(format!("a node with {} to spare", words(piece.requests)))
         .observed(observed)
         .object("the nodes")
-        .hint(room_hint(evidence))
+        .legacy_hint(room_hint(evidence))
 }
 
 fn room_hint(evidence: &Evidence) -> String {

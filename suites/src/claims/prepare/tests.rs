@@ -1,11 +1,9 @@
 //! What turns the claims of *prepare* red, what leaves them unjudged, and what does not matter.
 
-use super::super::mutations::{
-    Case, cases, demo_pod, gateway, installed, istiod, of, scale_to_zero,
-};
 use crate::evidence::{
     Evidence, IpPool, LoadBalancerProbe, Observation, Reply, Resources, Service,
 };
+use crate::testing::{demo_pod, gateway, installed, istiod, of, scale_to_zero};
 
 /// Another service that holds an address, and the names that hints must quote.
 fn kong(evidence: &mut Evidence) {
@@ -74,56 +72,66 @@ fn blind(evidence: &mut Evidence) {
     evidence.install.services = Observation::failed("forbidden");
 }
 
-cases! { an_address_is_free proves "prepare::load_balancer_address_free":
-    healthy(|_| {}, Pass, "holds");
-    not_tried(not_tried, Pass, "holds");
-    own_list_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass, "holds");
-    others_hold_too(kong, Pass, "holds");
-    another_service_of_istio_waits(|e| {
-        let mut other = of(&mut e.cluster.load_balancer_services)[0].clone();
-        other.name = "eastwest".into();
-        other.load_balancer_addresses.clear();
-        of(&mut e.cluster.load_balancer_services).insert(0, other);
-    }, Pass, "holds");
-    pending_without_holder(pending, Fail, "no load balancer controller answers");
-    pool_used_up(|e| { kong(e); pending(e); }, Fail, "used up by kong/kong-proxy (holds 198.51.100.7)");
-    hint_frees(|e| { kong(e); pending(e); }, Fail, "-n kong patch svc kong-proxy");
-    before(before_the_install, Pass, "a service of our own");
-    before_in_vain(|e| { before_the_install(e); tried_in_vain(e); }, Fail, "no available IPs");
-    before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail, "kong/kong-proxy");
-    before_not_tried(|e| { before_the_install(e); not_tried(e); }, Skipped, "--active");
-    before_not_possible(|e| { before_the_install(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged, "time-out");
-    node_port(|e| { node_port(e); not_tried(e); }, Skipped, "NodePort");
-    blind(blind, Unjudged, "forbidden");
-    blind_in_vain(|e| { blind(e); tried_in_vain(e); }, Fail, "gets no load balancer address");
+pub(crate) mod an_address_is_free {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        not_tried(not_tried, Pass);
+        own_list_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass);
+        others_hold_too(kong, Pass);
+        another_service_of_istio_waits(|e| {
+            let mut other = of(&mut e.cluster.load_balancer_services)[0].clone();
+            other.name = "eastwest".into();
+            other.load_balancer_addresses.clear();
+            of(&mut e.cluster.load_balancer_services).insert(0, other);
+        }, Pass);
+        pending_without_holder(pending, Fail);
+        pool_used_up(|e| { kong(e); pending(e); }, Fail);
+        hint_frees(|e| { kong(e); pending(e); }, Fail);
+        before(before_the_install, Pass);
+        before_in_vain(|e| { before_the_install(e); tried_in_vain(e); }, Fail);
+        before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
+        before_not_tried(|e| { before_the_install(e); not_tried(e); }, Skipped);
+        before_not_possible(|e| { before_the_install(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
+        node_port(|e| { node_port(e); not_tried(e); }, Skipped);
+        blind(blind, Unjudged);
+        blind_in_vain(|e| { blind(e); tried_in_vain(e); }, Fail);
+    }
 }
 
-cases! { nobody_competes proves "prepare::no_competing_load_balancer":
-    healthy(|_| {}, Pass, "no other service holds an address");
-    enough_for_all(kong, Pass, "kong/kong-proxy");
-    nobody_holds(pending, Pass, "another cause");
-    competitor(|e| { kong(e); pending(e); }, Fail, "kong/kong-proxy");
-    called_like_the_gateway(|e| {
-        pending(e);
-        kong(e);
-        let name = e.expectations.gateway.clone();
-        of(&mut e.cluster.load_balancer_services).last_mut().unwrap().name = name;
-    }, Fail, "kong/istio-ingressgateway");
-    hint_looks(|e| { kong(e); pending(e); }, Fail, "-n kong get svc kong-proxy");
-    nothing_there(|e| { before_the_install(e); not_tried(e); }, Pass, "no service holds");
-    before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail, "kong/kong-proxy");
-    before_one_left(|e| { before_the_install(e); kong(e); }, Pass, "leave an address free");
-    before_not_tried(|e| { before_the_install(e); kong(e); not_tried(e); }, Skipped, "--active");
-    before_not_possible(|e| { before_the_install(e); kong(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged, "time-out");
-    node_port(|e| { node_port(e); not_tried(e); }, Pass, "no service holds");
-    blind(|e| e.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged, "forbidden");
-    our_own_probe(|e| {
-        kong(e);
-        pending(e);
-        tried(e);
-        let ours = of(&mut e.cluster.load_balancer_probe).namespace.clone();
-        of(&mut e.cluster.load_balancer_services).last_mut().unwrap().namespace = ours;
-    }, Pass, "no other service");
+pub(crate) mod nobody_competes {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        enough_for_all(kong, Pass);
+        nobody_holds(pending, Pass);
+        competitor(|e| { kong(e); pending(e); }, Fail);
+        called_like_the_gateway(|e| {
+            pending(e);
+            kong(e);
+            let name = e.expectations.gateway.clone();
+            of(&mut e.cluster.load_balancer_services).last_mut().unwrap().name = name;
+        }, Fail);
+        hint_looks(|e| { kong(e); pending(e); }, Fail);
+        nothing_there(|e| { before_the_install(e); not_tried(e); }, Pass);
+        before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
+        before_one_left(|e| { before_the_install(e); kong(e); }, Pass);
+        before_not_tried(|e| { before_the_install(e); kong(e); not_tried(e); }, Skipped);
+        before_not_possible(|e| { before_the_install(e); kong(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
+        node_port(|e| { node_port(e); not_tried(e); }, Pass);
+        blind(|e| e.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged);
+        our_own_probe(|e| {
+            kong(e);
+            pending(e);
+            tried(e);
+            let ours = of(&mut e.cluster.load_balancer_probe).namespace.clone();
+            of(&mut e.cluster.load_balancer_services).last_mut().unwrap().namespace = ours;
+        }, Pass);
+    }
 }
 
 /// The backend is asked by its name, and the name is not resolved.
@@ -148,98 +156,108 @@ fn pool(cidr: &str, disabled: bool) -> IpPool {
     IpPool { name: "pool".into(), cidr: cidr.into(), disabled }
 }
 
-cases! { dns_is_on_the_pod_network proves "prepare::dns_on_pod_network":
-    healthy(|_| {}, Pass, "the nodes' pod ranges");
-    calico(|e| {
-        dns_at(e, "192.168.7.1");
-        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
-    }, Pass, "192.168.0.0/16");
-    calico_without_pools(|e| e.cluster.calico_pools = Observation::seen(vec![]), Pass, "the nodes' pod ranges");
-    other_ranges(|e| {
-        dns_at(e, "172.31.5.9");
-        of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["fd00::/64".into(), "172.31.4.0/22".into()];
-    }, Pass, "172.31.4.0/22");
-    called_otherwise(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass, "kube-dns");
-    outside(|e| dns_at(e, "203.0.113.9"), Fail, "203.0.113.9");
-    hint_names_it(|e| {
-        of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
-        dns_at(e, "203.0.113.9");
-    }, Fail, "here DNS is called rke2-dns, not kube-dns");
-    outside_calico(|e| {
-        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
-        demo_pod(e, "echo").ip = Some("203.0.113.8".into());
-    }, Fail, "Calico");
-    outside_calico_and_nodes(|e| {
-        dns_at(e, "198.51.100.7");
-        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
-    }, Fail, "Calico");
-    // Calico keeps the policies alone, and its pool is nobody's.
-    canal(|e| e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]), Pass, "the nodes' pod ranges");
-    canal_before_the_install(|e| {
-        before_the_install(e);
-        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
-    }, Unjudged, "Calico has pools");
-    calico_before_the_install(|e| {
-        before_the_install(e);
-        dns_at(e, "203.0.113.9");
-        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
-    }, Fail, "Calico");
-    pool_disabled(|e| {
-        dns_at(e, "192.168.7.1");
-        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", true)]);
-    }, Fail, "Calico");
-    one_of_two_outside(|e| {
-        let mut second = one_dns(e).pods[0].clone();
-        second.ip = Some("203.0.113.9".into());
-        of(&mut e.cluster.dns).pods.push(second);
-    }, Fail, "203.0.113.9");
-    host_network(|e| one_dns(e).pods[0].host_network = true, Fail, "node's network");
-    scaled_to_zero(|e| {
-        no_names(e);
-        let dns = of(&mut e.cluster.dns);
-        dns.pods.clear();
-        scale_to_zero(&mut dns.deployments[0]);
-    }, Fail, "--replicas=2");
-    // Clusters whose DNS is their provider's, or in another namespace.
-    scaled_to_zero_and_not_needed(|e| {
-        let dns = of(&mut e.cluster.dns);
-        dns.pods.clear();
-        scale_to_zero(&mut dns.deployments[0]);
-    }, Unjudged, "by a DNS elsewhere");
-    nothing_there_and_not_needed(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged, "by a DNS elsewhere");
-    nothing_there_and_not_asked(|e| {
-        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
-        e.demo.asked = Observation::failed("forbidden");
-    }, Fail, "no cluster DNS");
-    on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail, "no DNS pod runs");
-    pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail, "Pending");
-    not_ready(|e| one_dns(e).pods[0].ready = false, Fail, "no DNS pod is ready");
-    nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail, "no cluster DNS");
-    no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged, "no address yet");
-    no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged, "no node says");
-    ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged, "other pods");
-    no_range_at_all(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged, "`pods`");
-    dns_unseen(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged, "forbidden");
-    pools_unseen(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged, "forbidden");
-    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged, "forbidden");
-    wrong_whatever_the_pools(|e| {
-        one_dns(e).pods[0].host_network = true;
-        e.cluster.calico_pools = Observation::failed("forbidden");
-    }, Fail, "node's network");
+pub(crate) mod dns_is_on_the_pod_network {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        calico(|e| {
+            dns_at(e, "192.168.7.1");
+            e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+        }, Pass);
+        calico_without_pools(|e| e.cluster.calico_pools = Observation::seen(vec![]), Pass);
+        other_ranges(|e| {
+            dns_at(e, "172.31.5.9");
+            of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["fd00::/64".into(), "172.31.4.0/22".into()];
+        }, Pass);
+        called_otherwise(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass);
+        outside(|e| dns_at(e, "203.0.113.9"), Fail);
+        hint_names_it(|e| {
+            of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
+            dns_at(e, "203.0.113.9");
+        }, Fail);
+        outside_calico(|e| {
+            e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+            demo_pod(e, "echo").ip = Some("203.0.113.8".into());
+        }, Fail);
+        outside_calico_and_nodes(|e| {
+            dns_at(e, "198.51.100.7");
+            e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+        }, Fail);
+        // Calico keeps the policies alone, and its pool is nobody's.
+        canal(|e| e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]), Pass);
+        canal_before_the_install(|e| {
+            before_the_install(e);
+            e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+        }, Unjudged);
+        calico_before_the_install(|e| {
+            before_the_install(e);
+            dns_at(e, "203.0.113.9");
+            e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+        }, Fail);
+        pool_disabled(|e| {
+            dns_at(e, "192.168.7.1");
+            e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", true)]);
+        }, Fail);
+        one_of_two_outside(|e| {
+            let mut second = one_dns(e).pods[0].clone();
+            second.ip = Some("203.0.113.9".into());
+            of(&mut e.cluster.dns).pods.push(second);
+        }, Fail);
+        host_network(|e| one_dns(e).pods[0].host_network = true, Fail);
+        scaled_to_zero(|e| {
+            no_names(e);
+            let dns = of(&mut e.cluster.dns);
+            dns.pods.clear();
+            scale_to_zero(&mut dns.deployments[0]);
+        }, Fail);
+        // Clusters whose DNS is their provider's, or in another namespace.
+        scaled_to_zero_and_not_needed(|e| {
+            let dns = of(&mut e.cluster.dns);
+            dns.pods.clear();
+            scale_to_zero(&mut dns.deployments[0]);
+        }, Unjudged);
+        nothing_there_and_not_needed(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
+        nothing_there_and_not_asked(|e| {
+            *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+            e.demo.asked = Observation::failed("forbidden");
+        }, Fail);
+        on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail);
+        pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);
+        not_ready(|e| one_dns(e).pods[0].ready = false, Fail);
+        nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
+        no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged);
+        no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged);
+        ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged);
+        no_range_at_all(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged);
+        dns_unseen(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged);
+        pools_unseen(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged);
+        nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+        wrong_whatever_the_pools(|e| {
+            one_dns(e).pods[0].host_network = true;
+            e.cluster.calico_pools = Observation::failed("forbidden");
+        }, Fail);
+    }
 }
 
 fn server(evidence: &mut Evidence, version: &str) {
     evidence.cluster.server_version = Observation::seen(version.into());
 }
 
-cases! { the_server_is_supported proves "prepare::kubernetes_version_supported":
-    healthy(|_| {}, Pass, "supports Kubernetes");
-    too_old(|e| server(e, "v1.9.0"), Fail, "too old");
-    too_new(|e| server(e, "v1.99.0"), Fail, "too new");
-    no_version(|e| server(e, "stable"), Unjudged, "cannot be read");
-    unknown_istio(|e| e.expectations.istio_version = "1.99.0".into(), Unjudged, "not known here");
-    unseen(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged, "forbidden");
-    nobody_told(|e| e.cluster.server_version = Observation::absent("no version"), Fail, "no version");
+pub(crate) mod the_server_is_supported {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        too_old(|e| server(e, "v1.9.0"), Fail);
+        too_new(|e| server(e, "v1.99.0"), Fail);
+        no_version(|e| server(e, "stable"), Unjudged);
+        unknown_istio(|e| e.expectations.istio_version = "1.99.0".into(), Unjudged);
+        unseen(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged);
+        nobody_told(|e| e.cluster.server_version = Observation::absent("no version"), Fail);
+    }
 }
 
 fn condition(evidence: &mut Evidence, kind: &str, status: &str) {
@@ -260,89 +278,85 @@ fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
     of(&mut evidence.cluster.requested).insert(name, taken);
 }
 
-cases! { nodes_have_room proves "prepare::nodes_ready":
-    healthy(|_| {}, Pass, "has its place");
-    full_of_the_mesh(|e| leave(e, 0, 0, 0), Pass, "has its place");
-    requests_unseen(|e| e.cluster.requested = Observation::failed("forbidden"), Pass, "has its place");
-    room_before(|e| { before_the_install(e); leave(e, 800, 2432, 4); }, Pass, "room for istiod");
-    gateway_scaled_to_zero(|e| {
-        leave(e, 0, 0, 0);
-        let name = e.expectations.gateway.clone();
-        gateway(e).labels.clear();
-        scale_to_zero(installed(e, &name));
-    }, Pass, "has its place");
-    not_ready(|e| condition(e, "Ready", "False"), Fail, "Ready is False");
-    unknown(|e| condition(e, "Ready", "Unknown"), Fail, "Ready is Unknown");
-    silent(|e| of(&mut e.cluster.nodes)[0].conditions.clear(), Fail, "no condition Ready");
-    memory(|e| condition(e, "MemoryPressure", "True"), Fail, "MemoryPressure");
-    disk(|e| condition(e, "DiskPressure", "True"), Fail, "DiskPressure");
-    second_not_ready(|e| {
-        let mut second = of(&mut e.cluster.nodes)[0].clone();
-        second.name = "worker".into();
-        second.conditions.clear();
-        of(&mut e.cluster.nodes).push(second);
-    }, Fail, "describe node worker");
-    no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail, "no node");
-    no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail, "no room for istiod");
-    no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail, "2000m CPU, 2047 MiB memory, 9 pods");
-    no_memory_for_the_gateway(|e| { before_the_install(e); leave(e, 2000, 2048 + 127, 9); }, Fail, "no room for the ingress gateway");
-    no_memory_for_a_sidecar(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail, "no room for a pod of the demo");
-    no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail, "no room for the ingress gateway");
-    no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail, "no room for a pod of the demo");
-    no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail, "no room for the ingress gateway");
-    cordoned_before(|e| {
-        before_the_install(e);
-        of(&mut e.cluster.nodes)[0].unschedulable = true;
-    }, Fail, "no node takes pods");
-    tainted_before(|e| {
-        before_the_install(e);
-        of(&mut e.cluster.nodes)[0].taints = vec!["node-role.kubernetes.io/control-plane:NoSchedule".into()];
-    }, Fail, "no node takes pods");
-    gateway_waits(|e| {
-        let pod = gateway(e);
-        pod.node = None;
-        pod.phase = "Pending".into();
-        pod.reason = Some("Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.".into());
-    }, Fail, "Insufficient cpu");
-    demo_waits(|e| {
-        let pod = demo_pod(e, "echo");
-        pod.node = None;
-        pod.phase = "Pending".into();
-        pod.reason = Some("0/1 nodes are available: 1 Too many pods.".into());
-    }, Fail, "Too many pods");
-    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged, "forbidden");
-    requests_unseen_before(|e| {
-        before_the_install(e);
-        e.cluster.requested = Observation::failed("forbidden");
-    }, Unjudged, "forbidden");
-    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged, "forbidden");
-    demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass, "has its place");
-    pending_for_another_reason(|e| {
-        let pod = demo_pod(e, "echo");
-        pod.node = None;
-        pod.phase = "Pending".into();
-        pod.reason = Some("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}.".into());
-    }, Pass, "has its place");
-    had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass, "has its place");
-    leaves_before_it_has_a_place(|e| {
-        let pod = demo_pod(e, "echo");
-        pod.node = None;
-        pod.phase = "Pending".into();
-        pod.terminating = true;
-        pod.reason = Some("1 Insufficient cpu.".into());
-    }, Pass, "has its place");
-    mesh_unseen(|e| {
-        leave(e, 100, 100, 1);
-        e.install.pods = Observation::failed("forbidden");
-    }, Unjudged, "forbidden");
-    istiod_without_a_node(|e| { istiod(e).node = None; leave(e, 500, 2048, 1); }, Pass, "room for istiod");
-}
+pub(crate) mod nodes_have_room {
+    #[allow(unused_imports)]
+    use super::*;
 
-/// What `completeness` reads: that no claim is without its cases.
-pub(in super::super) const TABLES: &[&[Case]] = &[
-    an_address_is_free::table::CASES,
-    nobody_competes::table::CASES,
-    dns_is_on_the_pod_network::table::CASES,
-    the_server_is_supported::table::CASES,
-    nodes_have_room::table::CASES,
-];
+    crate::entry::cases! { Evidence:
+        healthy(|_| {}, Pass);
+        full_of_the_mesh(|e| leave(e, 0, 0, 0), Pass);
+        requests_unseen(|e| e.cluster.requested = Observation::failed("forbidden"), Pass);
+        room_before(|e| { before_the_install(e); leave(e, 800, 2432, 4); }, Pass);
+        gateway_scaled_to_zero(|e| {
+            leave(e, 0, 0, 0);
+            let name = e.expectations.gateway.clone();
+            gateway(e).labels.clear();
+            scale_to_zero(installed(e, &name));
+        }, Pass);
+        not_ready(|e| condition(e, "Ready", "False"), Fail);
+        unknown(|e| condition(e, "Ready", "Unknown"), Fail);
+        silent(|e| of(&mut e.cluster.nodes)[0].conditions.clear(), Fail);
+        memory(|e| condition(e, "MemoryPressure", "True"), Fail);
+        disk(|e| condition(e, "DiskPressure", "True"), Fail);
+        second_not_ready(|e| {
+            let mut second = of(&mut e.cluster.nodes)[0].clone();
+            second.name = "worker".into();
+            second.conditions.clear();
+            of(&mut e.cluster.nodes).push(second);
+        }, Fail);
+        no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail);
+        no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail);
+        no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail);
+        no_memory_for_the_gateway(|e| { before_the_install(e); leave(e, 2000, 2048 + 127, 9); }, Fail);
+        no_memory_for_a_sidecar(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail);
+        no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail);
+        no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail);
+        no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail);
+        cordoned_before(|e| {
+            before_the_install(e);
+            of(&mut e.cluster.nodes)[0].unschedulable = true;
+        }, Fail);
+        tainted_before(|e| {
+            before_the_install(e);
+            of(&mut e.cluster.nodes)[0].taints = vec!["node-role.kubernetes.io/control-plane:NoSchedule".into()];
+        }, Fail);
+        gateway_waits(|e| {
+            let pod = gateway(e);
+            pod.node = None;
+            pod.phase = "Pending".into();
+            pod.reason = Some("Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.".into());
+        }, Fail);
+        demo_waits(|e| {
+            let pod = demo_pod(e, "echo");
+            pod.node = None;
+            pod.phase = "Pending".into();
+            pod.reason = Some("0/1 nodes are available: 1 Too many pods.".into());
+        }, Fail);
+        nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+        requests_unseen_before(|e| {
+            before_the_install(e);
+            e.cluster.requested = Observation::failed("forbidden");
+        }, Unjudged);
+        demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+        demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass);
+        pending_for_another_reason(|e| {
+            let pod = demo_pod(e, "echo");
+            pod.node = None;
+            pod.phase = "Pending".into();
+            pod.reason = Some("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}.".into());
+        }, Pass);
+        had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
+        leaves_before_it_has_a_place(|e| {
+            let pod = demo_pod(e, "echo");
+            pod.node = None;
+            pod.phase = "Pending".into();
+            pod.terminating = true;
+            pod.reason = Some("1 Insufficient cpu.".into());
+        }, Pass);
+        mesh_unseen(|e| {
+            leave(e, 100, 100, 1);
+            e.install.pods = Observation::failed("forbidden");
+        }, Unjudged);
+        istiod_without_a_node(|e| { istiod(e).node = None; leave(e, 500, 2048, 1); }, Pass);
+    }
+}

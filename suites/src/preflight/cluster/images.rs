@@ -2,11 +2,23 @@
 
 use super::super::evidence::{Platform, PreflightEvidence};
 use crate::claims::words::{count, excerpt, list};
+use crate::entry::check;
 use crate::evidence::Observation;
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement, Look as _};
 
-pub(in super::super) fn images(evidence: &PreflightEvidence) -> Judged {
+check! {
+    /// TODO
+    "cluster::images": "the nodes have the images, or can get them",
+    needs: ClusterNamed,
+    after: crate::preflight::cluster::server_answers,
+    judge: images,
+}
+
+#[cfg(test)]
+use crate::preflight::tests::cluster::images as cases;
+
+fn images(evidence: &PreflightEvidence) -> Judged {
     let needed = &evidence.software.images;
     let nodes = evidence.cluster.platforms.look("the images of the nodes")?;
     if needed.is_empty() || nodes.is_empty() {
@@ -46,7 +58,7 @@ pub(in super::super) fn images(evidence: &PreflightEvidence) -> Judged {
                 .expected("the images on the nodes, or a registry that they can reach")
                 .observed(format!("{}; {there}", excerpt(&value.words)))
                 .object(format!("node {}", node.node))
-                .hint(format!(
+                .legacy_hint(format!(
                     "`{events}` shows what the nodes say; they need a way to the registry (their \
                      proxy, a mirror), or the images must be loaded into them: {}",
                     said(&list(&missing))

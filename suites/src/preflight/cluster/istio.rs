@@ -65,7 +65,7 @@ fn installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
             .expected(EXPECTED)
             .observed(format!("{} not ready", count(istiod.len(), "pod")))
             .object(format!("pod {}/{pod}", seen.expectations.istio_namespace))
-            .hint(format!("`{describe}` shows why; {}", removal(seen))));
+            .legacy_hint(format!("`{describe}` shows why; {}", removal(seen))));
     };
     match version(seen, pod) {
         Some(version) if version == *wanted => Ok(Judgement::pass(format!(
@@ -77,7 +77,7 @@ fn installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
                 .expected(EXPECTED)
                 .observed(format!("istiod {version}"))
                 .object(format!("pod {}/{}", pod.namespace, pod.name))
-                .hint(format!("`{check}` judges it, if it is to stay; {}", removal(seen))))
+                .legacy_hint(format!("`{check}` judges it, if it is to stay; {}", removal(seen))))
         }
         None => Err(Judgement::unjudged(format!(
             "an Istio is installed, and does not tell its version: {}",
@@ -109,7 +109,13 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
     let seen = &evidence.cluster.seen;
     let namespace = &seen.expectations.istio_namespace;
     let fail = |what: String, observed: String, object: String, hint: String| {
-        Some(Judgement::fail(what).expected(EXPECTED).observed(observed).object(object).hint(hint))
+        Some(
+            Judgement::fail(what)
+                .expected(EXPECTED)
+                .observed(observed)
+                .object(object)
+                .legacy_hint(hint),
+        )
     };
     let ending = evidence.cluster.terminating.value().into_iter().flatten();
     let ours = [namespace, &seen.expectations.namespace];

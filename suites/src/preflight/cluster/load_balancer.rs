@@ -1,6 +1,18 @@
 //! Whether anything gives load balancer addresses, and whether it has any left.
 
+use crate::entry::check;
 use std::net::{IpAddr, Ipv4Addr};
+
+check! {
+    /// TODO
+    "cluster::load_balancer": "something there gives load balancer addresses",
+    needs: ClusterNamed,
+    after: crate::preflight::cluster::server_answers,
+    judge: load_balancer,
+}
+
+#[cfg(test)]
+use crate::preflight::tests::cluster::gives_addresses as cases;
 
 use super::super::evidence::{Controller, Pool, PreflightEvidence};
 use crate::claims::words::{count, list};
@@ -24,7 +36,7 @@ const CLOUDS: [&str; 6] = ["aws", "gce", "azure", "digitalocean", "openstack", "
 
 const METALLB: &str = "MetalLB";
 
-pub(in super::super) fn load_balancer(evidence: &PreflightEvidence) -> Judged {
+fn load_balancer(evidence: &PreflightEvidence) -> Judged {
     let cluster = &evidence.cluster;
     // One that was given is worth more than all that may give one.
     let probe = cluster.seen.cluster.load_balancer_probe.value();
@@ -56,7 +68,7 @@ pub(in super::super) fn load_balancer(evidence: &PreflightEvidence) -> Judged {
             .expected("a load balancer controller")
             .observed(observed)
             .object(object)
-            .hint(format!(
+            .legacy_hint(format!(
                 "`{show}` shows who waits; a cluster without a cloud needs a controller such as \
                  MetalLB (https://metallb.io/installation/), with a pool of free addresses"
             )))
@@ -109,7 +121,7 @@ fn not_ready(evidence: &PreflightEvidence, name: &str, controller: &Controller) 
         .expected(format!("{wanted} ready"))
         .observed(format!("{ready} ready"))
         .object(format!("{kind} {namespace}/{object}"))
-        .hint(format!("`{describe}` shows why"))
+        .legacy_hint(format!("`{describe}` shows why"))
 }
 
 /// MetalLB: it must run, have a pool, and an address left in it.
@@ -135,7 +147,7 @@ fn metallb(
             .expected("an IPAddressPool with autoAssign")
             .observed(count(pools.len(), "pool"))
             .object("the pools of MetalLB")
-            .hint(format!(
+            .legacy_hint(format!(
                 "`{show}` shows them; https://metallb.io/configuration/ has a pool to apply: \
                  addresses of the nodes' network that nobody else has"
             )));
@@ -191,7 +203,7 @@ fn used_up(
     let Some(Service { namespace, name, .. }) =
         services.iter().find(|service| !service.load_balancer_addresses.is_empty())
     else {
-        return fail.object("the pools of MetalLB").hint(format!(
+        return fail.object("the pools of MetalLB").legacy_hint(format!(
             "`{}` shows who holds them",
             seen.kubectl(&["get", "services", "--all-namespaces"])
         ));
@@ -199,7 +211,7 @@ fn used_up(
     let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
     let free = seen.kubectl(&["-n", namespace, "patch", "svc", name, "-p", patch]);
     fail.object(format!("service {namespace}/{name}"))
-        .hint(format!("`{free}` frees one, if nobody needs it; or make the pool larger"))
+        .legacy_hint(format!("`{free}` frees one, if nobody needs it; or make the pool larger"))
 }
 
 /// The first and the last address of `a-b`, `a/24`.

@@ -1,27 +1,38 @@
 //! Judges of the section *cluster*: what the tutorial needs of a cluster that is there.
 
-mod images;
+pub(crate) mod clock;
+pub(crate) mod dns_on_pod_network;
+pub(crate) mod images;
+pub(crate) mod kubernetes_version_supported;
+pub(crate) mod load_balancer;
+pub(crate) mod load_balancer_address_free;
+pub(crate) mod no_competing_load_balancer;
+pub(crate) mod no_earlier_istio;
+pub(crate) mod nodes_ready;
+pub(crate) mod platforms;
+pub(crate) mod rights;
+pub(crate) mod server_answers;
+
+use crate::preflight::Check;
+
+/// The checks of this section, in the order in which a reader fixes what is wrong.
+pub(super) const CHECKS: &[&Check] = &[
+    &server_answers::CHECK,
+    &clock::CHECK,
+    &kubernetes_version_supported::CHECK,
+    &rights::CHECK,
+    &nodes_ready::CHECK,
+    &platforms::CHECK,
+    &dns_on_pod_network::CHECK,
+    &load_balancer::CHECK,
+    &load_balancer_address_free::CHECK,
+    &no_competing_load_balancer::CHECK,
+    &no_earlier_istio::CHECK,
+    &images::CHECK,
+];
+
 mod istio;
-mod load_balancer;
-mod platforms;
-mod rights;
 mod server;
 
-pub(super) use images::images;
 pub(super) use istio::no_earlier_istio;
-pub(super) use load_balancer::load_balancer;
-pub(super) use platforms::platforms;
-pub(super) use rights::rights;
 pub(super) use server::{clock, node_stands_still, server_answers};
-
-use super::evidence::PreflightEvidence;
-use crate::claims::CLAIMS;
-use crate::judgement::{Judged, Judgement};
-
-/// What the claim of this id says of the cluster: before the install the same must hold.
-pub(super) fn as_claimed(id: &str, evidence: &PreflightEvidence) -> Judged {
-    let claim = CLAIMS.iter().find(|claim| claim.id == id);
-    claim
-        .map(|claim| claim.judge(&evidence.cluster.seen))
-        .ok_or_else(|| Judgement::unjudged(format!("there is no claim {id}")))
-}

@@ -1,6 +1,18 @@
 //! What the nodes are made of.
 
+use crate::entry::check;
 use std::collections::BTreeSet;
+
+check! {
+    /// TODO
+    "cluster::platforms": "the images of Istio are made for what the nodes are",
+    needs: ClusterNamed,
+    after: crate::preflight::cluster::server_answers,
+    judge: platforms,
+}
+
+#[cfg(test)]
+use crate::preflight::tests::cluster::platforms as cases;
 
 use super::super::evidence::{Platform, PreflightEvidence};
 use crate::claims::words::{count, list};
@@ -10,7 +22,7 @@ use crate::judgement::{Judged, Judgement, Look as _};
 /// Source: <https://istio.io/latest/news/releases/1.15.x/announcing-1.15/> (arm64 since 1.15).
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
-pub(in super::super) fn platforms(evidence: &PreflightEvidence) -> Judged {
+fn platforms(evidence: &PreflightEvidence) -> Judged {
     let nodes = evidence.cluster.platforms.look("the nodes")?;
     let show = evidence.cluster.seen.kubectl(&["get", "nodes", "-o", "wide"]);
     let fit = |node: &&Platform| {
@@ -22,7 +34,7 @@ pub(in super::super) fn platforms(evidence: &PreflightEvidence) -> Judged {
             .expected(format!("Linux on {}", ARCHITECTURES.join(" or ")))
             .observed(list(&observed))
             .object("the nodes")
-            .hint(format!(
+            .legacy_hint(format!(
                 "`{show}` shows them: the tutorial needs a node of Linux on amd64 or arm64"
             )));
     };

@@ -2,12 +2,24 @@
 
 use super::super::evidence::{PreflightEvidence, Right};
 use crate::claims::words::{count, list};
+use crate::entry::check;
 use crate::judgement::{Judged, Judgement, Look as _};
+
+check! {
+    /// TODO
+    "cluster::rights": "the caller may install Istio and the demo",
+    needs: ClusterNamed,
+    after: crate::preflight::cluster::server_answers,
+    judge: rights,
+}
+
+#[cfg(test)]
+use crate::preflight::tests::cluster::rights as cases;
 
 /// How many of the missing rights are named.
 const NAMED: usize = 4;
 
-pub(in super::super) fn rights(evidence: &PreflightEvidence) -> Judged {
+fn rights(evidence: &PreflightEvidence) -> Judged {
     let rights = evidence.cluster.rights.look("what the caller may do")?;
     if rights.is_empty() {
         return Err(Judgement::unjudged("the server was asked for no right"));
@@ -31,7 +43,7 @@ pub(in super::super) fn rights(evidence: &PreflightEvidence) -> Judged {
         .expected(format!("all {} that an install needs", count(rights.len(), "right")))
         .observed(format!("{} of them missing", missing.len()))
         .object(format!("the credentials of context {}", evidence.cluster.seen.subject.context))
-        .hint(format!(
+        .legacy_hint(format!(
             "`{can_i}` asks again; an install makes roles and webhooks for the whole cluster, and \
              objects in {istio} and {demo}: ask the cluster's administrator for the role cluster-admin"
         )))

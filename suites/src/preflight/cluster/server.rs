@@ -29,7 +29,7 @@ pub(in super::super) fn server_answers(evidence: &PreflightEvidence) -> Judged {
         .expected("an answer of the API server to these credentials")
         .observed(reason)
         .object("the API server")
-        .hint(server_hint(evidence)))
+        .legacy_hint(server_hint(evidence)))
 }
 
 /// A node of kind that stands still is started; elsewhere the client's own words tell more.
@@ -111,7 +111,7 @@ pub(in super::super) fn clock(evidence: &PreflightEvidence) -> Judged {
         .expected(format!("less than {} s", APART.as_secs()))
         .observed(format!("{clock} there, {} here", server.ours))
         .object("the clock of the cluster's nodes, or of this machine")
-        .hint(
+        .legacy_hint(
             "`timedatectl` shows on each machine whether its clock is kept right; `sudo \
              timedatectl set-ntp true` has it kept: certificates and tokens fail otherwise",
         ));

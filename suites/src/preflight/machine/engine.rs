@@ -17,7 +17,11 @@ const CONTROLLERS: [&str; 3] = ["cpu", "memory", "pids"];
 pub(in super::super) fn docker_usable(evidence: &PreflightEvidence) -> Judged {
     let expected = "an engine that answers this user";
     let fail = |what: &str, observed: &str, hint: &str| {
-        Err(Judgement::fail(what).expected(expected).observed(observed).object(OBJECT).hint(hint))
+        Err(Judgement::fail(what)
+            .expected(expected)
+            .observed(observed)
+            .object(OBJECT)
+            .legacy_hint(hint))
     };
     let engine = match evidence.machine.engine.look(OBJECT)? {
         EngineAnswer::Answers(engine) => engine,
@@ -74,7 +78,7 @@ pub(in super::super) fn cgroups(evidence: &PreflightEvidence) -> Judged {
             .expected("control groups with which a node can limit cpu, memory and pids")
             .observed(observed)
             .object("the control groups of the engine")
-            .hint(hint))
+            .legacy_hint(hint))
     };
     let version = &engine.cgroup_version;
     if engine.rootless && version == "1" {
@@ -142,7 +146,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
     .expected("every node running")
     .observed(format!("{}: {}", first.state, excerpt(&first.words)))
     .object(format!("container {}", first.name))
-    .hint(format!(
+    .legacy_hint(format!(
         "`docker {verb} {}` wakes it up; or `kind delete cluster --name {cluster}` removes it",
         of_it.join(" ")
     )))
@@ -161,7 +165,10 @@ pub(in super::super) fn no_leftovers(evidence: &PreflightEvidence) -> Judged {
     .expected("nothing")
     .observed(list(left))
     .object(format!("the cluster {first}"))
-    .hint(format!("`meshcheck down --name {}` removes it, and so does the next run", quote(first))))
+    .legacy_hint(format!(
+        "`meshcheck down --name {}` removes it, and so does the next run",
+        quote(first)
+    )))
 }
 
 fn clusters(number: usize) -> String {

@@ -74,7 +74,7 @@ fn refusal(kernel: &Kernel, refused: &RuleTry) -> Judgement {
         .expected("rules of the table nat with REDIRECT and owner are taken")
         .observed(format!("{}: {}", refused.program, excerpt(&refused.words)))
         .object(format!("the kernel {}", kernel.release))
-        .hint(HINT)
+        .legacy_hint(HINT)
 }
 
 fn by_modules(kernel: &Kernel, modules: &BTreeMap<String, Module>) -> Judged {
@@ -94,7 +94,7 @@ fn by_modules(kernel: &Kernel, modules: &BTreeMap<String, Module>) -> Judged {
             .expected("in the kernel, loaded, or to be loaded when needed")
             .observed(format!("{} of them not found", missing.len()))
             .object(format!("the kernel {}", kernel.release))
-            .hint(format!("{HINT} (package linux-modules-extra on some clouds' images)")));
+            .legacy_hint(format!("{HINT} (package linux-modules-extra on some clouds' images)")));
     }
     let unknown: Vec<_> = PARTS
         .iter()

@@ -32,7 +32,7 @@ pub(in super::super) fn inotify(evidence: &PreflightEvidence) -> Judged {
             ))
             .observed(observed)
             .object("the limits fs.inotify of the kernel")
-            .hint(HINT))
+            .legacy_hint(HINT))
     };
     let (instances, watches) = (limits.instances, limits.watches);
     let used = limits.used.unwrap_or_default();
@@ -65,7 +65,7 @@ pub(in super::super) fn open_files(evidence: &PreflightEvidence) -> Judged {
             .expected(format!("at least {OUR_FILES}"))
             .observed(files.ours.to_string())
             .object("the limit on open files of this shell")
-            .hint("`ulimit -n 1024` raises it in this shell"));
+            .legacy_hint("`ulimit -n 1024` raises it in this shell"));
     }
     let left = files.all.saturating_sub(files.open);
     if left < FILES {
@@ -73,7 +73,7 @@ pub(in super::super) fn open_files(evidence: &PreflightEvidence) -> Judged {
             .expected(format!("at least {FILES}"))
             .observed(format!("{} of {} are open", files.open, files.all))
             .object("the limit fs.file-max of the kernel")
-            .hint(format!(
+            .legacy_hint(format!(
                 "`sudo sysctl fs.file-max={}` raises it",
                 files.all.saturating_add(FILES * 16)
             )));

@@ -1,5 +1,36 @@
 //! Judges of the section *machine*: what a cluster of kind needs of the machine that it is made on.
 
+pub(crate) mod cgroups;
+pub(crate) mod cpus;
+pub(crate) mod disk;
+pub(crate) mod docker_usable;
+pub(crate) mod inotify;
+pub(crate) mod kernel_redirects;
+pub(crate) mod kind_nodes_run;
+pub(crate) mod memory;
+pub(crate) mod network_kind;
+pub(crate) mod no_leftovers;
+pub(crate) mod no_proxy;
+pub(crate) mod open_files;
+
+use crate::preflight::Check;
+
+/// The checks of this section, in the order in which a reader fixes what is wrong.
+pub(super) const CHECKS: &[&Check] = &[
+    &docker_usable::CHECK,
+    &cgroups::CHECK,
+    &kernel_redirects::CHECK,
+    &cpus::CHECK,
+    &memory::CHECK,
+    &disk::CHECK,
+    &inotify::CHECK,
+    &open_files::CHECK,
+    &network_kind::CHECK,
+    &no_proxy::CHECK,
+    &kind_nodes_run::CHECK,
+    &no_leftovers::CHECK,
+];
+
 mod engine;
 mod kernel;
 mod limits;

@@ -23,7 +23,7 @@ pub(in super::super) fn network_kind(evidence: &PreflightEvidence) -> Judged {
             .expected("a range of IPv4 with addresses left for a node and its load balancer")
             .observed(observed)
             .object("the network kind of the engine")
-            .hint(
+            .legacy_hint(
                 "`docker network rm kind` removes it where no cluster uses it, and kind makes a new \
                  one; `docker network create kind --subnet 172.30.0.0/16` makes a larger one",
             ))
@@ -77,7 +77,7 @@ pub(in super::super) fn no_proxy(evidence: &PreflightEvidence) -> Judged {
     .expected(format!("NO_PROXY with {}", list(&exceptions)))
     .observed(format!("{variables} set, and NO_PROXY does not except it"))
     .object("the environment of this shell")
-    .hint(format!(
+    .legacy_hint(format!(
         "`export NO_PROXY=\"${{NO_PROXY:+$NO_PROXY,}}\"{addresses} no_proxy=\"${{no_proxy:+$no_proxy,}}\"{addresses}` excepts it"
     )))
 }

@@ -35,7 +35,7 @@ pub(in super::super) fn cpus(evidence: &PreflightEvidence) -> Judged {
             .expected("2 processors: pods request 1750 thousandths")
             .observed(&number)
             .object("the processors of the docker engine")
-            .hint(
+            .legacy_hint(
                 "`docker info --format '{{.NCPU}}'` shows what the engine has: give its virtual \
                  machine at least 2 (Docker Desktop: Settings, Resources)",
             ));
@@ -55,7 +55,7 @@ pub(in super::super) fn memory(evidence: &PreflightEvidence) -> Judged {
         .expected(format!("at least {} for what pods request", gibibytes(REQUESTED)))
         .observed(gibibytes(total))
         .object("the memory of the docker engine")
-        .hint(
+        .legacy_hint(
             "`docker info --format '{{.MemTotal}}'` shows what the engine has: give its virtual \
              machine at least 4 GiB (Docker Desktop: Settings, Resources)",
         ));
@@ -72,7 +72,7 @@ pub(in super::super) fn memory(evidence: &PreflightEvidence) -> Judged {
         .expected(format!("at least {} for a cluster with the mesh", gibibytes(USED)))
         .observed(format!("{} of {}", gibibytes(memory.available), gibibytes(memory.total)))
         .object("the memory of this machine")
-        .hint("`ps aux --sort=-rss | head` shows who takes it"));
+        .legacy_hint("`ps aux --sort=-rss | head` shows who takes it"));
     }
     Ok(Judgement::pass(format!(
         "{} of {} are available",
@@ -114,7 +114,7 @@ pub(in super::super) fn disk(evidence: &PreflightEvidence) -> Judged {
             .expected(format!("{} for the software and a node", gibibytes(*need)))
             .observed(format!("{} free", gibibytes(disk.free)))
             .object(format!("the disk of {}", disk.path))
-            .hint(format!(
+            .legacy_hint(format!(
                 "{other}`docker system df` shows what docker keeps; `docker image prune` removes \
                  the images that have no name any more"
             )));

@@ -1,71 +1,21 @@
 //! Small changes to what was seen of a machine and a cluster that are ready, and the verdict of each.
 
 mod cases;
-mod cluster;
-mod machine;
+pub(crate) mod cluster;
+pub(crate) mod machine;
 mod ready;
-mod software;
+pub(crate) mod software;
 mod unseen;
 
-use std::collections::BTreeSet;
-
-use rstest::rstest;
-
 use super::evidence::{ClusterLook, PreflightEvidence};
-use super::{CHECKS, Pattern, When, asked, judge};
-use crate::claims::Section;
+use super::{CHECKS, When, asked};
+use crate::Section;
 use crate::evidence::Observation;
 use crate::judgement::Verdict;
-use cases::{Case, judgement};
+use crate::{Pattern, judge};
+use cases::judgement;
+pub(super) use cases::ready_for;
 use ready::{cluster_ready, machine_ready};
-
-/// All rows.
-fn cases() -> Vec<&'static Case> {
-    [machine::TABLES, software::TABLES, cluster::TABLES]
-        .into_iter()
-        .flatten()
-        .copied()
-        .flatten()
-        .collect()
-}
-
-#[test]
-fn every_check_has_a_red_an_unjudged_and_a_green_case() {
-    let lacking: Vec<_> = CHECKS
-        .iter()
-        .flat_map(|check| {
-            [Verdict::Fail, Verdict::Unjudged, Verdict::Pass].map(|verdict| (check.id, verdict))
-        })
-        .filter(|(id, verdict)| {
-            !cases().iter().any(|case| case.check == *id && case.verdict == *verdict)
-        })
-        .collect();
-    assert_eq!(lacking, []);
-}
-
-#[test]
-fn ids_are_unique_and_begin_with_their_section() {
-    let ids: BTreeSet<_> = CHECKS.iter().map(|check| check.id).collect();
-    assert_eq!(ids.len(), CHECKS.len());
-    for check in CHECKS {
-        let (section, name) = check.id.split_once("::").unwrap();
-        assert!(Section::PREFLIGHT.iter().any(|known| known.word() == section), "{}", check.id);
-        assert!(name.chars().all(|c| c.is_ascii_lowercase() || c == '_'), "{}", check.id);
-        assert!(crate::CLAIMS.iter().all(|claim| claim.id != check.id), "{}", check.id);
-    }
-    assert!(CHECKS.is_sorted_by_key(super::Check::section));
-}
-
-/// So no verdicts can make a circle.
-#[test]
-fn what_explains_stands_before_what_it_explains() {
-    for (at, check) in CHECKS.iter().enumerate() {
-        for cause in check.after.into_iter().chain(check.follows_from.map(|it| it.id)) {
-            let cause = CHECKS.iter().position(|other| other.id == cause).unwrap();
-            assert!(cause < at, "{}", check.id);
-        }
-    }
-}
 
 /// A reboot: the node is what to mend, and nothing else.
 #[test]
@@ -191,20 +141,14 @@ fn what_hangs_on_an_engine_that_refuses_names_it() {
 
 #[test]
 fn only_what_is_asked_for_is_reported() {
-    let only: Vec<Pattern> = vec!["machine::k*".parse().unwrap(), "software".parse().unwrap()];
+    let only: Vec<Pattern> = ["machine::k*", "software"]
+        .map(|it| Pattern::parse::<PreflightEvidence>(it).unwrap())
+        .to_vec();
     let report = judge(&machine_ready(), &only);
     let ids: Vec<_> = report.claims.iter().map(|it| it.id.as_str()).collect();
     assert_eq!(ids.len(), 5, "{ids:?}");
     assert_eq!(asked(&only).iter().map(|check| check.id).collect::<Vec<_>>(), ids);
     assert_eq!(asked(&[]).len(), CHECKS.len());
-}
-
-#[rstest]
-#[case("mesh::pods_ready")]
-#[case("machine::")]
-#[case("")]
-fn a_pattern_without_a_check_is_an_error(#[case] text: &str) {
-    assert_eq!(text.parse::<Pattern>().unwrap_err().0, text);
 }
 
 /// The words in which the reader is told why something was left out.

@@ -1,8 +1,6 @@
 //! The section *software*.
 
 use super::super::evidence::*;
-use super::Case;
-use super::cases::cases;
 use crate::evidence::Observation;
 
 fn supply(evidence: &mut PreflightEvidence, supply: Supply) {
@@ -35,38 +33,50 @@ fn unseen(evidence: &mut PreflightEvidence) {
     evidence.software.source = Observation::failed("no answer within 5 s");
 }
 
-cases! { is_available proves "software::available":
-    here(|_| {}, Pass, "kind v0.29.0 of its own");
-    downloadable(to_download, Pass, "`meshcheck bundle` downloads it now");
-    nowhere(out_of_reach, Fail, "cannot be downloaded");
-    nowhere_says_what_to_do(out_of_reach, Fail, "check the network");
-    not_whole(damaged, Fail, "another one");
-    not_seen(unseen, Unjudged, "no answer");
+pub(crate) mod is_available {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { PreflightEvidence:
+        here(|_| {}, Pass);
+        downloadable(to_download, Pass);
+        nowhere(out_of_reach, Fail);
+        nowhere_says_what_to_do(out_of_reach, Fail);
+        not_whole(damaged, Fail);
+        not_seen(unseen, Unjudged);
+    }
 }
 
-cases! { programs proves "software::programs_run":
-    both_run(|_| {}, Pass, "kind v0.29.0 and istioctl 1.22.0 run");
-    for_another_machine(|e| {
-        let programs = e.software.programs.value_mut().unwrap();
-        programs[1].runs = false;
-        programs[1].words = "Exec format error".into();
-    }, Fail, "istioctl does not run");
-    to_come(to_download, Skipped, "come with the software");
-    none_known(|e| e.software.programs = Observation::seen(vec![]), Unjudged, "no programs");
-    not_seen(|e| e.software.programs = Observation::failed("no answer within 5 s"), Unjudged, "no answer");
+pub(crate) mod programs {
+    #[allow(unused_imports)]
+    use super::*;
+
+    crate::entry::cases! { PreflightEvidence:
+        both_run(|_| {}, Pass);
+        for_another_machine(|e| {
+            let programs = e.software.programs.value_mut().unwrap();
+            programs[1].runs = false;
+            programs[1].words = "Exec format error".into();
+        }, Fail);
+        to_come(to_download, Skipped);
+        none_known(|e| e.software.programs = Observation::seen(vec![]), Unjudged);
+        not_seen(|e| e.software.programs = Observation::failed("no answer within 5 s"), Unjudged);
+    }
 }
 
-cases! { its_kubernetes proves "software::kubernetes_supported":
-    supported(|_| {}, Pass, "its nodes are v1.29.15");
-    too_new(|e| facts(e).kubernetes = "v1.99.1".into(), Fail, "v1.99.1");
-    too_old(|e| facts(e).kubernetes = "v1.2.1".into(), Fail, "v1.2.1");
-    no_version(|e| facts(e).kubernetes = "stable".into(), Unjudged, "no version");
-    unknown_istio(|e| facts(e).istio = "1.99.0".into(), Unjudged, "not known here");
-    to_come(to_download, Skipped, "not here yet");
-    nowhere(out_of_reach, Unjudged, "out of reach");
-    not_whole(damaged, Unjudged, "another one");
-    not_seen(unseen, Unjudged, "no answer");
-}
+pub(crate) mod its_kubernetes {
+    #[allow(unused_imports)]
+    use super::*;
 
-pub(super) const TABLES: &[&[Case]] =
-    &[is_available::table::CASES, programs::table::CASES, its_kubernetes::table::CASES];
+    crate::entry::cases! { PreflightEvidence:
+        supported(|_| {}, Pass);
+        too_new(|e| facts(e).kubernetes = "v1.99.1".into(), Fail);
+        too_old(|e| facts(e).kubernetes = "v1.2.1".into(), Fail);
+        no_version(|e| facts(e).kubernetes = "stable".into(), Unjudged);
+        unknown_istio(|e| facts(e).istio = "1.99.0".into(), Unjudged);
+        to_come(to_download, Skipped);
+        nowhere(out_of_reach, Unjudged);
+        not_whole(damaged, Unjudged);
+        not_seen(unseen, Unjudged);
+    }
+}

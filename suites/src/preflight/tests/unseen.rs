@@ -8,8 +8,6 @@ use serde_json::{Value, json};
 
 use super::super::CHECKS;
 use super::super::evidence::PreflightEvidence;
-use super::cases;
-use super::cases::ready_for;
 use super::ready::{cluster_ready, machine_ready};
 use crate::judgement::{Judgement, Verdict};
 use crate::testing::{is_observation, places};
@@ -144,20 +142,20 @@ proptest! {
         place in any::<prop::sample::Index>(),
         state in prop::sample::select(vec!["failed", "not_asked"]),
     ) {
-        let red: Vec<_> = cases().into_iter().filter(|one| one.verdict == Verdict::Fail).collect();
-        let case = case.get(&red);
-        let mut evidence = ready_for(case.check);
-        (case.change)(&mut evidence);
+        let mut red: Vec<_> = CHECKS.iter().flat_map(|check| check.cases.iter().map(move |it| (check, it))).collect();
+        red.retain(|(_, case)| case.verdict == Verdict::Fail);
+        let (check, case) = case.get(&red);
+        let evidence = case.evidence(check);
         let mut document = serde_json::to_value(&evidence).unwrap();
         let places = places(&document, is_observation);
         let place = place.get(&places);
         hide(&mut document, place, state);
         let evidence: PreflightEvidence = serde_json::from_value(document).unwrap();
-        let judgement = super::cases::judgement(case.check, &evidence);
+        let judgement = check.judge(&evidence);
         prop_assert!(
             judgement.verdict != Verdict::Pass
-                || HOLD_WITHOUT.iter().any(|(id, at, _)| *id == case.check && at == place),
-            "{} {} without {place}: {judgement:#?}", case.check, case.name
+                || HOLD_WITHOUT.iter().any(|(id, at, _)| *id == check.id && at == place),
+            "{} {} without {place}: {judgement:#?}", check.id, case.name
         );
     }
 }

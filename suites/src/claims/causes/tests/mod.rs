@@ -15,8 +15,6 @@ use rstest::rstest;
 
 use super::super::CLAIMS;
 use super::super::mutations::{Mutation, demo_pod, gateway, istiod, of};
-use super::table::RELATIONS;
-use super::{can_explain, position, roots};
 use crate::evidence::{Evidence, Observation, Reply};
 use crate::judgement::{Judgement, Verdict};
 use crate::testing::healthy;
@@ -122,7 +120,7 @@ fn one_fault_has_one_cause(
     #[case] mut explains: Vec<&str>,
 ) {
     let report = report(&[fault]);
-    explains.sort_by_key(|id| position(id));
+    explains.sort_by_key(|id| CLAIMS.iter().position(|claim| claim.id == *id));
     assert_eq!(causes(&report), BTreeMap::from([(cause, explains)]), "{report:#?}");
 }
 
@@ -313,26 +311,6 @@ fn a_claim_that_was_asked_for_names_a_cause_that_was_not() {
     assert!(other.causes.is_empty() && other.exit_code() == 0);
 }
 
-#[test]
-fn relations_name_claims_and_have_no_circles() {
-    for relation in RELATIONS {
-        assert!(position(relation.cause).is_some(), "{}", relation.cause);
-        for effect in relation.effects {
-            assert!(position(effect).is_some(), "{effect}");
-        }
-    }
-    // Take away what nothing explains, over and over: nothing is left of a table without circles.
-    let mut left: Vec<_> = CLAIMS.iter().map(|claim| claim.id).collect();
-    while !left.is_empty() {
-        let explained = |id: &str| {
-            RELATIONS.iter().any(|it| left.contains(&it.cause) && it.effects.contains(&id))
-        };
-        let rest: Vec<_> = left.iter().copied().filter(|id| explained(id)).collect();
-        assert!(rest.len() < left.len(), "a circle: {rest:?}");
-        left = rest;
-    }
-}
-
 const FAULTS: [Mutation; 18] = [
     istiod_scaled_to_zero,
     istiod_not_ready,
@@ -369,17 +347,15 @@ proptest! {
         let mut evidence = healthy();
         FAULTS[fault](&mut evidence);
         let kinds = [Verdict::Pass, Verdict::Fail, Verdict::Changed, Verdict::Unjudged, Verdict::Skipped];
-        let judgements: Vec<_> = CLAIMS.iter().zip(verdicts).map(|(claim, kind)| {
-            Judgement { verdict: kinds[kind], ..claim.judge(&evidence) }
+        let judgements: crate::entry::Judgements = CLAIMS.iter().zip(verdicts).map(|(claim, kind)| {
+            (claim.id, Judgement { verdict: kinds[kind], ..claim.judge(&evidence) })
         }).collect();
-        let roots = roots(&evidence, &judgements);
-        for (root, judgement) in roots.iter().zip(&judgements) {
-            if let Some(root) = root {
-                let holds = matches!(judgement.verdict, Verdict::Pass | Verdict::Skipped);
-                prop_assert!(!holds, "{judgement:#?}");
-                prop_assert!(can_explain(&judgements[*root]));
-                prop_assert_eq!(roots[*root], None);
-            }
+        let roots = crate::entry::roots(&evidence, &judgements);
+        for (id, root) in &roots {
+            let holds = matches!(judgements[id].verdict, Verdict::Pass | Verdict::Skipped);
+            prop_assert!(!holds, "{id}");
+            prop_assert!(judgements[root].does_not_hold());
+            prop_assert_eq!(roots.get(root), None);
         }
     }
 }

@@ -2,18 +2,18 @@
 
 use rstest::rstest;
 
-use super::super::super::completeness::cases;
 use crate::judge;
 use crate::judgement::Verdict;
+use crate::testing::claim_cases;
 use crate::testing::healthy;
 
 /// What a claim that does not hold is put down to, after these cases of the claims' own tables.
 fn because(id: &str, faults: &[(&str, &str)]) -> Option<String> {
     let mut evidence = healthy();
     for (claim, name) in faults {
-        let cases = cases();
-        let case = cases.iter().find(|case| (case.claim, case.name) == (*claim, *name));
-        (case.unwrap_or_else(|| panic!("{claim} has no case {name}")).mutation)(&mut evidence);
+        let cases = claim_cases();
+        let row = cases.iter().find(|(entry, case)| (entry.id, case.name) == (*claim, *name));
+        (row.unwrap_or_else(|| panic!("{claim} has no case {name}")).1.change)(&mut evidence);
     }
     let report = judge(&evidence, &[]);
     let claim = report.claims.into_iter().find(|claim| claim.id == id).expect("it is a claim");

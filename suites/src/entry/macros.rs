@@ -1,0 +1,91 @@
+//! The form in which a claim or a check is written.
+
+/// Defines the claim of a file: the page as a doc comment, then id, statement and the rest. A claim without
+/// a page does not compile.
+macro_rules! claim {
+    ($($rest:tt)+) => {
+        $crate::entry::macros::entry! { CLAIM, $crate::evidence::Evidence, $crate::claims::Needs; $($rest)+ }
+    };
+}
+pub(crate) use claim;
+
+/// Defines the check of a file, in the same form as `claim!`.
+macro_rules! check {
+    ($($rest:tt)+) => {
+        $crate::entry::macros::entry! {
+            CHECK, $crate::preflight::evidence::PreflightEvidence, $crate::preflight::When; $($rest)+
+        }
+    };
+}
+pub(crate) use check;
+
+macro_rules! entry {
+    (
+        $static:ident, $evidence:ty, $kind:ty;
+        $(#[doc = $line:literal])+
+        $id:literal: $statement:literal,
+        $(statement_for: $statement_for:expr,)?
+        $(beyond: $beyond:literal,)?
+        needs: $needs:ident,
+        $(stops: [$($stop:ident),* $(,)?],)?
+        $(after: $($after:ident)::+,)?
+        $(caused_by: [$($($cause:ident)::+ if $when:expr),* $(,)?],)?
+        $(holds_without: [$($without:expr),* $(,)?],)?
+        $(holds_unasked: [$($unasked:expr),* $(,)?],)?
+        judge: $judge:expr,
+    ) => {
+        /// The entry of this file.
+        pub(crate) static $static: $crate::entry::Entry<$evidence> = $crate::entry::Entry {
+            id: $id,
+            statement: $statement,
+            statement_for: $crate::entry::macros::optional!($($statement_for)?),
+            beyond: false $(|| $beyond)?,
+            needs: <$kind>::$needs,
+            stops: &[$($($crate::entry::Stop::$stop),*)?],
+            causes: &[
+                $($crate::entry::CausedBy::precondition(&$($after)::+::$static),)?
+                $($($crate::entry::CausedBy::failure(&$($cause)::+::$static, $when)),*)?
+            ],
+            holds_without: &[$($($without),*)?],
+            holds_unasked: &[$($($unasked),*)?],
+            page: $crate::entry::Page { raw: concat!($($line, "\n"),+), file: file!() },
+            judge: $judge,
+            #[cfg(test)]
+            cases: cases::CASES,
+        };
+
+        #[cfg(test)]
+        #[test]
+        fn cases_and_generated_messages_are_current() {
+            $crate::testing::assert_cases(&$static);
+        }
+    };
+}
+pub(crate) use entry;
+
+macro_rules! optional {
+    () => {
+        None
+    };
+    ($value:expr) => {
+        Some($value)
+    };
+}
+pub(crate) use optional;
+
+/// The cases of an entry, a line each: `NAME(CHANGE, VERDICT);`. The change is made to healthy evidence; the
+/// whole message of each case stands in the `.snap` file beside the entry's file.
+#[cfg(test)]
+macro_rules! cases {
+    ($evidence:ty: $($name:ident($change:expr, $verdict:ident);)+) => {
+        pub(crate) const CASES: &[$crate::testing::Case<$evidence>] = &[$(
+            $crate::testing::Case {
+                name: stringify!($name),
+                change: $change,
+                verdict: $crate::judgement::Verdict::$verdict,
+            }
+        ),+];
+    };
+}
+#[cfg(test)]
+pub(crate) use cases;

@@ -1,0 +1,97 @@
+//! Which entries are asked for: an id, a section, or either with `*` for any run of characters.
+
+use std::str::FromStr;
+
+use super::{Entry, Section, Subject};
+use crate::evidence::Evidence;
+
+/// A pattern such as `mesh`, `mesh::pods_ready` or `mesh::*redirected`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern(String);
+
+/// A pattern that no entry matches.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no {noun} matches `{pattern}`")]
+pub struct NoSuchEntry {
+    noun: &'static str,
+    pattern: String,
+}
+
+impl Pattern {
+    /// Reads a pattern that must ask for an entry on evidence of type `E`.
+    ///
+    /// # Errors
+    ///
+    /// A pattern that no entry matches.
+    pub fn parse<E: Subject>(text: &str) -> Result<Self, NoSuchEntry> {
+        let pattern = Self::unchecked(text);
+        if E::entries().iter().any(|entry| pattern.matches(entry)) {
+            Ok(pattern)
+        } else {
+            Err(NoSuchEntry { noun: E::NOUN, pattern: text.to_owned() })
+        }
+    }
+
+    /// A pattern, whatever it asks for.
+    pub(crate) fn unchecked(text: &str) -> Self {
+        Self(text.trim().to_owned())
+    }
+
+    /// Whether this entry is asked for.
+    pub fn matches<E: Subject>(&self, entry: &Entry<E>) -> bool {
+        matches_text(&self.0, entry.id) || matches_text(&self.0, Section::of(entry.id).word())
+    }
+}
+
+impl FromStr for Pattern {
+    type Err = NoSuchEntry;
+
+    /// Reads a pattern that must ask for a claim.
+    fn from_str(text: &str) -> Result<Self, NoSuchEntry> {
+        Self::parse::<Evidence>(text)
+    }
+}
+
+fn matches_text(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.strip_prefix(head).is_some_and(|rest| {
+            (0..=rest.len()).any(|at| rest.get(at..).is_some_and(|rest| matches_text(tail, rest)))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pattern;
+    use crate::preflight::evidence::PreflightEvidence;
+    use crate::{CHECKS, CLAIMS};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("mesh::pods_ready", 1)]
+    #[case("mesh::*redirected", 2)]
+    #[case("*", CLAIMS.len())]
+    #[case("*::istio_version", 1)]
+    fn pattern_asks_for_claims(#[case] pattern: Pattern, #[case] count: usize) {
+        assert_eq!(CLAIMS.iter().filter(|claim| pattern.matches(claim)).count(), count);
+    }
+
+    #[rstest]
+    #[case("meshes")]
+    #[case("mesh::")]
+    #[case("machine")]
+    #[case("")]
+    fn pattern_without_a_claim_is_an_error(#[case] text: &str) {
+        let error = text.parse::<Pattern>().unwrap_err().to_string();
+        assert_eq!(error, format!("no claim matches `{text}`"));
+    }
+
+    #[test]
+    fn pattern_of_checks_asks_for_checks_only() {
+        let machine = Pattern::parse::<PreflightEvidence>("machine").unwrap();
+        assert!(CHECKS.iter().any(|check| machine.matches(check)));
+        let error = Pattern::parse::<PreflightEvidence>("mesh::pods_ready").unwrap_err();
+        assert_eq!(error.to_string(), "no check matches `mesh::pods_ready`");
+    }
+}

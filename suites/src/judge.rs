@@ -1,0 +1,53 @@
+//! Judges evidence: every entry, what causes what, and the report of those that were asked for.
+
+use crate::entry::{Entry, Judgements, Pattern, Subject, roots};
+use crate::evidence::{Asks, Waiver};
+use crate::report::{Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
+
+/// Judges evidence: all entries, or those that any of the patterns asks for. Causes are looked for among all
+/// entries, whatever was asked for.
+pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
+    let expectations = evidence.expectations();
+    let mut judgements: Judgements =
+        E::entries().iter().map(|entry| (entry.id, entry.judge(evidence))).collect();
+    let roots = roots(evidence, &judgements);
+    let rows: Vec<_> = E::entries()
+        .iter()
+        .filter_map(|entry| {
+            let judgement = judgements.remove(entry.id)?;
+            let mut row = ClaimReport::new(entry, expectations, judgement);
+            row.because = roots.get(entry.id).map(|&root| root.to_owned());
+            let waiver = waiver(evidence.waivers(), entry);
+            let asked = match waiver.map(|waiver| waiver.asks) {
+                _ if !entry.is_asked(only) => Asked::Not,
+                Some(Asks::Nothing) => Asked::Not,
+                Some(Asks::AVerdict) => Asked::AVerdict,
+                None => Asked::ToHold,
+            };
+            Some((row, asked, waiver.filter(|_| entry.is_asked(only))))
+        })
+        .collect();
+    let causes = Cause::among(&rows);
+    let claims: Vec<_> = rows
+        .into_iter()
+        .filter_map(|(row, asked, waiver)| match waiver {
+            Some(waiver) => Some(row.waived(waiver)),
+            None => (asked != Asked::Not).then_some(row),
+        })
+        .collect();
+    Report {
+        schema: REPORT_SCHEMA,
+        istio_version: expectations.istio_version.clone(),
+        cluster: evidence.facts(),
+        totals: Totals::of(&claims),
+        claims,
+        causes,
+        phases: Vec::new(),
+    }
+}
+
+/// The waiver for an entry, where there is one. Skipping is the stronger word.
+fn waiver<'w, E: Subject>(waivers: &'w [Waiver], entry: &Entry<E>) -> Option<&'w Waiver> {
+    let about = |waiver: &&Waiver| Pattern::unchecked(&waiver.claims).matches(entry);
+    waivers.iter().filter(about).min_by_key(|waiver| waiver.asks != Asks::Nothing)
+}

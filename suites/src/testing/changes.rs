@@ -1,0 +1,54 @@
+//! Small changes to healthy evidence, for the cases of all claims.
+
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
+
+/// What was seen, to be changed.
+pub(crate) fn of<T>(observation: &mut Observation<T>) -> &mut T {
+    observation.value_mut().expect("the healthy evidence has it")
+}
+
+/// A deployment of the control plane's namespace.
+pub(crate) fn installed<'e>(evidence: &'e mut Evidence, name: &str) -> &'e mut Deployment {
+    let all = of(&mut evidence.install.deployments);
+    all.iter_mut().find(|one| one.name == name).expect("it is installed")
+}
+
+/// The istiod pod.
+pub(crate) fn istiod(evidence: &mut Evidence) -> &mut Pod {
+    let pods = of(&mut evidence.install.pods);
+    pods.iter_mut().find(|pod| pod.labels.get("app").is_some_and(|app| app == "istiod")).unwrap()
+}
+
+/// The gateway's pod.
+pub(crate) fn gateway(evidence: &mut Evidence) -> &mut Pod {
+    let pods = of(&mut evidence.install.pods);
+    let label = |pod: &Pod| pod.labels.get("istio").is_some_and(|istio| istio == "ingressgateway");
+    pods.iter_mut().find(|pod| label(pod)).unwrap()
+}
+
+/// The first pod of the demo with this label `app`.
+pub(crate) fn demo_pod<'e>(evidence: &'e mut Evidence, app: &str) -> &'e mut Pod {
+    let pods = of(&mut evidence.demo.pods);
+    pods.iter_mut().find(|pod| pod.labels.get("app").is_some_and(|label| label == app)).unwrap()
+}
+
+/// The backend's deployment.
+pub(crate) fn backend(evidence: &mut Evidence) -> &mut Deployment {
+    let name = evidence.expectations.backend_deployment.clone();
+    of(&mut evidence.demo.deployments).iter_mut().find(|one| one.name == name).unwrap()
+}
+
+/// The client's deployment.
+pub(crate) fn client(evidence: &mut Evidence) -> &mut Deployment {
+    let name = evidence.expectations.client_deployment.clone();
+    of(&mut evidence.demo.deployments).iter_mut().find(|one| one.name == name).unwrap()
+}
+
+/// A deployment without replicas.
+pub(crate) fn scale_to_zero(deployment: &mut Deployment) {
+    deployment.replicas = 0;
+    deployment.current_replicas = 0;
+    deployment.updated_replicas = 0;
+    deployment.ready_replicas = 0;
+    deployment.available_replicas = 0;
+}
