@@ -48,7 +48,7 @@ pub(crate) fn build(
         fs::create_dir(made.path().join(dir))?;
     }
     node::bake(
-        &root.to_string_lossy(),
+        root,
         &pieces.node_base(format!("meshcheck/node-base:{}", key.short())),
         &images,
         &reference,

@@ -84,7 +84,7 @@ pub(crate) fn ensure(options: &Options) -> Result<PathBuf> {
     }
     say(format_args!("lab bundle: building `{}`", bundle.display()));
     let store = Store::open(&root)?;
-    node::remove_leftovers(&root.to_string_lossy())?;
+    node::remove_leftovers(&root)?;
     assemble::build(&store, &plan, &key, &root, &bundle)?;
     verify::record(&bundle, &root)?;
     say(format_args!("lab bundle: built in {}", elapsed(start.elapsed())));

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use meshcheck_bundle::sha256_hex;
 
 use super::image::Image;
 use crate::cleanup::Cleanup;
@@ -12,8 +13,6 @@ use crate::command::Program;
 use crate::out::{elapsed, say};
 use crate::wait;
 
-/// The label of our containers, so that leftovers are found and nothing else is touched.
-const LABEL: &str = "meshcheck.lab";
 const PAUSE: Duration = Duration::from_millis(100);
 const CEILING: Duration = Duration::from_mins(1);
 
@@ -21,26 +20,61 @@ fn docker(arguments: &[&str]) -> Program {
     Program::new("docker").args(arguments)
 }
 
-/// Removes containers that an earlier build left behind, on a kill for example. The caller holds
-/// the lock, so no other build of this cache is using them.
+/// The container in which the node image of one cache is put together.
 ///
-/// # Errors
-/// When the engine does not answer.
-pub(crate) fn remove_leftovers(owner: &str) -> Result<()> {
-    let removed = remove_containers(owner)?;
-    if removed > 0 {
-        say(format_args!("containers of an earlier build: {removed} removed"));
+/// It is found by its name alone. A label would not do: an engine copies a container's labels into the
+/// image that it commits, from where every node of a cluster gets them.
+struct BuildContainer {
+    name: String,
+    _remove: Cleanup,
+}
+
+impl BuildContainer {
+    /// The name of the one container that builds in the cache at `root`.
+    fn name(root: &Path) -> String {
+        let digest = sha256_hex(root.as_os_str().as_encoded_bytes());
+        format!("meshcheck-lab-build-{}", &digest[..12])
+    }
+
+    /// Starts it from the image `base`.
+    fn start(root: &Path, base: &str) -> Result<Self> {
+        let name = Self::name(root);
+        let removed = name.clone();
+        // Registered first: a signal may come while it is being started.
+        let remove = Cleanup::new(move || drop(remove_container(&removed)));
+        docker(&["run", "--detach", "--privileged", "--network=none", "--name", &name])
+            .args(["--entrypoint=sleep", base, "infinity"])
+            .run()
+            .context("starting the container that images are put into")?;
+        Ok(Self { name, _remove: remove })
+    }
+
+    /// Makes the image `reference` of it.
+    fn commit(&self, reference: &str) -> Result<()> {
+        docker(&["commit", "--change", r#"ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]"#])
+            .args(["--change", "CMD []", &self.name, reference])
+            .run()
+            .context("committing the node image")
+    }
+}
+
+/// Removes the container that an earlier build in the cache at `root` left behind, on a kill for
+/// example. The caller holds the lock, so no other build of this cache is using it.
+pub(crate) fn remove_leftovers(root: &Path) -> Result<()> {
+    if remove_container(&BuildContainer::name(root))? {
+        say("node image: the container of an earlier build was removed");
     }
     Ok(())
 }
 
-fn remove_containers(owner: &str) -> Result<usize> {
-    let filter = format!("label={LABEL}={owner}");
+/// Removes the container with exactly this name. Hands out whether there was one.
+fn remove_container(name: &str) -> Result<bool> {
+    let filter = format!("name=^/{name}$");
     let found = docker(&["ps", "--all", "--quiet", "--filter", &filter]).read()?;
     for container in found.lines() {
         docker(&["rm", "--force", "--volumes", container]).run()?;
     }
-    Ok(found.lines().count())
+    Ok(!found.is_empty())
 }
 
 /// Loads an image into the engine.
@@ -57,7 +91,7 @@ pub(crate) fn load(image: &Image, scratch: &Path) -> Result<()> {
 /// # Errors
 /// When the engine or the containerd inside fails; the container is removed in any case.
 pub(crate) fn bake(
-    owner: &str,
+    root: &Path,
     base: &Image,
     images: &[Image],
     reference: &str,
@@ -70,17 +104,9 @@ pub(crate) fn bake(
     load(base, scratch).context("loading the base of the node image")?;
     let base_name = base_reference.clone();
     let _untag = Cleanup::new(move || drop(docker(&["rmi", &base_name]).run()));
-    let label = format!("{LABEL}={owner}");
-    // By its label: a signal may come before its name is known.
-    let whose = owner.to_owned();
-    let _remove = Cleanup::new(move || drop(remove_containers(&whose)));
-    let container =
-        docker(&["run", "--detach", "--privileged", "--network=none", "--label", &label])
-            .args(["--entrypoint=sleep", base_reference, "infinity"])
-            .read()
-            .context("starting the container that images are put into")?;
+    let container = BuildContainer::start(root, base_reference)?;
 
-    let containerd = Containerd { container: &container };
+    let containerd = Containerd { container: &container.name };
     containerd.start()?;
     for image in images {
         containerd.import(image, scratch)?;
@@ -89,10 +115,7 @@ pub(crate) fn bake(
     containerd.stop()?;
 
     let start = Instant::now();
-    docker(&["commit", "--change", r#"ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]"#])
-        .args(["--change", "CMD []", &container, reference])
-        .run()
-        .context("committing the node image")?;
+    container.commit(reference)?;
     say(format_args!("node image: committed in {}", elapsed(start.elapsed())));
     let start = Instant::now();
     docker(&["save", "--output"])
@@ -180,5 +203,78 @@ impl Containerd<'_> {
             }
         })?;
         self.exec(&["rm", "-rf", "/run/containerd"]).run()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lab::image::{Entry, Layer, Settings};
+
+    const PAUSE_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/pause.c");
+
+    const BASE: &str = "meshcheck/test-node-base:1";
+    const NODE: &str = "meshcheck/test-node:1";
+
+    /// An image with a `sleep` that needs nothing else.
+    fn small_base(dir: &Path) -> Image {
+        let sleep = dir.join("sleep");
+        Program::new("gcc").args(["-static", "-o"]).arg(&sleep).arg(PAUSE_SOURCE).run().unwrap();
+        Image {
+            references: vec![BASE.to_owned()],
+            settings: Settings::default(),
+            layers: vec![Layer::Entries(vec![Entry::program(sleep, "bin/sleep")])],
+        }
+    }
+
+    /// A container that runs until the test ends.
+    fn run_container(arguments: &[&str]) -> (String, Cleanup) {
+        let id = docker(&["run", "--detach", "--network=none", "--entrypoint=sleep"])
+            .args(arguments)
+            .arg("infinity")
+            .read()
+            .unwrap();
+        let removed = id.clone();
+        (id, Cleanup::new(move || drop(docker(&["rm", "--force", &removed]).run())))
+    }
+
+    fn is_running(container: &str) -> bool {
+        let state = docker(&["inspect", "--format", "{{.State.Running}}", container]).read();
+        state.is_ok_and(|state| state == "true")
+    }
+
+    #[test]
+    #[ignore = "needs docker"]
+    fn needs_docker_building_a_node_image_keeps_containers_that_carry_the_old_label() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path();
+        let images = Cleanup::new(|| drop(docker(&["rmi", NODE, BASE]).run()));
+        load(&small_base(root), root).unwrap();
+        // What nodes carry whose image an earlier version of the lab has committed.
+        let label = format!("meshcheck.lab={}", root.display());
+        let (old_node, remove_old_node) = run_container(&["--label", &label, BASE]);
+
+        let killed = BuildContainer::start(root, BASE).unwrap();
+        remove_leftovers(root).unwrap();
+        assert!(!is_running(&killed.name), "the container of a killed build stays");
+        drop(killed);
+
+        let build = BuildContainer::start(root, BASE).unwrap();
+        assert!(is_running(&build.name));
+        build.commit(NODE).unwrap();
+        let (new_node, remove_new_node) = run_container(&[NODE]);
+        let name = build.name.clone();
+        drop(build);
+        remove_leftovers(root).unwrap();
+        assert!(!is_running(&name), "the container of the build stays");
+        assert!(is_running(&old_node), "a node with the old label was removed");
+        assert!(is_running(&new_node), "a node of the new image was removed");
+
+        let image = docker(&["inspect", NODE]).read().unwrap();
+        let config: serde_json::Value = serde_json::from_str(&image).unwrap();
+        let labels = &config[0]["Config"]["Labels"];
+        assert!(labels.as_object().is_none_or(serde_json::Map::is_empty), "{labels}");
+        assert!(!image.contains(&*root.to_string_lossy()), "{image}");
+        drop((remove_old_node, remove_new_node, images));
     }
 }

@@ -244,7 +244,7 @@ pub(crate) const PAUSE_TAG: &str = "3.9";
 pub(crate) const ETCD_TAG: &str = "3.5.16-0";
 
 /// Changes when the way of building changes without any input changing.
-pub(crate) const RECIPE: &str = "2";
+pub(crate) const RECIPE: &str = "3";
 
 #[cfg(test)]
 mod tests {
