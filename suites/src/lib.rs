@@ -6,6 +6,8 @@
 
 pub mod claims;
 pub mod evidence;
+#[doc(hidden)]
+pub mod golden;
 pub mod hint;
 pub mod iptables;
 pub mod judgement;
