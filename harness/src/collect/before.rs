@@ -72,7 +72,12 @@ pub(crate) async fn before(
     let recorded_at = Timestamp::now();
     let not_asked = Observation::not_asked("a preflight does not look at the mesh");
     let subject = connection.subject.clone();
-    let mut seen = Evidence::unseen(subject.clone(), expectations.clone(), recorded_at, &not_asked);
+    let mut seen = Evidence::without_observations(
+        subject.clone(),
+        expectations.clone(),
+        recorded_at,
+        &not_asked,
+    );
     let (server, here) =
         tokio::join!(server(&scene), crate::cluster::is_kind_here(&connection.subject));
     scene.nodes_are_containers = here;

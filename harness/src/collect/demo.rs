@@ -28,9 +28,16 @@ pub(super) fn application<'p>(scene: &Scene<'_>, pod: &'p evidence::Pod) -> Opti
     names.clone().find(|name| name == its).or_else(|| names.find(|it| *it != "istio-proxy"))
 }
 
-/// Whether a pod has all of these labels.
-pub(super) fn carries(pod: &evidence::Pod, labels: &BTreeMap<String, String>) -> bool {
-    labels.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
+/// Whether a pod belongs to the deployment of this name, or has these labels where that was not seen.
+pub(super) fn is_pod_of(
+    pod: &evidence::Pod,
+    deployments: &Observation<Vec<evidence::Deployment>>,
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> bool {
+    let mut all = deployments.value().into_iter().flatten();
+    let deployment = all.find(|deployment| deployment.name == name);
+    deployment.map_or_else(|| pod.has_labels(labels), |it| it.selects(pod))
 }
 
 /// Whether a pod belongs to the client's deployment and can be asked.
@@ -39,19 +46,10 @@ pub(super) fn clients<'a>(
     pods: &'a [evidence::Pod],
     deployments: &Observation<Vec<evidence::Deployment>>,
 ) -> Vec<&'a evidence::Pod> {
-    let name = &scene.expectations.client_deployment;
-    let deployment = deployments
-        .value()
-        .and_then(|deployments| deployments.iter().find(|deployment| deployment.name == *name));
-    let selects = |pod: &evidence::Pod| match deployment {
-        Some(deployment) => {
-            !deployment.selector.is_empty()
-                && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
-        }
-        // Without the right to see deployments: the tutorial's own labels.
-        None => carries(pod, &scene.expectations.client.labels),
-    };
-    pods.iter().filter(|pod| pod.phase == "Running" && !pod.terminating && selects(pod)).collect()
+    let expectations = scene.expectations;
+    let (name, labels) = (&expectations.client_deployment, &expectations.client.labels);
+    let its = |pod: &&evidence::Pod| pod.is_running() && is_pod_of(pod, deployments, name, labels);
+    pods.iter().filter(its).collect()
 }
 
 /// The script that asks the backend a number of times, tells the node's time first, and never fails.

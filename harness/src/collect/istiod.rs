@@ -64,8 +64,8 @@ pub(super) async fn until_known(
         return;
     }
     let proxied = |pod: &&Pod| {
-        let mut containers = pod.containers.iter().chain(&pod.init_containers);
-        pod.ready && !pod.terminating && containers.any(|it| it.name == "istio-proxy")
+        let has_proxy = pod.all_containers().any(|it| it.name == "istio-proxy");
+        pod.ready && !pod.terminating && has_proxy
     };
     let expected: Vec<_> =
         all().filter(proxied).map(|pod| format!("{}.{}", pod.name, pod.namespace)).collect();
@@ -91,10 +91,7 @@ pub(super) async fn until_known(
 }
 
 fn is_ready_istiod(pod: &Pod) -> bool {
-    pod.labels.get("app").is_some_and(|app| app == "istiod")
-        && pod.phase == "Running"
-        && pod.ready
-        && !pod.terminating
+    pod.labels.get("app").is_some_and(|app| app == "istiod") && pod.is_running_and_ready()
 }
 
 async fn page(scene: &Scene<'_>, pod: &str, path: &str) -> Result<String, Missing> {

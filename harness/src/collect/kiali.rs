@@ -64,9 +64,7 @@ fn ready_pod(pods: &[Pod]) -> Option<&Pod> {
     pods.iter().find(|pod| {
         let label = |key: &str| pod.labels.get(key).map(String::as_str);
         (label("app.kubernetes.io/name") == Some("kiali") || label("app") == Some("kiali"))
-            && pod.phase == "Running"
-            && pod.ready
-            && !pod.terminating
+            && pod.is_running_and_ready()
     })
 }
 

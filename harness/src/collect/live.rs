@@ -38,10 +38,7 @@ pub(super) async fn rules(
     scene: &Scene<'_>,
     pods: &[evidence::Pod],
 ) -> BTreeMap<String, Observation<String>> {
-    let wanted: Vec<_> = pods
-        .iter()
-        .filter(|pod| pod.phase == "Running" && !pod.terminating && !pod.host_network)
-        .collect();
+    let wanted: Vec<_> = pods.iter().filter(|pod| pod.is_running() && !pod.host_network).collect();
     let all = |observation: Observation<String>| {
         wanted.iter().map(|pod| (pod.name.clone(), observation.clone())).collect()
     };

@@ -289,12 +289,11 @@ async fn demonstration(scene: &Scene<'_>, pods: &Observation<Vec<Pod>>) -> Demon
         let reason = format!("no pod of deployment {name} runs");
         return without(objects, &Observation::absent(reason));
     };
-    let backends: Vec<_> = value
-        .iter()
-        .filter(|pod| {
-            pod.phase == "Running" && !pod.terminating && is_backend(scene, &objects, pod)
-        })
-        .collect();
+    let expectations = scene.expectations;
+    let (name, labels) = (&expectations.backend_deployment, &expectations.backend.labels);
+    let of_backend =
+        |pod: &&Pod| pod.is_running() && demo::is_pod_of(pod, &objects.deployments, name, labels);
+    let backends: Vec<_> = value.iter().filter(of_backend).collect();
     let (answers, traffic) = scene.timed("traffic", exchange(scene, chosen, &backends)).await;
     let (asked, clock) = match answers {
         Observation::Seen { value: (asked, now) } => (Observation::seen(asked), now),
@@ -326,22 +325,6 @@ fn without(objects: Objects, why: &Observation<()>) -> Demonstration {
         }
     }
     (objects, same(why), same(why), same(why))
-}
-
-/// Whether a pod belongs to the backend's deployment, or carries the tutorial's label for it.
-fn is_backend(scene: &Scene<'_>, objects: &Objects, pod: &Pod) -> bool {
-    let name = &scene.expectations.backend_deployment;
-    let deployment = objects
-        .deployments
-        .value()
-        .and_then(|deployments| deployments.iter().find(|deployment| deployment.name == *name));
-    match deployment {
-        Some(deployment) => {
-            !deployment.selector.is_empty()
-                && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
-        }
-        None => demo::carries(pod, &scene.expectations.backend.labels),
-    }
 }
 
 /// The counters, requests of our own, the counters again.

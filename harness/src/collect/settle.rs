@@ -101,7 +101,7 @@ fn starting(pod: &Pod, now: Timestamp) -> bool {
         return false;
     }
     let young = pod.created_at.is_some_and(|at| now.as_second() - at.as_second() < YOUNG);
-    let calm = pod.containers.iter().chain(&pod.init_containers).all(|it| it.restarts == 0);
+    let calm = pod.all_containers().all(|it| it.restarts == 0);
     young && calm && !pod.ready && matches!(pod.phase.as_str(), "Pending" | "Running")
 }
 
@@ -114,16 +114,14 @@ fn stuck(pod: &Pod) -> bool {
         "ImagePullBackOff",
         "InvalidImageName",
     ];
-    pod.containers.iter().chain(&pod.init_containers).any(|container| {
+    pod.all_containers().any(|container| {
         matches!(&container.state, ContainerState::Waiting { reason, .. } if REASONS.contains(&reason.as_str()))
     })
 }
 
 /// Whether a rollout cannot come to its end because of this pod.
 fn holds_up(pod: &Pod, deployment: &Deployment) -> bool {
-    let selected = !deployment.selector.is_empty()
-        && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value));
-    selected && !pod.terminating && stuck(pod)
+    deployment.selects(pod) && !pod.terminating && stuck(pod)
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ async fn cluster_of(
                 collected_on: collected_on(),
             };
             let why = Observation::not_asked("no cluster was named");
-            (ClusterLook::unseen(subject, expectations.clone(), at, &why), Vec::new())
+            (ClusterLook::without_observations(subject, expectations.clone(), at, &why), Vec::new())
         }
         Cluster::Silent(subject, error) => {
             let refused = matches!(error, ConnectError::Credentials { .. });
@@ -158,7 +158,12 @@ async fn cluster_of(
             } else {
                 "the server does not answer"
             });
-            let mut look = ClusterLook::unseen((**subject).clone(), expectations.clone(), at, &why);
+            let mut look = ClusterLook::without_observations(
+                (**subject).clone(),
+                expectations.clone(),
+                at,
+                &why,
+            );
             look.credentials_refused = refused;
             look.server = Observation::absent(crate::chain(error));
             look.nodes_are_containers = machine::is_kind_cluster_here(&subject.context).await;

@@ -1,6 +1,6 @@
 //! What keeps a deployment from being at rest and available, in words, for all judges.
 
-use super::words::{belongs, count, troubled_container, waits_for_others};
+use super::words::{count, troubled_container, waits_for_others};
 use crate::evidence::{ContainerState, Deployment, Pod};
 
 /// What keeps a deployment from being at rest and available; nothing where all is well.
@@ -43,7 +43,7 @@ pub(super) fn availability(deployment: &Deployment) -> String {
 pub(super) fn ill_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
     let stays =
         |pod: &&Pod| !pod.terminating && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
-    let ill = || pods.iter().filter(|pod| belongs(pod, deployment) && !pod.ready).filter(stays);
+    let ill = || pods.iter().filter(|pod| deployment.selects(pod) && !pod.ready).filter(stays);
     if deployment.replicas == 0 {
         return None;
     }

@@ -113,16 +113,10 @@ fn last_end(end: &Termination) -> String {
     }
 }
 
-/// The containers that `kubectl get pods` counts in READY: native sidecars are among them.
-pub(super) fn counted(pod: &Pod) -> impl Iterator<Item = &Container> {
-    let native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
-    pod.containers.iter().chain(pod.init_containers.iter().filter(native))
-}
-
 /// `1/2`: ready containers, as `kubectl get pods` counts them.
 pub(super) fn ready_containers(pod: &Pod) -> String {
-    let ready = counted(pod).filter(|container| container.ready).count();
-    format!("{ready}/{}", counted(pod).count())
+    let ready = pod.counted_containers().filter(|container| container.ready).count();
+    format!("{ready}/{}", pod.counted_containers().count())
 }
 
 /// A pod's state, with the container that keeps it from being well:
@@ -143,7 +137,9 @@ pub(super) fn pod_state(pod: &Pod) -> String {
     }
     match &pod.reason {
         Some(reason) => format!("{state}: {}", excerpt(reason)),
-        None if runs(pod) && !pod.ready => format!("{state}: its condition Ready is not true"),
+        None if pod.is_running() && !pod.ready => {
+            format!("{state}: its condition Ready is not true")
+        }
         None => state,
     }
 }
@@ -160,10 +156,9 @@ pub(super) fn troubled_container(pod: &Pod) -> Option<&Container> {
     let told = |container: &&Container| container.state != ContainerState::Unknown;
     let unready = || {
         let init = pod.init_containers.iter().filter(|container| {
-            let native = container.restart_policy.as_deref() == Some("Always");
             let over =
                 matches!(&container.state, ContainerState::Terminated(end) if end.exit_code == 0);
-            !(over || native && container.ready)
+            !(over || container.is_native_sidecar() && container.ready)
         });
         let main = pod.containers.iter().filter(|container| !container.ready);
         init.chain(main).filter(told)
@@ -188,18 +183,6 @@ pub(super) fn restart_loop(container: &Container, now: Timestamp) -> Option<Stri
         container.last_termination.as_ref().is_some_and(|end| end.reason != WITH_ITS_NODE);
     (backing_off || (container.restarts >= LOOP_RESTARTS && lately && by_itself))
         .then(|| container_state(container))
-}
-
-/// Whether a pod runs now and is not on its way out.
-pub(super) fn runs(pod: &Pod) -> bool {
-    pod.phase == "Running" && !pod.terminating
-}
-
-/// Whether a deployment's selector selects a pod.
-pub(super) fn belongs(pod: &Pod, deployment: &Deployment) -> bool {
-    pod.namespace == deployment.namespace
-        && !deployment.selector.is_empty()
-        && deployment.selector.iter().all(|(key, value)| pod.labels.get(key) == Some(value))
 }
 
 /// What `kubectl rollout restart` takes to replace a pod: `deployment/echo-deployment`.
@@ -235,7 +218,7 @@ fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<String> {
             && other.owner != pod.owner
             && workload(other).as_ref() == Some(&deployment)
             && other.created_at < pod.created_at
-            && runs(other)
+            && other.is_running()
             && other.ready
     });
     elder.then_some(deployment)
@@ -247,9 +230,9 @@ fn pod_shown(evidence: &Evidence, pod: &Pod) -> String {
         let command = evidence.kubectl(&["-n", namespace, "describe", "pod", &pod.name]);
         format!("`{command}` shows the pod's events")
     };
-    let Some(container) = troubled_container(pod)
-        .or_else(|| counted(pod).find(|container| container.last_termination.is_some()))
-    else {
+    let Some(container) = troubled_container(pod).or_else(|| {
+        pod.counted_containers().find(|container| container.last_termination.is_some())
+    }) else {
         return describe();
     };
     let logs = ["-n", namespace, "logs", &pod.name, "-c", &container.name, "--tail=50"];

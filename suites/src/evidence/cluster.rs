@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{Condition, Deployment, Observation, Pod, Service};
 
 /// What the section *prepare* needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct ClusterEvidence {
     /// The server's version: `v1.29.15`.
     pub server_version: Observation<String>,

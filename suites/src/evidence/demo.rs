@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{Deployment, Endpoint, ExecAnswer, Observation, Pod, Service};
 
 /// What the section *demo* needs; *mesh* judges the same pods.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct DemoEvidence {
     /// How long the collection waited for rollouts in the namespace to come to an end, and how
     /// that ended; absent where nothing was rolling out.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Clock, ClusterEvidence, ContainerLog, DemoEvidence, Expectations, IngressEvidence,
-    InstallEvidence, KialiEvidence, MeshEvidence, Redaction,
+    InstallEvidence, KialiEvidence, MeshEvidence, Observation, Redaction, explain_missing,
 };
 
 /// The schema number that this program writes. Older ones still judge, newer ones do not.
@@ -50,6 +50,32 @@ pub struct Evidence {
 }
 
 impl Evidence {
+    /// Evidence in which every observation ended in the same way, and why.
+    pub fn without_observations(
+        subject: Subject,
+        expectations: Expectations,
+        recorded_at: Timestamp,
+        why: &Observation<()>,
+    ) -> Self {
+        let evidence = Self {
+            schema: SCHEMA,
+            recorder: "meshcheck".into(),
+            recorded_at,
+            took_ms: 0,
+            subject,
+            expectations,
+            cluster: ClusterEvidence::default(),
+            install: InstallEvidence::default(),
+            demo: DemoEvidence::default(),
+            mesh: MeshEvidence::default(),
+            ingress: IngressEvidence::default(),
+            kiali: KialiEvidence::default(),
+            logs: Vec::new(),
+            redactions: Vec::new(),
+        };
+        explain_missing(evidence, why)
+    }
+
     /// The time of the look, by a clock of the cluster where one was read: that of the machine that
     /// collected may be wrong, and would make certificates look expired that are not.
     pub fn moment(&self) -> Timestamp {
@@ -120,7 +146,10 @@ pub struct BundleFacts {
 
 #[cfg(test)]
 mod tests {
-    use super::Provider;
+    use super::{Evidence, Provider};
+    use crate::testing::{is_observation, places, recorded};
+    use rstest::rstest;
+    use serde_json::Value;
 
     #[test]
     fn a_provider_has_one_word() {
@@ -129,6 +158,31 @@ mod tests {
         for (provider, word) in words {
             assert_eq!(provider.to_string(), word);
             assert_eq!(serde_json::to_value(provider).unwrap(), word);
+        }
+    }
+
+    #[rstest]
+    #[case::section(&["cluster", "install", "demo", "mesh", "ingress", "kiali"], "")]
+    #[case::head(&["schema", "recorded_at", "subject", "expectations"], "")]
+    #[case::map_by_pod(&["init_logs", "live_rules"], "/mesh")]
+    fn document_without_a_part_that_is_no_observation_is_refused(
+        #[case] fields: &[&str],
+        #[case] parent: &str,
+    ) {
+        for field in fields {
+            let mut document = recorded();
+            let parent = document.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
+            assert!(parent.remove(*field).is_some(), "{field}");
+            assert!(serde_json::from_value::<Evidence>(document).is_err(), "{field}");
+        }
+    }
+
+    #[test]
+    fn observation_of_another_shape_is_refused() {
+        for place in places(&recorded(), is_observation) {
+            let mut document = recorded();
+            *document.pointer_mut(&place).unwrap() = serde_json::json!({});
+            assert!(serde_json::from_value::<Evidence>(document).is_err(), "{place}");
         }
     }
 }

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::{HttpAnswer, Observation};
 
 /// What the section *ingress* needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct IngressEvidence {
     /// `GET http://ADDRESS:15021/healthz/ready`; absent where the gateway has no address.
     pub health: Observation<HttpAnswer>,
@@ -22,9 +23,12 @@ pub struct Route {
     /// The host name of our own that was routed to the backend.
     pub host: String,
     /// The answer for that host.
+    #[serde(default)]
     pub routed: Observation<HttpAnswer>,
     /// The answer for a host that nobody routes.
+    #[serde(default)]
     pub unknown_host: Observation<HttpAnswer>,
     /// Whether both objects were removed again, by a look afterwards.
+    #[serde(default)]
     pub removed: Observation<bool>,
 }

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::{Deployment, Endpoint, Observation, Pod, Service};
 
 /// What the section *install* needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InstallEvidence {
     /// The pods of the control plane's namespace, gateways and Kiali included.
     pub pods: Observation<Vec<Pod>>,
@@ -34,8 +35,10 @@ pub struct InstallEvidence {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Istiod {
     /// `/version` on port 15014: `1.20.3`.
+    #[serde(default)]
     pub version: Observation<String>,
     /// `/debug/syncz` on port 15014: the proxies that are connected to it.
+    #[serde(default)]
     pub proxies: Observation<Vec<ProxySync>>,
 }
 

@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::{HttpAnswer, Observation};
 
 /// What the section *kiali* needs. Redirects are not followed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct KialiEvidence {
     /// `GET /` through a port-forward.
     pub root: Observation<HttpAnswer>,

@@ -17,6 +17,7 @@ pub struct ContainerLog {
     #[serde(default)]
     pub previous: bool,
     /// Its last lines, each with the time at which it was written.
+    #[serde(default)]
     pub text: Observation<String>,
     /// Whether older lines were left out.
     #[serde(default)]

@@ -7,11 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::{Container, Observation};
 
 /// What the section *mesh* needs, besides the pods of [`super::DemoEvidence`].
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MeshEvidence {
     /// A pod as the API server would make it in a namespace without labels of Istio.
+    #[serde(default)]
     pub dry_run_unlabelled: Observation<DryRun>,
     /// A pod as the API server would make it in the demo's namespace.
+    #[serde(default)]
     pub dry_run_labelled: Observation<DryRun>,
     /// The log of the init container that programs the redirection, by pod. Pods that have none
     /// are not in here.
@@ -19,6 +21,7 @@ pub struct MeshEvidence {
     /// The rules in force in each pod's network namespace, as `iptables-save` prints them, by pod.
     pub live_rules: BTreeMap<String, Observation<String>>,
     /// Request counters of both sides, before and after requests of our own.
+    #[serde(default)]
     pub traffic: Observation<Traffic>,
 }
 
@@ -53,7 +56,9 @@ pub struct CounterPair {
     /// Envoy's cluster whose endpoints' `rq_total` are summed.
     pub cluster: String,
     /// Before the requests.
+    #[serde(default)]
     pub before: Observation<u64>,
     /// After them.
+    #[serde(default)]
     pub after: Observation<u64>,
 }

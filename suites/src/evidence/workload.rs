@@ -208,3 +208,141 @@ pub struct Endpoint {
     /// Whether it takes traffic.
     pub ready: bool,
 }
+
+impl Pod {
+    /// Whether it runs and is not being deleted.
+    pub fn is_running(&self) -> bool {
+        self.phase == "Running" && !self.terminating
+    }
+
+    /// Whether it runs, is not being deleted, and its condition `Ready` is true.
+    pub fn is_running_and_ready(&self) -> bool {
+        self.is_running() && self.ready
+    }
+
+    /// Whether it has all of these labels.
+    pub fn has_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        has_all(&self.labels, labels)
+    }
+
+    /// All of its containers, init containers last.
+    pub fn all_containers(&self) -> impl Iterator<Item = &Container> + Clone {
+        self.containers.iter().chain(&self.init_containers)
+    }
+
+    /// The containers that `kubectl get pods` counts in READY: native sidecars are among them.
+    pub fn counted_containers(&self) -> impl Iterator<Item = &Container> {
+        let native = self.init_containers.iter().filter(|it| it.is_native_sidecar());
+        self.containers.iter().chain(native)
+    }
+
+    /// Istio's proxy in it, as a container or as a native sidecar.
+    pub fn sidecar(&self) -> Option<&Container> {
+        self.counted_containers().find(|container| container.name == "istio-proxy")
+    }
+}
+
+impl Container {
+    /// Whether it is an init container that runs as long as its pod does.
+    pub fn is_native_sidecar(&self) -> bool {
+        self.restart_policy.as_deref() == Some("Always")
+    }
+}
+
+impl Deployment {
+    /// Whether its selector selects this pod.
+    pub fn selects(&self, pod: &Pod) -> bool {
+        pod.namespace == self.namespace
+            && !self.selector.is_empty()
+            && pod.has_labels(&self.selector)
+    }
+}
+
+impl Service {
+    /// Whether it selects pods with these labels.
+    pub fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        !self.selector.is_empty() && has_all(labels, &self.selector)
+    }
+}
+
+fn has_all(labels: &BTreeMap<String, String>, wanted: &BTreeMap<String, String>) -> bool {
+    wanted.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn labels(app: &str) -> BTreeMap<String, String> {
+        [("app".to_owned(), app.to_owned()), ("tier".to_owned(), "back".to_owned())].into()
+    }
+
+    fn container(name: &str, policy: Option<&str>) -> Container {
+        let restart_policy = policy.map(str::to_owned);
+        Container { name: name.into(), restart_policy, ..Container::default() }
+    }
+
+    #[rstest]
+    #[case::runs("Running", false, true, true)]
+    #[case::runs_unready("Running", false, false, true)]
+    #[case::leaves("Running", true, true, false)]
+    #[case::ended("Succeeded", false, false, false)]
+    #[case::no_phase("", false, true, false)]
+    fn pod_runs_in_phase_running_until_it_is_deleted(
+        #[case] phase: &str,
+        #[case] terminating: bool,
+        #[case] ready: bool,
+        #[case] running: bool,
+    ) {
+        let pod = Pod { phase: phase.into(), terminating, ready, ..Pod::default() };
+        assert_eq!(pod.is_running(), running);
+        assert_eq!(pod.is_running_and_ready(), running && ready);
+    }
+
+    #[rstest]
+    #[case::all("demo", labels("echo"), true)]
+    #[case::another_value("demo", labels("client"), false)]
+    #[case::missing_label("demo", [("app".to_owned(), "echo".to_owned())].into(), false)]
+    #[case::another_namespace("shop", labels("echo"), false)]
+    fn deployment_selects_pods_of_its_namespace_with_all_labels(
+        #[case] namespace: &str,
+        #[case] of_pod: BTreeMap<String, String>,
+        #[case] selected: bool,
+    ) {
+        let pod = Pod { namespace: namespace.into(), labels: of_pod, ..Pod::default() };
+        let named =
+            |selector| Deployment { namespace: "demo".into(), selector, ..Default::default() };
+        assert_eq!(named(labels("echo")).selects(&pod), selected);
+        assert!(!named(BTreeMap::new()).selects(&pod), "an empty selector selects nothing");
+        let service = |selector| Service { selector, ..Service::default() };
+        assert_eq!(
+            service(labels("echo")).selects_labels(&pod.labels),
+            selected || namespace == "shop"
+        );
+        assert!(!service(BTreeMap::new()).selects_labels(&pod.labels));
+    }
+
+    #[rstest]
+    #[case::container(Some(None), None, 2, true)]
+    #[case::native(None, Some(Some("Always")), 2, true)]
+    #[case::init_container(None, Some(None), 1, false)]
+    #[case::other_policy(None, Some(Some("OnFailure")), 1, false)]
+    #[case::none(None, None, 1, false)]
+    fn sidecar_is_a_container_or_a_native_sidecar(
+        #[case] main: Option<Option<&str>>,
+        #[case] init: Option<Option<&str>>,
+        #[case] counted: usize,
+        #[case] found: bool,
+    ) {
+        let proxy = |policy| container("istio-proxy", policy);
+        let mut pod = Pod::default();
+        pod.containers.push(container("app", None));
+        pod.containers.extend(main.map(proxy));
+        pod.init_containers.extend(init.map(proxy));
+        assert_eq!(pod.counted_containers().count(), counted);
+        assert_eq!(pod.sidecar().is_some(), found);
+        let all = 1 + usize::from(main.is_some()) + usize::from(init.is_some());
+        assert_eq!(pod.all_containers().count(), all);
+    }
+}

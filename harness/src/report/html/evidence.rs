@@ -99,9 +99,7 @@ fn pods(evidence: &Evidence) -> Vec<PodView> {
 
 fn pod(pod: &Pod) -> PodView {
     // As `kubectl get pods` counts: a sidecar that is an init container is among them.
-    let native = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
-    let counted: Vec<_> =
-        pod.containers.iter().chain(pod.init_containers.iter().filter(native)).collect();
+    let counted: Vec<_> = pod.counted_containers().collect();
     let ready = counted.iter().filter(|it| it.ready).count();
     let phase = if pod.terminating { "Terminating" } else { pod.phase.as_str() };
     let states: Vec<_> = counted.iter().map(|it| container(it)).collect();

@@ -142,7 +142,7 @@ fn unseen(evidence: &mut Evidence) {
     let why = Observation::failed("forbidden: cannot list");
     let subject = evidence.subject.clone();
     let expectations = evidence.expectations.clone();
-    *evidence = Evidence::unseen(subject, expectations, evidence.recorded_at, &why);
+    *evidence = Evidence::without_observations(subject, expectations, evidence.recorded_at, &why);
 }
 
 fn commands(hint: &str) -> Vec<&str> {

@@ -1,7 +1,6 @@
 //! What nodes, cluster DNS and load balancer addresses explain.
 
 use super::super::install;
-use super::super::words::{belongs, runs};
 use super::Case;
 use crate::evidence::{Deployment, Evidence, Node, Observation, Pod};
 use crate::judgement::Verdict;
@@ -40,7 +39,7 @@ pub(crate) fn dns_waits_for_nodes(case: &Case<'_>) -> bool {
     let pods = case.evidence.cluster.dns.value().into_iter().flat_map(|dns| &dns.pods);
     let staying: Vec<_> = pods.filter(|pod| !pod.terminating).collect();
     // The claim holds with one that is ready, unless that one's address is the trouble.
-    !staying.iter().any(|pod| runs(pod) && pod.ready) && all_wait(case.evidence, staying)
+    !staying.iter().any(|pod| pod.is_running_and_ready()) && all_wait(case.evidence, staying)
 }
 
 pub(crate) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
@@ -57,8 +56,8 @@ fn deployment_waits(
     deployment.is_some_and(|deployment| {
         let pods = pods.value().into_iter().flatten();
         let ill = pods
-            .filter(|pod| belongs(pod, deployment) && !pod.terminating)
-            .filter(|pod| !(runs(pod) && pod.ready));
+            .filter(|pod| deployment.selects(pod) && !pod.terminating)
+            .filter(|pod| !pod.is_running_and_ready());
         deployment.replicas > 0 && all_wait(evidence, ill)
     })
 }

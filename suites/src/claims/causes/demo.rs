@@ -6,7 +6,6 @@ use super::super::demo::{
 };
 use super::super::mesh::{answered_itself, is_policys_word};
 use super::super::rollout::rollout_trouble;
-use super::super::words::runs;
 use super::Case;
 use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply, text_of};
 use crate::judgement::Verdict;
@@ -61,7 +60,7 @@ pub(crate) fn running<'e>(
     name: &'e str,
 ) -> Option<impl Iterator<Item = &'e Pod>> {
     let pods = evidence.demo.pods.value()?;
-    Some(pods.iter().filter(move |pod| runs(pod) && is_pod_of(evidence, pod, name)))
+    Some(pods.iter().filter(move |pod| pod.is_running() && is_pod_of(evidence, pod, name)))
 }
 
 /// Whether a deployment of the demo has no pod that runs.
@@ -107,7 +106,7 @@ pub(crate) fn found<'e>(case: &Case<'e>) -> Option<Found<'e>> {
 
 pub(crate) fn names_are_not_resolved(case: &Case<'_>) -> bool {
     let dns = case.evidence.cluster.dns.value();
-    let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| runs(pod) && pod.ready));
+    let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| pod.is_running_and_ready()));
     // The name of a service that is not there has no address either.
     let services = case.evidence.demo.services.value();
     let service = &case.evidence.expectations.backend_service;
@@ -159,7 +158,7 @@ pub(crate) fn nobody_is_behind_the_service(case: &Case<'_>) -> bool {
     let Expected { backend, service } = Expected::of(evidence);
     let pods = evidence.demo.pods.value();
     let nobody = pods.is_some_and(|pods| {
-        !pods.iter().any(|pod| is_pod_of(evidence, pod, backend) && runs(pod) && pod.ready)
+        !pods.iter().any(|pod| is_pod_of(evidence, pod, backend) && pod.is_running_and_ready())
     });
     let endpoints = evidence.demo.endpoints.value();
     let leads_nowhere = endpoints.is_some_and(|endpoints| {

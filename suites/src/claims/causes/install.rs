@@ -2,7 +2,7 @@
 
 use super::super::install::{injects, is_istiod};
 use super::super::mesh;
-use super::super::words::{belongs, runs, troubled_container};
+use super::super::words::troubled_container;
 use super::Case;
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::judgement::Verdict;
@@ -15,7 +15,7 @@ fn not_installed(evidence: &Evidence) -> bool {
 
 /// Whether no istiod pod is ready: nobody answers proxies, webhooks or questions.
 pub(crate) fn istiod_is_down(evidence: &Evidence) -> bool {
-    let ready = |pod: &Pod| is_istiod(&pod.labels) && runs(pod) && pod.ready;
+    let ready = |pod: &Pod| is_istiod(&pod.labels) && pod.is_running_and_ready();
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
 }
 
@@ -83,8 +83,8 @@ pub(crate) fn sidecars_wait_for_istiod(case: &Case<'_>) -> bool {
     };
     let pods = evidence.demo.pods.value().into_iter().flatten();
     let mut ill = pods
-        .filter(|pod| belongs(pod, deployment) && !pod.terminating)
-        .filter(|pod| !(runs(pod) && pod.ready))
+        .filter(|pod| deployment.selects(pod) && !pod.terminating)
+        .filter(|pod| !pod.is_running_and_ready())
         .peekable();
     super::demo::is_only_unavailable(case)
         && istiod_is_down(evidence)

@@ -2,9 +2,9 @@
 
 use super::super::demo::is_pod_of;
 use super::super::mesh::{
-    INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, sidecar, staying, told_words,
+    INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, staying, told_words,
 };
-use super::super::words::{belongs, counted, deployment_object, pod_object, restart_loop, runs};
+use super::super::words::{deployment_object, pod_object, restart_loop};
 use super::Case;
 use super::demo::is_in_trouble;
 use super::install::{no_injector, says_that_the_webhook_fails};
@@ -71,7 +71,7 @@ pub(crate) fn dry_run_misses_the_webhook(case: &Case<'_>) -> bool {
 /// containers in any pod.
 fn without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
     let (without, with): (Vec<_>, Vec<_>) =
-        staying(evidence).ok()?.into_iter().partition(|pod| sidecar(pod).is_none());
+        staying(evidence).ok()?.into_iter().partition(|pod| pod.sidecar().is_none());
     let one = |pod: &&Pod| pod.containers.iter().filter(|it| it.name != SIDECAR).count() == 1;
     (!without.is_empty() && with.iter().all(one)).then_some(without)
 }
@@ -111,15 +111,15 @@ pub(crate) fn template_refuses_the_sidecar(case: &Case<'_>) -> bool {
 /// The deployment of the demo that a pod belongs to.
 fn owner<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e Deployment> {
     let deployments = evidence.demo.deployments.value()?;
-    deployments.iter().find(|deployment| belongs(pod, deployment))
+    deployments.iter().find(|deployment| deployment.selects(pod))
 }
 
 /// Whether a pod is not well by itself: neither for the lack of a sidecar nor for one too many.
 fn is_ill(evidence: &Evidence, pod: &Pod) -> bool {
-    let mut containers = pod.containers.iter().chain(&pod.init_containers);
+    let mut containers = pod.all_containers();
     pod.phase != "Running"
         || !pod.ready
-        || counted(pod).any(|container| !container.ready)
+        || pod.counted_containers().any(|container| !container.ready)
         || containers.any(|it| restart_loop(it, evidence.moment()).is_some())
 }
 
@@ -136,9 +136,8 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
     };
     let explained = |pod: &Pod| {
         if !is_ill(evidence, pod) {
-            return counted(pod).count() == 2
-                || sidecar(pod).is_none()
-                    && case.fails(&crate::claims::mesh::two_containers_per_pod::CLAIM);
+            return pod.counted_containers().count() == 2
+                || pod.sidecar().is_none() && case.fails(&crate::claims::mesh::two_containers_per_pod::CLAIM);
         }
         let owners = [
             (&expectations.backend_deployment, &crate::claims::demo::backend_deployment::CLAIM),
@@ -150,7 +149,7 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
     };
     let named = pods.iter().find(|pod| case.is_about(&pod_object(pod)));
     // Two containers are judged in pods that run; the verdict is about their state only without any.
-    let about_state = case.id == "mesh::pods_ready" || !pods.iter().any(|pod| runs(pod));
+    let about_state = case.id == "mesh::pods_ready" || !pods.iter().any(|pod| pod.is_running());
     about_state
         && named.is_some_and(|pod| {
             is_ill(evidence, pod)
@@ -163,7 +162,7 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
 
 /// A pod that does not run has its containers asked for: without a sidecar among them, that is the verdict.
 fn sidecar_is_no_matter(case: &Case<'_>, pod: &Pod) -> bool {
-    case.id == "mesh::pods_ready" || sidecar(pod).is_some()
+    case.id == "mesh::pods_ready" || pod.sidecar().is_some()
 }
 
 pub(crate) fn backend_pods_are_ill(case: &Case<'_>) -> bool {
@@ -177,7 +176,7 @@ pub(crate) fn client_pods_are_ill(case: &Case<'_>) -> bool {
 /// Nothing but the number of their containers keeps pods from being READY 2/2.
 pub(crate) fn pods_have_only_another_number(case: &Case<'_>) -> bool {
     let pods = staying(case.evidence).unwrap_or_default();
-    let other_number = |pod: &&Pod| counted(pod).count() != 2;
+    let other_number = |pod: &&Pod| pod.counted_containers().count() != 2;
     pods.iter().any(other_number) && pods.iter().all(|pod| !is_ill(case.evidence, pod))
 }
 
@@ -228,7 +227,7 @@ pub(crate) fn rules_are_as_told(case: &Case<'_>) -> bool {
 /// The pods between which traffic was counted.
 fn on_the_way(evidence: &Evidence, backend: bool) -> Vec<&Pod> {
     let Some(traffic) = evidence.mesh.traffic.value() else { return Vec::new() };
-    let pods = evidence.demo.pods.value().into_iter().flatten().filter(|pod| runs(pod));
+    let pods = evidence.demo.pods.value().into_iter().flatten().filter(|pod| pod.is_running());
     pods.filter(|pod| {
         if backend {
             is_pod_of(evidence, pod, &evidence.expectations.backend_deployment)
@@ -251,7 +250,8 @@ pub(crate) fn traffic_meets_no_sidecar(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(traffic) = evidence.mesh.traffic.value() else { return false };
     [(false, &traffic.outbound), (true, &traffic.inbound)].into_iter().any(|(backend, pair)| {
-        stands_still(pair) && on_the_way(evidence, backend).iter().any(|pod| sidecar(pod).is_none())
+        stands_still(pair)
+            && on_the_way(evidence, backend).iter().any(|pod| pod.sidecar().is_none())
     })
 }
 
@@ -293,7 +293,7 @@ fn goes_beside(case: &Case<'_>, redirection: &Claim, backend: bool) -> bool {
         && stands_still(pair)
         && on_the_way(case.evidence, backend)
             .into_iter()
-            .any(|pod| named == Some(pod_object(pod).as_str()) && sidecar(pod).is_some())
+            .any(|pod| named == Some(pod_object(pod).as_str()) && pod.sidecar().is_some())
 }
 
 pub(crate) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {

@@ -2,7 +2,6 @@
 
 use super::super::demo::leads_to_the_backend;
 use super::super::install::{deployments_have_pods, ill_pods, is_ingress_gateway};
-use super::super::words::{belongs, runs};
 use super::Case;
 use super::install::{istiod_is_down, says_that_the_webhook_fails};
 use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Route, Service};
@@ -58,8 +57,9 @@ pub(crate) fn no_gateway_pod_is_ready(case: &Case<'_>) -> bool {
     let Some(pods) = evidence.install.pods.value() else { return false };
     has_address(evidence)
         && gateways.peek().is_some()
-        && gateways
-            .all(|gateway| !pods.iter().any(|pod| belongs(pod, gateway) && runs(pod) && pod.ready))
+        && gateways.all(|gateway| {
+            !pods.iter().any(|pod| gateway.selects(pod) && pod.is_running_and_ready())
+        })
 }
 
 /// A route is a word to istiod: it checks it, and tells the gateway.
@@ -107,7 +107,7 @@ pub(crate) fn gateway_has_no_address(case: &Case<'_>) -> bool {
 /// given up before its first answer was: then the request of nobody's host says the same.
 pub(crate) fn nothing_answers(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
-    let health = matches!(evidence.ingress.health, Observation::Absent { .. });
+    let health = evidence.ingress.health.is_absent();
     let silent = |route: &Route| {
         matches!(
             (&route.routed, &route.unknown_host),
@@ -130,7 +130,7 @@ pub(crate) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
     kiali(evidence).is_some_and(|kiali| {
         deployments_have_pods(evidence).is_ok()
             && !ill.is_empty()
-            && ill.iter().all(|pod| belongs(pod, kiali))
+            && ill.iter().all(|pod| kiali.selects(pod))
     })
 }
 
@@ -138,7 +138,7 @@ pub(crate) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(pods) = evidence.install.pods.value() else {
         // There is not even the namespace.
-        return matches!(evidence.install.pods, Observation::Absent { .. });
+        return evidence.install.pods.is_absent();
     };
     let label = |pod: &crate::evidence::Pod| {
         let is = |key| pod.labels.get(key).is_some_and(|value| value == "kiali");
@@ -153,7 +153,7 @@ pub(crate) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
     };
     case.judgement.verdict == Verdict::Fail
         && !answered
-        && !pods.iter().any(|pod| label(pod) && runs(pod) && pod.ready)
+        && !pods.iter().any(|pod| label(pod) && pod.is_running_and_ready())
 }
 
 /// Kiali answers as one whose root is another: with the same redirect on the exposed port, with nothing

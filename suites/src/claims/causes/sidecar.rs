@@ -1,7 +1,7 @@
 //! What a sidecar explains that does not run: the rules of its pod lead everything to a port where nobody
 //! listens.
 
-use super::super::mesh::{INIT, sidecar};
+use super::super::mesh::INIT;
 use super::super::words::{pod_object, restart_loop};
 use super::Case;
 use super::demo::{found, running};
@@ -29,7 +29,7 @@ pub(crate) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
 }
 
 fn redirects_to_nobody(evidence: &Evidence, pod: &Pod) -> bool {
-    let proxy = sidecar(pod).filter(|proxy| !proxy.ready);
+    let proxy = pod.sidecar().filter(|proxy| !proxy.ready);
     pod.init_containers.iter().any(|it| it.name == INIT)
         && proxy.is_some_and(|proxy| {
             let ended = matches!(

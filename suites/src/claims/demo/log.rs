@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::super::parts::all_hold;
-use super::super::words::{excerpt, pod_hint, pod_object, pod_state, runs, seen};
+use super::super::words::{excerpt, pod_hint, pod_object, pod_state, seen};
 use super::log_lines::{Piece, pieces};
 use super::{apply, client_image, deployment, is_pod_of, scale_up};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, LogLine, Pod};
@@ -23,7 +23,7 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
         seen(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
     let clients: Vec<_> =
         pods.iter().filter(|pod| is_pod_of(evidence, pod, client_deployment)).collect();
-    let running: Vec<_> = clients.iter().filter(|pod| runs(pod)).collect();
+    let running: Vec<_> = clients.iter().filter(|pod| pod.is_running()).collect();
     if running.is_empty() {
         let fail = Judgement::fail("no client pod runs, so there is no log to read")
             .expected(format!("a running pod of {client_deployment}"));

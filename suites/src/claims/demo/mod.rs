@@ -36,7 +36,6 @@ pub use log::{LogMark, log_marks};
 pub(super) use log::{client_logs_show_reply, trouble_in_log};
 pub(super) use service::{backend_service, leads_to_the_backend, service_as_told};
 
-use super::words::belongs;
 use crate::evidence::{Deployment, Evidence, Pod};
 
 /// A deployment of the demo, where it was seen.
@@ -52,7 +51,7 @@ pub(super) fn is_pod_of(evidence: &Evidence, pod: &Pod, name: &str) -> bool {
             let set = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("ReplicaSet/"));
             set.and_then(|set| set.rsplit_once('-')).is_some_and(|(owner, _)| owner == name)
         },
-        |deployment| belongs(pod, deployment),
+        |deployment| deployment.selects(pod),
     )
 }
 

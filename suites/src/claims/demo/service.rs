@@ -163,11 +163,9 @@ fn port_wrongs(service: &Service, tutorials: &BackendDetails) -> Vec<Wrong> {
 /// Whether the service selects the pods that the backend's deployment makes.
 fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
     let backend = deployment(evidence, &evidence.expectations.backend_deployment);
-    !service.selector.is_empty()
-        && service.selector.iter().all(|(key, value)| match backend {
-            Some(backend) => backend.template_labels.get(key) == Some(value),
-            None => evidence.expectations.backend.labels.get(key) == Some(value),
-        })
+    service.selects_labels(
+        backend.map_or(&evidence.expectations.backend.labels, |it| &it.template_labels),
+    )
 }
 
 /// The tutorial's specification, put in place of what is there.

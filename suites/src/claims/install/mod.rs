@@ -33,7 +33,7 @@ pub(super) use webhook::{injection_webhook, injects};
 
 use std::collections::BTreeMap;
 
-use super::words::{belongs, makes_service_select, pod_hint};
+use super::words::{makes_service_select, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
 pub(super) type Labels = BTreeMap<String, String>;
@@ -72,7 +72,7 @@ fn istiod_hint(evidence: &Evidence, show: &str) -> String {
         return format!("`{command}` starts istiod again");
     }
     let pods = evidence.install.pods.value();
-    let mut own = pods.into_iter().flatten().filter(|pod| belongs(pod, istiod)).peekable();
+    let mut own = pods.into_iter().flatten().filter(|pod| istiod.selects(pod)).peekable();
     if own.peek().is_none() {
         let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
         return format!("`{command}` shows why istiod has no pod");

@@ -3,8 +3,8 @@
 use super::super::parts::all_hold;
 use super::super::rollout::{availability, rollout_trouble};
 use super::super::words::{
-    belongs, container_state, count, deployment_object, list, pod_hint, pod_object, pod_state,
-    restart_loop, seen,
+    container_state, count, deployment_object, list, pod_hint, pod_object, pod_state, restart_loop,
+    seen,
 };
 use super::{is_ingress_gateway, is_istiod};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
@@ -90,9 +90,7 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
         return None;
     }
     let looping = pod
-        .containers
-        .iter()
-        .chain(&pod.init_containers)
+        .all_containers()
         .find_map(|container| Some((container, restart_loop(container, evidence.moment())?)));
     if let Some((container, _)) = looping {
         let state = container_state(container);
@@ -129,7 +127,7 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     for deployment in parts {
         let name = format!("deployment/{}", deployment.name);
         let lost = pods.is_some_and(|pods| {
-            !pods.iter().any(|pod| !pod.terminating && belongs(pod, deployment))
+            !pods.iter().any(|pod| !pod.terminating && deployment.selects(pod))
         });
         let hint = if deployment.replicas == 0 {
             let command = evidence.kubectl(&["-n", namespace, "scale", &name, "--replicas=1"]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::parts::all_hold;
-use super::super::words::{pod_object, pod_state, runs, seen, workload};
+use super::super::words::{pod_object, pod_state, seen, workload};
 use super::{is_istiod, istiod_hint};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
 use crate::hint::{quote, said};
@@ -104,7 +104,7 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
     if let Some(unseen) = unseen_pods {
         return Err(unseen);
     }
-    let running: Vec<_> = pods.iter().filter(|pod| runs(pod)).collect();
+    let running: Vec<_> = pods.iter().filter(|pod| pod.is_running()).collect();
     for pod in &running {
         let version = known.get(format!("{}.{}", pod.name, pod.namespace).as_str());
         if version.is_none_or(|version| version.is_empty()) {
@@ -152,7 +152,7 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let what = format!("the pods of namespace {namespace}");
     let pods = seen(&evidence.install.pods, &what, &object, hint)?;
     let all: Vec<_> = pods.iter().filter(|pod| is_istiod(&pod.labels)).collect();
-    let running: Vec<_> = all.iter().copied().filter(|pod| runs(pod)).collect();
+    let running: Vec<_> = all.iter().copied().filter(|pod| pod.is_running()).collect();
     if running.is_empty() {
         let wanted = &evidence.expectations.istio_version;
         let observed = all.first().map_or_else(
@@ -174,7 +174,7 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Option<Judgement>) {
     let has_proxy = |pod: &&Pod| {
         let over = pod.phase == "Succeeded" || pod.phase == "Failed";
-        let mut containers = pod.containers.iter().chain(&pod.init_containers);
+        let mut containers = pod.all_containers();
         !pod.terminating && !over && containers.any(|container| container.name == "istio-proxy")
     };
     let mut unseen = None;

@@ -44,8 +44,8 @@ pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
 pub(super) use traffic::{answered_itself, is_policys_word, traffic_through_proxies};
 
-use super::words::{runs, seen, workload};
-use crate::evidence::{Container, Evidence, Pod};
+use super::words::{seen, workload};
+use crate::evidence::{Evidence, Pod};
 use crate::judgement::Judgement;
 
 /// The injected sidecar.
@@ -95,8 +95,10 @@ pub(super) fn staying(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 
 /// The pods that have a sidecar and run: those whose redirection is to be judged.
 pub(super) fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
-    let injected: Vec<_> =
-        staying(evidence)?.into_iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).collect();
+    let injected: Vec<_> = staying(evidence)?
+        .into_iter()
+        .filter(|pod| pod.is_running() && pod.sidecar().is_some())
+        .collect();
     if injected.is_empty() {
         let namespace = &evidence.expectations.namespace;
         return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
@@ -106,18 +108,6 @@ pub(super) fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
             .legacy_hint(restart_all(evidence)));
     }
     Ok(injected)
-}
-
-/// The sidecar, as a container or as a native sidecar.
-pub(super) fn sidecar(pod: &Pod) -> Option<&Container> {
-    pod.containers
-        .iter()
-        .chain(pod.init_containers.iter().filter(|it| native(it)))
-        .find(|container| container.name == SIDECAR)
-}
-
-fn native(container: &Container) -> bool {
-    container.restart_policy.as_deref() == Some("Always")
 }
 
 /// What makes a pod anew, so that it gets what pods get now.

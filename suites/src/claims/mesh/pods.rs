@@ -7,10 +7,10 @@ use serde_json::json;
 use super::super::demo::demo_container;
 use super::super::parts::all_hold;
 use super::super::words::{
-    container_state, count, counted, list, pod_hint, pod_object, pod_state, ready_containers,
-    restart_loop, runs, seen,
+    container_state, count, list, pod_hint, pod_object, pod_state, ready_containers, restart_loop,
+    seen,
 };
-use super::{SIDECAR, native, renew, sidecar, staying};
+use super::{SIDECAR, renew, staying};
 use crate::evidence::{Container, Evidence, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -23,7 +23,7 @@ pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
     let parts: Vec<_> = pods.iter().map(|pod| two_containers(evidence, pod)).collect();
     all_hold(parts)?;
     // Containers that were only asked for are no containers yet.
-    let number = pods.iter().filter(|pod| runs(pod)).count();
+    let number = pods.iter().filter(|pod| pod.is_running()).count();
     if number == 0 {
         return Err(none_runs(evidence, pods.first().copied()));
     }
@@ -64,7 +64,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
             .observed(list(&names))
             .object(pod_object(pod))
     };
-    let Some(sidecar) = sidecar(pod) else {
+    let Some(sidecar) = pod.sidecar() else {
         let (why, hint) = without_sidecar(evidence, pod);
         return Err(fail(format!("{} has no sidecar{why}", pod.name)).legacy_hint(hint));
     };
@@ -80,7 +80,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
     let own = demo_container(evidence, pod);
     // The one that the demo deploys is the application, wherever it stands.
     applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
-    match (applications.as_slice(), native(sidecar)) {
+    match (applications.as_slice(), sidecar.is_native_sidecar()) {
         ([_], false) => Ok(Judgement::pass(String::new())),
         ([_], true) => Err(Judgement::changed(format!(
             "{} runs two containers, but its sidecar is a native one: an init container with \
@@ -183,11 +183,8 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
             .observed(observed)
             .object(pod_object(pod))
     };
-    let looping = pod
-        .containers
-        .iter()
-        .chain(&pod.init_containers)
-        .find_map(|it| Some((it, restart_loop(it, evidence.moment())?)));
+    let looping =
+        pod.all_containers().find_map(|it| Some((it, restart_loop(it, evidence.moment())?)));
     if let Some((container, state)) = looping {
         return Err(fail(
             format!("{}: container {} is restarted over and over", pod.name, container.name),
@@ -195,7 +192,7 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
         )
         .legacy_hint(pod_hint(evidence, pod)));
     }
-    let all: Vec<&Container> = counted(pod).collect();
+    let all: Vec<&Container> = pod.counted_containers().collect();
     if pod.phase != "Running" || !pod.ready || all.iter().any(|container| !container.ready) {
         let state = pod_state(pod);
         return Err(fail(format!("{} is not ready: {state}", pod.name), state)
@@ -203,7 +200,7 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
     }
     if all.len() != 2 {
         let shown = ready_containers(pod);
-        let because = if sidecar(pod).is_none() { ", because it has no sidecar" } else { "" };
+        let because = if pod.sidecar().is_none() { ", because it has no sidecar" } else { "" };
         return Err(fail(format!("{} is READY {shown}, not 2/2{because}", pod.name), shown)
             .legacy_hint(renew(evidence, pod)));
     }
@@ -231,13 +228,9 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     let later: BTreeMap<_, _> = at_end.iter().map(|pod| (pod.name.as_str(), pod)).collect();
     for pod in pods {
         let Some(later) = later.get(pod.name.as_str()) else { continue };
-        let before = pod.containers.iter().chain(&pod.init_containers);
-        let after: BTreeMap<_, _> = later
-            .containers
-            .iter()
-            .chain(&later.init_containers)
-            .map(|container| (container.name.as_str(), container))
-            .collect();
+        let before = pod.all_containers();
+        let after: BTreeMap<_, _> =
+            later.all_containers().map(|container| (container.name.as_str(), container)).collect();
         for container in before {
             let Some(now) = after.get(container.name.as_str()) else { continue };
             if now.restarts > container.restarts {
@@ -252,7 +245,7 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
             }
         }
         let unready = later.phase != "Running" || !later.ready;
-        if (unready || counted(later).any(|container| !container.ready))
+        if (unready || later.counted_containers().any(|container| !container.ready))
             && !later.terminating
             && later.phase != "Succeeded"
         {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::demo::is_pod_of;
 use super::super::parts::all_hold;
 use super::super::words::{count, seen};
-use super::{runs, sidecar, staying};
+use super::staying;
 use crate::evidence::{Evidence, Pod, ProxySync, SyncState};
 use crate::judgement::{Judged, Judgement};
 
@@ -93,7 +93,7 @@ fn istiods_hint(evidence: &Evidence) -> String {
 
 /// The demo's pods whose proxies istiod must know.
 fn sidecars(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
-    let with_proxy = |pod: &&Pod| runs(pod) && sidecar(pod).is_some();
+    let with_proxy = |pod: &&Pod| pod.is_running() && pod.sidecar().is_some();
     Ok(staying(evidence)?.into_iter().filter(with_proxy).collect())
 }
 
@@ -104,7 +104,7 @@ fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let system = seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
         format!("`{}` installs Istio", evidence.install_default())
     })?;
-    Ok(system.iter().filter(|pod| runs(pod) && sidecar(pod).is_some()).collect())
+    Ok(system.iter().filter(|pod| pod.is_running() && pod.sidecar().is_some()).collect())
 }
 
 fn hint(evidence: &Evidence, pod: &Pod) -> String {

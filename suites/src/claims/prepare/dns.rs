@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::super::rollout::rollout_trouble;
-use super::super::words::{deployment_object, list, pod_hint, pod_object, pod_state, runs, seen};
+use super::super::words::{deployment_object, list, pod_hint, pod_object, pod_state, seen};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
@@ -30,7 +30,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
     })?;
     let deployment = dns.deployments.first();
     let expected = "running DNS pods with addresses of the pod network";
-    let running: Vec<_> = dns.pods.iter().filter(|pod| runs(pod)).collect();
+    let running: Vec<_> = dns.pods.iter().filter(|pod| pod.is_running()).collect();
     if running.is_empty() {
         return Err(not_running(evidence, deployment, &dns.pods, &show).expected(expected));
     }

@@ -1,7 +1,7 @@
 //! Whether the nodes are well, and have room for the mesh.
 
-use super::super::words::{count, list, pod_object, runs, seen};
-use crate::evidence::{Deployment, Evidence, Node, Observation, Pod, Resources};
+use super::super::words::{count, list, pod_object, seen};
+use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
 use crate::judgement::{Judged, Judgement};
 
 const MEBIBYTE: u64 = 1024 * 1024;
@@ -148,7 +148,7 @@ fn others_seen(evidence: &Evidence) -> Result<(), Judgement> {
         ("the pods of the control plane", &evidence.install.pods),
         ("the pods of the demo", &evidence.demo.pods),
     ] {
-        if !matches!(pods, Observation::Absent { .. }) {
+        if !pods.is_absent() {
             seen(pods, what, "", String::new)?;
         }
     }
@@ -179,7 +179,7 @@ fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
     };
     let mut missing: Vec<_> =
         [&ISTIOD, &GATEWAY].into_iter().filter(|piece| !placed(piece)).collect();
-    let demo_runs = evidence.demo.pods.value().is_some_and(|pods| pods.iter().any(runs));
+    let demo_runs = evidence.demo.pods.value().is_some_and(|pods| pods.iter().any(Pod::is_running));
     if !missing.is_empty() && !demo_runs {
         missing.extend([&SIDECAR, &SIDECAR]);
     }

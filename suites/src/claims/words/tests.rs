@@ -147,11 +147,6 @@ fn lists_in_words(#[case] items: &[&str], #[case] words: &str) {
     assert_eq!(list(items), words);
 }
 
-#[test]
-fn a_selector_of_nothing_selects_no_pod() {
-    assert!(!belongs(&Pod::default(), &Deployment::default()));
-}
-
 /// A rollout whose new pod crashes leaves the old one alone: there is a way back.
 #[rstest]
 #[case::old_pod_is_well(|_: &mut Pod| {}, true)]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Observation};
+use crate::evidence::{Evidence, Expectations, Observation, Subject, explain_missing};
 
 /// A cluster that is there.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +32,32 @@ pub struct ClusterLook {
     pub terminating: Observation<Vec<String>>,
     /// The pull of an image, tried with a pod of our own.
     pub pull: Observation<Pull>,
+}
+
+impl ClusterLook {
+    /// A cluster of which nothing was observed, and why.
+    pub fn without_observations(
+        subject: Subject,
+        expectations: Expectations,
+        at: Timestamp,
+        why: &Observation<()>,
+    ) -> Self {
+        let look = Self {
+            server: Observation::default(),
+            credentials_refused: false,
+            seen: Evidence::without_observations(subject, expectations, at, why),
+            nodes_are_containers: false,
+            platforms: Observation::default(),
+            rights: Observation::default(),
+            controllers: Observation::default(),
+            pools: Observation::default(),
+            istio_objects: Observation::default(),
+            validating: Observation::default(),
+            terminating: Observation::default(),
+            pull: Observation::default(),
+        };
+        explain_missing(look, why)
+    }
 }
 
 /// The server's first answer.

@@ -3,7 +3,6 @@
 mod cluster;
 mod machine;
 mod software;
-mod unseen;
 
 pub use cluster::*;
 pub use machine::*;

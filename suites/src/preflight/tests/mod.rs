@@ -24,7 +24,8 @@ fn a_server_whose_node_stands_still_is_a_consequence() {
     evidence.cluster.seen.subject.context = "kind-class".into();
     let why = Observation::failed("the server does not answer");
     let seen = evidence.cluster.seen;
-    evidence.cluster = ClusterLook::unseen(seen.subject, seen.expectations, seen.recorded_at, &why);
+    evidence.cluster =
+        ClusterLook::without_observations(seen.subject, seen.expectations, seen.recorded_at, &why);
     evidence.cluster.nodes_are_containers = true;
     evidence.cluster.server = Observation::absent("connection refused");
     let because = |evidence: &PreflightEvidence, id: &str| {

@@ -28,7 +28,7 @@ pub(super) fn machine_ready() -> PreflightEvidence {
         software_named: false,
         machine: machine(),
         software: software(&recorded),
-        cluster: ClusterLook::unseen(subject, recorded.expectations, at, &why),
+        cluster: ClusterLook::without_observations(subject, recorded.expectations, at, &why),
     }
 }
 
