@@ -6,14 +6,9 @@ use std::path::{Path, PathBuf};
 use meshcheck_suites::{Claim, Evidence, Verdict};
 
 use crate::chain;
+use crate::cli::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
 use crate::report::{Style, hint};
 use crate::text::for_terminal;
-
-/// Names a file of evidence: the claims are judged on it, nothing is provisioned.
-pub const EVIDENCE_VARIABLE: &str = "MESHCHECK_EVIDENCE";
-
-/// Says why nextest's setup script has no evidence to hand over.
-pub const REASON_VARIABLE: &str = "MESHCHECK_NO_EVIDENCE";
 
 /// The evidence that the claims are judged on: from the file that the environment names, or from a
 /// cluster that is provisioned for it and removed again.
@@ -36,7 +31,7 @@ pub fn evidence() -> Result<Evidence, String> {
         ));
     }
     let bundle = env::var_os("MESHCHECK_BUNDLE").map(PathBuf::from);
-    crate::cli::record_once(bundle)
+    record_once(bundle)
 }
 
 /// Why a claim's test fails; nothing where the claim holds. A claim that was left out fails as

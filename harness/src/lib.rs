@@ -7,6 +7,7 @@ pub mod conformance;
 pub mod connect;
 pub mod events;
 pub mod evidence_file;
+mod expected;
 mod failpoint;
 pub mod install;
 pub mod owner;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
-use crate::steps::{Purpose, Step};
+use crate::steps::{IntoSteps, Purpose, Step};
 
 /// How a claim fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -192,6 +192,23 @@ impl<T> Look<T> for Observation<T> {
             }
         }
     }
+}
+
+/// What was observed; where there is nothing, the judgement of [`Look`], a failure with its object and steps.
+///
+/// # Errors
+///
+/// As [`Look::look`].
+pub(crate) fn require<'e, T, S: IntoSteps>(
+    observation: &'e Observation<T>,
+    what: &str,
+    object: impl ToString,
+    steps: impl FnOnce() -> S,
+) -> Result<&'e T, Judgement> {
+    observation.look(what).map_err(|judgement| match judgement.verdict {
+        Verdict::Fail => judgement.object(object.to_string()).steps(steps().into_steps()),
+        _ => judgement,
+    })
 }
 
 #[cfg(test)]

@@ -5,8 +5,11 @@
 //! the two together. The same file judges the same everywhere.
 
 pub mod claims;
+mod combine;
 mod entry;
 pub mod evidence;
+mod facts;
+mod format;
 #[doc(hidden)]
 pub mod golden;
 pub mod hint;
@@ -14,6 +17,7 @@ pub mod iptables;
 mod judge;
 pub mod judgement;
 pub mod net;
+pub mod object;
 pub mod preflight;
 pub mod profile;
 pub mod redact;

@@ -9,6 +9,7 @@ use meshcheck_suites::{Pattern, preflight};
 
 use super::candidates;
 use crate::report::{Format, OutputOptions};
+use crate::settings::parse_seconds;
 
 /// Checks that a service-mesh tutorial holds: on a kind cluster of its own, or on yours.
 #[derive(Debug, Parser)]
@@ -454,12 +455,4 @@ fn parse_check(text: &str) -> Result<Pattern, String> {
     Pattern::parse::<preflight::evidence::PreflightEvidence>(text).map_err(|error| {
         format!("{error}; `meshcheck preflight --output json` lists the checks, and `machine`, `cluster::*` or `*inotify` would match some")
     })
-}
-
-/// A number of seconds that something may take.
-pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a number of seconds from 0.1 to 600 is needed".into()),
-    }
 }

@@ -1,26 +1,27 @@
 //! `run`, `up`, `down`: clusters of our own, and their end, whatever happens.
 
-use std::panic::AssertUnwindSafe;
 use std::time::{Duration, Instant};
 
-use futures::FutureExt as _;
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Evidence, Expectations};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Down, Making, Run, Up};
+use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
 use super::reported::kept_and_judged;
 use super::software;
+use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};
 use crate::connect::{Choice, Connection, connect};
 use crate::events::{Events, Phase};
+use crate::expected::{self, Software};
 use crate::install::{self, Installed, Site};
 use crate::report::{to_stdout, writable};
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
-use crate::{evidence_file, progress, signals};
+use crate::{evidence_file, progress};
 
 /// How long one look may take in a run of our own: the cluster may still be busy.
 const LOOK: Duration = Duration::from_secs(10);
@@ -70,7 +71,7 @@ pub(super) async fn provision_and_look(
 ) -> Result<Evidence, Failure> {
     provisioned((making, settings), keep, events, cancel, |up| async move {
         let options = Options {
-            expectations: expectations(settings, &up.cluster.state),
+            expectations: expected(settings, &up.cluster.state),
             kiali_url: None,
             limit: settings.look.unwrap_or(LOOK),
             settle: settings.settle.unwrap_or(SETTLE),
@@ -88,14 +89,6 @@ pub(super) async fn provision_and_look(
     .await
 }
 
-/// What is expected of a cluster of ours.
-pub(super) fn expectations(settings: &Settings, cluster: &ClusterState) -> Expectations {
-    let source = "the bundle that was installed";
-    let mut expectations = settings.expectations(&cluster.istio_version, source);
-    expectations.kiali_image.get_or_insert_with(|| cluster.kiali_image.clone());
-    expectations
-}
-
 /// Whether what we install can be called what the configuration says.
 pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     let foreign = install::foreign(&settings.expectations("", ""));
@@ -111,6 +104,13 @@ pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
         "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` judges it"
             .into(),
     ))
+}
+
+/// Returns what is expected of a cluster of ours.
+fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
+    let software = Software { cluster: Some(cluster), ..Software::default() };
+    // No note: these settings are those with which it is made.
+    expected::resolve(settings, software).0
 }
 
 /// `meshcheck up`
@@ -179,12 +179,6 @@ async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failu
     Ok(removed)
 }
 
-/// Listens for Ctrl-C and its kin.
-pub(super) fn listen() -> Result<CancellationToken, Failure> {
-    signals::listen()
-        .map_err(|error| Failure::environment(format!("listening for signals: {error}")))
-}
-
 /// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
@@ -199,17 +193,14 @@ where
 {
     let own = making.kind_config.as_deref().map(Template::of_user).transpose()?;
     let state = State::from_environment()?;
-    let bundle = tokio::select! {
-        bundle = software::get(&making.source, settings, events) => bundle?,
-        () = cancel.cancelled() => return Err(Failure::interrupted()),
-    };
+    let bundle = until_cancelled(cancel, software::get(&making.source, settings, events)).await??;
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
         events.note(format!("removed what a run that was killed had left: {}", swept.join(", ")));
     }
     let mut cluster = cluster::begin(&state, &bundle)?;
-    let names = expectations(settings, &cluster.state);
+    let names = expected(settings, &cluster.state);
     // What is asked of claims is said anew at each check.
     cluster.state.expectations = Some(Expectations { waivers: Vec::new(), ..names });
     cluster.directory.write(&cluster.state)?;
@@ -224,12 +215,7 @@ where
                 Box::pin(bring_up(&state, cluster, (&bundle, &template), events, created)).await?;
             Box::pin(work(up.into())).await
         };
-        tokio::select! {
-            outcome = AssertUnwindSafe(all).catch_unwind() => {
-                outcome.unwrap_or_else(|_| Err(Failure::bug()))
-            }
-            () = cancel.cancelled() => Err(Failure::interrupted()),
-        }
+        until_cancelled(cancel, all).await.and_then(|outcome| outcome)
     };
     if keep && outcome.is_ok() {
         let mut known = place.read()?;
@@ -260,20 +246,11 @@ async fn bring_up(
 ) -> Result<Running, Failure> {
     cluster::create(state, &cluster, bundle, template, events).await?;
     *created = Ended::Well;
-    let choice = Choice {
-        kubeconfig: Some(cluster.kubeconfig()),
-        context: Some(cluster.context()),
-        bundle: Some(cluster.state.bundle.clone()),
-        ours: true,
-        active: true,
-        patience: LOOK,
-    };
-    let connection = connect(&choice).await?;
+    let connection = connect(&own_choice(&cluster.state, LOOK)?).await?;
     let (kubeconfig, control_plane) = (cluster.kubeconfig(), cluster.control_plane());
     let site =
         Site { client: &connection.client, kubeconfig: &kubeconfig, control_plane: &control_plane };
-    let names = cluster.state.expectations.clone();
-    let names = names.unwrap_or_else(|| expectations(&Settings::default(), &cluster.state));
+    let names = expected(&Settings::default(), &cluster.state);
     let installed = Box::pin(install::install(bundle, site, &names, events)).await?;
     cluster.state.istioctl_version = installed.istioctl_version.value().cloned();
     cluster.directory.write(&cluster.state)?;

@@ -136,8 +136,8 @@ impl Failure {
         }
     }
 
-    /// Tells it on standard error.
-    pub(super) fn tell(&self) {
+    /// Prints it on standard error.
+    pub(super) fn print(&self) {
         let mut to = stderr().lock();
         // What the world answered may hold what it was asked with: a proxy's URL with a password.
         for (at, line) in text(&self.message).lines().enumerate() {

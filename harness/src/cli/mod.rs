@@ -2,6 +2,7 @@
 
 mod arguments;
 mod candidates;
+mod cleanup;
 mod cluster;
 mod failure;
 mod nextest;
@@ -13,6 +14,7 @@ mod record;
 mod reported;
 mod shell;
 mod software;
+mod target;
 
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
@@ -22,9 +24,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use futures::FutureExt as _;
 
-pub(crate) use arguments::parse_seconds;
 pub use arguments::{Cli, Command};
-pub use nextest::record_once;
+pub(crate) use nextest::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
 
 use crate::report::to_stdout;
 use crate::settings::{self, Settings};
@@ -38,7 +39,7 @@ pub fn main() -> ExitCode {
     let Cli { command, config } = Cli::parse();
     crate::signals::unblock();
     if let Err(failure) = places::distinct(&command, config.as_deref()) {
-        failure.tell();
+        failure.print();
         return ExitCode::from(failure.code());
     }
     let reported = Reported::of(&command);
@@ -52,7 +53,7 @@ pub fn main() -> ExitCode {
             let hint = "`ulimit -a` shows how many files and processes a user may have";
             let failure = Failure::environment(format!("starting: {error}")).with_hint(hint);
             let failure = tell(failure);
-            failure.tell();
+            failure.print();
             return ExitCode::from(failure.code());
         }
     };
@@ -67,7 +68,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            failure.tell();
+            failure.print();
             ExitCode::from(failure.code())
         }
     }

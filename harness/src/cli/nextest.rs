@@ -10,12 +10,18 @@ use std::time::{Duration, SystemTime};
 use meshcheck_suites::Evidence;
 
 use super::arguments::{Making, NextestSetup, SourceOptions};
-use super::cluster::{installable, listen, provision_and_look};
+use super::cleanup::listen;
+use super::cluster::{installable, provision_and_look};
 use super::failure::Failure;
-use crate::conformance::{EVIDENCE_VARIABLE, REASON_VARIABLE};
 use crate::events::Events;
 use crate::settings::Settings;
 use crate::{evidence_file, progress};
+
+/// Names a file of evidence: the claims are judged on it, nothing is provisioned.
+pub(crate) const EVIDENCE_VARIABLE: &str = "MESHCHECK_EVIDENCE";
+
+/// Says why nextest's setup script has no evidence to hand over.
+pub(crate) const REASON_VARIABLE: &str = "MESHCHECK_NO_EVIDENCE";
 
 /// How old the evidence of an earlier run may get before it is removed.
 const OLD: Duration = Duration::from_hours(24);
@@ -53,7 +59,7 @@ pub(super) async fn setup(
         Ok(file) => format!("{EVIDENCE_VARIABLE}={}", file.display()),
         Err(failure) if cancel.is_cancelled() => return Err(failure),
         Err(failure) => {
-            failure.tell();
+            failure.print();
             format!("{REASON_VARIABLE}={}", failure.text().replace('\n', "; "))
         }
     };
@@ -95,11 +101,7 @@ fn remove_old(directory: &Path) {
 }
 
 /// Provisions a cluster, looks at it, removes it: for the tests' own process.
-///
-/// # Errors
-///
-/// In words, when that is not possible.
-pub fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
+pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

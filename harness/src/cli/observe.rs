@@ -1,25 +1,22 @@
 //! `check`, `judge`: looking at a cluster that is there, and judging what was seen.
 
-use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::time::Duration;
 
-use futures::FutureExt as _;
-use meshcheck_suites::evidence::{Evidence, Expectations, Observation, Provider};
-use meshcheck_suites::hint;
+use meshcheck_suites::evidence::{Evidence, Observation};
 
 use super::arguments::{Check, Judge, Target};
+use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
 use super::reported::{kept_and_judged, verdicts};
-use super::{cluster, software};
-use crate::collect::{self, Options, Timings, collect};
-use crate::connect::{Choice, Connection, connect};
+use super::software;
+use super::target::{NamedCluster, own_choice};
+use crate::collect::{Options, Timings, collect};
+use crate::connect::{Choice, connect};
 use crate::events::{Events, Phase};
 use crate::evidence_file;
 use crate::progress;
 use crate::report::writable;
 use crate::settings::Settings;
-use crate::state::{ClusterState, State};
 
 /// How long any one look may take, where nobody said.
 const LOOK: Duration = Duration::from_secs(5);
@@ -31,12 +28,13 @@ const SETTLE: Duration = Duration::from_secs(30);
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
-    let asked = Asked { include_logs: false, quiet: arguments.output.quiet };
-    let seen = look(&arguments.target, settings, asked).await;
-    let (evidence, timings) = seen.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
+    let options = CollectOptions { include_logs: false, quiet: arguments.output.quiet };
+    let collected = collect_evidence(&arguments.target, settings, options).await;
+    let (evidence, timings) =
+        collected.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
     let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
     if arguments.output.verbose {
-        tell_timings(&timings);
+        print_timings(&timings);
     }
     kept_and_judged(&evidence, &report, arguments.evidence.as_deref(), &arguments.output)
 }
@@ -71,89 +69,42 @@ pub(super) fn judge(
     verdicts(&report, Some(&evidence), &arguments.output)
 }
 
-/// How a look is asked for.
+/// How evidence is collected.
 #[derive(Clone, Copy)]
-pub(super) struct Asked {
+pub(super) struct CollectOptions {
     /// With the ends of logs.
     pub(super) include_logs: bool,
-    /// Without a word on what is waited for.
+    /// Without progress.
     pub(super) quiet: bool,
 }
 
-/// Looks at the cluster that the options name.
-pub(super) async fn look(
+/// Collects evidence on the cluster that the options name.
+pub(super) async fn collect_evidence(
     target: &Target,
     settings: &Settings,
-    asked: Asked,
+    CollectOptions { include_logs, quiet }: CollectOptions,
 ) -> Result<(Evidence, Timings), Failure> {
-    let cancel = cluster::listen()?;
-    let wanted = Wanted::of(target, settings);
-    let ours = ours(&wanted)?;
-    let mut expectations = match (&ours, &target.source.istio, &target.source.bundle) {
-        (Some(state), None, None) => cluster::expectations(settings, state),
-        _ => software::expectations(&target.source, settings)?,
-    };
-    if let Some(state) = &ours
-        && expectations.kiali_image.is_none()
-        && expectations.istio_version == state.istio_version
-    {
-        expectations.kiali_image = Some(state.kiali_image.clone());
-    }
-    if let Some(installed) = ours.as_ref().and_then(|state| state.expectations.as_ref()) {
-        if settings.file.is_none() {
-            // What `up` was told holds until another word.
-            let Expectations { istio_version, istio_version_source, kiali_image, waivers, .. } =
-                expectations;
-            expectations = Expectations {
-                istio_version,
-                istio_version_source,
-                kiali_image,
-                waivers,
-                ..installed.clone()
-            };
-        } else {
-            let others = settings.differences(installed);
-            if let Some(first) = others.first() {
-                let file = settings.source();
-                super::say(&format!(
-                    "note: `up` called things otherwise than {file} does now: {first}{}",
-                    match others.len() {
-                        1 => String::new(),
-                        number => format!(", and {} more", number - 1),
-                    }
-                ));
-            }
-        }
-    }
+    let cancel = listen()?;
+    let named = NamedCluster::new(target, settings);
+    let own = named.find_own()?;
+    let expectations = software::expectations(&target.source, settings, own.as_ref())?;
     // The configuration's URL is that of its cluster: another one's Kiali would be green for this one.
     let configured_url =
-        settings.kiali_url.clone().filter(|_| ours.is_none() && wanted.is_configured);
+        settings.kiali_url.clone().filter(|_| own.is_none() && named.is_configured);
     let limit = target.timeout.or(settings.look).unwrap_or(LOOK);
-    let choice = match &ours {
-        Some(state) => Choice {
-            kubeconfig: Some(State::from_environment()?.kubeconfig(&state.name)),
-            context: Some(format!("kind-{}", state.name)),
-            bundle: Some(state.bundle.clone()),
-            ours: true,
-            active: true,
-            patience: limit,
-        },
+    let choice = match &own {
+        Some(cluster) => own_choice(cluster, limit)?,
         None => Choice {
-            kubeconfig: wanted.kubeconfig,
-            context: wanted.context,
-            bundle: None,
-            ours: false,
+            kubeconfig: named.kubeconfig,
+            context: named.context,
             active: target.active,
             patience: limit,
+            ..Choice::default()
         },
     };
-    let connection = tokio::select! {
-        connection = connect(&choice) => connection?,
-        // Nothing was made yet.
-        () = cancel.cancelled() => return Err(Failure::interrupted()),
-    };
+    let connection = until_cancelled(&cancel, connect(&choice)).await??;
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, asked.quiet);
+    let shown = progress::show(receiver, quiet);
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
@@ -162,161 +113,26 @@ pub(super) async fn look(
         load_balancer_probe: Observation::not_asked(
             "a service of ours asks for an address before the install only",
         ),
-        istioctl_version: match ours.and_then(|state| state.istioctl_version) {
+        istioctl_version: match own.and_then(|cluster| cluster.istioctl_version) {
             Some(version) => Observation::seen(version),
             None => Observation::not_asked("this run used no istioctl"),
         },
-        include_logs: asked.include_logs,
+        include_logs,
         events,
     };
-    let looking = AssertUnwindSafe(Box::pin(collect(&connection, &options))).catch_unwind();
-    let outcome = tokio::select! {
-        seen = looking => seen.map_err(|_| Failure::bug()),
-        () = cancel.cancelled() => Err(Failure::interrupted()),
-    };
+    let outcome = until_cancelled(&cancel, Box::pin(collect(&connection, &options))).await;
     // What was waited for stands before what was found.
     drop(options);
     let _ = shown.await;
-    match outcome {
-        Ok(seen) => {
-            after_the_look(&connection).await;
-            Ok(seen)
-        }
-        Err(failure) => Err(after_the_end(&connection, failure).await),
-    }
+    remove_probes(&connection, outcome).await
 }
 
-/// Probes remove what they made. Where the cluster did not answer just then, it is asked once more: what
-/// was seen is kept, whatever comes of it.
-pub(super) async fn after_the_look(connection: &Connection) {
-    let subject = &connection.subject;
-    if !subject.active || subject.provider == Provider::Kind {
-        return;
-    }
-    if let Err(reason) = collect::remove_own(&connection.client).await {
-        let context = hint::quote(&subject.context);
-        Failure::left(&reason, &format!("meshcheck down --leftovers --context {context}")).tell();
-    }
-}
-
-/// Which cluster is named, by options or by the configuration.
-struct Wanted {
-    context: Option<String>,
-    kubeconfig: Option<PathBuf>,
-    /// Whether the context was named beside the file in which it stands: it is not one of ours.
-    elsewhere: bool,
-    /// Whether it is the one that the configuration means.
-    is_configured: bool,
-}
-
-impl Wanted {
-    /// Options win. A kubeconfig that is named there has contexts of its own.
-    fn of(target: &Target, settings: &Settings) -> Self {
-        match (&target.kubeconfig, &target.context) {
-            (Some(file), context) => Self {
-                context: context.clone(),
-                kubeconfig: Some(file.clone()),
-                elsewhere: true,
-                is_configured: false,
-            },
-            (None, Some(context)) => Self {
-                context: Some(context.clone()),
-                kubeconfig: settings.kubeconfig.clone(),
-                elsewhere: false,
-                is_configured: settings.context.as_ref() == Some(context),
-            },
-            (None, None) => Self {
-                context: settings.context.clone(),
-                kubeconfig: settings.kubeconfig.clone(),
-                elsewhere: settings.kubeconfig.is_some(),
-                is_configured: true,
-            },
-        }
-    }
-}
-
-/// Removes what probes of ours may have left, after they were cancelled or came to an end by a bug.
-pub(super) async fn after_the_end(connection: &Connection, mut failure: Failure) -> Failure {
-    // Where there is no engine on this machine there is no container of ours.
-    let _ = crate::cluster::remove_own_helpers().await;
-    if connection.subject.active
-        && let Err(reason) = collect::remove_own(&connection.client).await
-    {
-        let context = hint::quote(&connection.subject.context);
-        let command = format!("meshcheck down --leftovers --context {context}");
-        failure = failure.and(&Failure::left(&reason, &command));
-    }
-    failure
-}
-
-/// The cluster of ours that is meant: the one whose context is named, or the one that `up` left where
-/// nothing is named.
-fn ours(wanted: &Wanted) -> Result<Option<ClusterState>, Failure> {
-    if wanted.elsewhere {
-        return Ok(None);
-    }
-    let state = State::from_environment()?;
-    let mut kept: Vec<_> = state
-        .names()?
-        .iter()
-        .filter_map(|name| state.read(name).ok())
-        .filter(|cluster| cluster.keep)
-        .collect();
-    if let Some(context) = &wanted.context {
-        return Ok(kept.into_iter().find(|it| format!("kind-{}", it.name) == *context));
-    }
-    if kept.len() > 1 {
-        let names: Vec<_> = kept.iter().map(|it| format!("kind-{}", it.name)).collect();
-        return Err(Failure::usage(
-            format!("there are {} clusters of ours: {}", names.len(), names.join(", ")),
-            "name one of them with --context NAME".into(),
-        ));
-    }
-    Ok(kept.pop())
-}
-
-pub(super) fn tell_timings(timings: &Timings) {
+pub(super) fn print_timings(timings: &Timings) {
     use std::io::Write as _;
     let mut timings = timings.clone();
     timings.sort_by_key(|(_, took)| std::cmp::Reverse(*took));
     let mut to = std::io::stderr().lock();
     for (name, took) in timings {
         let _ = writeln!(to, "{:6} ms  {name}", took.as_millis());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::{Cli, Command};
-    use clap::Parser as _;
-    use rstest::rstest;
-    use std::path::Path;
-
-    #[rstest]
-    #[case(&[], Some("vm7"), Some("class.yaml"), true, true)]
-    #[case(&["--context", "vm8"], Some("vm8"), Some("class.yaml"), false, false)]
-    #[case(&["--context", "vm7"], Some("vm7"), Some("class.yaml"), false, true)]
-    #[case(&["--kubeconfig", "own.yaml"], None, Some("own.yaml"), true, false)]
-    #[case(&["--kubeconfig", "own.yaml", "--context", "vm7"], Some("vm7"), Some("own.yaml"), true, false)]
-    fn options_win_over_the_configuration(
-        #[case] options: &[&str],
-        #[case] context: Option<&str>,
-        #[case] kubeconfig: Option<&str>,
-        #[case] elsewhere: bool,
-        #[case] is_configured: bool,
-    ) {
-        let cli = Cli::parse_from([&["meshcheck", "check"], options].concat());
-        let Command::Check(check) = cli.command else { panic!("it is `check`") };
-        let mut settings = Settings::default();
-        settings.context = Some("vm7".into());
-        settings.kubeconfig = Some("class.yaml".into());
-        let wanted = Wanted::of(&check.target, &settings);
-        assert_eq!(wanted.context.as_deref(), context);
-        assert_eq!(wanted.kubeconfig.as_deref(), kubeconfig.map(Path::new));
-        assert_eq!((wanted.elsewhere, wanted.is_configured), (elsewhere, is_configured));
-        let nothing = Wanted::of(&check.target, &Settings::default());
-        assert_eq!(nothing.context, check.target.context);
-        assert_eq!(nothing.kubeconfig, check.target.kubeconfig);
     }
 }

@@ -1,39 +1,40 @@
 //! `preflight`: is this machine, and a cluster that is there, ready for the tutorial?
 
-use std::panic::AssertUnwindSafe;
-
-use futures::FutureExt as _;
-
-use meshcheck_suites::evidence::Expectations;
+use meshcheck_suites::preflight::evidence::PreflightEvidence;
 
 use super::arguments::Preflight;
+use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
 use super::reported::verdicts;
-use super::{cluster, observe, software};
+use super::target::own_choice;
+use super::{observe, software};
+use crate::collect::Timings;
 use crate::connect::Choice;
 use crate::preflight::{Cluster, Options, Places, look};
 use crate::report::writable;
 use crate::settings::Settings;
 use crate::source::Source;
-use crate::state::State;
+use crate::state::{ClusterState, State};
 
 /// `meshcheck preflight`
 pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = seen(&arguments, settings).await?;
+    let (evidence, timings) = collect_evidence(&arguments, settings).await?;
     let report = meshcheck_suites::judge(&evidence, &arguments.only);
     if arguments.output.verbose {
-        observe::tell_timings(&timings);
+        observe::print_timings(&timings);
     }
     verdicts(&report, None, &arguments.output)
 }
 
-type Seen = (meshcheck_suites::preflight::evidence::PreflightEvidence, crate::collect::Timings);
-
-async fn seen(arguments: &Preflight, settings: &Settings) -> Result<Seen, Failure> {
-    let cancel = cluster::listen()?;
+async fn collect_evidence(
+    arguments: &Preflight,
+    settings: &Settings,
+) -> Result<(PreflightEvidence, Timings), Failure> {
+    let cancel = listen()?;
+    let own = find_own(arguments);
     let options = Options {
-        expectations: expectations(arguments, settings)?,
+        expectations: software::expectations(&arguments.source, settings, own.as_ref())?,
         source: Source::from_options(
             arguments.source.bundle.clone(),
             arguments.source.istio.clone(),
@@ -49,67 +50,42 @@ async fn seen(arguments: &Preflight, settings: &Settings) -> Result<Seen, Failur
             "name one with --context NAME or --kubeconfig FILE".into(),
         ));
     }
-    let work = async {
-        let cluster =
-            if named { Cluster::reach(&choice(arguments)).await? } else { Cluster::NotNamed };
-        Ok::<_, Failure>(cluster)
+    let cluster = if named {
+        let choice = choice(arguments, own.as_ref())?;
+        until_cancelled(&cancel, Box::pin(Cluster::reach(&choice))).await??
+    } else {
+        Cluster::NotNamed
     };
-    let cluster = tokio::select! {
-        cluster = Box::pin(work) => cluster?,
-        () = cancel.cancelled() => return Err(Failure::interrupted()),
-    };
-    let looking = AssertUnwindSafe(Box::pin(look(&cluster, &options))).catch_unwind();
-    let outcome = tokio::select! {
-        seen = looking => seen.map_err(|_| Failure::bug()),
-        () = cancel.cancelled() => Err(Failure::interrupted()),
-    };
-    match (outcome, cluster.connection()) {
-        (Ok(seen), Some(connection)) => {
-            observe::after_the_look(connection).await;
-            Ok(seen)
-        }
-        (Err(failure), Some(connection)) => Err(observe::after_the_end(connection, failure).await),
-        (outcome, None) => outcome,
+    let outcome = until_cancelled(&cancel, Box::pin(look(&cluster, &options))).await;
+    match cluster.connection() {
+        Some(connection) => remove_probes(connection, outcome).await,
+        None => outcome,
     }
 }
 
-/// What is to be installed: what the caller says, else what is on a cluster of ours.
-fn expectations(arguments: &Preflight, settings: &Settings) -> Result<Expectations, Failure> {
-    let ours = ours(arguments).and_then(|(state, name)| state.read(&name).ok());
-    match (ours, &arguments.source.istio, &arguments.source.bundle) {
-        (Some(state), None, None) => Ok(cluster::expectations(settings, &state)),
-        _ => software::expectations(&arguments.source, settings),
-    }
-}
-
-/// The cluster of ours whose context is named, where it is one.
-fn ours(arguments: &Preflight) -> Option<(State, String)> {
+/// Returns the cluster of ours whose context is named, where it is one.
+fn find_own(arguments: &Preflight) -> Option<ClusterState> {
     if arguments.kubeconfig.is_some() {
         return None;
     }
     let name = arguments.context.as_ref()?.strip_prefix("kind-")?;
     // Without a place for state there is none of ours.
     let state = State::from_environment().ok()?;
-    state.names().ok()?.iter().any(|known| known == name).then(|| (state, name.to_owned()))
+    let is_known = state.names().ok()?.iter().any(|known| known == name);
+    is_known.then(|| state.read(name).ok()).flatten()
 }
 
-/// The cluster that is meant: one of ours, by its context, or any other.
-fn choice(arguments: &Preflight) -> Choice {
-    let named = Choice {
-        kubeconfig: arguments.kubeconfig.clone(),
-        context: arguments.context.clone(),
-        bundle: None,
-        ours: false,
-        active: arguments.active,
-        patience: arguments.timeout,
-    };
-    match ours(arguments) {
-        Some((state, name)) => Choice {
-            kubeconfig: Some(state.kubeconfig(&name)),
-            bundle: state.read(&name).ok().map(|cluster| cluster.bundle),
-            ours: true,
-            ..named
+/// How the cluster that is meant is reached: one of ours, by its context, or any other.
+fn choice(arguments: &Preflight, own: Option<&ClusterState>) -> Result<Choice, Failure> {
+    let (active, patience) = (arguments.active, arguments.timeout);
+    Ok(match own {
+        Some(cluster) => Choice { active, ..own_choice(cluster, patience)? },
+        None => Choice {
+            kubeconfig: arguments.kubeconfig.clone(),
+            context: arguments.context.clone(),
+            active,
+            patience,
+            ..Choice::default()
         },
-        None => named,
-    }
+    })
 }

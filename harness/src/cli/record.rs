@@ -8,7 +8,7 @@ use meshcheck_suites::hint::quote;
 
 use super::arguments::{Record, Show};
 use super::failure::Failure;
-use super::observe::{Asked, look};
+use super::observe::{CollectOptions, collect_evidence};
 use crate::evidence_file;
 use crate::report::to_stdout;
 use crate::settings::Settings;
@@ -19,8 +19,8 @@ use crate::text::for_page;
 pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8, Failure> {
     // Found out before the look, not after it.
     evidence_file::check_writable(&arguments.out)?;
-    let asked = Asked { include_logs: arguments.include_logs, quiet: false };
-    let (evidence, _) = look(&arguments.target, settings, asked).await?;
+    let options = CollectOptions { include_logs: arguments.include_logs, quiet: false };
+    let (evidence, _) = collect_evidence(&arguments.target, settings, options).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let mut told = format!("recorded: {}\n", named(&arguments.out));
     told.push_str(&support::summary(&evidence));

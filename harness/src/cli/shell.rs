@@ -11,7 +11,7 @@ use meshcheck_suites::evidence::Expectations;
 use super::arguments::{self, Cli, Completions, Shell};
 use super::failure::Failure;
 use crate::report::to_stdout;
-use crate::settings::{Found, Settings, default_file};
+use crate::settings::{DEFAULT, Found, Settings};
 use crate::source::DEFAULT_ISTIO;
 
 /// Our name on the command line.
@@ -174,7 +174,7 @@ pub(super) fn config(
     settings: &Settings,
 ) -> Result<u8, Failure> {
     if !arguments.check {
-        to_stdout(&default_file())?;
+        to_stdout(DEFAULT)?;
         return Ok(0);
     }
     let Some(found) = found else {

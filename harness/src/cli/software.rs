@@ -5,10 +5,13 @@ use meshcheck_suites::evidence::Expectations;
 
 use super::arguments::{BundleOptions, SourceOptions};
 use super::failure::Failure;
+use crate::cluster::ClusterError;
 use crate::events::{Event, Events, Phase};
+use crate::expected::{self, Software};
 use crate::report::to_stdout;
 use crate::settings::Settings;
 use crate::source::{self, DEFAULT_ISTIO, Origins, Platform, Recipe, Source, reachable};
+use crate::state::ClusterState;
 
 /// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
 pub(super) async fn get(
@@ -58,31 +61,23 @@ fn tell(events: &Events, event: source::Event<'_>) {
     }
 }
 
-/// What is expected of a cluster, by what the caller said: a version, a bundle, a configuration, or
-/// nothing.
+/// Returns what is expected of a cluster: one of ours, or any other.
 pub(super) fn expectations(
     options: &SourceOptions,
     settings: &Settings,
+    cluster: Option<&ClusterState>,
 ) -> Result<Expectations, Failure> {
-    let bundle = match &options.bundle {
-        Some(directory) => {
-            Some(Bundle::open(directory).map_err(crate::cluster::ClusterError::from)?)
-        }
-        None => None,
+    let bundle = options.bundle.as_deref().map(Bundle::open).transpose();
+    let bundle = bundle.map_err(ClusterError::from)?;
+    let software = Software {
+        istio: options.istio.as_deref(),
+        bundle: bundle.as_ref().map(Bundle::manifest),
+        cluster,
     };
-    let manifest = bundle.as_ref().map(Bundle::manifest);
-    let mut expectations = match (&options.istio, manifest) {
-        (Some(version), _) => settings.expectations(version, "--istio"),
-        (None, Some(manifest)) => settings.expectations(&manifest.istio.version, "the bundle"),
-        (None, None) => match &settings.istio_version {
-            Some(version) => settings.expectations(version, &settings.source()),
-            None => settings.expectations(DEFAULT_ISTIO, "the tutorial"),
-        },
-    };
-    let of_the_bundle = manifest
-        .filter(|manifest| manifest.istio.version == expectations.istio_version)
-        .map(|manifest| manifest.kiali.image.clone());
-    expectations.kiali_image = expectations.kiali_image.or(of_the_bundle);
+    let (expectations, note) = expected::resolve(settings, software);
+    if let Some(note) = note {
+        super::say(&note);
+    }
     Ok(expectations)
 }
 

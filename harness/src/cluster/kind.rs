@@ -31,11 +31,6 @@ pub struct Provisioned {
 }
 
 impl Provisioned {
-    /// The context in its kubeconfig.
-    pub fn context(&self) -> String {
-        format!("kind-{}", self.state.name)
-    }
-
     /// Its kubeconfig.
     pub fn kubeconfig(&self) -> PathBuf {
         self.directory.kubeconfig()

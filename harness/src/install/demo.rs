@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kube::Client;
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::Expectations;
 use serde_json::{Value, json};
@@ -38,12 +39,15 @@ pub fn foreign(names: &Expectations) -> Vec<String> {
         .collect()
 }
 
-/// The demo's namespace. Applied before the rest, so that injection can be waited for.
-///
-/// # Errors
-///
-/// When the manifest is damaged.
-pub(super) fn namespace(names: &Expectations) -> Result<Vec<Value>, InstallError> {
+/// Creates the demo's namespace, before the rest, so that injection can be waited for.
+pub(super) async fn create_namespace(
+    client: &Client,
+    names: &Expectations,
+) -> Result<(), InstallError> {
+    apply::objects(client, "the namespace", namespace(names)?).await
+}
+
+fn namespace(names: &Expectations) -> Result<Vec<Value>, InstallError> {
     let mut objects = apply::documents("the namespace", NAMESPACE)?;
     for object in &mut objects {
         object["metadata"]["name"] = json!(names.namespace);

@@ -71,6 +71,7 @@ pub async fn install(
     let istio = Box::pin(events.phase(Phase::Istio, istio::install(bundle, site, events)));
     let demo = Box::pin(async {
         events.doing(Phase::Demo, "waiting for the injection webhook");
+        demo::create_namespace(site.client, names).await?;
         ready::injection(site.client, names, events).await?;
         Box::pin(demo::install(bundle, site, names, events)).await
     });

@@ -9,7 +9,7 @@ use kube::api::{Api, ListParams, LogParams, PostParams};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{Expectations, selector};
 
-use super::{InstallError, apply, demo, istio};
+use super::{InstallError, istio};
 use crate::chain;
 use crate::events::{Events, Phase};
 use crate::wait::{Look, Wait};
@@ -174,7 +174,7 @@ async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<Str
 }
 
 /// Waits until a pod in the demo's namespace would get a sidecar: istiod runs, its webhook is
-/// registered and answers. Nothing is created but the namespace.
+/// registered and answers. Nothing is created.
 ///
 /// # Errors
 ///
@@ -184,7 +184,6 @@ pub(super) async fn injection(
     names: &Expectations,
     events: &Events,
 ) -> Result<(), InstallError> {
-    apply::objects(client, "the namespace", demo::namespace(names)?).await?;
     let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     let probe: Pod = serde_json::from_value(serde_json::json!({

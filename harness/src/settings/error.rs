@@ -1,17 +1,14 @@
-//! Why a configuration file cannot be used: each problem with its line and column.
+//! Why a configuration file cannot be used, with the place of what is wrong in it.
 
-use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use super::find::LIMIT;
-
-/// How many problems of one file are told: the rest shows once these are mended.
-const SHOWN: usize = 20;
+/// The longest file that is read, in bytes. With every key and its comment it has 4 KiB.
+pub(super) const LIMIT: u64 = 256 << 10;
 
 /// Why a configuration file cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
+pub(crate) enum SettingsError {
     /// It could not be read.
     #[error("reading the configuration `{}`", path.display())]
     Read {
@@ -27,35 +24,31 @@ pub enum SettingsError {
     #[error("the configuration `{}` is not UTF-8", .0.display())]
     NotText(PathBuf),
     /// What it says is wrong.
-    #[error("{}", told(path, problems))]
+    #[error("{}:{line}:{column}: {message}", path.display())]
     Wrong {
         /// The file.
         path: PathBuf,
-        /// What, in the order of the file.
-        problems: Vec<Problem>,
+        /// The line, from 1.
+        line: usize,
+        /// The column in characters, from 1.
+        column: usize,
+        /// The key, what is wrong, and what would be right.
+        message: String,
     },
 }
 
-/// One thing that is wrong in a file.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
-    /// The line, from 1.
-    pub line: usize,
-    /// The column in characters, from 1.
-    pub column: usize,
-    /// What is wrong, and what would be right.
-    pub message: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}", self.line, self.column, self.message)
-    }
-}
-
 impl SettingsError {
+    /// Describes what is wrong at a byte of the text.
+    pub(super) fn wrong(path: &Path, text: &str, at: usize, message: String) -> Self {
+        let before = text.get(..at).unwrap_or(text);
+        let line = before.matches('\n').count() + 1;
+        let start = before.rfind('\n').map_or(0, |at| at + 1);
+        let column = before.get(start..).unwrap_or_default().chars().count() + 1;
+        Self::Wrong { path: path.to_owned(), line, column, message }
+    }
+
     /// What to do about it.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
                 "`meshcheck config > meshcheck.toml` writes one with all defaults".into()
@@ -69,16 +62,4 @@ impl SettingsError {
             }
         }
     }
-}
-
-fn told(path: &std::path::Path, problems: &[Problem]) -> String {
-    let mut lines: Vec<_> = problems
-        .iter()
-        .take(SHOWN)
-        .map(|problem| format!("{}:{problem}", path.display()))
-        .collect();
-    if let Some(more) = problems.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        lines.push(format!("and {more} more"));
-    }
-    lines.join("\n")
 }

@@ -6,30 +6,27 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::Settings;
-use super::error::SettingsError;
-use super::read::parse;
+use super::error::{LIMIT, SettingsError};
+use super::file::parse;
 
 /// The file that is used where it lies in the current directory.
-pub const FILE: &str = "meshcheck.toml";
+pub(crate) const FILE: &str = "meshcheck.toml";
 
 /// Names a configuration file, as `--config` does.
-pub const VARIABLE: &str = "MESHCHECK_CONFIG";
-
-/// The longest file that is read, in bytes. With every key and its comment it has 4 KiB.
-pub(super) const LIMIT: u64 = 256 << 10;
+pub(crate) const VARIABLE: &str = "MESHCHECK_CONFIG";
 
 /// Where a configuration file was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub(crate) struct Found {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// Who named it: nobody where it lies in the current directory.
-    pub by: Option<&'static str>,
+    pub(crate) by: Option<&'static str>,
 }
 
 /// The file that was named, by the option or by the variable, or else the one that lies in the current
 /// directory.
-pub fn find(option: Option<&Path>) -> Option<Found> {
+pub(crate) fn find(option: Option<&Path>) -> Option<Found> {
     let variable = env::var_os(VARIABLE).filter(|value| !value.is_empty()).map(PathBuf::from);
     choose(option, variable, Path::new(FILE))
 }
@@ -47,11 +44,7 @@ fn choose(option: Option<&Path>, variable: Option<PathBuf>, here: &Path) -> Opti
 }
 
 /// Reads a configuration file.
-///
-/// # Errors
-///
-/// When it cannot be read, or anything in it is wrong: then everything that is.
-pub fn load(path: &Path) -> Result<Settings, SettingsError> {
+pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
     let read = |source| SettingsError::Read { path: path.to_owned(), source };
     let file = File::open(path).map_err(read)?;
     if file.metadata().map_err(read)?.is_dir() {

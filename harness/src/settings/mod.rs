@@ -1,12 +1,10 @@
 //! `meshcheck.toml`: what a tutorial that varies says otherwise, so that it needs no fork.
 //!
-//! A table of keys ([`keys`]) is all there is: the commented default file, the suggestions for
-//! misspelt keys and the reading of values come from it.
+//! `default.toml` is what `meshcheck config` prints: every key with its purpose and its default.
 
 mod error;
+mod file;
 mod find;
-mod keys;
-mod read;
 mod values;
 
 use std::path::PathBuf;
@@ -14,33 +12,34 @@ use std::time::Duration;
 
 use meshcheck_suites::evidence::{Expectations, Waiver};
 
-pub use error::{Problem, SettingsError};
-pub use find::{FILE, Found, VARIABLE, find, load};
-pub use keys::default_file;
+pub(crate) use error::SettingsError;
+pub(crate) use file::DEFAULT;
+#[cfg(test)]
+pub(crate) use file::parse;
+pub(crate) use find::{FILE, Found, VARIABLE, find, load};
+pub(crate) use values::parse_seconds;
 
 /// What a configuration file says; what it does not say is the tutorial's, or the caller's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub(crate) struct Settings {
     /// The file, where there is one.
-    pub file: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
     /// The version of Istio to install and to expect.
-    pub istio_version: Option<String>,
+    pub(crate) istio_version: Option<String>,
     /// Names, ports and words. The version in here says nothing.
     names: Expectations,
-    /// Whether the gateway's labels were named: otherwise they follow from its name.
-    gateway_labels: bool,
     /// Claims of which less is asked; nothing where the file has no such section.
-    pub waivers: Option<Vec<Waiver>>,
+    pub(crate) waivers: Option<Vec<Waiver>>,
     /// Where Kiali is exposed.
-    pub kiali_url: Option<String>,
+    pub(crate) kiali_url: Option<String>,
     /// The context of the kubeconfig.
-    pub context: Option<String>,
+    pub(crate) context: Option<String>,
     /// The kubeconfig.
-    pub kubeconfig: Option<PathBuf>,
+    pub(crate) kubeconfig: Option<PathBuf>,
     /// The longest that any one look may take.
-    pub look: Option<Duration>,
+    pub(crate) look: Option<Duration>,
     /// The longest that rollouts are waited for before the look.
-    pub settle: Option<Duration>,
+    pub(crate) settle: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -49,7 +48,6 @@ impl Default for Settings {
             file: None,
             istio_version: None,
             names: Expectations::of_the_tutorial("", ""),
-            gateway_labels: false,
             waivers: None,
             kiali_url: None,
             context: None,
@@ -62,7 +60,7 @@ impl Default for Settings {
 
 impl Settings {
     /// What is expected of a cluster, for a version of Istio and who asked for it.
-    pub fn expectations(&self, istio_version: &str, source: &str) -> Expectations {
+    pub(crate) fn expectations(&self, istio_version: &str, source: &str) -> Expectations {
         Expectations {
             istio_version: istio_version.to_owned(),
             istio_version_source: source.to_owned(),
@@ -72,13 +70,13 @@ impl Settings {
     }
 
     /// How the file is called where something is said by it: its name alone.
-    pub fn source(&self) -> String {
+    pub(crate) fn source(&self) -> String {
         let name = self.file.as_ref().and_then(|file| file.file_name());
         name.map_or_else(|| FILE.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
     /// What this calls otherwise than other expectations do; the version of Istio apart.
-    pub fn differences(&self, other: &Expectations) -> Vec<String> {
+    pub(crate) fn differences(&self, other: &Expectations) -> Vec<String> {
         self.expectations(&other.istio_version, "").differences(other)
     }
 }

@@ -1,17 +1,94 @@
 //! What a value may be: names of Kubernetes, ports, times, patterns; and what to write instead.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fmt::Display;
 use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use meshcheck_suites::Pattern;
+use serde::Deserialize;
+use toml::Value;
 
-/// Whether a text is allowed, and what to write instead.
-type Check = fn(&str) -> Result<(), String>;
+/// Makes a type of values, with the function that reads them.
+macro_rules! values {
+    ($($(#[$doc:meta])* $name:ident($inner:ty) = $read:expr;)+) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Deserialize)]
+        #[serde(try_from = "Value")]
+        pub(super) struct $name($inner);
 
-/// A text without control characters that is not empty.
-pub(super) fn text(value: &DeValue<'_>, check: Check) -> Result<String, String> {
+        impl TryFrom<Value> for $name {
+            type Error = String;
+            fn try_from(value: Value) -> Result<Self, String> {
+                let read: fn(&Value) -> Result<$inner, String> = $read;
+                read(&value).map(Self)
+            }
+        }
+
+        impl From<$name> for $inner {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+    )+};
+}
+
+values! {
+    /// A text of one line that is not empty.
+    Line(String) = |value| text(value, filled);
+    /// A name of one DNS label: namespaces, containers.
+    Label(String) = |value| text(value, label);
+    /// A name of labels and dots: deployments, domains.
+    Domain(String) = |value| text(value, subdomain);
+    /// A service's name: a label that begins with a letter.
+    Service(String) = |value| text(value, service);
+    /// The name of a port that speaks HTTP.
+    PortName(String) = |value| text(value, port_name);
+    /// A repository of images, without a tag.
+    Repository(String) = |value| text(value, repository);
+    /// An image with its tag.
+    Image(String) = |value| text(value, image);
+    /// A version of Istio.
+    Version(String) = |value| text(value, version);
+    /// A flag of a program, or nothing.
+    Flag(String) = |value| text(value, flag);
+    /// A path at which a console is served, with a slash at both ends.
+    WebRoot(String) = |value| {
+        text(value, web_root).map(|path| format!("/{}/", path.trim_matches('/')))
+    };
+    /// An address for HTTP.
+    Url(String) = |value| text(value, url);
+    /// A port.
+    Port(u16) = |value| whole_number(value, u16::MAX);
+    /// Seconds between two requests.
+    Interval(u32) = |value| whole_number(value, 3600);
+    /// Seconds, with or without a fraction.
+    Seconds(Duration) = seconds;
+    /// Labels: a table with at least one.
+    Labels(BTreeMap<String, String>) = labels;
+}
+
+/// A pattern that matches claims.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Claims(String);
+
+impl TryFrom<String> for Claims {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        let pattern: Result<Pattern, _> = text.parse();
+        let listed = |error| format!("{error}: `meshcheck claims` lists them");
+        pattern.map_err(listed).map(|_| Self(text))
+    }
+}
+
+impl From<Claims> for String {
+    fn from(claims: Claims) -> Self {
+        claims.0
+    }
+}
+
+/// Reads a text without control characters that passes a check.
+fn text(value: &Value, check: fn(&str) -> Result<(), String>) -> Result<String, String> {
     let Some(text) = value.as_str() else {
         return Err(format!("a text in quotes is needed here, and this is {}", kind(value)));
     };
@@ -21,50 +98,51 @@ pub(super) fn text(value: &DeValue<'_>, check: Check) -> Result<String, String> 
     check(text).map(|()| text.to_owned())
 }
 
-/// What a value is, in words.
-fn kind(value: &DeValue<'_>) -> &'static str {
+/// Names the kind of a value.
+fn kind(value: &Value) -> &'static str {
     match value {
-        DeValue::String(_) => "a text",
-        DeValue::Integer(_) => "a whole number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a table",
+        Value::String(_) => "a text",
+        Value::Integer(_) => "a whole number",
+        Value::Float(_) => "a number with a fraction",
+        Value::Boolean(_) => "true or false",
+        Value::Datetime(_) => "a date",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a table",
     }
 }
 
-/// A whole number in a range.
-pub(super) fn whole(value: &DeValue<'_>, least: u32, most: u32) -> Result<u32, String> {
-    let needed = format!("a whole number from {least} to {most} is needed here");
+/// Reads a whole number from 1 to `most`.
+fn whole_number<N: TryFrom<i64> + PartialOrd + Display>(
+    value: &Value,
+    most: N,
+) -> Result<N, String> {
+    let needed = format!("a whole number from 1 to {most} is needed here");
     let Some(number) = value.as_integer() else {
         return Err(format!("{needed}, without quotes, and this is {}", kind(value)));
     };
-    let parsed = i64::from_str_radix(number.as_str(), number.radix()).ok();
-    let parsed = parsed.and_then(|number| u32::try_from(number).ok());
-    parsed.filter(|number| (least..=most).contains(number)).ok_or(needed)
+    let number = Some(number).filter(|number| *number >= 1).and_then(|it| N::try_from(it).ok());
+    number.filter(|number| *number <= most).ok_or(needed)
 }
 
-/// A port.
-pub(super) fn port(value: &DeValue<'_>) -> Result<u16, String> {
-    let number = whole(value, 1, u32::from(u16::MAX))?;
-    u16::try_from(number).map_err(|error| error.to_string())
+/// Reads a number of seconds.
+fn seconds(value: &Value) -> Result<Duration, String> {
+    match value {
+        Value::Integer(number) => parse_seconds(&number.to_string()),
+        Value::Float(number) => parse_seconds(&number.to_string()),
+        other => Err(format!("a number of seconds is needed here, and this is {}", kind(other))),
+    }
 }
 
-/// Seconds, with or without a fraction.
-pub(super) fn seconds(value: &DeValue<'_>) -> Result<Duration, String> {
-    let text = match value {
-        DeValue::Integer(number) if number.radix() == 10 => number.as_str(),
-        DeValue::Float(number) => number.as_str(),
-        other => {
-            return Err(format!("a number of seconds is needed here, and this is {}", kind(other)));
-        }
-    };
-    crate::cli::parse_seconds(text)
+/// Reads a number of seconds that something may take.
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("a number of seconds from 0.1 to 600 is needed".into()),
+    }
 }
 
 /// Any text that is not empty.
-pub(super) fn filled(text: &str) -> Result<(), String> {
+fn filled(text: &str) -> Result<(), String> {
     if text.trim().is_empty() { Err("it is empty".into()) } else { Ok(()) }
 }
 
@@ -77,7 +155,7 @@ fn is_label(text: &str) -> bool {
 }
 
 /// A name of one DNS label: namespaces, containers.
-pub(super) fn label(text: &str) -> Result<(), String> {
+fn label(text: &str) -> Result<(), String> {
     if is_label(text) {
         return Ok(());
     }
@@ -86,7 +164,7 @@ pub(super) fn label(text: &str) -> Result<(), String> {
 }
 
 /// A service's name: a label that begins with a letter.
-pub(super) fn service(text: &str) -> Result<(), String> {
+fn service(text: &str) -> Result<(), String> {
     label(text)?;
     if text.starts_with(|c: char| c.is_ascii_lowercase()) {
         return Ok(());
@@ -95,7 +173,7 @@ pub(super) fn service(text: &str) -> Result<(), String> {
 }
 
 /// A name of labels and dots: deployments, domains.
-pub(super) fn subdomain(text: &str) -> Result<(), String> {
+fn subdomain(text: &str) -> Result<(), String> {
     if text.len() <= 253 && text.split('.').all(is_label) {
         return Ok(());
     }
@@ -105,7 +183,7 @@ pub(super) fn subdomain(text: &str) -> Result<(), String> {
 
 /// The name of the service's port, by which the mesh knows that HTTP is spoken there.
 /// Source: <https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/>.
-pub(super) fn port_name(text: &str) -> Result<(), String> {
+fn port_name(text: &str) -> Result<(), String> {
     let known = ["http", "http2"].contains(&text)
         || ["http-", "http2-"].iter().any(|start| text.starts_with(start));
     if known && is_label(text) && text.len() <= 15 {
@@ -117,7 +195,7 @@ pub(super) fn port_name(text: &str) -> Result<(), String> {
 }
 
 /// A repository of images, without a tag.
-pub(super) fn repository(text: &str) -> Result<(), String> {
+fn repository(text: &str) -> Result<(), String> {
     image_name(text)?;
     if text.contains('@') || tag(text).is_some() {
         return Err(format!("leave the tag out of `{text}`: any tag is taken"));
@@ -126,7 +204,7 @@ pub(super) fn repository(text: &str) -> Result<(), String> {
 }
 
 /// An image with its tag.
-pub(super) fn image(text: &str) -> Result<(), String> {
+fn image(text: &str) -> Result<(), String> {
     image_name(text)?;
     if tag(text.split('@').next().unwrap_or(text)).is_some() {
         return Ok(());
@@ -147,7 +225,7 @@ fn tag(image: &str) -> Option<&str> {
 }
 
 /// A version of Istio.
-pub(super) fn version(text: &str) -> Result<(), String> {
+fn version(text: &str) -> Result<(), String> {
     match semver::Version::parse(text) {
         Ok(_) => Ok(()),
         Err(_) => Err(format!("`{text}` is no version: write one as in `1.20.3`")),
@@ -155,7 +233,7 @@ pub(super) fn version(text: &str) -> Result<(), String> {
 }
 
 /// A flag of a program, or nothing.
-pub(super) fn flag(text: &str) -> Result<(), String> {
+fn flag(text: &str) -> Result<(), String> {
     let name = text.trim_start_matches('-');
     let dashes = text.len() - name.len();
     let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
@@ -168,7 +246,7 @@ pub(super) fn flag(text: &str) -> Result<(), String> {
 }
 
 /// A path at which a console is served, below the root.
-pub(super) fn web_root(text: &str) -> Result<(), String> {
+fn web_root(text: &str) -> Result<(), String> {
     let word = |c: char| c.is_ascii_alphanumeric() || "-_.~/".contains(c);
     let inner = text.trim_matches('/');
     if text.starts_with('/') && !inner.is_empty() && !text.contains("//") && text.chars().all(word)
@@ -179,7 +257,7 @@ pub(super) fn web_root(text: &str) -> Result<(), String> {
 }
 
 /// An address for HTTP.
-pub(super) fn url(text: &str) -> Result<(), String> {
+fn url(text: &str) -> Result<(), String> {
     let needed = "write an address as in `http://192.0.2.7:30001/`";
     match reqwest::Url::parse(text) {
         Ok(url) if ["http", "https"].contains(&url.scheme()) && url.has_host() => {
@@ -193,18 +271,8 @@ pub(super) fn url(text: &str) -> Result<(), String> {
     }
 }
 
-/// A file, from the directory of the configuration, or from the home directory behind `~/`.
-pub(super) fn path(text: &str, directory: &std::path::Path) -> Result<PathBuf, String> {
-    match text.strip_prefix("~/") {
-        Some(rest) => std::env::home_dir()
-            .map(|home| home.join(rest))
-            .ok_or_else(|| format!("there is no home directory for `{text}`")),
-        None => Ok(directory.join(text)),
-    }
-}
-
 /// Labels: a table with at least one.
-pub(super) fn labels(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, String> {
+fn labels(value: &Value) -> Result<BTreeMap<String, String>, String> {
     let needed = "labels are needed here, as in `{ app = \"echo\" }`";
     let Some(table) = value.as_table() else {
         return Err(format!("{needed}, and this is {}", kind(value)));
@@ -212,10 +280,10 @@ pub(super) fn labels(value: &DeValue<'_>) -> Result<BTreeMap<String, String>, St
     if table.is_empty() {
         return Err(format!("{needed}: one at least"));
     }
-    table.iter().map(|(key, value)| one_label(key.get_ref(), value.get_ref())).collect()
+    table.iter().map(|(key, value)| one_label(key, value)).collect()
 }
 
-fn one_label(key: &str, value: &DeValue<'_>) -> Result<(String, String), String> {
+fn one_label(key: &str, value: &Value) -> Result<(String, String), String> {
     let is_word = |text: &str| {
         let inner = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let end = |c: char| c.is_ascii_alphanumeric();
@@ -230,16 +298,4 @@ fn one_label(key: &str, value: &DeValue<'_>) -> Result<(String, String), String>
         return Err(format!("`{value}` is no value of a label"));
     }
     Ok((key.to_owned(), value))
-}
-
-/// The patterns of claims in a table, each with its reason.
-pub(super) fn reasons<'t>(
-    value: &'t DeValue<'_>,
-) -> Result<impl Iterator<Item = (&'t str, &'t Spanned<DeValue<'t>>)>, String> {
-    let needed = "patterns of claims with a reason each are needed here, as in `\"kiali::*\" = \"this class has no console\"`";
-    let Some(table) = value.as_table() else {
-        return Err(format!("{needed}, and this is {}", kind(value)));
-    };
-    let table: &DeTable<'_> = table;
-    Ok(table.iter().map(|(key, value)| (key.get_ref().as_ref(), value)))
 }

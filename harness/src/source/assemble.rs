@@ -1,4 +1,4 @@
-//! Putting a bundle together from what has arrived.
+//! Puts a bundle together from what was downloaded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,15 +8,22 @@ use meshcheck_bundle::{
 };
 
 use super::registry::Resolved;
-use super::release::Fetched;
 use super::{Pin, Recipe, SourceError, image_archive, manifests};
 
 /// The Kiali addon inside Istio's archive.
 pub(super) const KIALI: &str = "samples/addons/kiali.yaml";
 
+/// A file that was downloaded, and how it is known to be right.
+#[derive(Debug, Clone)]
+pub(super) struct Fetched {
+    pub(super) path: PathBuf,
+    pub(super) version: String,
+    pub(super) source: String,
+}
+
 /// Everything that a bundle is made of, in the cache's downloads.
 #[derive(Debug)]
-pub(super) struct Arrived {
+pub(super) struct Downloads {
     pub(super) archive: Fetched,
     pub(super) kind: Fetched,
     pub(super) metallb: Fetched,
@@ -35,48 +42,48 @@ pub(super) struct Arrived {
 /// When something cannot be written.
 pub(super) fn assemble(
     recipe: &Recipe,
-    arrived: &Arrived,
+    downloads: &Downloads,
     directory: &Path,
 ) -> Result<(), SourceError> {
-    let made = write(recipe, arrived, directory);
+    let made = write(recipe, downloads, directory);
     if made.is_err() {
         // The next attempt begins here, too; and the user may need the room.
         let _ = fs::remove_dir_all(directory);
         return made;
     }
     // What is left behind in the cache costs room, nothing else.
-    for path in [&arrived.archive.path, &arrived.kind.path, &arrived.metallb.path] {
+    for path in [&downloads.archive.path, &downloads.kind.path, &downloads.metallb.path] {
         let _ = fs::remove_file(path);
     }
-    for path in [&arrived.istioctl, &arrived.kiali] {
+    for path in [&downloads.istioctl, &downloads.kiali] {
         let _ = fs::remove_file(path);
     }
-    for image in arrived.workloads.iter().chain([&arrived.node]) {
+    for image in downloads.workloads.iter().chain([&downloads.node]) {
         for blob in image.blobs() {
-            let _ = fs::remove_file(arrived.blobs.join(blob.hex()));
+            let _ = fs::remove_file(downloads.blobs.join(blob.hex()));
         }
     }
     Ok(())
 }
 
-fn write(recipe: &Recipe, arrived: &Arrived, directory: &Path) -> Result<(), SourceError> {
+fn write(recipe: &Recipe, downloads: &Downloads, directory: &Path) -> Result<(), SourceError> {
     let mut writer = Writer::new(directory)?;
     for below in ["bin", "images", "manifests"] {
         let path = directory.join(below);
         fs::create_dir_all(&path).map_err(|source| SourceError::io("making", &path, source))?;
     }
-    let istio = &arrived.archive;
+    let istio = &downloads.archive;
     let inside = |path: &str| format!("{path} in {}", istio.source);
     let istioctl = Fetched {
-        path: arrived.istioctl.clone(),
+        path: downloads.istioctl.clone(),
         version: recipe.istio.clone(),
         source: inside("bin/istioctl"),
     };
-    let kiali = kiali(arrived, inside(KIALI))?;
-    program(&mut writer, "kind", "bin/kind", &arrived.kind)?;
+    let kiali = kiali(downloads, inside(KIALI))?;
+    program(&mut writer, "kind", "bin/kind", &downloads.kind)?;
     program(&mut writer, "istioctl", "bin/istioctl", &istioctl)?;
     for (name, file, part) in [
-        ("metallb-manifest", "manifests/metallb.yaml", &arrived.metallb),
+        ("metallb-manifest", "manifests/metallb.yaml", &downloads.metallb),
         ("kiali-manifest", "manifests/kiali.yaml", &kiali.part),
     ] {
         copy(&part.path, &directory.join(file))?;
@@ -86,12 +93,12 @@ fn write(recipe: &Recipe, arrived: &Arrived, directory: &Path) -> Result<(), Sou
     fs::write(&config, &recipe.kind_config)
         .map_err(|source| SourceError::io("writing", &config, source))?;
     let source = "this repository, kind-config/release.yaml";
-    writer.add("kind-config", Role::Config, "kind.yaml", &arrived.kind.version, source)?;
-    image(&mut writer, arrived, &arrived.node, "node-image")?;
+    writer.add("kind-config", Role::Config, "kind.yaml", &downloads.kind.version, source)?;
+    image(&mut writer, downloads, &downloads.node, "node-image")?;
     let mut images = Vec::new();
-    for workload in &arrived.workloads {
+    for workload in &downloads.workloads {
         let part = part_name(&workload.pin.reference);
-        image(&mut writer, arrived, workload, &part)?;
+        image(&mut writer, downloads, workload, &part)?;
         for reference in [&workload.pin.reference].into_iter().chain(&workload.pin.aliases) {
             images.push(Image { reference: reference.clone(), archive: Some(part.clone()) });
         }
@@ -109,13 +116,13 @@ fn write(recipe: &Recipe, arrived: &Arrived, directory: &Path) -> Result<(), Sou
         kiali: kiali.build,
         node: NodeImage {
             reference: recipe.node.reference.clone(),
-            id: Some(arrived.node.config.digest.clone()),
+            id: Some(downloads.node.config.digest.clone()),
             archive: "node-image".to_owned(),
             kind_config: "kind-config".to_owned(),
         },
         images,
         install: Install { profile: "default".to_owned(), set: Vec::new() },
-        notes: arrived.notes.clone(),
+        notes: downloads.notes.clone(),
         parts: Vec::new(),
     })?;
     Ok(())
@@ -127,8 +134,8 @@ struct Kiali {
     build: KialiBuild,
 }
 
-fn kiali(arrived: &Arrived, source: String) -> Result<Kiali, SourceError> {
-    let path = &arrived.kiali;
+fn kiali(downloads: &Downloads, source: String) -> Result<Kiali, SourceError> {
+    let path = &downloads.kiali;
     let text = fs::read_to_string(path).map_err(|error| SourceError::io("reading", path, error))?;
     let wrong =
         |reason: &str| SourceError::Content { what: KIALI.to_owned(), reason: reason.to_owned() };
@@ -157,12 +164,12 @@ fn program(writer: &mut Writer, name: &str, file: &str, part: &Fetched) -> Resul
 
 fn image(
     writer: &mut Writer,
-    arrived: &Arrived,
+    downloads: &Downloads,
     image: &Resolved,
     part: &str,
 ) -> Result<(), SourceError> {
     let file = format!("images/{}.tar", part.trim_start_matches("image-"));
-    let blobs = &arrived.blobs;
+    let blobs = &downloads.blobs;
     image_archive::write(image, |hex| blobs.join(hex), &writer.dir().join(&file))?;
     let reference = &image.pin.reference;
     let version = reference.rsplit(':').next().unwrap_or_default();

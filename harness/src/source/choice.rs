@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use meshcheck_bundle::{Bundle, BundleError};
+use meshcheck_bundle::Bundle;
 
+use super::release::verify_in_background;
 use super::{DEFAULT_ISTIO, Events, Release, SourceError};
 
 /// Where the software of a run comes from.
@@ -55,28 +56,9 @@ impl Source {
                         holds: holds.clone(),
                     });
                 }
-                in_background(bundle, Bundle::verify_programs).await
+                verify_in_background(bundle, Bundle::verify_programs).await
             }
             Self::Release(release) => release.resolve(events).await,
-        }
-    }
-}
-
-/// The bundle, after every part was compared with its checksum.
-pub(super) async fn verified(bundle: Bundle) -> Result<Bundle, SourceError> {
-    in_background(bundle, Bundle::verify_all).await
-}
-
-/// The bundle, if it passes; reading it holds up nobody.
-async fn in_background(
-    bundle: Bundle,
-    verify: fn(&Bundle) -> Result<(), BundleError>,
-) -> Result<Bundle, SourceError> {
-    let task = tokio::task::spawn_blocking(move || verify(&bundle).map(|()| bundle));
-    match task.await {
-        Ok(result) => Ok(result?),
-        Err(error) => {
-            Err(SourceError::Content { what: "bundle".to_owned(), reason: error.to_string() })
         }
     }
 }

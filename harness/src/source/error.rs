@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_bundle::BundleError;
 
-use super::origins::REGISTRY_MIRROR;
+use super::disk;
+
+/// The variable that names a registry mirror.
+pub(super) const REGISTRY_MIRROR: &str = "MESHCHECK_REGISTRY_MIRROR";
 
 /// Why a source gives no bundle. The messages fit behind "failed to get the software: ".
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +136,9 @@ pub enum SourceError {
     Client(String),
 }
 
+/// What stays free for others, so that a download does not stop the machine's other work.
+const RESERVE: u64 = 1 << 20;
+
 fn room(need: Option<u64>, free: u64) -> String {
     let megabytes = |bytes: u64| bytes.div_ceil(1 << 20);
     match need {
@@ -210,13 +216,23 @@ impl SourceError {
         }
     }
 
+    /// Refuses to begin what will not fit on the disk.
+    pub(super) fn if_too_large(path: &Path, need: u64) -> Result<(), Self> {
+        let free =
+            disk::free(path).map_err(|source| Self::io("asking the size of", path, source))?;
+        if free < need.saturating_add(RESERVE) && need > 0 {
+            return Err(Self::DiskFull { path: path.to_owned(), need: Some(need), free });
+        }
+        Ok(())
+    }
+
     /// The error for a failed file operation; a full disk gets its own.
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::StorageFull {
             return Self::DiskFull {
                 path: path.to_owned(),
                 need: None,
-                free: super::disk::free(path).unwrap_or(0),
+                free: disk::free(path).unwrap_or(0),
             };
         }
         Self::Io { action, path: path.to_owned(), source }
@@ -237,4 +253,20 @@ pub(super) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_large_download_is_refused_with_sizes() {
+        let dir = tempfile::tempdir().unwrap();
+        SourceError::if_too_large(dir.path(), 1).unwrap();
+        let path = dir.path().join("not/yet/there");
+        let error = SourceError::if_too_large(&path, u64::MAX / 2).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("not/yet/there") && text.contains("MiB are free"), "{text}");
+        assert!(error.hint().contains("MESHCHECK_CACHE"));
+    }
 }

@@ -11,8 +11,8 @@ use oci_client::manifest::OCI_IMAGE_INDEX_MEDIA_TYPE;
 use serde_json::json;
 use tar::{Builder, EntryType, Header};
 
+use super::SourceError;
 use super::registry::Resolved;
-use super::{SourceError, disk};
 
 /// Writes the archive of an image whose blobs are in `blobs`, each in a file with the name that
 /// `blob_file` gives it.
@@ -24,7 +24,7 @@ pub(super) fn write(
     blob_file: impl Fn(&str) -> std::path::PathBuf,
     target: &Path,
 ) -> Result<(), SourceError> {
-    disk::check(target, image.blobs().map(|blob| blob.size).sum())?;
+    SourceError::if_too_large(target, image.blobs().map(|blob| blob.size).sum())?;
     let written = fill(image, blob_file, target);
     if written.is_err() {
         // Half an archive is of no use, and the user may need the room.

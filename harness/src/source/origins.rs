@@ -12,10 +12,7 @@ use std::env;
 use oci_client::Reference;
 use serde::{Deserialize, Serialize};
 
-use super::SourceError;
-
-/// The variable that names a registry mirror.
-pub(super) const REGISTRY_MIRROR: &str = "MESHCHECK_REGISTRY_MIRROR";
+use super::error::{REGISTRY_MIRROR, SourceError};
 
 /// A publisher of files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -9,8 +9,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use meshcheck_bundle::{Bundle, BundleError, cache_dir};
 
 use super::archive::{Wanted, extract};
-use super::assemble::{Arrived, KIALI, assemble};
-use super::choice::verified;
+use super::assemble::{Downloads, Fetched, KIALI, assemble};
 use super::digests::Record;
 use super::registry::{Blob, Registry, Resolved};
 use super::transfer::{Job, fetch};
@@ -36,14 +35,6 @@ pub struct Release {
     pub cache: PathBuf,
     /// The patience of its downloads.
     pub limits: Limits,
-}
-
-/// A file that arrived, and how it is known to be right.
-#[derive(Debug, Clone)]
-pub(super) struct Fetched {
-    pub(super) path: PathBuf,
-    pub(super) version: String,
-    pub(super) source: String,
 }
 
 impl Release {
@@ -109,7 +100,7 @@ impl Release {
         &self,
         downloads: &Path,
         events: &dyn Events,
-    ) -> Result<Arrived, SourceError> {
+    ) -> Result<Downloads, SourceError> {
         let blobs = downloads.join("blobs");
         make(&blobs)?;
         let record = tokio::sync::Mutex::new(Record::read(&self.cache)?);
@@ -166,7 +157,7 @@ impl Release {
             what: recipe.node.reference.clone(),
             reason: "it was not resolved".to_owned(),
         })?;
-        Ok(Arrived { archive, kind, metallb, istioctl, kiali, node, workloads, blobs, notes })
+        Ok(Downloads { archive, kind, metallb, istioctl, kiali, node, workloads, blobs, notes })
     }
 
     /// A publisher's file, verified.
@@ -224,7 +215,7 @@ async fn cached(directory: &Path, events: &dyn Events) -> Result<Option<Bundle>,
             return Ok(None);
         }
     };
-    match verified(bundle).await {
+    match verify_in_background(bundle, Bundle::verify_all).await {
         Ok(bundle) => Ok(Some(bundle)),
         Err(SourceError::Bundle(
             error @ (BundleError::Missing { .. } | BundleError::Mismatch { .. }),
@@ -233,6 +224,20 @@ async fn cached(directory: &Path, events: &dyn Events) -> Result<Option<Bundle>,
             Ok(None)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Returns the bundle if it passes this check, which reads it without holding up other work.
+pub(super) async fn verify_in_background(
+    bundle: Bundle,
+    verify: fn(&Bundle) -> Result<(), BundleError>,
+) -> Result<Bundle, SourceError> {
+    let task = tokio::task::spawn_blocking(move || verify(&bundle).map(|()| bundle));
+    match task.await {
+        Ok(result) => Ok(result?),
+        Err(error) => {
+            Err(SourceError::Content { what: "bundle".to_owned(), reason: error.to_string() })
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use meshcheck_bundle::sha256_file;
 use super::error::chain;
 use super::partial::Partial;
 use super::retry::{Attempts, Failure};
-use super::{Event, Events, Limits, SourceError, disk};
+use super::{Event, Events, Limits, SourceError};
 
 /// What is to be fetched, where it goes and how it is known to be right.
 pub(super) struct Job<'a> {
@@ -138,7 +138,7 @@ async fn attempt(
         }));
     }
     let path = partial.path();
-    disk::check(path, total.unwrap_or(0).saturating_sub(opened.start))?;
+    SourceError::if_too_large(path, total.unwrap_or(0).saturating_sub(opened.start))?;
     partial.note(opened.validator.take())?;
     let mut file = place(path, opened.start)?;
     let mut done = opened.start;

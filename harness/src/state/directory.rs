@@ -8,9 +8,9 @@ use jiff::Timestamp;
 use meshcheck_suites::evidence::{BundleFacts, Expectations};
 use serde::{Deserialize, Serialize};
 
+use super::StateError;
 use super::error::io;
-use super::place::held;
-use super::{StateError, host};
+use super::lock::{host, locked};
 
 /// What is known of a cluster of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +33,13 @@ pub struct ClusterState {
     /// What the demo on it is called, and all else that its run expected.
     #[serde(default)]
     pub expectations: Option<Expectations>,
+}
+
+impl ClusterState {
+    /// The context in its kubeconfig.
+    pub fn context(&self) -> String {
+        format!("kind-{}", self.name)
+    }
 }
 
 /// The directory of one cluster, with its lock.
@@ -109,7 +116,7 @@ impl ClusterDirectory {
     /// When it cannot be removed.
     pub fn remove(self) -> Result<(), StateError> {
         // Who asks for its lock meanwhile would put a file into it.
-        let _guard = held(&self.directories)?;
+        let _guard = locked(&self.directories)?;
         fs::remove_dir_all(&self.path).map_err(io("removing", &self.path))
     }
 }

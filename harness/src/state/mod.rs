@@ -17,8 +17,10 @@
 
 mod directory;
 mod error;
+mod lock;
 mod place;
 
 pub use directory::{ClusterDirectory, ClusterState};
 pub use error::StateError;
-pub use place::{State, host};
+pub use lock::host;
+pub use place::State;

@@ -3,10 +3,11 @@
 use std::env;
 use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::directory::read;
 use super::error::io;
+use super::lock::{lock_file, locked};
 use super::{ClusterDirectory, ClusterState, StateError};
 
 /// The place of all state.
@@ -56,11 +57,11 @@ impl State {
         let clusters = self.clusters();
         fs::create_dir_all(&clusters).map_err(io("making", &clusters))?;
         // Until it is locked and written, a directory looks like one of a run that was killed.
-        let _guard = held(&self.directories_lock())?;
+        let _guard = locked(&self.directories_lock())?;
         let path = clusters.join(&state.name);
         fs::create_dir(&path).map_err(io("making", &path))?;
         let directory = ClusterDirectory {
-            lock: held(&path.join("lock"))?,
+            lock: locked(&path.join("lock"))?,
             path,
             directories: self.directories_lock(),
         };
@@ -101,7 +102,7 @@ impl State {
             return Ok(None);
         }
         let directories = self.directories_lock();
-        let _guard = held(&directories)?;
+        let _guard = locked(&directories)?;
         if !path.is_dir() {
             return Ok(None);
         }
@@ -159,25 +160,6 @@ impl State {
         fs::create_dir_all(&self.root).map_err(io("making", &self.root))?;
         lock_file(&self.root.join(name))
     }
-}
-
-/// The name of this machine, as far as it can be a file's: two that share an engine have two names.
-pub fn host() -> String {
-    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let name: String =
-        name.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').take(64).collect();
-    if name.is_empty() { "unnamed".to_owned() } else { name }
-}
-
-fn lock_file(path: &Path) -> Result<File, StateError> {
-    File::options().create(true).truncate(false).write(true).open(path).map_err(io("opening", path))
-}
-
-/// Takes a lock that nobody holds for long.
-pub(super) fn held(path: &Path) -> Result<File, StateError> {
-    let file = lock_file(path)?;
-    file.lock().map_err(io("locking", path))?;
-    Ok(file)
 }
 
 #[cfg(test)]

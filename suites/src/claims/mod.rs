@@ -12,14 +12,11 @@ pub(crate) mod kiali;
 pub(crate) mod mesh;
 #[cfg(test)]
 pub(crate) mod mutations;
-pub(crate) mod parts;
 pub(crate) mod prepare;
-pub(crate) mod rollout;
 #[cfg(test)]
 mod unseen;
 #[cfg(test)]
 mod varied;
-pub(crate) mod words;
 
 pub use demo::{LogMark, log_marks};
 pub use mesh::{Way, ways};

@@ -4,6 +4,7 @@ pub(crate) mod available;
 pub(crate) mod kubernetes_supported;
 pub(crate) mod programs_run;
 
+use crate::format::{excerpt, list};
 use crate::preflight::Check;
 
 /// The checks of this section, in the order in which a reader fixes what is wrong.
@@ -11,7 +12,6 @@ pub(super) const CHECKS: &[&Check] =
     &[&available::CHECK, &programs_run::CHECK, &kubernetes_supported::CHECK];
 
 use super::evidence::{PreflightEvidence, Supply};
-use crate::claims::words::{excerpt, list};
 use crate::evidence::Observation;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::profile;

@@ -5,8 +5,8 @@ use super::super::demo::{
     leads_to_the_backend, service_as_told, told_text, trouble_in_log,
 };
 use super::super::mesh::{answered_itself, is_policys_word};
-use super::super::rollout::rollout_trouble;
 use super::Case;
+use crate::format::rollout::{format_rollout_trouble};
 use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply, text_of};
 use crate::judgement::Verdict;
 
@@ -238,7 +238,7 @@ pub(crate) fn requests_do_not_arrive(case: &Case<'_>) -> bool {
 
 /// Whether a deployment of the demo is in trouble by its pods.
 pub(crate) fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
-    deployment(evidence, name).is_none_or(|deployment| rollout_trouble(deployment).is_some())
+    deployment(evidence, name).is_none_or(|deployment| format_rollout_trouble(deployment).is_some())
 }
 
 /// A proxy answers in the backend's place, whoever of the client's pod asks.

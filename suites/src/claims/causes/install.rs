@@ -2,8 +2,8 @@
 
 use super::super::install::{injects, is_istiod};
 use super::super::mesh;
-use super::super::words::troubled_container;
 use super::Case;
+use crate::facts::workload::{find_troubled_container};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::judgement::Verdict;
 
@@ -77,7 +77,7 @@ pub(crate) fn sidecars_wait_for_istiod(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let Some(deployment) = super::demo::deployment_of(case) else { return false };
     let waits = |pod: &Pod| {
-        troubled_container(pod).is_some_and(|it| {
+        find_troubled_container(pod).is_some_and(|it| {
             it.name == mesh::SIDECAR && matches!(it.state, ContainerState::Running { .. })
         })
     };

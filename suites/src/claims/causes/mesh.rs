@@ -4,10 +4,11 @@ use super::super::demo::is_pod_of;
 use super::super::mesh::{
     INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, staying, told_words,
 };
-use super::super::words::{deployment_object, pod_object, restart_loop};
 use super::Case;
 use super::demo::is_in_trouble;
 use super::install::{no_injector, says_that_the_webhook_fails};
+use crate::object::{Object};
+use crate::facts::workload::{is_in_restart_loop};
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
 use crate::iptables::arguments;
@@ -102,7 +103,7 @@ pub(crate) fn template_refuses_the_sidecar(case: &Case<'_>) -> bool {
             && owner(evidence, pod).is_some_and(|owner| {
                 owner.template_labels.get(INJECT) == pod.labels.get(INJECT)
                     && case.object_of(&crate::claims::install::injection_webhook::CLAIM)
-                        == Some(deployment_object(owner).as_str())
+                        == Some(Object::deployment(owner).to_string().as_str())
             })
     };
     without_sidecar(evidence).is_some_and(|pods| pods.iter().all(|pod| refuses(pod)))
@@ -120,7 +121,7 @@ fn is_ill(evidence: &Evidence, pod: &Pod) -> bool {
     pod.phase != "Running"
         || !pod.ready
         || pod.counted_containers().any(|container| !container.ready)
-        || containers.any(|it| restart_loop(it, evidence.moment()).is_some())
+        || containers.any(|it| is_in_restart_loop(it, evidence.moment()))
 }
 
 /// Whether the pod that a verdict names is ill together with its deployment, and no other pod gives the
@@ -147,7 +148,7 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
             is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && case.fails(claim)
         })
     };
-    let named = pods.iter().find(|pod| case.is_about(&pod_object(pod)));
+    let named = pods.iter().find(|pod| case.is_about(&Object::pod(pod)));
     // Two containers are judged in pods that run; the verdict is about their state only without any.
     let about_state = case.id == "mesh::pods_ready" || !pods.iter().any(|pod| pod.is_running());
     about_state
@@ -203,7 +204,7 @@ pub(crate) fn no_container_redirects(case: &Case<'_>) -> bool {
 /// The init container of the pod whose rules are wrong was told so, for this direction.
 pub(crate) fn rules_are_as_told(case: &Case<'_>) -> bool {
     let pods = injected(case.evidence).unwrap_or_default();
-    let Some(pod) = pods.into_iter().find(|pod| case.is_about(&pod_object(pod))) else {
+    let Some(pod) = pods.into_iter().find(|pod| case.is_about(&Object::pod(pod))) else {
         return false;
     };
     let Some(init) = pod.init_containers.iter().find(|it| it.name == INIT) else { return false };
@@ -271,7 +272,7 @@ fn nobody_decrypts(case: &Case<'_>, redirection: &Claim) -> bool {
     };
     case.judgement.verdict == Verdict::Fail
         && told.is_some_and(|body| body.contains(TLS_ERROR))
-        && backend.into_iter().any(|pod| named == Some(pod_object(pod).as_str()))
+        && backend.into_iter().any(|pod| named == Some(Object::pod(pod).to_string().as_str()))
 }
 
 pub(crate) fn live_rules_lead_past_the_proxy(case: &Case<'_>) -> bool {
@@ -293,7 +294,7 @@ fn goes_beside(case: &Case<'_>, redirection: &Claim, backend: bool) -> bool {
         && stands_still(pair)
         && on_the_way(case.evidence, backend)
             .into_iter()
-            .any(|pod| named == Some(pod_object(pod).as_str()) && pod.sidecar().is_some())
+            .any(|pod| named == Some(Object::pod(pod).to_string().as_str()) && pod.sidecar().is_some())
 }
 
 pub(crate) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {

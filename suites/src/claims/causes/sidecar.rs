@@ -2,9 +2,10 @@
 //! listens.
 
 use super::super::mesh::INIT;
-use super::super::words::{pod_object, restart_loop};
 use super::Case;
 use super::demo::{found, running};
+use crate::object::{Object};
+use crate::facts::workload::{is_in_restart_loop};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::judgement::Verdict;
 
@@ -21,7 +22,7 @@ pub(crate) fn no_client_proxy_runs(case: &Case<'_>) -> bool {
     let told = match case.id {
         "mesh::proxies_in_sync" => {
             case.judgement.verdict == Verdict::Fail
-                && pods.iter().any(|pod| case.is_about(&pod_object(pod)))
+                && pods.iter().any(|pod| case.is_about(&Object::pod(pod)))
         }
         _ => found(case).is_some_and(|found| found.says(&NOT_CONNECTED)),
     };
@@ -36,6 +37,6 @@ fn redirects_to_nobody(evidence: &Evidence, pod: &Pod) -> bool {
                 proxy.state,
                 ContainerState::Waiting { .. } | ContainerState::Terminated(_)
             );
-            ended || restart_loop(proxy, evidence.moment()).is_some()
+            ended || is_in_restart_loop(proxy, evidence.moment())
         })
 }

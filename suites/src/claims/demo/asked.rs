@@ -1,7 +1,8 @@
 //! The backend's answers to questions of our own.
 
-use super::super::words::{excerpt, seen};
 use super::{client_image, deployment, scale_up};
+use crate::format::{excerpt};
+use crate::judgement::{require};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
 use crate::judgement::{Judged, Judgement};
 
@@ -9,7 +10,7 @@ pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {
     let Expectations { namespace, client_deployment, .. } = &evidence.expectations;
     let object = format!("deployment {namespace}/{client_deployment}");
     let asked =
-        seen(&evidence.demo.asked, "the backend, asked from a client pod", &object, || {
+        require(&evidence.demo.asked, "the backend, asked from a client pod", &object, || {
             format!(
                 "`{}` shows the client's pods",
                 evidence.kubectl(&["-n", namespace, "get", "pods"])

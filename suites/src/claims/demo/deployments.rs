@@ -1,9 +1,13 @@
 //! The two deployments: what they say, and whether their pods are available.
 
 use super::super::mesh::INIT;
-use super::super::rollout::{availability, headline, ill_pod, rollout_trouble};
-use super::super::words::{deployment_object, excerpt, list, pod_hint, pod_state, seen};
 use super::{apply, client_image, scale_up};
+use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
+use crate::facts::workload::{find_unready_pod};
+use crate::object::{Object};
+use crate::format::{excerpt, format_pod_state, list};
+use crate::steps;
+use crate::judgement::{require};
 use crate::evidence::{BackendDetails, Condition, Container, Deployment, Evidence};
 use crate::judgement::{Judged, Judgement};
 
@@ -17,7 +21,7 @@ pub(in super::super) fn backend_deployment(evidence: &Evidence) -> Judged {
     let reply = &evidence.expectations.reply;
     Ok(Judgement::pass(format!(
         "{}, {} replies `{reply}`",
-        availability(deployment),
+        format_availability(deployment),
         container.image
     )))
 }
@@ -32,7 +36,7 @@ pub(in super::super) fn backend_as_told(
     let (deployment, container) = find(evidence, name, its, "backend.yaml")?;
     let reply = &evidence.expectations.reply;
     let namespace = &evidence.expectations.namespace;
-    let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
+    let fail = |summary: String| Judgement::fail(summary).object(Object::deployment(deployment));
     if !is_image(&container.image, wanted) {
         let image = format!("{its}={wanted}");
         let target = format!("deployment/{name}");
@@ -82,7 +86,7 @@ pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
     let (deployment, container) = client_as_told(evidence)?;
     available(evidence, deployment)?;
     let host = evidence.expectations.backend_address();
-    Ok(Judgement::pass(format!("{}, {} asks {host}", availability(deployment), container.image)))
+    Ok(Judgement::pass(format!("{}, {} asks {host}", format_availability(deployment), container.image)))
 }
 
 /// The client's deployment, where its specification is the tutorial's.
@@ -92,7 +96,7 @@ pub(in super::super) fn client_as_told(
     let name = &evidence.expectations.client_deployment;
     let wanted = &evidence.expectations.client;
     let (deployment, container) = find(evidence, name, &wanted.container, "client.yaml")?;
-    let fail = |summary: String| Judgement::fail(summary).object(deployment_object(deployment));
+    let fail = |summary: String| Judgement::fail(summary).object(Object::deployment(deployment));
     if !is_image(&container.image, &wanted.image) {
         return Err(fail(format!("{name} runs another image than the tutorial's"))
             .expected(&wanted.image)
@@ -132,7 +136,7 @@ fn find<'e>(
     let namespace = &evidence.expectations.namespace;
     let what = format!("the deployments of namespace {namespace}");
     let object = format!("deployment {namespace}/{name}");
-    let deployments = seen(&evidence.demo.deployments, &what, &object, || apply(evidence, file))?;
+    let deployments = require(&evidence.demo.deployments, &what, &object, || apply(evidence, file))?;
     let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { list(&names) };
     let Some(deployment) = deployments.iter().find(|deployment| deployment.name == name) else {
         let there = names(deployments.iter().map(|one| one.name.as_str()).collect());
@@ -156,13 +160,13 @@ fn find<'e>(
 
 /// All replicas available, and nothing on its way.
 fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgement> {
-    let Some(trouble) = rollout_trouble(deployment) else { return Ok(()) };
+    let Some(trouble) = format_rollout_trouble(deployment) else { return Ok(()) };
     let name = &deployment.name;
     let pods = evidence.demo.pods.value().map(Vec::as_slice).unwrap_or_default();
-    let ill = ill_pod(deployment, pods);
+    let ill = find_unready_pod(deployment, pods);
     let mut observed = trouble.clone();
     if let Some(pod) = ill {
-        observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
+        observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
     }
     let refused = refusal(deployment);
     if let Some(reason) = refused {
@@ -175,7 +179,7 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
     let target = format!("deployment/{name}");
     let hint = match ill {
         _ if deployment.replicas == 0 => scale_up(evidence, name),
-        Some(pod) => pod_hint(evidence, pod),
+        Some(pod) => steps::joined(steps::pods::diagnose(evidence, pod)),
         None if refused.is_some() => {
             let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", &target]);
             let again = format!(
@@ -195,10 +199,10 @@ fn available(evidence: &Evidence, deployment: &Deployment) -> Result<(), Judgeme
             format!("`{command}` shows what it waits for")
         }
     };
-    Err(Judgement::fail(format!("{name} is not available: {}", headline(&trouble, ill)))
+    Err(Judgement::fail(format!("{name} is not available: {}", format_headline(&trouble, ill)))
         .expected("at least one replica, all of them available, no rollout going on")
         .observed(observed)
-        .object(deployment_object(deployment))
+        .object(Object::deployment(deployment))
         .legacy_hint(hint))
 }
 

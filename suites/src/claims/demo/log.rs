@@ -2,10 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::super::parts::all_hold;
-use super::super::words::{excerpt, pod_hint, pod_object, pod_state, seen};
 use super::log_lines::{Piece, pieces};
 use super::{apply, client_image, deployment, is_pod_of, scale_up};
+use crate::combine::{all_hold};
+use crate::format::{excerpt, format_pod_state};
+use crate::steps;
+use crate::object::{Object};
+use crate::judgement::{require};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, LogLine, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -20,7 +23,7 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
     let show = evidence.kubectl(&["-n", namespace, "get", "pods"]);
     let shows = || format!("`{show}` shows the pods");
     let pods =
-        seen(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
+        require(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
     let clients: Vec<_> =
         pods.iter().filter(|pod| is_pod_of(evidence, pod, client_deployment)).collect();
     let running: Vec<_> = clients.iter().filter(|pod| pod.is_running()).collect();
@@ -29,9 +32,9 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
             .expected(format!("a running pod of {client_deployment}"));
         return Err(match clients.first() {
             Some(pod) => fail
-                .observed(format!("{} is {}", pod.name, pod_state(pod)))
-                .object(pod_object(pod))
-                .legacy_hint(pod_hint(evidence, pod)),
+                .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+                .object(Object::pod(pod))
+                .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))),
             None => fail.observed("no client pod").object(object).legacy_hint(
                 match deployment(evidence, client_deployment) {
                     Some(client) if client.replicas == 0 => scale_up(evidence, client_deployment),
@@ -42,7 +45,7 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
         });
     }
     let what = "the client's log";
-    let logs = seen(&evidence.demo.client_logs, what, &object, || {
+    let logs = require(&evidence.demo.client_logs, what, &object, || {
         format!("`{}` shows it", show_log(evidence, running[0]))
     })?;
     let container = &evidence.expectations.client.container;
@@ -167,7 +170,7 @@ fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
                 "the line `{reply}` every {client_interval_seconds} s, and no error after it"
             ))
             .observed(observed)
-            .object(pod_object(pod))
+            .object(Object::pod(pod))
             .legacy_hint(hint))
     };
     if let Some(trouble) = &reading.trouble {

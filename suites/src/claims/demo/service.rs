@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::super::parts::all_hold;
-use super::super::words::{list, pod_hint, pod_state, seen};
 use super::{apply, deployment, is_pod_of, scale_up};
+use crate::combine::{all_hold};
+use crate::format::{format_pod_state, list};
+use crate::steps;
+use crate::judgement::{require};
 use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Service, selector};
 use crate::judgement::{Judged, Judgement, Verdict};
 
@@ -47,7 +49,7 @@ fn find(evidence: &Evidence) -> Result<&Service, Judgement> {
     let what = format!("the services of namespace {namespace}");
     let object = object(evidence);
     let services =
-        seen(&evidence.demo.services, &what, &object, || apply(evidence, "backend.yaml"))?;
+        require(&evidence.demo.services, &what, &object, || apply(evidence, "backend.yaml"))?;
     services.iter().find(|service| service.name == *backend_service).ok_or_else(|| {
         let BackendDetails { service_port, service_port_name, port, .. } =
             &evidence.expectations.backend;
@@ -200,7 +202,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
     let show = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
     let shows = || format!("`{show}` shows who is behind it");
     let what = format!("the endpoints of {backend_service}");
-    let endpoints = seen(&evidence.demo.endpoints, &what, &object, shows)?;
+    let endpoints = require(&evidence.demo.endpoints, &what, &object, shows)?;
     let ready: Vec<&Endpoint> = endpoints
         .iter()
         .filter(|one| one.service == *backend_service && one.ready && !one.addresses.is_empty())
@@ -215,7 +217,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
         return Err(nobody_behind(evidence, fail, shows));
     }
     let pods =
-        seen(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
+        require(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
     let is_backend = |endpoint: &Endpoint| {
         endpoint.pod.as_ref().is_some_and(|name| {
             pods.iter().any(|pod| pod.name == *name && is_pod_of(evidence, pod, backend_deployment))
@@ -269,8 +271,8 @@ fn nobody_behind(
         pods.and_then(|pods| pods.iter().find(|pod| is_pod_of(evidence, pod, backend_deployment)));
     let summary = format!("nobody is behind {backend_service}: it has no ready endpoint");
     match backend {
-        Some(pod) if !pod.ready => fail(summary, format!("{} is {}", pod.name, pod_state(pod)))
-            .legacy_hint(pod_hint(evidence, pod)),
+        Some(pod) if !pod.ready => fail(summary, format!("{} is {}", pod.name, format_pod_state(pod)))
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))),
         _ => fail(summary, "no ready endpoint".to_owned()).legacy_hint(shows()),
     }
 }

@@ -5,6 +5,8 @@ pub(crate) mod external_address;
 pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
+use crate::judgement::{require};
+use crate::format::{list};
 use crate::claims::Claim;
 
 /// The claims of this section, in the tutorial's order.
@@ -23,7 +25,6 @@ pub(super) mod tests;
 pub(super) use route::{address_answers, routes_into_mesh};
 pub(super) use service::{external_address, service_is_load_balancer};
 
-use super::words::seen;
 use crate::evidence::{Evidence, Service};
 use crate::judgement::Judgement;
 
@@ -37,12 +38,12 @@ fn gateway(evidence: &Evidence) -> Result<&Service, Judgement> {
         format!("`{command}` installs it")
     };
     let what = format!("the services of namespace {namespace}");
-    let services = seen(&evidence.install.services, &what, &object, install)?;
+    let services = require(&evidence.install.services, &what, &object, install)?;
     services.iter().find(|service| service.name == *name).ok_or_else(|| {
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
         Judgement::fail(format!("there is no service {name} in namespace {namespace}"))
             .expected(format!("a service {name}"))
-            .observed(super::words::list(&names))
+            .observed(list(&names))
             .object(object)
             .legacy_hint(install())
     })

@@ -1,8 +1,10 @@
 //! What the gateway answers from outside of the mesh.
 
-use super::super::parts::all_hold;
-use super::super::words::{excerpt, makes_service_select, seen};
 use super::{object, show};
+use crate::combine::{all_hold};
+use crate::format::{excerpt};
+use crate::steps;
+use crate::judgement::{require};
 use crate::evidence::{Evidence, HttpAnswer, Observation, selector, text_of};
 use crate::judgement::{Judged, Judgement};
 
@@ -21,7 +23,7 @@ fn pods(evidence: &Evidence) -> String {
     if let (Some(deployment), Some(service)) = (deployment, service) {
         let labels = &deployment.template_labels;
         if service.selector.iter().any(|(key, value)| labels.get(key) != Some(value)) {
-            return makes_service_select(evidence, deployment);
+            return steps::workloads::select_pods(evidence, deployment).to_string();
         }
     }
     let labels = selector(&evidence.expectations.gateway_labels);
@@ -34,7 +36,7 @@ fn pods(evidence: &Evidence) -> String {
 }
 
 pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
-    let answer = seen(&evidence.ingress.health, "the gateway's health", &object(evidence), || {
+    let answer = require(&evidence.ingress.health, "the gateway's health", &object(evidence), || {
         pods(evidence)
     })?;
     if answer.status != 200 {
@@ -52,7 +54,7 @@ pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
 
 pub(in super::super) fn routes_into_mesh(evidence: &Evidence) -> Judged {
     let route =
-        seen(&evidence.ingress.route, "a route of our own", &object(evidence), || pods(evidence))?;
+        require(&evidence.ingress.route, "a route of our own", &object(evidence), || pods(evidence))?;
     let removed = match &route.removed {
         Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
         Observation::Seen { value: false } => {
@@ -81,7 +83,7 @@ fn answer<'e>(
     observation: &'e Observation<HttpAnswer>,
     what: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
-    seen(observation, what, &object(evidence), || pods(evidence))
+    require(observation, what, &object(evidence), || pods(evidence))
 }
 
 fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str) -> Judged {

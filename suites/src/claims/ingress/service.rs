@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::super::words::{excerpt, list};
 use super::{gateway, object, show};
+use crate::format::{excerpt, list};
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
 

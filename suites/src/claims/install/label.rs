@@ -1,8 +1,9 @@
 //! Whether the demo's namespace is labelled for injection.
 
-use super::super::words::{excerpt, list, seen};
 use super::Labels;
 use super::webhook::injects;
+use crate::format::{excerpt, list};
+use crate::judgement::{require};
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
 
@@ -17,7 +18,7 @@ pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement
         let create = evidence.kubectl(&["create", "namespace", namespace]);
         format!("`{create}`, then label it: `{}`", label_command(evidence, &[]))
     };
-    let namespaces = seen(&evidence.install.namespaces, "the namespaces", &object, create)?;
+    let namespaces = require(&evidence.install.namespaces, "the namespaces", &object, create)?;
     namespaces.get(namespace).ok_or_else(|| {
         Judgement::fail(format!("there is no namespace {namespace}"))
             .expected(format!("a namespace {namespace} with the label {INJECTION}=enabled"))
@@ -92,7 +93,7 @@ pub(in super::super) fn namespace_labelled(evidence: &Evidence) -> Judged {
         .legacy_hint(hint(label_command(evidence, &[]))));
     };
     let relabel = || hint(label_command(evidence, &[&format!("{REVISION}-")]));
-    let webhooks = seen(
+    let webhooks = require(
         &evidence.install.webhooks,
         "the mutating webhooks",
         "the injection webhooks",

@@ -6,6 +6,7 @@ pub(crate) mod injection_webhook;
 pub(crate) mod istio_version;
 pub(crate) mod namespace_labelled;
 
+use crate::steps;
 use crate::claims::Claim;
 
 /// The claims of this section, in the tutorial's order.
@@ -33,7 +34,6 @@ pub(super) use webhook::{injection_webhook, injects};
 
 use std::collections::BTreeMap;
 
-use super::words::{makes_service_select, pod_hint};
 use crate::evidence::{Deployment, Evidence};
 
 pub(super) type Labels = BTreeMap<String, String>;
@@ -78,8 +78,8 @@ fn istiod_hint(evidence: &Evidence, show: &str) -> String {
         return format!("`{command}` shows why istiod has no pod");
     }
     match own.find(|pod| !pod.ready) {
-        Some(pod) => pod_hint(evidence, pod),
+        Some(pod) => steps::joined(steps::pods::diagnose(evidence, pod)),
         // Its pods are well: its service leads elsewhere.
-        None => makes_service_select(evidence, istiod),
+        None => steps::workloads::select_pods(evidence, istiod).to_string(),
     }
 }

@@ -1,12 +1,13 @@
 //! Whether the pods of the control plane's namespace run.
 
-use super::super::parts::all_hold;
-use super::super::rollout::{availability, rollout_trouble};
-use super::super::words::{
-    container_state, count, deployment_object, list, pod_hint, pod_object, pod_state, restart_loop,
-    seen,
-};
 use super::{is_ingress_gateway, is_istiod};
+use crate::combine::{all_hold};
+use crate::format::rollout::{format_availability, format_rollout_trouble};
+use crate::format::{POD, count, format_container_state, format_pod_state, list};
+use crate::object::{Object};
+use crate::steps;
+use crate::facts::workload::{is_in_restart_loop};
+use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -23,7 +24,7 @@ pub(in super::super) fn control_plane_running(evidence: &Evidence) -> Judged {
 fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the pods of namespace {namespace}");
-    seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
+    require(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
         format!("`{}` installs Istio", evidence.install_default())
     })
 }
@@ -46,14 +47,14 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
     if let Some((pod, trouble)) = ill.first() {
         let more = match ill.len() {
             1 => String::new(),
-            number => format!(", and {} more", count(number - 1, "pod")),
+            number => format!(", and {} more", count(number - 1, POD)),
         };
         let observed: Vec<_> =
             ill.iter().map(|(pod, trouble)| format!("{} is {trouble}", pod.name)).collect();
         return Err(Judgement::fail(format!("{} is {trouble}{more}", pod.name))
             .expected(EXPECTED)
             .observed(list(&observed))
-            .object(pod_object(pod))
+            .object(Object::pod(pod))
             .legacy_hint(hint(evidence, pod)));
     }
     let running = staying.iter().filter(|pod| pod.phase == "Running").count();
@@ -71,7 +72,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
     };
     Ok(Judgement::pass(format!(
         "{} in {namespace} Running and ready{completed}",
-        count(running, "pod")
+        count(running, POD)
     )))
 }
 
@@ -81,7 +82,7 @@ fn hint(evidence: &Evidence, pod: &Pod) -> String {
         let delete = evidence.kubectl(&["-n", &pod.namespace, "delete", "pod", &pod.name]);
         return format!("`{delete}` clears it away: it has ended and never starts again");
     }
-    pod_hint(evidence, pod)
+    steps::joined(steps::pods::diagnose(evidence, pod))
 }
 
 /// What is wrong with a pod, in words that follow "is".
@@ -91,16 +92,16 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
     }
     let looping = pod
         .all_containers()
-        .find_map(|container| Some((container, restart_loop(container, evidence.moment())?)));
-    if let Some((container, _)) = looping {
-        let state = container_state(container);
+        .find(|container| is_in_restart_loop(container, evidence.moment()));
+    if let Some(container) = looping {
+        let state = format_container_state(container);
         return Some(format!("restarted over and over: {} {state}", container.name));
     }
     let well = pod.phase == "Running"
         && pod.ready
         && !pod.containers.is_empty()
         && pod.containers.iter().all(|container| container.ready);
-    (!well).then(|| pod_state(pod))
+    (!well).then(|| format_pod_state(pod))
 }
 
 /// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
@@ -110,7 +111,7 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
     let what = format!("the deployments of namespace {namespace}");
     let install = || format!("`{}` installs Istio", evidence.install_default());
     let object = format!("namespace {namespace}");
-    let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
+    let deployments = require(&evidence.install.deployments, &what, &object, install)?;
     let pods = match &evidence.install.pods {
         Observation::Seen { value } => Some(value),
         _ => None,
@@ -138,11 +139,11 @@ pub(in super::super) fn deployments_have_pods(evidence: &Evidence) -> Judged {
         } else {
             continue;
         };
-        let observed = rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
+        let observed = format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
         return Err(Judgement::fail(format!("{} has no pods", deployment.name))
             .expected(format!("at least one running pod of {}", deployment.name))
             .observed(observed)
-            .object(deployment_object(deployment))
+            .object(Object::deployment(deployment))
             .legacy_hint(hint));
     }
     Ok(Judgement::pass(String::new()))
@@ -165,10 +166,10 @@ fn none_is_missing(evidence: &Evidence) -> Judged {
     let Some(deployment) = short else { return Ok(Judgement::pass(String::new())) };
     let name = format!("deployment/{}", deployment.name);
     let command = evidence.kubectl(&["-n", namespace, "describe", &name]);
-    let words = availability(deployment);
+    let words = format_availability(deployment);
     Err(Judgement::fail(format!("{}: {words}", deployment.name))
         .expected("every replica that is asked for is available")
-        .observed(rollout_trouble(deployment).unwrap_or(words))
-        .object(deployment_object(deployment))
+        .observed(format_rollout_trouble(deployment).unwrap_or(words))
+        .object(Object::deployment(deployment))
         .legacy_hint(format!("`{command}` shows what it waits for")))
 }

@@ -1,8 +1,10 @@
 //! Whether what stands in the control plane's namespace is the default profile.
 
-use super::super::parts::all_hold;
-use super::super::words::{count, deployment_object, list, seen};
 use super::{is_ingress_gateway, is_istiod};
+use crate::combine::{all_hold};
+use crate::format::{DEFINITION, count, list};
+use crate::object::{Object};
+use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::judgement::{Judged, Judgement};
 
@@ -36,7 +38,7 @@ fn deployments(evidence: &Evidence) -> Judged {
     let what = format!("the deployments of namespace {istio_namespace}");
     let object = format!("namespace {istio_namespace}");
     let install = || format!("`{}` installs the default profile", evidence.install_default());
-    let deployments = seen(&evidence.install.deployments, &what, &object, install)?;
+    let deployments = require(&evidence.install.deployments, &what, &object, install)?;
     let names = |of: &[&Deployment]| {
         list(&of.iter().map(|deployment| deployment.name.as_str()).collect::<Vec<_>>())
     };
@@ -55,7 +57,7 @@ fn deployments(evidence: &Evidence) -> Judged {
         Judgement::fail(what)
             .expected(&expected)
             .observed(format!("deployments: {}", names(&all)))
-            .object(deployment_object(surplus))
+            .object(Object::deployment(surplus))
             .legacy_hint(format!("`{command}` removes it"))
     };
     let istiods: Vec<_> =
@@ -92,7 +94,7 @@ fn definitions(evidence: &Evidence) -> Judged {
         format!("`{crds}` shows what there is; `{}` restores them", evidence.install_default())
     };
     let object = "Istio's custom resource definitions";
-    let crds = seen(&evidence.install.crds, object, object, show)?;
+    let crds = require(&evidence.install.crds, object, object, show)?;
     let wrong: Vec<_> = CRDS
         .iter()
         .filter_map(|name| match crds.iter().find(|crd| crd.name == *name) {
@@ -102,14 +104,14 @@ fn definitions(evidence: &Evidence) -> Judged {
         })
         .collect();
     if wrong.is_empty() {
-        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), "definition"))));
+        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), DEFINITION))));
     }
     Err(Judgement::fail(if wrong.len() == CRDS.len() {
         "none of Istio's custom resource definitions can be used".to_owned()
     } else {
         format!("a custom resource definition cannot be used: {}", wrong[0])
     })
-    .expected(format!("{}, all established", count(CRDS.len(), "definition")))
+    .expected(format!("{}, all established", count(CRDS.len(), DEFINITION)))
     .observed(match wrong.len() {
         ..=3 => list(&wrong),
         more => format!("{}, and {} more", wrong[..3].join(", "), more - 3),

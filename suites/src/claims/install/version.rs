@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::super::parts::all_hold;
-use super::super::words::{pod_object, pod_state, seen, workload};
 use super::{is_istiod, istiod_hint};
+use crate::combine::{all_hold};
+use crate::object::{Object};
+use crate::format::{format_pod_state};
+use crate::judgement::{require};
+use crate::facts::workload::{owner_workload};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
 use crate::hint::{quote, said};
 use crate::judgement::{Judged, Judgement};
@@ -38,7 +41,7 @@ fn istiod_images(evidence: &Evidence) -> Judged {
 
 fn istiod_reports(evidence: &Evidence) -> Judged {
     let what = "what istiod says of itself";
-    let reports = seen(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
+    let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
     for (pod, report) in reports {
         if let Some(version) = report.version.value() {
             let object = format!("pod {}/{pod}", evidence.expectations.istio_namespace);
@@ -73,7 +76,7 @@ fn proxy_images(evidence: &Evidence) -> Judged {
 
 fn proxy_reports(evidence: &Evidence) -> Judged {
     let what = "what istiod says of itself";
-    let reports = seen(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
+    let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
     let (pods, unseen_pods) = proxy_pods(evidence);
     let mut known = BTreeMap::new();
     let mut missing = None;
@@ -150,14 +153,14 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let object = format!("istiod in namespace {namespace}");
     let hint = || istiod_hint(evidence, &show);
     let what = format!("the pods of namespace {namespace}");
-    let pods = seen(&evidence.install.pods, &what, &object, hint)?;
+    let pods = require(&evidence.install.pods, &what, &object, hint)?;
     let all: Vec<_> = pods.iter().filter(|pod| is_istiod(&pod.labels)).collect();
     let running: Vec<_> = all.iter().copied().filter(|pod| pod.is_running()).collect();
     if running.is_empty() {
         let wanted = &evidence.expectations.istio_version;
         let observed = all.first().map_or_else(
             || "no istiod pod".to_owned(),
-            |pod| format!("{} is {}", pod.name, pod_state(pod)),
+            |pod| format!("{} is {}", pod.name, format_pod_state(pod)),
         );
         return Err(Judgement::fail(
             "no istiod runs, so no version of Istio does: see install::control_plane_running",
@@ -229,7 +232,7 @@ fn image(
     ))
     .expected(format!("an image of Istio {wanted}"))
     .observed(&container.image)
-    .object(pod_object(pod))
+    .object(Object::pod(pod))
     .legacy_hint(hint()))
 }
 
@@ -317,7 +320,7 @@ fn judged_as(evidence: &Evidence, version: &str) -> String {
 /// How a pod gets the proxy that goes with istiod.
 fn renew(evidence: &Evidence, pod: &Pod) -> String {
     let namespace = pod.namespace.as_str();
-    let workload = workload(pod);
+    let workload = owner_workload(pod);
     let deployment = workload.as_deref().and_then(|name| name.strip_prefix("deployment/"));
     if let Some(deployment) = deployment.filter(|_| pod.annotations.contains_key(PROXY_IMAGE)) {
         let annotation =

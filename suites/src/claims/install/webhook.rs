@@ -1,10 +1,11 @@
 //! Whether an admission webhook injects the sidecar, and would get an answer.
 
 use super::super::mesh::{INJECT, take_out};
-use super::super::parts::all_hold;
-use super::super::words::{count, excerpt, list, seen};
 use super::label::{INJECTION, REVISION, label_command, namespace_labels, revision_alone};
 use super::{Labels, istiod, istiod_hint};
+use crate::combine::{all_hold};
+use crate::format::{ENDPOINT, INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
+use crate::judgement::{require};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -35,12 +36,12 @@ pub(in super::super) fn injects(webhook: &Webhook) -> bool {
 pub(in super::super) fn injection_webhook(evidence: &Evidence) -> Judged {
     let install = evidence.install_default();
     let restore = || format!("`{install}` restores them");
-    let webhooks = seen(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
+    let webhooks = require(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
     let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
     if injectors.is_empty() {
         return Err(Judgement::fail("no webhook injects sidecars: none calls /inject")
             .expected("a mutating webhook that calls istiod's /inject")
-            .observed(count(webhooks.len(), "other webhook"))
+            .observed(count(webhooks.len(), OTHER_WEBHOOK))
             .object(WEBHOOKS)
             .legacy_hint(restore()));
     }
@@ -149,7 +150,7 @@ fn none_selects(
     let active = injectors.iter().filter(|webhook| !is_deactivated(webhook)).count();
     let observed = format!(
         "{}, {} of them deactivated",
-        count(injectors.len(), "injection webhook"),
+        count(injectors.len(), INJECTION_WEBHOOK),
         injectors.len() - active
     );
     let revision = revision_alone(evidence);
@@ -308,7 +309,7 @@ fn service_is_there(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let service = service_object(called);
     let restore = || format!("`{}` restores it", evidence.install_default());
     let what = format!("the services of namespace {}", called.namespace);
-    let services = seen(&evidence.install.services, &what, &service, restore)?;
+    let services = require(&evidence.install.services, &what, &service, restore)?;
     let Some(found) = services.iter().find(|one| one.name == called.name) else {
         let summary = format!("the webhook calls {service}, which is not there");
         let is_there = |other: &Webhook| {
@@ -339,7 +340,7 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let called = called(evidence, webhook)?;
     let service = service_object(called);
     let show = show(evidence, called);
-    let endpoints = seen(
+    let endpoints = require(
         &evidence.install.endpoints,
         &format!("the endpoints of {service}"),
         &service,
@@ -363,7 +364,7 @@ fn service_answers(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let unready = of_service().count();
     let observed = match unready {
         0 => "no endpoint".to_owned(),
-        number => format!("{}, none of them ready", count(number, "endpoint")),
+        number => format!("{}, none of them ready", count(number, ENDPOINT)),
     };
     Err(unanswered(
         called,

@@ -5,6 +5,12 @@ pub(crate) mod reachable_on_exposed_port;
 pub(crate) mod redirects_to_web_root;
 pub(crate) mod running;
 
+use crate::combine::{all_hold};
+use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
+use crate::facts::workload::{find_unready_pod};
+use crate::format::{format_pod_state, list};
+use crate::steps;
+use crate::judgement::{require};
 use crate::claims::Claim;
 
 /// The claims of this section, in the tutorial's order.
@@ -21,9 +27,6 @@ pub(super) mod tests;
 
 pub(super) use pages::{console_served, reachable_on_exposed_port, redirects_to_web_root};
 
-use super::parts::all_hold;
-use super::rollout::{availability, headline, ill_pod, rollout_trouble};
-use super::words::{list, pod_hint, pod_state, seen};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::judgement::{Judged, Judgement};
 use crate::profile;
@@ -71,7 +74,7 @@ fn deployment(evidence: &Evidence) -> Judged {
     let object = object(evidence, "deployment");
     let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
     let what = format!("the deployments of namespace {istio_namespace}");
-    let all = seen(&evidence.install.deployments, &what, &object, || apply(evidence))?;
+    let all = require(&evidence.install.deployments, &what, &object, || apply(evidence))?;
     let expected = "available, with the image of the release's manifest";
     let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
@@ -81,19 +84,19 @@ fn deployment(evidence: &Evidence) -> Judged {
             .object(object)
             .legacy_hint(apply(evidence)));
     };
-    if let Some(trouble) = rollout_trouble(kiali) {
+    if let Some(trouble) = format_rollout_trouble(kiali) {
         let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
-        let ill = ill_pod(kiali, pods);
-        let mut observed = availability(kiali);
+        let ill = find_unready_pod(kiali, pods);
+        let mut observed = format_availability(kiali);
         if let Some(pod) = ill {
-            observed = format!("{observed}; {} is {}", pod.name, pod_state(pod));
+            observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
         }
-        let trouble = headline(&trouble, ill);
+        let trouble = format_headline(&trouble, ill);
         return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
             .expected(expected)
             .observed(observed)
             .object(object)
-            .legacy_hint(ill.map_or_else(|| show(evidence), |pod| pod_hint(evidence, pod))));
+            .legacy_hint(ill.map_or_else(|| show(evidence), |pod| steps::joined(steps::pods::diagnose(evidence, pod)))));
     }
     let image = kiali
         .containers
@@ -122,14 +125,14 @@ fn deployment(evidence: &Evidence) -> Judged {
         .object(object)
         .legacy_hint(apply(evidence)));
     }
-    Ok(Judgement::pass(format!("{}, {image}", availability(kiali))))
+    Ok(Judgement::pass(format!("{}, {image}", format_availability(kiali))))
 }
 
 fn service(evidence: &Evidence) -> Judged {
     let object = object(evidence, "service");
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the services of namespace {namespace}");
-    let all = seen(&evidence.install.services, &what, &object, || apply(evidence))?;
+    let all = require(&evidence.install.services, &what, &object, || apply(evidence))?;
     let wanted = evidence.expectations.kiali.port;
     let expected = format!("a service with port {wanted}");
     let found = all.iter().find(|service| service.name == NAME);
@@ -160,7 +163,7 @@ fn behind(evidence: &Evidence, object: &str) -> Judged {
     let command = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
     let shows = || format!("`{command}` shows who is behind it");
     let what = format!("the endpoints of service {NAME}");
-    let endpoints = seen(&evidence.install.endpoints, &what, object, shows)?;
+    let endpoints = require(&evidence.install.endpoints, &what, object, shows)?;
     let mut of_kiali = endpoints.iter().filter(|endpoint| endpoint.service == NAME);
     if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
         return Ok(Judgement::pass(format!("port {}", evidence.expectations.kiali.port)));

@@ -1,8 +1,9 @@
 //! Kiali's pages: the redirect, the exposed port, the console, the API.
 
-use super::super::parts::all_hold;
-use super::super::words::{excerpt, seen};
 use super::{NAME, kiali, object, same_version, show, split_image};
+use crate::combine::{all_hold};
+use crate::format::{excerpt};
+use crate::judgement::{require};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
@@ -23,7 +24,7 @@ fn answer<'e>(
     observation: &'e Observation<HttpAnswer>,
     what: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
-    seen(observation, what, &object(evidence, "deployment"), || show(evidence))
+    require(observation, what, &object(evidence, "deployment"), || show(evidence))
 }
 
 fn told(answer: &HttpAnswer) -> String {
@@ -156,7 +157,7 @@ fn api(evidence: &Evidence) -> Judged {
 /// Whether the image was looked at that says which version must answer.
 fn image_seen(evidence: &Evidence) -> Judged {
     let what = "the image of Kiali";
-    seen(&evidence.install.deployments, what, &object(evidence, "deployment"), || show(evidence))?;
+    require(&evidence.install.deployments, what, &object(evidence, "deployment"), || show(evidence))?;
     Ok(Judgement::pass(String::new()))
 }
 

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::parts::all_hold;
-use super::super::words::{count, list, pod_object, seen, workload};
 use super::{
     INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, SIDECAR, VALIDATION, injected,
 };
+use crate::combine::{all_hold};
+use crate::format::{POD, count, list};
+use crate::object::{Object};
+use crate::judgement::{require};
+use crate::facts::workload::{owner_workload};
 use crate::evidence::{Container, DryRun, Evidence, Pod};
 use crate::hint::said;
 use crate::iptables::{InitArguments, arguments};
@@ -33,7 +36,7 @@ fn webhooks(evidence: &Evidence) -> String {
 fn outside(evidence: &Evidence) -> Judged {
     let what = "a pod in a namespace without labels";
     let object = "a namespace without labels";
-    let run = seen(&evidence.mesh.dry_run_unlabelled, what, object, || webhooks(evidence))?;
+    let run = require(&evidence.mesh.dry_run_unlabelled, what, object, || webhooks(evidence))?;
     if has_sidecar(run) {
         return Err(Judgement::fail(format!(
             "a pod in namespace {}, which is not labelled, would get a sidecar",
@@ -66,7 +69,7 @@ fn inside(evidence: &Evidence) -> Judged {
         let arguments = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
         format!("`{}` labels it", evidence.kubectl(&arguments))
     };
-    let run = seen(&evidence.mesh.dry_run_labelled, &what, &object, label)?;
+    let run = require(&evidence.mesh.dry_run_labelled, &what, &object, label)?;
     if !has_sidecar(run) {
         return Err(Judgement::fail(format!(
             "a pod in namespace {} would get no sidecar",
@@ -88,7 +91,7 @@ pub(in super::super) fn init_arguments(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(format!(
         "{}: all traffic, outbound to {OUTBOUND_PORT}, inbound to {INBOUND_PORT} except the \
          sidecar's own ports",
-        count(number, "pod")
+        count(number, POD)
     )))
 }
 
@@ -104,7 +107,7 @@ fn told(evidence: &Evidence, pod: &Pod) -> Judged {
     Err(Judgement::fail(format!("{}'s {INIT} is told otherwise: {}", pod.name, list(&wrong)))
         .expected(expected())
         .observed(words.join(" "))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(change(evidence, pod)))
 }
 
@@ -164,7 +167,7 @@ pub(super) fn change(evidence: &Evidence, pod: &Pod) -> String {
         key.starts_with("traffic.sidecar.istio.io/") || key.ends_with("/interceptionMode")
     };
     let annotations: Vec<_> = pod.annotations.keys().filter(ours).map(String::as_str).collect();
-    let Some(workload) = workload(pod) else {
+    let Some(workload) = owner_workload(pod) else {
         return super::renew(evidence, pod);
     };
     if annotations.is_empty() {
@@ -188,12 +191,12 @@ fn no_init(evidence: &Evidence, pod: &Pod) -> Judgement {
         ))
         .expected(format!("the init container {INIT}"))
         .observed(format!("the init container {VALIDATION}"))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint("the tutorial's text does not hold where Istio's CNI plug-in is installed");
     }
     Judgement::fail(format!("{} has a sidecar, and no {INIT} that redirects to it", pod.name))
         .expected(format!("the init container {INIT}"))
         .observed("none")
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(super::renew(evidence, pod))
 }

@@ -1,9 +1,10 @@
 //! Whether the rules in force are those that the init container's log shows.
 
-use super::super::parts::all_hold;
-use super::super::words::{count, list, pod_object};
 use super::rules::logged;
 use super::{INIT, injected};
+use crate::combine::{all_hold};
+use crate::format::{POD, count, list};
+use crate::object::{Object};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::hint::quote;
 use crate::iptables::{ParseError, RuleSet, differences, parse};
@@ -19,7 +20,7 @@ pub(in super::super) fn live_rules(evidence: &Evidence) -> Judged {
     let number = pods.len();
     let parts: Vec<_> = pods.into_iter().map(|pod| live(evidence, pod)).collect();
     all_hold(parts)?;
-    Ok(Judgement::pass(format!("{}: in force is what the log shows", count(number, "pod"))))
+    Ok(Judgement::pass(format!("{}: in force is what the log shows", count(number, POD))))
 }
 
 fn live(evidence: &Evidence, pod: &Pod) -> Judged {
@@ -65,7 +66,7 @@ fn live(evidence: &Evidence, pod: &Pod) -> Judged {
     Err(Judgement::fail(format!("{}: other rules are in force than the log shows", pod.name))
         .expected(format!("the rules in the log of {INIT}"))
         .observed(format!("{}{more}", list(&told)))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(format!("{}{}", super::renew(evidence, pod), shown(evidence, pod))))
 }
 

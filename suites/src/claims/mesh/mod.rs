@@ -10,6 +10,8 @@ pub(crate) mod traffic_through_proxies;
 pub(crate) mod two_containers_per_pod;
 pub(crate) mod unlabelled_namespace_left_alone;
 
+use crate::judgement::{require};
+use crate::facts::workload::{owner_workload};
 use crate::claims::Claim;
 
 /// The claims of this section, in the tutorial's order.
@@ -44,7 +46,6 @@ pub(super) use rules::{inbound_redirected, outbound_redirected};
 pub(super) use sync::proxies_in_sync;
 pub(super) use traffic::{answered_itself, is_policys_word, traffic_through_proxies};
 
-use super::words::{seen, workload};
 use crate::evidence::{Evidence, Pod};
 use crate::judgement::Judgement;
 
@@ -70,7 +71,7 @@ const PROXY_ID: u32 = 1337;
 fn pods(evidence: &Evidence) -> Result<&Vec<Pod>, Judgement> {
     let namespace = &evidence.expectations.namespace;
     let what = format!("the pods of namespace {namespace}");
-    seen(&evidence.demo.pods, &what, &format!("namespace {namespace}"), || {
+    require(&evidence.demo.pods, &what, &format!("namespace {namespace}"), || {
         format!("`{}` makes it", evidence.kubectl(&["create", "namespace", namespace]))
     })
 }
@@ -113,7 +114,7 @@ pub(super) fn injected(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 /// What makes a pod anew, so that it gets what pods get now.
 fn renew(evidence: &Evidence, pod: &Pod) -> String {
     let namespace = pod.namespace.as_str();
-    if let Some(workload) = workload(pod) {
+    if let Some(workload) = owner_workload(pod) {
         let arguments = ["-n", namespace, "rollout", "restart", &workload];
         return format!("`{}` makes its pods anew", evidence.kubectl(&arguments));
     }

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::super::demo::demo_container;
-use super::super::parts::all_hold;
-use super::super::words::{
-    container_state, count, list, pod_hint, pod_object, pod_state, ready_containers, restart_loop,
-    seen,
-};
 use super::{SIDECAR, renew, staying};
+use crate::combine::{all_hold};
+use crate::format::{MORE_CONTAINER, POD, count, format_container_state, format_pod_state, format_ready_containers, list};
+use crate::steps;
+use crate::object::{Object};
+use crate::facts::workload::{is_in_restart_loop, owner_workload};
+use crate::judgement::{require};
 use crate::evidence::{Container, Evidence, Pod};
 use crate::judgement::{Judged, Judgement};
 
@@ -29,7 +30,7 @@ pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
     }
     Ok(Judgement::pass(format!(
         "{}, each with its application and {SIDECAR}",
-        count(number, "pod")
+        count(number, POD)
     )))
 }
 
@@ -39,9 +40,9 @@ fn none_runs(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
         .expected(format!("running pods, each with its application and {SIDECAR}"));
     if let Some(pod) = waiting {
         return fail
-            .observed(pod_state(pod))
-            .object(pod_object(pod))
-            .legacy_hint(pod_hint(evidence, pod));
+            .observed(format_pod_state(pod))
+            .object(Object::pod(pod))
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod)));
     }
     let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
     fail.observed("only pods that have failed")
@@ -62,7 +63,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         Judgement::fail(summary)
             .expected(format!("two containers: the application and {SIDECAR}"))
             .observed(list(&names))
-            .object(pod_object(pod))
+            .object(Object::pod(pod))
     };
     let Some(sidecar) = pod.sidecar() else {
         let (why, hint) = without_sidecar(evidence, pod);
@@ -89,7 +90,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         ))
         .expected(format!("two containers: the application and {SIDECAR}"))
         .observed(format!("{} and the init container {SIDECAR}", list(&names)))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(
             "the tutorial's text needs a new edition: the mesh works, it looks different",
         )),
@@ -98,7 +99,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
         ([_, more @ ..], _) => Err(fail(format!(
             "{} has {} beside its application and the sidecar: {}",
             pod.name,
-            count(more.len(), "more container"),
+            count(more.len(), MORE_CONTAINER),
             list(more)
         ))
         .legacy_hint(match own.filter(|own| applications.contains(own)) {
@@ -112,7 +113,7 @@ fn two_containers(evidence: &Evidence, pod: &Pod) -> Judged {
 /// Takes containers out of the template that a pod was made from.
 fn without(evidence: &Evidence, pod: &Pod, containers: &[&str]) -> String {
     let show = describe(evidence, pod);
-    let Some(workload) = super::super::words::workload(pod) else { return show };
+    let Some(workload) = owner_workload(pod) else { return show };
     let containers: Vec<_> =
         containers.iter().map(|name| json!({ "name": name, "$patch": "delete" })).collect();
     let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
@@ -140,7 +141,7 @@ fn says_no(pod: &Pod) -> bool {
 /// Why a pod has no sidecar, as far as the pod tells, and what to type.
 fn without_sidecar(evidence: &Evidence, pod: &Pod) -> (String, String) {
     if says_no(pod) {
-        let hint = super::super::words::workload(pod).map_or_else(
+        let hint = owner_workload(pod).map_or_else(
             || describe(evidence, pod),
             |workload| {
                 let (labels, key) = (pod.labels.contains_key(INJECT), [INJECT]);
@@ -173,7 +174,7 @@ pub(in super::super) fn pods_ready(evidence: &Evidence) -> Judged {
     let number = pods.len();
     let parts: Vec<_> = pods.iter().map(|pod| ready(evidence, pod)).collect();
     all_hold(parts.into_iter().chain([stayed(evidence, &pods)]))?;
-    Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(number, "pod"))))
+    Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(number, POD))))
 }
 
 fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
@@ -181,25 +182,25 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
         Judgement::fail(summary)
             .expected("READY 2/2, Running, no restarts")
             .observed(observed)
-            .object(pod_object(pod))
+            .object(Object::pod(pod))
     };
     let looping =
-        pod.all_containers().find_map(|it| Some((it, restart_loop(it, evidence.moment())?)));
-    if let Some((container, state)) = looping {
+        pod.all_containers().find(|it| is_in_restart_loop(it, evidence.moment()));
+    if let Some(container) = looping {
         return Err(fail(
             format!("{}: container {} is restarted over and over", pod.name, container.name),
-            state,
+            format_container_state(container),
         )
-        .legacy_hint(pod_hint(evidence, pod)));
+        .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))));
     }
     let all: Vec<&Container> = pod.counted_containers().collect();
     if pod.phase != "Running" || !pod.ready || all.iter().any(|container| !container.ready) {
-        let state = pod_state(pod);
+        let state = format_pod_state(pod);
         return Err(fail(format!("{} is not ready: {state}", pod.name), state)
-            .legacy_hint(pod_hint(evidence, pod)));
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))));
     }
     if all.len() != 2 {
-        let shown = ready_containers(pod);
+        let shown = format_ready_containers(pod);
         let because = if pod.sidecar().is_none() { ", because it has no sidecar" } else { "" };
         return Err(fail(format!("{} is READY {shown}, not 2/2{because}", pod.name), shown)
             .legacy_hint(renew(evidence, pod)));
@@ -213,7 +214,7 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let object = format!("namespace {namespace}");
     let at_end =
-        seen(&evidence.demo.pods_at_end, "the pods, looked at a second time", &object, || {
+        require(&evidence.demo.pods_at_end, "the pods, looked at a second time", &object, || {
             let command = evidence.kubectl(&["-n", namespace, "get", "pods"]);
             format!("`{command}` shows what is there now")
         })?;
@@ -239,9 +240,9 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
                     pod.name, container.name
                 ))
                 .expected("READY 2/2, Running, no restarts")
-                .observed(container_state(now))
-                .object(pod_object(pod))
-                .legacy_hint(pod_hint(evidence, later)));
+                .observed(format_container_state(now))
+                .object(Object::pod(pod))
+                .legacy_hint(steps::joined(steps::pods::diagnose(evidence, later))));
             }
         }
         let unready = later.phase != "Running" || !later.ready;
@@ -249,15 +250,15 @@ fn stayed(evidence: &Evidence, pods: &[&Pod]) -> Judged {
             && !later.terminating
             && later.phase != "Succeeded"
         {
-            let state = pod_state(later);
+            let state = format_pod_state(later);
             return Err(Judgement::fail(format!(
                 "{} did not stay ready during the look: {state}",
                 pod.name
             ))
             .expected("READY 2/2 and Running from the beginning of the look to its end")
             .observed(state)
-            .object(pod_object(pod))
-            .legacy_hint(pod_hint(evidence, later)));
+            .object(Object::pod(pod))
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, later))));
         }
     }
     Ok(Judgement::pass(String::new()))

@@ -3,9 +3,10 @@
 use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::super::parts::all_hold;
-use super::super::words::{count, list, pod_object};
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
+use crate::combine::{all_hold};
+use crate::format::{POD, count, list};
+use crate::object::{Object};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::iptables::{
     Hook, Outcome, Packet, PortSet, Printed, RuleSet, Walk, address_classes, group_classes,
@@ -131,14 +132,14 @@ fn each(evidence: &Evidence, judge: impl Fn(&Asked<'_>) -> Judged) -> Judged {
                     "{}: the rules tell more packets apart than can be followed",
                     pod.name
                 ))
-                .object(pod_object(pod)));
+                .object(Object::pod(pod)));
             }
             judge(&Asked::new(evidence, pod, &rules))
         })
         .collect();
     let words = all_hold(parts)?;
     let way = words.first().cloned().unwrap_or_default();
-    Ok(Judgement::pass(format!("{}: {way}", count(number, "pod"))))
+    Ok(Judgement::pass(format!("{}: {way}", count(number, POD))))
 }
 
 /// The rules that a pod's init container has logged: those of IPv4. Of a pod with another address they tell
@@ -149,7 +150,7 @@ pub(super) fn logged(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgemen
             "{} has the address {address}: rules for IPv6 are not judged here",
             pod.name
         ))
-        .object(pod_object(pod)));
+        .object(Object::pod(pod)));
     }
     let show = || {
         let arguments = ["-n", &pod.namespace, "logs", &pod.name, "-c", INIT];
@@ -207,7 +208,7 @@ fn packet(pod: &Pod, hook: Hook) -> Packet {
 
 fn unjudged(pod: &Pod, what: &str, rule: &str, why: &str) -> Judgement {
     Judgement::unjudged(format!("{}: {what} cannot be followed: {why}: `{rule}`", pod.name))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
 }
 
 fn wrong(
@@ -220,7 +221,7 @@ fn wrong(
     Judgement::fail(summary)
         .expected(expected)
         .observed(observed)
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(super::injection::change(evidence, pod))
 }
 

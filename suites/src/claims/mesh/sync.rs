@@ -3,15 +3,17 @@
 use std::collections::BTreeMap;
 
 use super::super::demo::is_pod_of;
-use super::super::parts::all_hold;
-use super::super::words::{count, seen};
 use super::staying;
+use crate::combine::{all_hold};
+use crate::format::{PROXY, count};
+use crate::judgement::{require};
+use crate::object::{Object};
 use crate::evidence::{Evidence, Pod, ProxySync, SyncState};
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
     let what = "istiod's word on the proxies";
-    let istiods = seen(&evidence.install.istiod, what, "istiod", || istiods_hint(evidence))?;
+    let istiods = require(&evidence.install.istiod, what, "istiod", || istiods_hint(evidence))?;
     if istiods.is_empty() {
         return Err(Judgement::fail("no istiod runs that could tell of its proxies")
             .expected("istiod, connected to every proxy")
@@ -71,7 +73,7 @@ pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
     }
     Ok(Judgement::pass(format!(
         "{} in sync with istiod",
-        count(proxies.len(), "proxy").replace("proxys", "proxies")
+        count(proxies.len(), PROXY).replace("proxys", "proxies")
     )))
 }
 
@@ -101,7 +103,7 @@ fn sidecars(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the pods of namespace {namespace}");
-    let system = seen(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
+    let system = require(&evidence.install.pods, &what, &format!("namespace {namespace}"), || {
         format!("`{}` installs Istio", evidence.install_default())
     })?;
     Ok(system.iter().filter(|pod| pod.is_running() && pod.sidecar().is_some()).collect())
@@ -116,7 +118,7 @@ fn unknown(evidence: &Evidence, pod: &Pod) -> Judgement {
     Judgement::fail(format!("istiod does not know the proxy of {}", pod.name))
         .expected("every proxy is connected to istiod")
         .observed("it is in no istiod's list")
-        .object(super::super::words::pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(format!(
             "`{}` shows why it does not connect",
             evidence.kubectl(&[
@@ -156,7 +158,7 @@ fn in_sync(
             return Err(Judgement::fail(format!("{}'s proxy: {what} are {trouble}", pod.name))
                 .expected("everything that istiod sent was acknowledged")
                 .observed(format!("{what}: {trouble}, {acked} was acknowledged"))
-                .object(super::super::words::pod_object(pod))
+                .object(Object::pod(pod))
                 .legacy_hint(hint(evidence, pod)));
         }
     }

@@ -1,7 +1,8 @@
 //! Whether requests go through both proxies: their headers, and the proxies' own counters.
 
-use super::super::parts::all_hold;
-use super::super::words::{excerpt, seen};
+use crate::combine::{all_hold};
+use crate::format::{excerpt};
+use crate::judgement::{require};
 use crate::evidence::{CounterPair, Evidence, Observation, Reply};
 use crate::judgement::{Judged, Judgement};
 
@@ -35,7 +36,7 @@ fn hint(evidence: &Evidence) -> String {
 /// Every answer carries what Envoy adds.
 fn headers(evidence: &Evidence) -> Judged {
     let what = "the backend, asked from a client pod";
-    let asked = seen(&evidence.demo.asked, what, &object(evidence), || hint(evidence))?;
+    let asked = require(&evidence.demo.asked, what, &object(evidence), || hint(evidence))?;
     let answered: Vec<_> = asked.replies.iter().filter(|reply| reply.status != 0).collect();
     if answered.is_empty() {
         let why = asked.replies.first().map(|reply| excerpt(&reply.error)).unwrap_or_default();
@@ -65,7 +66,7 @@ fn headers(evidence: &Evidence) -> Judged {
 /// A proxy's counter rises by as many requests as were made.
 fn counter(evidence: &Evidence, side: Side) -> Judged {
     let what = "the proxies' request counters";
-    let traffic = seen(&evidence.mesh.traffic, what, &object(evidence), || hint(evidence))?;
+    let traffic = require(&evidence.mesh.traffic, what, &object(evidence), || hint(evidence))?;
     let (pair, name) = match side {
         Side::Client => (&traffic.outbound, "the client's proxy"),
         Side::Backend => (&traffic.inbound, "the backend's proxy"),

@@ -2,8 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::super::rollout::rollout_trouble;
-use super::super::words::{deployment_object, list, pod_hint, pod_object, pod_state, seen};
+use crate::format::rollout::{format_rollout_trouble};
+use crate::object::{Object};
+use crate::format::{format_pod_state, list};
+use crate::steps;
+use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement};
@@ -25,7 +28,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
     let object = format!("pods with label {LABEL} in {NAMESPACE}");
     let show =
         evidence.kubectl(&["-n", NAMESPACE, "get", "deployments,pods", "-o", "wide", "-l", LABEL]);
-    let dns = seen(&evidence.cluster.dns, "the cluster's DNS", &object, || {
+    let dns = require(&evidence.cluster.dns, "the cluster's DNS", &object, || {
         format!("`{show}` shows what there is")
     })?;
     let deployment = dns.deployments.first();
@@ -38,9 +41,9 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
         let pod = running[0];
         return Err(Judgement::fail("no DNS pod is ready: names are not resolved")
             .expected(expected)
-            .observed(format!("{} is {}", pod.name, pod_state(pod)))
-            .object(pod_object(pod))
-            .legacy_hint(pod_hint(evidence, pod)));
+            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+            .object(Object::pod(pod))
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))));
     }
     if let Some(pod) = running.iter().find(|pod| pod.host_network) {
         let hint = deployment.map_or(format!("`{show}` shows where it is"), |deployment| {
@@ -55,7 +58,7 @@ pub(in super::super) fn dns_on_pod_network(evidence: &Evidence) -> Judged {
         )
         .expected(expected)
         .observed(format!("{} has its node's address {}", pod.name, address_of(pod)))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(hint));
     }
     let network = pod_network(evidence, &running)?;
@@ -98,9 +101,9 @@ fn not_running(
 ) -> Judgement {
     if let Some(pod) = pods.iter().find(|pod| !pod.terminating) {
         return Judgement::fail("no DNS pod runs: names are not resolved")
-            .observed(format!("{} is {}", pod.name, pod_state(pod)))
-            .object(pod_object(pod))
-            .legacy_hint(pod_hint(evidence, pod));
+            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+            .object(Object::pod(pod))
+            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod)));
     }
     let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
     if replies.into_iter().any(|reply| reply.status != 0) {
@@ -123,8 +126,8 @@ fn not_running(
         "no DNS pod runs: {} has none, and names are not resolved",
         deployment.name
     ))
-    .observed(rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
-    .object(deployment_object(deployment))
+    .observed(format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
+    .object(Object::deployment(deployment))
     .legacy_hint(if deployment.replicas == 0 {
         format!("`{scale}` starts it again")
     } else {
@@ -152,14 +155,14 @@ fn outside(
     Judgement::fail(format!("a DNS pod's address is not of the pod network: {}", address_of(pod)))
         .expected(format!("an address in {words}"))
         .observed(address_of(pod))
-        .object(pod_object(pod))
+        .object(Object::pod(pod))
         .legacy_hint(hint)
 }
 
 fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgement> {
     let pools = match &evidence.cluster.calico_pools {
         Observation::Absent { .. } => &[][..],
-        pools => seen(pools, "Calico's IP pools", "", String::new)?.as_slice(),
+        pools => require(pools, "Calico's IP pools", "", String::new)?.as_slice(),
     };
     // Calico without pools leaves addresses to another plugin, which goes by the nodes' ranges.
     if !pools.is_empty() {
@@ -176,7 +179,7 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
             return Ok(PodNetwork { ranges, words, certain: true });
         }
     }
-    let nodes = seen(&evidence.cluster.nodes, "the nodes", "the nodes", || {
+    let nodes = require(&evidence.cluster.nodes, "the nodes", "the nodes", || {
         format!("`{}`", evidence.kubectl(&["get", "nodes"]))
     })?;
     let ranges: Vec<_> =

@@ -1,6 +1,7 @@
 //! The server's version against what this Istio supports.
 
-use super::super::words::{list, seen};
+use crate::format::{list};
+use crate::judgement::{require};
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
 use crate::profile::{self, PROFILES};
@@ -9,7 +10,7 @@ pub(in super::super) fn kubernetes_version_supported(evidence: &Evidence) -> Jud
     let object = "the API server";
     let istio = &evidence.expectations.istio_version;
     let command = evidence.kubectl(&["version"]);
-    let version = seen(&evidence.cluster.server_version, "the server's version", object, || {
+    let version = require(&evidence.cluster.server_version, "the server's version", object, || {
         format!("`{command}` shows it")
     })?;
     let Some((major, minor)) = major_and_minor(version) else {

@@ -1,6 +1,7 @@
 //! Load balancer addresses: is there one for the gateway, and who holds the others?
 
-use super::super::words::{excerpt, list, seen};
+use crate::format::{excerpt, list};
+use crate::judgement::{require};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation, Service};
 use crate::judgement::{Judged, Judgement};
 
@@ -108,7 +109,7 @@ fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement 
 
 pub(in super::super) fn no_competing_load_balancer(evidence: &Evidence) -> Judged {
     let Expectations { gateway, istio_namespace, .. } = &evidence.expectations;
-    seen(&evidence.cluster.load_balancer_services, OBJECTS, OBJECTS, || {
+    require(&evidence.cluster.load_balancer_services, OBJECTS, OBJECTS, || {
         format!("`{}`", evidence.kubectl(&["get", "services", "--all-namespaces"]))
     })?;
     let holders = holders(evidence);

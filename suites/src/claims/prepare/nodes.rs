@@ -1,6 +1,8 @@
 //! Whether the nodes are well, and have room for the mesh.
 
-use super::super::words::{count, list, pod_object, seen};
+use crate::format::{NODE, POD, count, list};
+use crate::object::{Object};
+use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
 use crate::judgement::{Judged, Judgement};
 
@@ -33,7 +35,7 @@ const SIDECAR: Piece = Piece {
 
 pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
     let show = || format!("`{}` shows them", evidence.kubectl(&["get", "nodes"]));
-    let nodes = seen(&evidence.cluster.nodes, "the nodes", "the nodes", show)?;
+    let nodes = require(&evidence.cluster.nodes, "the nodes", "the nodes", show)?;
     if nodes.is_empty() {
         return Err(Judgement::fail("the cluster has no node")
             .expected("at least one node that is Ready")
@@ -56,17 +58,17 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
         let uncordon = evidence.kubectl(&["uncordon", &node.name]);
         return Err(Judgement::fail("no node takes pods: each is cordoned (unschedulable)")
             .expected("a node on which pods are placed")
-            .observed(format!("{}, cordoned", count(nodes.len(), "node")))
+            .observed(format!("{}, cordoned", count(nodes.len(), NODE)))
             .object(format!("node {}", node.name))
             .legacy_hint(format!("`{uncordon}` lets pods be placed there again")));
     }
-    let ready = format!("{} Ready", count(nodes.len(), "node"));
+    let ready = format!("{} Ready", count(nodes.len(), NODE));
     if let Some(pod) = waiting_for_room(evidence) {
         let reason = pod.reason.clone().unwrap_or_default();
         return Err(Judgement::fail(format!("there is no room for pod {}", pod.name))
             .expected("a node with room for it")
             .observed(reason)
-            .object(pod_object(pod))
+            .object(Object::pod(pod))
             .legacy_hint(room_hint(evidence)));
     }
     // A pod that waits for room may be among those that were not seen.
@@ -77,7 +79,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
         return Ok(Judgement::pass(format!("{ready}, and the mesh has its place on them")));
     }
     let requested =
-        seen(&evidence.cluster.requested, "what pods request of the nodes", "the nodes", || {
+        require(&evidence.cluster.requested, "what pods request of the nodes", "the nodes", || {
             room_hint(evidence)
         })?;
     let mut free: Vec<Resources> = nodes
@@ -90,7 +92,7 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
         free.sort_by_key(|left| std::cmp::Reverse(left.cpu_millis));
         let Some(place) = free.iter_mut().find(|left| fits(piece.requests, **left)) else {
             // Without a look at the mesh's pods nobody knows whether it needs a place at all.
-            seen(&evidence.install.pods, "the pods of the control plane", "", String::new)?;
+            require(&evidence.install.pods, "the pods of the control plane", "", String::new)?;
             return Err(no_room(evidence, piece, free.first()));
         };
         *place = left(*place, piece.requests);
@@ -149,7 +151,7 @@ fn others_seen(evidence: &Evidence) -> Result<(), Judgement> {
         ("the pods of the demo", &evidence.demo.pods),
     ] {
         if !pods.is_absent() {
-            seen(pods, what, "", String::new)?;
+            require(pods, what, "", String::new)?;
         }
     }
     Ok(())
@@ -205,7 +207,7 @@ fn words(amount: Resources) -> String {
     format!(
         "{cpu_millis}m CPU, {} MiB memory, {}",
         memory_bytes / MEBIBYTE,
-        count(usize::try_from(pods).unwrap_or(usize::MAX), "pod")
+        count(usize::try_from(pods).unwrap_or(usize::MAX), POD)
     )
 }
 

@@ -1,7 +1,7 @@
 //! Whether the nodes have the images, or can get them.
 
 use super::super::evidence::{Platform, PreflightEvidence};
-use crate::claims::words::{count, excerpt, list};
+use crate::format::{OTHER, count, excerpt, list};
 use crate::entry::check;
 use crate::evidence::Observation;
 use crate::hint::said;
@@ -66,7 +66,7 @@ fn images(evidence: &PreflightEvidence) -> Judged {
         }
         Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
             "{there}; whether {} can be pulled was not tried: {reason}",
-            count(missing.len(), "other")
+            count(missing.len(), OTHER)
         ))),
         Observation::Failed { reason } | Observation::Absent { reason } => {
             Err(Judgement::unjudged(format!(

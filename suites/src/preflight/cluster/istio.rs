@@ -1,7 +1,7 @@
 //! What an earlier Istio has left: one that runs and is well is no leftover.
 
 use super::super::evidence::{IstioObject, PreflightEvidence};
-use crate::claims::words::{count, list};
+use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::evidence::{Evidence, Observation, Pod, Webhook};
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -63,7 +63,7 @@ fn installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
             seen.kubectl(&["-n", &seen.expectations.istio_namespace, "describe", "pod", pod]);
         return Err(Judgement::fail("an istiod is there that is not ready")
             .expected(EXPECTED)
-            .observed(format!("{} not ready", count(istiod.len(), "pod")))
+            .observed(format!("{} not ready", count(istiod.len(), POD)))
             .object(format!("pod {}/{pod}", seen.expectations.istio_namespace))
             .legacy_hint(format!("`{describe}` shows why; {}", removal(seen))));
     };
@@ -154,12 +154,12 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
             removal(seen),
         );
     }
-    let names = |kind: &str, all: Vec<String>| {
+    let names = |kind: Noun, all: Vec<String>| {
         (!all.is_empty()).then(|| format!("{} ({})", count(all.len(), kind), list(&all)))
     };
     let left: Vec<_> = [
-        names("deployment", named(&seen.install.deployments, |it| it.name.clone())),
-        names("service", named(&seen.install.services, |it| it.name.clone())),
+        names(DEPLOYMENT, named(&seen.install.deployments, |it| it.name.clone())),
+        names(SERVICE, named(&seen.install.services, |it| it.name.clone())),
     ]
     .into_iter()
     .flatten()
@@ -184,7 +184,7 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
     fail(
         format!(
             "{} of an earlier Istio would configure the new one",
-            count(objects.len(), "object")
+            count(objects.len(), OBJECT)
         ),
         list(&all),
         format!("the {resource} {namespace}/{name}"),

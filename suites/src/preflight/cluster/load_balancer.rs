@@ -1,5 +1,6 @@
 //! Whether anything gives load balancer addresses, and whether it has any left.
 
+use crate::format::{POOL, SERVICE, count, list};
 use crate::entry::check;
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -15,7 +16,6 @@ check! {
 use crate::preflight::tests::cluster::gives_addresses as cases;
 
 use super::super::evidence::{Controller, Pool, PreflightEvidence};
-use crate::claims::words::{count, list};
 use crate::evidence::{Observation, Service};
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -80,7 +80,7 @@ fn load_balancer(evidence: &PreflightEvidence) -> Judged {
                  that is known here runs",
                 service.namespace, service.name
             ),
-            format!("{} without an address", count(services.len(), "service")),
+            format!("{} without an address", count(services.len(), SERVICE)),
             format!("service {}/{}", service.namespace, service.name),
         );
     }
@@ -145,7 +145,7 @@ fn metallb(
     if usable.is_empty() {
         return Err(Judgement::fail("MetalLB has no pool that services get addresses of")
             .expected("an IPAddressPool with autoAssign")
-            .observed(count(pools.len(), "pool"))
+            .observed(count(pools.len(), POOL))
             .object("the pools of MetalLB")
             .legacy_hint(format!(
                 "`{show}` shows them; https://metallb.io/configuration/ has a pool to apply: \

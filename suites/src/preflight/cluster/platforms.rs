@@ -1,5 +1,6 @@
 //! What the nodes are made of.
 
+use crate::format::{OTHER_NODE, count, list};
 use crate::entry::check;
 use std::collections::BTreeSet;
 
@@ -15,7 +16,6 @@ check! {
 use crate::preflight::tests::cluster::platforms as cases;
 
 use super::super::evidence::{Platform, PreflightEvidence};
-use crate::claims::words::{count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 /// The processors that the images of Istio are built for.
@@ -43,7 +43,7 @@ fn platforms(evidence: &PreflightEvidence) -> Judged {
     let others = nodes.iter().filter(|node| !fit(node)).count();
     let others = match others {
         0 => String::new(),
-        number => format!("; {} that Istio has no images for", count(number, "other node")),
+        number => format!("; {} that Istio has no images for", count(number, OTHER_NODE)),
     };
     Ok(Judgement::pass(format!(
         "{} ({}), {}, kernel {}{others}",

@@ -1,7 +1,7 @@
 //! What the caller may do.
 
 use super::super::evidence::{PreflightEvidence, Right};
-use crate::claims::words::{count, list};
+use crate::format::{RIGHT, count, list};
 use crate::entry::check;
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -40,7 +40,7 @@ fn rights(evidence: &PreflightEvidence) -> Judged {
     let namespaces = &evidence.cluster.seen.expectations;
     let (istio, demo) = (&namespaces.istio_namespace, &namespaces.namespace);
     Err(Judgement::fail(format!("the caller may not {}", list(&named)))
-        .expected(format!("all {} that an install needs", count(rights.len(), "right")))
+        .expected(format!("all {} that an install needs", count(rights.len(), RIGHT)))
         .observed(format!("{} of them missing", missing.len()))
         .object(format!("the credentials of context {}", evidence.cluster.seen.subject.context))
         .legacy_hint(format!(

@@ -2,7 +2,7 @@
 
 use super::super::evidence::{EngineAnswer, PreflightEvidence};
 use super::engine;
-use crate::claims::words::{count, excerpt, list};
+use crate::format::{CLUSTER, NODE, count, excerpt, list};
 use crate::hint::quote;
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -129,7 +129,7 @@ pub(in super::super) fn kind_nodes_run(evidence: &PreflightEvidence) -> Judged {
     let Some(first) = still.first() else {
         return Ok(Judgement::pass(match nodes.len() {
             0 => "there is no cluster of kind".to_owned(),
-            number => format!("{} of kind, running", count(number, "node")),
+            number => format!("{} of kind, running", count(number, NODE)),
         }));
     };
     let cluster = quote(&first.cluster);
@@ -172,5 +172,5 @@ pub(in super::super) fn no_leftovers(evidence: &PreflightEvidence) -> Judged {
 }
 
 fn clusters(number: usize) -> String {
-    format!("{} {}", count(number, "cluster"), if number == 1 { "was" } else { "were" })
+    format!("{} {}", count(number, CLUSTER), if number == 1 { "was" } else { "were" })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::evidence::{Kernel, Module, PreflightEvidence, RuleTry};
-use crate::claims::words::{excerpt, list};
+use crate::format::{excerpt, list};
 use crate::evidence::Observation;
 use crate::judgement::{Judged, Judgement, Look as _};
 

@@ -2,7 +2,7 @@
 
 use super::super::evidence::PreflightEvidence;
 use super::engine;
-use crate::claims::words::{count, list};
+use crate::format::{CONTAINER, count, list};
 use crate::evidence::Observation;
 use crate::hint::quote;
 use crate::judgement::{Judged, Judgement, Look as _};
@@ -39,10 +39,10 @@ pub(in super::super) fn network_kind(evidence: &PreflightEvidence) -> Judged {
     if pools.saturating_add(2) > size / 2 {
         return fail(
             format!("the network of kind has no addresses left for another cluster: {size} in all"),
-            format!("{ranges}, {}", count(network.containers, "container")),
+            format!("{ranges}, {}", count(network.containers, CONTAINER)),
         );
     }
-    Ok(Judgement::pass(format!("{ranges}, {} in it", count(network.containers, "container"))))
+    Ok(Judgement::pass(format!("{ranges}, {} in it", count(network.containers, CONTAINER))))
 }
 
 /// How many addresses a range of IPv4 has.

@@ -2,7 +2,7 @@
 
 use super::super::evidence::{PreflightEvidence, Supply};
 use super::{engine, gibibytes};
-use crate::claims::words::count;
+use crate::format::{PROCESSOR, count};
 use crate::evidence::Observation;
 use crate::judgement::{Judged, Judgement, Look as _};
 
@@ -29,7 +29,7 @@ const RELEASE_DISK: u64 = 4 * GIBIBYTE;
 
 pub(in super::super) fn cpus(evidence: &PreflightEvidence) -> Judged {
     let cpus = engine(evidence)?.cpus;
-    let number = count(usize::try_from(cpus).unwrap_or(usize::MAX), "processor");
+    let number = count(usize::try_from(cpus).unwrap_or(usize::MAX), PROCESSOR);
     if cpus.saturating_mul(1000) < CPU_MILLIS {
         return Err(Judgement::fail(format!("{number} is too little: istiod would find no place"))
             .expected("2 processors: pods request 1750 thousandths")

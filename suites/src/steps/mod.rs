@@ -1,5 +1,8 @@
 //! Steps: what to do next, and what each step does to the cluster.
 
+pub(crate) mod pods;
+pub(crate) mod workloads;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +65,35 @@ impl Step {
     pub fn advice(purpose: Purpose, text: impl Into<String>) -> Self {
         Self { purpose, impact: Impact::Reads, text: text.into(), command: None }
     }
+}
+
+/// One step, or several.
+pub(crate) trait IntoSteps {
+    /// The steps, the most useful one first.
+    fn into_steps(self) -> Vec<Step>;
+}
+
+impl IntoSteps for Step {
+    fn into_steps(self) -> Vec<Step> {
+        vec![self]
+    }
+}
+
+impl IntoSteps for Vec<Step> {
+    fn into_steps(self) -> Vec<Step> {
+        self
+    }
+}
+
+impl IntoSteps for String {
+    fn into_steps(self) -> Vec<Step> {
+        vec![Step::advice(Purpose::Inspect, self)]
+    }
+}
+
+/// Steps in one line, as they are where hints are still texts.
+pub(crate) fn joined(steps: impl IntoIterator<Item = Step>) -> String {
+    steps.into_iter().map(|step| step.to_string()).collect::<Vec<_>>().join("; ")
 }
 
 impl fmt::Display for Step {

@@ -8,7 +8,7 @@ use crate::judgement::{Judged, Judgement, Verdict};
 ///
 /// The first part that fails; else the first that is *changed*; else the first that could not be
 /// judged; else the first that was not asked for.
-pub(super) fn all_hold(parts: impl IntoIterator<Item = Judged>) -> Result<Vec<String>, Judgement> {
+pub(crate) fn all_hold(parts: impl IntoIterator<Item = Judged>) -> Result<Vec<String>, Judgement> {
     let mut words = Vec::new();
     let mut worst: Option<Judgement> = None;
     for part in parts {

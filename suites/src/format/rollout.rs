@@ -1,10 +1,11 @@
 //! What keeps a deployment from being at rest and available, in words, for all judges.
 
-use super::words::{count, troubled_container, waits_for_others};
-use crate::evidence::{ContainerState, Deployment, Pod};
+use super::{OLD_POD, count};
+use crate::facts::workload::find_stuck_container;
+use crate::evidence::{Deployment, Pod};
 
 /// What keeps a deployment from being at rest and available; nothing where all is well.
-pub(super) fn rollout_trouble(deployment: &Deployment) -> Option<String> {
+pub(crate) fn format_rollout_trouble(deployment: &Deployment) -> Option<String> {
     let Deployment { replicas, current_replicas, updated_replicas, available_replicas, .. } =
         *deployment;
     if replicas == 0 {
@@ -26,7 +27,7 @@ pub(super) fn rollout_trouble(deployment: &Deployment) -> Option<String> {
     }
     if current_replicas > updated_replicas {
         let old = usize::try_from(current_replicas - updated_replicas).unwrap_or(usize::MAX);
-        let old = count(old, "old pod");
+        let old = count(old, OLD_POD);
         return Some(format!("a rollout is going on: {old} not gone yet{stuck}"));
     }
     (available_replicas < replicas)
@@ -34,44 +35,24 @@ pub(super) fn rollout_trouble(deployment: &Deployment) -> Option<String> {
 }
 
 /// `1 of 1 available`
-pub(super) fn availability(deployment: &Deployment) -> String {
+pub(crate) fn format_availability(deployment: &Deployment) -> String {
     format!("{} of {} available", deployment.available_replicas, deployment.replicas)
-}
-
-/// The pod of a deployment that keeps it from being available: one that cannot start before one that is
-/// only not ready. One that leaves, or has ended, is nobody's business, and where none is asked for none is ill.
-pub(super) fn ill_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
-    let stays =
-        |pod: &&Pod| !pod.terminating && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
-    let ill = || pods.iter().filter(|pod| deployment.selects(pod) && !pod.ready).filter(stays);
-    if deployment.replicas == 0 {
-        return None;
-    }
-    ill().find(|pod| cannot_start(pod).is_some()).or_else(|| ill().next())
 }
 
 /// The trouble of a deployment in a headline: what a pod cannot get over by itself says more than the
 /// rollout that waits for it.
-pub(super) fn headline(trouble: &str, ill: Option<&Pod>) -> String {
-    ill.and_then(cannot_start).unwrap_or_else(|| trouble.to_owned())
-}
-
-/// The container of a pod that waits for something else than its turn: for its image, or for a crash to be
-/// forgotten.
-fn cannot_start(pod: &Pod) -> Option<String> {
-    let container = troubled_container(pod).filter(|it| !waits_for_others(it))?;
-    match &container.state {
-        ContainerState::Waiting { reason, .. } if !reason.is_empty() => {
-            Some(format!("its container {} is in {reason}", container.name))
-        }
-        _ => None,
+pub(crate) fn format_headline(trouble: &str, ill: Option<&Pod>) -> String {
+    match ill.and_then(find_stuck_container) {
+        Some((container, reason)) => format!("its container {} is in {reason}", container.name),
+        None => trouble.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Condition, Container};
+    use crate::evidence::{Condition, Container, ContainerState};
+    use crate::facts::workload::find_unready_pod;
     use rstest::rstest;
 
     /// Asked for, there, of the new template, available.
@@ -101,7 +82,7 @@ mod tests {
             conditions: vec![condition("Progressing", progressing), condition("Other", "False")],
             ..Deployment::default()
         };
-        assert_eq!(rollout_trouble(&deployment).as_deref(), words);
+        assert_eq!(format_rollout_trouble(&deployment).as_deref(), words);
     }
 
     fn pod(name: &str, reason: &str) -> Pod {
@@ -129,16 +110,16 @@ mod tests {
         let mut stranger = pod("stranger", "InvalidImageName");
         stranger.labels.clear();
         pods.push(stranger);
-        assert_eq!(headline("a rollout", ill_pod(&deployment, &pods)), words);
+        assert_eq!(format_headline("a rollout", find_unready_pod(&deployment, &pods)), words);
         // What has ended stays listed, and where nothing is asked for nothing is ill.
         for pod in &mut pods {
             pod.phase = "Failed".into();
         }
-        assert_eq!(ill_pod(&deployment, &pods), None);
+        assert_eq!(find_unready_pod(&deployment, &pods), None);
         for pod in &mut pods {
             pod.phase = "Pending".into();
         }
         deployment.replicas = 0;
-        assert_eq!(ill_pod(&deployment, &pods), None);
+        assert_eq!(find_unready_pod(&deployment, &pods), None);
     }
 }

@@ -4,6 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
 
 use super::*;
+use crate::evidence::Observation;
+use crate::facts::workload::{is_in_restart_loop, owner_workload};
 
 fn container(state: ContainerState, ready: bool) -> Container {
     Container { name: "app".into(), state, ready, ..Container::default() }
@@ -53,7 +55,7 @@ fn containers_in_words(
     #[case] words: &str,
 ) {
     let container = Container { restarts, last_termination, ..container(state, ready) };
-    assert_eq!(container_state(&container), words);
+    assert_eq!(format_container_state(&container), words);
 }
 
 #[test]
@@ -65,28 +67,28 @@ fn pods_in_words_name_the_container_that_is_to_blame() {
         ..Pod::default()
     };
     pod.containers[1].name = "istio-proxy".into();
-    assert_eq!(pod_state(&pod), "Running, ready containers 1/2: istio-proxy running, not ready");
+    assert_eq!(format_pod_state(&pod), "Running, ready containers 1/2: istio-proxy running, not ready");
     let native = Container {
         name: "native".into(),
         restart_policy: Some("Always".into()),
         ..container(running(), true)
     };
     pod.init_containers.push(native);
-    assert_eq!(ready_containers(&pod), "2/3");
+    assert_eq!(format_ready_containers(&pod), "2/3");
     let mut init = container(waiting("CrashLoopBackOff", ""), false);
     init.name = "istio-init".into();
     pod.init_containers.push(init);
     pod.containers[1].state = waiting("PodInitializing", "");
     pod.phase = "Pending".into();
-    assert_eq!(pod_state(&pod), "Pending, ready containers 2/3: istio-init CrashLoopBackOff");
+    assert_eq!(format_pod_state(&pod), "Pending, ready containers 2/3: istio-init CrashLoopBackOff");
     let unscheduled = Pod {
         phase: "Pending".into(),
         reason: Some("Unschedulable: no room".into()),
         ..Pod::default()
     };
-    assert_eq!(pod_state(&unscheduled), "Pending, ready containers 0/0: Unschedulable: no room");
+    assert_eq!(format_pod_state(&unscheduled), "Pending, ready containers 0/0: Unschedulable: no room");
     let leaving = Pod { terminating: true, ..Pod::default() };
-    assert_eq!(pod_state(&leaving), "being deleted, ready containers 0/0");
+    assert_eq!(format_pod_state(&leaving), "being deleted, ready containers 0/0");
 }
 
 #[test]
@@ -103,9 +105,9 @@ fn a_native_sidecar_that_is_not_ready_is_to_blame() {
         init_containers: vec![native(ready)],
         ..Pod::default()
     };
-    assert_eq!(pod_state(&pod(false)), "Running, ready containers 1/2: native running, not ready");
+    assert_eq!(format_pod_state(&pod(false)), "Running, ready containers 1/2: native running, not ready");
     assert_eq!(
-        pod_state(&pod(true)),
+        format_pod_state(&pod(true)),
         "Running, ready containers 2/2: its condition Ready is not true"
     );
 }
@@ -126,7 +128,7 @@ fn a_loop_is_many_restarts_and_a_late_one(
     let mut container = container(ContainerState::Running { since: None }, true);
     container.restarts = restarts;
     container.last_termination = Some(Termination { finished_at, ..end(1, "Error") });
-    assert_eq!(restart_loop(&container, now).is_some(), looping);
+    assert_eq!(is_in_restart_loop(&container, now), looping);
 }
 
 #[rstest]
@@ -136,7 +138,7 @@ fn a_loop_is_many_restarts_and_a_late_one(
 #[case(None, None)]
 fn a_pod_has_a_workload(#[case] owner: Option<&str>, #[case] name: Option<&str>) {
     let pod = Pod { owner: owner.map(Into::into), ..Pod::default() };
-    assert_eq!(workload(&pod).as_deref(), name);
+    assert_eq!(owner_workload(&pod).as_deref(), name);
 }
 
 #[rstest]
@@ -173,7 +175,7 @@ fn a_failed_rollout_can_be_undone(#[case] change: fn(&mut Pod), #[case] expected
     let mut new = pod("istiod-2", "02");
     new.ready = false;
     evidence.install.pods = Observation::seen(vec![old, new.clone()]);
-    let hint = pod_hint(&evidence, &new);
+    let hint = crate::steps::joined(crate::steps::pods::diagnose(&evidence, &new));
     assert_eq!(hint.contains("rollout undo deployment/istiod`"), expected, "{hint}");
     assert!(hint.starts_with('`'), "{hint}");
 }

@@ -1,0 +1,3 @@
+//! Facts about the evidence that several claims ask for: predicates and lookups, without any text.
+
+pub(crate) mod workload;

@@ -1,0 +1,95 @@
+//! What is true of pods, containers and deployments, beyond what one field says.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::evidence::{Container, ContainerState, Deployment, Evidence, Observation, Pod};
+
+/// How many restarts make a loop, and how long ago the last one may be.
+const LOOP_RESTARTS: u32 = 3;
+const LOOP_WINDOW: SignedDuration = SignedDuration::from_mins(10);
+
+/// How containerd tells of a container that ended with its node: by a reboot, and not by itself.
+const WITH_ITS_NODE: &str = "Unknown";
+
+/// Whether a container merely waits for its turn.
+pub(crate) fn waits_for_others(container: &Container) -> bool {
+    matches!(&container.state, ContainerState::Waiting { reason, .. }
+        if reason == "PodInitializing" || reason == "ContainerCreating")
+}
+
+/// The first container that keeps a pod from being ready: one that has failed before one that
+/// merely waits for it.
+pub(crate) fn find_troubled_container(pod: &Pod) -> Option<&Container> {
+    let told = |container: &&Container| container.state != ContainerState::Unknown;
+    let unready = || {
+        let init = pod.init_containers.iter().filter(|container| {
+            let over =
+                matches!(&container.state, ContainerState::Terminated(end) if end.exit_code == 0);
+            !(over || container.is_native_sidecar() && container.ready)
+        });
+        let main = pod.containers.iter().filter(|container| !container.ready);
+        init.chain(main).filter(told)
+    };
+    // `Waiting: PodInitializing` of a main container says nothing while an init container runs.
+    unready().find(|container| !waits_for_others(container)).or_else(|| unready().next())
+}
+
+/// Whether a container is restarted over and over; `now` is the time of the observation.
+pub(crate) fn is_in_restart_loop(container: &Container, now: Timestamp) -> bool {
+    let backing_off = matches!(&container.state, ContainerState::Waiting { reason, .. }
+        if reason == "CrashLoopBackOff");
+    let lately = container.last_termination.as_ref().and_then(|end| end.finished_at).is_some_and(
+        // The node's clock may be ahead of that of the machine that looked: that is no reason to
+        // overlook a loop.
+        |finished| now.duration_since(finished) < LOOP_WINDOW,
+    );
+    let by_itself =
+        container.last_termination.as_ref().is_some_and(|end| end.reason != WITH_ITS_NODE);
+    backing_off || (container.restarts >= LOOP_RESTARTS && lately && by_itself)
+}
+
+/// What `kubectl rollout restart` takes to replace a pod: `deployment/echo-deployment`.
+pub(crate) fn owner_workload(pod: &Pod) -> Option<String> {
+    let (kind, name) = pod.owner.as_deref()?.split_once('/')?;
+    match kind {
+        "ReplicaSet" => Some(format!("deployment/{}", name.rsplit_once('-')?.0)),
+        "StatefulSet" | "DaemonSet" => Some(format!("{}/{name}", kind.to_lowercase())),
+        _ => None,
+    }
+}
+
+/// The deployment that a pod belongs to, where the pods of its template before are still well.
+pub(crate) fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<String> {
+    let deployment = owner_workload(pod).filter(|it| it.starts_with("deployment/"))?;
+    let pods = [&evidence.install.pods, &evidence.demo.pods];
+    let elder = pods.into_iter().filter_map(Observation::value).flatten().any(|other| {
+        other.namespace == pod.namespace
+            && other.owner != pod.owner
+            && owner_workload(other).as_ref() == Some(&deployment)
+            && other.created_at < pod.created_at
+            && other.is_running()
+            && other.ready
+    });
+    elder.then_some(deployment)
+}
+
+/// The pod of a deployment that keeps it from being available: one that cannot start before one that is
+/// only not ready. One that leaves, or has ended, is nobody's business, and where none is asked for none is ill.
+pub(crate) fn find_unready_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
+    let stays =
+        |pod: &&Pod| !pod.terminating && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
+    let ill = || pods.iter().filter(|pod| deployment.selects(pod) && !pod.ready).filter(stays);
+    if deployment.replicas == 0 {
+        return None;
+    }
+    ill().find(|pod| find_stuck_container(pod).is_some()).or_else(|| ill().next())
+}
+
+/// The container of a pod that waits for something else than its turn: for its image, or for its next restart.
+pub(crate) fn find_stuck_container(pod: &Pod) -> Option<(&Container, &str)> {
+    let container = find_troubled_container(pod).filter(|it| !waits_for_others(it))?;
+    match &container.state {
+        ContainerState::Waiting { reason, .. } if !reason.is_empty() => Some((container, reason)),
+        _ => None,
+    }
+}

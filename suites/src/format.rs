@@ -1,0 +1,135 @@
+//! The text of states: pods, containers, lists, counts, and quotations from the cluster.
+
+pub(crate) mod rollout;
+#[cfg(test)]
+mod tests;
+
+use crate::evidence::{Container, ContainerState, Pod, Termination};
+use crate::facts::workload::find_troubled_container;
+
+/// How much of a foreign text is quoted, in characters.
+const EXCERPT: usize = 200;
+
+/// A quotation of a foreign text: one line, without control characters, not endless.
+pub(crate) fn excerpt(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() <= EXCERPT {
+        return line;
+    }
+    let cut: String = line.chars().take(EXCERPT).collect();
+    format!("{cut}…")
+}
+
+/// `a`, `a and b`, `a, b and c`
+pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
+    match items {
+        [] => "none".to_owned(),
+        [only] => only.as_ref().to_owned(),
+        [most @ .., last] => {
+            let most: Vec<_> = most.iter().map(AsRef::as_ref).collect();
+            format!("{} and {}", most.join(", "), last.as_ref())
+        }
+    }
+}
+
+/// A noun with its plural.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Noun(pub(crate) &'static str, pub(crate) &'static str);
+
+pub(crate) const CLUSTER: Noun = Noun("cluster", "clusters");
+pub(crate) const CONTAINER: Noun = Noun("container", "containers");
+pub(crate) const DEFINITION: Noun = Noun("definition", "definitions");
+pub(crate) const DEPLOYMENT: Noun = Noun("deployment", "deployments");
+pub(crate) const ENDPOINT: Noun = Noun("endpoint", "endpoints");
+pub(crate) const INJECTION_WEBHOOK: Noun = Noun("injection webhook", "injection webhooks");
+pub(crate) const MORE_CONTAINER: Noun = Noun("more container", "more containers");
+pub(crate) const NODE: Noun = Noun("node", "nodes");
+pub(crate) const OBJECT: Noun = Noun("object", "objects");
+pub(crate) const OLD_POD: Noun = Noun("old pod", "old pods");
+pub(crate) const OTHER: Noun = Noun("other", "others");
+pub(crate) const OTHER_NODE: Noun = Noun("other node", "other nodes");
+pub(crate) const OTHER_WEBHOOK: Noun = Noun("other webhook", "other webhooks");
+pub(crate) const POD: Noun = Noun("pod", "pods");
+pub(crate) const POOL: Noun = Noun("pool", "pools");
+pub(crate) const PROCESSOR: Noun = Noun("processor", "processors");
+pub(crate) const PROXY: Noun = Noun("proxy", "proxys");
+pub(crate) const RIGHT: Noun = Noun("right", "rights");
+pub(crate) const SERVICE: Noun = Noun("service", "services");
+
+/// `1 pod`, `2 pods`
+pub(crate) fn count(number: usize, noun: Noun) -> String {
+    format!("{number} {}", if number == 1 { noun.0 } else { noun.1 })
+}
+
+/// What a container does: `running`, `CrashLoopBackOff (exit 1, restarted 7 times)`.
+pub(crate) fn format_container_state(container: &Container) -> String {
+    let mut notes = Vec::new();
+    let state = match &container.state {
+        ContainerState::Unknown => "in a state that the kubelet has not reported".to_owned(),
+        ContainerState::Waiting { reason, message } => {
+            if reason.is_empty() {
+                "waiting".to_owned()
+            } else {
+                if !message.is_empty() && container.last_termination.is_none() {
+                    notes.push(excerpt(message));
+                }
+                reason.clone()
+            }
+        }
+        ContainerState::Running { .. } if container.ready => "running".to_owned(),
+        ContainerState::Running { .. } => "running, not ready".to_owned(),
+        ContainerState::Terminated(end) => {
+            notes.push(format!("exit {}", end.exit_code));
+            if end.reason.is_empty() { "ended".to_owned() } else { end.reason.clone() }
+        }
+    };
+    if let Some(end) = &container.last_termination {
+        notes.push(last_end(end));
+    }
+    match container.restarts {
+        0 => {}
+        1 => notes.push("restarted once".to_owned()),
+        times => notes.push(format!("restarted {times} times")),
+    }
+    if notes.is_empty() { state } else { format!("{state} ({})", notes.join(", ")) }
+}
+
+fn last_end(end: &Termination) -> String {
+    match end.reason.as_str() {
+        "" | "Error" | "Completed" => format!("exit {}", end.exit_code),
+        reason => format!("{reason}, exit {}", end.exit_code),
+    }
+}
+
+/// `1/2`: ready containers, as `kubectl get pods` counts them.
+pub(crate) fn format_ready_containers(pod: &Pod) -> String {
+    let ready = pod.counted_containers().filter(|container| container.ready).count();
+    format!("{ready}/{}", pod.counted_containers().count())
+}
+
+/// A pod's state, with the container that keeps it from being well:
+/// `Running, ready containers 1/2: istio-proxy CrashLoopBackOff (exit 1, restarted 7 times)`.
+pub(crate) fn format_pod_state(pod: &Pod) -> String {
+    let mut state = if pod.terminating {
+        "being deleted".to_owned()
+    } else if pod.phase.is_empty() {
+        "without a phase".to_owned()
+    } else {
+        pod.phase.clone()
+    };
+    if pod.phase != "Succeeded" {
+        state = format!("{state}, ready containers {}", format_ready_containers(pod));
+    }
+    if let Some(ill) = find_troubled_container(pod) {
+        return format!("{state}: {} {}", ill.name, format_container_state(ill));
+    }
+    match &pod.reason {
+        Some(reason) => format!("{state}: {}", excerpt(reason)),
+        None if pod.is_running() && !pod.ready => {
+            format!("{state}: its condition Ready is not true")
+        }
+        None => state,
+    }
+}
+

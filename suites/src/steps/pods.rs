@@ -1,0 +1,57 @@
+//! Steps on pods: what shows their state, what replaces them.
+
+use super::{Impact, Step};
+use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
+use crate::hint::said;
+
+/// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
+/// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
+pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let mut steps = vec![show_trouble(evidence, pod)];
+    if let Some(deployment) = last_good_template(evidence, pod) {
+        let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
+        let text = "goes back to the template whose pods are well";
+        steps.push(Step::fix(Impact::RestartsPods, undo, text));
+    }
+    steps
+}
+
+fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
+    let Some(container) = find_troubled_container(pod)
+        .or_else(|| pod.counted_containers().find(|container| container.last_termination.is_some()))
+    else {
+        return describe(evidence, pod, "shows the pod's events");
+    };
+    let name = said(&container.name);
+    let logs = ["-n", &pod.namespace, "logs", &pod.name, "-c", &container.name, "--tail=50"];
+    if container.last_termination.is_some() {
+        let command = evidence.kubectl(&[&logs[..], &["--previous"]].concat());
+        return Step::inspect(command, format!("shows the last words of container {name}"));
+    }
+    match container.state {
+        ContainerState::Running { .. } | ContainerState::Terminated(_) => {
+            Step::inspect(evidence.kubectl(&logs), format!("shows what container {name} says"))
+        }
+        ContainerState::Unknown | ContainerState::Waiting { .. } => {
+            describe(evidence, pod, "shows the pod's events")
+        }
+    }
+}
+
+/// Describes a pod.
+pub(crate) fn describe(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
+    let command = evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]);
+    Step::inspect(command, text)
+}
+
+/// Replaces a pod by a new one, which gets what new pods get now.
+pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
+    let namespace = pod.namespace.as_str();
+    if let Some(workload) = owner_workload(pod) {
+        let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", &workload]);
+        return Step::fix(Impact::RestartsPods, command, "makes its pods anew");
+    }
+    let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
+    Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")
+}
