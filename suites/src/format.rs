@@ -132,4 +132,3 @@ pub(crate) fn format_pod_state(pod: &Pod) -> String {
         None => state,
     }
 }
-

@@ -1,3 +1,5 @@
 //! Facts about the evidence that several claims ask for: predicates and lookups, without any text.
 
+pub(crate) mod image;
+pub(crate) mod kiali;
 pub(crate) mod workload;

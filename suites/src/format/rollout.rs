@@ -1,8 +1,8 @@
 //! What keeps a deployment from being at rest and available, in words, for all judges.
 
 use super::{OLD_POD, count};
-use crate::facts::workload::find_stuck_container;
 use crate::evidence::{Deployment, Pod};
+use crate::facts::workload::find_stuck_container;
 
 /// What keeps a deployment from being at rest and available; nothing where all is well.
 pub(crate) fn format_rollout_trouble(deployment: &Deployment) -> Option<String> {

@@ -67,7 +67,10 @@ fn pods_in_words_name_the_container_that_is_to_blame() {
         ..Pod::default()
     };
     pod.containers[1].name = "istio-proxy".into();
-    assert_eq!(format_pod_state(&pod), "Running, ready containers 1/2: istio-proxy running, not ready");
+    assert_eq!(
+        format_pod_state(&pod),
+        "Running, ready containers 1/2: istio-proxy running, not ready"
+    );
     let native = Container {
         name: "native".into(),
         restart_policy: Some("Always".into()),
@@ -80,13 +83,19 @@ fn pods_in_words_name_the_container_that_is_to_blame() {
     pod.init_containers.push(init);
     pod.containers[1].state = waiting("PodInitializing", "");
     pod.phase = "Pending".into();
-    assert_eq!(format_pod_state(&pod), "Pending, ready containers 2/3: istio-init CrashLoopBackOff");
+    assert_eq!(
+        format_pod_state(&pod),
+        "Pending, ready containers 2/3: istio-init CrashLoopBackOff"
+    );
     let unscheduled = Pod {
         phase: "Pending".into(),
         reason: Some("Unschedulable: no room".into()),
         ..Pod::default()
     };
-    assert_eq!(format_pod_state(&unscheduled), "Pending, ready containers 0/0: Unschedulable: no room");
+    assert_eq!(
+        format_pod_state(&unscheduled),
+        "Pending, ready containers 0/0: Unschedulable: no room"
+    );
     let leaving = Pod { terminating: true, ..Pod::default() };
     assert_eq!(format_pod_state(&leaving), "being deleted, ready containers 0/0");
 }
@@ -105,7 +114,10 @@ fn a_native_sidecar_that_is_not_ready_is_to_blame() {
         init_containers: vec![native(ready)],
         ..Pod::default()
     };
-    assert_eq!(format_pod_state(&pod(false)), "Running, ready containers 1/2: native running, not ready");
+    assert_eq!(
+        format_pod_state(&pod(false)),
+        "Running, ready containers 1/2: native running, not ready"
+    );
     assert_eq!(
         format_pod_state(&pod(true)),
         "Running, ready containers 2/2: its condition Ready is not true"

@@ -1,6 +1,7 @@
 //! Steps: what to do next, and what each step does to the cluster.
 
 pub(crate) mod pods;
+pub(crate) mod services;
 pub(crate) mod workloads;
 
 use std::fmt;

@@ -18,9 +18,9 @@ pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
 }
 
 fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
-    let Some(container) = find_troubled_container(pod)
-        .or_else(|| pod.counted_containers().find(|container| container.last_termination.is_some()))
-    else {
+    let Some(container) = find_troubled_container(pod).or_else(|| {
+        pod.counted_containers().find(|container| container.last_termination.is_some())
+    }) else {
         return describe(evidence, pod, "shows the pod's events");
     };
     let name = said(&container.name);
@@ -37,6 +37,12 @@ fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
             describe(evidence, pod, "shows the pod's events")
         }
     }
+}
+
+/// Lists the pods of a namespace; `more` are further arguments.
+pub(crate) fn list(evidence: &Evidence, namespace: &str, more: &[&str], text: &str) -> Step {
+    let command = evidence.kubectl(&[&["-n", namespace, "get", "pods"], more].concat());
+    Step::inspect(command, text)
 }
 
 /// Describes a pod.

@@ -48,7 +48,7 @@ pub(crate) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
 }
 
 /// Whether no pod keeps a deployment from being available but those that wait for a node.
-fn deployment_waits(
+pub(crate) fn deployment_waits(
     evidence: &Evidence,
     deployment: Option<&Deployment>,
     pods: &Observation<Vec<Pod>>,
@@ -69,11 +69,6 @@ pub(crate) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
             super::demo::deployment_of(case),
             &case.evidence.demo.pods,
         )
-}
-
-pub(crate) fn kiali_waits_for_nodes(case: &Case<'_>) -> bool {
-    let kiali = super::outside::kiali(case.evidence);
-    deployment_waits(case.evidence, kiali, &case.evidence.install.pods)
 }
 
 /// Logs and commands go through the node's kubelet.

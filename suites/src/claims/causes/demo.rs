@@ -6,8 +6,8 @@ use super::super::demo::{
 };
 use super::super::mesh::{answered_itself, is_policys_word};
 use super::Case;
-use crate::format::rollout::{format_rollout_trouble};
 use crate::evidence::{Deployment, Evidence, Observation, Pod, Reply, text_of};
+use crate::format::rollout::format_rollout_trouble;
 use crate::judgement::Verdict;
 
 /// What curl says where a name has no address.

@@ -3,8 +3,8 @@
 use super::super::install::{injects, is_istiod};
 use super::super::mesh;
 use super::Case;
-use crate::facts::workload::{find_troubled_container};
 use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::facts::workload::find_troubled_container;
 use crate::judgement::Verdict;
 
 /// Whether no istiod was seen among the deployments.
@@ -53,12 +53,6 @@ pub(crate) fn webhook_is_not_installed(case: &Case<'_>) -> bool {
 /// Whether the verdict on the webhook is about the namespace's label, not about the webhook.
 fn is_about_the_label(case: &Case<'_>) -> bool {
     case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
-}
-
-pub(crate) fn istio_namespace_is_missing(case: &Case<'_>) -> bool {
-    let expectations = &case.evidence.expectations;
-    let namespaces = case.evidence.install.namespaces.value();
-    namespaces.is_some_and(|all| !all.contains_key(&expectations.istio_namespace))
 }
 
 pub(crate) fn no_istiod_tells_its_version(case: &Case<'_>) -> bool {

@@ -7,12 +7,12 @@ use super::super::mesh::{
 use super::Case;
 use super::demo::is_in_trouble;
 use super::install::{no_injector, says_that_the_webhook_fails};
-use crate::object::{Object};
-use crate::facts::workload::{is_in_restart_loop};
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
+use crate::facts::workload::is_in_restart_loop;
 use crate::iptables::arguments;
 use crate::judgement::Verdict;
+use crate::object::Object;
 
 pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
     let namespaces = evidence.install.namespaces.value();
@@ -138,7 +138,8 @@ fn pods_are_ill(case: &Case<'_>, name: &str) -> bool {
     let explained = |pod: &Pod| {
         if !is_ill(evidence, pod) {
             return pod.counted_containers().count() == 2
-                || pod.sidecar().is_none() && case.fails(&crate::claims::mesh::two_containers_per_pod::CLAIM);
+                || pod.sidecar().is_none()
+                    && case.fails(&crate::claims::mesh::two_containers_per_pod::CLAIM);
         }
         let owners = [
             (&expectations.backend_deployment, &crate::claims::demo::backend_deployment::CLAIM),
@@ -292,9 +293,9 @@ fn goes_beside(case: &Case<'_>, redirection: &Claim, backend: bool) -> bool {
     case.judgement.verdict == Verdict::Fail
         && seen
         && stands_still(pair)
-        && on_the_way(case.evidence, backend)
-            .into_iter()
-            .any(|pod| named == Some(Object::pod(pod).to_string().as_str()) && pod.sidecar().is_some())
+        && on_the_way(case.evidence, backend).into_iter().any(|pod| {
+            named == Some(Object::pod(pod).to_string().as_str()) && pod.sidecar().is_some()
+        })
 }
 
 pub(crate) fn traffic_leaves_beside_the_proxy(case: &Case<'_>) -> bool {

@@ -4,8 +4,8 @@ use super::super::demo::leads_to_the_backend;
 use super::super::install::{deployments_have_pods, ill_pods, is_ingress_gateway};
 use super::Case;
 use super::install::{istiod_is_down, says_that_the_webhook_fails};
-use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Route, Service};
-use crate::judgement::Verdict;
+use crate::evidence::{Evidence, Observation, Route, Service};
+use crate::facts::kiali::find_kiali;
 
 /// The services among which the gateway's stands; nothing where they were not seen.
 fn services(evidence: &Evidence) -> Option<&Vec<Service>> {
@@ -118,89 +118,13 @@ pub(crate) fn nothing_answers(case: &Case<'_>) -> bool {
     has_address(evidence) && health && evidence.ingress.route.value().is_some_and(silent)
 }
 
-/// Kiali's deployment.
-pub(crate) fn kiali(evidence: &Evidence) -> Option<&Deployment> {
-    super::super::kiali::kiali(evidence)
-}
-
 /// The pods that are not well are all Kiali's, which stands in the same namespace.
 pub(crate) fn only_kiali_is_ill(case: &Case<'_>) -> bool {
     let evidence = case.evidence;
     let ill = ill_pods(evidence);
-    kiali(evidence).is_some_and(|kiali| {
+    find_kiali(evidence).is_some_and(|kiali| {
         deployments_have_pods(evidence).is_ok()
             && !ill.is_empty()
             && ill.iter().all(|pod| kiali.selects(pod))
     })
-}
-
-pub(crate) fn no_kiali_pod_is_ready(case: &Case<'_>) -> bool {
-    let evidence = case.evidence;
-    let Some(pods) = evidence.install.pods.value() else {
-        // There is not even the namespace.
-        return evidence.install.pods.is_absent();
-    };
-    let label = |pod: &crate::evidence::Pod| {
-        let is = |key| pod.labels.get(key).is_some_and(|value| value == "kiali");
-        is("app.kubernetes.io/name") || is("app")
-    };
-    let pages = &evidence.kiali;
-    // A URL that the caller named may lead elsewhere: what answers there is not this Kiali's doing.
-    let answered = match case.id {
-        "kiali::redirects_to_web_root" => pages.root.value().is_some(),
-        "kiali::reachable_on_exposed_port" => pages.exposed.value().is_some(),
-        _ => pages.console.value().is_some() || pages.api.value().is_some(),
-    };
-    case.judgement.verdict == Verdict::Fail
-        && !answered
-        && !pods.iter().any(|pod| label(pod) && pod.is_running_and_ready())
-}
-
-/// Kiali answers as one whose root is another: with the same redirect on the exposed port, with nothing
-/// at the tutorial's root.
-pub(crate) fn kiali_has_another_root(case: &Case<'_>) -> bool {
-    let pages = &case.evidence.kiali;
-    let Some(root) = pages.root.value() else { return false };
-    let location = |answer: &HttpAnswer| answer.headers.get("location").cloned();
-    if case.id == "kiali::reachable_on_exposed_port" {
-        return pages.exposed.value().is_some_and(|exposed| {
-            exposed.status == root.status
-                && location(exposed) == location(root)
-                && exposed.body == root.body
-        });
-    }
-    let its = case.evidence.expectations.kiali.web_root.trim_end_matches('/');
-    let elsewhere =
-        location(root).is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != its);
-    elsewhere && pages.console.value().is_some_and(|console| console.status == 404)
-}
-
-/// Another program runs in Kiali's place, by its image's name: / is answered by it, and a page that has the
-/// same answer is as well.
-pub(crate) fn another_program_runs_as_kiali(case: &Case<'_>) -> bool {
-    let containers = kiali(case.evidence).map(|kiali| kiali.containers.as_slice());
-    let containers = containers.unwrap_or_default();
-    let is_kiali = |image: &str| super::super::kiali::image_name(image).contains("kiali");
-    !containers.is_empty()
-        && !containers.iter().any(|container| is_kiali(&container.image))
-        && case.evidence.kiali.root.value().is_some()
-        && (case.id == "kiali::redirects_to_web_root" || answers_as_at_its_root(case))
-}
-
-/// Kiali answers every page with the same error.
-pub(crate) fn kiali_answers_an_error(case: &Case<'_>) -> bool {
-    let root = case.evidence.kiali.root.value();
-    root.is_some_and(|root| root.status >= 500) && answers_as_at_its_root(case)
-}
-
-/// The pages of this claim have the very answer that / has.
-fn answers_as_at_its_root(case: &Case<'_>) -> bool {
-    let pages = &case.evidence.kiali;
-    let Some(root) = pages.root.value() else { return false };
-    let same = |answer: &HttpAnswer| answer.status == root.status && answer.body == root.body;
-    let page = match case.id {
-        "kiali::reachable_on_exposed_port" => &pages.exposed,
-        _ => &pages.console,
-    };
-    page.value().is_some_and(same)
 }

@@ -4,10 +4,10 @@
 use super::super::mesh::INIT;
 use super::Case;
 use super::demo::{found, running};
-use crate::object::{Object};
-use crate::facts::workload::{is_in_restart_loop};
 use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::facts::workload::is_in_restart_loop;
 use crate::judgement::Verdict;
+use crate::object::Object;
 
 /// What curl says where nobody listens.
 const NOT_CONNECTED: [&str; 4] =

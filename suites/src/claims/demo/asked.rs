@@ -1,9 +1,9 @@
 //! The backend's answers to questions of our own.
 
 use super::{client_image, deployment, scale_up};
-use crate::format::{excerpt};
-use crate::judgement::{require};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
+use crate::format::excerpt;
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn backend_replies(evidence: &Evidence) -> Judged {

@@ -2,14 +2,14 @@
 
 use super::super::mesh::INIT;
 use super::{apply, client_image, scale_up};
-use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
-use crate::facts::workload::{find_unready_pod};
-use crate::object::{Object};
-use crate::format::{excerpt, format_pod_state, list};
-use crate::steps;
-use crate::judgement::{require};
 use crate::evidence::{BackendDetails, Condition, Container, Deployment, Evidence};
+use crate::facts::workload::find_unready_pod;
+use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
+use crate::format::{excerpt, format_pod_state, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps;
 
 /// The label by which a namespace says what its pods may do.
 /// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>.
@@ -86,7 +86,11 @@ pub(in super::super) fn client_deployment(evidence: &Evidence) -> Judged {
     let (deployment, container) = client_as_told(evidence)?;
     available(evidence, deployment)?;
     let host = evidence.expectations.backend_address();
-    Ok(Judgement::pass(format!("{}, {} asks {host}", format_availability(deployment), container.image)))
+    Ok(Judgement::pass(format!(
+        "{}, {} asks {host}",
+        format_availability(deployment),
+        container.image
+    )))
 }
 
 /// The client's deployment, where its specification is the tutorial's.
@@ -136,7 +140,8 @@ fn find<'e>(
     let namespace = &evidence.expectations.namespace;
     let what = format!("the deployments of namespace {namespace}");
     let object = format!("deployment {namespace}/{name}");
-    let deployments = require(&evidence.demo.deployments, &what, &object, || apply(evidence, file))?;
+    let deployments =
+        require(&evidence.demo.deployments, &what, &object, || apply(evidence, file))?;
     let names = |names: Vec<&str>| if names.is_empty() { "none".to_owned() } else { list(&names) };
     let Some(deployment) = deployments.iter().find(|deployment| deployment.name == name) else {
         let there = names(deployments.iter().map(|one| one.name.as_str()).collect());

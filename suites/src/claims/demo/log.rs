@@ -4,13 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::log_lines::{Piece, pieces};
 use super::{apply, client_image, deployment, is_pod_of, scale_up};
-use crate::combine::{all_hold};
-use crate::format::{excerpt, format_pod_state};
-use crate::steps;
-use crate::object::{Object};
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, LogLine, Pod};
+use crate::format::{excerpt, format_pod_state};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps;
 
 /// What a loop turn takes besides its sleep, and how far clocks may differ that ought to agree.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
@@ -22,8 +22,12 @@ pub(in super::super) fn client_logs_show_reply(evidence: &Evidence) -> Judged {
     let object = format!("deployment {namespace}/{client_deployment}");
     let show = evidence.kubectl(&["-n", namespace, "get", "pods"]);
     let shows = || format!("`{show}` shows the pods");
-    let pods =
-        require(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
+    let pods = require(
+        &evidence.demo.pods,
+        &format!("the pods of namespace {namespace}"),
+        &object,
+        shows,
+    )?;
     let clients: Vec<_> =
         pods.iter().filter(|pod| is_pod_of(evidence, pod, client_deployment)).collect();
     let running: Vec<_> = clients.iter().filter(|pod| pod.is_running()).collect();

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{apply, deployment, is_pod_of, scale_up};
-use crate::combine::{all_hold};
-use crate::format::{format_pod_state, list};
-use crate::steps;
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Service, selector};
+use crate::format::{format_pod_state, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement, Verdict};
+use crate::steps;
 
 pub(in super::super) fn backend_service(evidence: &Evidence) -> Judged {
     let service = find(evidence)?;
@@ -216,8 +216,12 @@ fn endpoints(evidence: &Evidence) -> Judged {
     if ready.is_empty() {
         return Err(nobody_behind(evidence, fail, shows));
     }
-    let pods =
-        require(&evidence.demo.pods, &format!("the pods of namespace {namespace}"), &object, shows)?;
+    let pods = require(
+        &evidence.demo.pods,
+        &format!("the pods of namespace {namespace}"),
+        &object,
+        shows,
+    )?;
     let is_backend = |endpoint: &Endpoint| {
         endpoint.pod.as_ref().is_some_and(|name| {
             pods.iter().any(|pod| pod.name == *name && is_pod_of(evidence, pod, backend_deployment))
@@ -271,8 +275,10 @@ fn nobody_behind(
         pods.and_then(|pods| pods.iter().find(|pod| is_pod_of(evidence, pod, backend_deployment)));
     let summary = format!("nobody is behind {backend_service}: it has no ready endpoint");
     match backend {
-        Some(pod) if !pod.ready => fail(summary, format!("{} is {}", pod.name, format_pod_state(pod)))
-            .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod))),
+        Some(pod) if !pod.ready => {
+            fail(summary, format!("{} is {}", pod.name, format_pod_state(pod)))
+                .legacy_hint(steps::joined(steps::pods::diagnose(evidence, pod)))
+        }
         _ => fail(summary, "no ready endpoint".to_owned()).legacy_hint(shows()),
     }
 }

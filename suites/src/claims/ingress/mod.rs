@@ -5,9 +5,9 @@ pub(crate) mod external_address;
 pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
-use crate::judgement::{require};
-use crate::format::{list};
 use crate::claims::Claim;
+use crate::format::list;
+use crate::judgement::require;
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[

@@ -1,12 +1,12 @@
 //! What the gateway answers from outside of the mesh.
 
 use super::{object, show};
-use crate::combine::{all_hold};
-use crate::format::{excerpt};
-use crate::steps;
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{Evidence, HttpAnswer, Observation, selector, text_of};
+use crate::format::excerpt;
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::steps;
 
 fn pods(evidence: &Evidence) -> String {
     let namespace = &evidence.expectations.istio_namespace;
@@ -36,9 +36,10 @@ fn pods(evidence: &Evidence) -> String {
 }
 
 pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
-    let answer = require(&evidence.ingress.health, "the gateway's health", &object(evidence), || {
-        pods(evidence)
-    })?;
+    let answer =
+        require(&evidence.ingress.health, "the gateway's health", &object(evidence), || {
+            pods(evidence)
+        })?;
     if answer.status != 200 {
         return Err(Judgement::fail(format!(
             "{} is not ready: {}",
@@ -53,8 +54,9 @@ pub(in super::super) fn address_answers(evidence: &Evidence) -> Judged {
 }
 
 pub(in super::super) fn routes_into_mesh(evidence: &Evidence) -> Judged {
-    let route =
-        require(&evidence.ingress.route, "a route of our own", &object(evidence), || pods(evidence))?;
+    let route = require(&evidence.ingress.route, "a route of our own", &object(evidence), || {
+        pods(evidence)
+    })?;
     let removed = match &route.removed {
         Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
         Observation::Seen { value: false } => {

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use super::{gateway, object, show};
-use crate::format::{excerpt, list};
 use crate::evidence::Evidence;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 
 /// The ports of the default profile's gateway: health, HTTP, HTTPS.

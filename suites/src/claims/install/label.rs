@@ -2,9 +2,9 @@
 
 use super::Labels;
 use super::webhook::injects;
-use crate::format::{excerpt, list};
-use crate::judgement::{require};
 use crate::evidence::Evidence;
+use crate::format::{excerpt, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 
 pub(super) const INJECTION: &str = "istio-injection";

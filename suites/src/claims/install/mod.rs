@@ -6,8 +6,8 @@ pub(crate) mod injection_webhook;
 pub(crate) mod istio_version;
 pub(crate) mod namespace_labelled;
 
-use crate::steps;
 use crate::claims::Claim;
+use crate::steps;
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[

@@ -1,15 +1,15 @@
 //! Whether the pods of the control plane's namespace run.
 
 use super::{is_ingress_gateway, is_istiod};
-use crate::combine::{all_hold};
+use crate::combine::all_hold;
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::facts::workload::is_in_restart_loop;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
 use crate::format::{POD, count, format_container_state, format_pod_state, list};
-use crate::object::{Object};
-use crate::steps;
-use crate::facts::workload::{is_in_restart_loop};
-use crate::judgement::{require};
-use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps;
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
 
@@ -90,9 +90,8 @@ fn trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
     if pod.phase == "Succeeded" {
         return None;
     }
-    let looping = pod
-        .all_containers()
-        .find(|container| is_in_restart_loop(container, evidence.moment()));
+    let looping =
+        pod.all_containers().find(|container| is_in_restart_loop(container, evidence.moment()));
     if let Some(container) = looping {
         let state = format_container_state(container);
         return Some(format!("restarted over and over: {} {state}", container.name));

@@ -1,12 +1,12 @@
 //! Whether what stands in the control plane's namespace is the default profile.
 
 use super::{is_ingress_gateway, is_istiod};
-use crate::combine::{all_hold};
-use crate::format::{DEFINITION, count, list};
-use crate::object::{Object};
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{Deployment, Evidence, Expectations};
+use crate::format::{DEFINITION, count, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 /// The definitions that Istio 1.20 and newer bring. `istiooperators.install.istio.io` is not
 /// among them: it went away with the operator.

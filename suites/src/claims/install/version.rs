@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{is_istiod, istiod_hint};
-use crate::combine::{all_hold};
-use crate::object::{Object};
-use crate::format::{format_pod_state};
-use crate::judgement::{require};
-use crate::facts::workload::{owner_workload};
+use crate::combine::all_hold;
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
+use crate::facts::workload::owner_workload;
+use crate::format::format_pod_state;
 use crate::hint::{quote, said};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 /// The annotation with which a pod chooses the image of its own proxy.
 const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";

@@ -3,10 +3,10 @@
 use super::super::mesh::{INJECT, take_out};
 use super::label::{INJECTION, REVISION, label_command, namespace_labels, revision_alone};
 use super::{Labels, istiod, istiod_hint};
-use crate::combine::{all_hold};
-use crate::format::{ENDPOINT, INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{Evidence, Expectations, Observation, Webhook, WebhookService};
+use crate::format::{ENDPOINT, INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement, Look as _};
 
 const WEBHOOKS: &str = "the injection webhooks";

@@ -1,21 +1,214 @@
 //! Kiali serves its console, and its API reports a version.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use super::answers::{answer, answers_an_error, has_same_answer_as_root};
+use super::{kiali_object, no_pod_is_ready, runs_another_program, show_or_scale_up};
+use crate::claims::kiali::{redirects_to_web_root, running};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Evidence, HttpAnswer};
+use crate::facts::image::{same_version, split_image};
+use crate::facts::kiali::find_kiali;
+use crate::format::excerpt;
+use crate::judgement::{Judged, Judgement, require};
 
 claim! {
-    /// TODO
+    /// The tutorial implies that the console opens in a browser at Kiali's web root.
+    ///
+    /// ## Why it matters
+    /// A pod that is ready and redirects can still have no console to serve, or an API of another version.
+    ///
+    /// ## How it is checked
+    /// Asks Kiali's pod for its web root and for `api` below it through a port-forward (`get` and `create` on
+    /// `pods/portforward`). The console must be an HTML page. The API must report a version that fits the tag of the
+    /// image (`list` on deployments).
+    ///
+    /// ## What makes it fail
+    /// - The console answers with an error, an empty page, or no HTML.
+    /// - The API answers with an error, reports no version, or another one than the image's tag.
+    /// - Kiali has another web root or answers every page with the same error (`kiali::redirects_to_web_root`).
+    /// - No pod of Kiali is ready, or another program runs in its place (`kiali::running`).
+    ///
+    /// ## How to fix it
+    /// Look at Kiali's pods and their logs. Apply the addon manifest of the release again.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
+    ///     curl -i http://127.0.0.1:20001/kiali/
+    ///     curl http://127.0.0.1:20001/kiali/api
     "kiali::console_served": "Kiali serves its console, and its API reports a version",
     beyond: true,
     needs: Request,
     caused_by: [
-        crate::claims::kiali::running if causes::outside::no_kiali_pod_is_ready,
-        crate::claims::kiali::running if causes::outside::another_program_runs_as_kiali,
-        crate::claims::kiali::redirects_to_web_root if causes::outside::kiali_has_another_root,
-        crate::claims::kiali::redirects_to_web_root if causes::outside::kiali_answers_an_error,
+        running if no_pod_is_ready_to_answer,
+        running if another_program_answers,
+        redirects_to_web_root if stands_at_another_root,
+        redirects_to_web_root if answers_the_same_error,
     ],
-    judge: crate::claims::kiali::console_served,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let parts = all_hold([console(evidence), api(evidence), image_is_known(evidence)])?;
+    let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    Ok(Judgement::pass(parts.join(", ")))
+}
+
+fn console(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.console, "Kiali's console")?;
+    let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or_default();
+    // An empty page, or one of words only, is none that a browser shows a console from.
+    let page = answer.body.to_ascii_lowercase();
+    let html = page.contains("<html") || page.contains("<!doctype html");
+    if answer.status == 200 && kind.starts_with("text/html") && html {
+        return Ok(Judgement::pass(format!("{}: 200 HTML", evidence.expectations.kiali.web_root)));
+    }
+    Err(Judgement::fail(format!("Kiali does not serve its console: {}", answer.status))
+        .expected("200 text/html, with a page")
+        .observed(if answer.body.trim().is_empty() {
+            format!("{} {}, an empty body", answer.status, excerpt(kind))
+        } else {
+            format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body))
+        })
+        .object(kiali_object(evidence, "deployment"))
+        .step(show_or_scale_up(evidence)))
+}
+
+fn api(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API")?;
+    let fail = |summary: String| {
+        Judgement::fail(summary)
+            .expected("200, JSON with the version of Kiali")
+            .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+            .object(kiali_object(evidence, "deployment"))
+            .step(show_or_scale_up(evidence))
+    };
+    if answer.status != 200 {
+        return Err(fail(format!("Kiali's API answers {}", answer.status)));
+    }
+    let Some(version) = reported_version(answer) else {
+        return Err(fail("Kiali's API does not report a version".into()));
+    };
+    // The image says what the version must be, where it says one.
+    let image = find_kiali(evidence)
+        .and_then(|kiali| kiali.containers.first())
+        .map(|container| split_image(&container.image).1)
+        .filter(|tag| tag.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
+    if let Some(tag) = image
+        && !same_version(tag, &version)
+    {
+        return Err(fail(format!(
+            "Kiali's API reports {}, and its image is {tag}",
+            excerpt(&version)
+        )));
+    }
+    Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
+}
+
+/// Whether the image is known that says which version must answer.
+fn image_is_known(evidence: &Evidence) -> Judged {
+    let what = "the image of Kiali";
+    require(&evidence.install.deployments, what, kiali_object(evidence, "deployment"), || {
+        show_or_scale_up(evidence)
+    })?;
+    Ok(Judgement::pass(String::new()))
+}
+
+/// The version in the API's answer. Of a long answer only the beginning is kept, which holds the
+/// status.
+fn reported_version(answer: &HttpAnswer) -> Option<String> {
+    let body = &answer.body;
+    let found = if answer.body_cut {
+        let (_, rest) = body.split_once("\"Kiali version\"")?;
+        let rest = rest.trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?;
+        rest.split_once('"').map(|(version, _)| version.to_owned())
+    } else {
+        let value: serde_json::Value = serde_json::from_str(body).ok()?;
+        value["status"]["Kiali version"].as_str().map(str::to_owned)
+    };
+    found.filter(|version| {
+        version
+            .trim_start_matches('v')
+            .split('.')
+            .filter(|part| part.parse::<u64>().is_ok())
+            .count()
+            >= 2
+    })
+}
+
+fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
+    let pages = &effect.evidence.kiali;
+    no_pod_is_ready(effect, pages.console.value().is_some() || pages.api.value().is_some())
+}
+
+fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    runs_another_program(evidence) && has_same_answer_as_root(evidence, &evidence.kiali.console)
+}
+
+/// Kiali redirects to another root, and there is no page at the tutorial's.
+fn stands_at_another_root(effect: &Effect<'_, Evidence>) -> bool {
+    let pages = &effect.evidence.kiali;
+    let location = pages.root.value().and_then(|root| root.headers.get("location"));
+    let expected = effect.evidence.expectations.kiali.web_root.trim_end_matches('/');
+    location.is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != expected)
+        && pages.console.value().is_some_and(|console| console.status == 404)
+}
+
+fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
+    answers_an_error(effect.evidence, &effect.evidence.kiali.console)
 }
 
 #[cfg(test)]
-use crate::claims::kiali::tests::console as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::{installed, of};
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        not_found(|e| of(&mut e.kiali.console).status = 404, Fail);
+        no_page(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
+        white_page(|e| of(&mut e.kiali.console).body.clear(), Fail);
+        no_markup(|e| of(&mut e.kiali.console).body = "it works".into(), Fail);
+        only_a_type(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass);
+        only_a_tag(|e| of(&mut e.kiali.console).body = "<html lang=en>".into(), Pass);
+        api_broken(|e| of(&mut e.kiali.api).status = 500, Fail);
+        api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail);
+        no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail);
+        another_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v9.9.9\"}}".into(), Fail);
+        console_unseen(|e| e.kiali.console = Observation::failed("no answer"), Unjudged);
+        image_unseen(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
+        api_unseen(|e| e.kiali.api = Observation::failed("no answer"), Unjudged);
+        no_pod(|e| { e.kiali.console = Observation::absent("no Kiali pod is ready"); e.kiali.api = Observation::absent("no Kiali pod is ready"); }, Fail);
+        long_answer(|e| { let api = of(&mut e.kiali.api); api.body = api.body.replace("\"externalServices\"", "\"more\": [{\"x"); api.body_cut = true; }, Pass);
+        long_answer_of_another(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version\" : \"v9.9.9\", ".into(); api.body_cut = true; }, Fail);
+        long_answer_without(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version".into(); api.body_cut = true; }, Fail);
+        digest(|e| { let image = format!("{}@sha256:0123", installed(e, "kiali").containers[0].image); installed(e, "kiali").containers[0].image = image; }, Pass);
+        broken_and_unseen(|e| { e.kiali.api = Observation::failed("no answer"); of(&mut e.kiali.console).status = 500; }, Fail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::CLAIM;
+    use crate::judgement::Verdict;
+    use crate::testing::{healthy, of};
+
+    proptest! {
+        /// A page that is no pass is a complete failure, whatever the API says.
+        #[test]
+        fn whatever_the_api_says_is_judged(
+            body in "(\\{|\\}|\"status\":|\"Kiali version\"|:|\"v1\\.79\\.0\"|\"|\\[|,|1|\\PC){0,12}",
+            body_cut in any::<bool>(),
+        ) {
+            let mut evidence = healthy();
+            let api = of(&mut evidence.kiali.api);
+            (api.body, api.body_cut) = (body, body_cut);
+            let judgement = CLAIM.judge(&evidence);
+            let complete = !judgement.steps.is_empty() && judgement.observed.is_some();
+            prop_assert!(judgement.verdict == Verdict::Pass || complete, "{judgement:#?}");
+        }
+    }
+}

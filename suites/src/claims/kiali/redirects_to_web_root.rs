@@ -1,19 +1,84 @@
-//! Kiali redirects / to /kiali/.
+//! Kiali redirects / to its web root.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use super::answers::{Wrong, answer, check_redirect, wrong_answer};
+use super::{no_pod_is_ready, runs_another_program};
+use crate::claims::kiali::running;
+use crate::entry::{Effect, claim};
+use crate::evidence::Evidence;
+use crate::judgement::{Judged, Judgement};
 
 claim! {
-    /// TODO
+    /// The tutorial says: "Kiali redirects / to /kiali/": a request for / is answered
+    /// `<a href="/kiali/">Found</a>.`
+    ///
+    /// ## Why it matters
+    /// The reader sees this answer when she opens Kiali without a path, and the tutorial shows it word by word.
+    /// Another web root makes every link of the tutorial to the console wrong.
+    ///
+    /// ## How it is checked
+    /// Asks Kiali's pod for / through a port-forward, without following the redirect, and compares status, Location
+    /// and body. It needs `get` and `create` on `pods/portforward` in the control plane's namespace.
+    ///
+    /// ## What makes it fail
+    /// - Kiali has another web root (`server.web_root` in its ConfigMap).
+    /// - Kiali answers with an error or another page, or another program runs in its place.
+    /// - No pod of Kiali is ready: then `kiali::running` is the cause.
+    ///
+    /// ## How to fix it
+    /// Set `server.web_root: /kiali` in the ConfigMap `kiali` and restart the deployment, or apply the addon's manifest
+    /// again. A tutorial with another web root sets `kiali.web_root` in `meshcheck.toml`.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
+    ///     curl -i http://127.0.0.1:20001/
     "kiali::redirects_to_web_root": "Kiali redirects / to /kiali/",
     statement_for: |expectations| format!("Kiali redirects / to {}", expectations.kiali.web_root),
     needs: Request,
     caused_by: [
-        crate::claims::kiali::running if causes::outside::no_kiali_pod_is_ready,
-        crate::claims::kiali::running if causes::outside::another_program_runs_as_kiali,
+        running if no_pod_is_ready_to_answer,
+        running if another_program_answers,
     ],
-    judge: crate::claims::kiali::redirects_to_web_root,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let answer = answer(evidence, &evidence.kiali.root, "Kiali's answer to /")?;
+    let root = &evidence.expectations.kiali.web_root;
+    check_redirect(evidence, answer).map_err(|Wrong(why)| {
+        wrong_answer(evidence, format!("Kiali does not redirect / to {root}: {why}"), answer)
+    })?;
+    Ok(Judgement::pass(format!("302 to {root}, through {}", answer.vantage)))
+}
+
+fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
+    no_pod_is_ready(effect, effect.evidence.kiali.root.value().is_some())
+}
+
+fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
+    runs_another_program(effect.evidence)
 }
 
 #[cfg(test)]
-use crate::claims::kiali::tests::redirects as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, HttpAnswer, Observation};
+    use crate::testing::{installed, of, scale_to_zero};
+
+    fn relocate(answer: &mut HttpAnswer, to: &str) {
+        answer.headers.insert("location".into(), to.into());
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        absolute(|e| relocate(of(&mut e.kiali.root), "http://localhost:20001/kiali/"), Pass);
+        another_root(|e| relocate(of(&mut e.kiali.root), "/mesh/"), Fail);
+        longer_root(|e| relocate(of(&mut e.kiali.root), "/kiali/console"), Fail);
+        no_location(|e| of(&mut e.kiali.root).headers.clear(), Fail);
+        moved_for_ever(|e| of(&mut e.kiali.root).status = 301, Fail);
+        broken(|e| of(&mut e.kiali.root).status = 500, Fail);
+        another_body(|e| of(&mut e.kiali.root).body = "<a href=\"/mesh/\">Found</a>.".into(), Fail);
+        no_pod(|e| e.kiali.root = Observation::absent("no Kiali pod is ready"), Fail);
+        forbidden(|e| e.kiali.root = Observation::failed("pods/portforward is forbidden"), Unjudged);
+        asleep(|e| { scale_to_zero(installed(e, "kiali")); e.kiali.root = Observation::absent("no Kiali pod is ready"); }, Fail);
+    }
+}

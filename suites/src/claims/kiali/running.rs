@@ -1,18 +1,219 @@
 //! Kiali from the release's own addon manifest runs.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use super::{NAME, kiali_object, show_or_scale_up};
+use crate::claims::causes::cluster::deployment_waits;
+use crate::claims::install::default_profile;
+use crate::claims::prepare::nodes_ready;
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Evidence, Expectations};
+use crate::facts::image::{image_name, is_pinned, same_image};
+use crate::facts::kiali::find_kiali;
+use crate::facts::workload::find_unready_pod;
+use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
+use crate::format::{format_pod_state, list};
+use crate::judgement::{Judged, Judgement, require};
+use crate::object::Object;
+use crate::profile;
+use crate::steps::pods::diagnose;
+use crate::steps::{Impact, Step, services};
 
 claim! {
-    /// TODO
+    /// The tutorial says: install Kiali with `kubectl apply -f samples/addons/kiali.yaml`, and wait until it runs.
+    ///
+    /// ## Why it matters
+    /// The tutorial ends with a look at the mesh in Kiali's console. Another version shows other pages than its text.
+    ///
+    /// ## How it is checked
+    /// Reads deployments, services, EndpointSlices and pods in the control plane's namespace (`list` on each). The
+    /// deployment `kiali` must be available and have the image of the release's addon manifest. Its service must
+    /// have Kiali's port and a ready endpoint.
+    ///
+    /// ## What makes it fail
+    /// - Kiali is not installed, is scaled to 0, or its pods are not ready.
+    /// - Its image is not the one in the manifest of this Istio release.
+    /// - Its service is missing, has another port, or selects no ready pod.
+    /// - The nodes have no room for it (`prepare::nodes_ready`), or the control plane's namespace is missing
+    ///   (`install::default_profile`).
+    ///
+    /// ## How to fix it
+    /// Apply the addon manifest of the release again. Scale the deployment up where it has 0 replicas. A tutorial with
+    /// another image sets `kiali.image` in `meshcheck.toml`.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n istio-system get deployment,service,endpoints kiali
+    ///     kubectl -n istio-system describe pods -l app=kiali
     "kiali::running": "Kiali from the release's own addon manifest runs",
     needs: Reading,
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::kiali_waits_for_nodes,
-        crate::claims::install::default_profile if causes::install::istio_namespace_is_missing,
+        nodes_ready if waits_for_nodes,
+        default_profile if istio_namespace_is_missing,
     ],
-    judge: crate::claims::kiali::running,
+    judge: judge,
+}
+
+/// Installs Kiali.
+fn apply(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["apply", "-f", "samples/addons/kiali.yaml"]);
+    Step::fix(Impact::Changes, command, "in the directory of the release, installs it")
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let parts = all_hold([deployment(evidence), service(evidence)])?;
+    Ok(Judgement::pass(parts.join(", ")))
+}
+
+fn deployment(evidence: &Evidence) -> Judged {
+    let object = kiali_object(evidence, "deployment");
+    let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
+    let what = format!("the deployments of namespace {istio_namespace}");
+    let all = require(&evidence.install.deployments, &what, &object, || apply(evidence))?;
+    let expected = "available, with the image of the release's manifest";
+    let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
+        let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
+        return Err(Judgement::fail("Kiali is not installed")
+            .expected(expected)
+            .observed(list(&names))
+            .object(object)
+            .step(apply(evidence)));
+    };
+    if let Some(trouble) = format_rollout_trouble(kiali) {
+        let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
+        let ill = find_unready_pod(kiali, pods);
+        let mut observed = format_availability(kiali);
+        if let Some(pod) = ill {
+            observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
+        }
+        let trouble = format_headline(&trouble, ill);
+        return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
+            .expected(expected)
+            .observed(observed)
+            .object(object)
+            .steps(
+                ill.map_or_else(|| vec![show_or_scale_up(evidence)], |pod| diagnose(evidence, pod)),
+            ));
+    }
+    let image = kiali
+        .containers
+        .iter()
+        .find(|container| container.name == NAME)
+        .or(kiali.containers.first())
+        .map(|container| container.image.as_str())
+        .unwrap_or_default();
+    let known = profile::of(istio_version).and_then(|profile| profile.kiali_image);
+    let Some(wanted) = kiali_image.as_deref().or(known) else {
+        return Err(Judgement::unjudged(format!(
+            "Kiali is available, but which image the addon of Istio {istio_version} has is not known here"
+        )));
+    };
+    if is_pinned(image) && image_name(image) == image_name(wanted) {
+        return Err(Judgement::unjudged(format!(
+            "Kiali is available, and its image {image} has a digest in the place of a version"
+        )));
+    }
+    if !same_image(image, wanted) {
+        return Err(Judgement::fail(format!(
+            "Kiali's image is {image}, not that of the release's manifest"
+        ))
+        .expected(wanted)
+        .observed(image)
+        .object(object)
+        .step(apply(evidence)));
+    }
+    Ok(Judgement::pass(format!("{}, {image}", format_availability(kiali))))
+}
+
+fn service(evidence: &Evidence) -> Judged {
+    let object = kiali_object(evidence, "service");
+    let namespace = &evidence.expectations.istio_namespace;
+    let what = format!("the services of namespace {namespace}");
+    let all = require(&evidence.install.services, &what, &object, || apply(evidence))?;
+    let wanted = evidence.expectations.kiali.port;
+    let expected = format!("a service with port {wanted}");
+    let found = all.iter().find(|service| service.name == NAME);
+    let ports: Vec<_> =
+        found.iter().flat_map(|it| &it.ports).map(|port| port.port.to_string()).collect();
+    if found.is_some_and(|service| service.ports.iter().any(|port| port.port == wanted)) {
+        return has_endpoint(evidence, object);
+    }
+    let summary = if found.is_some() {
+        format!("Kiali's service has no port {wanted}")
+    } else {
+        "Kiali has no service".to_owned()
+    };
+    Err(Judgement::fail(summary)
+        .expected(expected)
+        .observed(if found.is_some() {
+            format!("ports {}", list(&ports))
+        } else {
+            "no service".into()
+        })
+        .object(object)
+        .step(apply(evidence)))
+}
+
+/// Whether Kiali is behind its service: one that selects nothing leads nowhere.
+fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let show = || services::show_endpoints(evidence, namespace);
+    let what = format!("the endpoints of service {NAME}");
+    let endpoints = require(&evidence.install.endpoints, &what, &object, show)?;
+    let mut of_kiali = endpoints.iter().filter(|endpoint| endpoint.service == NAME);
+    if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
+        return Ok(Judgement::pass(format!("port {}", evidence.expectations.kiali.port)));
+    }
+    Err(Judgement::fail("nobody is behind Kiali's service: it has no ready endpoint")
+        .expected("a ready pod of Kiali")
+        .observed("no ready endpoint")
+        .object(object)
+        .step(show()))
+}
+
+fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    deployment_waits(evidence, find_kiali(evidence), &evidence.install.pods)
+}
+
+fn istio_namespace_is_missing(effect: &Effect<'_, Evidence>) -> bool {
+    let Evidence { install, expectations, .. } = effect.evidence;
+    let namespaces = install.namespaces.value();
+    namespaces.is_some_and(|all| !all.contains_key(&expectations.istio_namespace))
 }
 
 #[cfg(test)]
-use crate::claims::kiali::tests::running as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation, Service};
+    use crate::testing::{installed, of, scale_to_zero};
+
+    fn service(e: &mut Evidence) -> &mut Service {
+        let services = of(&mut e.install.services).iter_mut();
+        services.into_iter().find(|service| service.name == "kiali").unwrap()
+    }
+
+    fn image(e: &mut Evidence, image: &str) {
+        installed(e, "kiali").containers[0].image = image.into();
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass);
+        another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
+        another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);
+        pinned(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Unjudged);
+        pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);
+        another_image(|e| image(e, "quay.io/kiali/kiali-operator:v1.79"), Fail);
+        no_tag(|e| image(e, "quay.io/kiali/kiali"), Fail);
+        scaled_to_zero(|e| scale_to_zero(installed(e, "kiali")), Fail);
+        unavailable(|e| installed(e, "kiali").available_replicas = 0, Fail);
+        gone(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail);
+        another_port(|e| service(e).ports.iter_mut().for_each(|port| port.port = 80), Fail);
+        no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail);
+        selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail);
+        not_ready_behind_it(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail);
+        endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged);
+        unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); }, Unjudged);
+        forbidden(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
+        services_forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
+    }
+}

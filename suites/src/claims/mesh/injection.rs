@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use super::{
     INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, SIDECAR, VALIDATION, injected,
 };
-use crate::combine::{all_hold};
-use crate::format::{POD, count, list};
-use crate::object::{Object};
-use crate::judgement::{require};
-use crate::facts::workload::{owner_workload};
+use crate::combine::all_hold;
 use crate::evidence::{Container, DryRun, Evidence, Pod};
+use crate::facts::workload::owner_workload;
+use crate::format::{POD, count, list};
 use crate::hint::said;
 use crate::iptables::{InitArguments, arguments};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 pub(in super::super) fn unlabelled_namespace_left_alone(evidence: &Evidence) -> Judged {
     let words = all_hold([outside(evidence), inside(evidence)])?;

@@ -2,13 +2,13 @@
 
 use super::rules::logged;
 use super::{INIT, injected};
-use crate::combine::{all_hold};
-use crate::format::{POD, count, list};
-use crate::object::{Object};
+use crate::combine::all_hold;
 use crate::evidence::{Evidence, Observation, Pod};
+use crate::format::{POD, count, list};
 use crate::hint::quote;
 use crate::iptables::{ParseError, RuleSet, differences, parse};
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 /// Where containerd keeps what it runs on a node.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";

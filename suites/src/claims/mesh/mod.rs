@@ -10,9 +10,9 @@ pub(crate) mod traffic_through_proxies;
 pub(crate) mod two_containers_per_pod;
 pub(crate) mod unlabelled_namespace_left_alone;
 
-use crate::judgement::{require};
-use crate::facts::workload::{owner_workload};
 use crate::claims::Claim;
+use crate::facts::workload::owner_workload;
+use crate::judgement::require;
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[

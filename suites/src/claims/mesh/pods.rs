@@ -6,14 +6,17 @@ use serde_json::json;
 
 use super::super::demo::demo_container;
 use super::{SIDECAR, renew, staying};
-use crate::combine::{all_hold};
-use crate::format::{MORE_CONTAINER, POD, count, format_container_state, format_pod_state, format_ready_containers, list};
-use crate::steps;
-use crate::object::{Object};
-use crate::facts::workload::{is_in_restart_loop, owner_workload};
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{Container, Evidence, Pod};
+use crate::facts::workload::{is_in_restart_loop, owner_workload};
+use crate::format::{
+    MORE_CONTAINER, POD, count, format_container_state, format_pod_state, format_ready_containers,
+    list,
+};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps;
 
 /// With which a pod, or its template, keeps the sidecar away.
 pub(in super::super) const INJECT: &str = "sidecar.istio.io/inject";
@@ -28,10 +31,7 @@ pub(in super::super) fn two_containers_per_pod(evidence: &Evidence) -> Judged {
     if number == 0 {
         return Err(none_runs(evidence, pods.first().copied()));
     }
-    Ok(Judgement::pass(format!(
-        "{}, each with its application and {SIDECAR}",
-        count(number, POD)
-    )))
+    Ok(Judgement::pass(format!("{}, each with its application and {SIDECAR}", count(number, POD))))
 }
 
 fn none_runs(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
@@ -184,8 +184,7 @@ fn ready(evidence: &Evidence, pod: &Pod) -> Judged {
             .observed(observed)
             .object(Object::pod(pod))
     };
-    let looping =
-        pod.all_containers().find(|it| is_in_restart_loop(it, evidence.moment()));
+    let looping = pod.all_containers().find(|it| is_in_restart_loop(it, evidence.moment()));
     if let Some(container) = looping {
         return Err(fail(
             format!("{}: container {} is restarted over and over", pod.name, container.name),

@@ -4,15 +4,15 @@ use std::cell::OnceCell;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT, injected};
-use crate::combine::{all_hold};
-use crate::format::{POD, count, list};
-use crate::object::{Object};
+use crate::combine::all_hold;
 use crate::evidence::{Evidence, Observation, Pod};
+use crate::format::{POD, count, list};
 use crate::iptables::{
     Hook, Outcome, Packet, PortSet, Printed, RuleSet, Walk, address_classes, group_classes,
     interface_classes, port_outcomes, rules_in_log, source_port_classes, user_classes, walk, work,
 };
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 /// The port on which DNS is asked.
 const DNS_PORT: u16 = 53;

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use super::super::demo::is_pod_of;
 use super::staying;
-use crate::combine::{all_hold};
-use crate::format::{PROXY, count};
-use crate::judgement::{require};
-use crate::object::{Object};
+use crate::combine::all_hold;
 use crate::evidence::{Evidence, Pod, ProxySync, SyncState};
+use crate::format::{PROXY, count};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 pub(in super::super) fn proxies_in_sync(evidence: &Evidence) -> Judged {
     let what = "istiod's word on the proxies";

@@ -1,9 +1,9 @@
 //! Whether requests go through both proxies: their headers, and the proxies' own counters.
 
-use crate::combine::{all_hold};
-use crate::format::{excerpt};
-use crate::judgement::{require};
+use crate::combine::all_hold;
 use crate::evidence::{CounterPair, Evidence, Observation, Reply};
+use crate::format::excerpt;
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 
 pub(in super::super) fn traffic_through_proxies(evidence: &Evidence) -> Judged {

@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::format::rollout::{format_rollout_trouble};
-use crate::object::{Object};
-use crate::format::{format_pod_state, list};
-use crate::steps;
-use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::format::rollout::format_rollout_trouble;
+use crate::format::{format_pod_state, list};
 use crate::hint::said;
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 use crate::net::Network;
+use crate::object::Object;
+use crate::steps;
 
 const NAMESPACE: &str = "kube-system";
 const LABEL: &str = "k8s-app=kube-dns";

@@ -1,8 +1,8 @@
 //! The server's version against what this Istio supports.
 
-use crate::format::{list};
-use crate::judgement::{require};
 use crate::evidence::Evidence;
+use crate::format::list;
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 use crate::profile::{self, PROFILES};
 
@@ -10,9 +10,10 @@ pub(in super::super) fn kubernetes_version_supported(evidence: &Evidence) -> Jud
     let object = "the API server";
     let istio = &evidence.expectations.istio_version;
     let command = evidence.kubectl(&["version"]);
-    let version = require(&evidence.cluster.server_version, "the server's version", object, || {
-        format!("`{command}` shows it")
-    })?;
+    let version =
+        require(&evidence.cluster.server_version, "the server's version", object, || {
+            format!("`{command}` shows it")
+        })?;
     let Some((major, minor)) = major_and_minor(version) else {
         return Err(Judgement::unjudged(format!(
             "the server's version `{version}` cannot be read"

@@ -1,8 +1,8 @@
 //! Load balancer addresses: is there one for the gateway, and who holds the others?
 
-use crate::format::{excerpt, list};
-use crate::judgement::{require};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation, Service};
+use crate::format::{excerpt, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 
 const OBJECTS: &str = "services of type LoadBalancer";

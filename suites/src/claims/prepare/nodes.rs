@@ -1,10 +1,10 @@
 //! Whether the nodes are well, and have room for the mesh.
 
-use crate::format::{NODE, POD, count, list};
-use crate::object::{Object};
-use crate::judgement::{require};
 use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
+use crate::format::{NODE, POD, count, list};
+use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -78,10 +78,12 @@ pub(in super::super) fn nodes_ready(evidence: &Evidence) -> Judged {
         others?;
         return Ok(Judgement::pass(format!("{ready}, and the mesh has its place on them")));
     }
-    let requested =
-        require(&evidence.cluster.requested, "what pods request of the nodes", "the nodes", || {
-            room_hint(evidence)
-        })?;
+    let requested = require(
+        &evidence.cluster.requested,
+        "what pods request of the nodes",
+        "the nodes",
+        || room_hint(evidence),
+    )?;
     let mut free: Vec<Resources> = nodes
         .iter()
         .filter(|node| takes_pods(node))

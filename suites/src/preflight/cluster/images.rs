@@ -1,9 +1,9 @@
 //! Whether the nodes have the images, or can get them.
 
 use super::super::evidence::{Platform, PreflightEvidence};
-use crate::format::{OTHER, count, excerpt, list};
 use crate::entry::check;
 use crate::evidence::Observation;
+use crate::format::{OTHER, count, excerpt, list};
 use crate::hint::said;
 use crate::judgement::{Judged, Judgement, Look as _};
 

@@ -1,8 +1,8 @@
 //! What an earlier Istio has left: one that runs and is well is no leftover.
 
 use super::super::evidence::{IstioObject, PreflightEvidence};
-use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::evidence::{Evidence, Observation, Pod, Webhook};
+use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 /// What Istio's own kinds are called before an install of nobody's: nothing is.
@@ -182,10 +182,7 @@ fn in_the_way(evidence: &PreflightEvidence) -> Option<Judgement> {
         .map(|it| format!("{} {}/{}", it.resource, it.namespace, it.name))
         .collect();
     fail(
-        format!(
-            "{} of an earlier Istio would configure the new one",
-            count(objects.len(), OBJECT)
-        ),
+        format!("{} of an earlier Istio would configure the new one", count(objects.len(), OBJECT)),
         list(&all),
         format!("the {resource} {namespace}/{name}"),
         format!("`{delete}` removes it, if nobody needs it"),

@@ -1,7 +1,7 @@
 //! Whether anything gives load balancer addresses, and whether it has any left.
 
-use crate::format::{POOL, SERVICE, count, list};
 use crate::entry::check;
+use crate::format::{POOL, SERVICE, count, list};
 use std::net::{IpAddr, Ipv4Addr};
 
 check! {

@@ -1,7 +1,7 @@
 //! What the nodes are made of.
 
-use crate::format::{OTHER_NODE, count, list};
 use crate::entry::check;
+use crate::format::{OTHER_NODE, count, list};
 use std::collections::BTreeSet;
 
 check! {

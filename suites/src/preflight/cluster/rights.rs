@@ -1,8 +1,8 @@
 //! What the caller may do.
 
 use super::super::evidence::{PreflightEvidence, Right};
-use crate::format::{RIGHT, count, list};
 use crate::entry::check;
+use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 check! {

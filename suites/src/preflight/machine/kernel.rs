@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::super::evidence::{Kernel, Module, PreflightEvidence, RuleTry};
-use crate::format::{excerpt, list};
 use crate::evidence::Observation;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 /// A part of netfilter that the rules of `istio-init` need, and the modules of which any will do: those of

@@ -2,8 +2,8 @@
 
 use super::super::evidence::PreflightEvidence;
 use super::engine;
-use crate::format::{CONTAINER, count, list};
 use crate::evidence::Observation;
+use crate::format::{CONTAINER, count, list};
 use crate::hint::quote;
 use crate::judgement::{Judged, Judgement, Look as _};
 

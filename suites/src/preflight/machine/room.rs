@@ -2,8 +2,8 @@
 
 use super::super::evidence::{PreflightEvidence, Supply};
 use super::{engine, gibibytes};
-use crate::format::{PROCESSOR, count};
 use crate::evidence::Observation;
+use crate::format::{PROCESSOR, count};
 use crate::judgement::{Judged, Judgement, Look as _};
 
 const MEBIBYTE: u64 = 1 << 20;

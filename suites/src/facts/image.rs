@@ -1,0 +1,72 @@
+//! What the reference of an image says: repository, tag, digest.
+
+/// Whether two references name the same image: the last two words of the repository (a mirror has a host
+/// of its own), and the tag as far as both say it: `v1.76` is any `v1.76.x`.
+pub(crate) fn same_image(one: &str, other: &str) -> bool {
+    let parts = |image: &str| {
+        let (repository, tag) = split_image(image);
+        let name: Vec<_> = repository.rsplit('/').take(2).map(str::to_owned).collect();
+        (name, tag.trim_start_matches('v').to_owned())
+    };
+    let ((one_name, one_tag), (other_name, other_tag)) = (parts(one), parts(other));
+    one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
+}
+
+/// Whether an image is named by its digest alone.
+pub(crate) fn is_pinned(image: &str) -> bool {
+    image.contains('@') && split_image(image).1.is_empty()
+}
+
+/// The last word of an image's repository: `kiali` of `quay.io/kiali/kiali:v1.76`.
+pub(crate) fn image_name(image: &str) -> &str {
+    let repository = split_image(image).0;
+    repository.rsplit('/').next().unwrap_or(repository)
+}
+
+/// Repository and tag of an image, without its digest.
+pub(crate) fn split_image(image: &str) -> (&str, &str) {
+    let image = image.split('@').next().unwrap_or(image);
+    match image.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (image, ""),
+    }
+}
+
+/// Whether two versions agree as far as both go, and both go as far as the minor version.
+pub(crate) fn same_version(one: &str, other: &str) -> bool {
+    let words = |version: &str| {
+        version.trim_start_matches('v').split('.').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (one, other) = (words(one), words(other));
+    one.len() >= 2 && other.len() >= 2 && one.iter().zip(&other).all(|(one, other)| one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("quay.io/kiali/kiali:v1.76", "quay.io/kiali/kiali:v1.76.0", true)]
+    #[case("quay.io/kiali/kiali:v1.76.3", "quay.io/kiali/kiali:v1.76", true)]
+    #[case("quay.io/kiali/kiali:v1.7", "quay.io/kiali/kiali:v1.76", false)]
+    #[case("quay.io/kiali/kiali:v1", "quay.io/kiali/kiali:v1.76", false)]
+    #[case("localhost:5000/kiali/kiali:v1.76@sha256:00", "quay.io/kiali/kiali:v1.76", true)]
+    #[case("quay.io/other/kiali:v1.76", "quay.io/kiali/kiali:v1.76", false)]
+    fn images_are_the_same(#[case] one: &str, #[case] other: &str, #[case] same: bool) {
+        assert_eq!(same_image(one, other), same);
+        assert_eq!(same_image(other, one), same);
+    }
+
+    #[rstest]
+    #[case("quay.io/kiali/kiali:v1.76", "quay.io/kiali/kiali", "v1.76")]
+    #[case("quay.io/kiali/kiali:v1.76@sha256:00", "quay.io/kiali/kiali", "v1.76")]
+    #[case("localhost:5000/kiali/kiali", "localhost:5000/kiali/kiali", "")]
+    fn an_image_has_a_repository_and_a_tag(
+        #[case] image: &str,
+        #[case] repository: &str,
+        #[case] tag: &str,
+    ) {
+        assert_eq!(split_image(image), (repository, tag));
+    }
+}

@@ -1,0 +1,28 @@
+//! Steps on services: what shows who is behind them, what leads to them.
+
+use super::{Impact, Step};
+use crate::evidence::Evidence;
+
+/// Shows the endpoints and pods of a namespace.
+pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
+    let command = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
+    Step::inspect(command, "shows who is behind it")
+}
+
+/// Exposes the port of Kiali's service on this machine, as the tutorial does: a port-forward, and `socat` in front of it.
+pub(crate) fn expose(
+    evidence: &Evidence,
+    namespace: &str,
+    service: &str,
+    port: u16,
+    exposed_port: u16,
+) -> Vec<Step> {
+    let ports = format!("{port}:{port}");
+    let service = format!("service/{service}");
+    let forward = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
+    let socat = format!("socat TCP-LISTEN:{exposed_port},fork TCP:127.0.0.1:{port}");
+    vec![
+        Step::fix(Impact::Reads, forward, "leads to Kiali"),
+        Step::fix(Impact::Reads, socat, "in another terminal, exposes it"),
+    ]
+}
