@@ -1,5 +1,7 @@
 //! Steps: what to do next, and what each step does to the cluster.
 
+pub(crate) mod istio;
+pub(crate) mod namespaces;
 pub(crate) mod pods;
 pub(crate) mod services;
 pub(crate) mod workloads;

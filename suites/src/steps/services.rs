@@ -9,6 +9,22 @@ pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
     Step::inspect(command, "shows who is behind it")
 }
 
+/// Shows a service.
+pub(crate) fn show(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
+    let command = evidence.kubectl(&["-n", namespace, "get", "service", service, "-o", "wide"]);
+    Step::inspect(command, text)
+}
+
+/// Shows a service in one line.
+pub(crate) fn show_one(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["-n", namespace, "get", "service", service]), text)
+}
+
+/// Describes a service: its events are what the load balancer says.
+pub(crate) fn describe(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["-n", namespace, "describe", "service", service]), text)
+}
+
 /// Exposes the port of Kiali's service on this machine, as the tutorial does: a port-forward, and `socat` in front of it.
 pub(crate) fn expose(
     evidence: &Evidence,

@@ -1,6 +1,6 @@
 //! Small changes to healthy evidence, for the cases of all claims.
 
-use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::evidence::{Deployment, Evidence, Observation, Pod, Service};
 
 /// What was seen, to be changed.
 pub(crate) fn of<T>(observation: &mut Observation<T>) -> &mut T {
@@ -51,4 +51,16 @@ pub(crate) fn scale_to_zero(deployment: &mut Deployment) {
     deployment.updated_replicas = 0;
     deployment.ready_replicas = 0;
     deployment.available_replicas = 0;
+}
+
+/// The gateway's service.
+pub(crate) fn gateway_service(evidence: &mut Evidence) -> &mut Service {
+    let name = evidence.expectations.gateway.clone();
+    of(&mut evidence.install.services).iter_mut().find(|service| service.name == name).unwrap()
+}
+
+/// Removes the gateway's service.
+pub(crate) fn remove_gateway_service(evidence: &mut Evidence) {
+    let name = evidence.expectations.gateway.clone();
+    of(&mut evidence.install.services).retain(|service| service.name != name);
 }

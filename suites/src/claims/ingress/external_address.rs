@@ -1,19 +1,163 @@
 //! The ingress gateway has an external address.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use std::net::IpAddr;
+
+use super::{gateway_object, gateway_service, show_service};
+use crate::claims::ingress::service_is_load_balancer;
+use crate::claims::prepare::load_balancer_address_free;
+use crate::entry::{Effect, claim};
+use crate::evidence::Evidence;
+use crate::facts::gateway::find_gateway_service;
+use crate::format::excerpt;
+use crate::judgement::{Judged, Judgement};
+use crate::steps::{Step, services};
 
 claim! {
-    /// TODO
+    /// The tutorial says: `kubectl -n istio-system get svc` shows an EXTERNAL-IP for `istio-ingressgateway`.
+    ///
+    /// ## Why it matters
+    /// Without an external IP nobody outside of the cluster reaches the mesh.
+    ///
+    /// ## How it is checked
+    /// Reads the status of the gateway's service (`list` on services). The first address must be an IP address or a host
+    /// name with a domain. `<pending>` never passes.
+    ///
+    /// ## What makes it fail
+    /// - The service is pending: no load balancer controller runs, or it has no free address. Then
+    ///   `prepare::load_balancer_address_free` is the cause, where that claim fails.
+    /// - The service is not of type LoadBalancer (`ingress::service_is_load_balancer`).
+    /// - What stands in the status is no address.
+    ///
+    /// ## How to fix it
+    /// Read the events of the service: they say why it is pending. Install a load balancer such as MetalLB, or free an
+    /// address that another service holds.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n istio-system get service istio-ingressgateway
+    ///     kubectl -n istio-system describe service istio-ingressgateway
     "ingress::external_address": "the ingress gateway has an external address",
     needs: Reading,
     stops: [LoadBalancer],
     caused_by: [
-        crate::claims::ingress::service_is_load_balancer if causes::outside::service_asks_for_no_address,
-        crate::claims::prepare::load_balancer_address_free if causes::outside::service_is_pending,
+        service_is_load_balancer if asks_for_no_address,
+        load_balancer_address_free if is_pending,
     ],
-    judge: crate::claims::ingress::external_address,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let gateway = gateway_service(evidence)?;
+    let fail = |summary: String, observed: String, step: Step| {
+        Judgement::fail(summary)
+            .expected("an address or a host name")
+            .observed(observed)
+            .object(gateway_object(evidence))
+            .step(step)
+    };
+    let Some(address) = gateway.load_balancer_addresses.first() else {
+        let holders = find_holders(evidence);
+        let step = match holders.first() {
+            None => services::describe(
+                evidence,
+                &gateway.namespace,
+                &gateway.name,
+                "shows what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
+            ),
+            Some((namespace, name)) => services::show_one(
+                evidence,
+                namespace,
+                name,
+                "shows a service that holds an address",
+            ),
+        };
+        return Err(fail(
+            format!("{} has no external address: it is pending", gateway.name),
+            "<pending>".into(),
+            step,
+        ));
+    };
+    if address.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(address) {
+        return Ok(Judgement::pass(format!("{} has {address}", gateway.name)));
+    }
+    Err(fail(
+        format!("what {} has is no address: {}", gateway.name, excerpt(address)),
+        excerpt(address),
+        show_service(evidence, "shows it"),
+    ))
+}
+
+/// Other services that hold an address.
+fn find_holders(evidence: &Evidence) -> Vec<(&str, &str)> {
+    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
+    services
+        .filter(|service| !service.load_balancer_addresses.is_empty())
+        .map(|service| (service.namespace.as_str(), service.name.as_str()))
+        .collect()
+}
+
+/// Whether a text is a host name with a domain, as DNS has them; or that of this machine, which Docker Desktop
+/// gives.
+fn is_host_name(text: &str) -> bool {
+    if text == "localhost" {
+        return true;
+    }
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let numeric = text.split('.').all(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
+    text.len() <= 253
+        && text.contains('.')
+        && !numeric
+        && text.trim_end_matches('.').split('.').all(label)
+}
+
+/// The service is of a type that gets no address, or is not there.
+fn asks_for_no_address(effect: &Effect<'_, Evidence>) -> bool {
+    match find_gateway_service(effect.evidence) {
+        Some(service) => {
+            service.kind != "LoadBalancer" && service.load_balancer_addresses.is_empty()
+        }
+        None => effect.evidence.install.services.value().is_some(),
+    }
+}
+
+fn is_pending(effect: &Effect<'_, Evidence>) -> bool {
+    find_gateway_service(effect.evidence).is_some_and(|service| {
+        service.kind == "LoadBalancer" && service.load_balancer_addresses.is_empty()
+    })
 }
 
 #[cfg(test)]
-use crate::claims::ingress::tests::external_address as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::{gateway_service as gateway, of, remove_gateway_service};
+
+    fn address(e: &mut Evidence, address: &str) {
+        gateway(e).load_balancer_addresses = vec![address.into()];
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        another_range(|e| address(e, "192.0.2.10"), Pass);
+        version_6(|e| address(e, "2001:db8::1"), Pass);
+        host_name(|e| address(e, "a1b2.elb.example.com"), Pass);
+        pending(|e| gateway(e).load_balancer_addresses.clear(), Fail);
+        literally_pending(|e| address(e, "<pending>"), Fail);
+        unspecified(|e| address(e, "0.0.0.0"), Fail);
+        no_number(|e| address(e, "172.18.0.999"), Fail);
+        a_word(|e| address(e, "gateway"), Fail);
+        docker_desktop(|e| address(e, "localhost"), Pass);
+        hyphen(|e| address(e, "lb-1.example.com"), Pass);
+        hyphen_in_front(|e| address(e, "-lb.example.com"), Fail);
+        hyphen_behind(|e| address(e, "lb-.example.com"), Fail);
+        underscore(|e| address(e, "lb_1.example.com"), Fail);
+        empty_label(|e| address(e, "lb..example.com"), Fail);
+        gone(remove_gateway_service, Fail);
+        forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
+        held_by_another(|e| { let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
+    }
+}

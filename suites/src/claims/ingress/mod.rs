@@ -1,4 +1,4 @@
-//! Judges of the section *ingress*: the way in from outside.
+//! The section *ingress*: the way in from outside.
 
 pub(crate) mod address_answers;
 pub(crate) mod external_address;
@@ -6,8 +6,12 @@ pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
+use crate::evidence::{Evidence, Service, selector};
+use crate::facts::gateway::find_gateway_service;
 use crate::format::list;
-use crate::judgement::require;
+use crate::judgement::{Judgement, require};
+use crate::object::Object;
+use crate::steps::{Step, istio, services, workloads};
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[
@@ -17,46 +21,56 @@ pub(super) const CLAIMS: &[&Claim] = &[
     &routes_into_mesh::CLAIM,
 ];
 
-mod route;
-mod service;
-#[cfg(test)]
-pub(super) mod tests;
+/// The gateway's service, as an object.
+fn gateway_object(evidence: &Evidence) -> Object {
+    let expectations = &evidence.expectations;
+    Object::new("service", &expectations.istio_namespace, &expectations.gateway)
+}
 
-pub(super) use route::{address_answers, routes_into_mesh};
-pub(super) use service::{external_address, service_is_load_balancer};
-
-use crate::evidence::{Evidence, Service};
-use crate::judgement::Judgement;
-
-/// The gateway's service.
-fn gateway(evidence: &Evidence) -> Result<&Service, Judgement> {
+/// The gateway's service, or the failure that it is missing.
+fn gateway_service(evidence: &Evidence) -> Result<&Service, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let name = &evidence.expectations.gateway;
-    let object = object(evidence);
-    let install = || {
-        let command = evidence.install_default();
-        format!("`{command}` installs it")
-    };
+    let object = gateway_object(evidence);
+    let install = || istio::install_default(evidence, "installs it");
     let what = format!("the services of namespace {namespace}");
     let services = require(&evidence.install.services, &what, &object, install)?;
-    services.iter().find(|service| service.name == *name).ok_or_else(|| {
+    find_gateway_service(evidence).ok_or_else(|| {
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
         Judgement::fail(format!("there is no service {name} in namespace {namespace}"))
             .expected(format!("a service {name}"))
             .observed(list(&names))
             .object(object)
-            .legacy_hint(install())
+            .step(install())
     })
 }
 
-fn object(evidence: &Evidence) -> String {
+/// Shows the gateway's service.
+fn show_service(evidence: &Evidence, text: &str) -> Step {
     let expectations = &evidence.expectations;
-    format!("service {}/{}", expectations.istio_namespace, expectations.gateway)
+    services::show(evidence, &expectations.istio_namespace, &expectations.gateway, text)
 }
 
-/// What shows the gateway's service.
-fn show(evidence: &Evidence) -> String {
-    let expectations = &evidence.expectations;
-    let (namespace, name) = (&expectations.istio_namespace, &expectations.gateway);
-    evidence.kubectl(&["-n", namespace, "get", "service", name, "-o", "wide"])
+/// Scales the gateway up, makes its service select its pods, or shows its pods and its address.
+fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let gateway = &evidence.expectations.gateway;
+    let mut deployments = evidence.install.deployments.value().into_iter().flatten();
+    let deployment = deployments.find(|one| one.name == *gateway);
+    if deployment.is_some_and(|one| one.replicas == 0) {
+        let text = "starts the gateway again: it is scaled to zero";
+        return vec![workloads::scale_up(evidence, namespace, gateway, text)];
+    }
+    if let (Some(deployment), Some(service)) = (deployment, find_gateway_service(evidence)) {
+        let labels = &deployment.template_labels;
+        if service.selector.iter().any(|(key, value)| labels.get(key) != Some(value)) {
+            return vec![workloads::select_pods(evidence, deployment)];
+        }
+    }
+    let labels = selector(&evidence.expectations.gateway_labels);
+    let command = evidence.kubectl(&["-n", namespace, "get", "pods,endpoints", "-l", &labels]);
+    vec![
+        Step::inspect(command, "shows the gateway's pods"),
+        show_service(evidence, "shows its address"),
+    ]
 }

@@ -1,26 +1,207 @@
 //! The gateway directs external traffic into the mesh.
 
+use super::{bring_back_gateway, gateway_object};
 use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::causes::install::{istiod_is_down, says_that_the_webhook_fails};
+use crate::claims::demo::{
+    backend_deployment, backend_replies, backend_service, leads_to_the_backend,
+};
+use crate::claims::ingress::{address_answers, external_address};
+use crate::claims::install::{control_plane_running, default_profile};
+use crate::claims::mesh::{inbound_redirected, live_rules};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
+use crate::facts::gateway::{has_address, lacks_address};
+use crate::format::excerpt;
+use crate::judgement::{Judged, Judgement, require};
+use crate::steps::{istio, namespaces};
 
 claim! {
-    /// TODO
+    /// The tutorial says: the ingress gateway directs external traffic into the mesh.
+    ///
+    /// ## Why it matters
+    /// A gateway that answers its health check can still have no routes, or lead every host to the same place.
+    ///
+    /// ## How it is checked
+    /// Creates a Gateway and a VirtualService for a host of its own, in a namespace of its own, and asks the gateway's
+    /// address for that host: the backend's reply is expected. A host that nobody routes must get 404. Then it deletes
+    /// the namespace. It needs `create` and `delete` on namespaces, gateways and virtualservices, and `--active` on a
+    /// cluster that is not meshcheck's.
+    ///
+    /// ## What makes it fail
+    /// - The gateway does not get the route: istiod is down (`install::control_plane_running`), or the kinds are not
+    ///   defined (`install::default_profile`).
+    /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
+    /// - Traffic reaches the backend past its sidecar (`mesh::inbound_redirected`, `mesh::live_rules`).
+    /// - The gateway has no address (`ingress::external_address`) or does not answer (`ingress::address_answers`).
+    /// - Somebody else's route takes every host.
+    ///
+    /// ## How to fix it
+    /// See whether the gateway has its configuration, then who routes the host.
+    ///
+    /// ## Check by hand
+    ///     istioctl proxy-status
+    ///     kubectl get gateways.networking.istio.io,virtualservices.networking.istio.io -A
     "ingress::routes_into_mesh": "the gateway directs external traffic into the mesh",
     needs: Objects,
     stops: [Route],
     caused_by: [
-        crate::claims::install::default_profile if causes::outside::routes_are_not_defined,
-        crate::claims::install::control_plane_running if causes::outside::nobody_takes_the_route,
-        crate::claims::demo::backend_deployment if causes::demo::backend_replies_as_told,
-        crate::claims::demo::backend_service if causes::outside::route_leads_nowhere,
-        crate::claims::demo::backend_replies if causes::demo::the_backends_proxy_forbids,
-        crate::claims::mesh::inbound_redirected if causes::mesh::rules_lead_past_the_proxy,
-        crate::claims::mesh::live_rules if causes::mesh::live_rules_lead_past_the_proxy,
-        crate::claims::ingress::external_address if causes::outside::gateway_has_no_address,
-        crate::claims::ingress::address_answers if causes::outside::nothing_answers,
+        default_profile if routes_are_not_defined,
+        control_plane_running if istiod_takes_no_route,
+        backend_deployment if causes::demo::backend_replies_as_told,
+        backend_service if backend_has_no_endpoint,
+        backend_replies if causes::demo::the_backends_proxy_forbids,
+        inbound_redirected if causes::mesh::rules_lead_past_the_proxy,
+        live_rules if causes::mesh::live_rules_lead_past_the_proxy,
+        external_address if has_no_address_to_ask,
+        address_answers if nothing_answers,
     ],
-    judge: crate::claims::ingress::routes_into_mesh,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let route =
+        require(&evidence.ingress.route, "a route of our own", gateway_object(evidence), || {
+            bring_back_gateway(evidence)
+        })?;
+    let removed = match &route.removed {
+        Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
+        Observation::Seen { value: false } => Err(Judgement::unjudged(format!(
+            "the objects of the probe in namespace {} are still there",
+            route.namespace
+        ))
+        .step(namespaces::delete(evidence, &route.namespace, "removes them"))),
+        other => Err(Judgement::unjudged(format!(
+            "whether the probe's objects are gone is not known: {}",
+            other.reason().unwrap_or_default()
+        ))),
+    };
+    all_hold([
+        routed(evidence, &route.routed, &route.host),
+        unknown(evidence, &route.unknown_host),
+        removed,
+    ])?;
+    Ok(Judgement::pass(format!("host {}: the backend's reply; an unknown host: 404", route.host)))
+}
+
+fn answer<'e>(
+    evidence: &Evidence,
+    observation: &'e Observation<HttpAnswer>,
+    what: &str,
+) -> Result<&'e HttpAnswer, Judgement> {
+    require(observation, what, gateway_object(evidence), || bring_back_gateway(evidence))
+}
+
+fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str) -> Judged {
+    let answer = answer(evidence, observation, "the answer for a host that is routed")?;
+    if answer.status == 200
+        && text_of(&answer.body) == evidence.expectations.reply
+        && !answer.body_cut
+    {
+        return Ok(Judgement::pass(String::new()));
+    }
+    Err(Judgement::fail(format!("the gateway does not lead host {host} to the backend"))
+        .expected(format!("200 `{}`", evidence.expectations.reply))
+        .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+        .object(gateway_object(evidence))
+        .step(istio::proxy_status(evidence, "shows whether the gateway has its routes")))
+}
+
+fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
+    let answer = answer(evidence, observation, "the answer for a host that nobody routes")?;
+    if answer.status == 404 {
+        return Ok(Judgement::pass(String::new()));
+    }
+    Err(Judgement::fail(format!(
+        "the gateway answers {} for a host that nobody routes",
+        answer.status
+    ))
+    .expected("404")
+    .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+    .object(gateway_object(evidence))
+    .step(istio::list_routes(evidence, "shows who routes every host")))
+}
+
+/// Without their definitions, the API server takes neither of the two objects of a route.
+fn routes_are_not_defined(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let is_defined = |name: &str| {
+        let crds = evidence.install.crds.value();
+        crds.is_none_or(|crds| crds.iter().any(|crd| crd.name == name && crd.established))
+    };
+    let kinds = ["gateways.networking.istio.io", "virtualservices.networking.istio.io"];
+    has_address(evidence)
+        && evidence.ingress.route.value().is_none()
+        && !kinds.into_iter().all(is_defined)
+}
+
+/// istiod validates a route, and hands it to the gateway: while it is down, neither happens.
+fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
+    istiod_is_down(effect.evidence)
+        && match &effect.evidence.ingress.route {
+            Observation::Failed { reason } => says_that_the_webhook_fails(reason),
+            Observation::Seen { value } => {
+                value.routed.value().is_some_and(|answer| answer.status == 404)
+            }
+            Observation::Absent { .. } | Observation::NotAsked { .. } => false,
+        }
+}
+
+fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
+    let routed = effect.evidence.ingress.route.value().and_then(|route| route.routed.value());
+    leads_to_the_backend(effect.evidence) == Some(false)
+        && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
+}
+
+fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
+    effect.evidence.ingress.route.value().is_none() && lacks_address(effect.evidence)
+}
+
+/// Neither the health check nor a request through the gateway got an answer. The route may have been given up
+/// before its first answer: then the request for a host that nobody routes says the same.
+fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let is_silent = |route: &Route| {
+        matches!(
+            (&route.routed, &route.unknown_host),
+            (Observation::Absent { .. }, _)
+                | (Observation::Failed { .. }, Observation::Absent { .. })
+        )
+    };
+    has_address(evidence)
+        && evidence.ingress.health.is_absent()
+        && evidence.ingress.route.value().is_some_and(is_silent)
 }
 
 #[cfg(test)]
-use crate::claims::ingress::tests::routes as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, HttpAnswer, Observation, Route};
+    use crate::testing::of;
+
+    fn route(e: &mut Evidence) -> &mut Route {
+        of(&mut e.ingress.route)
+    }
+
+    fn routed(e: &mut Evidence) -> &mut HttpAnswer {
+        of(&mut route(e).routed)
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        not_routed(|e| routed(e).status = 404, Fail);
+        another_text(|e| routed(e).body = "Hello from backend service v2\n".into(), Fail);
+        two_newlines(|e| routed(e).body.push('\n'), Fail);
+        nothing_answers(|e| route(e).routed = Observation::absent("nothing answers: refused"), Fail);
+        answers_everyone(|e| of(&mut route(e).unknown_host).status = 200, Fail);
+        left_there(|e| route(e).removed = Observation::seen(false), Unjudged);
+        perhaps_left_there(|e| route(e).removed = Observation::failed("no answer"), Unjudged);
+        refused_by_the_server(|e| e.ingress.route = Observation::failed("cannot create resource namespaces"), Unjudged);
+        no_address(|e| e.ingress.route = Observation::absent("the service has no address"), Fail);
+        not_asked(|e| e.ingress.route = Observation::not_asked("--active allows them"), Skipped);
+        wrong_and_unseen(|e| { route(e).unknown_host = Observation::failed("no answer"); routed(e).status = 503; }, Fail);
+        one_unseen(|e| route(e).unknown_host = Observation::failed("no answer"), Unjudged);
+        routed_unseen(|e| route(e).routed = Observation::failed("no answer"), Unjudged);
+    }
+}

@@ -44,15 +44,6 @@ pub(super) fn is_istiod(labels: &Labels) -> bool {
         || labels.get("istio").is_some_and(|istio| istio == "pilot")
 }
 
-/// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
-pub(super) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
-    let labels = &deployment.template_labels;
-    let mut expected = evidence.expectations.gateway_labels.iter();
-    deployment.name == evidence.expectations.gateway
-        || labels.get("istio").is_some_and(|istio| istio == "ingressgateway")
-        || expected.all(|(key, value)| labels.get(key) == Some(value))
-}
-
 /// The deployment of istiod, where it was seen.
 fn istiod(evidence: &Evidence) -> Option<&Deployment> {
     let deployments = evidence.install.deployments.value()?;

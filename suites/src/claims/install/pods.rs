@@ -1,8 +1,9 @@
 //! Whether the pods of the control plane's namespace run.
 
-use super::{is_ingress_gateway, is_istiod};
+use super::is_istiod;
 use crate::combine::all_hold;
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::facts::gateway::is_ingress_gateway;
 use crate::facts::workload::is_in_restart_loop;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
 use crate::format::{POD, count, format_container_state, format_pod_state, list};

@@ -1,8 +1,9 @@
 //! Whether what stands in the control plane's namespace is the default profile.
 
-use super::{is_ingress_gateway, is_istiod};
+use super::is_istiod;
 use crate::combine::all_hold;
 use crate::evidence::{Deployment, Evidence, Expectations};
+use crate::facts::gateway::is_ingress_gateway;
 use crate::format::{DEFINITION, count, list};
 use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};

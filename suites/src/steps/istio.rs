@@ -1,0 +1,20 @@
+//! Steps with `istioctl`.
+
+use super::{Impact, Step};
+use crate::evidence::Evidence;
+
+/// Installs Istio's default profile, with the options that the installed software needs.
+pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
+    Step::fix(Impact::Changes, evidence.install_default(), text)
+}
+
+/// Shows whether every proxy has istiod's configuration.
+pub(crate) fn proxy_status(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.istioctl(&["proxy-status"]), text)
+}
+
+/// Lists all gateways and virtual services.
+pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
+    let kinds = "gateways.networking.istio.io,virtualservices.networking.istio.io";
+    Step::inspect(evidence.kubectl(&["get", kinds, "-A"]), text)
+}

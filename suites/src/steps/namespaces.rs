@@ -1,0 +1,10 @@
+//! Steps on namespaces.
+
+use super::{Impact, Step};
+use crate::evidence::Evidence;
+
+/// Deletes a namespace of our own.
+pub(crate) fn delete(evidence: &Evidence, namespace: &str, text: &str) -> Step {
+    let command = evidence.kubectl(&["delete", "namespace", namespace]);
+    Step::fix(Impact::Deletes, command, text)
+}
