@@ -15,6 +15,7 @@ mod clock;
 mod environment;
 mod evidence;
 mod kubeconfig;
+mod measured;
 mod mesh;
 mod plugin;
 mod program;
@@ -49,6 +50,10 @@ fn cases() -> Vec<Case> {
 }
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_some_and(|first| first == measured::ARGUMENT) {
+        return measured::run(arguments);
+    }
     let arguments = Arguments::from_args();
     let mut trials: Vec<_> = cases()
         .into_iter()

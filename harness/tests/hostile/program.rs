@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -14,9 +14,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
-use wait4::Wait4 as _;
 
 use crate::case::Place;
+use crate::measured;
 
 /// How much of each output is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 8 << 20;
@@ -46,6 +46,8 @@ pub(crate) struct Call<'a> {
     place: &'a Place,
     command: Command,
     stdout: Stdout,
+    /// Who runs it, where it is not the user of the test.
+    user: Option<u32>,
     seconds: u64,
     mib: u64,
     writes: Vec<PathBuf>,
@@ -67,6 +69,7 @@ impl<'a> Call<'a> {
             place,
             command,
             stdout: Stdout::Captured,
+            user: None,
             seconds: SECONDS,
             mib: MIB,
             writes: Vec::new(),
@@ -109,35 +112,26 @@ impl<'a> Call<'a> {
                     .unwrap();
             }
             fs::set_permissions(self.place.path(), fs::Permissions::from_mode(0o755)).unwrap();
-            let mut command = Command::new(program);
-            command.args(self.command.get_args()).current_dir(self.place.at("")).env_clear();
-            for (name, value) in self.command.get_envs() {
-                if let Some(value) = value {
-                    command.env(name, value);
-                }
-            }
-            command.uid(NOBODY).gid(NOBODY);
-            self.command = command;
+            self.command = self.rebuilt(Command::new(program));
+            self.user = Some(NOBODY);
         }
         self
+    }
+
+    /// A command with the arguments, the directory and the environment of this one.
+    fn rebuilt(&self, mut command: Command) -> Command {
+        command.args(self.command.get_args()).current_dir(self.place.at("")).env_clear();
+        let variables = self.command.get_envs();
+        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
+        command
     }
 
     /// Through another program, which gets this script and the program's words behind it.
     pub(crate) fn through(mut self, program: &[&str], script: &str) -> Self {
         let (first, rest) = program.split_first().unwrap();
         let mut command = Command::new(first);
-        command
-            .args(rest)
-            .arg(script)
-            .arg(self.command.get_program())
-            .args(self.command.get_args());
-        command.current_dir(self.place.at("")).env_clear();
-        for (name, value) in self.command.get_envs() {
-            if let Some(value) = value {
-                command.env(name, value);
-            }
-        }
-        self.command = command;
+        command.args(rest).arg(script).arg(self.command.get_program());
+        self.command = self.rebuilt(command);
         self
     }
 
@@ -161,17 +155,21 @@ impl<'a> Call<'a> {
 
     /// Runs it to its end, and looks at what it owes every user: it does not panic, ends in time,
     /// stays within its memory, and leaves nothing behind.
-    pub(crate) fn run(mut self) -> Ended {
+    pub(crate) fn run(self) -> Ended {
         let before = self.place.listing();
-        self.command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+        let peak = self.place.path().join("peak");
+        let mut measure = Command::new(std::env::current_exe().unwrap());
+        measure.arg(measured::ARGUMENT).arg(&peak);
+        measure.arg(self.user.map_or_else(String::new, |user| user.to_string()));
+        measure.arg(self.command.get_program());
+        let mut measure = self.rebuilt(measure);
+        measure.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         match &self.stdout {
-            Stdout::Captured | Stdout::Closed => self.command.stdout(Stdio::piped()),
-            Stdout::File(path) => {
-                self.command.stdout(File::options().write(true).open(path).unwrap())
-            }
+            Stdout::Captured | Stdout::Closed => measure.stdout(Stdio::piped()),
+            Stdout::File(path) => measure.stdout(File::options().write(true).open(path).unwrap()),
         };
         let start = Instant::now();
-        let mut child = self.command.spawn().unwrap();
+        let mut child = measure.spawn().unwrap();
         let group = Pid::from_raw(child.id().try_into().unwrap());
         let stdout = child.stdout.take().filter(|_| matches!(self.stdout, Stdout::Captured));
         let (stdout, stderr) = (kept(stdout), kept(child.stderr.take()));
@@ -184,7 +182,7 @@ impl<'a> Call<'a> {
             }
             hangs
         });
-        let used = child.wait4().unwrap();
+        let status = child.wait().unwrap();
         let seconds = start.elapsed().as_secs_f64();
         drop(ended);
         let hung = guard.join().unwrap();
@@ -193,15 +191,9 @@ impl<'a> Call<'a> {
         for (process, _) in &running {
             let _ = nix::sys::signal::kill(Pid::from_raw(*process), Signal::SIGKILL);
         }
-        let ended = Ended {
-            exit: used.status.code(),
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-            bound: format!("{} s, {} MiB", self.seconds, self.mib),
-            told: String::new(),
-            place: self.place.path().to_owned(),
-        };
-        let peak_mib = used.rusage.maxrss >> 20;
+        // One that was killed with its group has measured nothing.
+        let kib = fs::read_to_string(&peak).ok().map(|text| text.parse::<u64>().unwrap());
+        let _ = fs::remove_file(peak);
         let mut left: Vec<_> =
             running.into_iter().map(|(id, name)| format!("process {id} ({name})")).collect();
         let after = self.place.listing();
@@ -220,14 +212,26 @@ impl<'a> Call<'a> {
                 .filter(|it| !after.contains_key(*it))
                 .map(|it| format!("lost: {}", it.display())),
         );
+        let ended = Ended {
+            exit: status.code(),
+            seconds,
+            peak_mib: kib.unwrap_or_default() >> 10,
+            left,
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+            bound: format!("{} s, {} MiB", self.seconds, self.mib),
+            told: String::new(),
+            place: self.place.path().to_owned(),
+        };
         {
             let mut tally = self.place.tally.borrow_mut();
             tally.seconds = tally.seconds.max(seconds);
-            tally.peak_mib = tally.peak_mib.max(peak_mib);
-            tally.left.extend(left.iter().cloned());
+            tally.peak_mib = tally.peak_mib.max(ended.peak_mib);
+            tally.left.extend(ended.left.iter().cloned());
         }
         assert!(!hung, "it did not end within {} s\n{ended}", self.seconds);
-        assert!(used.status.signal().is_none(), "{:?} ended it\n{ended}", used.status.signal());
+        assert!(kib.is_some(), "it was not measured\n{ended}");
+        assert!(ended.exit < Some(128), "a signal ended it\n{ended}");
         for word in ["panicked at", "RUST_BACKTRACE", "stack backtrace", "a bug:"] {
             assert!(!ended.stderr.contains(word), "{ended}");
         }
@@ -236,8 +240,8 @@ impl<'a> Call<'a> {
         let data = ended.stdout.starts_with('{');
         let plain = if data { !has_control(&ended.stdout) } else { is_plain(&ended.stdout) };
         assert!(plain, "control characters: {:?}", ended.stdout);
-        assert!(peak_mib <= self.mib, "{peak_mib} MiB, {} are allowed\n{ended}", self.mib);
-        assert!(left.is_empty(), "{left:?}\n{ended}");
+        assert!(ended.peak_mib <= self.mib, "more than {} MiB\n{ended}", self.mib);
+        assert!(ended.left.is_empty(), "something was left behind\n{ended}");
         ended
     }
 }
@@ -260,6 +264,11 @@ fn hints(lines: &[&str]) -> Vec<String> {
 /// How a run ended, and what it told.
 pub(crate) struct Ended {
     pub(crate) exit: Option<i32>,
+    seconds: f64,
+    /// The peak of its resident memory.
+    peak_mib: u64,
+    /// What is there after it and should not be.
+    left: Vec<String>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     /// The time and the memory that it was held to.
@@ -272,7 +281,12 @@ pub(crate) struct Ended {
 impl std::fmt::Display for Ended {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let start: String = self.stdout.chars().take(30_000).collect();
-        write!(to, "exit {:?}\n── stderr\n{}\n── stdout\n{start}", self.exit, self.stderr)
+        let Self { exit, seconds, peak_mib, left, stderr, .. } = self;
+        write!(
+            to,
+            "exit {exit:?} after {seconds:.1} s, at most {peak_mib} MiB; left behind: {left:?}\n\
+             ── stderr\n{stderr}\n── stdout\n{start}"
+        )
     }
 }
 

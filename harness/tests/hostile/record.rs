@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,8 @@ pub(crate) fn run(case: &Case) -> Result<(), String> {
         clean,
         left: tally.left.clone(),
     });
-    if !clean {
-        return Err(format!("{}: left behind: {:?}", case.name, tally.left));
+    if let Err(panic) = ended {
+        resume_unwind(panic);
     }
     let code = exit.map_or_else(|| "–".to_owned(), |code| code.to_string());
     table(case, &format!("| `{}` | {} | {code} | {told} | {bound} |", short(case.name), case.input))
