@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meshcheck_suites::iptables::{Hook, Packet, rules_in_log, rules_in_log_6, walk};
+use meshcheck_netfilter::{Hook, Packet, rules_in_log, rules_in_log_6, walk};
 
 fuzz_target!(|log: &str| {
     for logged in [rules_in_log(log), rules_in_log_6(log)].into_iter().flatten() {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meshcheck_suites::iptables::{differences, parse};
+use meshcheck_netfilter::{differences, parse};
 
 fuzz_target!(|text: &str| {
     let Ok(rules) = parse(text) else { return };

@@ -11,8 +11,8 @@ use crate::object::{Object};
 use crate::facts::workload::{is_in_restart_loop};
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
-use crate::iptables::arguments;
 use crate::judgement::Verdict;
+use meshcheck_netfilter::arguments;
 
 pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
     let namespaces = evidence.install.namespaces.value();

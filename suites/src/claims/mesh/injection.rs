@@ -12,8 +12,8 @@ use crate::judgement::{require};
 use crate::facts::workload::{owner_workload};
 use crate::evidence::{Container, DryRun, Evidence, Pod};
 use crate::hint::said;
-use crate::iptables::{InitArguments, arguments};
 use crate::judgement::{Judged, Judgement};
+use meshcheck_netfilter::{InitArguments, arguments};
 
 pub(in super::super) fn unlabelled_namespace_left_alone(evidence: &Evidence) -> Judged {
     let words = all_hold([outside(evidence), inside(evidence)])?;

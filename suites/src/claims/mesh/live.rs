@@ -7,8 +7,8 @@ use crate::format::{POD, count, list};
 use crate::object::{Object};
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::hint::quote;
-use crate::iptables::{ParseError, RuleSet, differences, parse};
 use crate::judgement::{Judged, Judgement};
+use meshcheck_netfilter::{ParseError, RuleSet, differences, parse};
 
 /// Where containerd keeps what it runs on a node.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";

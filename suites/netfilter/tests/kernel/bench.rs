@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use meshcheck_suites::iptables::{
+use meshcheck_netfilter::{
     ConnectionState, Hook, Outcome, Packet, Protocol, RuleSet, Walk, parse, walk,
 };
 

@@ -15,6 +15,9 @@ mod compare;
 mod coverage;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+#[path = "../../src/testing/text.rs"]
+mod damaged_text;
 mod log;
 mod options;
 mod packet;
@@ -23,12 +26,13 @@ mod ports;
 mod print;
 mod rules;
 mod targets;
+mod text;
 mod walk;
 
 pub use arguments::{InitArguments, arguments};
-pub use classes::{address_classes, port_outcomes};
-pub(crate) use classes::{
-    group_classes, interface_classes, source_port_classes, user_classes, work,
+pub use classes::{
+    address_classes, group_classes, interface_classes, port_outcomes, source_port_classes,
+    user_classes, work,
 };
 pub use compare::{Difference, differences};
 pub use coverage::{Covered, coverage};

@@ -1,7 +1,7 @@
 //! Rules as text: what is understood, what is kept, what is refused and where.
 
-use super::super::rules::{AddressKind, Match, Side};
 use super::*;
+use crate::rules::{AddressKind, Match, Side};
 use proptest::prelude::*;
 use rstest::rstest;
 

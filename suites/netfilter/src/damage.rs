@@ -2,11 +2,11 @@
 
 use proptest::prelude::*;
 
+use super::damaged_text::damaged;
 use super::{
     Hook, Packet, Rule, RuleSet, arguments, differences, parse, port_outcomes, rules_in_log,
     rules_in_log_6, work,
 };
-use crate::testing::text::damaged;
 
 const SAMPLES: &[&str] = &[
     include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log"),

@@ -2,11 +2,11 @@
 
 use rstest::rstest;
 
-use super::super::packet::{ConnectionState, Outcome, Packet};
-use super::super::parse;
-use super::super::rules::Protocol;
 use super::tests::{inbound, outbound};
 use super::{DEPTH, STEPS, walk};
+use crate::packet::{ConnectionState, Outcome, Packet};
+use crate::parse;
+use crate::rules::Protocol;
 
 fn end(rules: &str, packet: &Packet) -> Outcome {
     walk(&parse(rules).unwrap(), packet).outcome

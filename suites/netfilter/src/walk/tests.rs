@@ -1,11 +1,11 @@
 //! Packets walked through rules, real ones and made-up ones.
 
-use super::super::parse;
 use super::*;
+use crate::parse;
 use proptest::prelude::*;
 use rstest::rstest;
 
-pub(in crate::iptables) fn outbound(user: u32, port: u16) -> Packet {
+pub(crate) fn outbound(user: u32, port: u16) -> Packet {
     let first = Packet::first(Hook::Outbound);
     Packet {
         source: "10.244.0.7".parse().unwrap(),
@@ -17,7 +17,7 @@ pub(in crate::iptables) fn outbound(user: u32, port: u16) -> Packet {
     }
 }
 
-pub(in crate::iptables) fn inbound(port: u16) -> Packet {
+pub(crate) fn inbound(port: u16) -> Packet {
     let first = Packet::first(Hook::Inbound);
     Packet {
         source: "10.244.0.9".parse().unwrap(),
@@ -118,14 +118,14 @@ const LOGGED: [&str; 2] = [
 #[case(outbound(1337, 80), Outcome::Accepted)]
 fn real_rules_lead_where_istio_says(#[case] packet: Packet, #[case] outcome: Outcome) {
     for log in LOGGED {
-        let rules = super::super::rules_in_log(log).unwrap().rules;
+        let rules = crate::rules_in_log(log).unwrap().rules;
         assert_eq!(walk(&rules, &packet).outcome, outcome);
     }
 }
 
 #[test]
 fn the_way_is_told() {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = crate::rules_in_log(LOGGED[0]).unwrap().rules;
     assert_eq!(
         walk(&rules, &inbound(5678)).summary(),
         "PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → redirected to port 15006"
@@ -140,7 +140,7 @@ fn the_way_is_told() {
 // The proxy calls its own application by the pod's address: that is inbound traffic.
 #[case("10.244.0.7", 1337, Outcome::Redirected { port: 15006 })]
 fn loopback_is_told_apart(#[case] to: &str, #[case] user: u32, #[case] outcome: Outcome) {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = crate::rules_in_log(LOGGED[0]).unwrap().rules;
     let packet = Packet {
         destination: to.parse().unwrap(),
         interface: "lo".into(),
@@ -276,7 +276,7 @@ fn transparent_mode_is_followed() {
 
 #[test]
 fn the_trail_says_why_a_rule_was_not_for_the_packet() {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = crate::rules_in_log(LOGGED[0]).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     let excluded = way.trail.iter().find(|step| step.rule.contains("--dport 15090")).unwrap();
     let condition = "-m multiport --dports 15090".to_owned();
@@ -325,7 +325,7 @@ fn a_fault_changes_the_outcome(
 ) {
     let (start, saved) = LOGGED[0].split_at(LOGGED[0].find("# Generated").unwrap());
     assert!(saved.contains(part), "{part}");
-    let way = |log: &str| walk(&super::super::rules_in_log(log).unwrap().rules, &packet).outcome;
+    let way = |log: &str| walk(&crate::rules_in_log(log).unwrap().rules, &packet).outcome;
     assert_ne!(way(LOGGED[0]), outcome);
     assert_eq!(way(&format!("{start}{}", saved.replacen(part, fault, 1))), outcome);
 }
@@ -335,7 +335,7 @@ fn an_unknown_match_on_the_way_leaves_it_unjudged() {
     let unknown =
         "-A ISTIO_INBOUND -m set --match-set some dst -j RETURN\n-A ISTIO_INBOUND -p tcp -j I";
     let log = LOGGED[0].replace("-A ISTIO_INBOUND -p tcp -j I", unknown);
-    let rules = super::super::rules_in_log(&log).unwrap().rules;
+    let rules = crate::rules_in_log(&log).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     assert!(matches!(&way.outcome, Outcome::Unjudged { rule, .. } if rule.contains("some dst")));
     let condition = "-m set --match-set some dst".to_owned();

@@ -142,9 +142,7 @@ mod tests {
         let end = log.find("# Generated").unwrap();
         let logged = rules_in_log(&log[..end]).unwrap();
         assert_eq!(logged.printed, Printed::AskedFor);
-        assert!(
-            super::super::differences(&rules_in_log(log).unwrap().rules, &logged.rules).is_empty()
-        );
+        assert!(crate::differences(&rules_in_log(log).unwrap().rules, &logged.rules).is_empty());
     }
 
     #[test]

@@ -108,8 +108,8 @@ fn left_over(one: &[String], other: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{parse, rules_in_log};
     use super::*;
+    use crate::{parse, rules_in_log};
     use rstest::rstest;
 
     const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");

@@ -235,9 +235,9 @@ impl fmt::Display for RuleSet {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use super::super::parse;
-    use super::super::rules::{Chain, SetMark, Table, Target};
     use super::*;
+    use crate::parse;
+    use crate::rules::{Chain, SetMark, Table, Target};
     use proptest::prelude::*;
     use rstest::rstest;
 

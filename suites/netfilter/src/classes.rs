@@ -39,7 +39,7 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
 
 /// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
 /// all of them needs to know that it ends.
-pub(crate) fn work(rules: &RuleSet) -> usize {
+pub fn work(rules: &RuleSet) -> usize {
     let mut ranges = 1_usize;
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::Ports { ranges: more, .. } | Match::EitherPort { ranges: more, .. } =
@@ -129,7 +129,7 @@ fn peers_6<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
 }
 
 /// One source port for each class that the rules tell apart.
-pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
+pub fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
     let mut starts = BTreeSet::from([1, usual]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::Ports { side: Side::Source, ranges, .. } | Match::EitherPort { ranges, .. } =
@@ -146,7 +146,7 @@ pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
 }
 
 /// The interfaces that rules name, and the usual one. Loopback is another matter.
-pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
+pub fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     let mut names = BTreeSet::from([usual.to_owned()]);
     for condition in rules.rules().flat_map(|rule| &rule.matches) {
         if let Match::InInterface { name, .. } | Match::OutInterface { name, .. } = condition {
@@ -161,7 +161,7 @@ pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
 }
 
 /// One number for each class of users that the rules tell apart.
-pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
+pub fn user_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::User { range, .. } => Some(*range),
         _ => None,
@@ -169,7 +169,7 @@ pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
 }
 
 /// One number for each class of groups that the rules tell apart.
-pub(crate) fn group_classes(rules: &RuleSet) -> Vec<u32> {
+pub fn group_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::Group { range, .. } => Some(*range),
         _ => None,
@@ -189,9 +189,9 @@ fn numbers(rules: &RuleSet, range: impl Fn(&Match) -> Option<(u32, u32)>) -> Vec
 mod tests {
     use std::fmt::Write as _;
 
-    use super::super::walk::tests::{inbound, outbound};
-    use super::super::{parse, rules_in_log, walk};
     use super::*;
+    use crate::walk::tests::{inbound, outbound};
+    use crate::{parse, rules_in_log, walk};
     use proptest::prelude::*;
 
     const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");

@@ -94,8 +94,8 @@ fn each<T>(packets: &[Packet], values: &[T], set: impl Fn(&mut Packet, &T)) -> V
 
 #[cfg(test)]
 mod tests {
-    use super::super::{rules_in_log, walk};
     use super::*;
+    use crate::{rules_in_log, walk};
     use rstest::rstest;
 
     const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");

@@ -2,10 +2,10 @@
 
 use rstest::rstest;
 
-use super::super::packet::{ConnectionState, Outcome, Packet};
-use super::super::parse;
 use super::tests::{inbound, outbound};
 use super::walk;
+use crate::packet::{ConnectionState, Outcome, Packet};
+use crate::parse;
 
 const REDIRECT: &str = "*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n";
 
