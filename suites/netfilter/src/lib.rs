@@ -12,9 +12,8 @@
 mod arguments;
 mod classes;
 mod compare;
-mod coverage;
 #[cfg(test)]
-mod damage;
+mod corruption;
 #[cfg(test)]
 #[path = "../../src/testing/text.rs"]
 mod damaged_text;
@@ -35,8 +34,7 @@ pub use classes::{
     user_classes, work,
 };
 pub use compare::{Difference, differences};
-pub use coverage::{Covered, coverage};
-pub use log::{LogError, LoggedRules, Printed, rules_in_log, rules_in_log_6};
+pub use log::{LogError, LoggedRules, Printed, rules_in_log};
 pub use packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
 pub use parse::{ParseError, parse};
 pub use ports::PortSet;
