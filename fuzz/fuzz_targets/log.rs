@@ -2,10 +2,10 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use meshcheck_suites::iptables::{Hook, Packet, rules_in_log, rules_in_log_6, walk};
+use meshcheck_netfilter::{Hook, Packet, rules_in_log, walk};
 
 fuzz_target!(|log: &str| {
-    for logged in [rules_in_log(log), rules_in_log_6(log)].into_iter().flatten() {
+    if let Ok(logged) = rules_in_log(log) {
         for hook in [Hook::Inbound, Hook::Outbound] {
             walk(&logged.rules, &Packet::first(hook));
         }

@@ -13,7 +13,6 @@ mod format;
 #[doc(hidden)]
 pub mod golden;
 pub mod hint;
-pub mod iptables;
 mod judge;
 pub mod judgement;
 pub mod net;

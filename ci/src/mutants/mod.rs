@@ -21,8 +21,8 @@ use crate::steps::{cargo, results};
 use accepted::Accepted;
 use tally::{Outcomes, Tally};
 
-/// The package whose mutants are tested: what is claimed, and nothing that touches the world.
-const PACKAGE: &str = "meshcheck-suites";
+/// The packages whose mutants are tested: what is claimed, and nothing that touches the world.
+const PACKAGES: [&str; 2] = ["meshcheck-suites", "meshcheck-netfilter"];
 /// How many of a hundred mutants the tests must notice.
 const WANTED: f64 = 95.0;
 /// The tests of all of it take seconds: what takes this long does not end.
@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// Only this part of them, the first is 0: `0/4`
     #[arg(long, value_name = "K/N")]
     shard: Option<String>,
-    /// Only those of these files; can be repeated: `suites/src/iptables/**`
+    /// Only those of these files; can be repeated: `suites/netfilter/**`
     #[arg(long, value_name = "GLOB")]
     file: Vec<String>,
     /// How many to build and test at once; each has a build directory of its own
@@ -84,7 +84,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 fn test(options: &Options, results: &Path) -> Result<()> {
-    let mut program = cargo(&["mutants", "--package", PACKAGE, "--profile", "mutants"])
+    let mut program = cargo(&["mutants", "--profile", "mutants"])
+        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
         .args(["--timeout", CEILING_SECONDS, "--colors", "never", "--no-times"])
         .args(["--jobs", &options.jobs.to_string()])
         .arg("--output")

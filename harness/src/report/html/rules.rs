@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use meshcheck_netfilter::{Fit, Hook, Packet, Step, parse};
 use meshcheck_suites::Evidence;
 use meshcheck_suites::claims::{Way, ways as of_evidence};
-use meshcheck_suites::iptables::{Fit, Hook, Packet, Step, parse};
 
 use super::{clean, cut};
 

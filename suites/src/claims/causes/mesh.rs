@@ -10,9 +10,9 @@ use super::install::{no_injector, says_that_the_webhook_fails};
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
 use crate::facts::workload::is_in_restart_loop;
-use crate::iptables::arguments;
 use crate::judgement::Verdict;
 use crate::object::Object;
+use meshcheck_netfilter::arguments;
 
 pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
     let namespaces = evidence.install.namespaces.value();

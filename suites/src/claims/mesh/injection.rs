@@ -10,10 +10,10 @@ use crate::evidence::{Container, DryRun, Evidence, Pod};
 use crate::facts::workload::owner_workload;
 use crate::format::{POD, count, list};
 use crate::hint::said;
-use crate::iptables::{InitArguments, arguments};
 use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
+use meshcheck_netfilter::{InitArguments, arguments};
 
 pub(in super::super) fn unlabelled_namespace_left_alone(evidence: &Evidence) -> Judged {
     let words = all_hold([outside(evidence), inside(evidence)])?;

@@ -6,7 +6,6 @@ use crate::combine::all_hold;
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::format::{POD, count, list};
 use crate::hint::quote;
-use crate::iptables::{ParseError, RuleSet, differences, parse};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 

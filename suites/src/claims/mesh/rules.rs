@@ -7,12 +7,12 @@ use super::{INBOUND_PORT, INIT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, TUNNEL_PORT,
 use crate::combine::all_hold;
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::format::{POD, count, list};
-use crate::iptables::{
+use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use meshcheck_netfilter::{
     Hook, Outcome, Packet, PortSet, Printed, RuleSet, Walk, address_classes, group_classes,
     interface_classes, port_outcomes, rules_in_log, source_port_classes, user_classes, walk, work,
 };
-use crate::judgement::{Judged, Judgement};
-use crate::object::Object;
 
 /// The port on which DNS is asked.
 const DNS_PORT: u16 = 53;
@@ -507,8 +507,8 @@ fn behind_the_proxy(asked: &Asked<'_>) -> Judged {
 mod tests {
     use super::{Way, ways};
     use crate::evidence::{Evidence, Observation};
-    use crate::iptables::{Hook, Outcome};
     use crate::testing::healthy;
+    use meshcheck_netfilter::{Hook, Outcome};
 
     fn changed(change: impl Fn(&str) -> String) -> Evidence {
         let mut evidence = healthy();

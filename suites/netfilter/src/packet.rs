@@ -1,15 +1,12 @@
-//! A packet, and what is told of its way.
+//! A packet, and the trace of its walk.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde::Serialize;
-
 use super::rules::Protocol;
 
 /// Where a packet comes in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// A process of this host sends it.
     Outbound,
@@ -18,13 +15,12 @@ pub enum Hook {
 }
 
 /// What the kernel knows of a packet's connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConnectionState {
     /// The packet is its first. Only then the nat table is asked.
     #[default]
     New,
-    /// Packets went in both directions. What the nat table said of the first still holds.
+    /// Packets went in both directions. The nat table was asked for the first one.
     Established,
     /// It belongs to another connection.
     Related,
@@ -53,7 +49,7 @@ impl ConnectionState {
 }
 
 /// A packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
     /// Where it comes in.
     pub hook: Hook,
@@ -111,8 +107,7 @@ impl Packet {
 }
 
 /// Where a packet ends.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// At a port of this host, instead of where it was to go.
     Redirected {
@@ -135,13 +130,13 @@ pub enum Outcome {
     Accepted,
     /// Nowhere.
     Dropped,
-    /// Nowhere, and its sender is told.
+    /// Nowhere, and its sender gets an answer.
     Rejected,
-    /// It cannot be told: a rule that is not understood may decide.
+    /// Unknown: a rule that is not understood may decide.
     Unjudged {
         /// The rule.
         rule: String,
-        /// Why it cannot be told.
+        /// Why it is not known.
         why: String,
     },
 }
@@ -162,8 +157,7 @@ impl fmt::Display for Outcome {
 }
 
 /// Whether a rule is for a packet.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
     /// It is.
     Matched,
@@ -172,7 +166,7 @@ pub enum Fit {
         /// The first condition that certainly does not hold.
         condition: String,
     },
-    /// It cannot be told.
+    /// It is not known.
     Unknown {
         /// The first condition that is not understood, with none that certainly fails beside it.
         condition: String,
@@ -180,7 +174,7 @@ pub enum Fit {
 }
 
 /// One rule that the packet was held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The table.
     pub table: String,
@@ -194,8 +188,8 @@ pub struct Step {
     pub fit: Fit,
 }
 
-/// A packet's way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+/// The trace of a packet through the rules.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Walk {
     /// Where it ends.
     pub outcome: Outcome,
@@ -209,7 +203,7 @@ impl Walk {
         self.trail.iter().filter(|step| step.fit == Fit::Matched)
     }
 
-    /// The way in a few words: `PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → port 15006`.
+    /// Formats the trace: `PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → port 15006`.
     pub fn summary(&self) -> String {
         let mut words: Vec<&str> = Vec::new();
         for step in self.matched() {

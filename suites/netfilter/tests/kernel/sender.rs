@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4, TcpListener};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 
-use meshcheck_suites::iptables::{ConnectionState, Hook, Packet, Protocol};
+use meshcheck_netfilter::{ConnectionState, Hook, Packet, Protocol};
 use nix::errno::Errno;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};

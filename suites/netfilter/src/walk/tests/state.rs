@@ -1,16 +1,11 @@
-//! Marks, states, interfaces and limits on a packet's way: what decides few rules, and those then wholly.
+//! The state of a packet on its way: marks, connection, interfaces; and the limits of a walk.
 
 use rstest::rstest;
 
-use super::super::packet::{ConnectionState, Outcome, Packet};
-use super::super::parse;
-use super::super::rules::Protocol;
-use super::tests::{inbound, outbound};
-use super::{DEPTH, STEPS, walk};
-
-fn end(rules: &str, packet: &Packet) -> Outcome {
-    walk(&parse(rules).unwrap(), packet).outcome
-}
+use super::{inbound, is_unjudged, outbound, outcome_of, passing_through, to_itself};
+use crate::packet::{ConnectionState, Outcome, Packet};
+use crate::rules::Protocol;
+use crate::walk::{DEPTH, STEPS};
 
 fn first() -> Packet {
     outbound(1000, 80)
@@ -20,27 +15,12 @@ fn in_state(state: ConnectionState) -> Packet {
     Packet { state, ..first() }
 }
 
-/// To an address of the host that sends it.
-fn to_itself() -> Packet {
-    let own = "10.244.0.7".parse().unwrap();
-    Packet { destination: own, interface: "lo".into(), to_this_host: true, ..first() }
-}
-
-/// Through this host, to another one.
-fn passing() -> Packet {
-    Packet { to_this_host: false, ..inbound(80) }
-}
-
-fn is_unjudged(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Unjudged { .. })
-}
-
 /// Bits are cleared by one mask and turned round by what the other one lets through.
 #[rstest]
 #[case("--save-mark --nfmask 0x6 --ctmask 0x3", 0xc, 0x5, "-m connmark --mark 0x0")]
 #[case("--restore-mark --nfmask 0x3 --ctmask 0x6", 0x5, 0xc, "-m mark --mark 0x0")]
 #[case("--save-mark --nfmask 0xff --ctmask 0xff", 0xc, 0x105, "-m connmark --mark 0x10c")]
-fn marks_are_copied_as_the_kernel_does(
+fn connmark_copies_bits_as_the_kernel_does(
     #[case] how: &str,
     #[case] mark: u32,
     #[case] connection_mark: u32,
@@ -48,20 +28,20 @@ fn marks_are_copied_as_the_kernel_does(
 ) {
     let rules =
         format!("*mangle\n-A OUTPUT -j CONNMARK {how}\n-A OUTPUT {condition} -j DROP\nCOMMIT\n");
-    assert_eq!(end(&rules, &Packet { mark, connection_mark, ..first() }), Outcome::Dropped);
+    assert_eq!(outcome_of(&rules, &Packet { mark, connection_mark, ..first() }), Outcome::Dropped);
 }
 
 #[rstest]
 #[case("--set-mark 7")]
 #[case("--save-mark")]
-fn without_a_connection_there_is_none_to_mark(#[case] how: &str) {
+fn packet_without_connection_keeps_no_connection_mark(#[case] how: &str) {
     let rules = format!(
         "*mangle\n-A OUTPUT -j MARK --set-mark 7\n-A OUTPUT -j CONNMARK {how}\n\
          -A OUTPUT -j MARK --set-mark 0\n-A OUTPUT -j CONNMARK --restore-mark\n\
          -A OUTPUT -m mark --mark 7 -j DROP\nCOMMIT\n"
     );
-    assert_eq!(end(&rules, &first()), Outcome::Dropped);
-    assert_eq!(end(&rules, &in_state(ConnectionState::Invalid)), Outcome::Accepted);
+    assert_eq!(outcome_of(&rules, &first()), Outcome::Dropped);
+    assert_eq!(outcome_of(&rules, &in_state(ConnectionState::Invalid)), Outcome::Accepted);
 }
 
 /// Whether an address was translated is known of the first packet, and of one without a connection.
@@ -73,30 +53,30 @@ fn without_a_connection_there_is_none_to_mark(#[case] how: &str) {
 #[case(ConnectionState::Established, "DNAT", true)]
 #[case(ConnectionState::Established, "SNAT", true)]
 #[case(ConnectionState::Related, "DNAT", true)]
-fn translations_are_told_where_they_are_known(
+fn translated_state_is_known_for_new_and_untracked_packets(
     #[case] state: ConnectionState,
     #[case] asked: &str,
     #[case] unjudged: bool,
 ) {
     let rules = format!("*filter\n-A OUTPUT -m conntrack --ctstate {asked} -j DROP\nCOMMIT\n");
-    let outcome = end(&rules, &in_state(state));
+    let outcome = outcome_of(&rules, &in_state(state));
     assert_eq!(is_unjudged(&outcome), unjudged, "{outcome:?}");
     assert_ne!(outcome, Outcome::Dropped);
 }
 
 #[test]
-fn a_source_that_was_put_in_is_a_translation_that_cannot_be_told() {
+fn masqueraded_source_leaves_snat_state_unjudged() {
     let rules = "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n\
                  *filter\n-A INPUT -m conntrack --ctstate SNAT -j DROP\nCOMMIT\n";
-    let outcome = end(rules, &to_itself());
+    let outcome = outcome_of(rules, &to_itself());
     assert!(is_unjudged(&outcome), "{outcome:?}");
 }
 
 #[test]
-fn another_port_at_the_same_address_is_a_translation() {
+fn redirect_to_another_port_is_a_translation() {
     let rules = "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 1\nCOMMIT\n\
                  *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n";
-    assert_eq!(end(rules, &inbound(80)), Outcome::Dropped);
+    assert_eq!(outcome_of(rules, &inbound(80)), Outcome::Dropped);
 }
 
 #[rstest]
@@ -104,35 +84,38 @@ fn another_port_at_the_same_address_is_a_translation() {
 #[case("CT --notrack", Outcome::Accepted)]
 #[case("CT --zone 5", Outcome::Redirected { port: 1 })]
 #[case("CT --helper ftp", Outcome::Redirected { port: 1 })]
-fn what_is_not_tracked_is_not_translated(#[case] target: &str, #[case] outcome: Outcome) {
+fn untracked_packet_is_not_translated(#[case] target: &str, #[case] outcome: Outcome) {
     let rules = format!(
         "*raw\n-A OUTPUT -j {target}\nCOMMIT\n*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1\nCOMMIT\n"
     );
-    assert_eq!(end(&rules, &first()), outcome);
+    assert_eq!(outcome_of(&rules, &first()), outcome);
 }
 
 #[test]
-fn another_word_for_connection_tracking_is_not_guessed() {
-    let outcome = end("*raw\n-A OUTPUT -j CT --timeout short\nCOMMIT\n", &first());
+fn unknown_ct_option_leaves_packet_unjudged() {
+    let outcome = outcome_of("*raw\n-A OUTPUT -j CT --timeout short\nCOMMIT\n", &first());
     assert!(is_unjudged(&outcome), "{outcome:?}");
 }
 
 #[test]
-fn not_to_be_tracked_is_seen_at_once() {
+fn notrack_takes_effect_at_the_next_rule() {
     let rules =
         "*raw\n-A OUTPUT -j NOTRACK\n-A OUTPUT -m conntrack --ctstate UNTRACKED -j DROP\nCOMMIT\n";
-    assert_eq!(end(rules, &first()), Outcome::Dropped);
+    assert_eq!(outcome_of(rules, &first()), Outcome::Dropped);
 }
 
 /// A socket that was found stays: the packet is for this host, and nothing turns it round any more.
 #[test]
-fn what_is_proxied_transparently_arrives_here() {
+fn tproxied_packet_is_for_this_host() {
     let proxied = "*mangle\n-A PREROUTING -p tcp -j TPROXY --on-port 15006\nCOMMIT\n";
     let dropped = format!("{proxied}*filter\n:INPUT DROP\n:FORWARD ACCEPT\nCOMMIT\n");
-    assert_eq!(end(&dropped, &passing()), Outcome::Dropped);
+    assert_eq!(outcome_of(&dropped, &passing_through()), Outcome::Dropped);
     let translated =
         format!("{proxied}*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 1\nCOMMIT\n");
-    assert_eq!(end(&translated, &passing()), Outcome::TransparentlyProxied { port: 15006 });
+    assert_eq!(
+        outcome_of(&translated, &passing_through()),
+        Outcome::TransparentlyProxied { port: 15006 }
+    );
 }
 
 const REDIRECT: &str = "REDIRECT --to-ports 1";
@@ -152,9 +135,13 @@ const OTHER_PORT: &str = "DNAT --to-destination :9";
 #[case(OTHER_PORT, "*filter\n-A OUTPUT -o eth0 -j DROP", Some(true))]
 #[case(OTHER_PORT, "*mangle\n-A POSTROUTING -o eth0 -j DROP", None)]
 #[case(OTHER_PORT, "*mangle\n-A POSTROUTING -o + -j DROP", Some(true))]
-fn the_way_out_is_told(#[case] target: &str, #[case] asked: &str, #[case] dropped: Option<bool>) {
+fn outgoing_interface_follows_the_new_destination(
+    #[case] target: &str,
+    #[case] asked: &str,
+    #[case] dropped: Option<bool>,
+) {
     let rules = format!("*nat\n-A OUTPUT -p tcp -j {target}\nCOMMIT\n{asked}\nCOMMIT\n");
-    let outcome = end(&rules, &first());
+    let outcome = outcome_of(&rules, &first());
     let found = (!is_unjudged(&outcome)).then_some(outcome == Outcome::Dropped);
     assert_eq!(found, dropped, "{outcome:?}");
 }
@@ -164,11 +151,11 @@ fn the_way_out_is_told(#[case] target: &str, #[case] asked: &str, #[case] droppe
 #[case("-o eth1", None)]
 #[case("-i +", Some(true))]
 #[case("-o +", Some(true))]
-fn what_passes_through_has_interfaces_that_are_not_known(
-    #[case] condition: &str,
-    #[case] dropped: Option<bool>,
-) {
-    let outcome = end(&format!("*filter\n-A FORWARD {condition} -j DROP\nCOMMIT\n"), &passing());
+fn forwarded_packet_has_unknown_interfaces(#[case] condition: &str, #[case] dropped: Option<bool>) {
+    let outcome = outcome_of(
+        &format!("*filter\n-A FORWARD {condition} -j DROP\nCOMMIT\n"),
+        &passing_through(),
+    );
     let found = (!is_unjudged(&outcome)).then_some(outcome == Outcome::Dropped);
     assert_eq!(found, dropped, "{outcome:?}");
 }
@@ -176,11 +163,14 @@ fn what_passes_through_has_interfaces_that_are_not_known(
 #[rstest]
 #[case("icmp", Outcome::Accepted)]
 #[case("sctp", Outcome::Dropped)]
-fn only_what_has_ports_is_asked_for_them(#[case] protocol: &str, #[case] outcome: Outcome) {
+fn port_condition_fails_for_protocols_without_ports(
+    #[case] protocol: &str,
+    #[case] outcome: Outcome,
+) {
     let packet = Packet { protocol: Protocol::Other(protocol.into()), ..first() };
     for condition in ["--dports 80", "! --dports 81", "--ports 80"] {
         let rules = format!("*filter\n-A OUTPUT -m multiport {condition} -j DROP\nCOMMIT\n");
-        assert_eq!(end(&rules, &packet), outcome, "{condition}");
+        assert_eq!(outcome_of(&rules, &packet), outcome, "{condition}");
     }
 }
 
@@ -193,9 +183,9 @@ fn nested(depth: usize) -> String {
 }
 
 #[test]
-fn chains_may_nest_so_deep() {
-    assert_eq!(end(&nested(DEPTH), &first()), Outcome::Dropped);
-    assert!(is_unjudged(&end(&nested(DEPTH + 1), &first())));
+fn chains_nested_deeper_than_the_limit_are_unjudged() {
+    assert_eq!(outcome_of(&nested(DEPTH), &first()), Outcome::Dropped);
+    assert!(is_unjudged(&outcome_of(&nested(DEPTH + 1), &first())));
 }
 
 /// So many rules that are not for the packet, and one that drops it.
@@ -204,7 +194,7 @@ fn long(rules: usize) -> String {
 }
 
 #[test]
-fn a_way_may_be_so_long() {
-    assert_eq!(end(&long(STEPS - 1), &first()), Outcome::Dropped);
-    assert!(is_unjudged(&end(&long(STEPS), &first())));
+fn walk_longer_than_the_limit_is_unjudged() {
+    assert_eq!(outcome_of(&long(STEPS - 1), &first()), Outcome::Dropped);
+    assert!(is_unjudged(&outcome_of(&long(STEPS), &first())));
 }

@@ -1,11 +1,11 @@
 //! Whether a packet on its way is what a rule asks for.
 
-use super::super::packet::{ConnectionState, Hook};
-use super::super::rules::{AddressKind, Match, Network, Side};
 use super::{Unknown, Walker};
+use crate::packet::{ConnectionState, Hook};
+use crate::rules::{AddressKind, Match, Network, Side};
 
 impl Walker<'_> {
-    /// Whether a condition holds: nothing where it cannot be told.
+    /// Whether a condition holds: nothing where it is not known.
     pub(super) fn holds(&self, condition: &Match) -> Option<bool> {
         let packet = &self.packet;
         let within = |ranges: &[(u16, u16)], port: u16| {

@@ -6,8 +6,7 @@ use std::fmt;
 use super::rules::{Chain, Policy, RuleSet, Table};
 
 /// One thing in which two sets of rules differ.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
     /// A rule that the first has and the second has not.
     Missing {
@@ -108,8 +107,8 @@ fn left_over(one: &[String], other: &[String]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{parse, rules_in_log};
     use super::*;
+    use crate::{parse, rules_in_log};
     use rstest::rstest;
 
     const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
@@ -117,7 +116,7 @@ mod tests {
         include_str!("../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
 
     #[test]
-    fn the_real_log_and_the_real_rules_agree() {
+    fn istio_log_and_live_rules_have_no_difference() {
         let logged = rules_in_log(LOG).unwrap().rules;
         assert_eq!(differences(&logged, &parse(LIVE).unwrap()), []);
     }
@@ -145,15 +144,19 @@ mod tests {
         "also has `-p tcp -j REJECT`"
     )]
     #[case(":OUTPUT DROP", ":OUTPUT ACCEPT", "another policy")]
-    fn changes_are_told(#[case] new: &str, #[case] old: &str, #[case] words: &str) {
+    fn changed_rule_is_a_difference_unless_it_means_the_same(
+        #[case] new: &str,
+        #[case] old: &str,
+        #[case] words: &str,
+    ) {
         assert!(LIVE.contains(old), "{old}");
         let changed = parse(&LIVE.replacen(old, new, 1)).unwrap();
         let found = differences(&parse(LIVE).unwrap(), &changed);
-        let told: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let texts: Vec<_> = found.iter().map(ToString::to_string).collect();
         if words.is_empty() {
-            assert!(told.is_empty(), "{told:?}");
+            assert!(texts.is_empty(), "{texts:?}");
         } else {
-            assert!(told.iter().any(|it| it.contains(words)), "{told:?}");
+            assert!(texts.iter().any(|it| it.contains(words)), "{texts:?}");
         }
     }
 
@@ -162,7 +165,7 @@ mod tests {
     #[case("*nat\n:OWN - [0:0]\nCOMMIT\n", &[])]
     #[case("*filter\n:FORWARD ACCEPT\nCOMMIT\n", &[])]
     #[case("*filter\n:FORWARD DROP\nCOMMIT\n", &["filter/FORWARD has another policy"])]
-    fn an_empty_chain_is_its_policy(#[case] text: &str, #[case] words: &[&str]) {
+    fn empty_chain_differs_by_its_policy_only(#[case] text: &str, #[case] words: &[&str]) {
         let (empty, chain) = (parse("*nat\nCOMMIT\n").unwrap(), parse(text).unwrap());
         for found in [differences(&empty, &chain), differences(&chain, &empty)] {
             assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), words);
@@ -171,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn another_order_is_a_difference() {
+    fn rules_in_another_order_are_a_difference() {
         let rules = |first: &str, second: &str| {
             parse(&format!("*nat\n:OUTPUT ACCEPT\n-A OUTPUT {first}\n-A OUTPUT {second}\nCOMMIT\n"))
                 .unwrap()
@@ -182,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn flushed_rules_differ() {
+    fn flushed_rules_are_differences() {
         let flushed = parse("*nat\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\nCOMMIT\n").unwrap();
         assert!(differences(&parse(LIVE).unwrap(), &flushed).len() > 10);
     }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use meshcheck_suites::iptables::{ConnectionState, Hook, Packet, Protocol};
+use meshcheck_netfilter::{ConnectionState, Hook, Packet, Protocol};
 use proptest::prelude::*;
 use proptest::sample::select;
 

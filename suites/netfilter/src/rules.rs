@@ -2,8 +2,6 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use serde::Serialize;
-
 /// All tables of one address family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
@@ -173,8 +171,7 @@ pub enum AddressKind {
 }
 
 /// A protocol above IP.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Protocol {
     /// TCP.
     Tcp,
@@ -319,6 +316,11 @@ impl RuleSet {
     /// All rules.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules)
+    }
+
+    /// The conditions of all rules.
+    pub(crate) fn matches(&self) -> impl Iterator<Item = &Match> {
+        self.rules().flat_map(|rule| &rule.matches)
     }
 }
 

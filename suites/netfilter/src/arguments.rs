@@ -1,10 +1,10 @@
-//! What the init container is told: the arguments of `istio-iptables`.
+//! The arguments of `istio-iptables`, which the init container runs.
 
 use std::collections::BTreeSet;
 
 /// The arguments, with the defaults where one is not given.
 /// Source of names and defaults: `istio-iptables --help` of Istio 1.20.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitArguments {
     /// `-p`: the port to which outbound traffic is redirected.
     pub outbound_port: String,
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn short_and_long_forms_mean_the_same() {
+    fn short_and_long_options_read_the_same() {
         let short = words(
             "istio-iptables -p 15001 -z 15006 -u 1337 -g 1338 -m REDIRECT -i * -x \"\" -b * \
              -d 15090,15021,15020 -o 80 -q 443,444 -c eth1",
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_in_the_same_word_is_read() {
+    fn value_in_the_same_word_is_read() {
         let read = arguments(&words("istio-iptables -p15002 -z=15007 -d=15090,15021 -mA=B"));
         assert_eq!((read.outbound_port.as_str(), read.inbound_port.as_str()), ("15002", "15007"));
         assert_eq!(read.inbound_ports_excluded.len(), 2);
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_kept() {
+    fn unknown_argument_is_kept() {
         let read =
             arguments(&words("istio-iptables -p 15001 --log_output_level=default:info -n -x"));
         assert_eq!(read.others, ["--log_output_level=default:info", "-n"]);

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
-use meshcheck_suites::iptables::{
-    ConnectionState, Hook, Outcome, Packet, Protocol, RuleSet, Walk, parse, walk,
+use meshcheck_netfilter::{
+    ConnectionState, Hook, Outcome, Packet, Policy, Protocol, RuleSet, Walk, parse, walk,
 };
 
 use crate::hosts::{Hosts, POD, POD_SECOND, Place, place_of, run};
@@ -117,7 +117,7 @@ impl Bench {
     }
 
     /// Sends packets through rules. Every packet must end where the walker says; so must, for the
-    /// walker, the rules as the kernel gives them back, and as the walker prints them.
+    /// walker, the rules as the kernel gives them back, and in their normal form.
     ///
     /// # Errors
     ///
@@ -140,10 +140,10 @@ impl Bench {
         let mut ways = Vec::new();
         for packet in packets {
             let way = walk(&parsed, packet);
-            for (what, others) in [("saved", &saved), ("printed", &printed(&parsed)?)] {
+            for (what, others) in [("saved", &saved), ("normal", &normal(&parsed)?)] {
                 let other = walk(others, packet).outcome;
                 if !same(&way.outcome, &other) {
-                    let what = format!("{} as written, {other} as {what}", way.outcome);
+                    let what = format!("{} as written, {other} in the form {what}", way.outcome);
                     return Err(tell(packet, what));
                 }
             }
@@ -238,9 +238,27 @@ fn same(one: &Outcome, other: &Outcome) -> bool {
     one == other || (unjudged(one) && unjudged(other))
 }
 
-fn printed(rules: &RuleSet) -> Result<RuleSet, String> {
-    let text = rules.to_string();
-    parse(&text).map_err(|error| format!("{error}\nprinted:\n{text}"))
+/// The rules, each in its normal form: two that are written alike there must mean the same.
+fn normal(rules: &RuleSet) -> Result<RuleSet, String> {
+    let mut text = String::new();
+    for table in &rules.tables {
+        writeln!(text, "*{}", table.name).unwrap();
+        for chain in &table.chains {
+            let policy = match chain.policy {
+                Some(Policy::Accept) => "ACCEPT",
+                Some(Policy::Drop) => "DROP",
+                None => "-",
+            };
+            writeln!(text, ":{} {policy}", chain.name).unwrap();
+        }
+        for chain in &table.chains {
+            for rule in &chain.rules {
+                writeln!(text, "-A {} {}", chain.name, rule.normal()).unwrap();
+            }
+        }
+        text.push_str("COMMIT\n");
+    }
+    parse(&text).map_err(|error| format!("{error}\nin normal form:\n{text}"))
 }
 
 /// What a compared packet shows.

@@ -2,17 +2,17 @@
 //! tell apart.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::packet::{Outcome, Packet};
 use super::ports::PortSet;
-use super::rules::{Match, Network, RuleSet, Side};
+use super::rules::{Match, RuleSet, Side};
 use super::walk::outcome;
 
 /// Where packets like this one end, for every destination port from 1 to 65535.
 pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([1]);
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+    for condition in rules.matches() {
         if let Match::Ports { ranges, .. } | Match::EitherPort { ranges, .. } = condition {
             for (first, last) in ranges {
                 starts.insert(u32::from(*first).max(1));
@@ -39,9 +39,9 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
 
 /// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
 /// all of them needs to know that it ends.
-pub(crate) fn work(rules: &RuleSet) -> usize {
+pub fn work(rules: &RuleSet) -> usize {
     let mut ranges = 1_usize;
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+    for condition in rules.matches() {
         if let Match::Ports { ranges: more, .. } | Match::EitherPort { ranges: more, .. } =
             condition
         {
@@ -64,25 +64,6 @@ pub(crate) fn work(rules: &RuleSet) -> usize {
 /// One IPv4 address for each class of addresses that the rules tell apart, loopback, multicast and
 /// what is no host left out.
 pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {
-    peers_4(networks(rules, None))
-}
-
-/// One address for each class that the rules tell apart on one side, of the same family as another.
-pub(super) fn peers(rules: &RuleSet, side: Side, like: IpAddr) -> Vec<IpAddr> {
-    let networks = networks(rules, Some(side));
-    if like.is_ipv4() { peers_4(networks) } else { peers_6(networks) }
-}
-
-fn networks(rules: &RuleSet, wanted: Option<Side>) -> impl Iterator<Item = &Network> {
-    rules.rules().flat_map(|rule| &rule.matches).filter_map(move |condition| match condition {
-        Match::Address { network, side, .. } if wanted.is_none_or(|wanted| wanted == *side) => {
-            Some(network)
-        }
-        _ => None,
-    })
-}
-
-fn peers_4<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([
         // Private and public: also without any rule something is tried.
         Ipv4Addr::new(10, 96, 0, 10).to_bits(),
@@ -91,10 +72,14 @@ fn peers_4<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
         Ipv4Addr::new(1, 0, 0, 0).to_bits(),
         Ipv4Addr::new(128, 0, 0, 0).to_bits(),
     ]);
-    for network in networks.filter(|network| network.address.is_ipv4()) {
-        let (first, last) = network.bounds();
-        starts.extend(u32::try_from(first));
-        starts.extend(u32::try_from(last + 1));
+    for condition in rules.matches() {
+        if let Match::Address { network, .. } = condition
+            && network.address.is_ipv4()
+        {
+            let (first, last) = network.bounds();
+            starts.extend(u32::try_from(first));
+            starts.extend(u32::try_from(last + 1));
+        }
     }
     starts
         .into_iter()
@@ -106,32 +91,10 @@ fn peers_4<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
         .collect()
 }
 
-fn peers_6<'a>(networks: impl Iterator<Item = &'a Network>) -> Vec<IpAddr> {
-    let mut starts: BTreeSet<u128> = BTreeSet::from([
-        // Behind `::` and `::1`, public, private.
-        2,
-        Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7).to_bits(),
-        Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 7).to_bits(),
-    ]);
-    for network in networks.filter(|network| network.address.is_ipv6()) {
-        let (first, last) = network.bounds();
-        starts.insert(first);
-        starts.extend(last.checked_add(1));
-    }
-    starts
-        .into_iter()
-        .map(Ipv6Addr::from)
-        .filter(|address| {
-            !(address.is_loopback() || address.is_unspecified() || address.is_multicast())
-        })
-        .map(IpAddr::V6)
-        .collect()
-}
-
 /// One source port for each class that the rules tell apart.
-pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
+pub fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
     let mut starts = BTreeSet::from([1, usual]);
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+    for condition in rules.matches() {
         if let Match::Ports { side: Side::Source, ranges, .. } | Match::EitherPort { ranges, .. } =
             condition
         {
@@ -146,9 +109,9 @@ pub(crate) fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
 }
 
 /// The interfaces that rules name, and the usual one. Loopback is another matter.
-pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
+pub fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     let mut names = BTreeSet::from([usual.to_owned()]);
-    for condition in rules.rules().flat_map(|rule| &rule.matches) {
+    for condition in rules.matches() {
         if let Match::InInterface { name, .. } | Match::OutInterface { name, .. } = condition {
             names.insert(match name.strip_suffix('+') {
                 Some(start) => format!("{start}0"),
@@ -161,7 +124,7 @@ pub(crate) fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
 }
 
 /// One number for each class of users that the rules tell apart.
-pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
+pub fn user_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::User { range, .. } => Some(*range),
         _ => None,
@@ -169,7 +132,7 @@ pub(crate) fn user_classes(rules: &RuleSet) -> Vec<u32> {
 }
 
 /// One number for each class of groups that the rules tell apart.
-pub(crate) fn group_classes(rules: &RuleSet) -> Vec<u32> {
+pub fn group_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::Group { range, .. } => Some(*range),
         _ => None,
@@ -178,7 +141,7 @@ pub(crate) fn group_classes(rules: &RuleSet) -> Vec<u32> {
 
 fn numbers(rules: &RuleSet, range: impl Fn(&Match) -> Option<(u32, u32)>) -> Vec<u32> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([0, 1000]);
-    for (first, last) in rules.rules().flat_map(|rule| &rule.matches).filter_map(range) {
+    for (first, last) in rules.matches().filter_map(range) {
         starts.insert(first);
         starts.extend(last.checked_add(1));
     }
@@ -189,15 +152,16 @@ fn numbers(rules: &RuleSet, range: impl Fn(&Match) -> Option<(u32, u32)>) -> Vec
 mod tests {
     use std::fmt::Write as _;
 
-    use super::super::walk::tests::{inbound, outbound};
-    use super::super::{parse, rules_in_log, walk};
     use super::*;
+    use crate::rules::Network;
+    use crate::walk::tests::{inbound, outbound};
+    use crate::{parse, rules_in_log, walk};
     use proptest::prelude::*;
 
     const LOG: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
 
     #[test]
-    fn all_ports_of_the_real_rules_are_known() {
+    fn istio_rules_split_ports_by_outcome() {
         let rules = rules_in_log(LOG).unwrap().rules;
         let outcomes = port_outcomes(&rules, &inbound(1));
         let of = |outcome: Outcome| {
@@ -214,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_is_found_wherever_it_is() {
+    fn excluded_ports_stand_at_their_own_outcome() {
         let rules = parse(
             "*nat\n:PREROUTING ACCEPT\n-A PREROUTING -p tcp -m multiport --dports 7,4000:4999 -j RETURN\n\
              -A PREROUTING -p tcp -j REDIRECT --to-ports 15006\nCOMMIT\n",
@@ -227,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn classes_have_a_representative_on_each_side() {
+    fn range_in_rule_makes_classes_inside_and_beyond() {
         let rules = parse(
             "*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 10.0.0.0/8 -m owner --uid-owner 5-9 -j RETURN\nCOMMIT\n",
         )
@@ -240,19 +204,19 @@ mod tests {
     }
 
     #[test]
-    fn a_class_that_begins_where_no_host_is_has_a_representative() {
+    fn network_that_begins_at_reserved_addresses_has_a_class() {
         let rules = parse("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 0.0.0.0/5 -j RETURN\nCOMMIT\n");
         let excluded: Network = Network { address: Ipv4Addr::UNSPECIFIED.into(), length: 5 };
         let classes = address_classes(&rules.unwrap());
         assert!(classes.iter().any(|address| excluded.contains(*address)), "{classes:?}");
     }
 
-    fn told_apart(condition: &str) -> RuleSet {
+    fn rules_with(condition: &str) -> RuleSet {
         parse(&format!("*nat\n:OUTPUT ACCEPT\n-A OUTPUT {condition} -j RETURN\nCOMMIT\n")).unwrap()
     }
 
     #[test]
-    fn a_network_has_its_addresses_wherever_it_is_said_to_begin() {
+    fn network_contains_all_addresses_of_its_prefix() {
         for (address, length, inside, outside) in [
             ("10.1.2.3", 16, ["10.1.0.0", "10.1.255.255"], ["10.0.255.255", "10.2.0.0"]),
             ("fd00:9::7", 32, ["fd00:9::", "fd00:9:ffff::"], ["fd00:8::1", "fd00:a::"]),
@@ -266,47 +230,19 @@ mod tests {
     }
 
     #[test]
-    fn no_representative_is_where_no_host_is() {
+    fn address_classes_leave_out_reserved_addresses() {
         for network in ["0.0.0.0/1", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4"] {
-            for address in address_classes(&told_apart(&format!("-d {network}"))) {
+            for address in address_classes(&rules_with(&format!("-d {network}"))) {
                 let IpAddr::V4(it) = address else { panic!("{address}") };
                 assert!(!it.is_loopback() && (1..224).contains(&it.octets()[0]), "{network}: {it}");
             }
-        }
-        let like: IpAddr = "fd00::1".parse().unwrap();
-        for network in ["::/8", "::1/128", "ff00::/8", "::/128"] {
-            let rules = told_apart(&format!("-d {network}"));
-            for it in peers(&rules, Side::Destination, like) {
-                let nobody = it.is_loopback() || it.is_unspecified() || it.is_multicast();
-                assert!(it.is_ipv6() && !nobody, "{network}: {it}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_other_end_is_told_apart_by_the_rules_on_its_side() {
-        for (network, inside, beyond) in
-            [("10.9.0.0/16", "10.9.0.0", "10.10.0.0"), ("fd00:9::/32", "fd00:9::", "fd00:a::")]
-        {
-            let (inside, beyond): (IpAddr, IpAddr) =
-                (inside.parse().unwrap(), beyond.parse().unwrap());
-            let rules = told_apart(&format!("-s {network}"));
-            let sources = peers(&rules, Side::Source, inside);
-            assert!(sources.contains(&inside) && sources.contains(&beyond), "{sources:?}");
-            let destinations = peers(&rules, Side::Destination, inside);
-            // What only the other side's rules tell apart needs no walk of its own.
-            assert!(!destinations.contains(&inside), "{destinations:?}");
-            assert!(
-                destinations.len() > 1
-                    && destinations.iter().all(|it| it.is_ipv6() == inside.is_ipv6())
-            );
         }
     }
 
     proptest! {
         /// The classes say for each port what walking that port says.
         #[test]
-        fn classes_agree_with_single_walks(
+        fn port_classes_agree_with_single_walks(
             ranges in proptest::collection::vec((1u16..2000, 0u16..300), 0..6),
             probes in proptest::collection::vec(1u16..2600, 1..20),
         ) {

@@ -1,4 +1,4 @@
-//! A packet's way through the rules, as the kernel takes it.
+//! Walks a packet through the rules in the kernel's order.
 
 mod conditions;
 
@@ -12,7 +12,7 @@ use super::targets::destination;
 /// one all the same.
 const DEPTH: usize = 64;
 
-/// The longest way that is followed, in rules.
+/// The longest walk, in rules.
 const STEPS: usize = 20_000;
 
 /// Tables and chains, in the order in which the kernel asks them.
@@ -38,15 +38,15 @@ const ELSEWHERE: Stages = &[
     ("nat", "POSTROUTING"),
 ];
 
-/// The way of a packet through these rules.
+/// Walks a packet through these rules.
 pub fn walk(rules: &RuleSet, packet: &Packet) -> Walk {
-    let (outcome, trail) = Walker::new(rules, packet, true).walked();
+    let (outcome, trail) = Walker::new(rules, packet, true).run();
     Walk { outcome, trail }
 }
 
-/// Where a packet ends. Without the trail, which takes longer to write down than the way itself.
+/// Walks a packet without recording the trail, which takes longer than the walk itself.
 pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
-    Walker::new(rules, packet, false).walked().0
+    Walker::new(rules, packet, false).run().0
 }
 
 #[derive(Clone)]
@@ -58,7 +58,7 @@ struct Walker<'a> {
     steps: usize,
     /// What a table has done to the packet's destination.
     changed: Option<Outcome>,
-    /// Whether its destination is another one since; nothing where that cannot be told.
+    /// Whether its destination is another one since; nothing where that is not known.
     translated: Option<bool>,
     /// Whether an address that may be this host's is taken for one.
     assumed: bool,
@@ -67,7 +67,7 @@ struct Walker<'a> {
     /// Whether the connection is known already: the raw table comes before that.
     tracked: bool,
     /// Whether it was sent to this host and left by the loopback interface: it arrives there.
-    turned: bool,
+    looped_back: bool,
     /// What the rules have put in that a text does not tell.
     unknown: Vec<Unknown>,
 }
@@ -111,18 +111,18 @@ impl<'a> Walker<'a> {
             assumed: false,
             unsure: None,
             tracked: false,
-            turned: false,
+            looped_back: false,
             unknown: Vec::new(),
         }
     }
 
     /// The outcome and the trail. Where a rule sends the packet to an address that may be this host's or
-    /// another's, both ways are gone: unless they end alike it cannot be told.
-    fn walked(mut self) -> (Outcome, Vec<Step>) {
+    /// another's, both are tried: unless they end alike the packet is unjudged.
+    fn run(mut self) -> (Outcome, Vec<Step>) {
         let mut here = Self { assumed: true, ..self.clone() };
-        let outcome = self.way();
+        let outcome = self.follow();
         let outcome = match self.unsure.take() {
-            Some(rule) if here.way() != outcome => {
+            Some(rule) if here.follow() != outcome => {
                 let why = "whether that is an address of this host is not known".to_owned();
                 Outcome::Unjudged { rule, why }
             }
@@ -131,9 +131,9 @@ impl<'a> Walker<'a> {
         (outcome, self.trail.unwrap_or_default())
     }
 
-    fn way(&mut self) -> Outcome {
+    fn follow(&mut self) -> Outcome {
         let ended = match self.packet.hook {
-            Hook::Outbound => self.stages(OUTBOUND).or_else(|| self.turn()),
+            Hook::Outbound => self.stages(OUTBOUND).or_else(|| self.loop_back()),
             Hook::Inbound => self.arrive(),
         };
         ended.or_else(|| self.changed.take()).unwrap_or(Outcome::Accepted)
@@ -141,11 +141,11 @@ impl<'a> Walker<'a> {
 
     /// What a host sends to itself arrives at its loopback interface, and passes what is asked of all
     /// that arrives. Its connection and its mark it keeps.
-    fn turn(&mut self) -> Option<Outcome> {
+    fn loop_back(&mut self) -> Option<Outcome> {
         if !self.packet.to_this_host {
             return None;
         }
-        self.turned = true;
+        self.looped_back = true;
         self.packet.hook = Hook::Inbound;
         "lo".clone_into(&mut self.packet.interface);
         self.arrive()
@@ -169,11 +169,12 @@ impl<'a> Walker<'a> {
     fn stages(&mut self, stages: Stages) -> Option<Outcome> {
         for (table, chain) in stages {
             // The nat table says once where a connection goes; a socket that was found stays.
-            let asked = self.packet.state.is_translated() && !self.is_proxied() && !self.turned;
+            let asked =
+                self.packet.state.is_translated() && !self.is_proxied() && !self.looped_back;
             if *table == "nat" && !asked {
                 continue;
             }
-            self.tracked = *table != "raw" || self.turned;
+            self.tracked = *table != "raw" || self.looped_back;
             // What was turned round to this host leaves by its loopback interface.
             if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
                 "lo".clone_into(&mut self.packet.interface);
@@ -272,7 +273,7 @@ impl<'a> Walker<'a> {
                 packet.mark = (packet.mark & !cleared) ^ (packet.connection_mark & connection);
             }
             // What has a connection keeps it.
-            Target::NoTrack if self.turned && packet.state != ConnectionState::Invalid => {}
+            Target::NoTrack if self.looped_back && packet.state != ConnectionState::Invalid => {}
             Target::NoTrack => packet.state = ConnectionState::Untracked,
             Target::Redirect(ports) => return Some(self.redirect(*ports, rule)),
             Target::DestinationNat(to) => return Some(self.translate(to, rule)),
@@ -338,7 +339,7 @@ impl<'a> Walker<'a> {
         Left::Table
     }
 
-    /// Whether a rule is for the packet: nothing where it cannot be told. One condition that certainly
+    /// Whether a rule is for the packet: nothing where it is not known. One condition that certainly
     /// does not hold is enough to tell.
     fn fits(&mut self, table: &Table, chain: &str, rule: &Rule) -> Option<bool> {
         let mut decides = None;
@@ -375,8 +376,4 @@ impl<'a> Walker<'a> {
 }
 
 #[cfg(test)]
-mod finer;
-#[cfg(test)]
-mod found;
-#[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;

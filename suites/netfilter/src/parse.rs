@@ -226,4 +226,4 @@ fn resolve(table: &mut Table) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

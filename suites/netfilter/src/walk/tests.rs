@@ -1,11 +1,14 @@
 //! Packets walked through rules, real ones and made-up ones.
 
-use super::super::parse;
+mod kernel_findings;
+mod state;
+
 use super::*;
+use crate::{parse, rules_in_log};
 use proptest::prelude::*;
 use rstest::rstest;
 
-pub(in crate::iptables) fn outbound(user: u32, port: u16) -> Packet {
+pub(crate) fn outbound(user: u32, port: u16) -> Packet {
     let first = Packet::first(Hook::Outbound);
     Packet {
         source: "10.244.0.7".parse().unwrap(),
@@ -17,7 +20,7 @@ pub(in crate::iptables) fn outbound(user: u32, port: u16) -> Packet {
     }
 }
 
-pub(in crate::iptables) fn inbound(port: u16) -> Packet {
+pub(crate) fn inbound(port: u16) -> Packet {
     let first = Packet::first(Hook::Inbound);
     Packet {
         source: "10.244.0.9".parse().unwrap(),
@@ -27,8 +30,23 @@ pub(in crate::iptables) fn inbound(port: u16) -> Packet {
     }
 }
 
-fn end(rules: &str, packet: &Packet) -> Outcome {
+/// A packet to an address of the host that sends it.
+fn to_itself() -> Packet {
+    let own = "10.244.0.7".parse().unwrap();
+    Packet { destination: own, interface: "lo".into(), to_this_host: true, ..outbound(1000, 80) }
+}
+
+/// A packet that passes through this host to another one.
+fn passing_through() -> Packet {
+    Packet { to_this_host: false, ..inbound(80) }
+}
+
+fn outcome_of(rules: &str, packet: &Packet) -> Outcome {
     walk(&parse(rules).unwrap(), packet).outcome
+}
+
+fn is_unjudged(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Unjudged { .. })
 }
 
 fn nat(rules: &str) -> String {
@@ -76,8 +94,8 @@ const TO_1: Outcome = Outcome::Redirected { port: 1 };
     "-A OUTPUT -m conntrack --ctstate ESTABLISHED -p tcp -j REDIRECT --to-ports 1",
     Outcome::Accepted
 )]
-fn the_kernels_ways_are_taken(#[case] rules: &str, #[case] outcome: Outcome) {
-    assert_eq!(end(&nat(rules), &outbound(1000, 80)), outcome);
+fn rules_are_followed_in_the_kernels_order(#[case] rules: &str, #[case] outcome: Outcome) {
+    assert_eq!(outcome_of(&nat(rules), &outbound(1000, 80)), outcome);
 }
 
 #[rstest]
@@ -86,22 +104,26 @@ fn the_kernels_ways_are_taken(#[case] rules: &str, #[case] outcome: Outcome) {
 #[case("-A OUTPUT -p tcp -j REDIRECT --to-ports 1-9", "one of several ports")]
 #[case("-A OUTPUT -j A\n-A A -j B\n-A B -j A", "without end")]
 #[case("-A OUTPUT -g NOWHERE", "not there")]
-fn what_is_not_understood_is_never_guessed(#[case] rules: &str, #[case] words: &str) {
-    match end(&nat(rules), &outbound(1000, 80)) {
+fn rule_not_understood_leaves_packet_unjudged(#[case] rules: &str, #[case] words: &str) {
+    match outcome_of(&nat(rules), &outbound(1000, 80)) {
         Outcome::Unjudged { why, .. } => assert!(why.contains(words), "{why}"),
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn policies_and_later_tables_count() {
+fn chain_policy_and_later_tables_decide() {
     let dropped = "*filter\n:OUTPUT DROP [0:0]\nCOMMIT\n";
-    assert_eq!(end(dropped, &outbound(1, 80)), Outcome::Dropped);
+    assert_eq!(outcome_of(dropped, &outbound(1, 80)), Outcome::Dropped);
     let both = format!(
         "{}*filter\n:OUTPUT ACCEPT [0:0]\n-A OUTPUT -p tcp --dport 1 -j DROP\nCOMMIT\n",
         nat("-A OUTPUT -p tcp -j REDIRECT --to-ports 1")
     );
-    assert_eq!(end(&both, &outbound(1, 80)), Outcome::Dropped, "the filter sees the new port");
+    assert_eq!(
+        outcome_of(&both, &outbound(1, 80)),
+        Outcome::Dropped,
+        "the filter sees the new port"
+    );
 }
 
 const LOGGED: [&str; 2] = [
@@ -116,16 +138,16 @@ const LOGGED: [&str; 2] = [
 #[case(inbound(15021), Outcome::Accepted)]
 #[case(outbound(100, 80), Outcome::Redirected { port: 15001 })]
 #[case(outbound(1337, 80), Outcome::Accepted)]
-fn real_rules_lead_where_istio_says(#[case] packet: Packet, #[case] outcome: Outcome) {
+fn istio_rules_lead_to_istios_ports(#[case] packet: Packet, #[case] outcome: Outcome) {
     for log in LOGGED {
-        let rules = super::super::rules_in_log(log).unwrap().rules;
+        let rules = rules_in_log(log).unwrap().rules;
         assert_eq!(walk(&rules, &packet).outcome, outcome);
     }
 }
 
 #[test]
-fn the_way_is_told() {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+fn summary_names_chains_and_outcome() {
+    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
     assert_eq!(
         walk(&rules, &inbound(5678)).summary(),
         "PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → redirected to port 15006"
@@ -139,8 +161,12 @@ fn the_way_is_told() {
 #[case("127.0.0.1", 1337, Outcome::Accepted)]
 // The proxy calls its own application by the pod's address: that is inbound traffic.
 #[case("10.244.0.7", 1337, Outcome::Redirected { port: 15006 })]
-fn loopback_is_told_apart(#[case] to: &str, #[case] user: u32, #[case] outcome: Outcome) {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+fn traffic_by_loopback_has_rules_of_its_own(
+    #[case] to: &str,
+    #[case] user: u32,
+    #[case] outcome: Outcome,
+) {
+    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
     let packet = Packet {
         destination: to.parse().unwrap(),
         interface: "lo".into(),
@@ -152,7 +178,7 @@ fn loopback_is_told_apart(#[case] to: &str, #[case] user: u32, #[case] outcome: 
 
 proptest! {
     #[test]
-    fn every_walk_ends(
+    fn walk_of_random_rules_ends(
         rules in proptest::collection::vec(
             "-A (OUTPUT|A|B) (-p tcp |-o lo |! -o lo |-m x )?-[jg] (A|B|RETURN|ACCEPT|LOG|X)", 0..30)
     ) {
@@ -170,11 +196,15 @@ proptest! {
 #[case("--and-mark 0x6", 0x7, 0x6)]
 #[case("--or-mark 0x8", 0x7, 0xf)]
 #[case("--xor-mark 0x8", 0xf, 0x7)]
-fn marks_are_set_as_the_kernel_does(#[case] how: &str, #[case] before: u32, #[case] after: u32) {
+fn mark_target_sets_bits_as_the_kernel_does(
+    #[case] how: &str,
+    #[case] before: u32,
+    #[case] after: u32,
+) {
     let rules = format!("-A OUTPUT -j MARK {how}\n-A OUTPUT -m mark --mark {after} -j ACCEPT\n");
     let rules = nat(&format!("{rules}-A OUTPUT -p tcp -j REDIRECT --to-ports 1"));
     let packet = Packet { mark: before, ..outbound(1, 80) };
-    assert_eq!(end(&rules, &packet), Outcome::Accepted);
+    assert_eq!(outcome_of(&rules, &packet), Outcome::Accepted);
 }
 
 #[rstest]
@@ -187,18 +217,18 @@ fn marks_are_set_as_the_kernel_does(#[case] how: &str, #[case] before: u32, #[ca
 #[case("! -i eth0 -p tcp", TO_1)]
 #[case("-p tcp -m connmark --mark 7", Outcome::Accepted)]
 #[case("-p tcp -m conntrack ! --ctstate ESTABLISHED,RELATED", TO_1)]
-fn conditions_hold_as_in_the_kernel(#[case] condition: &str, #[case] outcome: Outcome) {
+fn condition_holds_as_in_the_kernel(#[case] condition: &str, #[case] outcome: Outcome) {
     let rules = nat(&format!("-A OUTPUT {condition} -j REDIRECT --to-ports 1"));
-    assert_eq!(end(&rules, &outbound(1, 80)), outcome);
+    assert_eq!(outcome_of(&rules, &outbound(1, 80)), outcome);
 }
 
 #[test]
-fn a_connection_that_is_known_or_not_tracked_is_not_translated() {
+fn established_or_untracked_packet_is_not_translated() {
     let rules = nat("-A OUTPUT -p tcp -j REDIRECT --to-ports 1");
     let packet = Packet { state: ConnectionState::Established, ..outbound(1, 80) };
-    assert_eq!(end(&rules, &packet), Outcome::Accepted);
+    assert_eq!(outcome_of(&rules, &packet), Outcome::Accepted);
     let untracked = format!("*raw\n-A OUTPUT -p tcp -j CT --notrack\nCOMMIT\n{rules}");
-    assert_eq!(end(&untracked, &outbound(1, 80)), Outcome::Accepted);
+    assert_eq!(outcome_of(&untracked, &outbound(1, 80)), Outcome::Accepted);
 }
 
 /// The raw table comes before connections are known: there every packet fits to none.
@@ -206,9 +236,9 @@ fn a_connection_that_is_known_or_not_tracked_is_not_translated() {
 #[case("--ctstate NEW", Outcome::Accepted)]
 #[case("--ctstate INVALID", Outcome::Dropped)]
 #[case("--ctstate DNAT", Outcome::Accepted)]
-fn no_connection_is_known_in_the_raw_table(#[case] state: &str, #[case] outcome: Outcome) {
+fn packet_in_raw_table_has_no_connection(#[case] state: &str, #[case] outcome: Outcome) {
     let rules = format!("*raw\n-A OUTPUT -m conntrack {state} -j DROP\nCOMMIT\n");
-    assert_eq!(end(&rules, &outbound(1, 80)), outcome);
+    assert_eq!(outcome_of(&rules, &outbound(1, 80)), outcome);
 }
 
 #[rstest]
@@ -216,22 +246,21 @@ fn no_connection_is_known_in_the_raw_table(#[case] state: &str, #[case] outcome:
 #[case("10.0.0.9:1", "-d 10.96.1.1", Outcome::DestinationChanged { to: "10.0.0.9:1".into() })]
 #[case(":9", "-d 10.96.1.1 --dport 9", Outcome::Dropped)]
 #[case("127.0.0.1:1", "-m addrtype --dst-type LOCAL", Outcome::Dropped)]
-fn later_tables_see_the_new_destination(
+fn later_table_sees_the_new_destination(
     #[case] to: &str,
     #[case] condition: &str,
     #[case] outcome: Outcome,
 ) {
     let rules = nat(&format!("-A OUTPUT -p tcp -j DNAT --to-destination {to}"));
     let filter = format!("*filter\n-A OUTPUT -p tcp {condition} -j DROP\nCOMMIT\n");
-    assert_eq!(end(&format!("{rules}{filter}"), &outbound(1, 80)), outcome);
+    assert_eq!(outcome_of(&format!("{rules}{filter}"), &outbound(1, 80)), outcome);
 }
 
 #[test]
-fn arriving_for_another_host_is_forwarded() {
+fn packet_for_another_host_is_forwarded() {
     let rules = "*filter\n:INPUT DROP\n-A FORWARD -j REJECT\nCOMMIT\n";
-    let packet = Packet { to_this_host: false, ..inbound(80) };
-    assert_eq!(end(rules, &packet), Outcome::Rejected);
-    assert_eq!(end(rules, &inbound(80)), Outcome::Dropped);
+    assert_eq!(outcome_of(rules, &passing_through()), Outcome::Rejected);
+    assert_eq!(outcome_of(rules, &inbound(80)), Outcome::Dropped);
 }
 
 /// What istio-init programs with `-m TPROXY`.
@@ -261,22 +290,22 @@ COMMIT
 ";
 
 #[test]
-fn transparent_mode_is_followed() {
+fn tproxy_rules_lead_to_the_proxy() {
     let rules = parse(TRANSPARENT).unwrap();
-    let way = |packet: Packet| walk(&rules, &packet).outcome;
-    assert_eq!(way(inbound(5678)), Outcome::TransparentlyProxied { port: 15006 });
-    assert_eq!(way(inbound(15090)), Outcome::Accepted);
+    let outcome = |packet: Packet| walk(&rules, &packet).outcome;
+    assert_eq!(outcome(inbound(5678)), Outcome::TransparentlyProxied { port: 15006 });
+    assert_eq!(outcome(inbound(15090)), Outcome::Accepted);
     let known = Packet { state: ConnectionState::Established, ..inbound(5678) };
     let known = walk(&rules, &known);
     assert_eq!(known.outcome, Outcome::Accepted);
     assert!(known.matched().any(|step| step.chain == "ISTIO_DIVERT"), "{known:?}");
-    assert_eq!(way(outbound(1000, 80)), Outcome::Redirected { port: 15001 });
-    assert_eq!(way(outbound(1337, 80)), Outcome::Accepted);
+    assert_eq!(outcome(outbound(1000, 80)), Outcome::Redirected { port: 15001 });
+    assert_eq!(outcome(outbound(1337, 80)), Outcome::Accepted);
 }
 
 #[test]
-fn the_trail_says_why_a_rule_was_not_for_the_packet() {
-    let rules = super::super::rules_in_log(LOGGED[0]).unwrap().rules;
+fn trail_names_the_failed_condition() {
+    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     let excluded = way.trail.iter().find(|step| step.rule.contains("--dport 15090")).unwrap();
     let condition = "-m multiport --dports 15090".to_owned();
@@ -317,7 +346,7 @@ fn the_trail_says_why_a_rule_was_not_for_the_packet() {
     inbound(5678),
     Outcome::Dropped
 )]
-fn a_fault_changes_the_outcome(
+fn changed_rule_changes_the_outcome(
     #[case] part: &str,
     #[case] fault: &str,
     #[case] packet: Packet,
@@ -325,17 +354,17 @@ fn a_fault_changes_the_outcome(
 ) {
     let (start, saved) = LOGGED[0].split_at(LOGGED[0].find("# Generated").unwrap());
     assert!(saved.contains(part), "{part}");
-    let way = |log: &str| walk(&super::super::rules_in_log(log).unwrap().rules, &packet).outcome;
-    assert_ne!(way(LOGGED[0]), outcome);
-    assert_eq!(way(&format!("{start}{}", saved.replacen(part, fault, 1))), outcome);
+    let end = |log: &str| walk(&rules_in_log(log).unwrap().rules, &packet).outcome;
+    assert_ne!(end(LOGGED[0]), outcome);
+    assert_eq!(end(&format!("{start}{}", saved.replacen(part, fault, 1))), outcome);
 }
 
 #[test]
-fn an_unknown_match_on_the_way_leaves_it_unjudged() {
+fn unknown_match_that_could_decide_leaves_packet_unjudged() {
     let unknown =
         "-A ISTIO_INBOUND -m set --match-set some dst -j RETURN\n-A ISTIO_INBOUND -p tcp -j I";
     let log = LOGGED[0].replace("-A ISTIO_INBOUND -p tcp -j I", unknown);
-    let rules = super::super::rules_in_log(&log).unwrap().rules;
+    let rules = rules_in_log(&log).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     assert!(matches!(&way.outcome, Outcome::Unjudged { rule, .. } if rule.contains("some dst")));
     let condition = "-m set --match-set some dst".to_owned();

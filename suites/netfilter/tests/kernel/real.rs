@@ -1,17 +1,19 @@
 //! The rules of real versions of Istio, and every kind of packet through them.
 
-use meshcheck_suites::iptables::{ConnectionState, Hook, Packet, Protocol};
+use meshcheck_netfilter::{ConnectionState, Hook, Packet, Protocol};
 use rstest::rstest;
 
 use crate::bench::Bench;
 use crate::hosts::in_own_thread;
 use crate::packets::{IN, OUT, OWNERS, PORTS, arriving, leaving, numbered};
 
-const ECHO: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
-const CLIENT: &str = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-client.log");
-const NEWER: &str = include_str!("../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
+const ECHO: &str = include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
+const CLIENT: &str =
+    include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-client.log");
+const NEWER: &str =
+    include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
 const LIVE: &str =
-    include_str!("../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
+    include_str!("../../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
 
 /// How many packets are sent before any is looked for.
 const AT_ONCE: usize = 100;

@@ -1,22 +1,11 @@
-//! Where the walker went another way than the kernel: found by `tests/kernel`, kept for everybody.
+//! Where the walker once differed from the kernel: found by `tests/kernel`, kept as unit tests.
 
 use rstest::rstest;
 
-use super::super::packet::{ConnectionState, Outcome, Packet};
-use super::super::parse;
-use super::tests::{inbound, outbound};
-use super::walk;
+use super::{inbound, is_unjudged, outbound, outcome_of, passing_through, to_itself};
+use crate::packet::{ConnectionState, Outcome, Packet};
 
 const REDIRECT: &str = "*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOMMIT\n";
-
-fn end(rules: &str, packet: &Packet) -> Outcome {
-    walk(&parse(rules).unwrap(), packet).outcome
-}
-
-fn to_itself() -> Packet {
-    let own = "10.244.0.7".parse().unwrap();
-    Packet { destination: own, interface: "lo".into(), to_this_host: true, ..outbound(1000, 80) }
-}
 
 #[rstest]
 #[case("*filter\n:INPUT DROP\nCOMMIT\n")]
@@ -30,25 +19,25 @@ fn to_itself() -> Packet {
 )]
 // So does its mark.
 #[case("*mangle\n-A OUTPUT -j MARK --set-mark 7\n-A INPUT -m mark --mark 7 -j DROP\nCOMMIT\n")]
-fn what_is_turned_round_arrives(#[case] rules: &str) {
+fn packet_redirected_to_this_host_arrives_there(#[case] rules: &str) {
     let rules = format!("{rules}{REDIRECT}");
-    assert_eq!(end(&rules, &outbound(1000, 80)), Outcome::Dropped);
+    assert_eq!(outcome_of(&rules, &outbound(1000, 80)), Outcome::Dropped);
 }
 
 #[rstest]
 #[case(to_itself(), Outcome::Dropped)]
 #[case(outbound(1000, 80), Outcome::Accepted)]
-fn only_what_a_host_sends_to_itself_arrives_there(
+fn only_packet_to_this_host_passes_its_input_chain(
     #[case] packet: Packet,
     #[case] outcome: Outcome,
 ) {
-    assert_eq!(end("*filter\n:INPUT DROP\nCOMMIT\n", &packet), outcome);
+    assert_eq!(outcome_of("*filter\n:INPUT DROP\nCOMMIT\n", &packet), outcome);
 }
 
 #[test]
-fn nothing_is_translated_twice() {
+fn packet_by_loopback_is_not_translated_again() {
     let rules = "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 15006\nCOMMIT\n";
-    assert_eq!(end(rules, &to_itself()), Outcome::Accepted);
+    assert_eq!(outcome_of(rules, &to_itself()), Outcome::Accepted);
 }
 
 /// It is sent to where it was going anyway: for the kernel that is no translation.
@@ -56,24 +45,27 @@ fn nothing_is_translated_twice() {
 #[case("REDIRECT", Outcome::RedirectedHere)]
 #[case("REDIRECT --to-ports 80", Outcome::Redirected { port: 80 })]
 #[case("DNAT --to-destination 127.0.0.1", Outcome::DestinationChanged { to: "127.0.0.1".into() })]
-fn the_same_destination_is_not_translated(#[case] target: &str, #[case] outcome: Outcome) {
+fn redirect_to_the_same_destination_is_no_translation(
+    #[case] target: &str,
+    #[case] outcome: Outcome,
+) {
     let rules = format!(
         "*nat\n-A OUTPUT -p tcp -j {target}\nCOMMIT\n\
          *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n"
     );
     let loopback = Packet { destination: "127.0.0.1".parse().unwrap(), ..to_itself() };
-    assert_eq!(end(&rules, &loopback), outcome);
-    assert_eq!(end(&rules, &to_itself()), Outcome::Dropped);
+    assert_eq!(outcome_of(&rules, &loopback), outcome);
+    assert_eq!(outcome_of(&rules, &to_itself()), Outcome::Dropped);
 }
 
 #[rstest]
 #[case("-A INPUT -m connmark ! --mark 1 -j DROP")]
 #[case("-A INPUT -m connmark --mark 0 -j DROP")]
-fn what_is_invalid_has_no_connection_mark(#[case] rule: &str) {
+fn invalid_packet_has_no_connection_mark(#[case] rule: &str) {
     let rules = format!("*filter\n{rule}\nCOMMIT\n");
     let invalid = Packet { state: ConnectionState::Invalid, ..inbound(80) };
-    assert_eq!(end(&rules, &invalid), Outcome::Accepted);
-    assert_eq!(end(&rules, &inbound(80)), Outcome::Dropped);
+    assert_eq!(outcome_of(&rules, &invalid), Outcome::Accepted);
+    assert_eq!(outcome_of(&rules, &inbound(80)), Outcome::Dropped);
 }
 
 /// What the rules put in, and a text does not tell.
@@ -96,7 +88,7 @@ fn what_is_invalid_has_no_connection_mark(#[case] rule: &str) {
 // Which address its interface has.
 #[case(
     "*nat\n-A PREROUTING -j REDIRECT\nCOMMIT\n*filter\n-A INPUT -d 10.244.0.7 -j DROP\nCOMMIT\n",
-    Packet { to_this_host: false, destination: "192.0.2.5".parse().unwrap(), ..inbound(80) }
+    Packet { destination: "192.0.2.5".parse().unwrap(), ..passing_through() }
 )]
 #[case(
     "*nat\n-A PREROUTING -j REDIRECT\nCOMMIT\n\
@@ -108,14 +100,17 @@ fn what_is_invalid_has_no_connection_mark(#[case] rule: &str) {
     "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n-A INPUT -s 10.244.0.7 -j DROP\nCOMMIT\n",
     to_itself()
 )]
-fn what_is_not_known_leaves_it_unjudged(#[case] rules: &str, #[case] packet: Packet) {
-    let outcome = end(rules, &packet);
-    assert!(matches!(outcome, Outcome::Unjudged { .. }), "{outcome:?}");
+fn unknown_address_or_interface_leaves_packet_unjudged(
+    #[case] rules: &str,
+    #[case] packet: Packet,
+) {
+    let outcome = outcome_of(rules, &packet);
+    assert!(is_unjudged(&outcome), "{outcome:?}");
 }
 
 #[test]
-fn an_address_that_may_be_this_hosts_is_no_matter_where_both_ways_end_alike() {
+fn unknown_address_is_judged_where_both_walks_end_alike() {
     let rules = "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n";
     let to = "10.0.0.9".to_owned();
-    assert_eq!(end(rules, &outbound(1000, 80)), Outcome::DestinationChanged { to });
+    assert_eq!(outcome_of(rules, &outbound(1000, 80)), Outcome::DestinationChanged { to });
 }

@@ -2,12 +2,12 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::options::written;
 use super::rules::{SetMark, Target};
+use super::text::{join_quoted, parse_number, parse_value_and_mask};
 
 /// A target with its options. Whether an unknown name is a chain is found out later.
 pub(super) fn jump(name: &str, options: &[String]) -> Target {
-    let all = || written("", name, options);
+    let all = || join_quoted("", name, options);
     let unknown = || Target::Unknown(all());
     let value = |wanted: &[&str]| {
         let at = options.iter().position(|word| wanted.contains(&word.as_str()))?;
@@ -18,7 +18,7 @@ pub(super) fn jump(name: &str, options: &[String]) -> Target {
         "ACCEPT" if options.is_empty() => Target::Accept,
         "DROP" if options.is_empty() => Target::Drop,
         "RETURN" if options.is_empty() => Target::Return,
-        "REJECT" => Target::Reject(written("", "", options)),
+        "REJECT" => Target::Reject(join_quoted("", "", options)),
         "REDIRECT" => match value(&["--to-ports", "--to-port"]) {
             None if options.iter().any(|word| word.starts_with("--to")) => unknown(),
             None => Target::Redirect(None),
@@ -55,7 +55,7 @@ fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<
     };
     let mark = match value(&["--tproxy-mark"]) {
         Some(text) => {
-            let (value, mask) = masked(text)?;
+            let (value, mask) = parse_value_and_mask(text)?;
             SetMark { value, mask }
         }
         None => SetMark::default(),
@@ -65,19 +65,19 @@ fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<
 
 /// `--set-mark` puts its bits in whether the mask names them or not; `--set-xmark` turns them round.
 fn set_mark<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<SetMark> {
-    if let Some((value, mask)) = value(&["--set-mark"]).and_then(masked) {
+    if let Some((value, mask)) = value(&["--set-mark"]).and_then(parse_value_and_mask) {
         return Some(SetMark { value, mask: mask | value });
     }
-    if let Some((value, mask)) = value(&["--set-xmark"]).and_then(masked) {
+    if let Some((value, mask)) = value(&["--set-xmark"]).and_then(parse_value_and_mask) {
         return Some(SetMark { value, mask });
     }
-    if let Some(bits) = value(&["--and-mark"]).and_then(number) {
+    if let Some(bits) = value(&["--and-mark"]).and_then(parse_number) {
         return Some(SetMark { value: 0, mask: !bits });
     }
-    if let Some(bits) = value(&["--or-mark"]).and_then(number) {
+    if let Some(bits) = value(&["--or-mark"]).and_then(parse_number) {
         return Some(SetMark { value: bits, mask: bits });
     }
-    value(&["--xor-mark"]).and_then(number).map(|bits| SetMark { value: bits, mask: 0 })
+    value(&["--xor-mark"]).and_then(parse_number).map(|bits| SetMark { value: bits, mask: 0 })
 }
 
 fn connection_mark<'a>(
@@ -89,7 +89,7 @@ fn connection_mark<'a>(
         return set_mark(value).map(Target::ConnectionMark);
     }
     let mask = |name| match value(&[name, "--mask"]) {
-        Some(text) => number(text),
+        Some(text) => parse_number(text),
         None => Some(u32::MAX),
     };
     let (packet, connection) = (mask("--nfmask")?, mask("--ctmask")?);
@@ -98,21 +98,6 @@ fn connection_mark<'a>(
     } else {
         Target::RestoreMark { packet, connection }
     })
-}
-
-pub(super) fn number(text: &str) -> Option<u32> {
-    match text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
-        Some(digits) => u32::from_str_radix(digits, 16).ok(),
-        None => text.parse().ok(),
-    }
-}
-
-/// `VALUE[/MASK]`
-pub(super) fn masked(value: &str) -> Option<(u32, u32)> {
-    match value.split_once('/') {
-        Some((value, mask)) => Some((number(value)?, number(mask)?)),
-        None => Some((number(value)?, u32::MAX)),
-    }
 }
 
 /// One destination, as a rule writes it: an address, a port, or both; nothing for a range of them.

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use super::rules::{AddressKind, Match, Network, Protocol, Side, Target};
-use super::targets::{jump, masked};
+use super::targets::jump;
+use super::text::{join_quoted, parse_value_and_mask};
 
 /// Options that belong to no module: each begins something new.
 fn is_generic(word: &str) -> bool {
@@ -91,7 +92,7 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                 after = &after[1..];
                 if !KNOWN_MODULES.contains(&module.as_str()) {
                     let (own, after_own) = own_words(after);
-                    matches.push(Match::Unknown(written("-m", &module, own)));
+                    matches.push(Match::Unknown(join_quoted("-m", &module, own)));
                     rest = after_own;
                     continue;
                 }
@@ -128,7 +129,7 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                 } else {
                     let (own, after_own) = arguments(after);
                     let bang = if not { "! " } else { "" };
-                    let text = written(bang, option, own);
+                    let text = join_quoted(bang, option, own);
                     // Options of tcp and udp need no module's name behind `-p`.
                     matches.push(Match::Unknown(match module.as_str() {
                         "" | "tcp" | "udp" => text,
@@ -175,25 +176,6 @@ fn arguments(words: &[String]) -> (&[String], &[String]) {
     words.split_at(end.unwrap_or(words.len()))
 }
 
-/// Words as one text that reads as these words again.
-pub(super) fn written(start: &str, name: &str, words: &[String]) -> String {
-    let mut all: Vec<String> = [start.trim(), name]
-        .into_iter()
-        .filter(|word| !word.is_empty())
-        .map(ToOwned::to_owned)
-        .collect();
-    all.extend(words.iter().map(|word| quoted(word)));
-    all.join(" ")
-}
-
-fn quoted(word: &str) -> String {
-    if !word.is_empty() && !word.contains(|it: char| it.is_whitespace() || it == '"' || it == '\\')
-    {
-        return word.to_owned();
-    }
-    format!("\"{}\"", word.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
 /// A condition that is understood; an empty list for one that always holds, nothing for one that is
 /// not understood.
 fn condition(not: bool, option: &str, value: &str, module: &str) -> Option<Vec<Match>> {
@@ -229,11 +211,11 @@ fn condition(not: bool, option: &str, value: &str, module: &str) -> Option<Vec<M
             one(Match::State { not, states })
         }
         "--mark" if module == "mark" => {
-            let (value, mask) = masked(value)?;
+            let (value, mask) = parse_value_and_mask(value)?;
             one(Match::Mark { not, value, mask })
         }
         "--mark" if module == "connmark" => {
-            let (value, mask) = masked(value)?;
+            let (value, mask) = parse_value_and_mask(value)?;
             one(Match::ConnectionMark { not, value, mask })
         }
         _ => None,

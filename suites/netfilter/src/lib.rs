@@ -12,9 +12,11 @@
 mod arguments;
 mod classes;
 mod compare;
-mod coverage;
 #[cfg(test)]
-mod damage;
+mod corruption;
+#[cfg(test)]
+#[path = "../../src/testing/text.rs"]
+mod damaged_text;
 mod log;
 mod options;
 mod packet;
@@ -23,16 +25,16 @@ mod ports;
 mod print;
 mod rules;
 mod targets;
+mod text;
 mod walk;
 
 pub use arguments::{InitArguments, arguments};
-pub use classes::{address_classes, port_outcomes};
-pub(crate) use classes::{
-    group_classes, interface_classes, source_port_classes, user_classes, work,
+pub use classes::{
+    address_classes, group_classes, interface_classes, port_outcomes, source_port_classes,
+    user_classes, work,
 };
 pub use compare::{Difference, differences};
-pub use coverage::{Covered, coverage};
-pub use log::{LogError, LoggedRules, Printed, rules_in_log, rules_in_log_6};
+pub use log::{LogError, LoggedRules, Printed, rules_in_log};
 pub use packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
 pub use parse::{ParseError, parse};
 pub use ports::PortSet;
