@@ -8,6 +8,7 @@ use crate::format::{POD, count, list};
 use crate::hint::quote;
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
+use meshcheck_netfilter::{ParseError, RuleSet, differences, parse};
 
 /// Where containerd keeps what it runs on a node.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
