@@ -3,4 +3,5 @@
 pub(crate) mod gateway;
 pub(crate) mod image;
 pub(crate) mod kiali;
+pub(crate) mod scheduling;
 pub(crate) mod workload;

@@ -2,6 +2,7 @@
 
 pub(crate) mod istio;
 pub(crate) mod namespaces;
+pub(crate) mod nodes;
 pub(crate) mod pods;
 pub(crate) mod services;
 pub(crate) mod workloads;

@@ -1,6 +1,6 @@
 //! Steps on pods: what shows their state, what replaces them.
 
-use super::{Impact, Step};
+use super::{Impact, Step, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
 use crate::hint::said;
@@ -55,8 +55,7 @@ pub(crate) fn describe(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
 pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
     let namespace = pod.namespace.as_str();
     if let Some(workload) = owner_workload(pod) {
-        let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", &workload]);
-        return Step::fix(Impact::RestartsPods, command, "makes its pods anew");
+        return workloads::restart(evidence, namespace, &workload, "makes its pods anew");
     }
     let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
     Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")

@@ -1,7 +1,7 @@
 //! Steps on services: what shows who is behind them, what leads to them.
 
 use super::{Impact, Step};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Service};
 
 /// Shows the endpoints and pods of a namespace.
 pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
@@ -23,6 +23,23 @@ pub(crate) fn show_one(evidence: &Evidence, namespace: &str, service: &str, text
 /// Describes a service: its events are what the load balancer says.
 pub(crate) fn describe(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["-n", namespace, "describe", "service", service]), text)
+}
+
+/// Lists the services of all namespaces.
+pub(crate) fn list_all(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["get", "services", "--all-namespaces"]), text)
+}
+
+/// Shows the service that holds an address, and frees the address.
+pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Vec<Step> {
+    let Service { namespace, name, .. } = holder;
+    let show = evidence.kubectl(&["-n", namespace, "get", "svc", name]);
+    let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
+    let free = evidence.kubectl(&["-n", namespace, "patch", "svc", name, "-p", patch]);
+    vec![
+        Step::inspect(show, "shows who holds the address"),
+        Step::fix(Impact::Changes, free, "frees it, if nobody needs it"),
+    ]
 }
 
 /// Exposes the port of Kiali's service on this machine, as the tutorial does: a port-forward, and `socat` in front of it.

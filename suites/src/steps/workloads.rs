@@ -6,8 +6,44 @@ use crate::hint::said;
 
 /// Scales a deployment from 0 replicas to 1.
 pub(crate) fn scale_up(evidence: &Evidence, namespace: &str, deployment: &str, text: &str) -> Step {
+    scale(evidence, namespace, deployment, 1, text)
+}
+
+/// Scales a deployment.
+pub(crate) fn scale(
+    evidence: &Evidence,
+    namespace: &str,
+    deployment: &str,
+    replicas: u32,
+    text: &str,
+) -> Step {
+    let (target, replicas) = (format!("deployment/{deployment}"), format!("--replicas={replicas}"));
+    let command = evidence.kubectl(&["-n", namespace, "scale", &target, &replicas]);
+    Step::fix(Impact::Changes, command, text)
+}
+
+/// Describes a deployment.
+pub(crate) fn describe(evidence: &Evidence, namespace: &str, deployment: &str, text: &str) -> Step {
     let target = format!("deployment/{deployment}");
-    let command = evidence.kubectl(&["-n", namespace, "scale", &target, "--replicas=1"]);
+    Step::inspect(evidence.kubectl(&["-n", namespace, "describe", &target]), text)
+}
+
+/// Restarts a workload, named as `deployment/echo-deployment`: its pods are replaced.
+pub(crate) fn restart(
+    evidence: &Evidence,
+    namespace: &str,
+    workload: &str,
+    text: impl Into<String>,
+) -> Step {
+    let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", workload]);
+    Step::fix(Impact::RestartsPods, command, text)
+}
+
+/// Takes the pods of a deployment out of their nodes' network.
+pub(crate) fn leave_host_network(evidence: &Evidence, deployment: &Deployment, text: &str) -> Step {
+    let patch = r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#;
+    let Deployment { namespace, name, .. } = deployment;
+    let command = evidence.kubectl(&["-n", namespace, "patch", "deployment", name, "-p", patch]);
     Step::fix(Impact::Changes, command, text)
 }
 

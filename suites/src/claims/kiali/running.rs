@@ -1,7 +1,6 @@
 //! Kiali from the release's own addon manifest runs.
 
 use super::{NAME, kiali_object, show_or_scale_up};
-use crate::claims::causes::cluster::deployment_waits;
 use crate::claims::install::default_profile;
 use crate::claims::prepare::nodes_ready;
 use crate::combine::all_hold;
@@ -9,6 +8,7 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::image::{image_name, is_pinned, same_image};
 use crate::facts::kiali::find_kiali;
+use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
 use crate::format::{format_pod_state, list};
@@ -171,7 +171,7 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
 
 fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
-    deployment_waits(evidence, find_kiali(evidence), &evidence.install.pods)
+    deployment_waits_for_nodes(evidence, find_kiali(evidence), &evidence.install.pods)
 }
 
 fn istio_namespace_is_missing(effect: &Effect<'_, Evidence>) -> bool {

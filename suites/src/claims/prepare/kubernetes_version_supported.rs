@@ -1,14 +1,161 @@
 //! The version of Kubernetes is one that this Istio supports.
 
 use crate::entry::claim;
+use crate::evidence::Evidence;
+use crate::format::list;
+use crate::judgement::{Judged, Judgement, require};
+use crate::profile::{self, PROFILES};
+use crate::steps::{Purpose, Step};
 
 claim! {
-    /// TODO
+    /// The tutorial implies that the cluster runs a version of Kubernetes that this Istio supports.
+    ///
+    /// ## Why it matters
+    /// An Istio outside of its support window often installs and then fails in parts.
+    ///
+    /// ## How it is checked
+    /// Asks the API server for its version, which every account may. It must lie in the window that Istio's page of
+    /// supported releases names for this minor version.
+    ///
+    /// ## What makes it fail
+    /// The server is older or newer than the window. Where no window is known for this Istio, the claim is unjudged.
+    ///
+    /// ## How to fix it
+    /// Make a cluster of a version in the window, or take an Istio that supports this one. The report names both.
+    ///
+    /// ## Check by hand
+    ///     kubectl version
     "prepare::kubernetes_version_supported": "the version of Kubernetes is one that this Istio supports",
     beyond: true,
     needs: Reading,
-    judge: crate::claims::prepare::kubernetes_version_supported,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let object = "the API server";
+    let istio = &evidence.expectations.istio_version;
+    let show = |text: &str| Step::inspect(evidence.kubectl(&["version"]), text);
+    let version =
+        require(&evidence.cluster.server_version, "the server's version", object, || {
+            show("shows it")
+        })?;
+    let Some((major, minor)) = major_and_minor(version) else {
+        return Err(Judgement::unjudged(format!(
+            "the server's version `{version}` cannot be read"
+        )));
+    };
+    let Some(profile) = profile::of(istio) else {
+        return Err(Judgement::unjudged(format!(
+            "which versions of Kubernetes Istio {istio} supports is not known here"
+        )));
+    };
+    let (oldest, newest) = profile.kubernetes;
+    let window = format!("Kubernetes 1.{oldest} to 1.{newest}");
+    if major == 1 && (oldest..=newest).contains(&minor) {
+        return Ok(Judgement::pass(format!(
+            "the server is {version}; Istio {istio} supports {window}"
+        )));
+    }
+    let others: Vec<_> = PROFILES
+        .iter()
+        .filter(|other| major == 1 && (other.kubernetes.0..=other.kubernetes.1).contains(&minor))
+        .map(|other| format!("{}.{}", other.version.0, other.version.1))
+        .collect();
+    let way_out = if others.is_empty() {
+        format!("make a cluster of {window}")
+    } else {
+        format!(
+            "make a cluster of {window}, or take Istio {}, which supports this one",
+            list(&others)
+        )
+    };
+    let age = if (major, minor) < (1, oldest) { "old" } else { "new" };
+    Err(Judgement::fail(format!("Kubernetes {version} is too {age} for Istio {istio}"))
+        .expected(window)
+        .observed(version)
+        .object(object)
+        .steps([show("shows the version"), Step::advice(Purpose::Fix, way_out)]))
+}
+
+/// `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`
+fn major_and_minor(version: &str) -> Option<(u64, u64)> {
+    let (major, rest) = version.trim().trim_start_matches('v').split_once('.')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some((major.parse().ok()?, rest.get(..digits)?.parse().ok()?))
 }
 
 #[cfg(test)]
-use crate::claims::prepare::tests::the_server_is_supported as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+
+    fn server(evidence: &mut Evidence, version: &str) {
+        evidence.cluster.server_version = Observation::seen(version.into());
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        too_old(|e| server(e, "v1.9.0"), Fail);
+        too_new(|e| server(e, "v1.99.0"), Fail);
+        no_version(|e| server(e, "stable"), Unjudged);
+        unknown_istio(|e| e.expectations.istio_version = "1.99.0".into(), Unjudged);
+        unseen(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged);
+        nobody_told(|e| e.cluster.server_version = Observation::absent("no version"), Fail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CLAIM;
+    use crate::evidence::Observation;
+    use crate::judgement::Verdict;
+    use crate::profile;
+    use crate::testing::healthy;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("v1.{oldest}.0", Verdict::Pass)]
+    #[case("v1.{newest}.15", Verdict::Pass)]
+    #[case("v1.{newest}.15+k3s1", Verdict::Pass)]
+    #[case("1.{newest}+", Verdict::Pass)]
+    #[case("v1.{oldest}.4-gke.100", Verdict::Pass)]
+    #[case("v1.{older}.9", Verdict::Fail)]
+    #[case("v1.{newer}.0", Verdict::Fail)]
+    #[case("v1.9.0", Verdict::Fail)]
+    #[case("v2.{newest}.0", Verdict::Fail)]
+    #[case("v1", Verdict::Unjudged)]
+    #[case("v1.x", Verdict::Unjudged)]
+    #[case("", Verdict::Unjudged)]
+    fn server_must_be_in_the_window(#[case] version: &str, #[case] verdict: Verdict) {
+        let mut evidence = healthy();
+        let (oldest, newest) =
+            profile::of(&evidence.expectations.istio_version).unwrap().kubernetes;
+        let version = version
+            .replace("{oldest}", &oldest.to_string())
+            .replace("{newest}", &newest.to_string())
+            .replace("{older}", &(oldest - 1).to_string())
+            .replace("{newer}", &(newest + 1).to_string());
+        evidence.cluster.server_version = Observation::seen(version.clone());
+        let judgement = CLAIM.judge(&evidence);
+        assert_eq!(judgement.verdict, verdict, "{judgement:?}");
+        if verdict == Verdict::Fail {
+            assert_eq!(judgement.observed, Some(version));
+            assert!(judgement.hint().unwrap().contains("kubectl"));
+        }
+    }
+
+    #[test]
+    fn failure_says_too_old_or_too_new_and_which_istio_fits() {
+        let mut evidence = healthy();
+        evidence.expectations.istio_version = "1.20.3".into();
+        evidence.cluster.server_version = Observation::seen("v1.24.2".into());
+        assert_eq!(
+            CLAIM.judge(&evidence).summary,
+            "Kubernetes v1.24.2 is too old for Istio 1.20.3"
+        );
+        evidence.cluster.server_version = Observation::seen("v1.30.1".into());
+        let new = CLAIM.judge(&evidence);
+        assert_eq!(new.summary, "Kubernetes v1.30.1 is too new for Istio 1.20.3");
+        assert!(new.hint().unwrap().contains("Istio 1.22, 1.23 and 1.24"));
+    }
+}

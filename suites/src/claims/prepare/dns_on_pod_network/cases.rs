@@ -1,0 +1,108 @@
+//! The cases of the claim.
+
+use crate::claims::prepare::addresses::changes::before_the_install;
+use crate::entry::cases;
+use crate::evidence::{Evidence, IpPool, Observation, Reply};
+use crate::testing::{demo_pod, of, scale_to_zero};
+
+/// The backend is asked by its name, and the name is not resolved.
+fn no_names(evidence: &mut Evidence) {
+    for reply in &mut of(&mut evidence.demo.asked).replies {
+        *reply = Reply { error: "Could not resolve host: echo-service".into(), ..Reply::default() };
+    }
+}
+
+/// Cluster DNS with one pod: what is changed is then all there is.
+fn one_dns(evidence: &mut Evidence) -> &mut crate::evidence::Dns {
+    let dns = of(&mut evidence.cluster.dns);
+    dns.pods.truncate(1);
+    dns
+}
+
+fn dns_at(evidence: &mut Evidence, address: &str) {
+    one_dns(evidence).pods[0].ip = Some(address.into());
+}
+
+fn pool(cidr: &str, disabled: bool) -> IpPool {
+    IpPool { name: "pool".into(), cidr: cidr.into(), disabled }
+}
+
+cases! { Evidence:
+    healthy(|_| {}, Pass);
+    calico(|e| {
+        dns_at(e, "192.168.7.1");
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+    }, Pass);
+    calico_without_pools(|e| e.cluster.calico_pools = Observation::seen(vec![]), Pass);
+    other_ranges(|e| {
+        dns_at(e, "172.31.5.9");
+        of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["fd00::/64".into(), "172.31.4.0/22".into()];
+    }, Pass);
+    called_otherwise(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass);
+    outside(|e| dns_at(e, "203.0.113.9"), Fail);
+    hint_names_it(|e| {
+        of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
+        dns_at(e, "203.0.113.9");
+    }, Fail);
+    outside_calico(|e| {
+        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+        demo_pod(e, "echo").ip = Some("203.0.113.8".into());
+    }, Fail);
+    outside_calico_and_nodes(|e| {
+        dns_at(e, "198.51.100.7");
+        e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
+    }, Fail);
+    // Calico keeps the policies alone, and its pool is nobody's.
+    canal(|e| e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]), Pass);
+    canal_before_the_install(|e| {
+        before_the_install(e);
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+    }, Unjudged);
+    calico_before_the_install(|e| {
+        before_the_install(e);
+        dns_at(e, "203.0.113.9");
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]);
+    }, Fail);
+    pool_disabled(|e| {
+        dns_at(e, "192.168.7.1");
+        e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", true)]);
+    }, Fail);
+    one_of_two_outside(|e| {
+        let mut second = one_dns(e).pods[0].clone();
+        second.ip = Some("203.0.113.9".into());
+        of(&mut e.cluster.dns).pods.push(second);
+    }, Fail);
+    host_network(|e| one_dns(e).pods[0].host_network = true, Fail);
+    scaled_to_zero(|e| {
+        no_names(e);
+        let dns = of(&mut e.cluster.dns);
+        dns.pods.clear();
+        scale_to_zero(&mut dns.deployments[0]);
+    }, Fail);
+    // Clusters whose DNS is their provider's, or in another namespace.
+    scaled_to_zero_and_not_needed(|e| {
+        let dns = of(&mut e.cluster.dns);
+        dns.pods.clear();
+        scale_to_zero(&mut dns.deployments[0]);
+    }, Unjudged);
+    nothing_there_and_not_needed(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
+    nothing_there_and_not_asked(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::failed("forbidden");
+    }, Fail);
+    on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail);
+    pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);
+    not_ready(|e| one_dns(e).pods[0].ready = false, Fail);
+    nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
+    no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged);
+    no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged);
+    ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged);
+    no_range_at_all(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged);
+    dns_unseen(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged);
+    pools_unseen(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged);
+    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+    wrong_whatever_the_pools(|e| {
+        one_dns(e).pods[0].host_network = true;
+        e.cluster.calico_pools = Observation::failed("forbidden");
+    }, Fail);
+}

@@ -1,0 +1,102 @@
+//! The cases of the claim.
+
+use crate::claims::prepare::addresses::changes::before_the_install;
+use crate::entry::cases;
+use crate::evidence::{Evidence, Observation, Resources};
+use crate::testing::{demo_pod, gateway, installed, istiod, of, scale_to_zero};
+
+fn condition(evidence: &mut Evidence, kind: &str, status: &str) {
+    let node = &mut of(&mut evidence.cluster.nodes)[0];
+    node.conditions.iter_mut().find(|one| one.kind == kind).unwrap().status = status.into();
+}
+
+/// What the pods take leaves the first node with so much.
+fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
+    let all = Resources { cpu_millis: 4000, memory_bytes: 1 << 34, pods: 110 };
+    of(&mut evidence.cluster.nodes)[0].allocatable = all;
+    let name = of(&mut evidence.cluster.nodes)[0].name.clone();
+    let taken = Resources {
+        cpu_millis: all.cpu_millis - cpu_millis,
+        memory_bytes: all.memory_bytes - mebibytes * 1024 * 1024,
+        pods: all.pods - pods,
+    };
+    of(&mut evidence.cluster.requested).insert(name, taken);
+}
+
+cases! { Evidence:
+    healthy(|_| {}, Pass);
+    full_of_the_mesh(|e| leave(e, 0, 0, 0), Pass);
+    requests_unseen(|e| e.cluster.requested = Observation::failed("forbidden"), Pass);
+    room_before(|e| { before_the_install(e); leave(e, 800, 2432, 4); }, Pass);
+    gateway_scaled_to_zero(|e| {
+        leave(e, 0, 0, 0);
+        let name = e.expectations.gateway.clone();
+        gateway(e).labels.clear();
+        scale_to_zero(installed(e, &name));
+    }, Pass);
+    not_ready(|e| condition(e, "Ready", "False"), Fail);
+    unknown(|e| condition(e, "Ready", "Unknown"), Fail);
+    silent(|e| of(&mut e.cluster.nodes)[0].conditions.clear(), Fail);
+    memory(|e| condition(e, "MemoryPressure", "True"), Fail);
+    disk(|e| condition(e, "DiskPressure", "True"), Fail);
+    second_not_ready(|e| {
+        let mut second = of(&mut e.cluster.nodes)[0].clone();
+        second.name = "worker".into();
+        second.conditions.clear();
+        of(&mut e.cluster.nodes).push(second);
+    }, Fail);
+    no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail);
+    no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail);
+    no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail);
+    no_memory_for_the_gateway(|e| { before_the_install(e); leave(e, 2000, 2048 + 127, 9); }, Fail);
+    no_memory_for_a_sidecar(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail);
+    no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail);
+    no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail);
+    no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail);
+    cordoned_before(|e| {
+        before_the_install(e);
+        of(&mut e.cluster.nodes)[0].unschedulable = true;
+    }, Fail);
+    tainted_before(|e| {
+        before_the_install(e);
+        of(&mut e.cluster.nodes)[0].taints = vec!["node-role.kubernetes.io/control-plane:NoSchedule".into()];
+    }, Fail);
+    gateway_waits(|e| {
+        let pod = gateway(e);
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.reason = Some("Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.".into());
+    }, Fail);
+    demo_waits(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.reason = Some("0/1 nodes are available: 1 Too many pods.".into());
+    }, Fail);
+    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+    requests_unseen_before(|e| {
+        before_the_install(e);
+        e.cluster.requested = Observation::failed("forbidden");
+    }, Unjudged);
+    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass);
+    pending_for_another_reason(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.reason = Some("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}.".into());
+    }, Pass);
+    had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
+    leaves_before_it_has_a_place(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.node = None;
+        pod.phase = "Pending".into();
+        pod.terminating = true;
+        pod.reason = Some("1 Insufficient cpu.".into());
+    }, Pass);
+    mesh_unseen(|e| {
+        leave(e, 100, 100, 1);
+        e.install.pods = Observation::failed("forbidden");
+    }, Unjudged);
+    istiod_without_a_node(|e| { istiod(e).node = None; leave(e, 500, 2048, 1); }, Pass);
+}

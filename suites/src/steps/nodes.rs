@@ -1,0 +1,24 @@
+//! Steps on nodes.
+
+use super::{Impact, Step};
+use crate::evidence::{Evidence, Node};
+
+/// Lists the nodes.
+pub(crate) fn list(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["get", "nodes"]), text)
+}
+
+/// Describes a node: its conditions and events.
+pub(crate) fn describe(evidence: &Evidence, node: &Node, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["describe", "node", &node.name]), text)
+}
+
+/// Describes all nodes: what their pods request.
+pub(crate) fn describe_all(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["describe", "nodes"]), text)
+}
+
+/// Lets pods be placed on a node again.
+pub(crate) fn uncordon(evidence: &Evidence, node: &Node, text: &str) -> Step {
+    Step::fix(Impact::Changes, evidence.kubectl(&["uncordon", &node.name]), text)
+}
