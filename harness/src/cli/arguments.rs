@@ -125,6 +125,13 @@ Examples:
   meshcheck claims --only mesh
   meshcheck claims --output json")]
     Claims(Claims),
+    /// Explain a claim or a preflight check: what it means, how it is checked, how to fix it
+    #[command(after_help = "\
+Examples:
+  meshcheck explain mesh::pods_ready
+  meshcheck explain machine::docker_usable
+  meshcheck explain 'kiali::*'")]
+    Explain(Explain),
     /// Get the software into the cache, and print the directory of the bundle
     #[command(after_help = "\
 Examples:
@@ -373,6 +380,14 @@ pub struct Claims {
     /// What standard output gets
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
     pub output: Format,
+}
+
+/// `meshcheck explain`
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// An id, a section, or either with `*` for any run of characters
+    #[arg(value_name = "CLAIM", required = true, add = ArgValueCandidates::new(candidates::entries))]
+    pub patterns: Vec<String>,
 }
 
 /// `meshcheck bundle`

@@ -5,7 +5,7 @@
 
 use clap_complete::engine::CompletionCandidate;
 use kube::config::Kubeconfig;
-use meshcheck_suites::{CLAIMS, Section};
+use meshcheck_suites::{CHECKS, CLAIMS, Section};
 
 use crate::state::State;
 
@@ -19,6 +19,16 @@ pub(super) fn claims() -> Vec<CompletionCandidate> {
         .iter()
         .map(|claim| CompletionCandidate::new(claim.id).help(Some(claim.statement.into())));
     sections.chain(claims).collect()
+}
+
+/// Claims and checks with what they say.
+pub(super) fn entries() -> Vec<CompletionCandidate> {
+    let claims = CLAIMS.iter().map(|claim| (claim.id, claim.statement));
+    let checks = CHECKS.iter().map(|check| (check.id, check.statement));
+    claims
+        .chain(checks)
+        .map(|(id, statement)| CompletionCandidate::new(id).help(Some(statement.into())))
+        .collect()
 }
 
 /// The contexts of the kubeconfig, and those of the clusters that `up` left.

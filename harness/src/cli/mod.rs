@@ -4,6 +4,7 @@ mod arguments;
 mod candidates;
 mod cleanup;
 mod cluster;
+mod explain;
 mod failure;
 mod nextest;
 mod observe;
@@ -93,6 +94,7 @@ async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure
             to_stdout(&crate::report::claims(&arguments.selection.only, arguments.output))?;
             Ok(0)
         }
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Bundle(arguments) => software::bundle(arguments, &configured()?).await,
         Command::Config(arguments) => {
             let found = arguments.check.then(|| settings::find(config)).flatten();

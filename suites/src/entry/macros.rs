@@ -1,7 +1,7 @@
 //! The form in which a claim or a check is written.
 
 /// Defines the claim of a file: the page as a doc comment, then id, statement and the rest. A claim without
-/// a page does not compile.
+/// a page, or without the file of its expected messages, does not compile.
 macro_rules! claim {
     ($($rest:tt)+) => {
         $crate::entry::macros::entry! { CLAIM, $crate::evidence::Evidence, $crate::claims::Needs; $($rest)+ }
@@ -23,7 +23,7 @@ macro_rules! entry {
     (
         $static:ident, $evidence:ty, $kind:ty;
         $(#[doc = $line:literal])+
-        $id:literal: $statement:literal,
+        $($id:literal)? $($section:ident::$name:ident)?: $statement:literal,
         $(statement_for: $statement_for:expr,)?
         $(beyond: $beyond:literal,)?
         needs: $needs:ident,
@@ -36,7 +36,7 @@ macro_rules! entry {
     ) => {
         /// The entry of this file.
         pub(crate) static $static: $crate::entry::Entry<$evidence> = $crate::entry::Entry {
-            id: $id,
+            id: $crate::entry::macros::id!($($id)? $($section::$name)?),
             statement: $statement,
             statement_for: $crate::entry::macros::optional!($($statement_for)?),
             beyond: false $(|| $beyond)?,
@@ -48,7 +48,11 @@ macro_rules! entry {
             ],
             holds_without: &[$($($without),*)?],
             holds_unasked: &[$($($unasked),*)?],
-            page: $crate::entry::Page { raw: concat!($($line, "\n"),+), file: file!() },
+            page: $crate::entry::Page {
+                text: concat!($($line, "\n"),+),
+                file: file!(),
+                messages: $crate::entry::macros::messages!($($id)? $($section::$name)?),
+            },
             judge: $judge,
             #[cfg(test)]
             cases: cases::CASES,
@@ -62,6 +66,27 @@ macro_rules! entry {
     };
 }
 pub(crate) use entry;
+
+macro_rules! id {
+    ($id:literal) => {
+        $id
+    };
+    ($section:ident::$name:ident) => {
+        concat!(stringify!($section), "::", stringify!($name))
+    };
+}
+pub(crate) use id;
+
+/// The expected messages, in the `.snap` file beside the entry's file.
+macro_rules! messages {
+    ($id:literal) => {
+        ""
+    };
+    ($section:ident::$name:ident) => {
+        include_str!(concat!(stringify!($name), ".snap"))
+    };
+}
+pub(crate) use messages;
 
 macro_rules! optional {
     () => {

@@ -1,16 +1,22 @@
 //! The page of an entry: what `explain` prints and `docs/claims` holds.
 
-/// The text above an entry, in Markdown.
+use std::fmt::Write as _;
+
+use super::{Entry, Subject};
+
+/// What is written about an entry: its page, and the messages that its cases give.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
-    /// The lines of the doc comment, each with the space that follows `///`.
-    pub raw: &'static str,
+    /// The doc comment above the entry, each line with the space that follows `///`.
+    pub text: &'static str,
     /// The source file, relative to the repository.
     pub file: &'static str,
+    /// The expected messages of all cases.
+    pub messages: &'static str,
 }
 
 impl Page {
-    /// The sections that every page has, in this order, below what the tutorial says.
+    /// The headings that every page has, in this order, below what the tutorial says.
     pub const HEADINGS: [&'static str; 5] = [
         "Why it matters",
         "How it is checked",
@@ -19,9 +25,74 @@ impl Page {
         "Check by hand",
     ];
 
-    /// The text in Markdown.
-    pub fn text(&self) -> String {
-        let lines = self.raw.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
+    /// The page in Markdown.
+    pub fn markdown(&self) -> String {
+        let lines = self.text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
         lines.collect::<Vec<_>>().join("\n")
     }
+
+    /// The message of the first case that fails: its name, and its text.
+    fn example(&self) -> Option<(&'static str, &'static str)> {
+        self.messages.split("── ").find_map(|case| {
+            let (name, message) = case.split_once(" ──\n")?;
+            message.starts_with("fail: ").then(|| (name, message.trim_end()))
+        })
+    }
+}
+
+impl<E: Subject> Entry<E> {
+    /// Everything that is known about the entry, in Markdown: what `explain` prints.
+    pub fn explain(&self) -> String {
+        let mut page = format!("# {}\n\n{}.\n\n", self.id, capitalised(self.statement));
+        page += self.page.markdown().trim_end();
+        if let Some((name, message)) = self.page.example() {
+            let _ = write!(page, "\n\n## Example failure\n\nCase `{name}`:\n\n");
+            page +=
+                &message.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
+        }
+        list_links(&mut page, "May be caused by", self, self.causes.iter().map(|it| it.entry));
+        let is_effect =
+            |other: &&&'static Self| other.causes.iter().any(|cause| cause.entry.id == self.id);
+        list_links(&mut page, "May cause", self, E::entries().iter().filter(is_effect).copied());
+        page + "\n"
+    }
+
+    /// Its page below `docs/claims`.
+    pub fn page_path(&self) -> String {
+        format!("{}/{}.md", self.section(), self.name())
+    }
+}
+
+/// Adds a section with links to the pages of other entries, where there are any.
+fn list_links<E: Subject>(
+    page: &mut String,
+    heading: &str,
+    from: &Entry<E>,
+    entries: impl Iterator<Item = &'static Entry<E>>,
+) {
+    let mut ids: Vec<&Entry<E>> = Vec::new();
+    for entry in entries {
+        if !ids.iter().any(|it| it.id == entry.id) {
+            ids.push(entry);
+        }
+    }
+    if ids.is_empty() {
+        return;
+    }
+    let _ = write!(page, "\n\n## {heading}\n");
+    for entry in ids {
+        let folder = if entry.section() == from.section() { "" } else { "../" };
+        let path =
+            if folder.is_empty() { format!("{}.md", entry.name()) } else { entry.page_path() };
+        let _ = write!(page, "\n- [`{}`]({folder}{path})", entry.id);
+    }
+}
+
+/// A sentence that begins with a capital letter.
+fn capitalised(text: &str) -> String {
+    let mut characters = text.chars();
+    characters
+        .next()
+        .map(|first| first.to_uppercase().chain(characters).collect())
+        .unwrap_or_default()
 }

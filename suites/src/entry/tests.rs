@@ -1,6 +1,8 @@
 //! What must be true of every claim and every check.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use super::{Entry, Page, Section, Subject};
 use crate::judgement::Verdict;
@@ -34,7 +36,7 @@ fn problems<E: Subject>(entries: &[&Entry<E>], sections: &[Section]) -> Vec<Stri
         if names.len() != entry.cases.len() {
             miss("has two cases of one name".into());
         }
-        let page = entry.page.text();
+        let page = entry.page.markdown();
         let headings: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
         if headings != Page::HEADINGS {
             miss(format!("has a page with the headings {headings:?}"));
@@ -74,4 +76,58 @@ fn assert_no_circle<E: Subject>(entries: &[&Entry<E>]) {
 fn causes_have_no_circle() {
     assert_no_circle(CLAIMS);
     assert_no_circle(CHECKS);
+}
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join("docs")
+}
+
+fn assert_pages<E: Subject>(entries: &[&Entry<E>]) {
+    for entry in entries {
+        let path = docs().join("claims").join(entry.page_path());
+        crate::golden::assert_file(&path, &entry.explain(), "claims");
+    }
+}
+
+#[test]
+fn generated_pages_of_claims_are_current() {
+    assert_pages(CLAIMS);
+}
+
+#[test]
+fn generated_pages_of_checks_are_current() {
+    assert_pages(CHECKS);
+}
+
+/// A picture of which claim may explain which, in Mermaid.
+#[test]
+fn generated_picture_of_causes_is_current() {
+    let mut text = String::from(
+        "# What causes what\n\nAn arrow leads from a claim to those that fail because of it, where the evidence shows it.\n\
+         Each claim lists its own causes, in its file.\n\n```mermaid\ngraph LR\n",
+    );
+    for claim in CLAIMS {
+        let mut drawn = BTreeSet::new();
+        for cause in claim.causes {
+            if drawn.insert(cause.entry.id) {
+                let _ = writeln!(text, "    {} --> {}", cause.entry.id, claim.id);
+            }
+        }
+    }
+    text += "```\n";
+    crate::golden::assert_file(&docs().join("causes.md"), &text, "claims");
+}
+
+#[test]
+fn every_page_stands_for_an_entry() {
+    let entries =
+        CLAIMS.iter().map(|it| it.page_path()).chain(CHECKS.iter().map(|it| it.page_path()));
+    let known: BTreeSet<_> = entries.collect();
+    for section in Section::ALL.into_iter().chain(Section::PREFLIGHT) {
+        let folder = docs().join("claims").join(section.word());
+        for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = format!("{section}/{}", file.file_name().to_string_lossy());
+            assert!(known.contains(&path), "docs/claims/{path} is of no claim or check");
+        }
+    }
 }

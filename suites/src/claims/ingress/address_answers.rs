@@ -33,7 +33,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway
     ///     curl -i http://ADDRESS:15021/healthz/ready
-    "ingress::address_answers": "the gateway's address answers from outside of the mesh",
+    ingress::address_answers: "the gateway's address answers from outside of the mesh",
     beyond: true,
     needs: Request,
     stops: [LoadBalancer],

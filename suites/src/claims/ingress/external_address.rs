@@ -35,7 +35,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway
     ///     kubectl -n istio-system describe service istio-ingressgateway
-    "ingress::external_address": "the ingress gateway has an external address",
+    ingress::external_address: "the ingress gateway has an external address",
     needs: Reading,
     stops: [LoadBalancer],
     caused_by: [

@@ -43,7 +43,7 @@ claim! {
     /// ## Check by hand
     ///     istioctl proxy-status
     ///     kubectl get gateways.networking.istio.io,virtualservices.networking.istio.io -A
-    "ingress::routes_into_mesh": "the gateway directs external traffic into the mesh",
+    ingress::routes_into_mesh: "the gateway directs external traffic into the mesh",
     needs: Objects,
     stops: [Route],
     caused_by: [

@@ -31,7 +31,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway -o wide
-    "ingress::service_is_load_balancer": "the ingress gateway is a LoadBalancer service with ports 15021, 80 and 443",
+    ingress::service_is_load_balancer: "the ingress gateway is a LoadBalancer service with ports 15021, 80 and 443",
     needs: Reading,
     stops: [Gateway],
     caused_by: [default_profile if gateway_is_not_installed],

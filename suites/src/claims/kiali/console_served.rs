@@ -35,7 +35,7 @@ claim! {
     ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
     ///     curl -i http://127.0.0.1:20001/kiali/
     ///     curl http://127.0.0.1:20001/kiali/api
-    "kiali::console_served": "Kiali serves its console, and its API reports a version",
+    kiali::console_served: "Kiali serves its console, and its API reports a version",
     beyond: true,
     needs: Request,
     caused_by: [

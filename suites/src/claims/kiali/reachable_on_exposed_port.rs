@@ -32,7 +32,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
     ///     curl -i http://127.0.0.1:20001/
-    "kiali::reachable_on_exposed_port": "Kiali answers on the exposed port",
+    kiali::reachable_on_exposed_port: "Kiali answers on the exposed port",
     needs: Request,
     caused_by: [
         running if no_pod_is_ready_to_answer,

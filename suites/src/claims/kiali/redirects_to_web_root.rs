@@ -31,7 +31,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
     ///     curl -i http://127.0.0.1:20001/
-    "kiali::redirects_to_web_root": "Kiali redirects / to /kiali/",
+    kiali::redirects_to_web_root: "Kiali redirects / to /kiali/",
     statement_for: |expectations| format!("Kiali redirects / to {}", expectations.kiali.web_root),
     needs: Request,
     caused_by: [

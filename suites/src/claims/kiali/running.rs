@@ -43,7 +43,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl -n istio-system get deployment,service,endpoints kiali
     ///     kubectl -n istio-system describe pods -l app=kiali
-    "kiali::running": "Kiali from the release's own addon manifest runs",
+    kiali::running: "Kiali from the release's own addon manifest runs",
     needs: Reading,
     caused_by: [
         nodes_ready if waits_for_nodes,

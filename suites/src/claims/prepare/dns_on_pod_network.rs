@@ -36,7 +36,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl -n kube-system get deployments,pods -o wide -l k8s-app=kube-dns
-    "prepare::dns_on_pod_network": "the cluster's DNS pods have addresses of the pod network",
+    prepare::dns_on_pod_network: "the cluster's DNS pods have addresses of the pod network",
     needs: Reading,
     stops: [Network],
     caused_by: [nodes_ready if dns_waits_for_nodes],

@@ -25,7 +25,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl version
-    "prepare::kubernetes_version_supported": "the version of Kubernetes is one that this Istio supports",
+    prepare::kubernetes_version_supported: "the version of Kubernetes is one that this Istio supports",
     beyond: true,
     needs: Reading,
     judge: judge,

@@ -30,7 +30,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
-    "prepare::load_balancer_address_free": "a load balancer address is free for the ingress gateway",
+    prepare::load_balancer_address_free: "a load balancer address is free for the ingress gateway",
     needs: Reading,
     stops: [LoadBalancer],
     caused_by: [no_competing_load_balancer if others_hold_the_addresses],

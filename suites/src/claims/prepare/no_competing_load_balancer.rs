@@ -27,7 +27,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
-    "prepare::no_competing_load_balancer": "no other service holds the only load balancer address",
+    prepare::no_competing_load_balancer: "no other service holds the only load balancer address",
     needs: Reading,
     stops: [LoadBalancer],
     judge: judge,

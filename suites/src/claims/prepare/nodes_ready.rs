@@ -29,7 +29,7 @@ claim! {
     /// ## Check by hand
     ///     kubectl get nodes
     ///     kubectl describe nodes
-    "prepare::nodes_ready": "the nodes are ready and have room for the mesh",
+    prepare::nodes_ready: "the nodes are ready and have room for the mesh",
     beyond: true,
     needs: Reading,
     holds_without: [("/demo/pods", "before the demo no pod of it waits for room")],

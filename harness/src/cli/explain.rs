@@ -1,0 +1,63 @@
+//! `meshcheck explain`: the pages of claims and checks.
+
+use meshcheck_suites::preflight::evidence::PreflightEvidence;
+use meshcheck_suites::{CHECKS, CLAIMS, Evidence, Pattern};
+
+use super::arguments::Explain;
+use super::failure::Failure;
+use crate::report::to_stdout;
+
+/// Prints the pages that are asked for, in the order of the arguments.
+pub(super) fn explain(arguments: &Explain) -> Result<u8, Failure> {
+    let pages: Vec<_> =
+        arguments.patterns.iter().map(|text| pages(text)).collect::<Result<_, _>>()?;
+    to_stdout(&pages.concat().join("\n"))?;
+    Ok(0)
+}
+
+/// The pages that a pattern asks for.
+fn pages(text: &str) -> Result<Vec<String>, Failure> {
+    let claims = Pattern::parse::<Evidence>(text);
+    let checks = Pattern::parse::<PreflightEvidence>(text);
+    let Some(pattern) = claims.or(checks).ok() else {
+        return Err(Failure::usage(
+            format!("no claim and no check matches `{text}`"),
+            suggestion(text),
+        ));
+    };
+    let claims = CLAIMS.iter().filter(|claim| pattern.matches(claim)).map(|it| it.explain());
+    let checks = CHECKS.iter().filter(|check| pattern.matches(check)).map(|it| it.explain());
+    Ok(claims.chain(checks).collect())
+}
+
+/// The id that is most like a text, else where the ids stand.
+fn suggestion(text: &str) -> String {
+    let ids = CLAIMS.iter().map(|it| it.id).chain(CHECKS.iter().map(|it| it.id));
+    let near = ids.map(|id| (strsim::normalized_damerau_levenshtein(id, text), id));
+    match near.max_by(|one, other| one.0.total_cmp(&other.0)) {
+        Some((likeness, id)) if likeness > 0.6 => format!("`meshcheck explain {id}`"),
+        _ => "`meshcheck claims` lists the claims, `meshcheck preflight` the checks".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_and_checks_have_pages() {
+        let text = pages("mesh::pods_ready").unwrap().concat();
+        assert!(text.starts_with("# mesh::pods_ready\n"), "{text}");
+        assert!(text.contains("## Example failure"), "{text}");
+        assert_eq!(pages("machine::docker_usable").unwrap().len(), 1);
+        assert_eq!(pages("*").unwrap().len(), CLAIMS.len() + CHECKS.len());
+    }
+
+    #[test]
+    fn unknown_id_names_the_nearest_one() {
+        let text = pages("mesh::pod_ready").unwrap_err().text();
+        assert!(text.contains("meshcheck explain mesh::pods_ready"), "{text}");
+        let text = pages("weather").unwrap_err().text();
+        assert!(text.contains("meshcheck claims"), "{text}");
+    }
+}
