@@ -149,13 +149,13 @@ fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
         let impact = match step.impact {
             Impact::Reads => "reads",
             Impact::RestartsPods => "restarts pods",
-            Impact::Changes => "changes an object",
+            Impact::Changes => "changes",
             Impact::Deletes => "deletes",
         };
-        let _ = writeln!(text, "  {purpose} ({impact}): {}", step.text);
-        if let Some(command) = &step.command {
-            let _ = writeln!(text, "    {command}");
-        }
+        let _ = match &step.command {
+            Some(command) => writeln!(text, "  {purpose} ({impact}): {}\n    {command}", step.text),
+            None => writeln!(text, "  {purpose}: {}", step.text),
+        };
     }
     text
 }

@@ -18,3 +18,18 @@ pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     let kinds = "gateways.networking.istio.io,virtualservices.networking.istio.io";
     Step::inspect(evidence.kubectl(&["get", kinds, "-A"]), text)
 }
+
+/// Uninstalls Istio and its namespace.
+pub(crate) fn uninstall(evidence: &Evidence) -> Step {
+    let uninstall = evidence.istioctl(&["uninstall", "--purge", "-y"]);
+    let namespace = &evidence.expectations.istio_namespace;
+    let delete = evidence.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"]);
+    let command = format!("{uninstall} && {delete}");
+    Step::fix(Impact::Deletes, command, "removes all of it, if nobody needs it")
+}
+
+/// Judges the Istio that is installed by its own version.
+pub(crate) fn check_version(evidence: &Evidence, version: &str) -> Step {
+    let command = evidence.meshcheck("check", &["--istio", version]);
+    Step::inspect(command, "judges it, if it is to stay")
+}

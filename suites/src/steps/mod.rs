@@ -1,6 +1,8 @@
 //! Steps: what to do next, and what each step does to the cluster.
 
+pub(crate) mod cluster;
 pub(crate) mod istio;
+pub(crate) mod machine;
 pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod pods;
@@ -21,7 +23,7 @@ pub enum Purpose {
     Inspect,
 }
 
-/// What a step does to the cluster, from the least to the most.
+/// What a step does to the cluster, or to the machine, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Impact {
@@ -29,9 +31,9 @@ pub enum Impact {
     Reads,
     /// It replaces pods by new ones.
     RestartsPods,
-    /// It creates or changes an object.
+    /// It creates or changes something.
     Changes,
-    /// It deletes an object.
+    /// It deletes something.
     Deletes,
 }
 

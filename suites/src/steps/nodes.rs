@@ -22,3 +22,13 @@ pub(crate) fn describe_all(evidence: &Evidence, text: &str) -> Step {
 pub(crate) fn uncordon(evidence: &Evidence, node: &Node, text: &str) -> Step {
     Step::fix(Impact::Changes, evidence.kubectl(&["uncordon", &node.name]), text)
 }
+
+/// Lists the nodes with their systems.
+pub(crate) fn list_wide(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["get", "nodes", "-o", "wide"]), text)
+}
+
+/// Shows the events of all namespaces.
+pub(crate) fn show_events(evidence: &Evidence, text: impl Into<String>) -> Step {
+    Step::inspect(evidence.kubectl(&["get", "events", "--all-namespaces"]), text)
+}

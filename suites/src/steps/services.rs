@@ -34,12 +34,20 @@ pub(crate) fn list_all(evidence: &Evidence, text: &str) -> Step {
 pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Vec<Step> {
     let Service { namespace, name, .. } = holder;
     let show = evidence.kubectl(&["-n", namespace, "get", "svc", name]);
+    let show = Step::inspect(show, "shows who holds the address");
+    vec![show, free(evidence, namespace, name, "frees it, if nobody needs it")]
+}
+
+/// Frees one of the addresses of a pool that is used up.
+pub(crate) fn free_one(evidence: &Evidence, namespace: &str, service: &str) -> Step {
+    let text = "frees one, if nobody needs it; or make the pool larger";
+    free(evidence, namespace, service, text)
+}
+
+fn free(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
     let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
-    let free = evidence.kubectl(&["-n", namespace, "patch", "svc", name, "-p", patch]);
-    vec![
-        Step::inspect(show, "shows who holds the address"),
-        Step::fix(Impact::Changes, free, "frees it, if nobody needs it"),
-    ]
+    let command = evidence.kubectl(&["-n", namespace, "patch", "svc", service, "-p", patch]);
+    Step::fix(Impact::Changes, command, text)
 }
 
 /// Exposes the port of Kiali's service on this machine, as the tutorial does: a port-forward, and `socat` in front of it.

@@ -24,8 +24,17 @@ pub(crate) fn scale(
 
 /// Describes a deployment.
 pub(crate) fn describe(evidence: &Evidence, namespace: &str, deployment: &str, text: &str) -> Step {
-    let target = format!("deployment/{deployment}");
-    Step::inspect(evidence.kubectl(&["-n", namespace, "describe", &target]), text)
+    describe_any(evidence, namespace, &format!("deployment/{deployment}"), text)
+}
+
+/// Describes a workload, named as `daemonset/speaker`.
+pub(crate) fn describe_any(
+    evidence: &Evidence,
+    namespace: &str,
+    workload: &str,
+    text: &str,
+) -> Step {
+    Step::inspect(evidence.kubectl(&["-n", namespace, "describe", workload]), text)
 }
 
 /// Restarts a workload, named as `deployment/echo-deployment`: its pods are replaced.

@@ -1,23 +1,41 @@
-//! Whether anything gives load balancer addresses, and whether it has any left.
+//! Something there gives load balancer addresses.
 
-use crate::entry::check;
-use crate::format::{POOL, SERVICE, count, list};
 use std::net::{IpAddr, Ipv4Addr};
 
-check! {
-    /// TODO
-    "cluster::load_balancer": "something there gives load balancer addresses",
-    needs: ClusterNamed,
-    after: crate::preflight::cluster::server_answers,
-    judge: load_balancer,
-}
-
-#[cfg(test)]
-use crate::preflight::tests::cluster::gives_addresses as cases;
-
-use super::super::evidence::{Controller, Pool, PreflightEvidence};
+use crate::entry::check;
 use crate::evidence::{Observation, Service};
+use crate::format::{POOL, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
+use crate::object::Object;
+use crate::preflight::cluster::server_answers;
+use crate::preflight::evidence::PreflightEvidence;
+use crate::preflight::evidence::{Controller, Pool};
+use crate::steps::{cluster, services, workloads};
+
+check! {
+    /// The tutorial implies that something gives the gateway an external IP.
+    ///
+    /// ## Why it matters
+    /// Without a load balancer the gateway's service stays pending.
+    ///
+    /// ## How it is checked
+    /// Looks for controllers that are known to give addresses, for MetalLB's pools, and for services that hold an address. With
+    /// `--active` a service of meshcheck's own asks for one.
+    ///
+    /// ## What makes it fail
+    /// - No controller answers, or it is not ready.
+    /// - MetalLB has no pool, or its pool is used up.
+    ///
+    /// ## How to fix it
+    /// Install a controller such as MetalLB, apply a pool, or free an address that nobody needs.
+    ///
+    /// ## Check by hand
+    ///     kubectl get services --all-namespaces
+    cluster::load_balancer: "something there gives load balancer addresses",
+    needs: ClusterNamed,
+    after: server_answers,
+    judge: judge,
+}
 
 /// What gives addresses, by a part of its image's name.
 const KNOWN: [(&str, &str); 8] = [
@@ -36,7 +54,7 @@ const CLOUDS: [&str; 6] = ["aws", "gce", "azure", "digitalocean", "openstack", "
 
 const METALLB: &str = "MetalLB";
 
-fn load_balancer(evidence: &PreflightEvidence) -> Judged {
+fn judge(evidence: &PreflightEvidence) -> Judged {
     let cluster = &evidence.cluster;
     // One that was given is worth more than all that may give one.
     let probe = cluster.seen.cluster.load_balancer_probe.value();
@@ -44,11 +62,11 @@ fn load_balancer(evidence: &PreflightEvidence) -> Judged {
         return Ok(Judgement::pass(format!(
             "a service of our own got {address} in {} ms{}",
             probe.map_or(0, |probe| probe.waited_ms),
-            held(evidence)
+            format_holders(evidence)
         )));
     }
     let controllers = cluster.controllers.look("what runs in the cluster")?;
-    let known: Vec<_> = controllers.iter().filter_map(known).collect();
+    let known: Vec<_> = controllers.iter().filter_map(find_known).collect();
     if let Some((name, _)) = known.iter().find(|(name, _)| *name == METALLB) {
         return metallb(evidence, name, &known);
     }
@@ -56,28 +74,23 @@ fn load_balancer(evidence: &PreflightEvidence) -> Judged {
         if controller.ready == 0 && controller.wanted > 0 {
             return Err(not_ready(evidence, name, controller));
         }
-        return Ok(Judgement::pass(format!("{name} runs{}", held(evidence))));
+        return Ok(Judgement::pass(format!("{name} runs{}", format_holders(evidence))));
     }
     let services = cluster.seen.cluster.load_balancer_services.look("the services")?;
     if services.iter().any(|service| !service.load_balancer_addresses.is_empty()) {
-        return Ok(Judgement::pass(format!("something gives them{}", held(evidence))));
+        return Ok(Judgement::pass(format!("something gives them{}", format_holders(evidence))));
     }
-    let show = cluster.seen.kubectl(&["get", "services", "--all-namespaces"]);
     let none = |what: String, observed: String, object: String| {
         Err(Judgement::fail(what)
             .expected("a load balancer controller")
             .observed(observed)
             .object(object)
-            .legacy_hint(format!(
-                "`{show}` shows who waits; a cluster without a cloud needs a controller such as \
-                 MetalLB (https://metallb.io/installation/), with a pool of free addresses"
-            )))
+            .step(services::list_all(&cluster.seen, "shows who waits; a cluster without a cloud needs a controller such as MetalLB (https://metallb.io/installation/), with a pool of free addresses")))
     };
     if let Some(service) = services.first() {
         return none(
             format!(
-                "nothing gives load balancer addresses: {}/{} waits for one, and no controller \
-                 that is known here runs",
+                "nothing gives load balancer addresses: {}/{} waits for one, and no controller that is known here runs",
                 service.namespace, service.name
             ),
             format!("{} without an address", count(services.len(), SERVICE)),
@@ -96,17 +109,15 @@ fn load_balancer(evidence: &PreflightEvidence) -> Judged {
     });
     if let Some(cloud) = cloud {
         return Err(Judgement::skipped(format!(
-            "the nodes are {cloud}'s, which gives addresses unless it was told not to: --active \
-             asks for one"
+            "the nodes are {cloud}'s, which gives addresses unless it was told not to: --active asks for one"
         )));
     }
     Err(Judgement::unjudged(
-        "no load balancer controller that is known here runs, and no service has asked for an \
-         address: --active asks for one",
+        "no load balancer controller that is known here runs, and no service has asked for an address: --active asks for one",
     ))
 }
 
-fn known(controller: &Controller) -> Option<(&'static str, &Controller)> {
+fn find_known(controller: &Controller) -> Option<(&'static str, &Controller)> {
     KNOWN.into_iter().find_map(|(part, name)| {
         let any = controller.images.iter().any(|image| image.contains(part));
         (any && controller.wanted > 0).then_some((name, controller))
@@ -116,12 +127,11 @@ fn known(controller: &Controller) -> Option<(&'static str, &Controller)> {
 fn not_ready(evidence: &PreflightEvidence, name: &str, controller: &Controller) -> Judgement {
     let Controller { kind, namespace, name: object, wanted, ready, .. } = controller;
     let of = format!("{kind}/{object}");
-    let describe = evidence.cluster.seen.kubectl(&["-n", namespace, "describe", &of]);
     Judgement::fail(format!("{name} is not ready: no pod of {of} is"))
         .expected(format!("{wanted} ready"))
         .observed(format!("{ready} ready"))
         .object(format!("{kind} {namespace}/{object}"))
-        .legacy_hint(format!("`{describe}` shows why"))
+        .step(workloads::describe_any(&evidence.cluster.seen, namespace, &of, "shows why"))
 }
 
 /// MetalLB: it must run, have a pool, and an address left in it.
@@ -135,7 +145,6 @@ fn metallb(
         return Err(not_ready(evidence, name, controller));
     }
     let namespace = own.first().map_or("metallb-system", |(_, it)| it.namespace.as_str());
-    let show = evidence.cluster.seen.kubectl(&["-n", namespace, "get", "ipaddresspools"]);
     let pools = match &evidence.cluster.pools {
         // A server that knows no pools yet has none.
         Observation::Absent { .. } => &Vec::new(),
@@ -147,23 +156,20 @@ fn metallb(
             .expected("an IPAddressPool with autoAssign")
             .observed(count(pools.len(), POOL))
             .object("the pools of MetalLB")
-            .legacy_hint(format!(
-                "`{show}` shows them; https://metallb.io/configuration/ has a pool to apply: \
-                 addresses of the nodes' network that nobody else has"
-            )));
+            .step(cluster::list_pools(&evidence.cluster.seen, namespace, "shows them; https://metallb.io/configuration/ has a pool to apply: addresses of the nodes' network that nobody else has")));
     }
     let ranges: Vec<_> = usable.iter().flat_map(|pool| pool.addresses.clone()).collect();
-    let words = format!("{name} runs, with the pool {}", list(&ranges));
+    let state = format!("{name} runs, with the pool {}", list(&ranges));
     let services = evidence.cluster.seen.cluster.load_balancer_services.look("the services")?;
     let expectations = &evidence.cluster.seen.expectations;
     let is_gateway = |service: &&Service| {
         service.name == expectations.gateway && service.namespace == expectations.istio_namespace
     };
     if services.iter().any(|it| is_gateway(&it) && !it.load_balancer_addresses.is_empty()) {
-        return Ok(Judgement::pass(format!("{words}{}", held(evidence))));
+        return Ok(Judgement::pass(format!("{state}{}", format_holders(evidence))));
     }
     // What the ranges hold, where all of them can be counted.
-    let all: Option<Vec<(u32, u32)>> = ranges.iter().map(|range| bounds(range)).collect();
+    let all: Option<Vec<(u32, u32)>> = ranges.iter().map(|range| parse_bounds(range)).collect();
     let taken = |of: &[(u32, u32)]| {
         let addresses = services.iter().flat_map(|service| &service.load_balancer_addresses);
         let mut taken: Vec<u32> = addresses
@@ -178,14 +184,14 @@ fn metallb(
         u64::try_from(taken.len()).unwrap_or(u64::MAX)
     };
     let Some(all) = all else {
-        return Ok(Judgement::pass(format!("{words}{}", held(evidence))));
+        return Ok(Judgement::pass(format!("{state}{}", format_holders(evidence))));
     };
     let size: u64 = all.iter().map(|(first, last)| u64::from(last - first) + 1).sum();
     let left = size.saturating_sub(taken(&all));
     if left == 0 {
         return Err(used_up(evidence, services, size, &list(&ranges)));
     }
-    Ok(Judgement::pass(format!("{words}, {left} of {size} free{}", held(evidence))))
+    Ok(Judgement::pass(format!("{state}, {left} of {size} free{}", format_holders(evidence))))
 }
 
 /// No address is left: who holds one could give it.
@@ -199,23 +205,20 @@ fn used_up(
     let addresses = if size == 1 { "1 address".to_owned() } else { format!("{size} addresses") };
     let fail = Judgement::fail("the pool of MetalLB is used up")
         .expected("an address left for the ingress gateway")
-        .observed(format!("{addresses} in {ranges}, none free{}", held(evidence)));
+        .observed(format!("{addresses} in {ranges}, none free{}", format_holders(evidence)));
     let Some(Service { namespace, name, .. }) =
         services.iter().find(|service| !service.load_balancer_addresses.is_empty())
     else {
-        return fail.object("the pools of MetalLB").legacy_hint(format!(
-            "`{}` shows who holds them",
-            seen.kubectl(&["get", "services", "--all-namespaces"])
-        ));
+        return fail
+            .object("the pools of MetalLB")
+            .step(services::list_all(seen, "shows who holds them"));
     };
-    let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
-    let free = seen.kubectl(&["-n", namespace, "patch", "svc", name, "-p", patch]);
-    fail.object(format!("service {namespace}/{name}"))
-        .legacy_hint(format!("`{free}` frees one, if nobody needs it; or make the pool larger"))
+    fail.object(Object::new("service", namespace, name))
+        .step(services::free_one(seen, namespace, name))
 }
 
 /// The first and the last address of `a-b`, `a/24`.
-fn bounds(range: &str) -> Option<(u32, u32)> {
+fn parse_bounds(range: &str) -> Option<(u32, u32)> {
     let address = |text: &str| text.trim().parse::<Ipv4Addr>().ok().map(Ipv4Addr::to_bits);
     if let Some((first, last)) = range.split_once('-') {
         let (first, last) = (address(first)?, address(last)?);
@@ -229,13 +232,13 @@ fn bounds(range: &str) -> Option<(u32, u32)> {
 }
 
 /// Who holds addresses, and who waits for one.
-fn held(evidence: &PreflightEvidence) -> String {
+fn format_holders(evidence: &PreflightEvidence) -> String {
     let services = evidence.cluster.seen.cluster.load_balancer_services.value();
-    let ours = evidence.cluster.seen.cluster.load_balancer_probe.value().map(|it| &it.namespace);
+    let probe = evidence.cluster.seen.cluster.load_balancer_probe.value().map(|it| &it.namespace);
     let services: Vec<_> = services
         .into_iter()
         .flatten()
-        .filter(|service| Some(&service.namespace) != ours)
+        .filter(|service| Some(&service.namespace) != probe)
         .map(|service| {
             let Service { namespace, name, load_balancer_addresses, .. } = service;
             if load_balancer_addresses.is_empty() {
@@ -249,8 +252,49 @@ fn held(evidence: &PreflightEvidence) -> String {
 }
 
 #[cfg(test)]
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::evidence::Service;
+    use crate::preflight::cluster::changes::*;
+    use crate::preflight::evidence::*;
+    use crate::testing::healthy;
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        tried(|_| {}, Pass);
+        tried_and_others_hold(|e| services(e).push(service("kong", Some("172.18.255.252"))), Pass);
+        metallb(not_tried, Pass);
+        metallb_some_held(|e| { not_tried(e); services(e).push(service("kong", Some("172.18.255.252"))); }, Pass);
+        metallb_others_hold_elsewhere(|e| { not_tried(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
+        metallb_used_up(|e| { one_address(e); services(e).push(service("kong", Some("172.18.255.251"))); }, Fail);
+        metallb_used_up_by_the_gateway(|e| {
+            one_address(e);
+            let gateway = healthy().cluster.load_balancer_services.value().unwrap()[0].clone();
+            services(e).push(Service { load_balancer_addresses: vec!["172.18.255.251".into()], ..gateway });
+        }, Pass);
+        metallb_ipv6(|e| { not_tried(e); of(&mut e.cluster.pools)[0].addresses = vec!["fd00::1-fd00::9".into()]; }, Pass);
+        metallb_without_a_pool(|e| { not_tried(e); of(&mut e.cluster.pools).clear(); }, Fail);
+        metallb_of_which_nobody_knows_pools(|e| { not_tried(e); e.cluster.pools = Observation::absent("no such kind"); }, Fail);
+        metallb_pool_by_name_only(|e| { not_tried(e); of(&mut e.cluster.pools)[0].auto_assign = false; }, Fail);
+        metallb_speaker_not_ready(|e| { not_tried(e); of(&mut e.cluster.controllers)[1].ready = 0; }, Fail);
+        metallb_pools_unseen(|e| { not_tried(e); e.cluster.pools = Observation::failed("forbidden"); }, Unjudged);
+        metallb_services_unseen(|e| { not_tried(e); e.cluster.seen.cluster.load_balancer_services = Observation::failed("forbidden"); }, Unjudged);
+        kube_vip(|e| called(e, "ghcr.io/kube-vip/kube-vip:v0.8"), Pass);
+        kube_vip_not_ready(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); of(&mut e.cluster.controllers)[0].ready = 0; }, Fail);
+        k3s(|e| { plain(e); platform(e).provider_id = "k3s://vm7".into(); }, Skipped);
+        something_unknown(|e| { plain(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
+        plain_cluster(plain, Unjudged);
+        plain_and_somebody_waits(|e| { plain(e); services(e).push(service("kong", None)); }, Fail);
+        plain_and_tried(|e| { in_vain(e); of(&mut e.cluster.controllers).clear(); }, Fail);
+        scaled_to_zero(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); of(&mut e.cluster.controllers)[0].wanted = 0; }, Unjudged);
+        not_seen(|e| { not_tried(e); e.cluster.controllers = Observation::failed("forbidden"); }, Unjudged);
+    }
+}
+
+#[cfg(test)]
 mod tests {
-    use super::bounds;
+    use super::parse_bounds;
     use rstest::rstest;
 
     #[rstest]
@@ -264,7 +308,7 @@ mod tests {
     #[case("172.18.0.0/33", None)]
     #[case("pool", None)]
     fn ranges_are_counted(#[case] range: &str, #[case] size: Option<u64>) {
-        let counted = bounds(range).map(|(first, last)| u64::from(last - first) + 1);
+        let counted = parse_bounds(range).map(|(first, last)| u64::from(last - first) + 1);
         assert_eq!(counted, size);
     }
 }

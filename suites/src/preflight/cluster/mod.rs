@@ -1,5 +1,7 @@
-//! Judges of the section *cluster*: what the tutorial needs of a cluster that is there.
+//! The section *cluster*: what the tutorial needs of a cluster that is there.
 
+#[cfg(test)]
+pub(crate) mod changes;
 pub(crate) mod clock;
 pub(crate) mod dns_on_pod_network;
 pub(crate) mod images;
@@ -30,9 +32,3 @@ pub(super) const CHECKS: &[&Check] = &[
     &no_earlier_istio::CHECK,
     &images::CHECK,
 ];
-
-mod istio;
-mod server;
-
-pub(super) use istio::no_earlier_istio;
-pub(super) use server::{clock, node_stands_still, server_answers};

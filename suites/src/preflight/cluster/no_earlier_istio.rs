@@ -1,14 +1,317 @@
 //! No earlier Istio has left anything that is in the way.
 
+use std::fmt::Write as _;
+
 use crate::entry::check;
+use crate::evidence::{Evidence, Observation, Pod, Webhook};
+use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
+use crate::judgement::{Judged, Judgement, Look as _};
+use crate::object::Object;
+use crate::preflight::cluster::server_answers;
+use crate::preflight::evidence::IstioObject;
+use crate::preflight::evidence::PreflightEvidence;
+use crate::steps::{Step, cluster, istio, namespaces, pods};
 
 check! {
-    /// TODO
-    "cluster::no_earlier_istio": "no earlier Istio has left anything that is in the way",
+    /// The tutorial implies a cluster without an Istio of earlier.
+    ///
+    /// ## Why it matters
+    /// A webhook without a service keeps every pod from being created. Old objects configure the new mesh.
+    ///
+    /// ## How it is checked
+    /// Lists pods, services, deployments, webhooks, namespaces and objects of Istio's kinds (`list` on each).
+    ///
+    /// ## What makes it fail
+    /// - An istiod of another version runs, or one that is not ready.
+    /// - A webhook, deployment, service or object of an earlier Istio is left.
+    /// - A namespace that the tutorial uses is being deleted.
+    ///
+    /// ## How to fix it
+    /// Uninstall the earlier Istio if nobody needs it. An Istio of the right version stays.
+    ///
+    /// ## Check by hand
+    ///     istioctl version
+    ///     kubectl get mutatingwebhookconfigurations
+    cluster::no_earlier_istio: "no earlier Istio has left anything that is in the way",
     needs: ClusterNamed,
-    after: crate::preflight::cluster::server_answers,
-    judge: crate::preflight::cluster::no_earlier_istio,
+    after: server_answers,
+    judge: judge,
+}
+
+/// What Istio's own kinds are called before an install of nobody's: nothing is.
+const EXPECTED: &str = "no Istio, or the one of the tutorial, running";
+
+fn judge(evidence: &PreflightEvidence) -> Judged {
+    let seen = &evidence.cluster.seen;
+    let istiod = find_istiod_pods(seen);
+    if !istiod.is_empty() {
+        return judge_installed(seen, &istiod);
+    }
+    // What is there tells, whatever could not be looked at.
+    if let Some(trace) = find_obstacle(evidence) {
+        return Err(trace);
+    }
+    for look in [
+        seen.install.pods.look("the pods of Istio's namespace").map(drop),
+        seen.install.deployments.look("the deployments of Istio's namespace").map(drop),
+        seen.install.services.look("the services of Istio's namespace").map(drop),
+        seen.install.webhooks.look("the mutating webhooks").map(drop),
+        seen.install.crds.look("the kinds of objects that the server knows").map(drop),
+        seen.install.namespaces.look("the namespaces").map(drop),
+        evidence.cluster.validating.look("the validating webhooks").map(drop),
+        evidence.cluster.terminating.look("the namespaces").map(drop),
+    ] {
+        look?;
+    }
+    // Without their kinds there are no objects; with them, only a look can tell.
+    if seen.install.crds.value().is_some_and(|crds| !crds.is_empty())
+        && evidence.cluster.istio_objects.value().is_none()
+    {
+        let reason = evidence.cluster.istio_objects.reason().unwrap_or_default();
+        return Err(Judgement::unjudged(format!(
+            "could not look for objects of Istio's kinds: {reason}"
+        )));
+    }
+    if let Observation::Failed { reason } = &evidence.cluster.istio_objects {
+        return Err(Judgement::unjudged(format!(
+            "could not look for objects of Istio's kinds: {reason}"
+        )));
+    }
+    Ok(Judgement::pass(format_harmless(seen)))
+}
+
+/// The pods that are istiod, in whatever namespace was looked at.
+fn find_istiod_pods(seen: &Evidence) -> Vec<&Pod> {
+    let pods = seen.install.pods.value().into_iter().flatten();
+    pods.filter(|pod| pod.labels.get("app").is_some_and(|app| app == "istiod") && !pod.terminating)
+        .collect()
+}
+
+/// An istiod is there: well and of the version that is asked for, it is no leftover.
+fn judge_installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
+    let wanted = &seen.expectations.istio_version;
+    let Some(pod) = istiod.iter().find(|pod| pod.ready) else {
+        let Some(pod) = istiod.first() else {
+            return Err(Judgement::unjudged("no pod of istiod is there"));
+        };
+        return Err(Judgement::fail("an istiod is there that is not ready")
+            .expected(EXPECTED)
+            .observed(format!("{} not ready", count(istiod.len(), POD)))
+            .object(Object::pod(pod))
+            .steps([pods::describe(seen, pod, "shows why"), istio::uninstall(seen)]));
+    };
+    match find_version(seen, pod) {
+        Some(version) if version == *wanted => Ok(Judgement::pass(format!(
+            "Istio {version} is installed already, and istiod is ready: `meshcheck check` tells the rest"
+        ))),
+        Some(version) => {
+            Err(Judgement::fail(format!("Istio {version} is installed, not {wanted}"))
+                .expected(EXPECTED)
+                .observed(format!("istiod {version}"))
+                .object(Object::pod(pod))
+                .steps([istio::check_version(seen, &version), istio::uninstall(seen)]))
+        }
+        None => Err(Judgement::unjudged(format!(
+            "an Istio is installed, and does not tell its version: {}",
+            seen.install.istiod.reason().unwrap_or("istiod was not asked")
+        ))),
+    }
+}
+
+/// What the pod says of itself, else what its image is tagged with.
+fn find_version(seen: &Evidence, pod: &Pod) -> Option<String> {
+    let reported = seen.install.istiod.value().and_then(|all| all.get(&pod.name)?.version.value());
+    reported.cloned().or_else(|| {
+        let image = pod.containers.iter().map(|it| &it.image).find(|it| it.contains("pilot"))?;
+        let tag = image.split('@').next()?.rsplit_once(':')?.1;
+        Some(tag.trim_end_matches("-distroless").to_owned())
+    })
+}
+
+/// The first thing that is in the way of an install, what breaks most first.
+fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
+    let seen = &evidence.cluster.seen;
+    let namespace = &seen.expectations.istio_namespace;
+    let fail = |what: String, observed: String, object: String, step: Step| {
+        Some(Judgement::fail(what).expected(EXPECTED).observed(observed).object(object).step(step))
+    };
+    let ending = evidence.cluster.terminating.value().into_iter().flatten();
+    let expected = [namespace, &seen.expectations.namespace];
+    if let Some(ending) = ending.clone().find(|ending| expected.contains(ending)) {
+        return fail(
+            format!("the namespace {ending} is being removed, and not gone yet"),
+            "Terminating".into(),
+            format!("namespace {ending}"),
+            namespaces::show_conditions(
+                seen,
+                ending,
+                "shows what it waits for; in a minute it may be gone",
+            ),
+        );
+    }
+    let webhooks = seen.install.webhooks.value().into_iter().flatten();
+    if let Some(webhook) = webhooks.clone().find(|webhook| is_injector(webhook)) {
+        let name = &webhook.configuration;
+        return fail(
+            format!(
+                "the webhook {name} of an earlier Istio is left: nobody answers it, and no pod is created where it is asked"
+            ),
+            format!("{name}, and no istiod"),
+            format!("webhook {name}"),
+            istio::uninstall(seen),
+        );
+    }
+    let validating = evidence.cluster.validating.value().into_iter().flatten();
+    let istiod = |service: &str| service.starts_with("istiod");
+    if let Some(webhook) = validating.clone().find(|it| istiod(&it.service)) {
+        let name = &webhook.configuration;
+        return fail(
+            format!(
+                "the webhook {name} of an earlier Istio is left: nobody answers it, and no object of Istio is taken"
+            ),
+            format!("{name}, and no istiod"),
+            format!("webhook {name}"),
+            istio::uninstall(seen),
+        );
+    }
+    let names = |kind: Noun, all: Vec<String>| {
+        (!all.is_empty()).then(|| format!("{} ({})", count(all.len(), kind), list(&all)))
+    };
+    let left: Vec<_> = [
+        names(DEPLOYMENT, format_names(&seen.install.deployments, |it| it.name.clone())),
+        names(SERVICE, format_names(&seen.install.services, |it| it.name.clone())),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if !left.is_empty() {
+        return fail(
+            format!("the namespace {namespace} is not empty, and no istiod is in it"),
+            list(&left),
+            format!("namespace {namespace}"),
+            istio::uninstall(seen),
+        );
+    }
+    let objects = evidence.cluster.istio_objects.value().map_or(&[][..], Vec::as_slice);
+    let first = objects.first()?;
+    let IstioObject { resource, namespace, name } = first;
+    let all: Vec<_> = objects
+        .iter()
+        .take(3)
+        .map(|it| format!("{} {}/{}", it.resource, it.namespace, it.name))
+        .collect();
+    fail(
+        format!("{} of an earlier Istio would configure the new one", count(objects.len(), OBJECT)),
+        list(&all),
+        format!("the {resource} {namespace}/{name}"),
+        cluster::delete(seen, namespace, resource, name, "removes it, if nobody needs it"),
+    )
+}
+
+fn format_names<T>(observation: &Observation<Vec<T>>, name: impl Fn(&T) -> String) -> Vec<String> {
+    observation.value().into_iter().flatten().map(name).collect()
+}
+
+/// Whether a webhook is an injector of Istio's.
+fn is_injector(webhook: &Webhook) -> bool {
+    webhook.revision.is_some()
+        || webhook.service.as_ref().is_some_and(|service| {
+            service.name.starts_with("istiod") || service.path.starts_with("/inject")
+        })
+}
+
+/// What is left and does no harm.
+fn format_harmless(seen: &Evidence) -> String {
+    let crds = seen.install.crds.value().map_or(0, Vec::len);
+    let labelled: Vec<_> = seen
+        .install
+        .namespaces
+        .value()
+        .into_iter()
+        .flatten()
+        .filter(|(_, labels)| {
+            labels.get("istio-injection").is_some_and(|value| value == "enabled")
+                || labels.contains_key("istio.io/rev")
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    let mut text = match crds {
+        0 => "there is no trace of Istio".to_owned(),
+        number => format!(
+            "of an earlier Istio {} left, without objects: an install takes them over",
+            if number == 1 {
+                "1 kind of objects is".to_owned()
+            } else {
+                format!("{number} kinds of objects are")
+            }
+        ),
+    };
+    if !labelled.is_empty() {
+        let _ = write!(
+            text,
+            "; {} labelled for injection already: {}",
+            if labelled.len() == 1 { "a namespace is" } else { "namespaces are" },
+            list(&labelled)
+        );
+    }
+    text
 }
 
 #[cfg(test)]
-use crate::preflight::tests::cluster::earlier as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Crd;
+    use crate::evidence::Observation;
+    use crate::preflight::cluster::changes::*;
+    use crate::preflight::evidence::*;
+    use crate::testing::healthy;
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        nothing(|_| {}, Pass);
+        the_same(installed, Pass);
+        another_version(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail);
+        another_version_may_stay(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail);
+        by_its_image(|e| { installed(e); of(&mut e.cluster.seen.install.istiod).clear(); }, Pass);
+        no_version(|e| {
+            installed(e);
+            of(&mut e.cluster.seen.install.istiod).clear();
+            istiod(e).containers.clear();
+        }, Unjudged);
+        not_ready(|e| { installed(e); istiod(e).ready = false; }, Fail);
+        webhook_left(without_istiod, Fail);
+        validating_left(|e| {
+            without_webhooks(e);
+            of(&mut e.cluster.validating).push(ValidatingWebhook {
+                configuration: "istio-validator".into(),
+                service: "istiod".into(),
+                namespace: "istio-system".into(),
+            });
+        }, Fail);
+        validating_of_others(|e| of(&mut e.cluster.validating).push(ValidatingWebhook {
+            configuration: "metallb".into(), service: "webhook".into(), namespace: "metallb-system".into(),
+        }), Pass);
+        deployments_left(|e| { without_webhooks(e); e.cluster.seen.install.deployments = healthy().install.deployments; }, Fail);
+        services_left(|e| { without_webhooks(e); e.cluster.seen.install.services = healthy().install.services; }, Fail);
+        objects_left(|e| {
+            without_webhooks(e);
+            of(&mut e.cluster.istio_objects).push(IstioObject {
+                resource: "virtualservices.networking.istio.io".into(),
+                namespace: "shop".into(),
+                name: "cart".into(),
+            });
+        }, Fail);
+        kinds_left(without_webhooks, Pass);
+        one_kind_left(|e| { without_webhooks(e); of(&mut e.cluster.seen.install.crds).truncate(1); }, Pass);
+        namespace_labelled(labelled, Pass);
+        namespace_ending(|e| of(&mut e.cluster.terminating).push("istio-system".into()), Fail);
+        demo_ending(|e| of(&mut e.cluster.terminating).push("client".into()), Fail);
+        another_namespace_ending(|e| of(&mut e.cluster.terminating).push("shop".into()), Pass);
+        pods_unseen(|e| e.cluster.seen.install.pods = Observation::failed("forbidden"), Unjudged);
+        webhooks_unseen(|e| e.cluster.seen.install.webhooks = Observation::failed("forbidden"), Unjudged);
+        objects_absent_with_their_kinds(|e| { without_webhooks(e); e.cluster.istio_objects = Observation::absent("404"); }, Unjudged);
+        objects_unseen(|e| e.cluster.istio_objects = Observation::failed("forbidden"), Unjudged);
+        webhook_left_whatever_else(|e| { without_istiod(e); e.cluster.seen.install.namespaces = Observation::failed("forbidden"); }, Fail);
+        kinds_unseen(|e| e.cluster.seen.install.crds = Observation::<Vec<Crd>>::failed("forbidden"), Unjudged);
+    }
+}

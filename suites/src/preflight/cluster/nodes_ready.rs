@@ -1,14 +1,52 @@
 //! The nodes are ready and have room for the mesh.
 
+use crate::claims::prepare;
 use crate::entry::check;
+use crate::judgement::Judged;
+use crate::preflight::cluster::server_answers;
+use crate::preflight::evidence::PreflightEvidence;
 
 check! {
-    /// TODO
-    "cluster::nodes_ready": "the nodes are ready and have room for the mesh",
+    /// The tutorial implies nodes that are Ready and have room for the mesh.
+    ///
+    /// ## Why it matters
+    /// On a full node istiod stays Pending.
+    ///
+    /// ## How it is checked
+    /// As the claim `prepare::nodes_ready`, before the install.
+    ///
+    /// ## What makes it fail
+    /// - A node is NotReady, reports pressure, or is cordoned.
+    /// - What the mesh requests does not fit.
+    ///
+    /// ## How to fix it
+    /// Read the conditions of the node, uncordon it, or free room.
+    ///
+    /// ## Check by hand
+    ///     kubectl describe nodes
+    cluster::nodes_ready: "the nodes are ready and have room for the mesh",
     needs: ClusterNamed,
-    after: crate::preflight::cluster::server_answers,
-    judge: |evidence| Ok(crate::claims::prepare::nodes_ready::CLAIM.judge(&evidence.cluster.seen)),
+    after: server_answers,
+    judge: judge,
+}
+
+/// Before the install the same must hold as after it.
+fn judge(evidence: &PreflightEvidence) -> Judged {
+    Ok(prepare::nodes_ready::CLAIM.judge(&evidence.cluster.seen))
 }
 
 #[cfg(test)]
-use crate::preflight::tests::cluster::nodes as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::preflight::evidence::*;
+
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        ready(|_| {}, Pass);
+        cordoned(|e| of(&mut e.cluster.seen.cluster.nodes)[0].unschedulable = true, Fail);
+        no_room(|e| of(&mut e.cluster.seen.cluster.nodes)[0].allocatable.cpu_millis = 1000, Fail);
+        not_seen(|e| e.cluster.seen.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+    }
+}

@@ -1,41 +1,56 @@
-//! What the nodes are made of.
+//! The images of Istio are made for what the nodes are.
+
+use std::collections::BTreeSet;
 
 use crate::entry::check;
 use crate::format::{OTHER_NODE, count, list};
-use std::collections::BTreeSet;
+use crate::judgement::{Judged, Judgement, Look as _};
+use crate::preflight::cluster::server_answers;
+use crate::preflight::evidence::Platform;
+use crate::preflight::evidence::PreflightEvidence;
+use crate::steps::nodes;
 
 check! {
-    /// TODO
-    "cluster::platforms": "the images of Istio are made for what the nodes are",
+    /// The tutorial implies Linux nodes on amd64 or arm64.
+    ///
+    /// ## Why it matters
+    /// Istio has no images for other nodes.
+    ///
+    /// ## How it is checked
+    /// Lists the nodes (`list` on nodes) and reads system and architecture.
+    ///
+    /// ## What makes it fail
+    /// No node runs Linux on amd64 or arm64.
+    ///
+    /// ## How to fix it
+    /// Add a node for which Istio has images.
+    ///
+    /// ## Check by hand
+    ///     kubectl get nodes -o wide
+    cluster::platforms: "the images of Istio are made for what the nodes are",
     needs: ClusterNamed,
-    after: crate::preflight::cluster::server_answers,
-    judge: platforms,
+    after: server_answers,
+    judge: judge,
 }
-
-#[cfg(test)]
-use crate::preflight::tests::cluster::platforms as cases;
-
-use super::super::evidence::{Platform, PreflightEvidence};
-use crate::judgement::{Judged, Judgement, Look as _};
 
 /// The processors that the images of Istio are built for.
 /// Source: <https://istio.io/latest/news/releases/1.15.x/announcing-1.15/> (arm64 since 1.15).
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
-fn platforms(evidence: &PreflightEvidence) -> Judged {
+fn judge(evidence: &PreflightEvidence) -> Judged {
     let nodes = evidence.cluster.platforms.look("the nodes")?;
-    let show = evidence.cluster.seen.kubectl(&["get", "nodes", "-o", "wide"]);
     let fit = |node: &&Platform| {
         node.os == "linux" && ARCHITECTURES.contains(&node.architecture.as_str())
     };
     let Some(first) = nodes.iter().find(fit) else {
-        let observed: Vec<_> = nodes.iter().map(words).collect();
+        let observed: Vec<_> = nodes.iter().map(format_platform).collect();
         return Err(Judgement::fail("Istio has no images for any of the nodes")
             .expected(format!("Linux on {}", ARCHITECTURES.join(" or ")))
             .observed(list(&observed))
             .object("the nodes")
-            .legacy_hint(format!(
-                "`{show}` shows them: the tutorial needs a node of Linux on amd64 or arm64"
+            .step(nodes::list_wide(
+                &evidence.cluster.seen,
+                "shows them: the tutorial needs a node of Linux on amd64 or arm64",
             )));
     };
     let kernels: BTreeSet<_> = nodes.iter().map(|node| node.kernel.as_str()).collect();
@@ -54,6 +69,29 @@ fn platforms(evidence: &PreflightEvidence) -> Judged {
     )))
 }
 
-fn words(node: &Platform) -> String {
+fn format_platform(node: &Platform) -> String {
     format!("{}: {} on {}", node.node, node.os, node.architecture)
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::preflight::cluster::changes::*;
+    use crate::preflight::evidence::*;
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        amd64(|_| {}, Pass);
+        arm64(|e| platform(e).architecture = "arm64".into(), Pass);
+        arm(|e| platform(e).architecture = "arm".into(), Fail);
+        windows(|e| platform(e).os = "windows".into(), Fail);
+        mixed(|e| {
+            let mut other = platform(e).clone();
+            other.os = "windows".into();
+            of(&mut e.cluster.platforms).insert(0, other);
+        }, Pass);
+        no_nodes(|e| of(&mut e.cluster.platforms).clear(), Fail);
+        not_seen(|e| e.cluster.platforms = Observation::failed("forbidden"), Unjudged);
+    }
 }

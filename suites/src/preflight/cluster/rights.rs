@@ -1,25 +1,40 @@
-//! What the caller may do.
+//! The caller may install Istio and the demo.
 
-use super::super::evidence::{PreflightEvidence, Right};
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
+use crate::preflight::cluster::server_answers;
+use crate::preflight::evidence::PreflightEvidence;
+use crate::preflight::evidence::Right;
+use crate::steps::cluster as steps;
 
 check! {
-    /// TODO
-    "cluster::rights": "the caller may install Istio and the demo",
+    /// The tutorial implies an account that may install Istio and the demo.
+    ///
+    /// ## Why it matters
+    /// `istioctl install` stops in the middle where a right is missing.
+    ///
+    /// ## How it is checked
+    /// Asks the server for each right that an install needs (SelfSubjectAccessReview, which every account may create).
+    ///
+    /// ## What makes it fail
+    /// At least one right is missing.
+    ///
+    /// ## How to fix it
+    /// Ask the cluster's administrator for the role cluster-admin.
+    ///
+    /// ## Check by hand
+    ///     kubectl auth can-i create clusterroles
+    cluster::rights: "the caller may install Istio and the demo",
     needs: ClusterNamed,
-    after: crate::preflight::cluster::server_answers,
-    judge: rights,
+    after: server_answers,
+    judge: judge,
 }
-
-#[cfg(test)]
-use crate::preflight::tests::cluster::rights as cases;
 
 /// How many of the missing rights are named.
 const NAMED: usize = 4;
 
-fn rights(evidence: &PreflightEvidence) -> Judged {
+fn judge(evidence: &PreflightEvidence) -> Judged {
     let rights = evidence.cluster.rights.look("what the caller may do")?;
     if rights.is_empty() {
         return Err(Judgement::unjudged("the server was asked for no right"));
@@ -28,31 +43,47 @@ fn rights(evidence: &PreflightEvidence) -> Judged {
     let Some(first) = missing.first() else {
         return Ok(Judgement::pass(format!("all {} that an install needs", rights.len())));
     };
-    let mut named: Vec<_> = missing.iter().take(NAMED).map(|right| words(right)).collect();
+    let mut named: Vec<_> = missing.iter().take(NAMED).map(|right| format_right(right)).collect();
     if missing.len() > NAMED {
         named.push(format!("{} more", missing.len() - NAMED));
     }
-    let mut can_i = vec!["auth", "can-i", &first.verb, &first.resource];
-    if !first.namespace.is_empty() {
-        can_i.extend(["-n", &first.namespace]);
-    }
-    let can_i = evidence.cluster.seen.kubectl(&can_i);
-    let namespaces = &evidence.cluster.seen.expectations;
-    let (istio, demo) = (&namespaces.istio_namespace, &namespaces.namespace);
     Err(Judgement::fail(format!("the caller may not {}", list(&named)))
         .expected(format!("all {} that an install needs", count(rights.len(), RIGHT)))
         .observed(format!("{} of them missing", missing.len()))
         .object(format!("the credentials of context {}", evidence.cluster.seen.subject.context))
-        .legacy_hint(format!(
-            "`{can_i}` asks again; an install makes roles and webhooks for the whole cluster, and \
-             objects in {istio} and {demo}: ask the cluster's administrator for the role cluster-admin"
+        .steps(steps::ask_for_rights(
+            &evidence.cluster.seen,
+            &first.verb,
+            &first.resource,
+            &first.namespace,
         )))
 }
 
-fn words(right: &Right) -> String {
+fn format_right(right: &Right) -> String {
     if right.namespace.is_empty() {
         format!("{} {}", right.verb, right.resource)
     } else {
         format!("{} {} in {}", right.verb, right.resource, right.namespace)
+    }
+}
+
+#[cfg(test)]
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::preflight::evidence::*;
+
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        all(|_| {}, Pass);
+        one_missing(|e| of(&mut e.cluster.rights)[0].allowed = false, Fail);
+        in_a_namespace(|e| of(&mut e.cluster.rights)[1].allowed = false, Fail);
+        many(|e| {
+            let right = Right { verb: "create".into(), resource: "secrets".into(), ..Right::default() };
+            of(&mut e.cluster.rights).extend(std::iter::repeat_n(right, 6));
+        }, Fail);
+        none_asked(|e| of(&mut e.cluster.rights).clear(), Unjudged);
+        not_seen(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
     }
 }

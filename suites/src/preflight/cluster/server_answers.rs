@@ -1,14 +1,103 @@
 //! The API server answers, and accepts the credentials.
 
+use crate::entry::Effect;
 use crate::entry::check;
+use crate::evidence::Observation;
+use crate::judgement::Verdict;
+use crate::judgement::{Judged, Judgement, Look as _};
+use crate::preflight::evidence::PreflightEvidence;
+use crate::preflight::machine::kind_nodes_run::{self, find_stopped_nodes};
+use crate::steps::{Step, cluster as steps, machine};
 
 check! {
-    /// TODO
-    "cluster::server_answers": "the API server answers, and accepts the credentials",
+    /// The tutorial implies a cluster that kubectl reaches.
+    ///
+    /// ## Why it matters
+    /// Nothing else about the cluster can be checked before its API server answers.
+    ///
+    /// ## How it is checked
+    /// Asks the API server for its version with the credentials of the context.
+    ///
+    /// ## What makes it fail
+    /// - The server does not answer: the machine, the network or a kind node is down. Where a node of the named kind cluster is
+    ///   stopped, `machine::kind_nodes_run` is the cause.
+    /// - The server refuses the credentials.
+    ///
+    /// ## How to fix it
+    /// Start the node, check network and VPN, or get a new kubeconfig.
+    ///
+    /// ## Check by hand
+    ///     kubectl cluster-info
+    cluster::server_answers: "the API server answers, and accepts the credentials",
     needs: ClusterNamed,
-    caused_by: [crate::preflight::machine::kind_nodes_run if |effect| effect.judgement.verdict == crate::Verdict::Fail && super::node_stands_still(effect.evidence)],
-    judge: crate::preflight::cluster::server_answers,
+    caused_by: [kind_nodes_run if node_stands_still],
+    judge: judge,
+}
+
+fn judge(evidence: &PreflightEvidence) -> Judged {
+    let cluster = &evidence.cluster;
+    let subject = &cluster.seen.subject;
+    let reason = match &cluster.server {
+        Observation::Absent { reason } => reason,
+        other => {
+            let server = other.look("the API server")?;
+            return Ok(Judgement::pass(format!(
+                "{} answers in {} ms",
+                subject.server, server.took_ms
+            )));
+        }
+    };
+    Err(Judgement::fail(reason.clone())
+        .expected("an answer of the API server to these credentials")
+        .observed(reason)
+        .object("the API server")
+        .steps(reach_server(evidence)))
+}
+
+/// A node of kind that stands still is started; elsewhere the client's own words tell more.
+fn reach_server(evidence: &PreflightEvidence) -> Vec<Step> {
+    let subject = &evidence.cluster.seen.subject;
+    let recorded = &evidence.cluster.seen;
+    let of_kind = subject.context.strip_prefix("kind-");
+    if evidence.cluster.credentials_refused {
+        return steps::renew_kubeconfig(recorded, of_kind);
+    }
+    let stopped = find_stopped_nodes(evidence);
+    if !stopped.is_empty() {
+        return vec![machine::start_nodes(&stopped)];
+    }
+    if let (Some(cluster), Some(nodes)) = (of_kind, evidence.machine.kind_nodes.value())
+        && !nodes.iter().any(|node| node.cluster == cluster)
+    {
+        return vec![machine::list_kind_clusters(cluster)];
+    }
+    let proxies = evidence.machine.proxies.value().map_or(&[][..], |it| &it.variables);
+    vec![steps::show_cluster_info(recorded, !proxies.is_empty())]
+}
+
+/// Whether the cluster that was named is one of kind here, of which a node stands still.
+fn node_stands_still(effect: &Effect<'_, PreflightEvidence>) -> bool {
+    effect.judgement.verdict == Verdict::Fail && !find_stopped_nodes(effect.evidence).is_empty()
 }
 
 #[cfg(test)]
-use crate::preflight::tests::cluster::server as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::preflight::cluster::changes::*;
+    use crate::preflight::evidence::*;
+    use crate::testing::of;
+
+    cases! { PreflightEvidence:
+        answers(|_| {}, Pass);
+        silent(no_answer, Fail);
+        silent_behind_a_proxy(|e| { no_answer(e); e.cluster.seen.subject.context = "vm7".into(); of(&mut e.machine.proxies).variables.push("HTTPS_PROXY".into()); }, Fail);
+        node_stopped(|e| of_kind(e, "exited"), Fail);
+        node_gone(|e| { of_kind(e, "exited"); of(&mut e.machine.kind_nodes).clear(); }, Fail);
+        node_runs(|e| of_kind(e, "running"), Fail);
+        engine_unseen(|e| { of_kind(e, "exited"); e.machine.kind_nodes = Observation::failed("no"); }, Fail);
+        refused(|e| { no_answer(e); e.cluster.credentials_refused = true; }, Fail);
+        refused_by_kinds(|e| { no_answer(e); e.cluster.credentials_refused = true; e.cluster.seen.subject.context = "kind-class".into(); }, Fail);
+        not_seen(|e| e.cluster.server = Observation::failed("interrupted"), Unjudged);
+    }
+}

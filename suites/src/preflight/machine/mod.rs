@@ -1,6 +1,8 @@
-//! Judges of the section *machine*: what a cluster of kind needs of the machine that it is made on.
+//! The section *machine*: what a cluster of kind needs of the machine that it is made on.
 
 pub(crate) mod cgroups;
+#[cfg(test)]
+pub(crate) mod changes;
 pub(crate) mod cpus;
 pub(crate) mod disk;
 pub(crate) mod docker_usable;
@@ -13,7 +15,9 @@ pub(crate) mod no_leftovers;
 pub(crate) mod no_proxy;
 pub(crate) mod open_files;
 
+use crate::judgement::{Judgement, Look as _};
 use crate::preflight::Check;
+use crate::preflight::evidence::{Engine, EngineAnswer, PreflightEvidence};
 
 /// The checks of this section, in the order in which a reader fixes what is wrong.
 pub(super) const CHECKS: &[&Check] = &[
@@ -31,24 +35,12 @@ pub(super) const CHECKS: &[&Check] = &[
     &no_leftovers::CHECK,
 ];
 
-mod engine;
-mod kernel;
-mod limits;
-mod network;
-mod room;
-
-pub(super) use engine::{cgroups, docker_usable, kind_nodes_run, no_leftovers};
-pub(super) use kernel::kernel_redirects;
-pub(super) use limits::{inotify, open_files};
-pub(super) use network::{network_kind, no_proxy};
-pub(super) use room::{cpus, disk, memory};
-
-use super::evidence::{Engine, EngineAnswer, PreflightEvidence};
-use crate::judgement::{Judgement, Look as _};
+/// What most checks of the machine look at.
+const ENGINE: &str = "the docker engine";
 
 /// The engine, where it answers; what needs it cannot be judged elsewhere.
 fn engine(evidence: &PreflightEvidence) -> Result<&Engine, Judgement> {
-    match evidence.machine.engine.look("the docker engine")? {
+    match evidence.machine.engine.look(ENGINE)? {
         EngineAnswer::Answers(engine) => Ok(engine),
         EngineAnswer::Refuses { .. } => {
             Err(Judgement::unjudged("the docker engine does not let this user ask"))
@@ -61,7 +53,7 @@ fn engine(evidence: &PreflightEvidence) -> Result<&Engine, Judgement> {
 }
 
 /// An amount of memory or disk, as people read it.
-fn gibibytes(bytes: u64) -> String {
+fn format_gibibytes(bytes: u64) -> String {
     const TENTH: u64 = (1 << 30) / 10;
     let tenths = bytes / TENTH;
     format!("{}.{} GiB", tenths / 10, tenths % 10)

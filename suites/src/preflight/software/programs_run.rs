@@ -1,14 +1,76 @@
-//! Kind and istioctl of the software run on this machine.
+//! kind and istioctl of the software run on this machine.
 
 use crate::entry::check;
+use crate::evidence::Observation;
+use crate::format::{excerpt, list};
+use crate::judgement::{Judged, Judgement, Look as _};
+use crate::preflight::evidence::PreflightEvidence;
+use crate::preflight::software::available;
+use crate::steps::machine as steps;
 
 check! {
-    /// TODO
-    "software::programs_run": "kind and istioctl of the software run on this machine",
+    /// The tutorial says: run `istioctl install`.
+    ///
+    /// ## Why it matters
+    /// A program for another processor, or on a disk mounted noexec, does not start.
+    ///
+    /// ## How it is checked
+    /// Starts kind and istioctl of the software with their version command.
+    ///
+    /// ## What makes it fail
+    /// One of the programs does not start.
+    ///
+    /// ## How to fix it
+    /// Get programs for this machine, or put the bundle on a disk from which programs may be started.
+    ///
+    /// ## Check by hand
+    ///     istioctl version --remote=false
+    ///     kind version
+    software::programs_run: "kind and istioctl of the software run on this machine",
     needs: Software,
-    after: crate::preflight::software::available,
-    judge: crate::preflight::software::programs_run,
+    after: available,
+    judge: judge,
+}
+
+fn judge(evidence: &PreflightEvidence) -> Judged {
+    let programs = match &evidence.software.programs {
+        Observation::Absent { reason } => return Err(Judgement::skipped(reason.clone())),
+        other => other.look("the programs of the software")?,
+    };
+    if programs.is_empty() {
+        return Err(Judgement::unjudged("the software has no programs that are known here"));
+    }
+    let broken = programs.iter().find(|program| !program.runs);
+    if let Some(program) = broken {
+        return Err(Judgement::fail(format!("{} does not run on this machine", program.name))
+            .expected("a program for this machine, on a disk from which programs may be started")
+            .observed(excerpt(&program.words))
+            .object(format!("the program {} of the software", program.name))
+            .steps(steps::get_programs()));
+    }
+    let names: Vec<_> = programs
+        .iter()
+        .map(|program| format!("{} {}", program.name, excerpt(&program.words)))
+        .collect();
+    Ok(Judgement::pass(format!("{} run", list(&names))))
 }
 
 #[cfg(test)]
-use crate::preflight::tests::software::programs as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::Observation;
+    use crate::preflight::evidence::*;
+    use crate::preflight::software::changes::*;
+
+    cases! { PreflightEvidence:
+        both_run(|_| {}, Pass);
+        for_another_machine(|e| {
+            let programs = e.software.programs.value_mut().unwrap();
+            programs[1].runs = false;
+            programs[1].words = "Exec format error".into();
+        }, Fail);
+        to_come(to_download, Skipped);
+        none_known(|e| e.software.programs = Observation::seen(vec![]), Unjudged);
+        not_seen(|e| e.software.programs = Observation::failed("no answer within 5 s"), Unjudged);
+    }
+}

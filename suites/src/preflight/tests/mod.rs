@@ -1,10 +1,7 @@
 //! Small changes to what was seen of a machine and a cluster that are ready, and the verdict of each.
 
 mod cases;
-pub(crate) mod cluster;
-pub(crate) mod machine;
-mod ready;
-pub(crate) mod software;
+pub(crate) mod ready;
 mod unseen;
 
 use super::evidence::{ClusterLook, PreflightEvidence};

@@ -200,7 +200,7 @@ fn cluster() -> ClusterLook {
 }
 
 /// A controller of MetalLB's namespace that is ready.
-pub(super) fn controller(kind: &str, name: &str, image: &str) -> Controller {
+pub(crate) fn controller(kind: &str, name: &str, image: &str) -> Controller {
     Controller {
         kind: kind.into(),
         namespace: "metallb-system".into(),
