@@ -8,6 +8,7 @@ mod interrupts;
 mod lab;
 mod live;
 mod mutants;
+mod new_claim;
 mod out;
 mod setup;
 mod soak;
@@ -46,6 +47,8 @@ enum Task {
     Mutants(mutants::Options),
     /// The program as one static file of less than 20 MB; prints its path.
     Static(steps::StaticOptions),
+    /// Create the files of a new claim, register it, and print what is left to write
+    NewClaim(new_claim::Options),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
     Soak(soak::Options),
 }
@@ -79,6 +82,7 @@ fn run(task: Task) -> Result<()> {
         Task::Interrupts(options) => interrupts::run(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),
+        Task::NewClaim(options) => new_claim::run(&options),
         Task::Soak(options) => soak::run(options),
     }
 }
