@@ -12,17 +12,6 @@ pub struct Profile {
     pub kubernetes: (u64, u64),
     /// The image in `samples/addons/kiali.yaml` of its releases, where it was looked up.
     pub kiali_image: Option<&'static str>,
-    /// How a sidecar is injected where nobody chose.
-    pub sidecar: Sidecar,
-}
-
-/// Where the sidecar stands in a pod.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sidecar {
-    /// A second entry in `.spec.containers`: the tutorial's two containers.
-    Container,
-    /// An init container with restart policy `Always`.
-    Native,
 }
 
 /// The profiles, oldest first.
@@ -31,32 +20,11 @@ pub const PROFILES: &[Profile] = &[
         version: (1, 20),
         kubernetes: (25, 29),
         kiali_image: Some("quay.io/kiali/kiali:v1.76"),
-        sidecar: Sidecar::Container,
     },
-    Profile {
-        version: (1, 21),
-        kubernetes: (26, 29),
-        kiali_image: None,
-        sidecar: Sidecar::Container,
-    },
-    Profile {
-        version: (1, 22),
-        kubernetes: (27, 30),
-        kiali_image: None,
-        sidecar: Sidecar::Container,
-    },
-    Profile {
-        version: (1, 23),
-        kubernetes: (27, 30),
-        kiali_image: None,
-        sidecar: Sidecar::Container,
-    },
-    Profile {
-        version: (1, 24),
-        kubernetes: (28, 31),
-        kiali_image: None,
-        sidecar: Sidecar::Container,
-    },
+    Profile { version: (1, 21), kubernetes: (26, 29), kiali_image: None },
+    Profile { version: (1, 22), kubernetes: (27, 30), kiali_image: None },
+    Profile { version: (1, 23), kubernetes: (27, 30), kiali_image: None },
+    Profile { version: (1, 24), kubernetes: (28, 31), kiali_image: None },
 ];
 
 /// The profile for a version of Istio; a pre-release has its minor version's. Nothing where the
