@@ -2,7 +2,7 @@
 
 pub(crate) mod causes;
 #[cfg(test)]
-mod damage;
+mod corruption;
 pub(crate) mod demo;
 #[cfg(test)]
 mod hints;
@@ -14,9 +14,9 @@ pub(crate) mod mesh;
 pub(crate) mod mutations;
 pub(crate) mod prepare;
 #[cfg(test)]
-mod unseen;
+mod renamed_demo;
 #[cfg(test)]
-mod varied;
+mod unseen;
 
 pub use demo::{LogMark, log_marks};
 pub use mesh::{Way, ways};

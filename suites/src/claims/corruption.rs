@@ -1,4 +1,4 @@
-//! Tests on evidence that is damaged at random: it is refused, or judged, without a panic and with
+//! Tests on evidence that is corrupted at random: it is refused, or judged, without a panic and with
 //! everything that a judgement must say.
 
 use proptest::prelude::*;
@@ -12,7 +12,7 @@ use crate::testing::{places, recorded};
 
 /// A change to any part of a document.
 #[derive(Clone, Debug)]
-enum Damage {
+enum Corruption {
     /// A list loses its last element, an object a field.
     Remove(prop::sample::Index),
     /// Two elements of a list, or the values of two fields, change places.
@@ -25,9 +25,9 @@ enum Damage {
     Become(Value),
 }
 
-impl Damage {
-    /// Does it; nothing where the part is not of a kind to which it can be done.
-    fn inflict(&self, part: &mut Value) {
+impl Corruption {
+    /// Changes a part; one of another kind stays as it is.
+    fn apply(&self, part: &mut Value) {
         match (self, part) {
             (Self::Remove(which), Value::Array(items)) if !items.is_empty() => {
                 items.remove(which.index(items.len()));
@@ -82,14 +82,14 @@ fn a_value() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn a_damage() -> impl Strategy<Value = Damage> {
+fn a_corruption() -> impl Strategy<Value = Corruption> {
     let index = any::<prop::sample::Index>;
     prop_oneof![
-        index().prop_map(Damage::Remove),
-        (index(), index()).prop_map(|(one, other)| Damage::Swap(one, other)),
-        index().prop_map(Damage::Repeat),
-        Just(Damage::Empty),
-        a_value().prop_map(Damage::Become),
+        index().prop_map(Corruption::Remove),
+        (index(), index()).prop_map(|(one, other)| Corruption::Swap(one, other)),
+        index().prop_map(Corruption::Repeat),
+        Just(Corruption::Empty),
+        a_value().prop_map(Corruption::Become),
     ]
 }
 
@@ -118,14 +118,14 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(120))]
 
     #[test]
-    fn damaged_evidence_is_refused_or_judged(
-        all in proptest::collection::vec((any::<prop::sample::Index>(), a_damage()), 1..5),
+    fn corrupted_evidence_is_refused_or_judged(
+        all in proptest::collection::vec((any::<prop::sample::Index>(), a_corruption()), 1..5),
     ) {
         let mut document = recorded();
-        for (place, damage) in all {
+        for (place, corruption) in all {
             let places = places(&document, |_| true);
             if let Some(part) = document.pointer_mut(&places[place.index(places.len())]) {
-                damage.inflict(part);
+                corruption.apply(part);
             }
         }
         match serde_json::from_value::<Evidence>(document) {

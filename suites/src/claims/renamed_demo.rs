@@ -1,7 +1,8 @@
-//! Tests on a tutorial that calls everything otherwise: the same verdicts for the same reasons, in its
-//! own names.
+//! Tests on a demo in which everything has another name: the same verdicts and causes, in its names.
 
-use serde_json::Value;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::evidence::{Evidence, Expectations};
 use crate::judge;
@@ -10,25 +11,50 @@ use crate::report::ClaimReport;
 use crate::testing::claim_cases;
 use crate::testing::healthy;
 
-/// What stands in any text, and what stands there in the varied tutorial.
-const WORDS: [(&str, &str); 14] = [
+/// What stands in the evidence's JSON, and what stands there in the renamed demo: in this order.
+const NAMES: &[(&str, &str)] = &[
     ("client-deployment", "asker-deploy"),
     ("echo-deployment", "greeter-deploy"),
     ("echo-service", "greeter-svc"),
     ("istio-ingressgateway", "edge-gateway"),
+    ("\"istio\":\"ingressgateway\"", "\"istio\":\"edge\""),
     ("istio-system", "istio-prod"),
     ("Hello from backend service", "Good morning from the shop"),
     ("hashicorp/http-echo", "example/greeter"),
     ("curlimages/curl", "example/asker"),
-    (".client.svc.cluster.local", ".shop.svc.corp.test"),
-    ("cluster.local", "corp.test"),
-    ("outbound|80|", "outbound|8081|"),
-    ("5678", "9090"),
+    (r"\.client\.svc\.", ".shop.svc."),
+    (r"cluster\.local", "corp.test"),
     ("namespace client", "namespace shop"),
     ("-text", "-say"),
+    (r"outbound\|80\|", "outbound|8081|"),
+    // Who calls the service names its port, which is not HTTP's own.
+    (
+        r"(curl |//)greeter-svc\.shop\.svc\.corp\.test(:80\b)?([^:.\w])",
+        "${1}greeter-svc.shop.svc.corp.test:8081$3",
+    ),
+    (r#""service_port":80\b"#, r#""service_port":8081"#),
+    ("5678", "9090"),
+    (r"\b20001\b", "20002"),
+    (r"\b30001\b", "30002"),
+    (r#"([" >])/kiali/"#, "$1/console/"),
+    (r#""app":"client""#, r#""role":"asking""#),
+    (r#""app":"echo""#, r#""role":"greeting""#),
+    (r#""name":"client","image""#, r#""name":"asker","image""#),
+    (r#""container":"client""#, r#""container":"asker""#),
+    (r#""client":\{(\}|"[^cl])"#, r#""shop":{$1"#),
+    (r#""client"([^:])"#, r#""shop"$1"#),
+    (r#"\.client""#, r#".shop""#),
+    (r#""echo"([^:])"#, r#""greeter"$1"#),
+    // The demo's service; the gateway's keeps its port.
+    (r#""port":80\b"#, r#""port":8081"#),
+    (r#"("name":"http2","protocol":"TCP","port":)8081"#, "${1}80"),
 ];
 
-/// What no report on the varied tutorial may say.
+static RENAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
+    NAMES.iter().map(|(old, new)| (Regex::new(old).expect("a pattern"), *new)).collect()
+});
+
+/// What no report on the renamed demo may say.
 const FOREIGN: [&str; 19] = [
     "client-deployment",
     "echo-deployment",
@@ -51,94 +77,11 @@ const FOREIGN: [&str; 19] = [
     "-c client ",
 ];
 
-/// Where in the evidence a value stands.
-#[derive(Clone, Copy, Default)]
-struct Place<'p> {
-    section: &'p str,
-    key: &'p str,
-    in_container: bool,
-}
-
-fn renamed_text(text: &str, at: Place<'_>) -> String {
-    let mut text = match (text, at.key) {
-        ("client", "name") if at.in_container => "asker".to_owned(),
-        ("client", "container") => "asker".to_owned(),
-        ("client", "app") => "asking".to_owned(),
-        ("client", _) => "shop".to_owned(),
-        ("echo", "app") => "greeting".to_owned(),
-        ("echo", _) => "greeter".to_owned(),
-        ("ingressgateway", "istio") => "edge".to_owned(),
-        (other, _) => other.to_owned(),
-    };
-    for (one, other) in WORDS {
-        text = text.replace(one, other);
-    }
-    if text.contains("curl ") || text.contains("http://") {
-        text = with_port(&text);
-    }
-    if let Some(proxy) = text.strip_suffix(".client") {
-        text = format!("{proxy}.shop");
-    }
-    if at.section == "kiali" || at.key == "web_root" {
-        text = text.replace("/kiali/", "/console/");
-    }
-    text
-}
-
-/// Whoever asks the service asks for its port, which is not HTTP's own.
-fn with_port(text: &str) -> String {
-    const HOST: &str = "greeter-svc.shop.svc.corp.test";
-    let mut pieces = text.split(HOST);
-    let mut told = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        told.push_str(HOST);
-        match piece.strip_prefix(":80").filter(|rest| !rest.starts_with(char::is_numeric)) {
-            Some(rest) => told.extend([":8081", rest]),
-            None if piece.starts_with(':') => told.push_str(piece),
-            None => told.extend([":8081", piece]),
-        }
-    }
-    told
-}
-
-/// The same evidence, of a cluster on which everything has another name.
-fn renamed(value: Value, at: Place<'_>) -> Value {
-    match value {
-        Value::String(text) => renamed_text(&text, at).into(),
-        Value::Number(number) => match (number.as_u64(), at.key) {
-            (Some(5678), _) => 9090.into(),
-            (Some(20001), _) => 20002.into(),
-            (Some(30001), _) => 30002.into(),
-            (Some(80), "service_port") => 8081.into(),
-            (Some(80), "port") if at.section == "demo" => 8081.into(),
-            _ => number.into(),
-        },
-        Value::Array(items) => items.into_iter().map(|item| renamed(item, at)).collect(),
-        Value::Object(fields) => {
-            let in_container = fields.contains_key("image");
-            let fields = fields.into_iter().map(|(key, value)| {
-                let section = if at.section.is_empty() { key.as_str() } else { at.section };
-                let inner = Place { section, key: &key, in_container };
-                let value = renamed(value, inner);
-                let ours = ["demo", "expectations"].contains(&section);
-                let new = match key.as_str() {
-                    "app" if ours => "role".to_owned(),
-                    "client" if section == "install" => "shop".to_owned(),
-                    // A field has its name whatever the tutorial says.
-                    other if other.contains('-') => renamed_text(other, Place::default()),
-                    other => other.to_owned(),
-                };
-                (new, value)
-            });
-            Value::Object(fields.collect())
-        }
-        other => other,
-    }
-}
-
-fn varied(evidence: &Evidence) -> Evidence {
-    let value = serde_json::to_value(evidence).expect("evidence is JSON");
-    serde_json::from_value(renamed(value, Place::default())).expect("it is evidence still")
+/// Renames everything that a tutorial can call otherwise.
+fn renamed(evidence: &Evidence) -> Evidence {
+    let text = serde_json::to_string(evidence).expect("evidence is JSON");
+    let text = RENAMED.iter().fold(text, |text, (old, new)| old.replace_all(&text, *new).into());
+    serde_json::from_str(&text).expect("it is evidence still")
 }
 
 fn texts(claim: &ClaimReport) -> String {
@@ -147,7 +90,7 @@ fn texts(claim: &ClaimReport) -> String {
     format!("{statement}\n{summary}\n{}\n", more.join("\n"))
 }
 
-/// Apart from what the cluster calls its own, a report speaks the varied tutorial's language.
+/// Finds a name of the tutorial in a report on the renamed demo.
 fn is_foreign(text: &str) -> Option<&'static str> {
     // Kiali's image is not the tutorial's to name.
     let text = text.replace("quay.io/kiali/kiali", "").replace("example.com/kiali/", "");
@@ -155,8 +98,8 @@ fn is_foreign(text: &str) -> Option<&'static str> {
 }
 
 #[test]
-fn a_varied_tutorial_holds_in_its_own_words() {
-    let evidence = varied(&healthy());
+fn renamed_demo_holds_with_its_own_names() {
+    let evidence = renamed(&healthy());
     let expected = &evidence.expectations;
     assert_eq!(expected.differences(&healthy().expectations).len(), 21, "{expected:#?}");
     let report = judge(&evidence, &[]);
@@ -177,17 +120,17 @@ fn a_varied_tutorial_holds_in_its_own_words() {
 
 /// Every change that the tables of cases know has the same consequence there.
 #[test]
-fn a_varied_tutorial_breaks_for_the_same_reasons() {
-    let mut told = Vec::new();
+fn renamed_demo_has_the_same_verdicts_and_causes_in_every_case() {
+    let mut differences = Vec::new();
     for (claim, case) in claim_cases() {
         let evidence = case.evidence(claim);
-        let (before, after) = (judge(&evidence, &[]), judge(&varied(&evidence), &[]));
+        let (before, after) = (judge(&evidence, &[]), judge(&renamed(&evidence), &[]));
         for (one, other) in before.claims.iter().zip(&after.claims) {
             let same = one.verdict == other.verdict && one.because == other.because;
             let text = texts(other);
             let foreign = if other.verdict == Verdict::Fail { is_foreign(&text) } else { None };
             if !same || foreign.is_some() {
-                told.push(format!(
+                differences.push(format!(
                     "{} / {}: {} is {} {:?}, then {} {:?}, foreign {foreign:?}\n{}{text}",
                     claim.id,
                     case.name,
@@ -201,13 +144,13 @@ fn a_varied_tutorial_breaks_for_the_same_reasons() {
             }
         }
     }
-    assert!(told.is_empty(), "{} differ:\n{}", told.len(), told.join("\n"));
+    assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// What is expected in one tutorial's words and found in another's is red, and says both.
+/// Where one demo's names are expected and another's are found, claims fail and name both.
 #[test]
-fn other_expectations_are_red_and_say_what_is_there() {
-    let mut evidence = varied(&healthy());
+fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
+    let mut evidence = renamed(&healthy());
     evidence.expectations = Expectations {
         kiali_image: evidence.expectations.kiali_image.clone(),
         ..Expectations::of_the_tutorial(&evidence.expectations.istio_version, "the tutorial")
@@ -247,7 +190,7 @@ fn other_expectations_are_red_and_say_what_is_there() {
 #[case(|it: &mut Expectations| it.gateway = "edge".into(), "ingress::external_address", "edge")]
 #[case(|it: &mut Expectations| it.kiali.port = 80, "kiali::running", "has no port 80")]
 #[case(|it: &mut Expectations| it.kiali.web_root = "/".into(), "kiali::redirects_to_web_root", "does not redirect / to /:")]
-fn one_other_expectation_is_told(
+fn one_other_expectation_fails_its_claim(
     #[case] change: fn(&mut Expectations),
     #[case] id: &str,
     #[case] words: &str,
@@ -261,9 +204,9 @@ fn one_other_expectation_is_told(
     assert!(text.contains(words), "`{words}` is not in\n{text}");
 }
 
-/// A backend that is not told its reply by a flag is judged by what it replies.
+/// A backend whose reply is set by no flag is judged by what it replies.
 #[test]
-fn without_a_flag_the_reply_is_what_counts() {
+fn backend_without_reply_flag_is_judged_by_its_reply() {
     let mut evidence = healthy();
     evidence.expectations.backend.reply_flag.clear();
     for deployment in evidence.demo.deployments.value_mut().expect("it was seen") {
