@@ -36,7 +36,7 @@ const NAMES: &[(&str, &str)] = &[
     ("5678", "9090"),
     (r"\b20001\b", "20002"),
     (r"\b30001\b", "30002"),
-    (r#"([" >])/kiali/"#, "$1/console/"),
+    (r#"([" >]|//[^/" ]+)/kiali/"#, "$1/console/"),
     (r#""app":"client""#, r#""role":"asking""#),
     (r#""app":"echo""#, r#""role":"greeting""#),
     (r#""name":"client","image""#, r#""name":"asker","image""#),
