@@ -1,15 +1,18 @@
-//! One fault: broken, judged, mended as the report says, undone.
+//! One case: made, judged, fixed as the report says, undone.
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use super::case::{Fault, Mend};
+use super::case::{Case, Check};
+use super::networks::Other;
+use super::proxy::Slow;
 use super::results::Outcome;
-use super::steps::take;
-use crate::live::Cluster;
+use super::steps;
+use crate::live::{Cluster, Verdicts};
 use crate::out::{elapsed, say};
 use crate::wait::until;
 
@@ -22,77 +25,110 @@ const EFFECT: Duration = Duration::from_secs(40);
 /// How many hints are followed, one after the other.
 const HINTS: usize = 4;
 
-/// Runs a fault from green to green, and keeps the evidence of its first check in this file. Wrong verdicts
-/// are an outcome, and so is a fault that cannot be brought about.
+/// How long each call is held up where the API server is slow.
+const DELAY: Duration = Duration::from_millis(300);
+
+/// Runs a case from green to green, and keeps the evidence of its first check in this file. Wrong verdicts
+/// are an outcome, and so is a fault that cannot be made.
 ///
 /// # Errors
 /// When the mesh does not get well again: there is nothing left to break.
-pub(crate) fn run(cluster: &Cluster, fault: &Fault, evidence: &Path) -> Result<Outcome> {
-    say(format_args!("── {}", fault.name));
-    match broken(cluster, fault, evidence) {
+pub(crate) fn run(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outcome> {
+    let name = case.name();
+    say(format_args!("── {name}"));
+    match make_and_undo(cluster, case, evidence) {
         Ok(outcome) => Ok(outcome),
         Err(error) => {
-            say(format_args!("   {}: {error:#}", fault.name));
-            take(cluster, fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
-            cluster.until_green(&format!("{}: all green again", fault.name), RECOVERY)?;
+            say(format_args!("   {name}: {error:#}"));
+            undo(cluster, case)?;
             Ok(Outcome {
-                name: fault.name.to_owned(),
-                expected: fault.red.iter().map(ToString::to_string).collect(),
-                missed: fault.red.iter().map(ToString::to_string).collect(),
+                expected: case.red.clone(),
+                missed: case.red.clone(),
                 failed: Some(format!("{error:#}")),
-                ..Outcome::default()
+                ..Outcome::of(case)
             })
         }
     }
 }
 
-fn broken(cluster: &Cluster, fault: &Fault, evidence: &Path) -> Result<Outcome> {
-    let start = Instant::now();
-    take(cluster, fault.breaks).with_context(|| format!("{}: breaking", fault.name))?;
-    let expected: BTreeSet<&str> = fault.red.iter().copied().collect();
-    let unseen: BTreeSet<&str> = fault.unjudged.iter().copied().collect();
-    let seconds_to_break = start.elapsed();
-    let checked = Instant::now();
-    let verdicts = cluster.check(&["--evidence", &evidence.display().to_string()])?;
-    let check = checked.elapsed();
-    let told = verdicts.told();
-    let silent: Vec<_> =
-        fault.says.iter().filter(|word| !told.contains(**word)).map(ToString::to_string).collect();
-    let own = |set: BTreeSet<&str>| set.into_iter().map(ToOwned::to_owned).collect();
+fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outcome> {
+    let name = case.name();
+    let mut times = vec![Instant::now()];
+    steps::run(cluster, &case.make).with_context(|| format!("{name}: making it"))?;
+    times.push(Instant::now());
+    let evidence = evidence.display().to_string();
+    let verdicts = check(cluster, case.check, &["--evidence", &evidence])?;
+    times.push(Instant::now());
+    let texts = verdicts.texts();
     let mut outcome = Outcome {
-        name: fault.name.to_owned(),
-        missed: own(&expected - &verdicts.red()),
-        false_red: own(&verdicts.red() - &expected),
-        expected: own(expected),
-        red: own(verdicts.red()),
-        unjudged: own(verdicts.unjudged()),
-        unjudged_as_expected: verdicts.unjudged() == unseen,
-        silent,
-        mended: None,
-        commands: Vec::new(),
-        seconds: 0.0,
-        failed: None,
+        missed: &case.red - &verdicts.red(),
+        false_red: &verdicts.red() - &case.red,
+        expected: case.red.clone(),
+        red: verdicts.red(),
+        unjudged: verdicts.unjudged(),
+        unjudged_as_expected: verdicts.unjudged() == case.unjudged,
+        silent: case.says.iter().filter(|text| !texts.contains(*text)).cloned().collect(),
         text: verdicts.text.clone(),
+        ..Outcome::of(case)
     };
-    let begun = Instant::now();
-    if let Mend::ByHints = fault.mend {
+    if case.is_fault() && case.by_hand.is_none() {
         let (mended, commands) = follow_hints(cluster)?;
         (outcome.mended, outcome.commands) = (Some(mended), commands);
     }
-    let mending = begun.elapsed();
-    let begun = Instant::now();
-    take(cluster, fault.undo).with_context(|| format!("{}: undoing", fault.name))?;
-    cluster.until_green(&format!("{}: all green after it is undone", fault.name), RECOVERY)?;
-    outcome.seconds = start.elapsed().as_secs_f64();
+    times.push(Instant::now());
+    undo(cluster, case)?;
+    times.push(Instant::now());
+    outcome.seconds = times[0].elapsed().as_secs_f64();
+    let took: Vec<_> = times.windows(2).map(|pair| elapsed(pair[1] - pair[0])).collect();
     say(format_args!(
-        "   {}: {outcome}; broken in {}, checked in {}, hints {}, undone in {}",
-        fault.name,
-        elapsed(seconds_to_break),
-        elapsed(check),
-        elapsed(mending),
-        elapsed(begun.elapsed())
+        "   {name}: {outcome}; made in {}, checked in {}, hints {}, undone in {}",
+        took[0], took[1], took[2], took[3]
     ));
     Ok(outcome)
+}
+
+fn undo(cluster: &Cluster, case: &Case) -> Result<()> {
+    let name = case.name();
+    steps::run(cluster, &case.undo).with_context(|| format!("{name}: undoing it"))?;
+    cluster.until_green(&format!("{name}: all green after it is undone"), RECOVERY)
+}
+
+/// Checks the cluster in this way.
+fn check(cluster: &Cluster, way: Check, arguments: &[&str]) -> Result<Verdicts> {
+    match way {
+        Check::Plain => cluster.check(arguments),
+        Check::OtherNetworks => Other::beside(cluster)?.cluster.check(arguments),
+        Check::RenamedContext => {
+            let other = tempfile::NamedTempFile::new()?;
+            fs::copy(cluster.kubeconfig(), other.path())?;
+            let path = other.path().display();
+            let rename = format!(
+                "kubectl --kubeconfig {path} config rename-context \
+                 \"$(kubectl --kubeconfig {path} config current-context)\" training-vm-7"
+            );
+            cluster.typed(&rename).run()?;
+            let context = ["--context", "training-vm-7"];
+            check_by(cluster, other.path(), &[&context, arguments].concat())
+        }
+        Check::SlowApiServer => {
+            let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+            let server = cluster.typed(server).read()?;
+            let slow = Slow::before(server.trim_start_matches("https://"), DELAY)?;
+            let text = fs::read_to_string(cluster.kubeconfig())?;
+            let other = tempfile::NamedTempFile::new()?;
+            fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;
+            let patience = ["--timeout", "10"];
+            check_by(cluster, other.path(), &[&patience, arguments].concat())
+        }
+    }
+}
+
+/// Checks the cluster by this kubeconfig, as one that meshcheck did not make.
+fn check_by(cluster: &Cluster, kubeconfig: &Path, more: &[&str]) -> Result<Verdicts> {
+    let (bundle, kubeconfig) = (cluster.bundle().display(), kubeconfig.display());
+    let (bundle, kubeconfig) = (bundle.to_string(), kubeconfig.to_string());
+    let arguments = ["--kubeconfig", &kubeconfig, "--active", "--bundle", &bundle];
+    cluster.check(&[&arguments, more].concat())
 }
 
 /// Types what the hints say, the first claim's first, until all is green. Whether that mended it, and
@@ -116,15 +152,14 @@ fn follow_hints(cluster: &Cluster) -> Result<(bool, Vec<String>)> {
                 typed.push(command);
             }
         }
-        let before = verdicts.red().into_iter().map(ToOwned::to_owned).collect::<BTreeSet<_>>();
+        let before: BTreeSet<_> = verdicts.red();
         // Green, or red in another way: then another hint comes next.
         let settled = until("the hint's effect", Duration::from_millis(500), EFFECT, || {
             let now = cluster.check(&[]).map_err(|error| format!("{error:#}"))?;
-            let red: BTreeSet<_> = now.red().into_iter().map(ToOwned::to_owned).collect();
-            let fewer = red.is_subset(&before) && red != before;
+            let red = now.red();
             if now.is_green() {
                 Ok(true)
-            } else if fewer {
+            } else if red.is_subset(&before) && red != before {
                 Ok(false)
             } else {
                 Err(now.to_string())

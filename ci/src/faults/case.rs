@@ -1,79 +1,145 @@
-//! What a case is: data, so that the tables of cases can be read from top to bottom.
+//! A case of the campaign: a folder of `fixtures/faults` or `fixtures/variations`.
 
-/// One step on the way to a fault, or back.
-#[derive(Debug, Clone, Copy)]
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::steps::repository;
+
+/// What is done to a running mesh, and what a check must say of it: `fault.toml` or `variation.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Case {
+    /// The folder, whose name is the case's.
+    #[serde(skip)]
+    pub(crate) folder: PathBuf,
+    /// The steps up to the point where the fault has its full effect.
+    pub(crate) make: Vec<Step>,
+    /// The steps that restore the mesh. They also work where the report's commands have restored it already.
+    pub(crate) undo: Vec<Step>,
+    /// The claims that must be red: exactly these, and none of a variation.
+    pub(crate) red: BTreeSet<String>,
+    /// Those of them that no other claim explains: a report names them first.
+    pub(crate) causes: Vec<String>,
+    /// The claims that cannot be judged then: exactly these.
+    pub(crate) unjudged: BTreeSet<String>,
+    /// Texts that the report must contain: the broken object, or what is wrong with it.
+    pub(crate) says: Vec<String>,
+    /// Why the report's commands cannot restore the mesh, where they cannot.
+    pub(crate) by_hand: Option<String>,
+    /// How the check reaches the cluster.
+    pub(crate) check: Check,
+    /// Whether CI runs it.
+    pub(crate) ci: bool,
+}
+
+/// One step that makes a fault, or undoes it.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Step {
     /// A line for `sh`, with `kubectl` and `istioctl` on the path, `KUBECONFIG` set, and the variables
     /// of [`crate::live::Cluster`]. It waits for what it does, where that takes time.
-    Sh(&'static str),
+    Sh(String),
     /// Objects for `kubectl apply`.
-    Apply(&'static str),
+    Apply(String),
     /// Waits until such a line succeeds.
-    Until(&'static str),
-    /// Sets an annotation of the template of a deployment of the demo, or takes it away.
-    Annotation(&'static str, &'static str, Option<&'static str>),
-    /// The same with a label.
-    Label(&'static str, &'static str, Option<&'static str>),
-    /// The demo's client asks once more, and its log has the outcome.
-    Turn,
+    Until(String),
+    /// Waits until each of the demo's clients has sent one more request, and its log has the outcome.
+    NextRequest,
 }
 
-/// A fault: one thing that is broken in a running mesh.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Fault {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// What breaks it, up to the point where it is fully broken.
-    pub(crate) breaks: &'static [Step],
-    /// The claims that must be red: exactly these.
-    pub(crate) red: &'static [&'static str],
-    /// The claims that cannot be judged then: exactly these.
-    pub(crate) unjudged: &'static [&'static str],
-    /// What the report must say of it: the broken object, or what is wrong with it.
-    pub(crate) says: &'static [&'static str],
-    /// Whether following the report's hints mends it; else why not.
-    pub(crate) mend: Mend,
-    /// What restores the mesh as it was; nothing may be left to do where the hints have mended it.
-    pub(crate) undo: &'static [Step],
-    /// Whether CI runs it.
-    pub(crate) ci: bool,
-}
-
-/// Whether the hints of a report mend a fault.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Mend {
-    /// Type the hints' commands, the cause's first, and all is green again.
-    ByHints,
-    /// No command can know what was there before: why.
-    ByHand(&'static str),
-}
-
-/// A variation that is no fault: everything must stay green.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Benign {
-    /// Its name.
-    pub(crate) name: &'static str,
-    /// What brings it about.
-    pub(crate) varies: &'static [Step],
-    /// How the check looks at the cluster.
-    pub(crate) look: Look,
-    /// The claims that cannot be looked at in that way: exactly these.
-    pub(crate) unseen: &'static [&'static str],
-    /// What restores the mesh as it was.
-    pub(crate) undo: &'static [Step],
-    /// Whether CI runs it.
-    pub(crate) ci: bool,
-}
-
-/// How a check looks at the cluster.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Look {
-    /// As at any cluster of ours.
+/// How a check reaches the cluster.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Check {
+    /// As any cluster of `meshcheck up`.
+    #[default]
     Plain,
     /// By another kubeconfig, in which the context has another name.
-    Renamed,
-    /// Through a proxy that holds every call up.
-    Slow,
-    /// As at any cluster of ours, but another one: its networks have other ranges.
+    RenamedContext,
+    /// Through a proxy that delays every call.
+    SlowApiServer,
+    /// As any cluster of `meshcheck up`, but another one: its networks have other ranges.
     OtherNetworks,
+}
+
+impl Case {
+    /// The name.
+    pub(crate) fn name(&self) -> String {
+        self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// Whether something is broken; a variation leaves every claim green.
+    pub(crate) fn is_fault(&self) -> bool {
+        !self.red.is_empty()
+    }
+
+    fn read(folder: PathBuf, file: &str) -> Result<Self> {
+        let file = folder.join(file);
+        let read = || Ok::<_, anyhow::Error>(toml::from_str(&fs::read_to_string(&file)?)?);
+        let case: Self = read().with_context(|| format!("reading `{}`", file.display()))?;
+        Ok(Self { folder, ..case })
+    }
+}
+
+/// Reads every fault, then every variation, each by name; the one that needs a second cluster comes first of these.
+///
+/// # Errors
+/// When a folder has no case, or one that cannot be read.
+pub(crate) fn read_all() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for (kind, file) in [("faults", "fault.toml"), ("variations", "variation.toml")] {
+        let mut folders = folders(&repository().join("fixtures").join(kind))?;
+        folders.sort();
+        for folder in folders {
+            cases.push(Case::read(folder, file)?);
+        }
+    }
+    // It takes longest: the other clusters work meanwhile.
+    cases.sort_by_key(|case| (!case.is_fault(), case.check != Check::OtherNetworks));
+    Ok(cases)
+}
+
+fn folders(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_is_a_complete_case() {
+        let cases = read_all().unwrap();
+        assert!(cases.iter().any(Case::is_fault) && !cases.iter().all(Case::is_fault));
+        for case in &cases {
+            let name = case.name();
+            let is_fault = case.folder.parent().unwrap().ends_with("faults");
+            assert_eq!(case.is_fault(), is_fault, "{name}: a fault turns claims red");
+            if is_fault {
+                assert!(!case.make.is_empty() && !case.undo.is_empty(), "{name} lacks steps");
+                assert!(!case.says.is_empty(), "{name} does not say what the report says");
+                let is_red = |cause| case.red.contains(cause);
+                assert!(case.causes.iter().all(is_red), "{name}: a cause is red itself");
+            } else {
+                assert!(case.says.is_empty() && case.by_hand.is_none(), "{name} breaks nothing");
+            }
+            for file in ["evidence.json.gz", "report.snap"] {
+                assert!(case.folder.join(file).is_file(), "{name} has no {file}");
+            }
+        }
+    }
+
+    #[test]
+    fn unknown_fields_and_steps_are_refused() {
+        for text in ["maek = []", "make = [{ shell = \"true\" }]", "check = \"fast\""] {
+            assert!(toml::from_str::<Case>(text).is_err(), "{text}");
+        }
+        let case: Case = toml::from_str("make = [{ until = \"true\" }, \"next-request\"]").unwrap();
+        assert!(matches!(case.make[..], [Step::Until(_), Step::NextRequest]));
+    }
 }

@@ -1,8 +1,8 @@
-//! The evidence of the cases among the fixtures: there the tests judge it again, without a cluster.
+//! The recorded evidence of the cases: tests judge it again, without a cluster.
 
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use flate2::Compression;
@@ -10,49 +10,29 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::steps::repository;
+use super::case::Case;
 
-/// What follows a case's name in its file's.
-pub(crate) const ENDING: &str = ".json.gz";
-
-/// Where hints find the kubeconfig in a fixture: where it was on the machine that recorded is nobody's
-/// business.
+/// The kubeconfig that a fixture names: the recording machine's own path stays out of it.
 const KUBECONFIG: &str = "~/.kube/config";
 
-/// The fixture of a case.
-pub(crate) fn file(name: &str) -> PathBuf {
-    let directory = ["fixtures", "evidence", "faults"].iter().collect::<PathBuf>();
-    repository().join(directory).join(format!("{name}{ENDING}"))
-}
-
-/// Puts what a case has recorded among the fixtures.
+/// Puts recorded evidence into the folder of its case.
 ///
 /// # Errors
 /// When it cannot be read or written.
-pub(crate) fn put(recorded: &Path, name: &str) -> Result<()> {
-    let mut evidence: Value = serde_json::from_str(&text(recorded)?)?;
+pub(crate) fn put(recorded: &Path, case: &Case) -> Result<()> {
+    let read =
+        || Ok::<_, anyhow::Error>(serde_json::from_reader(GzDecoder::new(File::open(recorded)?))?);
+    let mut evidence: Value =
+        read().with_context(|| format!("reading `{}`", recorded.display()))?;
     if let Some(kubeconfig) = evidence.pointer_mut("/subject/kubeconfig") {
         *kubeconfig = KUBECONFIG.into();
     }
-    let file = file(name);
+    let file = case.folder.join("evidence.json.gz");
     let write = || {
-        fs::create_dir_all(file.parent().context("it has a directory")?)?;
         let mut encoder = GzEncoder::new(File::create(&file)?, Compression::best());
         encoder.write_all(&serde_json::to_vec(&evidence)?)?;
         encoder.finish()?;
         Ok::<_, anyhow::Error>(())
     };
     write().with_context(|| format!("writing `{}`", file.display()))
-}
-
-/// What a compressed file holds.
-///
-/// # Errors
-/// When it is not there, or no text.
-pub(crate) fn text(file: &Path) -> Result<String> {
-    let mut text = String::new();
-    File::open(file)
-        .and_then(|compressed| GzDecoder::new(compressed).read_to_string(&mut text))
-        .with_context(|| format!("reading `{}`", file.display()))?;
-    Ok(text)
 }

@@ -1,22 +1,18 @@
 //! `cargo xtask faults`: does every fault turn the right claims red, and only those?
 //!
 //! ```text
-//! meshcheck up ─► for each case: break ─► check ─► compare ─► follow the hints ─► undo ─► all green?
-//!             └─► for each benign variation: vary ─► check ─► all green? ─► undo
+//! meshcheck up ─► for each fault: make ─► check ─► compare ─► follow the hints ─► undo ─► all green?
+//!             └─► for each benign variation: make ─► check ─► all green? ─► undo
 //! ```
 
-mod benign;
 mod campaign;
 mod case;
-mod cases;
-mod crew;
 mod fixtures;
 mod networks;
 mod proxy;
-#[cfg(test)]
-mod replay;
 mod results;
 mod steps;
+mod workers;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -29,6 +25,7 @@ use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::setup;
 use crate::steps::{Software, meshcheck, results as directory};
+use case::Case;
 use results::Results;
 
 /// Which cases.
@@ -70,30 +67,15 @@ impl Default for Options {
     }
 }
 
-/// What is run on a cluster from green to green.
-#[derive(Debug, Clone, Copy)]
-enum Any {
-    Fault(&'static case::Fault),
-    Benign(&'static case::Benign),
-}
-
-impl Any {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Fault(fault) => fault.name,
-            Self::Benign(variation) => variation.name,
-        }
-    }
-}
-
 impl Options {
     /// Those that CI runs.
     pub(crate) fn for_ci() -> Self {
         Self { ci: true, ..Self::default() }
     }
 
-    fn asks_for(&self, name: &str, ci: bool) -> bool {
-        (ci || !self.ci)
+    fn asks_for(&self, case: &Case) -> bool {
+        let name = case.name();
+        (case.ci || !self.ci)
             && (self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str())))
     }
 }
@@ -103,29 +85,21 @@ impl Options {
 /// # Errors
 /// When a case did not end as it must, or the cluster could not be had.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let faults: Vec<_> =
-        cases::faults().filter(|fault| options.asks_for(fault.name, fault.ci)).collect();
-    let variations: Vec<_> =
-        cases::benign().filter(|one| options.asks_for(one.name, one.ci)).collect();
+    let mut cases = case::read_all()?;
+    cases.retain(|case| options.asks_for(case));
     if options.list {
-        return results::list(&faults, &variations);
+        return results::print_cases(&cases);
     }
-    ensure!(
-        !(faults.is_empty() && variations.is_empty()),
-        "no case has such a name; `cargo xtask faults --list` shows all"
-    );
+    ensure!(!cases.is_empty(), "no case has such a name; `cargo xtask faults --list` shows all");
     setup::ensure(&[setup::Scope::Conformance])?;
     let software = Software::choose()?;
     let start = Instant::now();
     let meshcheck = meshcheck()?;
-    let all: Vec<_> = faults.into_iter().map(Any::Fault).collect();
-    let all = [all, variations.into_iter().map(Any::Benign).collect()].concat();
     let clusters = if options.reuse.is_some() { 1 } else { options.clusters };
-    let workers = usize::from(clusters).min(all.len());
+    let workers = usize::from(clusters).min(cases.len());
     let texts = directory().join("faults");
     let found = Mutex::new(Results::new(texts.clone())?);
-    let evidence = |name: &str| texts.join(format!("{name}{}", fixtures::ENDING));
-    let keep = || found.lock().unwrap_or_else(PoisonError::into_inner);
+    let evidence = |case: &Case| texts.join(format!("{}.json.gz", case.name()));
     let begin = || {
         let cluster = match &options.reuse {
             Some(state) => Cluster::there(&meshcheck, &software, state)?,
@@ -136,20 +110,10 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         cluster.until_green("all green before anything is broken", Duration::from_mins(1))?;
         Ok(cluster)
     };
-    say(format_args!("{} cases, clusters: {workers}", all.len()));
-    let names: Vec<_> = all.iter().map(|case| case.name()).collect();
-    crew::through(all, workers, begin, |cluster, case| {
-        let evidence = evidence(case.name());
-        match case {
-            Any::Fault(fault) => {
-                let outcome = campaign::run(cluster, fault, &evidence)?;
-                keep().fault(outcome)
-            }
-            Any::Benign(variation) => {
-                let stayed = benign::run(cluster, variation, &evidence)?;
-                keep().variation(stayed)
-            }
-        }
+    say(format_args!("{} cases, clusters: {workers}", cases.len()));
+    workers::work_through(&cases, workers, begin, |cluster, case| {
+        let outcome = campaign::run(cluster, case, &evidence(case))?;
+        found.lock().unwrap_or_else(PoisonError::into_inner).add(outcome)
     })?;
     let found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     let sums = found.finish()?;
@@ -158,7 +122,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         bail!("not every case ended as it must: see `target/xtask/faults.json`");
     }
     if options.fixtures {
-        names.iter().try_for_each(|name| fixtures::put(&evidence(name), name))?;
+        cases.iter().try_for_each(|case| fixtures::put(&evidence(case), case))?;
     }
     Ok(())
 }

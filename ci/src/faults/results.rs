@@ -1,5 +1,6 @@
 //! What the campaign found: printed, and kept in `target/xtask/faults.json`.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
@@ -8,24 +9,27 @@ use anyhow::{Context as _, Result};
 use serde::Serialize;
 use serde_json::json;
 
-use super::case::{Benign, Fault, Mend};
+use super::case::Case;
 use crate::out::{result, say};
 
-/// How one fault ended.
+/// How one case ended.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Outcome {
     /// The case.
     pub(crate) name: String,
+    /// Whether something was broken.
+    #[serde(skip)]
+    pub(crate) is_fault: bool,
     /// The claims that had to be red.
-    pub(crate) expected: Vec<String>,
+    pub(crate) expected: BTreeSet<String>,
     /// The claims that were.
-    pub(crate) red: Vec<String>,
+    pub(crate) red: BTreeSet<String>,
     /// Those that had to be, and were not.
-    pub(crate) missed: Vec<String>,
+    pub(crate) missed: BTreeSet<String>,
     /// Those that were, and had no reason.
-    pub(crate) false_red: Vec<String>,
+    pub(crate) false_red: BTreeSet<String>,
     /// Those that could not be judged.
-    pub(crate) unjudged: Vec<String>,
+    pub(crate) unjudged: BTreeSet<String>,
     /// Whether these are those that cannot be.
     pub(crate) unjudged_as_expected: bool,
     /// What the report had to say, and did not.
@@ -45,6 +49,11 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// Nothing is known of it yet.
+    pub(crate) fn of(case: &Case) -> Self {
+        Self { name: case.name(), is_fault: case.is_fault(), ..Self::default() }
+    }
+
     fn is_clean(&self) -> bool {
         self.failed.is_none()
             && self.missed.is_empty()
@@ -65,44 +74,21 @@ impl fmt::Display for Outcome {
         if let Some(failed) = &self.failed {
             return write!(f, " {failed}");
         }
-        for (what, which) in [
-            (" missed", &self.missed),
-            (" red without a reason", &self.false_red),
-            (" not told", &self.silent),
-        ] {
+        for (what, which) in [("missed", &self.missed), ("red without a reason", &self.false_red)] {
             if !which.is_empty() {
-                write!(f, "{what}: {};", which.join(", "))?;
+                write!(f, " {what}: {};", list(which))?;
             }
         }
+        if !self.silent.is_empty() {
+            write!(f, " not in the report: {};", self.silent.join(", "))?;
+        }
         if !self.unjudged_as_expected {
-            write!(f, " unjudged: {};", self.unjudged.join(", "))?;
+            write!(f, " unjudged: {};", list(&self.unjudged))?;
         }
         if self.mended == Some(false) {
             write!(f, " not mended by: {};", self.commands.join(" | "))?;
         }
         Ok(())
-    }
-}
-
-/// How one benign variation ended.
-#[derive(Debug, Serialize)]
-pub(crate) struct Stayed {
-    /// The case.
-    pub(crate) name: String,
-    /// The claims that did not hold.
-    pub(crate) red: Vec<String>,
-    /// The claims that could not be judged without a reason, or could be in spite of one.
-    pub(crate) unjudged: Vec<String>,
-    /// From green to green.
-    pub(crate) seconds: f64,
-    /// The report as people read it.
-    #[serde(skip)]
-    pub(crate) text: String,
-}
-
-impl Stayed {
-    fn is_clean(&self) -> bool {
-        self.red.is_empty() && self.unjudged.is_empty()
     }
 }
 
@@ -140,7 +126,6 @@ impl fmt::Display for Sums {
 pub(crate) struct Results {
     texts: PathBuf,
     cases: Vec<Outcome>,
-    variations: Vec<Stayed>,
 }
 
 impl Results {
@@ -158,26 +143,16 @@ impl Results {
             }
         }
         fs::create_dir_all(&texts).with_context(|| format!("making `{}`", texts.display()))?;
-        Ok(Self { texts, cases: Vec::new(), variations: Vec::new() })
+        Ok(Self { texts, cases: Vec::new() })
     }
 
-    /// Adds a fault. What was found is written at once: a campaign that ends early loses nothing.
+    /// Adds a case. What was found is written at once: a campaign that ends early loses nothing.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn fault(&mut self, outcome: Outcome) -> Result<()> {
+    pub(crate) fn add(&mut self, outcome: Outcome) -> Result<()> {
         fs::write(self.texts.join(format!("{}.txt", outcome.name)), &outcome.text)?;
         self.cases.push(outcome);
-        self.write().map(drop)
-    }
-
-    /// Adds a benign variation.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn variation(&mut self, stayed: Stayed) -> Result<()> {
-        fs::write(self.texts.join(format!("{}.txt", stayed.name)), &stayed.text)?;
-        self.variations.push(stayed);
         self.write().map(drop)
     }
 
@@ -189,29 +164,24 @@ impl Results {
         for case in self.cases.iter().filter(|case| !case.is_clean()) {
             say(format_args!("{}: {case}", case.name));
         }
-        for stayed in self.variations.iter().filter(|it| !it.is_clean()) {
-            let claims = [stayed.red.as_slice(), &stayed.unjudged].concat();
-            say(format_args!("{}: not green: {}", stayed.name, claims.join(", ")));
-        }
         self.write()
     }
 
     fn write(&self) -> Result<Sums> {
-        let unclean = self.cases.iter().filter(|case| !case.is_clean()).count()
-            + self.variations.iter().filter(|it| !it.is_clean()).count();
+        let (faults, variations): (Vec<_>, Vec<_>) =
+            self.cases.iter().partition(|case| case.is_fault);
         let sums = Sums {
-            faults: self.cases.len(),
-            detected: self.cases.iter().filter(|case| case.missed.is_empty()).count(),
-            false_red: self.cases.iter().map(|case| case.false_red.len()).sum::<usize>()
-                + self.variations.iter().map(|it| it.red.len()).sum::<usize>(),
-            missed: self.cases.iter().map(|case| case.missed.len()).sum(),
-            benign: self.variations.len(),
-            unclean,
+            faults: faults.len(),
+            detected: faults.iter().filter(|case| case.missed.is_empty()).count(),
+            false_red: self.cases.iter().map(|case| case.false_red.len()).sum(),
+            missed: faults.iter().map(|case| case.missed.len()).sum(),
+            benign: variations.len(),
+            unclean: self.cases.iter().filter(|case| !case.is_clean()).count(),
         };
         let json = json!({
             "faults": sums.faults, "detected": sums.detected, "false_red": sums.false_red,
-            "missed": sums.missed, "cases": self.cases,
-            "benign": self.variations.len(), "variations": self.variations,
+            "missed": sums.missed, "cases": faults,
+            "benign": sums.benign, "variations": variations,
         });
         let file = self.texts.with_extension("json");
         fs::write(&file, serde_json::to_string_pretty(&json)? + "\n")
@@ -220,20 +190,23 @@ impl Results {
     }
 }
 
-/// Prints the tables of cases.
+/// Prints the cases: what must be red, and because of what.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn list(faults: &[&Fault], variations: &[&Benign]) -> Result<()> {
-    for fault in faults {
-        let mend = match fault.mend {
-            Mend::ByHints => String::new(),
-            Mend::ByHand(why) => format!(" (no hint mends it: {why})"),
+pub(crate) fn print_cases(cases: &[Case]) -> Result<()> {
+    for case in cases {
+        let red = if case.is_fault() {
+            format!("{} (cause: {})", list(&case.red), case.causes.join(", "))
+        } else {
+            "all green".to_owned()
         };
-        result(format_args!("{}: {}{mend}", fault.name, fault.red.join(", ")))?;
-    }
-    for variation in variations {
-        result(format_args!("{}: all green", variation.name))?;
+        let by_hand = case.by_hand.as_ref().map(|why| format!(" (no hint mends it: {why})"));
+        result(format_args!("{}: {red}{}", case.name(), by_hand.unwrap_or_default()))?;
     }
     Ok(())
+}
+
+fn list(ids: &BTreeSet<String>) -> String {
+    ids.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }

@@ -1,25 +1,24 @@
-//! Taking the steps of a case.
+//! Runs the steps of a case.
 
 use std::time::Duration;
 
 use anyhow::Result;
-use serde_json::json;
 
 use super::case::Step;
 use crate::live::Cluster;
 use crate::wait::until;
 
-/// How long the client may take for one more turn: it asks every 10 seconds, and curl gives up late.
-const TURN: Duration = Duration::from_secs(45);
+/// How long the next request may take: the client sends one every 10 seconds, and curl gives up late.
+const REQUEST: Duration = Duration::from_secs(45);
 
 /// How long a condition may take to come about.
 const CEILING: Duration = Duration::from_mins(2);
 
-/// Takes steps one after the other.
+/// Runs steps one after the other.
 ///
 /// # Errors
 /// The first that fails.
-pub(crate) fn take(cluster: &Cluster, steps: &[Step]) -> Result<()> {
+pub(crate) fn run(cluster: &Cluster, steps: &[Step]) -> Result<()> {
     steps.iter().try_for_each(|step| match step {
         Step::Sh(line) => cluster.typed(line).run(),
         Step::Apply(objects) => cluster.typed("kubectl apply -f -").feed(|stdin| {
@@ -29,18 +28,14 @@ pub(crate) fn take(cluster: &Cluster, steps: &[Step]) -> Result<()> {
         Step::Until(line) => until(line, Duration::from_millis(500), CEILING, || {
             cluster.typed(line).read().map(drop).map_err(|error| format!("{error:#}"))
         }),
-        Step::Annotation(deployment, key, value) => {
-            template(cluster, deployment, "annotations", key, *value)
-        }
-        Step::Label(deployment, key, value) => template(cluster, deployment, "labels", key, *value),
-        Step::Turn => turn(cluster),
+        Step::NextRequest => next_request(cluster),
     })
 }
 
 /// Waits until every client has asked, and its log shows what came of it: a reply or a complaint, or
 /// two turns of curl's meter with nothing. (Envoy's own answers end without a line end, and stay out of
 /// the log until one comes.)
-fn turn(cluster: &Cluster) -> Result<()> {
+fn next_request(cluster: &Cluster) -> Result<()> {
     let since = cluster.typed("date -u +%Y-%m-%dT%H:%M:%SZ").read()?;
     // The first second may hold a turn that began before.
     let asked = format!(
@@ -51,21 +46,7 @@ fn turn(cluster: &Cluster) -> Result<()> {
            END {{ exit n < 2 }}' || exit 1; done",
         since.trim_end_matches('Z')
     );
-    until("the client to ask once more", Duration::from_millis(500), TURN, || {
-        let asked = cluster.typed(&asked).read();
-        asked.map(drop).map_err(|_| "no outcome in its log yet".to_owned())
+    until("the client to ask once more", Duration::from_millis(500), REQUEST, || {
+        cluster.typed(&asked).read().map(drop).map_err(|_| "no outcome in its log yet".to_owned())
     })
-}
-
-/// Sets one word of the metadata of a deployment's template, or takes it away.
-fn template(
-    cluster: &Cluster,
-    deployment: &str,
-    what: &str,
-    key: &str,
-    value: Option<&str>,
-) -> Result<()> {
-    let patch = json!({ "spec": { "template": { "metadata": { what: { key: value } } } } });
-    let line = format!("kubectl -n client patch deployment {deployment} -p '{patch}'");
-    cluster.typed(&line).run()
 }

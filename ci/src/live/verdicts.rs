@@ -1,4 +1,4 @@
-//! What a check said: read from its JSON, as any script would.
+//! The verdicts of a check: read from its JSON, as any script would.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -49,18 +49,18 @@ impl Verdicts {
         Ok(Self { claims: report.claims, causes: report.causes, text })
     }
 
-    fn with(&self, verdicts: &[&str]) -> BTreeSet<&str> {
+    fn with(&self, verdicts: &[&str]) -> BTreeSet<String> {
         let has = |claim: &&Claim| verdicts.contains(&claim.verdict.as_str());
-        self.claims.iter().filter(has).map(|claim| claim.id.as_str()).collect()
+        self.claims.iter().filter(has).map(|claim| claim.id.clone()).collect()
     }
 
     /// The claims that fail, or hold in other words.
-    pub(crate) fn red(&self) -> BTreeSet<&str> {
+    pub(crate) fn red(&self) -> BTreeSet<String> {
         self.with(&["fail", "changed"])
     }
 
     /// The claims that could not be judged, or were not.
-    pub(crate) fn unjudged(&self) -> BTreeSet<&str> {
+    pub(crate) fn unjudged(&self) -> BTreeSet<String> {
         self.with(&["unjudged", "skipped"])
     }
 
@@ -78,8 +78,8 @@ impl Verdicts {
         }
     }
 
-    /// What is told of the claims that do not hold, in one text.
-    pub(crate) fn told(&self) -> String {
+    /// The texts of the claims that do not hold, as one text.
+    pub(crate) fn texts(&self) -> String {
         let red = self.claims.iter().filter(|claim| claim.verdict != "pass");
         let words = red.flat_map(|claim| {
             [Some(&claim.summary), claim.expected.as_ref(), claim.observed.as_ref()]
@@ -128,11 +128,12 @@ mod tests {
     #[test]
     fn verdicts_are_told_apart() {
         let verdicts = Verdicts::read(REPORT, String::new()).unwrap();
-        assert_eq!(verdicts.red(), BTreeSet::from(["a::two", "a::four"]));
-        assert_eq!(verdicts.unjudged(), BTreeSet::from(["a::three"]));
+        let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+        assert_eq!(verdicts.red(), set(&["a::two", "a::four"]));
+        assert_eq!(verdicts.unjudged(), set(&["a::three"]));
         assert!(!verdicts.is_green());
         assert_eq!(verdicts.exit_code(), 1);
-        assert!(verdicts.told().contains("pod x") && !verdicts.told().contains("well"));
+        assert!(verdicts.texts().contains("pod x") && !verdicts.texts().contains("well"));
     }
 
     #[test]

@@ -1,0 +1,18 @@
+//! The whole report on every recorded fault and variation, as `meshcheck judge` prints it into a pipe.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "../../suites/tests/recorded/mod.rs"]
+mod recorded;
+
+use meshcheck::report::{Style, human};
+use meshcheck_suites::golden;
+use recorded::{folders, stable_report};
+
+#[test]
+fn generated_reports_are_up_to_date() {
+    let style = Style { color: false, ascii: false, quiet: false, verbose: false, width: 80 };
+    for folder in ["faults", "variations"].into_iter().flat_map(folders) {
+        let report = human(&stable_report(&folder), style);
+        golden::assert_file(&folder.join("report.snap"), &report, "faults");
+    }
+}
