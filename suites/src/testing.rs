@@ -10,7 +10,6 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::claims::{CLAIMS, Claim};
 use crate::entry::{Entry, Section, Subject};
 use crate::evidence::Evidence;
 use crate::judge;
@@ -125,8 +124,9 @@ fn assert_object(judgement: &Judgement) {
 }
 
 /// Every claim with each of its cases.
-pub(crate) fn claim_cases() -> Vec<(&'static Claim, &'static Case<Evidence>)> {
-    CLAIMS.iter().flat_map(|claim| claim.cases.iter().map(move |case| (*claim, case))).collect()
+pub(crate) fn claim_cases() -> Vec<(&'static Entry<Evidence>, &'static Case<Evidence>)> {
+    let claims = Evidence::entries().iter();
+    claims.flat_map(|claim| claim.cases.iter().map(move |case| (*claim, case))).collect()
 }
 
 /// Everything that a judgement says, as the expected messages hold it.
@@ -162,7 +162,8 @@ fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
 
 /// The verdict of one claim.
 pub(crate) fn judgement(evidence: &Evidence, id: &str) -> Judgement {
-    CLAIMS.iter().find(|claim| claim.id == id).expect("the claim is in the table").judge(evidence)
+    let claims = Evidence::entries();
+    claims.iter().find(|claim| claim.id == id).expect("the claim is in the table").judge(evidence)
 }
 
 /// The places of everything in a document that this tells of, as JSON pointers.

@@ -1,11 +1,7 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
 pub(crate) mod causes;
-#[cfg(test)]
-mod corruption;
 pub(crate) mod demo;
-#[cfg(test)]
-mod hints;
 pub(crate) mod ingress;
 pub(crate) mod install;
 pub(crate) mod kiali;
@@ -14,9 +10,7 @@ pub(crate) mod mesh;
 pub(crate) mod mutations;
 pub(crate) mod prepare;
 #[cfg(test)]
-mod renamed_demo;
-#[cfg(test)]
-mod unseen;
+mod tests;
 
 pub use demo::{LogMark, log_marks};
 pub use mesh::{Way, ways};
@@ -103,25 +97,5 @@ impl Subject for Evidence {
     #[cfg(test)]
     fn healthy(_: Needs) -> Self {
         crate::testing::healthy()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::CLAIMS;
-    use crate::evidence::Expectations;
-
-    #[test]
-    fn the_tutorials_statements_are_those_of_the_table() {
-        let tutorial = Expectations::of_the_tutorial("1.20.3", "the tutorial");
-        for claim in CLAIMS {
-            assert_eq!(claim.statement_for(&tutorial), claim.statement);
-        }
-        let mut varied = tutorial;
-        varied.backend.service_port = 8080;
-        varied.kiali.web_root = "/console/".into();
-        let told: Vec<_> = CLAIMS.iter().map(|claim| claim.statement_for(&varied)).collect();
-        assert!(told.iter().any(|it| it.contains("from port 8080 to")), "{told:?}");
-        assert!(told.iter().any(|it| it == "Kiali redirects / to /console/"), "{told:?}");
     }
 }

@@ -1,7 +1,9 @@
 //! Kiali among the deployments and pods of the control plane's namespace.
 
-use crate::claims::kiali::NAME;
 use crate::evidence::{Deployment, Evidence, Pod};
+
+/// The name of Kiali's deployment and service.
+pub(crate) const NAME: &str = "kiali";
 
 /// Kiali's deployment, where there is one.
 pub(crate) fn find_kiali(evidence: &Evidence) -> Option<&Deployment> {

@@ -1,7 +1,8 @@
 //! Kiali's answers to HTTP requests, for the claims on its pages.
 
-use super::{NAME, kiali_object, show_or_scale_up};
+use super::{kiali_object, show_or_scale_up};
 use crate::evidence::{Evidence, HttpAnswer, Observation};
+use crate::facts::kiali::NAME;
 use crate::format::excerpt;
 use crate::hint::said;
 use crate::judgement::{Judgement, require};

@@ -10,13 +10,10 @@ use crate::claims::Claim;
 use crate::entry::Effect;
 use crate::evidence::Evidence;
 use crate::facts::image::image_name;
-use crate::facts::kiali::{find_kiali, is_kiali_pod};
+use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
 use crate::judgement::Verdict;
 use crate::object::Object;
 use crate::steps::{Step, pods, workloads};
-
-/// The name of Kiali's deployment and service.
-pub(crate) const NAME: &str = "kiali";
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[

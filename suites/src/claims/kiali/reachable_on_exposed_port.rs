@@ -3,10 +3,11 @@
 use super::answers::{
     answer, answers_an_error, check_redirect, has_same_answer_as_root, wrong_answer,
 };
-use super::{NAME, no_pod_is_ready, runs_another_program};
+use super::{no_pod_is_ready, runs_another_program};
 use crate::claims::kiali::{redirects_to_web_root, running};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails};
+use crate::facts::kiali::NAME;
 use crate::judgement::{Judged, Judgement};
 use crate::steps::services;
 

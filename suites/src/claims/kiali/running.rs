@@ -1,13 +1,13 @@
 //! Kiali from the release's own addon manifest runs.
 
-use super::{NAME, kiali_object, show_or_scale_up};
+use super::{kiali_object, show_or_scale_up};
 use crate::claims::install::default_profile;
 use crate::claims::prepare::nodes_ready;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::image::{image_name, is_pinned, same_image};
-use crate::facts::kiali::find_kiali;
+use crate::facts::kiali::{NAME, find_kiali};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use super::{CLAIMS, Claim};
+use crate::claims::{CLAIMS, Claim};
 use crate::evidence::Evidence;
 use crate::judgement::{Judgement, Verdict};
 use crate::testing::claim_cases;

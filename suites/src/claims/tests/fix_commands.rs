@@ -144,7 +144,7 @@ fn no_name_opens_a_command() {
         let Ok(evidence) = serde_json::from_value::<Evidence>(document) else {
             panic!("case {at}")
         };
-        for claim in super::CLAIMS {
+        for claim in crate::CLAIMS {
             let Some(hint) = claim.judge(&evidence).hint() else { continue };
             named += usize::from(hint.contains("touch BROKEN"));
             for command in crate::hint::commands(&hint) {
