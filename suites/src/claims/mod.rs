@@ -1,5 +1,7 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
+#[cfg(test)]
+mod cause_tests;
 pub(crate) mod causes;
 #[cfg(test)]
 mod damage;
@@ -10,8 +12,6 @@ pub(crate) mod ingress;
 pub(crate) mod install;
 pub(crate) mod kiali;
 pub(crate) mod mesh;
-#[cfg(test)]
-pub(crate) mod mutations;
 pub(crate) mod prepare;
 #[cfg(test)]
 mod unseen;
