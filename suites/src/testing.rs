@@ -6,8 +6,10 @@ pub(crate) mod text;
 pub(crate) use changes::*;
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::Path;
 
+use flate2::read::GzDecoder;
 use serde_json::Value;
 
 use crate::entry::{Entry, Section, Subject};
@@ -15,6 +17,8 @@ use crate::evidence::Evidence;
 use crate::judge;
 use crate::judgement::{Judgement, Verdict};
 use crate::steps::{Impact, Purpose};
+
+const FAULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/faults");
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
@@ -158,6 +162,20 @@ fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
         };
     }
     text
+}
+
+/// The names of the recorded faults: folders of `fixtures/faults`.
+pub(crate) fn recorded_faults() -> Vec<String> {
+    let folders = std::fs::read_dir(FAULTS).expect("the faults are recorded");
+    let name = |folder: std::fs::DirEntry| folder.file_name().into_string().ok();
+    folders.filter_map(|folder| name(folder.ok()?)).collect()
+}
+
+/// The evidence of a recorded fault.
+pub(crate) fn recorded_fault(name: &str) -> Evidence {
+    let file = File::open(format!("{FAULTS}/{name}/evidence.json.gz")).expect(name);
+    let text = std::io::read_to_string(GzDecoder::new(file)).expect(name);
+    serde_json::from_str(&text).expect(name)
 }
 
 /// The verdict of one claim.

@@ -1,13 +1,13 @@
 //! The table of claims: read it from top to bottom, it is the tutorial.
 
+#[cfg(test)]
+mod cause_tests;
 pub(crate) mod causes;
 pub(crate) mod demo;
 pub(crate) mod ingress;
 pub(crate) mod install;
 pub(crate) mod kiali;
 pub(crate) mod mesh;
-#[cfg(test)]
-pub(crate) mod mutations;
 pub(crate) mod prepare;
 #[cfg(test)]
 mod tests;

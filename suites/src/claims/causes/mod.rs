@@ -6,8 +6,6 @@ pub(crate) mod install;
 pub(crate) mod mesh;
 pub(crate) mod outside;
 pub(crate) mod sidecar;
-#[cfg(test)]
-mod tests;
 
 use crate::entry::Effect;
 use crate::evidence::Evidence;

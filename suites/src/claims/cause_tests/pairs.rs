@@ -1,0 +1,134 @@
+//! Two faults at once: what makes a claim fall is told from what only stands beside it.
+
+use super::NONE;
+use crate::judge;
+use crate::judgement::Verdict;
+use crate::testing::{claim_cases, healthy};
+
+/// A claim, cases of the claims' own tables (claim and name) that make it fall, and what it is put down to.
+type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
+
+/// `EFFECT CASE beside OTHER_CLAIM CASE => CAUSE;`, or `EFFECT by OTHER_CLAIM CASE => CAUSE;`
+macro_rules! pairs {
+    ($($effect:literal by $other:literal $name:ident => $cause:expr;)+) => {
+        &[$(($effect, &[($other, stringify!($name))], $cause)),+]
+    };
+    ($($effect:literal $case:ident beside $other:literal $name:ident => $cause:expr;)+) => {
+        &[$((
+            $effect,
+            &[($other, stringify!($name)), ($effect, stringify!($case))],
+            $cause,
+        )),+]
+    };
+}
+
+/// A claim falls in a way of its own while another one is red that could explain it.
+const BESIDE: &[Row] = pairs! {
+    "prepare::dns_on_pod_network" outside beside "prepare::nodes_ready" not_ready => NONE;
+    "install::istio_version" proxy_silent beside "mesh::proxies_in_sync" stale => NONE;
+    "install::control_plane_running" no_namespace beside "kiali::running" another_version => NONE;
+    "install::namespace_labelled" revision_without_webhooks beside "install::default_profile" egress => NONE;
+    "install::injection_webhook" service_without_port beside "install::default_profile" no_namespace => NONE;
+    "demo::backend_service" stranger beside "demo::backend_deployment" pod_in_words => NONE;
+    "demo::backend_deployment" last_one_counts beside "prepare::nodes_ready" demo_waits => NONE;
+    "demo::backend_deployment" pod_in_words beside "prepare::nodes_ready" disk => NONE;
+    "demo::backend_deployment" waited beside "prepare::nodes_ready" no_cpu_before => NONE;
+    "demo::client_logs_show_reply" logs_unseen beside "prepare::nodes_ready" not_ready => NONE;
+    "demo::client_logs_show_reply" old beside "prepare::nodes_ready" not_ready => NONE;
+    "demo::client_logs_show_reply" too_early beside "prepare::nodes_ready" no_nodes => NONE;
+    "demo::client_logs_show_reply" cannot_resolve beside "demo::backend_service" named_target_elsewhere => NONE;
+    "demo::client_logs_show_reply" old beside "demo::client_deployment" without_curl => NONE;
+    "demo::client_logs_show_reply" too_early beside "demo::client_deployment" no_loop => NONE;
+    "demo::backend_replies" curl_error beside "prepare::dns_on_pod_network" hint_names_it => NONE;
+    "demo::backend_replies" similar_body beside "demo::backend_deployment" last_one_counts => NONE;
+    "demo::backend_replies" no_client beside "demo::client_deployment" no_loop => NONE;
+    "mesh::two_containers_per_pod" no_namespace beside "demo::backend_deployment" no_namespace => NONE;
+    "mesh::two_containers_per_pod" no_pods beside "demo::backend_deployment" other_text => NONE;
+    "mesh::two_containers_per_pod" tagged_like_it beside "demo::backend_deployment" pod_in_words => NONE;
+    "mesh::pods_ready" not_ready_meanwhile beside "demo::backend_deployment" missing => NONE;
+    "mesh::unlabelled_namespace_left_alone" everywhere beside "install::namespace_labelled" no_such_namespace => NONE;
+    "mesh::unlabelled_namespace_left_alone" forbidden beside "install::namespace_labelled" missing => NONE;
+    "mesh::unlabelled_namespace_left_alone" no_namespace beside "install::namespace_labelled" revision_without_webhooks => NONE;
+    "mesh::outbound_redirected" port_left_out beside "mesh::init_arguments" cni => NONE;
+    "mesh::traffic_through_proxies" no_counter beside "prepare::nodes_ready" no_cpu_before => NONE;
+    "mesh::traffic_through_proxies" no_traffic beside "prepare::nodes_ready" no_cpu_before => NONE;
+    "mesh::traffic_through_proxies" backend_stands_still beside "demo::backend_service" port_renamed => NONE;
+    "mesh::traffic_through_proxies" backend_stands_still beside "mesh::inbound_redirected" other_target => NONE;
+    "mesh::traffic_through_proxies" no_counter beside "mesh::outbound_redirected" port_left_out => NONE;
+    "ingress::service_is_load_balancer" no_https beside "install::default_profile" no_gateway => NONE;
+    "ingress::external_address" unspecified beside "ingress::service_is_load_balancer" node_port => NONE;
+    "ingress::address_answers" no_route beside "install::default_profile" no_namespace => NONE;
+    "ingress::address_answers" not_ready beside "ingress::external_address" pending => NONE;
+    "ingress::routes_into_mesh" another_text beside "install::default_profile" no_definition => NONE;
+    "ingress::routes_into_mesh" not_routed beside "demo::backend_service" missing => NONE;
+    "ingress::routes_into_mesh" two_newlines beside "demo::backend_deployment" other_text => NONE;
+    "ingress::routes_into_mesh" nothing_answers beside "ingress::address_answers" not_ready => NONE;
+    "kiali::running" another_version beside "prepare::nodes_ready" gateway_waits => NONE;
+    "kiali::console_served" not_found beside "kiali::redirects_to_web_root" broken => NONE;
+    "kiali::console_served" white_page beside "kiali::redirects_to_web_root" another_root => NONE;
+};
+
+/// The one does follow from the other.
+const FOLLOWS: &[Row] = pairs! {
+    "install::namespace_labelled" revision_without_webhooks beside "install::default_profile" no_istiod => "install::default_profile";
+    "install::injection_webhook" not_labelled beside "install::default_profile" no_istiod => "install::namespace_labelled";
+    "demo::client_logs_show_reply" cannot_resolve beside "prepare::dns_on_pod_network" outside => "prepare::dns_on_pod_network";
+    "demo::client_logs_show_reply" too_early beside "prepare::nodes_ready" not_ready => "prepare::nodes_ready";
+    "demo::client_logs_show_reply" cannot_resolve beside "demo::backend_service" missing => "demo::backend_service";
+    "demo::client_logs_show_reply" old beside "demo::backend_service" missing => "demo::backend_service";
+    "demo::client_logs_show_reply" old beside "demo::client_deployment" no_loop => "demo::client_deployment";
+    "demo::backend_replies" curl_error beside "prepare::nodes_ready" no_cpu_before => "demo::backend_service";
+    "mesh::two_containers_per_pod" none_started beside "demo::backend_deployment" no_namespace => "demo::client_deployment";
+    "mesh::pods_ready" loops beside "demo::backend_deployment" missing => "demo::client_deployment";
+    "ingress::address_answers" not_ready beside "install::default_profile" no_gateway => "install::default_profile";
+    "ingress::address_answers" no_route beside "install::control_plane_running" image_missing => "install::control_plane_running";
+    "ingress::address_answers" refused beside "ingress::external_address" pending => "ingress::external_address";
+    "kiali::console_served" not_found beside "kiali::redirects_to_web_root" another_root => "kiali::redirects_to_web_root";
+};
+
+/// One fault makes two claims fall, and the one may explain the other.
+const TOGETHER: &[Row] = pairs! {
+    "prepare::load_balancer_address_free" by "ingress::external_address" held_by_another => NONE;
+    "install::istio_version" by "demo::client_logs_show_reply" one_of_two => "mesh::proxies_in_sync";
+    "install::control_plane_running" by "prepare::load_balancer_address_free" before_in_vain => NONE;
+    "mesh::pods_ready" by "mesh::two_containers_per_pod" no_application => "mesh::two_containers_per_pod";
+    "mesh::pods_ready" by "mesh::two_containers_per_pod" no_namespace => NONE;
+    "mesh::pods_ready" by "mesh::two_containers_per_pod" not_labelled => "mesh::two_containers_per_pod";
+    "mesh::init_arguments" by "mesh::two_containers_per_pod" no_namespace => NONE;
+    "mesh::traffic_through_proxies" by "demo::backend_replies" no_client => NONE;
+    "ingress::external_address" by "prepare::load_balancer_address_free" before_in_vain => NONE;
+    "kiali::running" by "prepare::load_balancer_address_free" before_in_vain => NONE;
+    "kiali::console_served" by "prepare::load_balancer_address_free" before_in_vain => NONE;
+};
+
+fn wrong(rows: &[Row]) -> Vec<String> {
+    let cases = claim_cases();
+    let judged = rows.iter().map(|(effect, changes, cause)| {
+        let mut evidence = healthy();
+        for (claim, name) in *changes {
+            let row = cases.iter().find(|(entry, case)| (entry.id, case.name) == (claim, name));
+            (row.unwrap_or_else(|| panic!("{claim} has no case {name}")).1.change)(&mut evidence);
+        }
+        let report = judge(&evidence, &[]);
+        let claim = report.claims.iter().find(|claim| claim.id == *effect).expect(effect);
+        let because = claim.because.as_deref().unwrap_or(NONE);
+        let right = claim.verdict != Verdict::Pass && because == *cause;
+        (!right).then(|| format!("{changes:?}: {effect} {} because of `{because}`", claim.verdict))
+    });
+    judged.flatten().collect()
+}
+
+#[test]
+fn claim_that_falls_by_itself_has_no_cause() {
+    assert_eq!(wrong(BESIDE), [""; 0]);
+}
+
+#[test]
+fn claim_that_falls_with_another_has_its_cause() {
+    assert_eq!(wrong(FOLLOWS), [""; 0]);
+}
+
+#[test]
+fn claims_that_fall_together_have_the_cause_that_was_seen() {
+    assert_eq!(wrong(TOGETHER), [""; 0]);
+}
