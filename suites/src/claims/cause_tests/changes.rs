@@ -244,7 +244,9 @@ pub(super) fn backend_not_ready(evidence: &mut Evidence, change: fn(&mut Pod)) {
     pod.ready = false;
     change(pod);
     copy_to_the_end(evidence);
-    of(&mut evidence.demo.endpoints).iter_mut().for_each(|it| it.ready = false);
+    for endpoint in of(&mut evidence.demo.endpoints) {
+        endpoint.ready = false;
+    }
     nobody_replies(evidence);
     nothing_arrives(evidence);
 }

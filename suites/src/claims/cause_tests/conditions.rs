@@ -222,7 +222,9 @@ const PODS: &[Row] = rows! {
         unavailable(backend(it));
         client(it).available_replicas = 0;
         echo_first(it);
-        of(&mut it.demo.pods).iter_mut().for_each(|pod| (pod.phase, pod.ready) = ("Pending".into(), false));
+        for pod in of(&mut it.demo.pods) {
+            (pod.phase, pod.ready) = ("Pending".into(), false);
+        }
         demo_pod(it, "echo").containers.retain(|it| it.name != "istio-proxy");
     } => "mesh::two_containers_per_pod": NONE;
     // Without a sidecar, and ill besides, while its deployment is at rest.
