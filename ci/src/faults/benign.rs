@@ -8,9 +8,9 @@ use anyhow::{Context as _, Result};
 
 use super::case::{Benign, Look};
 use super::networks::Other;
-use super::proxy::Slow;
 use super::results::Stayed;
 use super::steps::take;
+use crate::line::Line;
 use crate::live::Cluster;
 use crate::out::{elapsed, say};
 
@@ -49,7 +49,7 @@ pub(crate) fn run(cluster: &Cluster, variation: &Benign, evidence: &Path) -> Res
         Look::Slow => {
             let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
             let server = cluster.typed(server).read()?;
-            let slow = Slow::before(server.trim_start_matches("https://"), DELAY)?;
+            let slow = Line::slow(server.trim_start_matches("https://"), DELAY)?;
             let text = fs::read_to_string(cluster.kubeconfig())?;
             let other = tempfile::NamedTempFile::new()?;
             fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;

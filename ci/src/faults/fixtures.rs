@@ -10,7 +10,7 @@ use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use serde_json::Value;
 
-use crate::steps::repository;
+use crate::workspace::repository;
 
 /// What follows a case's name in its file's.
 pub(crate) const ENDING: &str = ".json.gz";

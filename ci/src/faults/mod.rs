@@ -12,7 +12,6 @@ mod cases;
 mod crew;
 mod fixtures;
 mod networks;
-mod proxy;
 #[cfg(test)]
 mod replay;
 mod results;
@@ -28,7 +27,8 @@ use clap::Args;
 use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::setup;
-use crate::steps::{Software, meshcheck, results as directory};
+use crate::software::Software;
+use crate::workspace::{meshcheck, results_directory as directory};
 use results::Results;
 
 /// Which cases.

@@ -9,7 +9,7 @@ use meshcheck_suites::{Evidence, Report, judge};
 
 use super::{cases, fixtures};
 use crate::live::Verdicts;
-use crate::steps::repository;
+use crate::workspace::repository;
 
 /// `renew` writes the table anew.
 const VARIABLE: &str = "MESHCHECK_FAULTS";
