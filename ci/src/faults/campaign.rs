@@ -9,9 +9,9 @@ use anyhow::{Context as _, Result};
 
 use super::case::{Case, Check};
 use super::networks::Other;
-use super::proxy::Slow;
 use super::results::Outcome;
 use super::steps;
+use crate::line::Line;
 use crate::live::{Cluster, Verdicts};
 use crate::out::{elapsed, say};
 use crate::wait::until;
@@ -113,7 +113,7 @@ fn check(cluster: &Cluster, way: Check, arguments: &[&str]) -> Result<Verdicts> 
         Check::SlowApiServer => {
             let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
             let server = cluster.typed(server).read()?;
-            let slow = Slow::before(server.trim_start_matches("https://"), DELAY)?;
+            let slow = Line::slow(server.trim_start_matches("https://"), DELAY)?;
             let text = fs::read_to_string(cluster.kubeconfig())?;
             let other = tempfile::NamedTempFile::new()?;
             fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;

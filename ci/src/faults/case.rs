@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde::Deserialize;
 
-use crate::steps::repository;
+use crate::workspace::repository;
 
 /// What is done to a running mesh, and what a check must say of it: `fault.toml` or `variation.toml`.
 #[derive(Debug, Default, Deserialize)]

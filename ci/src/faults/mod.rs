@@ -9,7 +9,6 @@ mod campaign;
 mod case;
 mod fixtures;
 mod networks;
-mod proxy;
 mod results;
 mod steps;
 mod workers;
@@ -24,7 +23,8 @@ use clap::Args;
 use crate::live::Cluster;
 use crate::out::{elapsed, say};
 use crate::setup;
-use crate::steps::{Software, meshcheck, results as directory};
+use crate::software::Software;
+use crate::workspace::{meshcheck, results_directory as directory};
 use case::Case;
 use results::Results;
 

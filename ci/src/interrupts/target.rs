@@ -7,10 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::line::Line;
 use crate::command::Program;
+use crate::line::Line;
 use crate::live::Cluster;
-use crate::steps::Software;
+use crate::software::Software;
 use crate::wait::until;
 
 /// What marks the namespaces of probes.
@@ -26,9 +26,6 @@ pub(crate) struct Target {
 
 impl Target {
     /// Provisions it.
-    ///
-    /// # Errors
-    /// When that fails.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         let cluster = Cluster::up(meshcheck, software)?;
         cluster.until_green("all green before anything is ended", Duration::from_mins(1))?;
@@ -72,9 +69,6 @@ impl Target {
     }
 
     /// What is left of probes, in words.
-    ///
-    /// # Errors
-    /// When it cannot be looked at.
     pub(crate) fn left(&self) -> Result<Vec<String>> {
         let names = self.namespaces()?;
         Ok(names.iter().map(|it| format!("namespace {}", it["metadata"]["name"])).collect())
