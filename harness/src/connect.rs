@@ -51,7 +51,7 @@ pub struct Choice {
     pub patience: Duration,
 }
 
-/// Reads a kubeconfig file, and chooses its current context: what the target in `fuzz/` does for days.
+/// Reads a kubeconfig file, and chooses its current context: what the target in `suites/fuzz/` does for days.
 ///
 /// # Errors
 ///

@@ -212,7 +212,7 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     (evidence, timings)
 }
 
-/// Reads a page of istiod's or of a proxy's in every way that the looks do: what the target in `fuzz/` does
+/// Reads a page of istiod's or of a proxy's in every way that the looks do: what the target in `suites/fuzz/` does
 /// for days. Whether any of them could read it.
 #[doc(hidden)]
 pub fn read_page(page: &str) -> bool {

@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use meshcheck_suites::{CLAIMS, Evidence, Verdict};
 
 static RECORDED: LazyLock<Evidence> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../fixtures/evidence/lab.json")).expect("it is evidence")
+    serde_json::from_str(include_str!("../../../fixtures/evidence/lab.json")).expect("it is evidence")
 });
 
 fuzz_target!(|text: &str| {
