@@ -96,9 +96,6 @@ impl Drop for Running {
 }
 
 /// Takes SIGINT and SIGTERM over. Call it first in `main`, before any thread is started.
-///
-/// # Errors
-/// When the signals cannot be blocked or the thread cannot be started.
 pub(crate) fn watch() -> anyhow::Result<()> {
     let mut signals = SigSet::empty();
     signals.add(Signal::SIGINT);

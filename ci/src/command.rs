@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -73,9 +74,6 @@ impl Program {
     }
 
     /// Runs it and hands out its stdout, trimmed. Its stderr is shown only when it fails.
-    ///
-    /// # Errors
-    /// When it cannot be started or does not succeed; the message has its last output.
     pub(crate) fn read(mut self) -> Result<String> {
         let child = self.spawn(Stdio::piped(), Stdio::piped())?;
         let (status, stdout, stderr) = finish(child, |_| ())?;
@@ -85,9 +83,6 @@ impl Program {
     }
 
     /// Runs it silently to its end, whatever that is.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub(crate) fn ended(mut self) -> Result<Ended> {
         let child = self.spawn(Stdio::piped(), Stdio::piped())?;
         let (status, stdout, stderr) = finish(child, |_| ())?;
@@ -101,17 +96,11 @@ impl Program {
     }
 
     /// Runs it silently.
-    ///
-    /// # Errors
-    /// When it cannot be started or does not succeed; the message has its last output.
     pub(crate) fn run(self) -> Result<()> {
         self.read().map(drop)
     }
 
     /// Runs it silently with `feed` writing its stdin.
-    ///
-    /// # Errors
-    /// When it cannot be started or fed, or does not succeed; the message has its last output.
     pub(crate) fn feed(mut self, feed: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         self.command.stdin(Stdio::piped());
         let child = self.spawn(Stdio::piped(), Stdio::piped())?;
@@ -125,25 +114,16 @@ impl Program {
     }
 
     /// Runs it with its output going to our stderr as it comes.
-    ///
-    /// # Errors
-    /// When it cannot be started or does not succeed.
     pub(crate) fn show(self) -> Result<()> {
         self.attached(Stdio::from(io::stderr()))
     }
 
     /// Runs it with both of its outputs where ours go.
-    ///
-    /// # Errors
-    /// When it cannot be started or does not succeed.
     pub(crate) fn direct(self) -> Result<()> {
         self.attached(Stdio::inherit())
     }
 
     /// Runs it with its output going to our stderr as it comes, to its end, whatever that is.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub(crate) fn watched(mut self) -> Result<ExitStatus> {
         self.wait(Stdio::from(io::stderr()))
     }
@@ -187,6 +167,15 @@ impl Program {
         }
         bail!("`{shown}` ended with {status}:\n  {last}");
     }
+}
+
+/// Copies a file or a directory, without the write protection of Go's module cache.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
+    if let Some(parent) = to.parent() {
+        fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+    }
+    let cp = ["--recursive", "--no-preserve=mode", "--no-target-directory"];
+    Program::new("cp").args(cp).arg(from).arg(to).run()
 }
 
 /// Reads both outputs while `feed` writes the input, then waits.

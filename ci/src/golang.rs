@@ -1,16 +1,15 @@
 //! Go: the one on `PATH` where it is new enough, else one that an older Go fetches as a module.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::cache_dir;
-use serde::Deserialize;
+use serde_json::Value;
 
-use crate::command::Program;
-use crate::lab::ARCHITECTURE;
+use crate::command::{Program, copy};
 use crate::out::say;
+use crate::workspace::{ARCHITECTURE, lab_sources};
 
 /// What the lab's modules need.
 const NEEDED: (u32, u32) = (1, 26);
@@ -26,9 +25,6 @@ pub(crate) struct Go {
 
 impl Go {
     /// Finds one.
-    ///
-    /// # Errors
-    /// When there is none, or only older ones.
     pub(crate) fn find() -> Result<Self> {
         let on_path = Self::ask("go".into());
         if on_path.as_ref().is_ok_and(Self::is_new_enough) {
@@ -51,9 +47,6 @@ impl Go {
     }
 
     /// Finds one, or lets an older Go fetch one into the cache. Hands out a line on it.
-    ///
-    /// # Errors
-    /// When there is no Go at all, or fetching fails.
     pub(crate) fn ensure() -> Result<String> {
         let go = if let Ok(go) = Self::find() { go } else { Self::fetch()? };
         Ok(format!("Go: {}", go.version))
@@ -76,7 +69,7 @@ impl Go {
 
     fn ask(program: PathBuf) -> Result<Self> {
         // Inside a module, Go itself takes a newer one where it may.
-        let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/go/kind");
+        let module = lab_sources().join("go").join("kind");
         let version = Program::new(&program).args(["env", "GOVERSION"]).dir(&module).read()?;
         Ok(Self { program, version })
     }
@@ -95,16 +88,16 @@ impl Go {
             .env("GOWORK", "off")
             .read()
             .with_context(|| format!("fetching {FETCHED}"))?;
-        let Downloaded { dir } = serde_json::from_str(&answer).context("reading Go's answer")?;
+        let answer: Value = serde_json::from_str(&answer).context("reading Go's answer")?;
+        let dir = Path::new(answer["Dir"].as_str().context("Go names no directory")?);
         let place = fetched_dir()?;
         let parent = place.parent().unwrap_or(&place).to_owned();
         fs::create_dir_all(&parent).with_context(|| format!("making `{}`", parent.display()))?;
         let scratch = tempfile::tempdir_in(&parent)?;
-        crate::lab::copy(&dir, scratch.path())?;
+        copy(dir, scratch.path())?;
         // Modules do not keep permissions.
-        for below in ["bin", "pkg/tool"] {
-            make_executable(&scratch.path().join(below))?;
-        }
+        let programs = ["bin", "pkg"].map(|below| scratch.path().join(below));
+        Program::new("chmod").args(["--recursive", "a+rx"]).args(programs).run()?;
         let made = scratch.keep();
         if let Err(error) = fs::rename(&made, &place) {
             // Another set-up may have been faster.
@@ -117,31 +110,9 @@ impl Go {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Downloaded {
-    dir: PathBuf,
-}
-
 fn fetched_dir() -> Result<PathBuf> {
     let cache = cache_dir().context("set MESHCHECK_CACHE (or HOME) to a directory")?;
     Ok(cache.join("setup").join(FETCHED))
-}
-
-fn make_executable(dir: &Path) -> Result<()> {
-    let making = || format!("making the programs in `{}` executable", dir.display());
-    if !dir.is_dir() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(dir).with_context(making)? {
-        let path = entry.with_context(making)?.path();
-        if path.is_dir() {
-            make_executable(&path)?;
-        } else {
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).with_context(making)?;
-        }
-    }
-    Ok(())
 }
 
 /// The release that a version belongs to: `go1.26.8` to 1.26.

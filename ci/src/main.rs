@@ -6,19 +6,26 @@ mod faults;
 mod golang;
 mod interrupts;
 mod lab;
+mod line;
 mod live;
 mod mutants;
 mod new_claim;
 mod out;
+mod results;
+mod selection;
 mod setup;
 mod soak;
+mod software;
 mod steps;
 mod wait;
+mod workspace;
 
 use std::process::ExitCode;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
+
+use selection::Selection;
 
 /// Set-up, the lab bundle, and what CI runs.
 #[derive(Debug, Parser)]
@@ -42,13 +49,15 @@ enum Task {
     /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
     Faults(faults::Options),
     /// Ends runs and checks at many moments, in many ways: nothing of ours may be left
-    Interrupts(interrupts::Options),
+    Interrupts(Selection),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
     /// The program as one static file of less than 20 MB; prints its path.
     Static(steps::StaticOptions),
     /// Create the files of a new claim, register it, and print what is left to write
     NewClaim(new_claim::Options),
+    /// Writes the generated files anew: pages, snapshots, tables, the manifests of rights
+    Bless(steps::BlessOptions),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
     Soak(soak::Options),
 }
@@ -83,6 +92,7 @@ fn run(task: Task) -> Result<()> {
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),
         Task::NewClaim(options) => new_claim::run(&options),
+        Task::Bless(options) => steps::bless(options),
         Task::Soak(options) => soak::run(options),
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use crate::out::say;
-use crate::steps::repository;
+use crate::workspace::repository;
 
 /// The sections that the tutorial has.
 const SECTIONS: [&str; 6] = ["prepare", "install", "demo", "mesh", "ingress", "kiali"];

@@ -11,9 +11,6 @@ pub(crate) fn say(message: impl fmt::Display) {
 }
 
 /// Hands out a result: one line on stdout, for scripts.
-///
-/// # Errors
-/// When stdout cannot be written.
 pub(crate) fn result(line: impl fmt::Display) -> io::Result<()> {
     writeln!(io::stdout().lock(), "{line}")
 }

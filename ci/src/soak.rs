@@ -1,16 +1,17 @@
 //! `cargo xtask soak`: the same look at a healthy mesh, again and again. Whatever is not a pass is a flake.
 
-use std::fs;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::live::Cluster;
 use crate::out::{elapsed, say};
+use crate::results;
 use crate::setup;
-use crate::steps::{Software, meshcheck, results};
+use crate::software::Software;
+use crate::workspace::meshcheck;
 
 /// How often.
 #[derive(Debug, Clone, Copy, Args)]
@@ -32,15 +33,11 @@ struct Found {
 }
 
 /// Makes clusters and checks them.
-///
-/// # Errors
-/// When any verdict was not a pass, or a cluster could not be made.
 pub(crate) fn run(options: Options) -> Result<()> {
     setup::ensure(&[setup::Scope::Conformance])?;
     let software = Software::choose()?;
     let meshcheck = meshcheck()?;
     let mut found = Found::default();
-    let file = results().join("soak.json");
     for number in 0..options.provisions {
         let share = share(options.checks, options.provisions, number);
         say(format_args!("── cluster {} of {}, {share} checks", number + 1, options.provisions));
@@ -52,8 +49,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
             }
             Err(error) => found.failures.push(format!("provisioning: {error:#}")),
         }
-        // At once: a soak that is broken off has shown something all the same.
-        write(&found, &file)?;
+        results::write("soak", &found.json())?;
         say(format_args!("   {found}"));
     }
     let checks = u32::try_from(found.checks.len()).unwrap_or(u32::MAX);
@@ -85,22 +81,21 @@ fn spread(times: &[Duration]) -> [f64; 3] {
     [at(0), at(sorted.len() / 2), at(sorted.len().saturating_sub(1))]
 }
 
-fn write(found: &Found, file: &std::path::Path) -> Result<()> {
-    let named = |times: &[Duration]| {
-        let [min, median, max] = spread(times);
-        json!({ "min": min, "median": median, "max": max })
-    };
-    let json = json!({
-        "provisions": found.provisions.len(),
-        "checks": found.checks.len(),
-        "failures": found.failures.len(),
-        "failed": found.failures,
-        "seconds_to_provision": named(&found.provisions),
-        "seconds_to_check": named(&found.checks),
-    });
-    fs::create_dir_all(results())?;
-    fs::write(file, serde_json::to_string_pretty(&json)? + "\n")
-        .with_context(|| format!("writing `{}`", file.display()))
+impl Found {
+    fn json(&self) -> Value {
+        let named = |times: &[Duration]| {
+            let [min, median, max] = spread(times);
+            json!({ "min": min, "median": median, "max": max })
+        };
+        json!({
+            "provisions": self.provisions.len(),
+            "checks": self.checks.len(),
+            "failures": self.failures.len(),
+            "failed": self.failures,
+            "seconds_to_provision": named(&self.provisions),
+            "seconds_to_check": named(&self.checks),
+        })
+    }
 }
 
 impl std::fmt::Display for Found {

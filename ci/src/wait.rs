@@ -1,15 +1,12 @@
 //! Waiting for a condition, with a ceiling and the last state in the message.
 
-use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
 /// Asks `condition` again every `pause` until it is ready, at most for `ceiling`. While it is not,
 /// it says what the state is.
-///
-/// # Errors
-/// When the ceiling is reached; the message has `what` and the last state.
 pub(crate) fn until<T>(
     what: &str,
     pause: Duration,
@@ -17,8 +14,6 @@ pub(crate) fn until<T>(
     mut condition: impl FnMut() -> Result<T, String>,
 ) -> Result<T> {
     let start = Instant::now();
-    // Nobody ever sends: the receiver is a clock that can be waited on.
-    let (_sender, clock) = mpsc::channel::<()>();
     loop {
         let state = match condition() {
             Ok(value) => return Ok(value),
@@ -27,9 +22,15 @@ pub(crate) fn until<T>(
         if start.elapsed() >= ceiling {
             bail!("{what}: not after {} s; last state: {state}", ceiling.as_secs());
         }
-        let (Ok(()) | Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected)) =
-            clock.recv_timeout(pause);
+        pass(pause);
     }
+}
+
+/// Lets so much time pass.
+pub(crate) fn pass(time: Duration) {
+    // Nobody ever sends: the receiver is a clock that can be waited on.
+    let (_sender, clock) = mpsc::channel::<()>();
+    let _ = clock.recv_timeout(time);
 }
 
 #[cfg(test)]

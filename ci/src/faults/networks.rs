@@ -9,7 +9,7 @@ use crate::cleanup::Cleanup;
 use crate::command::Program;
 use crate::live::Cluster;
 use crate::out::say;
-use crate::steps::repository;
+use crate::workspace::repository;
 
 /// The pods' addresses; kind's own choice is 10.244.0.0/16.
 const PODS: &str = "10.77.0.0/16";
@@ -36,9 +36,6 @@ pub(super) struct Other {
 
 impl Other {
     /// Provisions it of what a cluster was made of.
-    ///
-    /// # Errors
-    /// When the engine has no room for the network, or `meshcheck up` fails.
     pub(super) fn beside(cluster: &Cluster) -> Result<Self> {
         let files = tempfile::tempdir()?;
         let config = files.path().join("kind.yaml");

@@ -4,7 +4,6 @@
 //! for each moment: start ─► wait for the moment ─► end it ─► (down --leftovers | next start) ─► what is left?
 //! ```
 
-mod line;
 mod moments;
 mod place;
 mod subject;
@@ -16,17 +15,20 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use clap::Args;
 use nix::sys::signal::Signal;
 
 use crate::command::Program;
 use crate::out::{elapsed, say};
+use crate::results;
+use crate::selection::Selection;
 use crate::setup;
-use crate::steps::{Software, meshcheck, results};
+use crate::software::Software;
+use crate::wait::pass;
+use crate::workspace::meshcheck;
 use moments::{How, MOMENTS, Moment, Then, What, When};
 use place::Place;
 use subject::{End, Subject};
-use tally::{Case, Tally};
+use tally::{Case, Sums};
 use target::Target;
 
 /// How long a cluster that is lost for a while is lost.
@@ -38,39 +40,11 @@ const AGAIN: Duration = Duration::from_millis(300);
 /// How long the end may take after the second Ctrl-C: it is at once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// Which moments.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct Options {
-    /// Only the moments whose name contains this; can be repeated
-    #[arg(long, value_name = "TEXT")]
-    only: Vec<String>,
-    /// Only those that CI tries
-    #[arg(long)]
-    ci: bool,
-    /// The table of moments
-    #[arg(long)]
-    list: bool,
-}
-
-impl Options {
-    /// Those that CI tries.
-    pub(crate) fn for_ci() -> Self {
-        Self { ci: true, ..Self::default() }
-    }
-
-    fn asks_for(&self, moment: &Moment) -> bool {
-        let named = |text: &String| moment.name.contains(text.as_str());
-        (moment.ci || !self.ci) && (self.only.is_empty() || self.only.iter().any(named))
-    }
-}
-
 /// Tries them.
-///
-/// # Errors
-/// When something was left, a moment did not come, or a program did not end as it must.
-pub(crate) fn run(options: &Options) -> Result<()> {
-    let asked: Vec<_> = MOMENTS.iter().filter(|moment| options.asks_for(moment)).collect();
-    if options.list {
+pub(crate) fn run(selection: &Selection) -> Result<()> {
+    let asked: Vec<_> =
+        MOMENTS.iter().filter(|moment| selection.includes(moment.name, moment.ci)).collect();
+    if selection.list {
         for moment in asked {
             crate::out::result(moment.name)?;
         }
@@ -85,7 +59,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let meshcheck = meshcheck()?;
     let bundle = crate::live::bundle(&meshcheck, &software)?;
     let start = Instant::now();
-    let mut tally = Tally::new(results().join("interrupts.json"));
+    let mut cases = Vec::new();
     let needs_target = asked.iter().any(|moment| moment.what.has_target());
     let target = needs_target.then(|| Target::up(&meshcheck, &software)).transpose()?;
     let trial = Trial { meshcheck: meshcheck.path().to_owned(), bundle, target };
@@ -93,10 +67,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         say(format_args!("── {}", moment.name));
         let case = trial.try_out(moment);
         say(format_args!("   {case}"));
-        tally.add(case)?;
+        cases.push(case);
+        results::write("interrupts", &Sums::new(&cases))?;
     }
-    say(format_args!("{tally}, in {}", elapsed(start.elapsed())));
-    ensure!(tally.is_clean(), "not every moment ended clean: see `target/xtask/interrupts.json`");
+    let sums = Sums::new(&cases);
+    say(format_args!("{sums}, in {}", elapsed(start.elapsed())));
+    ensure!(sums.is_clean(), "not every moment ended clean: see `target/xtask/interrupts.json`");
     Ok(())
 }
 
@@ -121,7 +97,7 @@ impl Trial {
         let mut subject = Subject::start(&mut self.command(moment, &place)?)?;
         self.wait_for(moment.when, &mut subject)?;
         if moment.after_ms > 0 {
-            Subject::pass(Duration::from_millis(moment.after_ms));
+            pass(Duration::from_millis(moment.after_ms));
         }
         self.end(moment, &mut subject)?;
         let end = subject.end()?;
@@ -199,7 +175,7 @@ impl Trial {
             How::Kill => subject.send(Signal::SIGKILL),
             How::Twice => {
                 subject.send(Signal::SIGINT)?;
-                Subject::pass(AGAIN);
+                pass(AGAIN);
                 subject.send(Signal::SIGINT)
             }
             How::Panic(_) => Ok(()),
@@ -215,7 +191,7 @@ impl Trial {
             How::LostForAWhile => {
                 let line = self.target()?.line();
                 line.cut();
-                Subject::pass(AWAY);
+                pass(AWAY);
                 line.mend();
                 Ok(())
             }

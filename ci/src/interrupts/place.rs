@@ -39,9 +39,6 @@ impl Engine {
 
 impl Place {
     /// Makes it, and looks at what the engine has.
-    ///
-    /// # Errors
-    /// When it cannot be made, or the engine does not answer.
     pub(crate) fn new() -> Result<Self> {
         let place = Self { directory: tempfile::tempdir()?, before: Engine::now()? };
         for directory in [place.home().join(".kube"), place.temporary(), place.work()] {
@@ -72,9 +69,6 @@ impl Place {
     }
 
     /// What is left of the try, in words.
-    ///
-    /// # Errors
-    /// When it cannot be looked at.
     pub(crate) fn left(&self) -> Result<Vec<String>> {
         let mut left = self.processes()?;
         left.extend(self.containers()?);

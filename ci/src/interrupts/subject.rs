@@ -34,9 +34,6 @@ pub(crate) struct Subject {
 
 impl Subject {
     /// Starts it.
-    ///
-    /// # Errors
-    /// When it cannot be started.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -67,9 +64,6 @@ impl Subject {
     }
 
     /// Waits until `come` says so.
-    ///
-    /// # Errors
-    /// When the program ends before, or the moment does not come.
     pub(crate) fn until(&mut self, what: &str, mut come: impl FnMut(&str) -> bool) -> Result<()> {
         until(what, PAUSE, MOMENT_CEILING, || {
             let told = self.told();
@@ -87,17 +81,7 @@ impl Subject {
         .map_err(|why| anyhow::anyhow!("waiting for {what}: {why}"))
     }
 
-    /// Lets so much time pass, while the program goes on.
-    pub(crate) fn pass(time: Duration) {
-        // Nobody ever sends: the receiver is a clock that can be waited on.
-        let (_sender, clock) = std::sync::mpsc::channel::<()>();
-        let _ = clock.recv_timeout(time);
-    }
-
     /// Sends a signal to the whole group, as a terminal does.
-    ///
-    /// # Errors
-    /// When it has ended already: the moment was missed.
     pub(crate) fn send(&mut self, signal: Signal) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
             bail!("it had ended before {signal}, with {status}: {}", last(&self.told()));
@@ -106,9 +90,6 @@ impl Subject {
     }
 
     /// Waits for its end: how it ended, and how long that took.
-    ///
-    /// # Errors
-    /// When it does not end.
     pub(crate) fn end(mut self) -> Result<End> {
         let start = Instant::now();
         let status = until("meshcheck to end", PAUSE, END_CEILING, || {

@@ -1,10 +1,7 @@
-//! What came of every moment: told, and kept as JSON.
+//! What came of every moment.
 
 use std::fmt;
-use std::fs;
-use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
 use serde::Serialize;
 
 /// What came of one moment.
@@ -42,37 +39,25 @@ impl fmt::Display for Case {
     }
 }
 
-/// All of them.
+/// All of them, and the sums.
 #[derive(Debug, Serialize)]
-pub(crate) struct Tally {
+pub(crate) struct Sums<'a> {
     tried: usize,
     clean: usize,
     leaked: usize,
-    cases: Vec<Case>,
-    #[serde(skip)]
-    file: PathBuf,
+    cases: &'a [Case],
 }
 
-impl Tally {
-    /// None yet; they are kept in this file.
-    pub(crate) fn new(file: PathBuf) -> Self {
-        Self { tried: 0, clean: 0, leaked: 0, cases: Vec::new(), file }
-    }
-
-    /// Counts a case, and writes the file anew.
-    ///
-    /// # Errors
-    /// When it cannot be written.
-    pub(crate) fn add(&mut self, case: Case) -> Result<()> {
-        self.tried += 1;
-        self.clean += usize::from(case.is_clean());
-        self.leaked += usize::from(!case.left.is_empty());
-        self.cases.push(case);
-        if let Some(directory) = self.file.parent() {
-            fs::create_dir_all(directory)?;
+impl<'a> Sums<'a> {
+    /// Sums up what came of the moments.
+    pub(crate) fn new(cases: &'a [Case]) -> Self {
+        let count = |is: fn(&Case) -> bool| cases.iter().filter(|case| is(case)).count();
+        Self {
+            tried: cases.len(),
+            clean: count(Case::is_clean),
+            leaked: count(|case| !case.left.is_empty()),
+            cases,
         }
-        fs::write(&self.file, serde_json::to_string_pretty(&self)? + "\n")
-            .with_context(|| format!("writing `{}`", self.file.display()))
     }
 
     /// Whether all were as they must be.
@@ -81,7 +66,7 @@ impl Tally {
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Sums<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} moments, {} clean, {} leaked", self.tried, self.clean, self.leaked)
     }
@@ -93,16 +78,14 @@ mod tests {
 
     #[test]
     fn what_was_left_and_what_was_wrong_are_counted_apart() {
-        let place = tempfile::tempdir().unwrap();
-        let mut tally = Tally::new(place.path().join("deep/interrupts.json"));
-        tally.add(Case::new("well")).unwrap();
-        assert!(tally.is_clean());
-        tally.add(Case { left: vec!["volume x".into()], ..Case::new("left") }).unwrap();
-        tally.add(Case { fault: Some("exit 7".into()), ..Case::new("wrong") }).unwrap();
-        assert_eq!(tally.to_string(), "3 moments, 1 clean, 1 leaked");
-        assert!(!tally.is_clean());
-        let text = fs::read_to_string(place.path().join("deep/interrupts.json")).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+        let mut cases = vec![Case::new("well")];
+        assert!(Sums::new(&cases).is_clean());
+        cases.push(Case { left: vec!["volume x".into()], ..Case::new("left") });
+        cases.push(Case { fault: Some("exit 7".into()), ..Case::new("wrong") });
+        let sums = Sums::new(&cases);
+        assert_eq!(sums.to_string(), "3 moments, 1 clean, 1 leaked");
+        assert!(!sums.is_clean());
+        let json = serde_json::to_value(&sums).unwrap();
         assert_eq!((&json["tried"], &json["leaked"]), (&3.into(), &1.into()));
         assert_eq!(json["cases"][1]["left"][0], "volume x");
     }

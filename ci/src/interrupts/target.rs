@@ -1,16 +1,15 @@
 //! The cluster that is checked as one that is not known to be ours, and what is left on it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use super::line::Line;
 use crate::command::Program;
+use crate::line::Line;
 use crate::live::Cluster;
-use crate::steps::Software;
+use crate::software::Software;
 use crate::wait::until;
 
 /// What marks the namespaces of probes.
@@ -26,9 +25,6 @@ pub(crate) struct Target {
 
 impl Target {
     /// Provisions it.
-    ///
-    /// # Errors
-    /// When that fails.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         let cluster = Cluster::up(meshcheck, software)?;
         cluster.until_green("all green before anything is ended", Duration::from_mins(1))?;
@@ -40,12 +36,7 @@ impl Target {
         // On a cluster of ours a check does not wait for the end of its namespace.
         let what = "the probe of the first look to be gone";
         until(what, Duration::from_millis(200), Duration::from_mins(1), probes)?;
-        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
-        let server = cluster.typed(server).read()?;
-        let line = Line::to(server.trim_start_matches("https://"))?;
-        let text = fs::read_to_string(cluster.kubeconfig())?;
-        let through = tempfile::NamedTempFile::new()?;
-        fs::write(through.path(), text.replace(&server, &format!("https://{}", line.address())))?;
+        let (line, through) = cluster.line(Duration::ZERO)?;
         Ok(Self { cluster, line, through })
     }
 
@@ -72,9 +63,6 @@ impl Target {
     }
 
     /// What is left of probes, in words.
-    ///
-    /// # Errors
-    /// When it cannot be looked at.
     pub(crate) fn left(&self) -> Result<Vec<String>> {
         let names = self.namespaces()?;
         Ok(names.iter().map(|it| format!("namespace {}", it["metadata"]["name"])).collect())

@@ -10,24 +10,22 @@ use meshcheck_bundle::{
     Writer,
 };
 
-use super::catalogue::Pieces;
-use super::image::Image;
+use super::images::{Image, workload_images};
 use super::key::Key;
-use super::plan::Plan;
+use super::node;
+use super::plan::{Parts, Plan};
 use super::recipe::{
-    ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KUBERNETES, METALLB, NODE, REGISTRY, TOOLS,
+    ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KIND_CONFIG, KUBERNETES, METALLB, NODE,
+    REGISTRY, TOOLS, Tree,
 };
-use super::store::{Piece, Store};
-use super::{KIND_CONFIG, node, repository};
+use super::store::Store;
 use crate::out::{elapsed, say, size};
+use crate::workspace::repository;
 
-const MANIFEST_METALLB: &str = "files/config/manifests/metallb-native.yaml";
-const MANIFEST_KIALI: &str = "files/samples/addons/kiali.yaml";
+const MANIFEST_METALLB: &str = "metallb/files/config/manifests/metallb-native.yaml";
+const MANIFEST_KIALI: &str = "istio/files/samples/addons/kiali.yaml";
 
 /// Builds everything that is not in the cache, then the bundle.
-///
-/// # Errors
-/// When a part fails; the others are kept.
 pub(crate) fn build(
     store: &Store,
     plan: &Plan,
@@ -35,30 +33,21 @@ pub(crate) fn build(
     root: &Path,
     bundle: &Path,
 ) -> Result<()> {
-    let pieces = plan.make(store)?;
+    let parts = plan.make(store)?;
     let start = Instant::now();
-    say("node image: putting the images into it");
-    let curl = package_version(&pieces.tools, "curl")?;
-    let workload = pieces.workload_images(plan.istio(), upstream(&curl));
-    let images: Vec<_> = pieces.kubernetes_images().into_iter().chain(workload.clone()).collect();
+    let curl = package_version(&parts, &TOOLS, "curl")?;
+    let workload = workload_images(&plan.istio, upstream(&curl));
     let reference = format!("meshcheck/node:{}-{}", KUBERNETES.version, key.short());
     let scratch = store.scratch()?;
     let made = store.scratch()?;
     for dir in ["bin", "images", "manifests"] {
         fs::create_dir(made.path().join(dir))?;
     }
-    node::bake(
-        root,
-        &pieces.node_base(format!("meshcheck/node-base:{}", key.short())),
-        &images,
-        &reference,
-        scratch.path(),
-        &made.path().join("images/node.tar"),
-    )?;
+    let images = node::Images { parts: &parts, key, scratch: scratch.path() };
+    images.save_registry(&made.path().join("images/registry.tar"))?;
+    images.save_node(root, &workload, &reference, &made.path().join("images/node.tar"))?;
     say(format_args!("node image: done in {}", elapsed(start.elapsed())));
-    let registry = made.path().join("images/registry.tar");
-    pieces.registry_image().write(scratch.path(), &mut fs::File::create(&registry)?)?;
-    write(&pieces, plan, key, &reference, &workload, made.path())?;
+    write(&parts, plan, key, &reference, &workload, made.path())?;
     if let Some(parent) = bundle.parent() {
         fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
     }
@@ -70,23 +59,24 @@ pub(crate) fn build(
 
 /// Copies the files into the bundle and writes its manifest.
 fn write(
-    pieces: &Pieces,
+    parts: &Parts,
     plan: &Plan,
     key: &Key,
     reference: &str,
     workload: &[Image],
     dir: &Path,
 ) -> Result<()> {
-    let (istio, go) = (plan.istio(), plan.go());
+    let (istio, go) = (&plan.istio, plan.go.version());
     let copies = [
-        (pieces.kind.path("bin/kind"), "bin/kind"),
-        (pieces.istio.path("bin/istioctl"), "bin/istioctl"),
-        (pieces.kubernetes.path("bin/kubectl"), "bin/kubectl"),
-        (pieces.metallb.path(MANIFEST_METALLB), "manifests/metallb-native.yaml"),
-        (pieces.istio.path(MANIFEST_KIALI), "manifests/kiali.yaml"),
-        (repository().join(KIND_CONFIG), "kind.yaml"),
+        ("kind/bin/kind", "bin/kind"),
+        ("istio/bin/istioctl", "bin/istioctl"),
+        ("kubernetes/bin/kubectl", "bin/kubectl"),
+        (MANIFEST_METALLB, "manifests/metallb-native.yaml"),
+        (MANIFEST_KIALI, "manifests/kiali.yaml"),
+        (KIND_CONFIG, "kind.yaml"),
     ];
     for (from, to) in copies {
+        let from = parts.path(from).unwrap_or_else(|| repository().join(from));
         fs::copy(&from, dir.join(to)).with_context(|| format!("copying `{}`", from.display()))?;
     }
     let built =
@@ -95,7 +85,7 @@ fn write(
         format!("Go module {} {}, {file}", build.module, build.version)
     };
     let version =
-        |name: &str| package_version(&pieces.node, name).map(|version| format!("{name} {version}"));
+        |name: &str| package_version(parts, &NODE, name).map(|version| format!("{name} {version}"));
     let node = format!(
         "Debian {} packages ({}, {}, {}), the files of kind's nodes ({} {}), Kubernetes {} and all images of this bundle",
         NODE.suite,
@@ -122,7 +112,7 @@ fn write(
         KIND.version,
         &format!("this repository, {KIND_CONFIG}"),
     )?;
-    let metallb = inside(&METALLB, MANIFEST_METALLB.trim_start_matches("files/"));
+    let metallb = inside(&METALLB, MANIFEST_METALLB.trim_start_matches("metallb/files/"));
     add(
         "metallb-manifest",
         Role::Manifest,
@@ -130,7 +120,7 @@ fn write(
         METALLB.version,
         &metallb,
     )?;
-    let kiali = inside(&istio.build, MANIFEST_KIALI.trim_start_matches("files/"));
+    let kiali = inside(&istio.build, MANIFEST_KIALI.trim_start_matches("istio/files/"));
     add("kiali-manifest", Role::Manifest, "manifests/kiali.yaml", istio.kiali.version, &kiali)?;
     let names = workload.iter().flat_map(|image| &image.references);
     writer.finish(Manifest {
@@ -158,7 +148,7 @@ fn write(
             profile: "default".to_owned(),
             set: istio.install.iter().map(|&option| option.to_owned()).collect(),
         },
-        notes: notes(pieces, istio)?,
+        notes: notes(parts, istio)?,
         parts: Vec::new(),
     })?;
     let bytes = fs::metadata(dir.join("images/node.tar"))?.len();
@@ -167,8 +157,8 @@ fn write(
 }
 
 /// What a reader of a report has to know.
-fn notes(pieces: &Pieces, istio: &Istio) -> Result<Vec<String>> {
-    let tools = |name| package_version(&pieces.tools, name);
+fn notes(parts: &Parts, istio: &Istio) -> Result<Vec<String>> {
+    let tools = |name| package_version(parts, &TOOLS, name);
     Ok(vec![
         format!(
             "Istio is not a release: it is the commit {} of the main branch, between 1.21 and 1.22, built from its Go module {} with istio.io/api and istio.io/client-go v1.22.0",
@@ -203,8 +193,8 @@ fn notes(pieces: &Pieces, istio: &Istio) -> Result<Vec<String>> {
 }
 
 /// The version of a Debian package in a file tree.
-fn package_version(tree: &Piece, name: &str) -> Result<String> {
-    let path = tree.path("packages.txt");
+fn package_version(parts: &Parts, tree: &Tree, name: &str) -> Result<String> {
+    let path = parts.path(&format!("{}/packages.txt", tree.name)).unwrap_or_default();
     let text =
         fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
     text.lines()

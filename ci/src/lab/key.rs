@@ -40,9 +40,6 @@ impl KeyBuilder {
     }
 
     /// Adds a file, or every file below a directory, by name and content.
-    ///
-    /// # Errors
-    /// When something cannot be read.
     pub(crate) fn with_files(self, path: &Path) -> Result<Self> {
         let reading = || format!("reading the build input `{}`", path.display());
         if !path.is_dir() {

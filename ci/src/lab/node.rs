@@ -1,13 +1,17 @@
-//! Baking: putting the images into the node image, with the node's own containerd.
+//! Putting the images into the node image, with the node's own containerd.
 
 use std::fs::File;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::sha256_hex;
 
-use super::image::Image;
+use super::images::{self, Image, kubernetes_images, registry_reference};
+use super::key::Key;
+use super::plan::Parts;
+use super::recipe::KUBERNETES;
 use crate::cleanup::Cleanup;
 use crate::command::Program;
 use crate::out::{elapsed, say};
@@ -77,60 +81,99 @@ fn remove_container(name: &str) -> Result<bool> {
     Ok(!found.is_empty())
 }
 
-/// Loads an image into the engine.
-///
-/// # Errors
-/// When the engine refuses it.
-pub(crate) fn load(image: &Image, scratch: &Path) -> Result<()> {
-    docker(&["load", "--quiet"]).feed(|stdin| image.write(scratch, stdin))
+/// The images of one build, made by the engine under names of its own: an official image that the user
+/// has keeps its name.
+pub(crate) struct Images<'a> {
+    pub(crate) parts: &'a Parts,
+    pub(crate) key: &'a Key,
+    pub(crate) scratch: &'a Path,
 }
 
-/// Makes the node image `reference` from `base` and `images`, and saves it to `archive`. Hands out
-/// the image's ID.
-///
-/// # Errors
-/// When the engine or the containerd inside fails; the container is removed in any case.
-pub(crate) fn bake(
-    root: &Path,
-    base: &Image,
-    images: &[Image],
-    reference: &str,
-    scratch: &Path,
-    archive: &Path,
-) -> Result<()> {
-    let Some(base_reference) = base.references.first() else {
-        bail!("the base of the node image has no name");
-    };
-    load(base, scratch).context("loading the base of the node image")?;
-    let base_name = base_reference.clone();
-    let _untag = Cleanup::new(move || drop(docker(&["rmi", &base_name]).run()));
-    let container = BuildContainer::start(root, base_reference)?;
-
-    let containerd = Containerd { container: &container.name };
-    containerd.start()?;
-    for image in images {
-        containerd.import(image, scratch)?;
+impl Images<'_> {
+    fn reference(&self, name: &str) -> String {
+        format!("meshcheck/lab-{}:{name}", self.key.short())
     }
-    containerd.check(images)?;
-    containerd.stop()?;
 
-    let start = Instant::now();
-    container.commit(reference)?;
-    say(format_args!("node image: committed in {}", elapsed(start.elapsed())));
-    let start = Instant::now();
-    docker(&["save", "--output"])
-        .arg(archive)
-        .arg(reference)
-        .run()
-        .context("saving the node image")?;
-    say(format_args!("node image: saved in {}", elapsed(start.elapsed())));
-    Ok(())
+    fn build(&self, name: &str) -> Result<()> {
+        images::build(self.parts, name, &self.reference("tools"), &self.reference(name))
+    }
+
+    /// Makes the image of the registry for tests, and saves it to `archive`.
+    pub(crate) fn save_registry(&self, archive: &Path) -> Result<()> {
+        let reference = registry_reference();
+        images::build(self.parts, "registry", "", &reference)?;
+        save(&[reference], archive)
+    }
+
+    /// Makes the node image `reference` with `workload` and what kubeadm needs inside, and saves it to
+    /// `archive`.
+    pub(crate) fn save_node(
+        &self,
+        root: &Path,
+        workload: &[Image],
+        reference: &str,
+        archive: &Path,
+    ) -> Result<()> {
+        let kubernetes = kubernetes_images();
+        let images: Vec<_> = kubernetes.iter().chain(workload).collect();
+        let built = ["tools", "node"].into_iter().chain(images.iter().map(|image| image.name));
+        let references: Vec<_> = built.clone().map(|name| self.reference(name)).collect();
+        let _untag = Cleanup::new(move || {
+            // The node image stays, and with it the layers of its base.
+            for reference in &references {
+                drop(docker(&["rmi", reference]).run());
+            }
+        });
+        let start = Instant::now();
+        built.into_iter().try_for_each(|name| self.build(name))?;
+        say(format_args!("node image: images built in {}", elapsed(start.elapsed())));
+
+        let container = BuildContainer::start(root, &self.reference("node"))?;
+        let containerd = Containerd { container: &container.name };
+        containerd.start()?;
+        let start = Instant::now();
+        self.import(&containerd, &images)?;
+        say(format_args!("node image: images imported in {}", elapsed(start.elapsed())));
+        containerd.check(&images)?;
+        containerd.stop()?;
+        let version = format!("echo {} >/kind/version", KUBERNETES.version);
+        containerd.exec(&["sh", "-c", &version]).run()?;
+
+        let start = Instant::now();
+        container.commit(reference)?;
+        save(&[reference.to_owned()], archive)?;
+        say(format_args!("node image: committed and saved in {}", elapsed(start.elapsed())));
+        Ok(())
+    }
+
+    /// Imports all images at once, so that they share their layers, and gives them their names.
+    fn import(&self, containerd: &Containerd, images: &[&Image]) -> Result<()> {
+        let archive = self.scratch.join("images.tar");
+        let references: Vec<_> = images.iter().map(|image| self.reference(image.name)).collect();
+        save(&references, &archive)?;
+        docker(&["exec", "--interactive", containerd.container])
+            .args(CTR_IMAGES)
+            .args(["import", "--no-unpack", "-"])
+            .feed(|stdin| {
+                io::copy(&mut File::open(&archive)?, stdin)?;
+                Ok(())
+            })
+            .context("importing the images into the node image")?;
+        for (image, reference) in images.iter().zip(references) {
+            let imported = format!("docker.io/{reference}");
+            containerd.exec(&CTR_IMAGES).args(["tag", &imported]).args(&image.references).run()?;
+            containerd.exec(&CTR_IMAGES).args(["rm", &imported]).run()?;
+        }
+        Ok(())
+    }
+}
+
+/// Saves images of the engine to an archive.
+fn save(references: &[String], archive: &Path) -> Result<()> {
+    docker(&["save", "--output"]).arg(archive).args(references).run().context("saving images")
 }
 
 /// The image's ID: the digest of its configuration, as its archive names it.
-///
-/// # Errors
-/// When the archive is not in `docker save` form.
 pub(crate) fn image_id(archive: &Path) -> Result<String> {
     let reading = || format!("reading `{}`", archive.display());
     let mut tar = tar::Archive::new(File::open(archive).with_context(reading)?);
@@ -151,6 +194,8 @@ pub(crate) fn image_id(archive: &Path) -> Result<String> {
     bail!("`{}` has no manifest.json: it is no image archive", archive.display())
 }
 
+const CTR_IMAGES: [&str; 3] = ["ctr", "--namespace=k8s.io", "images"];
+
 /// The containerd that runs in the container for as long as images are imported.
 struct Containerd<'a> {
     container: &'a str,
@@ -168,21 +213,9 @@ impl Containerd<'_> {
         })
     }
 
-    fn import(&self, image: &Image, scratch: &Path) -> Result<()> {
-        let start = Instant::now();
-        let name = image.references.first().map_or("", String::as_str);
-        docker(&["exec", "--interactive", self.container])
-            .args(["ctr", "--namespace=k8s.io", "images", "import", "--no-unpack", "-"])
-            .feed(|stdin| image.write(scratch, stdin))
-            .with_context(|| format!("importing {name} into the node image"))?;
-        say(format_args!("node image: imported {name} in {}", elapsed(start.elapsed())));
-        Ok(())
-    }
-
     /// All names have to be there: importing a broken archive can succeed without any.
-    fn check(&self, images: &[Image]) -> Result<()> {
-        let listed =
-            self.exec(&["ctr", "--namespace=k8s.io", "images", "list", "--quiet"]).read()?;
+    fn check(&self, images: &[&Image]) -> Result<()> {
+        let listed = self.exec(&CTR_IMAGES).args(["list", "--quiet"]).read()?;
         for reference in images.iter().flat_map(|image| &image.references) {
             if !listed.lines().any(|line| line == reference) {
                 bail!(
@@ -209,22 +242,17 @@ impl Containerd<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::image::{Entry, Layer, Settings};
-
     const PAUSE_SOURCE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/lab/pause.c");
 
     const BASE: &str = "meshcheck/test-node-base:1";
     const NODE: &str = "meshcheck/test-node:1";
 
     /// An image with a `sleep` that needs nothing else.
-    fn small_base(dir: &Path) -> Image {
+    fn build_small_base(dir: &Path) {
         let sleep = dir.join("sleep");
         Program::new("gcc").args(["-static", "-o"]).arg(&sleep).arg(PAUSE_SOURCE).run().unwrap();
-        Image {
-            references: vec![BASE.to_owned()],
-            settings: Settings::default(),
-            layers: vec![Layer::Entries(vec![Entry::program(sleep, "bin/sleep")])],
-        }
+        let dockerfile = "FROM scratch\nCOPY root /\nCOPY sleep /bin/\n";
+        images::build_from(dockerfile, |name| dir.join(name), "", BASE).unwrap();
     }
 
     /// A container that runs until the test ends.
@@ -249,7 +277,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let root = place.path();
         let images = Cleanup::new(|| drop(docker(&["rmi", NODE, BASE]).run()));
-        load(&small_base(root), root).unwrap();
+        build_small_base(root);
         // What nodes carry whose image an earlier version of the lab has committed.
         let label = format!("meshcheck.lab={}", root.display());
         let (old_node, remove_old_node) = run_container(&["--label", &label, BASE]);

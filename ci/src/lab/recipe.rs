@@ -243,13 +243,16 @@ pub(crate) const PAUSE_TAG: &str = "3.9";
 /// The etcd image tag that this kubeadm asks for.
 pub(crate) const ETCD_TAG: &str = "3.5.16-0";
 
+/// The kind configuration of lab clusters, in the repository.
+pub(crate) const KIND_CONFIG: &str = "kind-config/lab.yaml";
+
 /// Changes when the way of building changes without any input changing.
 pub(crate) const RECIPE: &str = "3";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lab::sources;
+    use crate::workspace::lab_sources;
     use std::fs;
 
     fn builds() -> Vec<GoBuild> {
@@ -260,7 +263,7 @@ mod tests {
     #[test]
     fn module_versions_are_those_of_the_go_mod_files() {
         for build in builds() {
-            let path = sources().join("go").join(build.name).join("go.mod");
+            let path = lab_sources().join("go").join(build.name).join("go.mod");
             let text = fs::read_to_string(&path).unwrap();
             let expected = format!("{} {}", build.module, build.version);
             assert!(text.contains(&expected), "`{}` has no `{expected}`", path.display());

@@ -29,22 +29,9 @@ pub(crate) struct Store {
     _cleanup: Cleanup,
 }
 
-/// An intermediate part: complete and compared with its checksums in this run.
-#[derive(Debug, Clone)]
-pub(crate) struct Piece {
-    dir: PathBuf,
-}
-
-impl Piece {
-    /// Where it stands in the directory of all parts, made or not.
-    pub(crate) fn at(parts: &Path, name: &str, key: &Key) -> Self {
-        Self { dir: parts.join(format!("{name}-{}", key.short())) }
-    }
-
-    /// One of its files.
-    pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.dir.join(name)
-    }
+/// The directory of a part among all parts, made or not.
+pub(crate) fn part_directory(parts: &Path, name: &str, key: &Key) -> PathBuf {
+    parts.join(format!("{name}-{}", key.short()))
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,9 +45,6 @@ type Sums = BTreeMap<String, Sum>;
 impl Store {
     /// Opens the store below `root`. The caller holds the lock: what an earlier build left
     /// half-made is removed.
-    ///
-    /// # Errors
-    /// When the directories cannot be made.
     pub(crate) fn open(root: &Path) -> Result<Self> {
         let (parts, temporary) = (root.join("parts"), root.join("unfinished"));
         if temporary.exists() {
@@ -77,9 +61,6 @@ impl Store {
 
     /// A directory for work in progress. It is removed when it is dropped, and at the next start
     /// where that was not possible.
-    ///
-    /// # Errors
-    /// When it cannot be made.
     pub(crate) fn scratch(&self) -> Result<tempfile::TempDir> {
         tempfile::tempdir_in(&self.temporary)
             .with_context(|| format!("making a directory in `{}`", self.temporary.display()))
@@ -92,19 +73,16 @@ impl Store {
 
     /// The part `name` under `key`: from the cache where it is there and intact, else `build`
     /// makes its files in the directory that it is given.
-    ///
-    /// # Errors
-    /// When building or storing it fails.
     pub(crate) fn get(
         &self,
         name: &str,
         key: &Key,
         build: impl FnOnce(&Path) -> Result<()>,
-    ) -> Result<Piece> {
-        let Piece { dir } = Piece::at(&self.parts, name, key);
+    ) -> Result<()> {
+        let dir = part_directory(&self.parts, name, key);
         if dir.exists() {
             match check(&dir) {
-                Ok(()) => return Ok(Piece { dir }),
+                Ok(()) => return Ok(()),
                 Err(damage) => say(format_args!(
                     "{name}: the cached part is damaged ({damage:#}): building it again"
                 )),
@@ -120,7 +98,7 @@ impl Store {
         fs::rename(&made, &dir)
             .with_context(|| format!("renaming `{}` to `{}`", made.display(), dir.display()))?;
         say(format_args!("{name}: built in {}", elapsed(start.elapsed())));
-        Ok(Piece { dir })
+        Ok(())
     }
 }
 
@@ -213,10 +191,10 @@ mod tests {
     #[test]
     fn a_part_is_built_once() {
         let (_root, store, key) = store();
-        let first = store.get("part", &key, build).unwrap();
-        let second = store.get("part", &key, |_| bail!("built twice")).unwrap();
-        assert_eq!(fs::read_to_string(second.path("sub/file")).unwrap(), "content");
-        assert_eq!(first.dir, second.dir);
+        store.get("part", &key, build).unwrap();
+        store.get("part", &key, |_| bail!("built twice")).unwrap();
+        let file = part_directory(store.parts(), "part", &key).join("sub/file");
+        assert_eq!(fs::read_to_string(file).unwrap(), "content");
     }
 
     #[rstest]
@@ -225,7 +203,8 @@ mod tests {
     #[case::removed(None)]
     fn damage_is_noticed_and_repaired(#[case] damaged: Option<&str>) {
         let (_root, store, key) = store();
-        let file = store.get("part", &key, build).unwrap().path("sub/file");
+        store.get("part", &key, build).unwrap();
+        let file = part_directory(store.parts(), "part", &key).join("sub/file");
         match damaged {
             Some(text) => fs::write(&file, text).unwrap(),
             None => fs::remove_file(&file).unwrap(),

@@ -8,13 +8,16 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use meshcheck_bundle::Bundle;
+use tempfile::NamedTempFile;
 
 use super::verdicts::Verdicts;
 use crate::cleanup::Cleanup;
 use crate::command::{Ended, Program};
+use crate::line::Line;
 use crate::out::say;
-use crate::steps::{Software, repository};
+use crate::software::Software;
 use crate::wait::until;
+use crate::workspace::repository;
 
 /// How long one step may take, in seconds.
 const STEP: &str = "180";
@@ -33,25 +36,16 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     /// Provisions it.
-    ///
-    /// # Errors
-    /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::show)
     }
 
     /// Provisions it, and tells nothing but why it failed.
-    ///
-    /// # Errors
-    /// When `meshcheck up` fails, or the bundle lacks a program.
     pub(crate) fn up_silently(meshcheck: &Program, software: &Software) -> Result<Self> {
         Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::run)
     }
 
     /// Provisions another one of the same program and bundle, by running `meshcheck up` in this way.
-    ///
-    /// # Errors
-    /// When `meshcheck up` fails.
     pub(crate) fn another(&self, run: impl FnOnce(Program) -> Result<()>) -> Result<Self> {
         Self::made(&self.meshcheck, self.bundle.clone(), run)
     }
@@ -82,9 +76,6 @@ impl Cluster {
     }
 
     /// One that is there already, and stays.
-    ///
-    /// # Errors
-    /// When there is none, or the bundle lacks a program.
     pub(crate) fn there(meshcheck: &Program, software: &Software, state: &Path) -> Result<Self> {
         let tools = state.join("tools");
         let clean = Cleanup::new(move || drop(fs::remove_dir_all(&tools)));
@@ -118,6 +109,17 @@ impl Cluster {
         &self.bundle
     }
 
+    /// A way to its API server that can be cut and is slow, and a kubeconfig that leads through it.
+    pub(crate) fn line(&self, delay: Duration) -> Result<(Line, NamedTempFile)> {
+        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+        let server = self.typed(server).read()?;
+        let line = Line::new(server.trim_start_matches("https://"), delay)?;
+        let text = fs::read_to_string(&self.kubeconfig)?;
+        let through = NamedTempFile::new()?;
+        fs::write(through.path(), text.replace(&server, &format!("https://{}", line.address())))?;
+        Ok((line, through))
+    }
+
     /// A line of shell, as somebody at a terminal of this cluster would type it.
     pub(crate) fn typed(&self, line: &str) -> Program {
         let path = env::var("PATH").unwrap_or_default();
@@ -133,9 +135,6 @@ impl Cluster {
     }
 
     /// `meshcheck check`, with everything that it prints.
-    ///
-    /// # Errors
-    /// When it ends without verdicts.
     pub(crate) fn check(&self, arguments: &[&str]) -> Result<Verdicts> {
         let report = self.state.join("report.json");
         let check = Program::new(&self.meshcheck)
@@ -160,9 +159,6 @@ impl Cluster {
     }
 
     /// Checks again until every claim holds.
-    ///
-    /// # Errors
-    /// When they still do not all hold at the ceiling; the message has those that do not.
     pub(crate) fn until_green(&self, what: &str, ceiling: Duration) -> Result<()> {
         until(what, Duration::from_millis(500), ceiling, || {
             let verdicts = self.check(&[]).map_err(|error| format!("{error:#}"))?;
@@ -172,9 +168,6 @@ impl Cluster {
 }
 
 /// The software's directory; a release that is not in the cache yet is downloaded.
-///
-/// # Errors
-/// When the download fails.
 pub(crate) fn bundle(meshcheck: &Program, software: &Software) -> Result<PathBuf> {
     match software.directory() {
         Some(directory) => Ok(directory.to_owned()),

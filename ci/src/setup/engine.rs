@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::cache_dir;
 
-use super::packages::{Probe, Tool, is_on_path};
+use super::packages::{Tool, is_on_path, program};
 use super::remedy;
 use crate::command::Program;
 use crate::out::say;
@@ -35,9 +35,6 @@ fn is_named() -> bool {
 
 /// Where Debian's package is going to be installed, and may start the engine by itself: gives it
 /// its configuration before that.
-///
-/// # Errors
-/// When it cannot be written.
 pub(crate) fn prepare() -> Result<()> {
     if is_named() || is_on_path("dockerd") || !nix::unistd::geteuid().is_root() {
         return Ok(());
@@ -47,18 +44,17 @@ pub(crate) fn prepare() -> Result<()> {
 
 /// What an engine of our own needs, where none answers.
 pub(crate) fn tools() -> Vec<Tool> {
-    let tool = |name, package| Tool { probe: Probe::Program(name), package };
     let mut tools = Vec::new();
     if !is_named() {
-        tools.push(tool("dockerd", "docker.io"));
+        tools.push(program("dockerd", "docker.io"));
     }
     // In newer releases of Debian the client is a package of its own.
     if !is_on_path("docker") {
         let bundled = Path::new("/etc/debian_version").exists() && debian_before(13);
-        tools.push(tool("docker", if bundled { "docker.io" } else { "docker-cli" }));
+        tools.push(program("docker", if bundled { "docker.io" } else { "docker-cli" }));
     }
     if remedy::is_needed() && !is_named() {
-        tools.push(tool("jq", "jq"));
+        tools.push(program("jq", "jq"));
     }
     tools
 }
@@ -72,9 +68,6 @@ fn debian_before(release: u32) -> bool {
 }
 
 /// Makes sure that an engine answers. Hands out a line on it.
-///
-/// # Errors
-/// When there is none and it cannot be started.
 pub(crate) fn ensure() -> Result<String> {
     let running = |version: String| format!("docker engine: running {version}");
     let error = match version() {

@@ -8,33 +8,11 @@ mod remedy;
 mod rust;
 
 use anyhow::{Result, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 use crate::golang::Go;
 use crate::out::say;
-use packages::Tool;
-pub(crate) use packages::{browser, is_on_path};
-
-/// What a machine is set up for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Scope {
-    /// Running the suite from a bundle: a container engine and a C compiler.
-    Conformance,
-    /// Building the lab bundle: that, Go, mmdebstrap, pip.
-    Lab,
-    /// Testing the code: a C compiler, rustfmt, clippy, cargo-nextest.
-    Test,
-    /// Mutation tests: a C compiler, cargo-mutants. Nothing that CI runs needs it.
-    Mutants,
-    /// Testing the HTML report in a browser: chromium. Left out where it cannot be installed.
-    Browser,
-    /// Testing the rules walker on this machine's kernel: iptables, ip.
-    Kernel,
-    /// Testing completions and manual pages: zsh, fish, mandoc.
-    Shell,
-    /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
-    Static,
-}
+pub(crate) use packages::{Scope, browser, is_on_path};
 
 /// What to set the machine up for.
 #[derive(Debug, Clone, Default, Args)]
@@ -45,9 +23,6 @@ pub(crate) struct Options {
 }
 
 /// Checks and installs, with one line on each thing.
-///
-/// # Errors
-/// When something is missing that cannot be installed; the message says what to type.
 pub(crate) fn run(options: &Options) -> Result<()> {
     const CI: [Scope; 6] =
         [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel, Scope::Shell];
@@ -56,9 +31,6 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 }
 
 /// Checks and installs, with a line on what is done only.
-///
-/// # Errors
-/// As [`run`].
 pub(crate) fn ensure(scopes: &[Scope]) -> Result<()> {
     Setup { talkative: false }.run(scopes)
 }
@@ -73,22 +45,7 @@ impl Setup {
         let wanted = |scope| scopes.contains(&scope);
         let engine = wanted(Scope::Conformance) || wanted(Scope::Lab);
         let mut missing = Vec::new();
-        let mut tools: Vec<Tool> = packages::BUILD.to_vec();
-        if wanted(Scope::Lab) {
-            tools.extend(packages::LAB);
-        }
-        if wanted(Scope::Test) {
-            tools.extend(packages::TEST);
-        }
-        if wanted(Scope::Kernel) {
-            tools.extend(packages::KERNEL);
-        }
-        if wanted(Scope::Static) {
-            tools.extend(packages::STATIC);
-        }
-        if wanted(Scope::Shell) {
-            tools.extend(packages::SHELL);
-        }
+        let mut tools = packages::tools_for(scopes);
         if engine && !engine::answers() {
             tools.extend(engine::tools());
             engine::prepare()?;

@@ -5,9 +5,31 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
+use clap::ValueEnum;
 
 use crate::command::Program;
 use crate::out::say;
+
+/// What a machine is set up for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scope {
+    /// Running the suite from a bundle: a container engine and a C compiler.
+    Conformance,
+    /// Building the lab bundle: that, Go, mmdebstrap, pip.
+    Lab,
+    /// Testing the code: a C compiler, rustfmt, clippy, cargo-nextest.
+    Test,
+    /// Mutation tests: a C compiler, cargo-mutants. Nothing that CI runs needs it.
+    Mutants,
+    /// Testing the HTML report in a browser: chromium. Left out where it cannot be installed.
+    Browser,
+    /// Testing the rules walker on this machine's kernel: iptables, ip.
+    Kernel,
+    /// Testing completions and manual pages: zsh, fish, mandoc.
+    Shell,
+    /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
+    Static,
+}
 
 /// A program that is needed, and what brings it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,44 +51,54 @@ pub(crate) enum Probe {
     File(&'static str),
 }
 
-const fn program(name: &'static str, package: &'static str) -> Tool {
+/// A program with its package.
+pub(crate) const fn program(name: &'static str, package: &'static str) -> Tool {
     Tool { probe: Probe::Program(name), package }
 }
 
-/// For compiling this workspace (aws-lc is C).
-pub(crate) const BUILD: &[Tool] =
-    &[program("gcc", "gcc"), program("make", "make"), program("cmake", "cmake")];
-/// For the lab bundle.
-pub(crate) const LAB: &[Tool] = &[
-    program("go", "golang-go"),
-    program("mmdebstrap", "mmdebstrap"),
-    program("jq", "jq"),
-    program("python3", "python3"),
-    Tool { probe: Probe::PythonModule("pip"), package: "python3-pip" },
-    Tool {
-        probe: Probe::File("/usr/share/keyrings/debian-archive-keyring.gpg"),
-        package: "debian-archive-keyring",
-    },
-];
-/// For the tests of `ci` itself: the run-time remedy uses it.
-pub(crate) const TEST: &[Tool] = &[program("jq", "jq")];
+const PIP: Tool = Tool { probe: Probe::PythonModule("pip"), package: "python3-pip" };
+const KEYRING: Tool = Tool {
+    probe: Probe::File("/usr/share/keyrings/debian-archive-keyring.gpg"),
+    package: "debian-archive-keyring",
+};
 
-/// For holding the rules walker against this machine's kernel. Both kinds of iptables: clusters have
-/// either.
-pub(crate) const KERNEL: &[Tool] = &[
-    program("iptables-legacy", "iptables"),
-    program("iptables-nft", "iptables"),
-    program("ip", "iproute2"),
+/// The tools, and what needs them; all scopes compile this workspace, and aws-lc is C.
+const TOOLS: &[(Tool, &[Scope])] = &[
+    (program("gcc", "gcc"), &[]),
+    (program("make", "make"), &[]),
+    (program("cmake", "cmake"), &[]),
+    (program("go", "golang-go"), &[Scope::Lab]),
+    (program("mmdebstrap", "mmdebstrap"), &[Scope::Lab]),
+    (program("python3", "python3"), &[Scope::Lab]),
+    (PIP, &[Scope::Lab]),
+    (KEYRING, &[Scope::Lab]),
+    // For `ci`'s own tests: the run-time remedy uses it.
+    (program("jq", "jq"), &[Scope::Lab, Scope::Test]),
+    // Both kinds of iptables: clusters have either.
+    (program("iptables-legacy", "iptables"), &[Scope::Kernel]),
+    (program("iptables-nft", "iptables"), &[Scope::Kernel]),
+    (program("ip", "iproute2"), &[Scope::Kernel]),
+    // aws-lc is compiled for musl, too.
+    (program("musl-gcc", "musl-tools"), &[Scope::Static]),
+    (program("zsh", "zsh"), &[Scope::Shell]),
+    (program("fish", "fish"), &[Scope::Shell]),
+    (program("script", "bsdutils"), &[Scope::Shell]),
+    (program("mandoc", "mandoc"), &[Scope::Shell]),
+    (program("man", "man-db"), &[Scope::Shell]),
+    (program("groff", "groff-base"), &[Scope::Shell]),
 ];
+
+/// The tools that these scopes need.
+pub(crate) fn tools_for(scopes: &[Scope]) -> Vec<Tool> {
+    let is_needed = |by: &[Scope]| by.is_empty() || by.iter().any(|scope| scopes.contains(scope));
+    TOOLS.iter().filter(|(_, by)| is_needed(by)).map(|(tool, _)| *tool).collect()
+}
 
 /// What browsers that the tests can drive are called: the first is Debian's.
 const BROWSERS: [&str; 4] =
     ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 
 /// Makes sure that there is a browser for the tests of the HTML report. Hands out a line on it.
-///
-/// # Errors
-/// When there is none and it cannot be installed here.
 pub(crate) fn browser() -> Result<String> {
     if env::var_os("MESHCHECK_BROWSER").is_some() {
         return Ok("browser: the one that MESHCHECK_BROWSER names".to_owned());
@@ -76,19 +108,6 @@ pub(crate) fn browser() -> Result<String> {
         None => ensure(&[program("chromium", "chromium")]),
     }
 }
-
-/// For the static program: aws-lc is C, and is compiled for musl too.
-pub(crate) const STATIC: &[Tool] = &[program("musl-gcc", "musl-tools")];
-
-/// For trying out completions and manual pages.
-pub(crate) const SHELL: &[Tool] = &[
-    program("zsh", "zsh"),
-    program("fish", "fish"),
-    program("script", "bsdutils"),
-    program("mandoc", "mandoc"),
-    program("man", "man-db"),
-    program("groff", "groff-base"),
-];
 
 impl Probe {
     fn name(self) -> &'static str {
@@ -119,10 +138,6 @@ pub(crate) fn is_on_path(name: &str) -> bool {
 }
 
 /// Installs what is missing. Hands out a line on what is there.
-///
-/// # Errors
-/// When something is missing and this is not Debian or not root, with what to type; or when
-/// installing fails.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<String> {
     let missing: Vec<_> = tools.iter().filter(|tool| !tool.probe.holds()).collect();
     if !missing.is_empty() {

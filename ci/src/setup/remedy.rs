@@ -42,9 +42,6 @@ fn configuration() -> Value {
 
 /// Installs the remedy where it is needed and the engine has no configuration. The engine must not
 /// be running.
-///
-/// # Errors
-/// When a file cannot be written.
 pub(crate) fn ensure() -> Result<()> {
     if !is_needed() {
         return Ok(());

@@ -18,9 +18,6 @@ fn cargo(arguments: &[&str]) -> Program {
 
 /// Checks that rustfmt and clippy are there: they belong to the toolchain, so whoever installed
 /// that installs them.
-///
-/// # Errors
-/// When one is missing.
 pub(crate) fn components() -> Result<String> {
     for (command, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
         if !cargo(&[command, "--version"]).succeeds() {
@@ -31,17 +28,11 @@ pub(crate) fn components() -> Result<String> {
 }
 
 /// Installs cargo-nextest where there is none. Any version that is there is used.
-///
-/// # Errors
-/// When it cannot be built.
 pub(crate) fn nextest() -> Result<String> {
     subcommand("nextest", NEXTEST, &["--no-default-features", "--features", "default-no-update"])
 }
 
 /// Installs cargo-mutants where there is none. Any version that is there is used.
-///
-/// # Errors
-/// When it cannot be built.
 pub(crate) fn mutants() -> Result<String> {
     subcommand("mutants", MUTANTS, &[])
 }

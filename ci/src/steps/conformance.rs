@@ -4,25 +4,18 @@ use std::fs;
 
 use anyhow::{Context as _, Result};
 
-use super::software::{Software, meshcheck};
-use super::{repository, results};
+use crate::results;
 use crate::setup;
+use crate::software::Software;
+use crate::workspace::{meshcheck, repository, results_directory};
 
 /// Sets up, gets the software, provisions, installs, checks, reports, removes. The report, with the
 /// seconds of each phase, stays in `target/xtask/conformance.json`.
-///
-/// # Errors
-/// When something on the way cannot be done, or a claim does not hold.
 pub(crate) fn run() -> Result<()> {
     setup::ensure(&[setup::Scope::Conformance])?;
     let software = Software::choose()?;
-    let results = results();
-    fs::create_dir_all(&results).with_context(|| format!("making `{}`", results.display()))?;
-    let report = results.join("conformance.json");
-    // An old report must not pass for this run's.
-    if report.exists() {
-        fs::remove_file(&report).with_context(|| format!("removing `{}`", report.display()))?;
-    }
+    fs::create_dir_all(results_directory())?;
+    let report = results::remove("conformance")?;
     let mut run = meshcheck()?.arg("run");
     if let Some(directory) = software.directory() {
         run = run.arg("--bundle").arg(directory);

@@ -13,11 +13,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 use meshcheck_bundle::cache_dir;
 
-use super::software::{meshcheck, target_directory};
-use super::{cargo, repository};
 use crate::command::Program;
 use crate::out::{elapsed, result, say, size};
 use crate::setup;
+use crate::workspace::{cargo, meshcheck, repository, target_directory};
 
 /// The largest that it may get, in bytes: it is copied to sticks and virtual machines.
 const LIMIT: u64 = 20_000_000;
@@ -60,19 +59,16 @@ impl Architecture {
         format!("{}-unknown-linux-musl", self.word())
     }
 
-    /// The number in the headers of its programs (`e_machine`).
-    fn machine(self) -> u16 {
+    /// Its name in the headers of its programs, as `readelf` prints it.
+    fn machine(self) -> &'static str {
         match self {
-            Self::X86 => 62,
-            Self::Arm => 183,
+            Self::X86 => "Advanced Micro Devices X86-64",
+            Self::Arm => "AArch64",
         }
     }
 }
 
 /// Builds it, looks at it, and prints where it is.
-///
-/// # Errors
-/// When it cannot be built, or is not what it should be.
 pub(crate) fn run(options: Options) -> Result<()> {
     let architecture = options.arch;
     let target = architecture.target();
@@ -82,11 +78,10 @@ pub(crate) fn run(options: Options) -> Result<()> {
     compiler(architecture, &target)?.show().context("building the static program")?;
     let built = start.elapsed();
     let program = target_directory().join(&target).join("release").join("meshcheck");
-    let bytes = fs::read(&program).with_context(|| format!("reading `{}`", program.display()))?;
-    look(&bytes, architecture)?;
+    let length = check(&program, architecture)?;
     say(format_args!(
         "static, {target}: {} in {}; no interpreter, no library is loaded",
-        size(bytes.len() as u64),
+        size(length),
         elapsed(built)
     ));
     match runner(architecture) {
@@ -164,77 +159,25 @@ fn script(path: &Path, text: &str) -> Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Whether a program needs nothing of the machine but its kernel, and is small.
-fn look(bytes: &[u8], architecture: Architecture) -> Result<()> {
-    let headers = Headers::of(bytes).context("it is no 64-bit ELF program")?;
+/// Checks that a program needs nothing of the machine but its kernel, and is small.
+fn check(program: &Path, architecture: Architecture) -> Result<u64> {
+    let headers = Program::new("readelf")
+        .args(["--file-header", "--program-headers", "--dynamic", "--wide"])
+        .arg(program)
+        .env("LC_ALL", "C")
+        .read()?;
+    let machine = headers.lines().find_map(|line| line.trim().strip_prefix("Machine:"));
+    let machine = machine.unwrap_or_default().trim();
     ensure!(
-        headers.machine == architecture.machine(),
-        "it is for another machine: {}, not {}",
-        headers.machine,
+        machine == architecture.machine(),
+        "it is for another machine: {machine}, not {}",
         architecture.word()
     );
-    ensure!(!headers.has_interpreter, "it needs a dynamic linker");
-    ensure!(!headers.needs_libraries, "it needs libraries of the machine");
-    let length = bytes.len() as u64;
+    ensure!(!headers.contains("INTERP"), "it needs a dynamic linker");
+    ensure!(!headers.contains("(NEEDED)"), "it needs libraries of the machine");
+    let length = fs::metadata(program)?.len();
     ensure!(length < LIMIT, "it has {}, and may have {}", size(length), size(LIMIT));
-    Ok(())
-}
-
-/// What of a program's headers tells whether it stands alone.
-#[derive(Debug, PartialEq, Eq)]
-struct Headers {
-    machine: u16,
-    has_interpreter: bool,
-    needs_libraries: bool,
-}
-
-impl Headers {
-    /// Reads those of a little-endian 64-bit program.
-    /// Source: the System V ABI, "Object Files" and "Program Loading and Dynamic Linking".
-    fn of(bytes: &[u8]) -> Option<Self> {
-        const INTERPRETER: u32 = 3;
-        const DYNAMIC: u32 = 2;
-        const NEEDED: u64 = 1;
-        if !bytes.starts_with(b"\x7fELF\x02\x01") {
-            return None;
-        }
-        let mut headers =
-            Self { machine: half(bytes, 18)?, has_interpreter: false, needs_libraries: false };
-        let table = usize::try_from(long(bytes, 32)?).ok()?;
-        let (entry, number) = (usize::from(half(bytes, 54)?), usize::from(half(bytes, 56)?));
-        for at in 0..number {
-            let header = bytes.get(table.checked_add(at.checked_mul(entry)?)?..)?;
-            match word(header, 0)? {
-                INTERPRETER => headers.has_interpreter = true,
-                DYNAMIC => {
-                    let offset = usize::try_from(long(header, 8)?).ok()?;
-                    let length = usize::try_from(long(header, 32)?).ok()?;
-                    let section = bytes.get(offset..offset.checked_add(length)?)?;
-                    let mut tags = section.chunks_exact(16).map(|entry| long(entry, 0));
-                    headers.needs_libraries |= tags.any(|tag| tag == Some(NEEDED));
-                }
-                _ => {}
-            }
-        }
-        // A file without a program in it would need nothing as well.
-        (number > 0).then_some(headers)
-    }
-}
-
-fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
-    bytes.get(at..at.checked_add(N)?)?.try_into().ok()
-}
-
-fn half(bytes: &[u8], at: usize) -> Option<u16> {
-    array(bytes, at).map(u16::from_le_bytes)
-}
-
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
-    array(bytes, at).map(u32::from_le_bytes)
-}
-
-fn long(bytes: &[u8], at: usize) -> Option<u64> {
-    array(bytes, at).map(u64::from_le_bytes)
+    Ok(length)
 }
 
 /// What starts a program of this architecture here: nothing in front, or an emulator.
@@ -269,65 +212,42 @@ fn try_out(runner: &[String], program: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::workspace::lab_sources;
 
-    /// A program with these segments: type, and the tag in it where it is a dynamic section.
-    fn elf(machine: u16, segments: &[(u32, u64)]) -> Vec<u8> {
-        let mut bytes = b"\x7fELF\x02\x01".to_vec();
-        bytes.resize(64, 0);
-        bytes[18..20].copy_from_slice(&machine.to_le_bytes());
-        bytes[32..40].copy_from_slice(&64_u64.to_le_bytes());
-        bytes[54..56].copy_from_slice(&56_u16.to_le_bytes());
-        bytes[56..58].copy_from_slice(&u16::try_from(segments.len()).unwrap().to_le_bytes());
-        let sections = 64 + 56 * segments.len();
-        for (at, (kind, _)) in segments.iter().enumerate() {
-            let mut header = vec![0; 56];
-            header[0..4].copy_from_slice(&kind.to_le_bytes());
-            header[8..16].copy_from_slice(&((sections + 16 * at) as u64).to_le_bytes());
-            header[32..40].copy_from_slice(&16_u64.to_le_bytes());
-            bytes.extend(header);
-        }
-        for (_, tag) in segments {
-            bytes.extend([tag.to_le_bytes(), [0; 8]].concat());
-        }
-        bytes
+    fn refusal(program: &Path, architecture: Architecture) -> String {
+        format!("{:#}", check(program, architecture).unwrap_err())
     }
 
     #[test]
-    fn what_stands_alone_is_told_from_what_does_not() {
-        let told = |segments: &[(u32, u64)]| {
-            look(&elf(62, segments), Architecture::X86).map_err(|error| error.to_string())
+    fn static_program_of_the_architecture_is_accepted() {
+        let directory = tempfile::tempdir().unwrap();
+        let program = directory.path().join("program");
+        let source = lab_sources().join("pause.c");
+        Program::new("gcc").args(["-static", "-o"]).arg(&program).arg(source).run().unwrap();
+        assert!(check(&program, Architecture::here()).unwrap() > 0);
+        let other = match Architecture::here() {
+            Architecture::X86 => Architecture::Arm,
+            Architecture::Arm => Architecture::X86,
         };
-        // Loaded, and relocates itself.
-        assert_eq!(told(&[(1, 0), (2, 5)]), Ok(()));
-        assert!(told(&[(1, 0), (3, 0)]).unwrap_err().contains("dynamic linker"));
-        assert!(told(&[(1, 0), (2, 1)]).unwrap_err().contains("libraries"));
-        assert!(told(&[]).unwrap_err().contains("no 64-bit ELF"));
-        let other = look(&elf(62, &[(1, 0)]), Architecture::Arm).unwrap_err();
-        assert!(other.to_string().contains("another machine"));
-        let mut large = elf(62, &[(1, 0)]);
-        large.resize(usize::try_from(LIMIT).unwrap(), 0);
-        assert!(
-            look(&large, Architecture::X86).unwrap_err().to_string().contains("may have 20 MB")
-        );
+        assert!(refusal(&program, other).contains("another machine"));
+        fs::File::options().append(true).open(&program).unwrap().set_len(LIMIT).unwrap();
+        assert!(refusal(&program, Architecture::here()).contains("may have 20 MB"));
     }
 
     #[test]
-    fn damaged_headers_are_no_program() {
-        let whole = elf(62, &[(1, 0), (2, 5)]);
-        for length in 0..whole.len() - 16 {
-            assert_eq!(Headers::of(&whole[..length]), None, "{length}");
-        }
-        assert!(Headers::of(&whole).is_some());
+    fn program_that_needs_the_machines_libraries_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let library = directory.path().join("library");
+        let source = lab_sources().join("pause.c");
+        let shared = ["-shared", "-fPIC", "-o"];
+        Program::new("gcc").args(shared).arg(&library).arg(source).run().unwrap();
+        assert!(refusal(&library, Architecture::here()).contains("libraries"));
+        assert!(refusal(Path::new("/bin/sh"), Architecture::here()).contains("dynamic linker"));
     }
 
-    /// This very test is an ordinary program.
     #[test]
-    fn an_ordinary_program_needs_the_machines_libraries() {
-        let bytes = fs::read(env::current_exe().unwrap()).unwrap();
-        let headers = Headers::of(&bytes).unwrap();
-        assert_eq!(headers.machine, Architecture::here().machine());
-        if cfg!(not(target_env = "musl")) {
-            assert!(headers.has_interpreter && headers.needs_libraries);
-        }
+    fn text_is_no_program() {
+        let text = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
+        assert!(refusal(&text, Architecture::here()).contains("ELF"));
     }
 }

@@ -6,12 +6,13 @@ use std::time::Instant;
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::cargo;
-use super::software::{Software, meshcheck};
 use crate::faults;
 use crate::interrupts;
 use crate::out::{elapsed, say};
+use crate::selection::Selection;
 use crate::setup;
+use crate::software::Software;
+use crate::workspace::{cargo, meshcheck};
 
 /// Which tests.
 #[derive(Debug, Clone, Copy, Default, Args)]
@@ -22,9 +23,6 @@ pub(crate) struct Options {
 }
 
 /// Runs them; the first that fails ends it.
-///
-/// # Errors
-/// When one fails, or what it needs cannot be had.
 pub(crate) fn run(options: Options) -> Result<()> {
     setup::ensure(&[setup::Scope::Test])?;
     step("formatting", || cargo(&["fmt", "--all", "--check"]).show())?;
@@ -52,9 +50,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     step("what needs docker, root or a network, and every claim on a real cluster", || {
         on_the_real_thing(&software, &directory)
     })?;
-    step("runs that are ended: nothing is left", || {
-        interrupts::run(&interrupts::Options::for_ci())
-    })?;
+    step("runs that are ended: nothing is left", || interrupts::run(&Selection::for_ci()))?;
     step("faults on a real mesh, some of every section", || faults::run(&faults::Options::for_ci()))
 }
 

@@ -1,6 +1,6 @@
 //! Evidence: refused, or judged with a report whose exit code follows from its verdicts.
 //!
-//! The recorded evidence is a good seed: `cp fixtures/evidence/lab.json fuzz/corpus/evidence/`.
+//! The recorded evidence is a good seed: `cp fixtures/evidence/lab.json suites/fuzz/corpus/evidence/`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,11 +1,14 @@
-//! The way to a server, which can be cut and mended.
+//! The way to a server: it can be cut and mended, and it can be slow.
 
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+
+use crate::wait::pass;
 
 /// A proxy on the loopback interface. It ends with the program.
 pub(crate) struct Line {
@@ -20,11 +23,8 @@ struct State {
 }
 
 impl Line {
-    /// Listens, and hands everything on to `server`.
-    ///
-    /// # Errors
-    /// When no port can be had.
-    pub(crate) fn to(server: &str) -> Result<Self> {
+    /// Listens, and hands everything on to `server`; what a client sends is held up for so long.
+    pub(crate) fn new(server: &str, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
         let address = listener.local_addr()?;
         let state: Arc<Mutex<State>> = Arc::default();
@@ -32,7 +32,7 @@ impl Line {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 // A client that gets no connection sees that it is closed.
-                let _ = hand_on(&client, &server, &shared);
+                let _ = hand_on(&client, &server, delay, &shared);
             }
         });
         Ok(Self { address, state })
@@ -62,7 +62,12 @@ fn locked(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn hand_on(client: &TcpStream, server: &str, state: &Mutex<State>) -> io::Result<()> {
+fn hand_on(
+    client: &TcpStream,
+    server: &str,
+    delay: Duration,
+    state: &Mutex<State>,
+) -> io::Result<()> {
     let server = TcpStream::connect(server)?;
     {
         let mut state = locked(state);
@@ -71,25 +76,35 @@ fn hand_on(client: &TcpStream, server: &str, state: &Mutex<State>) -> io::Result
         }
         state.open.extend([client.try_clone()?, server.try_clone()?]);
     }
-    for (from, to) in [(client, &server), (&server, client)] {
-        let (mut from, mut to) = (from.try_clone()?, to.try_clone()?);
-        thread::spawn(move || {
-            let _ = io::copy(&mut from, &mut to);
-            let _ = to.shutdown(Shutdown::Write);
-        });
+    for (from, to, delay) in [(client, &server, delay), (&server, client, Duration::ZERO)] {
+        let (from, to) = (from.try_clone()?, to.try_clone()?);
+        thread::spawn(move || copy(from, to, delay));
     }
     Ok(())
+}
+
+fn copy(mut from: TcpStream, mut to: TcpStream, delay: Duration) {
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(length @ 1..) = from.read(&mut piece) {
+        if !delay.is_zero() {
+            pass(delay);
+        }
+        if to.write_all(&piece[..length]).is_err() {
+            break;
+        }
+    }
+    let _ = to.shutdown(Shutdown::Write);
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read as _, Write as _};
+    use std::time::Instant;
 
     #[test]
     fn what_is_cut_does_not_answer_and_what_is_mended_does() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Line::to(&server.local_addr().unwrap().to_string()).unwrap();
+        let line = Line::new(&server.local_addr().unwrap().to_string(), Duration::ZERO).unwrap();
         let echo = |text: &[u8]| -> io::Result<Vec<u8>> {
             let mut client = TcpStream::connect(line.address())?;
             client.write_all(text)?;
@@ -112,5 +127,20 @@ mod tests {
             line.mend();
             assert_eq!(echo(b"three").unwrap(), b"three");
         });
+    }
+
+    #[test]
+    fn what_a_client_sends_arrives_late_and_whole() {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let delay = Duration::from_millis(60);
+        let slow = Line::new(&server.local_addr().unwrap().to_string(), delay).unwrap();
+        let mut client = TcpStream::connect(slow.address()).unwrap();
+        let (mut peer, _) = server.accept().unwrap();
+        let start = Instant::now();
+        client.write_all(b"hello").unwrap();
+        let mut received = [0; 5];
+        peer.read_exact(&mut received).unwrap();
+        assert_eq!(&received, b"hello");
+        assert!(start.elapsed() >= delay);
     }
 }

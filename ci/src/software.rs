@@ -3,11 +3,10 @@
 use std::env;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
-use super::{cargo, repository};
-use crate::command::Program;
 use crate::out::say;
+use crate::workspace::meshcheck;
 use crate::{lab, setup};
 
 /// The software of a step.
@@ -23,9 +22,6 @@ pub(crate) enum Software {
 
 impl Software {
     /// Chooses, and says what and why. Builds the lab's bundle where it is needed.
-    ///
-    /// # Errors
-    /// When `meshcheck` or the lab's bundle cannot be built.
     pub(crate) fn choose() -> Result<Self> {
         if let Some(directory) = env::var_os("MESHCHECK_BUNDLE").filter(|name| !name.is_empty()) {
             let directory = PathBuf::from(directory);
@@ -53,21 +49,4 @@ impl Software {
             Self::Release => None,
         }
     }
-}
-
-/// The program, built from this repository.
-///
-/// # Errors
-/// When it does not compile.
-pub(crate) fn meshcheck() -> Result<Program> {
-    cargo(&["build", "--quiet", "--package", "meshcheck", "--bin", "meshcheck"])
-        .show()
-        .context("building meshcheck")?;
-    Ok(Program::new(target_directory().join("debug").join("meshcheck")).dir(repository()))
-}
-
-/// Where cargo puts what it builds.
-pub(super) fn target_directory() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| repository().join("target"), |target| repository().join(target))
 }

@@ -1,0 +1,4 @@
+FROM scratch
+COPY root /
+COPY coredns/bin/coredns /
+ENTRYPOINT ["/coredns"]

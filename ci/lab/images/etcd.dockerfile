@@ -1,0 +1,3 @@
+FROM scratch
+COPY root /
+COPY etcd/bin/etcd /usr/local/bin/

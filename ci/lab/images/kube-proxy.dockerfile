@@ -1,0 +1,3 @@
+ARG tools
+FROM $tools
+COPY kubernetes/bin/kube-proxy /usr/local/bin/

@@ -1,0 +1,4 @@
+FROM scratch
+COPY root /
+COPY metallb/bin/controller /
+ENTRYPOINT ["/controller"]

@@ -1,0 +1,4 @@
+FROM scratch
+COPY root /
+COPY metallb/bin/speaker /
+ENTRYPOINT ["/speaker"]

@@ -1,0 +1,74 @@
+//! `cargo xtask bless`: writes the generated files anew.
+//!
+//! The tests that compare them write them instead where `MESHCHECK_BLESS=1` is set, and insta writes its
+//! snapshots with `INSTA_UPDATE=always`.
+
+use anyhow::{Context as _, Result};
+use clap::{Args, ValueEnum};
+
+use crate::command::Program;
+use crate::out::say;
+use crate::workspace::{cargo, repository};
+
+/// Which generated files.
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Options {
+    /// What is written anew
+    #[arg(value_enum, default_value_t = What::All)]
+    what: What,
+}
+
+/// Generated files, by the tests that compare them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// The pages of the claims and the picture of their causes, in `docs/`
+    Claims,
+    /// What is reported of each recorded fault
+    Faults,
+    /// The expected messages and reports, in `.snap` files
+    Snapshots,
+    /// The manifests of the rights that a check needs, in `docs/rbac/`
+    Rbac,
+    /// `docs/hostile.md`
+    Hostile,
+    /// All of them
+    All,
+}
+
+/// The tests of generated files have this in their names.
+const GENERATED: &str = "generated";
+const SUITES: &[&str] = &["--package", "meshcheck-suites"];
+const HARNESS: &[&str] = &["--package", "meshcheck", "--lib", "--test", "configuration"];
+const HOSTILE: &[&str] = &["--package", "meshcheck", "--test", "hostile", "--"];
+
+impl What {
+    /// The arguments of `cargo test`, run by run.
+    fn runs(self) -> Vec<Vec<&'static str>> {
+        match self {
+            Self::Claims | Self::Faults => vec![[SUITES, &[GENERATED]].concat()],
+            Self::Rbac => vec![[HARNESS, &[GENERATED]].concat()],
+            Self::Snapshots => vec![SUITES.to_vec(), HARNESS.to_vec()],
+            Self::Hostile => vec![[HOSTILE, &["--include-ignored"]].concat()],
+            Self::All => [Self::Snapshots, Self::Hostile].map(Self::runs).concat(),
+        }
+    }
+}
+
+/// Writes them, and shows which have changed.
+pub(crate) fn run(options: Options) -> Result<()> {
+    let write = |arguments: Vec<&str>| {
+        cargo(&["test", "--quiet", "--no-fail-fast"])
+            .args(arguments)
+            .env("MESHCHECK_BLESS", "1")
+            .env("INSTA_UPDATE", "always")
+            .show()
+    };
+    // All of them, whatever the first says.
+    let outcomes: Vec<_> = options.what.runs().into_iter().map(write).collect();
+    let changed = Program::new("git").args(["status", "--short"]).dir(repository()).read()?;
+    say(if changed.is_empty() { "nothing has changed" } else { changed.as_str() });
+    outcomes
+        .into_iter()
+        .collect::<Result<()>>()
+        .context("tests fail for another reason than a generated file")
+}

@@ -1,0 +1,47 @@
+//! The repository: where it is, where results go, and how its program is built.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::command::Program;
+
+/// This machine's architecture, as images and Go call it.
+pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
+/// The top of the repository.
+pub(crate) fn repository() -> &'static Path {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here)
+}
+
+/// What goes into the builds of the lab: Go modules, Dockerfiles, scripts, configurations.
+pub(crate) fn lab_sources() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("lab")
+}
+
+/// Where tasks leave their results.
+pub(crate) fn results_directory() -> PathBuf {
+    repository().join("target").join("xtask")
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository().join("target"), |target| repository().join(target))
+}
+
+/// `cargo …` in the repository, with the toolchain that runs this.
+pub(crate) fn cargo(arguments: &[&str]) -> Program {
+    let cargo = option_env!("CARGO").filter(|path| Path::new(path).exists()).unwrap_or("cargo");
+    Program::new(cargo).args(arguments).dir(repository())
+}
+
+/// Builds `meshcheck` from this repository.
+pub(crate) fn meshcheck() -> Result<Program> {
+    cargo(&["build", "--quiet", "--package", "meshcheck", "--bin", "meshcheck"])
+        .show()
+        .context("building meshcheck")?;
+    Ok(Program::new(target_directory().join("debug").join("meshcheck")).dir(repository()))
+}
