@@ -23,13 +23,8 @@ struct State {
 }
 
 impl Line {
-    /// Listens, and hands everything on to `server`.
-    pub(crate) fn to(server: &str) -> Result<Self> {
-        Self::slow(server, Duration::ZERO)
-    }
-
-    /// Holds every piece that a client sends up for so long.
-    pub(crate) fn slow(server: &str, delay: Duration) -> Result<Self> {
+    /// Listens, and hands everything on to `server`; what a client sends is held up for so long.
+    pub(crate) fn new(server: &str, delay: Duration) -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").context("listening on loopback")?;
         let address = listener.local_addr()?;
         let state: Arc<Mutex<State>> = Arc::default();
@@ -109,7 +104,7 @@ mod tests {
     #[test]
     fn what_is_cut_does_not_answer_and_what_is_mended_does() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let line = Line::to(&server.local_addr().unwrap().to_string()).unwrap();
+        let line = Line::new(&server.local_addr().unwrap().to_string(), Duration::ZERO).unwrap();
         let echo = |text: &[u8]| -> io::Result<Vec<u8>> {
             let mut client = TcpStream::connect(line.address())?;
             client.write_all(text)?;
@@ -138,7 +133,7 @@ mod tests {
     fn what_a_client_sends_arrives_late_and_whole() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let delay = Duration::from_millis(60);
-        let slow = Line::slow(&server.local_addr().unwrap().to_string(), delay).unwrap();
+        let slow = Line::new(&server.local_addr().unwrap().to_string(), delay).unwrap();
         let mut client = TcpStream::connect(slow.address()).unwrap();
         let (mut peer, _) = server.accept().unwrap();
         let start = Instant::now();

@@ -30,9 +30,6 @@ const DELAY: Duration = Duration::from_millis(300);
 
 /// Runs a case from green to green, and keeps the evidence of its first check in this file. Wrong verdicts
 /// are an outcome, and so is a fault that cannot be made.
-///
-/// # Errors
-/// When the mesh does not get well again: there is nothing left to break.
 pub(crate) fn run(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outcome> {
     let name = case.name();
     say(format_args!("── {name}"));
@@ -111,12 +108,7 @@ fn check(cluster: &Cluster, way: Check, arguments: &[&str]) -> Result<Verdicts> 
             check_by(cluster, other.path(), &[&context, arguments].concat())
         }
         Check::SlowApiServer => {
-            let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
-            let server = cluster.typed(server).read()?;
-            let slow = Line::slow(server.trim_start_matches("https://"), DELAY)?;
-            let text = fs::read_to_string(cluster.kubeconfig())?;
-            let other = tempfile::NamedTempFile::new()?;
-            fs::write(other.path(), text.replace(&server, &format!("https://{}", slow.address())))?;
+            let (_line, other) = cluster.line(DELAY)?;
             let patience = ["--timeout", "10"];
             check_by(cluster, other.path(), &[&patience, arguments].concat())
         }

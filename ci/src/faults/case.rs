@@ -86,9 +86,6 @@ impl Case {
 }
 
 /// Reads every fault, then every variation, each by name; the one that needs a second cluster comes first of these.
-///
-/// # Errors
-/// When a folder has no case, or one that cannot be read.
 pub(crate) fn read_all() -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (kind, file) in [("faults", "fault.toml"), ("variations", "variation.toml")] {

@@ -16,9 +16,6 @@ use super::case::Case;
 const KUBECONFIG: &str = "~/.kube/config";
 
 /// Puts recorded evidence into the folder of its case.
-///
-/// # Errors
-/// When it cannot be read or written.
 pub(crate) fn put(recorded: &Path, case: &Case) -> Result<()> {
     let read =
         || Ok::<_, anyhow::Error>(serde_json::from_reader(GzDecoder::new(File::open(recorded)?))?);

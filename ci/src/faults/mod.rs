@@ -22,24 +22,18 @@ use clap::Args;
 
 use crate::live::Cluster;
 use crate::out::{elapsed, say};
+use crate::selection::Selection;
 use crate::setup;
 use crate::software::Software;
 use crate::workspace::{meshcheck, results_directory as directory};
 use case::Case;
 use results::Results;
 
-/// Which cases.
+/// Which cases, and on what.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Options {
-    /// Only the cases whose name contains this; can be repeated
-    #[arg(long, value_name = "TEXT")]
-    only: Vec<String>,
-    /// Only the cases that CI runs: at least one of every section
-    #[arg(long)]
-    ci: bool,
-    /// The table of cases: what is broken, and what must be red
-    #[arg(long)]
-    list: bool,
+    #[command(flatten)]
+    selection: Selection,
     /// Use the cluster that `meshcheck up` left with this `MESHCHECK_STATE`, and leave it there
     #[arg(long, value_name = "DIR", conflicts_with = "clusters")]
     reuse: Option<PathBuf>,
@@ -54,40 +48,19 @@ pub(crate) struct Options {
 /// How many clusters two cores work through most cases in a time with: each mostly waits for its mesh.
 const CLUSTERS: u8 = 2;
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            only: Vec::new(),
-            ci: false,
-            list: false,
-            reuse: None,
-            clusters: CLUSTERS,
-            fixtures: false,
-        }
-    }
-}
-
 impl Options {
-    /// Those that CI runs.
+    /// The cases that CI runs.
     pub(crate) fn for_ci() -> Self {
-        Self { ci: true, ..Self::default() }
-    }
-
-    fn asks_for(&self, case: &Case) -> bool {
-        let name = case.name();
-        (case.ci || !self.ci)
-            && (self.only.is_empty() || self.only.iter().any(|text| name.contains(text.as_str())))
+        let selection = Selection::for_ci();
+        Self { selection, reuse: None, clusters: CLUSTERS, fixtures: false }
     }
 }
 
 /// Breaks a cluster of our own in every way that a case names, and looks whether the verdicts are right.
-///
-/// # Errors
-/// When a case did not end as it must, or the cluster could not be had.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut cases = case::read_all()?;
-    cases.retain(|case| options.asks_for(case));
-    if options.list {
+    cases.retain(|case| options.selection.includes(&case.name(), case.ci));
+    if options.selection.list {
         return results::print_cases(&cases);
     }
     ensure!(!cases.is_empty(), "no case has such a name; `cargo xtask faults --list` shows all");

@@ -36,9 +36,6 @@ pub(super) struct Other {
 
 impl Other {
     /// Provisions it of what a cluster was made of.
-    ///
-    /// # Errors
-    /// When the engine has no room for the network, or `meshcheck up` fails.
     pub(super) fn beside(cluster: &Cluster) -> Result<Self> {
         let files = tempfile::tempdir()?;
         let config = files.path().join("kind.yaml");

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::case::Case;
 use crate::out::{result, say};
+use crate::results;
 
 /// How one case ended.
 #[derive(Debug, Default, Serialize)]
@@ -130,26 +131,14 @@ pub(crate) struct Results {
 
 impl Results {
     /// Nothing yet. The reports go to this directory, and those of an earlier run go away.
-    ///
-    /// # Errors
-    /// When the directory cannot be made anew.
     pub(crate) fn new(texts: PathBuf) -> Result<Self> {
-        let json = texts.with_extension("json");
-        for old in [fs::remove_dir_all(&texts), fs::remove_file(&json)] {
-            if let Err(error) = old
-                && error.kind() != std::io::ErrorKind::NotFound
-            {
-                return Err(error).with_context(|| format!("removing `{}`", texts.display()));
-            }
-        }
+        results::remove("faults")?;
+        drop(fs::remove_dir_all(&texts));
         fs::create_dir_all(&texts).with_context(|| format!("making `{}`", texts.display()))?;
         Ok(Self { texts, cases: Vec::new() })
     }
 
     /// Adds a case. What was found is written at once: a campaign that ends early loses nothing.
-    ///
-    /// # Errors
-    /// When it cannot be written.
     pub(crate) fn add(&mut self, outcome: Outcome) -> Result<()> {
         fs::write(self.texts.join(format!("{}.txt", outcome.name)), &outcome.text)?;
         self.cases.push(outcome);
@@ -157,9 +146,6 @@ impl Results {
     }
 
     /// The sums.
-    ///
-    /// # Errors
-    /// When they cannot be written.
     pub(crate) fn finish(&self) -> Result<Sums> {
         for case in self.cases.iter().filter(|case| !case.is_clean()) {
             say(format_args!("{}: {case}", case.name));
@@ -183,17 +169,12 @@ impl Results {
             "missed": sums.missed, "cases": faults,
             "benign": sums.benign, "variations": variations,
         });
-        let file = self.texts.with_extension("json");
-        fs::write(&file, serde_json::to_string_pretty(&json)? + "\n")
-            .with_context(|| format!("writing `{}`", file.display()))?;
+        results::write("faults", &json)?;
         Ok(sums)
     }
 }
 
 /// Prints the cases: what must be red, and because of what.
-///
-/// # Errors
-/// When standard output cannot be written.
 pub(crate) fn print_cases(cases: &[Case]) -> Result<()> {
     for case in cases {
         let red = if case.is_fault() {

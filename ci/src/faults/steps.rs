@@ -15,9 +15,6 @@ const REQUEST: Duration = Duration::from_secs(45);
 const CEILING: Duration = Duration::from_mins(2);
 
 /// Runs steps one after the other.
-///
-/// # Errors
-/// The first that fails.
 pub(crate) fn run(cluster: &Cluster, steps: &[Step]) -> Result<()> {
     steps.iter().try_for_each(|step| match step {
         Step::Sh(line) => cluster.typed(line).run(),

@@ -9,9 +9,6 @@ use anyhow::Result;
 
 /// Works through cases with so many workers. `begin` makes what a worker works with, in its own thread;
 /// `work` does one case with it. After a failure nobody takes another case.
-///
-/// # Errors
-/// The first failure.
 pub(super) fn work_through<C: Send, W>(
     cases: impl IntoIterator<Item = C>,
     workers: usize,

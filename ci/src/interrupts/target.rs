@@ -1,6 +1,5 @@
 //! The cluster that is checked as one that is not known to be ours, and what is left on it.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -37,12 +36,7 @@ impl Target {
         // On a cluster of ours a check does not wait for the end of its namespace.
         let what = "the probe of the first look to be gone";
         until(what, Duration::from_millis(200), Duration::from_mins(1), probes)?;
-        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
-        let server = cluster.typed(server).read()?;
-        let line = Line::to(server.trim_start_matches("https://"))?;
-        let text = fs::read_to_string(cluster.kubeconfig())?;
-        let through = tempfile::NamedTempFile::new()?;
-        fs::write(through.path(), text.replace(&server, &format!("https://{}", line.address())))?;
+        let (line, through) = cluster.line(Duration::ZERO)?;
         Ok(Self { cluster, line, through })
     }
 

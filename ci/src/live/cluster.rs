@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use meshcheck_bundle::Bundle;
+use tempfile::NamedTempFile;
 
 use super::verdicts::Verdicts;
 use crate::cleanup::Cleanup;
 use crate::command::{Ended, Program};
+use crate::line::Line;
 use crate::out::say;
 use crate::software::Software;
 use crate::wait::until;
@@ -105,6 +107,17 @@ impl Cluster {
     /// The bundle that it was made from.
     pub(crate) fn bundle(&self) -> &Path {
         &self.bundle
+    }
+
+    /// A way to its API server that can be cut and is slow, and a kubeconfig that leads through it.
+    pub(crate) fn line(&self, delay: Duration) -> Result<(Line, NamedTempFile)> {
+        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+        let server = self.typed(server).read()?;
+        let line = Line::new(server.trim_start_matches("https://"), delay)?;
+        let text = fs::read_to_string(&self.kubeconfig)?;
+        let through = NamedTempFile::new()?;
+        fs::write(through.path(), text.replace(&server, &format!("https://{}", line.address())))?;
+        Ok((line, through))
     }
 
     /// A line of shell, as somebody at a terminal of this cluster would type it.

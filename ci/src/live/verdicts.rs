@@ -41,9 +41,6 @@ struct Claim {
 
 impl Verdicts {
     /// Reads a report.
-    ///
-    /// # Errors
-    /// When it does not keep the contract.
     pub(crate) fn read(json: &str, text: String) -> Result<Self> {
         let report: Report = serde_json::from_str(json).context("reading the JSON report")?;
         Ok(Self { claims: report.claims, causes: report.causes, text })
