@@ -82,10 +82,10 @@ mod tests {
     fn a_consequence_says_its_cause_first() {
         let mut evidence: meshcheck_suites::Evidence =
             serde_json::from_str(include_str!("../../fixtures/evidence/lab.json")).unwrap();
-        let told = |evidence: &_, id: &str| {
+        let explained = |evidence: &_, id: &str| {
             explain(CLAIMS.iter().find(|claim| claim.id == id).unwrap(), evidence)
         };
-        assert_eq!(told(&evidence, "kiali::console_served"), None);
+        assert_eq!(explained(&evidence, "kiali::console_served"), None);
         for deployment in evidence.install.deployments.value_mut().unwrap() {
             if deployment.name == "kiali" {
                 deployment.replicas = 0;
@@ -94,14 +94,14 @@ mod tests {
         evidence.install.pods.value_mut().unwrap().retain(|pod| !pod.name.starts_with("kiali"));
         evidence.kiali.console = Observation::absent("no Kiali pod is ready");
         evidence.kiali.api = Observation::absent("no Kiali pod is ready");
-        let text = told(&evidence, "kiali::console_served").unwrap();
+        let text = explained(&evidence, "kiali::console_served").unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert!(lines[0].starts_with("because of kiali::running: Kiali is not"), "{text}");
         assert_eq!(lines[1], "  mend that first:", "{text}");
         let command = lines[2].trim_start();
         assert!(command.starts_with("kubectl ") && command.ends_with("--replicas=1"), "{text}");
         assert!(lines[3].trim() == "starts it again" && lines[4].starts_with("fail: "), "{text}");
-        let text = told(&evidence, "kiali::running").unwrap();
+        let text = explained(&evidence, "kiali::running").unwrap();
         assert!(text.starts_with("fail: Kiali is not available"), "{text}");
     }
 }

@@ -117,6 +117,16 @@ impl Events {
         (Self { sender, times: Arc::default(), failed: Arc::default() }, receiver)
     }
 
+    /// Returns an end to which nobody listens.
+    pub fn silent() -> Self {
+        Self::channel().0
+    }
+
+    /// Tells how far a transfer is.
+    pub fn transferred(&self, phase: Phase, what: &str, done: u64, total: Option<u64>) {
+        self.tell(Event::Transferred { phase, what: what.to_owned(), done, total });
+    }
+
     /// Tells something. Nobody has to listen.
     pub fn tell(&self, event: Event) {
         let _ = self.sender.send(event);

@@ -13,7 +13,7 @@ use meshcheck_suites::evidence::SCHEMA;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
 
-use crate::whole_file::{self, atomically, is_device};
+use crate::atomic_file::{self, is_device, write_atomically};
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
 const LIMIT: u64 = 64 << 20;
@@ -23,15 +23,10 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// Why a file is no evidence, or could not be written.
 #[derive(Debug, thiserror::Error)]
-pub enum EvidenceFileError {
+pub(crate) enum EvidenceFileError {
     /// It could not be read.
     #[error("reading the evidence `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// It is not a file.
     #[error("the evidence `{}` is not a regular file", .0.display())]
     NotAFile(PathBuf),
@@ -40,35 +35,18 @@ pub enum EvidenceFileError {
     TooLong(PathBuf),
     /// It is not evidence.
     #[error("the evidence `{}` cannot be understood: {reason}", path.display())]
-    NotEvidence {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        reason: String,
-        /// Whether it ends too early.
-        cut: bool,
-    },
+    NotEvidence { path: PathBuf, reason: String, cut: bool },
     /// It was written by a newer program.
     #[error("the evidence `{}` has schema {schema}, and this program reads up to {SCHEMA}", path.display())]
-    TooNew {
-        /// The file.
-        path: PathBuf,
-        /// Its schema.
-        schema: u64,
-    },
+    TooNew { path: PathBuf, schema: u64 },
     /// It could not be written.
     #[error("writing the evidence `{}`", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
+    Write { path: PathBuf, source: io::Error },
 }
 
 impl EvidenceFileError {
     /// What to do about it.
-    pub fn hint(&self) -> String {
+    pub(crate) fn hint(&self) -> String {
         match self {
             Self::TooLong(_) => "evidence is far shorter than that: do not trust this file".into(),
             Self::NotEvidence { cut: true, .. } => {
@@ -78,7 +56,7 @@ impl EvidenceFileError {
                 "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
             }
             Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
-            Self::Write { source, path } => whole_file::hint(path, source),
+            Self::Write { source, path } => atomic_file::hint(path, source),
         }
     }
 }
@@ -89,11 +67,7 @@ struct Schema {
 }
 
 /// Reads evidence.
-///
-/// # Errors
-///
-/// When the file cannot be read, is too long, is not evidence, or is of a newer schema.
-pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
+pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     let io = |source| EvidenceFileError::Read { path: path.to_owned(), source };
     let metadata = std::fs::metadata(path).map_err(io)?;
     if !metadata.is_file() {
@@ -137,26 +111,18 @@ pub fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
 }
 
 /// Finds out, before anything is looked at, whether evidence can be written there.
-///
-/// # Errors
-///
-/// When it cannot.
-pub fn check_writable(path: &Path) -> Result<(), EvidenceFileError> {
+pub(crate) fn check_writable(path: &Path) -> Result<(), EvidenceFileError> {
     let not = |source| EvidenceFileError::Write { path: path.to_owned(), source };
-    whole_file::check_writable(path).map_err(not)
+    atomic_file::check_writable(path).map_err(not)
 }
 
 /// Writes evidence: whole or not at all. What is no regular file, and what is called `.json`, gets it as
 /// plain text.
-///
-/// # Errors
-///
-/// When it cannot be written; then nothing is left, and a file that was there is as before.
-pub fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
+pub(crate) fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
     let plain = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
     // Compressed text on a terminal, or in a pipe to another program, would be of no use.
     let device = is_device(path);
-    atomically(path, |file| {
+    write_atomically(path, |file| {
         if !plain && !device {
             let mut encoder = GzEncoder::new(file, Compression::default());
             serde_json::to_writer(&mut encoder, evidence)?;

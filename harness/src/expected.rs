@@ -109,46 +109,17 @@ mod tests {
     const FILE: &str = "[istio]\nversion = \"1.23.0\"\n[demo]\nnamespace = \"shop\"\n";
     const IMAGE: &str = "[kiali]\nimage = \"kiali:file\"\n";
 
+    /// `--istio`, whether a bundle is named, whether the cluster is ours, the file, and what is expected.
     #[rstest]
-    #[case::nothing("", false, false, "", "1.20.3 by the tutorial, Kiali -, demo in client")]
-    #[case::file("", false, false, FILE, "1.23.0 by meshcheck.toml, Kiali -, demo in shop")]
-    #[case::option("1.24.0", true, true, FILE, "1.24.0 by --istio, Kiali -, demo in shop")]
-    #[case::bundle("", true, false, FILE, "1.21.0 by the bundle, Kiali kiali:bundle, demo in shop")]
-    #[case::bundle_on_cluster(
-        "",
-        true,
-        true,
-        "",
-        "1.21.0 by the bundle, Kiali kiali:bundle, demo in up"
-    )]
-    #[case::cluster(
-        "",
-        false,
-        true,
-        "",
-        "1.22.0 by the bundle that was installed, Kiali kiali:cluster, demo in up"
-    )]
-    #[case::version_of_bundle(
-        "1.21.0",
-        true,
-        true,
-        "",
-        "1.21.0 by --istio, Kiali kiali:bundle, demo in up"
-    )]
-    #[case::version_of_cluster(
-        "1.22.0",
-        false,
-        true,
-        "",
-        "1.22.0 by --istio, Kiali kiali:cluster, demo in up"
-    )]
-    #[case::image(
-        "",
-        false,
-        true,
-        IMAGE,
-        "1.22.0 by the bundle that was installed, Kiali kiali:file, demo in client"
-    )]
+    #[case("", false, false, "", "1.20.3 by the tutorial; Kiali -; client")]
+    #[case("", false, false, FILE, "1.23.0 by meshcheck.toml; Kiali -; shop")]
+    #[case("1.24.0", true, true, FILE, "1.24.0 by --istio; Kiali -; shop")]
+    #[case("", true, false, FILE, "1.21.0 by the bundle; Kiali kiali:bundle; shop")]
+    #[case("", true, true, "", "1.21.0 by the bundle; Kiali kiali:bundle; up")]
+    #[case("", false, true, "", "1.22.0 by the bundle that was installed; Kiali kiali:cluster; up")]
+    #[case("1.21.0", true, true, "", "1.21.0 by --istio; Kiali kiali:bundle; up")]
+    #[case("1.22.0", false, true, "", "1.22.0 by --istio; Kiali kiali:cluster; up")]
+    #[case("1.22.0", false, true, IMAGE, "1.22.0 by --istio; Kiali kiali:file; client")]
     fn first_that_says_it_decides(
         #[case] istio: &str,
         #[case] named_bundle: bool,
@@ -167,16 +138,9 @@ mod tests {
             cluster: Some(&cluster).filter(|_| own_cluster),
         };
         let (found, _) = resolve(&settings, software);
-        assert_eq!(
-            format!(
-                "{} by {}, Kiali {}, demo in {}",
-                found.istio_version,
-                found.istio_version_source,
-                found.kiali_image.as_deref().unwrap_or("-"),
-                found.namespace
-            ),
-            expected
-        );
+        let (version, source) = (&found.istio_version, &found.istio_version_source);
+        let image = found.kiali_image.as_deref().unwrap_or("-");
+        assert_eq!(format!("{version} by {source}; Kiali {image}; {}", found.namespace), expected);
     }
 
     #[rstest]

@@ -1,46 +1,46 @@
 //! How it is done: sources, clusters, installation, collectors, reports.
 
+mod atomic_file;
 pub mod cli;
-pub mod cluster;
+mod cluster;
 pub mod collect;
 pub mod conformance;
 pub mod connect;
 pub mod events;
-pub mod evidence_file;
+mod evidence_file;
 mod expected;
 mod failpoint;
-pub mod install;
-pub mod owner;
+mod install;
+mod owner;
 pub mod preflight;
-pub mod process;
-pub mod progress;
+mod process;
+mod progress;
 pub mod report;
-pub mod settings;
-pub mod signals;
+mod settings;
+mod signals;
 pub mod source;
-pub mod state;
-pub mod support;
-pub mod text;
+mod state;
+mod support;
+mod text;
 pub mod wait;
-mod whole_file;
 
 /// An error with its causes, on one line. Causes that repeat what was said already are left out.
 ///
 /// An answer of the API server is its message alone: the client's own words repeat it with every field.
-pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = words(error);
+pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = message(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        let words = words(cause);
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
+        let next = message(cause);
+        if !text.contains(&next) {
+            text = format!("{text}: {next}");
         }
         source = cause.source();
     }
     text
 }
 
-fn words(error: &(dyn std::error::Error + 'static)) -> String {
+fn message(error: &(dyn std::error::Error + 'static)) -> String {
     match error.downcast_ref::<kube::Error>() {
         Some(kube::Error::Api(status)) if !status.message.is_empty() => {
             text::excerpt(&status.message)

@@ -11,14 +11,14 @@ use crate::process::started;
 use crate::state::host;
 
 /// The label, on namespaces and containers, whose value is the maker's word.
-pub const LABEL: &str = "meshcheck.dev/maker";
+pub(crate) const LABEL: &str = "meshcheck.dev/maker";
 
 /// A label's value has room for 63 characters: the numbers take at most 31 of them.
 const HOST_LENGTH: usize = 30;
 
 /// A process on a machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Owner {
+pub(crate) struct Owner {
     host: String,
     id: i32,
     /// In ticks since the machine started.
@@ -27,7 +27,7 @@ pub struct Owner {
 
 /// Whether the maker of something still runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Life {
+pub(crate) enum Life {
     /// It runs on this machine.
     Lives,
     /// It ran on this machine, and has ended.
@@ -38,7 +38,7 @@ pub enum Life {
 
 impl Owner {
     /// This very process.
-    pub fn this() -> &'static Self {
+    pub(crate) fn this() -> &'static Self {
         static THIS: OnceLock<Owner> = OnceLock::new();
         THIS.get_or_init(|| {
             let id = i32::try_from(std::process::id()).unwrap_or_default();
@@ -47,7 +47,7 @@ impl Owner {
     }
 
     /// Whether it still runs.
-    pub fn life(&self) -> Life {
+    pub(crate) fn life(&self) -> Life {
         if self.host != here() {
             return Life::Elsewhere;
         }
@@ -71,7 +71,7 @@ impl fmt::Display for Owner {
 /// A label that is not a maker's word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it does not say who made it")]
-pub struct NotAnOwner;
+pub(crate) struct NotAnOwner;
 
 impl FromStr for Owner {
     type Err = NotAnOwner;

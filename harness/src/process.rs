@@ -11,7 +11,7 @@ use tokio::process::Command;
 mod group;
 
 use group::Group;
-pub use group::Remembered;
+pub(crate) use group::Remembered;
 pub(crate) use group::started;
 
 /// How much of each output is kept, in bytes. Rules of a pod are some 4 KiB, a list of containers less.
@@ -22,46 +22,24 @@ const LAST_LINES: usize = 12;
 
 /// A call of a program that did not do what it was to do.
 #[derive(Debug, thiserror::Error)]
-pub enum ProcessError {
+pub(crate) enum ProcessError {
     /// It could not be started.
     #[error("starting `{program}`")]
-    Start {
-        /// The program.
-        program: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    Start { program: String, source: std::io::Error },
     /// Its output could not be read.
     #[error("reading the output of `{program}`")]
-    Output {
-        /// The program.
-        program: String,
-        /// Why.
-        source: std::io::Error,
-    },
+    Output { program: String, source: std::io::Error },
     /// It said that it failed.
     #[error("`{call}` failed ({status}): {last}")]
-    Failed {
-        /// The program and its arguments.
-        call: String,
-        /// How it ended.
-        status: String,
-        /// Its last lines.
-        last: String,
-    },
+    Failed { call: String, status: String, last: String },
     /// It took too long, and was ended.
     #[error("`{call}` did not end within {} s", ceiling.as_secs())]
-    Timeout {
-        /// The program and its arguments.
-        call: String,
-        /// The ceiling.
-        ceiling: Duration,
-    },
+    Timeout { call: String, ceiling: Duration },
 }
 
 impl ProcessError {
     /// What to do about it, where that is known.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         let text = self.to_string();
         match self {
             Self::Start { program, source } if source.kind() == std::io::ErrorKind::NotFound => {
@@ -91,18 +69,18 @@ impl ProcessError {
 
 /// How a program ended, and what it wrote.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
+pub(crate) struct Finished {
     /// The exit code; nothing where a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Standard output, at most 4 MiB of it.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// Standard error, at most 4 MiB of it.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// A call of a program.
 #[derive(Debug)]
-pub struct Call {
+pub(crate) struct Call {
     program: OsString,
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
@@ -113,7 +91,7 @@ pub struct Call {
 
 impl Call {
     /// A call of `program`, which may take a minute.
-    pub fn new(program: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
             program: program.as_ref().to_owned(),
             arguments: Vec::new(),
@@ -125,40 +103,40 @@ impl Call {
     }
 
     /// `docker`, as it stands on the PATH.
-    pub fn docker() -> Self {
+    pub(crate) fn docker() -> Self {
         Self::new("docker")
     }
 
     /// Adds an argument.
     #[must_use]
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.arguments.push(argument.as_ref().to_owned());
         self
     }
 
     /// Adds arguments.
     #[must_use]
-    pub fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
+    pub(crate) fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
         arguments.into_iter().fold(self, Self::arg)
     }
 
     /// Sets a variable of its environment.
     #[must_use]
-    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.environment.push((name.into(), value.as_ref().to_owned()));
         self
     }
 
     /// Writes this to its standard input.
     #[must_use]
-    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = bytes.into();
         self
     }
 
     /// Lets it take this long at the most.
     #[must_use]
-    pub fn within(mut self, ceiling: Duration) -> Self {
+    pub(crate) fn within(mut self, ceiling: Duration) -> Self {
         self.ceiling = ceiling;
         self
     }
@@ -168,7 +146,7 @@ impl Call {
     /// Dropping its future then ends the program, not what it has started: [`Remembered`] tells when that has
     /// ended. So does it for a program that goes on because we were killed.
     #[must_use]
-    pub fn remembered(mut self, file: PathBuf) -> Self {
+    pub(crate) fn remembered(mut self, file: PathBuf) -> Self {
         self.memory = Some(file);
         self
     }
@@ -182,11 +160,7 @@ impl Call {
     }
 
     /// Runs it to its end, whatever that is.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started, or does not end in time. Dropping the future ends the program.
-    pub async fn finish(&self) -> Result<Finished, ProcessError> {
+    pub(crate) async fn finish(&self) -> Result<Finished, ProcessError> {
         let program = self.program.to_string_lossy().into_owned();
         let mut command = Command::new(&self.program);
         command
@@ -231,11 +205,7 @@ impl Call {
     }
 
     /// Runs it and hands out what it wrote to standard output.
-    ///
-    /// # Errors
-    ///
-    /// As [`Call::finish`], and when its exit code is not 0.
-    pub async fn output(&self) -> Result<String, ProcessError> {
+    pub(crate) async fn output(&self) -> Result<String, ProcessError> {
         let finished = self.finish().await?;
         if finished.code == Some(0) {
             return Ok(finished.stdout);

@@ -12,30 +12,28 @@ use crate::events::{Event, Phase};
 use crate::text::for_terminal;
 
 /// Shows events until the other end is dropped.
-pub fn show(mut events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
+pub(crate) fn show(mut events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
     let terminal = stderr().is_terminal();
     tokio::spawn(async move {
-        let mut shown: Box<dyn Show> = match (quiet, terminal) {
-            (true, _) => Box::new(Nothing),
-            (false, true) => Box::new(Bars::default()),
-            (false, false) => Box::new(Lines::to(stderr())),
+        let mut shown: Option<Box<dyn Show>> = match (quiet, terminal) {
+            (true, _) => None,
+            (false, true) => Some(Box::new(Bars::default())),
+            (false, false) => Some(Box::new(Lines::to(stderr()))),
         };
         while let Some(event) = events.recv().await {
-            shown.event(event);
+            if let Some(shown) = &mut shown {
+                shown.event(event);
+            }
         }
-        shown.end();
+        if let Some(shown) = &mut shown {
+            shown.end();
+        }
     })
 }
 
 trait Show: Send {
     fn event(&mut self, event: Event);
     fn end(&mut self) {}
-}
-
-struct Nothing;
-
-impl Show for Nothing {
-    fn event(&mut self, _event: Event) {}
 }
 
 fn seconds(took: Duration) -> String {
@@ -155,7 +153,7 @@ impl Show for Bars {
 mod tests {
     use super::*;
 
-    fn told(events: impl IntoIterator<Item = Event>) -> String {
+    fn lines_of(events: impl IntoIterator<Item = Event>) -> String {
         let mut lines = Lines::to(Vec::new());
         for event in events {
             lines.event(event);
@@ -166,7 +164,7 @@ mod tests {
     #[test]
     fn a_line_tells_when_where_and_what_once() {
         let doing = || Event::Doing(Phase::Istio, "waiting for deployment istiod (0/1)".into());
-        let text = told([Event::Started(Phase::Istio), doing(), doing()]);
+        let text = lines_of([Event::Started(Phase::Istio), doing(), doing()]);
         assert_eq!(text, "   0.0s  istio: waiting for deployment istiod (0/1)\n");
     }
 
@@ -174,8 +172,8 @@ mod tests {
     fn short_phases_end_silently_and_failed_ones_never() {
         let took = Duration::from_millis(20);
         let ended = |well| Event::Ended { phase: Phase::Kiali, took, well };
-        assert_eq!(told([ended(true)]), "");
-        assert!(told([ended(false)]).contains("kiali: ended after 0.0 s without success"));
+        assert_eq!(lines_of([ended(true)]), "");
+        assert!(lines_of([ended(false)]).contains("kiali: ended after 0.0 s without success"));
     }
 
     #[test]
@@ -184,14 +182,14 @@ mod tests {
             let (phase, what) = (Phase::Source, "node image".to_owned());
             Event::Transferred { phase, what, done, total: Some(250_000_000) }
         };
-        let text = told((0..=250).map(|mega| at(mega * 1_000_000)));
+        let text = lines_of((0..=250).map(|mega| at(mega * 1_000_000)));
         assert_eq!(text.lines().count(), 3, "{text}");
         assert!(text.contains("200 of 250 MB"), "{text}");
     }
 
     #[test]
     fn nothing_from_the_cluster_reaches_the_terminal_raw() {
-        let text = told([Event::Note("pod \u{1b}[31mred\r\nerror: faked".into())]);
+        let text = lines_of([Event::Note("pod \u{1b}[31mred\r\nerror: faked".into())]);
         assert_eq!(text, "   0.0s  pod red⏎error: faked\n");
     }
 }

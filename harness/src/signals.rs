@@ -26,11 +26,7 @@ pub(crate) fn unblock() {
 ///
 /// A terminal's Ctrl-C reaches both us and whoever started us, who may then ask us to end with
 /// SIGTERM: only a signal of the same kind counts as the second.
-///
-/// # Errors
-///
-/// When the signals cannot be listened for.
-pub fn listen() -> std::io::Result<CancellationToken> {
+pub(crate) fn listen() -> std::io::Result<CancellationToken> {
     let token = CancellationToken::new();
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         tokio::spawn(watch(signal(kind)?, token.clone()));

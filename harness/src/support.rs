@@ -15,7 +15,7 @@ const PLACES: usize = 8;
 const COLUMNS: usize = 300;
 
 /// A size for people.
-pub fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     match bytes {
         0..1024 => format!("{bytes} bytes"),
         1024..0x10_0000 => format!("{} KiB", bytes.div_ceil(1024)),
@@ -25,7 +25,7 @@ pub fn size(bytes: u64) -> String {
 
 /// What a file holds: who recorded it, which looks were made, what could not be looked at, what was
 /// redacted, which logs there are. Fit for a terminal.
-pub fn summary(evidence: &Evidence) -> String {
+pub(crate) fn summary(evidence: &Evidence) -> String {
     let subject = &evidence.subject;
     let mut text = format!(
         "by: {} on {}, {}, in {} ms\ncluster: {} at {} (context {})\n",
@@ -111,7 +111,7 @@ fn some(places: &[&str]) -> String {
 }
 
 /// The logs whose name holds `part`, each under its name.
-pub fn logs(evidence: &Evidence, part: &str) -> String {
+pub(crate) fn logs(evidence: &Evidence, part: &str) -> String {
     let mut text = String::new();
     for log in evidence.logs.iter().filter(|log| log.name().contains(part)) {
         let cut = if log.cut { ", older lines were left out" } else { "" };
@@ -174,16 +174,16 @@ mod tests {
             text: Observation::seen("a\u{1b}[31mb\nc".into()),
             cut: true,
         }];
-        let told = summary(&evidence);
+        let text = summary(&evidence);
         for words in [
             ", 1 of them in vain\n",
             "could not look at /demo/client_logs: forbidden: needs `get` on `pods/log`\n",
             "jwt: 3, in /logs/0/text/value, /demo/x\n",
             "istio-system/istiod-1/discovery (before its restart): the last 2 lines\n",
         ] {
-            assert!(told.contains(words), "{words}: {told}");
+            assert!(text.contains(words), "{words}: {text}");
         }
-        assert!(!told.contains('\u{1b}'));
+        assert!(!text.contains('\u{1b}'));
         let shown = logs(&evidence, "istiod");
         assert!(shown.ends_with("older lines were left out\nab\nc\n"), "{shown}");
         assert_eq!(logs(&evidence, "kiali"), "");

@@ -4,12 +4,12 @@ use textwrap::core::display_width;
 
 /// A text for one place on a terminal: escape sequences, control characters and characters that turn
 /// or hide text vanish, and line breaks become visible.
-pub fn for_terminal(text: &str) -> String {
+pub(crate) fn for_terminal(text: &str) -> String {
     harmless(text, "⏎")
 }
 
 /// The same without any character beyond ASCII: what has no likeness there is written as its number.
-pub fn for_ascii_terminal(text: &str) -> String {
+pub(crate) fn for_ascii_terminal(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for character in harmless(text, r"\n").chars() {
         match character {
@@ -27,12 +27,12 @@ pub fn for_ascii_terminal(text: &str) -> String {
 
 /// A text for a page, where lines stay lines. A carriage return ends one too: progress meters write
 /// many states over each other.
-pub fn for_page(text: &str) -> String {
+pub(crate) fn for_page(text: &str) -> String {
     harmless(&text.replace("\r\n", "\n").replace('\r', "\n"), "\n")
 }
 
 /// As much of a text as fits into so many columns, with `more` in place of the rest.
-pub fn truncated(text: &str, columns: usize, more: &str) -> String {
+pub(crate) fn truncated(text: &str, columns: usize, more: &str) -> String {
     // A column needs a byte at least: most texts are not measured at all.
     if text.len() <= columns || display_width(text) <= columns {
         return text.to_owned();
@@ -52,7 +52,7 @@ pub fn truncated(text: &str, columns: usize, more: &str) -> String {
 }
 
 /// The beginning of what may be a whole page, on one line.
-pub fn excerpt(text: &str) -> String {
+pub(crate) fn excerpt(text: &str) -> String {
     /// Longer than what an API server says of a right that is missing.
     const LENGTH: usize = 400;
     // A page may have megabytes.
@@ -129,7 +129,7 @@ fn is_harmless(character: char) -> bool {
 }
 
 /// A text without the characters that XML 1.0 does not allow, and without those that turn or hide text.
-pub fn for_xml(text: &str) -> String {
+pub(crate) fn for_xml(text: &str) -> String {
     text.chars()
         .filter(|&character| match character {
             '\t' | '\n' => true,

@@ -21,25 +21,14 @@ pub enum Look<T> {
 
 /// How a wait ended without what it waited for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what its fields are")]
 pub enum WaitError {
     /// The ceiling was reached.
     #[error("waited {} s for {what}; the last state: {last}", ceiling.as_secs())]
-    Timeout {
-        /// What was waited for.
-        what: String,
-        /// How long.
-        ceiling: Duration,
-        /// The last state that was seen.
-        last: String,
-    },
+    Timeout { what: String, ceiling: Duration, last: String },
     /// It can never come.
     #[error("waiting for {what}: {why}")]
-    Never {
-        /// What was waited for.
-        what: String,
-        /// Why it cannot come.
-        why: String,
-    },
+    Never { what: String, why: String },
 }
 
 /// What a wait is for, how long at the most, and how often to look.

@@ -283,7 +283,7 @@ fn a_write_that_was_killed_leaves_nothing_for_long() {
     let place = Place::new();
     let temporary = || -> Vec<_> {
         let names = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_str().unwrap().starts_with(".meshcheck-")).collect()
+        names.filter(|name| name.to_str().unwrap().ends_with(".meshcheck-partial")).collect()
     };
     let output = Command::new("sh")
         .args(["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"])

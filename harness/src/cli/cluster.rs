@@ -6,10 +6,10 @@ use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Evidence, Expectations};
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Down, Making, Run, Up};
+use super::arguments::{ClusterOptions, Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
-use super::reported::kept_and_judged;
+use super::reports::write_evidence_and_verdicts;
 use super::software;
 use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
@@ -39,13 +39,14 @@ pub(super) struct Running {
 /// `meshcheck run`
 pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
     installable(settings)?;
-    writable(&arguments.output)?;
+    writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let start = Instant::now();
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, arguments.output.quiet);
+    let shown = progress::show(receiver, arguments.judging.output.quiet);
     let cancel = listen()?;
-    let look = provision_and_look(&arguments.making, settings, arguments.keep, &events, &cancel);
+    let look =
+        provision_and_collect(&arguments.cluster, settings, arguments.keep, &events, &cancel);
     let outcome = look.await;
     events.keep("total", start.elapsed());
     let (phases, failed) = (events.times(), events.failed());
@@ -56,20 +57,25 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
         Ok(evidence) => evidence,
         Err(failure) => return Err(failure.in_phase(failed).after(phases)),
     };
-    let mut report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
+    let mut report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
     report.phases = phases;
-    kept_and_judged(&evidence, &report, arguments.evidence.as_deref(), &arguments.output)
+    write_evidence_and_verdicts(
+        &evidence,
+        &report,
+        arguments.evidence.as_deref(),
+        &arguments.judging.output,
+    )
 }
 
 /// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
-pub(super) async fn provision_and_look(
-    making: &Making,
+pub(super) async fn provision_and_collect(
+    options: &ClusterOptions,
     settings: &Settings,
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<Evidence, Failure> {
-    provisioned((making, settings), keep, events, cancel, |up| async move {
+    provisioned((options, settings), keep, events, cancel, |up| async move {
         let options = Options {
             expectations: expected(settings, &up.cluster.state),
             kiali_url: None,
@@ -119,8 +125,8 @@ pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
     let cancel = listen()?;
-    let making = (&arguments.making, settings);
-    let outcome = provisioned(making, true, &events, &cancel, |up| async move {
+    let options = (&arguments.cluster, settings);
+    let outcome = provisioned(options, true, &events, &cancel, |up| async move {
         Ok((up.cluster.state.name.clone(), up.cluster.kubeconfig()))
     })
     .await;
@@ -182,7 +188,7 @@ async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failu
 /// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
-    (making, settings): (&Making, &Settings),
+    (options, settings): (&ClusterOptions, &Settings),
     keep: bool,
     events: &Events,
     cancel: &CancellationToken,
@@ -191,9 +197,11 @@ async fn provisioned<T, F>(
 where
     F: Future<Output = Result<T, Failure>>,
 {
-    let own = making.kind_config.as_deref().map(Template::of_user).transpose()?;
+    let own = options.kind_config.as_deref().map(Template::of_user).transpose()?;
     let state = State::from_environment()?;
-    let bundle = until_cancelled(cancel, software::get(&making.source, settings, events)).await??;
+    let bundle =
+        until_cancelled(cancel, Box::pin(software::get(&options.source, settings, events)))
+            .await??;
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {

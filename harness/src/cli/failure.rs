@@ -1,6 +1,5 @@
 //! The end of a command that could not do what it was to do: one error, one hint, an exit code.
 
-use std::error::Error;
 use std::io::{Write as _, stderr};
 
 use meshcheck_suites::redact::text;
@@ -148,69 +147,27 @@ impl Failure {
             let _ = write!(to, "\n{}", hint("hint", words, "", Style::for_stderr()));
         }
     }
-
-    fn of(error: &(dyn Error + 'static), hint: Option<String>, code: u8) -> Self {
-        Self { message: chain(error), hint, code, ..Self::default() }
-    }
 }
 
-impl From<ConnectError> for Failure {
-    fn from(error: ConnectError) -> Self {
-        let code = if error.is_usage() { USAGE } else { ENVIRONMENT };
-        Self::of(&error, Some(error.hint()), code)
-    }
+/// Makes failures of errors, each with its hint and whether the call is wrong rather than the environment.
+macro_rules! failures {
+    ($($error:ty: |$it:ident| $hint:expr, $is_usage:expr;)+) => {$(
+        impl From<$error> for Failure {
+            fn from($it: $error) -> Self {
+                let code = if $is_usage { USAGE } else { ENVIRONMENT };
+                Self { message: chain(&$it), hint: $hint, code, ..Self::default() }
+            }
+        }
+    )+};
 }
 
-impl From<EvidenceFileError> for Failure {
-    fn from(error: EvidenceFileError) -> Self {
-        let code = match error {
-            EvidenceFileError::Write { .. } => ENVIRONMENT,
-            _ => USAGE,
-        };
-        Self::of(&error, Some(error.hint()), code)
-    }
-}
-
-impl From<SettingsError> for Failure {
-    fn from(error: SettingsError) -> Self {
-        Self::of(&error, Some(error.hint()), USAGE)
-    }
-}
-
-impl From<ReportError> for Failure {
-    fn from(error: ReportError) -> Self {
-        Self::of(&error, Some(error.hint()), ENVIRONMENT)
-    }
-}
-
-impl From<ClusterError> for Failure {
-    fn from(error: ClusterError) -> Self {
-        let code = match error {
-            ClusterError::Bundle(ref bundle) if bundle.is_environment() => ENVIRONMENT,
-            ClusterError::NotOurs { .. }
-            | ClusterError::OwnConfig { .. }
-            | ClusterError::Bundle(_) => USAGE,
-            _ => ENVIRONMENT,
-        };
-        Self::of(&error, error.hint(), code)
-    }
-}
-
-impl From<InstallError> for Failure {
-    fn from(error: InstallError) -> Self {
-        Self::of(&error, error.hint(), ENVIRONMENT)
-    }
-}
-
-impl From<StateError> for Failure {
-    fn from(error: StateError) -> Self {
-        Self::of(&error, error.hint(), ENVIRONMENT)
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(error: SourceError) -> Self {
-        let code = if error.is_usage() { USAGE } else { ENVIRONMENT };
-        Self::of(&error, Some(error.hint()), code)
-    }
+failures! {
+    ConnectError: |error| Some(error.hint()), error.is_usage();
+    EvidenceFileError: |error| Some(error.hint()), !matches!(error, EvidenceFileError::Write { .. });
+    SettingsError: |error| Some(error.hint()), true;
+    ReportError: |error| Some(error.hint()), false;
+    ClusterError: |error| error.hint(), error.is_usage();
+    InstallError: |error| error.hint(), false;
+    StateError: |error| error.hint(), false;
+    SourceError: |error| Some(error.hint()), error.is_usage();
 }

@@ -4,15 +4,16 @@ mod arguments;
 mod candidates;
 mod cleanup;
 mod cluster;
+mod command;
 mod explain;
 mod failure;
+mod file_conflicts;
 mod nextest;
 mod observe;
-mod places;
 mod preflight;
 mod rbac;
 mod record;
-mod reported;
+mod reports;
 mod shell;
 mod software;
 mod target;
@@ -25,54 +26,51 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use futures::FutureExt as _;
 
-pub use arguments::{Cli, Command};
+pub use command::Cli;
+pub(crate) use command::Command;
 pub(crate) use nextest::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
 
 use crate::report::to_stdout;
 use crate::settings::{self, Settings};
 use crate::text::for_terminal;
 use failure::Failure;
-use reported::Reported;
+use reports::Reports;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     shell::complete();
     let Cli { command, config } = Cli::parse();
     crate::signals::unblock();
-    if let Err(failure) = places::distinct(&command, config.as_deref()) {
-        failure.print();
-        return ExitCode::from(failure.code());
-    }
-    let reported = Reported::of(&command);
-    let tell = |failure| match &reported {
-        Some(reported) => reported.tell(failure),
-        None => failure,
-    };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let hint = "`ulimit -a` shows how many files and processes a user may have";
-            let failure = Failure::environment(format!("starting: {error}")).with_hint(hint);
-            let failure = tell(failure);
-            failure.print();
-            return ExitCode::from(failure.code());
-        }
-    };
-    let outcome = runtime.block_on(async {
-        let work = AssertUnwindSafe(dispatch(command, config.as_deref())).catch_unwind();
-        let outcome = work.await.unwrap_or_else(|_| Err(Failure::bug()));
-        // Still here: a second signal ends it, should writing hang.
-        outcome.map_err(tell)
-    });
-    // Nothing that still runs in the background holds the end up.
-    runtime.shutdown_background();
-    match outcome {
+    match run(command, config.as_deref()) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             failure.print();
             ExitCode::from(failure.code())
         }
     }
+}
+
+fn run(command: Command, config: Option<&Path>) -> Result<u8, Failure> {
+    file_conflicts::check(&command, config)?;
+    let reports = Reports::of(&command);
+    let report = |failure| match &reports {
+        Some(reports) => reports.write_failure(failure),
+        None => failure,
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        let hint = "`ulimit -a` shows how many files and processes a user may have";
+        report(Failure::environment(format!("starting: {error}")).with_hint(hint))
+    })?;
+    let outcome = runtime.block_on(async {
+        let work = AssertUnwindSafe(dispatch(command, config)).catch_unwind();
+        let outcome = work.await.unwrap_or_else(|_| Err(Failure::bug()));
+        // Still here: a second signal ends it, should writing hang.
+        outcome.map_err(report)
+    });
+    // Nothing that still runs in the background holds the end up.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure> {

@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime};
 
 use meshcheck_suites::Evidence;
 
-use super::arguments::{Making, NextestSetup, SourceOptions};
+use super::arguments::{ClusterOptions, NextestSetup, SourceOptions};
 use super::cleanup::listen;
-use super::cluster::{installable, provision_and_look};
+use super::cluster::{installable, provision_and_collect};
 use super::failure::Failure;
 use crate::events::Events;
 use crate::settings::Settings;
@@ -50,7 +50,7 @@ pub(super) async fn setup(
         installable(&settings)?;
         // A test that is skipped or may fail is one for nextest's own filters.
         settings.waivers = None;
-        provision_and_look(&arguments.making, &settings, false, &events, &cancel).await
+        provision_and_collect(&arguments.cluster, &settings, false, &events, &cancel).await
     };
     let outcome = Box::pin(outcome).await;
     drop(events);
@@ -108,13 +108,13 @@ pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
         .map_err(|error| error.to_string())?;
     let kind_config =
         env::var_os("MESHCHECK_KIND_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
-    let making = Making { source: SourceOptions { bundle, istio: None }, kind_config };
+    let cluster = ClusterOptions { source: SourceOptions { bundle, istio: None }, kind_config };
     runtime.block_on(async {
         let cancel = listen().map_err(|failure| failure.text())?;
         let (events, receiver) = Events::channel();
         let shown = progress::show(receiver, false);
         let outcome =
-            provision_and_look(&making, &Settings::default(), false, &events, &cancel).await;
+            provision_and_collect(&cluster, &Settings::default(), false, &events, &cancel).await;
         drop(events);
         let _ = shown.await;
         outcome.map_err(|failure| failure.text())

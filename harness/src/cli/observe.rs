@@ -7,7 +7,7 @@ use meshcheck_suites::evidence::{Evidence, Observation};
 use super::arguments::{Check, Judge, Target};
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
-use super::reported::{kept_and_judged, verdicts};
+use super::reports::{write_evidence_and_verdicts, write_verdicts};
 use super::software;
 use super::target::{NamedCluster, own_choice};
 use crate::collect::{Options, Timings, collect};
@@ -26,17 +26,22 @@ const SETTLE: Duration = Duration::from_secs(30);
 
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
-    writable(&arguments.output)?;
+    writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
-    let options = CollectOptions { include_logs: false, quiet: arguments.output.quiet };
+    let options = CollectOptions { include_logs: false, quiet: arguments.judging.output.quiet };
     let collected = collect_evidence(&arguments.target, settings, options).await;
     let (evidence, timings) =
         collected.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
-    let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
-    if arguments.output.verbose {
+    let report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
+    if arguments.judging.output.verbose {
         print_timings(&timings);
     }
-    kept_and_judged(&evidence, &report, arguments.evidence.as_deref(), &arguments.output)
+    write_evidence_and_verdicts(
+        &evidence,
+        &report,
+        arguments.evidence.as_deref(),
+        &arguments.judging.output,
+    )
 }
 
 /// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
@@ -49,24 +54,24 @@ pub(super) fn judge(
     let mut evidence = evidence_file::read(&arguments.file)?;
     if settings.file.is_some() {
         let others = settings.differences(&evidence.expectations);
-        let told = |separator: &str| {
+        let difference = |separator: &str| {
             let start = "the evidence was recorded for other names than";
             let others = others.join(separator);
             format!("{start} {} says:{separator}{others}", settings.source())
         };
         if !others.is_empty() && file_was_named {
             let hint = "record with this configuration, or judge without it";
-            return Err(Failure::usage(told("\n"), hint.into()));
+            return Err(Failure::usage(difference("\n"), hint.into()));
         }
         if !others.is_empty() {
-            super::say(&format!("note: {}; its own are judged", told(" ")));
+            super::say(&format!("note: {}; its own are judged", difference(" ")));
         }
     }
     if let Some(waivers) = &settings.waivers {
         evidence.expectations.waivers.clone_from(waivers);
     }
-    let report = meshcheck_suites::judge(&evidence, &arguments.selection.only);
-    verdicts(&report, Some(&evidence), &arguments.output)
+    let report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
+    write_verdicts(&report, Some(&evidence), &arguments.judging.output)
 }
 
 /// How evidence is collected.
@@ -102,7 +107,7 @@ pub(super) async fn collect_evidence(
             ..Choice::default()
         },
     };
-    let connection = until_cancelled(&cancel, connect(&choice)).await??;
+    let connection = until_cancelled(&cancel, Box::pin(connect(&choice))).await??;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, quiet);
     let options = Options {

@@ -5,7 +5,7 @@ use meshcheck_suites::preflight::evidence::PreflightEvidence;
 use super::arguments::Preflight;
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
-use super::reported::verdicts;
+use super::reports::write_verdicts;
 use super::target::own_choice;
 use super::{observe, software};
 use crate::collect::Timings;
@@ -24,7 +24,7 @@ pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Resu
     if arguments.output.verbose {
         observe::print_timings(&timings);
     }
-    verdicts(&report, None, &arguments.output)
+    write_verdicts(&report, None, &arguments.output)
 }
 
 async fn collect_evidence(

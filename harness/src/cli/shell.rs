@@ -1,14 +1,18 @@
 //! `completions`, `man`, `config`: what makes the program at home on a machine. No cluster.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
+use clap::builder::Resettable;
 use clap::{Command, CommandFactory as _};
 use clap_complete::env::{Bash, Elvish, EnvCompleter, Fish, Powershell, Zsh};
 use clap_mangen::Man;
+use clap_mangen::roff::{Roff, roman};
 use meshcheck_suites::evidence::Expectations;
 
-use super::arguments::{self, Cli, Completions, Shell};
+use super::arguments::{self, Completions, Shell};
+use super::command::Cli;
 use super::failure::Failure;
 use crate::report::to_stdout;
 use crate::settings::{DEFAULT, Found, Settings};
@@ -80,91 +84,67 @@ _meshcheck() {
 /// `meshcheck man`
 pub(super) fn man(arguments: &arguments::Man) -> Result<u8, Failure> {
     let Some(directory) = &arguments.dir else {
-        to_stdout(&page(command().disable_help_subcommand(true))?)?;
+        let main = command().disable_help_subcommand(true);
+        to_stdout(&page(main).map_err(failed("writing", Path::new("the page")))?)?;
         return Ok(0);
     };
-    let write = |path: &Path, text: &str| {
-        let written = fs::write(path, text);
-        written
-            .map_err(|error| Failure::environment(format!("writing `{}`: {error}", path.display())))
-    };
-    fs::create_dir_all(directory).map_err(|error| {
-        Failure::environment(format!("making `{}`: {error}", directory.display()))
-    })?;
-    let mut names = Vec::new();
-    for command in pages() {
-        let name = format!("{}.1", command.get_name());
-        write(&directory.join(&name), &page(command)?)?;
-        names.push(name);
+    fs::create_dir_all(directory).map_err(failed("making", directory))?;
+    let pages = pages();
+    for command in &pages {
+        let file = directory.join(format!("{}.1", command.get_name()));
+        let written = page(command.clone()).and_then(|text| fs::write(&file, text));
+        written.map_err(failed("writing", &file))?;
     }
-    to_stdout(&format!("{} pages in {}\n", names.len(), directory.display()))?;
+    to_stdout(&format!("{} pages in {}\n", pages.len(), directory.display()))?;
     Ok(0)
 }
 
-/// The commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
+fn failed(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
+    move |error| Failure::environment(format!("{action} `{}`: {error}", path.display()))
+}
+
+/// Lists the commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
 fn pages() -> Vec<Command> {
     let mut whole = command();
     // Options that every command takes are told on every page.
     whole.build();
-    let mut pages: Vec<_> = whole
-        .get_subcommands()
-        .filter(|inner| !inner.is_hide_set() && inner.get_name() != "help")
-        .map(|inner| {
-            let name: &'static str = format!("{NAME}-{}", inner.get_name()).leak();
-            inner.clone().name(name).bin_name(format!("{NAME} {}", inner.get_name()))
-        })
-        .collect();
-    pages.insert(0, command().disable_help_subcommand(true));
-    pages
+    let inner = whole.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
+    let inner = inner.map(|inner| {
+        let name: &'static str = format!("{NAME}-{}", inner.get_name()).leak();
+        inner.clone().name(name).bin_name(format!("{NAME} {}", inner.get_name()))
+    });
+    std::iter::once(command().disable_help_subcommand(true)).chain(inner).collect()
 }
 
-/// The day of the pages' last change: a page has one, and it is the same wherever it is made.
-const DATED: &str = "2026-11-25";
-
-fn page(command: Command) -> Result<String, Failure> {
+/// Renders a page, with its examples and exit codes line by line in sections of their own.
+fn page(command: Command) -> io::Result<String> {
+    let more = command.get_after_help().map(ToString::to_string).unwrap_or_default();
     let name = command.get_name().to_owned();
+    let version = concat!("meshcheck ", env!("CARGO_PKG_VERSION"));
+    let man = Man::new(command.after_help(Resettable::Reset));
     let mut page = Vec::new();
-    Man::new(command)
-        .render(&mut page)
-        .map_err(|error| Failure::environment(format!("writing the page: {error}")))?;
-    Ok(set(&name, &String::from_utf8_lossy(&page)))
-}
-
-/// A page as manual pages are: with a date, with its examples and exit codes line by line in sections of
-/// their own, and without what mandoc warns of.
-fn set(name: &str, page: &str) -> String {
-    let mut lines = Vec::new();
-    let mut ours = false;
-    for line in page.replace(".br\n\n.br\n", ".sp\n").lines() {
-        match line {
-            _ if line.starts_with(".TH ") => {
-                let version = env!("CARGO_PKG_VERSION");
-                lines.push(format!(".TH {name} 1 \"{DATED}\" \"{NAME} {version}\" \"{NAME}\""));
+    man.title(name).source(version).manual(NAME).render(&mut page)?;
+    let mut roff = Roff::new();
+    for part in more.split("\n\n") {
+        match part.split_once(":\n") {
+            Some(("Examples", lines)) => listing(&mut roff, "EXAMPLES", lines),
+            Some(("Exit codes", lines)) => listing(&mut roff, "EXIT STATUS", lines),
+            _ => {
+                roff.control("PP", []).text([roman(part)]);
             }
-            ".SH EXTRA" => ours = true,
-            "Examples:" if ours => lines.extend([".SH EXAMPLES", ".nf"].map(str::to_owned)),
-            "Exit codes:" if ours => lines.extend([".SH EXIT STATUS", ".nf"].map(str::to_owned)),
-            "" if ours => lines.push(if is_open(&lines) { ".fi" } else { ".PP" }.into()),
-            _ if ours && line.starts_with(".SH") => {
-                ours = false;
-                if is_open(&lines) {
-                    lines.push(".fi".into());
-                }
-                lines.push(line.to_owned());
-            }
-            _ if ours && lines.last().is_some_and(|it| it == ".fi") => {
-                lines.extend([".PP".to_owned(), line.to_owned()]);
-            }
-            _ => lines.push(line.to_owned()),
         }
     }
-    lines.join("\n") + "\n"
+    roff.to_writer(&mut page)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
 }
 
-/// Whether lines stand as they are written.
-fn is_open(lines: &[String]) -> bool {
-    let last = lines.iter().rev().find(|it| [".nf", ".fi"].contains(&it.as_str()));
-    last.is_some_and(|it| it == ".nf")
+/// A section whose lines stand as they are written.
+fn listing(roff: &mut Roff, heading: &str, lines: &str) {
+    roff.control("SH", [heading]).control("nf", []);
+    for line in lines.lines() {
+        roff.text([roman(line)]);
+    }
+    roff.control("fi", []);
 }
 
 /// `meshcheck config`

@@ -6,11 +6,11 @@ use meshcheck_suites::evidence::Expectations;
 use super::arguments::{BundleOptions, SourceOptions};
 use super::failure::Failure;
 use crate::cluster::ClusterError;
-use crate::events::{Event, Events, Phase};
+use crate::events::{Events, Phase};
 use crate::expected::{self, Software};
 use crate::report::to_stdout;
 use crate::settings::Settings;
-use crate::source::{self, DEFAULT_ISTIO, Origins, Platform, Recipe, Source, reachable};
+use crate::source::{DEFAULT_ISTIO, Origins, Platform, Recipe, Source, reachable};
 use crate::state::ClusterState;
 
 /// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
@@ -23,42 +23,7 @@ pub(super) async fn get(
     let configured = settings.istio_version.clone().filter(|_| options.bundle.is_none());
     let istio = options.istio.clone().or(configured);
     let source = Source::from_options(options.bundle.clone(), istio)?;
-    let teller = events.clone();
-    let listener = move |event: source::Event<'_>| tell(&teller, event);
-    events
-        .phase(Phase::Source, async { source.resolve(&listener).await.map_err(Failure::from) })
-        .await
-}
-
-fn tell(events: &Events, event: source::Event<'_>) {
-    use source::Event as Source;
-    match event {
-        Source::Waiting { lock } => {
-            events
-                .doing(Phase::Source, format!("another run downloads (lock `{}`)", lock.display()));
-        }
-        Source::Started { part, already, total } => events.tell(Event::Transferred {
-            phase: Phase::Source,
-            what: part.to_owned(),
-            done: already,
-            total,
-        }),
-        Source::Advanced { part, done, total } => events.tell(Event::Transferred {
-            phase: Phase::Source,
-            what: part.to_owned(),
-            done,
-            total,
-        }),
-        Source::Retrying { part, reason, after } => {
-            events.note(format!("{part}: {reason}; tried again in {:.1} s", after.as_secs_f64()));
-        }
-        Source::Finished { part } => events.doing(Phase::Source, format!("{part} is complete")),
-        Source::Reused { .. } => {}
-        Source::Assembling { directory } => {
-            events.doing(Phase::Source, format!("putting `{}` together", directory.display()));
-        }
-        Source::Note(text) => events.note(text),
-    }
+    events.phase(Phase::Source, async { source.resolve(events).await.map_err(Failure::from) }).await
 }
 
 /// Returns what is expected of a cluster: one of ours, or any other.

@@ -14,10 +14,6 @@ pub(super) const MARK: &str = "/var/lib/meshcheck/owner";
 const NODE_LABEL: &str = "meshcheck.dev/owner";
 
 /// The configuration for kind: JSON, which is YAML.
-///
-/// # Errors
-///
-/// When the bundle's is not a configuration of a cluster.
 pub(super) fn marked(yaml: &str, name: &str, owner: &Path) -> Result<String, ClusterError> {
     let broken = |reason: &str| ClusterError::Config(reason.to_owned());
     let mut config: Value =

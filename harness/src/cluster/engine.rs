@@ -65,10 +65,6 @@ struct Mount {
 }
 
 /// All containers of kind on this engine, running or not.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn nodes() -> Result<Vec<Node>, ProcessError> {
     let filter = format!("label={KIND_LABEL}");
     let ids = Call::docker().args(["ps", "--all", "--quiet", "--no-trunc", "--filter", &filter]);
@@ -109,19 +105,11 @@ fn parse(json: &str) -> Vec<Node> {
 }
 
 /// Removes a node's container with its volumes.
-///
-/// # Errors
-///
-/// When the engine refuses.
 pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
     remove_container(&node.id).await
 }
 
 /// The containers, other than nodes, that a process of ours made: their ids, and who made them.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     let filter = format!("label={}", owner::LABEL);
     let format = format!("{{{{.ID}}}} {{{{.Label \"{}\"}}}}", owner::LABEL);
@@ -135,10 +123,6 @@ pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
 }
 
 /// Removes a container.
-///
-/// # Errors
-///
-/// When the engine refuses.
 pub(crate) async fn remove_container(id: &str) -> Result<(), ProcessError> {
     let call = Call::docker().args(["rm", "--force", "--volumes", id]);
     match call.output().await {
@@ -153,10 +137,6 @@ pub(crate) async fn remove_container(id: &str) -> Result<(), ProcessError> {
 }
 
 /// The volumes of these names that are still there.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn volumes_left(names: &[String]) -> Result<Vec<String>, ProcessError> {
     let there = Call::docker().args(["volume", "ls", "--quiet"]).output().await?;
     Ok(there
@@ -167,10 +147,6 @@ pub(crate) async fn volumes_left(names: &[String]) -> Result<Vec<String>, Proces
 }
 
 /// The id of the network of kind, where it is there.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn network() -> Result<Option<String>, ProcessError> {
     let filter = format!("name=^{}$", network_name());
     let call = Call::docker().args(["network", "ls", "--quiet", "--no-trunc", "--filter", &filter]);
@@ -183,10 +159,6 @@ pub(crate) async fn remove_network(id: &str) -> bool {
 }
 
 /// The image's id, where the engine has the image.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn image_id(reference: &str) -> Result<Option<String>, ProcessError> {
     let call = Call::docker().args(["image", "inspect", "--format", "{{.Id}}", reference]);
     let finished = call.finish().await?;
@@ -199,20 +171,12 @@ pub(crate) async fn image_id(reference: &str) -> Result<Option<String>, ProcessE
 }
 
 /// Loads an image archive into the engine.
-///
-/// # Errors
-///
-/// When the engine refuses.
 pub(crate) async fn load(archive: &Path) -> Result<(), ProcessError> {
     let call = Call::docker().arg("load").arg("--input").arg(archive);
     call.within(Duration::from_mins(10)).output().await.map(drop)
 }
 
 /// A node's address on the network of kind, and that network's ranges.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), ProcessError> {
     let network = network_name();
     let format = format!("{{{{(index .NetworkSettings.Networks \"{network}\").IPAddress}}}}");
@@ -224,20 +188,12 @@ pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), Proce
 }
 
 /// The ID of the image that a container was made from.
-///
-/// # Errors
-///
-/// When docker cannot be asked.
 pub(crate) async fn image_of(container: &str) -> Result<String, ProcessError> {
     let call = Call::docker().args(["inspect", "--format", "{{.Image}}", container]);
     Ok(call.output().await?.trim().to_owned())
 }
 
 /// Where kind's containers on this engine publish the port of an API server: `127.0.0.1:39255`.
-///
-/// # Errors
-///
-/// When the engine does not answer.
 pub(crate) async fn api_servers() -> Result<Vec<String>, ProcessError> {
     let kind = format!("label={KIND_LABEL}");
     let output = Call::docker().args(["ps", "--filter", &kind, "--format", "{{.Ports}}"]);

@@ -7,7 +7,7 @@ use crate::state::StateError;
 
 /// Why a cluster could not be made or removed.
 #[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
+pub(crate) enum ClusterError {
     /// The bundle lacks something, or is damaged.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -25,39 +25,29 @@ pub enum ClusterError {
     Config(String),
     /// The user's own kind configuration cannot be used.
     #[error("the kind configuration `{}` cannot be used: {reason}", path.display())]
-    OwnConfig {
-        /// Which file.
-        path: std::path::PathBuf,
-        /// Why not.
-        reason: String,
-    },
+    OwnConfig { path: std::path::PathBuf, reason: String },
     /// A cluster that was to be removed is not ours, or not there.
     #[error("there is no cluster of ours called `{name}`; ours are: {ours}")]
-    NotOurs {
-        /// The name that was asked for.
-        name: String,
-        /// The clusters that are ours.
-        ours: String,
-    },
+    NotOurs { name: String, ours: String },
     /// A cluster that was to be removed is in use.
     #[error("the cluster `{name}` is in use by another run of meshcheck")]
-    InUse {
-        /// Its name.
-        name: String,
-    },
+    InUse { name: String },
     /// Something of a removed cluster is still there.
     #[error("after removing the cluster `{name}`, this is still there: {left}")]
-    LeftOver {
-        /// Its name.
-        name: String,
-        /// What is left.
-        left: String,
-    },
+    LeftOver { name: String, left: String },
 }
 
 impl ClusterError {
+    /// Whether the call was wrong, rather than the world.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Self::Bundle(bundle) => !bundle.is_environment(),
+            _ => matches!(self, Self::NotOurs { .. } | Self::OwnConfig { .. }),
+        }
+    }
+
     /// What to do about it, where that is known.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Bundle(error) => Some(error.hint().to_owned()),
             Self::Process(error) => error.hint(),

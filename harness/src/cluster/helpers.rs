@@ -6,20 +6,12 @@ use crate::owner::{Life, Owner};
 
 /// Removes the containers that this process made and that are still there: after a look that was
 /// cancelled.
-///
-/// # Errors
-///
-/// When the engine refuses.
-pub async fn remove_own_helpers() -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn remove_own_helpers() -> Result<Vec<String>, ClusterError> {
     remove(|maker| maker == Owner::this()).await
 }
 
 /// Removes those whose maker ran on this machine and has ended.
-///
-/// # Errors
-///
-/// When the engine does not answer, or refuses.
-pub async fn remove_left_helpers() -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn remove_left_helpers() -> Result<Vec<String>, ClusterError> {
     remove(|maker| maker.life() == Life::Ended).await
 }
 

@@ -23,32 +23,28 @@ const LOCK_CEILING: Duration = Duration::from_mins(11);
 
 /// A cluster of ours that is there.
 #[derive(Debug)]
-pub struct Provisioned {
+pub(crate) struct Provisioned {
     /// Its directory, and the lock that says that its run lives.
-    pub directory: ClusterDirectory,
+    pub(crate) directory: ClusterDirectory,
     /// What is known of it.
-    pub state: ClusterState,
+    pub(crate) state: ClusterState,
 }
 
 impl Provisioned {
     /// Its kubeconfig.
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.directory.kubeconfig()
     }
 
     /// The container that is its control plane.
-    pub fn control_plane(&self) -> String {
+    pub(crate) fn control_plane(&self) -> String {
         format!("{}-control-plane", self.state.name)
     }
 }
 
 /// Begins a cluster: nothing but its directory is there afterwards. From then on
 /// [`super::remove`] undoes whatever was made, at whatever point it ended.
-///
-/// # Errors
-///
-/// When the state cannot be written.
-pub fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError> {
+pub(crate) fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError> {
     let manifest = bundle.manifest();
     let cluster = ClusterState {
         name: format!("meshcheck-{:08x}", fastrand::u32(..)),
@@ -73,11 +69,7 @@ pub fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError
 
 /// Creates the cluster that was begun: loads the node image where the engine does not have it, runs
 /// `kind create cluster`, and loads the workload images that are not in the node image.
-///
-/// # Errors
-///
-/// When the bundle is damaged, or docker or kind fail.
-pub async fn create(
+pub(crate) async fn create(
     state: &State,
     cluster: &Provisioned,
     bundle: &Bundle,

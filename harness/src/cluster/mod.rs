@@ -13,12 +13,12 @@ use std::net::{IpAddr, UdpSocket};
 use meshcheck_suites::evidence::Subject;
 
 pub(crate) use engine::addresses as node_addresses;
-pub use error::ClusterError;
-pub use helpers::{remove_left_helpers, remove_own_helpers};
-pub use kind::{Provisioned, begin, create};
+pub(crate) use error::ClusterError;
+pub(crate) use helpers::remove_own_helpers;
+pub(crate) use kind::{Provisioned, begin, create};
 pub(crate) use sweep::left;
-pub use sweep::{Ended, down, remove, sweep};
-pub use template::Template;
+pub(crate) use sweep::{Ended, down, remove, sweep};
+pub(crate) use template::Template;
 
 /// Whether the nodes of a cluster are containers of kind on this machine: the engine here has one that
 /// publishes the port at which the server was asked. What its context is called does not matter. The engine

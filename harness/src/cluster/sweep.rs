@@ -12,7 +12,7 @@ use crate::wait::{Look, Wait};
 
 /// How the creation of a cluster that is to be removed ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub(crate) enum Ended {
     /// It was created.
     Well,
     /// It was broken off, and the engine may not be done with it.
@@ -29,11 +29,7 @@ const LATE_CEILING: Duration = Duration::from_mins(1);
 ///
 /// Only containers that carry the mark of this very directory are touched. Where its creation was
 /// broken off, the engine may still be about to finish a container: then it is looked for again.
-///
-/// # Errors
-///
-/// When docker refuses, or something is still there afterwards.
-pub async fn remove(
+pub(crate) async fn remove(
     state: &State,
     directory: ClusterDirectory,
     ended: Ended,
@@ -128,11 +124,7 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
 
 /// Removes what runs that were killed have left: clusters whose run does not live, and that are not to
 /// be kept; containers of ours whose directory is gone. The names of what was removed.
-///
-/// # Errors
-///
-/// When docker refuses, or the state cannot be read: the first such fault, after everything was tried.
-pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
     let mut removed = Removed::default();
     for name in state.names()? {
         match state.take(&name) {
@@ -153,10 +145,6 @@ pub async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
 }
 
 /// What [`sweep`] would remove, by name. Nothing is removed.
-///
-/// # Errors
-///
-/// When docker refuses, or the state cannot be read.
 pub(crate) async fn left(state: &State) -> Result<Vec<String>, ClusterError> {
     let mut left = Vec::new();
     for name in state.names()? {
@@ -176,11 +164,7 @@ pub(crate) async fn left(state: &State) -> Result<Vec<String>, ClusterError> {
 
 /// Removes the clusters that were kept, and what killed runs have left: all of them, or the one of
 /// this name. The names of what was removed.
-///
-/// # Errors
-///
-/// When the one that is named is not ours or in use, or docker refuses.
-pub async fn down(state: &State, only: Option<&str>) -> Result<Vec<String>, ClusterError> {
+pub(crate) async fn down(state: &State, only: Option<&str>) -> Result<Vec<String>, ClusterError> {
     let names = state.names()?;
     let mut removed = Removed::default();
     for name in names.iter().filter(|name| only.is_none_or(|only| only == *name)) {

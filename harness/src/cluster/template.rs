@@ -14,7 +14,7 @@ const LIMIT: u64 = 1024 * 1024;
 
 /// A kind configuration, as text, and where it is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Template {
+pub(crate) struct Template {
     text: String,
     file: PathBuf,
     users: bool,
@@ -22,11 +22,7 @@ pub struct Template {
 
 impl Template {
     /// The user's own.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, is too long, or is no configuration of a cluster.
-    pub fn of_user(file: &Path) -> Result<Self, ClusterError> {
+    pub(crate) fn of_user(file: &Path) -> Result<Self, ClusterError> {
         let text = read(file).map_err(|reason| ClusterError::OwnConfig {
             path: file.to_owned(),
             reason: reason.to_string(),
@@ -38,11 +34,7 @@ impl Template {
     }
 
     /// The bundle's.
-    ///
-    /// # Errors
-    ///
-    /// When the bundle is damaged.
-    pub fn of_bundle(bundle: &Bundle) -> Result<Self, ClusterError> {
+    pub(crate) fn of_bundle(bundle: &Bundle) -> Result<Self, ClusterError> {
         let file = bundle.verified(&bundle.manifest().node.kind_config)?;
         let text = read(&file)
             .map_err(|error| ClusterError::Config(format!("`{}`: {error}", file.display())))?;
@@ -50,10 +42,6 @@ impl Template {
     }
 
     /// The configuration for kind, with our mark on every node.
-    ///
-    /// # Errors
-    ///
-    /// When it is no configuration of a cluster.
     pub(super) fn marked(&self, name: &str, owner: &Path) -> Result<String, ClusterError> {
         marked(&self.text, name, owner).map_err(|error| match error {
             ClusterError::Config(reason) if self.users => {
@@ -65,16 +53,16 @@ impl Template {
 }
 
 fn read(file: &Path) -> io::Result<String> {
-    let told = |reason: &str| io::Error::other(reason.to_owned());
+    let refused = |reason: &str| io::Error::other(reason.to_owned());
     if !file.metadata()?.is_file() {
-        return Err(told("it is not a regular file"));
+        return Err(refused("it is not a regular file"));
     }
     let mut bytes = Vec::new();
     File::open(file)?.take(LIMIT + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > LIMIT {
-        return Err(told("it is longer than 1 MiB"));
+        return Err(refused("it is longer than 1 MiB"));
     }
-    String::from_utf8(bytes).map_err(|_| told("it is not UTF-8 text"))
+    String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))
 }
 
 #[cfg(test)]
@@ -90,8 +78,8 @@ mod tests {
         let file = place.path().join("wide.yaml");
         std::fs::write(&file, text).unwrap();
         let error = Template::of_user(&file).unwrap_err();
-        let told = error.to_string();
-        assert!(told.contains("wide.yaml") && told.contains(reason), "{told}");
+        let message = error.to_string();
+        assert!(message.contains("wide.yaml") && message.contains(reason), "{message}");
         assert!(error.hint().is_some());
     }
 
@@ -106,8 +94,8 @@ mod tests {
             (place.path(), "not a regular file"),
             (&place.path().join("none"), "No such file"),
         ] {
-            let told = Template::of_user(path).unwrap_err().to_string();
-            assert!(told.contains(reason), "{told}");
+            let message = Template::of_user(path).unwrap_err().to_string();
+            assert!(message.contains(reason), "{message}");
         }
     }
 

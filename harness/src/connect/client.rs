@@ -20,10 +20,6 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// Makes the client. It may read files: not for a thread that others wait for.
-///
-/// # Errors
-///
-/// When the credentials or certificates cannot be used.
 pub(super) fn build(mut config: Config) -> Result<Client, Error> {
     config.default_retry = false;
     let policy = RetryPolicy::new(FIRST_PAUSE, LONGEST_PAUSE, REPEATS, false)

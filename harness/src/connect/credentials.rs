@@ -29,11 +29,6 @@ struct Status {
 
 /// The same credentials, with what the exec plugin hands out in its place; as they are where there is no
 /// plugin. What it hands out is not renewed: a run is shorter than it lasts.
-///
-/// # Errors
-///
-/// In words, when the plugin cannot be run, does not end in time, or hands out nothing. Never with what
-/// it wrote to standard output: credentials stand there.
 pub(super) async fn resolve(credentials: AuthInfo) -> Result<AuthInfo, String> {
     // As the client's library orders them: the plugin comes last.
     let others = credentials.auth_provider.is_some()

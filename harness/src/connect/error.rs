@@ -4,86 +4,37 @@ use super::certificate;
 
 /// Why there is no cluster to look at.
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what its fields are")]
 pub enum ConnectError {
     /// The kubeconfig cannot be read or understood.
     #[error("the kubeconfig {place} cannot be used: {reason}")]
-    Kubeconfig {
-        /// Which one.
-        place: String,
-        /// Why.
-        reason: String,
-    },
+    Kubeconfig { place: String, reason: String },
     /// There is no such context.
     #[error("the kubeconfig {place} has no context `{context}`; it has: {known}")]
-    NoSuchContext {
-        /// Which kubeconfig.
-        place: String,
-        /// The context that was asked for.
-        context: String,
-        /// Those that are there.
-        known: String,
-    },
+    NoSuchContext { place: String, context: String, known: String },
     /// No context was asked for, and the file has no current one.
     #[error("the kubeconfig {place} has no current context; it has: {known}")]
-    NoContext {
-        /// Which kubeconfig.
-        place: String,
-        /// Those that are there.
-        known: String,
-    },
+    NoContext { place: String, known: String },
     /// The client cannot be made: credentials, certificates, an exec plugin.
     #[error("the credentials of context `{context}` cannot be used: {reason}")]
-    Credentials {
-        /// The context.
-        context: String,
-        /// Why.
-        reason: String,
-        /// Whether a program that was to hand them out did not.
-        plugin: bool,
-    },
+    Credentials { context: String, reason: String, plugin: bool },
     /// The server does not accept the credentials.
     #[error("the server does not accept the credentials of context `{context}`: {reason}")]
-    Refused {
-        /// The context.
-        context: String,
-        /// Its words.
-        reason: String,
-    },
+    Refused { context: String, reason: String },
     /// The client's certificate is of the past, and the server did not accept it.
     #[error(
         "the server does not accept the credentials of context `{context}`: its client certificate \
          ended {end}, by this machine's clock ({reason})"
     )]
-    Expired {
-        /// The context.
-        context: String,
-        /// When it ended.
-        end: jiff::Timestamp,
-        /// The server's words.
-        reason: String,
-    },
+    Expired { context: String, end: jiff::Timestamp, reason: String },
     /// Something answers that is no API server.
     #[error(
         "the API server `{server}` of context `{context}` does not answer as one of Kubernetes: {reason}"
     )]
-    NotKubernetes {
-        /// Its URL.
-        server: String,
-        /// The context.
-        context: String,
-        /// What it says.
-        reason: String,
-    },
+    NotKubernetes { server: String, context: String, reason: String },
     /// The server does not answer.
     #[error("the API server `{server}` of context `{context}` does not answer: {reason}")]
-    Unreachable {
-        /// Its URL.
-        server: String,
-        /// The context.
-        context: String,
-        /// What happened.
-        reason: String,
-    },
+    Unreachable { server: String, context: String, reason: String },
 }
 
 impl ConnectError {

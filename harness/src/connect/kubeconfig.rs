@@ -27,10 +27,6 @@ pub(super) struct Chosen {
 
 impl Chosen {
     /// Reads the kubeconfig, and chooses the context that is asked for, or else its current one.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be read, or names what is not there.
     pub(super) fn read(
         file: Option<&Path>,
         asked: Option<String>,
@@ -110,7 +106,7 @@ fn read(file: Option<&Path>) -> Result<Kubeconfig, String> {
         return read_file(&Path::new(&home).join(".kube/config"));
     }
     files.iter().try_fold(Kubeconfig::default(), |all, file| {
-        read_file(file).and_then(|next| all.merge(next).map_err(|error| words(&error)))
+        read_file(file).and_then(|next| all.merge(next).map_err(|error| first_line(&error)))
     })
 }
 
@@ -134,10 +130,10 @@ fn read_file(path: &Path) -> Result<Kubeconfig, String> {
         let text = String::from_utf8(bytes).map_err(|_| "it is not text")?;
         Kubeconfig::from_yaml(&text)
     };
-    read.map_err(|error| words(&error))
+    read.map_err(|error| first_line(&error))
 }
 
-fn words(error: &KubeconfigError) -> String {
+fn first_line(error: &KubeconfigError) -> String {
     let reason = match error {
         KubeconfigError::ReadConfig(source, _) => source.to_string(),
         other => chain(other),
@@ -158,11 +154,11 @@ fn is_small_file(path: &Path) -> Result<(), String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const GOOD: &str = "
+    pub(crate) const GOOD: &str = "
 apiVersion: v1
 kind: Config
 current-context: vm1

@@ -18,9 +18,7 @@ pub(super) fn choose(
     }
     let host = server.host().unwrap_or_default().trim_matches(['[', ']']);
     let port = server.port_u16().unwrap_or(443);
-    let excepted = server.scheme_str() != Some("https")
-        || is_this_machine(host)
-        || exceptions.split(',').any(|exception| matches(exception.trim(), host, port));
+    let excepted = server.scheme_str() != Some("https") || excepts(exceptions, host, port);
     from_environment.filter(|_| !excepted)
 }
 

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 
-use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
@@ -16,10 +15,6 @@ use super::error::api;
 const MANAGER: &str = "meshcheck";
 
 /// The objects of a manifest of one or more documents.
-///
-/// # Errors
-///
-/// When it is not YAML.
 pub(super) fn documents(what: &str, yaml: &str) -> Result<Vec<Value>, InstallError> {
     let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).map_err(|error| {
         InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
@@ -28,10 +23,6 @@ pub(super) fn documents(what: &str, yaml: &str) -> Result<Vec<Value>, InstallErr
 }
 
 /// Applies objects, namespaces and definitions before what needs them.
-///
-/// # Errors
-///
-/// When one is no object of Kubernetes, its kind is not known there, or the server refuses it.
 pub(super) async fn objects(
     client: &Client,
     what: &str,
@@ -85,24 +76,6 @@ async fn object_with(
     let action = format!("applying {} {name} ({what})", types.kind);
     let parameters = PatchParams::apply(MANAGER).force();
     target.patch(&name, &parameters, &Patch::Apply(&object)).await.map_err(api(action)).map(drop)
-}
-
-/// Makes a namespace, or leaves it as it is.
-///
-/// # Errors
-///
-/// When the server refuses.
-pub(super) async fn namespace(client: &Client, name: &str) -> Result<(), InstallError> {
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let object = json!({
-        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name }
-    });
-    let parameters = PatchParams::apply(MANAGER);
-    namespaces
-        .patch(name, &parameters, &Patch::Apply(object))
-        .await
-        .map_err(api(format!("making the namespace {name}")))
-        .map(drop)
 }
 
 /// Sets the image of each container whose image is of this repository, and takes the image that is on

@@ -20,7 +20,7 @@ const REPOSITORIES: [&str; 2] = ["hashicorp/http-echo", "curlimages/curl"];
 
 /// What is expected and cannot be had by calling our demo otherwise: the release's and the bundle's own
 /// parts, in the configuration's words.
-pub fn foreign(names: &Expectations) -> Vec<String> {
+pub(crate) fn foreign(names: &Expectations) -> Vec<String> {
     let tutorial = Expectations::of_the_tutorial(&names.istio_version, "");
     // All else is a name in the demo's manifests.
     let parts = [
@@ -109,10 +109,6 @@ fn labelled<'d>(deployment: &'d mut Value, labels: &BTreeMap<String, String>) ->
 }
 
 /// Installs the demo, and waits until the client has shown a reply.
-///
-/// # Errors
-///
-/// When it does not come up.
 pub(super) async fn install(
     bundle: &Bundle,
     site: Site<'_>,

@@ -7,7 +7,7 @@ use crate::wait::WaitError;
 
 /// Why something could not be installed.
 #[derive(Debug, thiserror::Error)]
-pub enum InstallError {
+pub(crate) enum InstallError {
     /// The bundle lacks something, or is damaged.
     #[error(transparent)]
     Bundle(#[from] BundleError),
@@ -19,20 +19,10 @@ pub enum InstallError {
     Wait(#[from] WaitError),
     /// The API server refused something.
     #[error("{action}")]
-    Api {
-        /// What was tried, as a gerund.
-        action: String,
-        /// What the server answered.
-        source: Box<kube::Error>,
-    },
+    Api { action: String, source: Box<kube::Error> },
     /// A manifest cannot be read.
     #[error("the manifest of {what} cannot be used: {reason}")]
-    Manifest {
-        /// What it installs.
-        what: String,
-        /// Why.
-        reason: String,
-    },
+    Manifest { what: String, reason: String },
     /// No addresses for a load balancer.
     #[error("no addresses for a load balancer can be had from the network of kind: {0}")]
     Pool(String),
@@ -40,7 +30,7 @@ pub enum InstallError {
 
 impl InstallError {
     /// What to do about it, where that is known.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::Bundle(error) => Some(error.hint().to_owned()),
             Self::Process(error) => error.hint(),

@@ -16,10 +16,6 @@ pub(super) const NAMESPACE: &str = "istio-system";
 const CEILING: Duration = Duration::from_mins(6);
 
 /// Installs Istio; `istioctl` waits until istiod and the gateway are ready.
-///
-/// # Errors
-///
-/// When `istioctl` fails; its last lines are in the message.
 pub(super) async fn install(
     bundle: &Bundle,
     site: Site<'_>,

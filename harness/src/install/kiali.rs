@@ -6,10 +6,6 @@ use super::{InstallError, Site, apply, istio, ready};
 use crate::events::{Events, Phase};
 
 /// Installs Kiali, and waits until it is available.
-///
-/// # Errors
-///
-/// When it does not come up.
 pub(super) async fn install(
     bundle: &Bundle,
     site: Site<'_>,

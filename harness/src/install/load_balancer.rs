@@ -9,16 +9,12 @@ use super::pool::pool;
 use super::{InstallError, Site, apply, ready};
 use crate::cluster::node_addresses;
 use crate::events::{Events, Phase};
-use crate::wait::{Look, Wait};
+use crate::wait::Look;
 
 /// MetalLB's own namespace.
 const NAMESPACE: &str = "metallb-system";
 
 /// Installs MetalLB and gives it its pool.
-///
-/// # Errors
-///
-/// When it does not come up, or no addresses can be had.
 pub(super) async fn install(
     bundle: &Bundle,
     site: Site<'_>,
@@ -59,19 +55,11 @@ pub(super) async fn install(
         }),
     ];
     // The webhook that admits them starts a moment after its deployment is available.
-    Wait::new("MetalLB's webhook to take a pool of addresses", Duration::from_mins(2))
-        .until(
-            |state| {
-                events
-                    .doing(Phase::LoadBalancer, format!("waiting for MetalLB's webhook: {state}"));
-            },
-            || async {
-                match apply::objects(site.client, "MetalLB", objects.clone()).await {
-                    Ok(()) => Look::Ready(()),
-                    Err(error) => Look::NotYet(crate::chain(&error)),
-                }
-            },
-        )
-        .await?;
-    Ok(())
+    let what = "MetalLB's webhook to take a pool of addresses";
+    let what = (what, "MetalLB's webhook", Duration::from_mins(2));
+    ready::until((Phase::LoadBalancer, events), what, async || {
+        let applied = apply::objects(site.client, "MetalLB", objects.clone()).await;
+        Ok(applied.map_or_else(|error| Look::NotYet(crate::chain(&error)), Look::Ready))
+    })
+    .await
 }

@@ -23,45 +23,45 @@ use std::path::Path;
 use kube::Client;
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, LoadBalancerProbe, Observation};
+use serde_json::json;
 
-pub use demo::foreign;
-pub use error::InstallError;
+pub(crate) use demo::foreign;
+pub(crate) use error::InstallError;
 
 use crate::events::{Events, Phase};
 
 /// Where to install.
 #[derive(Clone, Copy)]
-pub struct Site<'a> {
+pub(crate) struct Site<'a> {
     /// A client of the cluster.
-    pub client: &'a Client,
+    pub(crate) client: &'a Client,
     /// Its kubeconfig, for `istioctl`.
-    pub kubeconfig: &'a Path,
+    pub(crate) kubeconfig: &'a Path,
     /// The container that is its control plane.
-    pub control_plane: &'a str,
+    pub(crate) control_plane: &'a str,
 }
 
 /// What was learnt on the way.
 #[derive(Debug)]
-pub struct Installed {
+pub(crate) struct Installed {
     /// A service of our own that asked for an address before the gateway did.
-    pub load_balancer_probe: Observation<LoadBalancerProbe>,
+    pub(crate) load_balancer_probe: Observation<LoadBalancerProbe>,
     /// The version that the `istioctl` in use reports of itself.
-    pub istioctl_version: Observation<String>,
+    pub(crate) istioctl_version: Observation<String>,
 }
 
 /// Installs everything, and waits until it works: the client has shown a reply. The demo is called what
 /// is expected; [`foreign`] tells what cannot be.
-///
-/// # Errors
-///
-/// The first thing that cannot be installed or does not come up, with the last state seen.
-pub async fn install(
+pub(crate) async fn install(
     bundle: &Bundle,
     site: Site<'_>,
     names: &Expectations,
     events: &Events,
 ) -> Result<Installed, InstallError> {
-    apply::namespace(site.client, istio::NAMESPACE).await?;
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": istio::NAMESPACE }
+    });
+    apply::objects(site.client, "the namespace", vec![namespace]).await?;
     let load_balancer = Box::pin(async {
         let install = load_balancer::install(bundle, site, events);
         Box::pin(events.phase(Phase::LoadBalancer, install)).await?;

@@ -12,10 +12,6 @@ const SIZE: u32 = 4;
 /// The engine hands addresses out from the lower end, one to each node. The node's place from the
 /// lower end decides the pool's place from the upper end: two clusters on one machine never have
 /// the same node address, so never the same pool, without knowing of each other.
-///
-/// # Errors
-///
-/// When the network has no IPv4 range that holds the node, or is too small.
 pub(super) fn pool(node: &str, ranges: &[String]) -> Result<(Ipv4Addr, Ipv4Addr), InstallError> {
     let fail = |reason: String| InstallError::Pool(reason);
     let node: Ipv4Addr =

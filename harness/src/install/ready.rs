@@ -1,4 +1,4 @@
-//! When something that was installed works: conditions to wait for, with the state in words.
+//! Waits until something that was installed works. At the ceiling, the error has the last state.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -26,11 +26,22 @@ const ADDRESS_CEILING: Duration = Duration::from_mins(2);
 /// How long the client may take to its first reply, after the first of its pauses.
 const REPLY_CEILING: Duration = Duration::from_mins(1);
 
-/// Waits until a deployment is there and available.
-///
-/// # Errors
-///
-/// At the ceiling, with the states of its pods and their last events.
+/// Waits for a condition, and tells each new state. An answer that is an error is a state like others.
+pub(super) async fn until(
+    (phase, events): (Phase, &Events),
+    (what, shown, ceiling): (&str, &str, Duration),
+    look: impl AsyncFn() -> Result<Look<()>, kube::Error>,
+) -> Result<(), InstallError> {
+    Wait::new(what, ceiling)
+        .until(
+            |state| events.doing(phase, format!("waiting for {shown}: {state}")),
+            || async { look().await.unwrap_or_else(|error| Look::NotYet(chain(&error))) },
+        )
+        .await?;
+    Ok(())
+}
+
+/// Waits until a deployment is there and available; tells the states of its pods and their last events.
 pub(super) async fn deployment(
     client: &Client,
     namespace: &str,
@@ -39,48 +50,26 @@ pub(super) async fn deployment(
     events: &Events,
 ) -> Result<(), InstallError> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    Wait::new(format!("deployment {namespace}/{name}"), AVAILABLE_CEILING)
-        .until(
-            |state| events.doing(phase, format!("waiting for {name}: {state}")),
-            || async {
-                match deployments.get_opt(name).await {
-                    Ok(Some(found)) if available(&found) => Look::Ready(()),
-                    Ok(Some(found)) => {
-                        let state = progress(&found);
-                        let labels = found.spec.and_then(|spec| spec.selector.match_labels);
-                        Look::NotYet(format!("{state}{}", pods(client, namespace, labels).await))
-                    }
-                    Ok(None) => Look::NotYet("it is not there".into()),
-                    Err(error) => Look::NotYet(chain(&error)),
-                }
-            },
-        )
-        .await?;
-    Ok(())
-}
-
-fn available(deployment: &Deployment) -> bool {
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let seen = deployment.status.as_ref().is_some_and(|status| {
-        status.observed_generation >= deployment.metadata.generation
-            && status.updated_replicas.unwrap_or(0) == wanted
-            && status.available_replicas.unwrap_or(0) == wanted
-    });
-    seen && wanted > 0
-}
-
-fn progress(deployment: &Deployment) -> String {
-    let wanted = deployment.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
-    let available = deployment.status.as_ref().and_then(|status| status.available_replicas);
-    format!("{}/{wanted} available", available.unwrap_or(0))
+    let what = format!("deployment {namespace}/{name}");
+    until((phase, events), (&what, name, AVAILABLE_CEILING), async || {
+        let Some(found) = deployments.get_opt(name).await? else { return Ok(not_there()) };
+        let replicas = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
+        let status = found.status.unwrap_or_default();
+        let available = status.available_replicas.unwrap_or(0);
+        let is_observed = status.observed_generation >= found.metadata.generation;
+        let is_updated = status.updated_replicas.unwrap_or(0) == replicas;
+        if is_observed && is_updated && available == replicas && replicas > 0 {
+            return Ok(Look::Ready(()));
+        }
+        let labels = found.spec.and_then(|spec| spec.selector.match_labels);
+        let pods = pods(client, namespace, labels).await;
+        Ok(Look::NotYet(format!("{available}/{replicas} available{pods}")))
+    })
+    .await
 }
 
 /// Waits until services can be reached by their addresses: until kube-proxy runs on every node, where the
 /// cluster has it. Another plug-in that takes its place tells nobody when it is ready.
-///
-/// # Errors
-///
-/// At the ceiling, with the states of its pods and their last events.
 pub(super) async fn service_addresses(
     client: &Client,
     phase: Phase,
@@ -95,10 +84,6 @@ pub(super) async fn service_addresses(
 }
 
 /// Waits until a daemon set is there and has a ready pod on every node that it is for.
-///
-/// # Errors
-///
-/// At the ceiling, with the states of its pods and their last events.
 pub(super) async fn daemon_set(
     client: &Client,
     namespace: &str,
@@ -107,29 +92,24 @@ pub(super) async fn daemon_set(
     events: &Events,
 ) -> Result<(), InstallError> {
     let sets: Api<DaemonSet> = Api::namespaced(client.clone(), namespace);
-    Wait::new(format!("daemon set {namespace}/{name}"), AVAILABLE_CEILING)
-        .until(
-            |state| events.doing(phase, format!("waiting for {name}: {state}")),
-            || async {
-                match sets.get_opt(name).await {
-                    Ok(Some(found)) => {
-                        let status = found.status.unwrap_or_default();
-                        let wanted = status.desired_number_scheduled;
-                        let seen = status.observed_generation >= found.metadata.generation;
-                        if seen && wanted > 0 && status.number_ready == wanted {
-                            return Look::Ready(());
-                        }
-                        let labels = found.spec.and_then(|spec| spec.selector.match_labels);
-                        let pods = pods(client, namespace, labels).await;
-                        Look::NotYet(format!("{}/{wanted} ready{pods}", status.number_ready))
-                    }
-                    Ok(None) => Look::NotYet("it is not there".into()),
-                    Err(error) => Look::NotYet(chain(&error)),
-                }
-            },
-        )
-        .await?;
-    Ok(())
+    let what = format!("daemon set {namespace}/{name}");
+    until((phase, events), (&what, name, AVAILABLE_CEILING), async || {
+        let Some(found) = sets.get_opt(name).await? else { return Ok(not_there()) };
+        let status = found.status.unwrap_or_default();
+        let (nodes, ready) = (status.desired_number_scheduled, status.number_ready);
+        let is_observed = status.observed_generation >= found.metadata.generation;
+        if is_observed && nodes > 0 && ready == nodes {
+            return Ok(Look::Ready(()));
+        }
+        let pods =
+            pods(client, namespace, found.spec.and_then(|spec| spec.selector.match_labels)).await;
+        Ok(Look::NotYet(format!("{ready}/{nodes} ready{pods}")))
+    })
+    .await
+}
+
+fn not_there() -> Look<()> {
+    Look::NotYet("it is not there".into())
 }
 
 /// What holds the pods with these labels up, and the last event of each.
@@ -175,10 +155,6 @@ async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<Str
 
 /// Waits until a pod in the demo's namespace would get a sidecar: istiod runs, its webhook is
 /// registered and answers. Nothing is created.
-///
-/// # Errors
-///
-/// At the ceiling, with the last state.
 pub(super) async fn injection(
     client: &Client,
     names: &Expectations,
@@ -196,26 +172,19 @@ pub(super) async fn injection(
         what: "a probe".into(),
         reason: error.to_string(),
     })?;
-    Wait::new("sidecars to be injected", INJECTION_CEILING)
-        .until(
-            |state| events.doing(Phase::Demo, format!("waiting for injection: {state}")),
-            || async {
-                match pods.create(&dry_run, &probe).await {
-                    Ok(pod) => {
-                        let spec = pod.spec.unwrap_or_default();
-                        let init = spec.init_containers.unwrap_or_default();
-                        if spec.containers.iter().chain(&init).any(|it| it.name == "istio-proxy") {
-                            Look::Ready(())
-                        } else {
-                            Look::NotYet("a pod would get no sidecar".into())
-                        }
-                    }
-                    Err(error) => Look::NotYet(not_called(&chain(&error))),
-                }
-            },
-        )
-        .await?;
-    Ok(())
+    let what = ("sidecars to be injected", "injection", INJECTION_CEILING);
+    until((Phase::Demo, events), what, async || match pods.create(&dry_run, &probe).await {
+        Ok(pod) => {
+            let spec = pod.spec.unwrap_or_default();
+            let init = spec.init_containers.unwrap_or_default();
+            let mut all = spec.containers.iter().chain(&init);
+            let has_sidecar = all.any(|container| container.name == "istio-proxy");
+            let state = || Look::NotYet("a pod would get no sidecar".into());
+            Ok(if has_sidecar { Look::Ready(()) } else { state() })
+        }
+        Err(error) => Ok(Look::NotYet(not_called(&chain(&error)))),
+    })
+    .await
 }
 
 /// Why no pod can be made, in words that do not alarm: until all parts of a new mesh have found one another the
@@ -228,77 +197,49 @@ fn not_called(words: &str) -> String {
 }
 
 /// Waits until the ingress gateway has an address.
-///
-/// # Errors
-///
-/// At the ceiling.
 pub(super) async fn gateway_address(client: &Client, events: &Events) -> Result<(), InstallError> {
     let services: Api<Service> = Api::namespaced(client.clone(), istio::NAMESPACE);
-    Wait::new("an address for istio-ingressgateway", ADDRESS_CEILING)
-        .until(
-            |state| events.doing(Phase::Address, format!("waiting for an address: {state}")),
-            || async {
-                let service = match services.get_opt("istio-ingressgateway").await {
-                    Ok(Some(service)) => service,
-                    Ok(None) => return Look::NotYet("the service is not there".into()),
-                    Err(error) => return Look::NotYet(chain(&error)),
-                };
-                let balancer = service.status.and_then(|status| status.load_balancer);
-                let ingress = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
-                if ingress.is_empty() {
-                    Look::NotYet("it is pending".into())
-                } else {
-                    Look::Ready(())
-                }
-            },
-        )
-        .await?;
-    Ok(())
+    let what = ("an address for istio-ingressgateway", "an address", ADDRESS_CEILING);
+    until((Phase::Address, events), what, async || {
+        let Some(service) = services.get_opt("istio-ingressgateway").await? else {
+            return Ok(Look::NotYet("the service is not there".into()));
+        };
+        let balancer = service.status.and_then(|status| status.load_balancer);
+        let ingress = balancer.and_then(|balancer| balancer.ingress).unwrap_or_default();
+        let pending = || Look::NotYet("it is pending".into());
+        Ok(if ingress.is_empty() { pending() } else { Look::Ready(()) })
+    })
+    .await
 }
 
-/// Waits until the client has shown its first reply.
-///
-/// # Errors
-///
-/// At the ceiling, with the end of its log.
+/// Waits until the client has shown its first reply; tells the end of its log.
 pub(super) async fn first_reply(
     client: &Client,
     names: &Expectations,
     events: &Events,
 ) -> Result<(), InstallError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
-    let labels = selector(&names.client.labels);
+    let labels = ListParams::default().labels(&selector(&names.client.labels));
     let ceiling = REPLY_CEILING + Duration::from_secs(names.client_interval_seconds.into());
     let parameters = LogParams {
         container: Some(names.client.container.clone()),
         tail_lines: Some(20),
         ..LogParams::default()
     };
-    Wait::new("the client's first reply", ceiling)
-        .until(
-            |state| {
-                events.doing(Phase::Demo, format!("waiting for the client's first reply: {state}"));
-            },
-            || async {
-                let list = match pods.list(&ListParams::default().labels(&labels)).await {
-                    Ok(list) => list,
-                    Err(error) => return Look::NotYet(chain(&error)),
-                };
-                let Some(pod) = list.items.first() else {
-                    return Look::NotYet("there is no client pod".into());
-                };
-                match pods.logs(&pod.name_any(), &parameters).await {
-                    Ok(log) if log.contains(&names.reply) => Look::Ready(()),
-                    Ok(log) => match log.lines().last() {
-                        None => Look::NotYet("its log is empty".into()),
-                        Some(line) => Look::NotYet(format!("its log ends: {}", line.trim())),
-                    },
-                    Err(error) => Look::NotYet(chain(&error)),
-                }
-            },
-        )
-        .await?;
-    Ok(())
+    let what = "the client's first reply";
+    until((Phase::Demo, events), (what, what, ceiling), async || {
+        let list = pods.list(&labels).await?;
+        let Some(pod) = list.items.first() else {
+            return Ok(Look::NotYet("there is no client pod".into()));
+        };
+        let log = pods.logs(&pod.name_any(), &parameters).await?;
+        Ok(match log.lines().last() {
+            _ if log.contains(&names.reply) => Look::Ready(()),
+            None => Look::NotYet("its log is empty".into()),
+            Some(line) => Look::NotYet(format!("its log ends: {}", line.trim())),
+        })
+    })
+    .await
 }
 
 #[cfg(test)]
@@ -309,8 +250,8 @@ mod tests {
     fn a_webhook_that_is_not_reached_yet_is_no_alarm() {
         let words = "Internal error occurred: failed calling webhook \"x\": failed to call webhook: \
                      Post \"https://istiod:443/inject\": connection refused";
-        let told = not_called(words);
-        assert!(told.starts_with("the API server does not reach istiod yet (Post "), "{told}");
+        let state = not_called(words);
+        assert!(state.starts_with("the API server does not reach istiod yet (Post "), "{state}");
         assert_eq!(not_called("pods is forbidden"), "pods is forbidden");
     }
 }

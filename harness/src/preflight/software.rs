@@ -9,8 +9,9 @@ use meshcheck_suites::hint::said;
 use meshcheck_suites::preflight::evidence::{Facts, Program, SoftwareEvidence, Supply};
 
 use crate::connect::from_home;
+use crate::events::Events;
 use crate::process::{Call, ProcessError};
-use crate::source::{Release, Silent, Source, reachable};
+use crate::source::{Release, Source, reachable};
 
 /// How long the programs' checksums may take. Seen: below a second for 150 MB.
 const SUMS: Duration = Duration::from_secs(30);
@@ -29,7 +30,7 @@ pub(super) async fn look(source: &Source, limit: Duration) -> SoftwareEvidence {
 }
 
 async fn here(what: &str, source: &Source) -> (Observation<Supply>, Option<Bundle>) {
-    match tokio::time::timeout(SUMS, source.resolve(&Silent)).await {
+    match tokio::time::timeout(SUMS, source.resolve(&Events::silent())).await {
         Ok(Ok(bundle)) => (Observation::seen(Supply::Here(facts(what, &bundle))), Some(bundle)),
         Ok(Err(error)) => {
             let words = crate::chain(&error);

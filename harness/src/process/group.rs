@@ -52,14 +52,14 @@ impl Drop for Group {
 /// An identifier may have become another program's meanwhile: only one that started in the very moment
 /// that was remembered is taken for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Remembered {
+pub(crate) struct Remembered {
     id: i32,
     start: u64,
 }
 
 impl Remembered {
     /// The program in this file, where there is one.
-    pub fn read(file: &Path) -> Option<Self> {
+    pub(crate) fn read(file: &Path) -> Option<Self> {
         let text = fs::read_to_string(file).ok()?;
         let (id, start) = text.split_once(' ')?;
         let (id, start) = (id.parse().ok()?, start.parse().ok()?);
@@ -68,14 +68,14 @@ impl Remembered {
     }
 
     /// Ends the program, if it still runs. What it has started goes on.
-    pub fn end(&self) {
+    pub(crate) fn end(&self) {
         if Process::read(self.id).is_some_and(|process| process.start == self.start) {
             let _ = kill(Pid::from_raw(self.id), Signal::SIGKILL);
         }
     }
 
     /// Whether it or something that it has started still runs.
-    pub fn runs(&self) -> bool {
+    pub(crate) fn runs(&self) -> bool {
         if Process::read(self.id).is_some_and(|process| process.start != self.start) {
             return false;
         }

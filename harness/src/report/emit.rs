@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use meshcheck_suites::{Evidence, Report};
 
 use super::{Format, Kind, OutputOptions, ReportError, Style, human};
-use crate::whole_file::{atomically, check_writable};
+use crate::atomic_file::{check_writable, write_atomically};
 
 /// Prints the report, and writes every file that was asked for. One that cannot be written keeps no
 /// other from being written.
@@ -43,7 +43,7 @@ pub(super) fn files(
             Kind::Html => super::html(report, evidence),
         };
         let written = text.and_then(|text| {
-            atomically(&file.path, |to| to.write_all(text.as_bytes()))
+            write_atomically(&file.path, |to| to.write_all(text.as_bytes()))
                 .map_err(|source| ReportError::File { path: file.path.clone(), source })
         });
         outcome = outcome.and(written);

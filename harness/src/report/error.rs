@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::whole_file;
+use crate::atomic_file;
 
 /// Why a report could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ impl ReportError {
     pub fn hint(&self) -> String {
         match self {
             Self::Stdout(_) | Self::Format(_) => "write it to a file with --report".into(),
-            Self::File { path, source } => whole_file::hint(path, source),
+            Self::File { path, source } => atomic_file::hint(path, source),
         }
     }
 }

@@ -11,12 +11,7 @@ pub(super) const LIMIT: u64 = 256 << 10;
 pub(crate) enum SettingsError {
     /// It could not be read.
     #[error("reading the configuration `{}`", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
+    Read { path: PathBuf, source: io::Error },
     /// It is no configuration of a few lines.
     #[error("the configuration `{}` is longer than {} KiB", .0.display(), LIMIT >> 10)]
     TooLong(PathBuf),
@@ -25,16 +20,7 @@ pub(crate) enum SettingsError {
     NotText(PathBuf),
     /// What it says is wrong.
     #[error("{}:{line}:{column}: {message}", path.display())]
-    Wrong {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: usize,
-        /// The column in characters, from 1.
-        column: usize,
-        /// The key, what is wrong, and what would be right.
-        message: String,
-    },
+    Wrong { path: PathBuf, line: usize, column: usize, message: String },
 }
 
 impl SettingsError {

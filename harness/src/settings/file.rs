@@ -123,8 +123,8 @@ impl File {
     fn settings(self, path: &Path) -> Result<Settings, (Option<Range<usize>>, String)> {
         let Self { istio, demo, kiali, cluster, limits, claims } = self;
         let Demo { backend, client, .. } = demo;
-        let namespace = span(&demo.namespace).or(span(&istio.namespace));
-        let deployment = span(&client.deployment).or(span(&backend.deployment));
+        let namespace = span(demo.namespace.as_ref()).or(span(istio.namespace.as_ref()));
+        let deployment = span(client.deployment.as_ref()).or(span(backend.deployment.as_ref()));
         let mut names = Expectations::of_the_tutorial("", "");
         set(&mut names.istio_namespace, istio.namespace.map(Spanned::into_inner));
         set(&mut names.gateway, istio.gateway);
@@ -196,8 +196,8 @@ impl File {
 }
 
 /// Tells where a value stands.
-fn span<T>(value: &Option<Spanned<T>>) -> Option<Range<usize>> {
-    value.as_ref().map(Spanned::span)
+fn span<T>(value: Option<&Spanned<T>>) -> Option<Range<usize>> {
+    value.map(Spanned::span)
 }
 
 /// Replaces the tutorial's value where the file has one.

@@ -112,7 +112,7 @@ fn kind(value: &Value) -> &'static str {
 }
 
 /// Reads a whole number from 1 to `most`.
-fn whole_number<N: TryFrom<i64> + PartialOrd + Display>(
+fn whole_number<N: Copy + TryFrom<i64> + PartialOrd + Display>(
     value: &Value,
     most: N,
 ) -> Result<N, String> {

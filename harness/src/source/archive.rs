@@ -10,18 +10,15 @@ use tar::Archive;
 use super::SourceError;
 
 /// A file to take out: its path below the archive's top directory, and where it goes.
-pub(super) struct Wanted<'a> {
+pub(super) struct ArchiveFile<'a> {
     pub(super) inside: &'a str,
     pub(super) target: PathBuf,
 }
 
 /// Takes files out of a `.tar.gz`. Only entries with exactly a wanted path are written, and only
 /// to their targets: no path of the archive is ever used as a path of this machine.
-///
-/// # Errors
-/// When the archive is damaged, a file is not in it, or it cannot be written.
-pub(super) fn extract(archive: &Path, wanted: &[Wanted<'_>]) -> Result<(), SourceError> {
-    let result = take_out(archive, wanted);
+pub(super) fn extract(archive: &Path, wanted: &[ArchiveFile<'_>]) -> Result<(), SourceError> {
+    let result = write_files(archive, wanted);
     if result.is_err() {
         // Half a file is of no use, and the user may need the room.
         for wanted in wanted {
@@ -31,14 +28,14 @@ pub(super) fn extract(archive: &Path, wanted: &[Wanted<'_>]) -> Result<(), Sourc
     result
 }
 
-fn take_out(archive: &Path, wanted: &[Wanted<'_>]) -> Result<(), SourceError> {
+fn write_files(archive: &Path, wanted: &[ArchiveFile<'_>]) -> Result<(), SourceError> {
     let damaged = |error: io::Error| SourceError::Content {
         what: archive.display().to_string(),
         reason: error.to_string(),
     };
     let file = File::open(archive).map_err(|error| SourceError::io("opening", archive, error))?;
     let mut tar = Archive::new(GzDecoder::new(file));
-    let mut missing: Vec<&Wanted<'_>> = wanted.iter().collect();
+    let mut missing: Vec<&ArchiveFile<'_>> = wanted.iter().collect();
     for entry in tar.entries().map_err(damaged)? {
         let mut entry = entry.map_err(damaged)?;
         if !entry.header().entry_type().is_file() {
@@ -107,7 +104,7 @@ mod tests {
         let path = archive(dir.path(), &files);
         let out = dir.path().join("out");
         fs::create_dir(&out).unwrap();
-        let wanted = [Wanted { inside: "bin/istioctl", target: out.join("istioctl") }];
+        let wanted = [ArchiveFile { inside: "bin/istioctl", target: out.join("istioctl") }];
         extract(&path, &wanted).unwrap();
         assert_eq!(fs::read_to_string(out.join("istioctl")).unwrap(), "yes");
         assert_eq!(fs::read_dir(&out).unwrap().count(), 1);
@@ -118,7 +115,8 @@ mod tests {
     fn a_missing_file_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let path = archive(dir.path(), &[("t/bin/istioctl", "yes")]);
-        let wanted = [Wanted { inside: "samples/kiali.yaml", target: dir.path().join("kiali") }];
+        let wanted =
+            [ArchiveFile { inside: "samples/kiali.yaml", target: dir.path().join("kiali") }];
         let error = extract(&path, &wanted).unwrap_err().to_string();
         assert!(error.contains("samples/kiali.yaml"), "{error}");
     }
@@ -128,7 +126,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.tar.gz");
         fs::write(&path, "not gzip").unwrap();
-        let wanted = [Wanted { inside: "x", target: dir.path().join("x") }];
+        let wanted = [ArchiveFile { inside: "x", target: dir.path().join("x") }];
         assert!(extract(&path, &wanted).is_err());
     }
 }

@@ -37,9 +37,6 @@ pub(super) struct Downloads {
 
 /// Makes the bundle in `directory` and removes the downloads that are in it now. Where it fails,
 /// nothing is left in `directory`, and the downloads stay.
-///
-/// # Errors
-/// When something cannot be written.
 pub(super) fn assemble(
     recipe: &Recipe,
     downloads: &Downloads,

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use meshcheck_bundle::Bundle;
 
 use super::release::verify_in_background;
-use super::{DEFAULT_ISTIO, Events, Release, SourceError};
+use super::{DEFAULT_ISTIO, Release, SourceError};
+use crate::events::Events;
 
 /// Where the software of a run comes from.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ impl Source {
     ///
     /// # Errors
     /// Whatever keeps it from being complete.
-    pub async fn resolve(&self, events: &dyn Events) -> Result<Bundle, SourceError> {
+    pub async fn resolve(&self, events: &Events) -> Result<Bundle, SourceError> {
         match self {
             Self::Bundle { directory, istio } => {
                 let bundle = Bundle::open(directory)?;

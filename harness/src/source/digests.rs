@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SourceError;
+use crate::atomic_file::write_atomically;
 
 /// The record in a cache, `digests.json`: addresses and image names with their digests.
 #[derive(Debug)]
@@ -58,14 +59,11 @@ impl Record {
     }
 
     fn write(&self) -> Result<(), SourceError> {
-        let failed = |source| SourceError::io("writing", &self.path, source);
-        let mut text =
-            serde_json::to_vec_pretty(&self.digests).map_err(|error| failed(error.into()))?;
-        text.push(b'\n');
-        let place = self.path.parent().unwrap_or(Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(place).map_err(failed)?;
-        file.write_all(&text).map_err(failed)?;
-        file.persist(&self.path).map_err(|error| failed(error.error)).map(drop)
+        write_atomically(&self.path, |to| {
+            serde_json::to_writer_pretty(&mut *to, &self.digests)?;
+            to.write_all(b"\n")
+        })
+        .map_err(|source| SourceError::io("writing", &self.path, source))
     }
 }
 

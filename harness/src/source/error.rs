@@ -12,6 +12,7 @@ pub(super) const REGISTRY_MIRROR: &str = "MESHCHECK_REGISTRY_MIRROR";
 
 /// Why a source gives no bundle. The messages fit behind "failed to get the software: ".
 #[derive(Debug, thiserror::Error)]
+#[expect(missing_docs, reason = "each message says what its fields are")]
 pub enum SourceError {
     /// A bundle cannot be read, trusted or written.
     #[error(transparent)]
@@ -21,116 +22,40 @@ pub enum SourceError {
     NoCache,
     /// No recipe for this Istio version.
     #[error("`{version}` is not an Istio version that this program can put together ({known})")]
-    UnknownIstio {
-        /// What was asked for.
-        version: String,
-        /// What is known.
-        known: &'static str,
-    },
+    UnknownIstio { version: String, known: &'static str },
     /// The bundle that was named holds another Istio than the one that was asked for.
     #[error("the bundle `{}` holds Istio {holds}, not {asked}", bundle.display())]
-    OtherIstio {
-        /// The bundle.
-        bundle: PathBuf,
-        /// The version that was asked for.
-        asked: String,
-        /// The version inside.
-        holds: String,
-    },
+    OtherIstio { bundle: PathBuf, asked: String, holds: String },
     /// No release is published for this machine.
     #[error("no official release runs on {system}/{architecture}")]
-    Platform {
-        /// The operating system.
-        system: String,
-        /// The processor architecture.
-        architecture: String,
-    },
+    Platform { system: String, architecture: String },
     /// An environment variable that names another origin is wrong.
     #[error("the environment variable {variable} has the value `{value}`: {reason}")]
-    Origin {
-        /// Its name.
-        variable: &'static str,
-        /// Its value.
-        value: String,
-        /// What is wrong.
-        reason: String,
-    },
+    Origin { variable: &'static str, value: String, reason: String },
     /// The other side does not have it.
     #[error("`{url}` does not exist: {what}")]
-    NotFound {
-        /// The address.
-        url: String,
-        /// What the absence means.
-        what: String,
-    },
+    NotFound { url: String, what: String },
     /// The other side refuses, and asking again would not help.
     #[error("`{url}` was refused: {reason}")]
-    Refused {
-        /// The address.
-        url: String,
-        /// What it answered.
-        reason: String,
-    },
+    Refused { url: String, reason: String },
     /// It failed as often as it was tried.
     #[error("`{url}` could not be downloaded in {attempts} attempts, the last one: {reason}")]
-    Interrupted {
-        /// The address.
-        url: String,
-        /// How many attempts in a row brought nothing.
-        attempts: u32,
-        /// Why the last one failed.
-        reason: String,
-    },
+    Interrupted { url: String, attempts: u32, reason: String },
     /// What arrived is not what was expected.
     #[error("`{url}` has the wrong checksum: expected SHA-256 {expected}, received {found}")]
-    Checksum {
-        /// The address.
-        url: String,
-        /// The sum that it must have.
-        expected: String,
-        /// The sum that it has.
-        found: String,
-    },
+    Checksum { url: String, expected: String, found: String },
     /// A published file is another one than the last time.
     #[error("`{url}` was changed by its publisher: SHA-256 {now}, and {before} the last time")]
-    Changed {
-        /// The address.
-        url: String,
-        /// What was recorded.
-        before: String,
-        /// What is published now.
-        now: String,
-        /// Where it is recorded.
-        record: PathBuf,
-    },
+    Changed { url: String, before: String, now: String, record: PathBuf },
     /// There is no room.
     #[error("the disk is full: `{}` {}", path.display(), room(*need, *free))]
-    DiskFull {
-        /// What could not be written.
-        path: PathBuf,
-        /// How many bytes it needs, where that is known.
-        need: Option<u64>,
-        /// How many bytes are free.
-        free: u64,
-    },
+    DiskFull { path: PathBuf, need: Option<u64>, free: u64 },
     /// A file or directory could not be read or written.
     #[error("{action} `{}`", path.display())]
-    Io {
-        /// What was tried, as a gerund.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     /// Something arrived whole but does not hold what it should.
     #[error("`{what}` is not as expected: {reason}")]
-    Content {
-        /// What: an archive, a manifest, an image.
-        what: String,
-        /// What is wrong.
-        reason: String,
-    },
+    Content { what: String, reason: String },
     /// The network client could not be set up.
     #[error("the network client could not be set up: {0}")]
     Client(String),

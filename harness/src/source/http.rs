@@ -12,7 +12,8 @@ use reqwest::{Client, Response, StatusCode};
 use super::error::chain;
 use super::retry::{Attempts, Failure};
 use super::transfer::{Job, Opened, Remote, fetch};
-use super::{Events, Limits, SourceError};
+use super::{Limits, SourceError};
+use crate::events::Events;
 
 /// A checksum file is one line.
 const LONGEST_TEXT: usize = 64 << 10;
@@ -43,7 +44,7 @@ pub async fn download(
     target: &Path,
     sha256: &str,
     limits: Limits,
-    events: &dyn Events,
+    events: &Events,
 ) -> Result<(), SourceError> {
     let client = client(limits)?;
     let part = url.rsplit('/').next().unwrap_or(url);
@@ -64,53 +65,42 @@ impl Remote for File<'_> {
         self.url.to_owned()
     }
 
-    async fn open(&self, offset: u64, validator: Option<String>) -> Result<Opened, Failure> {
-        let mut request = self.client.get(self.url);
-        if offset > 0 {
-            request = request.header(RANGE, format!("bytes={offset}-"));
-            if let Some(validator) = validator {
-                request = request.header(IF_RANGE, validator);
+    async fn open(&self, mut offset: u64, validator: Option<String>) -> Result<Opened, Failure> {
+        loop {
+            let mut request = self.client.get(self.url);
+            if offset > 0 {
+                request = request.header(RANGE, format!("bytes={offset}-"));
+                if let Some(validator) = &validator {
+                    request = request.header(IF_RANGE, validator);
+                }
             }
+            let response = request.send().await.map_err(|error| Failure::Again(chain(&error)))?;
+            let (start, total) = match response.status() {
+                StatusCode::OK => (0, response.content_length()),
+                StatusCode::PARTIAL_CONTENT | StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => {
+                    match content_range(response.headers()) {
+                        Some((start, total)) if start == offset => (start, total),
+                        // What we have is of another file, or longer than it: it is asked for whole.
+                        _ => {
+                            offset = 0;
+                            continue;
+                        }
+                    }
+                }
+                status => return Err(refusal(self.url, status, self.absence)),
+            };
+            return Ok(opened(response, start, total));
         }
-        let response = request.send().await.map_err(|error| Failure::Again(chain(&error)))?;
-        let (start, total) = match response.status() {
-            StatusCode::OK => (0, response.content_length()),
-            StatusCode::PARTIAL_CONTENT => match content_range(response.headers()) {
-                Some((start, total)) if start == offset => (start, total),
-                _ => return self.whole().await,
-            },
-            // What we have is longer than the file: it is another one.
-            StatusCode::RANGE_NOT_SATISFIABLE if offset > 0 => return self.whole().await,
-            status => return Err(refusal(self.url, status, self.absence)),
-        };
-        Ok(opened(response, start, total))
     }
 }
 
 impl File<'_> {
-    /// Asks for the file from its first byte on.
-    async fn whole(&self) -> Result<Opened, Failure> {
-        let response = self
-            .client
-            .get(self.url)
-            .send()
-            .await
-            .map_err(|error| Failure::Again(chain(&error)))?;
-        match response.status() {
-            StatusCode::OK => {
-                let total = response.content_length();
-                Ok(opened(response, 0, total))
-            }
-            status => Err(refusal(self.url, status, self.absence)),
-        }
-    }
-
     /// The content of a short text file.
     pub(super) async fn text(
         &self,
         part: &str,
         limits: Limits,
-        events: &dyn Events,
+        events: &Events,
     ) -> Result<String, SourceError> {
         let mut attempts = Attempts::new(limits, part, events);
         loop {

@@ -16,9 +16,6 @@ use super::registry::Resolved;
 
 /// Writes the archive of an image whose blobs are in `blobs`, each in a file with the name that
 /// `blob_file` gives it.
-///
-/// # Errors
-/// When a blob is missing, or the archive cannot be written; then nothing is left of it.
 pub(super) fn write(
     image: &Resolved,
     blob_file: impl Fn(&str) -> std::path::PathBuf,

@@ -6,9 +6,6 @@ use oci_client::Reference;
 use serde_json::Value;
 
 /// The images that a manifest's workloads run, as full references.
-///
-/// # Errors
-/// Where the text is no YAML, or names something that is no image.
 pub(super) fn images(text: &str) -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
     for document in documents(text)? {

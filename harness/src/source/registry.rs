@@ -15,7 +15,8 @@ use serde::Deserialize;
 use super::error::chain;
 use super::retry::{Attempts, Failure};
 use super::transfer::{Opened, Remote};
-use super::{Events, ImagePin, Limits, Origins, Pin, SourceError};
+use super::{ImagePin, Limits, Origins, Pin, SourceError};
+use crate::events::Events;
 
 const ACCEPTED: &[&str] = &[
     OCI_IMAGE_INDEX_MEDIA_TYPE,
@@ -117,14 +118,11 @@ impl Registry {
     }
 
     /// Asks what an image is made of on a platform.
-    ///
-    /// # Errors
-    /// When the registry does not answer, does not have it, or has another one than is pinned.
     pub(super) async fn resolve(
         &self,
         pin: &ImagePin,
         architecture: &str,
-        events: &dyn Events,
+        events: &Events,
     ) -> Result<Resolved, SourceError> {
         let name: Reference = pin.reference.parse().map_err(|error| SourceError::Content {
             what: pin.reference.clone(),
@@ -174,7 +172,7 @@ impl Registry {
     async fn document(
         &self,
         place: &Reference,
-        events: &dyn Events,
+        events: &Events,
     ) -> Result<(Vec<u8>, String), SourceError> {
         let url = place.whole();
         let mut attempts = Attempts::new(self.limits, place.repository(), events);

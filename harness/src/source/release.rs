@@ -8,15 +8,16 @@ use std::time::Duration;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use meshcheck_bundle::{Bundle, BundleError, cache_dir};
 
-use super::archive::{Wanted, extract};
+use super::archive::{ArchiveFile, extract};
 use super::assemble::{Downloads, Fetched, KIALI, assemble};
 use super::digests::Record;
 use super::registry::{Blob, Registry, Resolved};
 use super::transfer::{Job, fetch};
 use super::{
-    Checksum, Download, Event, Events, ImagePin, Limits, Origins, Pin, Platform, Recipe,
-    SourceError, http, manifests,
+    Checksum, Download, ImagePin, Limits, Origins, Pin, Platform, Recipe, SourceError, http,
+    manifests,
 };
+use crate::events::{Events, Phase};
 
 /// So many at once use a line well and keep the progress readable.
 const AT_ONCE: usize = 4;
@@ -66,7 +67,7 @@ impl Release {
     ///
     /// # Errors
     /// Whatever keeps it from being complete. What has arrived stays for the next time.
-    pub async fn resolve(&self, events: &dyn Events) -> Result<Bundle, SourceError> {
+    pub async fn resolve(&self, events: &Events) -> Result<Bundle, SourceError> {
         let directory = self.directory()?;
         if let Some(bundle) = cached(&directory, events).await? {
             return Ok(bundle);
@@ -84,7 +85,7 @@ impl Release {
                 .map_err(|source| SourceError::io("removing", &directory, source))?;
         }
         let arrived = self.fetch_all(&downloads, events).await?;
-        events.event(Event::Assembling { directory: &directory });
+        events.doing(Phase::Source, format!("putting `{}` together", directory.display()));
         let recipe = self.recipe.clone();
         let target = directory.clone();
         let task = tokio::task::spawn_blocking(move || assemble(&recipe, &arrived, &target));
@@ -96,11 +97,7 @@ impl Release {
     }
 
     /// Everything that the bundle is made of, each verified.
-    async fn fetch_all(
-        &self,
-        downloads: &Path,
-        events: &dyn Events,
-    ) -> Result<Downloads, SourceError> {
+    async fn fetch_all(&self, downloads: &Path, events: &Events) -> Result<Downloads, SourceError> {
         let blobs = downloads.join("blobs");
         make(&blobs)?;
         let record = tokio::sync::Mutex::new(Record::read(&self.cache)?);
@@ -112,8 +109,8 @@ impl Release {
         let istioctl = downloads.join(format!("istioctl-{}", recipe.istio));
         let kiali = downloads.join(format!("kiali-{}.yaml", recipe.istio));
         let wanted = [
-            Wanted { inside: "bin/istioctl", target: istioctl.clone() },
-            Wanted { inside: KIALI, target: kiali.clone() },
+            ArchiveFile { inside: "bin/istioctl", target: istioctl.clone() },
+            ArchiveFile { inside: KIALI, target: kiali.clone() },
         ];
         extract(&archive.path, &wanted)?;
         let mut pins = recipe.images.clone();
@@ -167,7 +164,7 @@ impl Release {
         part: &Download,
         downloads: &Path,
         record: &tokio::sync::Mutex<Record>,
-        events: &dyn Events,
+        events: &Events,
     ) -> Result<Fetched, SourceError> {
         let url = self.origins.url(part.origin, &part.path);
         let absence = format!("the version {} might not exist", part.version);
@@ -205,7 +202,7 @@ impl Release {
 }
 
 /// The bundle where it is there and undamaged.
-async fn cached(directory: &Path, events: &dyn Events) -> Result<Option<Bundle>, SourceError> {
+async fn cached(directory: &Path, events: &Events) -> Result<Option<Bundle>, SourceError> {
     let bundle = match Bundle::open(directory) {
         Ok(bundle) => bundle,
         Err(BundleError::NotABundle(_)) => return Ok(None),
@@ -241,25 +238,22 @@ pub(super) async fn verify_in_background(
     }
 }
 
-fn damaged(error: &BundleError, events: &dyn Events) {
-    events.event(Event::Note(&format!("{error}: it is made again")));
+fn damaged(error: &BundleError, events: &Events) {
+    events.note(format!("{error}: it is made again"));
 }
 
 /// Waits until no other process fills this cache. The lock goes with its file, also when this
 /// process is killed.
-async fn lock(path: &Path, events: &dyn Events) -> Result<File, SourceError> {
+async fn lock(path: &Path, events: &Events) -> Result<File, SourceError> {
     let failed = |source| SourceError::io("locking", path, source);
     let file = File::create(path).map_err(failed)?;
-    let mut told = false;
+    let shown = format!("another run downloads (lock `{}`)", path.display());
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
             Err(TryLockError::WouldBlock) => {
-                if !told {
-                    events.event(Event::Waiting { lock: path });
-                    told = true;
-                }
+                events.doing(Phase::Source, &shown);
                 tokio::time::sleep(LOCK_EVERY).await;
             }
         }
@@ -279,7 +273,7 @@ fn named_images(manifest: &Path) -> Result<Vec<ImagePin>, SourceError> {
 fn note(
     record: &mut Record,
     image: &Resolved,
-    events: &dyn Events,
+    events: &Events,
 ) -> Result<Option<String>, SourceError> {
     let name = &image.pin.reference;
     let before = match image.pin.digest {
@@ -289,7 +283,7 @@ fn note(
     let Some(before) = before else { return Ok(None) };
     // Tags are moved for good reasons, such as a rebuilt base: it is said, not refused.
     let text = format!("the tag `{name}` was moved: {before} before, {} now", image.digest);
-    events.event(Event::Note(&text));
+    events.note(&text);
     record.replace(name, &image.digest)?;
     Ok(Some(text))
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::{Event, Events, SourceError};
+use super::SourceError;
+use crate::events::Events;
 
 /// The patience of downloads.
 #[derive(Debug, Clone, Copy)]
@@ -54,12 +55,12 @@ impl From<SourceError> for Failure {
 pub(super) struct Attempts<'a> {
     limits: Limits,
     part: &'a str,
-    events: &'a dyn Events,
+    events: &'a Events,
     failed: u32,
 }
 
 impl<'a> Attempts<'a> {
-    pub(super) fn new(limits: Limits, part: &'a str, events: &'a dyn Events) -> Self {
+    pub(super) fn new(limits: Limits, part: &'a str, events: &'a Events) -> Self {
         Self { limits, part, events, failed: 0 }
     }
 
@@ -71,9 +72,6 @@ impl<'a> Attempts<'a> {
     }
 
     /// Pauses after a failed attempt, or gives up.
-    ///
-    /// # Errors
-    /// When the failure is final or the attempts are used up.
     pub(super) async fn after(&mut self, url: &str, failure: Failure) -> Result<(), SourceError> {
         let reason = match failure {
             Failure::Final(error) => return Err(error),
@@ -89,7 +87,8 @@ impl<'a> Attempts<'a> {
         }
         let doubled = self.limits.pause.saturating_mul(1 << (self.failed - 1).min(16));
         let after = doubled.min(LONGEST_PAUSE);
-        self.events.event(Event::Retrying { part: self.part, reason: &reason, after });
+        let seconds = after.as_secs_f64();
+        self.events.note(format!("{}: {reason}; tried again in {seconds:.1} s", self.part));
         tokio::time::sleep(after).await;
         Ok(())
     }

@@ -13,7 +13,8 @@ use meshcheck_bundle::sha256_file;
 use super::error::chain;
 use super::partial::Partial;
 use super::retry::{Attempts, Failure};
-use super::{Event, Events, Limits, SourceError};
+use super::{Limits, SourceError};
+use crate::events::{Events, Phase};
 
 /// What is to be fetched, where it goes and how it is known to be right.
 pub(super) struct Job<'a> {
@@ -54,19 +55,14 @@ pub(super) trait Remote: Sync {
 }
 
 /// Fetches a file whole, or what is missing of it.
-///
-/// # Errors
-/// When the other side does not have it, breaks off too often or sends something else, or when the
-/// disk is full. What has arrived stays for the next time, unless it is wrong or the disk is full.
 pub(super) async fn fetch(
     remote: &impl Remote,
     job: &Job<'_>,
     limits: Limits,
-    events: &dyn Events,
+    events: &Events,
 ) -> Result<(), SourceError> {
     if job.target.exists() {
         if sum(job.target).await? == job.sha256 {
-            events.event(Event::Reused { part: job.part });
             return Ok(());
         }
         remove(job.target)?;
@@ -97,7 +93,7 @@ pub(super) async fn fetch(
         let found = sum(partial.path()).await?;
         if found == job.sha256 {
             partial.complete(job.target)?;
-            events.event(Event::Finished { part: job.part });
+            events.doing(Phase::Source, format!("{} is complete", job.part));
             return Ok(());
         }
         partial.remove()?;
@@ -105,8 +101,7 @@ pub(super) async fn fetch(
             return Err(SourceError::Checksum { url, expected: job.sha256.to_owned(), found });
         }
         afresh = true;
-        events
-            .event(Event::Note("the pieces did not fit together: it is fetched once more, whole"));
+        events.note("the pieces did not fit together: it is fetched once more, whole");
     }
 }
 
@@ -115,7 +110,7 @@ async fn attempt(
     remote: &impl Remote,
     job: &Job<'_>,
     partial: &Partial,
-    events: &dyn Events,
+    events: &Events,
 ) -> Result<(), Failure> {
     let mut offset = partial.len();
     match job.size {
@@ -142,7 +137,7 @@ async fn attempt(
     partial.note(opened.validator.take())?;
     let mut file = place(path, opened.start)?;
     let mut done = opened.start;
-    events.event(Event::Started { part: job.part, already: done, total });
+    events.transferred(Phase::Source, job.part, done, total);
     let ended = loop {
         match opened.bytes.next().await {
             None => break None,
@@ -152,7 +147,7 @@ async fn attempt(
                 // that was stopped would end up in the middle of the next one.
                 written(path, total, done, file.write_all(&bytes))?;
                 done += bytes.len() as u64;
-                events.event(Event::Advanced { part: job.part, done, total });
+                events.transferred(Phase::Source, job.part, done, total);
             }
         }
     };

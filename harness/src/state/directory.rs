@@ -1,7 +1,6 @@
 //! The directory of one cluster, and what is written there.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -11,40 +10,41 @@ use serde::{Deserialize, Serialize};
 use super::StateError;
 use super::error::io;
 use super::lock::{host, locked};
+use crate::atomic_file::write_atomically;
 
 /// What is known of a cluster of ours.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClusterState {
+pub(crate) struct ClusterState {
     /// Its name, `meshcheck-` and eight hexadecimal digits.
-    pub name: String,
+    pub(crate) name: String,
     /// When it was begun.
-    pub created_at: Timestamp,
+    pub(crate) created_at: Timestamp,
     /// Whether it is to outlive its run. Only set once everything is installed.
-    pub keep: bool,
+    pub(crate) keep: bool,
     /// The Istio on it.
-    pub istio_version: String,
+    pub(crate) istio_version: String,
     /// The image of Kiali in its source's addon manifest.
-    pub kiali_image: String,
+    pub(crate) kiali_image: String,
     /// The version that its `istioctl` reports, once it was asked.
     #[serde(default)]
-    pub istioctl_version: Option<String>,
+    pub(crate) istioctl_version: Option<String>,
     /// The bundle that it was installed from.
-    pub bundle: BundleFacts,
+    pub(crate) bundle: BundleFacts,
     /// What the demo on it is called, and all else that its run expected.
     #[serde(default)]
-    pub expectations: Option<Expectations>,
+    pub(crate) expectations: Option<Expectations>,
 }
 
 impl ClusterState {
     /// The context in its kubeconfig.
-    pub fn context(&self) -> String {
+    pub(crate) fn context(&self) -> String {
         format!("kind-{}", self.name)
     }
 }
 
 /// The directory of one cluster, with its lock.
 #[derive(Debug)]
-pub struct ClusterDirectory {
+pub(crate) struct ClusterDirectory {
     pub(super) path: PathBuf,
     /// Holding it is its purpose.
     pub(super) lock: File,
@@ -54,67 +54,46 @@ pub struct ClusterDirectory {
 
 impl ClusterDirectory {
     /// Where it is.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The cluster's own kubeconfig.
-    pub fn kubeconfig(&self) -> PathBuf {
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
         self.path.join("kubeconfig")
     }
 
     /// What is mounted into the node as the mark that it is ours. It names this machine: an engine
     /// may serve several, whose state directories have the same path.
-    pub fn owner(&self) -> PathBuf {
+    pub(crate) fn owner(&self) -> PathBuf {
         self.path.join("owner").join(host())
     }
 
     /// Where the program is remembered that works on the cluster.
-    pub fn process(&self) -> PathBuf {
+    pub(crate) fn process(&self) -> PathBuf {
         self.path.join("process")
     }
 
     /// Reads what is known of the cluster.
-    ///
-    /// # Errors
-    ///
-    /// When the state file cannot be read or is damaged.
-    pub fn read(&self) -> Result<ClusterState, StateError> {
+    pub(crate) fn read(&self) -> Result<ClusterState, StateError> {
         read(&self.path)
     }
 
     /// Writes what is known of the cluster: whole or not at all.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be written.
-    pub fn write(&self, state: &ClusterState) -> Result<(), StateError> {
+    pub(crate) fn write(&self, state: &ClusterState) -> Result<(), StateError> {
         let path = self.path.join("state.json");
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.path)?;
-            serde_json::to_writer_pretty(&mut file, state)?;
-            file.flush()?;
-            file.persist(&path).map_err(|error| error.error)
-        };
-        write().map(drop).map_err(io("writing", &path))
+        write_atomically(&path, |to| Ok(serde_json::to_writer_pretty(to, state)?))
+            .map_err(io("writing", &path))
     }
 
     /// Another handle on the same directory and the same lock, which is held until both are gone.
-    ///
-    /// # Errors
-    ///
-    /// When the system has no more handles.
-    pub fn reopened(&self) -> Result<Self, StateError> {
+    pub(crate) fn reopened(&self) -> Result<Self, StateError> {
         let lock = self.lock.try_clone().map_err(io("keeping the lock of", &self.path))?;
         Ok(Self { path: self.path.clone(), lock, directories: self.directories.clone() })
     }
 
     /// Removes the directory: the cluster is gone.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be removed.
-    pub fn remove(self) -> Result<(), StateError> {
+    pub(crate) fn remove(self) -> Result<(), StateError> {
         // Who asks for its lock meanwhile would put a file into it.
         let _guard = locked(&self.directories)?;
         fs::remove_dir_all(&self.path).map_err(io("removing", &self.path))

@@ -7,7 +7,7 @@ use meshcheck_suites::hint::quote;
 
 /// Why the state cannot be read or written.
 #[derive(Debug, thiserror::Error)]
-pub enum StateError {
+pub(crate) enum StateError {
     /// There is no place for it.
     #[error(
         "there is no directory for the state: none of MESHCHECK_STATE, XDG_STATE_HOME, HOME is set"
@@ -15,27 +15,15 @@ pub enum StateError {
     NoPlace,
     /// A file or directory could not be read or written.
     #[error("{action} `{}`", path.display())]
-    Io {
-        /// What was tried, as a gerund.
-        action: &'static str,
-        /// On what.
-        path: PathBuf,
-        /// What the system answered.
-        source: io::Error,
-    },
+    Io { action: &'static str, path: PathBuf, source: io::Error },
     /// A state file is damaged.
     #[error("the state file `{}` is damaged: {reason}", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        reason: String,
-    },
+    Damaged { path: PathBuf, reason: String },
 }
 
 impl StateError {
     /// What to do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub(crate) fn hint(&self) -> Option<String> {
         match self {
             Self::NoPlace => Some("set MESHCHECK_STATE to a directory of yours".into()),
             Self::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull => {

@@ -7,7 +7,7 @@ use super::StateError;
 use super::error::io;
 
 /// Returns the name of this machine, as far as it can be a file's: two that share an engine have two names.
-pub fn host() -> String {
+pub(crate) fn host() -> String {
     let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let name: String =
         name.chars().filter(|it| it.is_ascii_alphanumeric() || *it == '-').take(64).collect();

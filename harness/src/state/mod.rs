@@ -20,7 +20,7 @@ mod error;
 mod lock;
 mod place;
 
-pub use directory::{ClusterDirectory, ClusterState};
-pub use error::StateError;
-pub use lock::host;
-pub use place::State;
+pub(crate) use directory::{ClusterDirectory, ClusterState};
+pub(crate) use error::StateError;
+pub(crate) use lock::host;
+pub(crate) use place::State;

@@ -12,17 +12,13 @@ use super::{ClusterDirectory, ClusterState, StateError};
 
 /// The place of all state.
 #[derive(Debug, Clone)]
-pub struct State {
+pub(crate) struct State {
     root: PathBuf,
 }
 
 impl State {
     /// `$MESHCHECK_STATE`, else `$XDG_STATE_HOME/meshcheck`, else `~/.local/state/meshcheck`.
-    ///
-    /// # Errors
-    ///
-    /// When none of these variables is set.
-    pub fn from_environment() -> Result<Self, StateError> {
+    pub(crate) fn from_environment() -> Result<Self, StateError> {
         let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
         let root = variable("MESHCHECK_STATE")
             .map(PathBuf::from)
@@ -39,21 +35,17 @@ impl State {
     }
 
     /// The state in this directory.
-    pub fn at(root: PathBuf) -> Self {
+    pub(crate) fn at(root: PathBuf) -> Self {
         Self { root }
     }
 
     /// Where the clusters' directories are.
-    pub fn clusters(&self) -> PathBuf {
+    pub(crate) fn clusters(&self) -> PathBuf {
         self.root.join("clusters")
     }
 
     /// Begins a cluster: makes its directory, takes its lock, writes what it will be.
-    ///
-    /// # Errors
-    ///
-    /// When that cannot be written, or the name is taken.
-    pub fn begin(&self, state: &ClusterState) -> Result<ClusterDirectory, StateError> {
+    pub(crate) fn begin(&self, state: &ClusterState) -> Result<ClusterDirectory, StateError> {
         let clusters = self.clusters();
         fs::create_dir_all(&clusters).map_err(io("making", &clusters))?;
         // Until it is locked and written, a directory looks like one of a run that was killed.
@@ -71,11 +63,7 @@ impl State {
     }
 
     /// The names of all clusters that have a directory.
-    ///
-    /// # Errors
-    ///
-    /// When the directory cannot be read.
-    pub fn names(&self) -> Result<Vec<String>, StateError> {
+    pub(crate) fn names(&self) -> Result<Vec<String>, StateError> {
         let path = self.clusters();
         let entries = match fs::read_dir(&path) {
             Ok(entries) => entries,
@@ -92,11 +80,7 @@ impl State {
     }
 
     /// Takes a cluster's directory over; nothing where a living run holds it, or it is gone.
-    ///
-    /// # Errors
-    ///
-    /// When its lock cannot be asked for.
-    pub fn take(&self, name: &str) -> Result<Option<ClusterDirectory>, StateError> {
+    pub(crate) fn take(&self, name: &str) -> Result<Option<ClusterDirectory>, StateError> {
         let path = self.clusters().join(name);
         if !path.is_dir() {
             return Ok(None);
@@ -115,40 +99,28 @@ impl State {
     }
 
     /// What is known of a cluster, without its lock.
-    ///
-    /// # Errors
-    ///
-    /// When its state file cannot be read or is damaged.
-    pub fn read(&self, name: &str) -> Result<ClusterState, StateError> {
+    pub(crate) fn read(&self, name: &str) -> Result<ClusterState, StateError> {
         read(&self.clusters().join(name))
     }
 
     /// The kubeconfig of a cluster.
-    pub fn kubeconfig(&self, name: &str) -> PathBuf {
+    pub(crate) fn kubeconfig(&self, name: &str) -> PathBuf {
         self.clusters().join(name).join("kubeconfig")
     }
 
     /// The lock around the engine's network `kind`: shared by those who make clusters, exclusive for
     /// who removes the network.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be made.
-    pub fn network_lock(&self) -> Result<File, StateError> {
+    pub(crate) fn network_lock(&self) -> Result<File, StateError> {
         self.lock_of("network.lock")
     }
 
     /// The lock around loading a node image: two runs that start together load it once.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be made.
-    pub fn image_lock(&self) -> Result<File, StateError> {
+    pub(crate) fn image_lock(&self) -> Result<File, StateError> {
         self.lock_of("image.lock")
     }
 
     /// The file that names the network `kind` of the engine, where we made it; empty while it is made.
-    pub fn network_mark(&self) -> PathBuf {
+    pub(crate) fn network_mark(&self) -> PathBuf {
         self.root.join("network")
     }
 

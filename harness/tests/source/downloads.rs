@@ -2,10 +2,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::time::Duration;
 
-use meshcheck::source::{Event, Limits, Silent, SourceError, download};
+use meshcheck::events::{Event, Events, Phase};
+use meshcheck::source::{Limits, SourceError, download};
 use meshcheck_bundle::sha256_hex;
 use rstest::rstest;
 use tempfile::TempDir;
@@ -51,16 +51,22 @@ async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
     let sent = body.clone();
     let server = Server::start(move |request, _| Reply::file(request, &sent, "\"1\"")).await;
     let place = place();
-    let said = Mutex::new(Vec::new());
-    let events = |event: Event<'_>| said.lock().unwrap().push(format!("{event:?}"));
+    let (events, mut told) = Events::channel();
     let sum = sha256_hex(&body);
     download(&server.url("/a/file"), &place.target, &sum, impatient(), &events).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(names(place.dir.path()), ["file"]);
-    let said = said.lock().unwrap();
-    assert!(said.first().unwrap().contains("Started") && said[0].contains("Some(100000)"));
-    assert!(said.iter().any(|event| event.contains("Advanced") && event.contains("done: 100000")));
-    assert!(said.last().unwrap().contains("Finished"));
+    drop(events);
+    let progress = std::iter::from_fn(|| told.try_recv().ok()).collect::<Vec<_>>();
+    let transferred = |done| Event::Transferred {
+        phase: Phase::Source,
+        what: "file".into(),
+        done,
+        total: Some(100_000),
+    };
+    assert_eq!(progress[0], transferred(0));
+    assert!(progress.contains(&transferred(100_000)), "{progress:?}");
+    assert_eq!(progress.last(), Some(&Event::Doing(Phase::Source, "file is complete".into())));
 }
 
 #[rstest]
@@ -77,7 +83,9 @@ async fn a_connection_that_ends_early_is_continued(#[case] end: End) {
     .await;
     let place = place();
     let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
+        .await
+        .unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -98,20 +106,22 @@ async fn another_process_goes_on_where_the_first_was_stopped() {
     let place = place();
     let sum = sha256_hex(&body);
     // As Ctrl-C does: the future is dropped while bytes are still expected.
-    let (arrived, mut waits) = tokio::sync::mpsc::unbounded_channel();
-    let events = move |event: Event<'_>| {
-        if let Event::Advanced { done: 40_000, .. } = event {
-            arrived.send(()).unwrap();
+    let (events, mut told) = Events::channel();
+    let arrived = async {
+        while let Some(event) = told.recv().await {
+            if matches!(event, Event::Transferred { done: 40_000, .. }) {
+                return;
+            }
         }
     };
     let patient = Limits { read: Duration::from_mins(1), ..impatient() };
     let url = server.url("/file");
     tokio::select! {
         result = download(&url, &place.target, &sum, patient, &events) => panic!("{result:?}"),
-        _ = waits.recv() => {}
+        () = arrived => {}
     }
     assert_eq!(names(place.dir.path()), ["file.partial", "file.partial.json"]);
-    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(names(place.dir.path()), ["file"]);
     assert_eq!(server.requests()[1].from(), Some(40_000));
@@ -128,7 +138,9 @@ async fn a_server_without_ranges_sends_it_again_from_the_start() {
     .await;
     let place = place();
     let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
+        .await
+        .unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(server.requests()[1].from(), Some(40_000));
 }
@@ -153,7 +165,9 @@ async fn a_file_that_changed_in_between_is_fetched_whole(
     .await;
     let place = place();
     let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
+        .await
+        .unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(server.requests().len(), requests);
 }
@@ -164,7 +178,8 @@ async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
     let place = place();
     let url = server.url("/file");
     let (expected, found) = (sha256_hex(b"right"), sha256_hex(b"other"));
-    let error = download(&url, &place.target, &expected, impatient(), &Silent).await.unwrap_err();
+    let error =
+        download(&url, &place.target, &expected, impatient(), &Events::silent()).await.unwrap_err();
     let text = error.to_string();
     for part in [&url, &expected, &found] {
         assert!(text.contains(part), "{text}");
@@ -180,10 +195,10 @@ async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(b"right"));
     fs::write(&place.target, "right").unwrap();
-    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
     assert!(server.requests().is_empty());
     fs::write(&place.target, "wrong").unwrap();
-    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), b"right");
 }
 
@@ -196,7 +211,8 @@ async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says
     let server = Server::start(move |_, _| Reply::new(status, "no")).await;
     let place = place();
     let url = server.url("/file");
-    let error = download(&url, &place.target, "aa", impatient(), &Silent).await.unwrap_err();
+    let error =
+        download(&url, &place.target, "aa", impatient(), &Events::silent()).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains(says) && text.contains(&url), "{text}");
     assert_eq!(server.requests().len(), 1);
@@ -215,7 +231,7 @@ async fn a_passing_fault_is_tried_again(#[case] status: u16) {
     .await;
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(b"ok"));
-    download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap();
+    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
     assert_eq!(server.requests().len(), 3);
 }
 
@@ -230,7 +246,8 @@ async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
     .await;
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(&body));
-    let error = download(&url, &place.target, &sum, impatient(), &Silent).await.unwrap_err();
+    let error =
+        download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap_err();
     assert!(matches!(error, SourceError::Interrupted { attempts: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("502"), "{error}");
     assert!(error.hint().contains("is kept"));
@@ -245,6 +262,7 @@ async fn nobody_there_is_said_with_the_address() {
         let server = Server::start(|_, _| Reply::new(200, "")).await;
         server.url("/file")
     };
-    let error = download(&url, &place.target, "aa", impatient(), &Silent).await.unwrap_err();
+    let error =
+        download(&url, &place.target, "aa", impatient(), &Events::silent()).await.unwrap_err();
     assert!(error.to_string().contains(&url), "{error}");
 }

@@ -6,7 +6,8 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use meshcheck::source::{Silent, SourceError, download};
+use meshcheck::events::Events;
+use meshcheck::source::{SourceError, download};
 use meshcheck_bundle::sha256_hex;
 
 use crate::downloads::{content, impatient};
@@ -89,7 +90,7 @@ async fn child_announced() {
     let server = Server::start(move |request, _| Reply::file(request, &body, "\"1\"")).await;
     let target = disk().join("file");
     let url = server.url("/file");
-    let error = download(&url, &target, &sum, impatient(), &Silent).await.unwrap_err();
+    let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
     is_clear(&error, &target);
     assert!(error.to_string().contains("needs 4 MiB"), "{error}");
     assert!(files(&disk()).is_empty(), "{:?}", files(&disk()));
@@ -104,7 +105,7 @@ async fn child_unannounced() {
     let server = Server::start(move |_, _| Reply::new(200, body.clone()).unsized_body()).await;
     let target = disk().join("file");
     let url = server.url("/file");
-    let error = download(&url, &target, &sum, impatient(), &Silent).await.unwrap_err();
+    let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
     is_clear(&error, &target);
     assert!(files(&disk()).is_empty(), "{:?}", files(&disk()));
     assert_eq!(server.requests().len(), 1);
@@ -122,7 +123,7 @@ async fn child_bundle() {
     publisher.files.lock().unwrap().insert(format!("{path}.sha256"), sum);
     publisher.files.lock().unwrap().insert(path, archive);
     let release = publisher.release(&disk());
-    let error = release.resolve(&Silent).await.unwrap_err();
+    let error = release.resolve(&Events::silent()).await.unwrap_err();
     is_clear(&error, &disk());
     assert!(!release.directory().unwrap().exists());
     let left = files(&disk());

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use meshcheck::source::{Mirror, Pin, Silent, SourceError};
+use meshcheck::events::Events;
+use meshcheck::source::{Mirror, Pin, SourceError};
 use serde_json::json;
 
 use crate::publisher::{INDEX, Publisher};
@@ -44,7 +45,7 @@ async fn needs_docker_an_engine_loads_the_archive() {
     publisher.recipe.node.aliases = vec![format!("docker.io/{repository}:also")];
     publisher.recipe.node.digest = Pin::Digest(digest);
     let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Silent).await.unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
     let archive = bundle.verified("node-image").unwrap();
     let _clean = Loaded(vec![format!("{repository}:v1"), format!("{repository}:also")]);
     let id = load(&archive, &bundle.manifest().node.reference);
@@ -65,7 +66,7 @@ async fn a_broken_layer_is_continued() {
         if breaks { reply.end(End::Break(100)) } else { reply }
     });
     let cache = tempfile::tempdir().unwrap();
-    publisher.release(cache.path()).resolve(&Silent).await.unwrap().verify_all().unwrap();
+    publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
     let requests = publisher.server.requests();
     assert!(requests.iter().any(|request| request.from() == Some(100)));
 }
@@ -83,7 +84,7 @@ async fn a_registry_without_ranges_sends_a_layer_again() {
         if before == 0 { whole.end(End::Break(100)) } else { whole }
     });
     let cache = tempfile::tempdir().unwrap();
-    publisher.release(cache.path()).resolve(&Silent).await.unwrap().verify_all().unwrap();
+    publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
 }
 
 #[tokio::test]
@@ -97,7 +98,7 @@ async fn another_layer_than_the_digest_says_is_refused() {
         }
     }
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
     assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
     assert!(error.to_string().contains("@sha256:"), "{error}");
 }
@@ -113,7 +114,8 @@ async fn another_image_than_the_pinned_one_is_refused() {
         store.manifests.insert(name, (INDEX.to_owned(), other));
     }
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    let error =
+        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
     assert!(error.contains("kindest/node") && error.contains("igest"), "{error}");
 }
 
@@ -122,7 +124,7 @@ async fn a_missing_image_is_named() {
     let publisher = Publisher::start().await;
     publisher.store.lock().unwrap().manifests.retain(|name, _| !name.starts_with("istio/pilot"));
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
     assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
     assert!(error.to_string().contains("istio/pilot:1.20.3"), "{error}");
 }
@@ -141,7 +143,8 @@ async fn an_image_for_other_machines_only_is_said() {
         index.to_string().as_bytes(),
     );
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    let error =
+        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
     assert!(error.contains("pilot") && error.contains("linux/amd64"), "{error}");
 }
 
@@ -157,7 +160,7 @@ async fn a_registry_that_limits_says_what_helps() {
         }
     });
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
     assert!(error.hint().contains("MESHCHECK_REGISTRY_MIRROR"), "{error}: {}", error.hint());
 }
 
@@ -181,5 +184,5 @@ async fn mirrors_can_have_a_place_for_each_registry() {
         plain: true,
     };
     release.origins.mirrors = vec![mirror("docker.io", "hub"), mirror("quay.io", "quay")];
-    release.resolve(&Silent).await.unwrap();
+    release.resolve(&Events::silent()).await.unwrap();
 }

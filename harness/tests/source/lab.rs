@@ -9,16 +9,14 @@ use std::time::Duration;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use meshcheck::source::{ImagePin, Mirror, Pin, Silent};
+use meshcheck::events::Events;
+use meshcheck::source::{ImagePin, Mirror, Pin};
 use meshcheck::wait::{Look, Wait};
 use meshcheck_bundle::Bundle;
 use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use serde_json::{Value, json};
-use testcontainers::core::IntoContainerPort as _;
-use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 
 use crate::images::{Loaded, docker, load};
 use crate::publisher::{MANIFEST, Publisher, digest};
@@ -96,22 +94,31 @@ fn lab() -> Bundle {
 
 /// A registry in a container, with the image that it ran from, where that was not there before.
 struct Registry {
-    container: ContainerAsync<GenericImage>,
+    container: String,
+    host: String,
     _image: Option<Loaded>,
 }
 
-async fn registry(archive: &Path, reference: &str) -> Registry {
-    let (name, tag) = reference.rsplit_once(':').unwrap();
-    let known = docker(&["image", "inspect", reference]).status.success();
-    load(archive, reference);
-    let loaded = (!known).then(|| Loaded(vec![reference.to_owned()]));
-    let container = GenericImage::new(name, tag)
-        .with_exposed_port(5000.tcp())
-        .with_startup_timeout(Duration::from_secs(30))
-        .start()
-        .await
-        .unwrap();
-    Registry { container, _image: loaded }
+impl Registry {
+    fn start(archive: &Path, reference: &str) -> Self {
+        let known = docker(&["image", "inspect", reference]).status.success();
+        load(archive, reference);
+        let image = (!known).then(|| Loaded(vec![reference.to_owned()]));
+        let text = |arguments: &[&str]| {
+            let output = docker(arguments);
+            assert!(output.status.success(), "{output:?}");
+            String::from_utf8(output.stdout).unwrap().trim().to_owned()
+        };
+        let container = text(&["run", "--detach", "--publish", "127.0.0.1::5000", reference]);
+        let host = text(&["port", &container, "5000/tcp"]);
+        Self { container, host, _image: image }
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        docker(&["rm", "--force", "--volumes", &self.container]);
+    }
 }
 
 /// Waits until the registry answers.
@@ -145,9 +152,8 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     // A real image stands for all: its registry is a real one.
     let archive = lab.verified("registry-image").unwrap();
     let (image, reference) = Image::read(&archive);
-    let registry = registry(&archive, &reference).await;
-    let port = registry.container.get_host_port_ipv4(5000).await.unwrap();
-    let host = format!("127.0.0.1:{port}");
+    let registry = Registry::start(&archive, &reference);
+    let host = registry.host.clone();
     answers(&host).await;
     let node = format!("meshcheck-test/lab-{}", std::process::id());
     publisher.recipe.node = ImagePin {
@@ -176,7 +182,7 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     let mut release = publisher.release(cache.path());
     release.limits.read = Duration::from_secs(30);
     release.origins.mirrors = vec![Mirror { registry: None, host, prefix: None, plain: true }];
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     bundle.verify_all().unwrap();
     assert_eq!(fs::read(bundle.verified("istioctl").unwrap()).unwrap(), istioctl);
     assert_eq!(fs::read(bundle.verified("kind").unwrap()).unwrap(), kind);
@@ -193,7 +199,7 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
 
     // Now from the cache alone: nobody is there to answer.
     drop((publisher, registry));
-    let again = release.resolve(&Silent).await.unwrap();
+    let again = release.resolve(&Events::silent()).await.unwrap();
     assert_eq!(again.dir(), bundle.dir());
     assert_eq!(again.manifest(), bundle.manifest());
 }

@@ -4,7 +4,8 @@
 use std::env;
 use std::path::PathBuf;
 
-use meshcheck::source::{Mirror, Silent};
+use meshcheck::events::Events;
+use meshcheck::source::Mirror;
 
 use crate::publisher::Publisher;
 use crate::server::Server;
@@ -41,7 +42,7 @@ async fn child_resolves() {
     release.origins.kind = format!("http://{host}/kind");
     release.origins.metallb = format!("http://{host}/metallb");
     release.origins.mirrors = vec![Mirror { registry: None, host, prefix: None, plain: true }];
-    release.resolve(&Silent).await.unwrap();
+    release.resolve(&Events::silent()).await.unwrap();
 }
 
 /// A proxy in front of a publisher: the request line of a request through it has the whole address.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use meshcheck::source::{Event, Silent, Source, SourceError, reachable};
+use meshcheck::events::{Event, Events};
+use meshcheck::source::{Source, SourceError, reachable};
 use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
 use crate::publisher::{Publisher, istio_archive};
@@ -31,7 +31,7 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
     let source = Source::Release(Box::new(publisher.release(cache.path())));
-    let bundle = source.resolve(&Silent).await.unwrap();
+    let bundle = source.resolve(&Events::silent()).await.unwrap();
     bundle.verify_all().unwrap();
 
     let manifest = bundle.manifest();
@@ -88,7 +88,7 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
     assert!(requests.iter().all(|request| !request.path.contains("grafana")));
 
     publisher.server.forget();
-    let again = source.resolve(&Silent).await.unwrap();
+    let again = source.resolve(&Events::silent()).await.unwrap();
     assert_eq!(again.dir(), bundle.dir());
     assert!(publisher.server.requests().is_empty());
 }
@@ -98,16 +98,12 @@ async fn a_damaged_bundle_is_noticed_and_made_again() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     fs::write(bundle.verified("kind").unwrap(), "#!/bin/sh\necho evil\n").unwrap();
-    let said = Mutex::new(String::new());
-    let events = |event: Event<'_>| {
-        if let Event::Note(text) = event {
-            said.lock().unwrap().push_str(text);
-        }
-    };
+    let (events, mut told) = Events::channel();
     release.resolve(&events).await.unwrap().verify_all().unwrap();
-    assert!(said.lock().unwrap().contains("`kind`"), "{said:?}");
+    let first = told.try_recv().unwrap();
+    assert!(matches!(&first, Event::Note(text) if text.contains("`kind`")), "{first:?}");
 }
 
 #[tokio::test]
@@ -118,7 +114,7 @@ async fn what_a_killed_process_left_is_no_bundle() {
     let directory = release.directory().unwrap();
     fs::create_dir_all(directory.join("images")).unwrap();
     fs::write(directory.join("images/half.tar"), "half").unwrap();
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     bundle.verify_all().unwrap();
     assert!(!directory.join("images/half.tar").exists());
 }
@@ -128,16 +124,13 @@ async fn two_at_once_download_once() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
-    let waited = Mutex::new(0);
-    let events = |event: Event<'_>| {
-        if let Event::Waiting { .. } = event {
-            *waited.lock().unwrap() += 1;
-        }
-    };
+    let (events, mut told) = Events::channel();
     let (one, other) =
         tokio::try_join!(release.resolve(&events), release.resolve(&events)).unwrap();
     assert_eq!(one.dir(), other.dir());
-    assert_eq!(*waited.lock().unwrap(), 1);
+    let mut told = std::iter::from_fn(|| told.try_recv().ok());
+    let waits = |event| matches!(event, Event::Doing(_, text) if text.starts_with("another run"));
+    assert!(told.any(waits), "one of them waited");
     let path = format!("/kind/{}", publisher.recipe.kind.path);
     let requests = publisher.server.requests();
     assert_eq!(requests.iter().filter(|request| request.path == path).count(), 1);
@@ -148,7 +141,7 @@ async fn a_version_that_was_never_published_is_said() {
     let publisher = Publisher::start().await;
     publisher.files.lock().unwrap().retain(|path, _| !path.starts_with("/istio"));
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("/istio/1.20.3/") && text.contains("might not exist"), "{text}");
     assert!(!publisher.release(cache.path()).directory().unwrap().exists());
@@ -159,14 +152,14 @@ async fn a_published_archive_that_changes_is_refused() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     fs::remove_dir_all(bundle.dir()).unwrap();
     let archive = istio_archive("1.20.3", b"another", b"");
     let sum = meshcheck_bundle::sha256_hex(&archive);
     let path = format!("/istio/{}", publisher.recipe.archive.path);
     publisher.files.lock().unwrap().insert(format!("{path}.sha256"), sum.clone().into_bytes());
     publisher.files.lock().unwrap().insert(path, archive);
-    let error = release.resolve(&Silent).await.unwrap_err();
+    let error = release.resolve(&Events::silent()).await.unwrap_err();
     assert!(matches!(error, SourceError::Changed { .. }), "{error:?}");
     assert!(error.to_string().contains(&sum), "{error}");
     assert!(error.hint().contains("digests.json"), "{}", error.hint());
@@ -178,7 +171,7 @@ async fn an_archive_that_is_not_what_its_checksum_says_is_refused() {
     let path = format!("/istio/{}", publisher.recipe.archive.path);
     publisher.files.lock().unwrap().insert(path, istio_archive("1.20.3", b"another", b""));
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err();
+    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
     assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
 }
 
@@ -188,7 +181,8 @@ async fn a_login_page_is_no_checksum() {
     let path = format!("/istio/{}.sha256", publisher.recipe.archive.path);
     publisher.files.lock().unwrap().insert(path, b"<html>Please log in</html>".to_vec());
     let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Silent).await.unwrap_err().to_string();
+    let error =
+        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
     assert!(error.contains(".sha256") && error.contains("proxy"), "{error}");
 }
 
@@ -197,11 +191,11 @@ async fn a_moved_tag_is_noted_in_the_bundle() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     assert!(bundle.manifest().notes.is_empty());
     fs::remove_dir_all(bundle.dir()).unwrap();
     publisher.store.lock().unwrap().image("kiali/kiali", "v1.76", b"rebuilt");
-    let bundle = release.resolve(&Silent).await.unwrap();
+    let bundle = release.resolve(&Events::silent()).await.unwrap();
     let notes = &bundle.manifest().notes;
     assert!(notes.len() == 1 && notes[0].contains("quay.io/kiali/kiali:v1.76"), "{notes:?}");
 }
@@ -214,11 +208,11 @@ async fn what_has_arrived_is_not_asked_for_again() {
     publisher.twist(|request, _, reply| {
         if request.path.contains("/blobs/") { reply.end(End::Break(40)) } else { reply }
     });
-    release.resolve(&Silent).await.unwrap_err();
+    release.resolve(&Events::silent()).await.unwrap_err();
     assert!(left_over(cache.path()).iter().any(|name| name.ends_with(".partial")));
     publisher.twist(|_, _, reply| reply);
     publisher.server.forget();
-    release.resolve(&Silent).await.unwrap();
+    release.resolve(&Events::silent()).await.unwrap();
     let requests = publisher.server.requests();
     let kind = format!("/kind/{}", publisher.recipe.kind.path);
     assert!(requests.iter().all(|request| request.path != kind));
@@ -245,19 +239,19 @@ async fn reachability_is_asked_quickly_and_says_which_place() {
 async fn a_bundle_of_another_istio_is_refused() {
     let publisher = Publisher::start().await;
     let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Silent).await.unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
     let named = |istio: Option<&str>| {
         Source::from_options(Some(bundle.dir().to_owned()), istio.map(str::to_owned)).unwrap()
     };
-    named(None).resolve(&Silent).await.unwrap();
-    named(Some("1.20.3")).resolve(&Silent).await.unwrap();
-    let error = named(Some("1.21.0")).resolve(&Silent).await.unwrap_err();
+    named(None).resolve(&Events::silent()).await.unwrap();
+    named(Some("1.20.3")).resolve(&Events::silent()).await.unwrap();
+    let error = named(Some("1.21.0")).resolve(&Events::silent()).await.unwrap_err();
     assert!(error.to_string().contains("holds Istio 1.20.3, not 1.21.0"), "{error}");
 
     fs::write(bundle.verified("kind").unwrap(), "changed").unwrap();
-    assert!(named(None).resolve(&Silent).await.is_err());
+    assert!(named(None).resolve(&Events::silent()).await.is_err());
     fs::remove_file(bundle.dir().join(MANIFEST_FILE)).unwrap();
     assert!(Bundle::open(bundle.dir()).is_err());
-    let error = named(None).resolve(&Silent).await.unwrap_err();
+    let error = named(None).resolve(&Events::silent()).await.unwrap_err();
     assert!(error.to_string().contains("not a bundle"), "{error}");
 }

@@ -1,27 +1,23 @@
-//! No file that a command writes is one that it reads, and no two are one: nothing is lost.
+//! Checks that no file that a command writes is one that it reads, and that no two are one.
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::arguments::{Check, Command, Judge, Preflight, Record, Run, Target};
+use super::command::Command;
 use super::failure::Failure;
-use crate::report::{Kind, OutputOptions};
+use crate::report::Kind;
 
 /// A file that the call names, and by what.
-type Named = (String, PathBuf);
+type Named = (&'static str, PathBuf);
 
 /// Refuses a call whose files would overwrite each other: before anything is written, a report of that
 /// failure included.
-///
-/// # Errors
-///
-/// With both names, and the file.
-pub(super) fn distinct(command: &Command, config: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn check(command: &Command, config: Option<&Path>) -> Result<(), Failure> {
     let (read, written) = files(command, config);
     for (at, (name, path)) in written.iter().enumerate() {
-        let Some(place) = place(path) else { continue };
-        let same = |other: &&Named| self::place(&other.1).is_some_and(|other| other == place);
+        let Some(place) = resolved(path) else { continue };
+        let same = |other: &&Named| resolved(&other.1).is_some_and(|other| other == place);
         let input = read.iter().find(same).map(|(other, _)| format!("{other} is read from it"));
         let output = written.iter().take(at).find(same);
         let output = output.map(|(other, _)| format!("{other} goes there as well"));
@@ -35,42 +31,34 @@ pub(super) fn distinct(command: &Command, config: Option<&Path>) -> Result<(), F
     Ok(())
 }
 
+/// Lists the files that a command reads, and those that it writes.
 fn files(command: &Command, config: Option<&Path>) -> (Vec<Named>, Vec<Named>) {
-    let mut read = Vec::new();
-    let mut written = Vec::new();
-    let add = |to: &mut Vec<Named>, name: &str, path: Option<&Path>| {
-        to.extend(path.map(|path| (name.to_owned(), path.to_owned())));
+    let (input, output) = match command {
+        Command::Judge(it) => (("the evidence", Some(&it.file)), None),
+        Command::Check(it) => {
+            (("the kubeconfig", it.target.kubeconfig.as_ref()), it.evidence.as_ref())
+        }
+        Command::Preflight(it) => (("the kubeconfig", it.kubeconfig.as_ref()), None),
+        Command::Run(it) => {
+            (("the kind configuration", it.cluster.kind_config.as_ref()), it.evidence.as_ref())
+        }
+        Command::Record(it) => (("the kubeconfig", it.target.kubeconfig.as_ref()), Some(&it.out)),
+        _ => return (Vec::new(), Vec::new()),
     };
-    add(&mut read, "the configuration", config);
-    for path in kubeconfigs() {
-        add(&mut read, "the kubeconfig", Some(&path));
-    }
-    let of_target = |target: &Target| target.kubeconfig.clone();
-    match command {
-        Command::Judge(Judge { file, output, .. }) => {
-            add(&mut read, "the evidence", Some(file));
-            reports(&mut written, output);
-        }
-        Command::Check(Check { target, evidence, output, .. }) => {
-            add(&mut read, "the kubeconfig", of_target(target).as_deref());
-            add(&mut written, "--evidence", evidence.as_deref());
-            reports(&mut written, output);
-        }
-        Command::Preflight(Preflight { output, kubeconfig, .. }) => {
-            add(&mut read, "the kubeconfig", kubeconfig.as_deref());
-            reports(&mut written, output);
-        }
-        Command::Run(Run { making, evidence, output, .. }) => {
-            add(&mut read, "the kind configuration", making.kind_config.as_deref());
-            add(&mut written, "--evidence", evidence.as_deref());
-            reports(&mut written, output);
-        }
-        Command::Record(Record { target, out, .. }) => {
-            add(&mut read, "the kubeconfig", of_target(target).as_deref());
-            add(&mut written, "--out", Some(out));
-        }
-        _ => {}
-    }
+    let mut read: Vec<Named> =
+        kubeconfigs().into_iter().map(|path| ("the kubeconfig", path)).collect();
+    read.extend(config.map(|path| ("the configuration", path.to_owned())));
+    read.extend(input.1.map(|path| (input.0, path.clone())));
+    let name = if matches!(command, Command::Record(_)) { "--out" } else { "--evidence" };
+    let mut written: Vec<Named> = output.map(|path| (name, path.clone())).into_iter().collect();
+    written.extend(command.output().into_iter().flat_map(|output| &output.reports).map(|report| {
+        let name = match report.kind {
+            Kind::Junit => "--report junit=",
+            Kind::Html => "--report html=",
+            Kind::Json => "--report json=",
+        };
+        (name, report.path.clone())
+    }));
     (read, written)
 }
 
@@ -81,20 +69,9 @@ fn kubeconfigs() -> Vec<PathBuf> {
     env::split_paths(&named).filter(|path| !path.as_os_str().is_empty()).chain(home).collect()
 }
 
-fn reports(written: &mut Vec<Named>, output: &OutputOptions) {
-    written.extend(output.reports.iter().map(|report| {
-        let kind = match report.kind {
-            Kind::Junit => "junit",
-            Kind::Html => "html",
-            Kind::Json => "json",
-        };
-        (format!("--report {kind}="), report.path.clone())
-    }));
-}
-
-/// Where a file is or would be; nothing for what is no file, as `/dev/null` and pipes, and for what
+/// Returns where a file is or would be; nothing for what is no file, as `/dev/null` and pipes, and for what
 /// cannot be found out: writing tells that.
-fn place(path: &Path) -> Option<PathBuf> {
+fn resolved(path: &Path) -> Option<PathBuf> {
     if let Ok(there) = fs::metadata(path) {
         return there.is_file().then(|| path.canonicalize().ok()).flatten();
     }
@@ -108,12 +85,12 @@ fn place(path: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::arguments::Cli;
     use super::*;
+    use crate::cli::Cli;
     use clap::Parser as _;
     use rstest::rstest;
 
-    fn told(line: &str) -> Option<String> {
+    fn refusal(line: &str) -> Option<String> {
         let place = tempfile::tempdir().unwrap();
         for name in ["e.json", "c.toml", "k.yaml"] {
             fs::write(place.path().join(name), "there").unwrap();
@@ -121,7 +98,7 @@ mod tests {
         std::os::unix::fs::symlink("e.json", place.path().join("link.json")).unwrap();
         let line = line.replace('@', &format!("{}/", place.path().display()));
         let Cli { command, config } = Cli::parse_from(line.split(' '));
-        distinct(&command, config.as_deref()).err().map(|failure| failure.text())
+        check(&command, config.as_deref()).err().map(|failure| failure.text())
     }
 
     #[rstest]
@@ -137,9 +114,9 @@ mod tests {
     #[case("m run --evidence @new --report json=@new", "--evidence goes there as well")]
     #[case("m check --evidence @new --report json=@new", "--evidence goes there as well")]
     #[case("m run --kind-config @k.yaml --evidence @k.yaml", "the kind configuration")]
-    fn what_would_be_lost_is_named(#[case] line: &str, #[case] words: &str) {
-        let told = told(line).unwrap();
-        assert!(told.contains(words), "{told}");
+    fn file_that_would_be_overwritten_is_named(#[case] line: &str, #[case] words: &str) {
+        let refusal = refusal(line).unwrap();
+        assert!(refusal.contains(words), "{refusal}");
     }
 
     #[rstest]
@@ -147,7 +124,7 @@ mod tests {
     #[case("m judge @e.json --report json=/dev/null --report html=/dev/null")]
     #[case("m judge @none/e.json --report json=@none/r.json")]
     #[case("m check --report json=@e.json")]
-    fn what_is_apart_is_left_alone(#[case] line: &str) {
-        assert_eq!(told(line), None);
+    fn separate_files_are_accepted(#[case] line: &str) {
+        assert_eq!(refusal(line), None);
     }
 }
