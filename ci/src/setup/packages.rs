@@ -59,22 +59,13 @@ pub(crate) const KERNEL: &[Tool] = &[
     program("ip", "iproute2"),
 ];
 
-/// What browsers that the tests can drive are called: the first is Debian's.
-const BROWSERS: [&str; 4] =
-    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-/// Makes sure that there is a browser for the tests of the HTML report. Hands out a line on it.
+/// Makes sure that there is a browser for the tests of the HTML report, with the driver that they speak to:
+/// Debian's driver brings Chromium. Hands out a line on it.
 ///
 /// # Errors
 /// When there is none and it cannot be installed here.
 pub(crate) fn browser() -> Result<String> {
-    if env::var_os("MESHCHECK_BROWSER").is_some() {
-        return Ok("browser: the one that MESHCHECK_BROWSER names".to_owned());
-    }
-    match BROWSERS.into_iter().find(|name| is_on_path(name)) {
-        Some(name) => Ok(format!("browser: {name}")),
-        None => ensure(&[program("chromium", "chromium")]),
-    }
+    ensure(&[program("chromedriver", "chromium-driver")])
 }
 
 /// For the static program: aws-lc is C, and is compiled for musl too.
