@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use meshcheck_suites::Evidence;
-use meshcheck_suites::evidence::{LookEnd, Observation};
+use meshcheck_suites::evidence::Observation;
 
 use crate::text::{for_page, for_terminal, truncated};
 
@@ -37,8 +37,8 @@ pub(crate) fn summary(evidence: &Evidence) -> String {
         for_terminal(&subject.server),
         for_terminal(&subject.context),
     );
-    looks(&mut text, evidence);
-    redactions(&mut text, evidence);
+    write_observations(&mut text, evidence);
+    write_redactions(&mut text, evidence);
     if !evidence.logs.is_empty() {
         let bytes: usize =
             evidence.logs.iter().filter_map(|it| it.text.value()).map(String::len).sum();
@@ -61,21 +61,14 @@ pub(crate) fn summary(evidence: &Evidence) -> String {
     text
 }
 
-fn looks(text: &mut String, evidence: &Evidence) {
-    let looks = evidence.looks();
-    let failed: Vec<_> = looks
-        .iter()
-        .filter_map(|look| match &look.end {
-            // Logs are told of by themselves.
-            LookEnd::Failed(_) if look.place.starts_with("/logs/") => None,
-            LookEnd::Failed(reason) => Some((look.place.as_str(), reason.as_str())),
-            _ => None,
-        })
-        .collect();
-    let _ = writeln!(text, "looks: {}, {} of them in vain", looks.len(), failed.len());
+fn write_observations(text: &mut String, evidence: &Evidence) {
+    let mut all = evidence.observations();
+    // Logs are told of by themselves.
+    all.failed.retain(|(place, _)| !place.starts_with("/logs/"));
+    let _ = writeln!(text, "looks: {}, {} of them in vain", all.count, all.failed.len());
     // One reason may have ended many looks.
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for (place, reason) in failed {
+    for (place, reason) in &all.failed {
         by_reason.entry(reason).or_default().push(place);
     }
     for (reason, places) in by_reason {
@@ -84,7 +77,7 @@ fn looks(text: &mut String, evidence: &Evidence) {
     }
 }
 
-fn redactions(text: &mut String, evidence: &Evidence) {
+fn write_redactions(text: &mut String, evidence: &Evidence) {
     if evidence.redactions.is_empty() {
         text.push_str("redacted: nothing looked like a secret\n");
         return;

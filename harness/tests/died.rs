@@ -2,12 +2,12 @@
 //! yesterday stays in its place. No cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::fs;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +16,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
+use support::sandbox::Sandbox;
+use support::server::{Reply, Server};
 
 /// A bound against hanging, for a busy machine. No answer is waited for as long by the program itself.
 const CEILING: Duration = Duration::from_mins(1);
@@ -24,35 +26,27 @@ const CEILING: Duration = Duration::from_mins(1);
 const PATIENCE: &str = "600";
 
 /// A directory with everything that the cases name, and with reports of an earlier run.
-struct Place(tempfile::TempDir);
+struct Directory(Sandbox);
 
 const REPORTS: [(&str, &str); 3] = [("junit", "r.xml"), ("html", "r.html"), ("json", "r.json")];
 
-impl Place {
+impl Directory {
     fn new() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let sandbox = Sandbox::new();
         let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/evidence/lab.json");
-        fs::copy(recorded, place.at("e.json")).unwrap();
-        place.file("cut.json", "{ \"schema\": 1, ");
-        place.file("wrong.toml", "[demo]\nnamespce = \"shop\"\n");
-        place.file("names.toml", "[demo]\nnamespace = \"shop\"\n");
-        place.file("istio.toml", "[istio]\nnamespace = \"mesh\"\n");
+        fs::copy(recorded, sandbox.at("e.json")).unwrap();
+        sandbox.file("cut.json", "{ \"schema\": 1, ");
+        sandbox.file("wrong.toml", "[demo]\nnamespce = \"shop\"\n");
+        sandbox.file("names.toml", "[demo]\nnamespace = \"shop\"\n");
+        sandbox.file("istio.toml", "[istio]\nnamespace = \"mesh\"\n");
         for (_, name) in REPORTS {
-            place.file(name, "all green");
+            sandbox.file(name, "all green");
         }
-        place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
-
-    fn file(&self, name: &str, text: &str) {
-        fs::write(self.at(name), text).unwrap();
+        Self(sandbox)
     }
 
     fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.at(name)).unwrap()
+        fs::read_to_string(self.0.at(name)).unwrap()
     }
 
     /// The program, asked for every kind of report.
@@ -63,10 +57,10 @@ impl Place {
             command.arg("--report").arg(format!("{kind}={name}"));
         }
         command
-            .current_dir(self.0.path())
-            .env("HOME", self.0.path())
-            .env("MESHCHECK_STATE", self.at("state"))
-            .env("MESHCHECK_CACHE", self.at("cache"))
+            .current_dir(self.0.at(""))
+            .env("HOME", self.0.at(""))
+            .env("MESHCHECK_STATE", self.0.at("state"))
+            .env("MESHCHECK_CACHE", self.0.at("cache"))
             .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
             .env_remove("KUBECONFIG")
             .env_remove("MESHCHECK_BUNDLE")
@@ -124,99 +118,77 @@ fn every_early_end_is_told_in_every_report(
     #[case] code: i32,
     #[case] words: &str,
 ) {
-    let place = Place::new();
-    let output = place.meshcheck(arguments).output().unwrap();
+    let directory = Directory::new();
+    let output = directory.meshcheck(arguments).output().unwrap();
     if code == 0 {
         // Judging needs no check before it: what can be written has verdicts.
         assert_eq!(output.status.code(), Some(3), "{output:?}");
-        let report: Value = serde_json::from_str(&place.read("r.json")).unwrap();
+        let report: Value = serde_json::from_str(&directory.read("r.json")).unwrap();
         assert_eq!(report["totals"]["pass"], CLAIMS.len());
         return;
     }
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(told(&output).contains(words), "{}", told(&output));
     assert!(!told(&output).contains("and then"), "it is said once: {}", told(&output));
-    place.every_report_says(words, number_of(arguments[0]));
+    directory.every_report_says(words, number_of(arguments[0]));
 }
 
 #[test]
 fn only_what_was_asked_for_is_told_of() {
-    let place = Place::new();
-    let output =
-        place.meshcheck(&["judge", "none.json", "--only", "mesh::*redirected"]).output().unwrap();
+    let directory = Directory::new();
+    let output = directory
+        .meshcheck(&["judge", "none.json", "--only", "mesh::*redirected"])
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2), "{output:?}");
-    place.every_report_says("none.json", 2);
+    directory.every_report_says("none.json", 2);
 }
 
 /// A bug is no reason for a green report of yesterday either.
 #[test]
 fn a_bug_is_told_in_every_report() {
-    let place = Place::new();
-    let mut command = place.meshcheck(&["judge", "e.json"]);
+    let directory = Directory::new();
+    let mut command = directory.meshcheck(&["judge", "e.json"]);
     let output = command.env("MESHCHECK_TEST_PANIC", "judge").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert!(told(&output).contains("panicked at") && told(&output).contains("error: a bug"));
-    place.every_report_says("a bug: the message above says where", CLAIMS.len());
+    directory.every_report_says("a bug: the message above says where", CLAIMS.len());
 }
 
 /// nextest's tests are told why there is no evidence: its own JUnit then has the reason.
 #[test]
 fn a_setup_script_hands_over_what_is_wrong_with_the_configuration() {
-    let place = Place::new();
-    place.file("handover", "");
+    let directory = Directory::new();
+    directory.0.file("handover", "");
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
         .args(["nextest-setup", "--config", "wrong.toml"])
-        .current_dir(place.0.path())
-        .env("NEXTEST_ENV", place.at("handover"))
-        .env("MESHCHECK_STATE", place.at("state"))
+        .current_dir(directory.0.at(""))
+        .env("NEXTEST_ENV", directory.0.at("handover"))
+        .env("MESHCHECK_STATE", directory.0.at("state"))
         .env_remove("MESHCHECK_EVIDENCE")
         .output()
         .unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let handed = place.read("handover");
+    let handed = directory.read("handover");
     assert!(handed.starts_with("MESHCHECK_NO_EVIDENCE=wrong.toml:2:1: unknown key"), "{handed}");
     assert_eq!(handed.lines().count(), 1, "{handed}");
 }
 
 const VERSION: &str = r#"{"major":"1","minor":"29","gitVersion":"v1.29.2","gitCommit":"","gitTreeState":"","buildDate":"","goVersion":"","compiler":"","platform":"linux/amd64"}"#;
 
-/// An API server that says its version, or not even that, and nothing else. What is asked of it in vain is
-/// told.
-fn silent_server(says_version: bool) -> (SocketAddr, Receiver<String>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (asked, in_vain) = channel();
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let asked = asked.clone();
-            // A client that goes away is no fault of the server's.
-            thread::spawn(move || serve(&stream, says_version, &asked));
+/// An API server that tells its version, or not even that, and nothing else. Hands over the paths that it
+/// does not answer.
+fn silent_server(tells_version: bool) -> (Server, Receiver<String>) {
+    let (unanswered, paths) = channel();
+    let server = Server::start(move |request| {
+        if tells_version && request.path == "/version" {
+            return Reply::json(200, VERSION);
         }
+        // Nobody listens any more where the test has what it waits for.
+        let _ = unanswered.send(request.path.clone());
+        Reply::silent()
     });
-    (address, in_vain)
-}
-
-fn serve(stream: &TcpStream, says_version: bool, asked: &Sender<String>) -> std::io::Result<()> {
-    let mut writer = stream;
-    let mut lines = BufReader::new(stream).lines();
-    while let Some(first) = lines.next().transpose()? {
-        for line in lines.by_ref() {
-            if line?.is_empty() {
-                break;
-            }
-        }
-        if says_version && first.starts_with("GET /version ") {
-            let length = VERSION.len();
-            write!(
-                writer,
-                "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{VERSION}"
-            )?;
-        } else {
-            // Nobody listens any more where the test has what it waits for.
-            let _ = asked.send(first);
-        }
-    }
-    Ok(())
+    (server, paths)
 }
 
 /// Waits for the end of a program, for as long as the ceiling.
@@ -245,58 +217,51 @@ fn ended(mut child: Child) -> (ExitStatus, String) {
 #[case::preflight_look("preflight", true, Signal::SIGINT)]
 fn an_interrupt_is_told_in_every_report(
     #[case] command: &str,
-    #[case] says_version: bool,
+    #[case] tells_version: bool,
     #[case] signal: Signal,
 ) {
-    let place = Place::new();
-    let (address, asked_in_vain) = silent_server(says_version);
-    place.file(
-        "vm7.yaml",
-        &format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: vm7\n\
-             contexts: [{{ name: vm7, context: {{ cluster: one, user: one }} }}]\n\
-             clusters: [{{ name: one, cluster: {{ server: 'http://{address}' }} }}]\n\
-             users: [{{ name: one, user: {{ token: abc }} }}]\n"
-        ),
-    );
-    let arguments = [command, "--kubeconfig", "vm7.yaml", "--timeout", PATIENCE];
-    let child = place
+    let directory = Directory::new();
+    let (server, unanswered) = silent_server(tells_version);
+    server.kubeconfig(&directory.0);
+    let arguments = [command, "--kubeconfig", "kubeconfig", "--timeout", PATIENCE];
+    let child = directory
         .meshcheck(&arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let question = asked_in_vain.recv_timeout(CEILING).unwrap();
-    assert_eq!(question.starts_with("GET /version "), !says_version, "{question}");
+    let path = unanswered.recv_timeout(CEILING).unwrap();
+    assert_eq!(path == "/version", !tells_version, "{path}");
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
     let (status, told) = ended(child);
     assert_eq!(status.code(), Some(130), "{status}: {told}");
     assert!(told.starts_with("error: interrupted"), "{told}");
-    place.every_report_says("interrupted; what was made has been removed", number_of(command));
+    directory.every_report_says("interrupted; what was made has been removed", number_of(command));
 }
 
 /// The kernel ends a program that writes more than it may, in the middle of it and at once, as kill -9
 /// does. What it leaves goes with the next write.
 #[test]
 fn a_write_that_was_killed_leaves_nothing_for_long() {
-    let place = Place::new();
+    let directory = Directory::new();
     let temporary = || -> Vec<_> {
-        let names = fs::read_dir(place.0.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names =
+            fs::read_dir(directory.0.at("")).unwrap().map(|entry| entry.unwrap().file_name());
         names.filter(|name| name.to_str().unwrap().ends_with(".meshcheck-partial")).collect()
     };
     let output = Command::new("sh")
         .args(["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"])
         .arg(env!("CARGO_BIN_EXE_meshcheck"))
-        .current_dir(place.0.path())
-        .env("HOME", place.0.path())
+        .current_dir(directory.0.at(""))
+        .env("HOME", directory.0.at(""))
         .output()
         .unwrap();
     assert_eq!(output.status.code(), None, "a signal ends it: {output:?}");
     assert_eq!(temporary().len(), 1, "it was in the middle of writing");
-    assert_eq!(place.read("r.html"), "all green", "what was there stays whole");
-    let output = place.meshcheck(&["judge", "e.json"]).output().unwrap();
+    assert_eq!(directory.read("r.html"), "all green", "what was there stays whole");
+    let output = directory.meshcheck(&["judge", "e.json"]).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert_eq!(temporary().len(), 0, "{:?}", temporary());
-    assert!(place.read("r.html").ends_with("</html>\n"));
+    assert!(directory.read("r.html").ends_with("</html>\n"));
 }

@@ -13,6 +13,7 @@ mod format;
 #[doc(hidden)]
 pub mod golden;
 pub mod hint;
+mod json;
 mod judge;
 pub mod judgement;
 pub mod net;

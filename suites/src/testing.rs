@@ -186,27 +186,12 @@ pub(crate) fn judgement(evidence: &Evidence, id: &str) -> Judgement {
 
 /// The places of everything in a document that this tells of, as JSON pointers.
 pub(crate) fn places(document: &Value, wanted: impl Fn(&Value) -> bool + Copy) -> Vec<String> {
-    fn visit(value: &Value, at: &str, wanted: &dyn Fn(&Value) -> bool, found: &mut Vec<String>) {
-        if wanted(value) {
-            found.push(at.to_owned());
-        }
-        match value {
-            Value::Object(fields) => {
-                for (key, value) in fields {
-                    let key = key.replace('~', "~0").replace('/', "~1");
-                    visit(value, &format!("{at}/{key}"), wanted, found);
-                }
-            }
-            Value::Array(items) => {
-                for (index, value) in items.iter().enumerate() {
-                    visit(value, &format!("{at}/{index}"), wanted, found);
-                }
-            }
-            _ => {}
-        }
-    }
     let mut found = Vec::new();
-    visit(document, "", &wanted, &mut found);
+    crate::json::visit(document, &mut |pointer, value| {
+        if wanted(value) {
+            found.push(pointer.to_owned());
+        }
+    });
     found
 }
 

@@ -11,7 +11,6 @@ use super::case::{Case, Check};
 use super::networks::Other;
 use super::results::Outcome;
 use super::steps;
-use crate::line::Line;
 use crate::live::{Cluster, Verdicts};
 use crate::out::{elapsed, say};
 use crate::wait::until;

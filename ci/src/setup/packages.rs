@@ -94,19 +94,10 @@ pub(crate) fn tools_for(scopes: &[Scope]) -> Vec<Tool> {
     TOOLS.iter().filter(|(_, by)| is_needed(by)).map(|(tool, _)| *tool).collect()
 }
 
-/// What browsers that the tests can drive are called: the first is Debian's.
-const BROWSERS: [&str; 4] =
-    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
-
-/// Makes sure that there is a browser for the tests of the HTML report. Hands out a line on it.
+/// Makes sure that there is a browser for the tests of the HTML report, with the driver that they speak to:
+/// Debian's driver brings Chromium. Hands out a line on it.
 pub(crate) fn browser() -> Result<String> {
-    if env::var_os("MESHCHECK_BROWSER").is_some() {
-        return Ok("browser: the one that MESHCHECK_BROWSER names".to_owned());
-    }
-    match BROWSERS.into_iter().find(|name| is_on_path(name)) {
-        Some(name) => Ok(format!("browser: {name}")),
-        None => ensure(&[program("chromium", "chromium")]),
-    }
+    ensure(&[program("chromedriver", "chromium-driver")])
 }
 
 impl Probe {

@@ -104,13 +104,13 @@ fn rows(asked: &Asked) -> Vec<(&'static str, Section, &'static str)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use super::super::{Kind, ReportFile, junit};
+pub(crate) mod tests {
     use super::*;
+    use crate::report::{Kind, ReportFile, junit};
     use rstest::rstest;
 
     /// The report of a command that died.
-    pub(in crate::report) fn dead(reason: &str, phase: Option<Phase>, asked: &Asked) -> Report {
+    pub(crate) fn dead(reason: &str, phase: Option<Phase>, asked: &Asked) -> Report {
         report(&Died { reason: reason.into(), phase, ..Died::default() }, asked)
     }
 

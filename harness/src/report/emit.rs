@@ -26,10 +26,6 @@ pub fn emit(
 }
 
 /// Writes every file that was asked for. One that cannot be written keeps no other from being written.
-///
-/// # Errors
-///
-/// The first file that could not be written.
 pub(super) fn files(
     report: &Report,
     evidence: Option<&Evidence>,
@@ -84,8 +80,8 @@ pub fn to_stdout(text: &str) -> Result<(), ReportError> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::human::tests::sample;
     use super::*;
+    use crate::report::human::tests::sample;
 
     /// What others script against.
     #[test]

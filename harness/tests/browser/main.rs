@@ -7,12 +7,10 @@
     reason = "a test fails by panicking"
 )]
 
-mod devtools;
+mod browser;
 mod reports;
 
-use std::collections::BTreeSet;
-
-use devtools::Browser;
+use browser::Browser;
 use reports::{CASES, page};
 use rstest::rstest;
 use serde_json::Value;
@@ -20,6 +18,10 @@ use serde_json::Value;
 /// The narrowest phone that is in use.
 const PHONE: (u32, u32) = (360, 780);
 const DESK: (u32, u32) = (1280, 900);
+
+/// Keys, as WebDriver names them.
+const TAB: char = '\u{e004}';
+const ENTER: char = '\u{e007}';
 
 /// What WCAG 2 asks for (level AA, 1.4.3).
 const CONTRAST: f64 = 4.5;
@@ -31,28 +33,14 @@ fn numbers(value: &Value) -> f64 {
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn it_asks_nothing_of_any_network_and_has_no_error_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     for case in CASES {
         let file = page(browser.directory(), case);
+        browser.requests();
         browser.open(&file);
-        let asked: BTreeSet<_> = browser
-            .events
-            .iter()
-            .filter(|event| event["method"] == "Network.requestWillBeSent")
-            .map(|event| event["params"]["request"]["url"].as_str().unwrap().to_owned())
-            .collect();
-        let own = format!("file://{}", file.display());
-        assert_eq!(asked, BTreeSet::from([own]), "{case}");
-        let told: Vec<_> = browser
-            .events
-            .iter()
-            .filter(|event| {
-                let method = event["method"].as_str().unwrap_or_default();
-                ["Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown"]
-                    .contains(&method)
-            })
-            .collect();
-        assert!(told.is_empty(), "{case}: {told:#?}");
+        assert_eq!(browser.requests(), [format!("file://{}", file.display())], "{case}");
+        let messages = browser.messages();
+        assert!(messages.is_empty(), "{case}: {messages:#?}");
         // The policy lets the style through, and nothing else.
         assert_eq!(browser.value("getComputedStyle(document.body).maxWidth"), "1056px", "{case}");
         assert_eq!(browser.value("document.scripts.length + document.images.length"), 0, "{case}");
@@ -64,7 +52,7 @@ fn it_asks_nothing_of_any_network_and_has_no_error_needs_browser() {
 #[case::desk(DESK, false)]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn no_page_is_wider_than_the_window_needs_browser(#[case] size: (u32, u32), #[case] mobile: bool) {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     browser.size(size.0, size.1, mobile);
     for case in CASES {
         let file = page(browser.directory(), case);
@@ -76,7 +64,7 @@ fn no_page_is_wider_than_the_window_needs_browser(#[case] size: (u32, u32), #[ca
             browser.open(&file);
             let kind = if mobile { "phone" } else { "desk" };
             if pictured {
-                browser.keep(&format!("{case}-{kind}-{scheme}"));
+                browser.keep_picture(&format!("{case}-{kind}-{scheme}.png"));
             }
             // What is folded counts as well, once it is opened.
             browser.value("document.querySelectorAll('details').forEach(it => it.open = true)");
@@ -90,7 +78,7 @@ fn no_page_is_wider_than_the_window_needs_browser(#[case] size: (u32, u32), #[ca
             );
             assert_eq!(hidden, serde_json::json!([]), "{case}");
             if pictured && scheme == "light" {
-                browser.keep(&format!("{case}-{kind}-open"));
+                browser.keep_picture(&format!("{case}-{kind}-open.png"));
             }
         }
     }
@@ -119,15 +107,10 @@ const CONTRASTS: &str = r"
     const element = walker.currentNode.parentElement;
     if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
     const style = getComputedStyle(element);
-    const drawn = element.closest('svg');
-    const color = drawn ? style.fill : style.color;
-    const grounds = drawn
-      ? [behind(drawn), getComputedStyle(drawn.querySelector('rect')).fill] : [behind(element)];
-    for (const ground of grounds) {
-      const [a, b] = [light(parse(color).slice(0, 3)), light(parse(ground).slice(0, 3))];
-      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-      found.push([ratio, `${color} on ${ground}: ${walker.currentNode.data.slice(0, 60)}`]);
-    }
+    const [color, ground] = [style.color, behind(element)];
+    const [a, b] = [light(parse(color).slice(0, 3)), light(parse(ground).slice(0, 3))];
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    found.push([ratio, `${color} on ${ground}: ${walker.currentNode.data.slice(0, 60)}`]);
   }
   return found.sort((a, b) => a[0] - b[0]).slice(0, 400);
 })()";
@@ -137,7 +120,7 @@ const CONTRASTS: &str = r"
 #[case("dark", 30)]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn every_text_can_be_read_needs_browser(#[case] scheme: &str, #[case] ground: u32) {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     browser.media("screen", scheme);
     for case in CASES {
         let file = page(browser.directory(), case);
@@ -163,7 +146,7 @@ const INTERACTIVE: &str = "[...document.querySelectorAll('a[href], summary, inpu
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn a_keyboard_reaches_everything_in_order_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     browser.size(DESK.0, DESK.1, false);
     for case in ["scaled", "rules"] {
         let file = page(browser.directory(), case);
@@ -172,7 +155,7 @@ fn a_keyboard_reaches_everything_in_order_needs_browser() {
         let all = all.as_u64().unwrap();
         assert!(all > 40, "{all}");
         for at in 0..all {
-            browser.press("Tab");
+            browser.press(TAB);
             let here = browser.value(
                 "(() => {
                     const it = document.activeElement, style = getComputedStyle(it);
@@ -190,7 +173,7 @@ fn a_keyboard_reaches_everything_in_order_needs_browser() {
             assert_eq!(here["shown"], true, "{case}: {here}");
         }
         // No trap: behind the last one the page is left.
-        browser.press("Tab");
+        browser.press(TAB);
         assert_eq!(browser.value("window.all.indexOf(document.activeElement)"), -1, "{case}");
     }
 }
@@ -198,34 +181,33 @@ fn a_keyboard_reaches_everything_in_order_needs_browser() {
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn keys_fold_filter_and_skip_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     let file = page(browser.directory(), "scaled");
     browser.open(&file);
-    browser.press("Tab");
-    browser.press("Enter");
+    browser.press(TAB);
+    browser.press(ENTER);
     assert_eq!(browser.value("document.activeElement.id"), "claims", "the first link skips");
     // The first that can be reached there is the filter's first box: what passes.
-    browser.press("Tab");
+    browser.press(TAB);
     assert_eq!(browser.value("document.activeElement.id"), "show-pass");
     let shown = "[...document.querySelectorAll('.claim.is-VERDICT')].filter(it => it.checkVisibility()).length";
-    let mut count =
-        |verdict: &str| browser.value(&shown.replace("VERDICT", verdict)).as_u64().unwrap();
+    let count = |verdict: &str| browser.value(&shown.replace("VERDICT", verdict)).as_u64().unwrap();
     let (pass, fail) = (count("pass"), count("fail"));
     assert!(pass > 20 && fail > 2, "{pass} {fail}");
-    browser.press("Space");
+    browser.press(' ');
     assert_eq!(browser.value(&shown.replace("VERDICT", "pass")), 0);
     assert_eq!(browser.value(&shown.replace("VERDICT", "fail")), fail);
-    browser.press("Space");
+    browser.press(' ');
     assert_eq!(browser.value(&shown.replace("VERDICT", "pass")), pass);
     // A folded claim opens.
     browser.value("document.querySelector('.claim.is-pass > summary').focus()");
     for open in [true, false] {
-        browser.press("Enter");
+        browser.press(ENTER);
         assert_eq!(browser.value("document.querySelector('.claim.is-pass').open"), open);
     }
     // A link to a claim leads there.
     browser.value("document.querySelector('nav a').focus()");
-    browser.press("Enter");
+    browser.press(ENTER);
     let target = browser.value(
         "document.getElementById(decodeURIComponent(location.hash.slice(1))).matches('details[open]')",
     );
@@ -235,7 +217,7 @@ fn keys_fold_filter_and_skip_needs_browser() {
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn logs_are_folded_bounded_and_open_by_a_key_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     let file = page(browser.directory(), "logs");
     browser.open(&file);
     let find = |name: &str| {
@@ -250,7 +232,7 @@ fn logs_are_folded_bounded_and_open_by_a_key_needs_browser() {
         "log of istio-system/istiod-1/discovery, its last 200 lines"
     );
     assert_eq!(browser.value("window.log.nextElementSibling.checkVisibility()"), false);
-    browser.press("Enter");
+    browser.press(ENTER);
     assert_eq!(browser.value("window.log.nextElementSibling.checkVisibility()"), true);
     let text = browser.value("window.log.nextElementSibling.textContent");
     let text = text.as_str().unwrap();
@@ -265,7 +247,7 @@ fn logs_are_folded_bounded_and_open_by_a_key_needs_browser() {
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn a_printer_gets_everything_on_white_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     // Also where the screen is dark.
     browser.media("print", "dark");
     for case in ["green", "rules"] {
@@ -284,20 +266,14 @@ fn a_printer_gets_everything_on_white_needs_browser() {
                 .map(it => it.outerHTML.slice(0, 100))"
         ));
         assert_eq!(unseen, serde_json::json!([]), "{case}");
-        let pdf = browser.printed();
-        assert!(pdf.starts_with(b"%PDF"));
-        if let Some(directory) = std::env::var_os("MESHCHECK_SCREENSHOTS") {
-            std::fs::create_dir_all(&directory).unwrap();
-            std::fs::write(std::path::Path::new(&directory).join(format!("{case}.pdf")), pdf)
-                .unwrap();
-        }
+        assert!(browser.print().starts_with(b"%PDF"));
     }
 }
 
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
 fn what_a_cluster_says_stays_text_needs_browser() {
-    let mut browser = Browser::start();
+    let browser = Browser::start();
     let file = page(browser.directory(), "hostile");
     let size = std::fs::metadata(&file).unwrap().len();
     assert!(size < 1_000_000, "{size}");

@@ -1,346 +1,271 @@
 //! An API server in disorder, and what may stand before it. Whatever it does, no claim may be told another
 //! verdict than on the mesh as it is: the same, or *unjudged*.
 
-use std::collections::BTreeSet;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::case::{Case, Place};
+use crate::Cases;
 use crate::mesh::{ISTIO, Mesh};
-use crate::program::{Call, Ended, arguments};
-use crate::server::{Reply, Request, Server, Way};
+use crate::program::{Call, Outcome, check};
+use crate::sandbox::Sandbox;
+use crate::server::{Delivery, Reply, Request, Server};
 
-pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("api::undisturbed", "nothing: a mesh with a fault", |place| {
-            let ended = check(place, |_, reply| Way::Whole(reply)).run().report(1);
-            let json = ended.json();
-            // Otherwise the other cases prove nothing.
-            let totals = &json["totals"];
-            assert!(
-                totals["pass"].as_u64() >= Some(15) && totals["fail"].as_u64() >= Some(2),
-                "{ended}"
-            );
-            ended
-        }),
-        Case::new("api::slow", "each answer is 200 ms late", |place| {
-            same(place, |_, reply| Way::Late(Duration::from_millis(200), reply))
-        }),
-        Case::new(
-            "api::slower_than_the_limit",
-            "each answer but the first is 3 s late, `--timeout 1`",
-            |place| held(place, |_, reply| Way::Late(Duration::from_secs(3), reply)),
-        ),
-        Case::new("api::silent", "no answer but the first", |place| {
-            held(place, |_, _| Way::Silence)
-        }),
-        Case::new(
-            "api::first_answer_is_late",
-            "the first answer is 7 s late, `--timeout 10`",
-            |place| {
-                let count = AtomicUsize::new(0);
-                let script = move |_: &Request, reply| match count.fetch_add(1, Ordering::SeqCst) {
-                    0 => Way::Late(Duration::from_secs(7), reply),
-                    _ => Way::Whole(reply),
-                };
-                against(place, Server::start(by(script)), "10").run().report(1)
-            },
-        ),
-        Case::new("api::trickling", "each body in pieces of 16 bytes, 100 ms apart", |place| {
-            held(place, |_, reply| Way::Trickling(16, Duration::from_millis(100), reply))
-        }),
-        Case::new(
-            "api::overloaded_at_first",
-            "429 to each request the first time, `Retry-After: 1`",
-            |place| {
-                let asked = Mutex::new(BTreeSet::new());
-                same(place, move |request, reply| {
-                    let first =
-                        asked.lock().unwrap().insert(format!("{}?{}", request.path, request.query));
-                    let busy =
-                        || Reply::status(429, "too many requests").header("retry-after", "1");
-                    Way::Whole(if first { busy() } else { reply })
-                })
-            },
-        ),
-        Case::new("api::overloaded", "429 to all but the first, `Retry-After: 3600`", |place| {
-            held(place, |_, _| {
-                Way::Whole(Reply::status(429, "too many requests").header("retry-after", "3600"))
+/// The cases.
+pub(crate) const CASES: Cases = &[
+    ("undisturbed", |sandbox| {
+        let ended = check_through(sandbox, |_, reply| reply).run().report(1);
+        let json = ended.json();
+        // Otherwise the other cases prove nothing.
+        let totals = &json["totals"];
+        assert!(
+            totals["pass"].as_u64() >= Some(15) && totals["fail"].as_u64() >= Some(2),
+            "{ended}"
+        );
+        ended
+    }),
+    ("slow", |sandbox| {
+        verdicts_stay(sandbox, |_, reply| {
+            reply.delivery(Delivery::Late(Duration::from_millis(200)))
+        })
+    }),
+    ("slower_than_the_limit", |sandbox| {
+        claims_are_lost(sandbox, |_, reply| reply.delivery(Delivery::Late(Duration::from_secs(3))))
+    }),
+    ("silent", |sandbox| claims_are_lost(sandbox, |_, _| Reply::silent())),
+    ("first_answer_is_late", |sandbox| {
+        let count = AtomicUsize::new(0);
+        let script = move |_: &Request, reply: Reply| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => reply.delivery(Delivery::Late(Duration::from_secs(7))),
+            _ => reply,
+        };
+        against(sandbox, Server::start(answers(script)), "10").run().report(1)
+    }),
+    ("trickling", |sandbox| {
+        claims_are_lost(sandbox, |_, reply| {
+            reply.delivery(Delivery::Trickle(16, Duration::from_millis(100)))
+        })
+    }),
+    ("overloaded_at_first", |sandbox| {
+        verdicts_stay(sandbox, |request, reply| match request.before {
+            0 => Reply::status(429, "too many requests").header("retry-after", "1"),
+            _ => reply,
+        })
+    }),
+    ("overloaded", |sandbox| {
+        claims_are_lost(sandbox, |_, _| {
+            Reply::status(429, "too many requests").header("retry-after", "3600")
+        })
+    }),
+    ("overloaded_at_once", |sandbox| {
+        let reply = || Reply::status(429, "too many requests").header("retry-after", "3600");
+        check(sandbox, Server::start(move |_| reply()).kubeconfig(sandbox))
+            .run()
+            .error(3, &["429", "too many requests"])
+    }),
+    ("internal_error", |sandbox| {
+        claims_are_lost(sandbox, |_, _| Reply::status(500, "etcdserver: leader changed"))
+    }),
+    ("unavailable", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(503, ""))),
+    ("unauthorized_later", |sandbox| {
+        claims_are_lost(sandbox, |_, _| Reply::status(401, "Unauthorized"))
+    }),
+    ("error_page", |sandbox| {
+        claims_are_lost(sandbox, |_, _| Reply::json(502, "<p>bad gateway</p>\n".repeat(50_000)))
+    }),
+    ("forbidding_page", |sandbox| {
+        claims_are_lost(sandbox, |_, _| Reply::json(403, "<p>log in first</p>\n".repeat(50_000)))
+    }),
+    ("missing_page", |sandbox| {
+        claims_are_lost(sandbox, |_, _| Reply::json(404, "<p>no such page</p>\n".repeat(100)))
+    }),
+    ("html", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(200, "<html>Welcome</html>"))),
+    ("redirect", |sandbox| {
+        claims_are_lost(sandbox, |_, _| {
+            Reply::json(302, "").header("location", "http://127.0.0.1:1/login")
+        })
+    }),
+    ("empty_body", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(200, ""))),
+    ("empty_object", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(200, "{}"))),
+    ("null", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(200, "null"))),
+    ("garbage", |sandbox| {
+        claims_are_lost(sandbox, |_, _| {
+            let mut random = fastrand::Rng::with_seed(7);
+            Reply::raw((0..4096).map(|_| random.u8(..)).collect::<Vec<_>>())
+        })
+    }),
+    ("garbage_json", |sandbox| {
+        claims_are_lost(sandbox, |_, mut reply| {
+            let half = reply.body.len() / 2;
+            reply.body.truncate(half);
+            reply.body.extend_from_slice(b"}]\"{,,x");
+            reply
+        })
+    }),
+    ("half", |sandbox| claims_are_lost(sandbox, |_, reply| half(reply))),
+    ("closed", |sandbox| claims_are_lost(sandbox, |_, _| Reply::closed())),
+    ("closed_now_and_then", |sandbox| {
+        let count = AtomicUsize::new(1);
+        claims_are_lost(sandbox, move |_, reply| match count.fetch_add(1, Ordering::SeqCst) % 3 {
+            0 => Reply::closed(),
+            _ => reply,
+        })
+    }),
+    ("endless_head", |sandbox| {
+        claims_are_lost(sandbox, |_, _| {
+            endless(Reply::raw("HTTP/1.1 200 OK\r\n"), |number| {
+                format!("x-{number}: {}\r\n", "y".repeat(1000))
             })
-        }),
-        Case::new("api::overloaded_at_once", "429 to all", |place| {
-            let reply = || Reply::status(429, "too many requests").header("retry-after", "3600");
-            alone(place, Server::start(move |_| Way::Whole(reply())))
-                .error(3, &["429", "too many requests"])
-        }),
-        Case::new("api::internal_error", "500 to all but the first", |place| {
-            held(place, |_, _| Way::Whole(Reply::status(500, "etcdserver: leader changed")))
-        }),
-        Case::new("api::unavailable", "503 to all but the first, without a body", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(503, "")))
-        }),
-        Case::new("api::unauthorized_later", "401 to all but the first", |place| {
-            held(place, |_, _| Way::Whole(Reply::status(401, "Unauthorized")))
-        }),
-        Case::new("api::error_page", "502 with a page of HTML of 1 MB", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(502, "<p>bad gateway</p>\n".repeat(50_000))))
-        }),
-        Case::new("api::forbidding_page", "403 with a page of HTML of 1 MB", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(403, "<p>log in first</p>\n".repeat(50_000))))
-        }),
-        Case::new(
-            "api::missing_page",
-            "404 with a page of HTML: absent is not what this means",
-            |place| {
-                held(place, |_, _| Way::Whole(Reply::new(404, "<p>no such page</p>\n".repeat(100))))
-            },
-        ),
-        Case::new("api::html", "200 with a page of HTML", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(200, "<html>Welcome</html>")))
-        }),
-        Case::new("api::redirect", "302 to elsewhere", |place| {
-            held(place, |_, _| {
-                Way::Whole(Reply::new(302, "").header("location", "http://127.0.0.1:1/login"))
+        })
+    }),
+    ("endless_interim", |sandbox| {
+        claims_are_lost(sandbox, |_, _| {
+            Reply::raw("").delivery(Delivery::Interim(Duration::from_millis(5)))
+        })
+    }),
+    ("endless_body", |sandbox| {
+        claims_are_lost_within(sandbox, 400, |_, _| endless(list(), |_| " ".repeat(16 << 10)))
+    }),
+    ("endless_list", |sandbox| claims_are_lost_within(sandbox, 400, |_, _| endless(list(), pods))),
+    ("huge_list", |sandbox| {
+        verdicts_stay(sandbox, |request, reply| match request.path.as_str() {
+            "/api/v1/pods" => huge(),
+            _ => reply,
+        })
+    }),
+    ("huge_lists", |sandbox| {
+        claims_are_lost_within(sandbox, 400, |request, reply| {
+            if request.path.ends_with("/pods") { huge() } else { reply }
+        })
+    }),
+    ("pages", |sandbox| verdicts_stay(sandbox, |request, reply| paged(request, reply))),
+    ("gone", |sandbox| {
+        claims_are_lost(sandbox, |request, reply| {
+            if request.query.contains("continue=") {
+                Reply::status(410, "The provided continue parameter is too old")
+            } else {
+                paged(request, reply)
+            }
+        })
+    }),
+    ("pages_without_end", |sandbox| {
+        claims_are_lost(sandbox, |request, reply| {
+            let mut reply = paged(request, reply);
+            if let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body)
+                && body["items"].is_array()
+            {
+                body["metadata"]["continue"] = "1".into();
+                reply.body = body.to_string().into_bytes();
+            }
+            reply
+        })
+    }),
+    ("watches_close", |sandbox| {
+        verdicts_stay(sandbox, |request, reply| {
+            if request.query.contains("watch") { Reply::closed() } else { reply }
+        })
+    }),
+    ("endless_log", |sandbox| {
+        claims_are_lost(sandbox, |request, reply| {
+            if !request.path.ends_with("/log") {
+                return reply;
+            }
+            let reply = Reply::json(200, "").header("transfer-encoding", "chunked");
+            endless(reply.without_length(), |number| {
+                let line = format!("2026-11-24T14:04:00Z line {number} {}\n", "x".repeat(4000));
+                format!("{:x}\r\n{line}\r\n", line.len())
             })
-        }),
-        Case::new("api::empty_body", "200 with nothing", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(200, "")))
-        }),
-        Case::new("api::empty_object", "200 with `{}`", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(200, "{}")))
-        }),
-        Case::new("api::null", "200 with `null`", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(200, "null")))
-        }),
-        Case::new("api::garbage", "random bytes instead of HTTP", |place| {
-            held(place, |_, _| {
-                let mut random = fastrand::Rng::with_seed(7);
-                Way::Raw((0..4096).map(|_| random.u8(..)).collect())
-            })
-        }),
-        Case::new(
-            "api::garbage_json",
-            "a body that is cut and goes on with random letters",
-            |place| {
-                held(place, |_, mut reply| {
-                    let half = reply.body.len() / 2;
-                    reply.body.truncate(half);
-                    reply.body.extend_from_slice(b"}]\"{,,x");
-                    Way::Whole(reply)
-                })
-            },
-        ),
-        Case::new("api::half", "half of each body, and the end of the connection", |place| {
-            held(place, |_, reply| Way::Half(reply))
-        }),
-        Case::new("api::closed", "each connection is closed without an answer", |place| {
-            held(place, |_, _| Way::Closed)
-        }),
-        Case::new(
-            "api::closed_now_and_then",
-            "every third connection is closed without an answer",
-            |place| {
-                let count = AtomicUsize::new(1);
-                held(place, move |_, reply| match count.fetch_add(1, Ordering::SeqCst) % 3 {
-                    0 => Way::Closed,
-                    _ => Way::Whole(reply),
-                })
-            },
-        ),
-        Case::new("api::endless_head", "headers without end", |place| {
-            held(place, |_, _| Way::Repeated {
-                head: "HTTP/1.1 200 OK\r\n".into(),
-                before: String::new(),
-                piece: |number| format!("x-{number}: {}\r\n", "y".repeat(1000)),
-                times: usize::MAX,
-                after: String::new(),
-            })
-        }),
-        Case::new("api::endless_interim", "`100 Continue` every 5 ms, without end", |place| {
-            held(place, |_, _| Way::Interim(Duration::from_millis(5)))
-        }),
-        Case::new("api::endless_body", "a body of blanks without end", |place| {
-            held_within(place, 400, |_, _| endless(|_| " ".repeat(16 << 10)))
-        }),
-        Case::new("api::endless_list", "a list of pods without end", |place| {
-            held_within(place, 400, |_, _| endless(pods))
-        }),
-        Case::new("api::huge_list", "100000 pods on the cluster, in one answer", |place| {
-            same(place, |request, reply| match request.path.as_str() {
-                "/api/v1/pods" => huge(),
-                _ => Way::Whole(reply),
-            })
-        }),
-        Case::new("api::huge_lists", "100000 pods in every list, each in one answer", |place| {
-            held_within(place, 400, |request, reply| {
-                if request.path.ends_with("/pods") { huge() } else { Way::Whole(reply) }
-            })
-        }),
-        Case::new("api::pages", "lists in pages of one object", |place| {
-            same(place, |request, reply| Way::Whole(paged(request, reply)))
-        }),
-        Case::new("api::gone", "410 to whoever asks for the second page", |place| {
-            held(place, |request, reply| {
-                Way::Whole(if request.query.contains("continue=") {
-                    Reply::status(410, "The provided continue parameter is too old")
-                } else {
-                    paged(request, reply)
-                })
-            })
-        }),
-        Case::new("api::pages_without_end", "the same page again and again", |place| {
-            held(place, |request, reply| {
-                let mut reply = paged(request, reply);
-                if let Ok(mut body) = serde_json::from_slice::<Value>(&reply.body)
-                    && body["items"].is_array()
-                {
-                    body["metadata"]["continue"] = "1".into();
-                    reply.body = body.to_string().into_bytes();
-                }
-                Way::Whole(reply)
-            })
-        }),
-        Case::new("api::watches_close", "watches are closed at once: none is asked for", |place| {
-            same(place, |request, reply| {
-                if request.query.contains("watch") { Way::Closed } else { Way::Whole(reply) }
-            })
-        }),
-        Case::new("api::endless_log", "logs without end, in chunks", |place| {
-            held(place, |request, reply| {
-                if !request.path.ends_with("/log") {
-                    return Way::Whole(reply);
-                }
-                Way::Repeated {
-                    head: "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n".into(),
-                    before: String::new(),
-                    piece: |number| {
-                        let line =
-                            format!("2026-11-24T14:04:00Z line {number} {}\n", "x".repeat(4000));
-                        format!("{:x}\r\n{line}\r\n", line.len())
-                    },
-                    times: usize::MAX,
-                    after: String::new(),
-                }
-            })
-        }),
-        Case::new("api::long_line", "a log line of 10 MB among the client's", |place| {
-            same(place, |request, mut reply| {
-                if request.path.ends_with("/log") && !request.query.contains("istio-init") {
-                    let line = format!("2026-11-24T14:04:00Z {}\n", "x".repeat(10_000_000));
-                    reply.body.splice(0..0, line.into_bytes());
-                }
-                Way::Whole(reply)
-            })
-        }),
-        Case::new(
-            "api::long_line_of_init",
-            "a log line of 10 MB before the init container's rules",
-            |place| {
-                held(place, |request, mut reply| {
-                    if request.path.ends_with("/log") && request.query.contains("istio-init") {
-                        reply.body.splice(0..0, ("x".repeat(10_000_000) + "\n").into_bytes());
-                    }
-                    Way::Whole(reply)
-                })
-            },
-        ),
-        Case::new("api::not_text", "bytes that are no UTF-8 in every string", |place| {
-            held(place, |_, mut reply| {
-                let text = reply.body.iter().flat_map(|&byte| match byte {
-                    b'a' => vec![0xff, 0xfe],
-                    other => vec![other],
-                });
-                reply.body = text.collect();
-                Way::Whole(reply)
-            })
-        }),
-        Case::new("api::deep", "JSON that is 100000 lists deep", |place| {
-            held(place, |_, _| Way::Whole(Reply::new(200, "[".repeat(100_000))))
-        }),
-        Case::new(
-            "api::other_types",
-            "numbers where words are expected, and words for numbers",
-            |place| {
-                held(place, |_, mut reply| {
-                    let text = String::from_utf8(reply.body).unwrap();
-                    reply.body = text
-                        .replace("\"replicas\":1", "\"replicas\":\"one\"")
-                        .replace("\"name\":\"", "\"name\":1,\"x\":\"")
-                        .into_bytes();
-                    Way::Whole(reply)
-                })
-            },
-        ),
-        Case::new("api::huge_numbers", "numbers beyond every range", |place| {
-            held(place, |_, mut reply| {
-                let text = String::from_utf8(reply.body).unwrap();
-                reply.body =
-                    text.replace("\"port\":", "\"port\":99999999999999999999").into_bytes();
-                Way::Whole(reply)
-            })
-        }),
-        Case::new(
-            "api::silent_to_probes",
-            "`--active`, and no answer to whatever creates or removes",
-            |place| {
-                let server =
-                    Server::start(by(|request: &Request, reply| match request.method.as_str() {
-                        "POST" | "DELETE" if !request.query.contains("dryRun") => Way::Silence,
-                        _ => Way::Whole(reply),
-                    }));
-                against(place, server, "2").more(&["--active"]).within(40).run().report(1)
-            },
-        ),
-    ]
-}
+        })
+    }),
+    ("long_line", |sandbox| {
+        verdicts_stay(sandbox, |request, mut reply| {
+            if request.path.ends_with("/log") && !request.query.contains("istio-init") {
+                let line = format!("2026-11-24T14:04:00Z {}\n", "x".repeat(10_000_000));
+                reply.body.splice(0..0, line.into_bytes());
+            }
+            reply
+        })
+    }),
+    ("long_line_of_init", |sandbox| {
+        claims_are_lost(sandbox, |request, mut reply| {
+            if request.path.ends_with("/log") && request.query.contains("istio-init") {
+                reply.body.splice(0..0, ("x".repeat(10_000_000) + "\n").into_bytes());
+            }
+            reply
+        })
+    }),
+    ("not_text", |sandbox| {
+        claims_are_lost(sandbox, |_, mut reply| {
+            let text = reply.body.iter().flat_map(|&byte| match byte {
+                b'a' => vec![0xff, 0xfe],
+                other => vec![other],
+            });
+            reply.body = text.collect();
+            reply
+        })
+    }),
+    ("deep", |sandbox| claims_are_lost(sandbox, |_, _| Reply::json(200, "[".repeat(100_000)))),
+    ("other_types", |sandbox| {
+        claims_are_lost(sandbox, |_, mut reply| {
+            let text = String::from_utf8(reply.body).unwrap();
+            reply.body = text
+                .replace("\"replicas\":1", "\"replicas\":\"one\"")
+                .replace("\"name\":\"", "\"name\":1,\"x\":\"")
+                .into_bytes();
+            reply
+        })
+    }),
+    ("huge_numbers", |sandbox| {
+        claims_are_lost(sandbox, |_, mut reply| {
+            let text = String::from_utf8(reply.body).unwrap();
+            reply.body = text.replace("\"port\":", "\"port\":99999999999999999999").into_bytes();
+            reply
+        })
+    }),
+    ("silent_to_probes", |sandbox| {
+        let server =
+            Server::start(answers(|request: &Request, reply| match request.method.as_str() {
+                "POST" | "DELETE" if !request.query.contains("dryRun") => Reply::silent(),
+                _ => reply,
+            }));
+        against(sandbox, server, "2").args(&["--active"]).within(40).run().report(1)
+    }),
+];
+
+/// What becomes of an answer.
+trait Script: Fn(&Request, Reply) -> Reply + Send + Sync + 'static {}
+
+impl<F: Fn(&Request, Reply) -> Reply + Send + Sync + 'static> Script for F {}
 
 /// The server of a mesh with a fault, behind what a script makes of its answers. `/version` is
 /// answered as it is: otherwise nothing begins.
-fn disturbed(script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static) -> Server {
-    Server::start(by(move |request, reply| match request.path.as_str() {
-        "/version" => Way::Whole(reply),
+fn disturbed(script: impl Script) -> Server {
+    Server::start(answers(move |request, reply| match request.path.as_str() {
+        "/version" => reply,
         _ => script(request, reply),
     }))
 }
 
-fn by(
-    script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static,
-) -> impl Fn(&Request) -> Way + Send + Sync + 'static {
+fn answers(script: impl Script) -> impl Fn(&Request) -> Reply + Send + Sync + 'static {
     let mesh = Mesh::with_a_fault();
     move |request| script(request, mesh.answer(request))
 }
 
-/// A check of what this server tells.
-pub(crate) fn against<'a>(place: &'a Place, server: Server, timeout: &str) -> Call<'a> {
-    let file = server.kubeconfig(place);
-    let words: [&dyn AsRef<std::ffi::OsStr>; 9] = [
-        &"check",
-        &"--kubeconfig",
-        &file,
-        &"--istio",
-        &ISTIO,
-        &"--output",
-        &"json",
-        &"--timeout",
-        &timeout,
-    ];
-    place.meshcheck(&arguments(&words))
+/// A check against this server.
+pub(crate) fn against<'a>(sandbox: &'a Sandbox, server: Server, timeout: &str) -> Call<'a> {
+    check(sandbox, server.kubeconfig(sandbox)).args(&[
+        "--istio",
+        ISTIO,
+        "--output",
+        "json",
+        "--timeout",
+        timeout,
+    ])
 }
 
-fn check(
-    place: &Place,
-    script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static,
-) -> Call<'_> {
-    against(place, disturbed(script), "5")
-}
-
-/// A check without options.
-fn alone(place: &Place, server: Server) -> Ended {
-    let file = server.kubeconfig(place);
-    place.meshcheck(&arguments(&[&"check", &"--kubeconfig", &file])).run()
+fn check_through(sandbox: &Sandbox, script: impl Script) -> Call<'_> {
+    against(sandbox, disturbed(script), "5")
 }
 
 /// How many claims are unjudged now that were not before; none has changed otherwise.
@@ -362,26 +287,22 @@ fn verdicts(report: &Value) -> Vec<(String, String)> {
 }
 
 /// The disorder changes no verdict at all.
-fn same(place: &Place, script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static) -> Ended {
-    let plain = check(place, |_, reply| Way::Whole(reply)).run().report(1);
-    let ended = check(place, script).run().report(1);
+fn verdicts_stay(sandbox: &Sandbox, script: impl Script) -> Outcome {
+    let plain = check_through(sandbox, |_, reply| reply).run().report(1);
+    let ended = check_through(sandbox, script).run().report(1);
     assert_eq!(verdicts(&ended.json()), verdicts(&plain.json()), "{ended}");
     ended
 }
 
 /// The disorder leaves claims unjudged, and changes no verdict otherwise.
-fn held(place: &Place, script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static) -> Ended {
-    held_within(place, 128, script)
+fn claims_are_lost(sandbox: &Sandbox, script: impl Script) -> Outcome {
+    claims_are_lost_within(sandbox, 128, script)
 }
 
 /// The same, within this much memory.
-fn held_within(
-    place: &Place,
-    mib: u64,
-    script: impl Fn(&Request, Reply) -> Way + Send + Sync + 'static,
-) -> Ended {
-    let plain = check(place, |_, reply| Way::Whole(reply)).run().report(1).json();
-    let ended = against(place, disturbed(script), "1").mib(mib).run();
+fn claims_are_lost_within(sandbox: &Sandbox, mib: u64, script: impl Script) -> Outcome {
+    let plain = check_through(sandbox, |_, reply| reply).run().report(1).json();
+    let ended = against(sandbox, disturbed(script), "1").memory(mib).run();
     let report = ended.json();
     assert!(lost(&report, &plain) > 0, "nothing came of it: {ended}");
     // No reason is a page.
@@ -392,20 +313,22 @@ fn held_within(
     let code = if report["totals"]["fail"].as_u64() > Some(0) { 1 } else { 3 };
     assert_eq!(ended.exit, Some(code), "{ended}");
     assert!(ended.stderr.is_empty(), "{ended}");
-    // How much was seen before it was lost is another thing each time.
     ended
-        .in_any_case("a report: what was not seen is unjudged, and no other verdict is another one")
 }
 
-fn endless(piece: fn(usize) -> String) -> Way {
-    Way::Repeated {
-        head: "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
-            .into(),
-        before: r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":["#.into(),
-        piece,
-        times: usize::MAX,
-        after: String::new(),
-    }
+fn half(reply: Reply) -> Reply {
+    let bytes = reply.body.len() / 2;
+    reply.delivery(Delivery::Break(bytes))
+}
+
+/// With a piece after it, again and again.
+fn endless(reply: Reply, piece: fn(usize) -> String) -> Reply {
+    reply.delivery(Delivery::Repeat { piece, times: usize::MAX, end: "" })
+}
+
+/// The beginning of a list.
+fn list() -> Reply {
+    Reply::json(200, r#"{"kind":"List","apiVersion":"v1","metadata":{},"items":["#).without_length()
 }
 
 fn pods(number: usize) -> String {
@@ -416,13 +339,8 @@ fn pods(number: usize) -> String {
     )
 }
 
-fn huge() -> Way {
-    match endless(pods) {
-        Way::Repeated { head, before, piece, .. } => {
-            Way::Repeated { head, before, piece, times: 100_000, after: "]}".into() }
-        }
-        other => other,
-    }
+fn huge() -> Reply {
+    list().delivery(Delivery::Repeat { piece: pods, times: 100_000, end: "]}" })
 }
 
 /// One object of a list, and where it goes on.

@@ -2,15 +2,11 @@
 //! slow, full, or means harm. Each case wants one clear error (or verdicts that claim nothing that was
 //! not seen), the right exit code, bounded time and memory, nothing lost and nothing left behind.
 //!
-//! What was tried and what came of it: `docs/hostile.md`, which the cases hold to what they saw
-//! (`MESHCHECK_HOSTILE=renew` writes it anew), and `target/xtask/hostile.json`, with figures.
+//! What is tried: `docs/hostile.md`. The figures of a run: `target/xtask/hostile.json`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::too_many_lines, reason = "the cases are tables")]
-#![expect(clippy::needless_pass_by_value, reason = "what a case makes is used up by it")]
 
 mod api;
 mod bundle;
-mod case;
 mod clock;
 mod environment;
 mod evidence;
@@ -20,33 +16,41 @@ mod mesh;
 mod plugin;
 mod program;
 mod record;
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
 mod text;
 mod tls;
 mod unwritable;
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
-use case::Case;
 use libtest_mimic::{Arguments, Trial};
+use program::Outcome;
+use support::{sandbox, server};
 
-/// All cases, in the order of the table.
-fn cases() -> Vec<Case> {
-    [
-        kubeconfig::cases(),
-        plugin::cases(),
-        tls::cases(),
-        api::cases(),
-        clock::cases(),
-        text::cases(),
-        evidence::cases(),
-        bundle::cases(),
-        unwritable::cases(),
-        environment::cases(),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
+/// Cases of one kind of surroundings: the name of each, and what it does in a sandbox of its own. It fails
+/// by panicking, and returns how its last run ended.
+type Cases = &'static [(&'static str, fn(&sandbox::Sandbox) -> Outcome)];
+
+static SURROUNDINGS: [(&str, Cases); 10] = [
+    ("kubeconfig", kubeconfig::CASES),
+    ("plugin", plugin::CASES),
+    ("tls", tls::CASES),
+    ("api", api::CASES),
+    ("clock", clock::CASES),
+    ("text", text::CASES),
+    ("evidence", evidence::CASES),
+    ("bundle", bundle::CASES),
+    ("unwritable", unwritable::CASES),
+    ("environment", environment::CASES),
+];
+
+/// Each case by its full name.
+fn cases() -> impl Iterator<Item = (String, fn(&sandbox::Sandbox) -> Outcome)> {
+    SURROUNDINGS.iter().flat_map(|(kind, cases)| {
+        cases.iter().map(move |(name, run)| (format!("{kind}::{name}"), *run))
+    })
 }
 
 fn main() -> ExitCode {
@@ -54,17 +58,15 @@ fn main() -> ExitCode {
     if arguments.next().is_some_and(|first| first == measured::ARGUMENT) {
         return measured::run(arguments);
     }
-    let arguments = Arguments::from_args();
-    let mut trials: Vec<_> = cases()
-        .into_iter()
-        .map(|case| {
-            let ignored = case.needs_mount();
-            Trial::test(case.name, move || record::run(&case).map_err(Into::into))
-                .with_ignored_flag(ignored)
-        })
-        .collect();
-    trials.push(Trial::test("the_table_names_every_case_and_no_other", || {
-        record::complete().map_err(Into::into)
-    }));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let trials = cases().map(|(name, run)| {
+        let ignored = name.contains("needs_mount");
+        let case = name.clone();
+        let test = move || {
+            let outcome = catch_unwind(AssertUnwindSafe(|| run(&sandbox::Sandbox::new())));
+            record::add(&case, outcome.as_ref().ok());
+            outcome.map(drop).map_err(|panic| resume_unwind(panic))
+        };
+        Trial::test(name, test).with_ignored_flag(ignored)
+    });
+    libtest_mimic::run(&Arguments::from_args(), trials.collect()).exit_code()
 }

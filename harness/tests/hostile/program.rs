@@ -1,22 +1,23 @@
 //! One run of the real program: watched, measured, and held to what every run owes its user.
 
-use std::ffi::{OsStr, OsString};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use crate::case::Place;
 use crate::measured;
+use crate::sandbox::Sandbox;
 
 /// How much of each output is kept, in bytes.
 const OUTPUT_LIMIT: u64 = 8 << 20;
@@ -31,11 +32,11 @@ const MIB: u64 = 128;
 /// The user `nobody`.
 const NOBODY: u32 = 65534;
 
-/// What standard output leads to.
+/// Where standard output goes.
 pub(crate) enum Stdout {
-    /// To us.
+    /// To the test.
     Captured,
-    /// To nobody: the reader is gone before the first word.
+    /// To a reader that is gone before the first byte.
     Closed,
     /// To a file.
     File(PathBuf),
@@ -43,7 +44,7 @@ pub(crate) enum Stdout {
 
 /// A call of the program that is about to be made.
 pub(crate) struct Call<'a> {
-    place: &'a Place,
+    pub(crate) sandbox: &'a Sandbox,
     command: Command,
     stdout: Stdout,
     /// Who runs it, where it is not the user of the test.
@@ -53,48 +54,54 @@ pub(crate) struct Call<'a> {
     writes: Vec<PathBuf>,
 }
 
-impl<'a> Call<'a> {
-    pub(crate) fn new<A: AsRef<OsStr>>(place: &'a Place, arguments: &[A]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
-        command
-            .args(arguments)
-            .current_dir(place.at(""))
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-            .env("HOME", place.path().join("home"))
-            .env("TMPDIR", place.path().join("tmp"))
-            // What is left running is found by it.
-            .env("HOSTILE_PLACE", place.path());
-        Self {
-            place,
-            command,
-            stdout: Stdout::Captured,
-            user: None,
-            seconds: SECONDS,
-            mib: MIB,
-            writes: Vec::new(),
-        }
+/// A call of the program with these arguments.
+pub(crate) fn meshcheck<'a, A: AsRef<OsStr>>(sandbox: &'a Sandbox, arguments: &[A]) -> Call<'a> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+    command
+        .args(arguments)
+        .current_dir(sandbox.at(""))
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("HOME", sandbox.path().join("home"))
+        .env("TMPDIR", sandbox.path().join("tmp"))
+        // What is left running is found by it.
+        .env("HOSTILE_SANDBOX", sandbox.path());
+    let (stdout, writes) = (Stdout::Captured, Vec::new());
+    Call { sandbox, command, stdout, user: None, seconds: SECONDS, mib: MIB, writes }
+}
+
+/// A check with this kubeconfig.
+pub(crate) fn check(sandbox: &Sandbox, kubeconfig: impl AsRef<Path>) -> Call<'_> {
+    meshcheck(sandbox, &["check", "--kubeconfig"]).arg(kubeconfig.as_ref())
+}
+
+/// A judgement of evidence, which may be none.
+pub(crate) fn judge(sandbox: &Sandbox, evidence: impl AsRef<[u8]>) -> Call<'_> {
+    sandbox.file("e.json", evidence);
+    meshcheck(sandbox, &["judge", "e.json"])
+}
+
+impl Call<'_> {
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
     }
 
-    /// With more arguments.
-    pub(crate) fn more(mut self, arguments: &[&str]) -> Self {
+    pub(crate) fn args(mut self, arguments: &[&str]) -> Self {
         self.command.args(arguments);
         self
     }
 
-    /// With a variable of the environment.
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Without one.
-    pub(crate) fn without(mut self, name: &str) -> Self {
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
         self.command.env_remove(name);
         self
     }
 
-    /// With standard output leading elsewhere.
     pub(crate) fn stdout(mut self, to: Stdout) -> Self {
         self.stdout = to;
         self
@@ -103,36 +110,35 @@ impl<'a> Call<'a> {
     /// As a user without rights. Root may read and write everything, and becomes `nobody`.
     pub(crate) fn without_rights(mut self) -> Self {
         if nix::unistd::geteuid().is_root() {
-            // Where the program was built, nobody may look.
-            let program = self.place.path().join("meshcheck");
+            // Others may not read the directory of the build.
+            let program = self.sandbox.path().join("meshcheck");
             let built = env!("CARGO_BIN_EXE_meshcheck");
             if !program.exists() {
                 fs::hard_link(built, &program)
                     .or_else(|_| fs::copy(built, &program).map(drop))
                     .unwrap();
             }
-            fs::set_permissions(self.place.path(), fs::Permissions::from_mode(0o755)).unwrap();
+            fs::set_permissions(self.sandbox.path(), fs::Permissions::from_mode(0o755)).unwrap();
             self.command = self.rebuilt(Command::new(program));
             self.user = Some(NOBODY);
         }
         self
     }
 
+    /// Through another program, which gets this script, the program and its arguments.
+    pub(crate) fn through(mut self, program: &[&str], script: &str) -> Self {
+        let mut command = Command::new(program[0]);
+        command.args(&program[1..]).arg(script).arg(self.command.get_program());
+        self.command = self.rebuilt(command);
+        self
+    }
+
     /// A command with the arguments, the directory and the environment of this one.
     fn rebuilt(&self, mut command: Command) -> Command {
-        command.args(self.command.get_args()).current_dir(self.place.at("")).env_clear();
+        command.args(self.command.get_args()).current_dir(self.sandbox.at("")).env_clear();
         let variables = self.command.get_envs();
         command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
         command
-    }
-
-    /// Through another program, which gets this script and the program's words behind it.
-    pub(crate) fn through(mut self, program: &[&str], script: &str) -> Self {
-        let (first, rest) = program.split_first().unwrap();
-        let mut command = Command::new(first);
-        command.args(rest).arg(script).arg(self.command.get_program());
-        self.command = self.rebuilt(command);
-        self
     }
 
     /// Within this time, in seconds.
@@ -142,7 +148,7 @@ impl<'a> Call<'a> {
     }
 
     /// Within this much memory, in MiB.
-    pub(crate) fn mib(mut self, mib: u64) -> Self {
+    pub(crate) fn memory(mut self, mib: u64) -> Self {
         self.mib = mib;
         self
     }
@@ -153,13 +159,55 @@ impl<'a> Call<'a> {
         self
     }
 
-    /// Runs it to its end, and looks at what it owes every user: it does not panic, ends in time,
-    /// stays within its memory, and leaves nothing behind.
-    pub(crate) fn run(self) -> Ended {
-        let before = self.place.listing();
-        let peak = self.place.path().join("peak");
+    /// Runs it to its end, and checks what it owes every user: it does not panic, ends in time, stays
+    /// within its memory, and leaves nothing behind.
+    pub(crate) fn run(self) -> Outcome {
+        let before = list(self.sandbox.path());
+        let peak = self.sandbox.path().join("peak");
+        let start = Instant::now();
+        let mut child = self.start(&peak);
+        let stdout = child.stdout.take().filter(|_| matches!(self.stdout, Stdout::Captured));
+        let (stdout, stderr) = (read(stdout), read(child.stderr.take()));
+        let hung = !wait(&mut child, Duration::from_secs(self.seconds));
+        let exit = child.wait().unwrap().code();
+        let seconds = start.elapsed().as_secs_f64();
+        // What holds the outputs open is ended first: reading them would wait for it.
+        let running = running(self.sandbox.path());
+        for (process, _) in &running {
+            let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
+        }
+        // One that was killed has measured nothing.
+        let kib = fs::read_to_string(&peak).ok().map(|text| text.parse::<u64>().unwrap());
+        let _ = fs::remove_file(peak);
+        let processes = running.into_iter().map(|(id, name)| format!("process {id} ({name})"));
+        let outcome = Outcome {
+            exit,
+            seconds,
+            peak_mib: kib.unwrap_or_default() >> 10,
+            left: processes.chain(self.changes(&before)).collect(),
+            stdout: stdout.join().unwrap(),
+            stderr: stderr.join().unwrap(),
+        };
+        assert!(!hung, "it did not end within {} s\n{outcome}", self.seconds);
+        assert!(kib.is_some(), "it was not measured\n{outcome}");
+        assert!(outcome.exit < Some(128), "a signal ended it\n{outcome}");
+        for word in ["panicked at", "RUST_BACKTRACE", "stack backtrace", "a bug:"] {
+            assert!(!outcome.stderr.contains(word), "{outcome}");
+        }
+        assert!(is_plain(&outcome.stderr), "control characters: {:?}", outcome.stderr);
+        // JSON may hold letters that turn the direction: a program reads it.
+        let data = outcome.stdout.starts_with('{');
+        let plain = if data { !has_control(&outcome.stdout) } else { is_plain(&outcome.stdout) };
+        assert!(plain, "control characters: {:?}", outcome.stdout);
+        assert!(outcome.peak_mib <= self.mib, "more than {} MiB\n{outcome}", self.mib);
+        assert!(outcome.left.is_empty(), "something was left behind\n{outcome}");
+        outcome
+    }
+
+    /// Starts it within a process that writes its peak of memory into a file.
+    fn start(&self, peak: &Path) -> Child {
         let mut measure = Command::new(std::env::current_exe().unwrap());
-        measure.arg(measured::ARGUMENT).arg(&peak);
+        measure.arg(measured::ARGUMENT).arg(peak);
         measure.arg(self.user.map_or_else(String::new, |user| user.to_string()));
         measure.arg(self.command.get_program());
         let mut measure = self.rebuilt(measure);
@@ -168,232 +216,117 @@ impl<'a> Call<'a> {
             Stdout::Captured | Stdout::Closed => measure.stdout(Stdio::piped()),
             Stdout::File(path) => measure.stdout(File::options().write(true).open(path).unwrap()),
         };
-        let start = Instant::now();
-        let mut child = measure.spawn().unwrap();
-        let group = Pid::from_raw(child.id().try_into().unwrap());
-        let stdout = child.stdout.take().filter(|_| matches!(self.stdout, Stdout::Captured));
-        let (stdout, stderr) = (kept(stdout), kept(child.stderr.take()));
-        let (ended, ends) = mpsc::channel::<()>();
-        let patience = Duration::from_secs(self.seconds);
-        let guard = thread::spawn(move || {
-            let hangs = ends.recv_timeout(patience) == Err(mpsc::RecvTimeoutError::Timeout);
-            if hangs {
-                let _ = killpg(group, Signal::SIGKILL);
-            }
-            hangs
-        });
-        let status = child.wait().unwrap();
-        let seconds = start.elapsed().as_secs_f64();
-        drop(ended);
-        let hung = guard.join().unwrap();
-        // Whoever holds the outputs open is found first: reading them would wait for it.
-        let running = still_running(self.place.path());
-        for (process, _) in &running {
-            let _ = nix::sys::signal::kill(Pid::from_raw(*process), Signal::SIGKILL);
-        }
-        // One that was killed with its group has measured nothing.
-        let kib = fs::read_to_string(&peak).ok().map(|text| text.parse::<u64>().unwrap());
-        let _ = fs::remove_file(peak);
-        let mut left: Vec<_> =
-            running.into_iter().map(|(id, name)| format!("process {id} ({name})")).collect();
-        let after = self.place.listing();
-        for (path, what) in &after {
-            let told = || path.strip_prefix(self.place.path()).unwrap().display().to_string();
+        measure.spawn().unwrap()
+    }
+
+    /// What has changed in the sandbox and should not have.
+    fn changes(&self, before: &BTreeMap<PathBuf, String>) -> Vec<String> {
+        let after = list(self.sandbox.path());
+        let mut changes = Vec::new();
+        for (path, data) in after.iter().filter(|(path, _)| !self.writes.contains(path)) {
             match before.get(path) {
-                _ if self.writes.contains(path) => {}
-                None => left.push(format!("new: {}", told())),
-                Some(was) if was != what => left.push(format!("changed: {}", told())),
+                None => changes.push(format!("new: {}", path.display())),
+                Some(was) if was != data => changes.push(format!("changed: {}", path.display())),
                 Some(_) => {}
             }
         }
-        left.extend(
-            before
-                .keys()
-                .filter(|it| !after.contains_key(*it))
-                .map(|it| format!("lost: {}", it.display())),
-        );
-        let ended = Ended {
-            exit: status.code(),
-            seconds,
-            peak_mib: kib.unwrap_or_default() >> 10,
-            left,
-            stdout: stdout.join().unwrap(),
-            stderr: stderr.join().unwrap(),
-            bound: format!("{} s, {} MiB", self.seconds, self.mib),
-            told: String::new(),
-            place: self.place.path().to_owned(),
-        };
-        {
-            let mut tally = self.place.tally.borrow_mut();
-            tally.seconds = tally.seconds.max(seconds);
-            tally.peak_mib = tally.peak_mib.max(ended.peak_mib);
-            tally.left.extend(ended.left.iter().cloned());
-        }
-        assert!(!hung, "it did not end within {} s\n{ended}", self.seconds);
-        assert!(kib.is_some(), "it was not measured\n{ended}");
-        assert!(ended.exit < Some(128), "a signal ended it\n{ended}");
-        for word in ["panicked at", "RUST_BACKTRACE", "stack backtrace", "a bug:"] {
-            assert!(!ended.stderr.contains(word), "{ended}");
-        }
-        assert!(is_plain(&ended.stderr), "control characters: {:?}", ended.stderr);
-        // JSON may hold letters that turn the direction: a program reads it.
-        let data = ended.stdout.starts_with('{');
-        let plain = if data { !has_control(&ended.stdout) } else { is_plain(&ended.stdout) };
-        assert!(plain, "control characters: {:?}", ended.stdout);
-        assert!(ended.peak_mib <= self.mib, "more than {} MiB\n{ended}", self.mib);
-        assert!(ended.left.is_empty(), "something was left behind\n{ended}");
-        ended
+        let lost = before.keys().filter(|path| !after.contains_key(*path));
+        changes.extend(lost.map(|path| format!("lost: {}", path.display())));
+        changes
     }
 }
 
-/// The hints. Each command, which has a line of its own, is put in backquotes, and what is said of it behind it.
-fn hints(lines: &[&str]) -> Vec<String> {
-    let starts = (0..lines.len()).filter(|at| lines[*at].starts_with("hint:"));
-    starts
-        .map(|at| {
-            let rest = lines[at + 1..].iter().take_while(|line| line.starts_with("  "));
-            rest.fold(lines[at].to_owned(), |hint, line| match line.trim_start() {
-                words if line.starts_with("    ") => format!("{hint} {words}"),
-                command if hint.ends_with("hint:") => format!("{hint} `{command}`"),
-                command => format!("{hint}\n`{command}`"),
-            })
-        })
-        .collect()
+/// Each path below a directory, with what stands there.
+fn list(directory: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    // A directory that may not be read has been made so by the case.
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        let data = fs::symlink_metadata(&path).unwrap();
+        let content = if data.is_dir() {
+            found.extend(list(&path));
+            "a directory".to_owned()
+        } else if data.is_file() {
+            // Large inputs are told apart by their time: reading them again would cost seconds.
+            format!("{} bytes of {:?}", data.len(), data.modified().unwrap())
+        } else {
+            "something else".to_owned()
+        };
+        found.insert(path, content);
+    }
+    found
 }
 
-/// How a run ended, and what it told.
-pub(crate) struct Ended {
+/// Waits for the end of a process; kills its group where it does not end in time.
+fn wait(child: &mut Child, patience: Duration) -> bool {
+    let group = Pid::from_raw(child.id().try_into().unwrap());
+    let (ended, end) = mpsc::channel::<()>();
+    let guard = thread::spawn(move || {
+        let in_time = end.recv_timeout(patience) != Err(mpsc::RecvTimeoutError::Timeout);
+        if !in_time {
+            let _ = killpg(group, Signal::SIGKILL);
+        }
+        in_time
+    });
+    child.wait().unwrap();
+    drop(ended);
+    guard.join().unwrap()
+}
+
+/// How a run ended, what it printed, and what it took.
+pub(crate) struct Outcome {
     pub(crate) exit: Option<i32>,
-    seconds: f64,
-    /// The peak of its resident memory.
-    peak_mib: u64,
-    /// What is there after it and should not be.
-    left: Vec<String>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
-    /// The time and the memory that it was held to.
-    pub(crate) bound: String,
-    /// What the table says of it.
-    pub(crate) told: String,
-    place: PathBuf,
+    pub(crate) seconds: f64,
+    /// The peak of its resident memory.
+    pub(crate) peak_mib: u64,
+    /// What is there after it and should not be.
+    left: Vec<String>,
 }
 
-impl std::fmt::Display for Ended {
+impl std::fmt::Display for Outcome {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let start: String = self.stdout.chars().take(30_000).collect();
         let Self { exit, seconds, peak_mib, left, stderr, .. } = self;
+        let stdout: String = self.stdout.chars().take(30_000).collect();
         write!(
             to,
             "exit {exit:?} after {seconds:.1} s, at most {peak_mib} MiB; left behind: {left:?}\n\
-             ── stderr\n{stderr}\n── stdout\n{start}"
+             ── stderr\n{stderr}\n── stdout\n{stdout}"
         )
     }
 }
 
-impl Ended {
+impl Outcome {
     /// One clear error with this exit code: what is wrong (with all of these words), and a hint.
-    pub(crate) fn error(mut self, code: i32, words: &[&str]) -> Self {
+    pub(crate) fn error(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.exit, Some(code), "{self}");
-        let lines: Vec<_> = self.stderr.lines().collect();
-        let errors: Vec<_> = lines.iter().filter(|line| line.starts_with("error: ")).collect();
-        let usage = lines.iter().filter(|line| line.contains("try '--help'"));
-        let hints: Vec<_> =
-            hints(&lines).into_iter().chain(usage.map(ToString::to_string)).collect();
-        assert_eq!((errors.len(), hints.len()), (1, 1), "one error, one hint: {self}");
+        let count = |is: fn(&str) -> bool| self.stderr.lines().filter(|line| is(line)).count();
+        let errors = count(|line| line.starts_with("error: "));
+        let hints = count(|line| line.starts_with("hint:") || line.contains("try '--help'"));
+        assert_eq!((errors, hints), (1, 1), "one error, one hint: {self}");
         // A page that was answered, or a file that was read, is quoted in part at the most.
         assert!(self.stderr.len() < 2000, "an error, not a page: {self}");
         for word in words {
             assert!(self.stderr.contains(word), "`{word}`: {self}");
         }
-        self.told =
-            format!("{}<br>{}", self.shown(errors[0]), self.shown(&hints[0]).replace('\n', "<br>"));
         self
     }
 
-    /// A report with this exit code, on standard output.
-    pub(crate) fn report(mut self, code: i32) -> Self {
+    /// A report with this exit code, as text or as JSON.
+    pub(crate) fn report(self, code: i32) -> Self {
         assert_eq!(self.exit, Some(code), "{self}");
         assert!(!self.stderr.contains("error: "), "{self}");
-        let summary = self.stdout.lines().rev().find(|line| line.contains(" claims: "));
-        let summary = summary.map(|line| line.split(';').next().unwrap_or_default().to_owned());
-        self.told = match summary {
-            Some(summary) => summary,
-            None => totals(&self.json()),
-        };
+        if !self.stdout.lines().any(|line| line.contains(" claims: ")) {
+            assert!(self.json()["totals"].is_object(), "{self}");
+        }
         self
-    }
-
-    /// A report with this exit code; standard error may have the times of looks (`--verbose`).
-    pub(crate) fn report_or_timings(mut self, code: i32) -> Self {
-        self.stderr.clear();
-        self.report(code)
     }
 
     /// What stands on standard output as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self}"))
     }
-
-    /// What the table says of it, in words of the case.
-    pub(crate) fn told(mut self, words: impl Into<String>) -> Self {
-        self.told = words.into();
-        self
-    }
-
-    /// The same, where the exit code is one thing or another.
-    pub(crate) fn in_any_case(mut self, words: impl Into<String>) -> Self {
-        self.exit = None;
-        self.told(words)
-    }
-
-    /// A line as the table has it: without what is another one in each run.
-    fn shown(&self, line: &str) -> String {
-        let place = self.place.to_str().unwrap();
-        let text = line.replace(&format!("{place}/work/"), "").replace(place, "…");
-        let text = without_what_follows(&text, "/.tmp");
-        let text = without_what_follows(&text, "/meshcheck-");
-        let text = without_what_follows(&text, "verification time ");
-        let text = without_what_follows(&text, "not valid after 1577836800 (");
-        // Which of the two hears of the end first is another one each time.
-        let text = text.replace("(Canceled): operation was canceled: ", "(SendRequest): ");
-        without_ports(&text).replace('|', "\\|").replace('<', "&lt;")
-    }
-}
-
-/// The counts of a report.
-pub(crate) fn totals(report: &Value) -> String {
-    let totals = report["totals"].as_object().unwrap();
-    let parts = totals.iter().filter(|(_, count)| count.as_u64() != Some(0));
-    parts.map(|(name, count)| format!("{count} {name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// Random letters and numbers after a known beginning are others each time.
-fn without_what_follows(text: &str, start: &str) -> String {
-    let mut parts = text.split(start);
-    let mut clean = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        clean.push_str(start);
-        clean.push('…');
-        clean.push_str(part.trim_start_matches(|it: char| it.is_ascii_alphanumeric()));
-    }
-    clean
-}
-
-/// `127.0.0.1:40123` is another one each time.
-fn without_ports(text: &str) -> String {
-    let mut clean = String::new();
-    let mut rest = text;
-    while let Some(at) = [":1", ":2", ":3", ":4", ":5", ":6", ":7", ":8", ":9"]
-        .iter()
-        .filter_map(|start| rest.find(start))
-        .min()
-    {
-        let digits = rest[at + 1..].bytes().take_while(u8::is_ascii_digit).count();
-        clean.push_str(&rest[..=at]);
-        clean.push_str(if digits == 5 { "PORT" } else { &rest[at + 1..=at + digits] });
-        rest = &rest[at + 1 + digits..];
-    }
-    clean + rest
 }
 
 /// Whether a text does nothing to a terminal, and turns no text around.
@@ -408,7 +341,7 @@ fn has_control(text: &str) -> bool {
 }
 
 /// Reads a pipe to its end, and keeps its beginning.
-fn kept(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
+fn read(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut pipe) = pipe {
@@ -420,34 +353,25 @@ fn kept(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<String> 
 }
 
 /// What still runs of a case, a moment after its end: what has just been killed is given that moment.
-fn still_running(place: &Path) -> Vec<(i32, String)> {
-    let mark = [b"HOSTILE_PLACE=", place.as_os_str().as_encoded_bytes(), b"\0"].concat();
-    // Nobody sends: the receiver is a clock.
-    let (_sender, clock) = mpsc::channel::<()>();
+fn running(sandbox: &Path) -> Vec<(i32, String)> {
+    let mark = [b"HOSTILE_SANDBOX=", sandbox.as_os_str().as_encoded_bytes(), b"\0"].concat();
+    let of_case = |id: &i32| {
+        let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|window| window == mark)
+    };
     let mut found = Vec::new();
     for _ in 0..20 {
-        found = processes()
-            .filter(|id| {
-                let environment = fs::read(format!("/proc/{id}/environ")).unwrap_or_default();
-                environment.windows(mark.len()).any(|window| window == mark)
-            })
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        found = processes
+            .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+            .filter(of_case)
             .map(|id| (id, fs::read_to_string(format!("/proc/{id}/comm")).unwrap_or_default()))
             .map(|(id, name)| (id, name.trim().to_owned()))
             .collect::<Vec<_>>();
         if found.is_empty() {
             break;
         }
-        let _ = clock.recv_timeout(Duration::from_millis(50));
+        crate::server::pause(Duration::from_millis(50));
     }
     found
-}
-
-fn processes() -> impl Iterator<Item = i32> {
-    let entries = fs::read_dir("/proc").unwrap();
-    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-}
-
-/// Arguments of several kinds in one list.
-pub(crate) fn arguments(words: &[&dyn AsRef<OsStr>]) -> Vec<OsString> {
-    words.iter().map(|word| word.as_ref().to_owned()).collect()
 }

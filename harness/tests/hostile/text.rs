@@ -5,123 +5,91 @@ use std::fs;
 
 use serde_json::{Value, json};
 
+use crate::Cases;
 use crate::api::against;
-use crate::case::{Case, Place};
 use crate::mesh::{Mesh, recorded};
-use crate::program::{Ended, arguments, is_plain};
-use crate::server::{Server, Way, kubeconfig};
+use crate::program::{Call, Outcome, check, is_plain, judge, meshcheck};
+use crate::server::{Reply, Server, kubeconfig};
 
 /// Red letters, a title of the window, a link, backwards, hidden, markup, entities, an end of CDATA.
 const EVIL: &str = "\u{1b}[31mRED\u{1b}]0;title\u{7}\u{1b}]8;;http://evil.test\u{1b}\\\u{202e}sdrawkcab\u{2066}\u{200b}\
     <script>alert(1)</script>'\"><img src=x onerror=alert(1)>&lt;]]>\u{0}\u{9b}31m\r\nerror: forged";
 
-pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::new(
-            "text::in_evidence",
-            "evidence with escapes, markup and bidi letters in every text",
-            |place| {
-                let mut evidence = recorded();
-                spoil(&mut evidence, "");
-                let file = place.file("evidence.json", evidence.to_string());
-                reported(place, |place| place.meshcheck(&arguments(&[&"judge", &file])))
-            },
-        ),
-        Case::new("text::from_a_server", "the same in what an API server tells", |place| {
-            let mut mesh = Mesh::with_a_fault();
-            spoil(&mut mesh.evidence["cluster"]["nodes"], "");
-            for section in ["install", "demo"] {
-                for what in ["pods", "deployments"] {
-                    spoil(&mut mesh.evidence[section][what], "");
-                }
-            }
-            spoil(&mut mesh.evidence["mesh"]["init_logs"], "");
-            spoil(&mut mesh.evidence["demo"]["client_logs"], "");
-            let server = Server::start(move |request| Way::Whole(mesh.answer(request)));
-            let file = server.kubeconfig(place);
-            reported(place, |place| {
-                place.meshcheck(&arguments(&[&"check", &"--kubeconfig", &file]))
-            })
-        }),
-        Case::new("text::in_refusals", "the same in every refusal of an API server", |place| {
-            let mesh = Mesh::healthy();
-            let server = Server::start(move |request| {
-                Way::Whole(match request.path.as_str() {
-                    "/version" => mesh.answer(request),
-                    _ => crate::server::Reply::status(403, EVIL),
-                })
-            });
-            let file = server.kubeconfig(place);
-            reported(place, |place| {
-                place.meshcheck(&arguments(&[&"check", &"--kubeconfig", &file]))
-            })
-        }),
-        Case::new(
-            "text::in_the_first_refusal",
-            "the same in the first answer of an API server",
-            |place| {
-                let server = Server::start(|_| Way::Whole(crate::server::Reply::status(401, EVIL)));
-                let file = server.kubeconfig(place);
-                place
-                    .meshcheck(&arguments(&[&"check", &"--kubeconfig", &file]))
-                    .run()
-                    .error(2, &["RED"])
-            },
-        ),
-        Case::new("text::in_a_kubeconfig", "the same in the names of contexts", |place| {
-            let name = serde_json::to_string(EVIL).unwrap();
-            let text = kubeconfig("https://127.0.0.1:1", "", "token: abc");
-            let file =
-                place.file("kubeconfig", text.replace("- name: vm", &format!("- name: {name}")));
-            place
-                .meshcheck(&arguments(&[&"check", &"--kubeconfig", &file]))
-                .run()
-                .error(2, &["kubeconfig", "cannot be used"])
-        }),
-        Case::new("text::in_arguments", "the same in the name of a file", |place| {
-            let name = EVIL.replace('\0', "");
-            place.meshcheck(&["judge", &name]).run().error(2, &["RED", "No such file"])
-        }),
-        Case::new(
-            "text::paths_for_names",
-            "pods called `../../../secrets` and `a?b#c%00`",
-            |place| {
-                let mut mesh = Mesh::healthy();
-                for (at, name) in ["../../../secrets", "a?b#c%00"].into_iter().enumerate() {
-                    mesh.evidence["demo"]["pods"]["value"][at]["name"] = name.into();
-                }
-                let server = Server::start(move |request| {
-                    assert!(
-                        !request.path.contains("secrets") || !request.path.ends_with("/secrets")
-                    );
-                    Way::Whole(mesh.answer(request))
-                });
-                against(place, server, "5").run().report(1)
-            },
-        ),
-        Case::new("text::long_annotation", "annotations of 64 KiB on every pod", |place| {
-            let mut evidence = recorded();
-            for pod in evidence["demo"]["pods"]["value"].as_array_mut().unwrap() {
-                pod["annotations"]["sidecar.istio.io/status"] = EVIL.repeat(300).into();
-                pod["annotations"]["x.istio.io/y"] = "x".repeat(64 << 10).into();
-            }
-            let file = place.file("evidence.json", evidence.to_string());
-            reported(place, |place| place.meshcheck(&arguments(&[&"judge", &file])))
-        }),
-        Case::new("text::long_line", "a log line of 10 MB in evidence", |place| {
-            let mut evidence = recorded();
-            let lines = &mut evidence["demo"]["client_logs"]["value"][0]["lines"];
-            let at = lines[0]["at"].clone();
-            lines.as_array_mut().unwrap().push(json!({ "at": at, "text": EVIL.repeat(60_000) }));
-            let file = place.file("evidence.json", evidence.to_string());
-            reported(place, |place| place.meshcheck(&arguments(&[&"judge", &file])).mib(256))
-        }),
-    ]
-}
+/// The cases.
+pub(crate) const CASES: Cases = &[
+    ("in_evidence", |sandbox| {
+        let mut evidence = recorded();
+        spoil(&mut evidence, "");
+        reported(judge(sandbox, evidence.to_string()), 1)
+    }),
+    ("from_a_server", |sandbox| {
+        let mut mesh = Mesh::with_a_fault();
+        spoil(mesh.answer_at("/api/v1/nodes"), "");
+        for namespace in ["client", "istio-system"] {
+            spoil(mesh.answer_at(&format!("/api/v1/namespaces/{namespace}/pods")), "");
+            let deployments = format!("/apis/apps/v1/namespaces/{namespace}/deployments");
+            spoil(mesh.answer_at(&deployments), "");
+        }
+        spoil_logs(&mut mesh);
+        let server = Server::start(move |request| mesh.answer(request));
+        reported(check(sandbox, server.kubeconfig(sandbox)), 1)
+    }),
+    ("in_refusals", |sandbox| {
+        let mesh = Mesh::healthy();
+        let server = Server::start(move |request| match request.path.as_str() {
+            "/version" => mesh.answer(request),
+            _ => Reply::status(403, EVIL),
+        });
+        reported(check(sandbox, server.kubeconfig(sandbox)), 3)
+    }),
+    ("in_the_first_refusal", |sandbox| {
+        let server = Server::start(|_| Reply::status(401, EVIL));
+        check(sandbox, server.kubeconfig(sandbox)).run().error(2, &["RED"])
+    }),
+    ("in_a_kubeconfig", |sandbox| {
+        let name = serde_json::to_string(EVIL).unwrap();
+        let text = kubeconfig("https://127.0.0.1:1", "", "token: abc");
+        let file =
+            sandbox.file("kubeconfig", text.replace("- name: vm", &format!("- name: {name}")));
+        check(sandbox, file).run().error(2, &["kubeconfig", "cannot be used"])
+    }),
+    ("in_arguments", |sandbox| {
+        let name = EVIL.replace('\0', "");
+        meshcheck(sandbox, &["judge", &name]).run().error(2, &["RED", "No such file"])
+    }),
+    ("paths_for_names", |sandbox| {
+        let mut mesh = Mesh::healthy();
+        let pods = mesh.list("/api/v1/namespaces/client/pods");
+        for (pod, name) in pods.iter_mut().zip(["../../../secrets", "a?b#c%00"]) {
+            pod["metadata"]["name"] = name.into();
+        }
+        let server = Server::start(move |request| {
+            assert!(!request.path.contains("secrets") || !request.path.ends_with("/secrets"));
+            mesh.answer(request)
+        });
+        against(sandbox, server, "5").run().report(1)
+    }),
+    ("long_annotation", |sandbox| {
+        let mut evidence = recorded();
+        for pod in evidence["demo"]["pods"]["value"].as_array_mut().unwrap() {
+            pod["annotations"]["sidecar.istio.io/status"] = EVIL.repeat(300).into();
+            pod["annotations"]["x.istio.io/y"] = "x".repeat(64 << 10).into();
+        }
+        reported(judge(sandbox, evidence.to_string()), 0)
+    }),
+    ("long_line", |sandbox| {
+        let mut evidence = recorded();
+        let lines = &mut evidence["demo"]["client_logs"]["value"][0]["lines"];
+        let at = lines[0]["at"].clone();
+        lines.as_array_mut().unwrap().push(json!({ "at": at, "text": EVIL.repeat(60_000) }));
+        reported(judge(sandbox, evidence.to_string()).memory(256), 1)
+    }),
+];
 
 /// Adds harm to every text that is none of those by which things are found.
 fn spoil(value: &mut Value, field: &str) {
-    const KEPT: [&str; 17] = [
+    const KEPT: [&str; 26] = [
+        // Of evidence,
         "state",
         "kind",
         "status",
@@ -139,6 +107,16 @@ fn spoil(value: &mut Value, field: &str) {
         "operator",
         "recorder",
         "origin",
+        // and of Kubernetes' objects.
+        "apiVersion",
+        "type",
+        "creationTimestamp",
+        "startedAt",
+        "finishedAt",
+        "cpu",
+        "memory",
+        "pods",
+        "resourceVersion",
     ];
     match value {
         Value::String(text) if !KEPT.contains(&field) => text.push_str(EVIL),
@@ -152,17 +130,32 @@ fn spoil(value: &mut Value, field: &str) {
     }
 }
 
-/// A report of every kind: none of them does anything but be read.
-fn reported(place: &Place, call: impl Fn(&Place) -> crate::program::Call<'_>) -> Ended {
-    let mut call = call(place);
-    for (kind, name) in [("html", "r.html"), ("junit", "r.xml"), ("json", "r.json")] {
-        let file = place.at(name);
-        call = call.more(&["--report", &format!("{kind}={}", file.display())]).writes(file);
+/// The same in each line of the logs, and at the end of those with rules.
+fn spoil_logs(mesh: &mut Mesh) {
+    for (path, answer) in mesh.0["answers"].as_object_mut().unwrap() {
+        if let Value::String(log) = answer {
+            if path.ends_with("istio-init") {
+                log.push_str(EVIL);
+            } else {
+                *log = log.replace('\n', &format!("{EVIL}\n"));
+            }
+        }
     }
-    let ended = call.more(&["--verbose"]).run();
-    assert!(matches!(ended.exit, Some(0 | 1 | 3)), "{ended}");
+}
+
+/// A report of every kind, with this exit code: none of them does anything but be read.
+fn reported(mut call: Call<'_>, code: i32) -> Outcome {
+    let sandbox = call.sandbox;
+    for (kind, name) in [("html", "r.html"), ("junit", "r.xml"), ("json", "r.json")] {
+        let file = sandbox.at(name);
+        call = call.args(&["--report", &format!("{kind}={}", file.display())]).writes(file);
+    }
+    let ended = call.args(&["--verbose"]).run();
+    assert_eq!(ended.exit, Some(code), "{ended}");
     assert!(!ended.stdout.lines().any(|line| line.starts_with("error:")), "forged: {ended}");
-    let read = |name: &str| fs::read_to_string(place.at(name)).unwrap();
+    // Standard error has the times of looks.
+    assert!(ended.stderr.lines().all(|line| line.contains(" ms  ")), "{ended}");
+    let read = |name: &str| fs::read_to_string(sandbox.at(name)).unwrap();
     let html = read("r.html");
     // Scripts and pictures are the page's own: nothing of a text is markup.
     for harm in ["<script>alert", "<img src=x", "onerror=alert(1)>", "href=\"http://evil"] {
@@ -175,9 +168,5 @@ fn reported(place: &Place, call: impl Fn(&Place) -> crate::program::Call<'_>) ->
     assert_eq!(junit.matches("<testcase").count(), meshcheck_suites::CLAIMS.len());
     let json: Value = serde_json::from_str(&read("r.json")).unwrap();
     assert_eq!(json["claims"].as_array().unwrap().len(), meshcheck_suites::CLAIMS.len());
-    let code = ended.exit.unwrap();
-    let (quiet, ended) =
-        (ended.stderr.lines().all(|line| line.contains(" ms  ")), ended.report_or_timings(code));
-    assert!(quiet, "{ended}");
     ended
 }

@@ -1,6 +1,6 @@
 //! Certificates that have expired, belong to others, or are signed by nobody whom we know.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rcgen::{
@@ -11,63 +11,51 @@ use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
 
-use crate::case::{Case, Place};
+use crate::Cases;
 use crate::kubeconfig::mesh_at;
 use crate::mesh::Mesh;
-use crate::program::{Ended, arguments};
-use crate::server::{Reply, Server, Way, kubeconfig};
+use crate::program::check;
+use crate::sandbox::Sandbox;
+use crate::server::{Reply, Server, kubeconfig};
 
-pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::new("tls::good", "a server and a client whose certificates are good", |place| {
-            let ca = authority("ca");
-            let server = server(place, &ca, 2100, Some(true));
-            let file = with_client(place, &ca, &server, 2100);
-            mesh_at(place, &file).report(1)
-        }),
-        Case::new(
-            "tls::unknown_ca",
-            "a server whose certificate is signed by another CA",
-            |place| {
-                let server = server(place, &authority("other"), 2100, None);
-                let file = trusting(place, &authority("ca"), &server, "token: abc");
-                check(place, &file).error(3, &["127.0.0.1", "certificate"])
-            },
-        ),
-        Case::new("tls::broken_ca", "a CA that is no certificate", |place| {
-            let server = server(place, &authority("ca"), 2100, None);
-            let cluster = "certificate-authority-data: aGVsbG8=";
-            let file = place.file("kubeconfig", kubeconfig(&server.url(), cluster, "token: abc"));
-            check(place, &file).error(3, &["127.0.0.1", "certificate"])
-        }),
-        Case::new("tls::expired_server", "a server whose certificate has expired", |place| {
-            let ca = authority("ca");
-            let server = server(place, &ca, 2020, None);
-            let file = trusting(place, &ca, &server, "token: abc");
-            check(place, &file).error(3, &["127.0.0.1", "has ended"])
-        }),
-        Case::new(
-            "tls::expired_client",
-            "a client certificate that has expired; the server says 401",
-            |place| {
-                let ca = authority("ca");
-                let server = server(place, &ca, 2100, Some(false));
-                let file = with_client(place, &ca, &server, 2020);
-                check(place, &file).error(2, &["does not accept", "2020-01-01"])
-            },
-        ),
-        Case::new(
-            "tls::expired_client_refused",
-            "the same; the server breaks the handshake off",
-            |place| {
-                let ca = authority("ca");
-                let server = server(place, &ca, 2100, Some(true));
-                let file = with_client(place, &ca, &server, 2020);
-                check(place, &file).error(2, &["2020-01-01"])
-            },
-        ),
-    ]
-}
+/// The cases.
+pub(crate) const CASES: Cases = &[
+    ("good", |sandbox| {
+        let ca = authority("ca");
+        let server = server(&ca, 2100, Some(true));
+        let file = with_client(sandbox, &ca, &server, 2100);
+        mesh_at(sandbox, &file).report(1)
+    }),
+    ("unknown_ca", |sandbox| {
+        let server = server(&authority("other"), 2100, None);
+        let file = trusting(sandbox, &authority("ca"), &server, "token: abc");
+        check(sandbox, &file).run().error(3, &["127.0.0.1", "certificate"])
+    }),
+    ("broken_ca", |sandbox| {
+        let server = server(&authority("ca"), 2100, None);
+        let cluster = "certificate-authority-data: aGVsbG8=";
+        let file = sandbox.file("kubeconfig", kubeconfig(&server.url(""), cluster, "token: abc"));
+        check(sandbox, &file).run().error(3, &["127.0.0.1", "certificate"])
+    }),
+    ("expired_server", |sandbox| {
+        let ca = authority("ca");
+        let server = server(&ca, 2020, None);
+        let file = trusting(sandbox, &ca, &server, "token: abc");
+        check(sandbox, &file).run().error(3, &["127.0.0.1", "has ended"])
+    }),
+    ("expired_client", |sandbox| {
+        let ca = authority("ca");
+        let server = server(&ca, 2100, Some(false));
+        let file = with_client(sandbox, &ca, &server, 2020);
+        check(sandbox, &file).run().error(2, &["does not accept", "2020-01-01"])
+    }),
+    ("expired_client_refused", |sandbox| {
+        let ca = authority("ca");
+        let server = server(&ca, 2100, Some(true));
+        let file = with_client(sandbox, &ca, &server, 2020);
+        check(sandbox, &file).run().error(2, &["2020-01-01"])
+    }),
+];
 
 type Authority = CertifiedIssuer<'static, KeyPair>;
 
@@ -90,7 +78,7 @@ fn issued(ca: &Authority, name: &str, until: i32) -> (rcgen::Certificate, KeyPai
 }
 
 /// A server of a mesh. It wants a client's certificate where it is told to, and answers 401 otherwise.
-fn server(_: &Place, ca: &Authority, until: i32, clients: Option<bool>) -> Server {
+fn server(ca: &Authority, until: i32, clients: Option<bool>) -> Server {
     let (certificate, key) = issued(ca, "server", until);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -107,26 +95,20 @@ fn server(_: &Place, ca: &Authority, until: i32, clients: Option<bool>) -> Serve
     };
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = builder.with_single_cert(vec![certificate.der().clone()], key).unwrap();
-    Server::on("127.0.0.1:0", Some(Arc::new(config)), move |request| {
-        Way::Whole(match clients {
-            Some(false) => Reply::status(401, "Unauthorized"),
-            _ => Mesh::healthy().answer(request),
-        })
+    Server::on("127.0.0.1:0", Some(Arc::new(config)), move |request| match clients {
+        Some(false) => Reply::status(401, "Unauthorized"),
+        _ => Mesh::healthy().answer(request),
     })
 }
 
-fn trusting(place: &Place, ca: &Authority, server: &Server, user: &str) -> PathBuf {
-    place.file("ca.crt", ca.pem());
-    place.file("kubeconfig", kubeconfig(&server.url(), "certificate-authority: ca.crt", user))
+fn trusting(sandbox: &Sandbox, ca: &Authority, server: &Server, user: &str) -> PathBuf {
+    sandbox.file("ca.crt", ca.pem());
+    sandbox.file("kubeconfig", kubeconfig(&server.url(""), "certificate-authority: ca.crt", user))
 }
 
-fn with_client(place: &Place, ca: &Authority, server: &Server, until: i32) -> PathBuf {
+fn with_client(sandbox: &Sandbox, ca: &Authority, server: &Server, until: i32) -> PathBuf {
     let (certificate, key) = issued(ca, "vm", until);
-    place.file("client.crt", certificate.pem());
-    place.file("client.key", key.serialize_pem());
-    trusting(place, ca, server, "client-certificate: client.crt\n    client-key: client.key")
-}
-
-fn check(place: &Place, kubeconfig: &Path) -> Ended {
-    place.meshcheck(&arguments(&[&"check", &"--kubeconfig", &kubeconfig])).run()
+    sandbox.file("client.crt", certificate.pem());
+    sandbox.file("client.key", key.serialize_pem());
+    trusting(sandbox, ca, server, "client-certificate: client.crt\n    client-key: client.key")
 }

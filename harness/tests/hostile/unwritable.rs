@@ -2,203 +2,148 @@
 
 use std::fs;
 
-use crate::case::{Case, Place};
+use crate::Cases;
 use crate::mesh::{Mesh, recorded};
-use crate::program::{Call, Ended, Stdout, arguments};
-use crate::server::{Server, Way};
+use crate::program::{Call, Outcome, Stdout, check, judge, meshcheck};
+use crate::sandbox::Sandbox;
+use crate::server::Server;
 
-pub(crate) fn cases() -> Vec<Case> {
-    vec![
-        Case::new(
-            "unwritable::no_directory",
-            "`--report` of each kind in a directory that is not there",
-            |place| each_kind(place, |place, kind| told(judge(place, kind, "none/r"), "mkdir -p")),
-        ),
-        Case::new("unwritable::directory", "`--report` of each kind to a directory", |place| {
-            fs::create_dir(place.at("there")).unwrap();
-            each_kind(place, |place, kind| told(judge(place, kind, "there"), "it is a directory"))
-        }),
-        Case::new(
-            "unwritable::no_rights",
-            "`--report` of each kind where the user may not write",
-            |place| {
-                fs::write(place.at("r"), "old").unwrap();
-                each_kind(place, |place, kind| {
-                    let call = judge(place, kind, "r").without_rights();
-                    let ended = told(call, "where you may write");
-                    assert_eq!(fs::read_to_string(place.at("r")).unwrap(), "old");
-                    ended
-                })
-            },
-        ),
-        Case::new(
-            "unwritable::check",
-            "`check --report` where nothing can be written: told before the look",
-            |place| {
-                let server = Server::start(|_| panic!("nobody is asked"));
-                let file = server.kubeconfig(place);
-                let report = format!("html={}", place.at("none/r.html").display());
-                let words = arguments(&[&"check", &"--kubeconfig", &file, &"--report", &report]);
-                place.meshcheck(&words).run().error(3, &["r.html", "mkdir -p"])
-            },
-        ),
-        Case::new(
-            "unwritable::record",
-            "`record --out` where nothing can be written: told before the look",
-            |place| {
-                let server = Server::start(|_| panic!("nobody is asked"));
-                let file = server.kubeconfig(place);
-                let words = arguments(&[
-                    &"record",
-                    &"--kubeconfig",
-                    &file,
-                    &"--out",
-                    &place.at("none/e.json.gz"),
-                ]);
-                place.meshcheck(&words).run().error(3, &["e.json.gz", "mkdir -p"])
-            },
-        ),
-        Case::new(
-            "unwritable::run",
-            "`run --evidence` where nothing can be written: told before the run",
-            |place| {
-                let words = arguments(&[
-                    &"run",
-                    &"--bundle",
-                    &"/nowhere",
-                    &"--evidence",
-                    &place.at("none/e.json"),
-                ]);
-                place.meshcheck(&words).run().error(3, &["e.json", "mkdir -p"])
-            },
-        ),
-        Case::new(
-            "unwritable::record_that_fails",
-            "`record --out` over a file, and no cluster answers",
-            |place| {
-                let old = place.file("e.json", "old");
-                let file = place.file(
-                    "kubeconfig",
-                    crate::server::kubeconfig("https://127.0.0.1:1", "", "token: a"),
-                );
-                let words = arguments(&[&"record", &"--kubeconfig", &file, &"--out", &old]);
-                place.meshcheck(&words).run().error(3, &["refused"])
-            },
-        ),
-        Case::new(
-            "unwritable::stdout_closed",
-            "standard output whose reader is gone (`| head -1`)",
-            |place| {
-                let file = place.file("e.json", recorded().to_string());
-                for output in ["human", "json"] {
-                    let words = arguments(&[&"judge", &file, &"--output", &output]);
-                    let ended = place.meshcheck(&words).stdout(Stdout::Closed).run();
-                    assert!(ended.exit == Some(0) && ended.stderr.is_empty(), "{ended}");
-                }
-                let ended = place.meshcheck(&["claims"]).stdout(Stdout::Closed).run();
-                assert!(ended.exit == Some(0) && ended.stderr.is_empty(), "{ended}");
-                ended.told("nothing: nobody reads it")
-            },
-        ),
-        Case::new("unwritable::stdout_full", "standard output to `/dev/full`", |place| {
-            let file = place.file("e.json", recorded().to_string());
-            let full = || Stdout::File("/dev/full".into());
-            place
-                .meshcheck(&["claims"])
-                .stdout(full())
-                .run()
-                .error(3, &["standard output", "No space left"]);
-            let words = arguments(&[&"judge", &file]);
-            place
-                .meshcheck(&words)
-                .stdout(full())
-                .run()
-                .error(3, &["standard output", "No space left"])
-        }),
-        Case::new("unwritable::help_full", "`--help` to `/dev/full`", |place| {
-            let ended = place.meshcheck(&["--help"]).stdout(Stdout::File("/dev/full".into())).run();
-            ended.told("what the system says")
-        }),
-        Case::new("unwritable::cache", "a cache directory that is a file", |place| {
-            let file = place.file("cache", "");
-            place.meshcheck(&["bundle"]).env("MESHCHECK_CACHE", &file).run().error(3, &["cache"])
-        }),
-        Case::new(
-            "unwritable::cache_no_rights",
-            "a cache directory where the user may not write",
-            |place| {
-                let call = place.meshcheck(&["bundle"]).env("MESHCHECK_CACHE", place.at("cache"));
-                call.without_rights().run().error(3, &["cache", "Permission denied"])
-            },
-        ),
-        Case::new("unwritable::state", "a state directory that is a file", |place| {
-            let file = place.file("state", "");
-            place.meshcheck(&["check"]).env("MESHCHECK_STATE", &file).run().error(3, &["state"])
-        }),
-        Case::new(
-            "unwritable::state_no_rights",
-            "a state directory where the user may not write",
-            |place| {
-                let bundle = crate::bundle::written(place);
-                let docker = crate::environment::docker(place, "exit 0");
-                let call = place.meshcheck(&arguments(&[&"up", &"--bundle", &bundle]));
-                let call = call.env("MESHCHECK_STATE", place.at("state")).env("PATH", docker);
-                call.without_rights().run().error(3, &["state", "Permission denied"])
-            },
-        ),
-        Case::new(
-            "unwritable::needs_mount_full",
-            "`--report` of each kind on a disk that is full, over a file",
-            |place| {
-                each_kind(place, |place, kind| {
-                    on_a_full_disk(place, &["judge", "../e.json", "--report", &format!("{kind}=r")])
-                })
-            },
-        ),
-        Case::new(
-            "unwritable::needs_mount_full_record",
-            "`record --out` on a disk that is full, over a file",
-            |place| {
-                let mesh = Mesh::healthy();
-                let server = Server::start(move |request| Way::Whole(mesh.answer(request)));
-                let file = server.kubeconfig(place);
-                on_a_full_disk(
-                    place,
-                    &["record", "--kubeconfig", file.to_str().unwrap(), "--out", "r"],
-                )
-            },
-        ),
-        Case::new("unwritable::needs_mount_full_state", "`up` on a disk that is full", |place| {
-            let bundle = crate::bundle::written(place);
-            let docker = crate::environment::docker(place, "exit 0");
-            let call = place.meshcheck(&arguments(&[&"up", &"--bundle", &bundle]));
-            let call = call.env("MESHCHECK_STATE", place.at("disk")).env("PATH", docker);
-            mounted(call, place, "dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null")
-                .run()
-                .error(3, &["disk", "No space left"])
-        }),
-    ]
-}
+/// The cases.
+pub(crate) const CASES: Cases = &[
+    ("no_directory", |sandbox| {
+        each_kind(sandbox, |sandbox, kind| {
+            report_fails(judge_to(sandbox, kind, "none/r"), "mkdir -p")
+        })
+    }),
+    ("directory", |sandbox| {
+        fs::create_dir(sandbox.at("there")).unwrap();
+        each_kind(sandbox, |sandbox, kind| {
+            report_fails(judge_to(sandbox, kind, "there"), "it is a directory")
+        })
+    }),
+    ("no_rights", |sandbox| {
+        fs::write(sandbox.at("r"), "old").unwrap();
+        each_kind(sandbox, |sandbox, kind| {
+            let call = judge_to(sandbox, kind, "r").without_rights();
+            let ended = report_fails(call, "where you may write");
+            assert_eq!(fs::read_to_string(sandbox.at("r")).unwrap(), "old");
+            ended
+        })
+    }),
+    ("check", |sandbox| {
+        let server = Server::start(|_| panic!("nobody is asked"));
+        check(sandbox, server.kubeconfig(sandbox))
+            .args(&["--report", "html=none/r.html"])
+            .run()
+            .error(3, &["r.html", "mkdir -p"])
+    }),
+    ("record", |sandbox| {
+        let server = Server::start(|_| panic!("nobody is asked"));
+        server.kubeconfig(sandbox);
+        let call = meshcheck(
+            sandbox,
+            &["record", "--kubeconfig", "kubeconfig", "--out", "none/e.json.gz"],
+        );
+        call.run().error(3, &["e.json.gz", "mkdir -p"])
+    }),
+    ("run", |sandbox| {
+        meshcheck(sandbox, &["run", "--bundle", "/nowhere", "--evidence", "none/e.json"])
+            .run()
+            .error(3, &["e.json", "mkdir -p"])
+    }),
+    ("record_that_fails", |sandbox| {
+        sandbox.file("e.json", "old");
+        sandbox
+            .file("kubeconfig", crate::server::kubeconfig("https://127.0.0.1:1", "", "token: a"));
+        meshcheck(sandbox, &["record", "--kubeconfig", "kubeconfig", "--out", "e.json"])
+            .run()
+            .error(3, &["refused"])
+    }),
+    ("stdout_closed", |sandbox| {
+        sandbox.file("e.json", recorded().to_string());
+        for output in ["human", "json"] {
+            let call = meshcheck(sandbox, &["judge", "e.json", "--output", output]);
+            let ended = call.stdout(Stdout::Closed).run();
+            assert!(ended.exit == Some(0) && ended.stderr.is_empty(), "{ended}");
+        }
+        let ended = meshcheck(sandbox, &["claims"]).stdout(Stdout::Closed).run();
+        assert!(ended.exit == Some(0) && ended.stderr.is_empty(), "{ended}");
+        ended
+    }),
+    ("stdout_full", |sandbox| {
+        let full = || Stdout::File("/dev/full".into());
+        meshcheck(sandbox, &["claims"])
+            .stdout(full())
+            .run()
+            .error(3, &["standard output", "No space left"]);
+        judge(sandbox, recorded().to_string())
+            .stdout(full())
+            .run()
+            .error(3, &["standard output", "No space left"])
+    }),
+    ("help_full", |sandbox| {
+        let ended = meshcheck(sandbox, &["--help"]).stdout(Stdout::File("/dev/full".into())).run();
+        assert_eq!(ended.exit, Some(0), "{ended}");
+        ended
+    }),
+    ("cache", |sandbox| {
+        let file = sandbox.file("cache", "");
+        meshcheck(sandbox, &["bundle"]).env("MESHCHECK_CACHE", &file).run().error(3, &["cache"])
+    }),
+    ("cache_no_rights", |sandbox| {
+        let call = meshcheck(sandbox, &["bundle"]).env("MESHCHECK_CACHE", sandbox.at("cache"));
+        call.without_rights().run().error(3, &["cache", "Permission denied"])
+    }),
+    ("state", |sandbox| {
+        let file = sandbox.file("state", "");
+        meshcheck(sandbox, &["check"]).env("MESHCHECK_STATE", &file).run().error(3, &["state"])
+    }),
+    ("state_no_rights", |sandbox| {
+        crate::bundle::written(sandbox);
+        let docker = crate::environment::docker(sandbox, "exit 0");
+        let call = meshcheck(sandbox, &["up", "--bundle", "bundle"]);
+        let call = call.env("MESHCHECK_STATE", sandbox.at("state")).env("PATH", docker);
+        call.without_rights().run().error(3, &["state", "Permission denied"])
+    }),
+    ("needs_mount_full", |sandbox| {
+        each_kind(sandbox, |sandbox, kind| {
+            on_a_full_disk(sandbox, &["judge", "../e.json", "--report", &format!("{kind}=r")])
+        })
+    }),
+    ("needs_mount_full_record", |sandbox| {
+        let mesh = Mesh::healthy();
+        let server = Server::start(move |request| mesh.answer(request));
+        let file = server.kubeconfig(sandbox);
+        on_a_full_disk(sandbox, &["record", "--kubeconfig", file.to_str().unwrap(), "--out", "r"])
+    }),
+    ("needs_mount_full_state", |sandbox| {
+        crate::bundle::written(sandbox);
+        let docker = crate::environment::docker(sandbox, "exit 0");
+        let call = meshcheck(sandbox, &["up", "--bundle", "bundle"]);
+        let call = call.env("MESHCHECK_STATE", sandbox.at("disk")).env("PATH", docker);
+        mounted(call, sandbox, "dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null")
+            .run()
+            .error(3, &["disk", "No space left"])
+    }),
+];
 
 const KINDS: [&str; 3] = ["junit", "html", "json"];
 
 /// The same with each kind of report.
-fn each_kind(place: &Place, run: impl Fn(&Place, &str) -> Ended) -> Ended {
-    place.file("e.json", recorded().to_string());
-    KINDS.map(|kind| run(place, kind)).into_iter().next().unwrap()
+fn each_kind(sandbox: &Sandbox, run: impl Fn(&Sandbox, &str) -> Outcome) -> Outcome {
+    sandbox.file("e.json", recorded().to_string());
+    KINDS.map(|kind| run(sandbox, kind)).into_iter().next().unwrap()
 }
 
-fn judge<'a>(place: &'a Place, kind: &str, file: &str) -> Call<'a> {
-    place.meshcheck(&[
-        "judge",
-        "e.json",
-        "--report",
-        &format!("{kind}={}", place.at(file).display()),
-    ])
+fn judge_to<'a>(sandbox: &'a Sandbox, kind: &str, file: &str) -> Call<'a> {
+    meshcheck(
+        sandbox,
+        &["judge", "e.json", "--report", &format!("{kind}={}", sandbox.at(file).display())],
+    )
 }
 
 /// An error, and the report on standard output all the same.
-fn told(call: Call<'_>, hint: &str) -> Ended {
+fn report_fails(call: Call<'_>, hint: &str) -> Outcome {
     let ended = call.run().error(3, &["writing the report", hint]);
     assert!(ended.stdout.contains(" claims: "), "{ended}");
     ended
@@ -206,8 +151,8 @@ fn told(call: Call<'_>, hint: &str) -> Ended {
 
 /// A call in a mount namespace of its own, where `disk` is a small file system that goes with it. Afterwards
 /// nothing is there but `fill` and the file `r`, which is as it was.
-fn mounted<'a>(call: Call<'a>, place: &Place, prepare: &str) -> Call<'a> {
-    fs::create_dir_all(place.at("disk")).unwrap();
+fn mounted<'a>(call: Call<'a>, sandbox: &Sandbox, prepare: &str) -> Call<'a> {
+    fs::create_dir_all(sandbox.at("disk")).unwrap();
     let script = format!(
         "own=$PATH; PATH=/usr/sbin:/usr/bin:/sbin:/bin; mount -t tmpfs -o size=64k tmpfs disk || exit 77; echo old > disk/r; {prepare}; PATH=$own \"$0\" \"$@\"; code=$?; \
          cd \"$HOME/../work/disk\"; test \"$(cat r)\" = old || exit 78; \
@@ -224,9 +169,9 @@ fn mounted<'a>(call: Call<'a>, place: &Place, prepare: &str) -> Call<'a> {
 }
 
 /// A call in a directory on a full disk, with a file `r` that is to be written anew.
-fn on_a_full_disk(place: &Place, words: &[&str]) -> Ended {
+fn on_a_full_disk(sandbox: &Sandbox, words: &[&str]) -> Outcome {
     let prepare = "dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null; cd disk";
-    mounted(place.meshcheck(words), place, prepare)
+    mounted(meshcheck(sandbox, words), sandbox, prepare)
         .run()
         .error(3, &["No space left", "the disk is full"])
 }

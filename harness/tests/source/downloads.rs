@@ -10,7 +10,7 @@ use meshcheck_bundle::sha256_hex;
 use rstest::rstest;
 use tempfile::TempDir;
 
-use crate::server::{End, Reply, Server};
+use crate::server::{Delivery, Reply, Server, closed_port};
 
 pub(crate) fn impatient() -> Limits {
     Limits {
@@ -49,7 +49,7 @@ fn names(dir: &Path) -> Vec<String> {
 async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
     let body = content(100_000);
     let sent = body.clone();
-    let server = Server::start(move |request, _| Reply::file(request, &sent, "\"1\"")).await;
+    let server = Server::start(move |request| Reply::file(request, &sent, "\"1\""));
     let place = place();
     let (events, mut told) = Events::channel();
     let sum = sha256_hex(&body);
@@ -70,17 +70,16 @@ async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
 }
 
 #[rstest]
-#[case::broken(End::Break(40_000))]
-#[case::stalled(End::Stall(40_000))]
+#[case::broken(Delivery::Break(40_000))]
+#[case::stalled(Delivery::Stall(40_000))]
 #[tokio::test]
-async fn a_connection_that_ends_early_is_continued(#[case] end: End) {
+async fn a_connection_that_ends_early_is_continued(#[case] delivery: Delivery) {
     let body = content(100_000);
     let sent = body.clone();
-    let server = Server::start(move |request, before| {
+    let server = Server::start(move |request| {
         let reply = Reply::file(request, &sent, "\"1\"");
-        if before == 0 { reply.end(end) } else { reply }
-    })
-    .await;
+        if request.before == 0 { reply.delivery(delivery) } else { reply }
+    });
     let place = place();
     let sum = sha256_hex(&body);
     download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
@@ -89,8 +88,8 @@ async fn a_connection_that_ends_early_is_continued(#[case] end: End) {
     assert_eq!(fs::read(&place.target).unwrap(), body);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
-    assert_eq!(requests[0].from(), None);
-    assert_eq!(requests[1].from(), Some(40_000));
+    assert_eq!(requests[0].range_start(), None);
+    assert_eq!(requests[1].range_start(), Some(40_000));
     assert_eq!(requests[1].header("if-range"), Some("\"1\""));
 }
 
@@ -98,11 +97,10 @@ async fn a_connection_that_ends_early_is_continued(#[case] end: End) {
 async fn another_process_goes_on_where_the_first_was_stopped() {
     let body = content(100_000);
     let sent = body.clone();
-    let server = Server::start(move |request, before| {
+    let server = Server::start(move |request| {
         let reply = Reply::file(request, &sent, "\"1\"");
-        if before == 0 { reply.end(End::Stall(40_000)) } else { reply }
-    })
-    .await;
+        if request.before == 0 { reply.delivery(Delivery::Stall(40_000)) } else { reply }
+    });
     let place = place();
     let sum = sha256_hex(&body);
     // As Ctrl-C does: the future is dropped while bytes are still expected.
@@ -124,25 +122,24 @@ async fn another_process_goes_on_where_the_first_was_stopped() {
     download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(names(place.dir.path()), ["file"]);
-    assert_eq!(server.requests()[1].from(), Some(40_000));
+    assert_eq!(server.requests()[1].range_start(), Some(40_000));
 }
 
 #[tokio::test]
 async fn a_server_without_ranges_sends_it_again_from_the_start() {
     let body = content(100_000);
     let sent = body.clone();
-    let server = Server::start(move |_, before| {
+    let server = Server::start(move |request| {
         let reply = Reply::new(200, sent.clone());
-        if before == 0 { reply.end(End::Break(40_000)) } else { reply }
-    })
-    .await;
+        if request.before == 0 { reply.delivery(Delivery::Break(40_000)) } else { reply }
+    });
     let place = place();
     let sum = sha256_hex(&body);
     download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
         .await
         .unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
-    assert_eq!(server.requests()[1].from(), Some(40_000));
+    assert_eq!(server.requests()[1].range_start(), Some(40_000));
 }
 
 #[rstest]
@@ -156,13 +153,12 @@ async fn a_file_that_changed_in_between_is_fetched_whole(
 ) {
     let body = content(100_000);
     let (sent, other) = (body.clone(), vec![0; 100_000]);
-    let server = Server::start(move |request, before| {
-        if before == 0 {
-            return Reply::file(request, &other, old).end(End::Break(40_000));
+    let server = Server::start(move |request| {
+        if request.before == 0 {
+            return Reply::file(request, &other, old).delivery(Delivery::Break(40_000));
         }
         Reply::file(request, &sent, new)
-    })
-    .await;
+    });
     let place = place();
     let sum = sha256_hex(&body);
     download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
@@ -174,7 +170,7 @@ async fn a_file_that_changed_in_between_is_fetched_whole(
 
 #[tokio::test]
 async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
-    let server = Server::start(|request, _| Reply::file(request, b"other", "\"1\"")).await;
+    let server = Server::start(|request| Reply::file(request, b"other", "\"1\""));
     let place = place();
     let url = server.url("/file");
     let (expected, found) = (sha256_hex(b"right"), sha256_hex(b"other"));
@@ -191,7 +187,7 @@ async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
 
 #[tokio::test]
 async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
-    let server = Server::start(|request, _| Reply::file(request, b"right", "\"1\"")).await;
+    let server = Server::start(|request| Reply::file(request, b"right", "\"1\""));
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(b"right"));
     fs::write(&place.target, "right").unwrap();
@@ -208,7 +204,7 @@ async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
 #[case(403, "refused")]
 #[tokio::test]
 async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says: &str) {
-    let server = Server::start(move |_, _| Reply::new(status, "no")).await;
+    let server = Server::start(move |_| Reply::new(status, "no"));
     let place = place();
     let url = server.url("/file");
     let error =
@@ -225,10 +221,13 @@ async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says
 #[case(429)]
 #[tokio::test]
 async fn a_passing_fault_is_tried_again(#[case] status: u16) {
-    let server = Server::start(move |request, before| {
-        if before < 2 { Reply::new(status, "") } else { Reply::file(request, b"ok", "\"1\"") }
-    })
-    .await;
+    let server = Server::start(move |request| {
+        if request.before < 2 {
+            Reply::new(status, "")
+        } else {
+            Reply::file(request, b"ok", "\"1\"")
+        }
+    });
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(b"ok"));
     download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
@@ -239,11 +238,10 @@ async fn a_passing_fault_is_tried_again(#[case] status: u16) {
 async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
     let body = content(1000);
     let sent = body.clone();
-    let server = Server::start(move |request, before| match before {
-        0 => Reply::file(request, &sent, "\"1\"").end(End::Break(600)),
+    let server = Server::start(move |request| match request.before {
+        0 => Reply::file(request, &sent, "\"1\"").delivery(Delivery::Break(600)),
         _ => Reply::new(502, ""),
-    })
-    .await;
+    });
     let place = place();
     let (url, sum) = (server.url("/file"), sha256_hex(&body));
     let error =
@@ -257,11 +255,7 @@ async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
 #[tokio::test]
 async fn nobody_there_is_said_with_the_address() {
     let place = place();
-    // Nothing listens where a server was stopped.
-    let url = {
-        let server = Server::start(|_, _| Reply::new(200, "")).await;
-        server.url("/file")
-    };
+    let url = format!("http://127.0.0.1:{}/file", closed_port());
     let error =
         download(&url, &place.target, "aa", impatient(), &Events::silent()).await.unwrap_err();
     assert!(error.to_string().contains(&url), "{error}");

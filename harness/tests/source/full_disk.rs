@@ -87,7 +87,7 @@ fn is_clear(error: &SourceError, path: &Path) {
 async fn child_announced() {
     let body = content(4 << 20);
     let sum = sha256_hex(&body);
-    let server = Server::start(move |request, _| Reply::file(request, &body, "\"1\"")).await;
+    let server = Server::start(move |request| Reply::file(request, &body, "\"1\""));
     let target = disk().join("file");
     let url = server.url("/file");
     let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
@@ -102,7 +102,7 @@ async fn child_announced() {
 async fn child_unannounced() {
     let body = content(4 << 20);
     let sum = sha256_hex(&body);
-    let server = Server::start(move |_, _| Reply::new(200, body.clone()).unsized_body()).await;
+    let server = Server::start(move |_| Reply::new(200, body.clone()).without_length());
     let target = disk().join("file");
     let url = server.url("/file");
     let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
@@ -114,7 +114,7 @@ async fn child_unannounced() {
 #[tokio::test]
 #[ignore = "the child of needs_mount_a_bundle_that_does_not_fit_leaves_nothing_half"]
 async fn child_bundle() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     // The archive fits; what is in it does not.
     let archive = istio_archive("1.20.3", &vec![0; 8 << 20], crate::publisher::KIALI.as_bytes());
     assert!(archive.len() < 200 << 10);

@@ -8,7 +8,7 @@ use meshcheck::source::{Mirror, Pin, SourceError};
 use serde_json::json;
 
 use crate::publisher::{INDEX, Publisher};
-use crate::server::{End, Reply};
+use crate::server::{Delivery, Reply};
 
 pub(crate) fn docker(arguments: &[&str]) -> Output {
     Command::new("docker").args(arguments).output().unwrap()
@@ -37,7 +37,7 @@ pub(crate) fn load(archive: &Path, name: &str) -> String {
 #[tokio::test]
 #[ignore = "needs docker: `cargo xtask test` runs it"]
 async fn needs_docker_an_engine_loads_the_archive() {
-    let mut publisher = Publisher::start().await;
+    let mut publisher = Publisher::start();
     // A name of our own: an image that the user has must stay.
     let repository = format!("meshcheck-test/node-{}", std::process::id());
     let digest = publisher.store.lock().unwrap().image(&repository, "v1", b"a node");
@@ -60,28 +60,29 @@ async fn needs_docker_an_engine_loads_the_archive() {
 
 #[tokio::test]
 async fn a_broken_layer_is_continued() {
-    let publisher = Publisher::start().await;
-    publisher.twist(|request, before, reply| {
-        let breaks = request.path.contains("/blobs/") && before == 0 && reply.body.len() > 100;
-        if breaks { reply.end(End::Break(100)) } else { reply }
+    let publisher = Publisher::start();
+    publisher.twist(|request, reply| {
+        let breaks =
+            request.path.contains("/blobs/") && request.before == 0 && reply.body.len() > 100;
+        if breaks { reply.delivery(Delivery::Break(100)) } else { reply }
     });
     let cache = tempfile::tempdir().unwrap();
     publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
     let requests = publisher.server.requests();
-    assert!(requests.iter().any(|request| request.from() == Some(100)));
+    assert!(requests.iter().any(|request| request.range_start() == Some(100)));
 }
 
 #[tokio::test]
 async fn a_registry_without_ranges_sends_a_layer_again() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let store = publisher.store.lock().unwrap().clone();
-    publisher.twist(move |request, before, reply| {
+    publisher.twist(move |request, reply| {
         let Some(digest) = request.path.split("/blobs/").nth(1) else { return reply };
         if reply.status == 401 {
             return reply;
         }
         let whole = Reply::new(200, store.blobs[digest].clone());
-        if before == 0 { whole.end(End::Break(100)) } else { whole }
+        if request.before == 0 { whole.delivery(Delivery::Break(100)) } else { whole }
     });
     let cache = tempfile::tempdir().unwrap();
     publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
@@ -89,7 +90,7 @@ async fn a_registry_without_ranges_sends_a_layer_again() {
 
 #[tokio::test]
 async fn another_layer_than_the_digest_says_is_refused() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     {
         let mut store = publisher.store.lock().unwrap();
         for bytes in store.blobs.values_mut() {
@@ -105,7 +106,7 @@ async fn another_layer_than_the_digest_says_is_refused() {
 
 #[tokio::test]
 async fn another_image_than_the_pinned_one_is_refused() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let other = json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes();
     {
         let Pin::Digest(pinned) = publisher.recipe.node.digest.clone() else { panic!() };
@@ -121,7 +122,7 @@ async fn another_image_than_the_pinned_one_is_refused() {
 
 #[tokio::test]
 async fn a_missing_image_is_named() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     publisher.store.lock().unwrap().manifests.retain(|name, _| !name.starts_with("istio/pilot"));
     let cache = tempfile::tempdir().unwrap();
     let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
@@ -131,7 +132,7 @@ async fn a_missing_image_is_named() {
 
 #[tokio::test]
 async fn an_image_for_other_machines_only_is_said() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [{
         "mediaType": "x", "size": 1, "digest": format!("sha256:{}", "a".repeat(64)),
         "platform": { "os": "windows", "architecture": "amd64" },
@@ -150,8 +151,8 @@ async fn an_image_for_other_machines_only_is_said() {
 
 #[tokio::test]
 async fn a_registry_that_limits_says_what_helps() {
-    let publisher = Publisher::start().await;
-    publisher.twist(|request, _, reply| {
+    let publisher = Publisher::start();
+    publisher.twist(|request, reply| {
         let text = r#"{"errors":[{"code":"TOOMANYREQUESTS","message":"pull rate limit"}]}"#;
         if request.path.starts_with("/v2/") && request.path.contains("/manifests/") {
             Reply::new(429, text)
@@ -166,7 +167,7 @@ async fn a_registry_that_limits_says_what_helps() {
 
 #[tokio::test]
 async fn mirrors_can_have_a_place_for_each_registry() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     {
         let mut store = publisher.store.lock().unwrap();
         let moved = std::mem::take(&mut store.manifests).into_iter().map(|(name, value)| {

@@ -147,7 +147,7 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     let read = |part: &str| String::from_utf8(file(part)).unwrap();
     let (kind, istioctl) = (file("kind"), file("istioctl"));
     let (kiali, metallb) = (read("kiali-manifest"), read("metallb-manifest"));
-    let mut publisher = Publisher::with(&kind, &istioctl, &kiali, &metallb).await;
+    let mut publisher = Publisher::with(&kind, &istioctl, &kiali, &metallb);
 
     // A real image stands for all: its registry is a real one.
     let archive = lab.verified("registry-image").unwrap();

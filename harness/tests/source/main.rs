@@ -10,4 +10,7 @@ mod lab;
 mod proxy;
 mod publisher;
 mod releases;
-mod server;
+#[path = "../support/mod.rs"]
+mod support;
+
+use support::server;

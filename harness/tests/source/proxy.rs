@@ -8,7 +8,7 @@ use meshcheck::events::Events;
 use meshcheck::source::Mirror;
 
 use crate::publisher::Publisher;
-use crate::server::Server;
+use crate::server::{Reply, Request, Server};
 
 const CACHE: &str = "MESHCHECK_TEST_CACHE";
 const HOST: &str = "MESHCHECK_TEST_HOST";
@@ -35,7 +35,7 @@ async fn child(host: &str, variables: &[(&str, String)]) -> bool {
 #[ignore = "the child of the tests in this file"]
 async fn child_resolves() {
     // Only for its recipe: the same content gives the same digests.
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let host = env::var(HOST).unwrap();
     let mut release = publisher.release(&PathBuf::from(env::var_os(CACHE).unwrap()));
     release.origins.istio = format!("http://{host}/istio");
@@ -46,22 +46,21 @@ async fn child_resolves() {
 }
 
 /// A proxy in front of a publisher: the request line of a request through it has the whole address.
-async fn proxy_for(publisher: &Publisher, name: &'static str) -> Server {
+fn proxy_for(publisher: &Publisher, name: &'static str) -> Server {
     let (files, store) = (publisher.files.clone(), publisher.store.clone());
-    Server::start(move |request, _| {
+    Server::start(move |request| {
         let Some(path) = request.path.strip_prefix(&format!("http://{name}")) else {
-            return crate::server::Reply::new(400, "this is a proxy");
+            return Reply::new(400, "this is a proxy");
         };
-        let request = crate::server::Request { path: path.to_owned(), ..request.clone() };
+        let request = Request { path: path.to_owned(), ..request.clone() };
         if path.starts_with("/v2/") || path.starts_with("/token") {
             return store.lock().unwrap().answer(&request, name);
         }
         match files.lock().unwrap().get(path) {
-            Some(bytes) => crate::server::Reply::file(&request, bytes, "\"1\""),
-            None => crate::server::Reply::new(404, "no such file"),
+            Some(bytes) => Reply::file(&request, bytes, "\"1\""),
+            None => Reply::new(404, "no such file"),
         }
     })
-    .await
 }
 
 /// A name that nobody has: only the proxy can make something of it.
@@ -69,8 +68,8 @@ const NOWHERE: &str = "publisher.invalid";
 
 #[tokio::test]
 async fn files_and_images_come_through_the_proxy() {
-    let publisher = Publisher::start().await;
-    let proxy = proxy_for(&publisher, NOWHERE).await;
+    let publisher = Publisher::start();
+    let proxy = proxy_for(&publisher, NOWHERE);
     let variables = [("HTTP_PROXY", proxy.url(""))];
     assert!(child(NOWHERE, &variables).await);
     let paths: Vec<_> = proxy.requests().into_iter().map(|request| request.path).collect();
@@ -82,8 +81,8 @@ async fn files_and_images_come_through_the_proxy() {
 
 #[tokio::test]
 async fn what_no_proxy_names_is_asked_directly() {
-    let publisher = Publisher::start().await;
-    let proxy = proxy_for(&publisher, NOWHERE).await;
+    let publisher = Publisher::start();
+    let proxy = proxy_for(&publisher, NOWHERE);
     let host = publisher.server.address.to_string();
     let variables = [("HTTP_PROXY", proxy.url("")), ("NO_PROXY", "127.0.0.1".to_owned())];
     assert!(child(&host, &variables).await);

@@ -170,7 +170,7 @@ pub(crate) fn istio_archive(version: &str, istioctl: &[u8], kiali: &[u8]) -> Vec
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
-type Twist = Box<dyn Fn(&Request, usize, Reply) -> Reply + Send + Sync>;
+type Twist = Box<dyn Fn(&Request, Reply) -> Reply + Send + Sync>;
 
 /// All publishers behind one server. What they have can be changed while it runs.
 pub(crate) struct Publisher {
@@ -182,11 +182,11 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    pub(crate) async fn start() -> Self {
-        Self::with(b"#!/bin/sh\necho kind\n", b"#!/bin/sh\necho istioctl\n", KIALI, METALLB).await
+    pub(crate) fn start() -> Self {
+        Self::with(b"#!/bin/sh\necho kind\n", b"#!/bin/sh\necho istioctl\n", KIALI, METALLB)
     }
 
-    pub(crate) async fn with(kind: &[u8], istioctl: &[u8], kiali: &str, metallb: &str) -> Self {
+    pub(crate) fn with(kind: &[u8], istioctl: &[u8], kiali: &str, metallb: &str) -> Self {
         let mut recipe = Recipe::new("1.20.3", Platform::new("linux", "x86_64").unwrap()).unwrap();
         let mut store = Store::default();
         recipe.kind.checksum = Checksum::Pinned(sha256_hex(kind));
@@ -213,15 +213,13 @@ impl Publisher {
         ]);
         let (files, store) = (Arc::new(Mutex::new(files)), Arc::new(Mutex::new(store)));
         let twist = Arc::<Mutex<Option<Twist>>>::default();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let host = listener.local_addr().unwrap().to_string();
         let server = {
             let (files, store, twist) =
                 (Arc::clone(&files), Arc::clone(&store), Arc::clone(&twist));
-            Server::on(listener, move |request, before| {
+            Server::start(move |request| {
                 let reply =
                     if request.path.starts_with("/v2/") || request.path.starts_with("/token") {
-                        store.lock().unwrap().answer(request, &host)
+                        store.lock().unwrap().answer(request, request.header("host").unwrap())
                     } else {
                         match files.lock().unwrap().get(&request.path) {
                             Some(bytes) => Reply::file(request, bytes, "\"1\""),
@@ -229,7 +227,7 @@ impl Publisher {
                         }
                     };
                 match &*twist.lock().unwrap() {
-                    Some(twist) => twist(request, before, reply),
+                    Some(twist) => twist(request, reply),
                     None => reply,
                 }
             })
@@ -238,10 +236,7 @@ impl Publisher {
     }
 
     /// Changes answers on their way out.
-    pub(crate) fn twist(
-        &self,
-        twist: impl Fn(&Request, usize, Reply) -> Reply + Send + Sync + 'static,
-    ) {
+    pub(crate) fn twist(&self, twist: impl Fn(&Request, Reply) -> Reply + Send + Sync + 'static) {
         *self.twist.lock().unwrap() = Some(Box::new(twist));
     }
 

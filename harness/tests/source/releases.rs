@@ -10,7 +10,7 @@ use meshcheck::source::{Source, SourceError, reachable};
 use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
 use crate::publisher::{Publisher, istio_archive};
-use crate::server::{End, Reply};
+use crate::server::{Delivery, closed_port};
 
 fn left_over(cache: &Path) -> Vec<String> {
     let mut left = Vec::new();
@@ -28,7 +28,7 @@ fn left_over(cache: &Path) -> Vec<String> {
 
 #[tokio::test]
 async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let source = Source::Release(Box::new(publisher.release(cache.path())));
     let bundle = source.resolve(&Events::silent()).await.unwrap();
@@ -87,7 +87,7 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
     assert_eq!(blobs.len(), all);
     assert!(requests.iter().all(|request| !request.path.contains("grafana")));
 
-    publisher.server.forget();
+    publisher.server.forget_requests();
     let again = source.resolve(&Events::silent()).await.unwrap();
     assert_eq!(again.dir(), bundle.dir());
     assert!(publisher.server.requests().is_empty());
@@ -95,7 +95,7 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
 
 #[tokio::test]
 async fn a_damaged_bundle_is_noticed_and_made_again() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
     let bundle = release.resolve(&Events::silent()).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_damaged_bundle_is_noticed_and_made_again() {
 
 #[tokio::test]
 async fn what_a_killed_process_left_is_no_bundle() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
     let directory = release.directory().unwrap();
@@ -121,7 +121,7 @@ async fn what_a_killed_process_left_is_no_bundle() {
 
 #[tokio::test]
 async fn two_at_once_download_once() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
     let (events, mut told) = Events::channel();
@@ -138,7 +138,7 @@ async fn two_at_once_download_once() {
 
 #[tokio::test]
 async fn a_version_that_was_never_published_is_said() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     publisher.files.lock().unwrap().retain(|path, _| !path.starts_with("/istio"));
     let cache = tempfile::tempdir().unwrap();
     let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
@@ -149,7 +149,7 @@ async fn a_version_that_was_never_published_is_said() {
 
 #[tokio::test]
 async fn a_published_archive_that_changes_is_refused() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
     let bundle = release.resolve(&Events::silent()).await.unwrap();
@@ -167,7 +167,7 @@ async fn a_published_archive_that_changes_is_refused() {
 
 #[tokio::test]
 async fn an_archive_that_is_not_what_its_checksum_says_is_refused() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let path = format!("/istio/{}", publisher.recipe.archive.path);
     publisher.files.lock().unwrap().insert(path, istio_archive("1.20.3", b"another", b""));
     let cache = tempfile::tempdir().unwrap();
@@ -177,7 +177,7 @@ async fn an_archive_that_is_not_what_its_checksum_says_is_refused() {
 
 #[tokio::test]
 async fn a_login_page_is_no_checksum() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let path = format!("/istio/{}.sha256", publisher.recipe.archive.path);
     publisher.files.lock().unwrap().insert(path, b"<html>Please log in</html>".to_vec());
     let cache = tempfile::tempdir().unwrap();
@@ -188,7 +188,7 @@ async fn a_login_page_is_no_checksum() {
 
 #[tokio::test]
 async fn a_moved_tag_is_noted_in_the_bundle() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
     let bundle = release.resolve(&Events::silent()).await.unwrap();
@@ -202,33 +202,30 @@ async fn a_moved_tag_is_noted_in_the_bundle() {
 
 #[tokio::test]
 async fn what_has_arrived_is_not_asked_for_again() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
-    publisher.twist(|request, _, reply| {
-        if request.path.contains("/blobs/") { reply.end(End::Break(40)) } else { reply }
+    publisher.twist(|request, reply| {
+        if request.path.contains("/blobs/") { reply.delivery(Delivery::Break(40)) } else { reply }
     });
     release.resolve(&Events::silent()).await.unwrap_err();
     assert!(left_over(cache.path()).iter().any(|name| name.ends_with(".partial")));
-    publisher.twist(|_, _, reply| reply);
-    publisher.server.forget();
+    publisher.twist(|_, reply| reply);
+    publisher.server.forget_requests();
     release.resolve(&Events::silent()).await.unwrap();
     let requests = publisher.server.requests();
     let kind = format!("/kind/{}", publisher.recipe.kind.path);
     assert!(requests.iter().all(|request| request.path != kind));
-    assert!(requests.iter().any(|request| request.from().is_some_and(|start| start > 0)));
+    assert!(requests.iter().any(|request| request.range_start().is_some_and(|start| start > 0)));
 }
 
 #[tokio::test]
 async fn reachability_is_asked_quickly_and_says_which_place() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     reachable(&publisher.origins(), &publisher.recipe).await.unwrap();
 
     let mut away = publisher.origins();
-    away.istio = {
-        let other = crate::server::Server::start(|_, _| Reply::new(200, "")).await;
-        other.url("/istio")
-    };
+    away.istio = format!("http://127.0.0.1:{}/istio", closed_port());
     let start = Instant::now();
     let error = reachable(&away, &publisher.recipe).await.unwrap_err();
     assert!(start.elapsed() < Duration::from_secs(5));
@@ -237,7 +234,7 @@ async fn reachability_is_asked_quickly_and_says_which_place() {
 
 #[tokio::test]
 async fn a_bundle_of_another_istio_is_refused() {
-    let publisher = Publisher::start().await;
+    let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
     let named = |istio: Option<&str>| {

@@ -1,8 +1,7 @@
 //! Names in a document: what a program would take for an option is none.
 
-use serde_json::Value;
-
 use super::Evidence;
+use crate::json;
 
 /// The fields that hold names of Kubernetes. They stand in hints, where they are arguments.
 const NAMES: [&str; 15] = [
@@ -27,23 +26,17 @@ impl Evidence {
     /// The place of a name that begins with a hyphen. There is none in Kubernetes: in a file from elsewhere
     /// it would make `--all` of the name of a pod to delete.
     pub fn option_in_place_of_a_name(&self) -> Option<String> {
-        serde_json::to_value(self).ok().and_then(|document| find(&document, ""))
-    }
-}
-
-fn find(value: &Value, at: &str) -> Option<String> {
-    match value {
-        Value::Object(fields) => fields.iter().find_map(|(key, value)| {
-            let place = format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
-            let named = NAMES.contains(&key.as_str())
-                && value.as_str().is_some_and(|name| name.starts_with('-'));
-            if named || key.starts_with('-') { Some(place) } else { find(value, &place) }
-        }),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .find_map(|(index, value)| find(value, &format!("{at}/{index}"))),
-        _ => None,
+        let document = serde_json::to_value(self).ok()?;
+        let mut found = None;
+        json::visit(&document, &mut |pointer, value| {
+            let field = pointer.rsplit('/').next().unwrap_or_default();
+            let is_option = |text: &str| text.starts_with('-');
+            let named = NAMES.contains(&field) && value.as_str().is_some_and(is_option);
+            if found.is_none() && (named || is_option(field)) {
+                found = Some(pointer.to_owned());
+            }
+        });
+        found
     }
 }
 

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{Redactor, blocks, is_no_secret, pairs};
+use crate::json::escape;
 
 /// What the texts before this one in the same list tell.
 #[derive(Default)]
@@ -38,7 +39,7 @@ fn object(fields: &mut Map<String, Value>, at: &str, redactor: &mut Redactor, be
         let old = std::mem::take(fields);
         for (key, value) in old {
             let (name, counts) = redactor.text(&key);
-            let place = format!("{at}/{}", escaped(&name));
+            let place = format!("{at}/{}", escape(&name));
             for (kind, count) in counts {
                 redactor.note(&place, kind, count);
             }
@@ -46,7 +47,7 @@ fn object(fields: &mut Map<String, Value>, at: &str, redactor: &mut Redactor, be
         }
     }
     for (key, value) in fields.iter_mut() {
-        let place = format!("{at}/{}", escaped(key));
+        let place = format!("{at}/{}", escape(key));
         match (pairs::names_a_secret(key), value) {
             (Some(kind), Value::String(text)) if !is_no_secret(text) => {
                 *text = redactor.mark(kind, text);
@@ -83,9 +84,4 @@ fn one(text: &mut String, at: &str, redactor: &mut Redactor, before: &mut Before
         redactor.note(at, kind, count);
     }
     *text = clean;
-}
-
-/// A name in a JSON pointer.
-fn escaped(name: &str) -> String {
-    name.replace('~', "~0").replace('/', "~1")
 }

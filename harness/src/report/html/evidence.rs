@@ -5,14 +5,13 @@ use meshcheck_suites::Evidence;
 use meshcheck_suites::claims::{LogMark, log_marks};
 use meshcheck_suites::evidence::{ClientLog, Container, ContainerState, Observation, Pod};
 
-use super::ends::{LOGS, ends};
+use super::container_logs::{LOGS, container_logs};
 use super::rules::WayView;
-use super::{clean, cut};
+use super::{LINE, clean, cut};
 
 /// How much of a log or of rules the page shows, in bytes.
 pub(super) const EXCERPT: usize = 6000;
-/// How much of a line of the client's log, in bytes, and how many lines.
-pub(super) const LINE: usize = 400;
+/// How many lines of the client's log.
 const LINES: usize = 60;
 /// How many pods are listed, and how many ways and excerpts there are: a page is to be opened.
 const PODS: usize = 200;
@@ -61,7 +60,7 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
     let mut pods = pods(evidence);
     let mut logs = logs(evidence);
     let mut excerpts = excerpts(evidence);
-    let mut ends = ends(evidence);
+    let mut container_logs = container_logs(evidence);
     let mut left = Vec::new();
     let mut keep = |what: &str, length: usize, most: usize| {
         if length > most {
@@ -72,13 +71,13 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
     keep("client logs", logs.len(), WAYS);
     keep("ways of packets", ways.len(), WAYS);
     keep("logs and sets of rules", excerpts.len(), EXCERPTS);
-    keep("logs of containers", ends.len(), LOGS);
+    keep("logs of containers", container_logs.len(), LOGS);
     pods.truncate(PODS);
     logs.truncate(WAYS);
     ways.truncate(WAYS);
     excerpts.truncate(EXCERPTS);
-    ends.truncate(LOGS);
-    excerpts.extend(ends);
+    container_logs.truncate(LOGS);
+    excerpts.extend(container_logs);
     let left_out = (!left.is_empty()).then(|| {
         format!(
             "Not shown, to keep the page small: {}. The evidence has all of it.",

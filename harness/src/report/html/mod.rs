@@ -1,7 +1,7 @@
 //! One page for a browser: verdicts, the way of a request, evidence. It asks nothing of any network, and
 //! needs no script.
 
-mod ends;
+mod container_logs;
 mod evidence;
 mod path;
 mod rules;
@@ -27,6 +27,9 @@ const STYLE: &str = include_str!("../../../templates/report.css");
 
 /// How much of one text of a claim the page shows, in bytes.
 const DETAIL: usize = 4000;
+
+/// How much of a line of a log, in bytes.
+const LINE: usize = 400;
 
 #[derive(Template)]
 #[template(path = "report.html")]

@@ -1,4 +1,4 @@
-//! The way of a request as a picture: stops and what lies between them, each with the claims that speak
+//! The path of a request as a picture: stops and the links between them, each with the claims that speak
 //! of it, and the place where it breaks.
 
 use meshcheck_suites::evidence::Expectations;
@@ -8,62 +8,153 @@ use meshcheck_suites::{Evidence, Report, Verdict};
 use super::{Link, clean, link};
 use crate::text::truncated;
 
+/// The claims that speak of a part of the path.
+fn claims_of(part: Part) -> &'static [&'static str] {
+    match part {
+        Part::Client => &["demo::client_deployment", "demo::client_logs_show_reply"],
+        Part::ClientRules => {
+            &["mesh::outbound_redirected", "mesh::init_arguments", "mesh::live_rules"]
+        }
+        Part::ClientSidecar | Part::BackendSidecar => {
+            &["mesh::two_containers_per_pod", "mesh::pods_ready", "mesh::proxies_in_sync"]
+        }
+        Part::Network => &["prepare::dns_on_pod_network", "mesh::traffic_through_proxies"],
+        Part::Service => &["demo::backend_service"],
+        Part::BackendRules => {
+            &["mesh::inbound_redirected", "mesh::init_arguments", "mesh::live_rules"]
+        }
+        Part::Port => &["demo::backend_replies"],
+        Part::Backend => &["demo::backend_deployment"],
+        Part::Outside => &[],
+        Part::LoadBalancer => &[
+            "prepare::load_balancer_address_free",
+            "prepare::no_competing_load_balancer",
+            "ingress::external_address",
+            "ingress::address_answers",
+        ],
+        Part::Gateway => &["ingress::service_is_load_balancer", "mesh::proxies_in_sync"],
+        Part::Route => &["ingress::routes_into_mesh"],
+    }
+}
+
+/// A stop or a link.
+#[derive(Clone, Copy)]
+enum Part {
+    Client,
+    ClientRules,
+    ClientSidecar,
+    Network,
+    Service,
+    BackendRules,
+    BackendSidecar,
+    Port,
+    Backend,
+    Outside,
+    LoadBalancer,
+    Gateway,
+    Route,
+}
+
+/// Stops and links, by turns.
+const INSIDE: [Part; 9] = [
+    Part::Client,
+    Part::ClientRules,
+    Part::ClientSidecar,
+    Part::Network,
+    Part::Service,
+    Part::BackendRules,
+    Part::BackendSidecar,
+    Part::Port,
+    Part::Backend,
+];
+const FROM_OUTSIDE: [Part; 5] =
+    [Part::Outside, Part::LoadBalancer, Part::Gateway, Part::Route, Part::Service];
+
 /// How many columns of a name fit into a stop.
 const NAME: usize = 19;
-/// The picture's width, and that of a line between two stops.
-const WIDTH: usize = 960;
-const GAP: usize = 78;
-/// From one stop to the next in the tall picture.
-const STEP: usize = 96;
 
-/// One way, from its beginning to its end.
+/// One path, from its beginning to its end.
 pub(super) struct Picture {
     pub(super) title: &'static str,
     /// The same in words, for those who do not see it.
     pub(super) label: String,
-    pub(super) nodes: Vec<Place>,
-    pub(super) edges: Vec<Place>,
-    /// The width of a stop.
-    pub(super) width: usize,
-    /// The height of the tall picture.
-    pub(super) height: usize,
-    /// The claims that do not hold, by place.
-    pub(super) words: Vec<Word>,
+    pub(super) parts: Vec<PartView>,
+    /// The claims that do not hold, by part.
+    pub(super) open: Vec<OpenClaim>,
 }
 
-/// A stop, or what lies between two.
-pub(super) struct Place {
+pub(super) struct PartView {
+    /// `stop` or `link`.
+    pub(super) kind: &'static str,
     pub(super) name: String,
     pub(super) note: String,
     pub(super) state: &'static str,
-    pub(super) mark: Option<&'static str>,
-    pub(super) mark_class: &'static str,
-    pub(super) x: usize,
-    pub(super) x_middle: usize,
-    pub(super) x_end: usize,
-    pub(super) y: usize,
-    pub(super) y_end: usize,
+    pub(super) mark: &'static str,
 }
 
-/// A claim that does not hold, and the place that it speaks of.
-pub(super) struct Word {
-    pub(super) place: String,
+/// A claim that does not hold, and the part that it speaks of.
+pub(super) struct OpenClaim {
+    pub(super) part: &'static str,
     pub(super) verdict: &'static str,
     pub(super) claim: Link,
     pub(super) because: Option<Link>,
 }
 
-/// A place before it is judged.
-struct Part {
-    name: String,
-    note: String,
-    /// The claims that speak of it.
-    claims: &'static [&'static str],
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::ClientRules => "iptables: 15001",
+            Self::ClientSidecar => "client's sidecar",
+            Self::Network => "DNS, mesh",
+            Self::Service => "service",
+            Self::BackendRules => "iptables: 15006",
+            Self::BackendSidecar => "backend's sidecar",
+            Self::Port => "port 5678",
+            Self::Backend => "backend",
+            Self::Outside => "you",
+            Self::LoadBalancer => "load balancer",
+            Self::Gateway => "gateway",
+            Self::Route => "route",
+        }
+    }
+
+    fn note(self, names: &Expectations) -> &str {
+        match self {
+            Self::Client => &names.client_deployment,
+            Self::Backend => &names.backend_deployment,
+            Self::Service => &names.backend_service,
+            Self::Gateway => &names.gateway,
+            Self::ClientSidecar | Self::BackendSidecar => "Envoy",
+            Self::Outside => "outside of the mesh",
+            _ => "",
+        }
+    }
+
     /// The workload that it belongs to, where its claims speak of several.
-    workload: Option<String>,
+    fn workload(self, names: &Expectations) -> Option<&str> {
+        match self {
+            Self::Client | Self::ClientRules | Self::ClientSidecar => {
+                Some(&names.client_deployment)
+            }
+            Self::Backend | Self::BackendRules | Self::BackendSidecar => {
+                Some(&names.backend_deployment)
+            }
+            Self::Gateway => Some(&names.gateway),
+            _ => None,
+        }
+    }
+
+    /// Whether this claim speaks of this part. One that names the object of another workload does not.
+    fn is_meant(self, claim: &ClaimReport, names: &Expectations) -> bool {
+        let Some(workload) = self.workload(names) else { return true };
+        let object = claim.object.as_deref().unwrap_or_default();
+        let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
+        object.contains(workload) || !workloads.iter().any(|it| object.contains(it.as_str()))
+    }
 }
 
-/// How a place is.
+/// How a part is.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum State {
     Whole,
@@ -73,213 +164,75 @@ enum State {
 }
 
 impl State {
-    fn word(self) -> &'static str {
+    /// Its class on the page, its words, and its mark in the picture.
+    fn shown(self) -> (&'static str, &'static str, &'static str) {
         match self {
-            Self::Whole => "whole",
-            Self::Unseen => "unseen",
-            Self::Follows => "follows",
-            Self::Broken => "broken",
+            Self::Whole => ("whole", "holds", ""),
+            Self::Unseen => ("unseen", "not seen", ""),
+            Self::Follows => ("follows", "fails because of something else", "follows"),
+            Self::Broken => ("broken", "breaks here", "✗ breaks here"),
         }
     }
 
-    fn spoken(self) -> &'static str {
-        match self {
-            Self::Whole => "holds",
-            Self::Unseen => "not seen",
-            Self::Follows => "fails because of something else",
-            Self::Broken => "breaks here",
+    /// What a verdict alone says of a part. *Changed*: the mesh does what it is to do.
+    fn of_verdict(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Pass | Verdict::Changed => Self::Whole,
+            Verdict::Unjudged | Verdict::Skipped => Self::Unseen,
+            Verdict::Fail => Self::Broken,
+        }
+    }
+
+    fn of_claim(claim: &ClaimReport) -> Self {
+        match Self::of_verdict(claim.verdict) {
+            Self::Broken if claim.because.is_some() => Self::Follows,
+            state => state,
         }
     }
 }
 
 /// The pictures of this report: from the client to the backend, and in from outside.
 pub(super) fn pictures(report: &Report, evidence: Option<&Evidence>) -> Vec<Picture> {
-    let names = Names::of(evidence);
+    let tutorial = Expectations::of_the_tutorial("", "");
+    let names = evidence.map_or(&tutorial, |evidence| &evidence.expectations);
     vec![
-        picture("from the client to the backend", report, &names, &inside(&names)),
-        picture("in from outside", report, &names, &outside(&names)),
+        picture("from the client to the backend", &INSIDE, report, names),
+        picture("in from outside", &FROM_OUTSIDE, report, names),
     ]
 }
 
-/// What the demo's objects are called.
-struct Names {
-    client: String,
-    backend: String,
-    service: String,
-    gateway: String,
-}
-
-impl Names {
-    fn of(evidence: Option<&Evidence>) -> Self {
-        let tutorial = Expectations::of_the_tutorial("", "");
-        let names = evidence.map_or(&tutorial, |evidence| &evidence.expectations);
-        Self {
-            client: names.client_deployment.clone(),
-            backend: names.backend_deployment.clone(),
-            service: names.backend_service.clone(),
-            gateway: names.gateway.clone(),
-        }
-    }
-
-    fn workloads(&self) -> [&str; 3] {
-        [&self.client, &self.backend, &self.gateway]
-    }
-}
-
-fn part(name: &str, note: &str, claims: &'static [&'static str]) -> Part {
-    Part { name: name.to_owned(), note: note.to_owned(), claims, workload: None }
-}
-
-impl Part {
-    /// The same, of one workload's pods.
-    fn of(self, workload: &str) -> Self {
-        Self { workload: Some(workload.to_owned()), ..self }
-    }
-
-    /// Whether this claim speaks of this place. One that names the object of another place does not.
-    fn is_meant(&self, claim: &ClaimReport, names: &Names) -> bool {
-        let Some(workload) = &self.workload else { return true };
-        let object = claim.object.as_deref().unwrap_or_default();
-        object.contains(workload.as_str())
-            || !names.workloads().iter().any(|it| object.contains(it))
-    }
-}
-
-const SIDECAR: &[&str] =
-    &["mesh::two_containers_per_pod", "mesh::pods_ready", "mesh::proxies_in_sync"];
-
-/// Stops and what lies between them, by turns.
-fn inside(names: &Names) -> Vec<Part> {
-    let Names { client, backend, service, .. } = names;
-    vec![
-        part("client", client, &["demo::client_deployment", "demo::client_logs_show_reply"])
-            .of(client),
-        part(
-            "iptables: 15001",
-            "",
-            &["mesh::outbound_redirected", "mesh::init_arguments", "mesh::live_rules"],
-        )
-        .of(client),
-        part("client's sidecar", "Envoy", SIDECAR).of(client),
-        part("DNS, mesh", "", &["prepare::dns_on_pod_network", "mesh::traffic_through_proxies"]),
-        part("service", service, &["demo::backend_service"]),
-        part(
-            "iptables: 15006",
-            "",
-            &["mesh::inbound_redirected", "mesh::init_arguments", "mesh::live_rules"],
-        )
-        .of(backend),
-        part("backend's sidecar", "Envoy", SIDECAR).of(backend),
-        part("port 5678", "", &["demo::backend_replies"]),
-        part("backend", backend, &["demo::backend_deployment"]).of(backend),
-    ]
-}
-
-fn outside(names: &Names) -> Vec<Part> {
-    let Names { service, gateway, .. } = names;
-    vec![
-        part("you", "outside of the mesh", &[]),
-        part(
-            "load balancer",
-            "",
-            &[
-                "prepare::load_balancer_address_free",
-                "prepare::no_competing_load_balancer",
-                "ingress::external_address",
-                "ingress::address_answers",
-            ],
-        ),
-        part("gateway", gateway, &["ingress::service_is_load_balancer", "mesh::proxies_in_sync"])
-            .of(gateway),
-        part("route", "", &["ingress::routes_into_mesh"]),
-        part("service", service, &["demo::backend_service"]),
-    ]
-}
-
-fn picture(title: &'static str, report: &Report, names: &Names, parts: &[Part]) -> Picture {
-    let stops = parts.len().div_ceil(2);
-    let width = WIDTH.saturating_sub(GAP * (stops - 1) + 4) / stops;
-    let mut picture = Picture {
-        title,
-        label: String::new(),
-        nodes: Vec::new(),
-        edges: Vec::new(),
-        width,
-        height: STEP * (stops - 1) + 52,
-        words: Vec::new(),
-    };
-    let mut spoken = Vec::new();
-    for (at, part) in parts.iter().enumerate() {
-        let (claims, of_others): (Vec<_>, Vec<_>) = report
-            .claims
-            .iter()
-            .filter(|claim| part.claims.contains(&claim.id.as_str()))
-            .partition(|claim| part.is_meant(claim, names));
+fn picture(title: &'static str, path: &[Part], report: &Report, names: &Expectations) -> Picture {
+    let mut picture = Picture { title, label: String::new(), parts: Vec::new(), open: Vec::new() };
+    let mut words = Vec::new();
+    for (part, kind) in path.iter().zip(["stop", "link"].into_iter().cycle()) {
+        let speaks = |claim: &&ClaimReport| claims_of(*part).contains(&claim.id.as_str());
+        let (claims, of_others): (Vec<_>, Vec<_>) =
+            report.claims.iter().filter(speaks).partition(|claim| part.is_meant(claim, names));
+        let is_open = |claim: &&ClaimReport| State::of_verdict(claim.verdict) > State::Whole;
         // A verdict names one object. That it is another's is no word that this one is well.
-        let silent = of_others.iter().any(|claim| state_of_verdict(claim.verdict) > State::Whole);
-        let least = if silent { State::Unseen } else { State::Whole };
-        let state = match claims.iter().map(|claim| state(claim)).max() {
+        let least = if of_others.iter().any(is_open) { State::Unseen } else { State::Whole };
+        let state = match claims.iter().map(|claim| State::of_claim(claim)).max() {
             Some(state) => state.max(least),
-            None if part.claims.is_empty() => State::Whole,
+            None if claims_of(*part).is_empty() => State::Whole,
             None => State::Unseen,
         };
-        spoken.push(format!("{}: {}", part.name, state.spoken()));
-        for claim in
-            claims.into_iter().filter(|claim| state_of_verdict(claim.verdict) > State::Whole)
-        {
-            picture.words.push(Word {
-                place: part.name.clone(),
-                verdict: claim.verdict.word(),
-                claim: link(report, &claim.id),
-                because: claim.because.as_deref().map(|id| link(report, id)),
-            });
-        }
-        let place = place(part, state, at, width);
-        if at % 2 == 0 { picture.nodes.push(place) } else { picture.edges.push(place) }
+        let (class, spoken, mark) = state.shown();
+        words.push(format!("{}: {spoken}", part.name()));
+        picture.open.extend(claims.into_iter().filter(is_open).map(|claim| OpenClaim {
+            part: part.name(),
+            verdict: claim.verdict.word(),
+            claim: link(report, &claim.id),
+            because: claim.because.as_deref().map(|id| link(report, id)),
+        }));
+        let note = clean(part.note(names)).replace('\n', " ");
+        picture.parts.push(PartView {
+            kind,
+            name: part.name().to_owned(),
+            note: truncated(&note, NAME, "…"),
+            state: class,
+            mark,
+        });
     }
-    picture.label = format!("{title}: {}", spoken.join(", "));
+    picture.label = format!("{title}: {}", words.join(", "));
     picture
-}
-
-fn place(part: &Part, state: State, at: usize, width: usize) -> Place {
-    let (stop, is_stop) = (at / 2, at.is_multiple_of(2));
-    let left = 2 + stop * (width + GAP);
-    let (x, x_end) =
-        if is_stop { (left, left + width) } else { (left + width, left + width + GAP - 9) };
-    let top = 2 + stop * STEP;
-    let (y, y_end) = if is_stop { (top, top + 48) } else { (top + 48, top + STEP - 9) };
-    let (mark, mark_class) = match state {
-        State::Broken => (Some("✗ breaks here"), "here"),
-        State::Follows => (Some("follows"), "after"),
-        State::Whole | State::Unseen => (None, ""),
-    };
-    let name = |text: &str| truncated(&clean(text).replace('\n', " "), NAME, "…");
-    Place {
-        name: name(&part.name),
-        note: name(&part.note),
-        state: state.word(),
-        mark,
-        mark_class,
-        x,
-        x_middle: usize::midpoint(x, x_end),
-        x_end,
-        y,
-        y_end,
-    }
-}
-
-fn state(claim: &ClaimReport) -> State {
-    match state_of_verdict(claim.verdict) {
-        State::Broken if claim.because.is_some() => State::Follows,
-        state => state,
-    }
-}
-
-/// What a verdict alone says of a place. *Changed*: the mesh does what it is to do.
-fn state_of_verdict(verdict: Verdict) -> State {
-    match verdict {
-        Verdict::Pass | Verdict::Changed => State::Whole,
-        Verdict::Unjudged | Verdict::Skipped => State::Unseen,
-        Verdict::Fail => State::Broken,
-    }
 }

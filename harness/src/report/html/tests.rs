@@ -1,8 +1,8 @@
 //! Tests of the page's text. How it looks and behaves is tested in a browser: `tests/browser`.
 
-use super::super::human::tests::sample;
 use super::evidence::{EXCERPT, seen};
 use super::*;
+use crate::report::human::tests::sample;
 use meshcheck_suites::evidence::Observation;
 
 #[test]
@@ -81,14 +81,14 @@ fn the_picture_shows_where_it_breaks_and_only_there() {
     let mut report = sample();
     report.claims[1].object = Some("pod client/client-deployment-5b9-abcde".into());
     let page = html(&report, None).unwrap();
-    // Once in the wide picture and once in the tall one; in words, for those who do not see it.
-    assert_eq!(page.matches(">✗ breaks here<").count(), 2, "{page}");
-    assert_eq!(page.matches("client&#39;s sidecar: breaks here").count(), 2, "{page}");
+    // In words as well, for those who do not see it.
+    assert_eq!(page.matches(">✗ breaks here<").count(), 1, "{page}");
+    assert_eq!(page.matches("client&#39;s sidecar: breaks here").count(), 1, "{page}");
     // The verdict names the client's pod alone: that is no word that the backend's is well.
-    assert_eq!(page.matches("backend&#39;s sidecar: not seen").count(), 2, "{page}");
+    assert_eq!(page.matches("backend&#39;s sidecar: not seen").count(), 1, "{page}");
     // One that names no workload may be on either side.
     report.claims[1].object = Some("namespace client".into());
-    assert_eq!(html(&report, None).unwrap().matches(">✗ breaks here<").count(), 4);
+    assert_eq!(html(&report, None).unwrap().matches(">✗ breaks here<").count(), 2);
     // What follows from something else is no place where it breaks.
     report.claims[1].because = Some("install::namespace_labelled".into());
     let page = html(&report, None).unwrap();

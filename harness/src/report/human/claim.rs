@@ -3,108 +3,89 @@
 use meshcheck_suites::Verdict;
 use meshcheck_suites::report::{Cause, ClaimReport};
 
-use super::super::hint::hint;
-use super::super::lines::{cut, wrapped};
-use super::super::style::Style;
+use crate::report::style::Style;
+use crate::report::writer::Writer;
 
 /// What is told of a claim beyond its summary.
 pub(super) struct Details<'a> {
-    object: Option<&'a str>,
-    expected: Option<&'a str>,
-    observed: Option<&'a str>,
-    hint: Option<&'a str>,
+    named: [(&'static str, &'a Option<String>); 3],
+    hint: &'a Option<String>,
 }
 
 impl<'a> From<&'a Cause> for Details<'a> {
-    fn from(cause: &'a Cause) -> Self {
-        Self {
-            object: cause.object.as_deref(),
-            expected: cause.expected.as_deref(),
-            observed: cause.observed.as_deref(),
-            hint: cause.hint.as_deref(),
-        }
+    fn from(Cause { object, expected, observed, hint, .. }: &'a Cause) -> Self {
+        Self { named: [("object", object), ("expected", expected), ("observed", observed)], hint }
     }
 }
 
 impl<'a> From<&'a ClaimReport> for Details<'a> {
-    fn from(claim: &'a ClaimReport) -> Self {
-        Self {
-            object: claim.object.as_deref(),
-            expected: claim.expected.as_deref(),
-            observed: claim.observed.as_deref(),
-            hint: claim.hint.as_deref(),
-        }
+    fn from(ClaimReport { object, expected, observed, hint, .. }: &'a ClaimReport) -> Self {
+        Self { named: [("object", object), ("expected", expected), ("observed", observed)], hint }
     }
 }
 
-/// A claim. What is said with the causes is not said again, unless everything is asked for.
-pub(super) fn claim(text: &mut String, claim: &ClaimReport, causes: &[Cause], style: Style) {
+/// Writes a claim. What is said with the causes is not said again, unless everything is asked for.
+pub(super) fn write_claim(to: &mut Writer, claim: &ClaimReport, causes: &[Cause]) {
+    let style = to.style;
     let name = claim.id.split_once("::").map_or(claim.id.as_str(), |(_, name)| name);
     let mark = format!("  {} ", style.mark(claim.verdict));
     let words = format!("{name}: {}", style.detail(&claim.summary));
     if style.verbose {
-        wrapped(text, &words, &mark, style.indent(), style);
-        said(text, &format!("claim: {}", style.clean(&claim.statement)), style);
-        because(text, claim, style);
-        details(text, &Details::from(claim), style);
+        to.wrapped(&words, &mark, style.indent());
+        write_detail(to, &format!("claim: {}", style.clean(&claim.statement)));
+        write_because(to, claim);
+        write_details(to, &Details::from(claim));
         return;
     }
     let with = |id: &str| causes.iter().find(|cause| cause.claim == id);
     match (&claim.because, with(&claim.id)) {
-        _ if claim.verdict == Verdict::Pass => cut(text, &words, &mark, "", style),
+        _ if claim.verdict == Verdict::Pass => to.cut(&words, &mark, ""),
         // What to do about it stands with the cause.
         (Some(root), _) => {
             if with(root).is_some_and(|root| root.summary == claim.summary) {
                 let words = format!("{name}: because of {}", style.clean(root));
-                wrapped(text, &words, &mark, style.indent(), style);
+                to.wrapped(&words, &mark, style.indent());
             } else {
-                cut(text, &words, &mark, "", style);
-                because(text, claim, style);
+                to.cut(&words, &mark, "");
+                write_because(to, claim);
             }
         }
         (None, Some(cause)) if cause.summary == claim.summary => {
-            cut(text, &words, &mark, " (see above)", style);
+            to.cut(&words, &mark, " (see above)");
         }
         // It may fail, and its summary says why.
-        (None, Some(_)) => {
-            wrapped(text, &format!("{words} (see above)"), &mark, style.indent(), style);
-        }
+        (None, Some(_)) => to.wrapped(&format!("{words} (see above)"), &mark, style.indent()),
         (None, None) => {
-            wrapped(text, &words, &mark, style.indent(), style);
-            details(text, &Details::from(claim), style);
+            to.wrapped(&words, &mark, style.indent());
+            write_details(to, &Details::from(claim));
         }
     }
 }
 
-fn because(text: &mut String, claim: &ClaimReport, style: Style) {
+fn write_because(to: &mut Writer, claim: &ClaimReport) {
     if let Some(because) = &claim.because {
-        said(text, &format!("because of {}", style.clean(because)), style);
+        write_detail(to, &format!("because of {}", to.style.clean(because)));
     }
 }
 
-/// What is told beyond the summary, as far as there is anything.
-pub(super) fn details(text: &mut String, details: &Details<'_>, style: Style) {
-    let named = [
-        ("object", details.object),
-        ("expected", details.expected),
-        ("observed", details.observed),
-    ];
-    for (name, words) in named {
+/// Writes what is told beyond the summary, as far as there is anything.
+pub(super) fn write_details(to: &mut Writer, details: &Details<'_>) {
+    for (name, words) in details.named {
         if let Some(words) = words {
-            said(text, &format!("{name}: {}", style.detail(words)), style);
+            write_detail(to, &format!("{name}: {}", to.style.detail(words)));
         }
     }
-    if let Some(words) = details.hint {
-        text.push_str(&hint("hint", words, &inner(style), style));
+    if let Some(hint) = details.hint {
+        to.hint("hint", hint, &indent(to.style));
     }
 }
 
-fn said(text: &mut String, words: &str, style: Style) {
-    let inner = inner(style);
-    wrapped(text, words, &inner, &format!("{inner}  "), style);
+fn write_detail(to: &mut Writer, words: &str) {
+    let indent = indent(to.style);
+    to.wrapped(words, &indent, &format!("{indent}  "));
 }
 
 /// Where the details of a claim stand.
-pub(super) fn inner(style: Style) -> String {
+pub(super) fn indent(style: Style) -> String {
     format!("{}  ", style.indent())
 }

@@ -5,49 +5,46 @@ use std::fmt::Write as _;
 use meshcheck_suites::report::PhaseTime;
 use meshcheck_suites::{Report, Verdict};
 
-use super::super::lines::{line, wrapped};
-use super::super::style::Style;
+use crate::report::style::Style;
+use crate::report::writer::Writer;
 
 /// The lines of a small terminal: who reads the end there does not see what stands above them.
 const SCREEN: usize = 24;
 
-/// What is to be known of the software: the first of it, which weighs most, and all with `--verbose`.
-pub(super) fn notes(text: &mut String, report: &Report, style: Style) {
+/// Writes what is to be known of the software: the first of it, which weighs most, and all with
+/// `--verbose`.
+pub(super) fn write_notes(to: &mut Writer, report: &Report) {
+    let style = to.style;
     let notes = report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default();
     let Some((first, more)) = notes.split_first().filter(|_| !style.quiet) else { return };
-    line(text, &style.paint("1", "this software is not the official release as it is"));
+    to.line(&style.paint("1", "this software is not the official release as it is"));
     let shown = if style.verbose { notes } else { std::slice::from_ref(first) };
     for note in shown {
-        wrapped(text, &style.detail(note), "  - ", "    ", style);
+        to.wrapped(&style.detail(note), "  - ", "    ");
     }
     if !style.verbose && !more.is_empty() {
-        wrapped(text, &format!("and {} more with --verbose", more.len()), "  - ", "    ", style);
+        to.wrapped(&format!("and {} more with --verbose", more.len()), "  - ", "    ");
     }
-    text.push('\n');
+    to.text.push('\n');
 }
 
-/// The last lines, after what stands below the causes.
-pub(super) fn end(text: &mut String, report: &Report, below: &str, style: Style) {
+/// Writes the last lines, after what stands below the causes.
+pub(super) fn write_end(to: &mut Writer, report: &Report, below: &str) {
+    let style = to.style;
     let more = style.more();
     if !style.verbose && below.lines().any(|line| line.ends_with(more)) {
-        wrapped(
-            text,
-            &format!("lines that end in {more} are whole with --verbose"),
-            "",
-            "  ",
-            style,
-        );
+        to.wrapped(&format!("lines that end in {more} are whole with --verbose"), "", "  ");
     }
     if let Some(cause) = report.causes.first().filter(|_| below.lines().count() > SCREEN) {
         let words = format!("mend first: {}, at the top", style.clean(&cause.claim));
-        wrapped(text, &words, "", "  ", style);
+        to.wrapped(&words, "", "  ");
     }
     if !report.phases.is_empty() {
-        wrapped(text, &phases(&report.phases), "", "  ", style);
+        to.wrapped(&phases(&report.phases), "", "  ");
     }
-    wrapped(text, &facts(report, style), "", "  ", style);
+    to.wrapped(&facts(report, style), "", "  ");
     // The last line is one line, whatever its width: logs are searched for it.
-    line(text, &summary(report, style));
+    to.line(&summary(report, style));
 }
 
 /// The seconds of each phase, on one line.

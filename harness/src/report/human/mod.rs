@@ -4,20 +4,20 @@ mod causes;
 mod claim;
 mod end;
 #[cfg(test)]
-pub(super) mod tests;
+pub(crate) mod tests;
 
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Report, Verdict};
 
-use super::lines::{line, wrapped};
 use super::style::Style;
+use super::writer::Writer;
 pub use end::phases;
 
 /// The report as text.
 pub fn human(report: &Report, style: Style) -> String {
-    let mut text = String::new();
-    causes::causes(&mut text, &report.causes, style);
-    let causes_end = text.len();
+    let mut to = Writer::new(style);
+    causes::write_causes(&mut to, &report.causes);
+    let causes_end = to.text.len();
     for section in report.sections() {
         let claims: Vec<_> = report
             .claims
@@ -28,22 +28,22 @@ pub fn human(report: &Report, style: Style) -> String {
         if claims.is_empty() {
             continue;
         }
-        line(&mut text, &style.paint("1", section.word()));
+        to.line(&style.paint("1", section.word()));
         if let Some(why) = left_out(&claims).filter(|_| report.is_preflight() && !style.verbose) {
             let mark = format!("  {} ", style.mark(Verdict::Skipped));
             let words = format!("all {}: {}", claims.len(), style.detail(why));
-            wrapped(&mut text, &words, &mark, style.indent(), style);
+            to.wrapped(&words, &mark, style.indent());
         } else {
             for claim in claims {
-                claim::claim(&mut text, claim, &report.causes, style);
+                claim::write_claim(&mut to, claim, &report.causes);
             }
         }
-        text.push('\n');
+        to.text.push('\n');
     }
-    end::notes(&mut text, report, style);
-    let below = text.get(causes_end..).unwrap_or_default().to_owned();
-    end::end(&mut text, report, &below, style);
-    text
+    end::write_notes(&mut to, report);
+    let below = to.text.get(causes_end..).unwrap_or_default().to_owned();
+    end::write_end(&mut to, report, &below);
+    to.text
 }
 
 /// Why all of these were left out, where it is one reason: it is said once.

@@ -6,7 +6,7 @@ use meshcheck_suites::hint::{Part, parts};
 use meshcheck_suites::report::{Cause, ClusterFacts, PhaseTime, Totals};
 use meshcheck_suites::{Pattern, Section, judge};
 
-pub(in crate::report) fn sample() -> Report {
+pub(crate) fn sample() -> Report {
     let claim = |id: &str, verdict, summary: &str| ClaimReport {
         id: id.into(),
         section: Section::ALL.into_iter().find(|section| id.starts_with(section.word())).unwrap(),

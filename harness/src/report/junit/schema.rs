@@ -7,74 +7,29 @@
 use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
-/// An element.
-struct Element {
-    name: &'static str,
-    required: &'static [&'static str],
-    optional: &'static [&'static str],
-    children: &'static [&'static str],
-    /// Whether text may stand in it.
-    text: bool,
-}
-
-const OUTCOME: Element =
-    Element { name: "", required: &[], optional: &["type", "message"], children: &[], text: true };
+/// An element: the attributes that it must have and those that it may have, the elements that may stand
+/// in it, and whether text may.
+struct Element(&'static str, &'static str, &'static str, &'static str, bool);
 
 const SCHEMA: [Element; 8] = [
-    Element {
-        name: "testsuites",
-        required: &[],
-        optional: &["name", "time", "tests", "failures", "errors"],
-        children: &["testsuite"],
-        text: false,
-    },
-    Element {
-        name: "testsuite",
-        required: &["name", "tests", "failures", "errors"],
-        optional: &[
-            "group",
-            "time",
-            "skipped",
-            "timestamp",
-            "hostname",
-            "id",
-            "package",
-            "file",
-            "log",
-            "url",
-            "version",
-        ],
-        children: &["properties", "testcase"],
-        text: false,
-    },
-    Element {
-        name: "properties",
-        required: &[],
-        optional: &[],
-        children: &["property"],
-        text: false,
-    },
-    Element {
-        name: "property",
-        required: &["name", "value"],
-        optional: &[],
-        children: &[],
-        text: false,
-    },
-    Element {
-        name: "testcase",
-        required: &["name"],
-        optional: &["time", "classname", "group"],
-        children: &["skipped", "error", "failure"],
-        text: false,
-    },
-    Element { name: "skipped", ..OUTCOME },
-    Element { name: "error", ..OUTCOME },
-    Element { name: "failure", ..OUTCOME },
+    Element("testsuites", "", "name time tests failures errors", "testsuite", false),
+    Element(
+        "testsuite",
+        "name tests failures errors",
+        "group time skipped timestamp hostname id package file log url version",
+        "properties testcase",
+        false,
+    ),
+    Element("properties", "", "", "property", false),
+    Element("property", "name value", "", "", false),
+    Element("testcase", "name", "time classname group", "skipped error failure", false),
+    Element("skipped", "", "type message", "", true),
+    Element("error", "", "type message", "", true),
+    Element("failure", "", "type message", "", true),
 ];
 
-fn element(name: &str) -> Result<&'static Element, String> {
-    SCHEMA.iter().find(|it| it.name == name).ok_or_else(|| format!("no element {name} is known"))
+fn lists(words: &str, word: &str) -> bool {
+    words.split(' ').any(|it| it == word)
 }
 
 /// Whether a document is as the schema wants it; what is not.
@@ -90,7 +45,7 @@ pub(super) fn validate(xml: &str) -> Result<(), String> {
             Event::Empty(tag) => drop(entered(&open, &tag)?),
             Event::End(_) => drop(open.pop()),
             Event::Text(text) if text.iter().all(u8::is_ascii_whitespace) => {}
-            Event::Text(_) | Event::GeneralRef(_) if open.last().is_some_and(|it| it.text) => {}
+            Event::Text(_) | Event::GeneralRef(_) if open.last().is_some_and(|it| it.4) => {}
             other => return Err(format!("{other:?} stands where nothing may")),
         }
     }
@@ -101,15 +56,16 @@ fn entered(open: &[&Element], tag: &BytesStart<'_>) -> Result<&'static Element, 
     let name = String::from_utf8_lossy(tag.name().as_ref()).into_owned();
     match open.last() {
         None if name == "testsuites" => {}
-        Some(parent) if parent.children.contains(&name.as_str()) => {}
-        parent => return Err(format!("{name} in {:?}", parent.map(|parent| parent.name))),
+        Some(parent) if lists(parent.3, &name) => {}
+        parent => return Err(format!("{name} in {:?}", parent.map(|parent| parent.0))),
     }
-    let element = element(&name)?;
+    let element = SCHEMA.iter().find(|it| it.0 == name);
+    let element = element.ok_or_else(|| format!("no element {name} is known"))?;
     let mut there = Vec::new();
     for attribute in tag.attributes() {
         let attribute = attribute.map_err(|error| error.to_string())?;
         let key = String::from_utf8_lossy(attribute.key.as_ref()).into_owned();
-        if !element.required.contains(&key.as_str()) && !element.optional.contains(&key.as_str()) {
+        if !lists(element.1, &key) && !lists(element.2, &key) {
             return Err(format!("{name} has no attribute {key}"));
         }
         let value = String::from_utf8_lossy(&attribute.value).into_owned();
@@ -118,7 +74,7 @@ fn entered(open: &[&Element], tag: &BytesStart<'_>) -> Result<&'static Element, 
         }
         there.push(key);
     }
-    match element.required.iter().find(|key| !there.iter().any(|it| it == *key)) {
+    match element.1.split_whitespace().find(|key| !there.iter().any(|it| it == key)) {
         Some(missing) => Err(format!("{name} lacks {missing}")),
         None => Ok(element),
     }

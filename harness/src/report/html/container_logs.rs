@@ -3,8 +3,7 @@
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::{ContainerLog, Observation};
 
-use super::evidence::LINE;
-use super::{clean, cut};
+use super::{LINE, clean, cut};
 
 /// How many of a log's last lines the page shows, and how much of it, in bytes.
 const LINES: usize = 200;
@@ -14,11 +13,11 @@ const BYTES: usize = 24 << 10;
 pub(super) const LOGS: usize = 20;
 
 /// Each log by its name, with its end or with why there is none.
-pub(super) fn ends(evidence: &Evidence) -> Vec<(String, String)> {
-    evidence.logs.iter().map(one).collect()
+pub(super) fn container_logs(evidence: &Evidence) -> Vec<(String, String)> {
+    evidence.logs.iter().map(container_log).collect()
 }
 
-fn one(log: &ContainerLog) -> (String, String) {
+fn container_log(log: &ContainerLog) -> (String, String) {
     let name = format!("log of {}", clean(&log.name()));
     let text = match &log.text {
         Observation::Seen { value } => return end(&name, &clean(value), log.cut),
@@ -87,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_short_log_is_shown_whole() {
-        let (name, text) = one(&log(Observation::seen("a\nb\n".into()), false));
+        let (name, text) = container_log(&log(Observation::seen("a\nb\n".into()), false));
         assert_eq!(name, "log of istio-system/istiod-1/discovery");
         assert_eq!(text, "a\nb");
     }
@@ -99,7 +98,7 @@ mod tests {
         "[300 older lines are left out: `meshcheck show FILE --logs` has them, and those before them were not recorded]"
     )]
     fn of_a_long_one_the_end_and_how_much_is_left_out(#[case] cut: bool, #[case] words: &str) {
-        let (name, text) = one(&log(Observation::seen(lines(500, "line")), cut));
+        let (name, text) = container_log(&log(Observation::seen(lines(500, "line")), cut));
         assert!(name.ends_with(", its last 200 lines"), "{name}");
         let all: Vec<_> = text.lines().collect();
         assert_eq!((all[0], all[1], all[200], all.len()), (words, "300 line", "499 line", 201));
@@ -108,14 +107,15 @@ mod tests {
     #[test]
     fn lines_without_end_leave_room_for_others() {
         let long = format!("first\n{}\nlast\n", "x".repeat(1 << 20));
-        let (_, text) = one(&log(Observation::seen(long), false));
+        let (_, text) = container_log(&log(Observation::seen(long), false));
         assert!(text.starts_with("first\nxxx") && text.ends_with("last"), "{text}");
         assert!(text.len() < 2 * LINE && text.contains("[cut here, "), "{text}");
     }
 
     #[test]
     fn a_log_is_bounded_in_bytes_as_well() {
-        let (name, text) = one(&log(Observation::seen(lines(200, &"y".repeat(300))), false));
+        let (name, text) =
+            container_log(&log(Observation::seen(lines(200, &"y".repeat(300))), false));
         assert!(text.len() <= BYTES + 200, "{}", text.len());
         let shown = text.lines().count() - 1;
         assert!(text.starts_with(&format!("[{} older lines", 200 - shown)), "{text}");
@@ -130,7 +130,7 @@ mod tests {
     )]
     #[case(Observation::not_asked("left out: too much"), "left out: too much")]
     fn why_there_is_none_is_said(#[case] text: Observation<String>, #[case] words: &str) {
-        let (name, text) = one(&log(text, false));
+        let (name, text) = container_log(&log(text, false));
         assert!(name.ends_with(": none"), "{name}");
         assert_eq!(text, words);
     }
