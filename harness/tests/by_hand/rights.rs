@@ -8,7 +8,6 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use meshcheck_suites::rights::{For, Place, RIGHTS, Right};
-use meshcheck_suites::{CLAIMS, Pattern};
 use serde_json::{Value, json};
 
 use super::cluster::{Run, input};
@@ -94,13 +93,6 @@ fn enough(site: &Site<'_>, all: &[Value; 2]) {
     }
 }
 
-/// The claims that a right is for.
-fn named(right: &Right) -> BTreeSet<String> {
-    let patterns: Vec<Pattern> = right.claims.iter().map(|it| it.parse().unwrap()).collect();
-    let claims = CLAIMS.iter().filter(|claim| patterns.iter().any(|it| it.matches(claim)));
-    claims.map(|claim| claim.id.to_owned()).collect()
-}
-
 /// Without any one of them exactly its claims are unjudged; nothing becomes green, nothing red.
 fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
     let version = site.server_version();
@@ -137,13 +129,13 @@ fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
 
 /// What is not as the table says, where an account lacks this right alone.
 fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
-    let row = format!("without `{}` on {} ({:?})", right.verb, right.resource_name(), right.place);
+    let row = format!("without {right}");
     let report = run.report();
-    let expected = named(right);
+    let expected: BTreeSet<_> = right.claims().collect();
     let (before, after) = (verdicts(all), verdicts(&report));
     let mut wrong = Vec::new();
     for (id, verdict) in &after {
-        let should = if expected.contains(id) { "unjudged" } else { before[id].as_str() };
+        let should = if expected.contains(id.as_str()) { "unjudged" } else { before[id].as_str() };
         if verdict != should {
             wrong.push(format!("{row}: {id} is {verdict}, not {should}"));
         }

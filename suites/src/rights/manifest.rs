@@ -83,8 +83,9 @@ fn rule(text: &mut String, right: &Right) {
     if let Some((major, minor)) = right.since {
         let _ = writeln!(text, "  # asked for by Kubernetes {major}.{minor} and later");
     }
-    if !right.claims.is_empty() {
-        let _ = writeln!(text, "  # for: {}", right.claims.join(", "));
+    let claims: Vec<_> = right.claims().collect();
+    if !claims.is_empty() {
+        let _ = writeln!(text, "  # for: {}", claims.join(", "));
     }
     let _ = writeln!(
         text,

@@ -10,8 +10,8 @@ use meshcheck_suites::preflight::evidence::Pull;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::look::Missing;
-use super::own_namespace::OwnNamespace;
+use super::namespace::OwnNamespace;
+use crate::collect::api::observe::{Missing, ended};
 use crate::wait::{Look, Wait};
 
 /// How long a pull of the smallest image may take.
@@ -21,7 +21,7 @@ const CEILING: Duration = Duration::from_secs(45);
 const ACCOUNT: Duration = Duration::from_secs(5);
 
 /// Has this node pull this image.
-pub(super) async fn pull(
+pub(crate) async fn pull(
     client: &Client,
     node: &str,
     image: &str,
@@ -33,10 +33,7 @@ pub(super) async fn pull(
         namespace.remove(cluster_is_ours).await?;
         outcome
     };
-    match tried.await {
-        Ok(pull) => Observation::seen(pull),
-        Err(missing) => missing.into(),
-    }
+    ended(tried.await)
 }
 
 async fn try_it(

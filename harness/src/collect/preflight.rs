@@ -1,7 +1,6 @@
 //! What a preflight needs of a cluster: the sections *prepare* and *install*, and what only matters before
 //! the install: rights, load balancers, what an earlier Istio left, images.
 
-use std::sync::Mutex;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -15,15 +14,19 @@ use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
-    Crd, Evidence, Expectations, LoadBalancerProbe, Observation, Provider,
+    ClusterEvidence, Crd, Evidence, Expectations, InstallEvidence, LoadBalancerProbe, Observation,
 };
 use meshcheck_suites::preflight::evidence::{
     ClusterLook, Controller, IstioObject, Platform, Pool, Pull, Right, Server, ValidatingWebhook,
 };
 use tokio::time::Instant;
 
-use super::look::{Missing, look};
-use super::{Scene, Timings, client_log, cluster, demo_pods, install, ours, pull};
+use super::api::clock::server_clock;
+use super::api::list::{self, list, list_all};
+use super::api::observe::{Missing, needed, observe};
+use super::context::{CollectContext, Timings};
+use super::probe::{image_pull, route_and_address};
+use super::{cluster, demo, install};
 use crate::connect::Connection;
 
 /// The kubelet names so many images at the most (`nodeStatusMaxImages`).
@@ -58,58 +61,50 @@ pub(crate) async fn before(
     images: &[String],
     limit: Duration,
 ) -> (ClusterLook, Timings) {
-    let mut scene = Scene {
-        client: connection.client.clone(),
-        expectations,
-        kiali_url: None,
-        active: connection.subject.active,
-        ours: connection.subject.provider == Provider::Kind,
-        limit,
-        nodes_are_containers: false,
-        timings: Mutex::default(),
-        events: None,
-    };
+    let mut context = CollectContext::new(connection, expectations, limit, None);
     let recorded_at = Timestamp::now();
-    let not_asked = Observation::not_asked("a preflight does not look at the mesh");
-    let subject = connection.subject.clone();
-    let mut seen = Evidence::without_observations(
-        subject.clone(),
-        expectations.clone(),
-        recorded_at,
-        &not_asked,
-    );
     let (server, here) =
-        tokio::join!(server(&scene), crate::cluster::is_kind_here(&connection.subject));
-    scene.nodes_are_containers = here;
-    let scene = scene;
+        tokio::join!(server(&context), crate::cluster::is_kind_here(&connection.subject));
+    context.nodes_are_containers = here;
+    let context = context;
     let version = Observation::seen(connection.server_version.clone());
-    let probe = Observation::not_asked("--active asks for an address with a service of our own");
-    let (at_rest, objects, platforms, rights, controllers, pools, validating, terminating, demo) = tokio::join!(
-        cluster::collect(&scene, version, probe),
-        Box::pin(istio(&scene)),
-        scene.timed("platforms", look(limit, platforms(&scene))),
-        scene.timed("rights", look(limit, rights(&scene))),
-        scene.timed("controllers", look(limit, controllers(&scene))),
-        scene.timed("pools", look(limit, pools(&scene))),
-        scene.timed("validating webhooks", look(limit, validating(&scene))),
-        scene.timed("ending namespaces", look(limit, terminating(&scene))),
-        scene.timed("demo pods", look(limit, demo_pods(&scene))),
+    let (
+        cluster,
+        (install, istio_objects),
+        platforms,
+        rights,
+        controllers,
+        pools,
+        validating,
+        terminating,
+        demo_pods,
+    ) = tokio::join!(
+        cluster::collect(&context, version, Observation::default()),
+        Box::pin(istio(&context)),
+        context.timed("platforms", observe(limit, platforms(&context))),
+        context.timed("rights", observe(limit, rights(&context))),
+        context.timed("controllers", observe(limit, controllers(&context))),
+        context.timed("pools", observe(limit, pools(&context))),
+        context.timed("validating webhooks", observe(limit, validating(&context))),
+        context.timed("ending namespaces", observe(limit, terminating(&context))),
+        context.timed("demo pods", observe(limit, demo::pods(&context))),
     );
-    let (installed, istio_objects) = objects;
-    seen.cluster = at_rest;
-    seen.install = installed;
-    seen.demo.pods = demo;
     // Objects of our own come last: nothing above is to see them.
-    let (probe, pull) = tokio::join!(
-        scene.timed("address probe", probed(&scene)),
-        scene.timed("image pull", pulled(&scene, &platforms, images)),
+    let (load_balancer_probe, pull) = tokio::join!(
+        context.timed("address probe", probed(&context)),
+        context.timed("image pull", pulled(&context, &platforms, images)),
     );
-    seen.cluster.load_balancer_probe = probe;
+    let why = Observation::not_asked("a preflight does not look at the mesh");
+    let subject = connection.subject.clone();
+    let mut seen = Evidence::without_observations(subject, expectations.clone(), recorded_at, &why);
+    seen.cluster = ClusterEvidence { load_balancer_probe, ..cluster };
+    seen.install = install;
+    seen.demo.pods = demo_pods;
     let look = ClusterLook {
         server: Observation::seen(server),
         credentials_refused: false,
         seen,
-        nodes_are_containers: scene.nodes_are_containers,
+        nodes_are_containers: context.nodes_are_containers,
         platforms,
         rights,
         controllers,
@@ -119,55 +114,51 @@ pub(crate) async fn before(
         terminating,
         pull,
     };
-    (look, scene.timings.into_inner().unwrap_or_default())
+    (look, context.into_timings())
 }
 
 /// How quickly the server answers, and what its clock says.
-async fn server(scene: &Scene<'_>) -> Server {
+async fn server(context: &CollectContext<'_>) -> Server {
     let start = Instant::now();
-    let clock = client_log::server_clock(&scene.client).await;
+    let clock = server_clock(&context.client).await;
     let took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     Server { took_ms, clock, ours: Timestamp::now() }
 }
 
 /// What is installed of Istio, and the objects of its kinds.
-async fn istio(
-    scene: &Scene<'_>,
-) -> (meshcheck_suites::evidence::InstallEvidence, Observation<Vec<IstioObject>>) {
-    let namespace = &scene.expectations.istio_namespace;
-    let pods = look(scene.limit, install::pods(&scene.client, namespace)).await;
+async fn istio(context: &CollectContext<'_>) -> (InstallEvidence, Observation<Vec<IstioObject>>) {
+    let (client, namespace) = (&context.client, &context.expectations.istio_namespace);
+    let pods = observe(context.limit, list::pods(client, namespace)).await;
     let no_istioctl = Observation::not_asked("a preflight installs nothing");
-    let installed = Box::pin(install::collect(scene, pods, no_istioctl)).await;
-    let objects = match &installed.crds {
-        Observation::Seen { value } if value.is_empty() => {
-            Observation::absent("the cluster knows none of Istio's kinds")
+    let installed = Box::pin(install::collect(context, pods, no_istioctl)).await;
+    let objects = observe(context.limit, async {
+        match needed(&installed.crds)?.as_slice() {
+            [] => Err(Missing::Absent("the cluster knows none of Istio's kinds".into())),
+            crds => istio_objects(context, crds).await,
         }
-        Observation::Seen { value } => {
-            scene.timed("istio objects", look(scene.limit, istio_objects(scene, value))).await
-        }
-        Observation::Absent { reason } => Observation::absent(reason.clone()),
-        Observation::Failed { reason } | Observation::NotAsked { reason } => {
-            Observation::failed(reason.clone())
-        }
-    };
+    });
+    let objects = context.timed("istio objects", objects).await;
     (installed, objects)
 }
 
-async fn istio_objects(scene: &Scene<'_>, crds: &[Crd]) -> Result<Vec<IstioObject>, Missing> {
-    let groups = scene.client.list_api_groups().await?;
+async fn istio_objects(
+    context: &CollectContext<'_>,
+    crds: &[Crd],
+) -> Result<Vec<IstioObject>, Missing> {
+    let groups = context.client.list_api_groups().await?;
     let lists = crds.iter().filter_map(|crd| {
         let (plural, group) = crd.name.split_once('.')?;
         // The install's own notes of itself configure nothing.
         let group = groups.groups.iter().find(|it| it.name == group && group != OWN_NOTES)?;
         let versions = group.versions.iter().map(|version| version.version.as_str()).collect();
-        Some(objects_of(scene, plural, &group.name, versions))
+        Some(objects_of(context, plural, &group.name, versions))
     });
     Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
 /// The first objects of one kind. Not every version of a group has every kind.
 async fn objects_of(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     plural: &str,
     group: &str,
     versions: Vec<&str>,
@@ -175,25 +166,22 @@ async fn objects_of(
     for version in versions {
         let kind = GroupVersionKind::gvk(group, version, plural);
         let resource = ApiResource::from_gvk_with_plural(&kind, plural);
-        let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
-        let list = match api.list(&ListParams::default().limit(OBJECTS)).await {
-            Ok(list) => list,
-            Err(kube::Error::Api(status)) if status.code == 404 => continue,
-            Err(error) => return Err(error.into()),
-        };
-        let object = |object: DynamicObject| IstioObject {
+        let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+        let object = |object: &DynamicObject| IstioObject {
             resource: format!("{plural}.{group}"),
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
         };
-        return Ok(list.items.into_iter().map(object).collect());
+        match list::first(&api, OBJECTS, object).await {
+            Err(Missing::Absent(_)) => {}
+            objects => return objects,
+        }
     }
     Err(Missing::Failed(format!("no version of {group} serves {plural}")))
 }
 
-async fn platforms(scene: &Scene<'_>) -> Result<Vec<Platform>, Missing> {
-    let api: Api<Node> = Api::all(scene.client.clone());
-    Ok(api.list(&ListParams::default()).await?.items.iter().map(platform).collect())
+async fn platforms(context: &CollectContext<'_>) -> Result<Vec<Platform>, Missing> {
+    list_all(&context.client, platform).await
 }
 
 fn platform(node: &Node) -> Platform {
@@ -214,21 +202,21 @@ fn platform(node: &Node) -> Platform {
     }
 }
 
-async fn rights(scene: &Scene<'_>) -> Result<Vec<Right>, Missing> {
-    let expectations = scene.expectations;
+async fn rights(context: &CollectContext<'_>) -> Result<Vec<Right>, Missing> {
+    let expectations = context.expectations;
     let asked = RIGHTS.iter().map(|(group, resource, place)| async move {
         let namespace = match *place {
             "mesh" => expectations.istio_namespace.as_str(),
             "demo" => expectations.namespace.as_str(),
             everywhere => everywhere,
         };
-        right(scene, group, resource, namespace).await
+        right(context, group, resource, namespace).await
     });
     futures::future::try_join_all(asked).await
 }
 
 async fn right(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     group: &str,
     resource: &str,
     namespace: &str,
@@ -248,7 +236,7 @@ async fn right(
         },
         ..SelfSubjectAccessReview::default()
     };
-    let api: Api<SelfSubjectAccessReview> = Api::all(scene.client.clone());
+    let api: Api<SelfSubjectAccessReview> = Api::all(context.client.clone());
     let answer = api.create(&PostParams::default(), &review).await?;
     Ok(Right {
         verb: verb.to_owned(),
@@ -263,47 +251,41 @@ async fn right(
 }
 
 /// Every deployment and daemon set, as far as it is needed to know what gives addresses.
-async fn controllers(scene: &Scene<'_>) -> Result<Vec<Controller>, Missing> {
-    let deployments: Api<Deployment> = Api::all(scene.client.clone());
-    let daemon_sets: Api<DaemonSet> = Api::all(scene.client.clone());
-    let all = ListParams::default();
-    let (deployments, daemon_sets) =
-        tokio::try_join!(deployments.list(&all), daemon_sets.list(&all))?;
+async fn controllers(context: &CollectContext<'_>) -> Result<Vec<Controller>, Missing> {
     let images = |spec: Option<&PodSpec>| {
         let containers = spec.into_iter().flat_map(|spec| &spec.containers);
         containers.filter_map(|container| container.image.clone()).collect()
     };
-    let deployments = deployments.items.iter().map(|it| Controller {
+    let deployment = |it: &Deployment| Controller {
         kind: "deployment".into(),
         namespace: it.namespace().unwrap_or_default(),
         name: it.name_any(),
         images: images(it.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())),
         wanted: it.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1),
         ready: it.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default(),
-    });
-    let daemon_sets = daemon_sets.items.iter().map(|it| Controller {
+    };
+    let daemon_set = |it: &DaemonSet| Controller {
         kind: "daemonset".into(),
         namespace: it.namespace().unwrap_or_default(),
         name: it.name_any(),
         images: images(it.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())),
         wanted: it.status.as_ref().map_or(0, |status| status.desired_number_scheduled),
         ready: it.status.as_ref().map_or(0, |status| status.number_ready),
-    });
-    Ok(deployments.chain(daemon_sets).collect())
+    };
+    let (mut all, daemon_sets) = tokio::try_join!(
+        list_all(&context.client, deployment),
+        list_all(&context.client, daemon_set)
+    )?;
+    all.extend(daemon_sets);
+    Ok(all)
 }
 
 /// The pools of MetalLB.
-async fn pools(scene: &Scene<'_>) -> Result<Vec<Pool>, Missing> {
+async fn pools(context: &CollectContext<'_>) -> Result<Vec<Pool>, Missing> {
     let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "IPAddressPool");
     let resource = ApiResource::from_gvk_with_plural(&kind, "ipaddresspools");
-    let api: Api<DynamicObject> = Api::all_with(scene.client.clone(), &resource);
-    let list = api.list(&ListParams::default()).await.map_err(|error| match error.into() {
-        Missing::Absent(_) => {
-            Missing::Absent("the cluster has no resource ipaddresspools.metallb.io".into())
-        }
-        failed @ Missing::Failed(_) => failed,
-    })?;
-    let pool = |object: DynamicObject| {
+    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+    let pool = |object: &DynamicObject| {
         let spec = &object.data["spec"];
         let addresses = spec["addresses"].as_array().into_iter().flatten();
         Pool {
@@ -312,52 +294,50 @@ async fn pools(scene: &Scene<'_>) -> Result<Vec<Pool>, Missing> {
             name: object.name_any(),
         }
     };
-    Ok(list.items.into_iter().map(pool).collect())
+    let pools = list(&api, &ListParams::default(), pool).await;
+    pools.map_err(|missing| missing.or_no_resource("ipaddresspools.metallb.io"))
 }
 
-async fn validating(scene: &Scene<'_>) -> Result<Vec<ValidatingWebhook>, Missing> {
-    let api: Api<ValidatingWebhookConfiguration> = Api::all(scene.client.clone());
-    let list = api.list(&ListParams::default()).await?;
-    let rows = list.items.iter().flat_map(|configuration| {
+async fn validating(context: &CollectContext<'_>) -> Result<Vec<ValidatingWebhook>, Missing> {
+    let rows = |configuration: &ValidatingWebhookConfiguration| {
         let hooks = configuration.webhooks.iter().flatten();
-        hooks.filter_map(|hook| {
+        let with_service = hooks.filter_map(|hook| {
             let service = hook.client_config.service.as_ref()?;
             Some(ValidatingWebhook {
                 configuration: configuration.name_any(),
                 service: service.name.clone(),
                 namespace: service.namespace.clone(),
             })
-        })
-    });
-    Ok(rows.collect())
+        });
+        with_service.collect::<Vec<_>>()
+    };
+    Ok(list_all(&context.client, rows).await?.concat())
 }
 
-async fn terminating(scene: &Scene<'_>) -> Result<Vec<String>, Missing> {
-    let api: Api<Namespace> = Api::all(scene.client.clone());
-    let list = api.list(&ListParams::default()).await?;
-    let ending = list.items.iter().filter(|it| it.metadata.deletion_timestamp.is_some());
-    Ok(ending.map(kube::ResourceExt::name_any).collect())
+async fn terminating(context: &CollectContext<'_>) -> Result<Vec<String>, Missing> {
+    let ending = |it: &Namespace| it.metadata.deletion_timestamp.is_some().then(|| it.name_any());
+    Ok(list_all(&context.client, ending).await?.into_iter().flatten().collect())
 }
 
-async fn probed(scene: &Scene<'_>) -> Observation<LoadBalancerProbe> {
-    if !scene.active {
+async fn probed(context: &CollectContext<'_>) -> Observation<LoadBalancerProbe> {
+    if !context.active {
         return Observation::not_asked("--active asks for one with a service of our own");
     }
-    ours::probe_load_balancer(&scene.client, scene.ours).await
+    route_and_address::probe_load_balancer(&context.client, context.cluster_is_ours).await
 }
 
 /// The pull of the smallest image that a node lacks.
 async fn pulled(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     platforms: &Observation<Vec<Platform>>,
     images: &[String],
 ) -> Observation<Pull> {
-    if !scene.active {
+    if !context.active {
         return Observation::not_asked("--active has a pod of our own pull one");
     }
-    let nodes = match platforms {
-        Observation::Seen { value } => value,
-        other => return Observation::failed(other.reason().unwrap_or_default()),
+    let nodes = match needed(platforms) {
+        Ok(nodes) => nodes,
+        Err(missing) => return Observation::failed(missing.reason()),
     };
     let lacking = nodes.iter().find_map(|node| {
         let lacks: Vec<_> = images.iter().filter(|image| !node.images.contains(image)).collect();
@@ -367,7 +347,9 @@ async fn pulled(
         smallest.or(lacks.first()).map(|image| (node.node.as_str(), image.as_str()))
     });
     match lacking {
-        Some((node, image)) => pull::pull(&scene.client, node, image, scene.ours).await,
+        Some((node, image)) => {
+            image_pull::pull(&context.client, node, image, context.cluster_is_ours).await
+        }
         None => Observation::not_asked("the nodes have all images"),
     }
 }
@@ -407,20 +389,6 @@ mod tests {
             Ok::<_, tower::BoxError>(answer?)
         });
         Client::new(service, "default")
-    }
-
-    fn scene(client: Client, expectations: &Expectations) -> Scene<'_> {
-        Scene {
-            client,
-            expectations,
-            kiali_url: None,
-            active: false,
-            ours: false,
-            limit: Duration::from_secs(5),
-            nodes_are_containers: false,
-            timings: Mutex::default(),
-            events: None,
-        }
     }
 
     const SERVER: &[(&str, &str)] = &[
@@ -478,12 +446,12 @@ mod tests {
     #[tokio::test]
     async fn what_may_give_addresses_is_read() {
         let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
-        let scene = scene(client(SERVER), &expectations);
-        let found = controllers(&scene).await.unwrap();
+        let context = CollectContext::of_stand_in(client(SERVER), &expectations);
+        let found = controllers(&context).await.unwrap();
         let told: Vec<_> = found.iter().map(|it| (it.kind.as_str(), it.wanted, it.ready)).collect();
         assert_eq!(told, [("deployment", 2, 1), ("daemonset", 3, 0)]);
         assert_eq!(found[0].images, ["quay.io/metallb/controller:v1"]);
-        let pools = pools(&scene).await.unwrap();
+        let pools = pools(&context).await.unwrap();
         assert_eq!((pools[0].auto_assign, pools[1].auto_assign), (true, false));
         assert_eq!(pools[0].addresses, ["10.0.0.1/32"]);
     }
@@ -491,15 +459,15 @@ mod tests {
     #[tokio::test]
     async fn a_cluster_that_knows_no_pools_has_none() {
         let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
-        let scene = scene(client(&[]), &expectations);
-        assert!(matches!(pools(&scene).await, Err(Missing::Absent(_))));
+        let context = CollectContext::of_stand_in(client(&[]), &expectations);
+        assert!(matches!(pools(&context).await, Err(Missing::Absent(_))));
     }
 
     #[tokio::test]
     async fn rights_are_asked_one_by_one() {
         let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
-        let scene = scene(client(SERVER), &expectations);
-        let rights = rights(&scene).await.unwrap();
+        let context = CollectContext::of_stand_in(client(SERVER), &expectations);
+        let rights = rights(&context).await.unwrap();
         let granted: Vec<_> = rights.iter().filter(|right| right.allowed).collect();
         assert_eq!(granted.len(), 1);
         assert_eq!(granted[0].resource, "namespaces");
@@ -514,14 +482,14 @@ mod tests {
     #[tokio::test]
     async fn what_an_earlier_istio_left_is_read() {
         let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
-        let scene = scene(client(SERVER), &expectations);
-        let webhooks = validating(&scene).await.unwrap();
+        let context = CollectContext::of_stand_in(client(SERVER), &expectations);
+        let webhooks = validating(&context).await.unwrap();
         assert_eq!(webhooks.len(), 1, "one without a service is nobody's");
         assert_eq!(
             (webhooks[0].configuration.as_str(), webhooks[0].service.as_str()),
             ("v", "istiod")
         );
-        assert_eq!(terminating(&scene).await.unwrap(), ["goes"]);
+        assert_eq!(terminating(&context).await.unwrap(), ["goes"]);
         let crds = [
             "gateways.networking.istio.io",
             "sidecars.networking.istio.io",
@@ -529,14 +497,14 @@ mod tests {
             "istiooperators.install.istio.io",
         ];
         let crds = crds.map(|name| Crd { name: name.into(), established: true });
-        let objects = istio_objects(&scene, &crds).await.unwrap();
+        let objects = istio_objects(&context, &crds).await.unwrap();
         assert_eq!(objects.len(), 2);
         assert_eq!(objects[1].resource, "envoyfilters.networking.istio.io");
         assert_eq!((objects[0].namespace.as_str(), objects[0].name.as_str()), ("shop", "way"));
         assert_eq!(objects[0].resource, "gateways.networking.istio.io");
         // A kind that nobody serves could not be looked at: that is not the same as having no objects.
         let gone = [Crd { name: "tables.networking.istio.io".into(), established: true }];
-        assert!(matches!(istio_objects(&scene, &gone).await, Err(Missing::Failed(_))));
+        assert!(matches!(istio_objects(&context, &gone).await, Err(Missing::Failed(_))));
     }
 
     #[test]
