@@ -2,6 +2,7 @@
 //!
 //! This is the one place that lets time pass. Everything else says what it waits for.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -74,6 +75,33 @@ impl Wait {
     /// What it waits for.
     pub fn what(&self) -> &str {
         &self.what
+    }
+
+    /// Looks until a value is good enough, and returns the last one, good or not; none where no look ended.
+    pub async fn last<T, F>(
+        &self,
+        mut look: impl FnMut() -> F,
+        is_enough: impl Fn(&T) -> bool,
+    ) -> Option<T>
+    where
+        F: Future<Output = T>,
+    {
+        let last = RefCell::new(None);
+        let waited = self.until(
+            |_| (),
+            || {
+                let value = look();
+                async {
+                    let value = value.await;
+                    let enough = is_enough(&value);
+                    last.replace(Some(value));
+                    if enough { Look::Ready(()) } else { Look::NotYet(String::new()) }
+                }
+            },
+        );
+        // What came last is the answer, whether or not it came in time.
+        drop(waited.await);
+        last.into_inner()
     }
 
     /// Looks until the condition holds. `seen` hears of every new state.

@@ -39,6 +39,19 @@ pub enum Place {
     Unlabelled,
 }
 
+impl Place {
+    /// Its namespace, where the demo's and the control plane's are called so.
+    pub fn namespace<'a>(self, demo: &'a str, istio: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Cluster => None,
+            Self::Demo => Some(demo),
+            Self::Istio => Some(istio),
+            Self::KubeSystem => Some("kube-system"),
+            Self::Unlabelled => Some("default"),
+        }
+    }
+}
+
 /// What a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {

@@ -102,21 +102,13 @@ async fn page(context: &CollectContext<'_>, pod: &str, path: &str) -> Result<Str
 
 /// The proxies of one istiod. A push that is in flight is given a moment to be acknowledged.
 async fn proxies(context: &CollectContext<'_>, pod: &str) -> Result<Vec<ProxySync>, Missing> {
-    let last = std::cell::RefCell::new(Err(Missing::Failed("not asked".into())));
-    let settled = Wait::new("pushes to be acknowledged", IN_FLIGHT.min(context.limit / 2))
-        .until(
-            |_| (),
-            || async {
-                let seen = page(context, pod, "/debug/syncz").await.and_then(|page| parse(&page));
-                let settled = seen.as_ref().is_ok_and(|proxies| proxies.iter().all(in_sync));
-                let failed = seen.is_err();
-                *last.borrow_mut() = seen;
-                if settled || failed { Look::Ready(()) } else { Look::NotYet(String::new()) }
-            },
-        )
-        .await;
-    drop(settled);
-    last.into_inner()
+    let read = || async { page(context, pod, "/debug/syncz").await.and_then(|page| parse(&page)) };
+    let settled = |seen: &Result<Vec<ProxySync>, Missing>| {
+        seen.as_ref().map_or(true, |proxies| proxies.iter().all(in_sync))
+    };
+    let waiting = Wait::new("pushes to be acknowledged", IN_FLIGHT.min(context.limit / 2));
+    let last = waiting.last(read, settled).await;
+    last.unwrap_or_else(|| Err(Missing::Failed("not asked".into())))
 }
 
 fn in_sync(proxy: &ProxySync) -> bool {

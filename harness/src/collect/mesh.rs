@@ -52,10 +52,6 @@ pub(super) async fn collect(
 }
 
 /// A pod as the server would make it in a namespace. Nothing is created.
-///
-/// # Errors
-///
-/// When the server refuses.
 async fn dry_run(context: &CollectContext<'_>, namespace: &str) -> Result<DryRun, Missing> {
     let pods: Api<Pod> = Api::namespaced(context.client.clone(), namespace);
     let pod: Pod = serde_json::from_value(json!({
@@ -80,10 +76,6 @@ async fn dry_run(context: &CollectContext<'_>, namespace: &str) -> Result<DryRun
 
 /// A namespace that nothing asks Istio to inject into: `default` where it may be, else any other that
 /// is not the system's.
-///
-/// # Errors
-///
-/// When the namespaces cannot be seen, or there is none.
 async fn unlabelled_namespace(context: &CollectContext<'_>) -> Result<String, Missing> {
     let unlabelled = |namespace: &Namespace| {
         let labelled = namespace.labels().keys().any(|key| {

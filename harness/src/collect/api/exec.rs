@@ -13,11 +13,6 @@ use super::observe::Missing;
 const OUTPUT_LIMIT: u64 = 16 << 10;
 
 /// Runs a command in a container, to its end.
-///
-/// # Errors
-///
-/// When the server refuses, or the connection ends before the command did. A program that cannot be
-/// started is an answer, with exit code 126 or 127.
 pub(crate) async fn exec(
     client: &Client,
     pod: &evidence::Pod,

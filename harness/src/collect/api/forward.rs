@@ -60,10 +60,6 @@ impl Answer {
 }
 
 /// `GET path` over a connection that is there already.
-///
-/// # Errors
-///
-/// When the connection ends or the answer is not HTTP.
 pub(crate) async fn get<S>(
     stream: S,
     host: &str,
@@ -101,10 +97,6 @@ where
 }
 
 /// `GET path` on a port of a pod, through a port-forward.
-///
-/// # Errors
-///
-/// When the port-forward is refused, or nobody answers behind it.
 pub(crate) async fn get_from_pod(
     client: &Client,
     namespace: &str,
@@ -131,10 +123,6 @@ pub(crate) async fn get_from_pod(
 }
 
 /// A page of a pod, whole and as text.
-///
-/// # Errors
-///
-/// As [`get_from_pod`], and when the status is not 200.
 pub(crate) async fn page(
     client: &Client,
     namespace: &str,
@@ -155,10 +143,6 @@ pub(crate) async fn page(
 }
 
 /// `GET path` at an address that this machine may have a way to.
-///
-/// # Errors
-///
-/// In words, when there is no way, no answer in time, or nothing that is HTTP.
 pub(crate) async fn get_from_here(
     address: SocketAddr,
     host: &str,

@@ -22,10 +22,6 @@ const PAGE: u32 = 500;
 const MOST: usize = 50_000;
 
 /// What is needed of each object of a list.
-///
-/// # Errors
-///
-/// When the server refuses, or the list does not come to its end.
 pub(crate) async fn list<K, T>(
     api: &Api<K>,
     parameters: &ListParams,
@@ -44,10 +40,6 @@ where
 }
 
 /// What is needed of each object of a kind, in the whole cluster.
-///
-/// # Errors
-///
-/// As [`list`].
 pub(crate) async fn list_all<K, T>(
     client: &Client,
     each: impl Fn(&K) -> T,
@@ -59,10 +51,6 @@ where
 }
 
 /// What is needed of each object of a kind, in one namespace.
-///
-/// # Errors
-///
-/// As [`list`].
 pub(crate) async fn list_in<K, T>(
     client: &Client,
     namespace: &str,
@@ -107,10 +95,6 @@ pub(crate) async fn endpoints(
 }
 
 /// What is needed of the first objects of a list, `most` of them, where one of them tells as much as all.
-///
-/// # Errors
-///
-/// When the server refuses.
 pub(crate) async fn first<K, T>(
     api: &Api<K>,
     most: u32,

@@ -23,10 +23,6 @@ pub(crate) enum Keep {
 const LINE: usize = 8 << 10;
 
 /// Reads a log. Bytes that are no text are replaced: a log that is cut may be cut inside a letter.
-///
-/// # Errors
-///
-/// When the server refuses, or the connection ends.
 pub(crate) async fn read(
     pods: &Api<Pod>,
     pod: &str,

@@ -77,10 +77,6 @@ impl<T> From<Missing> for Observation<T> {
 }
 
 /// Takes what was observed before, for something that depends on it.
-///
-/// # Errors
-///
-/// Where it is not there, or could not be looked at: so it is then with what depends on it.
 pub(crate) fn needed<T>(observation: &Observation<T>) -> Result<&T, Missing> {
     match observation {
         Observation::Seen { value } => Ok(value),
@@ -92,10 +88,6 @@ pub(crate) fn needed<T>(observation: &Observation<T>) -> Result<&T, Missing> {
 }
 
 /// Waits for an answer, for `limit` at the most.
-///
-/// # Errors
-///
-/// When none has come by then, and whatever the work ends with.
 pub(crate) async fn within<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Missing>>,

@@ -14,7 +14,7 @@ use super::application;
 use crate::collect::api::logs::{self, Keep};
 use crate::collect::api::observe::{Missing, within};
 use crate::collect::context::CollectContext;
-use crate::wait::{Look, Wait};
+use crate::wait::Wait;
 
 /// How many of the log's last lines are read: a turn of the client's loop writes four or five.
 const LOG_LINES: usize = 80;
@@ -48,10 +48,6 @@ impl Reading {
 /// turns: before them there is nothing in its log. Where the backend has replied to us, at `replied_at` by the
 /// node's clock, and the log still ends as it did before, the client is given its next turn: what was just
 /// mended is not told to be broken.
-///
-/// # Errors
-///
-/// When the server refuses, or does not answer in time.
 pub(super) async fn log(
     context: &CollectContext<'_>,
     pod: &evidence::Pod,
@@ -93,20 +89,12 @@ async fn read_until(
     (turn, ceiling): (&str, Duration),
     is_so: impl Fn(&ClientLog) -> bool,
 ) -> Result<ClientLog, Missing> {
-    let last = std::cell::RefCell::new(Err(Missing::Failed("not read".into())));
     let waiting = Wait::new("the client's turn", ceiling).every(Duration::from_millis(500));
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            let seen = within(context.limit, read_log(context, pod, clock)).await;
-            let early = seen.as_ref().is_ok_and(|log| !is_so(log));
-            *last.borrow_mut() = seen;
-            if early { Look::NotYet("no turn yet".into()) } else { Look::Ready(()) }
-        },
-    );
+    let read = || within(context.limit, read_log(context, pod, clock));
+    let waited = waiting.last(read, |log| log.as_ref().map_or(true, &is_so));
     let what = format!("the {turn} turn of {}'s loop", pod.name);
-    drop(context.awaited(&what, ceiling, waited).await);
-    last.into_inner()
+    let last = context.awaited(&what, ceiling, waited).await;
+    last.unwrap_or_else(|| Err(Missing::Failed("not read".into())))
 }
 
 /// Whether the first turn of the client's loop is still to come or under way: nothing is written yet, or

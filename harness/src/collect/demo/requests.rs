@@ -32,10 +32,6 @@ fn script(url: &str, requests: u32) -> String {
 }
 
 /// Asks the backend from a client pod, and what time it is there.
-///
-/// # Errors
-///
-/// When the command cannot be run at all.
 pub(super) async fn ask(
     context: &CollectContext<'_>,
     pod: &evidence::Pod,

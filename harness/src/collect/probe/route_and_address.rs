@@ -207,35 +207,27 @@ async fn ask_through(
             serde_json::from_value(object).map_err(|error| Missing::Failed(error.to_string()))?;
         within(api.create(&PostParams::default(), &object)).await?;
     }
-    let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);
+    let is_enough = |seen: &Observation<HttpAnswer>| match seen.value().map(|it| it.status) {
+        Some(200) => true,
+        Some(status) if status != 404 => {
+            let since = routed_since.get().unwrap_or_else(Instant::now);
+            routed_since.set(Some(since));
+            since.elapsed() >= OTHER_ANSWER
+        }
+        _ => {
+            routed_since.set(None);
+            false
+        }
+    };
+    let ask = || vantage::get(address, HTTP_PORT, "/", Some(host), nodes);
     let waiting = Wait::new("the route to reach the gateway", ceiling);
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            let seen = vantage::get(address, HTTP_PORT, "/", Some(host), nodes).await;
-            let status = seen.value().map(|answer| answer.status);
-            *last.borrow_mut() = seen;
-            match status {
-                Some(200) => return Look::Ready(()),
-                Some(status) if status != 404 => {
-                    let since = routed_since.get().unwrap_or_else(Instant::now);
-                    routed_since.set(Some(since));
-                    if since.elapsed() >= OTHER_ANSWER {
-                        return Look::Ready(());
-                    }
-                }
-                _ => routed_since.set(None),
-            }
-            Look::NotYet(String::new())
-        },
-    );
     let what = "a route of our own to lead through the gateway";
-    // What was seen last is the evidence, whether or not it came in time.
-    drop(context.awaited(what, ceiling, waited).await);
+    let routed = context.awaited(what, ceiling, waiting.last(ask, is_enough)).await;
+    let routed = routed.unwrap_or_else(|| Observation::failed("not asked"));
     let stranger = format!("unknown.{host}");
     let unknown = vantage::get(address, HTTP_PORT, "/", Some(&stranger), nodes).await;
-    Ok((last.into_inner(), unknown))
+    Ok((routed, unknown))
 }
 
 fn resource(kind: &str, plural: &str) -> ApiResource {
