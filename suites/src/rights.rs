@@ -254,6 +254,7 @@ mod tests {
     use crate::judgement::Verdict;
     use crate::testing::{healthy, is_observation, places, recorded};
     use rstest::rstest;
+    use std::fmt::Write as _;
 
     /// Observations that need no right, or none of the API server's, and why.
     const NEED_NO_RIGHT: [(&str, &str); 6] = [
@@ -306,10 +307,10 @@ mod tests {
                     *there = serde_json::json!({"state": "failed", "reason": "forbidden"});
                 }
             }
-            text.push_str(&format!("{right}:"));
+            let _ = write!(text, "{right}:");
             for ((claim, before), after) in CLAIMS.iter().zip(&before).zip(judge(&document)) {
                 if after.verdict == Verdict::Unjudged {
-                    text.push_str(&format!(" {}", claim.id));
+                    let _ = write!(text, " {}", claim.id);
                 } else {
                     assert_eq!(after.verdict, before.verdict, "{right}: {}", claim.id);
                 }
