@@ -19,21 +19,18 @@ pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
     let namespace = &context.expectations.istio_namespace;
     let services = observe(limit, list::services(client, namespace)).await;
     // Nodes that are containers here stand in where this machine has no route to their network.
-    let nodes = match context.nodes_are_containers {
-        true => observe(limit, list::nodes(client)).await.map(names).value().cloned(),
-        false => None,
+    let nodes = if context.nodes_are_containers {
+        let nodes = observe(limit, list::nodes(client)).await;
+        nodes.value().into_iter().flatten().map(|node| node.name.clone()).collect()
+    } else {
+        Vec::new()
     };
-    let nodes = nodes.unwrap_or_default();
     let address = address(context, &services);
     let health = context.timed("gateway health", health(address.clone(), &nodes)).await;
     // Where nobody answers there is no use in waiting for a route.
     let reachable = health.value().is_some();
     let route = route_and_address::route(context, address, &nodes, reachable);
     IngressEvidence { route: context.timed("route", route).await, health }
-}
-
-fn names(nodes: Vec<meshcheck_suites::evidence::Node>) -> Vec<String> {
-    nodes.into_iter().map(|node| node.name).collect()
 }
 
 /// The gateway's first address.

@@ -34,7 +34,7 @@ impl Answer {
     pub(crate) fn new(status: u16, headers: &HeaderMap, mut body: Vec<u8>, limit: usize) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let kept = |name: &&str| {
-            Some((name.to_string(), text(headers.get_all(*name).iter().next_back()?.as_bytes())))
+            Some(((*name).to_owned(), text(headers.get_all(*name).iter().next_back()?.as_bytes())))
         };
         let body_cut = body.len() > limit;
         body.truncate(limit);
