@@ -181,6 +181,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn last_value_is_the_first_good_one_or_the_one_before_the_ceiling() {
+        let waiting = Wait::new("a number", Duration::from_secs(1));
+        let count = std::cell::Cell::new(0);
+        let look = || {
+            count.set(count.get() + 1);
+            std::future::ready(count.get())
+        };
+        assert_eq!(waiting.last(look, |number| *number == 3).await, Some(3));
+        assert!(waiting.last(look, |_| false).await.is_some_and(|number| number > 5));
+        assert_eq!(waiting.last(std::future::pending::<u32>, |_| true).await, None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_timeout_tells_the_last_state() {
         let outcome: Result<(), _> =
             wait().until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
