@@ -2,6 +2,7 @@
 //!
 //! This is the one place that lets time pass. Everything else says what it waits for.
 
+use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::time::Duration;
@@ -63,6 +64,33 @@ impl Wait {
     /// What it waits for.
     pub fn what(&self) -> &str {
         &self.what
+    }
+
+    /// Looks until a value is good enough, and returns the last one, good or not; none where no look ended.
+    pub async fn last<T, F>(
+        &self,
+        mut look: impl FnMut() -> F,
+        is_enough: impl Fn(&T) -> bool,
+    ) -> Option<T>
+    where
+        F: Future<Output = T>,
+    {
+        let last = RefCell::new(None);
+        let waited = self.until(
+            |_| (),
+            || {
+                let value = look();
+                async {
+                    let value = value.await;
+                    let enough = is_enough(&value);
+                    last.replace(Some(value));
+                    if enough { Look::Ready(()) } else { Look::NotYet(String::new()) }
+                }
+            },
+        );
+        // What came last is the answer, whether or not it came in time.
+        drop(waited.await);
+        last.into_inner()
     }
 
     /// Looks until the condition holds. `seen` hears of every new state.
@@ -139,6 +167,19 @@ mod tests {
             .await;
         assert_eq!(found, Ok(4));
         assert_eq!(states, ["0/1 available"], "a state is told once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn last_value_is_the_first_good_one_or_the_one_before_the_ceiling() {
+        let waiting = Wait::new("a number", Duration::from_secs(1));
+        let count = std::cell::Cell::new(0);
+        let look = || {
+            count.set(count.get() + 1);
+            std::future::ready(count.get())
+        };
+        assert_eq!(waiting.last(look, |number| *number == 3).await, Some(3));
+        assert!(waiting.last(look, |_| false).await.is_some_and(|number| number > 5));
+        assert_eq!(waiting.last(std::future::pending::<u32>, |_| true).await, None);
     }
 
     #[tokio::test(start_paused = true)]

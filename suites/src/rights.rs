@@ -7,6 +7,8 @@ mod manifest;
 
 pub use manifest::manifest;
 
+use std::fmt;
+
 use crate::evidence::Evidence;
 use crate::hint::quote;
 
@@ -37,6 +39,19 @@ pub enum Place {
     Unlabelled,
 }
 
+impl Place {
+    /// Its namespace, where the demo's and the control plane's are called so.
+    pub fn namespace<'a>(self, demo: &'a str, istio: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Cluster => None,
+            Self::Demo => Some(demo),
+            Self::Istio => Some(istio),
+            Self::KubeSystem => Some("kube-system"),
+            Self::Unlabelled => Some("default"),
+        }
+    }
+}
+
 /// What a right is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum For {
@@ -63,8 +78,8 @@ pub struct Right {
     pub why: &'static str,
     /// What it is for.
     pub needed_for: For,
-    /// The claims that are unjudged without it: ids, or sections.
-    pub claims: &'static [&'static str],
+    /// The observations that are not made without it, as JSON pointers into the evidence; `*` is any one name.
+    pub serves: &'static [&'static str],
     /// The version of Kubernetes from which on it is asked for.
     pub since: Option<(u32, u32)>,
 }
@@ -79,11 +94,26 @@ impl Right {
         }
     }
 
+    /// The ids of the claims that are unjudged without it: computed by a test, which hides what it serves.
+    pub fn claims(&self) -> impl Iterator<Item = &'static str> {
+        let line = UNJUDGED_WITHOUT.lines().find_map(|line| line.strip_prefix(&self.to_string()));
+        line.and_then(|ids| ids.strip_prefix(": ")).unwrap_or_default().split_whitespace()
+    }
+
     /// As the API server names it: `deployments.apps`, `pods/exec`.
     pub fn resource_name(&self) -> String {
         name(self.group, self.resource)
     }
 }
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} in {:?}", self.verb, self.resource_name(), self.place)
+    }
+}
+
+/// For each right a line with the claims that are unjudged without it.
+const UNJUDGED_WITHOUT: &str = include_str!("rights/claims.txt");
 
 /// A kind of object with its group, as `kubectl` writes it.
 fn name(group: &str, resource: &str) -> String {
@@ -136,7 +166,7 @@ pub fn hint(evidence: &Evidence) -> String {
 }
 
 macro_rules! rights {
-    ($($needed_for:ident $place:ident $group:literal $resource:literal $verb:literal $(since ($major:literal, $minor:literal))?: $why:literal [$($claim:literal),* $(,)?];)*) => {
+    ($($needed_for:ident $place:ident $group:literal $resource:literal $verb:literal $(since ($major:literal, $minor:literal))?: $why:literal [$($observation:literal),* $(,)?];)*) => {
         &[$(Right {
             needed_for: For::$needed_for,
             place: Place::$place,
@@ -144,7 +174,7 @@ macro_rules! rights {
             resource: $resource,
             verb: $verb,
             why: $why,
-            claims: &[$($claim),*],
+            serves: &[$($observation),*],
             since: rights!(@since $(($major, $minor))?),
         }),*]
     };
@@ -156,147 +186,144 @@ macro_rules! rights {
 /// until Kubernetes 1.34, and `create` besides from 1.35 on
 /// (<https://github.com/kubernetes/kubernetes/pull/134577>).
 pub const RIGHTS: &[Right] = rights! {
-    Check Cluster "" "nodes" "list": "the nodes, their conditions and their room" [
-        "prepare::dns_on_pod_network",
-        "prepare::nodes_ready",
-    ];
+    Check Cluster "" "nodes" "list": "the nodes, their conditions and their room" ["/cluster/nodes"];
     Check Cluster "" "namespaces" "list": "the namespaces and their labels" [
-        "install::injection_webhook",
-        "install::namespace_labelled",
-        "mesh::unlabelled_namespace_left_alone",
+        "/install/namespaces",
+        "/mesh/dry_run_unlabelled",
     ];
+    // Who is not seen is not asked either.
     Check Cluster "" "pods" "list": "pods: the demo's, the mesh's, DNS, and what all request of their nodes" [
-        "prepare::dns_on_pod_network",
-        "prepare::nodes_ready",
-        "install::istio_version",
-        "install::control_plane_running",
-        "demo::backend_service",
-        "demo::client_logs_show_reply",
-        "demo::backend_replies",
-        "mesh::two_containers_per_pod",
-        "mesh::pods_ready",
-        "mesh::init_arguments",
-        "mesh::inbound_redirected",
-        "mesh::outbound_redirected",
-        "mesh::live_rules",
-        "mesh::traffic_through_proxies",
-        "mesh::proxies_in_sync",
-        "kiali::redirects_to_web_root",
-        "kiali::reachable_on_exposed_port",
-        "kiali::console_served",
+        "/cluster/dns",
+        "/cluster/requested",
+        "/install/istiod",
+        "/install/pods",
+        "/demo/asked",
+        "/demo/client_logs",
+        "/demo/pods",
+        "/demo/pods_at_end",
+        "/mesh/traffic",
+        "/kiali/*",
     ];
     Check Cluster "" "services" "list": "services, and who holds the load balancer's addresses" [
-        "prepare::load_balancer_address_free",
-        "prepare::no_competing_load_balancer",
-        "install::injection_webhook",
-        "demo::backend_service",
-        "ingress::service_is_load_balancer",
-        "ingress::external_address",
-        "ingress::address_answers",
-        "kiali::running",
+        "/cluster/load_balancer_services",
+        "/install/services",
+        "/demo/services",
+        "/ingress/health",
     ];
-    Check Cluster "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "list": "the webhooks that inject sidecars" [
-        "install::injection_webhook",
-    ];
-    Check Cluster "crd.projectcalico.org" "ippools" "list": "Calico's ranges for pods, where it is there" [
-        "prepare::dns_on_pod_network",
-    ];
-    Check KubeSystem "apps" "deployments" "list": "the deployment of the cluster's DNS" [
-        "prepare::dns_on_pod_network",
-    ];
-    Check Istio "apps" "deployments" "list": "istiod, the gateway and Kiali" [
-        "install::control_plane_running",
-        "install::default_profile",
-        "kiali::console_served",
-        "kiali::running",
-    ];
-    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" [
-        "install::injection_webhook",
-        "kiali::running",
-    ];
+    Check Cluster "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "list": "the webhooks that inject sidecars" ["/install/webhooks"];
+    Check Cluster "crd.projectcalico.org" "ippools" "list": "Calico's ranges for pods, where it is there" ["/cluster/calico_pools"];
+    Check KubeSystem "apps" "deployments" "list": "the deployment of the cluster's DNS" ["/cluster/dns"];
+    Check Istio "apps" "deployments" "list": "istiod, the gateway and Kiali" ["/install/deployments"];
+    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" ["/install/endpoints"];
     Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali" [
-        "install::istio_version",
-        "mesh::proxies_in_sync",
-        "kiali::redirects_to_web_root",
-        "kiali::reachable_on_exposed_port",
-        "kiali::console_served",
+        "/install/istiod/value/*/*",
+        "/kiali/*",
     ];
-    Check Istio "" "pods/portforward" "create" since (1, 35): "the same" [];
-    Check Demo "apps" "deployments" "list": "the demo's deployments" [
-        "install::injection_webhook",
-        "demo::backend_deployment",
-        "demo::client_deployment",
+    Check Istio "" "pods/portforward" "create" since (1, 35): "the same" [
+        "/install/istiod/value/*/*",
+        "/kiali/*",
     ];
-    Check Demo "discovery.k8s.io" "endpointslices" "list": "what stands behind the backend's service" [
-        "demo::backend_service",
-    ];
+    Check Demo "apps" "deployments" "list": "the demo's deployments" ["/demo/deployments"];
+    Check Demo "discovery.k8s.io" "endpointslices" "list": "what stands behind the backend's service" ["/demo/endpoints"];
     Check Demo "" "pods/log" "get": "the logs of the client and of istio-init" [
-        "demo::client_logs_show_reply",
-        "mesh::inbound_redirected",
-        "mesh::outbound_redirected",
-        "mesh::live_rules",
+        "/demo/client_logs",
+        "/mesh/init_logs/*",
     ];
-    Check Demo "" "pods/exec" "get": "curl in the client's container" [
-        "demo::backend_replies",
-        "mesh::traffic_through_proxies",
-    ];
-    Check Demo "" "pods/exec" "create" since (1, 35): "the same" [];
-    Check Demo "" "pods/portforward" "get": "the counters of the proxies" [
-        "mesh::traffic_through_proxies",
-    ];
-    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" [];
-    Check Demo "" "pods" "create": "a dry run: no pod is made, but the right is the one that makes them" [
-        "mesh::unlabelled_namespace_left_alone",
-    ];
-    Check Unlabelled "" "pods" "create": "a dry run, as above" [
-        "mesh::unlabelled_namespace_left_alone",
-    ];
-    Active Cluster "" "namespaces" "create": "a namespace of ours" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "" "namespaces" "delete": "its removal" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "gateways" "create": "a route of ours" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "gateways" "get": "whether it is gone again" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "gateways" "delete": "its removal" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "virtualservices" "create": "a route of ours" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "virtualservices" "get": "whether it is gone again" [
-        "ingress::routes_into_mesh",
-    ];
-    Active Cluster "networking.istio.io" "virtualservices" "delete": "its removal" [
-        "ingress::routes_into_mesh",
-    ];
+    Check Demo "" "pods/exec" "get": "curl in the client's container" ["/demo/asked", "/mesh/traffic"];
+    Check Demo "" "pods/exec" "create" since (1, 35): "the same" ["/demo/asked", "/mesh/traffic"];
+    Check Demo "" "pods/portforward" "get": "the counters of the proxies" ["/mesh/traffic/value/*/*"];
+    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" ["/mesh/traffic/value/*/*"];
+    Check Demo "" "pods" "create": "a dry run: no pod is made, but the right is the one that makes them" ["/mesh/dry_run_labelled"];
+    Check Unlabelled "" "pods" "create": "a dry run, as above" ["/mesh/dry_run_unlabelled"];
+    Active Cluster "" "namespaces" "create": "a namespace of ours" ["/ingress/route"];
+    Active Cluster "" "namespaces" "delete": "its removal" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "gateways" "create": "a route of ours" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "gateways" "get": "whether it is gone again" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "gateways" "delete": "its removal" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "virtualservices" "create": "a route of ours" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "virtualservices" "get": "whether it is gone again" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "virtualservices" "delete": "its removal" ["/ingress/route"];
     Logs Istio "" "pods/log" "get": "the logs of istiod, the gateway and Kiali" [];
 };
 
 #[cfg(test)]
 mod tests {
-    use super::{RIGHTS, forbidden, hint};
-    use crate::Pattern;
+    use super::{RIGHTS, UNJUDGED_WITHOUT, forbidden, hint};
     use crate::claims::CLAIMS;
-    use crate::testing::healthy;
+    use crate::evidence::Evidence;
+    use crate::judgement::Verdict;
+    use crate::testing::{healthy, is_observation, places, recorded};
     use rstest::rstest;
+    use std::fmt::Write as _;
+
+    /// Observations that need no right, or none of the API server's, and why.
+    const NEED_NO_RIGHT: [(&str, &str); 6] = [
+        ("/cluster/server_version", "every account may ask for it"),
+        ("/cluster/load_balancer_probe", "the install makes it, with all rights"),
+        ("/install/crds", "every account may ask for the kinds of objects"),
+        ("/install/istioctl_version", "istioctl runs on this machine"),
+        ("/demo/settling", "it is told of pods and deployments, and decides nothing"),
+        ("/mesh/live_rules/*", "the container engine reads them"),
+    ];
+
+    /// Whether a pattern is this place's, or that of something around it.
+    fn covers(pattern: &str, place: &str) -> bool {
+        let mut names = place.split('/');
+        pattern.split('/').all(|part| names.next().is_some_and(|it| part == "*" || part == it))
+    }
 
     #[test]
-    fn every_row_names_claims_and_stands_once() {
+    fn every_observation_has_its_right_and_every_right_stands_once() {
         let mut rows = std::collections::BTreeSet::new();
-        for right in RIGHTS {
-            for claim in right.claims {
-                assert!(claim.parse::<Pattern>().is_ok(), "{claim}");
-            }
-            let row = (right.place as u8, right.resource_name(), right.verb);
-            assert!(rows.insert(row.clone()), "{row:?}");
+        assert!(RIGHTS.iter().all(|right| rows.insert(right.to_string())));
+        let served = || RIGHTS.iter().flat_map(|right| right.serves).copied();
+        let places = places(&recorded(), is_observation);
+        for pattern in served() {
+            assert!(places.iter().any(|place| covers(pattern, place)), "{pattern}");
         }
-        assert!(!CLAIMS.is_empty());
+        let without: Vec<_> = places
+            .iter()
+            .filter(|place| !served().any(|pattern| covers(pattern, place)))
+            .filter(|place| !NEED_NO_RIGHT.iter().any(|(pattern, _)| covers(pattern, place)))
+            .collect();
+        assert!(without.is_empty(), "a right, or a reason for having none: {without:?}");
+    }
+
+    /// The claims that are unjudged without a right are those that depend on what it serves.
+    /// `UPDATE_RBAC=1` writes the file anew.
+    #[test]
+    fn file_holds_the_claims_that_are_unjudged_without_each_right() {
+        let judge = |document: &serde_json::Value| {
+            let evidence: Evidence = serde_json::from_value(document.clone()).unwrap();
+            CLAIMS.iter().map(|claim| claim.judge(&evidence)).collect::<Vec<_>>()
+        };
+        let before = judge(&recorded());
+        let mut text = String::new();
+        for right in RIGHTS {
+            let mut document = recorded();
+            let is_served = |place: &&String| right.serves.iter().any(|it| covers(it, place));
+            for place in places(&recorded(), is_observation).iter().filter(is_served) {
+                if let Some(there) = document.pointer_mut(place) {
+                    *there = serde_json::json!({"state": "failed", "reason": "forbidden"});
+                }
+            }
+            let _ = write!(text, "{right}:");
+            for ((claim, before), after) in CLAIMS.iter().zip(&before).zip(judge(&document)) {
+                if after.verdict == Verdict::Unjudged {
+                    let _ = write!(text, " {}", claim.id);
+                } else {
+                    assert_eq!(after.verdict, before.verdict, "{right}: {}", claim.id);
+                }
+            }
+            text.push('\n');
+        }
+        if std::env::var_os("UPDATE_RBAC").is_some() {
+            let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/rights/claims.txt");
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(text, UNJUDGED_WITHOUT);
+        let claims: Vec<_> = RIGHTS[0].claims().collect();
+        assert!(text.starts_with(&format!("{}: {}\n", RIGHTS[0], claims.join(" "))), "{claims:?}");
     }
 
     #[rstest]

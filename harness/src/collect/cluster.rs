@@ -3,30 +3,31 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
     ClusterEvidence, Dns, IpPool, LoadBalancerProbe, Observation, Resources,
 };
 
-use super::list::list;
-use super::look::{Missing, look};
-use super::{Scene, objects};
+use super::api::list::{self, list, list_all};
+use super::api::objects;
+use super::api::observe::{Missing, observe};
+use super::context::CollectContext;
 
 /// Looks at all of it at once.
 pub(super) async fn collect(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     server_version: Observation<String>,
     load_balancer_probe: Observation<LoadBalancerProbe>,
 ) -> ClusterEvidence {
-    let limit = scene.limit;
+    let limit = context.limit;
     let (nodes, requested, load_balancer_services, dns, calico_pools) = tokio::join!(
-        scene.timed("nodes", look(limit, nodes(scene))),
-        scene.timed("requested resources", look(limit, requested(scene))),
-        scene.timed("load balancer services", look(limit, load_balancers(scene))),
-        scene.timed("dns", look(limit, dns(scene))),
-        scene.timed("calico pools", look(limit, calico_pools(scene))),
+        context.timed("nodes", observe(limit, list::nodes(&context.client))),
+        context.timed("requested resources", observe(limit, requested(context))),
+        context.timed("load balancer services", observe(limit, load_balancers(context))),
+        context.timed("dns", observe(limit, dns(context))),
+        context.timed("calico pools", observe(limit, calico_pools(context))),
     );
     ClusterEvidence {
         server_version,
@@ -39,13 +40,8 @@ pub(super) async fn collect(
     }
 }
 
-async fn nodes(scene: &Scene<'_>) -> Result<Vec<meshcheck_suites::evidence::Node>, Missing> {
-    let api: Api<Node> = Api::all(scene.client.clone());
-    list(&api, &ListParams::default(), objects::node).await
-}
-
-async fn requested(scene: &Scene<'_>) -> Result<BTreeMap<String, Resources>, Missing> {
-    let api: Api<Pod> = Api::all(scene.client.clone());
+async fn requested(context: &CollectContext<'_>) -> Result<BTreeMap<String, Resources>, Missing> {
+    let api: Api<Pod> = Api::all(context.client.clone());
     let alive = ListParams::default().fields("status.phase!=Succeeded,status.phase!=Failed");
     let mut sums: BTreeMap<String, Resources> = BTreeMap::new();
     let pods = list(&api, &alive, |pod| {
@@ -62,18 +58,17 @@ async fn requested(scene: &Scene<'_>) -> Result<BTreeMap<String, Resources>, Mis
 }
 
 async fn load_balancers(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
 ) -> Result<Vec<meshcheck_suites::evidence::Service>, Missing> {
-    let api: Api<Service> = Api::all(scene.client.clone());
-    let mut services = list(&api, &ListParams::default(), objects::service).await?;
+    let mut services = list_all::<Service, _>(&context.client, objects::service).await?;
     services.retain(|service| service.kind == "LoadBalancer");
     Ok(services)
 }
 
-async fn dns(scene: &Scene<'_>) -> Result<Dns, Missing> {
+async fn dns(context: &CollectContext<'_>) -> Result<Dns, Missing> {
     let labelled = ListParams::default().labels("k8s-app=kube-dns");
-    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), "kube-system");
-    let deployments: Api<Deployment> = Api::namespaced(scene.client.clone(), "kube-system");
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), "kube-system");
+    let deployments: Api<Deployment> = Api::namespaced(context.client.clone(), "kube-system");
     let (pods, deployments) = tokio::try_join!(
         list(&pods, &labelled, objects::pod),
         list(&deployments, &labelled, objects::deployment)
@@ -81,19 +76,15 @@ async fn dns(scene: &Scene<'_>) -> Result<Dns, Missing> {
     Ok(Dns { deployments, pods })
 }
 
-async fn calico_pools(scene: &Scene<'_>) -> Result<Vec<IpPool>, Missing> {
+async fn calico_pools(context: &CollectContext<'_>) -> Result<Vec<IpPool>, Missing> {
     let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
     let api: Api<DynamicObject> =
-        Api::all_with(scene.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "ippools"));
+        Api::all_with(context.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "ippools"));
     let pool = |object: &DynamicObject| IpPool {
         name: object.metadata.name.clone().unwrap_or_default(),
         cidr: object.data["spec"]["cidr"].as_str().unwrap_or_default().to_owned(),
         disabled: object.data["spec"]["disabled"].as_bool().unwrap_or_default(),
     };
-    list(&api, &ListParams::default(), pool).await.map_err(|missing| match missing {
-        Missing::Absent(_) => {
-            Missing::Absent("the cluster has no resource ippools.crd.projectcalico.org".into())
-        }
-        failed @ Missing::Failed(_) => failed,
-    })
+    let pools = list(&api, &ListParams::default(), pool).await;
+    pools.map_err(|missing| missing.or_no_resource("ippools.crd.projectcalico.org"))
 }

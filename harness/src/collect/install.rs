@@ -3,20 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
-use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
-use k8s_openapi::api::discovery::v1::EndpointSlice;
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
-use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{
     self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, Webhook,
     WebhookService,
 };
 
-use super::list::list;
-use super::look::{Missing, look};
-use super::{Scene, certificates, istiod, objects};
+use super::api::certificates;
+use super::api::list::{self, list_all};
+use super::api::observe::{Missing, observe};
+use super::context::CollectContext;
+use super::istiod;
 use crate::owner;
 
 /// The groups of the custom resources of Istio.
@@ -24,20 +23,24 @@ const GROUPS: &str = "istio.io";
 
 /// Looks at all of it at once. The pods come from outside: others need them as well.
 pub(super) async fn collect(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pods: Observation<Vec<evidence::Pod>>,
     istioctl_version: Observation<String>,
 ) -> InstallEvidence {
-    let limit = scene.limit;
-    let namespace = scene.expectations.istio_namespace.as_str();
+    let limit = context.limit;
+    let namespace = context.expectations.istio_namespace.as_str();
     let (deployments, services, endpoints, crds, webhooks, namespaces, istiod) = tokio::join!(
-        scene.timed("istio deployments", look(limit, deployments(&scene.client, namespace))),
-        scene.timed("istio services", look(limit, services(&scene.client, namespace))),
-        scene.timed("istio endpoints", look(limit, endpoints(&scene.client, namespace))),
-        scene.timed("crds", look(limit, crds(&scene.client))),
-        scene.timed("webhooks", look(limit, webhooks(&scene.client))),
-        scene.timed("namespaces", look(limit, namespaces(&scene.client))),
-        scene.timed("istiod", istiod::collect(scene, &pods)),
+        context.timed(
+            "istio deployments",
+            observe(limit, list::deployments(&context.client, namespace))
+        ),
+        context.timed("istio services", observe(limit, list::services(&context.client, namespace))),
+        context
+            .timed("istio endpoints", observe(limit, list::endpoints(&context.client, namespace))),
+        context.timed("crds", observe(limit, crds(&context.client))),
+        context.timed("webhooks", observe(limit, webhooks(&context.client))),
+        context.timed("namespaces", observe(limit, namespaces(&context.client))),
+        context.timed("istiod", istiod::collect(context, &pods)),
     );
     InstallEvidence {
         pods,
@@ -52,50 +55,16 @@ pub(super) async fn collect(
     }
 }
 
-pub(super) async fn pods(client: &Client, namespace: &str) -> Result<Vec<evidence::Pod>, Missing> {
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
-    list(&api, &ListParams::default(), objects::pod).await
-}
-
-pub(super) async fn deployments(
-    client: &Client,
-    namespace: &str,
-) -> Result<Vec<evidence::Deployment>, Missing> {
-    let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-    list(&api, &ListParams::default(), objects::deployment).await
-}
-
-pub(super) async fn services(
-    client: &Client,
-    namespace: &str,
-) -> Result<Vec<evidence::Service>, Missing> {
-    let api: Api<Service> = Api::namespaced(client.clone(), namespace);
-    list(&api, &ListParams::default(), objects::service).await
-}
-
-pub(super) async fn endpoints(
-    client: &Client,
-    namespace: &str,
-) -> Result<Vec<evidence::Endpoint>, Missing> {
-    let api: Api<EndpointSlice> = Api::namespaced(client.clone(), namespace);
-    Ok(list(&api, &ListParams::default(), objects::endpoints)
-        .await?
-        .into_iter()
-        .flatten()
-        .collect())
-}
-
 async fn namespaces(
     client: &Client,
 ) -> Result<BTreeMap<String, BTreeMap<String, String>>, Missing> {
-    let api: Api<Namespace> = Api::all(client.clone());
     // The mark of our own names the machine that made them: what travels has no use for it.
     let named = |it: &Namespace| {
         let mut labels = it.labels().clone();
         labels.remove(owner::LABEL);
         (it.name_any(), labels)
     };
-    Ok(list(&api, &ListParams::default(), named).await?.into_iter().collect())
+    Ok(list_all(client, named).await?.into_iter().collect())
 }
 
 /// The resources that the server serves in groups of Istio. The server lists a custom resource in its
@@ -133,13 +102,12 @@ async fn crds(client: &Client) -> Result<Vec<Crd>, Missing> {
 
 /// The mutating webhooks that are called when a pod is created.
 async fn webhooks(client: &Client) -> Result<Vec<Webhook>, Missing> {
-    let api: Api<MutatingWebhookConfiguration> = Api::all(client.clone());
     let rows = |configuration: &MutatingWebhookConfiguration| {
         let hooks = configuration.webhooks.iter().flatten();
         let hooks = hooks.filter(|hook| for_new_pods(hook));
         hooks.map(|hook| webhook(configuration, hook)).collect::<Vec<_>>()
     };
-    Ok(list(&api, &ListParams::default(), rows).await?.into_iter().flatten().collect())
+    Ok(list_all(client, rows).await?.concat())
 }
 
 fn for_new_pods(hook: &MutatingWebhook) -> bool {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use meshcheck_suites::evidence::{Istiod, Observation, Pod, ProxySync, SyncState};
 use serde::Deserialize;
 
-use super::look::{Missing, look};
-use super::{Scene, forward};
+use super::api::forward;
+use super::api::observe::{Missing, ended, needed, observe};
+use super::context::CollectContext;
 use crate::wait::{Look, Wait};
 
 /// The port of istiod's monitoring and debugging pages.
@@ -21,37 +22,37 @@ const YOUNG: i64 = 60;
 
 /// Asks every istiod pod that runs.
 pub(super) async fn collect(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pods: &Observation<Vec<Pod>>,
 ) -> Observation<BTreeMap<String, Istiod>> {
-    let pods = match pods {
-        Observation::Seen { value } => value,
-        Observation::Absent { reason } => return Observation::absent(reason.clone()),
-        Observation::Failed { reason } | Observation::NotAsked { reason } => {
-            return Observation::failed(reason.clone());
-        }
-    };
-    let istiods: Vec<_> = pods.iter().filter(|pod| is_ready_istiod(pod)).collect();
+    ended(ask_all(context, pods).await)
+}
+
+async fn ask_all(
+    context: &CollectContext<'_>,
+    pods: &Observation<Vec<Pod>>,
+) -> Result<BTreeMap<String, Istiod>, Missing> {
+    let istiods: Vec<_> = needed(pods)?.iter().filter(|pod| is_ready_istiod(pod)).collect();
     if istiods.is_empty() {
-        let namespace = &scene.expectations.istio_namespace;
-        return Observation::absent(format!("no istiod pod in namespace {namespace} is ready"));
+        let namespace = &context.expectations.istio_namespace;
+        return Err(Missing::Absent(format!("no istiod pod in namespace {namespace} is ready")));
     }
     let asked = istiods.into_iter().map(|pod| async move {
         let version = async {
-            let page = page(scene, &pod.name, "/version").await?;
+            let page = page(context, &pod.name, "/version").await?;
             version(&page).ok_or_else(|| Missing::Failed(format!("/version answered: {page}")))
         };
-        let proxies = look(scene.limit, proxies(scene, &pod.name));
-        let (version, proxies) = tokio::join!(look(scene.limit, version), proxies);
+        let proxies = observe(context.limit, proxies(context, &pod.name));
+        let (version, proxies) = tokio::join!(observe(context.limit, version), proxies);
         (pod.name.clone(), Istiod { version, proxies })
     });
-    Observation::seen(futures::future::join_all(asked).await.into_iter().collect())
+    Ok(futures::future::join_all(asked).await.into_iter().collect())
 }
 
 /// Waits until the proxies have found an istiod that was just started: they try again ever more rarely
 /// while there is none. Who is not known at the ceiling is what the evidence shows.
 pub(super) async fn until_known(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pods: [&Observation<Vec<Pod>>; 2],
     ceiling: Duration,
 ) {
@@ -75,7 +76,7 @@ pub(super) async fn until_known(
         || async {
             let mut known = std::collections::BTreeSet::new();
             for istiod in &istiods {
-                let page = page(scene, &istiod.name, "/debug/syncz").await;
+                let page = page(context, &istiod.name, "/debug/syncz").await;
                 let told = page.and_then(|page| parse(&page)).unwrap_or_default();
                 known.extend(told.into_iter().map(|proxy| proxy.proxy));
             }
@@ -87,35 +88,27 @@ pub(super) async fn until_known(
         },
     );
     let what = "the proxies to find istiod, which has just begun";
-    drop(scene.awaited(what, ceiling, waited).await);
+    drop(context.awaited(what, ceiling, waited).await);
 }
 
 fn is_ready_istiod(pod: &Pod) -> bool {
     pod.labels.get("app").is_some_and(|app| app == "istiod") && pod.is_running_and_ready()
 }
 
-async fn page(scene: &Scene<'_>, pod: &str, path: &str) -> Result<String, Missing> {
-    let namespace = &scene.expectations.istio_namespace;
-    forward::page(&scene.client, namespace, pod, PORT, path).await
+async fn page(context: &CollectContext<'_>, pod: &str, path: &str) -> Result<String, Missing> {
+    let namespace = &context.expectations.istio_namespace;
+    forward::page(&context.client, namespace, pod, PORT, path).await
 }
 
 /// The proxies of one istiod. A push that is in flight is given a moment to be acknowledged.
-async fn proxies(scene: &Scene<'_>, pod: &str) -> Result<Vec<ProxySync>, Missing> {
-    let last = std::cell::RefCell::new(Err(Missing::Failed("not asked".into())));
-    let settled = Wait::new("pushes to be acknowledged", IN_FLIGHT.min(scene.limit / 2))
-        .until(
-            |_| (),
-            || async {
-                let seen = page(scene, pod, "/debug/syncz").await.and_then(|page| parse(&page));
-                let settled = seen.as_ref().is_ok_and(|proxies| proxies.iter().all(in_sync));
-                let failed = seen.is_err();
-                *last.borrow_mut() = seen;
-                if settled || failed { Look::Ready(()) } else { Look::NotYet(String::new()) }
-            },
-        )
-        .await;
-    drop(settled);
-    last.into_inner()
+async fn proxies(context: &CollectContext<'_>, pod: &str) -> Result<Vec<ProxySync>, Missing> {
+    let read = || async { page(context, pod, "/debug/syncz").await.and_then(|page| parse(&page)) };
+    let settled = |seen: &Result<Vec<ProxySync>, Missing>| {
+        seen.as_ref().map_or(true, |proxies| proxies.iter().all(in_sync))
+    };
+    let waiting = Wait::new("pushes to be acknowledged", IN_FLIGHT.min(context.limit / 2));
+    let last = waiting.last(read, settled).await;
+    last.unwrap_or_else(|| Err(Missing::Failed("not asked".into())))
 }
 
 fn in_sync(proxy: &ProxySync) -> bool {

@@ -7,7 +7,9 @@ use kube::Client;
 use meshcheck_suites::evidence::{ContainerState, Deployment, Observation, Pod, Settling};
 use tokio::time::Instant;
 
-use super::{Scene, install};
+use super::api::list;
+use super::api::observe::{Missing, within};
+use super::context::CollectContext;
 use crate::wait::{Look, Wait};
 
 /// What is younger than this may still be on its way, in seconds.
@@ -16,11 +18,11 @@ const YOUNG: i64 = 120;
 /// Waits until nothing in these namespaces is on its way, `ceiling` at the most. Where nothing is, it
 /// costs one look.
 pub(super) async fn settle(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     namespaces: &[&str],
     ceiling: Duration,
 ) -> Observation<Settling> {
-    let first = match under_way(&scene.client, namespaces, scene.limit).await {
+    let first = match under_way(&context.client, namespaces, context.limit).await {
         Ok(first) if first.is_empty() => {
             return Observation::absent("nothing was rolling out");
         }
@@ -33,7 +35,7 @@ pub(super) async fn settle(
     let waited = waiting.until(
         |_| (),
         || async {
-            match under_way(&scene.client, namespaces, scene.limit).await {
+            match under_way(&context.client, namespaces, context.limit).await {
                 Ok(left) if left.is_empty() => Look::Ready(()),
                 Ok(left) => Look::NotYet(left.join(", ")),
                 Err(reason) => Look::NotYet(reason),
@@ -41,7 +43,7 @@ pub(super) async fn settle(
         },
     );
     let what = format!("what is rolling out: {}", first.join(", "));
-    let outcome = scene.awaited(&what, ceiling, waited).await;
+    let outcome = context.awaited(&what, ceiling, waited).await;
     Observation::seen(Settling {
         awaited: first,
         waited_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -55,17 +57,10 @@ async fn under_way(
     limit: Duration,
 ) -> Result<Vec<String>, String> {
     let looks = namespaces.iter().map(|namespace| async move {
-        let looks = async {
-            tokio::try_join!(
-                install::pods(client, namespace),
-                install::deployments(client, namespace)
-            )
+        let both = async {
+            tokio::try_join!(list::pods(client, namespace), list::deployments(client, namespace))
         };
-        match tokio::time::timeout(limit, looks).await {
-            Ok(Ok(seen)) => Ok(seen),
-            Ok(Err(missing)) => Err(missing.reason()),
-            Err(_) => Err(format!("no answer within {} s", limit.as_secs_f64())),
-        }
+        within(limit, both).await.map_err(Missing::reason)
     });
     let now = Timestamp::now();
     let mut names = Vec::new();

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-use meshcheck_suites::rights::{For, Place, RIGHTS, Right};
-use meshcheck_suites::{CLAIMS, Pattern};
+use meshcheck_suites::rights::{For, RIGHTS, Right, Scope, manifest};
 use serde_json::{Value, json};
 
 use super::cluster::{Run, input};
@@ -94,13 +93,6 @@ fn enough(site: &Site<'_>, all: &[Value; 2]) {
     }
 }
 
-/// The claims that a right is for.
-fn named(right: &Right) -> BTreeSet<String> {
-    let patterns: Vec<Pattern> = right.claims.iter().map(|it| it.parse().unwrap()).collect();
-    let claims = CLAIMS.iter().filter(|claim| patterns.iter().any(|it| it.matches(claim)));
-    claims.map(|claim| claim.id.to_owned()).collect()
-}
-
 /// Without any one of them exactly its claims are unjudged; nothing becomes green, nothing red.
 fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
     let version = site.server_version();
@@ -137,13 +129,13 @@ fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
 
 /// What is not as the table says, where an account lacks this right alone.
 fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
-    let row = format!("without `{}` on {} ({:?})", right.verb, right.resource_name(), right.place);
+    let row = format!("without {right}");
     let report = run.report();
-    let expected = named(right);
+    let expected: BTreeSet<_> = right.claims().collect();
     let (before, after) = (verdicts(all), verdicts(&report));
     let mut wrong = Vec::new();
     for (id, verdict) in &after {
-        let should = if expected.contains(id) { "unjudged" } else { before[id].as_str() };
+        let should = if expected.contains(id.as_str()) { "unjudged" } else { before[id].as_str() };
         if verdict != should {
             wrong.push(format!("{row}: {id} is {verdict}, not {should}"));
         }
@@ -174,50 +166,29 @@ fn account(index: usize) -> String {
     format!("less-{index}")
 }
 
-/// An account with every right but one.
+/// An account with every right but one: what `meshcheck rbac` prints, without that rule.
 fn roles_without(index: usize) -> Vec<Value> {
-    let name = account(index);
-    let labels = json!({ "meshcheck.dev/test": "rights" });
-    let mut objects = vec![json!({
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": { "name": name, "namespace": "default", "labels": labels }
-    })];
-    for (place, namespace) in [
-        (Place::Cluster, None),
-        (Place::KubeSystem, Some("kube-system")),
-        (Place::Istio, Some("istio-system")),
-        (Place::Demo, Some("client")),
-        (Place::Unlabelled, Some("default")),
-    ] {
-        let rules: Vec<Value> = RIGHTS
-            .iter()
-            .enumerate()
-            .filter(|(at, right)| *at != index && right.place == place)
-            .map(|(_, right)| {
-                json!({
-                    "apiGroups": [right.group],
-                    "resources": [right.resource],
-                    "verbs": [right.verb]
-                })
-            })
-            .collect();
-        let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
-        let group = "rbac.authorization.k8s.io";
-        let mut metadata = json!({ "name": name, "labels": labels });
-        if let Some(namespace) = namespace {
-            metadata["namespace"] = json!(namespace);
-        }
-        objects.push(json!({
-            "apiVersion": format!("{group}/v1"), "kind": kind, "metadata": metadata, "rules": rules
-        }));
-        objects.push(json!({
-            "apiVersion": format!("{group}/v1"),
-            "kind": format!("{kind}Binding"),
-            "metadata": metadata,
-            "roleRef": { "apiGroup": group, "kind": kind, "name": name },
-            "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": "default" }]
-        }));
-    }
-    objects
+    let (name, right) = (account(index), &RIGHTS[index]);
+    let namespace = right.place.namespace("client", "istio-system");
+    let manifest = manifest(Scope { active: true, logs: true }, "client", "istio-system");
+    let documents = manifest.split("\n---\n").map(|it| serde_saphyr::from_str(it).unwrap());
+    documents
+        .map(|mut object: Value| {
+            object["metadata"]["name"] = json!(name);
+            object["metadata"]["labels"] = json!({ "meshcheck.dev/test": "rights" });
+            let is_there = object["metadata"].get("namespace").and_then(Value::as_str) == namespace;
+            if let Some(rules) = object.get_mut("rules").and_then(Value::as_array_mut) {
+                let is_it = |rule: &Value| {
+                    [&rule["apiGroups"][0], &rule["resources"][0], &rule["verbs"][0]]
+                        == [right.group, right.resource, right.verb]
+                };
+                rules.retain(|rule| !(is_there && is_it(rule)));
+            }
+            if object.get("roleRef").is_some() {
+                object["roleRef"]["name"] = json!(name);
+                object["subjects"][0]["name"] = json!(name);
+            }
+            object
+        })
+        .collect()
 }

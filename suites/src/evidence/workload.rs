@@ -324,25 +324,24 @@ mod tests {
     }
 
     #[rstest]
-    #[case::container(Some(None), None, 2, true)]
-    #[case::native(None, Some(Some("Always")), 2, true)]
-    #[case::init_container(None, Some(None), 1, false)]
-    #[case::other_policy(None, Some(Some("OnFailure")), 1, false)]
-    #[case::none(None, None, 1, false)]
+    #[case::container(&[None], &[], 2, true)]
+    #[case::native(&[], &[Some("Always")], 2, true)]
+    #[case::init_container(&[], &[None], 1, false)]
+    #[case::other_policy(&[], &[Some("OnFailure")], 1, false)]
+    #[case::none(&[], &[], 1, false)]
     fn sidecar_is_a_container_or_a_native_sidecar(
-        #[case] main: Option<Option<&str>>,
-        #[case] init: Option<Option<&str>>,
+        #[case] main: &[Option<&str>],
+        #[case] init: &[Option<&str>],
         #[case] counted: usize,
         #[case] found: bool,
     ) {
-        let proxy = |policy| container("istio-proxy", policy);
+        let proxy = |policy: &Option<&str>| container("istio-proxy", *policy);
         let mut pod = Pod::default();
         pod.containers.push(container("app", None));
-        pod.containers.extend(main.map(proxy));
-        pod.init_containers.extend(init.map(proxy));
+        pod.containers.extend(main.iter().map(proxy));
+        pod.init_containers.extend(init.iter().map(proxy));
         assert_eq!(pod.counted_containers().count(), counted);
         assert_eq!(pod.sidecar().is_some(), found);
-        let all = 1 + usize::from(main.is_some()) + usize::from(init.is_some());
-        assert_eq!(pod.all_containers().count(), all);
+        assert_eq!(pod.all_containers().count(), 1 + main.len() + init.len());
     }
 }

@@ -7,6 +7,9 @@ use super::{Place, RIGHTS, Right, Scope};
 /// The account.
 const ACCOUNT: &str = "meshcheck";
 
+/// Its role, in every place.
+const ROLE: &str = "meshcheck-check";
+
 /// Where it lives.
 const HOME: &str = "default";
 
@@ -40,40 +43,27 @@ metadata:
   namespace: {HOME}
 "
     );
-    role(&mut text, "meshcheck-check", None, &|right| {
-        right.place == Place::Cluster && right.is_in(scope)
-    });
-    for (place, namespace) in [
-        (Place::KubeSystem, "kube-system"),
-        (Place::Istio, istio_namespace),
-        (Place::Demo, namespace),
-        (Place::Unlabelled, "default"),
-    ] {
-        role(&mut text, "meshcheck-check", Some(namespace), &|right| {
-            right.place == place && right.is_in(scope)
-        });
+    for place in [Place::Cluster, Place::KubeSystem, Place::Istio, Place::Demo, Place::Unlabelled] {
+        let rights = RIGHTS.iter().filter(|right| right.place == place && right.is_in(scope));
+        role(&mut text, place.namespace(namespace, istio_namespace), rights);
     }
     text
 }
 
-/// A role with the rights that `granted` tells of, and its binding.
-fn role(text: &mut String, name: &str, namespace: Option<&str>, granted: &dyn Fn(&Right) -> bool) {
+/// A role with these rights, and its binding.
+fn role<'a>(text: &mut String, namespace: Option<&str>, rights: impl Iterator<Item = &'a Right>) {
     let kind = if namespace.is_some() { "Role" } else { "ClusterRole" };
-    let metadata = match namespace {
-        Some(namespace) => format!("  name: {name}\n  namespace: {namespace}\n"),
-        None => format!("  name: {name}\n"),
-    };
+    let place = namespace.map(|namespace| format!("  namespace: {namespace}\n"));
+    let metadata = format!("  name: {ROLE}\n{}", place.unwrap_or_default());
     let _ = write!(
         text,
         "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}\nmetadata:\n{metadata}rules:\n"
     );
-    for right in RIGHTS.iter().filter(|right| granted(right)) {
-        rule(text, right);
-    }
+    rights.for_each(|right| rule(text, right));
     let _ = write!(
         text,
         "---\napiVersion: rbac.authorization.k8s.io/v1\nkind: {kind}Binding\nmetadata:\n{metadata}\
-         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {name}\n\
+         roleRef:\n  apiGroup: rbac.authorization.k8s.io\n  kind: {kind}\n  name: {ROLE}\n\
          subjects:\n  - kind: ServiceAccount\n    name: {ACCOUNT}\n    namespace: {HOME}\n"
     );
 }
@@ -83,8 +73,9 @@ fn rule(text: &mut String, right: &Right) {
     if let Some((major, minor)) = right.since {
         let _ = writeln!(text, "  # asked for by Kubernetes {major}.{minor} and later");
     }
-    if !right.claims.is_empty() {
-        let _ = writeln!(text, "  # for: {}", right.claims.join(", "));
+    let claims: Vec<_> = right.claims().collect();
+    if !claims.is_empty() {
+        let _ = writeln!(text, "  # for: {}", claims.join(", "));
     }
     let _ = writeln!(
         text,

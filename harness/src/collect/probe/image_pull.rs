@@ -10,9 +10,9 @@ use meshcheck_suites::preflight::evidence::Pull;
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::look::Missing;
-use super::own_namespace::OwnNamespace;
-use crate::wait::{Look, Wait};
+use super::namespace::OwnNamespace;
+use crate::collect::api::observe::{Missing, ended};
+use crate::wait::Wait;
 
 /// How long a pull of the smallest image may take.
 const CEILING: Duration = Duration::from_secs(45);
@@ -21,7 +21,7 @@ const CEILING: Duration = Duration::from_secs(45);
 const ACCOUNT: Duration = Duration::from_secs(5);
 
 /// Has this node pull this image.
-pub(super) async fn pull(
+pub(crate) async fn pull(
     client: &Client,
     node: &str,
     image: &str,
@@ -33,10 +33,7 @@ pub(super) async fn pull(
         namespace.remove(cluster_is_ours).await?;
         outcome
     };
-    match tried.await {
-        Ok(pull) => Observation::seen(pull),
-        Err(missing) => missing.into(),
-    }
+    ended(tried.await)
 }
 
 async fn try_it(
@@ -77,29 +74,20 @@ async fn try_it(
     }))
     .map_err(|error| Missing::Failed(error.to_string()))?;
     created(&pods, &pod).await?;
-    let last = std::cell::RefCell::new(String::new());
-    let came = Wait::new(format_args!("the image {image}"), CEILING)
-        .until(
-            |_| (),
-            || async {
-                match pods.get(NAME).await {
-                    Ok(pod) => {
-                        let (answer, words) = outcome(&pod);
-                        last.replace(words.clone());
-                        answer.map_or(Look::NotYet(words), Look::Ready)
-                    }
-                    Err(error) => Look::NotYet(crate::chain(&error)),
-                }
-            },
-        )
-        .await;
+    let ask = || async {
+        match pods.get(NAME).await {
+            Ok(pod) => outcome(&pod),
+            Err(error) => (None, crate::chain(&error)),
+        }
+    };
+    let waiting = Wait::new(format_args!("the image {image}"), CEILING);
+    let (came, words) = waiting.last(ask, |(came, _)| came.is_some()).await.unwrap_or_default();
     let waited_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     pods.delete(NAME, &DeleteParams::default()).await?;
-    let words = last.into_inner();
     match came {
-        Ok(came) => Ok(Pull { image: image.to_owned(), came, waited_ms, words }),
+        Some(came) => Ok(Pull { image: image.to_owned(), came, waited_ms, words }),
         // A slow line is no closed one.
-        Err(_) => Err(Missing::Failed(format!(
+        None => Err(Missing::Failed(format!(
             "{image} had not come after {} s, and no error was told ({words})",
             CEILING.as_secs()
         ))),
@@ -108,30 +96,12 @@ async fn try_it(
 
 /// Creates the pod, as soon as the namespace has the account that it runs under.
 async fn created(pods: &Api<Pod>, pod: &Pod) -> Result<(), Missing> {
-    let refused = std::cell::RefCell::new(None);
-    let created = Wait::new("the pod to be taken", ACCOUNT)
-        .until(
-            |_| (),
-            || async {
-                match pods.create(&PostParams::default(), pod).await {
-                    Ok(_) => Look::Ready(()),
-                    Err(error) => {
-                        let words = crate::chain(&error);
-                        let soon = words.contains("serviceaccount");
-                        refused.replace(Some(error));
-                        if soon { Look::NotYet(words) } else { Look::Ready(()) }
-                    }
-                }
-            },
-        )
-        .await;
-    match (created, refused.into_inner()) {
-        (Ok(()), None) => Ok(()),
-        // An account that came late is no refusal.
-        (Ok(()), Some(error)) if crate::chain(&error).contains("serviceaccount") => Ok(()),
-        (_, Some(error)) => Err(error.into()),
-        (Err(error), None) => Err(Missing::Failed(error.to_string())),
-    }
+    let create = || async { pods.create(&PostParams::default(), pod).await };
+    let account_is_missing = |error: &kube::Error| crate::chain(error).contains("serviceaccount");
+    let done = |created: &kube::Result<Pod>| !created.as_ref().is_err_and(account_is_missing);
+    let late = || Missing::Failed(format!("the pod was not taken within {} s", ACCOUNT.as_secs()));
+    let created = Wait::new("the pod to be taken", ACCOUNT).last(create, done).await;
+    created.ok_or_else(late)?.map(drop).map_err(Missing::from)
 }
 
 /// Whether the image came, as soon as that is known; and what is told of it.

@@ -7,11 +7,11 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::LogParams;
 
-use super::look::Missing;
+use super::observe::Missing;
 
 /// Which part of a log is kept where it is longer.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Keep {
+pub(crate) enum Keep {
     /// Its first bytes.
     First(u32),
     /// Its last lines.
@@ -23,11 +23,7 @@ pub(super) enum Keep {
 const LINE: usize = 8 << 10;
 
 /// Reads a log. Bytes that are no text are replaced: a log that is cut may be cut inside a letter.
-///
-/// # Errors
-///
-/// When the server refuses, or the connection ends.
-pub(super) async fn read(
+pub(crate) async fn read(
     pods: &Api<Pod>,
     pod: &str,
     container: &str,

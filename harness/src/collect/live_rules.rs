@@ -5,13 +5,12 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{self, Observation};
 
-use super::Scene;
-use super::list::list;
-use super::look::{Missing, look};
+use super::api::list::list_in;
+use super::api::observe::{Missing, observe};
+use super::context::CollectContext;
 use crate::process::Call;
 
 /// Stands between the rules of two pods.
@@ -34,21 +33,21 @@ show() {
 "#;
 
 /// The rules of these pods, by pod.
-pub(super) async fn rules(
-    scene: &Scene<'_>,
+pub(super) async fn collect(
+    context: &CollectContext<'_>,
     pods: &[evidence::Pod],
 ) -> BTreeMap<String, Observation<String>> {
     let wanted: Vec<_> = pods.iter().filter(|pod| pod.is_running() && !pod.host_network).collect();
     let all = |observation: Observation<String>| {
         wanted.iter().map(|pod| (pod.name.clone(), observation.clone())).collect()
     };
-    if !scene.nodes_are_containers {
+    if !context.nodes_are_containers {
         return all(Observation::not_asked(
             "no container of kind on this machine is where this cluster's server was asked",
         ));
     }
-    let containers = containers(&scene.client, &scene.expectations.namespace);
-    let containers = match look(scene.limit, containers).await {
+    let containers = containers(&context.client, &context.expectations.namespace);
+    let containers = match observe(context.limit, containers).await {
         Observation::Seen { value } => value,
         other => return all(Observation::failed(other.reason().unwrap_or_default())),
     };
@@ -62,7 +61,7 @@ pub(super) async fn rules(
             found.insert(pod.name.clone(), Observation::failed(reason));
         }
     }
-    let nodes = by_node.into_iter().map(|(node, pods)| on_node(node, pods, scene.limit));
+    let nodes = by_node.into_iter().map(|(node, pods)| on_node(node, pods, context.limit));
     for rules in futures::future::join_all(nodes).await {
         found.extend(rules);
     }
@@ -71,7 +70,6 @@ pub(super) async fn rules(
 
 /// The id of one running container of each pod: all of a pod share its network namespace.
 async fn containers(client: &Client, namespace: &str) -> Result<BTreeMap<String, String>, Missing> {
-    let api: Api<Pod> = Api::namespaced(client.clone(), namespace);
     let running = |pod: &Pod| {
         let statuses = pod.status.as_ref()?.container_statuses.as_ref()?;
         let running = statuses
@@ -80,7 +78,7 @@ async fn containers(client: &Client, namespace: &str) -> Result<BTreeMap<String,
         let id = running.container_id.as_ref()?.strip_prefix("containerd://")?;
         id.bytes().all(|byte| byte.is_ascii_hexdigit()).then(|| (pod.name_any(), id.to_owned()))
     };
-    Ok(list(&api, &ListParams::default(), running).await?.into_iter().flatten().collect())
+    Ok(list_in(client, namespace, running).await?.into_iter().flatten().collect())
 }
 
 /// The rules of the pods on one node, in one command.

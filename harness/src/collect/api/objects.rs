@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use k8s_openapi::api::apps::v1::Deployment as ApiDeployment;
+use k8s_openapi::api::apps::v1::{Deployment as ApiDeployment, DeploymentCondition};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -65,7 +65,7 @@ fn termination(terminated: &core::ContainerStateTerminated) -> Termination {
 }
 
 /// Containers, and init containers, of a pod's specification.
-pub(super) fn containers(
+pub(crate) fn containers(
     spec: &core::PodSpec,
     status: Option<&core::PodStatus>,
 ) -> (Vec<Container>, Vec<Container>) {
@@ -81,7 +81,7 @@ pub(super) fn containers(
 }
 
 /// A pod.
-pub(super) fn pod(pod: &core::Pod) -> Pod {
+pub(crate) fn pod(pod: &core::Pod) -> Pod {
     let spec = pod.spec.clone().unwrap_or_default();
     let status = pod.status.as_ref();
     let (containers, init_containers) = containers(&spec, status);
@@ -126,11 +126,23 @@ fn words(reason: Option<&str>, message: Option<&str>) -> String {
     [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
+fn condition(
+    kind: String,
+    status: String,
+    reason: Option<String>,
+    message: Option<String>,
+) -> Condition {
+    let (reason, message) = (reason.unwrap_or_default(), message.unwrap_or_default());
+    Condition { kind, status, reason, message }
+}
+
 /// A deployment.
-pub(super) fn deployment(deployment: &ApiDeployment) -> Deployment {
+pub(crate) fn deployment(deployment: &ApiDeployment) -> Deployment {
     let spec = deployment.spec.clone().unwrap_or_default();
     let status = deployment.status.clone().unwrap_or_default();
     let count = |number: Option<i32>| number.and_then(|it| u32::try_from(it).ok());
+    let of_deployment =
+        |it: DeploymentCondition| condition(it.type_, it.status, it.reason, it.message);
     let template = spec.template.spec.clone().unwrap_or_default();
     Deployment {
         namespace: deployment.namespace().unwrap_or_default(),
@@ -150,22 +162,12 @@ pub(super) fn deployment(deployment: &ApiDeployment) -> Deployment {
         available_replicas: count(status.available_replicas).unwrap_or_default(),
         generation: deployment.metadata.generation.unwrap_or_default(),
         observed_generation: status.observed_generation.unwrap_or_default(),
-        conditions: status
-            .conditions
-            .unwrap_or_default()
-            .into_iter()
-            .map(|it| Condition {
-                kind: it.type_,
-                status: it.status,
-                reason: it.reason.unwrap_or_default(),
-                message: it.message.unwrap_or_default(),
-            })
-            .collect(),
+        conditions: status.conditions.into_iter().flatten().map(of_deployment).collect(),
     }
 }
 
 /// A service.
-pub(super) fn service(service: &core::Service) -> Service {
+pub(crate) fn service(service: &core::Service) -> Service {
     let spec = service.spec.clone().unwrap_or_default();
     let balancer = service.status.as_ref().and_then(|status| status.load_balancer.as_ref());
     let ingress = balancer.and_then(|it| it.ingress.clone()).unwrap_or_default();
@@ -205,7 +207,7 @@ pub(super) fn service(service: &core::Service) -> Service {
 }
 
 /// The endpoints in a slice.
-pub(super) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
+pub(crate) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
     let service = slice.labels().get("kubernetes.io/service-name").cloned().unwrap_or_default();
     let ports: Vec<_> =
         slice.ports.iter().flatten().filter_map(|port| u16::try_from(port.port?).ok()).collect();
@@ -225,23 +227,14 @@ pub(super) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
 }
 
 /// A node.
-pub(super) fn node(node: &core::Node) -> Node {
+pub(crate) fn node(node: &core::Node) -> Node {
     let spec = node.spec.clone().unwrap_or_default();
     let status = node.status.clone().unwrap_or_default();
     let info = status.node_info.unwrap_or_default();
+    let of_node = |it: core::NodeCondition| condition(it.type_, it.status, it.reason, it.message);
     Node {
         name: node.name_any(),
-        conditions: status
-            .conditions
-            .unwrap_or_default()
-            .into_iter()
-            .map(|it| Condition {
-                kind: it.type_,
-                status: it.status,
-                reason: it.reason.unwrap_or_default(),
-                message: it.message.unwrap_or_default(),
-            })
-            .collect(),
+        conditions: status.conditions.into_iter().flatten().map(of_node).collect(),
         unschedulable: spec.unschedulable.unwrap_or_default(),
         taints: spec
             .taints
@@ -270,7 +263,7 @@ fn resources(quantities: &BTreeMap<String, Quantity>) -> Resources {
 
 /// What a pod requests of its node: the larger of its containers' sum and any init container, native
 /// sidecars with the containers.
-pub(super) fn requested(pod: &core::Pod) -> Resources {
+pub(crate) fn requested(pod: &core::Pod) -> Resources {
     let Some(spec) = &pod.spec else { return Resources::default() };
     let of = |container: &core::Container| {
         let requests = container.resources.as_ref().and_then(|it| it.requests.clone());

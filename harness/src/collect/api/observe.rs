@@ -1,4 +1,4 @@
-//! One look: with a time limit, and its end put into words.
+//! Observations: made within a time limit, each with the reason where there is nothing to see.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::text::excerpt;
 
 /// Why there was nothing to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Missing {
+pub(crate) enum Missing {
     /// It was looked for where it must stand.
     Absent(String),
     /// It could not be looked at.
@@ -52,9 +52,17 @@ fn is_of_kubernetes(status: &Status) -> bool {
 
 impl Missing {
     /// Why, in words.
-    pub(super) fn reason(self) -> String {
+    pub(crate) fn reason(self) -> String {
         match self {
             Self::Absent(reason) | Self::Failed(reason) => reason,
+        }
+    }
+
+    /// The same; where it is absent, because the cluster does not know this resource.
+    pub(crate) fn or_no_resource(self, resource: &str) -> Self {
+        match self {
+            Self::Absent(_) => Self::Absent(format!("the cluster has no resource {resource}")),
+            failed @ Self::Failed(_) => failed,
         }
     }
 }
@@ -68,16 +76,37 @@ impl<T> From<Missing> for Observation<T> {
     }
 }
 
-/// Looks, for `limit` at the most.
-pub(super) async fn look<T>(
-    limit: Duration,
-    look: impl Future<Output = Result<T, Missing>>,
-) -> Observation<T> {
-    match tokio::time::timeout(limit, look).await {
-        Ok(Ok(value)) => Observation::seen(value),
-        Ok(Err(missing)) => missing.into(),
-        Err(_) => Observation::failed(format!("no answer within {} s", limit.as_secs_f64())),
+/// Takes what was observed before, for something that depends on it.
+pub(crate) fn needed<T>(observation: &Observation<T>) -> Result<&T, Missing> {
+    match observation {
+        Observation::Seen { value } => Ok(value),
+        Observation::Absent { reason } => Err(Missing::Absent(reason.clone())),
+        Observation::Failed { reason } | Observation::NotAsked { reason } => {
+            Err(Missing::Failed(reason.clone()))
+        }
     }
+}
+
+/// Waits for an answer, for `limit` at the most.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Missing>>,
+) -> Result<T, Missing> {
+    let late = |_| Missing::Failed(format!("no answer within {} s", limit.as_secs_f64()));
+    tokio::time::timeout(limit, work).await.map_err(late)?
+}
+
+/// Observes something, for `limit` at the most.
+pub(crate) async fn observe<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Missing>>,
+) -> Observation<T> {
+    ended(within(limit, work).await)
+}
+
+/// Makes an observation of how something ended.
+pub(crate) fn ended<T>(result: Result<T, Missing>) -> Observation<T> {
+    result.map_or_else(Observation::from, Observation::seen)
 }
 
 #[cfg(test)]
@@ -114,9 +143,18 @@ mod tests {
         assert!(api(502, &"x".repeat(10_000)).reason().len() < 450);
     }
 
+    #[test]
+    fn what_depends_on_a_missing_value_is_missing_for_the_same_reason() {
+        assert_eq!(needed(&Observation::seen(1)), Ok(&1));
+        let missing = |observation: Observation<()>| needed(&observation).unwrap_err();
+        assert_eq!(missing(Observation::absent("a")), Missing::Absent("a".into()));
+        assert_eq!(missing(Observation::failed("f")), Missing::Failed("f".into()));
+        assert_eq!(missing(Observation::not_asked("n")), Missing::Failed("n".into()));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn no_answer_is_not_absence() {
-        let seen = look::<()>(Duration::from_secs(5), std::future::pending()).await;
+        let seen = observe::<()>(Duration::from_secs(5), std::future::pending()).await;
         assert_eq!(seen, Observation::failed("no answer within 5 s"));
     }
 }

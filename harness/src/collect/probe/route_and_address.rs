@@ -13,9 +13,12 @@ use meshcheck_suites::evidence::{HttpAnswer, LoadBalancerProbe, Observation, Rou
 use serde_json::json;
 use tokio::time::Instant;
 
-use super::look::Missing;
-use super::own_namespace::{OwnNamespace, REMOVAL_CEILING, within};
-use super::{Scene, ingress};
+use super::namespace::{OwnNamespace, REMOVAL_CEILING, REQUEST, within};
+use crate::collect::api::list::list;
+use crate::collect::api::objects;
+use crate::collect::api::observe::{self, Missing, ended};
+use crate::collect::api::vantage;
+use crate::collect::context::CollectContext;
 use crate::failpoint::failpoint;
 use crate::wait::{Look, Wait};
 
@@ -40,10 +43,7 @@ pub async fn probe_load_balancer(
     client: &Client,
     cluster_is_ours: bool,
 ) -> Observation<LoadBalancerProbe> {
-    match probe(client, cluster_is_ours).await {
-        Ok(probe) => Observation::seen(probe),
-        Err(missing) => missing.into(),
-    }
+    ended(probe(client, cluster_is_ours).await)
 }
 
 async fn probe(client: &Client, cluster_is_ours: bool) -> Result<LoadBalancerProbe, Missing> {
@@ -72,7 +72,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
             || async {
                 match services.get(NAME).await {
                     Ok(service) => {
-                        let service = super::objects::service(&service);
+                        let service = objects::service(&service);
                         match service.load_balancer_addresses.into_iter().next() {
                             Some(address) => Look::Ready(address),
                             None => Look::NotYet("it is pending".into()),
@@ -85,16 +85,14 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         .await
         .ok();
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
-    let told = match within(events.list(&ListParams::default())).await {
-        Ok(list) => list
-            .items
-            .into_iter()
-            .map(|it| {
-                format!("{}: {}", it.reason.unwrap_or_default(), it.message.unwrap_or_default())
-            })
-            .collect(),
-        Err(error) => vec![format!("events could not be read: {}", crate::chain(&error))],
-    };
+    let all = ListParams::default();
+    let told = list(&events, &all, |it| {
+        let (reason, message) = (it.reason.as_deref(), it.message.as_deref());
+        format!("{}: {}", reason.unwrap_or_default(), message.unwrap_or_default())
+    });
+    let told = observe::within(REQUEST, told)
+        .await
+        .unwrap_or_else(|missing| vec![format!("events could not be read: {}", missing.reason())]);
     // Removed before its namespace, so that the address is free at once.
     within(services.delete(NAME, &DeleteParams::default())).await?;
     Ok(LoadBalancerProbe {
@@ -107,45 +105,36 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
 
 /// Routes a host name of our own to the backend, asks through the gateway's address, and takes the
 /// route away again.
-pub(super) async fn route(
-    scene: &Scene<'_>,
-    address: Observation<&str>,
+pub(crate) async fn route(
+    context: &CollectContext<'_>,
+    address: Result<&str, Missing>,
     nodes: &[String],
     reachable: bool,
 ) -> Observation<Route> {
-    if !scene.active {
+    if !context.active {
         return Observation::not_asked("it needs objects of our own: --active allows them");
     }
-    let address = match address {
-        Observation::Seen { value } => value,
-        Observation::Absent { reason } => return Observation::absent(reason),
-        Observation::Failed { reason } | Observation::NotAsked { reason } => {
-            return Observation::failed(reason);
-        }
-    };
     let ceiling = if reachable { ROUTE_CEILING } else { ROUTE_CEILING_UNREACHABLE };
-    match route_through(scene, address, nodes, ceiling).await {
-        Ok(route) => Observation::seen(route),
-        Err(missing) => missing.into(),
-    }
+    let routed = async { route_through(context, address?, nodes, ceiling).await };
+    ended(routed.await)
 }
 
 async fn route_through(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     address: &str,
     nodes: &[String],
     ceiling: Duration,
 ) -> Result<Route, Missing> {
-    let namespace = OwnNamespace::create(&scene.client, "route").await?;
+    let namespace = OwnNamespace::create(&context.client, "route").await?;
     failpoint("route");
     let name = namespace.name.clone();
     let host = format!("{name}.meshcheck.test");
-    let asked = ask_through(scene, (&name, &host), address, nodes, ceiling).await;
+    let asked = ask_through(context, (&name, &host), address, nodes, ceiling).await;
     let kinds = [resource("Gateway", "gateways"), resource("VirtualService", "virtualservices")];
     let mut removed = Ok(());
     for kind in &kinds {
         // One by one and first: the namespace goes later, the route is to be gone now.
-        let objects: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), &name, kind);
+        let objects: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), &name, kind);
         match within(objects.delete("probe", &DeleteParams::default())).await {
             Ok(_) => {}
             Err(kube::Error::Api(status)) if status.code == 404 => {}
@@ -157,19 +146,16 @@ async fn route_through(
         let mut gone = true;
         for kind in &kinds {
             let objects: Api<DynamicObject> =
-                Api::namespaced_with(scene.client.clone(), &name, kind);
+                Api::namespaced_with(context.client.clone(), &name, kind);
             gone &= within(objects.get_opt("probe")).await?.is_none();
         }
         Ok::<_, Missing>(gone)
     };
-    let removed = match gone.await {
-        Ok(gone) => Observation::seen(gone),
-        Err(missing) => missing.into(),
-    };
+    let removed = ended(gone.await);
     // What was seen is kept, also where the namespace does not go.
-    let removal = namespace.remove(scene.ours);
+    let removal = namespace.remove(context.cluster_is_ours);
     let what = "the probe's namespace to be gone";
-    let removed = match scene.awaited(what, REMOVAL_CEILING, removal).await {
+    let removed = match context.awaited(what, REMOVAL_CEILING, removal).await {
         Ok(()) => removed,
         Err(missing) => Observation::failed(missing.reason()),
     };
@@ -180,13 +166,13 @@ async fn route_through(
 type Answers = (Observation<HttpAnswer>, Observation<HttpAnswer>);
 
 async fn ask_through(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     (namespace, host): (&str, &str),
     address: &str,
     nodes: &[String],
     ceiling: Duration,
 ) -> Result<Answers, Missing> {
-    let expectations = scene.expectations;
+    let expectations = context.expectations;
     let gateway = json!({
         "apiVersion": "networking.istio.io/v1beta1",
         "kind": "Gateway",
@@ -215,40 +201,33 @@ async fn ask_through(
         (resource("VirtualService", "virtualservices"), virtual_service),
     ];
     for (kind, object) in objects {
-        let api: Api<DynamicObject> = Api::namespaced_with(scene.client.clone(), namespace, &kind);
+        let api: Api<DynamicObject> =
+            Api::namespaced_with(context.client.clone(), namespace, &kind);
         let object: DynamicObject =
             serde_json::from_value(object).map_err(|error| Missing::Failed(error.to_string()))?;
         within(api.create(&PostParams::default(), &object)).await?;
     }
-    let last = std::cell::RefCell::new(Observation::failed("not asked"));
     let routed_since = std::cell::Cell::new(None::<Instant>);
+    let is_enough = |seen: &Observation<HttpAnswer>| match seen.value().map(|it| it.status) {
+        Some(200) => true,
+        Some(status) if status != 404 => {
+            let since = routed_since.get().unwrap_or_else(Instant::now);
+            routed_since.set(Some(since));
+            since.elapsed() >= OTHER_ANSWER
+        }
+        _ => {
+            routed_since.set(None);
+            false
+        }
+    };
+    let ask = || vantage::get(address, HTTP_PORT, "/", Some(host), nodes);
     let waiting = Wait::new("the route to reach the gateway", ceiling);
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            let seen = ingress::get(scene, address, HTTP_PORT, "/", Some(host), nodes).await;
-            let status = seen.value().map(|answer| answer.status);
-            *last.borrow_mut() = seen;
-            match status {
-                Some(200) => return Look::Ready(()),
-                Some(status) if status != 404 => {
-                    let since = routed_since.get().unwrap_or_else(Instant::now);
-                    routed_since.set(Some(since));
-                    if since.elapsed() >= OTHER_ANSWER {
-                        return Look::Ready(());
-                    }
-                }
-                _ => routed_since.set(None),
-            }
-            Look::NotYet(String::new())
-        },
-    );
     let what = "a route of our own to lead through the gateway";
-    // What was seen last is the evidence, whether or not it came in time.
-    drop(scene.awaited(what, ceiling, waited).await);
+    let routed = context.awaited(what, ceiling, waiting.last(ask, is_enough)).await;
+    let routed = routed.unwrap_or_else(|| Observation::failed("not asked"));
     let stranger = format!("unknown.{host}");
-    let unknown = ingress::get(scene, address, HTTP_PORT, "/", Some(&stranger), nodes).await;
-    Ok((last.into_inner(), unknown))
+    let unknown = vantage::get(address, HTTP_PORT, "/", Some(&stranger), nodes).await;
+    Ok((routed, unknown))
 }
 
 fn resource(kind: &str, plural: &str) -> ApiResource {

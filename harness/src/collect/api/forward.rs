@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::{Request, header};
+use http::{HeaderMap, Request, header};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Bytes;
 use hyper::client::conn::http1;
@@ -15,23 +15,39 @@ use meshcheck_suites::evidence::HttpAnswer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::look::Missing;
+use super::observe::{Missing, within};
 use crate::chain;
 
 /// Answers that are read whole are shorter than this: istiod's list of a thousand proxies.
 const WHOLE_LIMIT: usize = 8 << 20;
 
 /// An answer, as far as it was read.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: BTreeMap<String, String>,
-    pub(super) body: Vec<u8>,
-    pub(super) body_cut: bool,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) body_cut: bool,
 }
 
 impl Answer {
+    /// An answer of whose body at most `limit` bytes are kept, and of whose headers those that claims need.
+    pub(crate) fn new(status: u16, headers: &HeaderMap, mut body: Vec<u8>, limit: usize) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let kept = |name: &&str| {
+            Some(((*name).to_owned(), text(headers.get_all(*name).iter().next_back()?.as_bytes())))
+        };
+        let body_cut = body.len() > limit;
+        body.truncate(limit);
+        Self {
+            status,
+            headers: HttpAnswer::HEADERS.iter().filter_map(kept).collect(),
+            body,
+            body_cut,
+        }
+    }
+
     /// What evidence keeps of it.
-    pub(super) fn evidence(self, request: String, vantage: String) -> HttpAnswer {
+    pub(crate) fn evidence(self, request: String, vantage: String) -> HttpAnswer {
         HttpAnswer {
             request,
             vantage,
@@ -44,11 +60,7 @@ impl Answer {
 }
 
 /// `GET path` over a connection that is there already.
-///
-/// # Errors
-///
-/// When the connection ends or the answer is not HTTP.
-pub(super) async fn get<S>(
+pub(crate) async fn get<S>(
     stream: S,
     host: &str,
     path: &str,
@@ -72,17 +84,8 @@ where
         .body(Empty::<Bytes>::new())
         .map_err(|error| failed(&error))?;
     let response = sender.send_request(request).await.map_err(|error| failed(&error))?;
-    let status = response.status().as_u16();
-    let headers = response
-        .headers()
-        .iter()
-        .filter(|(name, _)| HttpAnswer::HEADERS.contains(&name.as_str()))
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
+    let (head, mut rest) = response.into_parts();
     let mut body = Vec::new();
-    let mut rest = response.into_body();
     while let Some(frame) = rest.frame().await {
         let frame = frame.map_err(|error| failed(&error))?;
         body.extend_from_slice(frame.data_ref().map_or(&[], |data| data));
@@ -90,17 +93,11 @@ where
             break;
         }
     }
-    let body_cut = body.len() > limit;
-    body.truncate(limit);
-    Ok(Answer { status, headers, body, body_cut })
+    Ok(Answer::new(head.status.as_u16(), &head.headers, body, limit))
 }
 
 /// `GET path` on a port of a pod, through a port-forward.
-///
-/// # Errors
-///
-/// When the port-forward is refused, or nobody answers behind it.
-pub(super) async fn get_from_pod(
+pub(crate) async fn get_from_pod(
     client: &Client,
     namespace: &str,
     pod: &str,
@@ -126,11 +123,7 @@ pub(super) async fn get_from_pod(
 }
 
 /// A page of a pod, whole and as text.
-///
-/// # Errors
-///
-/// As [`get_from_pod`], and when the status is not 200.
-pub(super) async fn page(
+pub(crate) async fn page(
     client: &Client,
     namespace: &str,
     pod: &str,
@@ -150,11 +143,7 @@ pub(super) async fn page(
 }
 
 /// `GET path` at an address that this machine may have a way to.
-///
-/// # Errors
-///
-/// In words, when there is no way, no answer in time, or nothing that is HTTP.
-pub(super) async fn get_from_here(
+pub(crate) async fn get_from_here(
     address: SocketAddr,
     host: &str,
     path: &str,
@@ -162,13 +151,9 @@ pub(super) async fn get_from_here(
     patience: Duration,
 ) -> Result<Answer, String> {
     let work = async {
-        let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-        get(stream, host, path, limit).await.map_err(|missing| match missing {
-            Missing::Absent(reason) | Missing::Failed(reason) => reason,
-        })
+        let stream = TcpStream::connect(address).await;
+        let stream = stream.map_err(|error| Missing::Failed(error.to_string()))?;
+        get(stream, host, path, limit).await
     };
-    match tokio::time::timeout(patience, work).await {
-        Ok(answer) => answer,
-        Err(_) => Err(format!("no answer within {} s", patience.as_secs_f64())),
-    }
+    within(patience, work).await.map_err(Missing::reason)
 }

@@ -4,17 +4,17 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Pod;
+use kube::Api;
 use kube::api::LogParams;
-use kube::{Api, Client};
 use meshcheck_suites::claims::{LogMark, log_marks};
 use meshcheck_suites::evidence::{self, ClientLog, Clock, ContainerState, LogLine};
 use tokio::time::Instant;
 
-use super::Scene;
-use super::demo::application;
-use super::logs::{self, Keep};
-use super::look::Missing;
-use crate::wait::{Look, Wait};
+use super::application;
+use crate::collect::api::logs::{self, Keep};
+use crate::collect::api::observe::{Missing, within};
+use crate::collect::context::CollectContext;
+use crate::wait::Wait;
 
 /// How many of the log's last lines are read: a turn of the client's loop writes four or five.
 const LOG_LINES: usize = 80;
@@ -48,36 +48,34 @@ impl Reading {
 /// turns: before them there is nothing in its log. Where the backend has replied to us, at `replied_at` by the
 /// node's clock, and the log still ends as it did before, the client is given its next turn: what was just
 /// mended is not told to be broken.
-///
-/// # Errors
-///
-/// When the server refuses, or does not answer in time.
 pub(super) async fn log(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pod: &evidence::Pod,
     clock: Reading,
     replied_at: Option<Timestamp>,
 ) -> Result<ClientLog, Missing> {
-    let reply = scene.expectations.reply.as_str();
-    let turn = Duration::from_secs(u64::from(scene.expectations.client_interval_seconds));
+    let reply = context.expectations.reply.as_str();
+    let turn = Duration::from_secs(u64::from(context.expectations.client_interval_seconds));
     let first = (turn * 2 + MARGIN).min(LONGEST);
     let log =
-        read_until(scene, pod, clock, ("first", first), |log| !too_early(pod, log, reply, first));
+        read_until(context, pod, clock, ("first", first), |log| !too_early(pod, log, reply, first));
     let log = log.await?;
     let next = (turn + MARGIN).min(LONGEST);
-    match replied_at.filter(|_| asks(scene, pod)) {
+    match replied_at.filter(|_| asks(context, pod)) {
         Some(since) if is_behind(&log, reply, since, next) => {
-            read_until(scene, pod, clock, ("next", next), |log| !is_behind(log, reply, since, next))
-                .await
+            read_until(context, pod, clock, ("next", next), |log| {
+                !is_behind(log, reply, since, next)
+            })
+            .await
         }
         _ => Ok(log),
     }
 }
 
 /// Whether a pod's application is told the backend's address: another one's log gets no better by waiting.
-fn asks(scene: &Scene<'_>, pod: &evidence::Pod) -> bool {
-    let address = scene.expectations.backend_address();
-    let its = application(scene, pod);
+fn asks(context: &CollectContext<'_>, pod: &evidence::Pod) -> bool {
+    let address = context.expectations.backend_address();
+    let its = application(context, pod);
     let mut containers = pod.containers.iter().filter(|it| Some(it.name.as_str()) == its);
     containers.any(|it| it.command.iter().chain(&it.args).any(|word| word.contains(&address)))
 }
@@ -85,31 +83,18 @@ fn asks(scene: &Scene<'_>, pod: &evidence::Pod) -> bool {
 /// Reads a log until it is as it is to be, or this turn of the client's loop should have come. What was read
 /// last is the evidence, whether or not it has.
 async fn read_until(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pod: &evidence::Pod,
     clock: Reading,
     (turn, ceiling): (&str, Duration),
     is_so: impl Fn(&ClientLog) -> bool,
 ) -> Result<ClientLog, Missing> {
-    let last = std::cell::RefCell::new(Err(Missing::Failed("not read".into())));
     let waiting = Wait::new("the client's turn", ceiling).every(Duration::from_millis(500));
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            let limit = scene.limit;
-            let seen = tokio::time::timeout(limit, read_log(scene, pod, clock)).await;
-            let seen = seen.unwrap_or_else(|_| {
-                let seconds = limit.as_secs_f64();
-                Err(Missing::Failed(format!("no answer within {seconds} s")))
-            });
-            let early = seen.as_ref().is_ok_and(|log| !is_so(log));
-            *last.borrow_mut() = seen;
-            if early { Look::NotYet("no turn yet".into()) } else { Look::Ready(()) }
-        },
-    );
+    let read = || within(context.limit, read_log(context, pod, clock));
+    let waited = waiting.last(read, |log| log.as_ref().map_or(true, &is_so));
     let what = format!("the {turn} turn of {}'s loop", pod.name);
-    drop(scene.awaited(&what, ceiling, waited).await);
-    last.into_inner()
+    let last = context.awaited(&what, ceiling, waited).await;
+    last.unwrap_or_else(|| Err(Missing::Failed("not read".into())))
 }
 
 /// Whether the first turn of the client's loop is still to come or under way: nothing is written yet, or
@@ -151,13 +136,13 @@ fn is_behind(log: &ClientLog, reply: &str, since: Timestamp, turn: Duration) -> 
 }
 
 async fn read_log(
-    scene: &Scene<'_>,
+    context: &CollectContext<'_>,
     pod: &evidence::Pod,
     clock: Reading,
 ) -> Result<ClientLog, Missing> {
-    let container = application(scene, pod)
+    let container = application(context, pod)
         .ok_or_else(|| Missing::Absent(format!("pod {} has no application", pod.name)))?;
-    let pods: Api<Pod> = Api::namespaced(scene.client.clone(), &pod.namespace);
+    let pods: Api<Pod> = Api::namespaced(context.client.clone(), &pod.namespace);
     let parameters = LogParams { timestamps: true, ..LogParams::default() };
     let text = logs::read(&pods, &pod.name, container, Keep::Last(LOG_LINES), parameters).await?;
     Ok(ClientLog {
@@ -186,15 +171,6 @@ fn lines(text: &str) -> Vec<LogLine> {
         }
     }
     lines
-}
-
-/// The API server's clock, from the `Date` of an answer; to the second.
-pub(super) async fn server_clock(client: &Client) -> Option<Timestamp> {
-    let request = http::Request::get("/version").body(kube::client::Body::empty()).ok()?;
-    let answer = tokio::time::timeout(Duration::from_secs(2), client.send(request)).await;
-    let answer = answer.ok()?.ok()?;
-    let date = answer.headers().get(http::header::DATE)?.to_str().ok()?;
-    jiff::fmt::rfc2822::parse(date).ok().map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use kube::Api;
 use kube::api::LogParams;
 use meshcheck_suites::evidence::{Container, ContainerLog, ContainerState, Observation, Pod};
 
-use super::logs::{self, Keep};
-use super::look::look;
-use super::{Scene, mesh};
+use super::api::logs::{self, Keep};
+use super::api::observe::observe;
+use super::context::CollectContext;
+use super::mesh;
 
 /// How many of a log's last lines are read.
 const LINES: usize = 500;
@@ -24,7 +25,7 @@ const AT_ONCE: usize = 8;
 
 /// The ends of the logs of all containers of these pods that have begun, and of their runs before where
 /// they were restarted: those say why.
-pub(super) async fn read(scene: &Scene<'_>, pods: Vec<&Pod>) -> Vec<ContainerLog> {
+pub(super) async fn collect(context: &CollectContext<'_>, pods: Vec<&Pod>) -> Vec<ContainerLog> {
     let mut wanted: Vec<(&Pod, &Container, bool)> = Vec::new();
     for pod in pods {
         // What istio-init says is in the evidence already, whole.
@@ -40,15 +41,20 @@ pub(super) async fn read(scene: &Scene<'_>, pods: Vec<&Pod>) -> Vec<ContainerLog
         }
     }
     let reads = wanted.into_iter().map(|(pod, container, previous)| async move {
-        one(scene, pod, &container.name, previous).await
+        one(context, pod, &container.name, previous).await
     });
     let mut all: Vec<_> = futures::stream::iter(reads).buffered(AT_ONCE).collect().await;
     within(&mut all, ALL_BYTES);
     all
 }
 
-async fn one(scene: &Scene<'_>, pod: &Pod, container: &str, previous: bool) -> ContainerLog {
-    let pods: Api<ApiPod> = Api::namespaced(scene.client.clone(), &pod.namespace);
+async fn one(
+    context: &CollectContext<'_>,
+    pod: &Pod,
+    container: &str,
+    previous: bool,
+) -> ContainerLog {
+    let pods: Api<ApiPod> = Api::namespaced(context.client.clone(), &pod.namespace);
     let parameters = LogParams {
         timestamps: true,
         previous,
@@ -56,7 +62,7 @@ async fn one(scene: &Scene<'_>, pod: &Pod, container: &str, previous: bool) -> C
         ..LogParams::default()
     };
     let read = logs::read(&pods, &pod.name, container, Keep::Last(BYTES), parameters);
-    let text = look(scene.limit, read).await;
+    let text = observe(context.limit, read).await;
     let mut cut = false;
     let text = text.map(|text| {
         let whole = without_half_a_line(&text);

@@ -1,15 +1,15 @@
 //! What `curl -i` prints: the headers, an empty line, the body.
 
 /// An answer as curl printed it.
-pub(super) struct Printed<'a> {
+pub(crate) struct Printed<'a> {
     headers: &'a str,
     /// The body, exactly.
-    pub(super) body: &'a str,
+    pub(crate) body: &'a str,
 }
 
 impl<'a> Printed<'a> {
     /// Takes it apart. Interim answers (100, 103) come first, with headers of their own.
-    pub(super) fn parse(text: &'a str) -> Self {
+    pub(crate) fn parse(text: &'a str) -> Self {
         let split = |text: &'a str| text.split_once("\r\n\r\n").unwrap_or((text, ""));
         let (mut headers, mut body) = split(text);
         while is_interim(headers) && body.starts_with("HTTP/") {
@@ -19,7 +19,7 @@ impl<'a> Printed<'a> {
     }
 
     /// A header's value; names are in any case.
-    pub(super) fn header(&self, name: &str) -> Option<&'a str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.lines().find_map(|line| {
             let (key, value) = line.split_once(':')?;
             key.trim().eq_ignore_ascii_case(name).then(|| value.trim())

@@ -10,7 +10,9 @@ use kube::{Client, ResourceExt as _};
 use meshcheck_suites::rights::FORBIDDEN;
 use serde_json::json;
 
-use super::look::Missing;
+use crate::collect::api::clock::server_clock;
+use crate::collect::api::list::list;
+use crate::collect::api::observe::{self, Missing};
 use crate::owner::{self, Life, Owner};
 use crate::wait::{Look, Wait};
 
@@ -18,10 +20,10 @@ use crate::wait::{Look, Wait};
 const OURS: &str = "app.kubernetes.io/managed-by=meshcheck,meshcheck.dev/probe";
 
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
-pub(super) const REMOVAL_CEILING: Duration = Duration::from_mins(1);
+pub(crate) const REMOVAL_CEILING: Duration = Duration::from_mins(1);
 
 /// How long one request of these probes may take: what they made must be removed in the end.
-const REQUEST: Duration = Duration::from_secs(10);
+pub(crate) const REQUEST: Duration = Duration::from_secs(10);
 
 /// How long a cluster that was lost may take to answer again, so that what we made there is removed.
 const RETURN_CEILING: Duration = Duration::from_secs(10);
@@ -32,16 +34,16 @@ const ABANDONED: Duration = Duration::from_mins(15);
 
 /// A namespace of ours. [`OwnNamespace::remove`] takes it away; a drop without that, as when the run is
 /// cancelled, does so in the background, and [`remove_own`] finds what even that could not.
-pub(super) struct OwnNamespace {
+pub(crate) struct OwnNamespace {
     client: Client,
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     there: bool,
 }
 
 impl OwnNamespace {
     /// Creates one for this purpose.
-    pub(super) async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
+    pub(crate) async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
         may_be_removed(client).await?;
         let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
         let namespace: Namespace = serde_json::from_value(json!({
@@ -73,7 +75,7 @@ impl OwnNamespace {
     /// Kubernetes takes five seconds for any namespace (`namespaceDeletionGracePeriod` of its
     /// controller), and needs nobody for it. They are waited for where the cluster is not ours: it is
     /// left as it was found.
-    pub(super) async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
+    pub(crate) async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
         delete(&self.client, &self.name).await?;
         self.there = false;
         if cluster_is_ours {
@@ -134,7 +136,7 @@ fn again<T>(reason: String) -> Look<T> {
 }
 
 /// A request, broken off where a server never answers it.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     request: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, kube::Error> {
     let silence =
@@ -183,7 +185,7 @@ pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
 /// In words, when they cannot be listed, removed, or do not go.
 pub async fn remove_left(client: &Client) -> Result<Vec<String>, String> {
     // Ages are counted by the clock that stamped them; without it nothing is known to be old.
-    let now = super::client_log::server_clock(client).await;
+    let now = server_clock(client).await;
     let left = |it: &Namespace| is_left(it, now);
     let found = found(client, &left).await?;
     remove(client, found, &left).await
@@ -191,8 +193,8 @@ pub async fn remove_left(client: &Client) -> Result<Vec<String>, String> {
 
 /// Has the same namespaces removed, without waiting: those that are on their way out already are none
 /// of our business. For the start of a look, which they do not disturb.
-pub(super) async fn begin_to_remove_left(client: &Client) -> Result<(), String> {
-    let now = super::client_log::server_clock(client).await;
+pub(crate) async fn begin_to_remove_left(client: &Client) -> Result<(), String> {
+    let now = server_clock(client).await;
     let stays = |it: &Namespace| it.metadata.deletion_timestamp.is_none() && is_left(it, now);
     for name in found(client, &stays).await? {
         delete(client, &name).await.map_err(Missing::reason)?;
@@ -221,9 +223,10 @@ async fn found(
     which: &impl Fn(&Namespace) -> bool,
 ) -> Result<Vec<String>, String> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
-    let all = within(namespaces.list(&ListParams::default().labels(OURS))).await;
-    let all = all.map_err(|error| Missing::from(error).reason())?;
-    Ok(all.items.into_iter().filter(which).map(|it| it.name_any()).collect())
+    let ours = ListParams::default().labels(OURS);
+    let names = list(&namespaces, &ours, |it| which(it).then(|| it.name_any()));
+    let names = observe::within(REQUEST, names).await.map_err(Missing::reason)?;
+    Ok(names.into_iter().flatten().collect())
 }
 
 async fn remove(

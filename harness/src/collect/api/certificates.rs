@@ -5,7 +5,7 @@ use meshcheck_suites::evidence::{CaBundle, CertificateFacts};
 use x509_parser::pem::Pem;
 
 /// The facts about a bundle.
-pub(super) fn facts(bundle: &[u8]) -> CaBundle {
+pub(crate) fn facts(bundle: &[u8]) -> CaBundle {
     let mut facts = CaBundle { bytes: bundle.len(), ..CaBundle::default() };
     for block in Pem::iter_from_buffer(bundle) {
         match block.map_err(|error| error.to_string()).and_then(|block| certificate(&block)) {

@@ -3,11 +3,17 @@
 
 use std::fmt::Debug;
 
-use kube::Api;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
+use kube::{Api, Client, Resource};
+use meshcheck_suites::evidence;
 use serde::de::DeserializeOwned;
 
-use super::look::Missing;
+use super::objects;
+use super::observe::Missing;
 
 /// How many objects a page has at the most: as many as `kubectl` asks for.
 const PAGE: u32 = 500;
@@ -16,11 +22,7 @@ const PAGE: u32 = 500;
 const MOST: usize = 50_000;
 
 /// What is needed of each object of a list.
-///
-/// # Errors
-///
-/// When the server refuses, or the list does not come to its end.
-pub(super) async fn list<K, T>(
+pub(crate) async fn list<K, T>(
     api: &Api<K>,
     parameters: &ListParams,
     each: impl Fn(&K) -> T,
@@ -35,6 +37,74 @@ where
         }
         listed => listed?,
     }
+}
+
+/// What is needed of each object of a kind, in the whole cluster.
+pub(crate) async fn list_all<K, T>(
+    client: &Client,
+    each: impl Fn(&K) -> T,
+) -> Result<Vec<T>, Missing>
+where
+    K: Clone + DeserializeOwned + Debug + Resource<DynamicType = ()>,
+{
+    list(&Api::all(client.clone()), &ListParams::default(), each).await
+}
+
+/// What is needed of each object of a kind, in one namespace.
+pub(crate) async fn list_in<K, T>(
+    client: &Client,
+    namespace: &str,
+    each: impl Fn(&K) -> T,
+) -> Result<Vec<T>, Missing>
+where
+    K: Clone
+        + DeserializeOwned
+        + Debug
+        + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    list(&Api::namespaced(client.clone(), namespace), &ListParams::default(), each).await
+}
+
+pub(crate) async fn nodes(client: &Client) -> Result<Vec<evidence::Node>, Missing> {
+    list_all::<Node, _>(client, objects::node).await
+}
+
+pub(crate) async fn pods(client: &Client, namespace: &str) -> Result<Vec<evidence::Pod>, Missing> {
+    list_in::<Pod, _>(client, namespace, objects::pod).await
+}
+
+pub(crate) async fn deployments(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Deployment>, Missing> {
+    list_in::<Deployment, _>(client, namespace, objects::deployment).await
+}
+
+pub(crate) async fn services(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Service>, Missing> {
+    list_in::<Service, _>(client, namespace, objects::service).await
+}
+
+pub(crate) async fn endpoints(
+    client: &Client,
+    namespace: &str,
+) -> Result<Vec<evidence::Endpoint>, Missing> {
+    Ok(list_in::<EndpointSlice, _>(client, namespace, objects::endpoints).await?.concat())
+}
+
+/// What is needed of the first objects of a list, `most` of them, where one of them tells as much as all.
+pub(crate) async fn first<K, T>(
+    api: &Api<K>,
+    most: u32,
+    each: impl Fn(&K) -> T,
+) -> Result<Vec<T>, Missing>
+where
+    K: Clone + DeserializeOwned + Debug,
+{
+    let page = api.list(&ListParams::default().limit(most)).await?;
+    Ok(page.items.iter().map(each).collect())
 }
 
 async fn pages<K, T>(

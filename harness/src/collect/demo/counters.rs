@@ -1,0 +1,148 @@
+//! Envoy's counters of requests, on both sides.
+
+use meshcheck_suites::evidence::{self, CounterPair, Observation, Traffic};
+
+use crate::collect::api::forward;
+use crate::collect::api::observe::{Missing, observe};
+use crate::collect::context::CollectContext;
+
+/// Envoy's administration port, open to the pod alone.
+const ADMIN: u16 = 15000;
+
+/// The sum of `rq_total` over the endpoints of an Envoy cluster.
+async fn counter(
+    context: &CollectContext<'_>,
+    pod: &evidence::Pod,
+    cluster: &str,
+) -> Result<u64, Missing> {
+    let page =
+        forward::page(&context.client, &pod.namespace, &pod.name, ADMIN, "/clusters").await?;
+    sum(&page, cluster).ok_or_else(|| {
+        Missing::Absent(format!("the proxy of pod {} has no cluster {cluster}", pod.name))
+    })
+}
+
+/// The sum in what `/clusters` says: `CLUSTER::ADDRESS:PORT::rq_total::N`. The cluster's subsets, by which a
+/// virtual service leads (`outbound|80|v1|HOST`), count as well.
+pub(crate) fn sum(page: &str, cluster: &str) -> Option<u64> {
+    let mut known = false;
+    let mut sum: u64 = 0;
+    for line in page.lines() {
+        let Some((name, rest)) = line.split_once("::") else { continue };
+        if !is_of(name, cluster) {
+            continue;
+        }
+        known = true;
+        let mut words = rest.rsplit("::");
+        let (value, name) = (words.next(), words.next());
+        if name == Some("rq_total") {
+            sum = sum.saturating_add(value.and_then(|value| value.parse().ok())?);
+        }
+    }
+    known.then_some(sum)
+}
+
+/// Whether this is an Envoy cluster, or a subset of it: `DIRECTION|PORT|SUBSET|HOST`.
+fn is_of(name: &str, cluster: &str) -> bool {
+    let without_subset = |name| -> Option<(&str, &str, &str)> {
+        let mut parts = str::splitn(name, 4, '|');
+        let (direction, port, _, host) =
+            (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        Some((direction, port, host))
+    };
+    name == cluster
+        || without_subset(name).is_some_and(|name| Some(name) == without_subset(cluster))
+}
+
+/// Both sides' counters, once.
+pub(super) struct Reading {
+    outbound: Observation<u64>,
+    inbound: Observation<u64>,
+}
+
+/// Reads both sides' counters.
+pub(super) async fn read(
+    context: &CollectContext<'_>,
+    client: &evidence::Pod,
+    backends: &[&evidence::Pod],
+) -> Reading {
+    let expectations = context.expectations;
+    let (outbound, inbound) = (expectations.outbound_cluster(), expectations.inbound_cluster());
+    let all = async {
+        let each = backends.iter().map(|pod| counter(context, pod, &inbound));
+        let counts = futures::future::try_join_all(each).await?;
+        if counts.is_empty() {
+            return Err(Missing::Absent("no backend pod runs".into()));
+        }
+        Ok(counts.into_iter().sum())
+    };
+    let (outbound, inbound) = tokio::join!(
+        observe(context.limit, counter(context, client, &outbound)),
+        observe(context.limit, all)
+    );
+    Reading { outbound, inbound }
+}
+
+/// Two readings around requests of our own.
+pub(super) fn traffic(
+    requests: u32,
+    client: &evidence::Pod,
+    before: Reading,
+    after: Reading,
+    context: &CollectContext<'_>,
+) -> Traffic {
+    Traffic {
+        requests,
+        client_pod: client.name.clone(),
+        outbound: CounterPair {
+            cluster: context.expectations.outbound_cluster(),
+            before: before.outbound,
+            after: after.outbound,
+        },
+        inbound: CounterPair {
+            cluster: context.expectations.inbound_cluster(),
+            before: before.inbound,
+            after: after.inbound,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum;
+    use proptest::prelude::*;
+
+    const PAGE: &str = "\
+inbound|5678||::observability_name::inbound|5678||
+inbound|5678||::10.244.0.7:5678::cx_total::3
+inbound|5678||::10.244.0.7:5678::rq_total::41
+inbound|5678||::10.244.0.8:5678::rq_total::1
+inbound|56789||::10.244.0.7:56789::rq_total::7
+outbound|80||echo::default_priority::max_requests::4294967295
+";
+
+    #[test]
+    fn the_endpoints_of_one_cluster_are_summed() {
+        assert_eq!(sum(PAGE, "inbound|5678||"), Some(42));
+        assert_eq!(sum(PAGE, "outbound|80||echo"), Some(0));
+        assert_eq!(sum(PAGE, "outbound|80||other"), None);
+        let subsets = "outbound|80|v1|echo::10.244.0.7:5678::rq_total::3\noutbound|80|v2|echo::10.244.0.8:5678::rq_total::4\n";
+        assert_eq!(sum(&format!("{PAGE}{subsets}"), "outbound|80||echo"), Some(7));
+        assert_eq!(sum(subsets, "outbound|81||echo"), None);
+        assert_eq!(sum(subsets, "outbound|80||ech"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_page_has_a_sum_or_none(
+            page in "\\PC*",
+            lines in proptest::collection::vec("inbound\\|5678\\|\\|(::|:|rq_total|[0-9]{1,21}|-1|\\PC){0,8}", 0..6),
+        ) {
+            let _ = sum(&page, "");
+            // What is not a number is not taken for one: there is then no sum at all.
+            let broken = "inbound|5678||::10.244.0.7:5678::rq_total::many";
+            let near = [&lines[..], &[broken.to_owned()]].concat().join("\n");
+            prop_assert_eq!(sum(&near, "inbound|5678||"), None);
+        }
+    }
+}
