@@ -2,6 +2,12 @@
 
 pub(crate) mod gateway;
 pub(crate) mod image;
+pub(crate) mod injection;
+pub(crate) mod istiod;
 pub(crate) mod kiali;
 pub(crate) mod scheduling;
+pub(crate) mod webhooks;
 pub(crate) mod workload;
+
+/// The labels of an object.
+pub(crate) type Labels = std::collections::BTreeMap<String, String>;

@@ -1,14 +1,8 @@
 //! What nodes explain.
 
 use super::Case;
-use crate::claims::install;
-use crate::facts::scheduling::{self, all_wait_for_nodes, no_node_is_ready};
+use crate::facts::scheduling::{self, no_node_is_ready};
 use crate::judgement::Verdict;
-
-pub(crate) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
-    install::deployments_have_pods(case.evidence).is_ok()
-        && all_wait_for_nodes(case.evidence, install::ill_pods(case.evidence))
-}
 
 pub(crate) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
     let deployment = super::demo::deployment_of(case);

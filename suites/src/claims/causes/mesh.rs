@@ -6,7 +6,7 @@ use super::super::mesh::{
 };
 use super::Case;
 use super::demo::is_in_trouble;
-use super::install::{no_injector, says_that_the_webhook_fails};
+use super::install::says_that_the_webhook_fails;
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
 use crate::facts::workload::is_in_restart_loop;
@@ -14,31 +14,8 @@ use crate::judgement::Verdict;
 use crate::object::Object;
 use meshcheck_netfilter::arguments;
 
-pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
-    let namespaces = evidence.install.namespaces.value();
-    namespaces.is_some_and(|all| !all.contains_key(&evidence.expectations.namespace))
-}
-
-/// Whether the namespace is there, and asks for no injection, or for a revision that none of the webhooks
-/// serves. Where there is no webhook at all, no label would help.
-fn label_is_wrong(case: &Case<'_>) -> bool {
-    let namespaces = case.evidence.install.namespaces.value();
-    let labels = namespaces.and_then(|all| all.get(&case.evidence.expectations.namespace));
-    labels.is_some_and(|labels| match labels.get("istio-injection") {
-        Some(value) => value != "enabled",
-        None => {
-            !labels.contains_key("istio.io/rev")
-                || case.fails(&crate::claims::install::namespace_labelled::CLAIM)
-                    && !no_injector(case.evidence)
-        }
-    })
-}
-
-pub(crate) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
-    // The judge has tried whether a label would be enough: the verdict is about the namespace then.
-    case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
-        && (namespace_is_missing(case.evidence) || label_is_wrong(case))
-}
+use crate::claims::install::namespace_labelled::label_is_wrong;
+pub(crate) use crate::facts::injection::demo_namespace_is_missing as namespace_is_missing;
 
 /// Whether the claim on dry runs fails by the one in the demo's namespace.
 fn fails_inside(case: &Case<'_>) -> bool {
