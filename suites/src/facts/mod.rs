@@ -1,5 +1,7 @@
 //! Facts about the evidence that several claims ask for: predicates and lookups, without any text.
 
+pub(crate) mod client_log;
+pub(crate) mod demo;
 pub(crate) mod gateway;
 pub(crate) mod image;
 pub(crate) mod injection;

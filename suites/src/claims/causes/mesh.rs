@@ -1,6 +1,5 @@
 //! What a label, a webhook, a missing sidecar and its redirection explain.
 
-use super::super::demo::is_pod_of;
 use super::super::mesh::{
     INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, staying, told_words,
 };
@@ -9,6 +8,7 @@ use super::demo::is_in_trouble;
 use super::install::says_that_the_webhook_fails;
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
+use crate::facts::demo::{find_wrong_reply, is_pod_of};
 use crate::facts::workload::is_in_restart_loop;
 use crate::judgement::Verdict;
 use crate::object::Object;
@@ -246,7 +246,7 @@ fn nobody_decrypts(case: &Case<'_>, redirection: &Claim) -> bool {
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let told = match case.id {
         "ingress::routes_into_mesh" => routed.map(|answer| &answer.body),
-        _ => super::super::demo::first_trouble(evidence).map(|reply| &reply.body),
+        _ => find_wrong_reply(evidence).map(|reply| &reply.body),
     };
     case.judgement.verdict == Verdict::Fail
         && told.is_some_and(|body| body.contains(TLS_ERROR))
