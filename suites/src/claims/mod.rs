@@ -12,7 +12,7 @@ pub(crate) mod prepare;
 #[cfg(test)]
 mod tests;
 
-pub use demo::{LogMark, log_marks};
+pub use crate::facts::client_log::{LogMark, log_marks};
 pub use mesh::{Way, ways};
 
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,15 @@
 //! Facts about the evidence that several claims ask for: predicates and lookups, without any text.
 
+pub(crate) mod client_log;
+pub(crate) mod demo;
 pub(crate) mod gateway;
 pub(crate) mod image;
+pub(crate) mod injection;
+pub(crate) mod istiod;
 pub(crate) mod kiali;
 pub(crate) mod scheduling;
+pub(crate) mod webhooks;
 pub(crate) mod workload;
+
+/// The labels of an object.
+pub(crate) type Labels = std::collections::BTreeMap<String, String>;

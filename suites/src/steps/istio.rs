@@ -1,7 +1,8 @@
-//! Steps with `istioctl`.
+//! Steps on Istio itself: `istioctl`, and what brings istiod back.
 
-use super::{Impact, Step};
+use super::{Impact, Step, pods, workloads};
 use crate::evidence::Evidence;
+use crate::facts::istiod::find_istiod;
 
 /// Installs Istio's default profile, with the options that the installed software needs.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
@@ -32,4 +33,26 @@ pub(crate) fn uninstall(evidence: &Evidence) -> Step {
 pub(crate) fn check_version(evidence: &Evidence, version: &str) -> Step {
     let command = evidence.meshcheck("check", &["--istio", version]);
     Step::inspect(command, "judges it, if it is to stay")
+}
+
+/// Brings istiod back. The command `show` lists what is there, for where istiod is not installed.
+pub(crate) fn restore_istiod(evidence: &Evidence, show: String) -> Vec<Step> {
+    let Some(istiod) = find_istiod(evidence) else {
+        let install = install_default(evidence, "installs Istio");
+        return vec![Step::inspect(show, "shows what there is"), install];
+    };
+    let (namespace, name) = (&evidence.expectations.istio_namespace, &istiod.name);
+    if istiod.replicas == 0 {
+        return vec![workloads::scale_up(evidence, namespace, name, "starts istiod again")];
+    }
+    let pods = evidence.install.pods.value().into_iter().flatten();
+    let own: Vec<_> = pods.filter(|pod| istiod.selects(pod)).collect();
+    if own.is_empty() {
+        return vec![workloads::describe(evidence, namespace, name, "shows why istiod has no pod")];
+    }
+    match own.into_iter().find(|pod| !pod.ready) {
+        Some(pod) => pods::diagnose(evidence, pod),
+        // Its pods are well: its service leads elsewhere.
+        None => vec![workloads::select_pods(evidence, istiod)],
+    }
 }

@@ -1,6 +1,8 @@
 //! Steps: what to do next, and what each step does to the cluster.
 
 pub(crate) mod cluster;
+pub(crate) mod demo;
+pub(crate) mod injection;
 pub(crate) mod istio;
 pub(crate) mod machine;
 pub(crate) mod namespaces;

@@ -60,3 +60,9 @@ pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
     let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
     Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")
 }
+
+/// Deletes a pod that has failed: it never runs again, its owner makes another, and it only stays listed.
+pub(crate) fn delete_failed(evidence: &Evidence, pod: &Pod) -> Step {
+    let command = evidence.kubectl(&["-n", &pod.namespace, "delete", "pod", &pod.name]);
+    Step::fix(Impact::Deletes, command, "clears it away: it has ended and never starts again")
+}

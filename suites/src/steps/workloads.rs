@@ -56,6 +56,13 @@ pub(crate) fn leave_host_network(evidence: &Evidence, deployment: &Deployment, t
     Step::fix(Impact::Changes, command, text)
 }
 
+/// Deletes a deployment, and the service that has its name.
+pub(crate) fn delete_with_service(evidence: &Evidence, deployment: &Deployment) -> Step {
+    let delete = ["-n", &deployment.namespace, "delete", "deployment,service", &deployment.name];
+    let command = evidence.kubectl(&[&delete[..], &["--ignore-not-found"]].concat());
+    Step::fix(Impact::Deletes, command, "removes it")
+}
+
 /// Makes the service of a deployment, which has its name, select its pods.
 pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step {
     let selector = serde_json::json!([

@@ -1,28 +1,3 @@
 //! What nodes explain.
 
-use super::Case;
-use crate::claims::install;
-use crate::facts::scheduling::{self, all_wait_for_nodes, no_node_is_ready};
-use crate::judgement::Verdict;
-
-pub(crate) fn control_plane_waits_for_nodes(case: &Case<'_>) -> bool {
-    install::deployments_have_pods(case.evidence).is_ok()
-        && all_wait_for_nodes(case.evidence, install::ill_pods(case.evidence))
-}
-
-pub(crate) fn deployment_waits_for_nodes(case: &Case<'_>) -> bool {
-    let deployment = super::demo::deployment_of(case);
-    super::demo::is_only_unavailable(case)
-        && scheduling::deployment_waits_for_nodes(
-            case.evidence,
-            deployment,
-            &case.evidence.demo.pods,
-        )
-}
-
-/// Logs and commands go through the node's kubelet.
-pub(crate) fn no_node_answers(case: &Case<'_>) -> bool {
-    case.judgement.verdict == Verdict::Unjudged
-        && !case.judgement.summary.contains("forbidden")
-        && no_node_is_ready(case.evidence)
-}
+pub(crate) use crate::claims::prepare::nodes_ready::no_node_answers;

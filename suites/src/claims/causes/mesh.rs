@@ -1,44 +1,21 @@
 //! What a label, a webhook, a missing sidecar and its redirection explain.
 
-use super::super::demo::is_pod_of;
 use super::super::mesh::{
     INIT, INJECT, SIDECAR, has_sidecar, injected, refuses_sidecar, staying, told_words,
 };
 use super::Case;
 use super::demo::is_in_trouble;
-use super::install::{no_injector, says_that_the_webhook_fails};
+use super::install::says_that_the_webhook_fails;
 use crate::claims::Claim;
 use crate::evidence::{CounterPair, Deployment, DryRun, Evidence, Observation, Pod};
+use crate::facts::demo::{find_wrong_reply, is_pod_of};
 use crate::facts::workload::is_in_restart_loop;
 use crate::judgement::Verdict;
 use crate::object::Object;
 use meshcheck_netfilter::arguments;
 
-pub(crate) fn namespace_is_missing(evidence: &Evidence) -> bool {
-    let namespaces = evidence.install.namespaces.value();
-    namespaces.is_some_and(|all| !all.contains_key(&evidence.expectations.namespace))
-}
-
-/// Whether the namespace is there, and asks for no injection, or for a revision that none of the webhooks
-/// serves. Where there is no webhook at all, no label would help.
-fn label_is_wrong(case: &Case<'_>) -> bool {
-    let namespaces = case.evidence.install.namespaces.value();
-    let labels = namespaces.and_then(|all| all.get(&case.evidence.expectations.namespace));
-    labels.is_some_and(|labels| match labels.get("istio-injection") {
-        Some(value) => value != "enabled",
-        None => {
-            !labels.contains_key("istio.io/rev")
-                || case.fails(&crate::claims::install::namespace_labelled::CLAIM)
-                    && !no_injector(case.evidence)
-        }
-    })
-}
-
-pub(crate) fn webhook_misses_the_label(case: &Case<'_>) -> bool {
-    // The judge has tried whether a label would be enough: the verdict is about the namespace then.
-    case.is_about(&format!("namespace {}", case.evidence.expectations.namespace))
-        && (namespace_is_missing(case.evidence) || label_is_wrong(case))
-}
+use crate::claims::install::namespace_labelled::label_is_wrong;
+pub(crate) use crate::facts::injection::demo_namespace_is_missing as namespace_is_missing;
 
 /// Whether the claim on dry runs fails by the one in the demo's namespace.
 fn fails_inside(case: &Case<'_>) -> bool {
@@ -269,7 +246,7 @@ fn nobody_decrypts(case: &Case<'_>, redirection: &Claim) -> bool {
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let told = match case.id {
         "ingress::routes_into_mesh" => routed.map(|answer| &answer.body),
-        _ => super::super::demo::first_trouble(evidence).map(|reply| &reply.body),
+        _ => find_wrong_reply(evidence).map(|reply| &reply.body),
     };
     case.judgement.verdict == Verdict::Fail
         && told.is_some_and(|body| body.contains(TLS_ERROR))

@@ -4,7 +4,6 @@ pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod install;
 pub(crate) mod mesh;
-pub(crate) mod outside;
 pub(crate) mod sidecar;
 
 use crate::entry::Effect;

@@ -1,21 +1,222 @@
 //! The echo backend is deployed and available.
 
-use crate::claims::causes;
+use crate::claims::demo::deployments::{
+    check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
+};
+use crate::claims::install::{control_plane_running, injection_webhook, namespace_labelled};
+use crate::claims::prepare::nodes_ready;
 use crate::entry::claim;
+use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
+use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::scheduling::deployment_waits_for_nodes;
+use crate::format::rollout::format_availability;
+use crate::format::{excerpt, list};
+use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps::demo::{apply_manifest, set_image};
+use crate::steps::{Impact, Step};
 
 claim! {
-    /// TODO
-    "demo::backend_deployment": "the echo backend is deployed and available",
+    /// The tutorial says: "Deploy a simple HTTP echo service as the backend": deployment `echo-deployment` with the
+    /// image `hashicorp/http-echo`, the argument `-text=Hello from backend service` and container port 5678.
+    ///
+    /// ## Why it matters
+    /// The backend gives the reply that the client's log shows. Without it every later request in the demo fails.
+    ///
+    /// ## How it is checked
+    /// Lists the deployments and pods of the demo's namespace (`list` on each). Container, image, text and port are
+    /// those of the tutorial, whatever the image's tag and registry. All replicas are available and no rollout is
+    /// going on.
+    ///
+    /// ## What makes it fail
+    /// - The deployment or its container is not there, or has another image, text or port.
+    /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
+    /// - Its pods wait for a node (`prepare::nodes_ready`), for istiod (`install::control_plane_running`) or for the
+    ///   injection webhook (`install::injection_webhook`), or the namespace is missing
+    ///   (`install::namespace_labelled`).
+    ///
+    /// ## How to fix it
+    /// - Another specification: apply `backend.yaml` again, set the image, or patch the argument.
+    /// - 0 replicas: scale the deployment to 1.
+    /// - Refused pods: fix what refuses them, then restart the deployment.
+    /// - Other pods that are not ready: read the log or the events of the pod.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client get deployment echo-deployment -o wide
+    ///     kubectl -n client describe deployment echo-deployment
+    demo::backend_deployment: "the echo backend is deployed and available",
     needs: Reading,
     stops: [Backend],
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::deployment_waits_for_nodes,
-        crate::claims::install::control_plane_running if causes::install::sidecars_wait_for_istiod,
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::install::injection_webhook if causes::install::pods_cannot_be_made,
+        nodes_ready if |effect| specified(effect.evidence)
+            .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
+        control_plane_running if |effect| specified(effect.evidence)
+            .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
     ],
-    judge: crate::claims::demo::backend_deployment,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let (deployment, container) = check_specification(evidence)?;
+    check_available(evidence, deployment)?;
+    let reply = &evidence.expectations.reply;
+    Ok(Judgement::pass(format!(
+        "{}, {} replies `{reply}`",
+        format_availability(deployment),
+        container.image
+    )))
+}
+
+/// The deployment, where nothing is wrong with it but that its pods may not be available.
+fn specified(evidence: &Evidence) -> Option<&Deployment> {
+    check_specification(evidence).ok().map(|(deployment, _)| deployment)
+}
+
+fn require_backend(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
+    let (name, its) =
+        (&evidence.expectations.backend_deployment, &evidence.expectations.backend.container);
+    require_container(evidence, name, its, "backend.yaml")
+}
+
+/// The deployment and its container, where the specification is the tutorial's.
+fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
+    let BackendDetails { container: its, image, port, reply_flag: flag, .. } =
+        &evidence.expectations.backend;
+    let (deployment, container) = require_backend(evidence)?;
+    let (name, reply) = (&deployment.name, &evidence.expectations.reply);
+    check_image(deployment, container, image, || {
+        set_image(evidence, name, (its, image), "changes it")
+    })?;
+    let fail = |summary: String| Judgement::fail(summary).object(Object::deployment(deployment));
+    let text = find_text(container, flag);
+    if !flag.is_empty() && text != Some(reply.as_str()) {
+        let observed =
+            text.map_or_else(|| format!("no {flag}"), |text| excerpt(&format!("{flag}={text}")));
+        return Err(fail(format!("{name} is told to reply with another text"))
+            .expected(format!("{flag}={reply}"))
+            .observed(observed)
+            .step(set_text(evidence, deployment, container)));
+    }
+    if !container.ports.contains(port) {
+        let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
+        return Err(fail(format!("{name} does not declare port {port}"))
+            .expected(format!("container port {port}"))
+            .observed(list(&ports))
+            .step(apply_manifest(evidence, "backend.yaml")));
+    }
+    Ok((deployment, container))
+}
+
+/// The text with which the deployed backend replies, where it is not the tutorial's.
+pub(crate) fn other_reply_text(evidence: &Evidence) -> Option<&str> {
+    let (_, container) = require_backend(evidence).ok()?;
+    find_text(container, &evidence.expectations.backend.reply_flag)
+        .filter(|text| *text != evidence.expectations.reply)
+}
+
+/// The value of a flag, as Go's flag parser reads it, with one dash or two: the last one counts.
+fn find_text<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
+    let wanted = flag.trim_start_matches('-');
+    if wanted.is_empty() {
+        return None;
+    }
+    let mut words = container.command.iter().chain(&container.args);
+    let mut text = None;
+    while let Some(word) = words.next() {
+        let Some(flag) = word.strip_prefix("--").or_else(|| word.strip_prefix('-')) else {
+            continue;
+        };
+        if flag == wanted {
+            text = words.next().map(String::as_str);
+        } else if let Some(value) = flag.strip_prefix(wanted).and_then(|it| it.strip_prefix('=')) {
+            text = Some(value);
+        }
+    }
+    text
+}
+
+/// Sets the text with which the backend replies to the tutorial's.
+fn set_text(evidence: &Evidence, deployment: &Deployment, container: &Container) -> Step {
+    let (flag, reply) = (&evidence.expectations.backend.reply_flag, &evidence.expectations.reply);
+    let patch = serde_json::json!({"spec": {"template": {"spec": {"containers": [
+        {"name": container.name, "args": replace_argument(container, flag, reply)}
+    ]}}}})
+    .to_string();
+    let namespace = &evidence.expectations.namespace;
+    let patch = ["-n", namespace, "patch", "deployment", &deployment.name, "-p", &patch];
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's text")
+}
+
+/// A container's arguments with this value for a flag, and the others as they are.
+fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<String> {
+    let wanted = flag.trim_start_matches('-');
+    let mut arguments = vec![format!("{flag}={value}")];
+    let mut words = container.args.iter();
+    while let Some(word) = words.next() {
+        let name = word.trim_start_matches('-');
+        if word.starts_with('-') && name == wanted {
+            words.next();
+        } else if !(word.starts_with('-')
+            && name.strip_prefix(wanted).is_some_and(|rest| rest.starts_with('=')))
+        {
+            arguments.push(word.clone());
+        }
+    }
+    arguments
 }
 
 #[cfg(test)]
-use crate::claims::demo::tests::the_backend_is_deployed as cases;
+mod cases {
+    use crate::claims::demo::deployments::changes::{
+        add_container, exceed_deadline, refuse, scale, use_mirror, use_similar_image,
+    };
+    use crate::entry::cases;
+    use crate::evidence::{ContainerState, Evidence, Observation, Settling};
+    use crate::testing::{backend, demo_pod, of, scale_to_zero};
+
+    fn args(evidence: &mut Evidence, args: &[&str]) {
+        backend(evidence).containers[0].args = args.iter().map(|&arg| arg.into()).collect();
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        three(|e| scale(backend(e), 3, 3), Pass);
+        another_tag(|e| backend(e).containers[0].image += "-rc", Pass);
+        mirror(|e| use_mirror(backend(e)), Pass);
+        third_container(|e| add_container(backend(e)), Pass);
+        unavailable(|e| backend(e).available_replicas = 0, Fail);
+        half(|e| scale(backend(e), 2, 1), Fail);
+        zero(|e| scale_to_zero(backend(e)), Fail);
+        old_pod_left(|e| backend(e).current_replicas = 2, Fail);
+        not_updated(|e| backend(e).updated_replicas = 0, Fail);
+        unobserved_change(|e| backend(e).generation += 1, Fail);
+        stuck(|e| exceed_deadline(backend(e)), Fail);
+        refused(|e| refuse(backend(e), "failed calling webhook: connection refused"), Fail);
+        refused_by_pod_security(|e| refuse(backend(e), "pods is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities"), Fail);
+        image(|e| backend(e).containers[0].image = "docker.io/library/busybox:1.36".into(), Fail);
+        similar_image(|e| use_similar_image(backend(e)), Fail);
+        container_renamed(|e| backend(e).containers[0].name = "main".into(), Fail);
+        two_words(|e| args(e, &["-text", "Hello from backend service"]), Pass);
+        two_dashes(|e| args(e, &["--text=Hello from backend service"]), Pass);
+        other_text(|e| args(e, &["-text=Hello from backend service v2"]), Fail);
+        last_one_counts(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail);
+        no_text(|e| args(e, &[]), Fail);
+        port(|e| backend(e).containers[0].ports = vec![8080], Fail);
+        missing(|e| of(&mut e.demo.deployments).clear(), Fail);
+        no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail);
+        pod_in_words(|e| {
+            backend(e).available_replicas = 0;
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            pod.containers[0].ready = false;
+            pod.containers[0].state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: "no such image".into() };
+        }, Fail);
+        waited(|e| {
+            backend(e).available_replicas = 0;
+            e.demo.settling = Observation::seen(Settling { awaited: vec![], waited_ms: 30_000, settled: false });
+        }, Fail);
+        unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+    }
+}

@@ -1,21 +1,184 @@
 //! The curl client is deployed and available.
 
-use crate::claims::causes;
+use crate::claims::demo::deployments::{
+    check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
+};
+use crate::claims::install::{control_plane_running, injection_webhook, namespace_labelled};
+use crate::claims::prepare::nodes_ready;
 use crate::entry::claim;
+use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
+use crate::facts::demo::running_pods;
+use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::scheduling::deployment_waits_for_nodes;
+use crate::format::excerpt;
+use crate::format::rollout::format_availability;
+use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps::demo::{apply_manifest, restore_client_image};
 
 claim! {
-    /// TODO
-    "demo::client_deployment": "the curl client is deployed and available",
+    /// The tutorial says: "deploy frontend application": deployment `client-deployment` with the image
+    /// `curlimages/curl`, a shell loop that sleeps 10 seconds and then runs `curl
+    /// echo-service.client.svc.cluster.local`.
+    ///
+    /// ## Why it matters
+    /// The client sends the requests whose replies the tutorial shows. Its log is the first proof that the mesh
+    /// works.
+    ///
+    /// ## How it is checked
+    /// Lists the deployments and pods of the demo's namespace (`list` on each). The container has the tutorial's
+    /// image, whatever its tag and registry, and a loop that asks the backend with curl. All replicas are available
+    /// and no rollout is going on.
+    ///
+    /// ## What makes it fail
+    /// - The deployment or its container is not there, has another image, or does not ask the backend in a loop.
+    /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
+    /// - Its pods wait for a node (`prepare::nodes_ready`), for istiod (`install::control_plane_running`) or for the
+    ///   injection webhook (`install::injection_webhook`), or the namespace is missing
+    ///   (`install::namespace_labelled`).
+    ///
+    /// ## How to fix it
+    /// - Another specification: apply `client.yaml` again, or set the image.
+    /// - 0 replicas: scale the deployment to 1.
+    /// - Refused pods: fix what refuses them, then restart the deployment.
+    /// - Other pods that are not ready: read the log or the events of the pod.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client get deployment client-deployment -o wide
+    ///     kubectl -n client describe deployment client-deployment
+    demo::client_deployment: "the curl client is deployed and available",
     needs: Reading,
     stops: [Client],
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::deployment_waits_for_nodes,
-        crate::claims::install::control_plane_running if causes::install::sidecars_wait_for_istiod,
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::install::injection_webhook if causes::install::pods_cannot_be_made,
+        nodes_ready if |effect| specified(effect.evidence)
+            .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
+        control_plane_running if |effect| specified(effect.evidence)
+            .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
     ],
-    judge: crate::claims::demo::client_deployment,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let (deployment, container) = check_specification(evidence)?;
+    check_available(evidence, deployment)?;
+    let host = evidence.expectations.backend_address();
+    Ok(Judgement::pass(format!(
+        "{}, {} asks {host}",
+        format_availability(deployment),
+        container.image
+    )))
+}
+
+/// The deployment, where nothing is wrong with it but that its pods may not be available.
+pub(super) fn specified(evidence: &Evidence) -> Option<&Deployment> {
+    check_specification(evidence).ok().map(|(deployment, _)| deployment)
+}
+
+fn require_client(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
+    let (name, its) =
+        (&evidence.expectations.client_deployment, &evidence.expectations.client.container);
+    require_container(evidence, name, its, "client.yaml")
+}
+
+/// The deployment and its container, where the specification is the tutorial's.
+fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
+    let (deployment, container) = require_client(evidence)?;
+    let image = &evidence.expectations.client.image;
+    check_image(deployment, container, image, || restore_client_image(evidence))?;
+    let host = evidence.expectations.backend_address();
+    let script = script(container);
+    if !is_loop_asking(&script, &host) {
+        let summary =
+            format!("{} is told something else than to ask the backend in a loop", deployment.name);
+        return Err(Judgement::fail(summary)
+            .expected(format!("a shell loop with `curl {host}`"))
+            .observed(if script.is_empty() { "no command".to_owned() } else { excerpt(&script) })
+            .object(Object::deployment(deployment))
+            .step(apply_manifest(evidence, "client.yaml")));
+    }
+    Ok((deployment, container))
+}
+
+fn script(container: &Container) -> String {
+    [&container.command[..], &container.args].concat().join(" ")
+}
+
+/// Whether the client that is deployed asks the backend, whatever its image.
+pub(super) fn asks_the_backend(evidence: &Evidence) -> bool {
+    let host = evidence.expectations.backend_address();
+    require_client(evidence).is_ok_and(|(_, it)| is_loop_asking(&script(it), &host))
+}
+
+/// Whether a script is a shell loop that asks this host, or host and port, with curl.
+fn is_loop_asking(script: &str, host: &str) -> bool {
+    let separator = |c: char| c.is_whitespace() || ";|&()'\"".contains(c);
+    let words: Vec<_> = script.split(separator).filter(|word| !word.is_empty()).collect();
+    let loops = words.iter().any(|word| ["while", "until", "for"].contains(word));
+    let curls = words.iter().any(|word| *word == "curl" || word.ends_with("/curl"));
+    let asks = words.iter().any(|word| {
+        let address = word.strip_prefix("http://").unwrap_or(word);
+        let address = address.strip_suffix('/').unwrap_or(address);
+        address.strip_suffix(":80").unwrap_or(address) == host
+    });
+    loops && curls && asks
+}
+
+/// Whether the pods were observed, and no client pod runs: there is no log.
+pub(super) fn no_client_runs(evidence: &Evidence) -> bool {
+    running_pods(evidence, &evidence.expectations.client_deployment)
+        .is_some_and(|pods| pods.is_empty())
+}
+
+/// Whether in every client pod that runs the client's container is not ready.
+pub(super) fn is_container_down(evidence: &Evidence) -> bool {
+    let container = &evidence.expectations.client.container;
+    let is_down = |pod: &Pod| pod.containers.iter().any(|it| it.name == *container && !it.ready);
+    running_pods(evidence, &evidence.expectations.client_deployment)
+        .is_some_and(|pods| pods.into_iter().all(is_down))
+}
+
+/// Whether no client can ask the backend: no pod runs, or a command in its container fails.
+pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
+    no_client_runs(evidence)
+        || is_container_down(evidence) && !matches!(evidence.demo.asked, Observation::Seen { .. })
 }
 
 #[cfg(test)]
-use crate::claims::demo::tests::the_client_is_deployed as cases;
+mod cases {
+    use crate::claims::demo::deployments::changes::{
+        add_container, refuse, use_mirror, use_similar_image,
+    };
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::{client, of, scale_to_zero};
+
+    fn script(evidence: &mut Evidence, script: &str) {
+        let container = &mut client(evidence).containers[0];
+        container.command = vec!["sh".into(), "-c".into()];
+        container.args = vec![script.into()];
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        another_tag(|e| client(e).containers[0].image += "-rc", Pass);
+        mirror(|e| use_mirror(client(e)), Pass);
+        registry_with_a_port(|e| client(e).containers[0].image = "mirror.example:5000/curlimages/curl".into(), Pass);
+        until(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass);
+        third_container(|e| add_container(client(e)), Pass);
+        unavailable(|e| client(e).available_replicas = 0, Fail);
+        zero(|e| scale_to_zero(client(e)), Fail);
+        refused(|e| refuse(client(e), "failed calling webhook: connection refused"), Fail);
+        without_curl(|e| client(e).containers[0].image = "busybox".into(), Fail);
+        similar_image(|e| use_similar_image(client(e)), Fail);
+        container_renamed(|e| client(e).containers[0].name = "main".into(), Fail);
+        no_loop(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail);
+        no_curl(|e| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail);
+        other_host(|e| script(e, "while true; do curl echo-service.client.svc.cluster.local.example; done"), Fail);
+        other_service(|e| script(e, "while true; do curl echo.client.svc.cluster.local; done"), Fail);
+        no_command(|e| { client(e).containers[0].command.clear(); client(e).containers[0].args.clear(); }, Fail);
+        missing(|e| of(&mut e.demo.deployments).clear(), Fail);
+        unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+    }
+}

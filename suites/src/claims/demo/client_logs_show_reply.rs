@@ -1,29 +1,294 @@
-//! The client's log shows the backend's reply.
+//! The client's log shows the backend's reply, now and not only once.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::claims::causes::mesh::{live_rules_lead_past_the_proxy, rules_lead_past_the_proxy};
+use crate::claims::demo::client_deployment::{
+    self, asks_the_backend, is_container_down, no_client_runs, specified,
+};
+use crate::claims::demo::outcome::Outcome;
+use crate::claims::demo::{backend_deployment, backend_replies, backend_service};
+use crate::claims::install::namespace_labelled;
+use crate::claims::mesh::{answered_itself, inbound_redirected, live_rules};
+use crate::claims::prepare::dns_on_pod_network;
+use crate::claims::prepare::nodes_ready::{self, no_node_answers};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, Pod};
+use crate::facts::client_log::{find_log, find_trouble_in_log, read};
+use crate::facts::demo::{
+    find_deployment, find_wrong_reply, is_pod_of, is_scaled_to_zero, running_pods,
+};
+use crate::facts::injection::demo_namespace_is_missing;
+use crate::format::{excerpt, format_pod_state};
+use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::object::Object;
+use crate::steps::demo::{apply_manifest, restore_client_image, start};
+use crate::steps::{Step, pods};
 
 claim! {
-    /// TODO
-    "demo::client_logs_show_reply": "the client's log shows the backend's reply",
+    /// The tutorial says: "Verify the setup by checking the logs of the client pod to see responses from the backend
+    /// service: `kubectl logs -n client -l app=client -c client`".
+    ///
+    /// ## Why it matters
+    /// It is the demo's proof that traffic flows. A log that only holds old replies shows that it has stopped.
+    ///
+    /// ## How it is checked
+    /// Reads the log of the container `client` in every running client pod. The newest reply is exactly the backend's
+    /// text, not older than three turns of the loop, and no error or other text follows it. It needs `list` on `pods`
+    /// and `get` on `pods/log` in the demo's namespace. A client that began a moment ago leaves the claim unjudged,
+    /// and so does a clock that may be wrong.
+    ///
+    /// ## What makes it fail
+    /// - No client pod runs, or it does not ask the backend, or curl is missing (`demo::client_deployment`).
+    /// - curl reports an error, or something else than the backend replies.
+    /// - The newest reply is old, or the newest requests brought none.
+    /// - The backend has another text or no pods (`demo::backend_deployment`, `demo::backend_service`), or fails in
+    ///   the same way when it is asked now (`demo::backend_replies`).
+    /// - The name is not resolved (`prepare::dns_on_pod_network`), or no node answers (`prepare::nodes_ready`).
+    /// - The rules lead past the backend's proxy (`mesh::inbound_redirected`, `mesh::live_rules`).
+    ///
+    /// ## How to fix it
+    /// - A deployment has 0 replicas: scale it to 1. The client is missing: apply `client.yaml`.
+    /// - The client has no curl: set its image.
+    /// - Anything else: read the log, and fix what its newest lines show.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client logs -l app=client -c client --timestamps --tail=20
+    demo::client_logs_show_reply: "the client's log shows the backend's reply",
     needs: Reading,
     stops: [Client],
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::no_node_answers,
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::prepare::dns_on_pod_network if causes::demo::names_are_not_resolved,
-        crate::claims::demo::client_deployment if causes::demo::there_is_no_client,
-        crate::claims::demo::client_deployment if causes::sidecar::no_client_proxy_runs,
-        crate::claims::demo::client_deployment if causes::demo::client_cannot_ask,
-        crate::claims::demo::backend_deployment if causes::demo::backend_replies_as_told,
-        crate::claims::demo::backend_service if causes::demo::service_leads_nowhere,
-        crate::claims::demo::backend_replies if causes::demo::a_proxy_answers_instead,
-        crate::claims::demo::backend_replies if causes::demo::the_log_says_the_same,
-        crate::claims::mesh::inbound_redirected if causes::mesh::rules_lead_past_the_proxy,
-        crate::claims::mesh::live_rules if causes::mesh::live_rules_lead_past_the_proxy,
+        nodes_ready if no_node_answers,
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        dns_on_pod_network if |effect| shows(effect, Outcome::is_unresolved),
+        client_deployment if |effect| no_client_runs(effect.evidence),
+        client_deployment if |effect| shows(effect, Outcome::ends_at_stopped_proxy),
+        client_deployment if client_cannot_ask,
+        backend_deployment if |effect| shows(effect, Outcome::is_other_reply),
+        backend_service if |effect| shows(effect, Outcome::misses_the_backend),
+        backend_replies if proxy_answers_instead,
+        backend_replies if request_fails_in_the_same_way,
+        inbound_redirected if rules_lead_past_the_proxy,
+        live_rules if live_rules_lead_past_the_proxy,
     ],
-    judge: crate::claims::demo::client_logs_show_reply,
+    judge: judge,
+}
+
+/// What a loop turn takes besides its sleep, and how far clocks may differ that ought to agree.
+const GRACE: SignedDuration = SignedDuration::from_secs(5);
+/// So many turns may the newest reply be old.
+const TURNS: i32 = 3;
+
+fn judge(evidence: &Evidence) -> Judged {
+    let Expectations { namespace, client_deployment, .. } = &evidence.expectations;
+    let object = Object::new("deployment", namespace, client_deployment);
+    let what = format!("the pods of namespace {namespace}");
+    let all = require(&evidence.demo.pods, &what, &object, || list_pods(evidence))?;
+    let running = running_pods(evidence, client_deployment).unwrap_or_default();
+    if running.is_empty() {
+        let waiting = all.iter().find(|pod| is_pod_of(evidence, pod, client_deployment));
+        return Err(none_runs(evidence, object, waiting));
+    }
+    let show = || show_log(evidence, running[0], "shows it");
+    let logs = require(&evidence.demo.client_logs, "the client's log", &object, show)?;
+    let words = all_hold(running.iter().map(|pod| match find_log(evidence, logs, &pod.name) {
+        Some(log) => shows_reply(evidence, pod, log),
+        None => Err(Judgement::unjudged(format!("the log of {} was not read", pod.name))),
+    }))?;
+    Ok(Judgement::pass(words.join("; ")))
+}
+
+fn none_runs(evidence: &Evidence, object: Object, waiting: Option<&Pod>) -> Judgement {
+    let name = &evidence.expectations.client_deployment;
+    let fail = Judgement::fail("no client pod runs, so there is no log to read")
+        .expected(format!("a running pod of {name}"));
+    match waiting {
+        Some(pod) => fail
+            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+            .object(Object::pod(pod))
+            .steps(pods::diagnose(evidence, pod)),
+        None => fail.observed("no client pod").object(object).step(
+            match find_deployment(evidence, name) {
+                Some(client) if client.replicas == 0 => start(evidence, name),
+                Some(_) => list_pods(evidence),
+                None => apply_manifest(evidence, "client.yaml"),
+            },
+        ),
+    }
+}
+
+fn list_pods(evidence: &Evidence) -> Step {
+    pods::list(evidence, &evidence.expectations.namespace, &[], "shows the pods")
+}
+
+fn show_log(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
+    let container = ["-c", &evidence.expectations.client.container, "--timestamps", "--tail=20"];
+    let command =
+        evidence.kubectl(&[&["-n", &pod.namespace, "logs", &pod.name][..], &container].concat());
+    Step::inspect(command, text)
+}
+
+fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
+    let Expectations { reply, client_interval_seconds, backend_deployment, .. } =
+        &evidence.expectations;
+    let interval = SignedDuration::from_secs(i64::from(*client_interval_seconds));
+    let reading = read(log, reply);
+    let backend_gone = is_scaled_to_zero(evidence, backend_deployment);
+    let fail = |summary: &str, observed: String| {
+        let (cause, step) = if backend_gone {
+            let cause = format!(": {backend_deployment} is scaled to zero");
+            (cause, start(evidence, backend_deployment))
+        } else if observed.contains("curl: not found") {
+            let cause = ": there is no curl in the client's image".to_owned();
+            (cause, restore_client_image(evidence))
+        } else {
+            (String::new(), show_log(evidence, pod, "shows the log"))
+        };
+        Err(Judgement::fail(format!("{summary}{cause}"))
+            .expected(format!(
+                "the line `{reply}` every {client_interval_seconds} s, and no error after it"
+            ))
+            .observed(observed)
+            .object(Object::pod(pod))
+            .step(step))
+    };
+    if let Some(trouble) = &reading.trouble {
+        let summary = if reading.reply.is_some() {
+            "something else than the reply came last in the client's log"
+        } else {
+            "the client's log shows something else than the reply"
+        };
+        return fail(summary, format!("`{}`", excerpt(trouble)));
+    }
+    let Some(newest) = reading.reply else {
+        if let Some(age) =
+            running_for(evidence, pod, log.read_at).filter(|age| *age < interval * 2 + GRACE)
+        {
+            return Err(Judgement::unjudged(format!(
+                "too early: the client in {} began {} s ago, and asks every {client_interval_seconds} s",
+                pod.name,
+                age.as_secs()
+            )));
+        }
+        let requests = reading.requests.len();
+        return fail(
+            "the client's log shows no reply",
+            match requests {
+                0 => "no line of a request".to_owned(),
+                number => format!("{number} requests without a reply"),
+            },
+        );
+    };
+    // One request may be on its way. What begins right beside the reply is its own request: the
+    // log's two streams are not in step.
+    let unanswered =
+        reading.requests.iter().filter(|at| at.duration_since(newest) > interval / 2).count();
+    if unanswered > 1 {
+        return fail(
+            "the client's newest requests brought no reply",
+            format!("{unanswered} requests without a reply since {newest}"),
+        );
+    }
+    let age = log.read_at.duration_since(newest);
+    let limit = interval * TURNS + GRACE;
+    let clocks_differ = match log.clock {
+        // The same clock wrote the log.
+        Clock::Node => false,
+        Clock::ApiServer | Clock::Collector => age < -GRACE,
+    };
+    if clocks_differ {
+        return Err(Judgement::unjudged(format!(
+            "the newest reply in {} is {} s in the future by the clock of {}: whether it is fresh \
+             cannot be told",
+            pod.name,
+            -age.as_secs(),
+            owner(log.clock)
+        )));
+    }
+    if age <= limit {
+        return Ok(Judgement::pass(format!(
+            "{}: `{reply}`, {} s ago",
+            pod.name,
+            age.as_secs().max(0)
+        )));
+    }
+    let observed = format!(
+        "the newest reply is {} s old, by the clock of {}",
+        age.as_secs(),
+        owner(log.clock)
+    );
+    // A log without any newer line may be old only by a wrong clock, unless that clock is the
+    // log's own.
+    if log.clock == Clock::Collector && !backend_gone {
+        return Err(Judgement::unjudged(format!("{observed}, which may be wrong")));
+    }
+    fail("the client's log shows old replies only", observed)
+}
+
+/// Whose clock it is.
+fn owner(clock: Clock) -> &'static str {
+    match clock {
+        Clock::Node => "the node",
+        Clock::ApiServer => "the API server",
+        Clock::Collector => "the machine that looked",
+    }
+}
+
+/// How long a pod's client has been running.
+fn running_for(evidence: &Evidence, pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
+    let name = &evidence.expectations.client.container;
+    let client = pod.containers.iter().find(|container| container.name == *name)?;
+    match client.state {
+        ContainerState::Running { since } => {
+            since.or(pod.created_at).map(|since| now.duration_since(since))
+        }
+        _ => None,
+    }
+}
+
+/// What the log of the client pod that the failure names shows in the reply's place.
+fn outcome(effect: &Effect<'_, Evidence>) -> Option<Outcome<'static>> {
+    let evidence = effect.evidence;
+    if effect.judgement.verdict != Verdict::Fail {
+        return None;
+    }
+    let pods = running_pods(evidence, &evidence.expectations.client_deployment)?;
+    let pod = pods.into_iter().find(|pod| effect.is_about(Object::pod(pod)))?;
+    Some(find_trouble_in_log(evidence, &pod.name).map_or(Outcome::Nothing, Outcome::Text))
+}
+
+/// Whether the log shows this failure.
+fn shows(effect: &Effect<'_, Evidence>, failure: fn(&Outcome<'static>, &Evidence) -> bool) -> bool {
+    outcome(effect).is_some_and(|outcome| failure(&outcome, effect.evidence))
+}
+
+/// The client that is deployed is not the tutorial's: it has no curl, or does not ask.
+fn client_cannot_ask(effect: &Effect<'_, Evidence>) -> bool {
+    if specified(effect.evidence).is_some() || effect.judgement.verdict != Verdict::Fail {
+        return false;
+    }
+    !asks_the_backend(effect.evidence)
+        || outcome(effect).is_some_and(|outcome| match outcome {
+            // What never ran has asked nothing.
+            Outcome::Nothing => is_container_down(effect.evidence),
+            outcome => outcome.contains(&["curl: not found", "curl: command not found"]),
+        })
+}
+
+/// A proxy answers in the backend's place, whoever in the client's pod asks.
+fn proxy_answers_instead(effect: &Effect<'_, Evidence>) -> bool {
+    answered_itself(effect.evidence).is_some() && outcome(effect).is_some()
+}
+
+/// A request that is sent now fails with the error that stands in the log.
+fn request_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
+    let error = find_wrong_reply(effect.evidence).map(|reply| reply.error.as_str());
+    match (outcome(effect), error.filter(|error| !error.is_empty())) {
+        (Some(Outcome::Text(text)), Some(error)) => text.contains(error),
+        _ => false,
+    }
 }
 
 #[cfg(test)]
-use crate::claims::demo::log_tests::the_log_shows_the_reply as cases;
+mod cases;

@@ -2,17 +2,19 @@
 
 use super::{bring_back_gateway, gateway_object};
 use crate::claims::causes;
-use crate::claims::causes::install::{istiod_is_down, says_that_the_webhook_fails};
-use crate::claims::demo::{
-    backend_deployment, backend_replies, backend_service, leads_to_the_backend,
-};
+use crate::claims::demo::backend_deployment::{self, other_reply_text};
+use crate::claims::demo::backend_replies;
+use crate::claims::demo::backend_service::{self, leads_to_the_backend};
 use crate::claims::ingress::{address_answers, external_address};
 use crate::claims::install::{control_plane_running, default_profile};
-use crate::claims::mesh::{inbound_redirected, live_rules};
+use crate::claims::mesh::{inbound_redirected, is_policys_word, live_rules};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
+use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{has_address, lacks_address};
+use crate::facts::injection::is_webhook_failure;
+use crate::facts::istiod::is_istiod_down;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
 use crate::steps::{istio, namespaces};
@@ -49,9 +51,9 @@ claim! {
     caused_by: [
         default_profile if routes_are_not_defined,
         control_plane_running if istiod_takes_no_route,
-        backend_deployment if causes::demo::backend_replies_as_told,
+        backend_deployment if backend_gives_other_reply,
         backend_service if backend_has_no_endpoint,
-        backend_replies if causes::demo::the_backends_proxy_forbids,
+        backend_replies if backends_proxy_forbids,
         inbound_redirected if causes::mesh::rules_lead_past_the_proxy,
         live_rules if causes::mesh::live_rules_lead_past_the_proxy,
         external_address if has_no_address_to_ask,
@@ -138,9 +140,9 @@ fn routes_are_not_defined(effect: &Effect<'_, Evidence>) -> bool {
 
 /// istiod validates a route, and hands it to the gateway: while it is down, neither happens.
 fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
-    istiod_is_down(effect.evidence)
+    is_istiod_down(effect.evidence)
         && match &effect.evidence.ingress.route {
-            Observation::Failed { reason } => says_that_the_webhook_fails(reason),
+            Observation::Failed { reason } => is_webhook_failure(reason),
             Observation::Seen { value } => {
                 value.routed.value().is_some_and(|answer| answer.status == 404)
             }
@@ -172,6 +174,26 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
     has_address(evidence)
         && evidence.ingress.health.is_absent()
         && evidence.ingress.route.value().is_some_and(is_silent)
+}
+
+/// The backend gives the other text that its deployment has.
+fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
+    let route = effect.evidence.ingress.route.value();
+    let answer = route.and_then(|route| route.routed.value());
+    other_reply_text(effect.evidence).is_some_and(|other| {
+        answer.is_some_and(|answer| answer.status == 200 && text_of(&answer.body) == other)
+    })
+}
+
+/// The backend's proxy forbids the client's requests, and those that the gateway leads to it: the gateway
+/// itself forbids nothing, or it would a host that nobody routes.
+fn backends_proxy_forbids(effect: &Effect<'_, Evidence>) -> bool {
+    let forbidden = |status: u16, body: &str| status == 403 && is_policys_word(body);
+    let Some(route) = effect.evidence.ingress.route.value() else { return false };
+    let led = route.routed.value().is_some_and(|routed| forbidden(routed.status, &routed.body));
+    let gateway = route.unknown_host.value().is_some_and(|answer| answer.status == 404);
+    let reply = find_wrong_reply(effect.evidence);
+    led && gateway && reply.is_some_and(|reply| forbidden(reply.status, &reply.body))
 }
 
 #[cfg(test)]

@@ -1,13 +1,209 @@
 //! The default profile is installed: istiod, one ingress gateway, no egress gateway.
 
-use crate::entry::claim;
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Deployment, Evidence, Expectations};
+use crate::facts::gateway::is_ingress_gateway;
+use crate::facts::istiod::{has_no_istiod, is_istiod, is_istiod_down};
+use crate::format::{DEFINITION, count, list};
+use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::object::Object;
+use crate::steps::Step;
+use crate::steps::istio::install_default;
+use crate::steps::workloads::delete_with_service;
 
 claim! {
-    /// TODO
-    "install::default_profile": "the default profile is installed: istiod, one ingress gateway, no egress gateway",
+    /// The tutorial says: "For a standard installation (which is suitable for most use cases), you can use the
+    /// default profile: `istioctl install --set profile=default -y`".
+    ///
+    /// ## Why it matters
+    /// The profile decides which parts of Istio run. The rest of the tutorial needs istiod for injection and the
+    /// ingress gateway for traffic from outside. An egress gateway is a sign of another profile, such as `demo`.
+    ///
+    /// ## How it is checked
+    /// Lists the deployments of the control plane's namespace, which needs `list` on `deployments`. One is istiod,
+    /// exactly one is an ingress gateway, and none is an egress gateway. The API discovery, which every account may
+    /// read, shows whether all definitions of Istio are established.
+    ///
+    /// ## What makes it fail
+    /// - istiod or the ingress gateway is not installed, or the namespace does not exist.
+    /// - There is a second ingress gateway or an egress gateway.
+    /// - A custom resource definition is missing or not established.
+    ///
+    /// ## How to fix it
+    /// - A part or a definition is missing: run `istioctl install --set profile=default -y` again.
+    /// - A part is too many: delete its deployment and its service.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n istio-system get deployments
+    ///     kubectl get crds | grep istio.io
+    install::default_profile: "the default profile is installed: istiod, one ingress gateway, no egress gateway",
     needs: Reading,
-    judge: crate::claims::install::default_profile,
+    judge: judge,
+}
+
+/// The definitions that Istio 1.20 and newer bring. `istiooperators.install.istio.io` is not
+/// among them: it went away with the operator.
+/// Source: `manifests/charts/base/crds/crd-all.gen.yaml`.
+const CRDS: [&str; 14] = [
+    "authorizationpolicies.security.istio.io",
+    "destinationrules.networking.istio.io",
+    "envoyfilters.networking.istio.io",
+    "gateways.networking.istio.io",
+    "peerauthentications.security.istio.io",
+    "proxyconfigs.networking.istio.io",
+    "requestauthentications.security.istio.io",
+    "serviceentries.networking.istio.io",
+    "sidecars.networking.istio.io",
+    "telemetries.telemetry.istio.io",
+    "virtualservices.networking.istio.io",
+    "wasmplugins.extensions.istio.io",
+    "workloadentries.networking.istio.io",
+    "workloadgroups.networking.istio.io",
+];
+
+fn judge(evidence: &Evidence) -> Judged {
+    let words = all_hold([deployments(evidence), definitions(evidence)])?;
+    Ok(Judgement::pass(words.join("; ")))
+}
+
+fn deployments(evidence: &Evidence) -> Judged {
+    let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
+    let what = format!("the deployments of namespace {istio_namespace}");
+    let object = Object::global("namespace", istio_namespace);
+    let install = || install_default(evidence, "installs the default profile");
+    let deployments = require(&evidence.install.deployments, &what, &object, install)?;
+    let names = |of: &[&Deployment]| {
+        list(&of.iter().map(|deployment| deployment.name.as_str()).collect::<Vec<_>>())
+    };
+    let fail = |summary: String| {
+        let all: Vec<_> = deployments.iter().collect();
+        Judgement::fail(summary)
+            .expected(format!("istiod, one ingress gateway ({gateway}), no egress gateway"))
+            .observed(format!("deployments: {}", names(&all)))
+    };
+    let missing = |part: &str| {
+        fail(format!("{part} is missing: this is not the default profile"))
+            .object(object.clone())
+            .step(install())
+    };
+    let too_many = |summary: String, surplus: &Deployment| {
+        fail(summary)
+            .object(Object::deployment(surplus))
+            .step(delete_with_service(evidence, surplus))
+    };
+    let istiods: Vec<_> =
+        deployments.iter().filter(|deployment| is_istiod(&deployment.template_labels)).collect();
+    if istiods.is_empty() {
+        return Err(missing("istiod"));
+    }
+    let gateways: Vec<_> =
+        deployments.iter().filter(|deployment| is_ingress_gateway(deployment, evidence)).collect();
+    if gateways.is_empty() {
+        return Err(missing("the ingress gateway"));
+    }
+    if gateways.len() > 1 {
+        let surplus = gateways.iter().find(|other| other.name != *gateway).unwrap_or(&gateways[0]);
+        let what = format!("there are {} ingress gateways: {}", gateways.len(), names(&gateways));
+        return Err(too_many(what, surplus));
+    }
+    if let Some(egress) = deployments.iter().find(|deployment| is_egress_gateway(deployment)) {
+        let what =
+            "an egress gateway is installed: the profile `demo` has one, the default does not";
+        return Err(too_many(what.to_owned(), egress));
+    }
+    Ok(Judgement::pass(format!("{} and {}, no egress gateway", names(&istiods), names(&gateways))))
+}
+
+fn is_egress_gateway(deployment: &Deployment) -> bool {
+    deployment.name == "istio-egressgateway"
+        || deployment.template_labels.get("istio").is_some_and(|istio| istio == "egressgateway")
+}
+
+fn definitions(evidence: &Evidence) -> Judged {
+    let object = "Istio's custom resource definitions";
+    let restore = || {
+        let crds = evidence.kubectl(&["get", "crds"]);
+        vec![Step::inspect(crds, "shows what there is"), install_default(evidence, "restores them")]
+    };
+    let crds = require(&evidence.install.crds, object, object, restore)?;
+    let wrong: Vec<_> = CRDS
+        .iter()
+        .filter_map(|name| match crds.iter().find(|crd| crd.name == *name) {
+            None => Some(format!("{name} is missing")),
+            Some(crd) if !crd.established => Some(format!("{name} is not established")),
+            Some(_) => None,
+        })
+        .collect();
+    if wrong.is_empty() {
+        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), DEFINITION))));
+    }
+    Err(Judgement::fail(if wrong.len() == CRDS.len() {
+        "none of Istio's custom resource definitions can be used".to_owned()
+    } else {
+        format!("a custom resource definition cannot be used: {}", wrong[0])
+    })
+    .expected(format!("{}, all established", count(CRDS.len(), DEFINITION)))
+    .observed(match wrong.len() {
+        ..=3 => list(&wrong),
+        more => format!("{}, and {} more", wrong[..3].join(", "), more - 3),
+    })
+    .object(object)
+    .steps(restore()))
+}
+
+/// Whether a claim fails because istiod is not installed. A pod of it that still answers would be a reason to
+/// look elsewhere.
+pub(crate) fn istiod_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
+    has_no_istiod(effect.evidence)
+        && is_istiod_down(effect.evidence)
+        && effect.judgement.verdict == Verdict::Fail
 }
 
 #[cfg(test)]
-use crate::claims::install::tests::it_is_the_default_profile as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{BundleFacts, Evidence, Observation};
+    use crate::testing::{installed, of};
+
+    fn add_deployment(evidence: &mut Evidence, name: &str, istio: &str) {
+        let gateway = evidence.expectations.gateway.clone();
+        let mut copy = installed(evidence, &gateway).clone();
+        copy.name = name.into();
+        copy.template_labels.insert("istio".into(), istio.into());
+        of(&mut evidence.install.deployments).push(copy);
+    }
+
+    fn remove_deployment(evidence: &mut Evidence, name: &str) {
+        of(&mut evidence.install.deployments).retain(|deployment| deployment.name != name);
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        no_operator(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("istiooperators")), Pass);
+        other_workload(|e| add_deployment(e, "prometheus", "none"), Pass);
+        egress(|e| add_deployment(e, "istio-egressgateway", "egressgateway"), Fail);
+        egress_by_label(|e| add_deployment(e, "leave", "egressgateway"), Fail);
+        second_ingress(|e| add_deployment(e, "second", "ingressgateway"), Fail);
+        no_gateway(|e| { let name = e.expectations.gateway.clone(); remove_deployment(e, &name); }, Fail);
+        no_istiod(|e| remove_deployment(e, "istiod"), Fail);
+        nothing(|e| of(&mut e.install.deployments).clear(), Fail);
+        no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail);
+        definition_missing(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail);
+        definition_named(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail);
+        definitions_all_missing(|e| of(&mut e.install.crds).clear(), Fail);
+        definition_not_served(|e| of(&mut e.install.crds)[0].established = false, Fail);
+        no_definition(|e| of(&mut e.install.crds).clear(), Fail);
+        definitions_unseen(|e| e.install.crds = Observation::failed("forbidden"), Unjudged);
+        deployments_unseen(|e| e.install.deployments = Observation::failed("forbidden"), Unjudged);
+        proven_wrong_anyhow(|e| {
+            e.install.crds = Observation::failed("forbidden");
+            remove_deployment(e, "istiod");
+        }, Fail);
+        options_are_kept(|e| {
+            let install_set = vec!["values.a=b".to_owned()];
+            e.subject.bundle = Some(BundleFacts { origin: "lab".into(), key: String::new(), install_set, notes: vec![] });
+            remove_deployment(e, "istiod");
+        }, Fail);
+    }
+}

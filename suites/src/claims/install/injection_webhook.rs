@@ -1,22 +1,260 @@
 //! A mutating admission webhook injects the sidecar in labelled namespaces.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::install::control_plane_running;
+use crate::claims::install::default_profile;
+use crate::claims::install::namespace_labelled::{self, label_is_wrong, namespace_labels};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Evidence, Expectations, Observation, Webhook};
+use crate::facts::Labels;
+use crate::facts::injection::{INJECT, demo_namespace_is_missing};
+use crate::facts::istiod::{has_no_istiod, is_istiod_down};
+use crate::facts::webhooks::{INJECTION, REVISION, is_deactivated, is_injector, only_revision};
+use crate::format::{INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
+use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
+use crate::object::Object;
+use crate::steps::Step;
+use crate::steps::injection::{label_for_webhooks, remove_from_template};
+use crate::steps::istio::install_default;
+
+mod answer;
+#[cfg(test)]
+mod cases;
 
 claim! {
-    /// TODO
-    "install::injection_webhook": "a mutating admission webhook injects the sidecar in labelled namespaces",
+    /// The tutorial says: "This is achieved using Kubernetes' Mutating Admission Webhook, which intercepts pod
+    /// creation requests to include the Envoy sidecar containers automatically".
+    ///
+    /// ## Why it matters
+    /// Where no webhook selects the namespace, new pods get no sidecar and stay outside of the mesh. Where the
+    /// webhook does not answer, no new pod can be created there, unless its failure policy is `Ignore`.
+    ///
+    /// ## How it is checked
+    /// Evaluates the selectors of all injection webhooks against the labels of the demo's namespace and of its pods.
+    /// Each webhook that selects them has a valid CA bundle, and its service has the port and a ready endpoint. It
+    /// needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
+    /// plane's namespace, and on `deployments` in the demo's namespace.
+    ///
+    /// ## What makes it fail
+    /// - No webhook injects, because Istio is not installed (`install::default_profile` is the cause), or all are
+    ///   deactivated.
+    /// - No webhook selects the namespace, because of its label: then `install::namespace_labelled` is the cause.
+    /// - The labels of the demo's pods keep injection away.
+    /// - The CA bundle is empty, invalid or expired.
+    /// - The webhook's service has no ready endpoint. Where istiod is down, `install::control_plane_running` is the
+    ///   cause.
+    ///
+    /// ## How to fix it
+    /// - Restore the webhooks and their service: run `istioctl install --set profile=default -y` again.
+    /// - Label the namespace, or remove the label that keeps injection away from the deployment's template.
+    /// - Delete istiod's pod where the CA bundle is wrong: istiod writes it when it starts.
+    /// - Delete the webhook configuration of a revision that is gone.
+    ///
+    /// ## Check by hand
+    ///     kubectl get mutatingwebhookconfigurations
+    ///     kubectl -n istio-system get service,endpoints istiod
+    install::injection_webhook: "a mutating admission webhook injects the sidecar in labelled namespaces",
     needs: Reading,
     caused_by: [
-        crate::claims::install::default_profile if causes::install::webhook_is_not_installed,
-        crate::claims::install::control_plane_running if causes::install::nobody_answers_the_webhook,
-        crate::claims::install::namespace_labelled if causes::mesh::webhook_misses_the_label,
+        default_profile if webhook_is_not_installed,
+        control_plane_running if no_istiod_answers,
+        namespace_labelled if webhook_misses_the_label,
     ],
     holds_without: [
         ("/demo/deployments", "the tutorial installs Istio first: a plain pod stands for those that are not there yet"),
     ],
-    judge: crate::claims::install::injection_webhook,
+    judge: judge,
 }
 
-#[cfg(test)]
-use crate::claims::install::tests::a_webhook_injects as cases;
+const WEBHOOKS: &str = "the injection webhooks";
+
+fn judge(evidence: &Evidence) -> Judged {
+    let restore = || install_default(evidence, "restores them");
+    let webhooks = require(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
+    let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
+    if injectors.is_empty() {
+        return Err(Judgement::fail("no webhook injects sidecars: none calls /inject")
+            .expected("a mutating webhook that calls istiod's /inject")
+            .observed(count(webhooks.len(), OTHER_WEBHOOK))
+            .object(WEBHOOKS)
+            .step(restore()));
+    }
+    let labels = namespace_labels(evidence)?;
+    let mut calling: Vec<&Webhook> = Vec::new();
+    let (made, unobserved) = templates(evidence);
+    // Where the deployments were not observed, a plain pod can still show that nothing is injected.
+    let mut selections: Vec<Judged> = unobserved.into_iter().map(Err).collect();
+    for (deployment, pod_labels) in made {
+        match find_selecting(&injectors, labels, &pod_labels) {
+            Ok(selecting) if selecting.is_empty() => {
+                let fail = none_selects(evidence, &injectors, labels, &pod_labels, deployment);
+                selections.push(Err(fail));
+            }
+            Ok(selecting) => {
+                for webhook in selecting {
+                    if !calling.contains(&webhook) {
+                        calling.push(webhook);
+                    }
+                }
+            }
+            Err(unknown) => selections.push(Err(unknown)),
+        }
+    }
+    let answers = calling.iter().flat_map(|webhook| answer::parts(evidence, webhook));
+    all_hold(selections.into_iter().chain(answers))?;
+    let mut names: Vec<_> = calling
+        .iter()
+        .map(|webhook| format!("{}/{}", webhook.configuration, webhook.name))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let overlap = if names.len() > 1 { " (more than one: they overlap)" } else { "" };
+    Ok(Judgement::pass(format!(
+        "{} selects namespace {}{overlap}, and istiod is there to answer it",
+        list(&names),
+        evidence.expectations.namespace
+    )))
+}
+
+/// The labels with which the demo's deployments make pods, by deployment, and why they could not
+/// be observed. Where nothing is deployed, a plain pod stands for them.
+fn templates(evidence: &Evidence) -> (Vec<(Option<&str>, Labels)>, Option<Judgement>) {
+    let Expectations { namespace, backend_deployment, client_deployment, .. } =
+        &evidence.expectations;
+    let names = [backend_deployment, client_deployment];
+    let deployments = &evidence.demo.deployments;
+    let unobserved = match deployments {
+        Observation::Absent { .. } => None,
+        _ => deployments.look(&format!("the deployments of namespace {namespace}")).err(),
+    };
+    let mut made: Vec<_> = deployments
+        .value()
+        .into_iter()
+        .flatten()
+        .filter(|deployment| names.contains(&&deployment.name))
+        .map(|deployment| (Some(deployment.name.as_str()), deployment.template_labels.clone()))
+        .collect();
+    if made.is_empty() {
+        made.push((None, Labels::new()));
+    }
+    (made, unobserved)
+}
+
+/// The webhooks that inject a pod with these labels in a namespace with those.
+fn find_selecting<'e>(
+    injectors: &[&'e Webhook],
+    namespace: &Labels,
+    pod: &Labels,
+) -> Result<Vec<&'e Webhook>, Judgement> {
+    let mut selecting = Vec::new();
+    for &webhook in injectors {
+        let by_namespace = webhook.namespace_selector.selects(namespace);
+        let by_object = webhook.object_selector.selects(pod);
+        match (by_namespace, by_object) {
+            (Some(true), Some(true)) => selecting.push(webhook),
+            (Some(false), _) | (_, Some(false)) => {}
+            _ => {
+                return Err(Judgement::unjudged(format!(
+                    "webhook {} of {} selects in a way that is not known here",
+                    webhook.name, webhook.configuration
+                )));
+            }
+        }
+    }
+    Ok(selecting)
+}
+
+fn none_selects(
+    evidence: &Evidence,
+    injectors: &[&Webhook],
+    labels: &Labels,
+    pod_labels: &Labels,
+    deployment: Option<&str>,
+) -> Judgement {
+    let namespace = &evidence.expectations.namespace;
+    let who = deployment.map_or("its pods".to_owned(), |name| format!("the pods of {name}"));
+    let is_selected = |labels: &Labels, pod: &Labels| {
+        find_selecting(injectors, labels, pod).is_ok_and(|selecting| !selecting.is_empty())
+    };
+    let deactivated = injectors.iter().filter(|webhook| is_deactivated(webhook)).count();
+    let fail = |summary: String| {
+        let all = count(injectors.len(), INJECTION_WEBHOOK);
+        Judgement::fail(summary)
+            .expected(format!("a webhook that selects namespace {namespace} and {who}"))
+            .observed(format!("{all}, {deactivated} of them deactivated"))
+    };
+    if let Some(name) = deployment.filter(|_| is_selected(labels, &Labels::new())) {
+        return fail(format!("no webhook selects {who}: their own labels keep injection away"))
+            .object(Object::new("deployment", namespace, name))
+            .step(let_in(evidence, name, pod_labels, |rest| is_selected(labels, rest)));
+    }
+    let revision = only_revision(evidence);
+    let (key, value) = revision.map_or((INJECTION, "enabled"), |revision| (REVISION, revision));
+    if is_selected(&Labels::from([(key.to_owned(), value.to_owned())]), pod_labels) {
+        let is_enabled = labels.get(INJECTION).is_some_and(|it| it == "enabled");
+        return fail(match revision.filter(|_| is_enabled) {
+            Some(revision) => format!(
+                "no webhook selects namespace {namespace}: those that are there serve the revision \
+                 `{}`, and {INJECTION} is for the default one",
+                excerpt(revision)
+            ),
+            None => format!(
+                "no webhook selects namespace {namespace}, only because it is not labelled: see \
+                 install::namespace_labelled"
+            ),
+        })
+        .object(Object::demo_namespace(evidence))
+        .step(label_for_webhooks(evidence, &["istio.io/rev-", "--overwrite"]));
+    }
+    let summary = if deactivated == injectors.len() {
+        "no webhook injects sidecars: each one is deactivated".to_owned()
+    } else {
+        format!("no webhook selects namespace {namespace}, whatever its label")
+    };
+    fail(summary).object(WEBHOOKS).step(install_default(evidence, "restores them"))
+}
+
+/// Removes from a deployment's template the labels that keep injection away: the fewest without which
+/// its pods are selected.
+fn let_in(
+    evidence: &Evidence,
+    deployment: &str,
+    pod_labels: &Labels,
+    is_selected: impl Fn(&Labels) -> bool,
+) -> Step {
+    let enough = |keys: &&&[&str]| {
+        let mut rest = pod_labels.clone();
+        rest.retain(|key, _| !keys.contains(&key.as_str()));
+        is_selected(&rest)
+    };
+    let choices: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
+    let Some(keys) = choices.iter().find(enough) else {
+        let command =
+            evidence.kubectl(&["get", "mutatingwebhookconfigurations", "--output", "yaml"]);
+        return Step::inspect(command, "shows which labels the webhooks ask for");
+    };
+    let workload = format!("deployment/{deployment}");
+    let text = "takes what keeps injection away out of its template";
+    remove_from_template(evidence, &workload, ("labels", keys), text)
+}
+
+fn is_about_namespace(effect: &Effect<'_, Evidence>) -> bool {
+    effect.is_about(Object::demo_namespace(effect.evidence))
+}
+
+fn webhook_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
+    has_no_istiod(effect.evidence)
+        && effect.judgement.verdict == Verdict::Fail
+        && !is_about_namespace(effect)
+}
+
+fn no_istiod_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let object = effect.judgement.object.as_deref().unwrap_or_default();
+    is_istiod_down(effect.evidence) && object.starts_with("service ")
+}
+
+fn webhook_misses_the_label(effect: &Effect<'_, Evidence>) -> bool {
+    // The judge has tried whether a label would be enough: the verdict is about the namespace then.
+    is_about_namespace(effect)
+        && (demo_namespace_is_missing(effect.evidence) || label_is_wrong(effect))
+}

@@ -1,16 +1,56 @@
 //! The Istio that runs is the one that was asked for.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use std::collections::BTreeMap;
+
+use crate::claims::install::control_plane_running;
+use crate::claims::install::default_profile::{self, istiod_is_not_installed};
+use crate::claims::mesh::proxies_in_sync;
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
+use crate::facts::istiod::{is_istiod, is_istiod_down};
+use crate::facts::workload::owner_workload;
+use crate::format::format_pod_state;
+use crate::hint::{quote, said};
+use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
+use crate::object::Object;
+use crate::steps::istio::{install_default, restore_istiod};
+use crate::steps::{Impact, Purpose, Step, workloads};
 
 claim! {
-    /// TODO
-    "install::istio_version": "the Istio that runs is the one that was asked for",
+    /// The tutorial says: "`curl -L https://istio.io/downloadIstio | ISTIO_VERSION=1.20.3 sh -`", and installs that
+    /// version with its `istioctl`.
+    ///
+    /// ## Why it matters
+    /// In a half-upgraded mesh, istiod and the proxies differ in version, and what the tutorial shows may differ. A
+    /// pod keeps the proxy with which it was created until it is created again.
+    ///
+    /// ## How it is checked
+    /// Compares the expected version with the image tags of istiod and of every proxy, and with what istiod, the
+    /// proxies and `istioctl` report. An image without a version in its tag says nothing. It needs `list` on `pods`,
+    /// and `get` (from Kubernetes 1.35 on also `create`) on `pods/portforward` in the control plane's namespace.
+    ///
+    /// ## What makes it fail
+    /// - istiod, a proxy or `istioctl` has another version.
+    /// - No istiod runs: then `install::default_profile` or `install::control_plane_running` is the cause.
+    /// - A proxy that istiod does not know leaves the claim unjudged, because of `mesh::proxies_in_sync`.
+    ///
+    /// ## How to fix it
+    /// - The whole mesh has another version: install with the `istioctl` of the expected version, or check the mesh
+    ///   with `--istio VERSION`.
+    /// - One proxy has another version: restart its deployment. Remove the annotation `sidecar.istio.io/proxyImage`
+    ///   where it names the image.
+    /// - `istioctl` has another version: put the expected one first in `PATH`.
+    ///
+    /// ## Check by hand
+    ///     istioctl version
+    ///     istioctl proxy-status
+    install::istio_version: "the Istio that runs is the one that was asked for",
     needs: Request,
     caused_by: [
-        crate::claims::install::default_profile if causes::install::istiod_is_not_installed,
-        crate::claims::install::control_plane_running if causes::install::no_istiod_tells_its_version,
-        crate::claims::mesh::proxies_in_sync if causes::install::istiod_does_not_know_the_proxy,
+        default_profile if istiod_is_not_installed,
+        control_plane_running if no_istiod_reports,
+        proxies_in_sync if istiod_does_not_know_the_proxy,
     ],
     holds_without: [
         ("/install/istioctl_version", "a mesh can be installed without istioctl"),
@@ -19,8 +59,330 @@ claim! {
     holds_unasked: [
         ("/install/istioctl_version", "a mesh can be installed without istioctl"),
     ],
-    judge: crate::claims::install::istio_version,
+    judge: judge,
+}
+
+/// The annotation with which a pod chooses the image of its own proxy.
+const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
+
+/// The parts of the mesh. istioctl runs on this machine, and is no part of it.
+const MESH: [fn(&Evidence) -> Judged; 4] =
+    [istiod_images, istiod_reports, proxy_images, proxy_reports];
+
+fn judge(evidence: &Evidence) -> Judged {
+    let parts = MESH.iter().map(|part| part(evidence)).chain([istioctl(evidence)]);
+    let reporting: Vec<_> = all_hold(parts)?.into_iter().filter(|it| !it.is_empty()).collect();
+    let wanted = &evidence.expectations.istio_version;
+    Ok(Judgement::pass(format!("{} report {wanted}", reporting.join(", "))))
+}
+
+fn istiod_images(evidence: &Evidence) -> Judged {
+    for pod in istiods(evidence)? {
+        for container in pod.containers.iter().filter(|container| container.name == "discovery") {
+            check_image(evidence, pod, container, || upgrade(evidence))?;
+        }
+    }
+    Ok(Judgement::pass(String::new()))
+}
+
+fn istiod_reports(evidence: &Evidence) -> Judged {
+    let what = "what istiod says of itself";
+    let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
+    for (pod, report) in reports {
+        if let Some(version) = report.version.value() {
+            let object = Object::new("pod", &evidence.expectations.istio_namespace, pod);
+            check_report(evidence, version, "istiod", object, || upgrade(evidence))?;
+        }
+    }
+    for pod in istiods(evidence)? {
+        let version = reports.get(&pod.name).map(|report| &report.version);
+        if let Some(reason) = version.map_or(Some("it was not asked"), Observation::reason) {
+            let summary = format!("istiod {} did not say its version: {reason}", pod.name);
+            return Err(Judgement::unjudged(summary));
+        }
+    }
+    Ok(Judgement::pass("istiod"))
+}
+
+fn proxy_images(evidence: &Evidence) -> Judged {
+    let (pods, all_observed) = proxy_pods(evidence);
+    for pod in pods {
+        for container in pod.init_containers.iter().chain(&pod.containers) {
+            if ["istio-proxy", "istio-init", "istio-validation"].contains(&container.name.as_str())
+            {
+                check_image(evidence, pod, container, || vec![replace_proxy(evidence, pod)])?;
+            }
+        }
+    }
+    all_observed?;
+    Ok(Judgement::pass(String::new()))
+}
+
+fn proxy_reports(evidence: &Evidence) -> Judged {
+    let what = "what istiod says of itself";
+    let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
+    let (pods, all_observed) = proxy_pods(evidence);
+    let mut known = BTreeMap::new();
+    let mut missing = None;
+    for (istiod, report) in reports {
+        if let Some(proxies) = report.proxies.value() {
+            known.extend(proxies.iter().map(|one| (one.proxy.as_str(), &one.istio_version)));
+        } else {
+            let reason = report.proxies.reason().unwrap_or_default();
+            missing = Some(format!("istiod {istiod} did not list its proxies: {reason}"));
+        }
+    }
+    for (&proxy, version) in known.iter().filter(|(_, version)| !version.is_empty()) {
+        let pod = pods.iter().find(|pod| proxy == proxy_id(pod));
+        let (name, namespace) = proxy.split_once('.').unwrap_or((proxy, ""));
+        let object = Object::new("pod", namespace, name);
+        check_report(evidence, version, &format!("the proxy of {name}"), object, || match pod {
+            Some(pod) => vec![replace_proxy(evidence, pod)],
+            None => vec![
+                Step::inspect(evidence.istioctl(&["proxy-status"]), "shows all versions"),
+                Step::advice(Purpose::Fix, "restart what is behind"),
+            ],
+        })?;
+    }
+    all_observed?;
+    let running: Vec<_> = pods.iter().filter(|pod| pod.is_running()).collect();
+    let is_silent = |pod: &&&&Pod| known.get(proxy_id(pod).as_str()).is_none_or(|it| it.is_empty());
+    if let Some(pod) = running.iter().find(is_silent) {
+        let reason = missing.unwrap_or_else(|| "istiod does not know it".to_owned());
+        return Err(Judgement::unjudged(format!("{}: {reason}", silent_proxy(pod))));
+    }
+    Ok(Judgement::pass(match running.len() {
+        1 => "1 proxy".to_owned(),
+        number => format!("{number} proxies"),
+    }))
+}
+
+/// A pod's proxy as istiod lists it.
+fn proxy_id(pod: &Pod) -> String {
+    format!("{}.{}", pod.name, pod.namespace)
+}
+
+fn silent_proxy(pod: &Pod) -> String {
+    format!("the proxy of {} did not report its version", pod.name)
+}
+
+fn istioctl(evidence: &Evidence) -> Judged {
+    match &evidence.install.istioctl_version {
+        Observation::Seen { value } => {
+            check_report(evidence, value, "istioctl", "istioctl", || {
+                let show = "istioctl version --remote=false".to_owned();
+                let wanted = said(&evidence.expectations.istio_version);
+                let put = format!("put istioctl {wanted} first in PATH");
+                vec![Step::inspect(show, "shows it"), Step::advice(Purpose::Fix, put)]
+            })?;
+            Ok(Judgement::pass("istioctl"))
+        }
+        Observation::Failed { reason } => {
+            Err(Judgement::unjudged(format!("could not ask istioctl for its version: {reason}")))
+        }
+        // It was not used: a mesh can be installed in other ways.
+        Observation::Absent { .. } | Observation::NotAsked { .. } => {
+            Ok(Judgement::pass(String::new()))
+        }
+    }
+}
+
+/// The istiod pods that run. Where none does, no version of Istio runs.
+fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let namespace = &evidence.expectations.istio_namespace;
+    let object = format!("istiod in namespace {namespace}");
+    let restore = || {
+        let show = evidence.kubectl(&["-n", namespace, "get", "deployments,pods"]);
+        restore_istiod(evidence, show)
+    };
+    let what = format!("the pods of namespace {namespace}");
+    let pods = require(&evidence.install.pods, &what, &object, restore)?;
+    let all = || pods.iter().filter(|pod| is_istiod(&pod.labels));
+    let running: Vec<_> = all().filter(|pod| pod.is_running()).collect();
+    if running.is_empty() {
+        let observed = all().next().map_or_else(
+            || "no istiod pod".to_owned(),
+            |pod| format!("{} is {}", pod.name, format_pod_state(pod)),
+        );
+        return Err(Judgement::fail(
+            "no istiod runs, so no version of Istio does: see install::control_plane_running",
+        )
+        .expected(format!("istiod {}", evidence.expectations.istio_version))
+        .observed(observed)
+        .object(object)
+        .steps(restore()));
+    }
+    Ok(running)
+}
+
+/// The pods with a proxy, sidecars and gateways, and why some could not be observed.
+fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Result<Vec<String>, Judgement>) {
+    let has_proxy = |pod: &&Pod| {
+        let over = pod.phase == "Succeeded" || pod.phase == "Failed";
+        let mut containers = pod.all_containers();
+        !pod.terminating && !over && containers.any(|container| container.name == "istio-proxy")
+    };
+    let (mut pods, mut unobserved) = (Vec::new(), Vec::new());
+    for (namespace, observation) in [
+        (&evidence.expectations.istio_namespace, &evidence.install.pods),
+        (&evidence.expectations.namespace, &evidence.demo.pods),
+    ] {
+        match observation.look(&format!("the pods of namespace {namespace}")) {
+            Ok(all) => pods.extend(all.iter().filter(has_proxy)),
+            // Where there is no pod there is no proxy of another version.
+            Err(early) if early.verdict == Verdict::Fail => {}
+            Err(early) => unobserved.push(Err(early)),
+        }
+    }
+    (pods, all_hold(unobserved))
+}
+
+/// Fails where an image is of another version. An image without a telling tag says nothing: what
+/// the program reports of itself then decides.
+fn check_image(
+    evidence: &Evidence,
+    pod: &Pod,
+    container: &Container,
+    steps: impl FnOnce() -> Vec<Step>,
+) -> Result<(), Judgement> {
+    let wanted = plain(&evidence.expectations.istio_version);
+    let Some(tag) = version_tag(&container.image) else { return Ok(()) };
+    if tag == wanted || wanted.starts_with(&format!("{tag}.")) {
+        return Ok(());
+    }
+    Err(Judgement::fail(format!(
+        "container {} of pod {} is of Istio {tag}, not {wanted}",
+        container.name, pod.name
+    ))
+    .expected(format!("an image of Istio {wanted}"))
+    .observed(&container.image)
+    .object(Object::pod(pod))
+    .steps(steps()))
+}
+
+/// Fails where a program reports another version of itself.
+fn check_report(
+    evidence: &Evidence,
+    version: &str,
+    who: &str,
+    object: impl Into<String>,
+    steps: impl FnOnce() -> Vec<Step>,
+) -> Result<(), Judgement> {
+    let Expectations { istio_version, istio_version_source, .. } = &evidence.expectations;
+    if plain(version) == plain(istio_version) {
+        return Ok(());
+    }
+    Err(Judgement::fail(format!("{who} reports Istio {version}, not {istio_version}"))
+        .expected(format!("{istio_version}, asked for by {istio_version_source}"))
+        .observed(version)
+        .object(object)
+        .steps(steps()))
+}
+
+/// The version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
+fn version_tag(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    let (_, tag) = name.split_once(':')?;
+    let tag = plain(tag);
+    tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
+}
+
+/// A version without what does not make it another: a leading `v`, and how its image was built.
+fn plain(version: &str) -> &str {
+    let version = version.trim();
+    let version = version.strip_prefix('v').unwrap_or(version);
+    ["-distroless", "-debug"]
+        .into_iter()
+        .find_map(|suffix| version.strip_suffix(suffix))
+        .unwrap_or(version)
+}
+
+/// Brings the mesh to the expected version, or judges it by the version that all of it has.
+fn upgrade(evidence: &Evidence) -> Vec<Step> {
+    let wanted = said(&evidence.expectations.istio_version);
+    let first = match common_version(evidence) {
+        Some(version) => check_as(evidence, version),
+        None => Step::inspect(evidence.istioctl(&["version"]), "shows all versions"),
+    };
+    vec![first, install_default(evidence, &format!("with istioctl {wanted} brings the mesh to it"))]
+}
+
+/// The other version that all of the mesh has, in its images and in its reports, where it is one.
+fn common_version(evidence: &Evidence) -> Option<&str> {
+    let istiods = evidence.install.istiod.value()?;
+    let version = istiods.values().next()?.version.value()?;
+    let mut other = evidence.clone();
+    other.expectations.istio_version.clone_from(version);
+    let is_other = plain(version) != plain(&evidence.expectations.istio_version);
+    (is_other && MESH.iter().all(|part| part(&other).is_ok())).then_some(version)
+}
+
+/// Checks the mesh as one of this version, in the way in which it was checked.
+fn check_as(evidence: &Evidence, version: &str) -> Step {
+    let subject = &evidence.subject;
+    let command = match (subject.provider, subject.active) {
+        // A cluster of meshcheck's own is known by its context, whatever its kubeconfig.
+        (Provider::Kind, _) => format!(
+            "meshcheck check --context {} --istio {}",
+            quote(&subject.context),
+            quote(version)
+        ),
+        (_, true) => evidence.meshcheck("check", &["--active", "--istio", version]),
+        (_, false) => evidence.meshcheck("check", &["--istio", version]),
+    };
+    Step::inspect(
+        command,
+        format!("judges it as Istio {}: all of it has that version", said(version)),
+    )
+}
+
+/// Gives a pod the proxy that goes with istiod.
+fn replace_proxy(evidence: &Evidence, pod: &Pod) -> Step {
+    let namespace = pod.namespace.as_str();
+    let workload = owner_workload(pod);
+    let deployment = workload.as_deref().and_then(|name| name.strip_prefix("deployment/"));
+    if let Some(deployment) = deployment.filter(|_| pod.annotations.contains_key(PROXY_IMAGE)) {
+        let annotation =
+            format!("/spec/template/metadata/annotations/{}", PROXY_IMAGE.replace('/', "~1"));
+        let patch = serde_json::json!([{"op": "remove", "path": annotation}]).to_string();
+        let patch =
+            ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
+        let text = format!("removes the annotation {PROXY_IMAGE}, which names this image");
+        return Step::fix(Impact::Changes, evidence.kubectl(&patch), text);
+    }
+    let keeps = "a pod keeps the proxy that it was made with until it is made anew";
+    match &workload {
+        Some(workload) => {
+            let text = format!("makes its pods anew: {keeps}");
+            workloads::restart(evidence, namespace, workload, text)
+        }
+        None => {
+            let show = evidence.kubectl(&["-n", namespace, "get", "pod", &pod.name, "-o", "yaml"]);
+            Step::inspect(show, format!("shows it: {keeps}"))
+        }
+    }
+}
+
+/// No istiod is there to report its version. The verdict may be about an image or about istioctl instead, which
+/// are wrong by themselves.
+fn no_istiod_reports(effect: &Effect<'_, Evidence>) -> bool {
+    let object = effect.judgement.object.as_deref().unwrap_or_default();
+    is_istiod_down(effect.evidence) && (object == "istiod" || object.starts_with("istiod in "))
+}
+
+fn istiod_does_not_know_the_proxy(effect: &Effect<'_, Evidence>) -> bool {
+    let Some(istiods) = effect.evidence.install.istiod.value() else { return false };
+    let mut lists = istiods.values().map(|istiod| istiod.proxies.value());
+    let knows = |pod: &Pod| {
+        let lists = istiods.values().filter_map(|istiod| istiod.proxies.value());
+        lists.flatten().any(|proxy| proxy.proxy == proxy_id(pod))
+    };
+    // Which proxy did not report its version is in the summary alone.
+    let is_silent = |pod: &&&Pod| effect.judgement.summary.contains(&silent_proxy(pod));
+    effect.judgement.verdict == Verdict::Unjudged
+        && lists.all(|list| list.is_some())
+        && proxy_pods(effect.evidence).0.iter().find(is_silent).is_some_and(|pod| !knows(pod))
 }
 
 #[cfg(test)]
-use crate::claims::install::tests::all_parts_are_of_one_version as cases;
+mod cases;

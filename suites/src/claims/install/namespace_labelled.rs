@@ -1,17 +1,192 @@
 //! The demo's namespace is labelled for injection.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::install::default_profile;
+use crate::entry::{Effect, claim};
+use crate::evidence::Evidence;
+use crate::facts::Labels;
+use crate::facts::injection::demo_labels;
+use crate::facts::istiod::has_no_istiod;
+use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects};
+use crate::format::{excerpt, list};
+use crate::judgement::{Judged, Judgement, require};
+use crate::object::Object;
+use crate::steps::injection::{label_for_webhooks, restart_all};
+use crate::steps::{Impact, Step};
 
 claim! {
-    /// TODO
-    "install::namespace_labelled": "the demo's namespace is labelled for injection",
+    /// The tutorial says: "Enable automatic sidecar injection for your namespace: `kubectl label namespace client
+    /// istio-injection=enabled`".
+    ///
+    /// ## Why it matters
+    /// Istio injects a sidecar only in namespaces with a label that an injection webhook selects. A pod gets its
+    /// sidecar when it is created: pods from before the label have none.
+    ///
+    /// ## How it is checked
+    /// Reads the labels of the demo's namespace. `istio-injection=enabled` holds. `istio.io/rev=REVISION` holds where
+    /// an active injection webhook selects that revision, and no label `istio-injection` is there. It needs `list` on
+    /// `namespaces`, and on `mutatingwebhookconfigurations` for a namespace with a revision.
+    ///
+    /// ## What makes it fail
+    /// - The namespace does not exist, or has neither of the two labels.
+    /// - `istio-injection` has another value than `enabled`.
+    /// - `istio.io/rev` names a revision that no webhook selects. Where no Istio is installed at all,
+    ///   `install::default_profile` is the cause.
+    ///
+    /// ## How to fix it
+    /// Create the namespace where it is missing. Label it, then restart its deployments. Where only a named revision
+    /// is installed, the label is `istio.io/rev=REVISION`.
+    ///
+    /// ## Check by hand
+    ///     kubectl get namespace client --show-labels
+    ///     kubectl get mutatingwebhookconfigurations --show-labels
+    install::namespace_labelled: "the demo's namespace is labelled for injection",
     needs: Reading,
-    caused_by: [
-        crate::claims::install::default_profile if causes::install::no_revision_is_installed,
-    ],
-    judge: crate::claims::install::namespace_labelled,
+    caused_by: [default_profile if no_revision_is_installed],
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.namespace;
+    let labels = namespace_labels(evidence)?;
+    let label = |more: &[&str]| {
+        let text = "makes its pods anew: a pod gets its sidecar when it is made";
+        vec![label_for_webhooks(evidence, more), restart_all(evidence, text)]
+    };
+    let wrong = |summary: String, observed: String| {
+        Judgement::fail(summary)
+            .expected(format!("{INJECTION}=enabled"))
+            .observed(observed)
+            .object(Object::demo_namespace(evidence))
+    };
+    // Where both labels are there, this one counts.
+    if let Some(value) = labels.get(INJECTION) {
+        if value == "enabled" {
+            return Ok(Judgement::pass(format!("{namespace} has {INJECTION}=enabled")));
+        }
+        let value = excerpt(value);
+        let summary = if value == "disabled" {
+            format!("injection is switched off in namespace {namespace}")
+        } else {
+            format!("`{value}` is no value of the label {INJECTION}: only `enabled` switches it on")
+        };
+        return Err(wrong(summary, format!("{INJECTION}={value}")).steps(label(&["--overwrite"])));
+    }
+    let Some(revision) = labels.get(REVISION) else {
+        let summary = format!("namespace {namespace} is not labelled for injection");
+        let observed = format!("neither {INJECTION} nor {REVISION}");
+        return Err(wrong(summary, observed).steps(label(&[])));
+    };
+    let relabel = || label(&[&format!("{REVISION}-")]);
+    let what = "the mutating webhooks";
+    let webhooks = require(&evidence.install.webhooks, what, "the injection webhooks", relabel)?;
+    let injectors = || webhooks.iter().filter(|webhook| injects(webhook));
+    let selections: Vec<_> =
+        injectors().map(|webhook| webhook.namespace_selector.selects(labels)).collect();
+    if selections.contains(&Some(true)) {
+        return Ok(Judgement::pass(format!(
+            "{namespace} has {REVISION}={revision}, and a webhook serves that revision"
+        )));
+    }
+    if selections.contains(&None) {
+        return Err(Judgement::unjudged(
+            "a webhook selects namespaces in a way that is not known here",
+        ));
+    }
+    let mut installed: Vec<_> = injectors()
+        .flat_map(|webhook| [webhook.revision.as_deref(), webhook.tag.as_deref()])
+        .flatten()
+        .collect();
+    installed.sort_unstable();
+    installed.dedup();
+    let revision = excerpt(revision);
+    let summary =
+        format!("no webhook serves the revision `{revision}` that namespace {namespace} asks for");
+    let observed = format!("{REVISION}={revision}; installed revisions: {}", list(&installed));
+    Err(wrong(summary, observed)
+        .expected(format!("{INJECTION}=enabled, or {REVISION} with an installed revision"))
+        .steps(relabel()))
+}
+
+/// The labels of the demo's namespace.
+pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement> {
+    let namespace = &evidence.expectations.namespace;
+    let object = Object::demo_namespace(evidence);
+    let create = || {
+        let create = evidence.kubectl(&["create", "namespace", namespace]);
+        let create = Step::fix(Impact::Changes, create, "creates it");
+        vec![create, label_for_webhooks(evidence, &[])]
+    };
+    require(&evidence.install.namespaces, "the namespaces", &object, create)?;
+    demo_labels(evidence).ok_or_else(|| {
+        Judgement::fail(format!("there is no namespace {namespace}"))
+            .expected(format!("a namespace {namespace} with the label {INJECTION}=enabled"))
+            .observed("no such namespace")
+            .object(object)
+            .steps(create())
+    })
+}
+
+/// A namespace that asks for a revision while none is installed.
+fn no_revision_is_installed(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let asks = demo_labels(evidence)
+        .is_some_and(|labels| labels.contains_key(REVISION) && !labels.contains_key(INJECTION));
+    asks && has_no_istiod(evidence) && has_no_injector(evidence)
+}
+
+/// Whether the namespace is there, and asks for no injection, or for a revision that none of the webhooks
+/// serves. Where there is no webhook at all, no label would help.
+pub(crate) fn label_is_wrong(effect: &Effect<'_, Evidence>) -> bool {
+    demo_labels(effect.evidence).is_some_and(|labels| match labels.get(INJECTION) {
+        Some(value) => value != "enabled",
+        None => {
+            !labels.contains_key(REVISION)
+                || effect.fails(&CLAIM) && !has_no_injector(effect.evidence)
+        }
+    })
 }
 
 #[cfg(test)]
-use crate::claims::install::tests::the_namespace_is_labelled as cases;
+mod cases {
+    use crate::claims::install::testing::{
+        active, add_unknown_operator, delete_namespace, keep_only_revision, label,
+    };
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::of;
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        webhooks_unseen(|e| e.install.webhooks = Observation::failed("forbidden"), Pass);
+        revision(|e| label(e, &[("istio.io/rev", "default")]), Pass);
+        both(|e| label(e, &[("istio-injection", "enabled"), ("istio.io/rev", "none")]), Pass);
+        missing(|e| label(e, &[]), Fail);
+        missing_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
+        disabled(|e| label(e, &[("istio-injection", "disabled")]), Fail);
+        misspelt(|e| label(e, &[("istio-injection", "enable")]), Fail);
+        upper_case(|e| label(e, &[("istio-injection", "Enabled")]), Fail);
+        other_label(|e| label(e, &[("istio-inject", "enabled")]), Fail);
+        disabled_and_revision(|e| label(e, &[("istio-injection", "disabled"), ("istio.io/rev", "default")]), Fail);
+        revision_of_nobody(|e| label(e, &[("istio.io/rev", "canary")]), Fail);
+        revision_without_webhooks(|e| {
+            label(e, &[("istio.io/rev", "default")]);
+            of(&mut e.install.webhooks).clear();
+        }, Fail);
+        no_such_namespace(delete_namespace, Fail);
+        namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
+        revision_webhooks_unseen(|e| {
+            label(e, &[("istio.io/rev", "default")]);
+            e.install.webhooks = Observation::failed("forbidden");
+        }, Unjudged);
+        revision_of_a_deactivated_webhook(|e| {
+            label(e, &[("istio.io/rev", "default")]);
+            for webhook in active(e) {
+                webhook.object_selector.match_labels.insert("istio.io/deactivated".into(), "never-match".into());
+            }
+        }, Fail);
+        selects_strangely(|e| {
+            label(e, &[("istio.io/rev", "canary")]);
+            add_unknown_operator(e);
+        }, Unjudged);
+    }
+}

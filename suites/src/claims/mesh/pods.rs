@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use super::super::demo::demo_container;
 use super::{SIDECAR, renew, staying};
 use crate::combine::all_hold;
 use crate::evidence::{Container, Evidence, Pod};
+use crate::facts::demo::demo_container;
 use crate::facts::workload::{is_in_restart_loop, owner_workload};
 use crate::format::{
     MORE_CONTAINER, POD, count, format_container_state, format_pod_state, format_ready_containers,

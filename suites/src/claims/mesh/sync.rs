@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::super::demo::is_pod_of;
 use super::staying;
 use crate::combine::all_hold;
 use crate::evidence::{Evidence, Pod, ProxySync, SyncState};
+use crate::facts::demo::is_pod_of;
 use crate::format::{PROXY, count};
 use crate::judgement::require;
 use crate::judgement::{Judged, Judgement};

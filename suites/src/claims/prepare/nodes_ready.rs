@@ -1,9 +1,10 @@
 //! The nodes are ready and have room for the mesh.
 
-use crate::entry::claim;
+use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
+use crate::facts::scheduling::no_node_is_ready;
 use crate::format::{NODE, POD, count, list};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, nodes};
 
@@ -255,6 +256,13 @@ fn no_room(evidence: &Evidence, piece: &Piece, most: Option<&Resources>) -> Judg
 
 fn show_room(evidence: &Evidence) -> Step {
     nodes::describe_all(evidence, "shows under \"Allocated resources\" who takes the room")
+}
+
+/// Whether nothing could be observed because no node is ready: logs and commands go through its kubelet.
+pub(crate) fn no_node_answers(effect: &Effect<'_, Evidence>) -> bool {
+    effect.judgement.verdict == Verdict::Unjudged
+        && !effect.judgement.summary.contains("forbidden")
+        && no_node_is_ready(effect.evidence)
 }
 
 #[cfg(test)]

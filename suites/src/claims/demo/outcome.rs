@@ -1,0 +1,106 @@
+//! What came where the backend's reply was expected, and which failure it shows.
+
+use crate::claims::demo::backend_deployment::other_reply_text;
+use crate::claims::demo::backend_service::leads_to_the_backend;
+use crate::claims::mesh::INIT;
+use crate::evidence::{ContainerState, Evidence, Pod, Reply};
+use crate::facts::demo::running_pods;
+use crate::facts::workload::is_in_restart_loop;
+
+/// curl's messages where a name has no address.
+const NOT_RESOLVED: [&str; 3] = ["Could not resolve", "Couldn't resolve", "Resolving timed out"];
+
+/// curl's messages where nothing listens.
+const NOT_CONNECTED: [&str; 4] =
+    ["Failed to connect", "Could not connect", "Couldn't connect", "Connection refused"];
+
+/// Messages of curl and Envoy where nothing takes a request.
+const NOT_TAKEN: [&str; 5] = [
+    "no healthy upstream",
+    "upstream connect error",
+    "upstream request timeout",
+    "Connection reset",
+    "timed out",
+];
+
+/// What came where the backend's reply was expected.
+pub(super) enum Outcome<'e> {
+    /// An answer, or curl's error.
+    Reply(&'e Reply),
+    /// A text in the client's log.
+    Text(String),
+    /// A log in which nothing but the reply is missing.
+    Nothing,
+}
+
+impl Outcome<'_> {
+    /// Whether it is a message that contains one of these texts.
+    pub(super) fn contains(&self, texts: &[&str]) -> bool {
+        let message = match self {
+            Self::Reply(reply) if reply.status == 0 => &reply.error,
+            Self::Text(text) => text,
+            Self::Reply(_) | Self::Nothing => return false,
+        };
+        texts.iter().any(|text| message.contains(text))
+    }
+
+    /// Whether cluster DNS does not resolve the name of a service that exists, or does not run.
+    pub(super) fn is_unresolved(&self, evidence: &Evidence) -> bool {
+        let dns = evidence.cluster.dns.value();
+        let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| pod.is_running_and_ready()));
+        // The name of a service that does not exist has no address either.
+        let exists = backend_service_exists(evidence) == Some(true);
+        (down || exists) && self.contains(&NOT_RESOLVED)
+    }
+
+    /// Whether the backend replies, with the other text that its deployment has.
+    pub(super) fn is_other_reply(&self, evidence: &Evidence) -> bool {
+        other_reply_text(evidence).is_some_and(|other| match self {
+            Self::Reply(reply) => reply.says(other),
+            Self::Text(text) => text == other,
+            Self::Nothing => false,
+        })
+    }
+
+    /// Whether it is what a service gives that does not lead to the backend.
+    pub(super) fn misses_the_backend(&self, evidence: &Evidence) -> bool {
+        let missing = backend_service_exists(evidence) == Some(false);
+        leads_to_the_backend(evidence) == Some(false)
+            && match self {
+                _ if missing && self.contains(&NOT_RESOLVED) => true,
+                // Whoever answers to the name of a service that does not exist, the backend it is not.
+                Self::Reply(reply) if reply.status != 0 => {
+                    missing || (502..=504).contains(&reply.status)
+                }
+                Self::Nothing => true,
+                _ => self.contains(&NOT_TAKEN) || self.contains(&NOT_CONNECTED),
+            }
+    }
+
+    /// Whether no client pod has a proxy that runs: what its application asks goes to that proxy.
+    pub(super) fn ends_at_stopped_proxy(&self, evidence: &Evidence) -> bool {
+        let client = &evidence.expectations.client_deployment;
+        let pods = running_pods(evidence, client).unwrap_or_default();
+        self.contains(&NOT_CONNECTED)
+            && !pods.is_empty()
+            && pods.iter().all(|pod| redirects_to_stopped_proxy(evidence, pod))
+    }
+}
+
+/// Whether the backend's service exists; nothing where services were not observed.
+fn backend_service_exists(evidence: &Evidence) -> Option<bool> {
+    let services = evidence.demo.services.value()?;
+    Some(services.iter().any(|one| one.name == evidence.expectations.backend_service))
+}
+
+fn redirects_to_stopped_proxy(evidence: &Evidence, pod: &Pod) -> bool {
+    let proxy = pod.sidecar().filter(|proxy| !proxy.ready);
+    pod.init_containers.iter().any(|it| it.name == INIT)
+        && proxy.is_some_and(|proxy| {
+            let ended = matches!(
+                proxy.state,
+                ContainerState::Waiting { .. } | ContainerState::Terminated(_)
+            );
+            ended || is_in_restart_loop(proxy, evidence.moment())
+        })
+}

@@ -1,0 +1,135 @@
+//! Changes to webhooks, labels and what answers, and changes that do not matter.
+
+use jiff::SignedDuration;
+
+use crate::claims::install::testing::{
+    active, add_unknown_operator, delete_namespace, keep_only_revision, label,
+};
+use crate::entry::cases;
+use crate::evidence::{CaBundle, Endpoint, Evidence, LabelSelector, Observation, Webhook};
+use crate::testing::{backend, client, installed, of, scale_to_zero};
+
+fn deactivate(evidence: &mut Evidence) {
+    for webhook in active(evidence) {
+        let never = ("istio.io/deactivated".to_owned(), "never-match".to_owned());
+        webhook.namespace_selector.match_labels.extend([never.clone()]);
+        webhook.object_selector.match_labels.extend([never]);
+    }
+}
+
+fn bundle(evidence: &mut Evidence, change: fn(&mut CaBundle)) {
+    active(evidence).for_each(|webhook| change(&mut webhook.ca_bundle));
+}
+
+fn endpoints(evidence: &mut Evidence) -> &mut Endpoint {
+    of(&mut evidence.install.endpoints).iter_mut().find(|one| one.service == "istiod").unwrap()
+}
+
+/// The webhook of a revision that was removed, beside the one that is there.
+fn left_webhook(evidence: &mut Evidence) {
+    let mut left = active(evidence).next().unwrap().clone();
+    left.configuration = "istio-sidecar-injector-old".into();
+    left.service.as_mut().unwrap().name = "istiod-old".into();
+    left.namespace_selector = LabelSelector::default();
+    left.object_selector = LabelSelector::default();
+    of(&mut evidence.install.webhooks).push(left);
+}
+
+cases! { Evidence:
+    healthy(|_| {}, Pass);
+    only_the_active_ones(|e| {
+        let active: Vec<_> = active(e).map(|webhook| webhook.clone()).collect();
+        e.install.webhooks = Observation::seen(active);
+    }, Pass);
+    deactivated_one_is_broken(|e| {
+        for webhook in of(&mut e.install.webhooks) {
+            if webhook.object_selector.match_labels.contains_key("istio.io/deactivated") {
+                webhook.ca_bundle.bytes = 0;
+            }
+        }
+    }, Pass);
+    by_revision(|e| label(e, &[("istio.io/rev", "default")]), Pass);
+    demo_not_there_yet(|e| e.demo.deployments = Observation::absent("no namespace"), Pass);
+    other_webhooks_are_strange(|e| {
+        let mut others: Vec<_> = active(e).map(|webhook| webhook.clone()).collect();
+        for other in &mut others {
+            other.service.as_mut().unwrap().path = "/mutate".into();
+            other.ca_bundle.bytes = 0;
+        }
+        of(&mut e.install.webhooks).extend(others);
+    }, Pass);
+    overlap(|e| {
+        let copies: Vec<_> = active(e).map(|webhook| Webhook { configuration: "again".into(), ..webhook.clone() }).collect();
+        of(&mut e.install.webhooks).extend(copies);
+    }, Pass);
+    deleted(|e| of(&mut e.install.webhooks).clear(), Fail);
+    only_the_deactivated_ones(|e| of(&mut e.install.webhooks).retain(|one| one.object_selector.match_labels.contains_key("istio.io/deactivated")), Fail);
+    deactivated(deactivate, Fail);
+    not_labelled(|e| label(e, &[]), Fail);
+    not_labelled_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
+    labelled_for_the_default_revision(|e| keep_only_revision(e, "1-20-3"), Fail);
+    labelled_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[("istio.io/rev", "1-20-3")]); }, Pass);
+    left_by_a_revision(|e| left_webhook(e), Fail);
+    switched_off(|e| label(e, &[("istio-injection", "disabled")]), Fail);
+    pods_opt_out(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
+    client_opts_out(|e| { client(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
+    selector_changed(|e| active(e).for_each(|webhook| { webhook.namespace_selector.match_labels.insert("team".into(), "b".into()); }), Fail);
+    no_such_namespace(delete_namespace, Fail);
+    bundle_empty(|e| bundle(e, |bundle| *bundle = CaBundle::default()), Fail);
+    bundle_garbage(|e| bundle(e, |bundle| { bundle.error = Some("no PEM".into()); bundle.certificates.clear(); }), Fail);
+    bundle_ends_now(|e| {
+        let now = e.recorded_at;
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_after = now);
+    }, Fail);
+    bundle_begins_now(|e| {
+        let now = e.recorded_at;
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_before = now);
+    }, Pass);
+    bundle_without_certificate(|e| bundle(e, |bundle| bundle.certificates.clear()), Fail);
+    bundle_expired(|e| {
+        let then = e.recorded_at - SignedDuration::from_hours(1);
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_after = then);
+    }, Fail);
+    service_without_port(|e| of(&mut e.install.services).iter_mut().find(|one| one.name == "istiod").unwrap().ports.retain(|port| port.port != 443), Fail);
+    service_deleted(|e| of(&mut e.install.services).retain(|one| one.name != "istiod"), Fail);
+    endpoint_not_ready(|e| endpoints(e).ready = false, Fail);
+    endpoint_without_address(|e| endpoints(e).addresses.clear(), Fail);
+    istiod_gone(|e| {
+        of(&mut e.install.endpoints).retain(|one| one.service != "istiod");
+        scale_to_zero(installed(e, "istiod"));
+    }, Fail);
+    istiod_gone_but_ignored(|e| {
+        of(&mut e.install.endpoints).clear();
+        active(e).for_each(|webhook| webhook.failure_policy = "Ignore".into());
+    }, Fail);
+    bundle_of_tomorrow(|e| {
+        let then = e.recorded_at + SignedDuration::from_hours(1);
+        active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_before = then);
+    }, Unjudged);
+    calls_a_url(|e| active(e).for_each(|webhook| { webhook.service = None; webhook.url = Some("https://istiod.example/inject".into()); }), Unjudged);
+    calls_elsewhere(|e| active(e).for_each(|webhook| webhook.service.as_mut().unwrap().namespace = "elsewhere".into()), Unjudged);
+    selects_strangely(add_unknown_operator, Unjudged);
+    webhooks_unseen(|e| e.install.webhooks = Observation::failed("forbidden"), Unjudged);
+    namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
+    deployments_unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+    services_unseen(|e| e.install.services = Observation::failed("forbidden"), Unjudged);
+    no_services(|e| e.install.services = Observation::absent("no namespace"), Fail);
+    endpoints_unseen(|e| e.install.endpoints = Observation::failed("forbidden"), Unjudged);
+    proven_wrong_anyhow(|e| {
+        e.install.endpoints = Observation::failed("forbidden");
+        bundle(e, |bundle| bundle.bytes = 0);
+    }, Fail);
+    not_labelled_anyhow(|e| {
+        e.demo.deployments = Observation::failed("forbidden");
+        label(e, &[]);
+    }, Fail);
+    opts_out_beside_a_label_that_does_no_harm(|e| {
+        let labels = &mut backend(e).template_labels;
+        labels.insert("sidecar.istio.io/inject".into(), "false".into());
+        labels.insert("istio.io/rev".into(), "default".into());
+    }, Fail);
+    opts_out_in_other_words(|e| {
+        backend(e).template_labels.insert("mesh".into(), "no".into());
+        active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });
+    }, Fail);
+}

@@ -1,0 +1,107 @@
+//! Changes that matter to the version, and changes that do not.
+
+use crate::entry::cases;
+use crate::evidence::{Container, Evidence, Istiod, Observation, Pod, Provider};
+use crate::testing::{demo_pod, gateway, installed, istiod, of, scale_to_zero};
+
+fn proxy(pod: &mut Pod) -> &mut Container {
+    let mut all = pod.containers.iter_mut().chain(&mut pod.init_containers);
+    all.find(|container| container.name == "istio-proxy").unwrap()
+}
+
+fn reports(evidence: &mut Evidence) -> &mut Istiod {
+    of(&mut evidence.install.istiod).values_mut().next().unwrap()
+}
+
+/// Gives every image of Istio a tag made of the expected version.
+fn tag(evidence: &mut Evidence, pattern: &str) {
+    let tag = pattern.replace("{}", &evidence.expectations.istio_version);
+    let pods = of(&mut evidence.install.pods).iter_mut().chain(of(&mut evidence.demo.pods));
+    for pod in pods {
+        for container in pod.containers.iter_mut().chain(&mut pod.init_containers) {
+            if container.name == "discovery" || container.name.starts_with("istio-") {
+                container.image = format!("mirror.example:5000/istio/any{tag}");
+            }
+        }
+    }
+}
+
+cases! { Evidence:
+    healthy(|_| {}, Pass);
+    distroless(|e| tag(e, ":{}-distroless"), Pass);
+    digest(|e| tag(e, "@sha256:0123"), Pass);
+    moving_tag(|e| tag(e, ":latest"), Pass);
+    no_istioctl(|e| e.install.istioctl_version = Observation::not_asked("not used"), Pass);
+    istioctl_not_there(|e| e.install.istioctl_version = Observation::absent("no istioctl"), Pass);
+    pod_on_its_way_out(|e| { let pod = demo_pod(e, "echo"); pod.terminating = true; proxy(pod).image = "istio/proxyv2:1.1.0".into(); }, Pass);
+    completed_job(|e| {
+        let mut job = demo_pod(e, "echo").clone();
+        job.name = "job".into();
+        job.phase = "Succeeded".into();
+        of(&mut e.demo.pods).push(job);
+    }, Pass);
+    old_and_over(|e| {
+        for phase in ["Succeeded", "Failed"] {
+            let mut old = demo_pod(e, "echo").clone();
+            old.name = phase.to_lowercase();
+            old.phase = phase.into();
+            proxy(&mut old).image = "docker.io/istio/proxyv2:1.19.7".into();
+            of(&mut e.demo.pods).push(old);
+        }
+    }, Pass);
+    asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
+    half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail);
+    other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail);
+    longer_version(|e| tag(e, ":{}1"), Fail);
+    istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail);
+    whole_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail);
+    whole_but_for_a_silent_proxy(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[0].istio_version.clear(); }, Fail);
+    whole_on_somebodys_cluster(|e| { e.expectations.istio_version = "1.99.0".into(); e.subject.provider = Provider::Existing; e.subject.active = true; }, Fail);
+    istiod_report(|e| reports(e).version = Observation::seen("1.19.7".into()), Fail);
+    gateway_image(|e| proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail);
+    sidecar_image(|e| proxy(demo_pod(e, "echo")).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail);
+    chosen_image(|e| {
+        let pod = demo_pod(e, "echo");
+        pod.annotations.insert("sidecar.istio.io/proxyImage".into(), "istio/proxyv2:1.19.7".into());
+        proxy(pod).image = "istio/proxyv2:1.19.7".into();
+    }, Fail);
+    not_installed(|e| {
+        of(&mut e.install.pods).clear();
+        of(&mut e.install.deployments).clear();
+    }, Fail);
+    init_image(|e| demo_pod(e, "client").init_containers[0].image = "docker.io/istio/proxyv2:1.19.7".into(), Fail);
+    old_proxy_of_a_known_pod(|e| {
+        let echo = format!("{}.client", demo_pod(e, "echo").name);
+        let row = of(&mut reports(e).proxies).iter_mut().find(|row| row.proxy == echo).unwrap();
+        row.istio_version = "1.19.7".into();
+    }, Fail);
+    sidecar_report(|e| of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(), Fail);
+    other_proxy(|e| {
+        let mut other = of(&mut reports(e).proxies)[0].clone();
+        other.proxy = "pod.elsewhere".into();
+        other.istio_version = "1.19.7".into();
+        of(&mut reports(e).proxies).push(other);
+    }, Fail);
+    istioctl(|e| e.install.istioctl_version = Observation::seen("1.19.7".into()), Fail);
+    no_istiod(|e| of(&mut e.install.pods).retain(|pod| pod.labels.get("istio").is_none_or(|v| v != "pilot")), Fail);
+    istiod_scaled_to_zero(|e| {
+        scale_to_zero(installed(e, "istiod"));
+        of(&mut e.install.pods).retain(|pod| !pod.name.starts_with("istiod"));
+    }, Fail);
+    istiod_pending(|e| istiod(e).phase = "Pending".into(), Fail);
+    no_namespace(|e| e.install.pods = Observation::absent("no namespace"), Fail);
+    istiod_silent(|e| reports(e).version = Observation::failed("time-out"), Unjudged);
+    istiod_not_asked(|e| of(&mut e.install.istiod).clear(), Unjudged);
+    proxies_unseen(|e| reports(e).proxies = Observation::failed("time-out"), Unjudged);
+    proxy_unknown(|e| { of(&mut reports(e).proxies).remove(0); }, Unjudged);
+    proxy_silent(|e| of(&mut reports(e).proxies)[0].istio_version.clear(), Unjudged);
+    reports_unseen(|e| e.install.istiod = Observation::failed("forbidden"), Unjudged);
+    pods_unseen(|e| e.install.pods = Observation::failed("forbidden"), Unjudged);
+    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    demo_not_asked(|e| e.demo.pods = Observation::not_asked("--only"), Skipped);
+    istioctl_unseen(|e| e.install.istioctl_version = Observation::failed("killed"), Unjudged);
+    proven_wrong_anyhow(|e| {
+        e.install.istiod = Observation::failed("forbidden");
+        proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into();
+    }, Fail);
+}

@@ -1,0 +1,97 @@
+//! The demo's deployments, their pods, and the answers of its backend.
+
+use crate::evidence::{Deployment, Evidence, Pod, Reply};
+
+/// A deployment of the demo, where it was observed.
+pub(crate) fn find_deployment<'e>(evidence: &'e Evidence, name: &str) -> Option<&'e Deployment> {
+    evidence.demo.deployments.value()?.iter().find(|deployment| deployment.name == name)
+}
+
+/// Whether a deployment of the demo has no replicas.
+pub(crate) fn is_scaled_to_zero(evidence: &Evidence, name: &str) -> bool {
+    find_deployment(evidence, name).is_some_and(|deployment| deployment.replicas == 0)
+}
+
+/// Whether a pod is one of a deployment of the demo: by the deployment's selector, or by its owner
+/// where the deployment was not observed.
+pub(crate) fn is_pod_of(evidence: &Evidence, pod: &Pod, name: &str) -> bool {
+    find_deployment(evidence, name).map_or_else(
+        || {
+            let set = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("ReplicaSet/"));
+            set.and_then(|set| set.rsplit_once('-')).is_some_and(|(owner, _)| owner == name)
+        },
+        |deployment| deployment.selects(pod),
+    )
+}
+
+/// The running pods of a deployment of the demo; nothing where pods were not observed.
+pub(crate) fn running_pods<'e>(evidence: &'e Evidence, name: &str) -> Option<Vec<&'e Pod>> {
+    let pods = evidence.demo.pods.value()?.iter();
+    Some(pods.filter(|pod| pod.is_running() && is_pod_of(evidence, pod, name)).collect())
+}
+
+/// The container that the demo deploys in a pod: nothing where the pod is not the demo's.
+pub(crate) fn demo_container<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
+    let expectations = &evidence.expectations;
+    let of = |name: &str| is_pod_of(evidence, pod, name);
+    if of(&expectations.backend_deployment) {
+        Some(&expectations.backend.container)
+    } else if of(&expectations.client_deployment) {
+        Some(&expectations.client.container)
+    } else {
+        None
+    }
+}
+
+/// The first answer that is not the backend's reply, where the backend was asked.
+pub(crate) fn find_wrong_reply(evidence: &Evidence) -> Option<&Reply> {
+    let mut replies = evidence.demo.asked.value()?.replies.iter();
+    replies.find(|reply| !reply.says(&evidence.expectations.reply))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Observation;
+    use crate::testing::{backend, demo_pod, healthy, of, scale_to_zero};
+
+    #[test]
+    fn pods_belong_to_the_deployment_that_selects_or_owns_them() {
+        let mut evidence = healthy();
+        let name = evidence.expectations.backend_deployment.clone();
+        let (echo, client) =
+            (demo_pod(&mut evidence, "echo").clone(), demo_pod(&mut evidence, "client").clone());
+        for _ in ["by selector", "by owner"] {
+            assert!(is_pod_of(&evidence, &echo, &name) && !is_pod_of(&evidence, &client, &name));
+            assert_eq!(demo_container(&evidence, &echo), Some("echo"));
+            assert_eq!(demo_container(&evidence, &client), Some("client"));
+            evidence.demo.deployments = Observation::failed("forbidden");
+        }
+        let stranger = Pod { name: "stranger".into(), ..Pod::default() };
+        assert_eq!(demo_container(&evidence, &stranger), None);
+        assert_eq!(running_pods(&evidence, &name), Some(vec![&echo]));
+        evidence.demo.pods = Observation::failed("forbidden");
+        assert_eq!(running_pods(&evidence, &name), None);
+    }
+
+    #[test]
+    fn deployment_is_scaled_to_zero_only_where_it_was_observed() {
+        let mut evidence = healthy();
+        let name = evidence.expectations.backend_deployment.clone();
+        assert!(!is_scaled_to_zero(&evidence, &name));
+        scale_to_zero(backend(&mut evidence));
+        assert!(is_scaled_to_zero(&evidence, &name));
+        evidence.demo.deployments = Observation::failed("forbidden");
+        assert!(!is_scaled_to_zero(&evidence, &name));
+    }
+
+    #[test]
+    fn wrong_reply_has_another_status_or_another_body() {
+        let mut evidence = healthy();
+        assert_eq!(find_wrong_reply(&evidence), None);
+        of(&mut evidence.demo.asked).replies[1].status = 404;
+        assert_eq!(find_wrong_reply(&evidence).map(|reply| reply.status), Some(404));
+        evidence.demo.asked = Observation::failed("forbidden");
+        assert_eq!(find_wrong_reply(&evidence), None);
+    }
+}

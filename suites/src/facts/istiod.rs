@@ -1,0 +1,74 @@
+//! Facts about istiod: what it is, and whether anybody is there to answer for it.
+
+use super::Labels;
+use crate::evidence::{Deployment, Evidence, Pod};
+
+/// Whether labels are those of istiod, of whatever revision.
+pub(crate) fn is_istiod(labels: &Labels) -> bool {
+    labels.get("app").is_some_and(|app| app == "istiod")
+        || labels.get("istio").is_some_and(|istio| istio == "pilot")
+}
+
+/// The deployment of istiod, where it was observed.
+pub(crate) fn find_istiod(evidence: &Evidence) -> Option<&Deployment> {
+    let mut deployments = evidence.install.deployments.value()?.iter();
+    deployments.find(|deployment| is_istiod(&deployment.template_labels))
+}
+
+/// Whether the deployments were observed, and none of them is istiod's.
+pub(crate) fn has_no_istiod(evidence: &Evidence) -> bool {
+    evidence.install.deployments.value().is_some() && find_istiod(evidence).is_none()
+}
+
+/// Whether no istiod pod is ready: nothing answers proxies, webhooks and requests.
+pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
+    let ready = |pod: &Pod| is_istiod(&pod.labels) && pod.is_running_and_ready();
+    evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{has_no_istiod, is_istiod, is_istiod_down};
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::{healthy, istiod, of};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(&[("app", "istiod")], true)]
+    #[case(&[("istio", "pilot")], true)]
+    #[case(&[("app", "istiod"), ("istio", "other")], true)]
+    #[case(&[("app", "other"), ("istio", "ingressgateway")], false)]
+    #[case(&[], false)]
+    fn istiod_has_one_of_two_labels(#[case] labels: &[(&str, &str)], #[case] expected: bool) {
+        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        assert_eq!(is_istiod(&labels.collect()), expected);
+    }
+
+    #[rstest]
+    #[case::there(|_: &mut Evidence| {}, false)]
+    #[case::missing(|e: &mut Evidence| of(&mut e.install.deployments).retain(|it| it.name != "istiod"), true)]
+    #[case::not_observed(|e: &mut Evidence| e.install.deployments = Observation::failed("forbidden"), false)]
+    fn istiod_is_missing_among_observed_deployments(
+        #[case] change: fn(&mut Evidence),
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        change(&mut evidence);
+        assert_eq!(has_no_istiod(&evidence), expected);
+    }
+
+    #[rstest]
+    #[case::ready(|_: &mut Evidence| {}, false)]
+    #[case::not_ready(|e: &mut Evidence| istiod(e).ready = false, true)]
+    #[case::pending(|e: &mut Evidence| istiod(e).phase = "Pending".into(), true)]
+    #[case::no_pod(|e: &mut Evidence| of(&mut e.install.pods).clear(), true)]
+    #[case::not_observed(|e: &mut Evidence| e.install.pods = Observation::failed("forbidden"), false)]
+    fn istiod_is_down_without_a_ready_pod(
+        #[case] change: fn(&mut Evidence),
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        change(&mut evidence);
+        assert_eq!(is_istiod_down(&evidence), expected);
+    }
+}
