@@ -132,6 +132,9 @@ pub struct ClaimReport {
     /// holds itself, and nothing else explains it.
     #[serde(default)]
     pub because: Option<String>,
+    /// The address of its page: what it means, how it is checked, how to fix it.
+    #[serde(default)]
+    pub page: String,
     /// Why it may fail without turning the exit code, where a waiver says so. Its verdict is what
     /// it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +162,7 @@ impl ClaimReport {
             commands: hint.as_deref().map(commands).unwrap_or_default(),
             hint,
             because: None,
+            page: entry.page_address(),
             may_fail: None,
         }
     }

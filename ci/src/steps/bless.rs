@@ -21,11 +21,11 @@ pub(crate) struct Options {
 /// Generated files, by the tests that compare them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum What {
-    /// The pages of the claims and the picture of their causes, in `docs/`
+    /// The expected messages of claims and checks, their pages and the picture of causes in `docs/`
     Claims,
-    /// What is reported of each recorded fault
+    /// The reports on recorded faults, and `docs/faults.md`
     Faults,
-    /// The expected messages and reports, in `.snap` files
+    /// The snapshots of reports, and `docs/rbac/`
     Snapshots,
     /// The manifests of the rights that a check needs, in `docs/rbac/`
     Rbac,
@@ -45,11 +45,18 @@ impl What {
     /// The arguments of `cargo test`, run by run.
     fn runs(self) -> Vec<Vec<&'static str>> {
         match self {
-            Self::Claims | Self::Faults => vec![[SUITES, &[GENERATED]].concat()],
+            // Twice: a page holds a message that the first run may have renewed.
+            Self::Claims => vec![[SUITES, &["--lib", GENERATED]].concat(); 2],
+            Self::Faults => vec![
+                [SUITES, &["--test", "recorded_faults", GENERATED]].concat(),
+                vec!["--package", "meshcheck", "--test", "recorded_reports", GENERATED],
+            ],
             Self::Rbac => vec![[HARNESS, &[GENERATED]].concat()],
-            Self::Snapshots => vec![SUITES.to_vec(), HARNESS.to_vec()],
+            Self::Snapshots => vec![HARNESS.to_vec()],
             Self::Hostile => vec![[HOSTILE, &["--include-ignored"]].concat()],
-            Self::All => [Self::Snapshots, Self::Hostile].map(Self::runs).concat(),
+            Self::All => [Self::Claims, Self::Faults, Self::Snapshots, Self::Hostile]
+                .map(Self::runs)
+                .concat(),
         }
     }
 }

@@ -2,11 +2,12 @@
 //! unjudged, and says why. The report of an earlier run, maybe a green one, does not stay in its place.
 
 use jiff::Timestamp;
-use meshcheck_suites::evidence::Provider;
-use meshcheck_suites::hint::commands;
+use meshcheck_suites::evidence::{Expectations, Provider};
+use meshcheck_suites::preflight::evidence::PreflightEvidence;
 use meshcheck_suites::redact::text;
 use meshcheck_suites::report::{ClaimReport, ClusterFacts, PhaseTime, REPORT_SCHEMA, Totals};
-use meshcheck_suites::{CLAIMS, Pattern, Report, Section, Verdict, preflight};
+use meshcheck_suites::steps::{Purpose, Step};
+use meshcheck_suites::{Evidence, Judgement, Pattern, Report, Subject};
 
 use super::emit::files;
 use super::{OutputOptions, ReportError};
@@ -50,25 +51,13 @@ fn report(died: &Died, asked: &Asked) -> Report {
         None => died.reason.clone(),
     };
     // The words of the world may quote what it was asked with: a proxy's URL with a password.
-    let summary = text(&format!("not judged: {reason}"));
+    let mut judgement = Judgement::unjudged(text(&format!("not judged: {reason}")));
     let hint = died.hint.as_deref().map(text);
-    let claims: Vec<_> = rows(asked)
-        .into_iter()
-        .map(|(id, section, statement)| ClaimReport {
-            id: id.to_owned(),
-            section,
-            statement: statement.to_owned(),
-            verdict: Verdict::Unjudged,
-            summary: summary.clone(),
-            expected: None,
-            observed: None,
-            object: None,
-            hint: hint.clone(),
-            commands: hint.as_deref().map(commands).unwrap_or_default(),
-            because: None,
-            may_fail: None,
-        })
-        .collect();
+    judgement.steps.extend(hint.map(|hint| Step::advice(Purpose::Fix, hint)));
+    let claims = match asked {
+        Asked::Claims(only) => rows::<Evidence>(only, &judgement),
+        Asked::Checks(only) => rows::<PreflightEvidence>(only, &judgement),
+    };
     Report {
         schema: REPORT_SCHEMA,
         istio_version: DEFAULT_ISTIO.to_owned(),
@@ -89,24 +78,18 @@ fn report(died: &Died, asked: &Asked) -> Report {
     }
 }
 
-/// What was asked for, by id, section and statement.
-fn rows(asked: &Asked) -> Vec<(&'static str, Section, &'static str)> {
-    match asked {
-        Asked::Claims(only) => {
-            let claims = CLAIMS.iter().filter(|claim| claim.is_asked(only));
-            claims.map(|claim| (claim.id, claim.section(), claim.statement)).collect()
-        }
-        Asked::Checks(only) => {
-            let checks = preflight::asked(only).into_iter();
-            checks.map(|check| (check.id, check.section(), check.statement)).collect()
-        }
-    }
+/// Everything that was asked for, with the same judgement.
+fn rows<E: Subject>(only: &[Pattern], judgement: &Judgement) -> Vec<ClaimReport> {
+    let tutorial = Expectations::of_the_tutorial(DEFAULT_ISTIO, "");
+    let entries = E::entries().iter().filter(|entry| entry.is_asked(only));
+    entries.map(|entry| ClaimReport::new(entry, &tutorial, judgement.clone())).collect()
 }
 
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::report::{Kind, ReportFile, junit};
+    use meshcheck_suites::{CLAIMS, preflight};
     use rstest::rstest;
 
     /// The report of a command that died.

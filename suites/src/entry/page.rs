@@ -57,6 +57,12 @@ impl<E: Subject> Entry<E> {
         page + "\n"
     }
 
+    /// The address of its page on the web.
+    pub fn page_address(&self) -> String {
+        let repository = env!("CARGO_PKG_REPOSITORY");
+        format!("{repository}/blob/main/docs/claims/{}", self.page_path())
+    }
+
     /// Its page below `docs/claims`.
     pub fn page_path(&self) -> String {
         format!("{}/{}.md", self.section(), self.name())

@@ -86,6 +86,8 @@ pub enum Stop {
     BackendPort,
     /// The backend's container.
     Backend,
+    /// Whoever asks from outside of the mesh.
+    Outside,
     /// The load balancer in front of the gateway.
     LoadBalancer,
     /// The ingress gateway.

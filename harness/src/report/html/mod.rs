@@ -87,6 +87,7 @@ struct ClaimView {
     because: Option<Link>,
     summary: String,
     statement: String,
+    page: String,
     details: Vec<(&'static str, String)>,
     hint: Vec<HintPart>,
     open: bool,
@@ -269,6 +270,7 @@ fn claim(report: &Report, claim: &ClaimReport) -> ClaimView {
         because: claim.because.as_deref().map(|id| link(report, id)),
         summary: detail(&claim.summary),
         statement: clean(&claim.statement),
+        page: clean(&claim.page),
         details: details
             .into_iter()
             .filter_map(|(name, text)| Some((name, detail(text.as_deref()?))))

@@ -3,72 +3,30 @@
 
 use meshcheck_suites::evidence::Expectations;
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{Evidence, Report, Verdict};
+use meshcheck_suites::{CLAIMS, Evidence, Report, Stop, Verdict};
 
 use super::{Link, clean, link};
 use crate::text::truncated;
 
-/// The claims that speak of a part of the path.
-fn claims_of(part: Part) -> &'static [&'static str] {
-    match part {
-        Part::Client => &["demo::client_deployment", "demo::client_logs_show_reply"],
-        Part::ClientRules => {
-            &["mesh::outbound_redirected", "mesh::init_arguments", "mesh::live_rules"]
-        }
-        Part::ClientSidecar | Part::BackendSidecar => {
-            &["mesh::two_containers_per_pod", "mesh::pods_ready", "mesh::proxies_in_sync"]
-        }
-        Part::Network => &["prepare::dns_on_pod_network", "mesh::traffic_through_proxies"],
-        Part::Service => &["demo::backend_service"],
-        Part::BackendRules => {
-            &["mesh::inbound_redirected", "mesh::init_arguments", "mesh::live_rules"]
-        }
-        Part::Port => &["demo::backend_replies"],
-        Part::Backend => &["demo::backend_deployment"],
-        Part::Outside => &[],
-        Part::LoadBalancer => &[
-            "prepare::load_balancer_address_free",
-            "prepare::no_competing_load_balancer",
-            "ingress::external_address",
-            "ingress::address_answers",
-        ],
-        Part::Gateway => &["ingress::service_is_load_balancer", "mesh::proxies_in_sync"],
-        Part::Route => &["ingress::routes_into_mesh"],
-    }
-}
-
-/// A stop or a link.
-#[derive(Clone, Copy)]
-enum Part {
-    Client,
-    ClientRules,
-    ClientSidecar,
-    Network,
-    Service,
-    BackendRules,
-    BackendSidecar,
-    Port,
-    Backend,
-    Outside,
-    LoadBalancer,
-    Gateway,
-    Route,
+/// Whether a claim speaks of a stop.
+fn speaks_of(claim: &ClaimReport, stop: Stop) -> bool {
+    CLAIMS.iter().any(|it| it.id == claim.id && it.stops.contains(&stop))
 }
 
 /// Stops and links, by turns.
-const INSIDE: [Part; 9] = [
-    Part::Client,
-    Part::ClientRules,
-    Part::ClientSidecar,
-    Part::Network,
-    Part::Service,
-    Part::BackendRules,
-    Part::BackendSidecar,
-    Part::Port,
-    Part::Backend,
+const INSIDE: [Stop; 9] = [
+    Stop::Client,
+    Stop::OutboundRules,
+    Stop::ClientSidecar,
+    Stop::Network,
+    Stop::Service,
+    Stop::InboundRules,
+    Stop::BackendSidecar,
+    Stop::BackendPort,
+    Stop::Backend,
 ];
-const FROM_OUTSIDE: [Part; 5] =
-    [Part::Outside, Part::LoadBalancer, Part::Gateway, Part::Route, Part::Service];
+const FROM_OUTSIDE: [Stop; 5] =
+    [Stop::Outside, Stop::LoadBalancer, Stop::Gateway, Stop::Route, Stop::Service];
 
 /// How many columns of a name fit into a stop.
 const NAME: usize = 19;
@@ -100,58 +58,54 @@ pub(super) struct OpenClaim {
     pub(super) because: Option<Link>,
 }
 
-impl Part {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Client => "client",
-            Self::ClientRules => "iptables: 15001",
-            Self::ClientSidecar => "client's sidecar",
-            Self::Network => "DNS, mesh",
-            Self::Service => "service",
-            Self::BackendRules => "iptables: 15006",
-            Self::BackendSidecar => "backend's sidecar",
-            Self::Port => "port 5678",
-            Self::Backend => "backend",
-            Self::Outside => "you",
-            Self::LoadBalancer => "load balancer",
-            Self::Gateway => "gateway",
-            Self::Route => "route",
-        }
+fn name_of(stop: Stop) -> &'static str {
+    match stop {
+        Stop::Client => "client",
+        Stop::OutboundRules => "iptables: 15001",
+        Stop::ClientSidecar => "client's sidecar",
+        Stop::Network => "DNS, mesh",
+        Stop::Service => "service",
+        Stop::InboundRules => "iptables: 15006",
+        Stop::BackendSidecar => "backend's sidecar",
+        Stop::BackendPort => "port 5678",
+        Stop::Backend => "backend",
+        Stop::Outside => "you",
+        Stop::LoadBalancer => "load balancer",
+        Stop::Gateway => "gateway",
+        Stop::Route => "route",
     }
+}
 
-    fn note(self, names: &Expectations) -> &str {
-        match self {
-            Self::Client => &names.client_deployment,
-            Self::Backend => &names.backend_deployment,
-            Self::Service => &names.backend_service,
-            Self::Gateway => &names.gateway,
-            Self::ClientSidecar | Self::BackendSidecar => "Envoy",
-            Self::Outside => "outside of the mesh",
-            _ => "",
-        }
+fn note_of(stop: Stop, names: &Expectations) -> &str {
+    match stop {
+        Stop::Client => &names.client_deployment,
+        Stop::Backend => &names.backend_deployment,
+        Stop::Service => &names.backend_service,
+        Stop::Gateway => &names.gateway,
+        Stop::ClientSidecar | Stop::BackendSidecar => "Envoy",
+        Stop::Outside => "outside of the mesh",
+        _ => "",
     }
+}
 
-    /// The workload that it belongs to, where its claims speak of several.
-    fn workload(self, names: &Expectations) -> Option<&str> {
-        match self {
-            Self::Client | Self::ClientRules | Self::ClientSidecar => {
-                Some(&names.client_deployment)
-            }
-            Self::Backend | Self::BackendRules | Self::BackendSidecar => {
-                Some(&names.backend_deployment)
-            }
-            Self::Gateway => Some(&names.gateway),
-            _ => None,
+/// The workload that it belongs to, where its claims speak of several.
+fn workload_of(stop: Stop, names: &Expectations) -> Option<&str> {
+    match stop {
+        Stop::Client | Stop::OutboundRules | Stop::ClientSidecar => Some(&names.client_deployment),
+        Stop::Backend | Stop::InboundRules | Stop::BackendSidecar => {
+            Some(&names.backend_deployment)
         }
+        Stop::Gateway => Some(&names.gateway),
+        _ => None,
     }
+}
 
-    /// Whether this claim speaks of this part. One that names the object of another workload does not.
-    fn is_meant(self, claim: &ClaimReport, names: &Expectations) -> bool {
-        let Some(workload) = self.workload(names) else { return true };
-        let object = claim.object.as_deref().unwrap_or_default();
-        let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
-        object.contains(workload) || !workloads.iter().any(|it| object.contains(it.as_str()))
-    }
+/// Whether this claim speaks of this part. One that names the object of another workload does not.
+fn is_about(stop: Stop, claim: &ClaimReport, names: &Expectations) -> bool {
+    let Some(workload) = workload_of(stop, names) else { return true };
+    let object = claim.object.as_deref().unwrap_or_default();
+    let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
+    object.contains(workload) || !workloads.iter().any(|it| object.contains(it.as_str()))
 }
 
 /// How a part is.
@@ -201,33 +155,33 @@ pub(super) fn pictures(report: &Report, evidence: Option<&Evidence>) -> Vec<Pict
     ]
 }
 
-fn picture(title: &'static str, path: &[Part], report: &Report, names: &Expectations) -> Picture {
+fn picture(title: &'static str, path: &[Stop], report: &Report, names: &Expectations) -> Picture {
     let mut picture = Picture { title, label: String::new(), parts: Vec::new(), open: Vec::new() };
     let mut words = Vec::new();
     for (part, kind) in path.iter().zip(["stop", "link"].into_iter().cycle()) {
-        let speaks = |claim: &&ClaimReport| claims_of(*part).contains(&claim.id.as_str());
+        let speaks = |claim: &&ClaimReport| speaks_of(claim, *part);
         let (claims, of_others): (Vec<_>, Vec<_>) =
-            report.claims.iter().filter(speaks).partition(|claim| part.is_meant(claim, names));
+            report.claims.iter().filter(speaks).partition(|claim| is_about(*part, claim, names));
         let is_open = |claim: &&ClaimReport| State::of_verdict(claim.verdict) > State::Whole;
         // A verdict names one object. That it is another's is no word that this one is well.
         let least = if of_others.iter().any(is_open) { State::Unseen } else { State::Whole };
         let state = match claims.iter().map(|claim| State::of_claim(claim)).max() {
             Some(state) => state.max(least),
-            None if claims_of(*part).is_empty() => State::Whole,
+            None if *part == Stop::Outside => State::Whole,
             None => State::Unseen,
         };
         let (class, spoken, mark) = state.shown();
-        words.push(format!("{}: {spoken}", part.name()));
+        words.push(format!("{}: {spoken}", name_of(*part)));
         picture.open.extend(claims.into_iter().filter(is_open).map(|claim| OpenClaim {
-            part: part.name(),
+            part: name_of(*part),
             verdict: claim.verdict.word(),
             claim: link(report, &claim.id),
             because: claim.because.as_deref().map(|id| link(report, id)),
         }));
-        let note = clean(part.note(names)).replace('\n', " ");
+        let note = clean(note_of(*part, names)).replace('\n', " ");
         picture.parts.push(PartView {
             kind,
-            name: part.name().to_owned(),
+            name: name_of(*part).to_owned(),
             note: truncated(&note, NAME, "…"),
             state: class,
             mark,

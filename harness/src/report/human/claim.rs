@@ -10,17 +10,23 @@ use crate::report::writer::Writer;
 pub(super) struct Details<'a> {
     named: [(&'static str, &'a Option<String>); 3],
     hint: &'a Option<String>,
+    /// The entry that `explain` explains, where it does not hold.
+    explained: Option<&'a str>,
 }
 
 impl<'a> From<&'a Cause> for Details<'a> {
-    fn from(Cause { object, expected, observed, hint, .. }: &'a Cause) -> Self {
-        Self { named: [("object", object), ("expected", expected), ("observed", observed)], hint }
+    fn from(Cause { claim, object, expected, observed, hint, .. }: &'a Cause) -> Self {
+        let named = [("object", object), ("expected", expected), ("observed", observed)];
+        Self { named, hint, explained: Some(claim) }
     }
 }
 
 impl<'a> From<&'a ClaimReport> for Details<'a> {
-    fn from(ClaimReport { object, expected, observed, hint, .. }: &'a ClaimReport) -> Self {
-        Self { named: [("object", object), ("expected", expected), ("observed", observed)], hint }
+    fn from(claim: &'a ClaimReport) -> Self {
+        let ClaimReport { id, verdict, object, expected, observed, hint, .. } = claim;
+        let named = [("object", object), ("expected", expected), ("observed", observed)];
+        let holds = matches!(verdict, Verdict::Pass | Verdict::Skipped);
+        Self { named, hint, explained: (!holds).then_some(id) }
     }
 }
 
@@ -77,6 +83,9 @@ pub(super) fn write_details(to: &mut Writer, details: &Details<'_>) {
     }
     if let Some(hint) = details.hint {
         to.hint("hint", hint, &indent(to.style));
+    }
+    if let Some(id) = details.explained {
+        write_detail(to, &format!("more: meshcheck explain {}", to.style.clean(id)));
     }
 }
 

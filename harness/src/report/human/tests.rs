@@ -19,6 +19,7 @@ pub(crate) fn sample() -> Report {
         hint: None,
         commands: Vec::new(),
         because: None,
+        page: format!("https://example.com/{id}"),
         may_fail: None,
     };
     let mut red = claim(

@@ -176,5 +176,8 @@ fn text(claim: &ClaimReport, start: &str) -> String {
             let _ = write!(text, "\n{name}: {}", bounded(detail, most));
         }
     }
+    if !claim.page.is_empty() {
+        let _ = write!(text, "\nmore: {}", claim.page);
+    }
     text
 }
