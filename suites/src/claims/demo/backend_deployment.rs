@@ -170,7 +170,7 @@ fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<Strin
 #[cfg(test)]
 mod cases {
     use crate::claims::demo::deployments::changes::{
-        add_container, exceed_deadline, refuse, scale, use_mirror, use_similar_image,
+        add_container, exceed_deadline, refuse, scale, use_mirror,
     };
     use crate::entry::cases;
     use crate::evidence::{ContainerState, Evidence, Observation, Settling};
@@ -196,7 +196,6 @@ mod cases {
         refused(|e| refuse(backend(e), "failed calling webhook: connection refused"), Fail);
         refused_by_pod_security(|e| refuse(backend(e), "pods is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities"), Fail);
         image(|e| backend(e).containers[0].image = "docker.io/library/busybox:1.36".into(), Fail);
-        similar_image(|e| use_similar_image(backend(e)), Fail);
         container_renamed(|e| backend(e).containers[0].name = "main".into(), Fail);
         two_words(|e| args(e, &["-text", "Hello from backend service"]), Pass);
         two_dashes(|e| args(e, &["--text=Hello from backend service"]), Pass);

@@ -147,9 +147,7 @@ pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::demo::deployments::changes::{
-        add_container, refuse, use_mirror, use_similar_image,
-    };
+    use crate::claims::demo::deployments::changes::{add_container, refuse, use_mirror};
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
     use crate::testing::{client, of, scale_to_zero};
@@ -171,7 +169,6 @@ mod cases {
         zero(|e| scale_to_zero(client(e)), Fail);
         refused(|e| refuse(client(e), "failed calling webhook: connection refused"), Fail);
         without_curl(|e| client(e).containers[0].image = "busybox".into(), Fail);
-        similar_image(|e| use_similar_image(client(e)), Fail);
         container_renamed(|e| client(e).containers[0].name = "main".into(), Fail);
         no_loop(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail);
         no_curl(|e| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail);

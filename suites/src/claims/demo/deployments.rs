@@ -170,12 +170,6 @@ pub(super) mod changes {
         *image = format!("mirror.example:5000/hub/{image}@sha256:0");
     }
 
-    /// An image whose name ends as its own does.
-    pub(crate) fn use_similar_image(deployment: &mut Deployment) {
-        let image = &mut deployment.containers[0].image;
-        *image = image.replace("docker.io/", "").replace('/', "-");
-    }
-
     /// So many replicas, all of them there and of the new template.
     pub(crate) fn scale(deployment: &mut Deployment, replicas: u32, available: u32) {
         deployment.replicas = replicas;
@@ -202,5 +196,22 @@ pub(super) mod changes {
             reason: "FailedCreate".into(),
             message: message.into(),
         }];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_image;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("hashicorp/http-echo", true)]
+    #[case("docker.io/hashicorp/http-echo:1.0-rc", true)]
+    #[case("mirror.example:5000/hub/hashicorp/http-echo@sha256:0", true)]
+    #[case("hashicorp-http-echo", false)]
+    #[case("another-hashicorp/http-echo", false)]
+    #[case("docker.io/library/busybox:1.36", false)]
+    fn image_is_of_the_repository_whatever_its_registry(#[case] image: &str, #[case] same: bool) {
+        assert_eq!(is_image(image, "hashicorp/http-echo"), same);
     }
 }
