@@ -53,7 +53,7 @@ pub(crate) const OTHER_WEBHOOK: Noun = Noun("other webhook", "other webhooks");
 pub(crate) const POD: Noun = Noun("pod", "pods");
 pub(crate) const POOL: Noun = Noun("pool", "pools");
 pub(crate) const PROCESSOR: Noun = Noun("processor", "processors");
-pub(crate) const PROXY: Noun = Noun("proxy", "proxys");
+pub(crate) const PROXY: Noun = Noun("proxy", "proxies");
 pub(crate) const RIGHT: Noun = Noun("right", "rights");
 pub(crate) const SERVICE: Noun = Noun("service", "services");
 

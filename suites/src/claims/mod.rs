@@ -2,7 +2,6 @@
 
 #[cfg(test)]
 mod cause_tests;
-pub(crate) mod causes;
 pub(crate) mod demo;
 pub(crate) mod ingress;
 pub(crate) mod install;
@@ -13,7 +12,7 @@ pub(crate) mod prepare;
 mod tests;
 
 pub use crate::facts::client_log::{LogMark, log_marks};
-pub use mesh::{Way, ways};
+pub use mesh::packet_trace::{PacketTrace, packet_traces};
 
 use serde::{Deserialize, Serialize};
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::Evidence;
+use super::sidecar::SIDECAR;
+use super::webhooks::{INJECTION, REVISION};
+use crate::evidence::{DryRun, Evidence, Observation, Pod};
 
 /// The label or annotation with which a pod refuses a sidecar.
 pub(crate) const INJECT: &str = "sidecar.istio.io/inject";
@@ -17,26 +19,130 @@ pub(crate) fn demo_namespace_is_missing(evidence: &Evidence) -> bool {
     evidence.install.namespaces.value().is_some() && demo_labels(evidence).is_none()
 }
 
+/// Whether labels of a namespace enable injection by the default revision.
+pub(crate) fn enables_injection(labels: &BTreeMap<String, String>) -> bool {
+    labels.get(INJECTION).is_some_and(|value| value == "enabled")
+}
+
+/// Whether labels of a namespace name a revision that is to inject.
+pub(crate) fn names_revision(labels: &BTreeMap<String, String>) -> bool {
+    labels.contains_key(REVISION)
+}
+
+/// Whether the pod of a dry run has a sidecar.
+pub(crate) fn dry_run_has_sidecar(run: &DryRun) -> bool {
+    run.containers.iter().chain(&run.init_containers).any(|container| container.name == SIDECAR)
+}
+
+/// Whether a pod that is created now gets no sidecar, or cannot be created because the webhook fails.
+pub(crate) fn injects_nothing(dry_run: &Observation<DryRun>) -> bool {
+    match dry_run {
+        Observation::Seen { value } => !dry_run_has_sidecar(value),
+        Observation::Absent { .. } | Observation::NotAsked { .. } => false,
+        Observation::Failed { reason } => is_webhook_failure(reason),
+    }
+}
+
 /// Whether the API server says that it cannot create pods because Istio's webhook does not answer.
 pub(crate) fn is_webhook_failure(text: &str) -> bool {
     text.contains("failed calling webhook") && text.contains("istio")
 }
 
+/// Whether a pod has `sidecar.istio.io/inject: "false"`.
+pub(crate) fn has_injection_disabled(pod: &Pod) -> bool {
+    [&pod.annotations, &pod.labels]
+        .into_iter()
+        .any(|map| map.get(INJECT).is_some_and(|value| value == "false"))
+}
+
+/// Whether a pod gets no sidecar, whatever its namespace's labels are.
+pub(crate) fn refuses_sidecar(pod: &Pod) -> bool {
+    has_injection_disabled(pod) || pod.host_network
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Observation;
+    use crate::evidence::Container;
     use crate::testing::{healthy, of};
+    use rstest::rstest;
+
+    fn map(key: &str, value: &str) -> BTreeMap<String, String> {
+        BTreeMap::from([(key.to_owned(), value.to_owned())])
+    }
 
     #[test]
     fn namespace_is_missing_only_where_the_others_were_listed() {
         let mut evidence = healthy();
-        assert!(demo_labels(&evidence).is_some());
+        assert!(demo_labels(&evidence).is_some_and(enables_injection));
         assert!(!demo_namespace_is_missing(&evidence));
         of(&mut evidence.install.namespaces).remove("client");
         assert!(demo_namespace_is_missing(&evidence));
         evidence.install.namespaces = Observation::failed("no answer");
         assert!(demo_labels(&evidence).is_none());
         assert!(!demo_namespace_is_missing(&evidence));
+    }
+
+    #[rstest]
+    #[case::enabled("istio-injection", "enabled", (true, false))]
+    #[case::disabled("istio-injection", "disabled", (false, false))]
+    #[case::revision("istio.io/rev", "1-20", (false, true))]
+    #[case::another("team", "enabled", (false, false))]
+    fn labels_enable_injection_or_name_a_revision(
+        #[case] key: &str,
+        #[case] value: &str,
+        #[case] expected: (bool, bool),
+    ) {
+        let labels = map(key, value);
+        assert_eq!((enables_injection(&labels), names_revision(&labels)), expected);
+    }
+
+    #[rstest]
+    #[case::container(&["app", "istio-proxy"], &[], false)]
+    #[case::native(&["app"], &["istio-proxy"], false)]
+    #[case::none(&["app"], &["istio-init"], true)]
+    fn dry_run_without_a_sidecar_injects_nothing(
+        #[case] main: &[&str],
+        #[case] init: &[&str],
+        #[case] nothing: bool,
+    ) {
+        let all = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| Container { name: name.into(), ..Default::default() })
+                .collect()
+        };
+        let (containers, init_containers) = (all(main), all(init));
+        let run = DryRun { namespace: "client".into(), containers, init_containers };
+        assert_eq!(injects_nothing(&Observation::seen(run)), nothing);
+    }
+
+    #[rstest]
+    #[case::webhook(Observation::failed("failed calling webhook \"x.istio.io\""), true)]
+    #[case::another_webhook(Observation::failed("failed calling webhook \"x.example\""), false)]
+    #[case::another_reason(Observation::failed("istiod is forbidden"), false)]
+    #[case::absent(Observation::absent("no namespace"), false)]
+    #[case::not_asked(Observation::not_asked("--only"), false)]
+    fn failed_dry_run_injects_nothing_where_istios_webhook_fails(
+        #[case] run: Observation<DryRun>,
+        #[case] nothing: bool,
+    ) {
+        assert_eq!(injects_nothing(&run), nothing);
+    }
+
+    #[rstest]
+    #[case::annotation(map(INJECT, "false"), BTreeMap::new(), false, true)]
+    #[case::label(BTreeMap::new(), map(INJECT, "false"), false, true)]
+    #[case::agrees(map(INJECT, "true"), BTreeMap::new(), false, false)]
+    #[case::host_network(BTreeMap::new(), BTreeMap::new(), true, true)]
+    #[case::none(BTreeMap::new(), BTreeMap::new(), false, false)]
+    fn pod_refuses_by_annotation_label_or_host_network(
+        #[case] annotations: BTreeMap<String, String>,
+        #[case] labels: BTreeMap<String, String>,
+        #[case] host_network: bool,
+        #[case] refuses: bool,
+    ) {
+        let pod = Pod { labels, annotations, host_network, ..Pod::default() };
+        assert_eq!(refuses_sidecar(&pod), refuses);
     }
 }

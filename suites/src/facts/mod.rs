@@ -7,7 +7,9 @@ pub(crate) mod image;
 pub(crate) mod injection;
 pub(crate) mod istiod;
 pub(crate) mod kiali;
+pub(crate) mod proxy_replies;
 pub(crate) mod scheduling;
+pub(crate) mod sidecar;
 pub(crate) mod webhooks;
 pub(crate) mod workload;
 

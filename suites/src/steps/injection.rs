@@ -2,9 +2,19 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Impact, Step};
-use crate::evidence::Evidence;
+use super::{Impact, Purpose, Step, pods, workloads};
+use crate::evidence::{Evidence, Pod};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
+use crate::facts::workload::owner_workload;
+use crate::format::list;
+use crate::hint::said;
+
+/// Labels the demo's namespace for injection.
+pub(crate) fn label_namespace(evidence: &Evidence) -> Step {
+    let namespace = evidence.expectations.namespace.as_str();
+    let label = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
+    Step::fix(Impact::Changes, evidence.kubectl(&label), "labels it")
+}
 
 /// Labels the demo's namespace with what the webhooks that are there select.
 pub(crate) fn label_for_webhooks(evidence: &Evidence, more: &[&str]) -> Step {
@@ -19,11 +29,16 @@ pub(crate) fn label_for_webhooks(evidence: &Evidence, more: &[&str]) -> Step {
     Step::fix(Impact::Changes, command, "labels it")
 }
 
+/// Lists the mutating webhooks.
+pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations"]);
+    Step::inspect(command, "shows who injects; their namespace selectors decide where")
+}
+
 /// Restarts all deployments of the demo's namespace.
 pub(crate) fn restart_all(evidence: &Evidence, text: &str) -> Step {
     let namespace = &evidence.expectations.namespace;
-    let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", "deployment"]);
-    Step::fix(Impact::RestartsPods, command, text)
+    workloads::restart(evidence, namespace, "deployment", text)
 }
 
 /// Removes labels or annotations from the template of a workload in the demo's namespace, where they are set.
@@ -35,7 +50,47 @@ pub(crate) fn remove_from_template(
 ) -> Step {
     let none: Map<_, _> = keys.iter().map(|&key| (key.to_owned(), Value::Null)).collect();
     let patch = json!({ "spec": { "template": { "metadata": { field: none } } } });
+    patch_template(evidence, workload, &patch, text)
+}
+
+/// Removes containers from the template of a workload in the demo's namespace.
+pub(crate) fn remove_containers(evidence: &Evidence, workload: &str, names: &[&str]) -> Step {
+    let delete = |name: &&str| json!({ "name": name, "$patch": "delete" });
+    let containers: Vec<_> = names.iter().map(delete).collect();
+    let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
+    patch_template(evidence, workload, &patch, "takes what is too many out of its template")
+}
+
+fn patch_template(
+    evidence: &Evidence,
+    workload: &str,
+    patch: &Value,
+    text: impl Into<String>,
+) -> Step {
     let namespace = &evidence.expectations.namespace;
     let command = evidence.kubectl(&["-n", namespace, "patch", workload, "-p", &patch.to_string()]);
     Step::fix(Impact::Changes, command, text)
+}
+
+/// Removes the annotations that change a pod's redirection from the template of its workload.
+pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let changes_redirection = |key: &&String| {
+        key.starts_with("traffic.sidecar.istio.io/") || key.ends_with("/interceptionMode")
+    };
+    let annotations = pod.annotations.keys().filter(changes_redirection);
+    let annotations: Vec<_> = annotations.map(String::as_str).collect();
+    let Some(workload) = owner_workload(pod) else {
+        return vec![pods::replace(evidence, pod)];
+    };
+    if annotations.is_empty() {
+        let namespace = &evidence.expectations.istio_namespace;
+        let injector = ["get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
+        let command = evidence.kubectl(&[&["-n", namespace][..], &injector].concat());
+        return vec![
+            Step::advice(Purpose::Inspect, "no annotation of the pod asks for it"),
+            Step::inspect(command, "shows what injection adds"),
+        ];
+    }
+    let text = format!("takes out of its template: {}", said(&list(&annotations)));
+    vec![remove_from_template(evidence, &workload, ("annotations", &annotations), text)]
 }

@@ -14,6 +14,11 @@ pub(crate) fn proxy_status(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.istioctl(&["proxy-status"]), text)
 }
 
+/// Shows whether one proxy has istiod's configuration.
+pub(crate) fn proxy_status_of(evidence: &Evidence, proxy: &str, text: &str) -> Step {
+    Step::inspect(evidence.istioctl(&["proxy-status", proxy]), text)
+}
+
 /// Lists all gateways and virtual services.
 pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     let kinds = "gateways.networking.istio.io,virtualservices.networking.istio.io";

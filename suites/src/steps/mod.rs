@@ -99,11 +99,6 @@ impl IntoSteps for String {
     }
 }
 
-/// Steps in one line, as they are where hints are still texts.
-pub(crate) fn joined(steps: impl IntoIterator<Item = Step>) -> String {
-    steps.into_iter().map(|step| step.to_string()).collect::<Vec<_>>().join("; ")
-}
-
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {

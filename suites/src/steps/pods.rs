@@ -3,7 +3,7 @@
 use super::{Impact, Step, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
-use crate::hint::said;
+use crate::hint::{quote, said};
 
 /// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
 /// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
@@ -43,6 +43,21 @@ fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
 pub(crate) fn list(evidence: &Evidence, namespace: &str, more: &[&str], text: &str) -> Step {
     let command = evidence.kubectl(&[&["-n", namespace, "get", "pods"], more].concat());
     Step::inspect(command, text)
+}
+
+/// Where containerd keeps what it runs on a node.
+const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
+
+/// Shows the rules in force in a pod, through its node: the containers of a pod share its network, and containerd
+/// notes the pod's name with each of them.
+pub(crate) fn show_live_rules(evidence: &Evidence, pod: &Pod) -> Option<Step> {
+    let script = format!(
+        "cd {TASKS} && nsenter -t \"$(cat \"$(dirname \"$(grep -lF {} */config.json | head -n 1)\")/init.pid\")\" \
+         -n iptables-save -t nat",
+        quote(&pod.name)
+    );
+    let command = evidence.on_node(pod.node.as_deref()?, &["sh", "-c", &script]);
+    Some(Step::inspect(command, "shows those in force"))
 }
 
 /// Describes a pod.

@@ -63,6 +63,12 @@ pub(crate) fn delete_with_service(evidence: &Evidence, deployment: &Deployment) 
     Step::fix(Impact::Deletes, command, "removes it")
 }
 
+/// Lists the deployments of the demo's namespace.
+pub(crate) fn list_deployments(evidence: &Evidence, text: &str) -> Step {
+    let namespace = &evidence.expectations.namespace;
+    Step::inspect(evidence.kubectl(&["-n", namespace, "get", "deployments"]), text)
+}
+
 /// Makes the service of a deployment, which has its name, select its pods.
 pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step {
     let selector = serde_json::json!([

@@ -6,7 +6,7 @@ use meshcheck_suites::claims::{LogMark, log_marks};
 use meshcheck_suites::evidence::{ClientLog, Container, ContainerState, Observation, Pod};
 
 use super::container_logs::{LOGS, container_logs};
-use super::rules::WayView;
+use super::rules::TraceView;
 use super::{LINE, clean, cut};
 
 /// How much of a log or of rules the page shows, in bytes.
@@ -23,7 +23,7 @@ const EXCERPTS: usize = 16;
 pub(super) struct Shown {
     pub(super) pods: Vec<PodView>,
     pub(super) logs: Vec<LogView>,
-    pub(super) ways: Vec<WayView>,
+    pub(super) ways: Vec<TraceView>,
     pub(super) excerpts: Vec<(String, String)>,
     pub(super) left_out: Option<String>,
 }
@@ -56,7 +56,7 @@ pub(super) struct LineView {
 }
 
 /// What is worth showing, and not more than a browser opens at once.
-pub(super) fn shown(evidence: &Evidence, mut ways: Vec<WayView>) -> Shown {
+pub(super) fn shown(evidence: &Evidence, mut ways: Vec<TraceView>) -> Shown {
     let mut pods = pods(evidence);
     let mut logs = logs(evidence);
     let mut excerpts = excerpts(evidence);

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::evidence::{LogView, PodView};
 use self::path::Picture;
-use self::rules::WayView;
+use self::rules::TraceView;
 use super::ReportError;
 use crate::text::{for_page, for_xml};
 
@@ -53,7 +53,7 @@ struct Page {
     sections: Vec<SectionView>,
     pods: Vec<PodView>,
     logs: Vec<LogView>,
-    ways: Vec<WayView>,
+    ways: Vec<TraceView>,
     excerpts: Vec<(String, String)>,
     /// What evidence there is besides, where it is too much for a page.
     left_out: Option<String>,
@@ -105,7 +105,7 @@ struct HintPart {
 /// When the template cannot be filled, which is a bug.
 pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, ReportError> {
     let totals = &report.totals;
-    let shown = evidence.map(|it| evidence::shown(it, rules::ways(it))).unwrap_or_default();
+    let shown = evidence.map(|it| evidence::shown(it, rules::traces(it))).unwrap_or_default();
     let (brief, headline, worst) = headline(report);
     let page = Page {
         style: STYLE,

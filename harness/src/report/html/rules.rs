@@ -1,20 +1,20 @@
-//! The rules of a pod with a packet's way through them, hop by hop.
+//! The rules of a pod with a packet's path through them, hop by hop.
 
 use std::collections::BTreeMap;
 
 use meshcheck_netfilter::{Fit, Hook, Packet, Step, parse};
 use meshcheck_suites::Evidence;
-use meshcheck_suites::claims::{Way, ways as of_evidence};
+use meshcheck_suites::claims::{PacketTrace, packet_traces};
 
 use super::{clean, cut};
 
-/// How many lines of rules are shown for one way. Istio writes thirty.
+/// How many lines of rules are shown for one trace. Istio writes thirty.
 const LINES: usize = 300;
 /// How much of one rule is shown, in bytes.
 const RULE: usize = 400;
 
-/// One way.
-pub(super) struct WayView {
+/// One trace.
+pub(super) struct TraceView {
     pub(super) name: String,
     pub(super) packet: String,
     pub(super) lines: Vec<RuleView>,
@@ -31,21 +31,21 @@ pub(super) struct RuleView {
     pub(super) class: &'static str,
 }
 
-/// The ways of this evidence: those to wrong places first.
-pub(super) fn ways(evidence: &Evidence) -> Vec<WayView> {
-    let mut ways: Vec<_> = of_evidence(evidence).iter().map(way).collect();
-    ways.sort_by_key(|way| !way.open);
-    ways
+/// The traces of this evidence: those to wrong places first.
+pub(super) fn traces(evidence: &Evidence) -> Vec<TraceView> {
+    let mut traces: Vec<_> = packet_traces(evidence).iter().map(trace_view).collect();
+    traces.sort_by_key(|trace| !trace.open);
+    traces
 }
 
-fn way(way: &Way) -> WayView {
-    let direction = match way.packet.hook {
+fn trace_view(trace: &PacketTrace) -> TraceView {
+    let direction = match trace.packet.hook {
         Hook::Inbound => "inbound",
         Hook::Outbound => "outbound",
     };
-    let outcome = clean(&way.walk.outcome.to_string());
-    let right = if way.right { "" } else { ", which is wrong" };
-    let mut lines = lines(way);
+    let outcome = clean(&trace.walk.outcome.to_string());
+    let right = if trace.right { "" } else { ", which is wrong" };
+    let mut lines = lines(trace);
     let more = lines.len().saturating_sub(LINES);
     if more > 0 {
         lines.truncate(LINES);
@@ -56,16 +56,16 @@ fn way(way: &Way) -> WayView {
             class: "other",
         });
     }
-    WayView {
+    TraceView {
         name: format!(
             "{direction} rules of {}: port {} is {outcome}{right}",
-            clean(&way.pod),
-            way.packet.destination_port
+            clean(&trace.pod),
+            trace.packet.destination_port
         ),
-        packet: format!("{}. {}", packet(&way.packet), clean(&way.walk.summary())),
+        packet: format!("{}. {}", packet(&trace.packet), clean(&trace.walk.summary())),
         lines,
         end: format!("It ends: {outcome}{right}."),
-        open: !way.right,
+        open: !trace.right,
     }
 }
 
@@ -86,26 +86,27 @@ fn packet(packet: &Packet) -> String {
     )
 }
 
-fn lines(way: &Way) -> Vec<RuleView> {
+fn lines(trace: &PacketTrace) -> Vec<RuleView> {
     // A packet that is turned round comes by a rule twice.
     let mut steps: BTreeMap<usize, Vec<(usize, &Step)>> = BTreeMap::new();
     let mut number = 0;
-    for step in &way.walk.trail {
+    for step in &trace.walk.trail {
         if step.fit == Fit::Matched {
             number += 1;
         }
         steps.entry(step.line).or_default().push((number, step));
     }
-    way.lines
+    trace
+        .lines
         .iter()
         .map(|(line, text)| {
             let here = steps.get(line).map(Vec::as_slice).unwrap_or_default();
-            line_view(way, text, here, number)
+            line_view(trace, text, here, number)
         })
         .collect()
 }
 
-fn line_view(way: &Way, text: &str, here: &[(usize, &Step)], last: usize) -> RuleView {
+fn line_view(trace: &PacketTrace, text: &str, here: &[(usize, &Step)], last: usize) -> RuleView {
     let text = cut(&clean(text), RULE, "the evidence has all of it");
     let view = |mark: String, note: String, class| RuleView { mark, text, note, class };
     let hits: Vec<_> = here.iter().filter(|(_, step)| step.fit == Fit::Matched).collect();
@@ -114,13 +115,13 @@ fn line_view(way: &Way, text: &str, here: &[(usize, &Step)], last: usize) -> Rul
         let ends = *number == last;
         let note = match target(&step.rule) {
             Some("RETURN") => "it fits: back to where this chain was called".to_owned(),
-            Some(chain) if is_chain(way, chain) => {
+            Some(chain) if is_chain(trace, chain) => {
                 format!("it fits: on to {}", clean(chain))
             }
-            _ if ends => format!("it fits: {}", clean(&way.walk.outcome.to_string())),
+            _ if ends => format!("it fits: {}", clean(&trace.walk.outcome.to_string())),
             _ => "it fits".to_owned(),
         };
-        let class = if ends && !way.right { "lost" } else { "hit" };
+        let class = if ends && !trace.right { "lost" } else { "hit" };
         return view(format!("→ {}", mark.join(", ")), note, class);
     }
     match here.first() {
@@ -141,8 +142,8 @@ fn target(rule: &str) -> Option<&str> {
     words.next()
 }
 
-fn is_chain(way: &Way, name: &str) -> bool {
-    let text: Vec<_> = way.lines.iter().map(|(_, line)| line.as_str()).collect();
+fn is_chain(trace: &PacketTrace, name: &str) -> bool {
+    let text: Vec<_> = trace.lines.iter().map(|(_, line)| line.as_str()).collect();
     parse(&text.join("\n"))
         .is_ok_and(|rules| rules.tables.iter().any(|table| table.chain(name).is_some()))
 }

@@ -1,10 +1,10 @@
 //! Asked now, from the client, the backend replies.
 
-use crate::claims::causes::mesh::{live_rules_lead_past_the_proxy, rules_lead_past_the_proxy};
 use crate::claims::demo::client_deployment::{self, no_client_can_ask, specified};
 use crate::claims::demo::outcome::Outcome;
 use crate::claims::demo::{backend_deployment, backend_service};
 use crate::claims::install::namespace_labelled;
+use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::claims::mesh::{inbound_redirected, live_rules};
 use crate::claims::prepare::dns_on_pod_network;
 use crate::claims::prepare::nodes_ready::{self, no_node_answers};
@@ -59,8 +59,8 @@ claim! {
         client_deployment if client_has_no_curl,
         backend_deployment if |effect| shows(effect, Outcome::is_other_reply),
         backend_service if |effect| shows(effect, Outcome::misses_the_backend),
-        inbound_redirected if rules_lead_past_the_proxy,
-        live_rules if live_rules_lead_past_the_proxy,
+        inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
+        live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
     ],
     judge: judge,
 }

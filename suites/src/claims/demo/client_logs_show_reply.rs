@@ -2,14 +2,14 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claims::causes::mesh::{live_rules_lead_past_the_proxy, rules_lead_past_the_proxy};
 use crate::claims::demo::client_deployment::{
     self, asks_the_backend, is_container_down, no_client_runs, specified,
 };
 use crate::claims::demo::outcome::Outcome;
 use crate::claims::demo::{backend_deployment, backend_replies, backend_service};
 use crate::claims::install::namespace_labelled;
-use crate::claims::mesh::{answered_itself, inbound_redirected, live_rules};
+use crate::claims::mesh::bypass::reply_bypasses_decryption;
+use crate::claims::mesh::{inbound_redirected, live_rules};
 use crate::claims::prepare::dns_on_pod_network;
 use crate::claims::prepare::nodes_ready::{self, no_node_answers};
 use crate::combine::all_hold;
@@ -20,6 +20,7 @@ use crate::facts::demo::{
     find_deployment, find_wrong_reply, is_pod_of, is_scaled_to_zero, running_pods,
 };
 use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::proxy_replies::find_proxys_own_reply;
 use crate::format::{excerpt, format_pod_state};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
@@ -69,8 +70,8 @@ claim! {
         backend_service if |effect| shows(effect, Outcome::misses_the_backend),
         backend_replies if proxy_answers_instead,
         backend_replies if request_fails_in_the_same_way,
-        inbound_redirected if rules_lead_past_the_proxy,
-        live_rules if live_rules_lead_past_the_proxy,
+        inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
+        live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
     ],
     judge: judge,
 }
@@ -278,7 +279,7 @@ fn client_cannot_ask(effect: &Effect<'_, Evidence>) -> bool {
 
 /// A proxy answers in the backend's place, whoever in the client's pod asks.
 fn proxy_answers_instead(effect: &Effect<'_, Evidence>) -> bool {
-    answered_itself(effect.evidence).is_some() && outcome(effect).is_some()
+    find_proxys_own_reply(effect.evidence).is_some() && outcome(effect).is_some()
 }
 
 /// A request that is sent now fails with the error that stands in the log.

@@ -4,6 +4,7 @@ use crate::evidence::{Condition, Container, ContainerState, Deployment, Evidence
 use crate::facts::image::split_image;
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
+use crate::facts::sidecar::SIDECAR;
 use crate::facts::workload::{find_troubled_container, find_unready_pod};
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
@@ -132,7 +133,7 @@ fn find_refusal(deployment: &Deployment) -> Option<&str> {
 pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> bool {
     let waits = |pod: &Pod| {
         find_troubled_container(pod).is_some_and(|it| {
-            it.name == "istio-proxy" && matches!(it.state, ContainerState::Running { .. })
+            it.name == SIDECAR && matches!(it.state, ContainerState::Running { .. })
         })
     };
     let pods = evidence.demo.pods.value().into_iter().flatten();

@@ -2,10 +2,9 @@
 
 use crate::claims::demo::backend_deployment::other_reply_text;
 use crate::claims::demo::backend_service::leads_to_the_backend;
-use crate::claims::mesh::INIT;
-use crate::evidence::{ContainerState, Evidence, Pod, Reply};
+use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;
-use crate::facts::workload::is_in_restart_loop;
+use crate::facts::sidecar::redirects_to_stopped_sidecar;
 
 /// curl's messages where a name has no address.
 const NOT_RESOLVED: [&str; 3] = ["Could not resolve", "Couldn't resolve", "Resolving timed out"];
@@ -83,7 +82,7 @@ impl Outcome<'_> {
         let pods = running_pods(evidence, client).unwrap_or_default();
         self.contains(&NOT_CONNECTED)
             && !pods.is_empty()
-            && pods.iter().all(|pod| redirects_to_stopped_proxy(evidence, pod))
+            && pods.iter().all(|pod| redirects_to_stopped_sidecar(pod, evidence.moment()))
     }
 }
 
@@ -91,16 +90,4 @@ impl Outcome<'_> {
 fn backend_service_exists(evidence: &Evidence) -> Option<bool> {
     let services = evidence.demo.services.value()?;
     Some(services.iter().any(|one| one.name == evidence.expectations.backend_service))
-}
-
-fn redirects_to_stopped_proxy(evidence: &Evidence, pod: &Pod) -> bool {
-    let proxy = pod.sidecar().filter(|proxy| !proxy.ready);
-    pod.init_containers.iter().any(|it| it.name == INIT)
-        && proxy.is_some_and(|proxy| {
-            let ended = matches!(
-                proxy.state,
-                ContainerState::Waiting { .. } | ContainerState::Terminated(_)
-            );
-            ended || is_in_restart_loop(proxy, evidence.moment())
-        })
 }

@@ -1,13 +1,14 @@
 //! The gateway directs external traffic into the mesh.
 
 use super::{bring_back_gateway, gateway_object};
-use crate::claims::causes;
+use crate::claims::Claim;
 use crate::claims::demo::backend_deployment::{self, other_reply_text};
 use crate::claims::demo::backend_replies;
 use crate::claims::demo::backend_service::{self, leads_to_the_backend};
 use crate::claims::ingress::{address_answers, external_address};
 use crate::claims::install::{control_plane_running, default_profile};
-use crate::claims::mesh::{inbound_redirected, is_policys_word, live_rules};
+use crate::claims::mesh::bypass::bypasses_decryption;
+use crate::claims::mesh::{inbound_redirected, live_rules};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
@@ -15,6 +16,7 @@ use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{has_address, lacks_address};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
+use crate::facts::proxy_replies::is_policy_denial;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
 use crate::steps::{istio, namespaces};
@@ -54,8 +56,8 @@ claim! {
         backend_deployment if backend_gives_other_reply,
         backend_service if backend_has_no_endpoint,
         backend_replies if backends_proxy_forbids,
-        inbound_redirected if causes::mesh::rules_lead_past_the_proxy,
-        live_rules if causes::mesh::live_rules_lead_past_the_proxy,
+        inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
+        live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
         address_answers if nothing_answers,
     ],
@@ -188,12 +190,18 @@ fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
 /// The backend's proxy forbids the client's requests, and those that the gateway leads to it: the gateway
 /// itself forbids nothing, or it would a host that nobody routes.
 fn backends_proxy_forbids(effect: &Effect<'_, Evidence>) -> bool {
-    let forbidden = |status: u16, body: &str| status == 403 && is_policys_word(body);
+    let forbidden = |status: u16, body: &str| status == 403 && is_policy_denial(body);
     let Some(route) = effect.evidence.ingress.route.value() else { return false };
     let led = route.routed.value().is_some_and(|routed| forbidden(routed.status, &routed.body));
     let gateway = route.unknown_host.value().is_some_and(|answer| answer.status == 404);
     let reply = find_wrong_reply(effect.evidence);
     led && gateway && reply.is_some_and(|reply| forbidden(reply.status, &reply.body))
+}
+
+fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
+    let route = effect.evidence.ingress.route.value();
+    let routed = route.and_then(|route| route.routed.value());
+    bypasses_decryption(effect, redirection, routed.map(|answer| answer.body.as_str()))
 }
 
 #[cfg(test)]

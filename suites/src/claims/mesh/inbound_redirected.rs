@@ -1,22 +1,162 @@
 //! All inbound traffic is redirected to the sidecar.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::install::namespace_labelled;
+use crate::claims::mesh::demo_pods::has_no_injected_pods;
+use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
+use crate::claims::mesh::question::{PodRules, Question, TUNNEL_PORT, judge_each_pod};
+use crate::claims::mesh::{INBOUND_PORT, OWN_PORTS, init_arguments, two_containers_per_pod};
+use crate::claims::prepare::nodes_ready::{self, no_node_answers};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::Evidence;
+use crate::facts::injection::demo_namespace_is_missing;
+use crate::format::list;
+use crate::judgement::{Judged, Judgement};
+use meshcheck_netfilter::{Hook, Outcome, Packet, PortSet, address_classes, walk};
 
 claim! {
-    /// TODO
-    "mesh::inbound_redirected": "all inbound traffic is redirected to the sidecar",
+    /// The tutorial says: "This setup allows all inbound and outbound traffic from the client application to be proxied
+    /// through the Envoy sidecar". This claim is about the inbound half.
+    ///
+    /// ## Why it matters
+    /// Inbound traffic that bypasses the sidecar is not decrypted, not authorized and not measured. With mutual TLS,
+    /// requests to such a port fail.
+    ///
+    /// ## How it is checked
+    /// Reads the rules that `istio-init` printed in its log, and follows packets through them as the kernel does: from
+    /// every source, by every interface and to every port that the rules tell apart. Every port ends at 15006, except
+    /// the sidecar's own ports 15020, 15021 and 15090, which must not; port 15008 (HBONE) may do either.
+    /// It needs `list` on `pods` and `get` on `pods/log` in the demo's namespace.
+    ///
+    /// ## What makes it fail
+    /// - A rule excludes a port, a source or an interface, or stands before the rule that redirects.
+    /// - A jump or the redirection itself is missing, or leads to another port.
+    /// - One of the sidecar's own ports is redirected or dropped.
+    ///
+    /// Rules with a match that is not known, or for IPv6, leave the claim unjudged.
+    ///
+    /// ## How to fix it
+    /// - The init container's arguments exclude it (`mesh::init_arguments`): remove the annotation from the template.
+    /// - No pod has a sidecar (`mesh::two_containers_per_pod`): fix that first.
+    /// - No node answers (`prepare::nodes_ready`): fix the node, because logs come from its kubelet.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client logs NAME -c istio-init
+    mesh::inbound_redirected: "all inbound traffic is redirected to the sidecar",
     needs: Reading,
     stops: [InboundRules],
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::no_node_answers,
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::mesh::two_containers_per_pod if causes::mesh::no_pod_is_injected,
-        crate::claims::mesh::init_arguments if causes::mesh::no_container_redirects,
-        crate::claims::mesh::init_arguments if causes::mesh::rules_are_as_told,
+        nodes_ready if no_node_answers,
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        two_containers_per_pod if has_no_injected_pods,
+        init_arguments if has_no_init_container,
+        init_arguments if arguments_exclude_inbound,
     ],
-    judge: crate::claims::mesh::inbound_redirected,
+    judge: |evidence| judge_each_pod(evidence, judge_inbound),
+}
+
+/// Judges where the inbound packets of a pod end.
+pub(super) fn judge_inbound(pod_rules: &PodRules<'_>) -> Judged {
+    let rules = &pod_rules.rules;
+    let expected =
+        format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
+    let template = pod_rules.first_packet(Hook::Inbound);
+    let sources = [template.source].into_iter().chain(address_classes(rules));
+    let packets = sources.map(|source| Packet { source, ..template.clone() }).collect();
+    let question = Question { traffic: "inbound traffic", expected: &expected, packets };
+    // The tunnel's port is the proxy's own business: redirected or left alone.
+    let others = |ports: &PortSet| ports.without(&OWN_PORTS).without(&[TUNNEL_PORT]);
+    let own = |ports: &PortSet| -> Vec<u16> {
+        OWN_PORTS.into_iter().filter(|port| ports.contains(*port)).collect()
+    };
+    let from = |packet: &Packet| match packet.source {
+        source if source == template.source => String::new(),
+        source => format!(" from {source}"),
+    };
+    all_hold([
+        question.judge(
+            pod_rules,
+            |ports, outcome| {
+                *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
+            },
+            |packet, ports, outcome| {
+                format!("inbound traffic to port {}{} is {outcome}", others(ports), from(packet))
+            },
+        ),
+        question.judge(
+            pod_rules,
+            |ports, outcome| *outcome == Outcome::Accepted || own(ports).is_empty(),
+            |packet, ports, outcome| {
+                let own: Vec<_> = own(ports).iter().map(ToString::to_string).collect();
+                format!("the sidecar's own port {}{} is {outcome}", list(&own), from(packet))
+            },
+        ),
+    ])?;
+    let port = pod_rules.evidence.expectations.backend.port;
+    let trace = walk(rules, &Packet { destination_port: port, ..template });
+    let own: PortSet = OWN_PORTS.into_iter().collect();
+    Ok(Judgement::pass(format!(
+        "port {port}: {}; so is every other but the sidecar's own {own}",
+        trace.summary()
+    )))
+}
+
+/// The init container of the pod that is named excludes inbound traffic.
+fn arguments_exclude_inbound(effect: &Effect<'_, Evidence>) -> bool {
+    arguments_of_named_pod(effect).is_some_and(|read| {
+        read.inbound_ports != "*"
+            || read.inbound_ports_excluded != OWN_PORTS.map(|port| port.to_string()).into()
+            || read.inbound_port != INBOUND_PORT.to_string()
+            || read.mode != "REDIRECT"
+    })
 }
 
 #[cfg(test)]
-use crate::claims::mesh::tests::inbound as cases;
+mod cases {
+    use crate::claims::mesh::changes::{
+        LOG_1_20, LOG_1_22, change_log, insert_rule, logged_ip, remove_rules, replace_logs,
+    };
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::{demo_pod, of};
+
+    const CHAIN: &str = "ISTIO_INBOUND";
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        log_of_istio_1_20(|e| replace_logs(e, LOG_1_20), Pass);
+        log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
+        port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 5678 -j RETURN"), Fail);
+        version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        port_range_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail);
+        one_port_by_itself(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 5678 -j REDIRECT --to-ports 15006"), Pass);
+        own_address_left_out(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-d {ip}/32 -p tcp -j RETURN")); }, Fail);
+        no_init_container(|e| { e.mesh.init_logs.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged);
+        jump_missing(|e| remove_rules(e, "-A PREROUTING"), Fail);
+        other_target(|e| change_log(e, |log| log.replace("--to-ports 15006", "--to-ports 15001")), Fail);
+        own_port_redirected(|e| remove_rules(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail);
+        reordered(|e| insert_rule(e, CHAIN, "-p tcp -j ISTIO_IN_REDIRECT"), Fail);
+        dropped(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 15021 -j DROP"), Fail);
+        no_tunnel_rule(|e| remove_rules(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15008"), Pass);
+        too_many_to_follow(|e| change_log(e, |log| {
+            let more = |port: u16| format!("-A ISTIO_INBOUND -s 10.0.{}.0/24 -p tcp -m tcp --dport {port} -j ISTIO_IN_REDIRECT\n", port % 256);
+            let more: String = (1..400).map(more).collect();
+            let at = log.rfind("-A ISTIO_INBOUND").unwrap();
+            format!("{}{more}{}", &log[..at], &log[at..])
+        }), Unjudged);
+        unknown_match(|e| insert_rule(e, CHAIN, "-p tcp -m set --match-set good src -j RETURN"), Unjudged);
+        irrelevant_unknown(|e| insert_rule(e, CHAIN, "-p udp -m set --match-set good src -j RETURN"), Pass);
+        no_rules(|e| change_log(e, |_| "nothing".into()), Unjudged);
+        only_asked_for(|e| change_log(e, |log| log[..log.find("# Generated").unwrap()].into()), Unjudged);
+        cut_off(|e| change_log(e, |log| log[..log.rfind("-A ISTIO_OUTPUT").unwrap()].into()), Unjudged);
+        no_log(|e| *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"), Unjudged);
+        not_read(|e| e.mesh.init_logs.clear(), Unjudged);
+        forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
+        a_source_port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --sport 1000 -j RETURN"), Fail);
+        another_interface_left_out(|e| insert_rule(e, CHAIN, "-i net1 -j RETURN"), Fail);
+        another_protocol_left_out(|e| insert_rule(e, CHAIN, "-p udp -j RETURN"), Pass);
+        some_sources_left_out(|e| insert_rule(e, CHAIN, "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail);
+        wrong_beside_the_unknown(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000 -j RETURN"); insert_rule(e, CHAIN, "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail);
+        tunnel_unknown(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass);
+    }
+}

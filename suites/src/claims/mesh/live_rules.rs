@@ -1,22 +1,138 @@
 //! The rules in force are those that the init container's log shows.
 
-use crate::claims::causes;
+use crate::claims::install::namespace_labelled;
+use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
+use crate::claims::mesh::init_container::has_no_init_container;
+use crate::claims::mesh::logged_rules::logged_rules;
+use crate::claims::mesh::{init_arguments, two_containers_per_pod};
+use crate::claims::prepare::nodes_ready::{self, no_node_answers};
+use crate::combine::all_hold;
 use crate::entry::claim;
+use crate::evidence::{Evidence, Observation, Pod};
+use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::sidecar::INIT;
+use crate::format::{POD, count, list};
+use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps::pods;
+use meshcheck_netfilter::{ParseError, RuleSet, differences, parse};
 
 claim! {
-    /// TODO
-    "mesh::live_rules": "the rules in force are those that the init container's log shows",
+    /// The tutorial says: "Istio use iptables for steer traffic from client application to be proxyed by envoy proxy".
+    /// It only implies that the rules that `istio-init` logged are still in force.
+    ///
+    /// ## Why it matters
+    /// The log shows what was set when the pod started. Somebody may flush or change the rules later: then the traffic
+    /// takes another path, and neither the log nor the pod shows it.
+    ///
+    /// ## How it is checked
+    /// On kind, through the node: runs `iptables-save -t nat` in the network namespace of each pod with a sidecar, and
+    /// compares tables, chains and rules with the log of `istio-init`, in their order and without counters. On other
+    /// clusters the claim is skipped. It needs `list` on `pods`, `get` on `pods/log`, and access to docker.
+    ///
+    /// ## What makes it fail
+    /// A rule is missing, was added, differs, or stands in another place than in the log.
+    ///
+    /// ## How to fix it
+    /// - Somebody changed the rules: restart the deployment. The init container of its new pods sets them again.
+    /// - No pod has a sidecar (`mesh::two_containers_per_pod`), or a CNI plug-in sets the rules
+    ///   (`mesh::init_arguments`): there is no log to compare with. Fix that first.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client logs NAME -c istio-init
+    ///     docker exec NODE sh -c 'nsenter -t PID -n iptables-save -t nat'
+    mesh::live_rules: "the rules in force are those that the init container's log shows",
     beyond: true,
     needs: Node,
     stops: [OutboundRules, InboundRules],
     caused_by: [
-        crate::claims::prepare::nodes_ready if causes::cluster::no_node_answers,
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::mesh::two_containers_per_pod if causes::mesh::no_pod_is_injected,
-        crate::claims::mesh::init_arguments if causes::mesh::no_container_redirects,
+        nodes_ready if no_node_answers,
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        two_containers_per_pod if has_no_injected_pods,
+        init_arguments if has_no_init_container,
     ],
-    judge: crate::claims::mesh::live_rules,
+    judge: judge,
+}
+
+/// How many differences are named; more add nothing.
+const MAX_DIFFERENCES: usize = 4;
+
+fn judge(evidence: &Evidence) -> Judged {
+    let pods = injected_pods(evidence)?;
+    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
+    Ok(Judgement::pass(format!("{}: in force is what the log shows", count(pods.len(), POD))))
+}
+
+fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
+    let differences = differences(&logged_rules(evidence, pod)?, &rules_in_force(evidence, pod)?);
+    if differences.is_empty() {
+        return Ok(Judgement::pass(String::new()));
+    }
+    let named: Vec<_> = differences.iter().take(MAX_DIFFERENCES).map(ToString::to_string).collect();
+    let more = match differences.len().saturating_sub(MAX_DIFFERENCES) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Err(Judgement::fail(format!("{}: other rules are in force than the log shows", pod.name))
+        .expected(format!("the rules in the log of {INIT}"))
+        .observed(format!("{}{more}", list(&named)))
+        .object(Object::pod(pod))
+        .step(pods::replace(evidence, pod))
+        .steps(pods::show_live_rules(evidence, pod)))
+}
+
+fn rules_in_force(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
+    let name = &pod.name;
+    let unjudged = |what: String| Err(Judgement::unjudged(what));
+    let printed = match evidence.mesh.live_rules.get(name) {
+        Some(Observation::Seen { value }) => value,
+        Some(Observation::NotAsked { reason }) => {
+            return Err(Judgement::skipped(format!("the rules in force: {reason}")));
+        }
+        Some(other) => {
+            let why = other.reason().unwrap_or_default();
+            return unjudged(format!("could not look at the rules in force in {name}: {why}"));
+        }
+        None => return unjudged(format!("the rules in force in {name} were not read")),
+    };
+    match parse(printed) {
+        Ok(rules) => Ok(rules),
+        // A network namespace without any rules prints nothing.
+        Err(ParseError::Empty) => Ok(RuleSet::default()),
+        Err(error) => unjudged(format!("the rules in force in {name}: {error}")),
+    }
 }
 
 #[cfg(test)]
-use crate::claims::mesh::tests::live_rules as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation, Provider};
+    use crate::testing::{demo_pod, of};
+
+    fn change(e: &mut Evidence, change: impl Fn(&str) -> String) {
+        let rules = of(e.mesh.live_rules.values_mut().next().unwrap());
+        *rules = change(rules);
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        counters(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);
+        flushed(|e| change(e, |rules| rules.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail);
+        nothing_at_all(|e| change(e, |_| String::new()), Fail);
+        reordered(|e| change(e, |rules| {
+            let mut lines: Vec<_> = rules.lines().collect();
+            let first = lines.iter().position(|line| line.starts_with("-A ISTIO_OUTPUT")).unwrap();
+            lines.swap(first, first + 1);
+            lines.join("\n")
+        }), Fail);
+        one_more(|e| change(e, |rules| rules.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail);
+        garbage(|e| change(e, |_| "Segmentation fault".into()), Unjudged);
+        no_log(|e| e.mesh.init_logs.values_mut().for_each(|it| *it = Observation::failed("pods/log is forbidden")), Unjudged);
+        failed(|e| *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"), Unjudged);
+        not_kind(|e| e.mesh.live_rules.values_mut().for_each(|it| *it = Observation::not_asked("not kind")), Skipped);
+        not_read(|e| e.mesh.live_rules.clear(), Unjudged);
+        not_entered_elsewhere(|e| { e.subject.provider = Provider::Existing; e.subject.context = "room-7".into(); change(e, |_| String::new()); }, Fail);
+        forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
+    }
+}

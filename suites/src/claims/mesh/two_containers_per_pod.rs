@@ -1,23 +1,279 @@
 //! Each pod has two containers: the application and the injected sidecar.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::demo::{backend_deployment, client_deployment};
+use crate::claims::install::{injection_webhook, namespace_labelled};
+use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods};
+use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{Evidence, Pod};
+use crate::facts::demo::demo_container;
+use crate::facts::image::image_name;
+use crate::facts::injection::{
+    INJECT, demo_namespace_is_missing, enables_injection, has_injection_disabled, refuses_sidecar,
+};
+use crate::facts::sidecar::SIDECAR;
+use crate::facts::workload::owner_workload;
+use crate::format::{MORE_CONTAINER, POD, count, format_pod_state, list};
+use crate::judgement::{Judged, Judgement};
+use crate::object::Object;
+use crate::steps::{Purpose, Step, injection, pods};
 
 claim! {
-    /// TODO
-    "mesh::two_containers_per_pod": "each pod has two containers: the application and the injected sidecar",
+    /// The tutorial says: "each pod in client namespace has two container with one is injected as sidecar container."
+    ///
+    /// ## Why it matters
+    /// Without a sidecar, the traffic of a pod does not go through the mesh: no routing, no mutual TLS, no metrics.
+    /// Nothing else in the pod shows it, because the application works as before.
+    ///
+    /// ## How it is checked
+    /// Lists the pods of the demo's namespace. Each running pod has the container `istio-proxy` with an image of
+    /// Istio's proxy, and exactly one other container. Pods that have ended, failed or are being deleted do not count.
+    /// It needs `list` on `pods`. A missing right leaves the claim unjudged.
+    ///
+    /// ## What makes it fail
+    /// - A pod has no sidecar: it is older than the label, its template refuses injection, or no webhook injected it.
+    /// - A pod has a third container, no application, or a container `istio-proxy` with a foreign image.
+    /// - No pod runs in the namespace.
+    ///
+    /// A native sidecar (an init container with `restartPolicy: Always`) makes the claim *changed*.
+    ///
+    /// ## How to fix it
+    /// - The namespace has no label (`install::namespace_labelled`): label it, then restart the deployments.
+    /// - The webhook does not inject (`install::injection_webhook`): fix the webhook, then restart the deployments.
+    /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
+    /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
+    /// - The pods do not start: fix `demo::backend_deployment` or `demo::client_deployment` first.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client get pods
+    ///     kubectl -n client get pods -o custom-columns=POD:.metadata.name,CONTAINERS:.spec.containers[*].name
+    ///     kubectl get namespace client --show-labels
+    mesh::two_containers_per_pod: "each pod has two containers: the application and the injected sidecar",
     needs: Reading,
     stops: [ClientSidecar, BackendSidecar],
     caused_by: [
-        crate::claims::install::namespace_labelled if |case| causes::mesh::namespace_is_missing(case.evidence),
-        crate::claims::install::namespace_labelled if causes::mesh::pods_miss_the_label,
-        crate::claims::install::injection_webhook if causes::mesh::pods_miss_the_webhook,
-        crate::claims::install::injection_webhook if causes::mesh::template_refuses_the_sidecar,
-        crate::claims::demo::backend_deployment if causes::mesh::backend_pods_are_ill,
-        crate::claims::demo::client_deployment if causes::mesh::client_pods_are_ill,
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
+        namespace_labelled if label_leaves_pods_without_sidecar,
+        injection_webhook if webhook_leaves_pods_without_sidecar,
+        injection_webhook if template_refuses_sidecar,
+        backend_deployment if backend_does_not_run,
+        client_deployment if client_does_not_run,
     ],
-    judge: crate::claims::mesh::two_containers_per_pod,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    // What has failed and stays listed (an evicted pod) runs nothing, with or without a sidecar.
+    let mut pods = current_pods(evidence)?;
+    pods.retain(|pod| pod.phase != "Failed");
+    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
+    // A container that is only asked for is no container yet.
+    let running = pods.iter().filter(|pod| pod.is_running()).count();
+    if running == 0 {
+        return Err(no_running_pod(evidence, pods.first().copied()));
+    }
+    let running = count(running, POD);
+    Ok(Judgement::pass(format!("{running}, each with its application and {SIDECAR}")))
+}
+
+fn no_running_pod(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
+    let namespace = &evidence.expectations.namespace;
+    let fail = Judgement::fail(format!("no pod runs in namespace {namespace}"))
+        .expected(format!("running pods, each with its application and {SIDECAR}"));
+    match waiting {
+        Some(pod) => fail
+            .observed(format_pod_state(pod))
+            .object(Object::pod(pod))
+            .steps(pods::diagnose(evidence, pod)),
+        None => fail
+            .observed("only pods that have failed")
+            .object(Object::demo_namespace(evidence))
+            .step(pods::list(evidence, namespace, &[], "shows how they ended")),
+    }
+}
+
+fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
+    let name = &pod.name;
+    let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
+    let expected = format!("two containers: the application and {SIDECAR}");
+    let fail = |summary: String| {
+        Judgement::fail(summary)
+            .expected(expected.as_str())
+            .observed(list(&names))
+            .object(Object::pod(pod))
+    };
+    let Some(sidecar) = pod.sidecar() else {
+        let (why, step) = explain_missing_sidecar(evidence, pod);
+        return Err(fail(format!("{name} has no sidecar{why}")).step(step));
+    };
+    // From any registry, and under any vendor's name (`proxyv2-rhel8`).
+    if !image_name(&sidecar.image).contains("proxyv2") {
+        let image = &sidecar.image;
+        return Err(fail(format!("{name}'s {SIDECAR} is not Istio's proxy: {image}"))
+            .step(pods::replace(evidence, pod)));
+    }
+    let mut applications: Vec<_> = names.iter().copied().filter(|it| *it != SIDECAR).collect();
+    let own = demo_container(evidence, pod);
+    // The one that the demo deploys is the application, wherever it stands.
+    applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
+    match (applications.as_slice(), sidecar.is_native_sidecar()) {
+        ([_], false) => Ok(Judgement::pass(String::new())),
+        ([_], true) => Err(Judgement::changed(format!(
+            "{name} runs two containers, but its sidecar is a native one: an init container with \
+             restartPolicy Always, which READY counts and the list of containers does not"
+        ))
+        .expected(expected)
+        .observed(format!("{} and the init container {SIDECAR}", list(&names)))
+        .object(Object::pod(pod))
+        .step(Step::advice(
+            Purpose::Inspect,
+            "the tutorial's text needs a new edition: the mesh works, it looks different",
+        ))),
+        ([], _) => Err(fail(format!("{name} has no application beside its sidecar"))
+            .step(show_containers(evidence, pod))),
+        ([_, more @ ..], _) => {
+            let number = count(more.len(), MORE_CONTAINER);
+            let more_names = list(more);
+            // Which of them is meant, only the author of an unknown application knows.
+            let known = own.is_some_and(|own| applications.contains(&own));
+            let workload = owner_workload(pod).filter(|_| known);
+            let remove = workload.map(|it| injection::remove_containers(evidence, &it, more));
+            Err(fail(format!(
+                "{name} has {number} beside its application and the sidecar: {more_names}"
+            ))
+            .step(show_containers(evidence, pod))
+            .steps(remove))
+        }
+    }
+}
+
+fn show_containers(evidence: &Evidence, pod: &Pod) -> Step {
+    pods::describe(evidence, pod, "shows its containers")
+}
+
+/// Why a pod has no sidecar, as far as the evidence shows it, and what to do.
+fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
+    if has_injection_disabled(pod) {
+        let field = if pod.labels.contains_key(INJECT) { "labels" } else { "annotations" };
+        let text = format!("takes {INJECT} out of its template");
+        let remove = |workload: String| {
+            injection::remove_from_template(evidence, &workload, (field, &[INJECT]), text)
+        };
+        let step = owner_workload(pod).map(remove);
+        let step = step.unwrap_or_else(|| show_containers(evidence, pod));
+        return (format!(": it says {INJECT}=false"), step);
+    }
+    if pod.host_network {
+        return (": it is on the node's network".into(), show_containers(evidence, pod));
+    }
+    let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
+    let why = match labels {
+        Some(labels) if enables_injection(labels) => {
+            ": the namespace is labelled, but the pod was made without (before the label, or while \
+             injection did not work)"
+        }
+        Some(_) => ": the namespace is not labelled for injection",
+        None => "",
+    };
+    (why.to_owned(), pods::replace(evidence, pod))
+}
+
+/// The pods without a sidecar, where some have none and every other pod has one application.
+fn pods_without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
+    let (without, with): (Vec<_>, Vec<_>) =
+        current_pods(evidence).ok()?.into_iter().partition(|pod| pod.sidecar().is_none());
+    let one = |pod: &&Pod| pod.containers.iter().filter(|it| it.name != SIDECAR).count() == 1;
+    (!without.is_empty() && with.iter().all(one)).then_some(without)
+}
+
+/// Whether all that is wrong is that pods have no sidecar, and none of them refuses it.
+fn pods_only_miss_sidecar(evidence: &Evidence) -> bool {
+    pods_without_sidecar(evidence).is_some_and(|pods| !pods.into_iter().any(refuses_sidecar))
+}
+
+fn label_leaves_pods_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
+    pods_only_miss_sidecar(effect.evidence) && label_prevents_injection(effect)
+}
+
+fn webhook_leaves_pods_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
+    pods_only_miss_sidecar(effect.evidence) && webhook_prevents_injection(effect)
+}
+
+/// The template of a deployment refuses injection, and only its pods have no sidecar.
+fn template_refuses_sidecar(effect: &Effect<'_, Evidence>) -> bool {
+    let named = effect.object_of(&injection_webhook::CLAIM);
+    let refuses = |pod: &Pod| {
+        let mut deployments = effect.evidence.demo.deployments.value().into_iter().flatten();
+        let owner = deployments.find(|deployment| deployment.selects(pod));
+        pod.labels.contains_key(INJECT)
+            && owner.is_some_and(|owner| {
+                owner.template_labels.get(INJECT) == pod.labels.get(INJECT)
+                    && named.is_some_and(|named| named == Object::deployment(owner).to_string())
+            })
+    };
+    pods_without_sidecar(effect.evidence).is_some_and(|pods| pods.into_iter().all(refuses))
+}
+
+fn backend_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
+    deployment_does_not_run(effect, &effect.evidence.expectations.backend_deployment)
+}
+
+fn client_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
+    deployment_does_not_run(effect, &effect.evidence.expectations.client_deployment)
+}
+
+/// The verdict is about the state of pods only where none runs. A pod that does not run has its containers
+/// asked for: without a sidecar among them, that is the verdict.
+fn deployment_does_not_run(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+    let pods = current_pods(effect.evidence).unwrap_or_default();
+    !pods.iter().any(|pod| pod.is_running())
+        && deployment_explains_pods(effect, deployment, |pod| pod.sidecar().is_some())
 }
 
 #[cfg(test)]
-use crate::claims::mesh::tests::two_containers as cases;
+mod cases {
+    use crate::claims::mesh::changes::{make_native, remove_sidecar};
+    use crate::entry::cases;
+    use crate::evidence::{Container, Evidence, Observation, Pod};
+    use crate::testing::{demo_pod, of};
+
+    fn add_container(pod: &mut Pod, name: &str) {
+        let more = Container { name: name.into(), ready: true, ..Container::default() };
+        pod.containers.push(more);
+    }
+
+    fn set_images(evidence: &mut Evidence, image: &str) {
+        for container in &mut demo_pod(evidence, "echo").containers {
+            container.image = image.into();
+        }
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        before_the_label(|e| remove_sidecar(demo_pod(e, "echo")), Fail);
+        not_labelled(|e| { remove_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail);
+        refuses(|e| { let pod = demo_pod(e, "echo"); remove_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
+        third(|e| add_container(demo_pod(e, "client"), "debug"), Fail);
+        third_stands_first(|e| { let pod = demo_pod(e, "client"); add_container(pod, "debug"); pod.containers.reverse(); }, Fail);
+        third_beside_another_application(|e| {
+            let pod = demo_pod(e, "client");
+            pod.containers.iter_mut().for_each(|it| if it.name == "client" { it.name = "mine".into(); });
+            add_container(pod, "debug");
+        }, Fail);
+        no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail);
+        an_impostor(|e| set_images(e, "nginx"), Fail);
+        native(make_native, Changed);
+        one_native_one_missing(|e| { make_native(e); remove_sidecar(demo_pod(e, "echo")); }, Fail);
+        no_pods(|e| of(&mut e.demo.pods).clear(), Fail);
+        no_namespace(|e| e.demo.pods = Observation::absent("there is no namespace client"), Fail);
+        forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
+        named_like_it(|e| set_images(e, "example.com/proxyv2/nginx:1"), Fail);
+        tagged_like_it(|e| set_images(e, "nginx:proxyv2"), Fail);
+        vendors_name(|e| set_images(e, "registry.example/mesh/istio-proxyv2-rhel8:2.5"), Pass);
+        mirror(|e| set_images(e, "localhost:5000/mesh/proxyv2@sha256:00"), Pass);
+        none_started(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; }, Fail);
+        all_failed(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); }, Fail);
+        evicted(|e| { let mut old = demo_pod(e, "echo").clone(); old.name = "evicted".into(); old.phase = "Failed".into(); remove_sidecar(&mut old); of(&mut e.demo.pods).push(old); }, Pass);
+    }
+}

@@ -1,19 +1,161 @@
 //! Pods get a sidecar in labelled namespaces only.
 
-use crate::claims::causes;
-use crate::entry::claim;
+use crate::claims::install::{injection_webhook, namespace_labelled};
+use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
+use crate::combine::all_hold;
+use crate::entry::{Effect, claim};
+use crate::evidence::{DryRun, Evidence};
+use crate::facts::injection::{
+    demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
+};
+use crate::facts::sidecar::SIDECAR;
+use crate::format::list;
+use crate::judgement::{Judged, Judgement, require};
+use crate::object::Object;
+use crate::steps::{Step, injection};
 
 claim! {
-    /// TODO
-    "mesh::unlabelled_namespace_left_alone": "pods get a sidecar in labelled namespaces only",
+    /// The tutorial says that Istio injects a sidecar "into each client application pod labeled for Istio injection".
+    /// It only implies that other namespaces get none.
+    ///
+    /// ## Why it matters
+    /// A webhook that selects too much adds a sidecar to pods that do not expect it, for example to system pods.
+    /// A webhook that selects too little leaves new pods outside of the mesh, although the running pods look right.
+    ///
+    /// ## How it is checked
+    /// Creates one pod as a server-side dry run in a namespace without labels of Istio (`default`), and one in the
+    /// demo's namespace. Nothing is stored in the cluster. The first pod has no sidecar, the second one has a container
+    /// `istio-proxy`. It needs `create` on `pods` in both namespaces.
+    ///
+    /// ## What makes it fail
+    /// - A pod in the unlabelled namespace gets a sidecar.
+    /// - A pod in the demo's namespace gets none, or the namespace does not exist.
+    ///
+    /// ## How to fix it
+    /// - The namespace has no label (`install::namespace_labelled`): label it with `istio-injection=enabled`.
+    /// - The webhook does not inject (`install::injection_webhook`): fix it, or install Istio again.
+    /// - A webhook injects everywhere: correct the `namespaceSelector` that selects unlabelled namespaces.
+    ///
+    /// ## Check by hand
+    ///     kubectl -n client run probe --image=nginx --dry-run=server -o yaml | grep istio-proxy
+    ///     kubectl -n default run probe --image=nginx --dry-run=server -o yaml | grep istio-proxy
+    ///     kubectl get mutatingwebhookconfigurations
+    mesh::unlabelled_namespace_left_alone: "pods get a sidecar in labelled namespaces only",
     beyond: true,
     needs: DryRun,
     caused_by: [
-        crate::claims::install::namespace_labelled if causes::mesh::dry_run_misses_the_label,
-        crate::claims::install::injection_webhook if causes::mesh::dry_run_misses_the_webhook,
+        namespace_labelled if label_leaves_demo_without_sidecar,
+        injection_webhook if webhook_leaves_demo_without_sidecar,
     ],
-    judge: crate::claims::mesh::unlabelled_namespace_left_alone,
+    judge: judge,
+}
+
+fn judge(evidence: &Evidence) -> Judged {
+    let summaries = all_hold([judge_unlabelled(evidence), judge_labelled(evidence)])?;
+    Ok(Judgement::pass(summaries.join("; ")))
+}
+
+fn container_names(run: &DryRun) -> String {
+    list(&run.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>())
+}
+
+fn judge_unlabelled(evidence: &Evidence) -> Judged {
+    let what = "a pod in a namespace without labels";
+    let object = "a namespace without labels";
+    let show = || injection::list_webhooks(evidence);
+    let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
+    let namespace = &run.namespace;
+    if dry_run_has_sidecar(run) {
+        return Err(Judgement::fail(format!(
+            "a pod in namespace {namespace}, which is not labelled, would get a sidecar"
+        ))
+        .expected("no sidecar")
+        .observed(container_names(run))
+        .object(Object::global("namespace", namespace))
+        .step(show()));
+    }
+    Ok(Judgement::pass(format!("none in {namespace}")))
+}
+
+fn judge_labelled(evidence: &Evidence) -> Judged {
+    let what = format!("a pod in namespace {}", evidence.expectations.namespace);
+    let object = Object::demo_namespace(evidence);
+    let step = || label_or_list_webhooks(evidence);
+    let run = require(&evidence.mesh.dry_run_labelled, &what, &object, step)?;
+    let namespace = &run.namespace;
+    if !dry_run_has_sidecar(run) {
+        return Err(Judgement::fail(format!(
+            "a pod in namespace {namespace} would get no sidecar"
+        ))
+        .expected(format!("a container {SIDECAR}"))
+        .observed(container_names(run))
+        .object(object)
+        .step(step()));
+    }
+    Ok(Judgement::pass(format!("a sidecar in {namespace}")))
+}
+
+/// Labels the namespace; where it is labelled already, the webhooks are the reason.
+fn label_or_list_webhooks(evidence: &Evidence) -> Step {
+    let labels = demo_labels(evidence);
+    if labels.is_some_and(|labels| enables_injection(labels) || names_revision(labels)) {
+        return injection::list_webhooks(evidence);
+    }
+    injection::label_namespace(evidence)
+}
+
+/// Whether only the dry run in the demo's namespace can be wrong.
+fn leaves_unlabelled_alone(evidence: &Evidence) -> bool {
+    evidence.mesh.dry_run_unlabelled.value().is_some_and(|run| !dry_run_has_sidecar(run))
+}
+
+fn label_leaves_demo_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
+    leaves_unlabelled_alone(effect.evidence)
+        && (demo_namespace_is_missing(effect.evidence) || label_prevents_injection(effect))
+}
+
+fn webhook_leaves_demo_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
+    leaves_unlabelled_alone(effect.evidence) && webhook_prevents_injection(effect)
 }
 
 #[cfg(test)]
-use crate::claims::mesh::tests::unlabelled as cases;
+mod cases {
+    use crate::entry::cases;
+    use crate::evidence::{Evidence, Observation};
+    use crate::testing::of;
+
+    /// Labels the demo's namespace, or removes its labels.
+    fn label(e: &mut Evidence, labelled: bool) {
+        let namespace = e.expectations.namespace.clone();
+        let labels = of(&mut e.install.namespaces).get_mut(&namespace).unwrap();
+        labels.clear();
+        if labelled {
+            labels.insert("istio-injection".into(), "enabled".into());
+        }
+    }
+
+    /// Removes the sidecar from the dry run in the demo's namespace.
+    fn inject_nothing(e: &mut Evidence) {
+        let run = of(&mut e.mesh.dry_run_labelled);
+        run.containers.retain(|it| it.name != "istio-proxy");
+        run.init_containers.clear();
+    }
+
+    fn inject_everywhere(e: &mut Evidence) {
+        of(&mut e.mesh.dry_run_unlabelled).containers[0].name = "istio-proxy".into();
+    }
+
+    cases! { Evidence:
+        healthy(|_| {}, Pass);
+        everywhere(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail);
+        everywhere_by_name(inject_everywhere, Fail);
+        nowhere(inject_nothing, Fail);
+        no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
+        forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);
+        forbidden_outside(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);
+        nowhere_though_labelled(|e| { label(e, true); inject_nothing(e); }, Fail);
+        nowhere_and_not_labelled(|e| { label(e, false); inject_nothing(e); }, Fail);
+        one_wrong_one_unseen(|e| { e.mesh.dry_run_labelled = Observation::failed("no answer"); inject_everywhere(e); }, Fail);
+        not_asked(|e| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped);
+    }
+}

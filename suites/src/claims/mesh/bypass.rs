@@ -1,0 +1,61 @@
+//! What redirection past a proxy explains: counters that stand still, and encrypted traffic that nobody decrypts.
+
+use crate::claims::Claim;
+use crate::entry::Effect;
+use crate::evidence::{CounterPair, Evidence, Pod};
+use crate::facts::demo::{find_wrong_reply, is_pod_of};
+use crate::facts::proxy_replies::is_tls_error;
+use crate::judgement::Verdict;
+use crate::object::Object;
+
+/// The running pods of the backend, where traffic was counted.
+pub(super) fn backend_pods(evidence: &Evidence) -> Vec<&Pod> {
+    let backend = &evidence.expectations.backend_deployment;
+    running_pods(evidence).filter(|pod| is_pod_of(evidence, pod, backend)).collect()
+}
+
+/// The client's pod from which requests were counted.
+pub(super) fn client_pod(evidence: &Evidence) -> Vec<&Pod> {
+    let client = evidence.mesh.traffic.value().map(|traffic| &traffic.client_pod);
+    running_pods(evidence).filter(|pod| Some(&pod.name) == client).collect()
+}
+
+fn running_pods(evidence: &Evidence) -> impl Iterator<Item = &Pod> {
+    let pods = evidence.mesh.traffic.value().and(evidence.demo.pods.value());
+    pods.into_iter().flatten().filter(|pod| pod.is_running())
+}
+
+/// Whether a counter is not there, or has not risen.
+pub(super) fn stands_still(pair: &CounterPair) -> bool {
+    match (pair.before.value(), pair.after.value()) {
+        (Some(before), Some(after)) => before == after,
+        _ => true,
+    }
+}
+
+/// Whether a failure on the redirection names one of these pods.
+pub(super) fn names_any(effect: &Effect<'_, Evidence>, redirection: &Claim, pods: &[&Pod]) -> bool {
+    let named = effect.object_of(redirection);
+    pods.iter().any(|pod| named.is_some_and(|named| named == Object::pod(pod).to_string()))
+}
+
+/// Whether requests end, with this body, where encrypted traffic meets an application that does not decrypt
+/// it, and a claim on the redirection names a pod of the backend.
+pub(crate) fn bypasses_decryption(
+    effect: &Effect<'_, Evidence>,
+    redirection: &Claim,
+    body: Option<&str>,
+) -> bool {
+    effect.judgement.verdict == Verdict::Fail
+        && body.is_some_and(is_tls_error)
+        && names_any(effect, redirection, &backend_pods(effect.evidence))
+}
+
+/// The same of the first reply to the client that is wrong.
+pub(crate) fn reply_bypasses_decryption(
+    effect: &Effect<'_, Evidence>,
+    redirection: &Claim,
+) -> bool {
+    let reply = find_wrong_reply(effect.evidence);
+    bypasses_decryption(effect, redirection, reply.map(|reply| reply.body.as_str()))
+}

@@ -1,0 +1,108 @@
+//! The pods of the demo's namespace that are judged, and what their state explains.
+
+use crate::claims::demo::{backend_deployment, client_deployment};
+use crate::claims::mesh::two_containers_per_pod;
+use crate::entry::Effect;
+use crate::evidence::{Evidence, Pod};
+use crate::facts::demo::{find_deployment, is_pod_of};
+use crate::facts::workload::is_in_restart_loop;
+use crate::format::rollout::format_rollout_trouble;
+use crate::judgement::{Judgement, Verdict, require};
+use crate::object::Object;
+use crate::steps::{Impact, Step, injection, workloads};
+
+/// The pods of the demo's namespace, without those that have ended or are being deleted.
+pub(super) fn current_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let namespace = &evidence.expectations.namespace;
+    let object = Object::demo_namespace(evidence);
+    let what = format!("the pods of namespace {namespace}");
+    let all = require(&evidence.demo.pods, &what, &object, || {
+        let create = evidence.kubectl(&["create", "namespace", namespace]);
+        Step::fix(Impact::Changes, create, "makes it")
+    })?;
+    let ended = |pod: &&Pod| pod.terminating || pod.phase == "Succeeded";
+    let current: Vec<_> = all.iter().filter(|pod| !ended(pod)).collect();
+    if current.is_empty() {
+        return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
+            .expected("pods of the echo backend and of the client")
+            .observed(if all.is_empty() { "no pod" } else { "only pods that have ended" })
+            .object(object)
+            .step(workloads::list_deployments(evidence, "shows what should run there")));
+    }
+    Ok(current)
+}
+
+/// The pods that run with a sidecar: those whose redirection is judged.
+pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
+    let mut pods = current_pods(evidence)?;
+    pods.retain(|pod| pod.is_running() && pod.sidecar().is_some());
+    if pods.is_empty() {
+        let namespace = &evidence.expectations.namespace;
+        return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
+            .expected("pods with a sidecar, and an init container that redirects to it")
+            .observed("no sidecar")
+            .object(Object::demo_namespace(evidence))
+            .step(restart_after_label(evidence)));
+    }
+    Ok(pods)
+}
+
+/// Restarts all deployments, which gives their pods a sidecar.
+pub(super) fn restart_after_label(evidence: &Evidence) -> Step {
+    let text = "makes all pods anew, once the namespace is labelled and istiod runs";
+    injection::restart_all(evidence, text)
+}
+
+/// Whether the namespace exists and no pod is left in it.
+pub(super) fn has_no_pods(effect: &Effect<'_, Evidence>) -> bool {
+    effect.evidence.demo.pods.value().is_some() && current_pods(effect.evidence).is_err()
+}
+
+/// Whether the namespace exists and no pod runs with a sidecar.
+pub(super) fn has_no_injected_pods(effect: &Effect<'_, Evidence>) -> bool {
+    effect.evidence.demo.pods.value().is_some() && injected_pods(effect.evidence).is_err()
+}
+
+/// Whether a pod is not well, whatever the number of its containers is.
+pub(super) fn is_unwell(evidence: &Evidence, pod: &Pod) -> bool {
+    pod.phase != "Running"
+        || !pod.ready
+        || pod.counted_containers().any(|container| !container.ready)
+        || pod.all_containers().any(|it| is_in_restart_loop(it, evidence.moment()))
+}
+
+/// Whether a deployment of the demo is not available, or is not there.
+fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
+    find_deployment(evidence, name).is_none_or(|it| format_rollout_trouble(it).is_some())
+}
+
+/// Whether the pod that a verdict names is unwell together with its deployment, and no other pod gives the
+/// verdict a reason of its own; or there is no pod at all. `counts` says which named pods are explained.
+pub(super) fn deployment_explains_pods(
+    effect: &Effect<'_, Evidence>,
+    deployment: &str,
+    counts: impl Fn(&Pod) -> bool,
+) -> bool {
+    let evidence = effect.evidence;
+    if effect.judgement.verdict != Verdict::Fail || !is_in_trouble(evidence, deployment) {
+        return false;
+    }
+    let Ok(pods) = current_pods(evidence) else { return has_no_pods(effect) };
+    let owners = [
+        (&evidence.expectations.backend_deployment, &backend_deployment::CLAIM),
+        (&evidence.expectations.client_deployment, &client_deployment::CLAIM),
+    ];
+    let is_explained = |pod: &Pod| {
+        if !is_unwell(evidence, pod) {
+            return pod.counted_containers().count() == 2
+                || pod.sidecar().is_none() && effect.fails(&two_containers_per_pod::CLAIM);
+        }
+        owners.into_iter().any(|(owner, claim)| {
+            is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && effect.fails(claim)
+        })
+    };
+    let named = pods.iter().find(|pod| effect.is_about(Object::pod(pod)));
+    named.is_some_and(|pod| {
+        is_unwell(evidence, pod) && counts(pod) && is_pod_of(evidence, pod, deployment)
+    }) && pods.iter().all(|pod| is_explained(pod))
+}

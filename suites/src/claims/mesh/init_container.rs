@@ -1,0 +1,33 @@
+//! The arguments of the init container, for the claims on the redirection.
+
+use crate::claims::mesh::demo_pods::injected_pods;
+use crate::entry::Effect;
+use crate::evidence::{Container, Evidence};
+use crate::facts::sidecar::init_container;
+use crate::judgement::Verdict;
+use crate::object::Object;
+use meshcheck_netfilter::{InitArguments, arguments};
+
+/// The words of an init container's arguments. Older forms have the program in the command.
+pub(super) fn argument_words(init: &Container) -> Vec<String> {
+    let words = init.command.iter().chain(&init.args);
+    words.filter(|word| !word.ends_with("pilot-agent")).cloned().collect()
+}
+
+/// The arguments in the pod that a failure names.
+pub(super) fn arguments_of_named_pod(effect: &Effect<'_, Evidence>) -> Option<InitArguments> {
+    let mut pods = injected_pods(effect.evidence).ok()?.into_iter();
+    let pod = pods.find(|pod| effect.is_about(Object::pod(pod)))?;
+    let init = init_container(pod).filter(|_| effect.judgement.verdict == Verdict::Fail)?;
+    Some(arguments(&argument_words(init)))
+}
+
+/// Whether a pod has no init container, and so no log of rules: so it is with a CNI plug-in.
+pub(super) fn has_no_init_container(effect: &Effect<'_, Evidence>) -> bool {
+    let pods = injected_pods(effect.evidence).unwrap_or_default();
+    let logs = &effect.evidence.mesh.init_logs;
+    let is_read = |name: &str| logs.get(name).is_some_and(|log| log.value().is_some());
+    effect.judgement.verdict == Verdict::Unjudged
+        && pods.iter().any(|pod| init_container(pod).is_none())
+        && pods.iter().all(|pod| init_container(pod).is_none() || is_read(&pod.name))
+}

@@ -1,0 +1,66 @@
+//! Replies that come from a proxy and not from the backend.
+
+use crate::evidence::{Evidence, Reply};
+
+/// What the backend's proxy answers where the caller's proxy encrypts and nobody decrypts.
+const TLS_ERROR: &str = "TLS_error";
+
+/// The first reply in which the client's proxy answers by itself: it has no endpoint, is configured to answer,
+/// or a policy denies the request.
+pub(crate) fn find_proxys_own_reply(evidence: &Evidence) -> Option<&Reply> {
+    let expected = &evidence.expectations.reply;
+    evidence.demo.asked.value()?.replies.iter().find(|reply| {
+        // Envoy adds the header where somebody behind it has answered.
+        let by_itself = reply.status != 0 && !reply.envoy_upstream_time && !reply.says(expected);
+        let denied = reply.status == 403 && is_policy_denial(&reply.body);
+        reply.server == "envoy" && (by_itself || denied)
+    })
+}
+
+/// Whether a body is the one with which Envoy denies a request because of an `AuthorizationPolicy`.
+pub(crate) fn is_policy_denial(body: &str) -> bool {
+    body.starts_with("RBAC: ")
+}
+
+/// Whether a body says that encrypted traffic met an application that does not decrypt it.
+pub(crate) fn is_tls_error(body: &str) -> bool {
+    body.contains(TLS_ERROR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Observation;
+    use crate::testing::{healthy, of};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::no_endpoint(503, "no healthy upstream", "envoy", false, true)]
+    #[case::denied(403, "RBAC: access denied", "envoy", true, true)]
+    #[case::backend_denies(403, "go away", "envoy", true, false)]
+    #[case::backend_fails(503, "broken", "envoy", true, false)]
+    #[case::another_server(503, "broken", "nginx", false, false)]
+    #[case::no_answer(0, "", "envoy", false, false)]
+    #[case::expected(200, "Hello from backend service", "envoy", false, false)]
+    fn proxy_answers_by_itself_without_an_upstream_or_by_a_policy(
+        #[case] status: u16,
+        #[case] body: &str,
+        #[case] server: &str,
+        #[case] envoy_upstream_time: bool,
+        #[case] own: bool,
+    ) {
+        let mut evidence = healthy();
+        let (body, server) = (body.to_owned(), server.to_owned());
+        of(&mut evidence.demo.asked).replies =
+            vec![Reply { status, server, envoy_upstream_time, body, ..Reply::default() }];
+        assert_eq!(find_proxys_own_reply(&evidence).is_some(), own);
+        evidence.demo.asked = Observation::failed("no answer");
+        assert_eq!(find_proxys_own_reply(&evidence), None);
+    }
+
+    #[test]
+    fn bodies_of_envoy_are_recognised() {
+        assert!(is_policy_denial("RBAC: access denied") && !is_policy_denial("no RBAC: here"));
+        assert!(is_tls_error("TLS_error:|33554536") && !is_tls_error(""));
+    }
+}
