@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
-use crate::steps::{IntoSteps, Purpose, Step};
+use crate::steps::{IntoSteps, Step};
 
 /// How a claim fares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -146,13 +146,6 @@ impl Judgement {
         self
     }
 
-    /// Adds a text with commands in backquotes.
-    #[must_use]
-    pub fn legacy_hint(mut self, what: impl Into<String>) -> Self {
-        self.steps = vec![Step::advice(Purpose::Inspect, what)];
-        self
-    }
-
     /// Adds one thing to do next.
     #[must_use]
     pub fn step(self, step: Step) -> Self {
@@ -202,11 +195,11 @@ impl<T> Look<T> for Observation<T> {
 pub(crate) fn require<'e, T, S: IntoSteps>(
     observation: &'e Observation<T>,
     what: &str,
-    object: impl ToString,
+    object: impl Into<String>,
     steps: impl FnOnce() -> S,
 ) -> Result<&'e T, Judgement> {
     observation.look(what).map_err(|judgement| match judgement.verdict {
-        Verdict::Fail => judgement.object(object.to_string()).steps(steps().into_steps()),
+        Verdict::Fail => judgement.object(object).steps(steps().into_steps()),
         _ => judgement,
     })
 }

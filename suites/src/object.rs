@@ -53,3 +53,9 @@ impl From<Object> for String {
         object.to_string()
     }
 }
+
+impl From<&Object> for String {
+    fn from(object: &Object) -> Self {
+        object.to_string()
+    }
+}

@@ -17,6 +17,9 @@ use oci_client::Reference;
 use oci_client::client::{Client, ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use serde_json::{Value, json};
+use testcontainers::core::IntoContainerPort as _;
+use testcontainers::runners::AsyncRunner as _;
+use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 
 use crate::images::{Loaded, docker, load};
 use crate::publisher::{MANIFEST, Publisher, digest};
@@ -94,31 +97,22 @@ fn lab() -> Bundle {
 
 /// A registry in a container, with the image that it ran from, where that was not there before.
 struct Registry {
-    container: String,
-    host: String,
+    container: ContainerAsync<GenericImage>,
     _image: Option<Loaded>,
 }
 
-impl Registry {
-    fn start(archive: &Path, reference: &str) -> Self {
-        let known = docker(&["image", "inspect", reference]).status.success();
-        load(archive, reference);
-        let image = (!known).then(|| Loaded(vec![reference.to_owned()]));
-        let text = |arguments: &[&str]| {
-            let output = docker(arguments);
-            assert!(output.status.success(), "{output:?}");
-            String::from_utf8(output.stdout).unwrap().trim().to_owned()
-        };
-        let container = text(&["run", "--detach", "--publish", "127.0.0.1::5000", reference]);
-        let host = text(&["port", &container, "5000/tcp"]);
-        Self { container, host, _image: image }
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        docker(&["rm", "--force", "--volumes", &self.container]);
-    }
+async fn registry(archive: &Path, reference: &str) -> Registry {
+    let (name, tag) = reference.rsplit_once(':').unwrap();
+    let known = docker(&["image", "inspect", reference]).status.success();
+    load(archive, reference);
+    let loaded = (!known).then(|| Loaded(vec![reference.to_owned()]));
+    let container = GenericImage::new(name, tag)
+        .with_exposed_port(5000.tcp())
+        .with_startup_timeout(Duration::from_secs(30))
+        .start()
+        .await
+        .unwrap();
+    Registry { container, _image: loaded }
 }
 
 /// Waits until the registry answers.
@@ -152,8 +146,9 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     // A real image stands for all: its registry is a real one.
     let archive = lab.verified("registry-image").unwrap();
     let (image, reference) = Image::read(&archive);
-    let registry = Registry::start(&archive, &reference);
-    let host = registry.host.clone();
+    let registry = registry(&archive, &reference).await;
+    let port = registry.container.get_host_port_ipv4(5000).await.unwrap();
+    let host = format!("127.0.0.1:{port}");
     answers(&host).await;
     let node = format!("meshcheck-test/lab-{}", std::process::id());
     publisher.recipe.node = ImagePin {

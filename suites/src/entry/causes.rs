@@ -64,8 +64,8 @@ impl<E: Subject> Effect<'_, E> {
     }
 
     /// Whether the verdict is about this object.
-    pub fn is_about(&self, object: impl ToString) -> bool {
-        self.judgement.object == Some(object.to_string())
+    pub fn is_about(&self, object: impl Into<String>) -> bool {
+        self.judgement.object == Some(object.into())
     }
 }
 

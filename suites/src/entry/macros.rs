@@ -23,7 +23,7 @@ macro_rules! entry {
     (
         $static:ident, $evidence:ty, $kind:ty;
         $(#[doc = $line:literal])+
-        $($id:literal)? $($section:ident::$name:ident)?: $statement:literal,
+        $section:ident::$name:ident: $statement:literal,
         $(statement_for: $statement_for:expr,)?
         $(beyond: $beyond:literal,)?
         needs: $needs:ident,
@@ -36,7 +36,7 @@ macro_rules! entry {
     ) => {
         /// The entry of this file.
         pub(crate) static $static: $crate::entry::Entry<$evidence> = $crate::entry::Entry {
-            id: $crate::entry::macros::id!($($id)? $($section::$name)?),
+            id: concat!(stringify!($section), "::", stringify!($name)),
             statement: $statement,
             statement_for: $crate::entry::macros::optional!($($statement_for)?),
             beyond: false $(|| $beyond)?,
@@ -51,7 +51,7 @@ macro_rules! entry {
             page: $crate::entry::Page {
                 text: concat!($($line, "\n"),+),
                 file: file!(),
-                messages: $crate::entry::macros::messages!($($id)? $($section::$name)?),
+                messages: include_str!(concat!(stringify!($name), ".snap")),
             },
             judge: $judge,
             #[cfg(test)]
@@ -66,27 +66,6 @@ macro_rules! entry {
     };
 }
 pub(crate) use entry;
-
-macro_rules! id {
-    ($id:literal) => {
-        $id
-    };
-    ($section:ident::$name:ident) => {
-        concat!(stringify!($section), "::", stringify!($name))
-    };
-}
-pub(crate) use id;
-
-/// The expected messages, in the `.snap` file beside the entry's file.
-macro_rules! messages {
-    ($id:literal) => {
-        ""
-    };
-    ($section:ident::$name:ident) => {
-        include_str!(concat!(stringify!($name), ".snap"))
-    };
-}
-pub(crate) use messages;
 
 macro_rules! optional {
     () => {

@@ -335,11 +335,11 @@ mod tests {
         #[case] counted: usize,
         #[case] found: bool,
     ) {
-        let proxy = |policy: &Option<&str>| container("istio-proxy", *policy);
+        let proxy = |policy: Option<&str>| container("istio-proxy", policy);
         let mut pod = Pod::default();
         pod.containers.push(container("app", None));
-        pod.containers.extend(main.iter().map(proxy));
-        pod.init_containers.extend(init.iter().map(proxy));
+        pod.containers.extend(main.iter().copied().map(proxy));
+        pod.init_containers.extend(init.iter().copied().map(proxy));
         assert_eq!(pod.counted_containers().count(), counted);
         assert_eq!(pod.sidecar().is_some(), found);
         assert_eq!(pod.all_containers().count(), 1 + main.len() + init.len());

@@ -93,12 +93,6 @@ impl IntoSteps for Vec<Step> {
     }
 }
 
-impl IntoSteps for String {
-    fn into_steps(self) -> Vec<Step> {
-        vec![Step::advice(Purpose::Inspect, self)]
-    }
-}
-
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {

@@ -2,6 +2,7 @@
 
 use crate::claims::demo::backend_deployment::other_reply_text;
 use crate::claims::demo::backend_service::leads_to_the_backend;
+use crate::evidence::Pod;
 use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;
 use crate::facts::sidecar::redirects_to_stopped_sidecar;
@@ -46,7 +47,7 @@ impl Outcome<'_> {
     /// Whether cluster DNS does not resolve the name of a service that exists, or does not run.
     pub(super) fn is_unresolved(&self, evidence: &Evidence) -> bool {
         let dns = evidence.cluster.dns.value();
-        let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| pod.is_running_and_ready()));
+        let down = dns.is_some_and(|dns| !dns.pods.iter().any(Pod::is_running_and_ready));
         // The name of a service that does not exist has no address either.
         let exists = backend_service_exists(evidence) == Some(true);
         (down || exists) && self.contains(&NOT_RESOLVED)

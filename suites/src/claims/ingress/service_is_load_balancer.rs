@@ -1,4 +1,4 @@
-//! The ingress gateway is a LoadBalancer service with ports 15021, 80 and 443.
+//! The ingress gateway is a `LoadBalancer` service with ports 15021, 80 and 443.
 
 use std::net::IpAddr;
 
