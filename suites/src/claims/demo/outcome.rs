@@ -47,7 +47,7 @@ impl Outcome<'_> {
     /// Whether cluster DNS does not resolve the name of a service that exists, or does not run.
     pub(super) fn is_unresolved(&self, evidence: &Evidence) -> bool {
         let dns = evidence.cluster.dns.value();
-        let down = dns.is_some_and(|dns| !dns.pods.iter().any(|pod| pod.is_running_and_ready()));
+        let down = dns.is_some_and(|dns| !dns.pods.iter().any(Pod::is_running_and_ready));
         // The name of a service that does not exist has no address either.
         let exists = backend_service_exists(evidence) == Some(true);
         (down || exists) && self.contains(&NOT_RESOLVED)

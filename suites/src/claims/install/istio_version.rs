@@ -351,16 +351,12 @@ fn replace_proxy(evidence: &Evidence, pod: &Pod) -> Step {
         return Step::fix(Impact::Changes, evidence.kubectl(&patch), text);
     }
     let keeps = "a pod keeps the proxy that it was made with until it is made anew";
-    match &workload {
-        Some(workload) => {
-            let text = format!("makes its pods anew: {keeps}");
-            workloads::restart(evidence, namespace, workload, text)
-        }
-        None => {
-            let show = evidence.kubectl(&["-n", namespace, "get", "pod", &pod.name, "-o", "yaml"]);
-            Step::inspect(show, format!("shows it: {keeps}"))
-        }
+    if let Some(workload) = &workload {
+        let text = format!("makes its pods anew: {keeps}");
+        return workloads::restart(evidence, namespace, workload, text);
     }
+    let show = evidence.kubectl(&["-n", namespace, "get", "pod", &pod.name, "-o", "yaml"]);
+    Step::inspect(show, format!("shows it: {keeps}"))
 }
 
 /// No istiod is there to report its version. The verdict may be about an image or about istioctl instead, which
