@@ -160,7 +160,8 @@ pub(super) mod tests {
         let xml = junit(&dead("timed\u{0} out", Some(Phase::Istio), &claims)).unwrap();
         assert_eq!(xml.matches("<error").count(), 2);
         assert!(xml.contains("the run ended in phase istio: timed out"), "{xml}");
-        let checks = Asked::Checks(vec!["machine::memory".parse().unwrap()]);
+        let memory = Pattern::parse::<preflight::evidence::PreflightEvidence>("machine::memory");
+        let checks = Asked::Checks(vec![memory.unwrap()]);
         let xml = junit(&dead("no such context", None, &checks)).unwrap();
         assert_eq!(xml.matches("<error").count(), 1);
         assert!(xml.contains("message=\"not judged: no such context\""), "{xml}");
