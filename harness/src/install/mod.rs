@@ -65,7 +65,7 @@ pub(crate) async fn install(
     let load_balancer = Box::pin(async {
         let install = load_balancer::install(bundle, site, events);
         Box::pin(events.phase(Phase::LoadBalancer, install)).await?;
-        let probe = crate::collect::probe_load_balancer(site.client, true);
+        let probe = Box::pin(crate::collect::probe_load_balancer(site.client, true));
         events.phase(Phase::Probe, async { Ok::<_, InstallError>(probe.await) }).await
     });
     let istio = Box::pin(events.phase(Phase::Istio, istio::install(bundle, site, events)));

@@ -91,7 +91,7 @@ async fn read_until(
 ) -> Result<ClientLog, Missing> {
     let waiting = Wait::new("the client's turn", ceiling).every(Duration::from_millis(500));
     let read = || within(context.limit, read_log(context, pod, clock));
-    let waited = waiting.last(read, |log| log.as_ref().map_or(true, &is_so));
+    let waited = Box::pin(waiting.last(read, |log| log.as_ref().map_or(true, &is_so)));
     let what = format!("the {turn} turn of {}'s loop", pod.name);
     let last = context.awaited(&what, ceiling, waited).await;
     last.unwrap_or_else(|| Err(Missing::Failed("not read".into())))
