@@ -1,11 +1,11 @@
 //! The images of the lab: a Dockerfile each in `ci/lab/images`, built by the engine from the parts.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use tar::{Builder, EntryType, Header, HeaderMode};
+use tar::{Builder, EntryType, Header};
 
 use super::plan::Parts;
 use super::recipe::{
@@ -95,29 +95,34 @@ pub(crate) fn build_from(
     }
     build.args(["--tag", reference, "-"]).feed(|stdin| {
         let mut context = Builder::new(stdin);
-        // The same files give the same context, so that the engine's cache fits.
-        context.mode(HeaderMode::Deterministic);
-        let mut header = Header::new_gnu();
-        header.set_mode(0o644);
-        header.set_size(dockerfile.len() as u64);
-        context.append_data(&mut header, "Dockerfile", dockerfile.as_bytes())?;
+        let mut head = header(EntryType::Regular, 0o644, dockerfile.len() as u64);
+        context.append_data(&mut head, "Dockerfile", dockerfile.as_bytes())?;
         for name in copied(dockerfile) {
             if name == ROOT {
-                let mut header = Header::new_gnu();
-                header.set_entry_type(EntryType::Directory);
-                header.set_mode(0o777);
-                header.set_size(0);
-                context.append_data(&mut header, Path::new(ROOT).join("tmp"), io::empty())?;
+                let mut directory = header(EntryType::Directory, 0o777, 0);
+                context.append_data(&mut directory, Path::new(ROOT).join("tmp"), io::empty())?;
             } else {
                 let path = source(name);
-                context
-                    .append_path_with_name(&path, name)
-                    .with_context(|| format!("reading `{}`", path.display()))?;
+                let reading = || format!("reading `{}`", path.display());
+                let file = File::open(&path).with_context(reading)?;
+                let size = file.metadata().with_context(reading)?.len();
+                // Wheels do not keep which of their files are programs.
+                let mut header = header(EntryType::Regular, 0o755, size);
+                context.append_data(&mut header, name, file).with_context(reading)?;
             }
         }
         context.finish()?;
         Ok(())
     })
+}
+
+/// A header without owner and time: the same files give the same context, so that the engine's cache fits.
+fn header(kind: EntryType, mode: u32, size: u64) -> Header {
+    let mut header = Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_mode(mode);
+    header.set_size(size);
+    header
 }
 
 /// What images without a file tree begin with: `/tmp`, where everybody may write.

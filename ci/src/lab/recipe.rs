@@ -247,7 +247,7 @@ pub(crate) const ETCD_TAG: &str = "3.5.16-0";
 pub(crate) const KIND_CONFIG: &str = "kind-config/lab.yaml";
 
 /// Changes when the way of building changes without any input changing.
-pub(crate) const RECIPE: &str = "3";
+pub(crate) const RECIPE: &str = "4";
 
 #[cfg(test)]
 mod tests {
