@@ -323,7 +323,7 @@ mod tests {
     #[test]
     fn right_names_its_own_claims() {
         let known = |id: &str| CLAIMS.iter().any(|claim| claim.id == id);
-        assert!(RIGHTS.iter().flat_map(|right| right.claims()).all(known));
+        assert!(RIGHTS.iter().flat_map(super::Right::claims).all(known));
         assert_eq!(RIGHTS[0].claims().count(), 2);
         let of_logs = RIGHTS.iter().find(|right| right.needed_for == For::Logs);
         assert_eq!(of_logs.map(|right| right.claims().count()), Some(0));

@@ -88,7 +88,7 @@ impl Browser {
     }
 
     /// Sends a command of the browser's own protocol.
-    fn devtools(&self, command: &str, parameters: Value) -> Value {
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.extension("goog/cdp/execute", json!({ "cmd": command, "params": parameters }))
     }
 
@@ -128,7 +128,7 @@ impl Browser {
     pub(crate) fn size(&self, width: u32, height: u32, mobile: bool) {
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile });
-        self.devtools("Emulation.setDeviceMetricsOverride", size);
+        self.devtools("Emulation.setDeviceMetricsOverride", &size);
     }
 
     /// `screen` or `print`, and `light` or `dark`.
@@ -136,7 +136,7 @@ impl Browser {
         let features = json!([{ "name": "prefers-color-scheme", "value": scheme }]);
         self.devtools(
             "Emulation.setEmulatedMedia",
-            json!({ "media": media, "features": features }),
+            &json!({ "media": media, "features": features }),
         );
     }
 
@@ -157,14 +157,14 @@ impl Browser {
         );
         let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
         let parameters = json!({ "captureBeyondViewport": true, "clip": clip });
-        let picture = decoded(&self.devtools("Page.captureScreenshot", parameters));
+        let picture = decoded(&self.devtools("Page.captureScreenshot", &parameters));
         std::fs::create_dir_all(&directory).unwrap();
         std::fs::write(PathBuf::from(directory).join(name), picture).unwrap();
     }
 
     /// The page as it is printed: a PDF.
     pub(crate) fn print(&self) -> Vec<u8> {
-        decoded(&self.devtools("Page.printToPDF", json!({ "printBackground": true })))
+        decoded(&self.devtools("Page.printToPDF", &json!({ "printBackground": true })))
     }
 
     /// A place for files of the test.
