@@ -40,7 +40,7 @@ pub(crate) const CASES: Cases = &[
             0 => reply.delivery(Delivery::Late(Duration::from_secs(7))),
             _ => reply,
         };
-        against(sandbox, Server::start(answers(script)), "10").run().report(1)
+        against(sandbox, &Server::start(answers(script)), "10").run().report(1)
     }),
     ("trickling", |sandbox| {
         claims_are_lost(sandbox, |_, reply| {
@@ -139,7 +139,7 @@ pub(crate) const CASES: Cases = &[
             if request.path.ends_with("/pods") { huge() } else { reply }
         })
     }),
-    ("pages", |sandbox| verdicts_stay(sandbox, |request, reply| paged(request, reply))),
+    ("pages", |sandbox| verdicts_stay(sandbox, paged)),
     ("gone", |sandbox| {
         claims_are_lost(sandbox, |request, reply| {
             if request.query.contains("continue=") {
@@ -229,7 +229,7 @@ pub(crate) const CASES: Cases = &[
                 "POST" | "DELETE" if !request.query.contains("dryRun") => Reply::silent(),
                 _ => reply,
             }));
-        against(sandbox, server, "2").args(&["--active"]).within(40).run().report(1)
+        against(sandbox, &server, "2").args(&["--active"]).within(40).run().report(1)
     }),
 ];
 
@@ -253,7 +253,7 @@ fn answers(script: impl Script) -> impl Fn(&Request) -> Reply + Send + Sync + 's
 }
 
 /// A check against this server.
-pub(crate) fn against<'a>(sandbox: &'a Sandbox, server: Server, timeout: &str) -> Call<'a> {
+pub(crate) fn against<'a>(sandbox: &'a Sandbox, server: &Server, timeout: &str) -> Call<'a> {
     check(sandbox, server.kubeconfig(sandbox)).args(&[
         "--istio",
         ISTIO,
@@ -265,7 +265,7 @@ pub(crate) fn against<'a>(sandbox: &'a Sandbox, server: Server, timeout: &str) -
 }
 
 fn check_through(sandbox: &Sandbox, script: impl Script) -> Call<'_> {
-    against(sandbox, disturbed(script), "5")
+    against(sandbox, &disturbed(script), "5")
 }
 
 /// How many claims are unjudged now that were not before; none has changed otherwise.
@@ -302,7 +302,7 @@ fn claims_are_lost(sandbox: &Sandbox, script: impl Script) -> Outcome {
 /// The same, within this much memory.
 fn claims_are_lost_within(sandbox: &Sandbox, mib: u64, script: impl Script) -> Outcome {
     let plain = check_through(sandbox, |_, reply| reply).run().report(1).json();
-    let ended = against(sandbox, disturbed(script), "1").memory(mib).run();
+    let ended = against(sandbox, &disturbed(script), "1").memory(mib).run();
     let report = ended.json();
     assert!(lost(&report, &plain) > 0, "nothing came of it: {ended}");
     // No reason is a page.

@@ -28,7 +28,7 @@ pub(crate) const CASES: Cases = &[
 fn of_the_cluster(sandbox: &Sandbox, year: &str) -> Outcome {
     let check = |mesh: Mesh| {
         let server = Server::start(move |request| mesh.answer(request));
-        against(sandbox, server, "5").run().report(1)
+        against(sandbox, &server, "5").run().report(1)
     };
     let plain = check(Mesh::with_a_fault()).json();
     let text = Mesh::with_a_fault().0.to_string().replace("\"2026-", &format!("\"{year}-"));

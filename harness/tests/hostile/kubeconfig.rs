@@ -15,7 +15,7 @@ use crate::server::{Reply, Server, black_hole, closed_port, kubeconfig};
 /// The cases.
 pub(crate) const CASES: Cases = &[
     ("missing", |sandbox| {
-        check(sandbox, &sandbox.at("none")).run().error(2, &["none", "No such file"])
+        check(sandbox, sandbox.at("none")).run().error(2, &["none", "No such file"])
     }),
     ("empty", |sandbox| of(sandbox, "").error(2, &["kubeconfig", "has no current context"])),
     ("broken_yaml", |sandbox| {
@@ -43,7 +43,7 @@ pub(crate) const CASES: Cases = &[
         of(sandbox, text).error(2, &["kubeconfig"])
     }),
     ("directory", |sandbox| {
-        check(sandbox, &sandbox.at("")).run().error(2, &["kubeconfig", "directory"])
+        check(sandbox, sandbox.at("")).run().error(2, &["kubeconfig", "directory"])
     }),
     ("endless", |sandbox| {
         check(sandbox, Path::new("/dev/zero")).run().error(2, &["/dev/zero", "longer than"])
@@ -85,7 +85,7 @@ pub(crate) const CASES: Cases = &[
     }),
     ("invalid_token", |sandbox| {
         let server = Server::start(|_| Reply::status(401, "Unauthorized"));
-        check(sandbox, &server.kubeconfig(sandbox))
+        check(sandbox, server.kubeconfig(sandbox))
             .run()
             .error(2, &["does not accept", "Unauthorized"])
     }),
@@ -116,13 +116,13 @@ pub(crate) const CASES: Cases = &[
     }),
     ("web_server", |sandbox| {
         let server = Server::start(|_| page(200));
-        check(sandbox, &server.kubeconfig(sandbox))
+        check(sandbox, server.kubeconfig(sandbox))
             .run()
             .error(3, &["not answer as one of Kubernetes"])
     }),
     ("web_server_404", |sandbox| {
         let server = Server::start(|_| page(404));
-        check(sandbox, &server.kubeconfig(sandbox)).run().error(3, &["404"])
+        check(sandbox, server.kubeconfig(sandbox)).run().error(3, &["404"])
     }),
     ("plain_http_on_the_port", |sandbox| {
         let server = Server::start(|_| page(400));
@@ -144,7 +144,7 @@ pub(crate) const CASES: Cases = &[
     ("redirect", |sandbox| {
         let server =
             Server::start(|_| Reply::json(302, "").header("location", "http://127.0.0.1:1/login"));
-        check(sandbox, &server.kubeconfig(sandbox))
+        check(sandbox, server.kubeconfig(sandbox))
             .run()
             .error(3, &["not answer as one of Kubernetes"])
     }),

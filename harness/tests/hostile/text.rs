@@ -67,7 +67,7 @@ pub(crate) const CASES: Cases = &[
             assert!(!request.path.contains("secrets") || !request.path.ends_with("/secrets"));
             mesh.answer(request)
         });
-        against(sandbox, server, "5").run().report(1)
+        against(sandbox, &server, "5").run().report(1)
     }),
     ("long_annotation", |sandbox| {
         let mut evidence = recorded();
