@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use tar::{Builder, EntryType, Header};
 
-use super::plan::Parts;
+use super::plan::{Parts, image_sources};
 use super::recipe::{
     COREDNS, ETCD_TAG, HTTP_ECHO, HUB, Istio, KUBERNETES, METALLB, PAUSE_TAG, REGISTRY,
 };
 use crate::command::Program;
-use crate::workspace::lab_sources;
 
 /// An image that clusters of the lab use.
 #[derive(Clone)]
@@ -67,17 +66,12 @@ pub(crate) fn registry_reference() -> String {
     format!("meshcheck/registry:{}", REGISTRY.version.trim_start_matches('v'))
 }
 
-/// Where the Dockerfiles are, and the small files that they copy.
-pub(crate) fn sources() -> PathBuf {
-    lab_sources().join("images")
-}
-
 /// Builds the image of the Dockerfile `name`. `tools` is the image that some stand on.
 pub(crate) fn build(parts: &Parts, name: &str, tools: &str, reference: &str) -> Result<()> {
-    let path = sources().join(format!("{name}.dockerfile"));
+    let path = image_sources().join(format!("{name}.dockerfile"));
     let dockerfile =
         fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
-    let source = |name: &str| parts.path(name).unwrap_or_else(|| sources().join(name));
+    let source = |name: &str| parts.path(name).unwrap_or_else(|| image_sources().join(name));
     build_from(&dockerfile, source, tools, reference)
         .with_context(|| format!("building the image `{name}`"))
 }
@@ -149,7 +143,7 @@ mod tests {
         let wanted: BTreeSet<_> =
             all.map(|image| image.name).chain(["node", "registry", "tools"]).collect();
         let mut found = BTreeSet::new();
-        for entry in fs::read_dir(sources()).unwrap() {
+        for entry in fs::read_dir(image_sources()).unwrap() {
             let path = entry.unwrap().path();
             if path.extension().is_none_or(|extension| extension != "dockerfile") {
                 continue;
@@ -157,7 +151,7 @@ mod tests {
             for name in copied(&fs::read_to_string(&path).unwrap()).filter(|name| *name != ROOT) {
                 let part = name.split_once('/').map(|(part, _)| part);
                 assert!(
-                    part.map_or_else(|| sources().join(name).is_file(), Parts::is_part),
+                    part.map_or_else(|| image_sources().join(name).is_file(), Parts::is_part),
                     "`{}` copies `{name}`",
                     path.display()
                 );

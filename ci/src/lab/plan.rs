@@ -6,7 +6,6 @@ use std::thread;
 
 use anyhow::{Result, anyhow};
 
-use super::images;
 use super::key::{Key, KeyBuilder};
 use super::pieces;
 use super::recipe::{
@@ -15,10 +14,15 @@ use super::recipe::{
 };
 use super::store::{Store, part_directory};
 use crate::golang::Go;
-use crate::workspace::{ARCHITECTURE, repository};
+use crate::workspace::{ARCHITECTURE, lab_sources, repository};
 
 /// Where kind's module keeps the files of its nodes.
 const NODE_FILES: &str = "kind/files/images/base/files";
+
+/// Where the Dockerfiles are, and the small files that they copy.
+pub(crate) fn image_sources() -> PathBuf {
+    lab_sources().join("images")
+}
 
 /// Every part with its key.
 pub(crate) struct Plan {
@@ -56,7 +60,7 @@ impl Plan {
             .with("architecture", ARCHITECTURE)
             .with("istio", &format!("{:?}", self.istio))
             .with_all("part", self.keys.values().map(Key::full))
-            .with_files(&images::sources())?
+            .with_files(&image_sources())?
             .with_files(&repository().join(KIND_CONFIG))?
             .finish())
     }

@@ -1,7 +1,6 @@
 //! The pods of the demo's namespace that are judged, and what their state explains.
 
 use crate::claims::demo::{backend_deployment, client_deployment};
-use crate::claims::mesh::two_containers_per_pod;
 use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::demo::{find_deployment, is_pod_of};
@@ -77,11 +76,13 @@ fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
 }
 
 /// Whether the pod that a verdict names is unwell together with its deployment, and no other pod gives the
-/// verdict a reason of its own; or there is no pod at all. `counts` says which named pods are explained.
+/// verdict a reason of its own; or there is no pod at all. `counts` says which named pods are explained,
+/// `sidecars_are_claimed` whether a missing sidecar is the failure of a claim of its own.
 pub(super) fn deployment_explains_pods(
     effect: &Effect<'_, Evidence>,
     deployment: &str,
     counts: impl Fn(&Pod) -> bool,
+    sidecars_are_claimed: bool,
 ) -> bool {
     let evidence = effect.evidence;
     if effect.judgement.verdict != Verdict::Fail || !is_in_trouble(evidence, deployment) {
@@ -95,7 +96,7 @@ pub(super) fn deployment_explains_pods(
     let is_explained = |pod: &Pod| {
         if !is_unwell(evidence, pod) {
             return pod.counted_containers().count() == 2
-                || pod.sidecar().is_none() && effect.fails(&two_containers_per_pod::CLAIM);
+                || pod.sidecar().is_none() && sidecars_are_claimed;
         }
         owners.into_iter().any(|(owner, claim)| {
             is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && effect.fails(claim)

@@ -145,11 +145,11 @@ fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
 }
 
 fn backend_is_unwell(effect: &Effect<'_, Evidence>) -> bool {
-    deployment_explains_pods(effect, &effect.evidence.expectations.backend_deployment, |_| true)
+    explains(effect, &effect.evidence.expectations.backend_deployment)
 }
 
 fn client_is_unwell(effect: &Effect<'_, Evidence>) -> bool {
-    deployment_explains_pods(effect, &effect.evidence.expectations.client_deployment, |_| true)
+    explains(effect, &effect.evidence.expectations.client_deployment)
 }
 
 /// Nothing but the number of their containers keeps pods from being READY 2/2.
@@ -157,6 +157,11 @@ fn only_number_of_containers_differs(effect: &Effect<'_, Evidence>) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
     pods.iter().any(|pod| pod.counted_containers().count() != 2)
         && pods.iter().all(|pod| !is_unwell(effect.evidence, pod))
+}
+
+fn explains(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+    let sidecars_are_claimed = effect.fails(&two_containers_per_pod::CLAIM);
+    deployment_explains_pods(effect, deployment, |_| true, sidecars_are_claimed)
 }
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ fn client_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
 fn deployment_does_not_run(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
     !pods.iter().any(|pod| pod.is_running())
-        && deployment_explains_pods(effect, deployment, |pod| pod.sidecar().is_some())
+        && deployment_explains_pods(effect, deployment, |pod| pod.sidecar().is_some(), true)
 }
 
 #[cfg(test)]
