@@ -1,4 +1,4 @@
-//! A headless browser with one page, behind its WebDriver. Names of hosts lead nowhere in it.
+//! A headless browser with one page, behind its `WebDriver`. Names of hosts lead nowhere in it.
 
 use std::env;
 use std::io::{BufRead as _, BufReader};

@@ -19,7 +19,7 @@ use serde_json::Value;
 const PHONE: (u32, u32) = (360, 780);
 const DESK: (u32, u32) = (1280, 900);
 
-/// Keys, as WebDriver names them.
+/// Keys, as `WebDriver` names them.
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
 

@@ -32,7 +32,7 @@ pub(crate) const CASES: Cases = &[
         let mut to = std::io::BufWriter::new(fs::File::create(&file).unwrap());
         (0..1_000_000).for_each(|_| to.write_all(line.as_bytes()).unwrap());
         to.into_inner().unwrap();
-        check(sandbox, &file).run().error(2, &["kubeconfig", "longer than"])
+        check(sandbox, file).run().error(2, &["kubeconfig", "longer than"])
     }),
     ("aliases", |sandbox| {
         let mut text = "a: &a [x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -51,7 +51,7 @@ pub(crate) const CASES: Cases = &[
     ("pipe_without_writer", |sandbox| {
         let pipe = sandbox.at("pipe");
         nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).unwrap();
-        check(sandbox, &pipe).run().error(2, &["pipe", "5 s"])
+        check(sandbox, pipe).run().error(2, &["pipe", "5 s"])
     }),
     ("unreadable", unreadable),
     ("unknown_context", |sandbox| {
