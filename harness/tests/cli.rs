@@ -134,7 +134,8 @@ fn a_report_that_cannot_be_written_is_an_error_with_its_path() {
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("/nowhere/at/all/r.xml"), "{}", stderr(&output));
     assert!(stderr(&output).contains("mkdir -p"), "{}", stderr(&output));
-    assert!(stdout(&output).contains("32 claims"), "what can be told is told");
+    let number = format!("{} claims", meshcheck_suites::CLAIMS.len());
+    assert!(stdout(&output).contains(&number), "what can be told is told");
 }
 
 #[rstest]

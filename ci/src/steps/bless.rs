@@ -25,12 +25,10 @@ enum What {
     Claims,
     /// The reports on recorded faults, and `docs/faults.md`
     Faults,
-    /// The snapshots of reports, and `docs/rbac/`
+    /// The snapshots of reports
     Snapshots,
-    /// The manifests of the rights that a check needs, in `docs/rbac/`
+    /// Which claims are unjudged without each right: `suites/src/rights/claims.txt`
     Rbac,
-    /// `docs/hostile.md`
-    Hostile,
     /// All of them
     All,
 }
@@ -39,7 +37,6 @@ enum What {
 const GENERATED: &str = "generated";
 const SUITES: &[&str] = &["--package", "meshcheck-suites"];
 const HARNESS: &[&str] = &["--package", "meshcheck", "--lib", "--test", "configuration"];
-const HOSTILE: &[&str] = &["--package", "meshcheck", "--test", "hostile", "--"];
 
 impl What {
     /// The arguments of `cargo test`, run by run.
@@ -52,14 +49,9 @@ impl What {
                 vec!["--package", "meshcheck", "--test", "recorded_reports", GENERATED],
             ],
             // The manifests name the claims of the table, which the first run writes.
-            Self::Rbac => {
-                vec![[SUITES, &["--lib", GENERATED]].concat(), [HARNESS, &[GENERATED]].concat()]
-            }
+            Self::Rbac => vec![[SUITES, &["--lib", GENERATED]].concat()],
             Self::Snapshots => vec![HARNESS.to_vec()],
-            Self::Hostile => vec![[HOSTILE, &["--include-ignored"]].concat()],
-            Self::All => [Self::Claims, Self::Faults, Self::Snapshots, Self::Hostile]
-                .map(Self::runs)
-                .concat(),
+            Self::All => [Self::Claims, Self::Faults, Self::Snapshots].map(Self::runs).concat(),
         }
     }
 }

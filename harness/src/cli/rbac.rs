@@ -16,18 +16,7 @@ pub(super) fn rbac(arguments: &Rbac) -> Result<u8, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meshcheck_suites::golden;
     use rstest::rstest;
-
-    /// The files in the repository are what the program prints.
-    #[rstest]
-    #[case("meshcheck-check.yaml", Scope::default())]
-    #[case("meshcheck-check-active.yaml", Scope { active: true, logs: false })]
-    fn generated_rbac_files_are_current(#[case] name: &str, #[case] scope: Scope) {
-        let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rbac");
-        let printed = manifest(scope, "client", "istio-system");
-        golden::assert_file(&std::path::Path::new(directory).join(name), &printed, "rbac");
-    }
 
     /// Every right that a scope holds is in its manifest, once, and it is YAML.
     #[rstest]

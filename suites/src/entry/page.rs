@@ -50,10 +50,7 @@ impl<E: Subject> Entry<E> {
             page +=
                 &message.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
         }
-        list_links(&mut page, "May be caused by", self, self.causes.iter().map(|it| it.entry));
-        let is_effect =
-            |other: &&&'static Self| other.causes.iter().any(|cause| cause.entry.id == self.id);
-        list_links(&mut page, "May cause", self, E::entries().iter().filter(is_effect).copied());
+        list_causes(&mut page, self);
         page + "\n"
     }
 
@@ -69,28 +66,18 @@ impl<E: Subject> Entry<E> {
     }
 }
 
-/// Adds a section with links to the pages of other entries, where there are any.
-fn list_links<E: Subject>(
-    page: &mut String,
-    heading: &str,
-    from: &Entry<E>,
-    entries: impl Iterator<Item = &'static Entry<E>>,
-) {
-    let mut ids: Vec<&Entry<E>> = Vec::new();
-    for entry in entries {
-        if !ids.iter().any(|it| it.id == entry.id) {
-            ids.push(entry);
+/// Adds links to the pages of the entries that may explain this one's failure.
+fn list_causes<E: Subject>(page: &mut String, entry: &Entry<E>) {
+    let mut listed: Vec<&str> = Vec::new();
+    for cause in entry.causes.iter().map(|cause| cause.entry) {
+        if listed.contains(&cause.id) {
+            continue;
         }
-    }
-    if ids.is_empty() {
-        return;
-    }
-    let _ = write!(page, "\n\n## {heading}\n");
-    for entry in ids {
-        let folder = if entry.section() == from.section() { "" } else { "../" };
-        let path =
-            if folder.is_empty() { format!("{}.md", entry.name()) } else { entry.page_path() };
-        let _ = write!(page, "\n- [`{}`]({folder}{path})", entry.id);
+        if listed.is_empty() {
+            *page += "\n\n## May be caused by\n";
+        }
+        listed.push(cause.id);
+        let _ = write!(page, "\n- [`{}`](../{})", cause.id, cause.page_path());
     }
 }
 

@@ -176,7 +176,8 @@ fn text(claim: &ClaimReport, start: &str) -> String {
             let _ = write!(text, "\n{name}: {}", bounded(detail, most));
         }
     }
-    if !claim.page.is_empty() {
+    let holds = matches!(claim.verdict, Verdict::Pass | Verdict::Skipped);
+    if !holds && claim.may_fail.is_none() && !claim.page.is_empty() {
         let _ = write!(text, "\nmore: {}", claim.page);
     }
     text
