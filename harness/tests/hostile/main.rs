@@ -4,7 +4,6 @@
 //!
 //! What is tried: `docs/hostile.md`. The figures of a run: `target/xtask/hostile.json`.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
-#![expect(clippy::needless_pass_by_value, reason = "what a case makes is used up by it")]
 
 mod api;
 mod bundle;
