@@ -17,6 +17,8 @@ mod setup;
 mod soak;
 mod software;
 mod steps;
+#[cfg(test)]
+mod structure;
 mod wait;
 mod workspace;
 

@@ -107,7 +107,7 @@ pub struct Cause {
 /// One claim and its verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClaimReport {
-    /// `mesh::two_containers_per_pod`
+    /// `mesh::live_rules`
     pub id: String,
     /// `mesh`
     pub section: Section,
@@ -329,7 +329,7 @@ mod tests {
         assert_eq!(claim.commands, commands(claim.hint.as_deref().unwrap()));
         assert!(claim.commands[0].starts_with("kubectl "), "{:?}", claim.commands);
         assert_eq!(report.causes[0].commands, claim.commands);
-        assert!(of(&report, "mesh::pods_ready").commands.is_empty());
+        assert!(of(&report, "mesh::live_rules").commands.is_empty());
     }
 
     #[test]
@@ -345,8 +345,8 @@ mod tests {
         assert_eq!((report.totals.skipped, report.totals.fail), (4, 0));
         assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
         // Also where it would hold.
-        let report = judge(&waived(Asks::Nothing, "mesh::pods_ready"), &[]);
-        assert_eq!(of(&report, "mesh::pods_ready").verdict, Verdict::Skipped);
+        let report = judge(&waived(Asks::Nothing, "mesh::live_rules"), &[]);
+        assert_eq!(of(&report, "mesh::live_rules").verdict, Verdict::Skipped);
         assert_eq!((report.totals.pass, report.totals.skipped), (CLAIMS.len() - 1, 1));
         // Nothing but skipped claims is no success.
         assert_eq!(judge(&waived(Asks::Nothing, "*"), &[]).exit_code(), 3);

@@ -46,8 +46,8 @@ mod tests {
 
     #[test]
     fn claims_and_checks_have_pages() {
-        let text = pages("mesh::pods_ready").unwrap().concat();
-        assert!(text.starts_with("# mesh::pods_ready\n"), "{text}");
+        let text = pages("mesh::live_rules").unwrap().concat();
+        assert!(text.starts_with("# mesh::live_rules\n"), "{text}");
         assert!(text.contains("## Example failure"), "{text}");
         assert_eq!(pages("machine::docker_usable").unwrap().len(), 1);
         assert_eq!(pages("*").unwrap().len(), CLAIMS.len() + CHECKS.len());
@@ -55,8 +55,8 @@ mod tests {
 
     #[test]
     fn unknown_id_names_the_nearest_one() {
-        let text = pages("mesh::pod_ready").unwrap_err().text();
-        assert!(text.contains("meshcheck explain mesh::pods_ready"), "{text}");
+        let text = pages("mesh::live_rule").unwrap_err().text();
+        assert!(text.contains("meshcheck explain mesh::live_rules"), "{text}");
         let text = pages("weather").unwrap_err().text();
         assert!(text.contains("meshcheck claims"), "{text}");
     }

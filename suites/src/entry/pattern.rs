@@ -5,7 +5,7 @@ use std::str::FromStr;
 use super::{Entry, Section, Subject};
 use crate::evidence::Evidence;
 
-/// A pattern such as `mesh`, `mesh::pods_ready` or `mesh::*redirected`.
+/// A pattern such as `mesh`, `mesh::live_rules` or `mesh::*redirected`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -69,7 +69,7 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("mesh::pods_ready", 1)]
+    #[case("mesh::live_rules", 1)]
     #[case("mesh::*redirected", 2)]
     #[case("*", CLAIMS.len())]
     #[case("*::istio_version", 1)]
@@ -91,7 +91,7 @@ mod tests {
     fn pattern_of_checks_asks_for_checks_only() {
         let machine = Pattern::parse::<PreflightEvidence>("machine").unwrap();
         assert!(CHECKS.iter().any(|check| machine.matches(check)));
-        let error = Pattern::parse::<PreflightEvidence>("mesh::pods_ready").unwrap_err();
-        assert_eq!(error.to_string(), "no check matches `mesh::pods_ready`");
+        let error = Pattern::parse::<PreflightEvidence>("mesh::live_rules").unwrap_err();
+        assert_eq!(error.to_string(), "no check matches `mesh::live_rules`");
     }
 }

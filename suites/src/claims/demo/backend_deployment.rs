@@ -1,10 +1,11 @@
 //! The echo backend is deployed and available.
 
+use crate::claims::by_name::{
+    control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
+};
 use crate::claims::demo::deployments::{
     check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
 };
-use crate::claims::install::{control_plane_running, injection_webhook, namespace_labelled};
-use crate::claims::prepare::nodes_ready;
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
 use crate::facts::injection::demo_namespace_is_missing;
@@ -31,9 +32,9 @@ claim! {
     /// ## What makes it fail
     /// - The deployment or its container is not there, or has another image, text or port.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
-    /// - Its pods wait for a node (`prepare::nodes_ready`), for istiod (`install::control_plane_running`) or for the
-    ///   injection webhook (`install::injection_webhook`), or the namespace is missing
-    ///   (`install::namespace_labelled`).
+    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
+    ///   injection webhook (`injection_webhook`), or the namespace is missing
+    ///   (`namespace_labelled`).
     ///
     /// ## How to fix it
     /// - Another specification: apply `backend.yaml` again, set the image, or patch the argument.

@@ -1,13 +1,13 @@
 //! Asked now, from the client, the backend replies.
 
-use crate::claims::demo::client_deployment::{self, no_client_can_ask, specified};
+use crate::claims::by_name::client_deployment::{self, no_client_can_ask, specified};
+use crate::claims::by_name::nodes_ready::{self, no_node_answers};
+use crate::claims::by_name::{
+    backend_deployment, backend_service, dns_on_pod_network, inbound_redirected, live_rules,
+    namespace_labelled,
+};
 use crate::claims::demo::outcome::Outcome;
-use crate::claims::demo::{backend_deployment, backend_service};
-use crate::claims::install::namespace_labelled;
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
-use crate::claims::mesh::{inbound_redirected, live_rules};
-use crate::claims::prepare::dns_on_pod_network;
-use crate::claims::prepare::nodes_ready::{self, no_node_answers};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
 use crate::facts::demo::{find_wrong_reply, is_scaled_to_zero};
@@ -32,10 +32,10 @@ claim! {
     ///
     /// ## What makes it fail
     /// - An answer has another status or text, or there is none.
-    /// - No client can ask (`demo::client_deployment`), or curl is not in its image.
-    /// - The backend has another text or no pods (`demo::backend_deployment`, `demo::backend_service`).
-    /// - The name is not resolved (`prepare::dns_on_pod_network`), or no node answers (`prepare::nodes_ready`).
-    /// - The rules lead past the backend's proxy (`mesh::inbound_redirected`, `mesh::live_rules`).
+    /// - No client can ask (`client_deployment`), or curl is not in its image.
+    /// - The backend has another text or no pods (`backend_deployment`, `backend_service`).
+    /// - The name is not resolved (`dns_on_pod_network`), or no node answers (`nodes_ready`).
+    /// - The rules lead past the backend's proxy (`inbound_redirected`, `live_rules`).
     /// - A proxy answers by itself, because of an `AuthorizationPolicy` or a `VirtualService`.
     ///
     /// ## How to fix it

@@ -5,8 +5,7 @@ use std::net::IpAddr;
 
 use serde_json::{Map, json};
 
-use crate::claims::demo::backend_deployment;
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::{backend_deployment, namespace_labelled};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Pod, Service, selector};
@@ -33,9 +32,9 @@ claim! {
     /// ready endpoints are pods of the backend, and one at least has the backend's port.
     ///
     /// ## What makes it fail
-    /// - The service is not there, or the namespace is missing (`install::namespace_labelled`).
+    /// - The service is not there, or the namespace is missing (`namespace_labelled`).
     /// - Its port, port name, protocol, target port or selector is another one, or it has no cluster IP.
-    /// - It has no ready endpoint: the backend is scaled to 0 or not ready (`demo::backend_deployment`).
+    /// - It has no ready endpoint: the backend is scaled to 0 or not ready (`backend_deployment`).
     /// - A pod of something else stands behind it.
     ///
     /// ## How to fix it

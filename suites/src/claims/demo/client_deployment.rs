@@ -1,10 +1,11 @@
 //! The curl client is deployed and available.
 
+use crate::claims::by_name::{
+    control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
+};
 use crate::claims::demo::deployments::{
     check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
 };
-use crate::claims::install::{control_plane_running, injection_webhook, namespace_labelled};
-use crate::claims::prepare::nodes_ready;
 use crate::entry::claim;
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
 use crate::facts::demo::running_pods;
@@ -33,9 +34,9 @@ claim! {
     /// ## What makes it fail
     /// - The deployment or its container is not there, has another image, or does not ask the backend in a loop.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
-    /// - Its pods wait for a node (`prepare::nodes_ready`), for istiod (`install::control_plane_running`) or for the
-    ///   injection webhook (`install::injection_webhook`), or the namespace is missing
-    ///   (`install::namespace_labelled`).
+    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
+    ///   injection webhook (`injection_webhook`), or the namespace is missing
+    ///   (`namespace_labelled`).
     ///
     /// ## How to fix it
     /// - Another specification: apply `client.yaml` again, or set the image.

@@ -2,16 +2,16 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::claims::demo::client_deployment::{
+use crate::claims::by_name::client_deployment::{
     self, asks_the_backend, is_container_down, no_client_runs, specified,
 };
+use crate::claims::by_name::nodes_ready::{self, no_node_answers};
+use crate::claims::by_name::{
+    backend_deployment, backend_replies, backend_service, dns_on_pod_network, inbound_redirected,
+    live_rules, namespace_labelled,
+};
 use crate::claims::demo::outcome::Outcome;
-use crate::claims::demo::{backend_deployment, backend_replies, backend_service};
-use crate::claims::install::namespace_labelled;
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
-use crate::claims::mesh::{inbound_redirected, live_rules};
-use crate::claims::prepare::dns_on_pod_network;
-use crate::claims::prepare::nodes_ready::{self, no_node_answers};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, Pod};
@@ -41,13 +41,13 @@ claim! {
     /// and so does a clock that may be wrong.
     ///
     /// ## What makes it fail
-    /// - No client pod runs, or it does not ask the backend, or curl is missing (`demo::client_deployment`).
+    /// - No client pod runs, or it does not ask the backend, or curl is missing (`client_deployment`).
     /// - curl reports an error, or something else than the backend replies.
     /// - The newest reply is old, or the newest requests brought none.
-    /// - The backend has another text or no pods (`demo::backend_deployment`, `demo::backend_service`), or fails in
-    ///   the same way when it is asked now (`demo::backend_replies`).
-    /// - The name is not resolved (`prepare::dns_on_pod_network`), or no node answers (`prepare::nodes_ready`).
-    /// - The rules lead past the backend's proxy (`mesh::inbound_redirected`, `mesh::live_rules`).
+    /// - The backend has another text or no pods (`backend_deployment`, `backend_service`), or fails in
+    ///   the same way when it is asked now (`backend_replies`).
+    /// - The name is not resolved (`dns_on_pod_network`), or no node answers (`nodes_ready`).
+    /// - The rules lead past the backend's proxy (`inbound_redirected`, `live_rules`).
     ///
     /// ## How to fix it
     /// - A deployment has 0 replicas: scale it to 1. The client is missing: apply `client.yaml`.

@@ -1,7 +1,7 @@
 //! What came where the backend's reply was expected, and which failure it shows.
 
-use crate::claims::demo::backend_deployment::other_reply_text;
-use crate::claims::demo::backend_service::leads_to_the_backend;
+use crate::claims::by_name::backend_deployment::other_reply_text;
+use crate::claims::by_name::backend_service::leads_to_the_backend;
 use crate::evidence::Pod;
 use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;

@@ -1,8 +1,7 @@
 //! The gateway's address answers from outside of the mesh.
 
 use super::{bring_back_gateway, gateway_object};
-use crate::claims::ingress::external_address;
-use crate::claims::install::{control_plane_running, default_profile};
+use crate::claims::by_name::{control_plane_running, default_profile, external_address};
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::{
@@ -23,8 +22,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - Nothing answers, or the gateway is not ready.
-    /// - The gateway has no deployment (`install::default_profile`) or no ready pod (`install::control_plane_running`).
-    /// - The service has no address (`ingress::external_address`).
+    /// - The gateway has no deployment (`default_profile`) or no ready pod (`control_plane_running`).
+    /// - The service has no address (`external_address`).
     ///
     /// ## How to fix it
     /// Scale the gateway up where it has 0 replicas. Make its service select its pods. Else look at its pods and

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
-use crate::claims::ingress::service_is_load_balancer;
-use crate::claims::prepare::load_balancer_address_free;
+use crate::claims::by_name::{load_balancer_address_free, service_is_load_balancer};
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::find_gateway_service;
@@ -24,8 +23,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - The service is pending: no load balancer controller runs, or it has no free address. Then
-    ///   `prepare::load_balancer_address_free` is the cause, where that claim fails.
-    /// - The service is not of type LoadBalancer (`ingress::service_is_load_balancer`).
+    ///   `load_balancer_address_free` is the cause, where that claim fails.
+    /// - The service is not of type LoadBalancer (`service_is_load_balancer`).
     /// - What stands in the status is no address.
     ///
     /// ## How to fix it

@@ -2,13 +2,13 @@
 
 use super::{bring_back_gateway, gateway_object};
 use crate::claims::Claim;
-use crate::claims::demo::backend_deployment::{self, other_reply_text};
-use crate::claims::demo::backend_replies;
-use crate::claims::demo::backend_service::{self, leads_to_the_backend};
-use crate::claims::ingress::{address_answers, external_address};
-use crate::claims::install::{control_plane_running, default_profile};
+use crate::claims::by_name::backend_deployment::{self, other_reply_text};
+use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
+use crate::claims::by_name::{
+    address_answers, backend_replies, control_plane_running, default_profile, external_address,
+    inbound_redirected, live_rules,
+};
 use crate::claims::mesh::bypass::bypasses_decryption;
-use crate::claims::mesh::{inbound_redirected, live_rules};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
@@ -34,11 +34,11 @@ claim! {
     /// cluster that is not meshcheck's.
     ///
     /// ## What makes it fail
-    /// - The gateway does not get the route: istiod is down (`install::control_plane_running`), or the kinds are not
-    ///   defined (`install::default_profile`).
+    /// - The gateway does not get the route: istiod is down (`control_plane_running`), or the kinds are not
+    ///   defined (`default_profile`).
     /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
-    /// - Traffic reaches the backend past its sidecar (`mesh::inbound_redirected`, `mesh::live_rules`).
-    /// - The gateway has no address (`ingress::external_address`) or does not answer (`ingress::address_answers`).
+    /// - Traffic reaches the backend past its sidecar (`inbound_redirected`, `live_rules`).
+    /// - The gateway has no address (`external_address`) or does not answer (`address_answers`).
     /// - Somebody else's route takes every host.
     ///
     /// ## How to fix it

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
-use crate::claims::install::default_profile;
+use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::{find_gateway_service, has_no_gateway_deployment};
@@ -24,7 +24,7 @@ claim! {
     /// ## What makes it fail
     /// - The service is missing, of another type or headless.
     /// - A port is missing, is not TCP, or has no node port.
-    /// - The gateway is not installed at all: then `install::default_profile` is the cause.
+    /// - The gateway is not installed at all: then `default_profile` is the cause.
     ///
     /// ## How to fix it
     /// Install the default profile again: `istioctl install --set profile=default -y` sets the service right.

@@ -1,8 +1,7 @@
 //! All pods of the control plane's namespace are Running.
 
-use crate::claims::install::default_profile::{self, istiod_is_not_installed};
-use crate::claims::kiali::running;
-use crate::claims::prepare::nodes_ready;
+use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::{nodes_ready, running};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Pod};
@@ -35,9 +34,9 @@ claim! {
     /// ## What makes it fail
     /// - A pod is Pending, Failed or not ready, or a container is restarted over and over.
     /// - istiod or the gateway is scaled to 0, or its pods are refused.
-    /// - istiod is not installed: then `install::default_profile` is the cause.
-    /// - No node is ready or has room: then `prepare::nodes_ready` is the cause.
-    /// - Only Kiali's pods are not well: then `kiali::running` is the cause.
+    /// - istiod is not installed: then `default_profile` is the cause.
+    /// - No node is ready or has room: then `nodes_ready` is the cause.
+    /// - Only Kiali's pods are not well: then `running` is the cause.
     ///
     /// ## How to fix it
     /// - Read the last log lines of the container that crashes, or describe the pod and read its events.

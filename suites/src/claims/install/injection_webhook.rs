@@ -1,8 +1,7 @@
 //! A mutating admission webhook injects the sidecar in labelled namespaces.
 
-use crate::claims::install::control_plane_running;
-use crate::claims::install::default_profile;
-use crate::claims::install::namespace_labelled::{self, label_is_wrong, namespace_labels};
+use crate::claims::by_name::namespace_labelled::{self, label_is_wrong, namespace_labels};
+use crate::claims::by_name::{control_plane_running, default_profile};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook};
@@ -36,12 +35,12 @@ claim! {
     /// plane's namespace, and on `deployments` in the demo's namespace.
     ///
     /// ## What makes it fail
-    /// - No webhook injects, because Istio is not installed (`install::default_profile` is the cause), or all are
+    /// - No webhook injects, because Istio is not installed (`default_profile` is the cause), or all are
     ///   deactivated.
-    /// - No webhook selects the namespace, because of its label: then `install::namespace_labelled` is the cause.
+    /// - No webhook selects the namespace, because of its label: then `namespace_labelled` is the cause.
     /// - The labels of the demo's pods keep injection away.
     /// - The CA bundle is empty, invalid or expired.
-    /// - The webhook's service has no ready endpoint. Where istiod is down, `install::control_plane_running` is the
+    /// - The webhook's service has no ready endpoint. Where istiod is down, `control_plane_running` is the
     ///   cause.
     ///
     /// ## How to fix it

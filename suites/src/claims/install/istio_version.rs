@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::install::control_plane_running;
-use crate::claims::install::default_profile::{self, istiod_is_not_installed};
-use crate::claims::mesh::proxies_in_sync;
+use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::{control_plane_running, proxies_in_sync};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
@@ -32,8 +31,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - istiod, a proxy or `istioctl` has another version.
-    /// - No istiod runs: then `install::default_profile` or `install::control_plane_running` is the cause.
-    /// - A proxy that istiod does not know leaves the claim unjudged, because of `mesh::proxies_in_sync`.
+    /// - No istiod runs: then `default_profile` or `control_plane_running` is the cause.
+    /// - A proxy that istiod does not know leaves the claim unjudged, because of `proxies_in_sync`.
     ///
     /// ## How to fix it
     /// - The whole mesh has another version: install with the `istioctl` of the expected version, or check the mesh

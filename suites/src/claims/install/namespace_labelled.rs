@@ -1,6 +1,6 @@
 //! The demo's namespace is labelled for injection.
 
-use crate::claims::install::default_profile;
+use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::Labels;
@@ -30,7 +30,7 @@ claim! {
     /// - The namespace does not exist, or has neither of the two labels.
     /// - `istio-injection` has another value than `enabled`.
     /// - `istio.io/rev` names a revision that no webhook selects. Where no Istio is installed at all,
-    ///   `install::default_profile` is the cause.
+    ///   `default_profile` is the cause.
     ///
     /// ## How to fix it
     /// Create the namespace where it is missing. Label it, then restart its deployments. Where only a named revision

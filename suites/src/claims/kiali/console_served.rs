@@ -2,7 +2,7 @@
 
 use super::answers::{answer, answers_an_error, has_same_answer_as_root};
 use super::{kiali_object, no_pod_is_ready, runs_another_program, show_or_scale_up};
-use crate::claims::kiali::{redirects_to_web_root, running};
+use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer};
@@ -25,8 +25,8 @@ claim! {
     /// ## What makes it fail
     /// - The console answers with an error, an empty page, or no HTML.
     /// - The API answers with an error, reports no version, or another one than the image's tag.
-    /// - Kiali has another web root or answers every page with the same error (`kiali::redirects_to_web_root`).
-    /// - No pod of Kiali is ready, or another program runs in its place (`kiali::running`).
+    /// - Kiali has another web root or answers every page with the same error (`redirects_to_web_root`).
+    /// - No pod of Kiali is ready, or another program runs in its place (`running`).
     ///
     /// ## How to fix it
     /// Look at Kiali's pods and their logs. Apply the addon manifest of the release again.

@@ -4,7 +4,7 @@ use super::answers::{
     answer, answers_an_error, check_redirect, has_same_answer_as_root, wrong_answer,
 };
 use super::{no_pod_is_ready, runs_another_program};
-use crate::claims::kiali::{redirects_to_web_root, running};
+use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails};
 use crate::facts::kiali::NAME;
@@ -24,8 +24,8 @@ claim! {
     /// ## What makes it fail
     /// - Nothing answers, or another program does.
     /// - Kiali has another web root, or answers every page with the same error: then
-    ///   `kiali::redirects_to_web_root` is the cause.
-    /// - No pod of Kiali is ready: then `kiali::running` is the cause.
+    ///   `redirects_to_web_root` is the cause.
+    /// - No pod of Kiali is ready: then `running` is the cause.
     ///
     /// ## How to fix it
     /// Run the port-forward and `socat` as the tutorial has them. Both must go on running.

@@ -2,7 +2,7 @@
 
 use super::answers::{Wrong, answer, check_redirect, wrong_answer};
 use super::{no_pod_is_ready, runs_another_program};
-use crate::claims::kiali::running;
+use crate::claims::by_name::running;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
@@ -22,7 +22,7 @@ claim! {
     /// ## What makes it fail
     /// - Kiali has another web root (`server.web_root` in its ConfigMap).
     /// - Kiali answers with an error or another page, or another program runs in its place.
-    /// - No pod of Kiali is ready: then `kiali::running` is the cause.
+    /// - No pod of Kiali is ready: then `running` is the cause.
     ///
     /// ## How to fix it
     /// Set `server.web_root: /kiali` in the ConfigMap `kiali` and restart the deployment, or apply the addon's manifest

@@ -1,8 +1,7 @@
 //! Kiali from the release's own addon manifest runs.
 
 use super::{kiali_object, show_or_scale_up};
-use crate::claims::install::default_profile;
-use crate::claims::prepare::nodes_ready;
+use crate::claims::by_name::{default_profile, nodes_ready};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations};
@@ -33,8 +32,8 @@ claim! {
     /// - Kiali is not installed, is scaled to 0, or its pods are not ready.
     /// - Its image is not the one in the manifest of this Istio release.
     /// - Its service is missing, has another port, or selects no ready pod.
-    /// - The nodes have no room for it (`prepare::nodes_ready`), or the control plane's namespace is missing
-    ///   (`install::default_profile`).
+    /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing
+    ///   (`default_profile`).
     ///
     /// ## How to fix it
     /// Apply the addon manifest of the release again. Scale the deployment up where it has 0 replicas. A tutorial with

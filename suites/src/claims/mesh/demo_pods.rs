@@ -1,6 +1,6 @@
 //! The pods of the demo's namespace that are judged, and what their state explains.
 
-use crate::claims::demo::{backend_deployment, client_deployment};
+use crate::claims::by_name::{backend_deployment, client_deployment};
 use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::demo::{find_deployment, is_pod_of};

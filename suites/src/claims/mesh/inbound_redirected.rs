@@ -1,11 +1,11 @@
 //! All inbound traffic is redirected to the sidecar.
 
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::nodes_ready::{self, no_node_answers};
+use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
 use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
 use crate::claims::mesh::question::{PodRules, Question, TUNNEL_PORT, judge_each_pod};
-use crate::claims::mesh::{INBOUND_PORT, OWN_PORTS, init_arguments, two_containers_per_pod};
-use crate::claims::prepare::nodes_ready::{self, no_node_answers};
+use crate::claims::mesh::{INBOUND_PORT, OWN_PORTS};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
@@ -36,9 +36,9 @@ claim! {
     /// Rules with a match that is not known, or for IPv6, leave the claim unjudged.
     ///
     /// ## How to fix it
-    /// - The init container's arguments exclude it (`mesh::init_arguments`): remove the annotation from the template.
-    /// - No pod has a sidecar (`mesh::two_containers_per_pod`): fix that first.
-    /// - No node answers (`prepare::nodes_ready`): fix the node, because logs come from its kubelet.
+    /// - The init container's arguments exclude it (`init_arguments`): remove the annotation from the template.
+    /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
+    /// - No node answers (`nodes_ready`): fix the node, because logs come from its kubelet.
     ///
     /// ## Check by hand
     ///     kubectl -n client logs NAME -c istio-init

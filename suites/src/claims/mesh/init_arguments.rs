@@ -2,12 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::{namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::argument_words;
-use crate::claims::mesh::{
-    INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID, two_containers_per_pod,
-};
+use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
@@ -42,7 +40,7 @@ claim! {
     /// ## How to fix it
     /// - An annotation `traffic.sidecar.istio.io/…` excludes traffic: remove it from the template of the workload.
     /// - No annotation does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
-    /// - No pod has a sidecar (`mesh::two_containers_per_pod`): fix that first.
+    /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client get pod NAME -o jsonpath='{.spec.initContainers[?(@.name=="istio-init")].args}'

@@ -1,11 +1,10 @@
 //! The rules in force are those that the init container's log shows.
 
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::nodes_ready::{self, no_node_answers};
+use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::has_no_init_container;
 use crate::claims::mesh::logged_rules::logged_rules;
-use crate::claims::mesh::{init_arguments, two_containers_per_pod};
-use crate::claims::prepare::nodes_ready::{self, no_node_answers};
 use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Observation, Pod};
@@ -35,8 +34,8 @@ claim! {
     ///
     /// ## How to fix it
     /// - Somebody changed the rules: restart the deployment. The init container of its new pods sets them again.
-    /// - No pod has a sidecar (`mesh::two_containers_per_pod`), or a CNI plug-in sets the rules
-    ///   (`mesh::init_arguments`): there is no log to compare with. Fix that first.
+    /// - No pod has a sidecar (`two_containers_per_pod`), or a CNI plug-in sets the rules
+    ///   (`init_arguments`): there is no log to compare with. Fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client logs NAME -c istio-init

@@ -1,6 +1,6 @@
 //! What a label or a webhook explains where pods get no sidecar.
 
-use crate::claims::install::namespace_labelled::label_is_wrong;
+use crate::claims::by_name::namespace_labelled::label_is_wrong;
 use crate::entry::Effect;
 use crate::evidence::Evidence;
 use crate::facts::injection::injects_nothing;

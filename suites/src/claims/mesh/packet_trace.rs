@@ -1,9 +1,9 @@
 //! The path of a packet through the rules of a pod: what a report shows beside the verdicts.
 
+use crate::claims::by_name::inbound_redirected::judge_inbound;
+use crate::claims::by_name::outbound_redirected::judge_outbound;
 use crate::claims::mesh::demo_pods::injected_pods;
-use crate::claims::mesh::inbound_redirected::judge_inbound;
 use crate::claims::mesh::logged_rules::logged_lines;
-use crate::claims::mesh::outbound_redirected::judge_outbound;
 use crate::claims::mesh::question::PodRules;
 use crate::evidence::Evidence;
 use meshcheck_netfilter::{Hook, Packet, Walk, walk};

@@ -1,9 +1,9 @@
 //! Each pod is READY 2/2 and Running.
 
-use crate::claims::demo::{backend_deployment, client_deployment};
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::{
+    backend_deployment, client_deployment, namespace_labelled, two_containers_per_pod,
+};
 use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods, is_unwell};
-use crate::claims::mesh::two_containers_per_pod;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
@@ -35,8 +35,8 @@ claim! {
     /// - The pod has another number of containers than two.
     ///
     /// ## How to fix it
-    /// - A deployment is not available (`demo::backend_deployment`, `demo::client_deployment`): fix it first.
-    /// - The number of containers is wrong (`mesh::two_containers_per_pod`): fix it, then restart the deployment.
+    /// - A deployment is not available (`backend_deployment`, `client_deployment`): fix it first.
+    /// - The number of containers is wrong (`two_containers_per_pod`): fix it, then restart the deployment.
     /// - A container crashes: read its last log, then fix the template or go back with `kubectl rollout undo`.
     ///
     /// ## Check by hand

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::demo::client_deployment;
-use crate::claims::install::default_profile::{self, istiod_is_not_installed};
-use crate::claims::install::{control_plane_running, namespace_labelled};
+use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::{
+    client_deployment, control_plane_running, namespace_labelled, two_containers_per_pod,
+};
 use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
-use crate::claims::mesh::two_containers_per_pod;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Istiod, Pod, ProxySync};
@@ -40,7 +40,7 @@ claim! {
     /// An istiod that was not read leaves the claim unjudged, unless another one shows a failure.
     ///
     /// ## How to fix it
-    /// - istiod is down (`install::control_plane_running`) or not installed (`install::default_profile`): fix that.
+    /// - istiod is down (`control_plane_running`) or not installed (`default_profile`): fix that.
     /// - A proxy is stale or unknown: read the log of its `istio-proxy`, then restart its deployment.
     ///
     /// ## Check by hand

@@ -1,17 +1,16 @@
 //! Traffic flows through Envoy on both sides.
 
 use crate::claims::Claim;
-use crate::claims::demo::backend_replies;
-use crate::claims::demo::backend_service::{self, leads_to_the_backend};
-use crate::claims::demo::client_deployment::{self, no_client_can_ask};
-use crate::claims::install::namespace_labelled;
+use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
+use crate::claims::by_name::client_deployment::{self, no_client_can_ask};
+use crate::claims::by_name::nodes_ready::{self, no_node_answers};
+use crate::claims::by_name::{
+    backend_replies, inbound_redirected, live_rules, namespace_labelled, outbound_redirected,
+    two_containers_per_pod,
+};
 use crate::claims::mesh::bypass::{
     backend_pods, client_pod, names_any, reply_bypasses_decryption, stands_still,
 };
-use crate::claims::mesh::{
-    inbound_redirected, live_rules, outbound_redirected, two_containers_per_pod,
-};
-use crate::claims::prepare::nodes_ready::{self, no_node_answers};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{CounterPair, Evidence, Observation, Pod, Reply, Traffic};
@@ -44,9 +43,9 @@ claim! {
     /// A sidecar that restarts between the readings, or routes requests to another cluster, leaves it unjudged.
     ///
     /// ## How to fix it
-    /// - A pod has no sidecar (`mesh::two_containers_per_pod`): restart its deployment after labelling the namespace.
-    /// - The rules do not redirect (`mesh::outbound_redirected`, `mesh::inbound_redirected`, `mesh::live_rules`).
-    /// - The backend is not reached (`demo::client_deployment`, `demo::backend_service`, `demo::backend_replies`).
+    /// - A pod has no sidecar (`two_containers_per_pod`): restart its deployment after labelling the namespace.
+    /// - The rules do not redirect (`outbound_redirected`, `inbound_redirected`, `live_rules`).
+    /// - The backend is not reached (`client_deployment`, `backend_service`, `backend_replies`).
     ///
     /// ## Check by hand
     ///     istioctl proxy-status

@@ -1,7 +1,8 @@
 //! Each pod has two containers: the application and the injected sidecar.
 
-use crate::claims::demo::{backend_deployment, client_deployment};
-use crate::claims::install::{injection_webhook, namespace_labelled};
+use crate::claims::by_name::{
+    backend_deployment, client_deployment, injection_webhook, namespace_labelled,
+};
 use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods};
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
@@ -39,11 +40,11 @@ claim! {
     /// A native sidecar (an init container with `restartPolicy: Always`) makes the claim *changed*.
     ///
     /// ## How to fix it
-    /// - The namespace has no label (`install::namespace_labelled`): label it, then restart the deployments.
-    /// - The webhook does not inject (`install::injection_webhook`): fix the webhook, then restart the deployments.
+    /// - The namespace has no label (`namespace_labelled`): label it, then restart the deployments.
+    /// - The webhook does not inject (`injection_webhook`): fix the webhook, then restart the deployments.
     /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
     /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
-    /// - The pods do not start: fix `demo::backend_deployment` or `demo::client_deployment` first.
+    /// - The pods do not start: fix `backend_deployment` or `client_deployment` first.
     ///
     /// ## Check by hand
     ///     kubectl -n client get pods

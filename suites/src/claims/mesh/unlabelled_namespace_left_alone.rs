@@ -1,6 +1,6 @@
 //! Pods get a sidecar in labelled namespaces only.
 
-use crate::claims::install::{injection_webhook, namespace_labelled};
+use crate::claims::by_name::{injection_webhook, namespace_labelled};
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -32,8 +32,8 @@ claim! {
     /// - A pod in the demo's namespace gets none, or the namespace does not exist.
     ///
     /// ## How to fix it
-    /// - The namespace has no label (`install::namespace_labelled`): label it with `istio-injection=enabled`.
-    /// - The webhook does not inject (`install::injection_webhook`): fix it, or install Istio again.
+    /// - The namespace has no label (`namespace_labelled`): label it with `istio-injection=enabled`.
+    /// - The webhook does not inject (`injection_webhook`): fix it, or install Istio again.
     /// - A webhook injects everywhere: correct the `namespaceSelector` that selects unlabelled namespaces.
     ///
     /// ## Check by hand

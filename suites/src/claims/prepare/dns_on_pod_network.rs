@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::claims::prepare::nodes_ready;
+use crate::claims::by_name::nodes_ready;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::facts::scheduling::all_wait_for_nodes;
@@ -27,7 +27,7 @@ claim! {
     /// pod range.
     ///
     /// ## What makes it fail
-    /// - No DNS pod runs or is ready. Where the pods wait for a node, `prepare::nodes_ready` is the cause.
+    /// - No DNS pod runs or is ready. Where the pods wait for a node, `nodes_ready` is the cause.
     /// - A DNS pod is in its node's network.
     /// - An address is outside of the pod network. Where other pods are outside too, the claim is unjudged.
     ///

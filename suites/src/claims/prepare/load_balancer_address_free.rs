@@ -1,7 +1,7 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{Gateway, find_gateway, find_holders, format_holder};
-use crate::claims::prepare::no_competing_load_balancer;
+use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation};
 use crate::format::{excerpt, list};
@@ -23,7 +23,7 @@ claim! {
     /// ## What makes it fail
     /// - No load balancer controller answers.
     /// - All addresses are held by other services. Where one of them is the competitor that the tutorial names,
-    ///   `prepare::no_competing_load_balancer` is the cause.
+    ///   `no_competing_load_balancer` is the cause.
     ///
     /// ## How to fix it
     /// Install a load balancer such as MetalLB with a pool that has a free address, or free an address that nobody needs.

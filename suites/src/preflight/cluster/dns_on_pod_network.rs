@@ -1,6 +1,6 @@
 //! The cluster's DNS pods run, with addresses of the pod network.
 
-use crate::claims::prepare;
+use crate::claims::by_name;
 use crate::entry::check;
 use crate::judgement::Judged;
 use crate::preflight::cluster::server_answers;
@@ -13,7 +13,7 @@ check! {
     /// A DNS on another network does not answer pods with a sidecar.
     ///
     /// ## How it is checked
-    /// As the claim `prepare::dns_on_pod_network`, before the install.
+    /// As the claim `dns_on_pod_network`, before the install.
     ///
     /// ## What makes it fail
     /// No DNS pod runs, or its address is outside of the pod network.
@@ -31,7 +31,7 @@ check! {
 
 /// Before the install the same must hold as after it.
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    Ok(prepare::dns_on_pod_network::CLAIM.judge(&evidence.cluster.seen))
+    Ok(by_name::dns_on_pod_network::CLAIM.judge(&evidence.cluster.seen))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The version of Kubernetes is one that this Istio supports.
 
-use crate::claims::prepare;
+use crate::claims::by_name;
 use crate::entry::check;
 use crate::judgement::Judged;
 use crate::preflight::cluster::server_answers;
@@ -13,7 +13,7 @@ check! {
     /// Outside of the window an install may fail in parts.
     ///
     /// ## How it is checked
-    /// As the claim `prepare::kubernetes_version_supported`, before the install.
+    /// As the claim `kubernetes_version_supported`, before the install.
     ///
     /// ## What makes it fail
     /// The server is older or newer than the window.
@@ -31,7 +31,7 @@ check! {
 
 /// Before the install the same must hold as after it.
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    Ok(prepare::kubernetes_version_supported::CLAIM.judge(&evidence.cluster.seen))
+    Ok(by_name::kubernetes_version_supported::CLAIM.judge(&evidence.cluster.seen))
 }
 
 #[cfg(test)]

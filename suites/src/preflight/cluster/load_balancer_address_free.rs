@@ -1,6 +1,6 @@
 //! A load balancer address is free for the ingress gateway.
 
-use crate::claims::prepare;
+use crate::claims::by_name;
 use crate::entry::Effect;
 use crate::entry::check;
 use crate::judgement::Judged;
@@ -16,7 +16,7 @@ check! {
     /// The gateway needs one.
     ///
     /// ## How it is checked
-    /// As the claim `prepare::load_balancer_address_free`, before the install.
+    /// As the claim `load_balancer_address_free`, before the install.
     ///
     /// ## What makes it fail
     /// A service of meshcheck's own gets no address. Where nothing gives addresses, `cluster::load_balancer` is the cause.
@@ -35,7 +35,7 @@ check! {
 
 /// Before the install the same must hold as after it.
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    Ok(prepare::load_balancer_address_free::CLAIM.judge(&evidence.cluster.seen))
+    Ok(by_name::load_balancer_address_free::CLAIM.judge(&evidence.cluster.seen))
 }
 
 /// Where nothing gives addresses, or all are held, none is free.

@@ -1,6 +1,6 @@
 //! No other service holds the only load balancer address.
 
-use crate::claims::prepare;
+use crate::claims::by_name;
 use crate::entry::Effect;
 use crate::entry::check;
 use crate::judgement::Judged;
@@ -16,7 +16,7 @@ check! {
     /// The gateway gets the address only if nobody else holds it.
     ///
     /// ## How it is checked
-    /// As the claim `prepare::no_competing_load_balancer`, before the install.
+    /// As the claim `no_competing_load_balancer`, before the install.
     ///
     /// ## What makes it fail
     /// Another service holds an address, and a service of meshcheck's own gets none.
@@ -35,7 +35,7 @@ check! {
 
 /// Before the install the same must hold as after it.
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    Ok(prepare::no_competing_load_balancer::CLAIM.judge(&evidence.cluster.seen))
+    Ok(by_name::no_competing_load_balancer::CLAIM.judge(&evidence.cluster.seen))
 }
 
 /// Where nothing gives addresses, or all are held, none is free.

@@ -1,6 +1,6 @@
 //! The nodes are ready and have room for the mesh.
 
-use crate::claims::prepare;
+use crate::claims::by_name;
 use crate::entry::check;
 use crate::judgement::Judged;
 use crate::preflight::cluster::server_answers;
@@ -13,7 +13,7 @@ check! {
     /// On a full node istiod stays Pending.
     ///
     /// ## How it is checked
-    /// As the claim `prepare::nodes_ready`, before the install.
+    /// As the claim `nodes_ready`, before the install.
     ///
     /// ## What makes it fail
     /// - A node is NotReady, reports pressure, or is cordoned.
@@ -32,7 +32,7 @@ check! {
 
 /// Before the install the same must hold as after it.
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    Ok(prepare::nodes_ready::CLAIM.judge(&evidence.cluster.seen))
+    Ok(by_name::nodes_ready::CLAIM.judge(&evidence.cluster.seen))
 }
 
 #[cfg(test)]
