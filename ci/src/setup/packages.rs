@@ -25,8 +25,6 @@ pub(crate) enum Scope {
     Browser,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
-    /// Testing completions and manual pages: zsh, fish, mandoc.
-    Shell,
     /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
     Static,
 }
@@ -80,12 +78,6 @@ const TOOLS: &[(Tool, &[Scope])] = &[
     (program("ip", "iproute2"), &[Scope::Kernel]),
     // aws-lc is compiled for musl, too.
     (program("musl-gcc", "musl-tools"), &[Scope::Static]),
-    (program("zsh", "zsh"), &[Scope::Shell]),
-    (program("fish", "fish"), &[Scope::Shell]),
-    (program("script", "bsdutils"), &[Scope::Shell]),
-    (program("mandoc", "mandoc"), &[Scope::Shell]),
-    (program("man", "man-db"), &[Scope::Shell]),
-    (program("groff", "groff-base"), &[Scope::Shell]),
 ];
 
 /// The tools that these scopes need.
