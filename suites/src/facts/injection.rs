@@ -8,6 +8,8 @@ use crate::evidence::{DryRun, Evidence, Observation, Pod};
 
 /// The label or annotation with which a pod refuses a sidecar.
 pub(crate) const INJECT: &str = "sidecar.istio.io/inject";
+/// The annotation with which a pod chooses the image of its own proxy.
+pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 
 /// The labels of the demo's namespace, where it exists.
 pub(crate) fn demo_labels(evidence: &Evidence) -> Option<&BTreeMap<String, String>> {

@@ -28,6 +28,11 @@ pub(crate) fn show_cluster_info(evidence: &Evidence, has_proxy: bool) -> Step {
     Step::inspect(evidence.kubectl(&["cluster-info"]), text)
 }
 
+/// Shows the versions of kubectl and of the server.
+pub(crate) fn show_version(evidence: &Evidence, text: &str) -> Step {
+    Step::inspect(evidence.kubectl(&["version"]), text)
+}
+
 /// Asks for a right again, and says who gives it.
 pub(crate) fn ask_for_rights(
     evidence: &Evidence,
@@ -61,6 +66,5 @@ pub(crate) fn delete(
     name: &str,
     text: &str,
 ) -> Step {
-    let command = evidence.kubectl(&["-n", namespace, "delete", resource, name]);
-    Step::fix(Impact::Deletes, command, text)
+    Step::fix(Impact::Deletes, evidence.kubectl(&["-n", namespace, "delete", resource, name]), text)
 }

@@ -1,7 +1,10 @@
 //! Steps on the demo's own objects.
 
-use super::{Impact, Step, workloads};
-use crate::evidence::Evidence;
+use serde_json::{Map, json};
+
+use super::{Impact, Purpose, Step, workloads};
+use crate::evidence::{BackendDetails, Evidence, Expectations};
+use crate::facts::demo::find_deployment;
 
 /// Applies a manifest of the tutorial again.
 pub(crate) fn apply_manifest(evidence: &Evidence, file: &str) -> Step {
@@ -34,4 +37,65 @@ pub(crate) fn restore_client_image(evidence: &Evidence) -> Step {
     let image = (client.container.as_str(), client.image.as_str());
     let text = "gives the client the image that has curl";
     set_image(evidence, &evidence.expectations.client_deployment, image, text)
+}
+
+/// Sets the arguments of the backend's container.
+pub(crate) fn set_backend_arguments(evidence: &Evidence, arguments: &[String]) -> Step {
+    let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
+    let patch = json!({"spec": {"template": {"spec": {"containers": [
+        {"name": backend.container, "args": arguments}
+    ]}}}})
+    .to_string();
+    let patch = ["-n", namespace, "patch", "deployment", backend_deployment, "-p", &patch];
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's text")
+}
+
+/// Puts the tutorial's specification of the backend's service in place of what is there.
+pub(crate) fn restore_service(evidence: &Evidence) -> Step {
+    let Expectations { namespace, backend_service, backend_deployment, backend, .. } =
+        &evidence.expectations;
+    let BackendDetails { service_port, service_port_name, port, labels, .. } = backend;
+    let template = find_deployment(evidence, backend_deployment).map(|it| &it.template_labels);
+    let selector: Map<_, _> = labels
+        .iter()
+        .map(|(key, value)| (key, template.and_then(|labels| labels.get(key)).unwrap_or(value)))
+        .map(|(key, value)| (key.clone(), value.clone().into()))
+        .collect();
+    let ports = json!([{
+        "name": service_port_name, "port": service_port, "protocol": "TCP", "targetPort": port
+    }]);
+    let patch = json!([
+        {"op": "replace", "path": "/spec/ports", "value": ports},
+        {"op": "add", "path": "/spec/selector", "value": selector},
+    ])
+    .to_string();
+    let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), "makes it what the tutorial says")
+}
+
+/// Sends one more request, with the answer's headers.
+pub(crate) fn ask_again(evidence: &Evidence, url: &str) -> Step {
+    let Expectations { namespace, client_deployment, client, .. } = &evidence.expectations;
+    let target = format!("deployment/{client_deployment}");
+    let exec = ["-n", namespace, "exec", &target, "-c", &client.container, "--"];
+    Step::inspect(evidence.kubectl(&[&exec[..], &["curl", "-sSi", url]].concat()), "asks again")
+}
+
+/// Shows who answers like that: the configuration of the mesh that makes a proxy answer, or the backend's log.
+pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
+    let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
+    let kinds = if observed.contains("RBAC: access denied") {
+        "authorizationpolicies"
+    } else if observed.contains("fault filter abort") {
+        "virtualservices"
+    } else {
+        let target = format!("deployment/{backend_deployment}");
+        let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];
+        return vec![Step::inspect(evidence.kubectl(&logs), "shows the backend's side")];
+    };
+    let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
+    vec![
+        Step::advice(Purpose::Inspect, "a proxy answered by itself, as it was told"),
+        Step::inspect(command, "shows by whom"),
+    ]
 }

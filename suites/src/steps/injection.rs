@@ -1,38 +1,31 @@
-//! Steps on injection: labels, webhooks, and what a pod template asks for.
+//! Steps on injection: webhooks, and what a pod template asks for.
 
 use serde_json::{Map, Value, json};
 
 use super::{Impact, Purpose, Step, pods, workloads};
-use crate::evidence::{Evidence, Pod};
-use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
+use crate::evidence::{Evidence, Pod, Webhook};
+use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::workload::owner_workload;
 use crate::format::list;
 use crate::hint::said;
-
-/// Labels the demo's namespace for injection.
-pub(crate) fn label_namespace(evidence: &Evidence) -> Step {
-    let namespace = evidence.expectations.namespace.as_str();
-    let label = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
-    Step::fix(Impact::Changes, evidence.kubectl(&label), "labels it")
-}
-
-/// Labels the demo's namespace with what the webhooks that are there select.
-pub(crate) fn label_for_webhooks(evidence: &Evidence, more: &[&str]) -> Step {
-    let revision = only_revision(evidence).map(|revision| format!("{REVISION}={revision}"));
-    let (label, remove) = (format!("{INJECTION}=enabled"), format!("{INJECTION}-"));
-    let words = match &revision {
-        Some(revision) => vec![revision, remove.as_str(), "--overwrite"],
-        None => [&[label.as_str()], more].concat(),
-    };
-    let namespace = ["label", "namespace", &evidence.expectations.namespace];
-    let command = evidence.kubectl(&[&namespace[..], &words].concat());
-    Step::fix(Impact::Changes, command, "labels it")
-}
 
 /// Lists the mutating webhooks.
 pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
     let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations"]);
     Step::inspect(command, "shows who injects; their namespace selectors decide where")
+}
+
+/// Shows the mutating webhooks with all that they select.
+pub(crate) fn show_webhooks(evidence: &Evidence) -> Step {
+    let get = ["get", "mutatingwebhookconfigurations", "--output", "yaml"];
+    Step::inspect(evidence.kubectl(&get), "shows which labels the webhooks ask for")
+}
+
+/// Deletes the configuration of a webhook beside which another one injects.
+pub(crate) fn delete_webhook(evidence: &Evidence, webhook: &Webhook) -> Step {
+    let delete = ["delete", "mutatingwebhookconfiguration", &webhook.configuration];
+    let text = "removes it: what it belonged to is gone, and another one injects";
+    Step::fix(Impact::Deletes, evidence.kubectl(&delete), text)
 }
 
 /// Restarts all deployments of the demo's namespace.
@@ -59,6 +52,15 @@ pub(crate) fn remove_containers(evidence: &Evidence, workload: &str, names: &[&s
     let containers: Vec<_> = names.iter().map(delete).collect();
     let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
     patch_template(evidence, workload, &patch, "takes what is too many out of its template")
+}
+
+/// Removes the annotation that names another proxy image from a deployment's template.
+pub(crate) fn remove_proxy_image(evidence: &Evidence, namespace: &str, deployment: &str) -> Step {
+    let place = format!("/spec/template/metadata/annotations/{}", PROXY_IMAGE.replace('/', "~1"));
+    let patch = json!([{"op": "remove", "path": place}]).to_string();
+    let patch = ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
+    let text = format!("removes the annotation {PROXY_IMAGE}, which names this image");
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), text)
 }
 
 fn patch_template(

@@ -1,12 +1,48 @@
 //! Steps on Istio itself: `istioctl`, and what brings istiod back.
 
-use super::{Impact, Step, pods, workloads};
-use crate::evidence::Evidence;
+use super::{Impact, Purpose, Step, pods, workloads};
+use crate::evidence::{Evidence, Expectations, Provider, selector};
 use crate::facts::istiod::find_istiod;
+use crate::hint::{quote, said};
 
 /// Installs Istio's default profile, with the options that the installed software needs.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
     Step::fix(Impact::Changes, evidence.install_default(), text)
+}
+
+/// Lists the custom resource definitions, and installs Istio's again.
+pub(crate) fn restore_definitions(evidence: &Evidence) -> Vec<Step> {
+    let show = Step::inspect(evidence.kubectl(&["get", "crds"]), "shows what there is");
+    vec![show, install_default(evidence, "restores them")]
+}
+
+/// Replaces istiod's pods, for istiod to write its certificate into the webhooks again.
+pub(crate) fn rewrite_certificate(evidence: &Evidence) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    // A rollout would need room for a second istiod beside the first.
+    let command = evidence.kubectl(&["-n", namespace, "delete", "pod", "-l", "app=istiod"]);
+    let text = "makes istiod anew, which writes its certificate there when it starts";
+    Step::fix(Impact::Deletes, command, text)
+}
+
+/// Shows the versions of istioctl, of istiod and of the proxies.
+pub(crate) fn show_versions(evidence: &Evidence) -> Step {
+    Step::inspect(evidence.istioctl(&["version"]), "shows all versions")
+}
+
+/// Shows istioctl's own version, and says where another one goes.
+pub(crate) fn replace_istioctl(evidence: &Evidence) -> Vec<Step> {
+    let show = "istioctl version --remote=false".to_owned();
+    let wanted = said(&evidence.expectations.istio_version);
+    let put = format!("put istioctl {wanted} first in PATH");
+    vec![Step::inspect(show, "shows it"), Step::advice(Purpose::Fix, put)]
+}
+
+/// Shows the pods and endpoints of the ingress gateway.
+pub(crate) fn show_gateway_pods(evidence: &Evidence) -> Step {
+    let Expectations { istio_namespace, gateway_labels, .. } = &evidence.expectations;
+    let get = ["-n", istio_namespace, "get", "pods,endpoints", "-l", &selector(gateway_labels)];
+    Step::inspect(evidence.kubectl(&get), "shows the gateway's pods")
 }
 
 /// Shows whether every proxy has istiod's configuration.
@@ -40,11 +76,26 @@ pub(crate) fn check_version(evidence: &Evidence, version: &str) -> Step {
     Step::inspect(command, "judges it, if it is to stay")
 }
 
-/// Brings istiod back. The command `show` lists what is there, for where istiod is not installed.
-pub(crate) fn restore_istiod(evidence: &Evidence, show: String) -> Vec<Step> {
+/// Checks the mesh as one of this version, in the way in which it was checked.
+pub(crate) fn check_as(evidence: &Evidence, version: &str) -> Step {
+    let subject = &evidence.subject;
+    let command = match (subject.provider, subject.active) {
+        // A cluster of meshcheck's own is known by its context, whatever its kubeconfig.
+        (Provider::Kind, _) => {
+            let context = quote(&subject.context);
+            format!("meshcheck check --context {context} --istio {}", quote(version))
+        }
+        (_, true) => evidence.meshcheck("check", &["--active", "--istio", version]),
+        (_, false) => evidence.meshcheck("check", &["--istio", version]),
+    };
+    let version = said(version);
+    Step::inspect(command, format!("judges it as Istio {version}: all of it has that version"))
+}
+
+/// Brings istiod back. The step `show` lists what is there, for where istiod is not installed.
+pub(crate) fn restore_istiod(evidence: &Evidence, show: Step) -> Vec<Step> {
     let Some(istiod) = find_istiod(evidence) else {
-        let install = install_default(evidence, "installs Istio");
-        return vec![Step::inspect(show, "shows what there is"), install];
+        return vec![show, install_default(evidence, "installs Istio")];
     };
     let (namespace, name) = (&evidence.expectations.istio_namespace, &istiod.name);
     if istiod.replicas == 0 {

@@ -4,6 +4,7 @@ pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod injection;
 pub(crate) mod istio;
+pub(crate) mod kiali;
 pub(crate) mod machine;
 pub(crate) mod namespaces;
 pub(crate) mod nodes;
@@ -55,17 +56,12 @@ pub struct Step {
 
 impl Step {
     /// A command that only reads.
-    pub fn inspect(command: String, text: impl Into<String>) -> Self {
-        Self {
-            purpose: Purpose::Inspect,
-            impact: Impact::Reads,
-            text: text.into(),
-            command: Some(command),
-        }
+    fn inspect(command: String, text: impl Into<String>) -> Self {
+        Self { purpose: Purpose::Inspect, ..Self::fix(Impact::Reads, command, text) }
     }
 
     /// A command that repairs.
-    pub fn fix(impact: Impact, command: String, text: impl Into<String>) -> Self {
+    fn fix(impact: Impact, command: String, text: impl Into<String>) -> Self {
         Self { purpose: Purpose::Fix, impact, text: text.into(), command: Some(command) }
     }
 

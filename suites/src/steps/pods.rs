@@ -24,14 +24,14 @@ fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
         return describe(evidence, pod, "shows the pod's events");
     };
     let name = said(&container.name);
-    let logs = ["-n", &pod.namespace, "logs", &pod.name, "-c", &container.name, "--tail=50"];
+    let show = |more: &[&str], text: String| show_log(evidence, pod, &container.name, more, text);
     if container.last_termination.is_some() {
-        let command = evidence.kubectl(&[&logs[..], &["--previous"]].concat());
-        return Step::inspect(command, format!("shows the last words of container {name}"));
+        let text = format!("shows the last words of container {name}");
+        return show(&["--tail=50", "--previous"], text);
     }
     match container.state {
         ContainerState::Running { .. } | ContainerState::Terminated(_) => {
-            Step::inspect(evidence.kubectl(&logs), format!("shows what container {name} says"))
+            show(&["--tail=50"], format!("shows what container {name} says"))
         }
         ContainerState::Unknown | ContainerState::Waiting { .. } => {
             describe(evidence, pod, "shows the pod's events")
@@ -39,10 +39,21 @@ fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
     }
 }
 
+/// Shows the log of a pod's container; `more` are further arguments.
+pub(crate) fn show_log(
+    evidence: &Evidence,
+    pod: &Pod,
+    container: &str,
+    more: &[&str],
+    text: impl Into<String>,
+) -> Step {
+    let logs = ["-n", &pod.namespace, "logs", &pod.name, "-c", container];
+    Step::inspect(evidence.kubectl(&[&logs[..], more].concat()), text)
+}
+
 /// Lists the pods of a namespace; `more` are further arguments.
 pub(crate) fn list(evidence: &Evidence, namespace: &str, more: &[&str], text: &str) -> Step {
-    let command = evidence.kubectl(&[&["-n", namespace, "get", "pods"], more].concat());
-    Step::inspect(command, text)
+    Step::inspect(evidence.kubectl(&[&["-n", namespace, "get", "pods"], more].concat()), text)
 }
 
 /// Where containerd keeps what it runs on a node.
@@ -60,10 +71,15 @@ pub(crate) fn show_live_rules(evidence: &Evidence, pod: &Pod) -> Option<Step> {
     Some(Step::inspect(command, "shows those in force"))
 }
 
+/// Shows all of a pod.
+pub(crate) fn show(evidence: &Evidence, pod: &Pod, text: impl Into<String>) -> Step {
+    let command = evidence.kubectl(&["-n", &pod.namespace, "get", "pod", &pod.name, "-o", "yaml"]);
+    Step::inspect(command, text)
+}
+
 /// Describes a pod.
 pub(crate) fn describe(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
-    let command = evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]);
-    Step::inspect(command, text)
+    Step::inspect(evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]), text)
 }
 
 /// Replaces a pod by a new one, which gets what new pods get now.

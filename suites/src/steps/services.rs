@@ -1,7 +1,7 @@
 //! Steps on services: what shows who is behind them, what leads to them.
 
 use super::{Impact, Step};
-use crate::evidence::{Evidence, Service};
+use crate::evidence::{Evidence, Service, WebhookService};
 
 /// Shows the endpoints and pods of a namespace.
 pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
@@ -13,6 +13,12 @@ pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
 pub(crate) fn show(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
     let command = evidence.kubectl(&["-n", namespace, "get", "service", service, "-o", "wide"]);
     Step::inspect(command, text)
+}
+
+/// Shows the service that a webhook calls, and its endpoints.
+pub(crate) fn show_called(evidence: &Evidence, called: &WebhookService, text: &str) -> Step {
+    let WebhookService { namespace, name, .. } = called;
+    Step::inspect(evidence.kubectl(&["-n", namespace, "get", "svc,endpoints", name]), text)
 }
 
 /// Shows a service in one line.

@@ -80,3 +80,9 @@ pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step 
     let text = format!("makes the service select the pods of {}", said(&deployment.name));
     Step::fix(Impact::Changes, command, text)
 }
+
+/// Lists the deployments and pods of a namespace; `more` are further arguments.
+pub(crate) fn list_all(evidence: &Evidence, namespace: &str, more: &[&str], text: &str) -> Step {
+    let get = ["-n", namespace, "get", "deployments,pods"];
+    Step::inspect(evidence.kubectl(&[&get[..], more].concat()), text)
+}

@@ -14,8 +14,7 @@ use crate::format::rollout::format_availability;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
-use crate::steps::demo::{apply_manifest, set_image};
-use crate::steps::{Impact, Step};
+use crate::steps::demo::{apply_manifest, set_backend_arguments, set_image};
 
 claim! {
     /// The tutorial says: "Deploy a simple HTTP echo service as the backend": deployment `echo-deployment` with the
@@ -98,7 +97,7 @@ fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container),
         return Err(fail(format!("{name} is told to reply with another text"))
             .expected(format!("{flag}={reply}"))
             .observed(observed)
-            .step(set_text(evidence, deployment, container)));
+            .step(set_backend_arguments(evidence, &replace_argument(container, flag, reply))));
     }
     if !container.ports.contains(port) {
         let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
@@ -136,18 +135,6 @@ fn find_text<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
         }
     }
     text
-}
-
-/// Sets the text with which the backend replies to the tutorial's.
-fn set_text(evidence: &Evidence, deployment: &Deployment, container: &Container) -> Step {
-    let (flag, reply) = (&evidence.expectations.backend.reply_flag, &evidence.expectations.reply);
-    let patch = serde_json::json!({"spec": {"template": {"spec": {"containers": [
-        {"name": container.name, "args": replace_argument(container, flag, reply)}
-    ]}}}})
-    .to_string();
-    let namespace = &evidence.expectations.namespace;
-    let patch = ["-n", namespace, "patch", "deployment", &deployment.name, "-p", &patch];
-    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's text")
 }
 
 /// A container's arguments with this value for a flag, and the others as they are.

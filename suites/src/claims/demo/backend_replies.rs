@@ -15,8 +15,8 @@ use crate::facts::injection::demo_namespace_is_missing;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::demo::{restore_client_image, start};
-use crate::steps::{Purpose, Step, pods};
+use crate::steps::demo::{ask_again, restore_client_image, show_answerer, start};
+use crate::steps::pods;
 
 claim! {
     /// The tutorial implies it: the client's loop runs `curl echo-service.client.svc.cluster.local` and gets "Hello
@@ -123,43 +123,14 @@ fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
         let cause = format!(": {backend_deployment} is scaled to zero");
         (cause, vec![start(evidence, backend_deployment)])
     } else {
-        let mut steps = vec![ask_again(evidence, asked)];
-        steps.extend(find_answerer(evidence, observed));
-        (String::new(), steps)
+        let again = ask_again(evidence, &asked.url);
+        (String::new(), [vec![again], show_answerer(evidence, observed)].concat())
     };
     Judgement::fail(format!("the backend does not reply as it should{cause}"))
         .expected(format!("200 `{reply}`, {} times", asked.requests))
         .observed(observed)
         .object(pod(evidence, asked))
         .steps(steps)
-}
-
-/// Sends one more request, with the answer's headers.
-fn ask_again(evidence: &Evidence, asked: &Asked) -> Step {
-    let Expectations { namespace, client_deployment, client, .. } = &evidence.expectations;
-    let target = format!("deployment/{client_deployment}");
-    let exec = ["-n", namespace, "exec", &target, "-c", &client.container, "--"];
-    let command = evidence.kubectl(&[&exec[..], &["curl", "-sSi", &asked.url]].concat());
-    Step::inspect(command, "asks again")
-}
-
-/// Shows who answers like that: the configuration of the mesh that makes a proxy answer, or the backend's log.
-fn find_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
-    let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
-    let kinds = if observed.contains("RBAC: access denied") {
-        "authorizationpolicies"
-    } else if observed.contains("fault filter abort") {
-        "virtualservices"
-    } else {
-        let target = format!("deployment/{backend_deployment}");
-        let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];
-        return vec![Step::inspect(evidence.kubectl(&logs), "shows the backend's side")];
-    };
-    let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
-    vec![
-        Step::advice(Purpose::Inspect, "a proxy answered by itself, as it was told"),
-        Step::inspect(command, "shows by whom"),
-    ]
 }
 
 /// Whether the first wrong answer shows this failure.

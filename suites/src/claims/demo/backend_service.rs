@@ -3,8 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use serde_json::{Map, json};
-
 use crate::claims::by_name::{backend_deployment, namespace_labelled};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -14,9 +12,10 @@ use crate::facts::injection::demo_namespace_is_missing;
 use crate::format::{format_pod_state, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::demo::{apply_manifest, start};
+use crate::steps::cluster::delete;
+use crate::steps::demo::{apply_manifest, restore_service, start};
 use crate::steps::services::show_endpoints;
-use crate::steps::{Impact, IntoSteps, Step, pods};
+use crate::steps::{IntoSteps, pods};
 
 claim! {
     /// The tutorial's `backend.yaml` has the service `echo-service` in namespace `client`: port 80, named `http`, to
@@ -126,12 +125,11 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
     // pods' addresses, and asks them for the service's port.
     if service.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
         let found = service.cluster_ip.as_deref().unwrap_or("none");
-        let delete = evidence.kubectl(&["-n", &service.namespace, "delete", "svc", name]);
         return Err(Judgement::fail(format!("{name} has no cluster IP: its port leads nowhere"))
             .expected("a cluster IP")
             .observed(format!("cluster IP {found}"))
             .object(service_object(evidence))
-            .step(Step::fix(Impact::Deletes, delete, "removes it"))
+            .step(delete(evidence, &service.namespace, "svc", name, "removes it"))
             .step(apply_manifest(evidence, "backend.yaml")));
     }
     let BackendDetails { service_port, service_port_name, port, labels, .. } =
@@ -163,7 +161,7 @@ fn differs(evidence: &Evidence, differences: &[Difference]) -> Judgement {
         .expected(all(|it| &it.expected))
         .observed(all(|it| &it.observed))
         .object(service_object(evidence))
-        .step(restore(evidence))
+        .step(restore_service(evidence))
 }
 
 /// What differs in the service's port.
@@ -216,30 +214,6 @@ fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
     )
 }
 
-/// Puts the tutorial's specification in place of what is there.
-fn restore(evidence: &Evidence) -> Step {
-    let Expectations { namespace, backend_service, backend_deployment, .. } =
-        &evidence.expectations;
-    let BackendDetails { service_port, service_port_name, port, labels, .. } =
-        &evidence.expectations.backend;
-    let template = find_deployment(evidence, backend_deployment).map(|it| &it.template_labels);
-    let selector: Map<_, _> = labels
-        .iter()
-        .map(|(key, value)| (key, template.and_then(|labels| labels.get(key)).unwrap_or(value)))
-        .map(|(key, value)| (key.clone(), value.clone().into()))
-        .collect();
-    let ports = json!([{
-        "name": service_port_name, "port": service_port, "protocol": "TCP", "targetPort": port
-    }]);
-    let patch = json!([
-        {"op": "replace", "path": "/spec/ports", "value": ports},
-        {"op": "add", "path": "/spec/selector", "value": selector},
-    ])
-    .to_string();
-    let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
-    Step::fix(Impact::Changes, evidence.kubectl(&patch), "makes it what the tutorial says")
-}
-
 fn endpoints(evidence: &Evidence) -> Judged {
     let Expectations { namespace, backend_service, backend_deployment, .. } =
         &evidence.expectations;
@@ -264,7 +238,7 @@ fn endpoints(evidence: &Evidence) -> Judged {
         let summary = format!(
             "behind {backend_service} stands {who}, which is no pod of {backend_deployment}"
         );
-        return Err(fail(evidence, summary, who, restore(evidence)));
+        return Err(fail(evidence, summary, who, restore_service(evidence)));
     }
     // A service of two address families names its pods twice.
     let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port));
@@ -273,7 +247,8 @@ fn endpoints(evidence: &Evidence) -> Judged {
         let ports: Vec<_> =
             ready.iter().flat_map(|endpoint| &endpoint.ports).map(u16::to_string).collect();
         let summary = format!("{backend_service} leads to another port than the backend's {port}");
-        return Err(fail(evidence, summary, format!("port {}", list(&ports)), restore(evidence)));
+        let observed = format!("port {}", list(&ports));
+        return Err(fail(evidence, summary, observed, restore_service(evidence)));
     }
     Ok(Judgement::pass(match good {
         1 => "1 backend pod is ready behind it".to_owned(),

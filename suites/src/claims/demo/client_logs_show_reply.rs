@@ -124,10 +124,8 @@ fn list_pods(evidence: &Evidence) -> Step {
 }
 
 fn show_log(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
-    let container = ["-c", &evidence.expectations.client.container, "--timestamps", "--tail=20"];
-    let command =
-        evidence.kubectl(&[&["-n", &pod.namespace, "logs", &pod.name][..], &container].concat());
-    Step::inspect(command, text)
+    let container = &evidence.expectations.client.container;
+    pods::show_log(evidence, pod, container, &["--timestamps", "--tail=20"], text)
 }
 
 fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {

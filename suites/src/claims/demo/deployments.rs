@@ -11,11 +11,7 @@ use crate::format::{excerpt, format_pod_state, list};
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
-use crate::steps::{Impact, Step, pods, workloads};
-
-/// The label of a namespace that says what its pods may do.
-/// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>.
-const POD_SECURITY: &str = "pod-security.kubernetes.io/enforce";
+use crate::steps::{Step, namespaces, pods, workloads};
 
 /// A deployment of the demo and its container. `file` is the tutorial's manifest of it.
 pub(super) fn require_container<'e>(
@@ -115,10 +111,7 @@ fn retry(evidence: &Evidence, deployment: &Deployment, reason: &str) -> Vec<Step
     if !reason.contains("violates PodSecurity") {
         return vec![restart];
     }
-    let label = format!("{POD_SECURITY}=privileged");
-    let label = evidence.kubectl(&["label", "namespace", namespace, &label, "--overwrite"]);
-    let text = "allows what istio-init needs to set its rules";
-    vec![Step::fix(Impact::Changes, label, text), restart]
+    vec![namespaces::label_privileged(evidence, namespace), restart]
 }
 
 /// Why the last pod that a deployment requested was refused, where it was: by a quota, or by a webhook that

@@ -6,7 +6,7 @@ pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
-use crate::evidence::{Evidence, Service, selector};
+use crate::evidence::{Evidence, Service};
 use crate::facts::gateway::find_gateway_service;
 use crate::format::list;
 use crate::judgement::{Judgement, require};
@@ -67,10 +67,5 @@ fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
             return vec![workloads::select_pods(evidence, deployment)];
         }
     }
-    let labels = selector(&evidence.expectations.gateway_labels);
-    let command = evidence.kubectl(&["-n", namespace, "get", "pods,endpoints", "-l", &labels]);
-    vec![
-        Step::inspect(command, "shows the gateway's pods"),
-        show_service(evidence, "shows its address"),
-    ]
+    vec![istio::show_gateway_pods(evidence), show_service(evidence, "shows its address")]
 }

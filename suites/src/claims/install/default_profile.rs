@@ -8,8 +8,7 @@ use crate::facts::istiod::{has_no_istiod, is_istiod, is_istiod_down};
 use crate::format::{DEFINITION, count, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::Step;
-use crate::steps::istio::install_default;
+use crate::steps::istio::{install_default, restore_definitions};
 use crate::steps::workloads::delete_with_service;
 
 claim! {
@@ -122,10 +121,7 @@ fn is_egress_gateway(deployment: &Deployment) -> bool {
 
 fn definitions(evidence: &Evidence) -> Judged {
     let object = "Istio's custom resource definitions";
-    let restore = || {
-        let crds = evidence.kubectl(&["get", "crds"]);
-        vec![Step::inspect(crds, "shows what there is"), install_default(evidence, "restores them")]
-    };
+    let restore = || restore_definitions(evidence);
     let crds = require(&evidence.install.crds, object, object, restore)?;
     let wrong: Vec<_> = CRDS
         .iter()

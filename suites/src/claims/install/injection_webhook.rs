@@ -13,8 +13,9 @@ use crate::format::{INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::Step;
-use crate::steps::injection::{label_for_webhooks, remove_from_template};
+use crate::steps::injection::{remove_from_template, show_webhooks};
 use crate::steps::istio::install_default;
+use crate::steps::namespaces::label_for_webhooks;
 
 mod answer;
 #[cfg(test)]
@@ -228,9 +229,7 @@ fn let_in(
     };
     let choices: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
     let Some(keys) = choices.iter().find(enough) else {
-        let command =
-            evidence.kubectl(&["get", "mutatingwebhookconfigurations", "--output", "yaml"]);
-        return Step::inspect(command, "shows which labels the webhooks ask for");
+        return show_webhooks(evidence);
     };
     let workload = format!("deployment/{deployment}");
     let text = "takes what keeps injection away out of its template";

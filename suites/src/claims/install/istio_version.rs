@@ -6,15 +6,15 @@ use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
 use crate::claims::by_name::{control_plane_running, proxies_in_sync};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Container, Evidence, Expectations, Observation, Pod, Provider};
+use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
+use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::workload::owner_workload;
 use crate::format::format_pod_state;
-use crate::hint::{quote, said};
+use crate::hint::said;
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
-use crate::steps::istio::{install_default, restore_istiod};
-use crate::steps::{Impact, Purpose, Step, workloads};
+use crate::steps::{Purpose, Step, injection, istio, pods, workloads};
 
 claim! {
     /// The tutorial says: "`curl -L https://istio.io/downloadIstio | ISTIO_VERSION=1.20.3 sh -`", and installs that
@@ -60,9 +60,6 @@ claim! {
     ],
     judge: judge,
 }
-
-/// The annotation with which a pod chooses the image of its own proxy.
-const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 
 /// The parts of the mesh. istioctl runs on this machine, and is no part of it.
 const MESH: [fn(&Evidence) -> Judged; 4] =
@@ -138,7 +135,7 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
         check_report(evidence, version, &format!("the proxy of {name}"), object, || match pod {
             Some(pod) => vec![replace_proxy(evidence, pod)],
             None => vec![
-                Step::inspect(evidence.istioctl(&["proxy-status"]), "shows all versions"),
+                istio::proxy_status(evidence, "shows all versions"),
                 Step::advice(Purpose::Fix, "restart what is behind"),
             ],
         })?;
@@ -169,10 +166,7 @@ fn istioctl(evidence: &Evidence) -> Judged {
     match &evidence.install.istioctl_version {
         Observation::Seen { value } => {
             check_report(evidence, value, "istioctl", "istioctl", || {
-                let show = "istioctl version --remote=false".to_owned();
-                let wanted = said(&evidence.expectations.istio_version);
-                let put = format!("put istioctl {wanted} first in PATH");
-                vec![Step::inspect(show, "shows it"), Step::advice(Purpose::Fix, put)]
+                istio::replace_istioctl(evidence)
             })?;
             Ok(Judgement::pass("istioctl"))
         }
@@ -191,8 +185,8 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let object = format!("istiod in namespace {namespace}");
     let restore = || {
-        let show = evidence.kubectl(&["-n", namespace, "get", "deployments,pods"]);
-        restore_istiod(evidence, show)
+        let text = "shows what there is";
+        istio::restore_istiod(evidence, workloads::list_all(evidence, namespace, &[], text))
     };
     let what = format!("the pods of namespace {namespace}");
     let pods = require(&evidence.install.pods, &what, &object, restore)?;
@@ -300,10 +294,13 @@ fn plain(version: &str) -> &str {
 fn upgrade(evidence: &Evidence) -> Vec<Step> {
     let wanted = said(&evidence.expectations.istio_version);
     let first = match common_version(evidence) {
-        Some(version) => check_as(evidence, version),
-        None => Step::inspect(evidence.istioctl(&["version"]), "shows all versions"),
+        Some(version) => istio::check_as(evidence, version),
+        None => istio::show_versions(evidence),
     };
-    vec![first, install_default(evidence, &format!("with istioctl {wanted} brings the mesh to it"))]
+    vec![
+        first,
+        istio::install_default(evidence, &format!("with istioctl {wanted} brings the mesh to it")),
+    ]
 }
 
 /// The other version that all of the mesh has, in its images and in its reports, where it is one.
@@ -316,46 +313,20 @@ fn common_version(evidence: &Evidence) -> Option<&str> {
     (is_other && MESH.iter().all(|part| part(&other).is_ok())).then_some(version)
 }
 
-/// Checks the mesh as one of this version, in the way in which it was checked.
-fn check_as(evidence: &Evidence, version: &str) -> Step {
-    let subject = &evidence.subject;
-    let command = match (subject.provider, subject.active) {
-        // A cluster of meshcheck's own is known by its context, whatever its kubeconfig.
-        (Provider::Kind, _) => format!(
-            "meshcheck check --context {} --istio {}",
-            quote(&subject.context),
-            quote(version)
-        ),
-        (_, true) => evidence.meshcheck("check", &["--active", "--istio", version]),
-        (_, false) => evidence.meshcheck("check", &["--istio", version]),
-    };
-    Step::inspect(
-        command,
-        format!("judges it as Istio {}: all of it has that version", said(version)),
-    )
-}
-
 /// Gives a pod the proxy that goes with istiod.
 fn replace_proxy(evidence: &Evidence, pod: &Pod) -> Step {
     let namespace = pod.namespace.as_str();
     let workload = owner_workload(pod);
     let deployment = workload.as_deref().and_then(|name| name.strip_prefix("deployment/"));
     if let Some(deployment) = deployment.filter(|_| pod.annotations.contains_key(PROXY_IMAGE)) {
-        let annotation =
-            format!("/spec/template/metadata/annotations/{}", PROXY_IMAGE.replace('/', "~1"));
-        let patch = serde_json::json!([{"op": "remove", "path": annotation}]).to_string();
-        let patch =
-            ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
-        let text = format!("removes the annotation {PROXY_IMAGE}, which names this image");
-        return Step::fix(Impact::Changes, evidence.kubectl(&patch), text);
+        return injection::remove_proxy_image(evidence, namespace, deployment);
     }
     let keeps = "a pod keeps the proxy that it was made with until it is made anew";
     if let Some(workload) = &workload {
         let text = format!("makes its pods anew: {keeps}");
         return workloads::restart(evidence, namespace, workload, text);
     }
-    let show = evidence.kubectl(&["-n", namespace, "get", "pod", &pod.name, "-o", "yaml"]);
-    Step::inspect(show, format!("shows it: {keeps}"))
+    pods::show(evidence, pod, format!("shows it: {keeps}"))
 }
 
 /// No istiod is there to report its version. The verdict may be about an image or about istioctl instead, which

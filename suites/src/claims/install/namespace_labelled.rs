@@ -10,8 +10,8 @@ use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::injection::{label_for_webhooks, restart_all};
-use crate::steps::{Impact, Step};
+use crate::steps::injection::restart_all;
+use crate::steps::namespaces::{create, label_for_webhooks};
 
 claim! {
     /// The tutorial says: "Enable automatic sidecar injection for your namespace: `kubectl label namespace client
@@ -111,11 +111,7 @@ fn judge(evidence: &Evidence) -> Judged {
 pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement> {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
-    let create = || {
-        let create = evidence.kubectl(&["create", "namespace", namespace]);
-        let create = Step::fix(Impact::Changes, create, "creates it");
-        vec![create, label_for_webhooks(evidence, &[])]
-    };
+    let create = || vec![create(evidence, "creates it"), label_for_webhooks(evidence, &[])];
     require(&evidence.install.namespaces, "the namespaces", &object, create)?;
     demo_labels(evidence).ok_or_else(|| {
         Judgement::fail(format!("there is no namespace {namespace}"))

@@ -2,11 +2,9 @@
 
 use super::{kiali_object, show_or_scale_up};
 use crate::evidence::{Evidence, HttpAnswer, Observation};
-use crate::facts::kiali::NAME;
 use crate::format::excerpt;
-use crate::hint::said;
 use crate::judgement::{Judgement, require};
-use crate::steps::Step;
+use crate::steps::kiali::show_settings;
 
 /// What is wrong with an answer, as it stands behind a colon.
 pub(super) struct Wrong(pub(super) &'static str);
@@ -56,15 +54,6 @@ pub(super) fn wrong_answer(evidence: &Evidence, summary: String, answer: &HttpAn
         .observed(format!("{}{location}, {}", answer.status, excerpt(&answer.body)))
         .object(kiali_object(evidence, "deployment"))
         .step(show_settings(evidence))
-}
-
-/// Shows Kiali's settings.
-fn show_settings(evidence: &Evidence) -> Step {
-    let expectations = &evidence.expectations;
-    let root = said(expectations.kiali.web_root.trim_end_matches('/'));
-    let namespace = &expectations.istio_namespace;
-    let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
-    Step::inspect(command, format!("shows its settings: server.web_root is {root} there"))
 }
 
 /// Whether a page has the very answer that / has.

@@ -15,7 +15,7 @@ use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::profile;
 use crate::steps::pods::diagnose;
-use crate::steps::{Impact, Step, services};
+use crate::steps::{kiali, services};
 
 claim! {
     /// The tutorial says: install Kiali with `kubectl apply -f samples/addons/kiali.yaml`, and wait until it runs.
@@ -51,12 +51,6 @@ claim! {
     judge: judge,
 }
 
-/// Installs Kiali.
-fn apply(evidence: &Evidence) -> Step {
-    let command = evidence.kubectl(&["apply", "-f", "samples/addons/kiali.yaml"]);
-    Step::fix(Impact::Changes, command, "in the directory of the release, installs it")
-}
-
 fn judge(evidence: &Evidence) -> Judged {
     let parts = all_hold([deployment(evidence), service(evidence)])?;
     Ok(Judgement::pass(parts.join(", ")))
@@ -66,7 +60,7 @@ fn deployment(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "deployment");
     let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
     let what = format!("the deployments of namespace {istio_namespace}");
-    let all = require(&evidence.install.deployments, &what, &object, || apply(evidence))?;
+    let all = require(&evidence.install.deployments, &what, &object, || kiali::install(evidence))?;
     let expected = "available, with the image of the release's manifest";
     let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
@@ -74,7 +68,7 @@ fn deployment(evidence: &Evidence) -> Judged {
             .expected(expected)
             .observed(list(&names))
             .object(object)
-            .step(apply(evidence)));
+            .step(kiali::install(evidence)));
     };
     if let Some(trouble) = format_rollout_trouble(kiali) {
         let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
@@ -117,7 +111,7 @@ fn deployment(evidence: &Evidence) -> Judged {
         .expected(wanted)
         .observed(image)
         .object(object)
-        .step(apply(evidence)));
+        .step(kiali::install(evidence)));
     }
     Ok(Judgement::pass(format!("{}, {image}", format_availability(kiali))))
 }
@@ -126,7 +120,7 @@ fn service(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "service");
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the services of namespace {namespace}");
-    let all = require(&evidence.install.services, &what, &object, || apply(evidence))?;
+    let all = require(&evidence.install.services, &what, &object, || kiali::install(evidence))?;
     let wanted = evidence.expectations.kiali.port;
     let expected = format!("a service with port {wanted}");
     let found = all.iter().find(|service| service.name == NAME);
@@ -148,7 +142,7 @@ fn service(evidence: &Evidence) -> Judged {
             "no service".into()
         })
         .object(object)
-        .step(apply(evidence)))
+        .step(kiali::install(evidence)))
 }
 
 /// Whether Kiali is behind its service: one that selects nothing leads nowhere.

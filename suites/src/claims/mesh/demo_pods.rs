@@ -8,17 +8,15 @@ use crate::facts::workload::is_in_restart_loop;
 use crate::format::rollout::format_rollout_trouble;
 use crate::judgement::{Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::{Impact, Step, injection, workloads};
+use crate::steps::{Step, injection, namespaces, workloads};
 
 /// The pods of the demo's namespace, without those that have ended or are being deleted.
 pub(super) fn current_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
     let what = format!("the pods of namespace {namespace}");
-    let all = require(&evidence.demo.pods, &what, &object, || {
-        let create = evidence.kubectl(&["create", "namespace", namespace]);
-        Step::fix(Impact::Changes, create, "makes it")
-    })?;
+    let all =
+        require(&evidence.demo.pods, &what, &object, || namespaces::create(evidence, "makes it"))?;
     let ended = |pod: &&Pod| pod.terminating || pod.phase == "Succeeded";
     let current: Vec<_> = all.iter().filter(|pod| !ended(pod)).collect();
     if current.is_empty() {

@@ -6,7 +6,7 @@ use crate::evidence::{Evidence, Observation, Pod};
 use crate::facts::sidecar::{INIT, init_container};
 use crate::judgement::Judgement;
 use crate::object::Object;
-use crate::steps::Step;
+use crate::steps::pods;
 use meshcheck_netfilter::{Printed, RuleSet, rules_in_log};
 
 /// The rules of IPv4 that a pod's init container has logged. They show nothing about a pod with an address of IPv6.
@@ -39,9 +39,8 @@ pub(super) fn logged_rules(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Ju
         Ok(_) => " logged the rules that it asked for, and not those that were set then".to_owned(),
         Err(error) => format!(": {error}"),
     };
-    let logs = ["-n", &pod.namespace, "logs", name, "-c", INIT];
-    Err(Judgement::unjudged(format!("{name}'s {INIT}{why}"))
-        .step(Step::inspect(evidence.kubectl(&logs), "shows its log")))
+    let show = pods::show_log(evidence, pod, INIT, &[], "shows its log");
+    Err(Judgement::unjudged(format!("{name}'s {INIT}{why}")).step(show))
 }
 
 /// The lines of the log that print these rules, from the first table's head to the last one's `COMMIT`, with

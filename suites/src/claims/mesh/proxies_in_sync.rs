@@ -168,12 +168,12 @@ fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
 }
 
 fn unknown_proxy(evidence: &Evidence, pod: &Pod) -> Judgement {
-    let logs = ["-n", &pod.namespace, "logs", &pod.name, "-c", SIDECAR, "--tail=30"];
+    let text = "shows why it does not connect";
     Judgement::fail(format!("istiod does not know the proxy of {}", pod.name))
         .expected("every proxy is connected to istiod")
         .observed("it is in no istiod's list")
         .object(Object::pod(pod))
-        .step(Step::inspect(evidence.kubectl(&logs), "shows why it does not connect"))
+        .step(pods::show_log(evidence, pod, SIDECAR, &["--tail=30"], text))
 }
 
 fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool) -> Judged {

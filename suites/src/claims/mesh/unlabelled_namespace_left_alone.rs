@@ -12,7 +12,7 @@ use crate::facts::sidecar::SIDECAR;
 use crate::format::list;
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::{Step, injection};
+use crate::steps::{Step, injection, namespaces};
 
 claim! {
     /// The tutorial says that Istio injects a sidecar "into each client application pod labeled for Istio injection".
@@ -101,7 +101,7 @@ fn label_or_list_webhooks(evidence: &Evidence) -> Step {
     if labels.is_some_and(|labels| enables_injection(labels) || names_revision(labels)) {
         return injection::list_webhooks(evidence);
     }
-    injection::label_namespace(evidence)
+    namespaces::label_for_injection(evidence)
 }
 
 /// Whether only the dry run in the demo's namespace can be wrong.

@@ -124,9 +124,7 @@ fn judge(evidence: &Evidence) -> Judged {
 
 /// Lists DNS's deployments and pods.
 fn show(evidence: &Evidence, text: &str) -> Step {
-    let label = ["-o", "wide", "-l", LABEL];
-    let command = [&["-n", NAMESPACE, "get", "deployments,pods"], &label[..]].concat();
-    Step::inspect(evidence.kubectl(&command), text)
+    workloads::list_all(evidence, NAMESPACE, &["-o", "wide", "-l", LABEL], text)
 }
 
 fn format_address(pod: &Pod) -> String {

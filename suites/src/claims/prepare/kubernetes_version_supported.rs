@@ -5,6 +5,7 @@ use crate::evidence::Evidence;
 use crate::format::list;
 use crate::judgement::{Judged, Judgement, require};
 use crate::profile::{self, PROFILES};
+use crate::steps::cluster::show_version;
 use crate::steps::{Purpose, Step};
 
 claim! {
@@ -34,10 +35,9 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let object = "the API server";
     let istio = &evidence.expectations.istio_version;
-    let show = |text: &str| Step::inspect(evidence.kubectl(&["version"]), text);
     let version =
         require(&evidence.cluster.server_version, "the server's version", object, || {
-            show("shows it")
+            show_version(evidence, "shows it")
         })?;
     let Some((major, minor)) = major_and_minor(version) else {
         return Err(Judgement::unjudged(format!(
@@ -74,7 +74,7 @@ fn judge(evidence: &Evidence) -> Judged {
         .expected(window)
         .observed(version)
         .object(object)
-        .steps([show("shows the version"), Step::advice(Purpose::Fix, way_out)]))
+        .steps([show_version(evidence, "shows the version"), Step::advice(Purpose::Fix, way_out)]))
 }
 
 /// `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`

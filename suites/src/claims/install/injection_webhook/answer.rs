@@ -6,8 +6,9 @@ use crate::facts::webhooks::injects;
 use crate::format::{ENDPOINT, count, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::istio::{install_default, restore_istiod};
-use crate::steps::{Impact, Step};
+use crate::steps::injection::delete_webhook;
+use crate::steps::istio::{install_default, restore_istiod, rewrite_certificate};
+use crate::steps::services::show_called;
 
 /// All that must hold for it.
 pub(super) fn parts(evidence: &Evidence, webhook: &Webhook) -> [Judged; 3] {
@@ -22,15 +23,11 @@ fn bundle_is_valid(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let bundle = &webhook.ca_bundle;
     let fail = |summary: &str, observed: String| {
         let Webhook { name, configuration, .. } = webhook;
-        let namespace = &evidence.expectations.istio_namespace;
-        // A rollout would need room for a second istiod beside the first.
-        let restart = evidence.kubectl(&["-n", namespace, "delete", "pod", "-l", "app=istiod"]);
-        let writes = "makes istiod anew, which writes its certificate there when it starts";
         Err(Judgement::fail(summary)
             .expected("the certificate with which the API server checks istiod's answer")
             .observed(observed)
             .object(format!("webhook {name} of mutatingwebhookconfiguration {configuration}"))
-            .step(Step::fix(Impact::Deletes, restart, writes))
+            .step(rewrite_certificate(evidence))
             .step(install_default(evidence, "restores its rights, where it may not")))
     };
     if bundle.bytes == 0 {
@@ -100,10 +97,6 @@ fn fail(called: &WebhookService, summary: String, observed: String) -> Judgement
         .object(service)
 }
 
-fn show(evidence: &Evidence, called: &WebhookService) -> String {
-    evidence.kubectl(&["-n", &called.namespace, "get", "svc,endpoints", &called.name])
-}
-
 fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let called = called_service(evidence, webhook)?;
     let service = service_object(called);
@@ -118,10 +111,7 @@ fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
         };
         let webhooks = evidence.install.webhooks.value().into_iter().flatten();
         let step = if webhooks.filter(|it| injects(it)).any(has_service) {
-            let kind = "mutatingwebhookconfiguration";
-            let command = evidence.kubectl(&["delete", kind, &webhook.configuration]);
-            let text = "removes it: what it belonged to is gone, and another one injects";
-            Step::fix(Impact::Deletes, command, text)
+            delete_webhook(evidence, webhook)
         } else {
             restore()
         };
@@ -132,7 +122,7 @@ fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
         let summary =
             format!("the webhook calls port {} of {service}, which has no such port", called.port);
         return Err(fail(called, summary, format!("ports {}", list(&ports)))
-            .step(Step::inspect(show(evidence, called), "shows it"))
+            .step(show_called(evidence, called, "shows it"))
             .step(restore()));
     }
     Ok(Judgement::pass(String::new()))
@@ -141,9 +131,8 @@ fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
 fn service_has_endpoint(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let called = called_service(evidence, webhook)?;
     let service = service_object(called);
-    let show = show(evidence, called);
     let what = format!("the endpoints of {service}");
-    let shows = || Step::inspect(show.clone(), "shows them");
+    let shows = || show_called(evidence, called, "shows them");
     let endpoints = require(&evidence.install.endpoints, &what, &service, shows)?;
     let of_service = || endpoints.iter().filter(|one| one.service == called.name);
     if of_service().any(|one| one.ready && !one.addresses.is_empty()) {
@@ -167,5 +156,6 @@ fn service_has_endpoint(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let summary = format!(
         "nobody answers the webhook: {service} has no ready endpoint, and {consequence}{cause}"
     );
+    let show = show_called(evidence, called, "shows what there is");
     Err(fail(called, summary, observed).steps(restore_istiod(evidence, show)))
 }

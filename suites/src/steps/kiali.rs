@@ -1,0 +1,21 @@
+//! Steps on Kiali.
+
+use super::{Impact, Step};
+use crate::evidence::Evidence;
+use crate::facts::kiali::NAME;
+use crate::hint::said;
+
+/// Installs Kiali, by the release's addon manifest.
+pub(crate) fn install(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["apply", "-f", "samples/addons/kiali.yaml"]);
+    Step::fix(Impact::Changes, command, "in the directory of the release, installs it")
+}
+
+/// Shows Kiali's settings.
+pub(crate) fn show_settings(evidence: &Evidence) -> Step {
+    let expectations = &evidence.expectations;
+    let root = said(expectations.kiali.web_root.trim_end_matches('/'));
+    let namespace = &expectations.istio_namespace;
+    let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
+    Step::inspect(command, format!("shows its settings: server.web_root is {root} there"))
+}
