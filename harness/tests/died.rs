@@ -84,7 +84,7 @@ impl Directory {
     }
 }
 
-fn told(output: &Output) -> String {
+fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
@@ -128,8 +128,8 @@ fn every_early_end_is_told_in_every_report(
         return;
     }
     assert_eq!(output.status.code(), Some(code), "{output:?}");
-    assert!(told(&output).contains(words), "{}", told(&output));
-    assert!(!told(&output).contains("and then"), "it is said once: {}", told(&output));
+    assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    assert!(!stderr(&output).contains("and then"), "it is said once: {}", stderr(&output));
     directory.every_report_says(words, number_of(arguments[0]));
 }
 
@@ -151,7 +151,7 @@ fn a_bug_is_told_in_every_report() {
     let mut command = directory.meshcheck(&["judge", "e.json"]);
     let output = command.env("MESHCHECK_TEST_PANIC", "judge").output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(told(&output).contains("panicked at") && told(&output).contains("error: a bug"));
+    assert!(stderr(&output).contains("panicked at") && stderr(&output).contains("error: a bug"));
     directory.every_report_says("a bug: the message above says where", CLAIMS.len());
 }
 

@@ -65,7 +65,7 @@ pub fn quote(word: &str) -> String {
 }
 
 /// A name among the words of a hint: it opens no command.
-pub fn said(name: &str) -> String {
+pub fn escape_backquotes(name: &str) -> String {
     name.replace('`', "'")
 }
 

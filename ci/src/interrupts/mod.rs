@@ -180,7 +180,7 @@ impl Trial {
             }
             How::Panic(_) => Ok(()),
             How::Lost if moment.what == What::Run => {
-                let told = subject.told();
+                let told = subject.output();
                 let name = told.split('`').nth(1).context("its cluster has no name yet")?;
                 Program::new("docker").args(["kill", &format!("{name}-control-plane")]).run()
             }

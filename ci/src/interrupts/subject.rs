@@ -58,15 +58,15 @@ impl Subject {
         Ok(Self { child, group, told, reader, _running: running })
     }
 
-    /// What it has told so far.
-    pub(crate) fn told(&self) -> String {
+    /// What it has written so far.
+    pub(crate) fn output(&self) -> String {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Waits until `come` says so.
     pub(crate) fn until(&mut self, what: &str, mut come: impl FnMut(&str) -> bool) -> Result<()> {
         until(what, PAUSE, MOMENT_CEILING, || {
-            let told = self.told();
+            let told = self.output();
             if come(&told) {
                 return Ok(Ok(()));
             }
@@ -84,7 +84,7 @@ impl Subject {
     /// Sends a signal to the whole group, as a terminal does.
     pub(crate) fn send(&mut self, signal: Signal) -> Result<()> {
         if let Some(status) = self.child.try_wait()? {
-            bail!("it had ended before {signal}, with {status}: {}", last(&self.told()));
+            bail!("it had ended before {signal}, with {status}: {}", last(&self.output()));
         }
         killpg(self.group, signal).with_context(|| format!("sending {signal}"))
     }
@@ -93,7 +93,7 @@ impl Subject {
     pub(crate) fn end(mut self) -> Result<End> {
         let start = Instant::now();
         let status = until("meshcheck to end", PAUSE, END_CEILING, || {
-            self.child.try_wait().ok().flatten().ok_or_else(|| last(&self.told()))
+            self.child.try_wait().ok().flatten().ok_or_else(|| last(&self.output()))
         });
         let status = match status {
             Ok(status) => status,
@@ -107,7 +107,7 @@ impl Subject {
         if let Some(reader) = self.reader.take() {
             let _ = reader.join();
         }
-        Ok(End { status, took, told: self.told() })
+        Ok(End { status, took, told: self.output() })
     }
 }
 

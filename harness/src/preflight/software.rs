@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, Observation};
-use meshcheck_suites::hint::said;
+use meshcheck_suites::hint::escape_backquotes;
 use meshcheck_suites::preflight::evidence::{Facts, Program, SoftwareEvidence, Supply};
 
 use crate::connect::from_home;
@@ -55,8 +55,8 @@ async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) 
             let mut hint = error.hint().to_owned();
             let bundles = release.directory().ok();
             if let Some(bundle) = bundles.as_deref().and_then(Path::parent).and_then(in_cache) {
-                let directory = said(&from_home(bundle.dir()));
-                let istio = said(&bundle.manifest().istio.version);
+                let directory = escape_backquotes(&from_home(bundle.dir()));
+                let istio = escape_backquotes(&bundle.manifest().istio.version);
                 hint = format!(
                     "the cache has a bundle of Istio {istio}: --bundle {directory} takes that; or {hint}"
                 );

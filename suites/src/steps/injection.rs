@@ -7,7 +7,7 @@ use crate::evidence::{Evidence, Pod, Webhook};
 use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::workload::owner_workload;
 use crate::format::list;
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 
 /// Lists the mutating webhooks.
 pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
@@ -93,6 +93,6 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
             Step::inspect(command, "shows what injection adds"),
         ];
     }
-    let text = format!("takes out of its template: {}", said(&list(&annotations)));
+    let text = format!("takes out of its template: {}", escape_backquotes(&list(&annotations)));
     vec![remove_from_template(evidence, &workload, ("annotations", &annotations), text)]
 }

@@ -3,7 +3,7 @@
 use super::{Impact, Purpose, Step, pods, workloads};
 use crate::evidence::{Evidence, Expectations, Provider, selector};
 use crate::facts::istiod::find_istiod;
-use crate::hint::{quote, said};
+use crate::hint::{escape_backquotes, quote};
 
 /// Installs Istio's default profile, with the options that the installed software needs.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
@@ -33,7 +33,7 @@ pub(crate) fn show_versions(evidence: &Evidence) -> Step {
 /// Shows istioctl's own version, and says where another one goes.
 pub(crate) fn replace_istioctl(evidence: &Evidence) -> Vec<Step> {
     let show = "istioctl version --remote=false".to_owned();
-    let wanted = said(&evidence.expectations.istio_version);
+    let wanted = escape_backquotes(&evidence.expectations.istio_version);
     let put = format!("put istioctl {wanted} first in PATH");
     vec![Step::inspect(show, "shows it"), Step::advice(Purpose::Fix, put)]
 }
@@ -88,7 +88,7 @@ pub(crate) fn check_as(evidence: &Evidence, version: &str) -> Step {
         (_, true) => evidence.meshcheck("check", &["--active", "--istio", version]),
         (_, false) => evidence.meshcheck("check", &["--istio", version]),
     };
-    let version = said(version);
+    let version = escape_backquotes(version);
     Step::inspect(command, format!("judges it as Istio {version}: all of it has that version"))
 }
 

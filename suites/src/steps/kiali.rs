@@ -3,7 +3,7 @@
 use super::{Impact, Step};
 use crate::evidence::Evidence;
 use crate::facts::kiali::NAME;
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 
 /// Installs Kiali, by the release's addon manifest.
 pub(crate) fn install(evidence: &Evidence) -> Step {
@@ -14,7 +14,7 @@ pub(crate) fn install(evidence: &Evidence) -> Step {
 /// Shows Kiali's settings.
 pub(crate) fn show_settings(evidence: &Evidence) -> Step {
     let expectations = &evidence.expectations;
-    let root = said(expectations.kiali.web_root.trim_end_matches('/'));
+    let root = escape_backquotes(expectations.kiali.web_root.trim_end_matches('/'));
     let namespace = &expectations.istio_namespace;
     let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
     Step::inspect(command, format!("shows its settings: server.web_root is {root} there"))

@@ -3,7 +3,7 @@
 use super::{Impact, Step, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
-use crate::hint::{quote, said};
+use crate::hint::{escape_backquotes, quote};
 
 /// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
 /// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
@@ -23,7 +23,7 @@ fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
     }) else {
         return describe(evidence, pod, "shows the pod's events");
     };
-    let name = said(&container.name);
+    let name = escape_backquotes(&container.name);
     let show = |more: &[&str], text: String| show_log(evidence, pod, &container.name, more, text);
     if container.last_termination.is_some() {
         let text = format!("shows the last words of container {name}");

@@ -2,7 +2,7 @@
 
 use super::{Impact, Step};
 use crate::evidence::{Deployment, Evidence};
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 
 /// Scales a deployment from 0 replicas to 1.
 pub(crate) fn scale_up(evidence: &Evidence, namespace: &str, deployment: &str, text: &str) -> Step {
@@ -77,7 +77,8 @@ pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step 
     let selector = selector.to_string();
     let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
     let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
-    let text = format!("makes the service select the pods of {}", said(&deployment.name));
+    let text =
+        format!("makes the service select the pods of {}", escape_backquotes(&deployment.name));
     Step::fix(Impact::Changes, command, text)
 }
 

@@ -89,10 +89,10 @@ pub(crate) fn pod(pod: &core::Pod) -> Pod {
     let unscheduled = conditions
         .iter()
         .find(|it| it.type_ == "PodScheduled" && it.status == "False")
-        .map(|it| words(it.reason.as_deref(), it.message.as_deref()));
+        .map(|it| join_reason(it.reason.as_deref(), it.message.as_deref()));
     let reason = status
         .filter(|status| status.reason.is_some())
-        .map(|status| words(status.reason.as_deref(), status.message.as_deref()))
+        .map(|status| join_reason(status.reason.as_deref(), status.message.as_deref()))
         .or(unscheduled);
     Pod {
         namespace: pod.namespace().unwrap_or_default(),
@@ -122,7 +122,7 @@ pub(crate) fn pod(pod: &core::Pod) -> Pod {
     }
 }
 
-fn words(reason: Option<&str>, message: Option<&str>) -> String {
+fn join_reason(reason: Option<&str>, message: Option<&str>) -> String {
     [reason, message].into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 

@@ -12,7 +12,7 @@ use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::{Disk, Engine, EngineAnswer, MachineEvidence};
 
 pub use places::Places;
-pub(super) use proxies::ways as proxies_to;
+pub(super) use proxies::collect_routes as proxies_to;
 
 use crate::cluster;
 use crate::source::Source;

@@ -31,7 +31,7 @@ pub(super) fn named() -> Proxies {
 
 /// Adds the addresses that the tutorial's requests go to: those of the load balancer, of the cluster that is
 /// there or will be made.
-pub(in super::super) fn ways(machine: &mut MachineEvidence, cluster: &ClusterLook) {
+pub(in super::super) fn collect_routes(machine: &mut MachineEvidence, cluster: &ClusterLook) {
     let exceptions: Vec<_> = ["NO_PROXY", "no_proxy"].into_iter().filter_map(set).collect();
     let services = cluster.seen.cluster.load_balancer_services.value().into_iter().flatten();
     let held: Vec<String> =

@@ -167,7 +167,7 @@ fn log(log: &ClientLog, reply: &str) -> LogView {
 }
 
 /// What was seen, or why nothing was; nothing where nobody asked.
-pub(super) fn seen(observation: &Observation<String>) -> Option<String> {
+pub(super) fn format_observation(observation: &Observation<String>) -> Option<String> {
     let cut = |text: &str| cut(&clean(text), EXCERPT, "the evidence has all of it");
     match observation {
         Observation::Seen { value } => Some(cut(value)),
@@ -178,12 +178,11 @@ pub(super) fn seen(observation: &Observation<String>) -> Option<String> {
 }
 
 fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
-    let logs =
-        evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
-            Some((format!("istio-init's log of {}", clean(pod)), seen(log)?))
-        });
+    let logs = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
+        Some((format!("istio-init's log of {}", clean(pod)), format_observation(log)?))
+    });
     let live = evidence.mesh.live_rules.iter().filter_map(|(pod, rules)| {
-        Some((format!("rules in force in {}", clean(pod)), seen(rules)?))
+        Some((format!("rules in force in {}", clean(pod)), format_observation(rules)?))
     });
     logs.chain(live).collect()
 }

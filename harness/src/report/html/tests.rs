@@ -1,6 +1,6 @@
 //! Tests of the page's text. How it looks and behaves is tested in a browser: `tests/browser`.
 
-use super::evidence::{EXCERPT, seen};
+use super::evidence::{EXCERPT, format_observation};
 use super::*;
 use crate::report::human::tests::sample;
 use meshcheck_suites::evidence::Observation;
@@ -68,12 +68,12 @@ fn what_turns_or_hides_text_does_not_reach_the_page() {
 
 #[test]
 fn long_texts_say_that_they_are_cut_and_failed_looks_why() {
-    let text = seen(&Observation::seen("é".repeat(EXCERPT))).unwrap();
+    let text = format_observation(&Observation::seen("é".repeat(EXCERPT))).unwrap();
     let end = format!("[cut here, {EXCERPT} bytes more: the evidence has all of it]");
     assert!(text.ends_with(&end), "{text}");
-    let text = seen(&Observation::failed("pods/exec is forbidden")).unwrap();
+    let text = format_observation(&Observation::failed("pods/exec is forbidden")).unwrap();
     assert_eq!(text, "could not look: pods/exec is forbidden");
-    assert_eq!(seen(&Observation::not_asked("no")), None);
+    assert_eq!(format_observation(&Observation::not_asked("no")), None);
 }
 
 #[test]

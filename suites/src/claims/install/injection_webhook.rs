@@ -100,7 +100,7 @@ fn judge(evidence: &Evidence) -> Judged {
             Err(unknown) => selections.push(Err(unknown)),
         }
     }
-    let answers = calling.iter().flat_map(|webhook| answer::parts(evidence, webhook));
+    let answers = calling.iter().flat_map(|webhook| answer::judge_answer(evidence, webhook));
     all_hold(selections.into_iter().chain(answers))?;
     let mut names: Vec<_> = calling
         .iter()

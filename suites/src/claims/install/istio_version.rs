@@ -11,7 +11,7 @@ use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::workload::owner_workload;
 use crate::format::format_pod_state;
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, istio, pods, workloads};
@@ -292,7 +292,7 @@ fn plain(version: &str) -> &str {
 
 /// Brings the mesh to the expected version, or judges it by the version that all of it has.
 fn upgrade(evidence: &Evidence) -> Vec<Step> {
-    let wanted = said(&evidence.expectations.istio_version);
+    let wanted = escape_backquotes(&evidence.expectations.istio_version);
     let first = match common_version(evidence) {
         Some(version) => istio::check_as(evidence, version),
         None => istio::show_versions(evidence),

@@ -8,7 +8,7 @@ use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::facts::scheduling::all_wait_for_nodes;
 use crate::format::rollout::format_rollout_trouble;
 use crate::format::{format_pod_state, list};
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, require};
 use crate::net::Network;
 use crate::object::Object;
@@ -175,7 +175,8 @@ fn outside(
         || show(evidence, "shows where it is"),
         |deployment| {
             let name = &deployment.name;
-            let differs = format!(" (here DNS is called {}, not kube-dns)", said(name));
+            let differs =
+                format!(" (here DNS is called {}, not kube-dns)", escape_backquotes(name));
             let differs = if name == "kube-dns" { "" } else { &differs };
             let text = format!("gives its pods new addresses{differs}");
             workloads::restart(evidence, NAMESPACE, &format!("deployment/{name}"), text)

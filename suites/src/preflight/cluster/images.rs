@@ -3,7 +3,7 @@
 use crate::entry::check;
 use crate::evidence::Observation;
 use crate::format::{OTHER, count, excerpt, list};
-use crate::hint::said;
+use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
 use crate::preflight::cluster::server_answers;
@@ -74,7 +74,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
                 .expected("the images on the nodes, or a registry that they can reach")
                 .observed(format!("{}; {there}", excerpt(&value.words)))
                 .object(Object::global("node", &node.node))
-                .step(nodes::show_events(&evidence.cluster.seen, format!("shows what the nodes say; they need a way to the registry (their proxy, a mirror), or the images must be loaded into them: {}", said(&list(&missing))))))
+                .step(nodes::show_events(&evidence.cluster.seen, format!("shows what the nodes say; they need a way to the registry (their proxy, a mirror), or the images must be loaded into them: {}", escape_backquotes(&list(&missing))))))
         }
         Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
             "{there}; whether {} can be pulled was not tried: {reason}",

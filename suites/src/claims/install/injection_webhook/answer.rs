@@ -11,7 +11,7 @@ use crate::steps::istio::{install_default, restore_istiod, rewrite_certificate};
 use crate::steps::services::show_called;
 
 /// All that must hold for it.
-pub(super) fn parts(evidence: &Evidence, webhook: &Webhook) -> [Judged; 3] {
+pub(super) fn judge_answer(evidence: &Evidence, webhook: &Webhook) -> [Judged; 3] {
     [
         bundle_is_valid(evidence, webhook),
         service_exists(evidence, webhook),
