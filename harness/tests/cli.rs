@@ -199,7 +199,7 @@ fn an_engine_that_does_not_run_is_told_with_what_to_type() {
 #[test]
 fn the_table_of_claims_is_there_for_people_and_scripts() {
     let text = stdout(&meshcheck(&["claims"]));
-    assert!(text.contains("mesh::two_containers_per_pod"), "{text}");
+    assert!(text.contains("mesh::init_arguments"), "{text}");
     let json: Value =
         serde_json::from_str(&stdout(&meshcheck(&["claims", "--output", "json"]))).unwrap();
     assert_eq!(json["claims"].as_array().unwrap().len(), meshcheck_suites::CLAIMS.len());
