@@ -17,14 +17,16 @@ pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
             let judgement = judgements.remove(entry.id)?;
             let mut row = ClaimReport::new(entry, expectations, judgement);
             row.because = roots.get(entry.id).map(|&root| root.to_owned());
+            if !entry.is_asked(only) {
+                return Some((row, Asked::Not, None));
+            }
             let waiver = waiver(evidence.waivers(), entry);
             let asked = match waiver.map(|waiver| waiver.asks) {
-                _ if !entry.is_asked(only) => Asked::Not,
                 Some(Asks::Nothing) => Asked::Not,
                 Some(Asks::AVerdict) => Asked::AVerdict,
                 None => Asked::ToHold,
             };
-            Some((row, asked, waiver.filter(|_| entry.is_asked(only))))
+            Some((row, asked, waiver))
         })
         .collect();
     let causes = Cause::among(&rows);

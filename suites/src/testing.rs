@@ -53,9 +53,10 @@ impl<E: Subject> Case<E> {
 pub(crate) fn assert_cases<E: Subject>(entry: &Entry<E>) {
     let mut messages = String::new();
     for case in entry.cases {
-        let report = judge(&case.evidence(entry), &[]);
+        let evidence = case.evidence(entry);
+        let report = judge(&evidence, &[]);
         let row = report.claims.iter().find(|row| row.id == entry.id).expect("it is judged");
-        let judgement = entry.judge(&case.evidence(entry));
+        let judgement = entry.judge(&evidence);
         assert_eq!(judgement.verdict, case.verdict, "{}: {judgement:#?}", case.name);
         assert_complete(&judgement, &report.cluster.context);
         if Section::ALL.contains(&entry.section()) {

@@ -78,7 +78,7 @@ pub(crate) fn roots<E: Subject>(
         .iter()
         .filter_map(|entry| Some((entry.id, cause(entry, evidence, judgements)?)))
         .collect();
-    direct.values().zip(direct.keys()).map(|(first, id)| (*id, root(&direct, first))).collect()
+    direct.iter().map(|(id, first)| (*id, root(&direct, first))).collect()
 }
 
 /// The first entry that explains a failure.
