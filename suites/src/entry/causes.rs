@@ -47,8 +47,6 @@ pub struct Effect<'a, E: Subject> {
     pub evidence: &'a E,
     /// The verdict that is to be explained: an entry has more than one way to fail.
     pub judgement: &'a Judgement,
-    /// The id of the entry that is to be explained.
-    pub id: &'static str,
     judgements: &'a Judgements,
 }
 
@@ -88,10 +86,11 @@ fn cause<E: Subject>(
     judgements: &Judgements,
 ) -> Option<&'static str> {
     let judgement = judgements.get(entry.id)?;
-    let effect = Effect { evidence, judgement, id: entry.id, judgements };
-    let open = judgement.does_not_hold() || judgement.verdict == Verdict::Unjudged;
-    let mut causes = entry.causes.iter().filter(|_| open);
-    Some(causes.find(|cause| cause.explains(&effect))?.entry.id)
+    if !judgement.does_not_hold() && judgement.verdict != Verdict::Unjudged {
+        return None;
+    }
+    let effect = Effect { evidence, judgement, judgements };
+    Some(entry.causes.iter().find(|cause| cause.explains(&effect))?.entry.id)
 }
 
 /// The end of the way from cause to cause. The causes have no circles, which a test proves.

@@ -1,7 +1,7 @@
 //! Before the install: is this machine, and a cluster that is there, ready for the tutorial?
 //!
 //! As with the claims, what was seen ([`evidence`]) and what follows from it are apart: [`CHECKS`] is the
-//! table, [`judge`] makes the same report of it that a check of the mesh makes.
+//! table, [`judge`](crate::judge) makes the same report of it that a check of the mesh makes.
 
 pub(crate) mod cluster;
 pub mod evidence;
@@ -11,7 +11,7 @@ pub(crate) mod software;
 #[cfg(test)]
 mod tests;
 
-use crate::entry::{self, Entry, Pattern, Subject};
+use crate::entry::{self, Entry, Subject};
 use crate::evidence::Expectations;
 use crate::judgement::Judgement;
 use crate::report::ClusterFacts;
@@ -42,11 +42,6 @@ const SECTIONS: [&[&Check]; 3] = [machine::CHECKS, software::CHECKS, cluster::CH
 
 /// Every check, in the order in which a reader fixes what is wrong.
 pub const CHECKS: &[&Check] = &entry::concat::<_, { entry::count(&SECTIONS) }>(&SECTIONS);
-
-/// The checks that are asked for.
-pub fn asked(only: &[Pattern]) -> Vec<&'static Check> {
-    CHECKS.iter().copied().filter(|check| check.is_asked(only)).collect()
-}
 
 impl Subject for PreflightEvidence {
     type Needs = When;
