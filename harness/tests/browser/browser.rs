@@ -73,6 +73,9 @@ impl Browser {
         let capabilities = json!({
             "goog:chromeOptions": options,
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+            // In milliseconds, nextest's own limit: on a busy machine the largest page takes more than
+            // the driver's 30 s for a script.
+            "timeouts": { "script": 300_000, "pageLoad": 300_000 },
         });
         let runtime = Runtime::new().unwrap();
         let client = runtime.block_on(
