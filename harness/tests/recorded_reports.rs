@@ -1,4 +1,4 @@
-//! The whole report on every recorded fault and variation, as `meshcheck judge` prints it into a pipe.
+//! The whole report on every recorded fault, variation and case, as `meshcheck judge` prints it into a pipe.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "../../suites/tests/recorded/mod.rs"]
@@ -6,12 +6,12 @@ mod recorded;
 
 use meshcheck::report::{Style, human};
 use meshcheck_suites::golden;
-use recorded::{folders, stable_report};
+use recorded::{KINDS, folders, stable_report};
 
 #[test]
 fn generated_reports_are_up_to_date() {
     let style = Style { color: false, ascii: false, quiet: false, verbose: false, width: 80 };
-    for folder in ["faults", "variations"].into_iter().flat_map(folders) {
+    for folder in KINDS.into_iter().flat_map(folders) {
         let report = human(&stable_report(&folder), style);
         golden::assert_file(&folder.join("report.snap"), &report, "faults");
     }

@@ -7,18 +7,24 @@ mod tests;
 use crate::evidence::{Container, ContainerState, Pod, Termination};
 use crate::facts::workload::find_troubled_container;
 
-/// How much of a foreign text is quoted, in characters.
-const EXCERPT: usize = 200;
+/// How much of a foreign text is quoted, in characters: errors of the API server that name a webhook's answer
+/// have some 500.
+const EXCERPT: usize = 600;
+/// How much of that is the beginning of a longer text.
+const EXCERPT_HEAD: usize = 200;
 
-/// A quotation of a foreign text: one line, without control characters, not endless.
+/// A quotation of a foreign text: one line, without control characters, not endless. A long one keeps its end,
+/// because an error of a cluster begins with the request and ends with the reason.
 pub(crate) fn excerpt(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() <= EXCERPT {
+    let length = line.chars().count();
+    if length <= EXCERPT {
         return line;
     }
-    let cut: String = line.chars().take(EXCERPT).collect();
-    format!("{cut}…")
+    let head: String = line.chars().take(EXCERPT_HEAD).collect();
+    let tail: String = line.chars().skip(length - (EXCERPT - EXCERPT_HEAD)).collect();
+    format!("{head} … {tail}")
 }
 
 /// `a`, `a and b`, `a, b and c`

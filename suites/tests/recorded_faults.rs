@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use meshcheck_suites::{Evidence, Report, Verdict, golden, judge};
-use recorded::{folders, repository, stable_report, text};
+use recorded::{cell, folders, name, repository, stable_report, text};
 use serde::Deserialize;
 
 /// What a check must say of a case; the steps of its file are the campaign's.
@@ -25,11 +25,6 @@ struct Expected {
 fn report(file: &Path) -> Report {
     let evidence: Evidence = serde_json::from_str(&text(file)).unwrap();
     judge(&evidence, &[])
-}
-
-/// The name of a case: its folder's.
-fn name(folder: &Path) -> &str {
-    folder.file_name().unwrap().to_str().unwrap()
 }
 
 /// The claims with one of these verdicts.
@@ -105,7 +100,7 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
 
 #[test]
 fn recorded_evidence_names_no_machine() {
-    let cases = ["faults", "variations"].into_iter().flat_map(folders);
+    let cases = recorded::KINDS.into_iter().flat_map(folders);
     let meshes = fs::read_dir(repository("fixtures/evidence")).unwrap();
     let meshes = meshes.map(|entry| entry.unwrap().path());
     let files = cases.map(|folder| folder.join("evidence.json.gz")).chain(meshes);
@@ -127,11 +122,6 @@ what is judged today; `cargo xtask bless faults` writes it anew.
 | fault | what is told first | type | red as well |
 |---|---|---|---|
 ";
-
-/// The cell of a table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('\n', " ")
-}
 
 #[test]
 fn generated_table_of_faults_is_up_to_date() {

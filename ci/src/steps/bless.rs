@@ -23,7 +23,7 @@ pub(crate) struct Options {
 enum What {
     /// The expected messages of claims and checks, their pages and the picture of causes in `docs/`
     Claims,
-    /// The reports on recorded faults, and `docs/faults.md`
+    /// The reports on recorded faults and cases, `docs/faults.md` and `docs/field.md`
     Faults,
     /// The snapshots of reports
     Snapshots,
@@ -45,7 +45,8 @@ impl What {
             // Twice: a page holds a message that the first run may have renewed.
             Self::Claims => vec![[SUITES, &["--lib", GENERATED]].concat(); 2],
             Self::Faults => vec![
-                [SUITES, &["--test", "recorded_faults", GENERATED]].concat(),
+                [SUITES, &["--test", "recorded_faults", "--test", "recorded_cases", GENERATED]]
+                    .concat(),
                 vec!["--package", "meshcheck", "--test", "recorded_reports", GENERATED],
             ],
             // The manifests name the claims of the table, which the first run writes.

@@ -1,4 +1,5 @@
-//! The recorded faults and variations: `fixtures/faults` and `fixtures/variations`, a folder each.
+//! The recorded faults, variations and cases: `fixtures/faults`, `fixtures/variations` and `fixtures/cases`, a folder each.
+#![allow(dead_code, reason = "each test uses some of it")]
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -7,17 +8,30 @@ use std::path::{Path, PathBuf};
 use flate2::read::GzDecoder;
 use meshcheck_suites::{Evidence, Report, judge};
 
+/// What is recorded in folders below `fixtures`.
+pub(crate) const KINDS: [&str; 3] = ["faults", "variations", "cases"];
+
 /// A path below the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The folders of `faults` or `variations`, by name.
+/// The folders of one of the kinds, by name.
 pub(crate) fn folders(kind: &str) -> Vec<PathBuf> {
     let folders = fs::read_dir(repository("fixtures").join(kind)).unwrap();
     let mut folders: Vec<_> = folders.map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders
+}
+
+/// The name of a case: its folder's.
+pub(crate) fn name(folder: &Path) -> &str {
+    folder.file_name().unwrap().to_str().unwrap()
+}
+
+/// The cell of a table.
+pub(crate) fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('\n', " ")
 }
 
 /// The text of a compressed file.
