@@ -17,7 +17,7 @@ use meshcheck_suites::evidence::{BundleFacts, Provider, Subject};
 
 pub use error::ConnectError;
 
-use crate::chain;
+use crate::{chain, deadline};
 use kubeconfig::{Chosen, default_place};
 
 /// How long the first answer may take at the least, and how long reading the kubeconfig may take.
@@ -102,7 +102,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let client = off_thread(move || client::build(config)).await.map_err(unusable)?;
     let client = client.map_err(|error| unusable(chain(&error)))?;
 
-    let version = match tokio::time::timeout(patience, client.apiserver_version()).await {
+    let version = match deadline::timeout(patience, client.apiserver_version()).await {
         Ok(Ok(version)) => version,
         Ok(Err(error)) => return Err(refused(&error, &credentials, &server, &context)),
         Err(_) => {
@@ -132,7 +132,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
-    match tokio::time::timeout(FIRST_ANSWER, tokio::task::spawn_blocking(work)).await {
+    match deadline::timeout(FIRST_ANSWER, tokio::task::spawn_blocking(work)).await {
         Ok(Ok(done)) => Ok(done),
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(format!("reading took more than {} s", FIRST_ANSWER.as_secs())),

@@ -6,6 +6,7 @@ mod cluster;
 pub mod collect;
 pub mod conformance;
 pub mod connect;
+mod deadline;
 pub mod events;
 mod evidence_file;
 mod expected;

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
+use crate::deadline;
+
 /// One look at what is waited for.
 #[derive(Debug)]
 pub enum Look<T> {
@@ -107,7 +109,7 @@ impl Wait {
     where
         F: Future<Output = Look<T>>,
     {
-        let end = Instant::now() + self.ceiling;
+        let end = Instant::now() + deadline::shortened(self.ceiling);
         let mut ticks = interval(self.every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = String::from("not looked at");

@@ -84,6 +84,7 @@ async fn second_hop(
     let mut behind = forward
         .take_stream(port)
         .ok_or_else(|| Missing::Failed("the port-forward has no stream".into()))?;
+    let refused = forward.take_error(port);
     let _hop = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Ok((mut front, _)) = listener.accept().await {
             // What goes wrong is told by the request in front.
@@ -91,11 +92,14 @@ async fn second_hop(
         }
     }));
     let limit = HttpAnswer::BODY_LIMIT;
-    // Less than the whole look may take: whoever hangs is then known not to answer, and is not taken
-    // for a look that failed.
-    let patience = context.limit / 2;
-    let answer = forward::get_from_here(here, "localhost", "/", limit, patience).await;
-    let answer = answer.map_err(Missing::Absent)?;
+    let answer = forward::get_from_here(here, "localhost", "/", limit, context.limit).await;
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(reason) => {
+            let place = (pod.namespace.as_str(), pod.name.as_str(), port);
+            return Err(forward::why_no_answer(place, refused, Missing::Failed(reason)).await);
+        }
+    };
     let vantage = format!("a second hop in front of a port-forward to pod {}", pod.name);
     Ok(answer.evidence(format!("GET http://{here}/"), vantage))
 }

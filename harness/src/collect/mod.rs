@@ -140,6 +140,6 @@ pub fn read_page(page: &str) -> bool {
 async fn leftovers(context: &CollectContext<'_>) {
     if context.active {
         let removing = probe::namespace::begin_to_remove_left(&context.client);
-        let _ = tokio::time::timeout(context.limit, removing).await;
+        let _ = crate::deadline::timeout(context.limit, removing).await;
     }
 }

@@ -16,11 +16,13 @@ mod mesh;
 mod plugin;
 mod program;
 mod record;
+mod requests;
 #[path = "../support/mod.rs"]
 mod support;
 mod text;
 mod tls;
 mod unwritable;
+mod whole_mesh;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
@@ -33,11 +35,12 @@ use support::{sandbox, server};
 /// by panicking, and returns how its last run ended.
 type Cases = &'static [(&'static str, fn(&sandbox::Sandbox) -> Outcome)];
 
-static SURROUNDINGS: [(&str, Cases); 10] = [
+static SURROUNDINGS: [(&str, Cases); 11] = [
     ("kubeconfig", kubeconfig::CASES),
     ("plugin", plugin::CASES),
     ("tls", tls::CASES),
     ("api", api::CASES),
+    ("requests", requests::CASES),
     ("clock", clock::CASES),
     ("text", text::CASES),
     ("evidence", evidence::CASES),

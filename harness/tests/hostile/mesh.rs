@@ -1,5 +1,5 @@
 //! A mesh as an API server shows it: the answers of `fixtures/api/lab.json`, which tell of the mesh in
-//! `fixtures/evidence/lab.json`. What goes through a pod (exec, port-forward) is refused.
+//! `fixtures/evidence/lab.json`. What goes through a pod (exec, port-forward) is refused: see `whole_mesh`.
 
 use serde_json::{Value, json};
 
@@ -53,9 +53,14 @@ impl Mesh {
 
     /// Answers a request. The server's clock shows the time of the recording.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
+        self.dated(self.reply(request))
+    }
+
+    /// The same answer, with the server's clock.
+    pub(crate) fn dated(&self, reply: Reply) -> Reply {
         let now: jiff::Timestamp = self.0["now"].as_str().unwrap().parse().unwrap();
         let date = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&now);
-        self.reply(request).header("date", date.unwrap())
+        reply.header("date", date.unwrap())
     }
 
     fn reply(&self, request: &Request) -> Reply {

@@ -4,13 +4,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use socket2::SockRef;
 
 use super::sandbox::Sandbox;
 
@@ -22,6 +23,7 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) query: String,
     pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: Vec<u8>,
     /// How many requests for the same path and query came before it.
     pub(crate) before: usize,
 }
@@ -48,6 +50,8 @@ pub(crate) enum Delivery {
     Trickle(usize, Duration),
     /// The connection breaks after so many bytes of the body.
     Break(usize),
+    /// The same, and the connection is reset. With 0 bytes no head comes either.
+    Reset(usize),
     /// Nothing comes any more after so many bytes of the body, until the client gives up.
     Stall(usize),
     /// With a piece after the body so many times, and an end.
@@ -62,15 +66,22 @@ enum Head {
     WithLength,
     /// The end of the connection is the end of the body.
     WithoutLength,
+    /// `101 Switching Protocols`: a WebSocket begins.
+    Upgrade,
     None,
 }
 
+/// Talks over a WebSocket that has begun: reads what it needs, and returns the bytes to send.
+pub(crate) type Talk = Arc<dyn Fn(&mut dyn Read) -> Vec<u8> + Send + Sync>;
+
 /// An answer.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(&'static str, String)>,
     pub(crate) body: Vec<u8>,
+    /// What makes the body of an upgrade.
+    pub(crate) talk: Option<Talk>,
     head: Head,
     delivery: Delivery,
 }
@@ -81,6 +92,7 @@ impl Reply {
             status,
             headers: Vec::new(),
             body: body.into(),
+            talk: None,
             head: Head::WithLength,
             delivery: Delivery::Whole,
         }
@@ -98,6 +110,11 @@ impl Reply {
             "reason": "", "metadata": {}
         });
         Self::json(code, body.to_string())
+    }
+
+    /// The head of a WebSocket alone; over that this talks.
+    pub(crate) fn upgrade(talk: Talk) -> Self {
+        Self { head: Head::Upgrade, talk: Some(talk), ..Self::new(101, "") }
     }
 
     /// A file as a good server sends it, with ranges and an `ETag`.
@@ -150,10 +167,11 @@ impl Reply {
             return String::new();
         }
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
-        let _ = match self.head {
-            Head::WithLength => write!(head, "content-length: {}\r\n", self.body.len()),
-            _ => write!(head, "connection: close\r\n"),
-        };
+        match self.head {
+            Head::WithLength => head += &format!("content-length: {}\r\n", self.body.len()),
+            Head::Upgrade => {}
+            _ => head += "connection: close\r\n",
+        }
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -161,16 +179,36 @@ impl Reply {
     }
 
     /// Sends it; returns whether another request may follow.
-    fn send(self, request: &Request, stream: &mut (impl Read + Write)) -> std::io::Result<bool> {
-        if let Delivery::Late(time) = self.delivery {
-            pause(time);
+    fn send(
+        mut self,
+        request: &Request,
+        stream: &mut (impl Read + Write),
+        socket: &TcpStream,
+    ) -> std::io::Result<bool> {
+        match self.delivery {
+            Delivery::Late(time) => pause(time),
+            Delivery::Reset(bytes) => {
+                SockRef::from(socket).set_linger(Some(Duration::ZERO))?;
+                if bytes == 0 {
+                    return Ok(false);
+                }
+            }
+            _ => {}
         }
         stream.write_all(self.head().as_bytes())?;
+        if let Some(talk) = &self.talk {
+            stream.flush()?;
+            self.body = talk(stream);
+        }
         let body = if request.method == "HEAD" { &[] } else { &self.body[..] };
         match self.delivery {
             Delivery::Whole | Delivery::Late(_) => {
                 stream.write_all(body)?;
                 stream.flush()?;
+                if self.head == Head::Upgrade {
+                    // The client ends it: what it sends then must not reset the connection.
+                    let _ = stream.read(&mut [0; 64]);
+                }
                 return Ok(self.head == Head::WithLength);
             }
             Delivery::Trickle(size, time) => {
@@ -181,7 +219,9 @@ impl Reply {
                 }
                 return Ok(true);
             }
-            Delivery::Break(bytes) => stream.write_all(&body[..bytes.min(body.len())])?,
+            Delivery::Break(bytes) | Delivery::Reset(bytes) => {
+                stream.write_all(&body[..bytes.min(body.len())])?
+            }
             Delivery::Stall(bytes) => {
                 stream.write_all(&body[..bytes.min(body.len())])?;
                 stream.flush()?;
@@ -235,15 +275,17 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (script, tls, log) = (Arc::clone(&script), tls.clone(), Arc::clone(&log));
+                let Ok(socket) = stream.try_clone() else { continue };
                 thread::spawn(move || {
                     // A client that goes away is no fault of the server's.
                     let _ = match tls {
-                        None => serve(stream, &script, &log),
-                        Some(tls) => {
-                            ServerConnection::new(tls).map_err(std::io::Error::other).and_then(
-                                |session| serve(StreamOwned::new(session, stream), &script, &log),
-                            )
-                        }
+                        None => serve(stream, &socket, &script, &log),
+                        Some(tls) => ServerConnection::new(tls)
+                            .map_err(std::io::Error::other)
+                            .and_then(|session| {
+                                let stream = StreamOwned::new(session, stream);
+                                serve(stream, &socket, &script, &log)
+                            }),
                     };
                 });
             }
@@ -283,6 +325,7 @@ pub(crate) fn kubeconfig(server: &str, cluster: &str, user: &str) -> String {
 /// Answers the requests of a connection, one after the other.
 fn serve(
     stream: impl Read + Write,
+    socket: &TcpStream,
     script: &Arc<Script>,
     log: &Mutex<Vec<Request>>,
 ) -> std::io::Result<()> {
@@ -295,7 +338,7 @@ fn serve(
             log.push(request.clone());
         }
         let reply = script(&request);
-        if !reply.send(&request, stream.get_mut())? {
+        if !reply.send(&request, stream.get_mut(), socket)? {
             break;
         }
     }
@@ -321,13 +364,14 @@ fn read(stream: &mut BufReader<impl Read>) -> std::io::Result<Option<Request>> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
         .collect();
     let length = headers.get("content-length").and_then(|length| length.parse().ok());
-    std::io::copy(&mut stream.take(length.unwrap_or_default()), &mut std::io::sink())?;
+    let mut body = Vec::new();
+    stream.take(length.unwrap_or_default()).read_to_end(&mut body)?;
     let mut words = lines.first().map(String::as_str).unwrap_or_default().split(' ');
     let method = words.next().unwrap_or_default().to_owned();
     let target = words.next().unwrap_or_default();
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
-    Ok(Some(Request { method, path, query, headers, before: 0 }))
+    Ok(Some(Request { method, path, query, headers, body, before: 0 }))
 }
 
 /// Lets time pass: here the server is what is slow.

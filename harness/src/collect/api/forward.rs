@@ -111,15 +111,26 @@ pub(crate) async fn get_from_pod(
         .take_stream(port)
         .ok_or_else(|| Missing::Failed("the port-forward has no stream".into()))?;
     let refused = forward.take_error(port);
-    let answer = get(stream, &format!("localhost:{port}"), path, limit).await;
-    if answer.is_err()
-        && let Some(refused) = refused
-        && let Ok(Some(reason)) = tokio::time::timeout(Duration::from_millis(100), refused).await
-    {
-        // The port-forward's own word says more than a broken connection: nobody listens there.
-        return Err(Missing::Absent(format!("pod {namespace}/{pod}, port {port}: {reason}")));
+    match get(stream, &format!("localhost:{port}"), path, limit).await {
+        Ok(answer) => Ok(answer),
+        Err(missing) => Err(why_no_answer((namespace, pod, port), refused, missing).await),
     }
-    answer
+}
+
+/// Why a port of a pod gave no answer. The port-forward's own word says more than a broken connection:
+/// nobody listens there. Without it, the API server may be what broke the connection.
+pub(crate) async fn why_no_answer(
+    (namespace, pod, port): (&str, &str, u16),
+    refused: Option<impl Future<Output = Option<String>>>,
+    otherwise: Missing,
+) -> Missing {
+    let Some(refused) = refused else { return otherwise };
+    match tokio::time::timeout(Duration::from_millis(100), refused).await {
+        Ok(Some(reason)) => {
+            Missing::Absent(format!("pod {namespace}/{pod}, port {port}: {reason}"))
+        }
+        _ => otherwise,
+    }
 }
 
 /// A page of a pod, whole and as text.

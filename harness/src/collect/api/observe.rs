@@ -7,8 +7,8 @@ use kube::core::Status;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::rights;
 
-use crate::chain;
 use crate::text::excerpt;
+use crate::{chain, deadline};
 
 /// Why there was nothing to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +93,7 @@ pub(crate) async fn within<T>(
     work: impl Future<Output = Result<T, Missing>>,
 ) -> Result<T, Missing> {
     let late = |_| Missing::Failed(format!("no answer within {} s", limit.as_secs_f64()));
-    tokio::time::timeout(limit, work).await.map_err(late)?
+    deadline::timeout(limit, work).await.map_err(late)?
 }
 
 /// Observes something, for `limit` at the most.

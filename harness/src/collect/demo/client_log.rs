@@ -94,7 +94,8 @@ async fn read_until(
     let waited = Box::pin(waiting.last(read, |log| log.as_ref().map_or(true, &is_so)));
     let what = format!("the {turn} turn of {}'s loop", pod.name);
     let last = context.awaited(&what, ceiling, waited).await;
-    last.unwrap_or_else(|| Err(Missing::Failed("not read".into())))
+    let late = || Missing::Failed(format!("no answer within {} s", ceiling.as_secs()));
+    last.unwrap_or_else(|| Err(late()))
 }
 
 /// Whether the first turn of the client's loop is still to come or under way: nothing is written yet, or

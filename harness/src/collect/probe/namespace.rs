@@ -13,6 +13,7 @@ use serde_json::json;
 use crate::collect::api::clock::server_clock;
 use crate::collect::api::list::list;
 use crate::collect::api::observe::{self, Missing};
+use crate::deadline;
 use crate::owner::{self, Life, Owner};
 use crate::wait::{Look, Wait};
 
@@ -141,7 +142,7 @@ pub(crate) async fn within<T>(
 ) -> Result<T, kube::Error> {
     let silence =
         |_| kube::Error::Service(format!("no answer within {} s", REQUEST.as_secs()).into());
-    tokio::time::timeout(REQUEST, Box::pin(request)).await.map_err(silence)?
+    deadline::timeout(REQUEST, Box::pin(request)).await.map_err(silence)?
 }
 
 async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
