@@ -22,6 +22,7 @@ mod support;
 mod text;
 mod tls;
 mod unwritable;
+mod ways;
 mod whole_mesh;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

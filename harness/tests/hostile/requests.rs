@@ -5,8 +5,8 @@
 //! answered otherwise (404, an empty list) or not at all. A claim that needs one of them may not pass.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 
 use meshcheck_suites::evidence::Evidence;
 use meshcheck_suites::rights::{For, RIGHTS, Right};
@@ -16,7 +16,8 @@ use crate::Cases;
 use crate::api::against;
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
-use crate::server::{Delivery, Reply, Request, Server};
+use crate::server::{Request, Server};
+use crate::ways::{ANSWERS, FAILURES, Way};
 use crate::whole_mesh::WholeMesh;
 
 /// The cases.
@@ -41,104 +42,6 @@ const DIVISOR: &str = "5";
 
 /// How many checks run at the same time.
 const JOBS: usize = 8;
-
-/// How a request is answered.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Way {
-    /// 404: an answer.
-    NotFound,
-    /// A list of nothing, or nothing: an answer.
-    Empty,
-    /// The connection is reset before the first byte.
-    Refused,
-    /// The connection is reset in the middle of the answer.
-    Reset,
-    /// An error of the server.
-    Status(u16),
-    /// The connection ends in the middle of the answer.
-    Cut,
-    /// Bytes that are neither JSON nor HTTP.
-    Wrong,
-    /// The answer stops in the middle, and the connection stays.
-    Endless,
-}
-
-const ANSWERS: [Way; 2] = [Way::NotFound, Way::Empty];
-
-const FAILURES: [Way; 9] = [
-    Way::Refused,
-    Way::Reset,
-    Way::Status(401),
-    Way::Status(403),
-    Way::Status(429),
-    Way::Status(500),
-    Way::Cut,
-    Way::Wrong,
-    Way::Endless,
-];
-
-impl Way {
-    fn name(self) -> String {
-        match self {
-            Self::Status(code) => code.to_string(),
-            other => format!("{other:?}").to_lowercase(),
-        }
-    }
-
-    /// What becomes of an answer. That of an upgrade is what goes over the connection then.
-    fn of(self, mut reply: Reply) -> Reply {
-        let garbage = || {
-            let mut random = fastrand::Rng::with_seed(7);
-            (0..4096).map(|_| random.u8(..)).collect::<Vec<_>>()
-        };
-        let is_upgrade = reply.talk.is_some();
-        if reply.body.len() < 2 {
-            reply.body = b"{}".to_vec();
-        }
-        let mut half = reply.body.len() / 2;
-        if let Some(talk) = reply.talk.clone().filter(|_| !matches!(self, Self::Wrong)) {
-            reply.talk = Some(Arc::new(move |client| {
-                let mut frames = talk(client);
-                frames.truncate(frames.len() / 2);
-                frames
-            }));
-            half = usize::MAX;
-        }
-        match self {
-            Self::NotFound => {
-                Reply::status(404, "the server could not find the requested resource")
-            }
-            Self::Empty => empty(reply),
-            Self::Refused => reply.delivery(Delivery::Reset(0)),
-            Self::Reset => reply.delivery(Delivery::Reset(half)),
-            Self::Status(code) => Reply::status(code, "a test breaks this request"),
-            Self::Cut => reply.delivery(Delivery::Break(half)),
-            Self::Endless => reply.delivery(Delivery::Stall(half)),
-            Self::Wrong if is_upgrade => {
-                reply.talk = Some(Arc::new(move |_| garbage()));
-                reply.delivery(Delivery::Break(usize::MAX))
-            }
-            Self::Wrong if serde_json::from_slice::<Value>(&reply.body).is_ok() => {
-                reply.body = garbage();
-                reply
-            }
-            Self::Wrong => Reply::raw(garbage()),
-        }
-    }
-}
-
-/// An empty list, an empty log, or the same answer where there is no such thing.
-fn empty(mut reply: Reply) -> Reply {
-    match serde_json::from_slice::<Value>(&reply.body) {
-        Ok(mut body) if body["items"].is_array() => {
-            body["items"] = json!([]);
-            reply.body = body.to_string().into_bytes();
-        }
-        Err(_) => reply.body.clear(),
-        Ok(_) => {}
-    }
-    reply
-}
 
 /// A request, by what stays the same where it is repeated.
 fn key(request: &Request) -> String {

@@ -105,9 +105,9 @@ impl WholeMesh {
             for object in answer["items"].as_array().into_iter().flatten() {
                 let data = &object["metadata"];
                 let is_in = namespace.is_none_or(|it| it == its || data["namespace"] == it);
-                let is_it = name.is_none_or(|name| data["name"] == name);
+                let has_name = name.is_none_or(|name| data["name"] == name);
                 let is_chosen = selector.is_none_or(|it| selects(it, &data["labels"]));
-                if is_in && is_it && is_chosen && !found.contains(&object) {
+                if is_in && has_name && is_chosen && !found.contains(&object) {
                     found.push(object);
                 }
             }
@@ -287,12 +287,11 @@ const CLOSE: [u8; 2] = [0x88, 0];
 fn frame(channel: u8, bytes: &[u8]) -> Vec<u8> {
     let length = bytes.len() + 1;
     let mut frame = vec![0x82];
-    match u8::try_from(length) {
-        Ok(length @ ..126) => frame.push(length),
-        _ => {
-            frame.push(126);
-            frame.extend(u16::try_from(length).unwrap().to_be_bytes());
-        }
+    if let Ok(length @ ..126) = u8::try_from(length) {
+        frame.push(length);
+    } else {
+        frame.push(126);
+        frame.extend(u16::try_from(length).unwrap().to_be_bytes());
     }
     frame.push(channel);
     frame.extend(bytes);

@@ -167,11 +167,11 @@ impl Reply {
             return String::new();
         }
         let mut head = format!("HTTP/1.1 {} Scripted\r\n", self.status);
-        match self.head {
-            Head::WithLength => head += &format!("content-length: {}\r\n", self.body.len()),
-            Head::Upgrade => {}
-            _ => head += "connection: close\r\n",
-        }
+        let _ = match self.head {
+            Head::WithLength => write!(head, "content-length: {}\r\n", self.body.len()),
+            Head::Upgrade => Ok(()),
+            _ => write!(head, "connection: close\r\n"),
+        };
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -220,7 +220,7 @@ impl Reply {
                 return Ok(true);
             }
             Delivery::Break(bytes) | Delivery::Reset(bytes) => {
-                stream.write_all(&body[..bytes.min(body.len())])?
+                stream.write_all(&body[..bytes.min(body.len())])?;
             }
             Delivery::Stall(bytes) => {
                 stream.write_all(&body[..bytes.min(body.len())])?;
