@@ -1,5 +1,5 @@
-//! The limits of time of a check, in one place: one variable shortens all of them for a test that lets
-//! each request fail.
+//! The limits of time of requests to the API server, in one place: one variable shortens all of them for a
+//! test that lets each request fail.
 
 use std::sync::LazyLock;
 use std::time::Duration;

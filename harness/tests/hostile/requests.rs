@@ -41,7 +41,7 @@ const NOT_PASSED: [&str; 2] = ["ingress::routes_into_mesh: skipped", "mesh::live
 const DIVISOR: &str = "5";
 
 /// How many checks run at the same time.
-const JOBS: usize = 8;
+const JOBS: usize = 4;
 
 /// A request, by what stays the same where it is repeated.
 fn key(request: &Request) -> String {

@@ -9,7 +9,6 @@ use tokio::net::TcpStream;
 use super::curl::Printed;
 use super::forward::{self, Answer};
 use crate::cluster::engine;
-use crate::deadline;
 use crate::owner::{self, Owner};
 use crate::process::Call;
 
@@ -78,7 +77,7 @@ async fn resolve(address: &str, port: u16) -> Result<SocketAddr, String> {
     if let Ok(address) = address.parse::<IpAddr>() {
         return Ok(SocketAddr::new(address, port));
     }
-    let lookup = deadline::timeout(PATIENCE, tokio::net::lookup_host((address, port))).await;
+    let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((address, port))).await;
     match lookup {
         Ok(Ok(mut found)) => found.next().ok_or_else(|| format!("{address} has no address")),
         Ok(Err(error)) => Err(format!("looking up {address}: {error}")),
@@ -92,7 +91,7 @@ async fn has_route_to(node: &str) -> bool {
     let Ok((address, _)) = engine::addresses(node).await else { return false };
     let Ok(address) = address.parse::<IpAddr>() else { return false };
     let attempt = TcpStream::connect(SocketAddr::new(address, KUBELET_PORT));
-    match deadline::timeout(ROUTE_PATIENCE, attempt).await {
+    match tokio::time::timeout(ROUTE_PATIENCE, attempt).await {
         Ok(Ok(_)) => true,
         // Who refuses was reached.
         Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
