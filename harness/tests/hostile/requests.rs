@@ -283,6 +283,11 @@ fn judged(
         }
     }
     if is_answer {
+        let changed = changed(run, places, &whole.evidence);
+        let mut states = changed.iter().filter_map(|(_, now)| now.map(|now| &now["state"]));
+        if !changed.is_empty() && states.all(|state| state == "failed") {
+            wrong.push(format!("an answer is taken for a failure: {changed:?}"));
+        }
         return (None, wrong);
     }
     let mut reasons = Vec::new();

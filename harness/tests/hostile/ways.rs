@@ -63,7 +63,9 @@ impl Way {
             reply.body = b"{}".to_vec();
         }
         let mut half = reply.body.len() / 2;
-        if let Some(talk) = reply.talk.clone().filter(|_| !matches!(self, Self::Wrong)) {
+        if let Some(talk) =
+            reply.talk.clone().filter(|_| !matches!(self, Self::Wrong | Self::Empty))
+        {
             reply.talk = Some(Arc::new(move |client| {
                 let mut frames = talk(client);
                 frames.truncate(frames.len() / 2);
@@ -94,7 +96,7 @@ impl Way {
     }
 }
 
-/// An empty list, an empty log, or the same answer where there is no such thing.
+/// An empty list, an empty log, or the same answer where it is neither.
 fn empty(mut reply: Reply) -> Reply {
     match serde_json::from_slice::<Value>(&reply.body) {
         Ok(mut body) if body["items"].is_array() => {
