@@ -231,8 +231,18 @@ pub const RIGHTS: &[Right] = rights! {
     ];
     Check Demo "" "pods/exec" "get": "curl in the client's container" ["/demo/asked", "/mesh/traffic"];
     Check Demo "" "pods/exec" "create" since (1, 35): "the same" ["/demo/asked", "/mesh/traffic"];
-    Check Demo "" "pods/portforward" "get": "the counters of the proxies" ["/mesh/traffic/value/*/*"];
-    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" ["/mesh/traffic/value/*/*"];
+    Check Demo "" "pods/portforward" "get": "the counters of the proxies, and when their certificates end" [
+        "/mesh/traffic/value/*/*",
+        "/mesh/certificate_ends",
+    ];
+    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" [
+        "/mesh/traffic/value/*/*",
+        "/mesh/certificate_ends",
+    ];
+    Check Demo "networking.istio.io" "sidecars" "list": "what limits the proxies' knowledge of services" ["/mesh/resources"];
+    Check Demo "security.istio.io" "authorizationpolicies" "list": "who denies requests" ["/mesh/resources"];
+    Check Istio "networking.istio.io" "sidecars" "list": "the same, of the whole mesh" ["/mesh/resources"];
+    Check Istio "security.istio.io" "authorizationpolicies" "list": "the same, of the whole mesh" ["/mesh/resources"];
     Check Demo "" "pods" "create": "a dry run: no pod is made, but the right is the one that makes them" ["/mesh/dry_run_labelled"];
     Check Unlabelled "" "pods" "create": "a dry run, as above" ["/mesh/dry_run_unlabelled"];
     Active Cluster "" "namespaces" "create": "a namespace of ours" ["/ingress/route"];

@@ -13,7 +13,7 @@ use super::api::logs::{self, Keep};
 use super::api::objects;
 use super::api::observe::{Missing, needed, observe};
 use super::context::CollectContext;
-use super::live_rules;
+use super::{live_rules, mesh_resources};
 
 /// The container that programs the redirection.
 pub(super) const INIT: &str = "istio-init";
@@ -36,17 +36,23 @@ pub(super) async fn collect(
         }
         dry_run(context, &context.expectations.namespace).await
     });
-    let (init_logs, live_rules, dry_run_unlabelled, dry_run_labelled) = tokio::join!(
+    let certificate_ends = observe(context.limit, mesh_resources::certificate_ends(context, pods));
+    let resources = observe(context.limit, mesh_resources::resources(context));
+    let (init_logs, live_rules, dry_run_unlabelled, dry_run_labelled, certificate_ends, resources) = tokio::join!(
         context.timed("init logs", init_logs(context, seen)),
         context.timed("live rules", live_rules::collect(context, seen)),
         context.timed("dry run outside", unlabelled),
         context.timed("dry run inside", labelled),
+        context.timed("certificates", certificate_ends),
+        context.timed("mesh resources", resources),
     );
     MeshEvidence {
         dry_run_unlabelled,
         dry_run_labelled,
         init_logs,
         live_rules,
+        certificate_ends,
+        resources,
         ..MeshEvidence::default()
     }
 }

@@ -16,6 +16,7 @@ mod istiod;
 mod kiali;
 mod live_rules;
 mod mesh;
+mod mesh_resources;
 mod preflight;
 mod probe;
 mod settle;
@@ -131,6 +132,7 @@ pub fn read_page(page: &str) -> bool {
         istiod::parse(page).is_ok(),
         istiod::version(page).is_some(),
         demo::sum(page, cluster).is_some(),
+        mesh_resources::certificate_end(page).is_some(),
     ];
     read.contains(&true)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::{Container, Observation};
@@ -23,6 +24,28 @@ pub struct MeshEvidence {
     /// Request counters of both sides, before and after requests of our own.
     #[serde(default)]
     pub traffic: Observation<Traffic>,
+    /// When the workload certificates end of the proxies whose requests were counted, by pod.
+    #[serde(default)]
+    pub certificate_ends: Observation<BTreeMap<String, Timestamp>>,
+    /// The `Sidecar` resources and authorization policies of the demo's namespace and of the mesh's root namespace.
+    #[serde(default)]
+    pub resources: Observation<Vec<MeshResource>>,
+}
+
+/// An object of Istio that changes what proxies do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MeshResource {
+    /// `Sidecar` or `AuthorizationPolicy`.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// The labels by which it selects pods; empty where it is for all of its namespace, or of the mesh.
+    pub selector: BTreeMap<String, String>,
+    /// The action of an authorization policy: `ALLOW`, `DENY`, `AUDIT` or `CUSTOM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub action: Option<String>,
 }
 
 /// A server-side dry run of a pod: nothing was created.

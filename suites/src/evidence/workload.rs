@@ -16,6 +16,9 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
     /// Its annotations of the mesh: those whose key ends in `istio.io/…`.
     pub annotations: BTreeMap<String, String>,
+    /// The names of all its other annotations. Their values are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_annotations: Vec<String>,
     /// The controller that owns it: `ReplicaSet/echo-deployment-5b9`, `Job/…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -58,6 +61,9 @@ pub struct Container {
     pub args: Vec<String>,
     /// The ports that it declares.
     pub ports: Vec<u16>,
+    /// The names of the environment variables that its specification sets. Their values are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<String>,
     /// An init container's own restart policy: `Always` makes it a native sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<String>,

@@ -49,6 +49,21 @@ pub(crate) fn find_wrong_reply(evidence: &Evidence) -> Option<&Reply> {
     replies.find(|reply| !reply.says(&evidence.expectations.reply))
 }
 
+/// The variables of the client's container that make curl ask a proxy, where none excepts hosts from it. curl
+/// takes `HTTP_PROXY` for no proxy of `http://` addresses: a web server sets it from a header of a request.
+pub(crate) fn find_proxy_variables<'e>(evidence: &'e Evidence, pod: &str) -> Vec<&'e str> {
+    let mut pods = evidence.demo.pods.value().into_iter().flatten();
+    let containers = pods.find(|it| it.name == pod).map(|it| &it.containers).into_iter().flatten();
+    let client = &evidence.expectations.client.container;
+    let set: Vec<_> = containers.filter(|it| it.name == *client).flat_map(|it| &it.env).collect();
+    let has = |name: &str| set.iter().any(|it| *it == name);
+    if has("no_proxy") || has("NO_PROXY") {
+        return Vec::new();
+    }
+    let proxies = ["http_proxy", "all_proxy", "ALL_PROXY"];
+    set.into_iter().map(String::as_str).filter(|it| proxies.contains(it)).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +98,21 @@ mod tests {
         assert!(is_scaled_to_zero(&evidence, &name));
         evidence.demo.deployments = Observation::failed("forbidden");
         assert!(!is_scaled_to_zero(&evidence, &name));
+    }
+
+    #[test]
+    fn proxy_variables_are_those_of_curl() {
+        let mut evidence = healthy();
+        let name = demo_pod(&mut evidence, "client").name.clone();
+        let mut set = |names: &[&str]| {
+            let env = names.iter().map(|&name| name.to_owned()).collect();
+            demo_pod(&mut evidence, "client").containers[0].env = env;
+            find_proxy_variables(&evidence, &name).join(" ")
+        };
+        assert_eq!(set(&["HTTP_PROXY", "HTTPS_PROXY", "PATH"]), "");
+        assert_eq!(set(&["http_proxy", "ALL_PROXY"]), "http_proxy ALL_PROXY");
+        assert_eq!(set(&["http_proxy", "no_proxy"]), "");
+        assert_eq!(find_proxy_variables(&evidence, "another"), Vec::<&str>::new());
     }
 
     #[test]

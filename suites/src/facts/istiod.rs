@@ -15,6 +15,14 @@ pub(crate) fn find_istiod(evidence: &Evidence) -> Option<&Deployment> {
     deployments.find(|deployment| is_istiod(&deployment.template_labels))
 }
 
+/// The domain that istiod is started with, where it is not the one that is expected of the cluster.
+pub(crate) fn find_other_domain(evidence: &Evidence) -> Option<&str> {
+    let words: Vec<_> = find_istiod(evidence)?.containers.iter().flat_map(|it| &it.args).collect();
+    let next = words.iter().skip_while(|word| **word != "--domain").nth(1).map(|it| it.as_str());
+    let domain = next.or_else(|| words.iter().find_map(|word| word.strip_prefix("--domain=")))?;
+    (domain != evidence.expectations.cluster_domain).then_some(domain)
+}
+
 /// Whether the deployments were observed, and none of them is istiod's.
 pub(crate) fn has_no_istiod(evidence: &Evidence) -> bool {
     evidence.install.deployments.value().is_some() && find_istiod(evidence).is_none()
@@ -28,7 +36,7 @@ pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{has_no_istiod, is_istiod, is_istiod_down};
+    use super::{find_other_domain, has_no_istiod, is_istiod, is_istiod_down};
     use crate::evidence::{Evidence, Observation};
     use crate::testing::{healthy, istiod, of};
     use rstest::rstest;
@@ -55,6 +63,22 @@ mod tests {
         let mut evidence = healthy();
         change(&mut evidence);
         assert_eq!(has_no_istiod(&evidence), expected);
+    }
+
+    #[rstest]
+    #[case(&["discovery", "--domain", "cluster.local"], None)]
+    #[case(&["discovery", "--domain", "k8s.example.com", "-v"], Some("k8s.example.com"))]
+    #[case(&["--domain=k8s.example.com"], Some("k8s.example.com"))]
+    #[case(&["--domain"], None)]
+    #[case(&[], None)]
+    fn domain_is_another_where_istiod_says_so(#[case] args: &[&str], #[case] found: Option<&str>) {
+        let mut evidence = healthy();
+        let deployments = of(&mut evidence.install.deployments);
+        let istiod = deployments.iter_mut().find(|it| is_istiod(&it.template_labels)).unwrap();
+        istiod.containers[0].args = args.iter().map(|&it| it.to_owned()).collect();
+        assert_eq!(find_other_domain(&evidence), found);
+        evidence.install.deployments = Observation::failed("forbidden");
+        assert_eq!(find_other_domain(&evidence), None);
     }
 
     #[rstest]

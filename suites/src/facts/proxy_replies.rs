@@ -24,7 +24,12 @@ pub(crate) fn is_policy_denial(body: &str) -> bool {
 
 /// Whether a body says that encrypted traffic met an application that does not decrypt it.
 pub(crate) fn is_tls_error(body: &str) -> bool {
-    body.contains(TLS_ERROR)
+    body.contains(TLS_ERROR) && !is_expired_certificate(body)
+}
+
+/// Whether a body says that a proxy did not accept the other one's certificate, because it has expired.
+pub(crate) fn is_expired_certificate(body: &str) -> bool {
+    body.contains("CERTIFICATE_EXPIRED") || body.contains("certificate has expired")
 }
 
 #[cfg(test)]
@@ -62,5 +67,8 @@ mod tests {
     fn bodies_of_envoy_are_recognised() {
         assert!(is_policy_denial("RBAC: access denied") && !is_policy_denial("no RBAC: here"));
         assert!(is_tls_error("TLS_error:|33554536") && !is_tls_error(""));
+        let expired = "TLS_error:|1:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_EXPIRED";
+        assert!(is_expired_certificate(expired) && !is_tls_error(expired));
+        assert!(!is_expired_certificate("TLS_error:|33554536"));
     }
 }

@@ -15,6 +15,18 @@ pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
     pod.init_containers.iter().find(|container| container.name == INIT)
 }
 
+/// The container of a job's pod that has ended while the sidecar still runs, which keeps the pod from ending.
+pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
+    let has_ended = |it: &Container| matches!(it.state, ContainerState::Terminated(_));
+    let is_job = pod.owner.as_deref().is_some_and(|owner| owner.starts_with("Job/"));
+    let mut sidecars = pod.containers.iter().filter(|it| it.name == SIDECAR);
+    let mut applications = pod.containers.iter().filter(|it| it.name != SIDECAR);
+    let runs = |it: &Container| matches!(it.state, ContainerState::Running { .. });
+    (is_job && sidecars.any(runs) && applications.clone().all(has_ended))
+        .then(|| applications.next())
+        .flatten()
+}
+
 /// Whether a pod's traffic is redirected to a sidecar that does not run.
 pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
     init_container(pod).is_some()

@@ -5,6 +5,7 @@ use serde_json::{Map, json};
 use super::{Impact, Purpose, Step, workloads};
 use crate::evidence::{BackendDetails, Evidence, Expectations};
 use crate::facts::demo::find_deployment;
+use crate::hint::escape_backquotes;
 
 /// Applies a manifest of the tutorial again.
 pub(crate) fn apply_manifest(evidence: &Evidence, file: &str) -> Step {
@@ -81,6 +82,36 @@ pub(crate) fn ask_again(evidence: &Evidence, url: &str) -> Step {
     Step::inspect(evidence.kubectl(&[&exec[..], &["curl", "-sSi", url]].concat()), "asks again")
 }
 
+/// Shows the cluster's domain, and says where another one goes.
+pub(crate) fn explain_domain(evidence: &Evidence, domain: &str) -> Vec<Step> {
+    let show =
+        evidence.kubectl(&["-n", "kube-system", "get", "configmap", "coredns", "-o", "yaml"]);
+    let set = format!(
+        "set cluster-domain to {} in section demo of meshcheck.toml, and ask that name in client.yaml",
+        escape_backquotes(domain)
+    );
+    vec![
+        Step::inspect(show, "shows the domain that the cluster's DNS serves"),
+        Step::advice(Purpose::Fix, set),
+    ]
+}
+
+/// Removes environment variables from the client's container, where its template sets them.
+pub(crate) fn unset_variables(evidence: &Evidence, names: &[&str]) -> Vec<Step> {
+    let Expectations { namespace, client_deployment, client, .. } = &evidence.expectations;
+    let target = format!("deployment/{client_deployment}");
+    let template = find_deployment(evidence, client_deployment).map(|it| &it.containers);
+    let mut set = template.into_iter().flatten().flat_map(|it| &it.env);
+    if !names.iter().all(|name| set.any(|it| it == name)) {
+        return vec![workloads::describe(evidence, namespace, client_deployment, "shows its pods")];
+    }
+    let names: Vec<_> = names.iter().map(|name| format!("{name}-")).collect();
+    let names: Vec<_> = names.iter().map(String::as_str).collect();
+    let unset = ["-n", namespace, "set", "env", &target, "-c", &client.container];
+    let command = evidence.kubectl(&[&unset[..], &names].concat());
+    vec![Step::fix(Impact::Changes, command, "removes the variable from its template")]
+}
+
 /// Shows who answers like that: the configuration of the mesh that makes a proxy answer, or the backend's log.
 pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
     let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
@@ -95,7 +126,7 @@ pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
     };
     let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
     vec![
-        Step::advice(Purpose::Inspect, "a proxy answered by itself, as it was told"),
-        Step::inspect(command, "shows by whom"),
+        Step::advice(Purpose::Inspect, "a proxy answered by itself, because of one of these"),
+        Step::inspect(command, "lists them"),
     ]
 }

@@ -1,7 +1,7 @@
 //! Steps on Istio itself: `istioctl`, and what brings istiod back.
 
 use super::{Impact, Purpose, Step, pods, workloads};
-use crate::evidence::{Evidence, Expectations, Provider, selector};
+use crate::evidence::{Evidence, Expectations, MeshResource, Provider, selector};
 use crate::facts::istiod::find_istiod;
 use crate::hint::{escape_backquotes, quote};
 
@@ -53,6 +53,57 @@ pub(crate) fn proxy_status(evidence: &Evidence, text: &str) -> Step {
 /// Shows whether one proxy has istiod's configuration.
 pub(crate) fn proxy_status_of(evidence: &Evidence, proxy: &str, text: &str) -> Step {
     Step::inspect(evidence.istioctl(&["proxy-status", proxy]), text)
+}
+
+/// Shows whether a proxy in the demo's namespace knows a service.
+pub(crate) fn show_clusters(evidence: &Evidence, pod: &str, host: &str) -> Step {
+    let pod = format!("{pod}.{}", evidence.expectations.namespace);
+    let clusters = ["proxy-config", "clusters", &pod, "--fqdn", host];
+    Step::inspect(evidence.istioctl(&clusters), "shows whether its proxy knows the service")
+}
+
+/// Lists the Sidecar resources, which limit what proxies know.
+pub(crate) fn list_sidecars(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["get", "sidecars.networking.istio.io", "-A"]);
+    Step::inspect(
+        command,
+        "shows the Sidecar resources, whose egress hosts decide what a proxy knows",
+    )
+}
+
+fn get<'a>(resource: &'a MeshResource, kind: &'a str) -> [&'a str; 7] {
+    ["-n", &resource.namespace, "get", kind, &resource.name, "-o", "yaml"]
+}
+
+/// Shows a Sidecar resource.
+pub(crate) fn show_sidecar(evidence: &Evidence, sidecar: &MeshResource) -> Step {
+    let get = get(sidecar, "sidecars.networking.istio.io");
+    Step::inspect(
+        evidence.kubectl(&get),
+        "shows its egress hosts, which decide what the proxy knows",
+    )
+}
+
+/// Shows an authorization policy.
+pub(crate) fn show_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
+    let get = get(policy, "authorizationpolicies.security.istio.io");
+    Step::inspect(evidence.kubectl(&get), "shows what it denies")
+}
+
+/// Deletes an authorization policy.
+pub(crate) fn delete_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
+    let kind = "authorizationpolicies.security.istio.io";
+    let delete = ["-n", &policy.namespace, "delete", kind, &policy.name];
+    Step::fix(Impact::Deletes, evidence.kubectl(&delete), "removes it, where it is not meant")
+}
+
+/// Shows the network plug-in, and what to set where it replaces service addresses.
+pub(crate) fn explain_socket_balancing(evidence: &Evidence) -> Vec<Step> {
+    let text = "shows the network plug-in: socket load balancing replaces the service address by a \
+                pod's before the proxy sees it";
+    let plug_ins = evidence.kubectl(&["-n", "kube-system", "get", "daemonsets"]);
+    let cilium = "where it is Cilium, set its value socketLB.hostNamespaceOnly to true";
+    vec![Step::inspect(plug_ins, text), Step::advice(Purpose::Fix, cilium)]
 }
 
 /// Lists all gateways and virtual services.

@@ -2,6 +2,7 @@
 
 use super::{Impact, Step, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::facts::sidecar::SIDECAR;
 use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
 use crate::hint::{escape_backquotes, quote};
 
@@ -90,6 +91,19 @@ pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
     }
     let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
     Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")
+}
+
+/// Ends the sidecar of a job's pod, or deletes the job.
+pub(crate) fn end_sidecar(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let in_namespace = ["-n", pod.namespace.as_str()];
+    let exec = ["exec", &pod.name, "-c", SIDECAR, "--", "pilot-agent", "request", "POST"];
+    let quit = evidence.kubectl(&[&in_namespace[..], &exec, &["quitquitquit"]].concat());
+    let mut steps = vec![Step::fix(Impact::Changes, quit, "ends the sidecar, and with it the pod")];
+    if let Some(job) = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("Job/")) {
+        let delete = evidence.kubectl(&[&in_namespace[..], &["delete", "job", job]].concat());
+        steps.push(Step::fix(Impact::Deletes, delete, "removes the job with its pods instead"));
+    }
+    steps
 }
 
 /// Deletes a pod that has failed: it never runs again, its owner makes another, and it only stays listed.

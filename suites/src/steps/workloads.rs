@@ -37,6 +37,13 @@ pub(crate) fn describe_any(
     Step::inspect(evidence.kubectl(&["-n", namespace, "describe", workload]), text)
 }
 
+/// Shows the annotations of a workload's template.
+pub(crate) fn show_template_annotations(evidence: &Evidence, workload: &str) -> Step {
+    let path = "jsonpath={.spec.template.metadata.annotations}";
+    let get = ["-n", &evidence.expectations.namespace, "get", workload, "-o", path];
+    Step::inspect(evidence.kubectl(&get), "shows the annotations of its template")
+}
+
 /// Restarts a workload, named as `deployment/echo-deployment`: its pods are replaced.
 pub(crate) fn restart(
     evidence: &Evidence,

@@ -30,6 +30,7 @@ fn container(spec: &core::Container, statuses: &[core::ContainerStatus]) -> Cont
         command: spec.command.clone().unwrap_or_default(),
         args: spec.args.clone().unwrap_or_default(),
         ports: ports.filter_map(|port| u16::try_from(port.container_port).ok()).collect(),
+        env: spec.env.iter().flatten().map(|variable| variable.name.clone()).collect(),
         restart_policy: spec.restart_policy.clone(),
         ready: status.is_some_and(|status| status.ready),
         restarts: status.and_then(|it| u32::try_from(it.restart_count).ok()).unwrap_or_default(),
@@ -86,6 +87,8 @@ pub(crate) fn pod(pod: &core::Pod) -> Pod {
     let status = pod.status.as_ref();
     let (containers, init_containers) = containers(&spec, status);
     let conditions = status.and_then(|status| status.conditions.clone()).unwrap_or_default();
+    let is_of_the_mesh =
+        |key: &str| key.split('/').next().is_some_and(|it| it.ends_with("istio.io"));
     let unscheduled = conditions
         .iter()
         .find(|it| it.type_ == "PodScheduled" && it.status == "False")
@@ -101,8 +104,14 @@ pub(crate) fn pod(pod: &core::Pod) -> Pod {
         annotations: pod
             .annotations()
             .iter()
-            .filter(|(key, _)| key.split('/').next().is_some_and(|it| it.ends_with("istio.io")))
+            .filter(|(key, _)| is_of_the_mesh(key))
             .map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+        other_annotations: pod
+            .annotations()
+            .keys()
+            .filter(|key| !is_of_the_mesh(key))
+            .cloned()
             .collect(),
         owner: pod
             .owner_references()
@@ -352,6 +361,22 @@ mod tests {
         .unwrap();
         let sum = Resources { cpu_millis: 160, memory_bytes: 3 << 20, pods: 1 };
         assert_eq!(requested(&pod), sum);
+    }
+
+    #[test]
+    fn names_of_variables_and_annotations_are_kept_without_their_values() {
+        let made: core::Pod = serde_json::from_value(serde_json::json!({
+            "metadata": { "annotations": {
+                "vault.hashicorp.com/agent-inject": "secret", "sidecar.istio.io/inject": "true" } },
+            "spec": { "containers": [
+                { "name": "a", "env": [{ "name": "http_proxy", "value": "http://u:secret@p" }] } ] }
+        }))
+        .unwrap();
+        let pod = pod(&made);
+        assert_eq!(pod.other_annotations, ["vault.hashicorp.com/agent-inject"]);
+        assert_eq!(pod.annotations["sidecar.istio.io/inject"], "true");
+        assert_eq!(pod.containers[0].env, ["http_proxy"]);
+        assert!(!format!("{pod:?}").contains("secret"));
     }
 
     proptest! {

@@ -10,13 +10,22 @@ use crate::claims::demo::outcome::Outcome;
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
-use crate::facts::demo::{find_wrong_reply, is_scaled_to_zero};
+use crate::facts::demo::{find_proxy_variables, find_wrong_reply, is_scaled_to_zero, running_pods};
 use crate::facts::injection::demo_namespace_is_missing;
-use crate::format::excerpt;
+use crate::facts::istiod::find_other_domain;
+use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
+use crate::facts::resources::denying_policies;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::demo::{ask_again, restore_client_image, show_answerer, start};
+use crate::steps::Step;
+use crate::steps::demo::{
+    ask_again, explain_domain, restore_client_image, show_answerer, start, unset_variables,
+};
+use crate::steps::injection::restart_all;
+use crate::steps::istio::{delete_policy, show_policy};
 use crate::steps::pods;
+use crate::steps::workloads::restart;
 
 claim! {
     /// The tutorial implies it: the client's loop runs `curl echo-service.client.svc.cluster.local` and gets "Hello
@@ -37,9 +46,14 @@ claim! {
     /// - The name is not resolved (`dns_on_pod_network`), or no node answers (`nodes_ready`).
     /// - The rules lead past the backend's proxy (`inbound_redirected`, `live_rules`).
     /// - A proxy answers by itself, because of an `AuthorizationPolicy` or a `VirtualService`.
+    /// - The workload certificates have expired: the machine slept, or istiod was away for a day.
+    /// - The cluster's domain is not the tutorial's, or the client's container sets `http_proxy`.
     ///
     /// ## How to fix it
     /// - The backend has 0 replicas: scale it to 1. The client has no curl: set its image.
+    /// - The certificates have expired: `kubectl rollout restart` both deployments and the gateway.
+    /// - The domain is another one: set `cluster-domain` in `meshcheck.toml`, and ask that name in `client.yaml`.
+    /// - The container sets a proxy: `kubectl set env` removes the variable.
     /// - A proxy answers: list the policies or virtual services, and remove the one that is not wanted.
     /// - Anything else: ask again by hand, and read the backend's log.
     ///
@@ -80,7 +94,8 @@ fn judge(evidence: &Evidence) -> Judged {
     let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
     if let Some(at) = asked.replies.iter().position(|it| !it.says(reply)) {
         let trouble = format_reply(&asked.replies[at]);
-        return Err(wrong(evidence, asked, &format!("request {} of {wanted}: {trouble}", at + 1)));
+        let observed = format!("request {} of {wanted}: {trouble}", at + 1);
+        return Err(wrong(evidence, asked, &observed, Some(&asked.replies[at])));
     }
     if asked.replies.len() < wanted {
         return Err(too_few(evidence, asked, wanted));
@@ -93,9 +108,14 @@ fn format_reply(reply: &Reply) -> String {
     if reply.status == 0 {
         return excerpt(if reply.error.is_empty() { "no answer" } else { &reply.error });
     }
-    let body = text_of(&reply.body);
-    let body = if body.is_empty() { "an empty body".to_owned() } else { excerpt(body) };
-    format!("{} {body}", reply.status)
+    match text_of(&reply.body) {
+        "" => format!("{} with an empty body", reply.status),
+        // White space that an excerpt does not show may be all that differs.
+        body if excerpt(body) != body && body.trim().lines().count() == 1 => {
+            format!("{} `{}`, in other white space", reply.status, excerpt(body))
+        }
+        body => format!("{} `{}`", reply.status, excerpt(body)),
+    }
 }
 
 fn too_few(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
@@ -110,27 +130,101 @@ fn too_few(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
     }
     let output = if output.is_empty() { String::new() } else { format!(": {output}") };
     let (number, code) = (asked.replies.len(), exec.exit_code);
-    wrong(evidence, asked, &format!("{number} of {wanted} answers, exit {code}{output}"))
+    wrong(evidence, asked, &format!("{number} of {wanted} answers, exit {code}{output}"), None)
 }
 
 fn pod(evidence: &Evidence, asked: &Asked) -> Object {
     Object::new("pod", &evidence.expectations.namespace, &asked.exec.pod)
 }
 
-fn wrong(evidence: &Evidence, asked: &Asked, observed: &str) -> Judgement {
-    let Expectations { backend_deployment, reply, .. } = &evidence.expectations;
-    let (cause, steps) = if is_scaled_to_zero(evidence, backend_deployment) {
-        let cause = format!(": {backend_deployment} is scaled to zero");
-        (cause, vec![start(evidence, backend_deployment)])
-    } else {
+fn wrong(evidence: &Evidence, asked: &Asked, observed: &str, reply: Option<&Reply>) -> Judgement {
+    let (summary, steps) = explain(evidence, asked, reply).unwrap_or_else(|| {
+        let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);
-        (String::new(), [vec![again], show_answerer(evidence, observed)].concat())
-    };
-    Judgement::fail(format!("the backend does not reply as it should{cause}"))
-        .expected(format!("200 `{reply}`, {} times", asked.requests))
+        let steps = [vec![again], show_answerer(evidence, observed)].concat();
+        let wanted = &evidence.expectations.reply;
+        (format!("GET {}: {trouble}, expected 200 `{wanted}`", asked.url), steps)
+    });
+    Judgement::fail(summary)
+        .expected(format!("200 `{}`, {} times", evidence.expectations.reply, asked.requests))
         .observed(observed)
         .object(pod(evidence, asked))
         .steps(steps)
+}
+
+/// Why the backend does not reply, where the evidence shows it, and what to do.
+fn explain(
+    evidence: &Evidence,
+    asked: &Asked,
+    reply: Option<&Reply>,
+) -> Option<(String, Vec<Step>)> {
+    let Expectations { backend_deployment, cluster_domain, .. } = &evidence.expectations;
+    if is_scaled_to_zero(evidence, backend_deployment) {
+        let summary = format!("nothing replies: {backend_deployment} is scaled to zero");
+        return Some((summary, vec![start(evidence, backend_deployment)]));
+    }
+    let reply = reply?;
+    if let Some(domain) =
+        find_other_domain(evidence).filter(|_| Outcome::Reply(reply).names_another_domain(evidence))
+    {
+        let summary = format!("the cluster's domain is {domain}, not {cluster_domain}");
+        return Some((summary, explain_domain(evidence, domain)));
+    }
+    let proxies = find_proxy_variables(evidence, &asked.exec.pod);
+    if !proxies.is_empty() {
+        let (variables, trouble) = (list(&proxies), format_reply(reply));
+        let summary =
+            format!("curl asks a proxy, because its container sets {variables}: {trouble}");
+        return Some((summary, unset_variables(evidence, &proxies)));
+    }
+    if is_expired_certificate(&reply.body) {
+        return Some(explain_expired(evidence, asked));
+    }
+    if reply.status == 403 && is_policy_denial(&reply.body) {
+        return Some(explain_denial(evidence, asked, reply));
+    }
+    None
+}
+
+/// The certificates of the client's or the backend's proxy have expired, and perhaps the gateway's.
+fn explain_expired(evidence: &Evidence, asked: &Asked) -> (String, Vec<Step>) {
+    let ends = evidence.mesh.certificate_ends.value().into_iter().flatten();
+    let ended = ends.filter(|(_, end)| **end <= evidence.moment());
+    let ended: Vec<_> = ended.map(|(pod, end)| format!("that of {pod} ended at {end}")).collect();
+    let known = if ended.is_empty() { String::new() } else { format!(": {}", list(&ended)) };
+    let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
+    let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
+    let is_gateway_too = routed.is_none_or(|answer| is_expired_certificate(&answer.body));
+    let mut steps = vec![restart_all(evidence, "makes the pods anew, with new certificates")];
+    if is_gateway_too {
+        let gateway = format!("deployment/{gateway}");
+        steps.push(restart(evidence, istio_namespace, &gateway, "does the same for the gateway"));
+    }
+    steps.push(ask_again(evidence, &asked.url));
+    (format!("the workload certificates of the mesh have expired{known}"), steps)
+}
+
+/// A policy denies the requests: the one that can, where there is only one.
+fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String, Vec<Step>) {
+    let backend = &evidence.expectations.backend_deployment;
+    let pods = running_pods(evidence, backend).unwrap_or_default();
+    let policies = denying_policies(evidence, &pods).unwrap_or_default();
+    let again = ask_again(evidence, &asked.url);
+    if let [policy] = policies.as_slice() {
+        let (namespace, name) = (&policy.namespace, &policy.name);
+        let action = policy.action.as_deref().unwrap_or("ALLOW");
+        let summary = format!("authorization policy {namespace}/{name} ({action}) denies requests");
+        return (
+            summary,
+            vec![again, show_policy(evidence, policy), delete_policy(evidence, policy)],
+        );
+    }
+    let names: Vec<_> = policies.iter().map(|it| format!("{}/{}", it.namespace, it.name)).collect();
+    let summary = match names.as_slice() {
+        [] => "an authorization policy denies requests".to_owned(),
+        names => format!("one of the authorization policies {} denies requests", list(names)),
+    };
+    (summary, [vec![again], show_answerer(evidence, &reply.body)].concat())
 }
 
 /// Whether the first wrong answer shows this failure.
@@ -152,8 +246,9 @@ fn client_has_no_curl(effect: &Effect<'_, Evidence>) -> bool {
 mod cases {
     use crate::claims::demo::testing::remove_backend;
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation, Reply};
-    use crate::testing::of;
+    use crate::evidence::{Evidence, MeshResource, Observation, Reply};
+    use crate::testing::{client as client_deployment, demo_pod, of};
+    use jiff::SignedDuration;
 
     /// The first answer.
     fn first(evidence: &mut Evidence) -> &mut Reply {
@@ -167,6 +262,43 @@ mod cases {
         asked.exec.exit_code = code;
     }
 
+    const EXPIRED: &str = "upstream connect error or disconnect/reset before headers. reset reason: remote \
+        connection failure, transport failure reason: \
+        TLS_error:|268436501:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_EXPIRED:TLS_error_end";
+
+    fn deny(evidence: &mut Evidence) {
+        first(evidence).status = 403;
+        first(evidence).body = "RBAC: access denied".into();
+    }
+
+    fn policy(action: &str, name: &str) -> MeshResource {
+        MeshResource {
+            kind: "AuthorizationPolicy".into(),
+            namespace: "client".into(),
+            name: name.into(),
+            action: Some(action.into()),
+            ..MeshResource::default()
+        }
+    }
+
+    fn expire(evidence: &mut Evidence) {
+        first(evidence).status = 503;
+        first(evidence).body = EXPIRED.into();
+    }
+
+    fn unresolved(evidence: &mut Evidence) {
+        first(evidence).status = 0;
+        first(evidence).error = "Could not resolve host: echo-service".into();
+    }
+
+    fn set_domain(evidence: &mut Evidence) {
+        for deployment in of(&mut evidence.install.deployments) {
+            for container in &mut deployment.containers {
+                container.args = vec!["--domain".into(), "k8s.example.com".into()];
+            }
+        }
+    }
+
     cases! { Evidence:
         healthy(|_| {}, Pass);
         without_newline(|e| of(&mut e.demo.asked).replies.iter_mut().for_each(|reply| { reply.body.pop(); }), Pass);
@@ -175,8 +307,25 @@ mod cases {
         last_one_failed(|e| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail);
         right_body_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail);
         curl_error(|e| { first(e).status = 0; first(e).error = "curl: (7) Failed to connect".into(); }, Fail);
-        denied(|e| { first(e).status = 403; first(e).body = "RBAC: access denied".into(); }, Fail);
+        denied(deny, Fail);
         aborted(|e| { first(e).status = 503; first(e).body = "fault filter abort".into(); }, Fail);
+        denied_by_one_policy(|e| { deny(e); e.mesh.resources = Observation::seen(vec![policy("DENY", "nobody")]); }, Fail);
+        denied_by_one_of_two_policies(|e| { deny(e); e.mesh.resources = Observation::seen(vec![policy("DENY", "nobody"), policy("ALLOW", "few")]); }, Fail);
+        certificates_expired(|e| { expire(e); let route = of(&mut e.ingress.route); of(&mut route.routed).body = EXPIRED.into(); }, Fail);
+        certificate_of_the_backend_expired(|e| {
+            expire(e);
+            let (pod, end) = (demo_pod(e, "echo").name.clone(), e.moment() - SignedDuration::from_hours(20));
+            e.mesh.certificate_ends = Observation::seen([(pod, end)].into());
+        }, Fail);
+        domain_is_another(|e| { unresolved(e); set_domain(e); }, Fail);
+        domain_is_another_and_the_backend_answers_503(|e| { first(e).status = 503; set_domain(e); }, Fail);
+        asked_through_a_proxy(|e| {
+            let asked = of(&mut e.demo.asked).exec.pod.clone();
+            let client = of(&mut e.demo.pods).iter_mut().find(|pod| pod.name == asked).unwrap();
+            client.containers.iter_mut().for_each(|it| it.env = vec!["http_proxy".into()]);
+            client_deployment(e).containers[0].env = vec!["http_proxy".into()];
+            unresolved(e);
+        }, Fail);
         refused_by_the_backend(|e| { first(e).status = 403; first(e).body = "go away".into(); }, Fail);
         too_few(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail);
         no_curl(|e| { exit(e, 127); of(&mut e.demo.asked).exec.stderr = "sh: curl: not found".into(); }, Fail);

@@ -22,19 +22,19 @@ claim! {
     /// target port 5678, with the selector `app: echo`.
     ///
     /// ## Why it matters
-    /// The client asks the service's name. By the port's name the mesh knows that HTTP is spoken there: with another
-    /// name, Istio treats the traffic as plain TCP.
+    /// The client asks the service's name. By the port's name Istio knows the protocol: `http` and `http-…` are HTTP,
+    /// `tcp` is not, and of a name without a protocol Istio has to detect it.
     ///
     /// ## How it is checked
     /// Lists services, endpoint slices and pods of the demo's namespace (`list` on each, services and pods in the
     /// whole cluster). The service has a cluster IP, the tutorial's port and a selector for the backend's pods. All
-    /// ready endpoints are pods of the backend, and one at least has the backend's port.
+    /// ready endpoints are pods of the backend, with the backend's port.
     ///
     /// ## What makes it fail
     /// - The service is not there, or the namespace is missing (`namespace_labelled`).
     /// - Its port, port name, protocol, target port or selector is another one, or it has no cluster IP.
     /// - It has no ready endpoint: the backend is scaled to 0 or not ready (`backend_deployment`).
-    /// - A pod of something else stands behind it.
+    /// - A pod of something else stands behind it, or an endpoint has another port than the backend's.
     ///
     /// ## How to fix it
     /// - Another specification: patch the service, or apply `backend.yaml` again. Delete a service without cluster IP
@@ -179,10 +179,15 @@ fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference
     };
     if port.name != *service_port_name {
         add(
-            format!(
-                "port {number} of {name} is not named `{service_port_name}`: by the name the mesh \
-                 knows what is spoken there"
-            ),
+            match port.name.as_str() {
+                "" => format!(
+                    "port {number} of {name} has no name, from which Istio knows the protocol"
+                ),
+                called => format!(
+                    "port {number} of {name} is named `{called}`, not `{service_port_name}`: {}",
+                    explain_protocol(called, service_port_name)
+                ),
+            },
             format!("port name {service_port_name}"),
             match port.name.as_str() {
                 "" => "a port without a name".to_owned(),
@@ -204,6 +209,27 @@ fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference
         );
     }
     differences
+}
+
+/// The protocols that a port's name can begin with.
+/// Source: <https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/>.
+const PROTOCOLS: [&str; 11] =
+    ["http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
+
+/// What Istio makes of the name of a port that has another one.
+fn explain_protocol(name: &str, tutorials: &str) -> String {
+    let protocol = |name: &str| {
+        let names = |it: &&&str| name.strip_prefix(**it).is_some_and(|rest| rest.starts_with('-'));
+        let known = PROTOCOLS.iter().filter(|it| name == **it || names(it));
+        known.max_by_key(|it| it.len()).copied()
+    };
+    match protocol(name) {
+        Some(found) if Some(found) == protocol(tutorials) => {
+            format!("Istio knows it as {found} all the same")
+        }
+        Some(found) => format!("Istio takes the protocol for {found}"),
+        None => "the name tells no protocol, and Istio has to detect it".to_owned(),
+    }
 }
 
 /// Whether the service selects the pods that the backend's deployment makes.
@@ -243,9 +269,16 @@ fn endpoints(evidence: &Evidence) -> Judged {
     // A service of two address families names its pods twice.
     let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port));
     let good = good.map(|endpoint| &endpoint.pod).collect::<BTreeSet<_>>().len();
+    // Of several ports, each may have endpoints of its own.
+    let is_only_port = require_service(evidence).is_ok_and(|service| service.ports.len() == 1);
+    let leads_elsewhere = |it: &&&Endpoint| is_only_port && !it.ports.contains(&port);
+    let mut elsewhere: Vec<_> = ready.iter().filter(leads_elsewhere).collect();
     if good == 0 {
-        let ports: Vec<_> =
-            ready.iter().flat_map(|endpoint| &endpoint.ports).map(u16::to_string).collect();
+        elsewhere = ready.iter().collect();
+    }
+    if !elsewhere.is_empty() {
+        let ports: BTreeSet<_> = elsewhere.iter().flat_map(|endpoint| &endpoint.ports).collect();
+        let ports: Vec<_> = ports.into_iter().map(u16::to_string).collect();
         let summary = format!("{backend_service} leads to another port than the backend's {port}");
         let observed = format!("port {}", list(&ports));
         return Err(fail(evidence, summary, observed, restore_service(evidence)));

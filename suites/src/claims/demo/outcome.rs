@@ -5,6 +5,7 @@ use crate::claims::by_name::backend_service::leads_to_the_backend;
 use crate::evidence::Pod;
 use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;
+use crate::facts::istiod::find_other_domain;
 use crate::facts::sidecar::redirects_to_stopped_sidecar;
 
 /// curl's messages where a name has no address.
@@ -51,6 +52,11 @@ impl Outcome<'_> {
         // The name of a service that does not exist has no address either.
         let exists = backend_service_exists(evidence) == Some(true);
         (down || exists) && self.contains(&NOT_RESOLVED)
+    }
+
+    /// Whether the name of a service is not resolved because the cluster's domain is another one.
+    pub(super) fn names_another_domain(&self, evidence: &Evidence) -> bool {
+        find_other_domain(evidence).is_some() && self.contains(&NOT_RESOLVED)
     }
 
     /// Whether the backend replies, with the other text that its deployment has.

@@ -15,8 +15,8 @@ use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{has_address, lacks_address};
 use crate::facts::injection::is_webhook_failure;
-use crate::facts::istiod::is_istiod_down;
-use crate::facts::proxy_replies::is_policy_denial;
+use crate::facts::istiod::{find_other_domain, is_istiod_down};
+use crate::facts::proxy_replies::is_expired_certificate;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
 use crate::steps::{istio, namespaces};
@@ -55,7 +55,7 @@ claim! {
         control_plane_running if istiod_takes_no_route,
         backend_deployment if backend_gives_other_reply,
         backend_service if backend_has_no_endpoint,
-        backend_replies if backends_proxy_forbids,
+        backend_replies if backend_fails_in_the_same_way,
         inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
         live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
@@ -187,15 +187,22 @@ fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
     })
 }
 
-/// The backend's proxy forbids the client's requests, and those that the gateway leads to it: the gateway
-/// itself forbids nothing, or it would a host that nobody routes.
-fn backends_proxy_forbids(effect: &Effect<'_, Evidence>) -> bool {
-    let forbidden = |status: u16, body: &str| status == 403 && is_policy_denial(body);
-    let Some(route) = effect.evidence.ingress.route.value() else { return false };
-    let led = route.routed.value().is_some_and(|routed| forbidden(routed.status, &routed.body));
-    let gateway = route.unknown_host.value().is_some_and(|answer| answer.status == 404);
-    let reply = find_wrong_reply(effect.evidence);
-    led && gateway && reply.is_some_and(|reply| forbidden(reply.status, &reply.body))
+/// The backend fails for the client as it does for the gateway, with the same answer or for the same reason. The
+/// gateway itself fails for nothing, or it would for a host that nobody routes.
+fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let Some(route) = evidence.ingress.route.value() else { return false };
+    let is_gateway_well = route.unknown_host.value().is_some_and(|answer| answer.status == 404);
+    let (Some(routed), Some(reply)) = (route.routed.value(), find_wrong_reply(evidence)) else {
+        return false;
+    };
+    let is_same = reply.status == routed.status
+        && text_of(&reply.body) == text_of(&routed.body)
+        && !routed.body.is_empty();
+    let are_expired = [&reply.body, &routed.body].into_iter().all(|it| is_expired_certificate(it));
+    let is_unknown =
+        reply.status == 0 && routed.status == 503 && find_other_domain(evidence).is_some();
+    is_gateway_well && (is_same || are_expired || is_unknown)
 }
 
 fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {

@@ -8,6 +8,7 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::sidecar::{SIDECAR, find_ended_application};
 use crate::facts::workload::is_in_restart_loop;
 use crate::format::{
     POD, count, format_container_state, format_pod_state, format_ready_containers,
@@ -33,10 +34,12 @@ claim! {
     /// - A pod is `Pending`, or a container does not start or is not ready.
     /// - A container restarts in a loop, or restarts during the check.
     /// - The pod has another number of containers than two.
+    /// - A job's application has ended, and its sidecar still runs.
     ///
     /// ## How to fix it
     /// - A deployment is not available (`backend_deployment`, `client_deployment`): fix it first.
     /// - The number of containers is wrong (`two_containers_per_pod`): fix it, then restart the deployment.
+    /// - A job has ended: end its sidecar with `pilot-agent request POST quitquitquit`, or delete the job.
     /// - A container crashes: read its last log, then fix the template or go back with `kubectl rollout undo`.
     ///
     /// ## Check by hand
@@ -78,6 +81,20 @@ fn fail(evidence: &Evidence, pod: &Pod, summary: String, observed: String) -> Ju
         .steps(pods::diagnose(evidence, pod))
 }
 
+/// A job's pod whose application has ended while its sidecar runs: it never ends, and is never READY 2/2 again.
+fn judge_ended_application(evidence: &Evidence, pod: &Pod) -> Judged {
+    let Some(ended) = find_ended_application(pod) else {
+        return Ok(Judgement::pass(String::new()));
+    };
+    let (name, state) = (&pod.name, format_container_state(ended));
+    let summary = format!("{name}: container {} has ended, but {SIDECAR} still runs", ended.name);
+    Err(Judgement::fail(summary)
+        .expected("a job's pod ends together with its sidecar")
+        .observed(format!("{} {state}, {SIDECAR} running", ended.name))
+        .object(Object::pod(pod))
+        .steps(pods::end_sidecar(evidence, pod)))
+}
+
 /// Whether a pod is not in phase Running, or it or a container of it is not ready.
 fn is_unready(pod: &Pod) -> bool {
     pod.phase != "Running" || !pod.ready || pod.counted_containers().any(|it| !it.ready)
@@ -91,6 +108,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         let summary = format!("{name}: container {} is restarted over and over", container.name);
         return Err(fail(evidence, pod, summary, format_container_state(container)));
     }
+    judge_ended_application(evidence, pod)?;
     if is_unready(pod) {
         let state = format_pod_state(pod);
         return Err(fail(evidence, pod, format!("{name} is not ready: {state}"), state));
@@ -135,6 +153,7 @@ fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
                 return Err(fail(evidence, later, summary, format_container_state(now)));
             }
         }
+        judge_ended_application(evidence, later)?;
         if is_unready(later) && !later.terminating && later.phase != "Succeeded" {
             let state = format_pod_state(later);
             let summary = format!("{} did not stay ready during the look: {state}", pod.name);
@@ -168,7 +187,7 @@ fn explains(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
 mod cases {
     use crate::claims::mesh::changes::{make_native, remove_sidecar};
     use crate::entry::cases;
-    use crate::evidence::{ContainerState, Evidence, Observation, Termination};
+    use crate::evidence::{ContainerState, Evidence, Observation, Pod, Termination};
     use crate::testing::{demo_pod, of};
     use jiff::SignedDuration;
 
@@ -182,6 +201,15 @@ mod cases {
             sidecar.last_termination =
                 Some(Termination { exit_code: 137, reason, finished_at: Some(at) });
         }
+    }
+
+    /// The application of a pod has ended, and its sidecar runs on.
+    fn end_application(pod: &mut Pod, owner: &str, exit_code: i32) {
+        pod.owner = Some(owner.into());
+        pod.ready = false;
+        let application = pod.containers.iter_mut().find(|it| it.name != "istio-proxy").unwrap();
+        let end = Termination { exit_code, reason: "Completed".into(), finished_at: None };
+        (application.ready, application.state) = (false, ContainerState::Terminated(end));
     }
 
     /// A pod that was evicted stays listed, with its replacement or without.
@@ -219,6 +247,10 @@ mod cases {
         // A node that was started anew ends every container, and nothing crashes.
         rebooted(|e| { crash(e, 1); for pod in of(&mut e.demo.pods) { for it in &mut pod.containers { if let Some(end) = &mut it.last_termination { end.reason = "Unknown".into(); } } } }, Pass);
         evicted(|e| evict(e, false), Pass);
+        job_ended_beside_its_sidecar(|e| end_application(demo_pod(e, "echo"), "Job/load-test", 0), Fail);
+        job_failed_beside_its_sidecar(|e| end_application(demo_pod(e, "echo"), "Job/load-test", 1), Fail);
+        job_ended_meanwhile(|e| { let name = demo_pod(e, "echo").name.clone(); let pods = of(&mut e.demo.pods_at_end); end_application(pods.iter_mut().find(|it| it.name == name).unwrap(), "Job/load-test", 0); }, Fail);
+        application_ended_without_a_job(|e| end_application(demo_pod(e, "echo"), "ReplicaSet/echo-1", 0), Fail);
         only_evicted(|e| evict(e, true), Fail);
         backing_off(|e| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail);
         restarted_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail);

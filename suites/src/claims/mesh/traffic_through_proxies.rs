@@ -1,5 +1,7 @@
 //! Traffic flows through Envoy on both sides.
 
+use std::collections::BTreeSet;
+
 use crate::claims::Claim;
 use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
 use crate::claims::by_name::client_deployment::{self, no_client_can_ask};
@@ -11,15 +13,19 @@ use crate::claims::by_name::{
 use crate::claims::mesh::bypass::{
     backend_pods, client_pod, names_any, reply_bypasses_decryption, stands_still,
 };
+use crate::claims::mesh::packet_trace::{PacketTrace, packet_traces};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{CounterPair, Evidence, Observation, Pod, Reply, Traffic};
+use crate::evidence::{CounterPair, Evidence, MeshResource, Observation, Pod, Reply, Traffic};
+use crate::facts::demo::{find_proxy_variables, find_wrong_reply};
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::proxy_replies::find_proxys_own_reply;
-use crate::format::excerpt;
+use crate::facts::resources::{SIDECAR_RESOURCE, resources_of};
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, istio};
+use meshcheck_netfilter::Hook;
 
 claim! {
     /// The tutorial says: "Verify Traffic Flow Through the Envoy Proxy", and "all inbound and outbound traffic from the
@@ -32,20 +38,25 @@ claim! {
     /// ## How it is checked
     /// Sends requests to the backend from a client pod, and reads a counter of both sidecars before and after: in the
     /// client's sidecar the one of the backend's outbound cluster, in the backend's sidecars the one of the inbound
-    /// cluster. Every answer has a header of Envoy (`server: envoy` or `x-envoy-upstream-service-time`), and both
-    /// counters rise by the number of requests at least. It needs `list` on `pods`, `get` on `pods/exec` and on
+    /// cluster. Both counters rise by the number of requests at least. The headers of Envoy in the answers (`server:
+    /// envoy` or `x-envoy-upstream-service-time`) prove nothing: Istio's `proxyHeaders` can switch them off. It needs `list` on `pods`, `get` on `pods/exec` and on
     /// `pods/portforward` in the demo's namespace; from Kubernetes 1.35 on also `create` on both.
     ///
     /// ## What makes it fail
-    /// - No request is answered, or an answer has no header of Envoy.
+    /// - No request is answered.
     /// - A counter does not exist, or rises by less than the number of requests.
+    /// - The client's proxy does not know the service: a `Sidecar` resource hides it, or socket load balancing replaces
+    ///   the service address before the proxy sees it. Requests still arrive, without the mesh's routing.
     ///
-    /// A sidecar that restarts between the readings, or routes requests to another cluster, leaves it unjudged.
+    /// A sidecar that restarts between the readings, or routes requests to another cluster, leaves it unjudged. So do
+    /// headers of Envoy in some of the answers only.
     ///
     /// ## How to fix it
     /// - A pod has no sidecar (`two_containers_per_pod`): restart its deployment after labelling the namespace.
     /// - The rules do not redirect (`outbound_redirected`, `inbound_redirected`, `live_rules`).
     /// - The backend is not reached (`client_deployment`, `backend_service`, `backend_replies`).
+    /// - A `Sidecar` resource hides the service: add its host to `egress.hosts`, or remove the resource.
+    /// - Cilium balances at the socket: set `socketLB.hostNamespaceOnly=true`, then restart Cilium and the client.
     ///
     /// ## Check by hand
     ///     istioctl proxy-status
@@ -72,7 +83,7 @@ claim! {
 
 fn judge(evidence: &Evidence) -> Judged {
     let summaries = all_hold([
-        judge_headers(evidence),
+        judge_answers(evidence),
         judge_counter(evidence, Side::Client),
         judge_counter(evidence, Side::Backend),
     ])?;
@@ -99,6 +110,13 @@ impl Side {
             Self::Backend => &traffic.inbound,
         }
     }
+
+    fn pods(self, evidence: &Evidence) -> Vec<&Pod> {
+        match self {
+            Self::Client => client_pod(evidence),
+            Self::Backend => backend_pods(evidence),
+        }
+    }
 }
 
 /// The pod from which requests were made.
@@ -108,10 +126,10 @@ fn client(evidence: &Evidence) -> Object {
 }
 
 fn steps(evidence: &Evidence) -> Vec<Step> {
-    vec![
-        istio::proxy_status(evidence, "shows the proxies"),
-        injection::restart_all(evidence, "makes pods that bypass them anew"),
-    ]
+    let pods = [Side::Client, Side::Backend].map(|side| side.pods(evidence)).concat();
+    let restart = || injection::restart_all(evidence, "makes pods anew that have no sidecar");
+    let show = istio::proxy_status(evidence, "shows the proxies");
+    [show].into_iter().chain(pods.iter().any(|it| it.sidecar().is_none()).then(restart)).collect()
 }
 
 fn fail(
@@ -120,35 +138,39 @@ fn fail(
     expected: impl Into<String>,
     observed: impl Into<String>,
 ) -> Judgement {
-    Judgement::fail(summary)
-        .expected(expected)
-        .observed(observed)
-        .object(client(evidence))
-        .steps(steps(evidence))
+    Judgement::fail(summary).expected(expected).observed(observed).object(client(evidence))
 }
 
-/// Every answer carries what Envoy adds.
-fn judge_headers(evidence: &Evidence) -> Judged {
+/// The answers that came, where the backend was asked.
+fn answers(evidence: &Evidence) -> Vec<&Reply> {
+    let replies = evidence.demo.asked.value().map(|asked| &asked.replies);
+    replies.into_iter().flatten().filter(|reply| reply.status != 0).collect()
+}
+
+/// Requests are answered. Headers of Envoy only suggest who has: the counters prove it.
+fn judge_answers(evidence: &Evidence) -> Judged {
     let what = "the backend, asked from a client pod";
     let asked = require(&evidence.demo.asked, what, client(evidence), || steps(evidence))?;
-    let answered: Vec<_> = asked.replies.iter().filter(|reply| reply.status != 0).collect();
+    let answered = answers(evidence);
     if answered.is_empty() {
         let why = asked.replies.first().map(|reply| excerpt(&reply.error));
         let why = why.filter(|why| !why.is_empty()).unwrap_or_else(|| "no answer".to_owned());
         let summary = "no request was answered, so none was seen to flow through Envoy";
-        return Err(fail(evidence, summary.into(), "answers with Envoy's headers", why));
+        return Err(fail(evidence, summary.into(), "answers", why).steps(steps(evidence)));
     }
-    let bypasses = |reply: &&&Reply| reply.server != "envoy" && !reply.envoy_upstream_time;
-    if let Some(reply) = answered.iter().find(bypasses) {
-        let server = if reply.server.is_empty() { "none" } else { &reply.server };
-        return Err(fail(
-            evidence,
-            "an answer came without Envoy's headers: traffic bypasses the sidecar".into(),
-            "the header `server: envoy`, or `x-envoy-upstream-service-time`",
-            format!("status {}, header server: {}", reply.status, excerpt(server)),
-        ));
+    let has_header = |reply: &&&Reply| reply.server == "envoy" || reply.envoy_upstream_time;
+    let (all, with) = (answered.len(), answered.iter().filter(has_header).count());
+    match with {
+        0 => Ok(Judgement::pass(format!(
+            "{all} answers without Envoy's headers, which proxyHeaders can switch off"
+        ))),
+        _ if with == all => Ok(Judgement::pass(format!("{all} answers with Envoy's headers"))),
+        _ => Err(Judgement::unjudged(format!(
+            "{} of {all} answers have no header of Envoy: the client's own requests may have raised \
+             the counters in their place",
+            all - with
+        ))),
     }
-    Ok(Judgement::pass(format!("{} answers with Envoy's headers", answered.len())))
 }
 
 /// A proxy's counter rises by as many requests as were made.
@@ -156,8 +178,8 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let what = "the proxies' request counters";
     let traffic = require(&evidence.mesh.traffic, what, client(evidence), || steps(evidence))?;
     let (pair, proxy) = (side.counters(traffic), side.proxy());
-    let before = reading(evidence, side, pair, &pair.before)?;
-    let after = reading(evidence, side, pair, &pair.after)?;
+    let before = reading(evidence, side, traffic, &pair.before)?;
+    let after = reading(evidence, side, traffic, &pair.after)?;
     let requests = u64::from(traffic.requests);
     let Some(risen) = after.checked_sub(before) else {
         return Err(Judgement::unjudged(format!(
@@ -177,41 +199,102 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
             pair.cluster
         )));
     }
-    let summary = if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(
-            "{proxy} led {risen} of {requests} requests on: Envoy answered by itself, {} {}",
-            reply.status,
-            excerpt(&reply.body)
-        )
-    } else if risen == 0 {
-        format!("{proxy} saw none of {requests} requests: traffic bypasses it")
-    } else {
-        format!("{proxy} saw {risen} of {requests} requests")
-    };
+    let counted = if risen == 0 { "none".to_owned() } else { risen.to_string() };
+    let counted = format!("{proxy} counted {counted} of {requests} requests");
     let expected = format!("the counter of {} rises by {requests} at least", pair.cluster);
-    Err(fail(evidence, summary, expected, format!("{before}, then {after}")))
+    let servers: BTreeSet<_> = answers(evidence).iter().map(|it| excerpt(&it.server)).collect();
+    let servers: Vec<_> = servers.into_iter().filter(|it| !it.is_empty()).collect();
+    let observed =
+        format!("{before}, then {after}; header server of the answers: {}", list(&servers));
+    let variables = find_proxy_variables(evidence, &traffic.client_pod);
+    let because = if side == Side::Client && !variables.is_empty() {
+        format!(": curl asks a proxy, because its container sets {}", list(&variables))
+    } else if let Some(reply) = find_proxys_own_reply(evidence) {
+        format!(": a proxy answered by itself, {} {}", reply.status, excerpt(&reply.body))
+    } else if side == Side::Client && is_passed_through(evidence, traffic) {
+        let host = evidence.expectations.backend_host();
+        return Err(fail(
+            evidence,
+            format!("{counted}: it does not recognise the address of {host}"),
+            expected,
+            format!("{observed}; the backend's proxy counted them"),
+        )
+        .step(show_unknown_service(evidence, traffic))
+        .steps(istio::explain_socket_balancing(evidence)));
+    } else if risen == 0 && find_wrong_reply(evidence).is_none() {
+        ": traffic bypasses it".to_owned()
+    } else {
+        String::new()
+    };
+    Err(fail(evidence, counted + &because, expected, observed).steps(steps(evidence)))
+}
+
+/// Whether the rules lead the client's requests to its proxy, and the backend's proxy counted them all: then the
+/// client's proxy has passed them on as connections to an address that it does not know.
+fn is_passed_through(evidence: &Evidence, traffic: &Traffic) -> bool {
+    let (before, after) = (traffic.inbound.before.value(), traffic.inbound.after.value());
+    let risen = after.zip(before).and_then(|(after, before)| after.checked_sub(*before));
+    let is_redirected = |trace: &PacketTrace| {
+        trace.right && trace.pod == traffic.client_pod && trace.packet.hook == Hook::Outbound
+    };
+    risen.is_some_and(|risen| traffic.requests > 0 && risen >= u64::from(traffic.requests))
+        && packet_traces(evidence).iter().any(is_redirected)
+}
+
+fn show_unknown_service(evidence: &Evidence, traffic: &Traffic) -> Step {
+    let host = evidence.expectations.backend_host();
+    istio::show_clusters(evidence, &traffic.client_pod, &host)
 }
 
 fn reading(
     evidence: &Evidence,
     side: Side,
-    pair: &CounterPair,
+    traffic: &Traffic,
     reading: &Observation<u64>,
 ) -> Result<u64, Judgement> {
-    let proxy = side.proxy();
+    let (proxy, cluster) = (side.proxy(), &side.counters(traffic).cluster);
+    let expected = format!("the cluster {cluster}");
     match reading {
         Observation::Seen { value } => Ok(*value),
-        Observation::Absent { reason } => Err(fail(
-            evidence,
-            format!("{proxy} has no counter for these requests: {reason}"),
-            format!("the cluster {}", pair.cluster),
-            reason.as_str(),
-        )),
+        Observation::Absent { reason } if side == Side::Client && has_sidecars(evidence, side) => {
+            let host = evidence.expectations.backend_host();
+            let known = resources_of(evidence, SIDECAR_RESOURCE, &side.pods(evidence));
+            let hidden_by: Vec<_> = known
+                .iter()
+                .flatten()
+                .map(|it| format!("Sidecar resource {}/{} limits it", it.namespace, it.name))
+                .collect();
+            let because = if hidden_by.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", list(&hidden_by))
+            };
+            let summary = format!(
+                "the client's proxy does not know {host}, and treats it as an unknown host{because}"
+            );
+            let show = |it: &&MeshResource| istio::show_sidecar(evidence, it);
+            let sidecars = known.map_or_else(
+                || vec![istio::list_sidecars(evidence)],
+                |known| known.iter().map(show).collect(),
+            );
+            Err(fail(evidence, summary, expected, reason.as_str())
+                .steps(sidecars)
+                .step(show_unknown_service(evidence, traffic)))
+        }
+        Observation::Absent { reason } => {
+            let summary = format!("{proxy} has no counter for these requests: {reason}");
+            Err(fail(evidence, summary, expected, reason.as_str()).steps(steps(evidence)))
+        }
         other => {
             let why = other.reason().unwrap_or_default();
             Err(Judgement::unjudged(format!("could not read the counter of {proxy}: {why}")))
         }
     }
+}
+
+fn has_sidecars(evidence: &Evidence, side: Side) -> bool {
+    let pods = side.pods(evidence);
+    !pods.is_empty() && pods.iter().all(|pod| pod.sidecar().is_some())
 }
 
 /// Whether every answer is one that the client's own proxy has handed on from somebody: the backend's proxy
@@ -281,71 +364,4 @@ fn bypasses(
 }
 
 #[cfg(test)]
-mod cases {
-    use crate::entry::cases;
-    use crate::evidence::{CounterPair, Evidence, Observation};
-    use crate::testing::of;
-
-    /// The counters of the client's proxy stop, or those of the backend's.
-    fn stop(pair: &mut CounterPair) {
-        pair.after = pair.before.clone();
-    }
-
-    fn stop_client(e: &mut Evidence) {
-        stop(&mut of(&mut e.mesh.traffic).outbound);
-    }
-
-    fn stop_backend(e: &mut Evidence) {
-        stop(&mut of(&mut e.mesh.traffic).inbound);
-    }
-
-    /// Envoy's answer to every request, and no counter that moves.
-    fn envoy_answers(e: &mut Evidence, status: u16, body: &str, upstream: bool) {
-        for reply in &mut of(&mut e.demo.asked).replies {
-            reply.status = status;
-            reply.body = body.into();
-            reply.envoy_upstream_time = upstream;
-        }
-        stop_client(e);
-        stop_backend(e);
-    }
-
-    /// Every answer has this status and this server.
-    fn answer_503(e: &mut Evidence, server: &str, upstream: bool) {
-        for reply in &mut of(&mut e.demo.asked).replies {
-            reply.status = 503;
-            reply.server = server.into();
-            reply.envoy_upstream_time = upstream;
-        }
-        stop_backend(e);
-    }
-
-    cases! { Evidence:
-        healthy(|_| {}, Pass);
-        the_demo_counts_too(|e| *of(&mut of(&mut e.mesh.traffic).outbound.after) = 1000, Pass);
-        client_leads_another_way(stop_client, Unjudged);
-        // The answers are those of the backend's proxy: no proxy stands before it.
-        client_stands_still(|e| { of(&mut e.demo.asked).replies.iter_mut().for_each(|reply| reply.server = "istio-envoy".into()); stop_client(e); }, Fail);
-        backend_stands_still(stop_backend, Fail);
-        too_few(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail);
-        no_header(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = String::new(); reply.envoy_upstream_time = false; }, Fail);
-        another_server_behind_envoy(|e| { let reply = &mut of(&mut e.demo.asked).replies[2]; reply.server = "nginx".into(); reply.envoy_upstream_time = true; }, Pass);
-        envoy_answers_by_itself(|e| { answer_503(e, "envoy", false); for reply in &mut of(&mut e.demo.asked).replies { reply.body = "no healthy upstream".into(); } }, Fail);
-        the_backend_answers_503(|e| answer_503(e, "envoy", true), Fail);
-        another_proxy_answers_503(|e| answer_503(e, "istio-envoy", true), Fail);
-        no_answer(|e| { for reply in &mut of(&mut e.demo.asked).replies { reply.status = 0; reply.error = "timed out".into(); } }, Fail);
-        no_counter(|e| of(&mut e.mesh.traffic).outbound.after = Observation::absent("no cluster"), Fail);
-        restarted(|e| of(&mut e.mesh.traffic).inbound.after = Observation::seen(0), Unjudged);
-        unread(|e| of(&mut e.mesh.traffic).outbound.before = Observation::failed("pods/portforward is forbidden"), Unjudged);
-        not_asked_in_time(|e| e.demo.asked = Observation::failed("pods/exec is forbidden"), Unjudged);
-        no_traffic(|e| e.mesh.traffic = Observation::failed("no answer"), Unjudged);
-        bypass_and_restarted(|e| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); for reply in &mut of(&mut e.demo.asked).replies { reply.server = String::new(); reply.envoy_upstream_time = false; } }, Fail);
-        bypass_and_unread(|e| { e.demo.asked = Observation::failed("no answer"); stop_client(e); }, Fail);
-        denied(|e| envoy_answers(e, 403, "RBAC: access denied", true), Fail);
-        denied_by_the_backend(|e| envoy_answers(e, 403, "go away", true), Fail);
-        nobody_to_lead_to(|e| envoy_answers(e, 503, "no healthy upstream", false), Fail);
-        failed_by_the_backend(|e| envoy_answers(e, 503, "broken", true), Fail);
-        nothing_asked(|e| of(&mut e.mesh.traffic).requests = 0, Unjudged);
-        not_asked(|e| { e.demo.asked = Observation::not_asked("--only"); e.mesh.traffic = Observation::not_asked("--only"); }, Skipped);
-    }
-}
+mod cases;

@@ -1,5 +1,8 @@
 //! Each pod has two containers: the application and the injected sidecar.
 
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
 use crate::claims::by_name::{
     backend_deployment, client_deployment, injection_webhook, namespace_labelled,
 };
@@ -7,18 +10,19 @@ use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods};
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Pod};
+use crate::evidence::{Evidence, Pod, Webhook};
 use crate::facts::demo::demo_container;
 use crate::facts::image::image_name;
 use crate::facts::injection::{
     INJECT, demo_namespace_is_missing, enables_injection, has_injection_disabled, refuses_sidecar,
 };
 use crate::facts::sidecar::SIDECAR;
+use crate::facts::webhooks::is_injector;
 use crate::facts::workload::owner_workload;
 use crate::format::{MORE_CONTAINER, POD, count, format_pod_state, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
-use crate::steps::{Purpose, Step, injection, pods};
+use crate::steps::{Purpose, Step, injection, pods, workloads};
 
 claim! {
     /// The tutorial says: "each pod in client namespace has two container with one is injected as sidecar container."
@@ -44,6 +48,8 @@ claim! {
     /// - The webhook does not inject (`injection_webhook`): fix the webhook, then restart the deployments.
     /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
     /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
+    /// - Another webhook adds the container (`vault-agent`): remove the annotation or label that asks for it from the
+    ///   template.
     /// - The pods do not start: fix `backend_deployment` or `client_deployment` first.
     ///
     /// ## Check by hand
@@ -135,18 +141,60 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             .step(show_containers(evidence, pod))),
         ([_, more @ ..], _) => {
             let number = count(more.len(), MORE_CONTAINER);
+            let summary = format!("{name} has {number} beside its application and the sidecar");
             let more_names = list(more);
             // Which of them is meant, only the author of an unknown application knows.
             let known = own.is_some_and(|own| applications.contains(&own));
-            let workload = owner_workload(pod).filter(|_| known);
-            let remove = workload.map(|it| injection::remove_containers(evidence, &it, more));
-            Err(fail(format!(
-                "{name} has {number} beside its application and the sidecar: {more_names}"
-            ))
-            .step(show_containers(evidence, pod))
-            .steps(remove))
+            let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
+            let owner = deployments.find(|deployment| deployment.selects(pod));
+            let is_in_template = |container: &&str| {
+                owner.is_some_and(|it| it.containers.iter().any(|its| its.name == **container))
+            };
+            let (of_template, added): (Vec<_>, Vec<_>) =
+                more.iter().copied().partition(is_in_template);
+            // While a rollout replaces pods, a pod may be of the template before.
+            let is_of_template = owner.is_some_and(|it| it.updated_replicas == it.current_replicas);
+            if is_of_template && !added.is_empty() {
+                let (who, steps) = explain_added_containers(evidence, pod);
+                let added = list(&added);
+                return Err(fail(format!("{summary}: a webhook added {added}{who}")).steps(steps));
+            }
+            let workload = owner_workload(pod).filter(|_| known && !of_template.is_empty());
+            let remove =
+                workload.map(|it| injection::remove_containers(evidence, &it, &of_template));
+            Err(fail(format!("{summary}: {more_names}"))
+                .step(show_containers(evidence, pod))
+                .steps(remove))
         }
     }
+}
+
+/// Who added containers that the template of the pod's deployment does not have, as far as the evidence shows it.
+fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step>) {
+    let asks = |key: &&String| key.contains("inject") && !key.contains("istio.io/");
+    let annotations: Vec<_> = pod.other_annotations.iter().filter(asks).collect();
+    let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
+    let selects = |webhook: &&Webhook| {
+        !is_injector(webhook)
+            && labels.is_none_or(|it| webhook.namespace_selector.selects(it) != Some(false))
+            && webhook.object_selector.selects(&pod.labels) != Some(false)
+    };
+    let webhooks = evidence.install.webhooks.value().into_iter().flatten().filter(selects);
+    let webhooks: BTreeSet<_> = webhooks.map(|webhook| &webhook.configuration).collect();
+    let webhooks: Vec<_> = webhooks.into_iter().collect();
+    let mut who = ", which is not in its template".to_owned();
+    if !webhooks.is_empty() {
+        let _ = write!(who, "; beside Istio's, its webhooks are {}", list(&webhooks));
+    }
+    if !annotations.is_empty() {
+        let _ = write!(who, "; its annotations ask for injection: {}", list(&annotations));
+    }
+    let template = owner_workload(pod).filter(|_| !annotations.is_empty());
+    let template = template.map(|it| workloads::show_template_annotations(evidence, &it));
+    let steps = template
+        .into_iter()
+        .chain([show_containers(evidence, pod), injection::list_webhooks(evidence)]);
+    (who, steps.collect())
 }
 
 fn show_containers(evidence: &Evidence, pod: &Pod) -> Step {
@@ -236,12 +284,18 @@ fn deployment_does_not_run(effect: &Effect<'_, Evidence>, deployment: &str) -> b
 mod cases {
     use crate::claims::mesh::changes::{make_native, remove_sidecar};
     use crate::entry::cases;
-    use crate::evidence::{Container, Evidence, Observation, Pod};
-    use crate::testing::{demo_pod, of};
+    use crate::evidence::{Container, Evidence, Observation, Pod, Webhook};
+    use crate::testing::{client, demo_pod, of};
 
     fn add_container(pod: &mut Pod, name: &str) {
         let more = Container { name: name.into(), ready: true, ..Container::default() };
         pod.containers.push(more);
+    }
+
+    fn add_to_template_and_pod(evidence: &mut Evidence, name: &str) {
+        add_container(demo_pod(evidence, "client"), name);
+        let more = Container { name: name.into(), ..Container::default() };
+        client(evidence).containers.push(more);
     }
 
     fn set_images(evidence: &mut Evidence, image: &str) {
@@ -255,8 +309,18 @@ mod cases {
         before_the_label(|e| remove_sidecar(demo_pod(e, "echo")), Fail);
         not_labelled(|e| { remove_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail);
         refuses(|e| { let pod = demo_pod(e, "echo"); remove_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
-        third(|e| add_container(demo_pod(e, "client"), "debug"), Fail);
-        third_stands_first(|e| { let pod = demo_pod(e, "client"); add_container(pod, "debug"); pod.containers.reverse(); }, Fail);
+        third(|e| add_to_template_and_pod(e, "debug"), Fail);
+        third_stands_first(|e| { add_to_template_and_pod(e, "debug"); demo_pod(e, "client").containers.reverse(); }, Fail);
+        third_of_a_deployment_unseen(|e| { add_to_template_and_pod(e, "debug"); e.demo.deployments = Observation::failed("forbidden"); }, Fail);
+        third_added_by_somebody(|e| add_container(demo_pod(e, "client"), "vault-agent"), Fail);
+        third_while_a_rollout_goes_on(|e| { add_container(demo_pod(e, "client"), "debug"); client(e).current_replicas = 2; }, Fail);
+        third_added_by_a_webhook(|e| {
+            let pod = demo_pod(e, "client");
+            add_container(pod, "vault-agent");
+            pod.other_annotations = vec!["vault.hashicorp.com/agent-inject".into()];
+            let webhook = Webhook { configuration: "vault-agent-injector-cfg".into(), ..Webhook::default() };
+            of(&mut e.install.webhooks).push(webhook);
+        }, Fail);
         third_beside_another_application(|e| {
             let pod = demo_pod(e, "client");
             pod.containers.iter_mut().for_each(|it| if it.name == "client" { it.name = "mine".into(); });

@@ -15,10 +15,12 @@ use crate::testing::claim_cases;
 use crate::testing::{is_observation, places, recorded};
 
 /// What no claim on a healthy mesh depends on, and why.
-const NOT_NEEDED: [(&str, &str); 3] = [
+const NOT_NEEDED: [(&str, &str); 5] = [
     ("/cluster/load_balancer_probe", "the gateway holds an address: whether one is free is known"),
     ("/cluster/requested", "all of the mesh has its place: nobody asks for room"),
     ("/demo/settling", "it adds words to what is wrong, and decides nothing"),
+    ("/mesh/certificate_ends", "they name the proxy whose certificate has expired"),
+    ("/mesh/resources", "they name the policy that denies, or the resource that hides a service"),
 ];
 
 fn judge(document: &Value) -> Vec<Judgement> {

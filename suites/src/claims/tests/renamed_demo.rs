@@ -180,7 +180,7 @@ fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
 #[case(|it: &mut Expectations| it.backend.port = 8080, "demo::backend_deployment", "container port 8080")]
 #[case(|it: &mut Expectations| it.backend.reply_flag = "-say".into(), "demo::backend_deployment", "no -say")]
 #[case(|it: &mut Expectations| it.backend.service_port = 81, "demo::backend_service", "has no port 81")]
-#[case(|it: &mut Expectations| it.backend.service_port_name = "http-web".into(), "demo::backend_service", "not named `http-web`")]
+#[case(|it: &mut Expectations| it.backend.service_port_name = "http-web".into(), "demo::backend_service", "not `http-web`")]
 #[case(|it: &mut Expectations| it.reply = "Hi".into(), "demo::backend_replies", "200 `Hi`")]
 #[case(|it: &mut Expectations| it.reply = "Hi".into(), "demo::client_logs_show_reply", "the line `Hi` every")]
 #[case(|it: &mut Expectations| it.client.container = "caller".into(), "demo::client_deployment", "a container `caller`")]

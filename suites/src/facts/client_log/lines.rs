@@ -16,12 +16,20 @@ pub(super) enum Piece {
 
 /// The beginnings of what Envoy replies in the backend's stead. These bodies end without a newline, so that
 /// the next reply stands in the same line.
-const ENVOY_BODIES: [&str; 5] = [
+const ENVOY_BODIES: [&str; 12] = [
     "no healthy upstream",
     "upstream connect error or disconnect/reset before headers",
     "upstream request timeout",
+    "upstream response timeout",
+    "upstream max stream duration reached",
+    "stream timeout",
     "RBAC: access denied",
     "fault filter abort",
+    "local_rate_limited",
+    "Audiences in Jwt are not allowed",
+    // All other answers of the filter `jwt_authn`: `Jwt is missing`, `Jwks remote fetch is failed`.
+    "Jwt ",
+    "Jwks ",
 ];
 
 /// The pieces of a line, in order.
@@ -119,6 +127,8 @@ mod tests {
     #[case("100 12.3M  100 12.3M    0     0  1200k      0  0:00:10  0:00:10 --:--:-- 1300k".to_owned(), &[Piece::Meter])]
     #[case(String::new(), &[])]
     #[case(format!("no healthy upstreamno healthy upstream{REPLY}"), &[other("no healthy upstreamno healthy upstream"), Piece::Reply])]
+    #[case(format!("Jwt is missing{REPLY}"), &[other("Jwt is missing"), Piece::Reply])]
+    #[case(format!("local_rate_limitedlocal_rate_limited{REPLY}"), &[other("local_rate_limitedlocal_rate_limited"), Piece::Reply])]
     fn what_belongs_to_a_good_log(#[case] line: String, #[case] expected: &[Piece]) {
         assert_eq!(pieces(&line, REPLY), expected);
     }
@@ -132,6 +142,9 @@ mod tests {
     #[case("5400Hello from backend service")]
     #[case("Hello from backend serviceHello from backend service")]
     #[case("RBAC: access denied")]
+    #[case("Jwt is missing")]
+    #[case("Jwt is missingHello from backend service v2")]
+    #[case("my Jwt is missingHello from backend service")]
     #[case("no healthy upstream")]
     #[case("sh: curl: not found")]
     #[case("1 2 3")]

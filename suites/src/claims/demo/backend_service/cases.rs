@@ -35,6 +35,10 @@ cases! { Evidence:
     missing(|e| of(&mut e.demo.services).clear(), Fail);
     no_namespace(|e| e.demo.services = Observation::absent("no namespace"), Fail);
     port_renamed(|e| service(e).ports[0].name = "web".into(), Fail);
+    port_named_http_too(|e| service(e).ports[0].name = "http-web".into(), Fail);
+    port_named_tcp(|e| service(e).ports[0].name = "tcp-web".into(), Fail);
+    port_named_grpc(|e| service(e).ports[0].name = "grpc-web".into(), Fail);
+    one_endpoint_on_another_port(|e| { let more = Endpoint { ports: vec![8080], ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Fail);
     port_without_name(|e| service(e).ports[0].name.clear(), Fail);
     other_port(|e| service(e).ports[0].port = 8080, Fail);
     udp(|e| service(e).ports[0].protocol = "UDP".into(), Fail);
