@@ -229,6 +229,11 @@ impl WholeMesh {
                 format!("{cluster}::10.244.0.8:5678::rq_total::{}\n", before + made)
             });
             pages.insert("/clusters".to_owned(), plain(lines.concat()));
+            let end = &self.evidence["mesh"]["certificate_ends"]["value"][pod];
+            let names = json!([{ "uri": "spiffe://cluster.local/ns/client/sa/default" }]);
+            let chain = json!([{ "subject_alt_names": names, "expiration_time": end }]);
+            let certificates = json!({ "certificates": [{ "cert_chain": chain }] });
+            pages.insert("/certs".to_owned(), plain(certificates.to_string()));
         }
         // What was asked through a port-forward to this pod, on its only port.
         let through = format!("a port-forward to pod {pod}");

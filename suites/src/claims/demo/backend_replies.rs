@@ -142,8 +142,8 @@ fn wrong(evidence: &Evidence, asked: &Asked, observed: &str, reply: Option<&Repl
         let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);
         let steps = [vec![again], show_answerer(evidence, observed)].concat();
-        let wanted = &evidence.expectations.reply;
-        (format!("GET {}: {trouble}, expected 200 `{wanted}`", asked.url), steps)
+        let Expectations { backend_service, reply, .. } = &evidence.expectations;
+        (format!("GET {backend_service}: {trouble}, expected 200 `{reply}`"), steps)
     });
     Judgement::fail(summary)
         .expected(format!("200 `{}`, {} times", evidence.expectations.reply, asked.requests))
