@@ -1,5 +1,6 @@
 //! The text of states: pods, containers, lists, counts, and quotations from the cluster.
 
+pub(crate) mod refusal;
 pub(crate) mod rollout;
 #[cfg(test)]
 mod tests;

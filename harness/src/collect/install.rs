@@ -7,16 +7,20 @@ use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{
-    self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, Webhook,
-    WebhookService,
+    self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, TerminatingNamespace,
+    Webhook, WebhookService,
 };
 
 use super::api::certificates;
 use super::api::list::{self, list_all};
+use super::api::objects::terminating;
 use super::api::observe::{Missing, observe};
 use super::context::CollectContext;
 use super::istiod;
 use crate::owner;
+
+/// The labels of namespaces, by name.
+type Labels = BTreeMap<String, BTreeMap<String, String>>;
 
 /// The groups of the custom resources of Istio.
 const GROUPS: &str = "istio.io";
@@ -42,6 +46,8 @@ pub(super) async fn collect(
         context.timed("namespaces", observe(limit, namespaces(&context.client))),
         context.timed("istiod", istiod::collect(context, &pods)),
     );
+    let terminating_namespaces = namespaces.value().map(|it| it.1.clone()).unwrap_or_default();
+    let namespaces = namespaces.map(|(labels, _)| labels);
     InstallEvidence {
         pods,
         deployments,
@@ -50,21 +56,22 @@ pub(super) async fn collect(
         crds,
         webhooks,
         namespaces,
+        terminating_namespaces,
         istiod,
         istioctl_version,
     }
 }
 
-async fn namespaces(
-    client: &Client,
-) -> Result<BTreeMap<String, BTreeMap<String, String>>, Missing> {
+/// The labels of all namespaces by name, and those that are being deleted.
+async fn namespaces(client: &Client) -> Result<(Labels, Vec<TerminatingNamespace>), Missing> {
     // The mark of our own names the machine that made them: what travels has no use for it.
     let named = |it: &Namespace| {
         let mut labels = it.labels().clone();
         labels.remove(owner::LABEL);
-        (it.name_any(), labels)
+        ((it.name_any(), labels), terminating(it))
     };
-    Ok(list_all(client, named).await?.into_iter().collect())
+    let (labels, deleted): (Labels, Vec<_>) = list_all(client, named).await?.into_iter().unzip();
+    Ok((labels, deleted.into_iter().flatten().collect()))
 }
 
 /// The resources that the server serves in groups of Istio. The server lists a custom resource in its

@@ -1,6 +1,7 @@
 //! What the section *mesh* needs besides the pods: dry runs, init logs, the rules in force.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Namespace, Pod};
 use kube::ResourceExt as _;
@@ -13,10 +14,14 @@ use super::api::logs::{self, Keep};
 use super::api::objects;
 use super::api::observe::{Missing, needed, observe};
 use super::context::CollectContext;
+use super::probe::container;
 use super::{live_rules, mesh_resources};
 
 /// The container that programs the redirection.
 pub(super) const INIT: &str = "istio-init";
+
+/// How long the API server waits for a webhook, ten seconds, and a little more for its own answer.
+const WEBHOOK_LIMIT: Duration = Duration::from_secs(12);
 
 /// How much of an init container's log is read, in bytes. Seen: 10 KiB.
 const INIT_LOG_BYTES: u32 = 256 << 10;
@@ -27,15 +32,18 @@ pub(super) async fn collect(
     pods: &Observation<Vec<evidence::Pod>>,
 ) -> MeshEvidence {
     let seen = pods.value().map_or(&[][..], Vec::as_slice);
-    let unlabelled = observe(context.limit, async {
-        dry_run(context, &unlabelled_namespace(context).await?).await
-    });
-    let labelled = observe(context.limit, async {
+    // A webhook that does not answer has the API server wait for it.
+    let limit = context.limit.max(WEBHOOK_LIMIT);
+    let unlabelled =
+        observe(limit, async { dry_run(context, &unlabelled_namespace(context).await?).await });
+    let labelled = observe(limit, async {
         if pods.is_absent() {
             needed(pods)?;
         }
         dry_run(context, &context.expectations.namespace).await
     });
+    let labelled =
+        context.awaited("the injection webhook, as long as the API server does", limit, labelled);
     let certificate_ends = observe(context.limit, mesh_resources::certificate_ends(context, pods));
     let resources = observe(context.limit, mesh_resources::resources(context));
     let (init_logs, live_rules, dry_run_unlabelled, dry_run_labelled, certificate_ends, resources) = tokio::join!(
@@ -67,7 +75,7 @@ async fn dry_run(context: &CollectContext<'_>, namespace: &str) -> Result<DryRun
             "generateName": "meshcheck-",
             "labels": { "app.kubernetes.io/managed-by": "meshcheck" }
         },
-        "spec": { "containers": [{ "name": "probe", "image": "curlimages/curl" }] }
+        "spec": { "containers": [container("probe", "curlimages/curl")] }
     }))
     .map_err(|error| Missing::Failed(error.to_string()))?;
     let parameters = PostParams { dry_run: true, ..PostParams::default() };

@@ -78,11 +78,14 @@ async fn under_way(
     Ok(names)
 }
 
-/// Whether the controller is still about to bring a deployment to what it is to be. One that has
-/// given up (`ProgressDeadlineExceeded`) is not.
+/// Whether the controller is still about to bring a deployment to what it is to be. One that has given up
+/// (`ProgressDeadlineExceeded`) is not, and neither is one whose pods are refused, as by a quota.
 fn rolling_out(deployment: &Deployment) -> bool {
-    let given_up =
-        deployment.conditions.iter().any(|it| it.kind == "Progressing" && it.status == "False");
+    let given_up = deployment.conditions.iter().any(|it| match it.kind.as_str() {
+        "Progressing" => it.status == "False",
+        "ReplicaFailure" => it.status == "True",
+        _ => false,
+    });
     let behind = deployment.observed_generation < deployment.generation
         || deployment.updated_replicas < deployment.replicas
         || deployment.current_replicas != deployment.updated_replicas;
@@ -100,16 +103,24 @@ fn starting(pod: &Pod, now: Timestamp) -> bool {
     young && calm && !pod.ready && matches!(pod.phase.as_str(), "Pending" | "Running")
 }
 
-/// Whether a container of a pod will not start until somebody mends something.
+/// Whether a pod will not start until somebody repairs something: the scheduler finds no node for it, or a container of it
+/// does not start.
 fn stuck(pod: &Pod) -> bool {
-    const REASONS: [&str; 5] = [
+    const REASONS: [&str; 10] = [
         "CrashLoopBackOff",
         "CreateContainerConfigError",
+        "CreateContainerError",
         "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
         "ImagePullBackOff",
         "InvalidImageName",
+        "RegistryUnavailable",
+        "RunContainerError",
     ];
-    pod.all_containers().any(|container| {
+    let unschedulable =
+        pod.node.is_none() && pod.reason.as_ref().is_some_and(|it| it.starts_with("Unschedulable"));
+    unschedulable || pod.all_containers().any(|container| {
         matches!(&container.state, ContainerState::Waiting { reason, .. } if REASONS.contains(&reason.as_str()))
     })
 }
@@ -122,6 +133,7 @@ fn holds_up(pod: &Pod, deployment: &Deployment) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use meshcheck_suites::evidence::Condition;
 
     #[test]
     fn what_is_at_rest_is_not_waited_for() {
@@ -136,6 +148,15 @@ mod tests {
         assert!(!rolling_out(&deployment), "unavailable and at rest is a verdict, not a wait");
         deployment.generation = 3;
         assert!(rolling_out(&deployment));
+        let mut condition = |kind: &str, status: &str| {
+            let (kind, status) = (kind.to_owned(), status.to_owned());
+            deployment.conditions = vec![Condition { kind, status, ..Condition::default() }];
+            rolling_out(&deployment)
+        };
+        assert!(!condition("ReplicaFailure", "True"), "its pods are refused");
+        assert!(condition("ReplicaFailure", "False"));
+        assert!(!condition("Progressing", "False"), "it has given up");
+        assert!(condition("Available", "False"));
     }
 
     #[test]
@@ -184,5 +205,12 @@ mod tests {
         assert!(holds_up(&waiting("ImagePullBackOff"), &deployment("echo")));
         assert!(!holds_up(&waiting("ImagePullBackOff"), &deployment("client")));
         assert!(!holds_up(&waiting("ContainerCreating"), &deployment("echo")));
+        let unscheduled =
+            |reason: &str| Pod { reason: Some(reason.into()), ..waiting("ContainerCreating") };
+        let no_room = "Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.";
+        assert!(!starting(&unscheduled(no_room), now));
+        assert!(holds_up(&unscheduled(no_room), &deployment("echo")));
+        let placed = Pod { node: Some("node-1".into()), ..unscheduled(no_room) };
+        assert!(starting(&placed, now));
     }
 }

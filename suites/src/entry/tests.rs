@@ -60,12 +60,20 @@ fn every_check_is_complete() {
     assert!(CHECKS.is_sorted_by_key(|check| check.section()));
 }
 
+/// Causes that exclude each other on the same evidence, as effect and cause: the way back needs that no istiod is installed, or that
+/// only Kiali's pods are not well. This one needs an istiod that is installed and not ready.
+const EXCLUSIVE: [(&str, &str); 1] =
+    [("install::default_profile", "install::control_plane_running")];
+
 /// Takes away what nothing explains, over and over: nothing is left where there is no circle.
 fn assert_no_circle<E: Subject>(entries: &[&Entry<E>]) {
     let mut left: Vec<_> = entries.to_vec();
     while !left.is_empty() {
         let open = |id: &str| left.iter().any(|entry| entry.id == id);
-        let explained = |entry: &&&Entry<E>| entry.causes.iter().any(|it| open(it.entry.id));
+        let explained = |entry: &&&Entry<E>| {
+            let mut causes = entry.causes.iter().map(|it| it.entry.id);
+            causes.any(|cause| open(cause) && !EXCLUSIVE.contains(&(entry.id, cause)))
+        };
         let rest: Vec<_> = left.iter().filter(explained).copied().collect();
         assert!(rest.len() < left.len(), "a circle: {rest:?}");
         left = rest;

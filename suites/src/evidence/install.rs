@@ -25,10 +25,22 @@ pub struct InstallEvidence {
     pub webhooks: Observation<Vec<Webhook>>,
     /// The labels of all namespaces, by name.
     pub namespaces: Observation<BTreeMap<String, BTreeMap<String, String>>>,
+    /// The namespaces among them that are being deleted. Empty in older files.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub terminating_namespaces: Vec<TerminatingNamespace>,
     /// What each istiod pod says of itself, by pod name.
     pub istiod: Observation<BTreeMap<String, Istiod>>,
     /// The version that `istioctl` reports of itself, where it was used.
     pub istioctl_version: Observation<String>,
+}
+
+/// A namespace that is being deleted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TerminatingNamespace {
+    /// Its name.
+    pub name: String,
+    /// What keeps it, by its conditions; often empty.
+    pub message: String,
 }
 
 /// What one istiod pod says of itself.

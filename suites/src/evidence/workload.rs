@@ -121,6 +121,9 @@ pub struct Deployment {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Whether it is being deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminating: bool,
     /// The labels by which it selects its pods.
     pub selector: BTreeMap<String, String>,
     /// The labels of its pod template.
@@ -167,6 +170,9 @@ pub struct Service {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// Whether it is being deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminating: bool,
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
     pub kind: String,
     /// Its cluster address; `None` stands for a headless service.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::refusal::classify_refusal;
 use super::sidecar::SIDECAR;
 use super::webhooks::{INJECTION, REVISION};
 use crate::evidence::{DryRun, Evidence, Observation, Pod};
@@ -16,9 +17,17 @@ pub(crate) fn demo_labels(evidence: &Evidence) -> Option<&BTreeMap<String, Strin
     evidence.install.namespaces.value()?.get(&evidence.expectations.namespace)
 }
 
-/// Whether the demo's namespace does not exist.
+/// What keeps a namespace that is being deleted; nothing where it stays.
+pub(crate) fn find_deletion<'e>(evidence: &'e Evidence, namespace: &str) -> Option<&'e str> {
+    let mut deleted = evidence.install.terminating_namespaces.iter();
+    let found = deleted.find(|it| it.name == namespace)?;
+    Some(if found.message.is_empty() { "Terminating" } else { &found.message })
+}
+
+/// Whether the demo's namespace does not exist, or is being deleted with all that is in it.
 pub(crate) fn demo_namespace_is_missing(evidence: &Evidence) -> bool {
-    evidence.install.namespaces.value().is_some() && demo_labels(evidence).is_none()
+    let deleted = find_deletion(evidence, &evidence.expectations.namespace).is_some();
+    evidence.install.namespaces.value().is_some() && (deleted || demo_labels(evidence).is_none())
 }
 
 /// Whether labels of a namespace enable injection by the default revision.
@@ -47,7 +56,7 @@ pub(crate) fn injects_nothing(dry_run: &Observation<DryRun>) -> bool {
 
 /// Whether the API server says that it cannot create pods because Istio's webhook does not answer.
 pub(crate) fn is_webhook_failure(text: &str) -> bool {
-    text.contains("failed calling webhook") && text.contains("istio")
+    classify_refusal(text).injection_failure().is_some()
 }
 
 /// Whether a pod has `sidecar.istio.io/inject: "false"`.
@@ -78,6 +87,9 @@ mod tests {
         let mut evidence = healthy();
         assert!(demo_labels(&evidence).is_some_and(enables_injection));
         assert!(!demo_namespace_is_missing(&evidence));
+        crate::testing::terminate_namespace(&mut evidence, "client", "");
+        assert!(demo_namespace_is_missing(&evidence));
+        evidence.install.terminating_namespaces.clear();
         of(&mut evidence.install.namespaces).remove("client");
         assert!(demo_namespace_is_missing(&evidence));
         evidence.install.namespaces = Observation::failed("no answer");

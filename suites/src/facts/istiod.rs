@@ -1,6 +1,7 @@
 //! Facts about istiod: what it is, and whether anybody is there to answer for it.
 
 use super::Labels;
+use super::gateway::is_ingress_gateway;
 use crate::evidence::{Deployment, Evidence, Pod};
 
 /// Whether labels are those of istiod, of whatever revision.
@@ -26,6 +27,15 @@ pub(crate) fn find_other_domain(evidence: &Evidence) -> Option<&str> {
 /// Whether the deployments were observed, and none of them is istiod's.
 pub(crate) fn has_no_istiod(evidence: &Evidence) -> bool {
     evidence.install.deployments.value().is_some() && find_istiod(evidence).is_none()
+}
+
+/// Whether an install stopped at istiod, which does not run: what the tutorial installs later is not there.
+pub(crate) fn install_stopped_at_istiod(evidence: &Evidence) -> bool {
+    let deployments = evidence.install.deployments.value().into_iter().flatten();
+    let gateways = deployments.filter(|it| is_ingress_gateway(it, evidence)).count();
+    find_istiod(evidence).is_some_and(|it| it.replicas > 0)
+        && is_istiod_down(evidence)
+        && gateways == 0
 }
 
 /// Whether no istiod pod is ready: nothing answers proxies, webhooks and requests.

@@ -8,6 +8,7 @@ pub(crate) mod injection;
 pub(crate) mod istiod;
 pub(crate) mod kiali;
 pub(crate) mod proxy_replies;
+pub(crate) mod refusal;
 pub(crate) mod resources;
 pub(crate) mod scheduling;
 pub(crate) mod sidecar;

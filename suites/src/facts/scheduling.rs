@@ -1,15 +1,58 @@
 //! What keeps pods from a node: nodes that are not ready, and the scheduler's reasons.
 
 use crate::evidence::{Deployment, Evidence, Node, Observation, Pod};
+use crate::facts::workload::has_ended;
 
-/// What the scheduler says of a pod for which no node is well, or none has room.
-const NO_NODE: [&str; 5] = [
-    "Insufficient ",
-    "Too many pods",
-    "node.kubernetes.io/not-ready",
-    "node.kubernetes.io/unreachable",
-    "-pressure",
+/// Why the scheduler finds no node for a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unschedulable<'p> {
+    /// No node has enough CPU, memory or places left.
+    Room,
+    /// The ports of the nodes that it asks for are taken.
+    Ports,
+    /// Its volume is not bound, or is on another node.
+    Volume,
+    /// Its node selector, its affinity or its spread constraints fit no node.
+    Affinity,
+    /// The nodes are cordoned.
+    Cordoned,
+    /// The nodes have a taint with this key, which it does not tolerate.
+    Taint(&'p str),
+    /// Another reason.
+    Other,
+}
+
+/// The scheduler's words for each reason. Where nodes differ, the first counts: a taint of the control plane's node is
+/// as it should be where another node is full.
+const REASONS: [(Unschedulable<'_>, &[&str]); 5] = [
+    (Unschedulable::Room, &["Insufficient ", "Too many pods"]),
+    (Unschedulable::Ports, &["free ports"]),
+    (
+        Unschedulable::Volume,
+        &["PersistentVolumeClaim", "persistentvolume", "volume node affinity", "max volume count"],
+    ),
+    (Unschedulable::Affinity, &["affinity", "node selector", "topology spread constraints"]),
+    (Unschedulable::Cordoned, &["node(s) were unschedulable"]),
 ];
+
+/// Why the scheduler finds no node for a pod, where it says so.
+pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
+    let waits = pod.phase == "Pending" && pod.node.is_none() && !pod.terminating;
+    let words = pod.reason.as_deref().filter(|_| waits)?;
+    let contains = |(_, texts): &&(_, &[&str])| texts.iter().any(|it| words.contains(it));
+    let taint = || {
+        let key = words.split_once("taint {")?.1.split([':', '}', '=']).next()?;
+        Some(Unschedulable::Taint(key.trim()))
+    };
+    let known = REASONS.iter().find(contains).map(|it| it.0);
+    Some(known.or_else(taint).unwrap_or(Unschedulable::Other))
+}
+
+/// Whether it is for the nodes that a pod finds none, and not for what the pod asks for.
+pub(crate) fn is_for_nodes(reason: Unschedulable<'_>) -> bool {
+    use Unschedulable::{Cordoned, Ports, Room, Taint};
+    matches!(reason, Room | Ports | Cordoned | Taint(_))
+}
 
 /// Whether a node is Ready.
 pub(crate) fn is_node_ready(node: &Node) -> bool {
@@ -22,9 +65,8 @@ fn waits_for_node(evidence: &Evidence, pod: &Pod) -> bool {
     if let Some(name) = &pod.node {
         return nodes.iter().any(|node| node.name == *name && !is_node_ready(node));
     }
-    let reason = pod.reason.as_deref().unwrap_or_default();
     pod.phase == "Pending"
-        && (!nodes.iter().any(is_node_ready) || NO_NODE.iter().any(|it| reason.contains(it)))
+        && (!nodes.iter().any(is_node_ready) || find_unschedulable(pod).is_some_and(is_for_nodes))
 }
 
 /// Whether there are pods that wait for a node, and no others.
@@ -32,7 +74,8 @@ pub(crate) fn all_wait_for_nodes<'p>(
     evidence: &Evidence,
     ill: impl IntoIterator<Item = &'p Pod>,
 ) -> bool {
-    let mut ill = ill.into_iter().peekable();
+    // A pod that has ended stays listed: an evicted one has a successor.
+    let mut ill = ill.into_iter().filter(|pod| !has_ended(pod)).peekable();
     ill.peek().is_some() && ill.all(|pod| waits_for_node(evidence, pod))
 }
 
@@ -61,6 +104,47 @@ pub(crate) fn no_node_is_ready(evidence: &Evidence) -> bool {
 mod tests {
     use super::*;
     use crate::testing::{demo_pod, healthy, of};
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("1 Insufficient memory", Unschedulable::Room, true)]
+    #[case("1 Too many pods", Unschedulable::Room, true)]
+    #[case("1 Insufficient cpu, 1 node(s) had untolerated taint {a: }", Unschedulable::Room, true)]
+    #[case(
+        "1 node(s) didn't have free ports for the requested pod ports",
+        Unschedulable::Ports,
+        true
+    )]
+    #[case("pod has unbound immediate PersistentVolumeClaims", Unschedulable::Volume, false)]
+    #[case("persistentvolumeclaim \"data\" not found", Unschedulable::Volume, false)]
+    #[case("1 node(s) had volume node affinity conflict", Unschedulable::Volume, false)]
+    #[case("1 node(s) didn't match Pod's node affinity/selector", Unschedulable::Affinity, false)]
+    #[case("1 node(s) didn't match pod anti-affinity rules", Unschedulable::Affinity, false)]
+    #[case(
+        "1 node(s) didn't match pod topology spread constraints",
+        Unschedulable::Affinity,
+        false
+    )]
+    #[case("1 node(s) were unschedulable", Unschedulable::Cordoned, true)]
+    #[case("1 node(s) had untolerated taint {team/a: b}", Unschedulable::Taint("team/a"), true)]
+    #[case(
+        "1 node(s) had taint {team: b}, that the pod didn't tolerate",
+        Unschedulable::Taint("team"),
+        true
+    )]
+    #[case("no nodes available to schedule pods", Unschedulable::Other, false)]
+    fn scheduler_says_why_a_pod_finds_no_node(
+        #[case] words: &str,
+        #[case] reason: Unschedulable<'_>,
+        #[case] is_for_the_nodes: bool,
+    ) {
+        let reason_text = Some(format!("Unschedulable: 0/1 nodes are available: {words}."));
+        let mut pod = Pod { phase: "Pending".into(), reason: reason_text, ..Pod::default() };
+        assert_eq!(find_unschedulable(&pod), Some(reason));
+        assert_eq!(is_for_nodes(reason), is_for_the_nodes);
+        pod.node = Some("node-1".into());
+        assert_eq!(find_unschedulable(&pod), None);
+    }
 
     #[test]
     fn pod_waits_for_a_node_that_is_not_ready() {

@@ -27,6 +27,15 @@ pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
         .flatten()
 }
 
+/// The last error that istio-init wrote before it ended.
+pub(crate) fn find_init_error(log: &str) -> Option<&str> {
+    let error = |line: &str| line.contains("\terror\t") || line.starts_with("Error: ");
+    let mut errors = log.lines().filter(|line| error(line));
+    let first = errors.next()?;
+    let words = first.rsplit('\t').next().unwrap_or(first);
+    Some(words.trim_start_matches("Command error output: ").trim())
+}
+
 /// Whether a pod's traffic is redirected to a sidecar that does not run.
 pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
     init_container(pod).is_some()

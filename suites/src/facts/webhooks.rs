@@ -35,6 +35,16 @@ pub(crate) fn has_no_injector(evidence: &Evidence) -> bool {
     evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(injects))
 }
 
+/// Whether a webhook that injects calls an istiod outside of the control plane's namespace that is expected.
+pub(crate) fn injects_from_elsewhere(evidence: &Evidence) -> bool {
+    let expected = &evidence.expectations.istio_namespace;
+    let elsewhere = |webhook: &Webhook| {
+        webhook.service.as_ref().map_or(webhook.url.is_some(), |it| it.namespace != *expected)
+    };
+    let webhooks = evidence.install.webhooks.value();
+    webhooks.is_some_and(|all| all.iter().any(|it| injects(it) && elsewhere(it)))
+}
+
 /// The revision, or the tag, by which alone the webhooks select a namespace; nothing where one of them
 /// selects `istio-injection`, the default revision's label.
 pub(crate) fn only_revision(evidence: &Evidence) -> Option<&str> {

@@ -8,6 +8,9 @@ use crate::evidence::{Container, ContainerState, Deployment, Evidence, Observati
 const LOOP_RESTARTS: u32 = 3;
 const LOOP_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 
+/// How many restarts make a loop where memory ends each of them, however slow it is.
+const OUT_OF_MEMORY_RESTARTS: u32 = 10;
+
 /// How containerd tells of a container that ended with its node: by a reboot, and not by itself.
 const WITH_ITS_NODE: &str = "Unknown";
 
@@ -45,7 +48,43 @@ pub(crate) fn is_in_restart_loop(container: &Container, now: Timestamp) -> bool 
     );
     let by_itself =
         container.last_termination.as_ref().is_some_and(|end| end.reason != WITH_ITS_NODE);
-    backing_off || (container.restarts >= LOOP_RESTARTS && lately && by_itself)
+    let starved = is_out_of_memory(container) && container.restarts >= OUT_OF_MEMORY_RESTARTS;
+    backing_off || starved || (container.restarts >= LOOP_RESTARTS && lately && by_itself)
+}
+
+/// Whether a container ended the last time because it needed more memory than it may have.
+pub(crate) fn is_out_of_memory(container: &Container) -> bool {
+    let now = match &container.state {
+        ContainerState::Terminated(end) => Some(end),
+        _ => None,
+    };
+    now.into_iter().chain(&container.last_termination).any(|end| end.reason == "OOMKilled")
+}
+
+/// The container runtime's words on the image that it does not pull for a container.
+pub(crate) fn pull_error(container: &Container) -> Option<&str> {
+    match &container.state {
+        ContainerState::Waiting { reason, message } if reason.contains("ImagePull") => {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
+/// Whether a pod has ended, and never runs again.
+pub(crate) fn has_ended(pod: &Pod) -> bool {
+    ["Failed", "Succeeded"].contains(&pod.phase.as_str())
+}
+
+/// Whether a pod has failed and only stays listed, as an evicted one does: its owner has another pod.
+pub(crate) fn is_replaced(pod: &Pod, pods: &[Pod]) -> bool {
+    let succeeds = |other: &Pod| {
+        other.namespace == pod.namespace
+            && owner_workload(other) == owner_workload(pod)
+            && !other.terminating
+            && !has_ended(other)
+    };
+    pod.phase == "Failed" && owner_workload(pod).is_some() && pods.iter().any(succeeds)
 }
 
 /// What `kubectl rollout restart` takes to replace a pod: `deployment/echo-deployment`.
@@ -76,8 +115,7 @@ pub(crate) fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<Strin
 /// The pod of a deployment that keeps it from being available: one that cannot start before one that is
 /// only not ready. One that leaves, or has ended, is nobody's business, and where none is asked for none is ill.
 pub(crate) fn find_unready_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
-    let stays =
-        |pod: &&Pod| !pod.terminating && !["Failed", "Succeeded"].contains(&pod.phase.as_str());
+    let stays = |pod: &&Pod| !pod.terminating && !has_ended(pod);
     let ill = || pods.iter().filter(|pod| deployment.selects(pod) && !pod.ready).filter(stays);
     if deployment.replicas == 0 {
         return None;

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{Impact, Purpose, Step, pods, workloads};
+use super::{Impact, Purpose, Step, istio, pods, workloads};
 use crate::evidence::{Evidence, Pod, Webhook};
 use crate::facts::injection::PROXY_IMAGE;
+use crate::facts::refusal::CallFailure;
 use crate::facts::workload::owner_workload;
 use crate::format::list;
 use crate::hint::escape_backquotes;
@@ -28,6 +29,59 @@ pub(crate) fn delete_webhook(evidence: &Evidence, webhook: &Webhook) -> Step {
     Step::fix(Impact::Deletes, evidence.kubectl(&delete), text)
 }
 
+/// Lets the API server call the webhook at this port of istiod's pods, then tries it.
+/// Source: <https://istio.io/latest/docs/ops/common-problems/injection/>.
+pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str) -> Vec<Step> {
+    let istio = ["-n", &evidence.expectations.istio_namespace];
+    let on_istio = |rest: &[&str]| evidence.kubectl(&[&istio[..], rest].concat());
+    let advice = |text: String| Step::advice(Purpose::Fix, text);
+    let mut steps = match failure {
+        CallFailure::Tls => vec![istio::rewrite_certificate(evidence)],
+        CallFailure::Proxy | CallFailure::Name => vec![
+            advice(
+                "add .svc to NO_PROXY of the API server, in its manifest \
+                 /etc/kubernetes/manifests/kube-apiserver.yaml"
+                    .into(),
+            ),
+            Step::inspect(
+                evidence.kubectl(&[
+                    "-n",
+                    "kube-system",
+                    "describe",
+                    "pod",
+                    "-l",
+                    "component=kube-apiserver",
+                ]),
+                "shows the proxy variables of the API server, where it runs as a pod",
+            ),
+        ],
+        CallFailure::ClientError | CallFailure::ServerError | CallFailure::Other => {
+            vec![Step::inspect(
+                on_istio(&["logs", "-l", "app=istiod", "--tail=50"]),
+                "shows what istiod says of the call",
+            )]
+        }
+        CallFailure::NoEndpoint
+        | CallFailure::Refused
+        | CallFailure::Unreachable
+        | CallFailure::Timeout => vec![
+            advice(format!(
+                "open TCP port {port} from the API server to istiod's pods, in firewalls, security groups and \
+                 network policies"
+            )),
+            Step::inspect(
+                on_istio(&["get", "pods,networkpolicies", "-o", "wide"]),
+                "shows the addresses of istiod's pods and the network policies before them",
+            ),
+        ],
+    };
+    let namespace = &evidence.expectations.namespace;
+    let run = ["-n", namespace, "run", "meshcheck-probe", "--image=nginx", "--dry-run=server"];
+    steps
+        .push(Step::inspect(evidence.kubectl(&run), "calls the webhook again, and stores nothing"));
+    steps
+}
+
 /// Restarts all deployments of the demo's namespace.
 pub(crate) fn restart_all(evidence: &Evidence, text: &str) -> Step {
     let namespace = &evidence.expectations.namespace;
@@ -44,6 +98,15 @@ pub(crate) fn remove_from_template(
     let none: Map<_, _> = keys.iter().map(|&key| (key.to_owned(), Value::Null)).collect();
     let patch = json!({ "spec": { "template": { "metadata": { field: none } } } });
     patch_template(evidence, workload, &patch, text)
+}
+
+/// Gives the sidecars of a workload more memory than the default limit of 1 GiB. A limit alone would be the request, too.
+pub(crate) fn raise_proxy_memory(evidence: &Evidence, namespace: &str, workload: &str) -> Step {
+    let annotations = json!({ "sidecar.istio.io/proxyMemory": "128Mi", "sidecar.istio.io/proxyMemoryLimit": "2Gi" });
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
+    let patch = patch.to_string();
+    let command = evidence.kubectl(&["-n", namespace, "patch", workload, "-p", &patch]);
+    Step::fix(Impact::Changes, command, "raises the memory limit of its sidecars")
 }
 
 /// Removes containers from the template of a workload in the demo's namespace.

@@ -1,7 +1,8 @@
 //! Steps on nodes.
 
-use super::{Impact, Step};
+use super::{Impact, Purpose, Step};
 use crate::evidence::{Evidence, Node};
+use crate::hint::escape_backquotes;
 
 /// Lists the nodes.
 pub(crate) fn list(evidence: &Evidence, text: &str) -> Step {
@@ -31,4 +32,29 @@ pub(crate) fn list_wide(evidence: &Evidence, text: &str) -> Step {
 /// Shows the events of all namespaces.
 pub(crate) fn show_events(evidence: &Evidence, text: impl Into<String>) -> Step {
     Step::inspect(evidence.kubectl(&["get", "events", "--all-namespaces"]), text)
+}
+
+/// Removes a taint from a node: `node-role.kubernetes.io/control-plane=:NoSchedule`.
+pub(crate) fn untaint(evidence: &Evidence, node: &Node, taint: &str) -> Step {
+    // `kubectl` prints no `=` before an empty value, and takes none.
+    let taint = format!("{}-", taint.replace("=:", ":"));
+    let command = evidence.kubectl(&["taint", "nodes", &node.name, &taint]);
+    Step::fix(Impact::Changes, command, "removes the taint, so that pods are placed there")
+}
+
+/// Says that a node's disk is full, and shows how full.
+pub(crate) fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
+    let name = escape_backquotes(&node.name);
+    let free =
+        format!("free disk space on node {name}: its kubelet evicts pods until there is enough");
+    let show = evidence.on_node(&node.name, &["df", "-h", "/"]);
+    vec![Step::advice(Purpose::Fix, free), Step::inspect(show, "shows how full its disk is")]
+}
+
+/// Loads the kernel modules that istio-init's rules need, on a node.
+pub(crate) fn load_nat_table(evidence: &Evidence, node: &str) -> Step {
+    let modules = ["modprobe", "-a", "iptable_nat", "xt_REDIRECT", "xt_owner", "xt_conntrack"];
+    let text = "loads the kernel modules that istio-init's rules need; the same names in \
+                /etc/modules-load.d/istio.conf of the machine keep them loaded";
+    Step::fix(Impact::Changes, evidence.on_node(node, &modules), text)
 }

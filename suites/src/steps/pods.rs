@@ -1,21 +1,63 @@
 //! Steps on pods: what shows their state, what replaces them.
 
-use super::{Impact, Step, workloads};
+use super::{Impact, Purpose, Step, injection, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::sidecar::SIDECAR;
-use crate::facts::workload::{find_troubled_container, last_good_template, owner_workload};
+use crate::facts::workload::{
+    find_troubled_container, is_out_of_memory, last_good_template, owner_workload, pull_error,
+};
 use crate::hint::{escape_backquotes, quote};
 
 /// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
 /// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
 pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
-    let mut steps = vec![show_trouble(evidence, pod)];
+    let mut steps = repair_container(evidence, pod);
+    steps.push(show_trouble(evidence, pod));
     if let Some(deployment) = last_good_template(evidence, pod) {
         let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
         let text = "goes back to the template whose pods are well";
         steps.push(Step::fix(Impact::RestartsPods, undo, text));
     }
     steps
+}
+
+/// Removes the reason for which a container does not run, where its state tells what it is.
+fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let advice = |text: String| Step::advice(Purpose::Fix, text);
+    let containers = || pod.all_containers();
+    if let Some(container) = containers().find(|it| is_out_of_memory(it)) {
+        let workload = owner_workload(pod).filter(|_| container.name == SIDECAR);
+        if let Some(workload) = workload {
+            return vec![injection::raise_proxy_memory(evidence, &pod.namespace, &workload)];
+        }
+        let name = escape_backquotes(&container.name);
+        let text = format!(
+            "raise the memory limit of container {name}, or give the machine more memory where it has no limit"
+        );
+        return vec![advice(text), describe(evidence, pod, "shows its memory limit")];
+    }
+    let Some(message) = find_troubled_container(pod).and_then(pull_error) else {
+        return Vec::new();
+    };
+    if message.contains("x509: ") {
+        let trust = ["sh", "-c", "update-ca-certificates && systemctl restart containerd"];
+        let advice = advice(
+            "copy the certificate of the authority that signs for the registry, such as that of a company's \
+             proxy, into /usr/local/share/ca-certificates of each node"
+                .into(),
+        );
+        let trust = |node| {
+            let command = evidence.on_node(node, &trust);
+            Step::fix(Impact::Changes, command, "makes the node trust it")
+        };
+        return [advice].into_iter().chain(pod.node.as_deref().map(trust)).collect();
+    }
+    if ["toomanyrequests", "429 Too Many Requests"].iter().any(|it| message.contains(it)) {
+        return vec![advice(
+            "wait for the registry's rate limit to end, log in to the registry, or pull from a mirror".into(),
+        )];
+    }
+    Vec::new()
 }
 
 fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {

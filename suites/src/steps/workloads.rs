@@ -27,6 +27,13 @@ pub(crate) fn describe(evidence: &Evidence, namespace: &str, deployment: &str, t
     describe_any(evidence, namespace, &format!("deployment/{deployment}"), text)
 }
 
+/// Shows what keeps an object that is being deleted, named as `deployment/istiod`.
+pub(crate) fn show_finalizers(evidence: &Evidence, namespace: &str, object: &str) -> Step {
+    let path = "jsonpath={.metadata.finalizers}";
+    let command = evidence.kubectl(&["-n", namespace, "get", object, "-o", path]);
+    Step::inspect(command, "shows the finalizers that keep it")
+}
+
 /// Describes a workload, named as `daemonset/speaker`.
 pub(crate) fn describe_any(
     evidence: &Evidence,

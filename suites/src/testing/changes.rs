@@ -1,6 +1,8 @@
 //! Small changes to healthy evidence, for the cases of all claims.
 
-use crate::evidence::{Deployment, Evidence, Observation, Pod, Service};
+use crate::evidence::{
+    Condition, Deployment, Evidence, Observation, Pod, Service, TerminatingNamespace,
+};
 
 /// What was seen, to be changed.
 pub(crate) fn of<T>(observation: &mut Observation<T>) -> &mut T {
@@ -63,4 +65,22 @@ pub(crate) fn gateway_service(evidence: &mut Evidence) -> &mut Service {
 pub(crate) fn remove_gateway_service(evidence: &mut Evidence) {
     let name = evidence.expectations.gateway.clone();
     of(&mut evidence.install.services).retain(|service| service.name != name);
+}
+
+/// A pod was refused, and Kubernetes waits before it asks again.
+pub(crate) fn refuse(deployment: &mut Deployment, message: &str) {
+    deployment.updated_replicas = 0;
+    deployment.available_replicas = 0;
+    deployment.conditions = vec![Condition {
+        kind: "ReplicaFailure".into(),
+        status: "True".into(),
+        reason: "FailedCreate".into(),
+        message: message.into(),
+    }];
+}
+
+/// A namespace is being deleted.
+pub(crate) fn terminate_namespace(evidence: &mut Evidence, name: &str, message: &str) {
+    let deleted = TerminatingNamespace { name: name.into(), message: message.into() };
+    evidence.install.terminating_namespaces.push(deleted);
 }

@@ -56,20 +56,7 @@ async fn try_it(
             "terminationGracePeriodSeconds": 0,
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
-            "securityContext": {
-                "runAsNonRoot": true,
-                "runAsUser": 65534,
-                "seccompProfile": { "type": "RuntimeDefault" }
-            },
-            "containers": [{
-                "name": NAME,
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "securityContext": {
-                    "allowPrivilegeEscalation": false,
-                    "capabilities": { "drop": ["ALL"] }
-                }
-            }]
+            "containers": [super::container(NAME, image)]
         }
     }))
     .map_err(|error| Missing::Failed(error.to_string()))?;

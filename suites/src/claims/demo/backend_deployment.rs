@@ -4,7 +4,8 @@ use crate::claims::by_name::{
     control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, deletion_refuses_pods, require_container, waits_for_istiod,
+    webhook_refuses_pods,
 };
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
@@ -29,7 +30,7 @@ claim! {
     /// going on.
     ///
     /// ## What makes it fail
-    /// - The deployment or its container is not there, or has another image, text or port.
+    /// - The deployment is not there or is being deleted, its container is not there, or it has another image, text or port.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
     ///   injection webhook (`injection_webhook`), or the namespace is missing
@@ -38,7 +39,7 @@ claim! {
     /// ## How to fix it
     /// - Another specification: apply `backend.yaml` again, set the image, or patch the argument.
     /// - 0 replicas: scale the deployment to 1.
-    /// - Refused pods: fix what refuses them, then restart the deployment.
+    /// - Refused pods: fix what refuses them (a quota, a limit range, pod security, a policy), then restart the deployment.
     /// - Other pods that are not ready: read the log or the events of the pod.
     ///
     /// ## Check by hand
@@ -54,6 +55,7 @@ claim! {
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
+        namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
     ],
     judge: judge,
 }
@@ -158,11 +160,11 @@ fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<Strin
 #[cfg(test)]
 mod cases {
     use crate::claims::demo::deployments::changes::{
-        add_container, exceed_deadline, refuse, scale, use_mirror,
+        add_container, exceed_deadline, scale, use_mirror,
     };
     use crate::entry::cases;
-    use crate::evidence::{ContainerState, Evidence, Observation, Settling};
-    use crate::testing::{backend, demo_pod, of, scale_to_zero};
+    use crate::evidence::{ContainerState, Evidence, Observation, Settling, Termination};
+    use crate::testing::{backend, demo_pod, of, refuse, scale_to_zero};
 
     fn args(evidence: &mut Evidence, args: &[&str]) {
         backend(evidence).containers[0].args = args.iter().map(|&arg| arg.into()).collect();
@@ -182,6 +184,14 @@ mod cases {
         unobserved_change(|e| backend(e).generation += 1, Fail);
         stuck(|e| exceed_deadline(backend(e)), Fail);
         refused(|e| refuse(backend(e), "failed calling webhook: connection refused"), Fail);
+        being_deleted(|e| backend(e).terminating = true, Fail);
+        refused_by_a_quota(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: istio-init"), Fail);
+        refused_by_a_limit_range(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"), Fail);
+        refused_by_a_policy(|e| refuse(backend(e), "admission webhook \"validate.kyverno.svc-fail\" denied the request: blocked"), Fail);
+        refused_by_autopilot(|e| {
+            refuse(backend(e), "admission webhook \"warden-validating.common-webhooks.networking.gke.io\" denied the request: [denied by autogke-default-linux-capabilities]: linux capability 'NET_ADMIN,NET_RAW' on container 'istio-init' not allowed");
+        }, Fail);
+        refused_without_an_account(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: error looking up service account client/echo: serviceaccount \"echo\" not found"), Fail);
         refused_by_pod_security(|e| refuse(backend(e), "pods is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities"), Fail);
         image(|e| backend(e).containers[0].image = "docker.io/library/busybox:1.36".into(), Fail);
         container_renamed(|e| backend(e).containers[0].name = "main".into(), Fail);
@@ -199,6 +209,32 @@ mod cases {
             pod.ready = false;
             pod.containers[0].ready = false;
             pod.containers[0].state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: "no such image".into() };
+        }, Fail);
+        init_ends_with_an_error(|e| {
+            backend(e).available_replicas = 0;
+            let log = "info\tRunning command\n2026-01-01T00:00:00Z\terror\tCommand error output: iptables-restore: unable to initialize table 'nat'\n";
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
+            init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
+            let name = pod.name.clone();
+            e.mesh.init_logs.insert(name, Observation::seen(log.into()));
+        }, Fail);
+        out_of_memory(|e| {
+            backend(e).available_replicas = 0;
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            let sidecar = pod.containers.iter_mut().find(|it| it.name == "istio-proxy").unwrap();
+            sidecar.ready = false;
+            sidecar.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
+            sidecar.last_termination = Some(Termination { exit_code: 137, reason: "OOMKilled".into(), finished_at: None });
+        }, Fail);
+        image_of_a_registry_that_is_not_trusted(|e| {
+            backend(e).available_replicas = 0;
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            pod.containers[0].ready = false;
+            pod.containers[0].state = ContainerState::Waiting { reason: "ErrImagePull".into(), message: "tls: failed to verify certificate: x509: certificate signed by unknown authority".into() };
         }, Fail);
         waited(|e| {
             backend(e).available_replicas = 0;

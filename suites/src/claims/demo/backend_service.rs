@@ -15,6 +15,7 @@ use crate::object::Object;
 use crate::steps::cluster::delete;
 use crate::steps::demo::{apply_manifest, restore_service, start};
 use crate::steps::services::show_endpoints;
+use crate::steps::workloads::show_finalizers;
 use crate::steps::{IntoSteps, pods};
 
 claim! {
@@ -31,7 +32,7 @@ claim! {
     /// ready endpoints are pods of the backend, with the backend's port.
     ///
     /// ## What makes it fail
-    /// - The service is not there, or the namespace is missing (`namespace_labelled`).
+    /// - The service is not there or is being deleted, or the namespace is missing (`namespace_labelled`).
     /// - Its port, port name, protocol, target port or selector is another one, or it has no cluster IP.
     /// - It has no ready endpoint: the backend is scaled to 0 or not ready (`backend_deployment`).
     /// - A pod of something else stands behind it, or an endpoint has another port than the backend's.
@@ -60,8 +61,12 @@ claim! {
 
 fn judge(evidence: &Evidence) -> Judged {
     let service = require_service(evidence)?;
-    let words = all_hold([specification(evidence, service), endpoints(evidence)])?;
-    Ok(Judgement::pass(words.join(", ")))
+    let words = all_hold([
+        stays(evidence, service),
+        specification(evidence, service),
+        endpoints(evidence),
+    ])?;
+    Ok(Judgement::pass(words[1..].join(", ")))
 }
 
 /// Whether a request to the service's port reaches a ready pod of the backend; nothing where that was
@@ -104,6 +109,20 @@ fn require_service(evidence: &Evidence) -> Result<&Service, Judgement> {
             .object(object)
             .step(apply())
     })
+}
+
+/// Fails where the service is being deleted.
+fn stays(evidence: &Evidence, service: &Service) -> Judged {
+    if !service.terminating {
+        return Ok(Judgement::pass(String::new()));
+    }
+    let object = service_object(evidence);
+    Err(Judgement::fail(format!("{object} is being deleted"))
+        .expected(object.to_string())
+        .observed("a deletion timestamp")
+        .object(object)
+        .step(show_finalizers(evidence, &service.namespace, &format!("service/{}", service.name)))
+        .step(apply_manifest(evidence, "backend.yaml")))
 }
 
 /// Something that is not as the tutorial says.

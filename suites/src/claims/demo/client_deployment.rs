@@ -1,14 +1,15 @@
 //! The curl client is deployed and available.
 
 use crate::claims::by_name::{
-    control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
+    backend_deployment, control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, require_container, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, deletion_refuses_pods, require_container, share_trouble,
+    waits_for_istiod, webhook_refuses_pods,
 };
-use crate::entry::claim;
+use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
-use crate::facts::demo::running_pods;
+use crate::facts::demo::{find_deployment, running_pods};
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::format::excerpt;
@@ -32,11 +33,13 @@ claim! {
     /// and no rollout is going on.
     ///
     /// ## What makes it fail
-    /// - The deployment or its container is not there, has another image, or does not ask the backend in a loop.
+    /// - The deployment is not there or is being deleted, its container is not there, or it has another image, or does not ask the backend in a loop.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
     ///   injection webhook (`injection_webhook`), or the namespace is missing
     ///   (`namespace_labelled`).
+    /// - A quota, a limit range, pod security or a policy refuses its pods, or `istio-init` does not run. Where the
+    ///   backend has the same trouble, `backend_deployment` is the cause.
     ///
     /// ## How to fix it
     /// - Another specification: apply `client.yaml` again, or set the image.
@@ -57,6 +60,8 @@ claim! {
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
+        namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
+        backend_deployment if backend_has_the_same_trouble,
     ],
     judge: judge,
 }
@@ -75,6 +80,14 @@ fn judge(evidence: &Evidence) -> Judged {
 /// The deployment, where nothing is wrong with it but that its pods may not be available.
 pub(super) fn specified(evidence: &Evidence) -> Option<&Deployment> {
     check_specification(evidence).ok().map(|(deployment, _)| deployment)
+}
+
+/// The pods of both deployments are refused by the same rule, or Istio's containers in them have the same trouble.
+fn backend_has_the_same_trouble(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let backend = find_deployment(evidence, &evidence.expectations.backend_deployment);
+    let both = specified(evidence).zip(backend);
+    both.is_some_and(|(client, backend)| share_trouble(evidence, client, backend))
 }
 
 fn require_client(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
@@ -148,10 +161,10 @@ pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::demo::deployments::changes::{add_container, refuse, use_mirror};
+    use crate::claims::demo::deployments::changes::{add_container, use_mirror};
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::{client, of, scale_to_zero};
+    use crate::testing::{client, of, refuse, scale_to_zero};
 
     fn script(evidence: &mut Evidence, script: &str) {
         let container = &mut client(evidence).containers[0];

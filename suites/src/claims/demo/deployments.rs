@@ -1,17 +1,19 @@
 //! What the claims on the two deployments share: the container, the image, and whether pods are available.
 
-use crate::evidence::{Condition, Container, ContainerState, Deployment, Evidence, Pod};
+use crate::evidence::{Container, ContainerState, Deployment, Evidence, Pod};
 use crate::facts::image::split_image;
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
-use crate::facts::sidecar::SIDECAR;
-use crate::facts::workload::{find_troubled_container, find_unready_pod};
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::sidecar::{INIT, SIDECAR, find_init_error};
+use crate::facts::workload::{find_stuck_container, find_troubled_container, find_unready_pod};
+use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
-use crate::steps::{Step, namespaces, pods, workloads};
+use crate::steps::{Step, namespaces, nodes, pods, workloads};
 
 /// A deployment of the demo and its container. `file` is the tutorial's manifest of it.
 pub(super) fn require_container<'e>(
@@ -33,6 +35,14 @@ pub(super) fn require_container<'e>(
             .object(object)
             .step(apply()));
     };
+    if deployment.terminating {
+        return Err(Judgement::fail(format!("deployment {name} is being deleted"))
+            .expected(format!("deployment {name}"))
+            .observed("a deletion timestamp")
+            .object(object)
+            .step(workloads::show_finalizers(evidence, namespace, &format!("deployment/{name}")))
+            .step(apply()));
+    }
     let found = deployment.containers.iter().find(|one| one.name == container);
     let found = found.ok_or_else(|| {
         let names: Vec<_> = deployment.containers.iter().map(|one| one.name.as_str()).collect();
@@ -83,42 +93,68 @@ pub(super) fn check_available(
         observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
     }
     if let Some(reason) = refused {
-        observed = format!("{observed}; no pod could be made: {}", excerpt(reason));
+        observed = format!("{observed}; no pod can be created: {}", excerpt(reason));
     }
     if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
         observed = format!("{observed}; waited {} s for it", settling.waited_ms / 1000);
     }
+    // What refuses its pods says more than the rollout that waits for them.
+    let headline = match (unready, refused) {
+        (None, Some(words)) => {
+            format!("no pod can be created: {}", format_refusal(classify_refusal(words)))
+        }
+        _ => format_headline(&trouble, unready),
+    };
+    let init = unready.and_then(|pod| init_error(evidence, pod));
+    let headline = init.map_or(headline.clone(), |words| format!("{headline}: {}", excerpt(words)));
     let Deployment { name, namespace, replicas, .. } = deployment;
     let steps = match (unready, refused) {
         _ if *replicas == 0 => vec![start(evidence, name)],
-        (Some(pod), _) => pods::diagnose(evidence, pod),
-        (None, Some(reason)) => retry(evidence, deployment, reason),
+        (Some(pod), _) => {
+            let table = init.is_some_and(|words| words.contains("initialize table"));
+            let node = pod.node.as_deref().filter(|_| table);
+            let load = node.map(|node| nodes::load_nat_table(evidence, node));
+            load.into_iter().chain(pods::diagnose(evidence, pod)).collect()
+        }
+        (None, Some(words)) => admit(evidence, deployment, words),
         _ => vec![workloads::describe(evidence, namespace, name, "shows what it waits for")],
     };
-    Err(Judgement::fail(format!("{name} is not available: {}", format_headline(&trouble, unready)))
+    Err(Judgement::fail(format!("{name} is not available: {headline}"))
         .expected("at least one replica, all of them available, no rollout going on")
         .observed(observed)
         .object(Object::deployment(deployment))
         .steps(steps))
 }
 
-/// Requests refused pods again, once what refused them is gone.
-fn retry(evidence: &Evidence, deployment: &Deployment, reason: &str) -> Vec<Step> {
+/// The error with which istio-init ended, where it keeps a pod from starting.
+fn init_error<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
+    find_stuck_container(pod).filter(|(container, _)| container.name == INIT)?;
+    find_init_error(evidence.mesh.init_logs.get(&pod.name)?.value()?)
+}
+
+/// Removes what refuses the pods of a deployment, then requests them again.
+fn admit(evidence: &Evidence, deployment: &Deployment, words: &str) -> Vec<Step> {
     let (namespace, target) = (&deployment.namespace, format!("deployment/{}", deployment.name));
     let text = "asks for its pods at once: Kubernetes waits longer after each refusal, also once \
                 its reason is gone";
     let restart = workloads::restart(evidence, namespace, &target, text);
-    if !reason.contains("violates PodSecurity") {
-        return vec![restart];
-    }
-    vec![namespaces::label_privileged(evidence, namespace), restart]
+    let mut steps = namespaces::admit_pods(evidence, namespace, words);
+    steps.push(restart);
+    steps
 }
 
-/// Why the last pod that a deployment requested was refused, where it was: by a quota, or by a webhook that
-/// does not answer.
-fn find_refusal(deployment: &Deployment) -> Option<&str> {
-    let failure = |it: &&Condition| it.kind == "ReplicaFailure" && it.status == "True";
-    deployment.conditions.iter().find(failure).map(|condition| condition.message.as_str())
+/// Whether two deployments lack their pods for the same reason: the same rule refuses them, or the same
+/// container of Istio's ends or waits in the same way.
+pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deployment) -> bool {
+    if let (Some(one), Some(other)) = (find_refusal(one), find_refusal(other)) {
+        return classify_refusal(one) == classify_refusal(other);
+    }
+    let pods = evidence.demo.pods.value().map(Vec::as_slice).unwrap_or_default();
+    let stuck = |deployment| {
+        let (container, reason) = find_stuck_container(find_unready_pod(deployment, pods)?)?;
+        [INIT, SIDECAR].contains(&container.name.as_str()).then_some((&container.name, reason))
+    };
+    stuck(one).is_some() && stuck(one) == stuck(other)
 }
 
 /// Whether sidecars alone keep a deployment from being available, because istiod is down: a sidecar is not
@@ -139,11 +175,12 @@ pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> 
 
 /// Whether no pod can be created because Istio's webhook does not answer.
 pub(super) fn webhook_refuses_pods(deployment: &Deployment) -> bool {
-    let mut failures = deployment
-        .conditions
-        .iter()
-        .filter(|condition| condition.kind == "ReplicaFailure" && condition.status == "True");
-    deployment.replicas > 0 && failures.any(|condition| is_webhook_failure(&condition.message))
+    find_refusal(deployment).is_some_and(is_webhook_failure)
+}
+
+/// Whether no pod can be created because the namespace is being deleted.
+pub(super) fn deletion_refuses_pods(deployment: &Deployment) -> bool {
+    find_refusal(deployment).is_some_and(|it| classify_refusal(it) == Refusal::Deletion)
 }
 
 /// Changes that matter to both deployments in the same way.
@@ -178,18 +215,6 @@ pub(super) mod changes {
         let (kind, status) = ("Progressing".into(), "False".into());
         let reason = "ProgressDeadlineExceeded".into();
         deployment.conditions = vec![Condition { kind, status, reason, ..Condition::default() }];
-    }
-
-    /// A pod was refused, and Kubernetes waits before it asks again.
-    pub(crate) fn refuse(deployment: &mut Deployment, message: &str) {
-        deployment.updated_replicas = 0;
-        deployment.available_replicas = 0;
-        deployment.conditions = vec![Condition {
-            kind: "ReplicaFailure".into(),
-            status: "True".into(),
-            reason: "FailedCreate".into(),
-            message: message.into(),
-        }];
     }
 }
 

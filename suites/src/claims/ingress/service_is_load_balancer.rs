@@ -10,6 +10,7 @@ use crate::facts::gateway::{find_gateway_service, has_no_gateway_deployment};
 use crate::format::list;
 use crate::judgement::{Judged, Judgement};
 use crate::steps::istio;
+use crate::steps::workloads::show_finalizers;
 
 claim! {
     /// The tutorial says: the service `istio-ingressgateway` is of type LoadBalancer and has the ports 15021, 80 and 443.
@@ -22,7 +23,7 @@ claim! {
     /// cluster IP, and each of the three TCP ports must have a node port. More ports are no fault.
     ///
     /// ## What makes it fail
-    /// - The service is missing, of another type or headless.
+    /// - The service is missing, being deleted, of another type or headless.
     /// - A port is missing, is not TCP, or has no node port.
     /// - The gateway is not installed at all: then `default_profile` is the cause.
     ///
@@ -55,6 +56,12 @@ fn judge(evidence: &Evidence) -> Judged {
                 show_service(evidence, "shows it"),
             ])
     };
+    if gateway.terminating {
+        let summary = format!("service {} is being deleted", gateway.name);
+        let show =
+            show_finalizers(evidence, &gateway.namespace, &format!("service/{}", gateway.name));
+        return Err(fail(summary, "a deletion timestamp".into()).step(show));
+    }
     if gateway.kind != "LoadBalancer" {
         let kind = &gateway.kind;
         return Err(fail(format!("{} is of type {kind}", gateway.name), format!("type {kind}")));
@@ -100,6 +107,7 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
+        being_deleted(|e| gateway(e).terminating = true, Fail);
         one_port_more(|e| { let mut more = gateway(e).ports[0].clone(); more.port = 15443; gateway(e).ports.push(more); }, Pass);
         node_port(|e| gateway(e).kind = "NodePort".into(), Fail);
         no_https(|e| gateway(e).ports.retain(|port| port.port != 443), Fail);

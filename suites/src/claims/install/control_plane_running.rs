@@ -6,17 +6,20 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Pod};
 use crate::facts::gateway::is_ingress_gateway;
+use crate::facts::injection::find_deletion;
 use crate::facts::istiod::is_istiod;
 use crate::facts::kiali::find_kiali;
+use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::all_wait_for_nodes;
-use crate::facts::workload::is_in_restart_loop;
+use crate::facts::workload::{is_in_restart_loop, is_replaced};
+use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
-use crate::format::{POD, count, format_container_state, format_pod_state, list};
+use crate::format::{POD, count, excerpt, format_container_state, format_pod_state, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::istio::install_default;
-use crate::steps::{pods, workloads};
+use crate::steps::{namespaces, pods, workloads};
 
 claim! {
     /// The tutorial says: "Verify that the corresponding Istio control plane pods are all in a RUNNING state:
@@ -32,11 +35,15 @@ claim! {
     /// on `pods` and on `deployments`.
     ///
     /// ## What makes it fail
-    /// - A pod is Pending, Failed or not ready, or a container is restarted over and over.
-    /// - istiod or the gateway is scaled to 0, or its pods are refused.
+    /// - A pod is Pending, Failed or not ready, or a container is restarted over and over: three times with the last
+    ///   one within ten minutes, or ten times because of its memory (`OOMKilled`).
+    /// - istiod or the gateway is scaled to 0, or its pods are refused, as by a quota.
+    /// - The namespace, istiod or the gateway is being deleted.
     /// - istiod is not installed: then `default_profile` is the cause.
-    /// - No node is ready or has room: then `nodes_ready` is the cause.
+    /// - No node is ready or has room, or none takes the pod because of a taint: then `nodes_ready` is the cause.
     /// - Only Kiali's pods are not well: then `running` is the cause.
+    ///
+    /// A pod that has failed and is still listed beside its successor, as an evicted one is, makes the claim *changed*.
     ///
     /// ## How to fix it
     /// - Read the last log lines of the container that crashes, or describe the pod and read its events.
@@ -59,15 +66,44 @@ const EXPECTED: &str = "every pod Running with all containers ready, or Complete
 
 fn judge(evidence: &Evidence) -> Judged {
     // A pod that is ill says more than the number of those that are not there.
-    let parts =
-        [deployments_have_pods(evidence), pods_are_well(evidence), none_is_missing(evidence)];
+    let parts = [
+        nothing_is_deleted(evidence),
+        deployments_have_pods(evidence),
+        pods_are_well(evidence),
+        none_is_missing(evidence),
+        none_is_left(evidence),
+    ];
     Ok(Judgement::pass(all_hold(parts)?.concat()))
+}
+
+/// What is being deleted runs for the last time.
+fn nothing_is_deleted(evidence: &Evidence) -> Judged {
+    let namespace = &evidence.expectations.istio_namespace;
+    let fail = |object: Object, observed: &str, step| {
+        Err(Judgement::fail(format!("{object} is being deleted"))
+            .expected(EXPECTED)
+            .observed(excerpt(observed))
+            .object(object)
+            .step(step)
+            .step(install_default(evidence, "installs Istio again, once it is gone")))
+    };
+    if let Some(words) = find_deletion(evidence, namespace) {
+        let step = namespaces::wait_deleted(evidence, namespace);
+        return fail(Object::global("namespace", namespace), words, step);
+    }
+    let deployments = evidence.install.deployments.value().map(Vec::as_slice).unwrap_or_default();
+    let deleted = control_plane(evidence, deployments).into_iter().find(|it| it.terminating);
+    let Some(deployment) = deleted else { return Ok(Judgement::pass(String::new())) };
+    let target = format!("deployment/{}", deployment.name);
+    let step = workloads::show_finalizers(evidence, namespace, &target);
+    fail(Object::deployment(deployment), "a deletion timestamp", step)
 }
 
 /// The pods that are not well, each with its trouble. One that is being deleted is not judged: others take
 /// its place, or are missed.
 fn unwell_pods(evidence: &Evidence) -> Vec<(&Pod, String)> {
-    let pods = evidence.install.pods.value().into_iter().flatten().filter(|pod| !pod.terminating);
+    let all = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
+    let pods = all.iter().filter(|pod| !pod.terminating && !is_replaced(pod, all));
     pods.filter_map(|pod| Some((pod, find_trouble(evidence, pod)?))).collect()
 }
 
@@ -91,7 +127,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
             .object(Object::pod(pod))
             .steps(steps(evidence, pod)));
     }
-    let current = || pods.iter().filter(|pod| !pod.terminating);
+    let current = || pods.iter().filter(|pod| !pod.terminating && !is_replaced(pod, pods));
     let running = current().filter(|pod| pod.phase == "Running").count();
     if running == 0 {
         return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
@@ -163,8 +199,14 @@ fn deployments_have_pods(evidence: &Evidence) -> Judged {
         } else {
             continue;
         };
-        let observed = format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
-        return Err(Judgement::fail(format!("{name} has no pods"))
+        let mut observed =
+            format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
+        let mut summary = format!("{name} has no pods");
+        if let Some(words) = find_refusal(deployment) {
+            summary = format!("{summary}: {}", format_refusal(classify_refusal(words)));
+            observed = format!("{observed}; no pod can be created: {}", excerpt(words));
+        }
+        return Err(Judgement::fail(summary)
             .expected(format!("at least one running pod of {name}"))
             .observed(observed)
             .object(Object::deployment(deployment))
@@ -196,6 +238,21 @@ fn none_is_missing(evidence: &Evidence) -> Judged {
         .step(workloads::describe(evidence, namespace, name, "shows what it waits for")))
 }
 
+/// A pod that has failed and whose successor runs does no harm, but `kubectl get pods` lists it.
+fn none_is_left(evidence: &Evidence) -> Judged {
+    let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
+    let mut left = pods.iter().filter(|pod| !pod.terminating && is_replaced(pod, pods));
+    let Some(pod) = left.next() else { return Ok(Judgement::pass(String::new())) };
+    let reason = excerpt(pod.reason.as_deref().unwrap_or("without a reason"));
+    let summary =
+        format!("{} has failed and is still listed: another pod has replaced it", pod.name);
+    Err(Judgement::changed(summary)
+        .expected(EXPECTED)
+        .observed(format!("Failed: {reason}"))
+        .object(Object::pod(pod))
+        .step(pods::delete_failed(evidence, pod)))
+}
+
 fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
     let unwell = unwell_pods(effect.evidence);
     deployments_have_pods(effect.evidence).is_ok()
@@ -217,8 +274,10 @@ mod cases {
     use jiff::SignedDuration;
 
     use crate::entry::cases;
-    use crate::evidence::{Container, ContainerState, Evidence, Observation, Termination};
-    use crate::testing::{gateway, installed, istiod, of, scale_to_zero};
+    use crate::evidence::{
+        Condition, Container, ContainerState, Evidence, Observation, Termination,
+    };
+    use crate::testing::{gateway, installed, istiod, of, scale_to_zero, terminate_namespace};
 
     /// Ends the first container of a pod some time before the look.
     fn crashed(evidence: &mut Evidence, minutes_ago: i64, restarts: u32) -> &mut Container {
@@ -250,6 +309,14 @@ mod cases {
         }, Pass);
         istiod_known_by_app(|e| { installed(e, "istiod").template_labels.remove("istio"); }, Pass);
         istiod_known_by_istio(|e| { installed(e, "istiod").template_labels.remove("app"); }, Pass);
+        namespace_is_deleted(|e| { terminate_namespace(e, "istio-system", "") }, Fail);
+        gateway_is_deleted(|e| { let name = e.expectations.gateway.clone(); installed(e, &name).terminating = true; }, Fail);
+        kiali_is_deleted(|e| installed(e, "kiali").terminating = true, Pass);
+        refused_by_a_quota(|e| {
+            let istiod = installed(e, "istiod");
+            istiod.conditions = vec![Condition { kind: "ReplicaFailure".into(), status: "True".into(), message: "pods \"istiod-1\" is forbidden: exceeded quota: team, requested: pods=1".into(), ..Condition::default() }];
+            of(&mut e.install.pods).retain(|pod| !pod.name.starts_with("istiod"));
+        }, Fail);
         restarted_once(|e| { crashed(e, 1, 1); }, Pass);
         restarted_long_ago(|e| { crashed(e, 11, 9); }, Pass);
         old_pod_leaves(|e| {
@@ -263,6 +330,15 @@ mod cases {
             scale_to_zero(installed(e, "kiali"));
             of(&mut e.install.pods).retain(|pod| !pod.name.starts_with("kiali"));
         }, Pass);
+        out_of_memory_now_and_then(|e| { crashed(e, 900, 10); }, Fail);
+        evicted_and_replaced(|e| {
+            let mut old = istiod(e).clone();
+            old.name = "istiod-old".into();
+            old.phase = "Failed".into();
+            old.ready = false;
+            old.reason = Some("Evicted: The node was low on resource: ephemeral-storage.".into());
+            of(&mut e.install.pods).push(old);
+        }, Changed);
         restart_loop(|e| { crashed(e, 9, 3); }, Fail);
         crash_loop(|e| {
             let container = crashed(e, 60, 7);

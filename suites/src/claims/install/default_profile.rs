@@ -1,10 +1,11 @@
 //! The default profile is installed: istiod, one ingress gateway, no egress gateway.
 
+use crate::claims::by_name::control_plane_running;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::facts::gateway::is_ingress_gateway;
-use crate::facts::istiod::{has_no_istiod, is_istiod, is_istiod_down};
+use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
 use crate::format::{DEFINITION, count, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
@@ -25,7 +26,8 @@ claim! {
     /// read, shows whether all definitions of Istio are established.
     ///
     /// ## What makes it fail
-    /// - istiod or the ingress gateway is not installed, or the namespace does not exist.
+    /// - istiod or the ingress gateway is not installed, or the namespace does not exist. Where the install stopped
+    ///   because istiod does not run, `control_plane_running` is the cause.
     /// - There is a second ingress gateway or an egress gateway.
     /// - A custom resource definition is missing or not established.
     ///
@@ -38,6 +40,9 @@ claim! {
     ///     kubectl get crds | grep istio.io
     install::default_profile: "the default profile is installed: istiod, one ingress gateway, no egress gateway",
     needs: Reading,
+    caused_by: [
+        control_plane_running if gateway_waits_for_istiod,
+    ],
     judge: judge,
 }
 
@@ -154,6 +159,12 @@ pub(crate) fn istiod_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
     has_no_istiod(effect.evidence)
         && is_istiod_down(effect.evidence)
         && effect.judgement.verdict == Verdict::Fail
+}
+
+/// Whether the gateway is missing because the install stopped at istiod: it comes after it.
+fn gateway_waits_for_istiod(effect: &Effect<'_, Evidence>) -> bool {
+    let namespace = Object::global("namespace", &effect.evidence.expectations.istio_namespace);
+    install_stopped_at_istiod(effect.evidence) && effect.is_about(namespace)
 }
 
 #[cfg(test)]

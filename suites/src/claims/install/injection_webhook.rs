@@ -31,8 +31,8 @@ claim! {
     ///
     /// ## How it is checked
     /// Evaluates the selectors of all injection webhooks against the labels of the demo's namespace and of its pods.
-    /// Each webhook that selects them has a valid CA bundle, and its service has the port and a ready endpoint. It
-    /// needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
+    /// Each webhook that selects them has a valid CA bundle, and its service has the port and a ready endpoint. The API
+    /// server's own error counts too, of a dry run or of a replica set: that it cannot call the webhook. It needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
     /// plane's namespace, and on `deployments` in the demo's namespace.
     ///
     /// ## What makes it fail
@@ -43,12 +43,15 @@ claim! {
     /// - The CA bundle is empty, invalid or expired.
     /// - The webhook's service has no ready endpoint. Where istiod is down, `control_plane_running` is the
     ///   cause.
+    /// - The API server cannot call the webhook: a firewall drops port 15017, an HTTP proxy takes the request, TLS
+    ///   fails, or the answer is an error.
     ///
     /// ## How to fix it
     /// - Restore the webhooks and their service: run `istioctl install --set profile=default -y` again.
     /// - Label the namespace, or remove the label that keeps injection away from the deployment's template.
     /// - Delete istiod's pod where the CA bundle is wrong: istiod writes it when it starts.
     /// - Delete the webhook configuration of a revision that is gone.
+    /// - Open TCP port 15017 from the API server to istiod's pods. Add `.svc` to the API server's `NO_PROXY`.
     ///
     /// ## Check by hand
     ///     kubectl get mutatingwebhookconfigurations
@@ -101,7 +104,9 @@ fn judge(evidence: &Evidence) -> Judged {
         }
     }
     let answers = calling.iter().flat_map(|webhook| answer::judge_answer(evidence, webhook));
-    all_hold(selections.into_iter().chain(answers))?;
+    // What is wrong with the webhook or its service says more than the call that fails because of it.
+    let call = answer::judge_call(evidence, calling.first().copied());
+    all_hold(selections.into_iter().chain(answers).chain([call]))?;
     let mut names: Vec<_> = calling
         .iter()
         .map(|webhook| format!("{}/{}", webhook.configuration, webhook.name))
@@ -248,7 +253,9 @@ fn webhook_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
 
 fn no_istiod_answers(effect: &Effect<'_, Evidence>) -> bool {
     let object = effect.judgement.object.as_deref().unwrap_or_default();
-    is_istiod_down(effect.evidence) && object.starts_with("service ")
+    // istiod writes its certificate into the webhooks when it starts.
+    let by_istiod = ["service ", "webhook "].iter().any(|kind| object.starts_with(kind));
+    is_istiod_down(effect.evidence) && by_istiod
 }
 
 fn webhook_misses_the_label(effect: &Effect<'_, Evidence>) -> bool {

@@ -4,14 +4,14 @@ use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::Labels;
-use crate::facts::injection::demo_labels;
-use crate::facts::istiod::has_no_istiod;
+use crate::facts::injection::{demo_labels, demo_namespace_is_missing, find_deletion};
+use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod};
 use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::injection::restart_all;
-use crate::steps::namespaces::{create, label_for_webhooks};
+use crate::steps::namespaces::{create, label_for_webhooks, show_conditions, wait_deleted};
 
 claim! {
     /// The tutorial says: "Enable automatic sidecar injection for your namespace: `kubectl label namespace client
@@ -27,7 +27,8 @@ claim! {
     /// `namespaces`, and on `mutatingwebhookconfigurations` for a namespace with a revision.
     ///
     /// ## What makes it fail
-    /// - The namespace does not exist, or has neither of the two labels.
+    /// - The namespace does not exist, is being deleted, or has neither of the two labels. Where the install stopped at
+    ///   istiod before the namespace was created, `default_profile` is the cause.
     /// - `istio-injection` has another value than `enabled`.
     /// - `istio.io/rev` names a revision that no webhook selects. Where no Istio is installed at all,
     ///   `default_profile` is the cause.
@@ -41,13 +42,29 @@ claim! {
     ///     kubectl get mutatingwebhookconfigurations --show-labels
     install::namespace_labelled: "the demo's namespace is labelled for injection",
     needs: Reading,
-    caused_by: [default_profile if no_revision_is_installed],
+    caused_by: [
+        default_profile if no_revision_is_installed,
+        default_profile if |effect| install_stopped_at_istiod(effect.evidence)
+            && demo_namespace_is_missing(effect.evidence),
+    ],
     judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let labels = namespace_labels(evidence)?;
+    if let Some(words) = find_deletion(evidence, namespace) {
+        return Err(Judgement::fail(format!("namespace {namespace} is being deleted"))
+            .expected(format!(
+                "a namespace {namespace} that stays, with the label {INJECTION}=enabled"
+            ))
+            .observed(excerpt(words))
+            .object(Object::demo_namespace(evidence))
+            .step(show_conditions(evidence, namespace, "shows what keeps it, if it stays for long"))
+            .step(wait_deleted(evidence, namespace))
+            .step(create(evidence, "creates it again"))
+            .step(label_for_webhooks(evidence, &[])));
+    }
     let label = |more: &[&str]| {
         let text = "makes its pods anew: a pod gets its sidecar when it is made";
         vec![label_for_webhooks(evidence, more), restart_all(evidence, text)]
@@ -169,6 +186,12 @@ mod cases {
             of(&mut e.install.webhooks).clear();
         }, Fail);
         no_such_namespace(delete_namespace, Fail);
+        being_deleted(|e| crate::testing::terminate_namespace(e, "client", ""), Fail);
+        being_deleted_for_long(|e| {
+            let words = "Some content in the namespace has finalizers remaining: example.com/x in 1 resource instances";
+            crate::testing::terminate_namespace(e, "client", words);
+        }, Fail);
+        another_is_deleted(|e| crate::testing::terminate_namespace(e, "old", ""), Pass);
         namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
         revision_webhooks_unseen(|e| {
             label(e, &[("istio.io/rev", "default")]);

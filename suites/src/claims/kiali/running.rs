@@ -6,6 +6,7 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::image::{image_name, is_pinned, same_image};
+use crate::facts::istiod::install_stopped_at_istiod;
 use crate::facts::kiali::{NAME, find_kiali};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
@@ -15,6 +16,7 @@ use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::profile;
 use crate::steps::pods::diagnose;
+use crate::steps::workloads::show_finalizers;
 use crate::steps::{kiali, services};
 
 claim! {
@@ -29,11 +31,11 @@ claim! {
     /// have Kiali's port and a ready endpoint.
     ///
     /// ## What makes it fail
-    /// - Kiali is not installed, is scaled to 0, or its pods are not ready.
+    /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
     /// - Its image is not the one in the manifest of this Istio release.
     /// - Its service is missing, has another port, or selects no ready pod.
-    /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing
-    ///   (`default_profile`).
+    /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing, or the install
+    ///   stopped before the gateway (`default_profile`).
     ///
     /// ## How to fix it
     /// Apply the addon manifest of the release again. Scale the deployment up where it has 0 replicas. A tutorial with
@@ -47,6 +49,7 @@ claim! {
     caused_by: [
         nodes_ready if waits_for_nodes,
         default_profile if istio_namespace_is_missing,
+        default_profile if install_came_not_so_far,
     ],
     judge: judge,
 }
@@ -70,6 +73,15 @@ fn deployment(evidence: &Evidence) -> Judged {
             .object(object)
             .step(kiali::install(evidence)));
     };
+    if kiali.terminating {
+        let target = format!("deployment/{NAME}");
+        return Err(Judgement::fail(format!("{target} is being deleted"))
+            .expected(expected)
+            .observed("a deletion timestamp")
+            .object(object)
+            .step(show_finalizers(evidence, istio_namespace, &target))
+            .step(kiali::install(evidence)));
+    }
     if let Some(trouble) = format_rollout_trouble(kiali) {
         let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
         let ill = find_unready_pod(kiali, pods);
@@ -173,6 +185,12 @@ fn istio_namespace_is_missing(effect: &Effect<'_, Evidence>) -> bool {
     namespaces.is_some_and(|all| !all.contains_key(&expectations.istio_namespace))
 }
 
+/// Kiali is not installed, and neither is what the tutorial installs before it.
+fn install_came_not_so_far(effect: &Effect<'_, Evidence>) -> bool {
+    let mut deployments = effect.evidence.install.deployments.value().into_iter().flatten();
+    install_stopped_at_istiod(effect.evidence) && deployments.all(|it| it.name != NAME)
+}
+
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
@@ -190,6 +208,7 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
+        being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass);
         another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
         another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);

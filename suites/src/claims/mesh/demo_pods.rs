@@ -5,10 +5,11 @@ use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::demo::{find_deployment, is_pod_of};
 use crate::facts::workload::is_in_restart_loop;
+use crate::format::format_pod_state;
 use crate::format::rollout::format_rollout_trouble;
 use crate::judgement::{Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::{Step, injection, namespaces, workloads};
+use crate::steps::{Step, injection, namespaces, pods, workloads};
 
 /// The pods of the demo's namespace, without those that have ended or are being deleted.
 pub(super) fn current_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
@@ -32,9 +33,19 @@ pub(super) fn current_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> 
 /// The pods that run with a sidecar: those whose redirection is judged.
 pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let mut pods = current_pods(evidence)?;
+    let namespace = &evidence.expectations.namespace;
+    let stopped = pods.iter().copied().find(|pod| !pod.is_running() && pod.sidecar().is_some());
     pods.retain(|pod| pod.is_running() && pod.sidecar().is_some());
+    if let (true, Some(pod)) = (pods.is_empty(), stopped) {
+        return Err(Judgement::fail(format!(
+            "no pod with a sidecar runs in namespace {namespace}"
+        ))
+        .expected("running pods with a sidecar, and an init container that redirects to it")
+        .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+        .object(Object::demo_namespace(evidence))
+        .steps(pods::diagnose(evidence, pod)));
+    }
     if pods.is_empty() {
-        let namespace = &evidence.expectations.namespace;
         return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
             .expected("pods with a sidecar, and an init container that redirects to it")
             .observed("no sidecar")

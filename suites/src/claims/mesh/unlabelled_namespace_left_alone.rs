@@ -1,15 +1,18 @@
 //! Pods get a sidecar in labelled namespaces only.
 
-use crate::claims::by_name::{injection_webhook, namespace_labelled};
+use crate::claims::by_name::{backend_deployment, injection_webhook, namespace_labelled};
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{DryRun, Evidence};
+use crate::evidence::{DryRun, Evidence, Observation};
+use crate::facts::demo::find_deployment;
 use crate::facts::injection::{
     demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
 };
-use crate::facts::sidecar::SIDECAR;
-use crate::format::list;
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::sidecar::{INIT, SIDECAR};
+use crate::format::refusal::format_refusal;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, namespaces};
@@ -30,10 +33,13 @@ claim! {
     /// ## What makes it fail
     /// - A pod in the unlabelled namespace gets a sidecar.
     /// - A pod in the demo's namespace gets none, or the namespace does not exist.
+    /// - A rule of the cluster (pod security, a quota, a limit range, a policy) refuses what injection adds to the pod.
+    ///   Where it refuses the demo's pods as well, `backend_deployment` is the cause.
     ///
     /// ## How to fix it
     /// - The namespace has no label (`namespace_labelled`): label it with `istio-injection=enabled`.
     /// - The webhook does not inject (`injection_webhook`): fix it, or install Istio again.
+    /// - A rule refuses the pod: label the namespace with `pod-security.kubernetes.io/enforce=privileged`, or raise the quota.
     /// - A webhook injects everywhere: correct the `namespaceSelector` that selects unlabelled namespaces.
     ///
     /// ## Check by hand
@@ -46,6 +52,7 @@ claim! {
     caused_by: [
         namespace_labelled if label_leaves_demo_without_sidecar,
         injection_webhook if webhook_leaves_demo_without_sidecar,
+        backend_deployment if backend_is_refused_too,
     ],
     judge: judge,
 }
@@ -81,6 +88,18 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
     let what = format!("a pod in namespace {}", evidence.expectations.namespace);
     let object = Object::demo_namespace(evidence);
     let step = || label_or_list_webhooks(evidence);
+    if let Some((words, refusal)) = refused_injection(evidence) {
+        let refusal = format_refusal(refusal);
+        let name = &evidence.expectations.namespace;
+        let summary = format!(
+            "no pod with a sidecar can be created in namespace {name}, and the next rollout fails: {refusal}"
+        );
+        return Err(Judgement::fail(summary)
+            .expected("a pod with a sidecar is admitted")
+            .observed(excerpt(words))
+            .object(object)
+            .steps(namespaces::admit_pods(evidence, name, words)));
+    }
     let run = require(&evidence.mesh.dry_run_labelled, &what, &object, step)?;
     let namespace = &run.namespace;
     if !dry_run_has_sidecar(run) {
@@ -93,6 +112,26 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
         .step(step()));
     }
     Ok(Judgement::pass(format!("a sidecar in {namespace}")))
+}
+
+/// The API server's words on the dry run's pod, where a rule of the cluster refuses what injection adds to it. What
+/// refuses the pod for itself says nothing of the demo's.
+fn refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
+    use Refusal::{Denied, LimitRange, PodSecurity, Quota};
+    let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return None };
+    let refusal = classify_refusal(reason);
+    let by_rule = matches!(refusal, Denied(_) | LimitRange | PodSecurity(_) | Quota(_));
+    let names_injected = [INIT, SIDECAR].iter().any(|name| reason.contains(name));
+    (by_rule && names_injected).then_some((reason, refusal))
+}
+
+/// Whether what refuses the dry run's pod refuses the backend's pods as well.
+fn backend_is_refused_too(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return false };
+    let backend = find_deployment(evidence, &evidence.expectations.backend_deployment);
+    let refusal = backend.and_then(find_refusal).map(classify_refusal);
+    leaves_unlabelled_alone(evidence) && refusal == Some(classify_refusal(reason))
 }
 
 /// Labels the namespace; where it is labelled already, the webhooks are the reason.
@@ -152,6 +191,9 @@ mod cases {
         nowhere(inject_nothing, Fail);
         no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
         forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);
+        refused_by_pod_security(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
+        refused_for_itself(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
+        not_called(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
         forbidden_outside(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);
         nowhere_though_labelled(|e| { label(e, true); inject_nothing(e); }, Fail);
         nowhere_and_not_labelled(|e| { label(e, false); inject_nothing(e); }, Fail);

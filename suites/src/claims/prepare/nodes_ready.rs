@@ -1,12 +1,13 @@
 //! The nodes are ready and have room for the mesh.
 
 use crate::entry::{Effect, claim};
-use crate::evidence::{Deployment, Evidence, Node, Pod, Resources};
-use crate::facts::scheduling::no_node_is_ready;
-use crate::format::{NODE, POD, count, list};
+use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
+use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, no_node_is_ready};
+use crate::facts::webhooks::injects_from_elsewhere;
+use crate::format::{NODE, POD, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::{Step, nodes};
+use crate::steps::{Step, nodes, pods};
 
 claim! {
     /// The tutorial implies a cluster whose nodes are Ready and have room for istiod, the gateway and the demo.
@@ -15,17 +16,19 @@ claim! {
     /// On a small machine istiod stays Pending, and every later step of the tutorial fails because of it.
     ///
     /// ## How it is checked
-    /// Lists nodes and pods (`list` on each). Every node must be Ready and report no pressure. A pod of the mesh or the
-    /// demo must not wait for CPU, memory or a place. Before the install, what the default profile requests must fit.
+    /// Lists nodes and pods (`list` on each). Every node must be Ready and report no pressure. No pod of the mesh or the
+    /// demo may wait for a node because of CPU, memory, places, ports or taints: the scheduler's words count. Before
+    /// the install, what the default profile requests must fit.
     ///
     /// ## What makes it fail
     /// - A node is NotReady or reports pressure.
     /// - Every node is cordoned.
     /// - A pod is Pending because no node has room for it, or what the mesh requests does not fit.
+    /// - A pod is Pending because of a taint, as on a single node that is the control plane's, or of ports.
     ///
     /// ## How to fix it
-    /// Read the conditions and events of the node. Uncordon it. Remove pods that take the room, or give the machine more
-    /// CPU and memory.
+    /// Read the conditions and events of the node. Uncordon it. Remove the taint. Free disk space. Remove pods that take
+    /// the room, or give the machine more CPU and memory.
     ///
     /// ## Check by hand
     ///     kubectl get nodes
@@ -81,7 +84,8 @@ fn judge(evidence: &Evidence) -> Judged {
             .expected("Ready, without pressure")
             .observed(trouble)
             .object(Object::global("node", &node.name))
-            .step(nodes::describe(evidence, node, "shows its conditions and events")));
+            .step(nodes::describe(evidence, node, "shows its conditions and events"))
+            .steps(free_disk(evidence, node)));
     }
     // What runs goes on; what is restarted finds no place.
     if let Some(node) = nodes.first().filter(|_| nodes.iter().all(|node| node.unschedulable)) {
@@ -92,13 +96,8 @@ fn judge(evidence: &Evidence) -> Judged {
             .step(nodes::uncordon(evidence, node, "lets pods be placed there again")));
     }
     let ready = format!("{} Ready", count(nodes.len(), NODE));
-    if let Some(pod) = waiting_for_room(evidence) {
-        let reason = pod.reason.clone().unwrap_or_default();
-        return Err(Judgement::fail(format!("there is no room for pod {}", pod.name))
-            .expected("a node with room for it")
-            .observed(reason)
-            .object(Object::pod(pod))
-            .step(show_room(evidence)));
+    if let Some((pod, reason)) = waiting_for_nodes(evidence) {
+        return Err(no_node_takes(evidence, nodes, pod, reason));
     }
     // A pod that waits for room may be among those that were not seen.
     let others = others_are_known(evidence);
@@ -151,27 +150,66 @@ fn find_trouble(node: &Node) -> Option<String> {
         .map(|condition| format!("it reports {}", condition.kind))
 }
 
+/// Shows how full the disk of a node is, where that keeps it from being well.
+fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
+    let full = |it: &Condition| it.kind == "DiskPressure" && it.status == "True";
+    if !node.conditions.iter().any(full) {
+        return Vec::new();
+    }
+    nodes::free_disk(evidence, node)
+}
+
 fn takes_pods(node: &Node) -> bool {
     let keeps_away =
         |taint: &String| taint.ends_with(":NoSchedule") || taint.ends_with(":NoExecute");
     !node.unschedulable && !node.taints.iter().any(keeps_away)
 }
 
-/// A pod of the mesh or of the demo for which the scheduler finds no room.
-fn waiting_for_room(evidence: &Evidence) -> Option<&Pod> {
-    let full =
-        |reason: &String| reason.contains("Insufficient ") || reason.contains("Too many pods");
-    let waits = |pod: &&Pod| {
-        pod.phase == "Pending"
-            && pod.node.is_none()
-            && !pod.terminating
-            && pod.reason.as_ref().is_some_and(full)
+/// A pod of the mesh or of the demo for which the scheduler finds no node, for a reason that lies with the nodes.
+fn waiting_for_nodes(evidence: &Evidence) -> Option<(&Pod, Unschedulable<'_>)> {
+    let pods = [&evidence.install.pods, &evidence.demo.pods];
+    let pods = pods.into_iter().filter_map(|pods| pods.value()).flatten();
+    let mut waiting = pods.filter_map(|pod| Some((pod, find_unschedulable(pod)?)));
+    waiting.find(|(_, reason)| is_for_nodes(*reason))
+}
+
+fn no_node_takes(
+    evidence: &Evidence,
+    nodes: &[Node],
+    pod: &Pod,
+    reason: Unschedulable<'_>,
+) -> Judgement {
+    let name = &pod.name;
+    let (summary, expected, steps) = match reason {
+        Unschedulable::Taint(key) => (
+            format!("no node takes pod {name}: it does not tolerate the taint {key}"),
+            "a node without that taint",
+            untaint(evidence, nodes, key),
+        ),
+        Unschedulable::Ports => (
+            format!("no node takes pod {name}: the ports that it asks for are taken"),
+            "a node whose ports are free",
+            vec![pods::describe(evidence, pod, "shows the ports and the pod's events")],
+        ),
+        _ => (
+            format!("there is no room for pod {name}"),
+            "a node with room for it",
+            vec![show_room(evidence)],
+        ),
     };
-    [&evidence.install.pods, &evidence.demo.pods]
-        .into_iter()
-        .filter_map(|pods| pods.value())
-        .flatten()
-        .find(waits)
+    Judgement::fail(summary)
+        .expected(expected)
+        .observed(excerpt(pod.reason.as_deref().unwrap_or_default()))
+        .object(Object::pod(pod))
+        .steps(steps)
+}
+
+/// Removes a taint from the nodes that have it.
+fn untaint(evidence: &Evidence, nodes: &[Node], key: &str) -> Vec<Step> {
+    let is_it = |taint: &&String| taint.split(['=', ':']).next() == Some(key);
+    let tainted = nodes.iter().filter_map(|it| Some((it, it.taints.iter().find(is_it)?)));
+    let steps: Vec<_> = tainted.map(|(node, it)| nodes::untaint(evidence, node, it)).collect();
+    if steps.is_empty() { vec![nodes::describe_all(evidence, "shows the taints")] } else { steps }
 }
 
 /// Whether the pods of the mesh and of the demo were looked at. That they are not there yet is an
@@ -190,6 +228,10 @@ fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
 
 /// What of the mesh neither has a node nor was scaled to zero, largest first.
 fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
+    // An istiod of another namespace has its place, and the gateway may stand beside it.
+    if injects_from_elsewhere(evidence) {
+        return Vec::new();
+    }
     let gateway = &evidence.expectations.gateway_labels;
     let carries = |labels: &std::collections::BTreeMap<String, String>, piece: &Piece| {
         let is = |key: &str, value: &str| labels.get(key).is_some_and(|it| it == value);
@@ -243,14 +285,15 @@ fn format_resources(amount: Resources) -> String {
 }
 
 fn no_room(evidence: &Evidence, piece: &Piece, most: Option<&Resources>) -> Judgement {
-    let observed = most
-        .map_or("no node takes pods: each is cordoned or tainted".to_owned(), |most| {
-            format!("the emptiest node has {} left", format_resources(*most))
-        });
-    Judgement::fail(format!("the nodes have no room for {}", piece.name))
+    let fail = Judgement::fail(format!("the nodes have no room for {}", piece.name))
         .expected(format!("a node with {} to spare", format_resources(piece.requests)))
-        .observed(observed)
-        .object("the nodes")
+        .object("the nodes");
+    let Some(most) = most else {
+        return fail
+            .observed("no node takes pods: each is cordoned or tainted")
+            .step(nodes::describe_all(evidence, "shows the taints"));
+    };
+    fail.observed(format!("the emptiest node has {} left", format_resources(*most)))
         .step(show_room(evidence))
 }
 

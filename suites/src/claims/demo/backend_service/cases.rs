@@ -17,6 +17,7 @@ fn endpoint(evidence: &mut Evidence) -> &mut Endpoint {
 
 cases! { Evidence:
     healthy(|_| {}, Pass);
+    being_deleted(|e| service(e).terminating = true, Fail);
     second_port(|e| { let mut more = service(e).ports[0].clone(); more.port = 81; more.name = "more".into(); service(e).ports.insert(0, more); }, Pass);
     two_families(|e| { let mut more = endpoint(e).clone(); more.addresses = vec!["fd00::8".into()]; of(&mut e.demo.endpoints).push(more); }, Pass);
     named_target(|e| service(e).ports[0].target_port = "web".into(), Pass);

@@ -2,11 +2,13 @@
 
 use crate::evidence::{Evidence, Webhook, WebhookService};
 use crate::facts::istiod::find_istiod;
+use crate::facts::refusal::failed_injection;
 use crate::facts::webhooks::injects;
-use crate::format::{ENDPOINT, count, list};
+use crate::format::refusal::format_call_failure;
+use crate::format::{ENDPOINT, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::injection::delete_webhook;
+use crate::steps::injection::{delete_webhook, restore_call};
 use crate::steps::istio::{install_default, restore_istiod, rewrite_certificate};
 use crate::steps::services::show_called;
 
@@ -158,4 +160,30 @@ fn service_has_endpoint(evidence: &Evidence, webhook: &Webhook) -> Judged {
     );
     let show = show_called(evidence, called, "shows what there is");
     Err(fail(called, summary, observed).steps(restore_istiod(evidence, show)))
+}
+
+/// Whether the API server could call the webhook, as far as it told.
+pub(super) fn judge_call(evidence: &Evidence, webhook: Option<&Webhook>) -> Judged {
+    let deployments = evidence.demo.deployments.value().into_iter().flatten();
+    let failed = failed_injection(&evidence.mesh.dry_run_labelled, deployments);
+    let Some((words, failure)) = failed else { return Ok(Judgement::pass(String::new())) };
+    let called = webhook.and_then(|it| it.service.as_ref());
+    let port = called.map_or(WEBHOOK_PORT.into(), |it| target_port(evidence, it));
+    let to = called.map_or("the webhook".to_owned(), |it| format!("{}:{port}", it.name));
+    let reason = format_call_failure(failure);
+    Err(Judgement::fail(format!("the API server cannot call the webhook at {to}: {reason}"))
+        .expected("an answer of the webhook to the API server")
+        .observed(excerpt(words))
+        .object(called.map_or_else(|| "webhook".to_owned(), |it| service_object(it).to_string()))
+        .steps(restore_call(evidence, failure, &port)))
+}
+
+/// The port of istiod's pods that the webhook's service leads to.
+const WEBHOOK_PORT: &str = "15017";
+
+fn target_port(evidence: &Evidence, called: &WebhookService) -> String {
+    let mut services = evidence.install.services.value().into_iter().flatten();
+    let service = services.find(|it| it.name == called.name && it.namespace == called.namespace);
+    let port = service.and_then(|it| it.ports.iter().find(|port| port.port == called.port));
+    port.map_or(WEBHOOK_PORT, |port| port.target_port.as_str()).to_owned()
 }

@@ -7,7 +7,7 @@ use crate::claims::install::testing::{
 };
 use crate::entry::cases;
 use crate::evidence::{CaBundle, Endpoint, Evidence, LabelSelector, Observation, Webhook};
-use crate::testing::{backend, client, installed, of, scale_to_zero};
+use crate::testing::{backend, client, installed, of, refuse, scale_to_zero};
 
 fn deactivate(evidence: &mut Evidence) {
     for webhook in active(evidence) {
@@ -132,4 +132,24 @@ cases! { Evidence:
         backend(e).template_labels.insert("mesh".into(), "no".into());
         active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });
     }, Fail);
+    call_times_out(|e| fail_call(e, "Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": context deadline exceeded"), Fail);
+    call_is_refused(|e| fail_call(e, "dial tcp 10.96.0.9:443: connect: connection refused"), Fail);
+    call_goes_to_a_proxy(|e| fail_call(e, "proxyconnect tcp: dial tcp 10.0.0.5:3128: i/o timeout"), Fail);
+    call_is_not_trusted(|e| fail_call(e, "x509: certificate signed by unknown authority"), Fail);
+    call_is_answered_by_an_error(|e| fail_call(e, "an error on the server (\"upstream\") has prevented the request from succeeding"), Fail);
+    call_of_another_webhook(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"policy.example.com\": EOF"), Pass);
+    dry_run_forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("forbidden: needs `create` on `pods`"), Pass);
+    call_for_a_replica_set(|e| {
+        e.mesh.dry_run_labelled = Observation::not_asked("--only");
+        refuse(backend(e), "failed calling webhook \"namespace.sidecar-injector.istio.io\": context deadline exceeded");
+    }, Fail);
+}
+
+/// The dry run fails because the API server cannot call the webhook.
+fn fail_call(evidence: &mut Evidence, words: &str) {
+    let webhook =
+        "failed calling webhook \"namespace.sidecar-injector.istio.io\": failed to call webhook";
+    let reason =
+        format!("the API server answered 500: Internal error occurred: {webhook}: {words}");
+    evidence.mesh.dry_run_labelled = Observation::failed(reason);
 }

@@ -23,6 +23,14 @@ fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
     of(&mut evidence.cluster.requested).insert(name, taken);
 }
 
+/// The backend's pod finds no node, for this reason of the scheduler.
+fn wait(evidence: &mut Evidence, words: &str) {
+    let pod = demo_pod(evidence, "echo");
+    pod.node = None;
+    pod.phase = "Pending".into();
+    pod.reason = Some(format!("Unschedulable: 0/1 nodes are available: {words}"));
+}
+
 cases! { Evidence:
     healthy(|_| {}, Pass);
     full_of_the_mesh(|e| leave(e, 0, 0, 0), Pass);
@@ -80,11 +88,20 @@ cases! { Evidence:
     }, Unjudged);
     demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
     demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass);
-    pending_for_another_reason(|e| {
-        let pod = demo_pod(e, "echo");
-        pod.node = None;
-        pod.phase = "Pending".into();
-        pod.reason = Some("0/1 nodes are available: 1 node(s) had untolerated taint {a: b}.".into());
+    pending_for_another_reason(|e| wait(e, "1 node(s) didn't match Pod's node affinity/selector."), Pass);
+    tainted(|e| {
+        of(&mut e.cluster.nodes)[0].taints = vec!["a=b:NoSchedule".into(), "c=:NoExecute".into()];
+        wait(e, "1 node(s) had untolerated taint {c: }.");
+    }, Fail);
+    no_longer_tainted(|e| wait(e, "1 node(s) had untolerated taint {a: b}."), Fail);
+    ports_are_taken(|e| wait(e, "1 node(s) didn't have free ports for the requested pod ports."), Fail);
+    istiod_of_another_namespace(|e| {
+        before_the_install(e);
+        leave(e, 0, 0, 0);
+        e.install.webhooks = crate::testing::healthy().install.webhooks;
+        for webhook in of(&mut e.install.webhooks) {
+            webhook.service.as_mut().unwrap().namespace = "aks-istio-system".into();
+        }
     }, Pass);
     had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
     leaves_before_it_has_a_place(|e| {
