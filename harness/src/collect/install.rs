@@ -13,7 +13,6 @@ use meshcheck_suites::evidence::{
 
 use super::api::certificates;
 use super::api::list::{self, list_all};
-use super::api::objects::terminating;
 use super::api::observe::{Missing, observe};
 use super::context::CollectContext;
 use super::istiod;
@@ -72,6 +71,18 @@ async fn namespaces(client: &Client) -> Result<(Labels, Vec<TerminatingNamespace
     };
     let (labels, deleted): (Labels, Vec<_>) = list_all(client, named).await?.into_iter().unzip();
     Ok((labels, deleted.into_iter().flatten().collect()))
+}
+
+/// A namespace that is being deleted, with the conditions that keep it.
+fn terminating(namespace: &Namespace) -> Option<TerminatingNamespace> {
+    let status = namespace.status.clone().unwrap_or_default();
+    let phase = status.phase.as_deref() == Some("Terminating");
+    if !phase && namespace.metadata.deletion_timestamp.is_none() {
+        return None;
+    }
+    let conditions = status.conditions.into_iter().flatten().filter(|it| it.status == "True");
+    let messages: Vec<_> = conditions.filter_map(|it| it.message).collect();
+    Some(TerminatingNamespace { name: namespace.name_any(), message: messages.join("; ") })
 }
 
 /// The resources that the server serves in groups of Istio. The server lists a custom resource in its
@@ -163,5 +174,39 @@ fn selector(selector: Option<&meta::LabelSelector>) -> LabelSelector {
                 values: it.values.clone().unwrap_or_default(),
             })
             .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::terminating;
+    use crate::collect::api::objects;
+
+    #[test]
+    fn deletion_is_read_from_every_object() {
+        let metadata =
+            serde_json::json!({ "name": "client", "deletionTimestamp": "2026-01-01T00:00:00Z" });
+        let condition = |status: &str, message: &str| {
+            let kind = "NamespaceFinalizersRemaining";
+            serde_json::json!({ "type": kind, "status": status, "message": message })
+        };
+        let status = serde_json::json!({ "phase": "Terminating",
+            "conditions": [condition("True", "1 resource instance"), condition("False", "no")] });
+        let object = |metadata: &serde_json::Value| serde_json::json!({ "metadata": metadata });
+        let namespace = serde_json::json!({ "metadata": metadata, "status": status });
+        let found = terminating(&serde_json::from_value(namespace).unwrap()).unwrap();
+        assert_eq!((&*found.name, &*found.message), ("client", "1 resource instance"));
+        let stays = serde_json::json!({ "name": "client" });
+        for (metadata, deleted) in [(&metadata, true), (&stays, false)] {
+            let found = terminating(&serde_json::from_value(object(metadata)).unwrap());
+            let service = objects::service(&serde_json::from_value(object(metadata)).unwrap());
+            assert_eq!((found.is_some(), service.terminating), (deleted, deleted));
+        }
+        let made = |metadata: &serde_json::Value| {
+            let spec = serde_json::json!({ "selector": {}, "template": {} });
+            let object = serde_json::json!({ "metadata": metadata, "spec": spec });
+            objects::deployment(&serde_json::from_value(object).unwrap())
+        };
+        assert!(made(&metadata).terminating && !made(&stays).terminating);
     }
 }

@@ -12,7 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 use meshcheck_suites::evidence::{
     Condition, Container, ContainerState, Deployment, Endpoint, Node, Pod, Resources, Service,
-    ServicePort, TerminatingNamespace, Termination,
+    ServicePort, Termination,
 };
 
 /// A time of the API. Its library has a version of its own.
@@ -143,18 +143,6 @@ fn condition(
 ) -> Condition {
     let (reason, message) = (reason.unwrap_or_default(), message.unwrap_or_default());
     Condition { kind, status, reason, message }
-}
-
-/// A namespace that is being deleted, with the conditions that keep it.
-pub(crate) fn terminating(namespace: &core::Namespace) -> Option<TerminatingNamespace> {
-    let status = namespace.status.clone().unwrap_or_default();
-    let phase = status.phase.as_deref() == Some("Terminating");
-    if !phase && namespace.metadata.deletion_timestamp.is_none() {
-        return None;
-    }
-    let conditions = status.conditions.into_iter().flatten().filter(|it| it.status == "True");
-    let messages: Vec<_> = conditions.filter_map(|it| it.message).collect();
-    Some(TerminatingNamespace { name: namespace.name_any(), message: messages.join("; ") })
 }
 
 /// A deployment.
@@ -359,33 +347,6 @@ mod tests {
     #[case("many", None)]
     fn quantities_are_read(#[case] text: &str, #[case] value: Option<u64>) {
         assert_eq!(thousandths(text), value);
-    }
-
-    #[test]
-    fn deletion_is_read_from_every_object() {
-        let metadata =
-            serde_json::json!({ "name": "client", "deletionTimestamp": "2026-01-01T00:00:00Z" });
-        let condition = |status: &str, message: &str| {
-            let kind = "NamespaceFinalizersRemaining";
-            serde_json::json!({ "type": kind, "status": status, "message": message })
-        };
-        let status = serde_json::json!({ "phase": "Terminating",
-            "conditions": [condition("True", "1 resource instance"), condition("False", "no")] });
-        let object = |metadata: &serde_json::Value| serde_json::json!({ "metadata": metadata });
-        let namespace = serde_json::json!({ "metadata": metadata, "status": status });
-        let found = terminating(&serde_json::from_value(namespace).unwrap()).unwrap();
-        assert_eq!((&*found.name, &*found.message), ("client", "1 resource instance"));
-        assert!(terminating(&serde_json::from_value(object(&metadata)).unwrap()).is_some());
-        assert!(service(&serde_json::from_value(object(&metadata)).unwrap()).terminating);
-        let stays = serde_json::json!({ "name": "client" });
-        assert!(terminating(&serde_json::from_value(object(&stays)).unwrap()).is_none());
-        assert!(!service(&serde_json::from_value(object(&stays)).unwrap()).terminating);
-        let made = |metadata: &serde_json::Value| {
-            let spec = serde_json::json!({ "selector": {}, "template": {} });
-            let object = serde_json::json!({ "metadata": metadata, "spec": spec });
-            deployment(&serde_json::from_value(object).unwrap())
-        };
-        assert!(made(&metadata).terminating && !made(&stays).terminating);
     }
 
     #[test]
