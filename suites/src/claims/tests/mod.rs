@@ -4,6 +4,7 @@ mod corruption;
 mod fix_commands;
 mod missing_observations;
 mod renamed_demo;
+mod sidecars;
 
 use super::CLAIMS;
 use crate::evidence::Expectations;
