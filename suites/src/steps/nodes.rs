@@ -32,3 +32,10 @@ pub(crate) fn list_wide(evidence: &Evidence, text: &str) -> Step {
 pub(crate) fn show_events(evidence: &Evidence, text: impl Into<String>) -> Step {
     Step::inspect(evidence.kubectl(&["get", "events", "--all-namespaces"]), text)
 }
+
+/// Shows which nodes load balancers leave out.
+pub(crate) fn show_excluded(evidence: &Evidence) -> Step {
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+    let command = evidence.kubectl(&["get", "nodes", "-L", label]);
+    Step::inspect(command, "shows which nodes have the label that keeps addresses from them")
+}
