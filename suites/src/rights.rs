@@ -186,7 +186,7 @@ macro_rules! rights {
 /// until Kubernetes 1.34, and `create` besides from 1.35 on
 /// (<https://github.com/kubernetes/kubernetes/pull/134577>).
 pub const RIGHTS: &[Right] = rights! {
-    Check Cluster "" "nodes" "list": "the nodes, their conditions and their room" ["/cluster/nodes"];
+    Check Cluster "" "nodes" "list": "the nodes, their conditions and their room" ["/cluster/nodes", "/ingress/way"];
     Check Cluster "" "namespaces" "list": "the namespaces and their labels" [
         "/install/namespaces",
         "/mesh/dry_run_unlabelled",
@@ -215,11 +215,13 @@ pub const RIGHTS: &[Right] = rights! {
     Check KubeSystem "apps" "deployments" "list": "the deployment of the cluster's DNS" ["/cluster/dns"];
     Check Istio "apps" "deployments" "list": "istiod, the gateway and Kiali" ["/install/deployments"];
     Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" ["/install/endpoints"];
-    Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali" [
+    Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali, the gateway's counters" [
+        "/ingress/counted",
         "/install/istiod/value/*/*",
         "/kiali/*",
     ];
     Check Istio "" "pods/portforward" "create" since (1, 35): "the same" [
+        "/ingress/counted",
         "/install/istiod/value/*/*",
         "/kiali/*",
     ];

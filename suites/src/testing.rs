@@ -18,7 +18,7 @@ use crate::judge;
 use crate::judgement::{Judgement, Verdict};
 use crate::steps::{Impact, Purpose};
 
-const FAULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/faults");
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
@@ -167,14 +167,32 @@ fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
 
 /// The names of the recorded faults: folders of `fixtures/faults`.
 pub(crate) fn recorded_faults() -> Vec<String> {
-    let folders = std::fs::read_dir(FAULTS).expect("the faults are recorded");
-    let name = |folder: std::fs::DirEntry| folder.file_name().into_string().ok();
-    folders.filter_map(|folder| name(folder.ok()?)).collect()
+    names("faults")
 }
 
 /// The evidence of a recorded fault.
 pub(crate) fn recorded_fault(name: &str) -> Evidence {
-    let file = File::open(format!("{FAULTS}/{name}/evidence.json.gz")).expect(name);
+    evidence("faults", name)
+}
+
+/// The names of the situations of other people: folders of `fixtures/cases`.
+pub(crate) fn recorded_cases() -> Vec<String> {
+    names("cases")
+}
+
+/// The evidence of such a situation.
+pub(crate) fn recorded_case(name: &str) -> Evidence {
+    evidence("cases", name)
+}
+
+fn names(set: &str) -> Vec<String> {
+    let folders = std::fs::read_dir(format!("{FIXTURES}/{set}")).expect("they are recorded");
+    let name = |folder: std::fs::DirEntry| folder.file_name().into_string().ok();
+    folders.filter_map(|folder| name(folder.ok()?)).collect()
+}
+
+fn evidence(set: &str, name: &str) -> Evidence {
+    let file = File::open(format!("{FIXTURES}/{set}/{name}/evidence.json.gz")).expect(name);
     let text = std::io::read_to_string(GzDecoder::new(file)).expect(name);
     serde_json::from_str(&text).expect(name)
 }

@@ -187,10 +187,86 @@ pub(crate) async fn addresses(node: &str) -> Result<(String, Vec<String>), Proce
     Ok((address.trim().to_owned(), ranges.split_whitespace().map(str::to_owned).collect()))
 }
 
-/// The ID of the image that a container was made from.
-pub(crate) async fn image_of(container: &str) -> Result<String, ProcessError> {
-    let call = Call::docker().args(["inspect", "--format", "{{.Image}}", container]);
-    Ok(call.output().await?.trim().to_owned())
+/// The engines that run nodes, as they stand on the PATH.
+const ENGINES: [&str; 3] = ["docker", "podman", "nerdctl"];
+
+/// Where a node is a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// The engine's program.
+    pub(crate) engine: String,
+    /// The container's name.
+    pub(crate) container: String,
+    /// The network that the container is in.
+    pub(crate) network: String,
+}
+
+/// The container that publishes this port of this machine, on whichever engine has it, and why there is none.
+pub(crate) async fn find_publisher(port: u16) -> Result<Place, String> {
+    let mut reasons = Vec::new();
+    for engine in ENGINES {
+        let listed = Call::new(engine).args(["ps", "--format", "{{.Names}}\t{{.Ports}}"]);
+        let listed = match listed.within(ANSWER).output().await {
+            Ok(listed) => listed,
+            Err(error) => {
+                reasons.push(crate::chain(&error));
+                continue;
+            }
+        };
+        let Some(container) = publisher_in(&listed, port) else {
+            reasons.push(format!("no container of {engine} publishes port {port}"));
+            continue;
+        };
+        let format = "{{range $name, $_ := .NetworkSettings.Networks}}{{println $name}}{{end}}";
+        let networks = Call::new(engine).args(["inspect", "--format", format, container]);
+        let networks = networks.within(ANSWER).output().await;
+        let networks = networks.map_err(|error| crate::chain(&error))?;
+        let network = networks.split_whitespace().next();
+        let network = network.ok_or_else(|| format!("container {container} has no network"))?;
+        let (container, network) = (container.to_owned(), network.to_owned());
+        return Ok(Place { engine: engine.to_owned(), container, network });
+    }
+    Err(reasons.join("; "))
+}
+
+/// The name before ports such as `127.0.0.1:39255->6443/tcp, 0.0.0.0:80->80/tcp`.
+fn publisher_in(listed: &str, port: u16) -> Option<&str> {
+    let published = format!(":{port}->");
+    let mut lines = listed.lines().filter_map(|line| line.split_once('\t'));
+    lines.find(|(_, ports)| ports.contains(&published)).map(|(name, _)| name)
+}
+
+/// The ranges of a node's network.
+pub(crate) async fn ranges(place: &Place) -> Result<Vec<String>, ProcessError> {
+    let call = Call::new(&place.engine).args(["network", "inspect", &place.network]);
+    Ok(ranges_in(&call.within(ANSWER).output().await?))
+}
+
+/// Docker writes `"Subnet"` within `IPAM`, podman `"subnet"` within `subnets`.
+fn ranges_in(network: &str) -> Vec<String> {
+    fn collect(value: &serde_json::Value, ranges: &mut Vec<String>) {
+        match value {
+            serde_json::Value::Object(fields) => {
+                for (name, value) in fields {
+                    match value.as_str().filter(|_| name.eq_ignore_ascii_case("subnet")) {
+                        Some(range) => ranges.push(range.to_owned()),
+                        None => collect(value, ranges),
+                    }
+                }
+            }
+            serde_json::Value::Array(items) => items.iter().for_each(|it| collect(it, ranges)),
+            _ => {}
+        }
+    }
+    let mut ranges = Vec::new();
+    collect(&serde_json::from_str(network).unwrap_or_default(), &mut ranges);
+    ranges
+}
+
+/// The ID of the image that a node's container was made from.
+pub(crate) async fn image_in(place: &Place) -> Result<String, ProcessError> {
+    let call = Call::new(&place.engine).args(["inspect", "--format", "{{.Image}}"]);
+    Ok(call.arg(&place.container).within(ANSWER).output().await?.trim().to_owned())
 }
 
 /// Where kind's containers on this engine publish the port of an API server: `127.0.0.1:39255`.
@@ -225,6 +301,23 @@ mod tests {
     fn the_place_of_an_api_server_is_where_its_port_is_published() {
         let ports = "0.0.0.0:30001->30001/tcp, 127.0.0.1:39255->6443/tcp\n\n80/tcp, 6443/tcp\n[::1]:7->6443/tcp\n";
         assert_eq!(api_servers_in(ports), ["127.0.0.1:39255", "[::1]:7"]);
+    }
+
+    #[test]
+    fn node_is_the_container_that_publishes_the_servers_port() {
+        let listed = "web\t0.0.0.0:80->80/tcp\nminikube\t127.0.0.1:49920->22/tcp, 127.0.0.1:49921->8443/tcp\nidle\t\n";
+        assert_eq!(publisher_in(listed, 49921), Some("minikube"));
+        assert_eq!(publisher_in(listed, 4992), None);
+    }
+
+    #[test]
+    fn ranges_are_read_in_the_form_of_each_engine() {
+        let docker = r#"[{"Name":"kind","IPAM":{"Config":[{"Subnet":"172.18.0.0/16","Gateway":"172.18.0.1"},{"Subnet":"fc00::/64"}]}}]"#;
+        assert_eq!(ranges_in(docker), ["172.18.0.0/16", "fc00::/64"]);
+        let podman =
+            r#"[{"name":"kind","subnets":[{"subnet":"10.89.0.0/24","gateway":"10.89.0.1"}]}]"#;
+        assert_eq!(ranges_in(podman), ["10.89.0.0/24"]);
+        assert!(ranges_in("no such network").is_empty());
     }
 
     #[test]

@@ -33,6 +33,15 @@ pub(crate) async fn is_kind_here(subject: &Subject) -> bool {
     }
 }
 
+/// Finds the container of an engine here that publishes the port at which the server was asked.
+pub(crate) async fn find_place(server: &str) -> Result<engine::Place, String> {
+    let port = server.parse::<http::Uri>().ok().and_then(|uri| uri.port_u16());
+    match port.filter(|_| is_of_this_machine(server)) {
+        Some(port) => engine::find_publisher(port).await,
+        None => Err(format!("{server} is not on this machine")),
+    }
+}
+
 /// Whether the URL of a server leads to this place.
 fn is_at(server: &str, place: &str) -> bool {
     server.split_once("://").is_some_and(|(_, rest)| rest.trim_end_matches('/') == place)

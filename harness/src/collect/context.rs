@@ -20,6 +20,8 @@ pub type Timings = Vec<(&'static str, Duration)>;
 pub(super) struct CollectContext<'a> {
     pub(super) client: Client,
     pub(super) expectations: &'a Expectations,
+    /// The URL of the API server.
+    pub(super) server: String,
     /// Whether objects of our own may be made.
     pub(super) active: bool,
     /// Whether the cluster was made by us.
@@ -43,6 +45,7 @@ impl<'a> CollectContext<'a> {
     ) -> Self {
         let subject = &connection.subject;
         Self {
+            server: subject.server.clone(),
             active: subject.active,
             cluster_is_ours: subject.provider == Provider::Kind,
             limit,
@@ -55,6 +58,7 @@ impl<'a> CollectContext<'a> {
         Self {
             client,
             expectations,
+            server: String::new(),
             active: false,
             cluster_is_ours: false,
             limit: Duration::from_secs(5),

@@ -184,6 +184,15 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// The addresses and host names in `.status.loadBalancer.ingress`.
     pub load_balancer_addresses: Vec<String>,
+    /// `.spec.externalIPs`: addresses at which the nodes take traffic for it, whoever leads it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_ips: Vec<String>,
+    /// `.spec.loadBalancerClass`: the only load balancer that may serve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancer_class: Option<String>,
+    /// `.spec.allocateLoadBalancerNodePorts`, where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocates_node_ports: Option<bool>,
     /// When it was created, by the API server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
@@ -271,6 +280,11 @@ impl Deployment {
 }
 
 impl Service {
+    /// What `kubectl get svc` shows as EXTERNAL-IP: the load balancer's addresses, then `.spec.externalIPs`.
+    pub fn external_addresses(&self) -> impl Iterator<Item = &str> {
+        self.load_balancer_addresses.iter().chain(&self.external_ips).map(String::as_str)
+    }
+
     /// Whether it selects pods with these labels.
     pub fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
         !self.selector.is_empty() && has_all(labels, &self.selector)

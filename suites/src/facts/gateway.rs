@@ -1,6 +1,11 @@
-//! The ingress gateway: its service, its deployment, its address.
+//! The ingress gateway: its service, its deployment, its address, and who answers there.
 
-use crate::evidence::{Deployment, Evidence, Service};
+use std::net::IpAddr;
+
+use crate::evidence::{
+    Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, text_of,
+};
+use crate::net::Network;
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
 pub(crate) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
@@ -19,12 +24,218 @@ pub(crate) fn find_gateway_service(evidence: &Evidence) -> Option<&Service> {
 
 /// Whether the gateway's service has an external address.
 pub(crate) fn has_address(evidence: &Evidence) -> bool {
-    find_gateway_service(evidence).is_some_and(|it| !it.load_balancer_addresses.is_empty())
+    find_gateway_service(evidence).is_some_and(|it| it.external_addresses().next().is_some())
 }
 
 /// Whether the services were listed and the gateway's has no external address, or is not there.
 pub(crate) fn lacks_address(evidence: &Evidence) -> bool {
     evidence.install.services.value().is_some() && !has_address(evidence)
+}
+
+fn is_gateway_pod(pod: &Pod, evidence: &Evidence) -> bool {
+    let is_labelled = pod.labels.get("istio").is_some_and(|istio| istio == "ingressgateway");
+    is_labelled || pod.has_labels(&evidence.expectations.gateway_labels)
+}
+
+/// Whether a ready endpoint of the gateway's service is a gateway's pod, where both were listed.
+pub(crate) fn has_ready_endpoint(evidence: &Evidence) -> Option<bool> {
+    let gateway = &evidence.expectations.gateway;
+    let mut endpoints = evidence.install.endpoints.value()?.iter();
+    let pods = evidence.install.pods.value()?;
+    Some(endpoints.any(|it| {
+        let is_behind = |pod: &&Pod| it.pod.as_deref() == Some(pod.name.as_str());
+        it.service == *gateway
+            && it.ready
+            && pods.iter().find(is_behind).is_some_and(|pod| is_gateway_pod(pod, evidence))
+    }))
+}
+
+/// Whether the gateway's own proxies counted the requests to its address, where their counters were read.
+pub(crate) fn has_counted_requests(evidence: &Evidence) -> Option<bool> {
+    let count = evidence.ingress.counted.value()?;
+    // A proxy that restarted in between begins at zero.
+    let risen = count.after.checked_sub(count.before)?;
+    (count.requests > 0).then_some(risen >= count.requests)
+}
+
+/// Whether an answer is the backend's reply, whole.
+pub(crate) fn is_backends_reply(answer: &HttpAnswer, evidence: &Evidence) -> bool {
+    answer.status == 200 && text_of(&answer.body) == evidence.expectations.reply && !answer.body_cut
+}
+
+/// The backend's reply through a route of meshcheck's own, which this mesh alone has.
+pub(crate) fn find_routed_reply(evidence: &Evidence) -> Option<&HttpAnswer> {
+    let routed = evidence.ingress.route.value()?.routed.value();
+    routed.filter(|answer| is_backends_reply(answer, evidence))
+}
+
+/// Whether an answer names another server than Envoy.
+pub(crate) fn names_another_server(answer: &HttpAnswer) -> bool {
+    let server = answer.headers.get("server");
+    server.is_some_and(|server| !matches!(server.as_str(), "envoy" | "istio-envoy"))
+}
+
+/// Whether an answer to the health check is not a gateway's: of another server, or a web page.
+pub(crate) fn is_strangers_health(answer: &HttpAnswer) -> bool {
+    let content = answer.headers.get("content-type");
+    names_another_server(answer) || content.is_some_and(|it| it.starts_with("text/html"))
+}
+
+/// Whether another machine or gateway answers the health check at the gateway's address.
+pub(crate) fn is_answered_by_another(evidence: &Evidence) -> bool {
+    evidence.ingress.health.value().is_some_and(|health| {
+        find_routed_reply(evidence).is_none()
+            && match has_counted_requests(evidence) {
+                _ if is_strangers_health(health) => !can_be_in_between(evidence, health),
+                Some(counted) => !counted,
+                None => has_ready_endpoint(evidence) == Some(false),
+            }
+    })
+}
+
+/// Whether a proxy or a filter between here and the gateway may have given this answer: the address is public, no
+/// way leads there, or the answer names a proxy.
+pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> bool {
+    answer.headers.contains_key("via")
+        || evidence.ingress.way.is_absent()
+        || !has_private_address(evidence)
+}
+
+/// Whether istiod may not see the namespace of a route: the demo's has labels that this one lacks, by which istiod can
+/// select namespaces (`discoverySelectors`).
+pub(crate) fn can_be_unseen(route: &Route, evidence: &Evidence) -> bool {
+    const OF_ALL: [&str; 2] = ["kubernetes.io/metadata.name", "istio-injection"];
+    let namespaces = evidence.install.namespaces.value();
+    let labels = namespaces.and_then(|all| all.get(&evidence.expectations.namespace));
+    let has = |key, value| {
+        route.namespace_labels.as_ref().is_some_and(|labels| labels.get(key) == Some(value))
+    };
+    labels.is_some_and(|labels| {
+        labels.iter().any(|(key, value)| {
+            let decides = !OF_ALL.contains(&key.as_str())
+                && !key.starts_with("istio.io/")
+                && !key.starts_with("pod-security.kubernetes.io/");
+            decides && !has(key, value)
+        })
+    })
+}
+
+/// The IP addresses that were asked; those of the service, where the evidence does not tell.
+fn asked_addresses(evidence: &Evidence) -> Vec<IpAddr> {
+    let asked = &evidence.ingress.asked;
+    let of_service =
+        find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
+    let parse = |it: &str| it.parse().ok();
+    if asked.is_empty() {
+        of_service.filter_map(parse).collect()
+    } else {
+        asked.iter().map(String::as_str).filter_map(parse).collect()
+    }
+}
+
+/// Whether the gateway has an address of a private range: a cloud gives others, or names.
+pub(crate) fn has_private_address(evidence: &Evidence) -> bool {
+    asked_addresses(evidence).into_iter().any(is_private)
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => {
+            let [first, second, ..] = it.octets();
+            it.is_private() || it.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
+    }
+}
+
+/// Whether silence at the gateway's address means that nobody answers there: it is public, or a way leads to it.
+pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
+    let addresses = asked_addresses(evidence);
+    if is_unknown_name(reason) || find_network_address(evidence).is_some() {
+        return true;
+    }
+    if addresses.is_empty() {
+        // An older file asked the first address of a name: `localhost` has two.
+        let mut names =
+            find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
+        return names.any(|name| name != "localhost");
+    }
+    if addresses.iter().all(IpAddr::is_loopback) {
+        let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
+        let is_here = ["127.", "localhost", "[::1]"].iter().any(|host| server.starts_with(host));
+        return is_here && !evidence.ingress.asked.is_empty();
+    }
+    addresses.into_iter().any(|it| !is_private(it) && !it.is_loopback())
+        || match &evidence.ingress.way {
+            Observation::Seen { .. } => true,
+            Observation::Absent { .. } => false,
+            // An older file: what this machine or the container was told shows whether it was there.
+            _ if reason.contains("a container of ours") => reason.contains("curl: ("),
+            _ => {
+                reason.contains("No route to host")
+                    || (evidence.subject.provider == Provider::Kind
+                        && reason.contains("no answer within"))
+            }
+        }
+}
+
+/// Whether DNS does not know the name that was asked.
+pub(crate) fn is_unknown_name(reason: &str) -> bool {
+    const WORDS: [&str; 3] =
+        ["Name or service not known", "Name does not resolve", "nodename nor servname"];
+    WORDS.iter().any(|words| reason.contains(words))
+}
+
+fn octets(address: &IpAddr) -> Option<[u8; 4]> {
+    match address {
+        IpAddr::V4(address) => Some(address.octets()),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// The addresses of the nodes.
+pub(crate) fn node_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
+    let nodes = evidence.cluster.nodes.value().into_iter().flatten();
+    nodes.flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok())
+}
+
+/// An address that is that of the nodes' network itself: no host can have it.
+pub(crate) fn find_network_address(evidence: &Evidence) -> Option<IpAddr> {
+    let is_of_network = |address: &IpAddr| {
+        let parts = octets(address).filter(|parts| parts[3] == 0);
+        parts.is_some_and(|parts| {
+            node_addresses(evidence).filter_map(|it| octets(&it)).any(|it| it[..3] == parts[..3])
+        })
+    };
+    asked_addresses(evidence).into_iter().find(is_of_network)
+}
+
+/// An address outside of the network of nodes that are containers: nobody there leads to it.
+pub(crate) fn find_address_outside(evidence: &Evidence) -> Option<IpAddr> {
+    let way = evidence.ingress.way.value();
+    let networks: Vec<Network> =
+        way.into_iter().flat_map(|way| &way.networks).filter_map(|it| it.parse().ok()).collect();
+    let is_kind = evidence.subject.context.starts_with("kind-");
+    let is_outside = |address: &IpAddr| {
+        let beside = |node: &IpAddr| {
+            let pair = octets(node).zip(octets(address));
+            pair.is_none_or(|(node, address)| node[..2] == address[..2])
+        };
+        is_private(*address)
+            && if networks.is_empty() {
+                // Docker gives a network of kind a range of /16.
+                is_kind && !node_addresses(evidence).any(|node| beside(&node))
+            } else {
+                !networks.iter().any(|network| network.contains(*address))
+            }
+    };
+    asked_addresses(evidence).into_iter().find(is_outside)
+}
+
+/// Whether the cluster is one of minikube, which gives addresses while its tunnel runs.
+pub(crate) fn is_minikube(evidence: &Evidence) -> bool {
+    let mut nodes = evidence.cluster.nodes.value().into_iter().flatten();
+    evidence.subject.context == "minikube" || nodes.any(|node| node.name == "minikube")
 }
 
 /// Whether the deployments were listed and none is an ingress gateway.

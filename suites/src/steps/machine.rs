@@ -1,6 +1,7 @@
 //! Steps on the machine that runs the cluster: docker, the kernel, its limits, the software.
 
 use super::{Impact, Purpose, Step};
+use crate::evidence::{Evidence, Provider, Subject};
 use crate::hint::quote;
 
 /// A command that changes the machine.
@@ -196,4 +197,20 @@ pub(crate) fn keep_time() -> Vec<Step> {
         show("timedatectl", "shows on each machine whether its clock is kept right"),
         change("sudo timedatectl set-ntp true", keep),
     ]
+}
+
+/// Checks from where the cluster's network can be reached.
+pub(crate) fn check_there(evidence: &Evidence) -> Step {
+    let Subject { active, provider, .. } = evidence.subject;
+    let is_asked = active && provider == Provider::Existing;
+    let active: &[&str] = if is_asked { &["--active"] } else { &[] };
+    show(
+        evidence.meshcheck("check", active),
+        "on the machine that runs the cluster, or in its network, asks the address from there",
+    )
+}
+
+/// Looks up a name in DNS.
+pub(crate) fn look_up(name: &str, text: &str) -> Step {
+    show(format!("dig +short {}", quote(name)), text)
 }

@@ -58,3 +58,10 @@ pub(crate) fn load_nat_table(evidence: &Evidence, node: &str) -> Step {
                 /etc/modules-load.d/istio.conf of the machine keep them loaded";
     Step::fix(Impact::Changes, evidence.on_node(node, &modules), text)
 }
+
+/// Shows which nodes load balancers leave out.
+pub(crate) fn show_excluded(evidence: &Evidence) -> Step {
+    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
+    let command = evidence.kubectl(&["get", "nodes", "-L", label]);
+    Step::inspect(command, "shows which nodes have the label that keeps addresses from them")
+}

@@ -2,6 +2,7 @@
 
 use super::{Impact, Step};
 use crate::evidence::{Evidence, Service, WebhookService};
+use crate::hint::quote;
 
 /// Shows the endpoints and pods of a namespace.
 pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
@@ -34,6 +35,18 @@ pub(crate) fn describe(evidence: &Evidence, namespace: &str, service: &str, text
 /// Lists the services of all namespaces.
 pub(crate) fn list_all(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", "services", "--all-namespaces"]), text)
+}
+
+/// Opens minikube's tunnel, which gives services their addresses.
+pub(crate) fn open_tunnel(evidence: &Evidence) -> Step {
+    let command = format!("minikube tunnel --profile {}", quote(&evidence.subject.context));
+    Step::fix(Impact::Changes, command, "in another terminal, gives it an address while it runs")
+}
+
+/// Shows MetalLB's pools, and what announces their addresses.
+pub(crate) fn show_pools(evidence: &Evidence, text: &str) -> Step {
+    let kinds = "ipaddresspools.metallb.io,l2advertisements.metallb.io";
+    Step::inspect(evidence.kubectl(&["get", kinds, "--all-namespaces"]), text)
 }
 
 /// Shows the service that holds an address, and frees the address.

@@ -2,9 +2,11 @@
 
 pub(super) mod certificates;
 pub(super) mod clock;
+pub(super) mod container;
 pub(super) mod curl;
 pub(super) mod exec;
 pub(super) mod forward;
+pub(super) mod kubelet;
 pub(super) mod list;
 pub(super) mod logs;
 pub(super) mod objects;

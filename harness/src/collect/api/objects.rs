@@ -16,7 +16,7 @@ use meshcheck_suites::evidence::{
 };
 
 /// A time of the API. Its library has a version of its own.
-fn time(time: &Time) -> Option<Timestamp> {
+pub(crate) fn time(time: &Time) -> Option<Timestamp> {
     Timestamp::from_nanosecond(time.0.as_nanosecond()).ok()
 }
 
@@ -208,6 +208,9 @@ pub(crate) fn service(service: &core::Service) -> Service {
                     .filter(|it| *it > 0),
             })
             .collect(),
+        external_ips: spec.external_ips.unwrap_or_default(),
+        load_balancer_class: spec.load_balancer_class,
+        allocates_node_ports: spec.allocate_load_balancer_node_ports,
         load_balancer_addresses: ingress
             .into_iter()
             .filter_map(|it| it.ip.or(it.hostname))

@@ -1,147 +1,222 @@
-//! Requests to an address outside of the cluster: from this machine, or from a container of ours.
+//! Requests to addresses outside of the cluster, from this machine.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use meshcheck_suites::evidence::{HttpAnswer, Observation};
-use tokio::net::TcpStream;
 
-use super::curl::Printed;
+use super::container::Container;
 use super::forward::{self, Answer};
-use crate::cluster::engine;
-use crate::owner::{self, Owner};
-use crate::process::Call;
 
 /// How long this machine waits for an answer before another vantage is tried. The address is on a
 /// local network, or one hop away from it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The port of the kubelet on a node. Source:
-/// <https://kubernetes.io/docs/reference/networking/ports-and-protocols/>.
-const KUBELET_PORT: u16 = 10250;
-
-/// How long a node on this machine may take to accept a connection.
-const ROUTE_PATIENCE: Duration = Duration::from_millis(500);
-
 /// This machine, as a vantage.
 pub(crate) const HERE: &str = "this machine";
 
-/// `GET` at the gateway's address. Nothing that answers, from wherever it was asked, is absence: it
-/// was looked at.
-pub(crate) async fn get(
-    address: &str,
-    port: u16,
-    path: &str,
-    host: Option<&str>,
-    nodes: &[String],
-) -> Observation<HttpAnswer> {
-    let request = format!("GET http://{}{path}", authority(address, port));
-    let request = match host {
-        Some(host) => format!("{request} (host {host})"),
-        None => request,
-    };
-    let mut reasons = Vec::new();
-    match resolve(address, port).await {
-        Ok(socket) => {
-            let named = host.map_or_else(|| authority(address, port), str::to_owned);
-            let limit = HttpAnswer::BODY_LIMIT;
-            match forward::get_from_here(socket, &named, path, limit, PATIENCE).await {
-                Ok(answer) => return Observation::seen(answer.evidence(request, HERE.into())),
-                Err(reason) => reasons.push(format!("from {HERE}: {reason}")),
-            }
-        }
-        Err(reason) => reasons.push(format!("from {HERE}: {reason}")),
-    }
-    // A node answers for the address also where nobody else reaches it: it is not asked. Another
-    // container on the cluster's network stands in where this machine has no route to that network.
-    if let Some(node) = nodes.first()
-        && !has_route_to(node).await
-    {
-        let vantage = "a container of ours on the cluster's network";
-        match from_container(node, address, port, path, host).await {
-            Ok(answer) => return Observation::seen(answer.evidence(request, vantage.into())),
-            Err(reason) => reasons.push(format!("from {vantage}: {reason}")),
-        }
-    }
-    Observation::absent(format!("nothing answers {request}: {}", reasons.join("; ")))
+/// An address that is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Address {
+    /// As the service has it: an IP address, or a name.
+    pub(crate) named: String,
+    pub(crate) ip: IpAddr,
 }
 
-fn authority(address: &str, port: u16) -> String {
+/// What is asked of an address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub(crate) port: u16,
+    pub(crate) path: &'a str,
+    /// The host that is asked for; the address itself where there is none.
+    pub(crate) host: Option<&'a str>,
+}
+
+impl Question<'_> {
+    /// `GET http://172.18.255.251:80/ (host example.test)`
+    pub(crate) fn request(&self, address: &Address) -> String {
+        let Address { named, ip } = address;
+        let mut request = format!("GET http://{}{}", authority(named, self.port), self.path);
+        if *named != ip.to_string() {
+            request = format!("{request} (at {ip})");
+        }
+        match self.host {
+            Some(host) => format!("{request} (host {host})"),
+            None => request,
+        }
+    }
+
+    /// Whether an answer is that of this address.
+    pub(crate) fn is_request(&self, address: &Address, answer: &HttpAnswer) -> bool {
+        self.request(address) == answer.request
+    }
+
+    pub(crate) fn named_host(&self, address: &Address) -> String {
+        self.host.map_or_else(|| authority(&address.named, self.port), str::to_owned)
+    }
+}
+
+/// The IP addresses of what a service names, and why a name has none.
+pub(crate) async fn resolve_all<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> (Vec<Address>, Vec<String>) {
+    let (mut addresses, mut reasons) = (Vec::new(), Vec::new());
+    for named in names {
+        match resolve(named).await {
+            Ok(found) => {
+                let address = |ip| Address { named: named.to_owned(), ip };
+                addresses.extend(found.into_iter().map(address));
+            }
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    (addresses, reasons)
+}
+
+async fn resolve(named: &str) -> Result<Vec<IpAddr>, String> {
+    if let Ok(ip) = named.parse() {
+        return Ok(vec![ip]);
+    }
+    let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((named, 0))).await;
+    let found = lookup
+        .map_err(|_| format!("looking up {named} took too long"))?
+        .map_err(|error| format!("looking up {named}: {error}"))?;
+    let mut ips = Vec::new();
+    for ip in found.map(|it| it.ip()) {
+        if !ips.contains(&ip) {
+            ips.push(ip);
+        }
+    }
+    if ips.is_empty() { Err(format!("{named} has no address")) } else { Ok(ips) }
+}
+
+pub(crate) fn authority(address: &str, port: u16) -> String {
     match address.parse::<IpAddr>() {
         Ok(IpAddr::V6(address)) => format!("[{address}]:{port}"),
         _ => format!("{address}:{port}"),
     }
 }
 
-async fn resolve(address: &str, port: u16) -> Result<SocketAddr, String> {
-    if let Ok(address) = address.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(address, port));
+/// The first answer of any of the addresses: from this machine, else from a container of ours. Nothing that answers, from
+/// wherever it was asked, is absence: it was looked at.
+pub(crate) async fn get(
+    addresses: &[Address],
+    question: Question<'_>,
+    container: Option<&Container>,
+) -> Observation<HttpAnswer> {
+    let mut reasons = match from_here(addresses, question).await {
+        Ok(answer) => return Observation::seen(answer),
+        Err(reason) => vec![reason],
+    };
+    if let Some(container) = container {
+        match container.get(addresses, question).await {
+            Ok(answer) => return Observation::seen(answer),
+            Err(silence) => reasons.push(silence.reason()),
+        }
     }
-    let lookup = tokio::time::timeout(PATIENCE, tokio::net::lookup_host((address, port))).await;
-    match lookup {
-        Ok(Ok(mut found)) => found.next().ok_or_else(|| format!("{address} has no address")),
-        Ok(Err(error)) => Err(format!("looking up {address}: {error}")),
-        Err(_) => Err(format!("looking up {address} took too long")),
+    Observation::absent(no_answer(addresses, question, &reasons))
+}
+
+/// That nothing answers, and why.
+pub(crate) fn no_answer(
+    addresses: &[Address],
+    question: Question<'_>,
+    reasons: &[String],
+) -> String {
+    let request = addresses.first().map(|address| question.request(address)).unwrap_or_default();
+    format!("nothing answers {request}: {}", reasons.join("; "))
+}
+
+/// The first answer that this machine gets; otherwise why there is none.
+pub(crate) async fn from_here(
+    addresses: &[Address],
+    question: Question<'_>,
+) -> Result<HttpAnswer, String> {
+    let asked = addresses.iter().map(|address| ask_from_here(address, question));
+    let mut asked: FuturesUnordered<_> = asked.collect();
+    let mut reasons = Vec::new();
+    while let Some(ended) = asked.next().await {
+        match ended {
+            Ok((address, answer)) => {
+                return Ok(answer.evidence(question.request(address), HERE.into()));
+            }
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    Err(format!("from {HERE}: {}", format_reasons(reasons)))
+}
+
+async fn ask_from_here<'a>(
+    address: &'a Address,
+    question: Question<'_>,
+) -> Result<(&'a Address, Answer), (IpAddr, String)> {
+    let socket = SocketAddr::new(address.ip, question.port);
+    let host = question.named_host(address);
+    let limit = HttpAnswer::BODY_LIMIT;
+    let answer = forward::get_from_here(socket, &host, question.path, limit, PATIENCE).await;
+    answer.map_err(|reason| (address.ip, reason)).map(|answer| (address, answer))
+}
+
+/// The reasons of several addresses, each with its address; that of one alone.
+pub(crate) fn format_reasons(mut reasons: Vec<(IpAddr, String)>) -> String {
+    reasons.sort_unstable();
+    match reasons.as_slice() {
+        [(_, only)] => only.clone(),
+        all => all.iter().map(|(ip, it)| format!("{ip}: {it}")).collect::<Vec<_>>().join(", "),
     }
 }
 
-/// Whether this machine reaches a node of kind at its own address. Docker's virtual machine on other
-/// systems keeps its networks to itself.
-async fn has_route_to(node: &str) -> bool {
-    let Ok((address, _)) = engine::addresses(node).await else { return false };
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let attempt = TcpStream::connect(SocketAddr::new(address, KUBELET_PORT));
-    match tokio::time::timeout(ROUTE_PATIENCE, attempt).await {
-        Ok(Ok(_)) => true,
-        // Who refuses was reached.
-        Ok(Err(error)) => error.kind() == std::io::ErrorKind::ConnectionRefused,
-        Err(_) => false,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
 
-/// The same request with the curl of a node's image, in a container of ours that is gone at its end.
-async fn from_container(
-    node: &str,
-    address: &str,
-    port: u16,
-    path: &str,
-    host: Option<&str>,
-) -> Result<Answer, String> {
-    let url = format!("http://{}{path}", authority(address, port));
-    let image = engine::image_of(node).await.map_err(|error| error.to_string())?;
-    let maker = format!("{}={}", owner::LABEL, Owner::this());
-    let mut call = Call::docker().args([
-        "run",
-        "--rm",
-        "--label",
-        &maker,
-        "--network",
-        &engine::network_name(),
-        "--entrypoint",
-        "curl",
-        &image,
-        "-sS",
-        "-i",
-        "--max-time",
-        "3",
-        "-w",
-        "\n%{http_code}",
-        &url,
-    ]);
-    if let Some(host) = host {
-        call = call.arg("-H").arg(format!("Host: {host}"));
+    const HEALTH: Question<'static> = Question { port: 0, path: "/healthz/ready", host: None };
+
+    /// A server on this address of this machine that answers every request.
+    async fn server(ip: &str) -> u16 {
+        let listener = TcpListener::bind((ip, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut request = [0; 1024];
+                let _ = stream.read(&mut request).await;
+                let _ = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\nserver: envoy\r\ncontent-length: 0\r\n\r\n")
+                    .await;
+            }
+        });
+        port
     }
-    let output = call.within(Duration::from_secs(5)).output().await;
-    let output = output.map_err(|error| error.to_string())?;
-    let (body, status) = output.rsplit_once('\n').unwrap_or(("", &output));
-    let printed = Printed::parse(body);
-    let headers = HttpAnswer::HEADERS
-        .iter()
-        .filter_map(|name| Some(((*name).to_owned(), printed.header(name)?.to_owned())))
-        .collect();
-    let status = status.trim().parse().map_err(|_| format!("curl answered `{status}`"))?;
-    let mut body = printed.body.as_bytes().to_vec();
-    let body_cut = body.len() > HttpAnswer::BODY_LIMIT;
-    body.truncate(HttpAnswer::BODY_LIMIT);
-    Ok(Answer { status, headers, body, body_cut })
+
+    fn address(named: &str, ip: &str) -> Address {
+        Address { named: named.into(), ip: ip.parse().unwrap() }
+    }
+
+    #[tokio::test]
+    async fn every_address_of_a_name_is_asked_and_the_answer_names_its_own() {
+        let port = server("127.0.0.1").await;
+        let both = [address("localhost", "::1"), address("localhost", "127.0.0.1")];
+        let question = Question { port, ..HEALTH };
+        let answer = from_here(&both, question).await.unwrap();
+        let request = format!("GET http://localhost:{port}/healthz/ready (at 127.0.0.1)");
+        assert_eq!((answer.request, answer.status, answer.vantage), (request, 200, HERE.into()));
+        let silent = from_here(&both[..1], question).await.unwrap_err();
+        assert!(silent.starts_with("from this machine: "), "{silent}");
+        let silent = get(&[both[0].clone(), address("::1", "::1")], question, None).await;
+        let reason = silent.reason().unwrap();
+        assert!(silent.is_absent() && reason.matches("::1: ").count() == 2, "{reason}");
+    }
+
+    #[tokio::test]
+    async fn names_are_looked_up_whole_and_addresses_are_taken_as_they_are() {
+        let names = ["192.0.2.7", "localhost", "no-such-name.invalid"];
+        let (found, reasons) = resolve_all(names.into_iter()).await;
+        assert_eq!(found[0], address("192.0.2.7", "192.0.2.7"));
+        assert!(found[1..].iter().all(|it| it.named == "localhost" && it.ip.is_loopback()));
+        assert!(reasons[0].starts_with("looking up no-such-name.invalid"), "{reasons:?}");
+    }
 }

@@ -7,7 +7,7 @@ use crate::collect::api::observe::{Missing, observe};
 use crate::collect::context::CollectContext;
 
 /// Envoy's administration port, open to the pod alone.
-const ADMIN: u16 = 15000;
+pub(crate) const ADMIN: u16 = 15000;
 
 /// The sum of `rq_total` over the endpoints of an Envoy cluster.
 async fn counter(

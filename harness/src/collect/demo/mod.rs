@@ -18,7 +18,7 @@ use super::api::list;
 use super::api::observe::{Missing, ended, needed, observe};
 use super::context::CollectContext;
 use client_log::Reading;
-pub(super) use counters::sum;
+pub(super) use counters::{ADMIN, sum};
 use requests::REQUESTS;
 
 /// What the requests of our own show.

@@ -1,5 +1,6 @@
 //! Whether a node can pull an image: tried with a pod of our own, in a namespace of our own.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
@@ -28,7 +29,7 @@ pub(crate) async fn pull(
     cluster_is_ours: bool,
 ) -> Observation<Pull> {
     let tried = async {
-        let namespace = OwnNamespace::create(client, "pull").await?;
+        let namespace = OwnNamespace::create(client, "pull", &BTreeMap::new()).await?;
         let outcome = try_it(client, &namespace.name, node, image).await;
         namespace.remove(cluster_is_ours).await?;
         outcome

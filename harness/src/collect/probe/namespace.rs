@@ -1,5 +1,6 @@
 //! Namespaces of our own: labelled with their maker, and removed at whatever point it ended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -43,18 +44,25 @@ pub(crate) struct OwnNamespace {
 }
 
 impl OwnNamespace {
-    /// Creates one for this purpose.
-    pub(crate) async fn create(client: &Client, what: &str) -> Result<Self, Missing> {
+    /// Creates one for this purpose, with these labels besides ours.
+    pub(crate) async fn create(
+        client: &Client,
+        what: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<Self, Missing> {
         may_be_removed(client).await?;
+        let mut labels = labels.clone();
+        let own = [
+            ("app.kubernetes.io/managed-by", "meshcheck"),
+            ("meshcheck.dev/probe", what),
+            (owner::LABEL, &Owner::this().to_string()),
+        ];
+        labels.extend(own.map(|(key, value)| (key.to_owned(), value.to_owned())));
         let name = format!("meshcheck-{what}-{:08x}", fastrand::u32(..));
         let namespace: Namespace = serde_json::from_value(json!({
             "apiVersion": "v1",
             "kind": "Namespace",
-            "metadata": { "name": name, "labels": {
-                "app.kubernetes.io/managed-by": "meshcheck",
-                "meshcheck.dev/probe": what,
-                owner::LABEL: Owner::this().to_string()
-            } }
+            "metadata": { "name": name, "labels": labels }
         }))
         .map_err(|error| Missing::Failed(error.to_string()))?;
         // From here on it may be there, also when the answer is lost.

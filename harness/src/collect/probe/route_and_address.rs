@@ -3,21 +3,23 @@
 //! Whatever these probes create lives in one namespace, so that removing it removes everything, at
 //! whatever point the probe ended.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Event, Service};
-use kube::Client;
+use k8s_openapi::api::core::v1::{Event, Namespace, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
+use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{HttpAnswer, LoadBalancerProbe, Observation, Route};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::namespace::{OwnNamespace, REMOVAL_CEILING, REQUEST, within};
+use crate::collect::api::container::Container;
 use crate::collect::api::list::list;
 use crate::collect::api::objects;
 use crate::collect::api::observe::{self, Missing, ended};
-use crate::collect::api::vantage;
+use crate::collect::api::vantage::{self, Address, Question};
 use crate::collect::context::CollectContext;
 use crate::failpoint::failpoint;
 use crate::wait::{Look, Wait};
@@ -47,7 +49,7 @@ pub async fn probe_load_balancer(
 }
 
 async fn probe(client: &Client, cluster_is_ours: bool) -> Result<LoadBalancerProbe, Missing> {
-    let namespace = OwnNamespace::create(client, "address").await?;
+    let namespace = OwnNamespace::create(client, "address", &BTreeMap::new()).await?;
     failpoint("address");
     let outcome = ask_for_address(client, &namespace.name).await;
     namespace.remove(cluster_is_ours).await?;
@@ -107,29 +109,30 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
 /// route away again.
 pub(crate) async fn route(
     context: &CollectContext<'_>,
-    address: Result<&str, Missing>,
-    nodes: &[String],
+    addresses: Result<&[Address], Missing>,
+    container: Option<&Container>,
     reachable: bool,
 ) -> Observation<Route> {
     if !context.active {
         return Observation::not_asked("it needs objects of our own: --active allows them");
     }
     let ceiling = if reachable { ROUTE_CEILING } else { ROUTE_CEILING_UNREACHABLE };
-    let routed = async { route_through(context, address?, nodes, ceiling).await };
+    let routed = async { route_through(context, addresses?, container, ceiling).await };
     ended(routed.await)
 }
 
 async fn route_through(
     context: &CollectContext<'_>,
-    address: &str,
-    nodes: &[String],
+    addresses: &[Address],
+    container: Option<&Container>,
     ceiling: Duration,
 ) -> Result<Route, Missing> {
-    let namespace = OwnNamespace::create(&context.client, "route").await?;
+    let labels = demo_labels(context).await;
+    let namespace = OwnNamespace::create(&context.client, "route", &labels).await?;
     failpoint("route");
     let name = namespace.name.clone();
     let host = format!("{name}.meshcheck.test");
-    let asked = ask_through(context, (&name, &host), address, nodes, ceiling).await;
+    let asked = ask_through(context, (&name, &host), addresses, container, ceiling).await;
     let kinds = [resource("Gateway", "gateways"), resource("VirtualService", "virtualservices")];
     let mut removed = Ok(());
     for kind in &kinds {
@@ -160,7 +163,21 @@ async fn route_through(
         Err(missing) => Observation::failed(missing.reason()),
     };
     let (routed, unknown_host) = asked?;
-    Ok(Route { namespace: name, host, routed, unknown_host, removed })
+    let namespace_labels = Some(labels);
+    Ok(Route { namespace: name, namespace_labels, host, routed, unknown_host, removed })
+}
+
+/// The labels of the demo's namespace, by which istiod may select the namespaces that it sees. Some are only
+/// Kubernetes' own, or have pods changed.
+async fn demo_labels(context: &CollectContext<'_>) -> BTreeMap<String, String> {
+    const LEFT_OUT: [&str; 2] = ["kubernetes.io/metadata.name", "istio-injection"];
+    let namespaces: Api<Namespace> = Api::all(context.client.clone());
+    let demo = format!("metadata.name={}", context.expectations.namespace);
+    let demo = ListParams::default().fields(&demo);
+    let labels = list(&namespaces, &demo, |it| it.labels().clone());
+    // Without the right to list them, the judge knows that they are missing.
+    let labels = observe::within(REQUEST, labels).await.unwrap_or_default().into_iter().flatten();
+    labels.filter(|(key, _)| !LEFT_OUT.contains(&key.as_str())).collect()
 }
 
 type Answers = (Observation<HttpAnswer>, Observation<HttpAnswer>);
@@ -168,8 +185,8 @@ type Answers = (Observation<HttpAnswer>, Observation<HttpAnswer>);
 async fn ask_through(
     context: &CollectContext<'_>,
     (namespace, host): (&str, &str),
-    address: &str,
-    nodes: &[String],
+    addresses: &[Address],
+    container: Option<&Container>,
     ceiling: Duration,
 ) -> Result<Answers, Missing> {
     let expectations = context.expectations;
@@ -220,13 +237,14 @@ async fn ask_through(
             false
         }
     };
-    let ask = || vantage::get(address, HTTP_PORT, "/", Some(host), nodes);
+    let question = |host| Question { port: HTTP_PORT, path: "/", host: Some(host) };
+    let ask = || vantage::get(addresses, question(host), container);
     let waiting = Wait::new("the route to reach the gateway", ceiling);
     let what = "a route of our own to lead through the gateway";
     let routed = context.awaited(what, ceiling, waiting.last(ask, is_enough)).await;
     let routed = routed.unwrap_or_else(|| Observation::failed("not asked"));
     let stranger = format!("unknown.{host}");
-    let unknown = vantage::get(address, HTTP_PORT, "/", Some(&stranger), nodes).await;
+    let unknown = vantage::get(addresses, question(&stranger), container).await;
     Ok((routed, unknown))
 }
 

@@ -1,11 +1,13 @@
 //! The gateway's address answers from outside of the mesh.
 
+use super::answers::{another_answers, another_gateway_answers, no_answer};
 use super::{bring_back_gateway, gateway_object};
 use crate::claims::by_name::{control_plane_running, default_profile, external_address};
 use crate::entry::{Effect, claim};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, HttpAnswer, Observation};
 use crate::facts::gateway::{
-    has_address, has_no_gateway_deployment, is_ingress_gateway, lacks_address,
+    can_be_unseen, find_routed_reply, has_address, has_counted_requests, has_no_gateway_deployment,
+    has_ready_endpoint, is_ingress_gateway, is_strangers_health, lacks_address,
 };
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
@@ -17,17 +19,27 @@ claim! {
     /// A load balancer may hand out an address that no machine reaches, or that leads nowhere.
     ///
     /// ## How it is checked
-    /// Asks `http://ADDRESS:15021/healthz/ready` from this machine. Where this machine has no route to the cluster's
-    /// network, a container on that network asks instead. The answer must be 200. The report says from where it asked.
+    /// Asks `http://ADDRESS:15021/healthz/ready` at every address of the service, from this machine. Where this machine
+    /// gets no answer and the nodes are containers here, a container on their network asks instead. The answer must be
+    /// 200, and the gateway's: its own proxies must have counted the requests (`get` on pods/portforward). Where their
+    /// counters cannot be read, the service must have a ready endpoint that is a gateway's pod, and the report says
+    /// what is not proven. The report also says from where it asked.
+    ///
+    /// A private address is asked in vain where there is no way into the cluster's network: then the claim is unjudged.
+    /// There is a way where a node's address answers on port 10250 with its own certificate.
     ///
     /// ## What makes it fail
-    /// - Nothing answers, or the gateway is not ready.
+    /// - Nothing answers, or the gateway is not ready. Where port 80 answers for a route of meshcheck's own, a closed
+    ///   port 15021 is no failure.
+    /// - Another machine or another mesh's gateway answers: two address pools overlap.
+    /// - Nobody announces the address: MetalLB has no L2Advertisement, or the node is excluded from load balancers.
+    /// - The address is outside of the nodes' network, or DNS does not know the name.
     /// - The gateway has no deployment (`default_profile`) or no ready pod (`control_plane_running`).
     /// - The service has no address (`external_address`).
     ///
     /// ## How to fix it
-    /// Scale the gateway up where it has 0 replicas. Make its service select its pods. Else look at its pods and
-    /// endpoints.
+    /// Scale the gateway up where it has 0 replicas. Make its service select its pods. Give MetalLB a pool of the nodes'
+    /// network that nobody else uses, and an L2Advertisement. Else look at the gateway's pods and endpoints.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway
@@ -41,13 +53,34 @@ claim! {
         control_plane_running if no_gateway_pod_is_ready,
         external_address if has_no_address_to_ask,
     ],
+    holds_without: [
+        ("/ingress/health", "port 80 answers for a route of meshcheck's own"),
+        ("/ingress/counted", "a ready endpoint is a gateway's pod; the report says what is not proven"),
+    ],
+    holds_unasked: [
+        ("/ingress/counted", "a ready endpoint is a gateway's pod; the report says what is not proven"),
+    ],
     judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
     let object = gateway_object(evidence);
     let bring_back = || bring_back_gateway(evidence);
+    if let Observation::Absent { reason } = &evidence.ingress.health
+        && has_address(evidence)
+    {
+        return match find_routed_reply(evidence) {
+            Some(answer) => Ok(Judgement::pass(format!(
+                "{} from {}: 200, the backend's reply; port 15021 does not answer: {reason}",
+                answer.request, answer.vantage
+            ))),
+            None => Err(no_answer(evidence, "the gateway's health", reason)),
+        };
+    }
     let answer = require(&evidence.ingress.health, "the gateway's health", &object, bring_back)?;
+    if is_strangers_health(answer) {
+        return Err(another_answers(evidence, answer));
+    }
     if answer.status != 200 {
         return Err(Judgement::fail(format!(
             "{} is not ready: {}",
@@ -58,7 +91,58 @@ fn judge(evidence: &Evidence) -> Judged {
         .object(object)
         .steps(bring_back()));
     }
-    Ok(Judgement::pass(format!("{} from {}: 200", answer.request, answer.vantage)))
+    let proof = prove_gateway(evidence)?;
+    Ok(Judgement::pass(format!("{} from {}: 200, {proof}", answer.request, answer.vantage)))
+}
+
+/// What proves that this mesh's gateway answered, or what is not proven.
+fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
+    let counted = evidence.ingress.counted.value().map(|it| {
+        let counted = it.after.saturating_sub(it.before);
+        format!("{} requests answered, {counted} counted by the gateway's proxy", it.requests)
+    });
+    let counted = counted.unwrap_or_default();
+    let routed = "a route of meshcheck's own leads to the backend";
+    match (has_counted_requests(evidence), find_routed_reply(evidence)) {
+        (Some(true), _) => return Ok("counted by the gateway's own proxy".into()),
+        (Some(false), Some(_)) => return Ok(format!("and {routed}, although: {counted}")),
+        (Some(false), None) => {
+            let why = "its proxy did not count the requests";
+            return Err(another_gateway_answers(evidence, why, counted));
+        }
+        (None, Some(_)) => return Ok(format!("and {routed}")),
+        (None, None) => {}
+    }
+    let gateway = &evidence.expectations.gateway;
+    match (has_ready_endpoint(evidence), find_unrouted(evidence)) {
+        (Some(false), _) => {
+            let why = format!("service {gateway} has no ready endpoint that is a gateway's pod");
+            Err(another_gateway_answers(evidence, &why, "200".into()))
+        }
+        (Some(true), Some(answer)) => Err(Judgement::unjudged(format!(
+            "not proven that this mesh's gateway answers at its address: {}: {}",
+            answer.request, answer.status
+        ))),
+        (Some(true), None) => {
+            Ok("not proven that this mesh's gateway answered: its counters were not read".into())
+        }
+        (None, _) => Err(Judgement::unjudged(format!(
+            "not proven that this mesh's gateway answered: its counters were not read, and could not look at the \
+             endpoints of service {gateway}: {}",
+            evidence
+                .install
+                .endpoints
+                .reason()
+                .or(evidence.install.pods.reason())
+                .unwrap_or_default()
+        ))),
+    }
+}
+
+/// The answer of a gateway that does not know a route that istiod sees.
+fn find_unrouted(evidence: &Evidence) -> Option<&HttpAnswer> {
+    let route = evidence.ingress.route.value().filter(|route| !can_be_unseen(route, evidence))?;
+    route.routed.value().filter(|answer| answer.status == 404)
 }
 
 /// There is an address, and no deployment that could answer at it.
@@ -85,21 +169,103 @@ fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation};
+    use crate::evidence::{Evidence, HttpAnswer, Observation, Provider};
     use crate::testing::{gateway_service as gateway, installed, of, scale_to_zero};
+
+    fn silent(e: &mut Evidence, reason: &str) {
+        e.ingress.health = Observation::absent(reason);
+        let route = of(&mut e.ingress.route);
+        route.routed = Observation::failed("not asked");
+        route.unknown_host = Observation::absent(reason);
+    }
+
+    fn no_way(e: &mut Evidence) {
+        silent(e, "nothing answers: from this machine: no answer within 2 s");
+        e.ingress.way = Observation::absent("172.18.0.2:10250: no answer within 1 s");
+    }
+
+    fn at(e: &mut Evidence, address: &str, asked: &[&str]) {
+        gateway(e).load_balancer_addresses = vec![address.into()];
+        e.ingress.asked = asked.iter().map(|&it| it.into()).collect();
+    }
+
+    fn named<'e>(e: &'e mut Evidence, server: &str) -> &'e mut HttpAnswer {
+        e.ingress.counted = Observation::failed("no endpoint");
+        let health = of(&mut e.ingress.health);
+        health.headers.insert("server".into(), server.into());
+        health
+    }
+
+    fn not_active(e: &mut Evidence) {
+        e.ingress.route = Observation::not_asked("--active allows them");
+    }
+
+    fn not_counted(e: &mut Evidence) {
+        not_active(e);
+        of(&mut e.ingress.counted).after = 15;
+    }
+
+    fn unknown_counters(e: &mut Evidence) {
+        not_active(e);
+        e.ingress.counted = Observation::failed("pods/portforward is forbidden");
+    }
+
+    fn no_endpoint(e: &mut Evidence) {
+        of(&mut e.install.endpoints).retain(|it| it.service != "istio-ingressgateway");
+    }
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_ready(|e| of(&mut e.ingress.health).status = 503, Fail);
-        no_route(|e| e.ingress.health = Observation::absent("nothing answers: no route to host"), Fail);
-        refused(|e| e.ingress.health = Observation::absent("nothing answers: connection refused"), Fail);
+        no_route(|e| silent(e, "nothing answers: no route to host"), Fail);
+        refused(|e| silent(e, "nothing answers: connection refused"), Fail);
         unseen(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged);
-        asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); e.ingress.health = Observation::absent("nothing answers: refused"); }, Fail);
+        asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); no_endpoint(e); silent(e, "nothing answers: refused"); }, Fail);
         selects_nothing(|e| {
             gateway(e).selector = [("istio".into(), "gateway".into())].into();
-            e.ingress.health = Observation::absent("nothing answers: refused");
+            no_endpoint(e);
+            no_way(e);
         }, Fail);
-        selects_its_pods(|e| e.ingress.health = Observation::absent("nothing answers: refused"), Fail);
+        selects_its_pods(|e| silent(e, "nothing answers: refused"), Fail);
         not_asked(|e| e.ingress.health = Observation::not_asked("--only"), Skipped);
+        port_80_alone(|e| e.ingress.health = Observation::absent("nothing answers: no answer within 2 s"), Pass);
+        no_way_to_it(no_way, Unjudged);
+        no_way_to_it_elsewhere(|e| { no_way(e); e.subject.provider = Provider::Existing; }, Unjudged);
+        public(|e| { no_way(e); at(e, "203.0.113.9", &["203.0.113.9"]); }, Fail);
+        name_of_a_private_address(|e| { no_way(e); at(e, "lb.example.com", &["10.0.3.4"]); }, Unjudged);
+        unknown_name(|e| { silent(e, "looking up lb.example.com: Name or service not known"); at(e, "lb.example.com", &[]); }, Fail);
+        localhost_asked_once(|e| { silent(e, "Connection refused"); at(e, "localhost", &[]); }, Unjudged);
+        localhost_refuses(|e| { silent(e, "Connection refused"); at(e, "localhost", &["::1", "127.0.0.1"]); }, Fail);
+        localhost_of_a_cluster_elsewhere(|e| {
+            silent(e, "Connection refused");
+            at(e, "127.0.0.1", &["127.0.0.1"]);
+            e.subject.server = "https://10.20.30.47:6443".into();
+        }, Unjudged);
+        address_of_a_network(|e| { no_way(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
+        outside_of_the_network(|e| { silent(e, "No route to host"); at(e, "172.19.255.1", &["172.19.255.1"]); }, Fail);
+        older_file_without_a_way(|e| {
+            silent(e, "from this machine: no answer within 2 s; from a container of ours on the cluster's network: `docker run` did not end");
+            e.ingress.way = Observation::default();
+        }, Unjudged);
+        older_file_of_a_container(|e| {
+            silent(e, "from this machine: no answer; from a container of ours on the cluster's network: curl: (28) timed out");
+            e.ingress.way = Observation::default();
+        }, Fail);
+        printer(|e| { let it = named(e, "lighttpd/1.4.53"); it.status = 404; it.body = "<h1>404</h1>".into(); not_active(e); }, Fail);
+        captive_portal(|e| { let it = named(e, "squid/5.7"); it.headers.insert("via".into(), "1.1 proxy".into()); not_active(e); }, Unjudged);
+        web_page(|e| { let it = named(e, "envoy"); it.headers.clear(); it.headers.insert("content-type".into(), "text/html".into()); not_active(e); }, Fail);
+        filter_on_the_way(|e| { named(e, "filter"); e.ingress.way = Observation::absent("no node answers"); not_active(e); }, Unjudged);
+        another_mesh(not_counted, Fail);
+        another_mesh_and_no_endpoint(|e| { not_counted(e); no_endpoint(e); }, Fail);
+        not_counted_and_routed(|e| of(&mut e.ingress.counted).after = 15, Pass);
+        restarted_in_between(|e| { not_active(e); of(&mut e.ingress.counted).after = 1; }, Pass);
+        counters_forbidden(unknown_counters, Pass);
+        counters_forbidden_and_routed(|e| e.ingress.counted = Observation::failed("forbidden"), Pass);
+        counters_forbidden_and_no_endpoint(|e| { unknown_counters(e); no_endpoint(e); }, Fail);
+        counters_and_endpoints_forbidden(|e| { unknown_counters(e); e.install.endpoints = Observation::failed("forbidden"); }, Unjudged);
+        counters_forbidden_and_not_routed(|e| {
+            e.ingress.counted = Observation::failed("forbidden");
+            of(&mut of(&mut e.ingress.route).routed).status = 404;
+        }, Unjudged);
     }
 }

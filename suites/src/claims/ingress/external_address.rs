@@ -7,7 +7,7 @@ use crate::claims::by_name::{load_balancer_address_free, service_is_load_balance
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::find_gateway_service;
-use crate::format::excerpt;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 use crate::steps::{Step, services};
 
@@ -18,12 +18,13 @@ claim! {
     /// Without an external IP nobody outside of the cluster reaches the mesh.
     ///
     /// ## How it is checked
-    /// Reads the status of the gateway's service (`list` on services). The first address must be an IP address or a host
-    /// name with a domain. `<pending>` never passes.
+    /// Reads the gateway's service (`list` on services): the addresses in its status, and `spec.externalIPs`, as
+    /// `kubectl get svc` shows them. One must be an IP address or a host name with a domain. `<pending>` never passes.
     ///
     /// ## What makes it fail
     /// - The service is pending: no load balancer controller runs, or it has no free address. Then
     ///   `load_balancer_address_free` is the cause, where that claim fails.
+    /// - The service names a `loadBalancerClass`, and no controller of that class runs.
     /// - The service is not of type LoadBalancer (`service_is_load_balancer`).
     /// - What stands in the status is no address.
     ///
@@ -53,7 +54,8 @@ fn judge(evidence: &Evidence) -> Judged {
             .object(gateway_object(evidence))
             .step(step)
     };
-    let Some(address) = gateway.load_balancer_addresses.first() else {
+    let addresses: Vec<_> = gateway.external_addresses().collect();
+    let Some(first) = addresses.first() else {
         let holders = find_holders(evidence);
         let step = match holders.first() {
             None => services::describe(
@@ -69,20 +71,31 @@ fn judge(evidence: &Evidence) -> Judged {
                 "shows a service that holds an address",
             ),
         };
+        let class = gateway.load_balancer_class.as_ref().map(|class| {
+            format!("; only a load balancer of class {} may serve it", excerpt(class))
+        });
         return Err(fail(
-            format!("{} has no external address: it is pending", gateway.name),
+            format!(
+                "{} has no external address: it is pending{}",
+                gateway.name,
+                class.unwrap_or_default()
+            ),
             "<pending>".into(),
             step,
         ));
     };
-    if address.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(address) {
-        return Ok(Judgement::pass(format!("{} has {address}", gateway.name)));
+    if addresses.iter().any(|address| is_address(address)) {
+        return Ok(Judgement::pass(format!("{} has {}", gateway.name, list(&addresses))));
     }
     Err(fail(
-        format!("what {} has is no address: {}", gateway.name, excerpt(address)),
-        excerpt(address),
+        format!("what {} has is no address: {}", gateway.name, excerpt(first)),
+        excerpt(first),
         show_service(evidence, "shows it"),
     ))
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(text)
 }
 
 /// Other services that hold an address.
@@ -117,7 +130,7 @@ fn is_host_name(text: &str) -> bool {
 fn asks_for_no_address(effect: &Effect<'_, Evidence>) -> bool {
     match find_gateway_service(effect.evidence) {
         Some(service) => {
-            service.kind != "LoadBalancer" && service.load_balancer_addresses.is_empty()
+            service.kind != "LoadBalancer" && service.external_addresses().next().is_none()
         }
         None => effect.evidence.install.services.value().is_some(),
     }
@@ -125,7 +138,7 @@ fn asks_for_no_address(effect: &Effect<'_, Evidence>) -> bool {
 
 fn is_pending(effect: &Effect<'_, Evidence>) -> bool {
     find_gateway_service(effect.evidence).is_some_and(|service| {
-        service.kind == "LoadBalancer" && service.load_balancer_addresses.is_empty()
+        service.kind == "LoadBalancer" && service.external_addresses().next().is_none()
     })
 }
 
@@ -145,6 +158,9 @@ mod cases {
         version_6(|e| address(e, "2001:db8::1"), Pass);
         host_name(|e| address(e, "a1b2.elb.example.com"), Pass);
         pending(|e| gateway(e).load_balancer_addresses.clear(), Fail);
+        external_ips_alone(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).external_ips = vec!["172.18.0.2".into()]; }, Pass);
+        class_without_controller(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).load_balancer_class = Some("example.com/lb".into()); }, Fail);
+        second_address(|e| gateway(e).load_balancer_addresses.insert(0, "<pending>".into()), Pass);
         literally_pending(|e| address(e, "<pending>"), Fail);
         unspecified(|e| address(e, "0.0.0.0"), Fail);
         no_number(|e| address(e, "172.18.0.999"), Fail);

@@ -1,13 +1,14 @@
 //! The section *ingress*: the way in from outside.
 
 pub(crate) mod address_answers;
+mod answers;
 pub(crate) mod external_address;
 pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
 use crate::evidence::{Evidence, Service};
-use crate::facts::gateway::find_gateway_service;
+use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
 use crate::format::list;
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
@@ -67,5 +68,11 @@ fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
             return vec![workloads::select_pods(evidence, deployment)];
         }
     }
-    vec![istio::show_gateway_pods(evidence), show_service(evidence, "shows its address")]
+    let steps = [istio::show_gateway_pods(evidence), show_service(evidence, "shows its address")];
+    // Its pods are there: what leads to them is not.
+    let announcement = match has_ready_endpoint(evidence) {
+        Some(true) if has_private_address(evidence) => answers::show_announcement(evidence),
+        _ => Vec::new(),
+    };
+    announcement.into_iter().chain(steps).collect()
 }

@@ -1,5 +1,6 @@
 //! The gateway directs external traffic into the mesh.
 
+use super::answers::{another_answers, no_answer};
 use super::{bring_back_gateway, gateway_object};
 use crate::claims::Claim;
 use crate::claims::by_name::backend_deployment::{self, other_reply_text};
@@ -13,13 +14,16 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
-use crate::facts::gateway::{has_address, lacks_address};
+use crate::facts::gateway::{
+    can_be_unseen, has_address, has_counted_requests, is_answered_by_another, is_backends_reply,
+    lacks_address, names_another_server,
+};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::is_expired_certificate;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
-use crate::steps::{istio, namespaces};
+use crate::steps::{istio, namespaces, services};
 
 claim! {
     /// The tutorial says: the ingress gateway directs external traffic into the mesh.
@@ -30,7 +34,7 @@ claim! {
     /// ## How it is checked
     /// Creates a Gateway and a VirtualService for a host of its own, in a namespace of its own, and asks the gateway's
     /// address for that host: the backend's reply is expected. A host that nobody routes must get 404. Then it deletes
-    /// the namespace. It needs `create` and `delete` on namespaces, gateways and virtualservices, and `--active` on a
+    /// the namespace. The namespace has the labels of the demo's, for istiod to see it (`discoverySelectors`). It needs `create` and `delete` on namespaces, gateways and virtualservices, and `--active` on a
     /// cluster that is not meshcheck's.
     ///
     /// ## What makes it fail
@@ -39,10 +43,13 @@ claim! {
     /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
     /// - Traffic reaches the backend past its sidecar (`inbound_redirected`, `live_rules`).
     /// - The gateway has no address (`external_address`) or does not answer (`address_answers`).
+    /// - Another machine or another mesh's gateway has the address (`address_answers`).
     /// - Somebody else's route takes every host.
     ///
+    /// It is unjudged where this machine has no way to a private address, or a web filter answers in between.
+    ///
     /// ## How to fix it
-    /// See whether the gateway has its configuration, then who routes the host.
+    /// See whether the gateway has its configuration, whether its address is its own, then who routes the host.
     ///
     /// ## Check by hand
     ///     istioctl proxy-status
@@ -60,6 +67,7 @@ claim! {
         live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
         address_answers if nothing_answers,
+        address_answers if another_answers_there,
     ],
     judge: judge,
 }
@@ -81,11 +89,7 @@ fn judge(evidence: &Evidence) -> Judged {
             other.reason().unwrap_or_default()
         ))),
     };
-    all_hold([
-        routed(evidence, &route.routed, &route.host),
-        unknown(evidence, &route.unknown_host),
-        removed,
-    ])?;
+    all_hold([routed(evidence, route), unknown(evidence, &route.unknown_host), removed])?;
     Ok(Judgement::pass(format!("host {}: the backend's reply; an unknown host: 404", route.host)))
 }
 
@@ -94,28 +98,52 @@ fn answer<'e>(
     observation: &'e Observation<HttpAnswer>,
     what: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
+    if let Observation::Absent { reason } = observation
+        && has_address(evidence)
+    {
+        let health =
+            evidence.ingress.health.value().map(|it| format!("; {}: {}", it.request, it.status));
+        return Err(no_answer(evidence, what, &format!("{reason}{}", health.unwrap_or_default())));
+    }
     require(observation, what, gateway_object(evidence), || bring_back_gateway(evidence))
 }
 
-fn routed(evidence: &Evidence, observation: &Observation<HttpAnswer>, host: &str) -> Judged {
-    let answer = answer(evidence, observation, "the answer for a host that is routed")?;
-    if answer.status == 200
-        && text_of(&answer.body) == evidence.expectations.reply
-        && !answer.body_cut
-    {
+fn routed(evidence: &Evidence, route: &Route) -> Judged {
+    let answer = answer(evidence, &route.routed, "the answer for a host that is routed")?;
+    let Route { host, namespace, .. } = route;
+    if is_backends_reply(answer, evidence) {
         return Ok(Judgement::pass(String::new()));
     }
-    Err(Judgement::fail(format!("the gateway does not lead host {host} to the backend"))
-        .expected(format!("200 `{}`", evidence.expectations.reply))
-        .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
-        .object(gateway_object(evidence))
-        .step(istio::proxy_status(evidence, "shows whether the gateway has its routes")))
+    if names_another_server(answer) {
+        return Err(another_answers(evidence, answer));
+    }
+    if answer.status == 404 && can_be_unseen(route, evidence) {
+        return Err(Judgement::unjudged(format!(
+            "request for host {host} through the gateway: 404: istiod may select namespaces by labels that namespace \
+             {} has and the route's namespace {namespace} had not",
+            evidence.expectations.namespace
+        )));
+    }
+    let mut judgement =
+        Judgement::fail(format!("the gateway does not lead host {host} to the backend"))
+            .expected(format!("200 `{}`", evidence.expectations.reply))
+            .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+            .object(gateway_object(evidence));
+    if answer.status == 404 && has_counted_requests(evidence) != Some(true) {
+        judgement.summary += ", or another mesh's gateway has its address";
+        let text = "shows the pool: no other cluster may have its addresses";
+        judgement = judgement.step(services::show_pools(evidence, text));
+    }
+    Err(judgement.step(istio::proxy_status(evidence, "shows whether the gateway has its routes")))
 }
 
 fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
     let answer = answer(evidence, observation, "the answer for a host that nobody routes")?;
     if answer.status == 404 {
         return Ok(Judgement::pass(String::new()));
+    }
+    if names_another_server(answer) {
+        return Err(another_answers(evidence, answer));
     }
     Err(Judgement::fail(format!(
         "the gateway answers {} for a host that nobody routes",
@@ -178,6 +206,11 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
         && evidence.ingress.route.value().is_some_and(is_silent)
 }
 
+/// Somebody else answers at the address: for the route too.
+fn another_answers_there(effect: &Effect<'_, Evidence>) -> bool {
+    is_answered_by_another(effect.evidence)
+}
+
 /// The backend gives the other text that its deployment has.
 fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
     let route = effect.evidence.ingress.route.value();
@@ -215,7 +248,7 @@ fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) ->
 mod cases {
     use crate::entry::cases;
     use crate::evidence::{Evidence, HttpAnswer, Observation, Route};
-    use crate::testing::of;
+    use crate::testing::{gateway_service as gateway, of};
 
     fn route(e: &mut Evidence) -> &mut Route {
         of(&mut e.ingress.route)
@@ -225,9 +258,39 @@ mod cases {
         of(&mut route(e).routed)
     }
 
+    fn label_demo(e: &mut Evidence) {
+        let demo = e.expectations.namespace.clone();
+        let labels = of(&mut e.install.namespaces).entry(demo).or_default();
+        labels.insert("istio-discovery".into(), "enabled".into());
+    }
+
+    /// Another server answers on port 80, for every host.
+    fn filter(e: &mut Evidence) {
+        let route = route(e);
+        for answer in [&mut route.routed, &mut route.unknown_host] {
+            let answer = of(answer);
+            answer.status = 403;
+            answer.headers.insert("server".into(), "filter/6.2".into());
+        }
+    }
+
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_routed(|e| routed(e).status = 404, Fail);
+        not_routed_and_not_counted(|e| { routed(e).status = 404; e.ingress.counted = Observation::failed("forbidden"); }, Fail);
+        namespace_unseen(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
+        namespace_labelled_like_the_demo(|e| {
+            label_demo(e);
+            route(e).namespace_labels = Some([("istio-discovery".into(), "enabled".into())].into());
+            routed(e).status = 404;
+        }, Fail);
+        web_filter(|e| { filter(e); gateway(e).load_balancer_addresses = vec!["203.0.113.9".into()]; e.ingress.asked.clear(); }, Unjudged);
+        another_machine(filter, Fail);
+        no_way(|e| {
+            route(e).routed = Observation::failed("not asked");
+            route(e).unknown_host = Observation::absent("nothing answers: no answer within 2 s");
+            e.ingress.way = Observation::absent("no node answers");
+        }, Unjudged);
         another_text(|e| routed(e).body = "Hello from backend service v2\n".into(), Fail);
         two_newlines(|e| routed(e).body.push('\n'), Fail);
         nothing_answers(|e| route(e).routed = Observation::absent("nothing answers: refused"), Fail);

@@ -20,7 +20,8 @@ claim! {
     ///
     /// ## How it is checked
     /// Reads the services of the control plane's namespace (`list` on services). The type must be LoadBalancer, with a
-    /// cluster IP, and each of the three TCP ports must have a node port. More ports are no fault.
+    /// cluster IP, and each of the three TCP ports must have a node port, unless `allocateLoadBalancerNodePorts` is false.
+    /// More ports are no fault.
     ///
     /// ## What makes it fail
     /// - The service is missing, being deleted, of another type or headless.
@@ -82,7 +83,7 @@ fn judge(evidence: &Evidence) -> Judged {
                 format!("ports {}", list(&all)),
             ));
         };
-        if port.node_port.is_none() {
+        if port.node_port.is_none() && gateway.allocates_node_ports != Some(false) {
             return Err(fail(
                 format!("port {wanted} of {} has no node port", gateway.name),
                 format!("port {wanted} without a node port"),
@@ -113,6 +114,7 @@ mod cases {
         no_https(|e| gateway(e).ports.retain(|port| port.port != 443), Fail);
         udp(|e| gateway(e).ports.iter_mut().for_each(|port| port.protocol = "UDP".into()), Fail);
         no_node_port(|e| gateway(e).ports.iter_mut().for_each(|port| port.node_port = None), Fail);
+        no_node_port_asked_for(|e| { gateway(e).ports.iter_mut().for_each(|port| port.node_port = None); gateway(e).allocates_node_ports = Some(false); }, Pass);
         headless(|e| gateway(e).cluster_ip = Some("None".into()), Fail);
         gone(remove_gateway_service, Fail);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);

@@ -10,7 +10,7 @@ pub(super) const OBJECTS: &str = "services of type LoadBalancer";
 /// The gateway's service, as far as load balancer addresses go.
 pub(super) enum Gateway<'e> {
     /// It asked for an address and holds these.
-    Holds(&'e [String]),
+    Holds(Vec<&'e str>),
     /// It asked for an address and holds none.
     Pending,
     /// It is of another type, and asks for none.
@@ -32,8 +32,10 @@ pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement
         .or_else(|| local.and_then(|services| services.iter().find(is_gateway)));
     match found {
         Some(service) if service.kind != "LoadBalancer" => Ok(Gateway::AsksNone(&service.kind)),
-        Some(service) if service.load_balancer_addresses.is_empty() => Ok(Gateway::Pending),
-        Some(service) => Ok(Gateway::Holds(&service.load_balancer_addresses)),
+        Some(service) => match service.external_addresses().collect::<Vec<_>>() {
+            addresses if addresses.is_empty() => Ok(Gateway::Pending),
+            addresses => Ok(Gateway::Holds(addresses)),
+        },
         None if asking.is_some() || local.is_some() => Ok(Gateway::Missing),
         None => {
             let reason = evidence.cluster.load_balancer_services.reason().unwrap_or_default();

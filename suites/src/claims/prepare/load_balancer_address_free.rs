@@ -4,6 +4,7 @@ use super::addresses::{Gateway, find_gateway, find_holders, format_holder};
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation};
+use crate::facts::gateway::is_minikube;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
@@ -42,7 +43,7 @@ fn judge(evidence: &Evidence) -> Judged {
     let probe = &evidence.cluster.load_balancer_probe;
     match find_gateway(evidence) {
         Ok(Gateway::Holds(addresses)) => {
-            Ok(Judgement::pass(format!("{gateway} holds {}", list(addresses))))
+            Ok(Judgement::pass(format!("{gateway} holds {}", list(&addresses))))
         }
         Ok(Gateway::Pending) => Err(gateway_pending(evidence)),
         Ok(state @ (Gateway::AsksNone(_) | Gateway::Missing)) => match probe {
@@ -113,7 +114,11 @@ fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement 
             "{who} gets no load balancer address, and no other service holds one: \
              no load balancer controller answers"
         ));
-        return judgement.expected(expected).observed(observed).step(services::list_all(
+        let judgement = judgement.expected(expected).observed(observed);
+        if is_minikube(evidence) {
+            return judgement.step(services::open_tunnel(evidence));
+        }
+        return judgement.step(services::list_all(
             evidence,
             "shows who asks for an address: a cluster without a cloud needs a \
              controller such as MetalLB, with a pool that has a free address",
@@ -157,6 +162,7 @@ mod cases {
             of(&mut e.cluster.load_balancer_services).insert(0, other);
         }, Pass);
         pending_without_holder(pending, Fail);
+        pending_on_minikube(|e| { pending(e); e.subject.context = "minikube".into(); }, Fail);
         pool_used_up(|e| { kong(e); pending(e); }, Fail);
         hint_frees(|e| { kong(e); pending(e); }, Fail);
         before(before_the_install, Pass);

@@ -42,7 +42,7 @@ fn judge(evidence: &Evidence) -> Judged {
     let held = list(&holders.iter().map(|&holder| format_holder(holder)).collect::<Vec<_>>());
     let state = find_gateway(evidence)?;
     if let Gateway::Holds(addresses) = state {
-        let own = list(addresses);
+        let own = list(&addresses);
         return Ok(Judgement::pass(if holders.is_empty() {
             format!("{gateway} holds {own}, and no other service holds an address")
         } else {

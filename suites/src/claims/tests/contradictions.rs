@@ -1,0 +1,117 @@
+//! Observations that contradict each other: a report has a sentence on both, in the claim that is judged by them.
+
+use crate::evidence::{Evidence, Observation};
+use crate::facts::gateway::{
+    find_routed_reply, has_counted_requests, has_ready_endpoint, is_strangers_health,
+};
+use crate::judge;
+use crate::testing::{
+    claim_cases, healthy, of, recorded_case, recorded_cases, recorded_fault, recorded_faults,
+};
+
+/// Two observations that contradict each other.
+struct Pair {
+    name: &'static str,
+    /// Makes both.
+    change: fn(&mut Evidence),
+    /// Whether both were made.
+    contradicts: fn(&Evidence) -> bool,
+    /// The claim that tells of both, and how.
+    claim: &'static str,
+    says: &'static str,
+}
+
+fn is_healthy(evidence: &Evidence) -> bool {
+    evidence.ingress.health.value().is_some_and(|health| health.status == 200)
+}
+
+const PAIRS: &[Pair] = &[
+    Pair {
+        name: "the route answered, the address does not",
+        change: |it| {
+            it.ingress.health = Observation::absent("nothing answers: no answer within 2 s")
+        },
+        contradicts: |it| it.ingress.health.is_absent() && find_routed_reply(it).is_some(),
+        claim: "ingress::address_answers",
+        says: "port 15021 does not answer",
+    },
+    Pair {
+        name: "the address answered, the route does not",
+        change: |it| {
+            of(&mut it.ingress.route).routed = Observation::absent("nothing answers: refused");
+        },
+        contradicts: |it| {
+            let route = it.ingress.route.value();
+            is_healthy(it) && route.is_some_and(|route| route.routed.is_absent())
+        },
+        claim: "ingress::routes_into_mesh",
+        says: ":15021/healthz/ready: 200",
+    },
+    Pair {
+        name: "the route answered, the gateway's proxy counted nothing",
+        change: |it| of(&mut it.ingress.counted).after = 15,
+        contradicts: |it| {
+            let is_gateways =
+                is_healthy(it) && !it.ingress.health.value().is_some_and(is_strangers_health);
+            is_gateways
+                && has_counted_requests(it) == Some(false)
+                && find_routed_reply(it).is_some()
+        },
+        claim: "ingress::address_answers",
+        says: "although: 10 requests answered, 1 counted",
+    },
+    Pair {
+        name: "the address answered, no gateway's pod is behind it",
+        change: |it| {
+            of(&mut it.install.endpoints).clear();
+            it.ingress.counted = Observation::failed("forbidden");
+            it.ingress.route = Observation::not_asked("--active allows them");
+        },
+        contradicts: |it| {
+            let is_gateways =
+                is_healthy(it) && !it.ingress.health.value().is_some_and(is_strangers_health);
+            is_gateways
+                && has_ready_endpoint(it) == Some(false)
+                && has_counted_requests(it).is_none()
+                && find_routed_reply(it).is_none()
+        },
+        claim: "ingress::address_answers",
+        says: "another gateway answers",
+    },
+];
+
+/// What is wrong where the report on evidence does not tell of a contradiction.
+fn untold(pair: &Pair, evidence: &Evidence, name: &str) -> Option<String> {
+    let report = judge(evidence, &[]);
+    let claim = report.claims.iter().find(|claim| claim.id == pair.claim)?;
+    let is_told = claim.summary.contains(pair.says);
+    (!is_told).then(|| format!("{name}: {}: {}", pair.name, claim.summary))
+}
+
+#[test]
+fn report_tells_of_each_contradiction() {
+    for pair in PAIRS {
+        let mut evidence = healthy();
+        assert!(!(pair.contradicts)(&evidence), "{}", pair.name);
+        (pair.change)(&mut evidence);
+        assert!((pair.contradicts)(&evidence), "{}", pair.name);
+        assert_eq!(untold(pair, &evidence, "changed"), None);
+    }
+}
+
+#[test]
+fn no_recorded_contradiction_is_untold() {
+    let faults = recorded_faults().into_iter().map(|name| (recorded_fault(&name), name));
+    let cases = recorded_cases().into_iter().map(|name| (recorded_case(&name), name));
+    let changed = claim_cases()
+        .into_iter()
+        .map(|(claim, case)| (case.evidence(claim), format!("{} {}", claim.id, case.name)));
+    let all = faults.chain(cases).chain(changed);
+    let untold: Vec<_> = all
+        .flat_map(|(evidence, name)| {
+            let pairs = PAIRS.iter().filter(|pair| (pair.contradicts)(&evidence));
+            pairs.filter_map(|pair| untold(pair, &evidence, &name)).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(untold.is_empty(), "{untold:#?}");
+}
