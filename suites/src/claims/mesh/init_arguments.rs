@@ -75,7 +75,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         return Ok(Judgement::pass(String::new()));
     }
     let differences = list(&differences);
-    Err(Judgement::fail(format!("{}'s {INIT} is told otherwise: {differences}", pod.name))
+    Err(Judgement::fail(format!("{}: {INIT} {differences}", pod.name))
         .expected(format!(
             "-p {OUTBOUND_PORT} -z {INBOUND_PORT} -u {PROXY_ID} -m REDIRECT -i '*' -x '' -b '*' -d {}",
             OWN_PORTS.map(|port| port.to_string()).join(",")
@@ -89,15 +89,15 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
 fn find_differences(read: &InitArguments) -> Vec<String> {
     let mut differences = Vec::new();
     for (what, found, expected) in [
-        ("the outbound port is", &read.outbound_port, OUTBOUND_PORT.to_string()),
-        ("the inbound port is", &read.inbound_port, INBOUND_PORT.to_string()),
-        ("the proxy's user is", &read.proxy_uid, PROXY_ID.to_string()),
-        ("the mode is", &read.mode, "REDIRECT".to_owned()),
-        ("outbound ranges are", &read.outbound_ranges, "*".to_owned()),
-        ("inbound ports are", &read.inbound_ports, "*".to_owned()),
+        ("redirects outbound traffic to port", &read.outbound_port, OUTBOUND_PORT.to_string()),
+        ("redirects inbound traffic to port", &read.inbound_port, INBOUND_PORT.to_string()),
+        ("exempts user", &read.proxy_uid, PROXY_ID.to_string()),
+        ("has the mode", &read.mode, "REDIRECT".to_owned()),
+        ("redirects outbound ranges", &read.outbound_ranges, "*".to_owned()),
+        ("redirects inbound ports", &read.inbound_ports, "*".to_owned()),
     ] {
         if *found != expected {
-            let found = if found.is_empty() { "not said" } else { found };
+            let found = if found.is_empty() { "none" } else { found };
             differences.push(format!("{what} {found}, not {expected}"));
         }
     }
@@ -106,15 +106,12 @@ fn find_differences(read: &InitArguments) -> Vec<String> {
     // An option of another version that excludes something must not be overlooked.
     let unknown = read.others.iter().filter(|word| word.contains("exclu"));
     for (what, which) in [
-        ("it leaves out inbound port", excluded.difference(&own).cloned().collect::<Vec<_>>()),
-        (
-            "it does not leave out the sidecar's own port",
-            own.difference(excluded).cloned().collect(),
-        ),
-        ("it leaves out outbound port", to_vec(&read.outbound_ports_excluded)),
-        ("it leaves out outbound range", to_vec(&read.outbound_ranges_excluded)),
-        ("it leaves out interface", to_vec(&read.interfaces_excluded)),
-        ("it leaves out something by", unknown.cloned().collect()),
+        ("excludes inbound port", excluded.difference(&own).cloned().collect::<Vec<_>>()),
+        ("does not exclude the sidecar's own port", own.difference(excluded).cloned().collect()),
+        ("excludes outbound port", to_vec(&read.outbound_ports_excluded)),
+        ("excludes outbound range", to_vec(&read.outbound_ranges_excluded)),
+        ("excludes interface", to_vec(&read.interfaces_excluded)),
+        ("excludes something by", unknown.cloned().collect()),
     ] {
         if !which.is_empty() {
             differences.push(format!("{what} {}", list(&which)));

@@ -129,7 +129,7 @@ pub(super) fn rules_in_force(
     let printed = match saved_rules(evidence, pod, family) {
         Some(Observation::Seen { value }) => value,
         Some(Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!("{what}: {reason}")));
+            return Err(Judgement::skipped(format!("the rules in force: {reason}")));
         }
         Some(other) => {
             let why = other.reason().unwrap_or_default();
