@@ -378,7 +378,9 @@ fn return_first(log: &mut String, chain: &str) {
 /// Nothing redirects: the pods have no init container, and no rules.
 pub(super) fn no_init_container(evidence: &mut Evidence) {
     cni_plug_in(evidence);
-    of(&mut evidence.demo.pods).iter_mut().for_each(|pod| pod.init_containers.clear());
+    for pod in of(&mut evidence.demo.pods) {
+        pod.init_containers.clear();
+    }
     evidence.mesh.live_rules.values_mut().for_each(|it| of(it).clear());
 }
 

@@ -49,9 +49,9 @@ pub(super) fn judged_rules(
         return Ok((logged_rules(evidence, pod, family)?, RulesSource::Log));
     }
     let in_force = rules_in_force(evidence, pod, family);
-    in_force.map(|rules| (rules, RulesSource::InForce)).or_else(|unread| {
-        let missing = logged_rules(evidence, pod, family).err().unwrap_or(unread.clone());
-        Err(missing.observed(unread.summary))
+    in_force.map(|rules| (rules, RulesSource::InForce)).map_err(|unread| {
+        let missing = logged_rules(evidence, pod, family).err();
+        missing.unwrap_or_else(|| unread.clone()).observed(unread.summary)
     })
 }
 
@@ -172,7 +172,7 @@ pub(super) fn printed_lines(
         }
         RulesSource::InForce => {
             let saved = saved_rules(evidence, pod, family).and_then(Observation::value);
-            saved.map(|saved| saved.into())
+            saved.map(Into::into)
         }
     };
     let text = text.unwrap_or_default();
