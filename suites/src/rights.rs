@@ -269,13 +269,14 @@ mod tests {
     use std::fmt::Write as _;
 
     /// Observations that need no right, or none of the API server's, and why.
-    const NEED_NO_RIGHT: [(&str, &str); 6] = [
+    const NEED_NO_RIGHT: [(&str, &str); 7] = [
         ("/cluster/server_version", "every account may ask for it"),
         ("/cluster/load_balancer_probe", "the install makes it, with all rights"),
         ("/install/crds", "every account may ask for the kinds of objects"),
         ("/install/istioctl_version", "istioctl runs on this machine"),
         ("/demo/settling", "it is told of pods and deployments, and decides nothing"),
         ("/mesh/live_rules/*", "the container engine reads them"),
+        ("/mesh/live_rules_v6/*", "the container engine reads them"),
     ];
 
     /// Whether a pattern is this place's, or that of something around it.

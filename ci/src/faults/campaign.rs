@@ -50,10 +50,12 @@ pub(crate) fn run(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Out
 fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outcome> {
     let name = case.name();
     let mut times = vec![Instant::now()];
-    steps::run(cluster, &case.make).with_context(|| format!("{name}: making it"))?;
+    if !case.check.has_own_cluster() {
+        steps::run(cluster, &case.make).with_context(|| format!("{name}: making it"))?;
+    }
     times.push(Instant::now());
     let evidence = evidence.display().to_string();
-    let verdicts = check(cluster, case.check, &["--evidence", &evidence])?;
+    let verdicts = check(cluster, case, &["--evidence", &evidence])?;
     times.push(Instant::now());
     let texts = verdicts.texts();
     let mut outcome = Outcome {
@@ -89,11 +91,18 @@ fn undo(cluster: &Cluster, case: &Case) -> Result<()> {
     cluster.until_green(&format!("{name}: all green after it is undone"), RECOVERY)
 }
 
-/// Checks the cluster in this way.
-fn check(cluster: &Cluster, way: Check, arguments: &[&str]) -> Result<Verdicts> {
-    match way {
+/// Checks the cluster as the case says, or one that is made for it.
+fn check(cluster: &Cluster, case: &Case, arguments: &[&str]) -> Result<Verdicts> {
+    match case.check {
         Check::Plain => cluster.check(arguments),
-        Check::OtherNetworks => Other::beside(cluster)?.cluster.check(arguments),
+        Check::OtherNetworks | Check::DualStack => {
+            let other = match case.check {
+                Check::DualStack => Other::dual_stack(cluster)?,
+                _ => Other::beside(cluster)?,
+            };
+            steps::run(&other.cluster, &case.make)?;
+            other.cluster.check(arguments)
+        }
         Check::RenamedContext => {
             let other = tempfile::NamedTempFile::new()?;
             fs::copy(cluster.kubeconfig(), other.path())?;

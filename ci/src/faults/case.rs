@@ -64,6 +64,15 @@ pub(crate) enum Check {
     SlowApiServer,
     /// As any cluster of `meshcheck up`, but another one: its networks have other ranges.
     OtherNetworks,
+    /// The same with addresses of IPv4 and of IPv6.
+    DualStack,
+}
+
+impl Check {
+    /// Whether the case has a cluster of its own, on which its steps run.
+    pub(crate) fn has_own_cluster(self) -> bool {
+        matches!(self, Self::OtherNetworks | Self::DualStack)
+    }
 }
 
 impl Case {
@@ -85,7 +94,7 @@ impl Case {
     }
 }
 
-/// Reads every fault, then every variation, each by name; the one that needs a second cluster comes first of these.
+/// Reads every fault, then every variation, each by name; those that need a second cluster come first of these.
 pub(crate) fn read_all() -> Result<Vec<Case>> {
     let mut cases = Vec::new();
     for (kind, file) in [("faults", "fault.toml"), ("variations", "variation.toml")] {
@@ -95,8 +104,8 @@ pub(crate) fn read_all() -> Result<Vec<Case>> {
             cases.push(Case::read(folder, file)?);
         }
     }
-    // It takes longest: the other clusters work meanwhile.
-    cases.sort_by_key(|case| (!case.is_fault(), case.check != Check::OtherNetworks));
+    // They take longest: the other clusters work meanwhile.
+    cases.sort_by_key(|case| (!case.is_fault(), !case.check.has_own_cluster()));
     Ok(cases)
 }
 

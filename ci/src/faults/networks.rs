@@ -1,4 +1,4 @@
-//! A second cluster whose node, pods and services have other addresses than kind's own choice.
+//! A second cluster whose node, pods and services have other addresses than kind's own choice, or more of them.
 
 use std::fs;
 
@@ -26,29 +26,20 @@ const NODES: &str = "10.79.0.0/24";
 /// The network that the lab's node image brings, for one node.
 const LAB_NETWORK: &str = "10-pod-network.conflist";
 
+/// What the lab's network becomes where pods get addresses of both families; the second is kind's own choice.
+const BOTH_RANGES: &str = r#"[{ "subnet": "10.244.0.0/24" }], [{ "subnet": "fd00:10:244::/64" }]"#;
+
 /// A cluster of other networks, and the engine's network that it is on. Fields end in this order.
 pub(super) struct Other {
     /// The cluster.
     pub(super) cluster: Cluster,
     _files: tempfile::TempDir,
-    _network: Cleanup,
+    _network: Option<Cleanup>,
 }
 
 impl Other {
-    /// Provisions it of what a cluster was made of.
+    /// Provisions one of other ranges, of what a cluster was made of.
     pub(super) fn beside(cluster: &Cluster) -> Result<Self> {
-        let files = tempfile::tempdir()?;
-        let config = files.path().join("kind.yaml");
-        let bundle = Bundle::open(cluster.bundle())?;
-        let text = fs::read_to_string(bundle.verified(&bundle.manifest().node.kind_config)?)?;
-        let conflist = files.path().join(LAB_NETWORK);
-        fs::write(&config, elsewhere(&text, &conflist.display().to_string())?)?;
-        let lab = repository().join("ci").join("lab").join("node").join(LAB_NETWORK);
-        let lab = fs::read_to_string(lab)?;
-        let moved = lab.replace("10.244.0.0/24", NODE_PODS);
-        ensure!(moved != lab, "`{LAB_NETWORK}` no longer names the pods' range");
-        fs::write(&conflist, moved)?;
-
         let name = format!("meshcheck-faults-{}", std::process::id());
         let network = {
             let name = name.clone();
@@ -69,18 +60,49 @@ impl Other {
                 &name,
             ])
             .read()?;
-        let run = |up: Program| {
-            let up = up.arg("--kind-config").arg(&config);
-            up.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &name).run()
-        };
+        let networks = format!("  podSubnet: {PODS}\n  serviceSubnet: {SERVICES}\n");
+        let pods = ("10.244.0.0/24", NODE_PODS);
+        let up = |up: Program| up.env("KIND_EXPERIMENTAL_DOCKER_NETWORK", &name);
+        Self::new(cluster, (&networks, pods), Some(network), up)
+    }
+
+    /// Provisions one whose nodes, pods and services can have addresses of both families. The network that kind makes
+    /// by itself has both.
+    pub(super) fn dual_stack(cluster: &Cluster) -> Result<Self> {
+        let pods = (r#"[{ "subnet": "10.244.0.0/24" }]"#, BOTH_RANGES);
+        Self::new(cluster, ("  ipFamily: dual\n", pods), None, |up| up)
+    }
+
+    /// Provisions one with these networks in its configuration, and these pods in the lab's own.
+    fn new(
+        cluster: &Cluster,
+        (networks, (pods, moved)): (&str, (&str, &str)),
+        network: Option<Cleanup>,
+        up_there: impl FnOnce(Program) -> Program,
+    ) -> Result<Self> {
+        let files = tempfile::tempdir()?;
+        let config = files.path().join("kind.yaml");
+        let bundle = Bundle::open(cluster.bundle())?;
+        let text = fs::read_to_string(bundle.verified(&bundle.manifest().node.kind_config)?)?;
+        let conflist = files.path().join(LAB_NETWORK);
+        fs::write(&config, elsewhere(&text, networks, &conflist.display().to_string())?)?;
+        let lab = repository().join("ci").join("lab").join("node").join(LAB_NETWORK);
+        fs::write(&conflist, with_pods(&fs::read_to_string(lab)?, pods, moved)?)?;
+        let run = |up: Program| up_there(up.arg("--kind-config").arg(&config)).run();
         let cluster = cluster.another(run)?;
         Ok(Self { cluster, _files: files, _network: network })
     }
 }
 
+/// The lab's network with other addresses for pods.
+fn with_pods(lab: &str, pods: &str, moved: &str) -> Result<String> {
+    ensure!(lab.contains(pods), "`{LAB_NETWORK}` no longer names the pods' range");
+    Ok(lab.replace(pods, moved))
+}
+
 /// A kind configuration with other networks. The lab's node has a network of its own, which is laid over.
-fn elsewhere(config: &str, conflist: &str) -> Result<String> {
-    let networks = format!("networking:\n  podSubnet: {PODS}\n  serviceSubnet: {SERVICES}\n");
+fn elsewhere(config: &str, networks: &str, conflist: &str) -> Result<String> {
+    let networks = format!("networking:\n{networks}");
     if !config.contains("disableDefaultCNI: true") {
         ensure!(!config.contains("networking:"), "the bundle's configuration has networks already");
         return Ok(format!("{config}{networks}"));
@@ -102,7 +124,8 @@ mod tests {
     fn both_configurations_get_other_networks() {
         let config = |name: &str| {
             let text = fs::read_to_string(repository().join("kind-config").join(name)).unwrap();
-            elsewhere(&text, "/place/10-pod-network.conflist").unwrap()
+            let networks = "  podSubnet: 10.77.0.0/16\n";
+            elsewhere(&text, networks, "/place/10-pod-network.conflist").unwrap()
         };
         for name in ["lab.yaml", "release.yaml"] {
             let text = config(name);
@@ -111,5 +134,17 @@ mod tests {
         }
         assert!(config("lab.yaml").contains("hostPath: /place/10-pod-network.conflist"));
         assert!(!config("release.yaml").contains("extraMounts"));
+    }
+
+    #[test]
+    fn lab_network_gets_addresses_of_both_families() {
+        let lab = repository().join("ci").join("lab").join("node").join(LAB_NETWORK);
+        let lab = fs::read_to_string(lab).unwrap();
+        let both = with_pods(&lab, r#"[{ "subnet": "10.244.0.0/24" }]"#, BOTH_RANGES).unwrap();
+        let both: serde_json::Value = serde_json::from_str(&both).unwrap();
+        let ranges = both.pointer("/plugins/0/ipam/ranges").unwrap();
+        assert_eq!(ranges[0][0]["subnet"], "10.244.0.0/24");
+        assert_eq!(ranges[1][0]["subnet"], "fd00:10:244::/64");
+        assert!(with_pods(&lab, "10.243.0.0/24", "").is_err());
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Client, ResourceExt as _};
+use meshcheck_netfilter::Family;
 use meshcheck_suites::evidence::{self, Observation};
 
 use super::api::list::list_in;
@@ -19,27 +20,35 @@ const MARK: &str = "--meshcheck-pod--";
 /// Where containerd keeps the process ids of its containers.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
 
-/// Prints the rules in the network namespace of a process. Where the newer tables hold none, the older
-/// ones may: which of them a sidecar's image uses depends on the kernel.
+/// Prints the rules in the network namespace of a process, of `iptables` or `ip6tables`. Where the newer tables hold
+/// none, the older ones may: which of them a sidecar's image uses depends on the kernel.
 const SHOW: &str = r#"
 show() {
-  saved=$(nsenter -t "$1" -n iptables-save) || return 1
+  saved=$(nsenter -t "$1" -n "$2-save") || return 1
   case "$saved" in
     *'-A '*) ;;
-    *) older=$(nsenter -t "$1" -n iptables-legacy-save 2>/dev/null) && [ -n "$older" ] && saved=$older ;;
+    *) older=$(nsenter -t "$1" -n "$2-legacy-save" 2>/dev/null) && [ -n "$older" ] && saved=$older ;;
   esac
   printf '%s\n' "$saved"
 }
 "#;
 
-/// The rules of these pods, by pod.
+/// Rules by pod.
+type ByPod = BTreeMap<String, Observation<String>>;
+
+/// A pod's rules of one family, and a container of it.
+type Wanted<'a> = (&'a str, Family, &'a str);
+
+/// The rules of these pods: of IPv4, and of IPv6 where a pod has such an address.
 pub(super) async fn collect(
     context: &CollectContext<'_>,
     pods: &[evidence::Pod],
-) -> BTreeMap<String, Observation<String>> {
+) -> (ByPod, ByPod) {
     let wanted: Vec<_> = pods.iter().filter(|pod| pod.is_running() && !pod.host_network).collect();
     let all = |observation: Observation<String>| {
-        wanted.iter().map(|pod| (pod.name.clone(), observation.clone())).collect()
+        by_family(wanted.iter().flat_map(|pod| {
+            families(pod).map(|family| (pod.name.clone(), family, observation.clone()))
+        }))
     };
     if !context.nodes_are_containers {
         return all(Observation::not_asked(
@@ -51,21 +60,39 @@ pub(super) async fn collect(
         Observation::Seen { value } => value,
         other => return all(Observation::failed(other.reason().unwrap_or_default())),
     };
-    let mut by_node: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
-    let mut found: BTreeMap<String, Observation<String>> = BTreeMap::new();
+    let mut by_node: BTreeMap<&str, Vec<Wanted<'_>>> = BTreeMap::new();
+    let mut found = Vec::new();
     for pod in &wanted {
-        if let (Some(node), Some(container)) = (pod.node.as_deref(), containers.get(&pod.name)) {
-            by_node.entry(node).or_default().push((&pod.name, container));
-        } else {
-            let reason = "no container of the pod runs yet";
-            found.insert(pod.name.clone(), Observation::failed(reason));
+        for family in families(pod) {
+            if let (Some(node), Some(container)) = (pod.node.as_deref(), containers.get(&pod.name))
+            {
+                by_node.entry(node).or_default().push((&pod.name, family, container));
+            } else {
+                let reason = "no container of the pod runs yet";
+                found.push((pod.name.clone(), family, Observation::failed(reason)));
+            }
         }
     }
     let nodes = by_node.into_iter().map(|(node, pods)| on_node(node, pods, context.limit));
-    for rules in futures::future::join_all(nodes).await {
-        found.extend(rules);
+    found.extend(futures::future::join_all(nodes).await.into_iter().flatten());
+    by_family(found)
+}
+
+/// The families whose rules are read.
+fn families(pod: &evidence::Pod) -> impl Iterator<Item = Family> + use<> {
+    let v6 = pod.addresses().any(|address| address.is_ipv6());
+    [Family::V4].into_iter().chain(v6.then_some(Family::V6))
+}
+
+fn by_family(
+    found: impl IntoIterator<Item = (String, Family, Observation<String>)>,
+) -> (ByPod, ByPod) {
+    let (mut v4, mut v6) = (ByPod::new(), ByPod::new());
+    for (pod, family, rules) in found {
+        let by_pod = if family == Family::V4 { &mut v4 } else { &mut v6 };
+        by_pod.insert(pod, rules);
     }
-    found
+    (v4, v6)
 }
 
 /// The id of one running container of each pod: all of a pod share its network namespace.
@@ -84,39 +111,80 @@ async fn containers(client: &Client, namespace: &str) -> Result<BTreeMap<String,
 /// The rules of the pods on one node, in one command.
 async fn on_node(
     node: &str,
-    pods: Vec<(&str, &str)>,
+    wanted: Vec<Wanted<'_>>,
     limit: Duration,
-) -> Vec<(String, Observation<String>)> {
-    let mut script = SHOW.to_owned();
-    for (_, container) in &pods {
-        let _ = writeln!(
-            script,
-            "echo '{MARK}'; show \"$(cat {TASKS}/{container}/init.pid)\" || echo '# failed'"
-        );
-    }
-    let call = Call::docker().args(["exec", node, "sh", "-c", &script]).within(limit);
-    let output = match call.output().await {
-        Ok(output) => output,
-        Err(error) => {
-            let reason = crate::chain(&error);
-            return pods
-                .into_iter()
-                .map(|(pod, _)| (pod.to_owned(), Observation::failed(reason.clone())))
-                .collect();
-        }
-    };
+) -> Vec<(String, Family, Observation<String>)> {
+    let call = Call::docker().args(["exec", node, "sh", "-c", &script(&wanted)]).within(limit);
+    let output = call.output().await.map_err(|error| crate::chain(&error));
     let mark = format!("{MARK}\n");
-    let mut rules = output.split(&mark).skip(1);
-    pods.into_iter()
-        .map(|(pod, _)| {
-            let seen = match rules.next() {
-                Some(text) if text.trim_end().ends_with("# failed") => {
-                    Observation::failed(format!("iptables-save failed on node {node}"))
+    let mut rules = output.as_deref().unwrap_or_default().split(&mark).skip(1);
+    wanted
+        .into_iter()
+        .map(|(pod, family, _)| {
+            let seen = match (&output, rules.next()) {
+                (Err(reason), _) => Observation::failed(reason.clone()),
+                (_, Some(text)) if text.trim_end().ends_with("# failed") => {
+                    let program = program(family);
+                    Observation::failed(format!("{program}-save failed on node {node}"))
                 }
-                Some(text) => Observation::seen(text.to_owned()),
-                None => Observation::failed(format!("no answer from node {node}")),
+                (_, Some(text)) => Observation::seen(text.to_owned()),
+                (_, None) => Observation::failed(format!("no answer from node {node}")),
             };
-            (pod.to_owned(), seen)
+            (pod.to_owned(), family, seen)
         })
         .collect()
+}
+
+fn program(family: Family) -> &'static str {
+    if family == Family::V4 { "iptables" } else { "ip6tables" }
+}
+
+/// What the node's shell runs.
+fn script(wanted: &[Wanted<'_>]) -> String {
+    let mut script = SHOW.to_owned();
+    for (_, family, container) in wanted {
+        let program = program(*family);
+        let pid = format!("\"$(cat {TASKS}/{container}/init.pid)\"");
+        let _ = writeln!(script, "echo '{MARK}'; show {pid} {program} || echo '# failed'");
+    }
+    script
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(ips: &[&str]) -> evidence::Pod {
+        let ips: Vec<_> = ips.iter().copied().map(str::to_owned).collect();
+        evidence::Pod { ip: ips.first().cloned(), ips, ..evidence::Pod::default() }
+    }
+
+    #[test]
+    fn pod_with_an_address_of_ipv6_has_both_kinds_of_rules_read() {
+        let families = |ips: &[&str]| families(&pod(ips)).collect::<Vec<_>>();
+        assert_eq!(families(&["10.244.0.8"]), [Family::V4]);
+        assert_eq!(families(&["10.244.0.8", "fd00::8"]), [Family::V4, Family::V6]);
+        assert_eq!(families(&["fd00::8"]), [Family::V4, Family::V6]);
+        assert_eq!(families(&[]), [Family::V4]);
+    }
+
+    #[test]
+    fn script_asks_the_program_of_each_family() {
+        let script = script(&[("a", Family::V4, "c0ffee"), ("a", Family::V6, "c0ffee")]);
+        let calls: Vec<_> = script.lines().filter(|line| line.starts_with("echo")).collect();
+        assert!(calls[0].contains("c0ffee/init.pid)\" iptables ||"), "{script}");
+        assert!(calls[1].contains("c0ffee/init.pid)\" ip6tables ||"), "{script}");
+    }
+
+    #[test]
+    fn rules_stand_with_their_family() {
+        let seen = |text: &str| Observation::seen(text.to_owned());
+        let found = [(Family::V6, "six"), (Family::V4, "four")];
+        let found = found.map(|(family, text)| ("a".to_owned(), family, seen(text)));
+        let (v4, v6) = by_family(found);
+        assert_eq!(
+            (v4["a"].value().unwrap(), v6["a"].value().unwrap()),
+            (&"four".to_owned(), &"six".to_owned())
+        );
+    }
 }

@@ -46,7 +46,14 @@ pub(super) async fn collect(
         context.awaited("the injection webhook, as long as the API server does", limit, labelled);
     let certificate_ends = observe(context.limit, mesh_resources::certificate_ends(context, pods));
     let resources = observe(context.limit, mesh_resources::resources(context));
-    let (init_logs, live_rules, dry_run_unlabelled, dry_run_labelled, certificate_ends, resources) = tokio::join!(
+    let (
+        init_logs,
+        (live_rules, live_rules_v6),
+        dry_run_unlabelled,
+        dry_run_labelled,
+        certificate_ends,
+        resources,
+    ) = tokio::join!(
         context.timed("init logs", init_logs(context, seen)),
         context.timed("live rules", live_rules::collect(context, seen)),
         context.timed("dry run outside", unlabelled),
@@ -61,6 +68,7 @@ pub(super) async fn collect(
         live_rules,
         certificate_ends,
         resources,
+        live_rules_v6,
         ..MeshEvidence::default()
     }
 }

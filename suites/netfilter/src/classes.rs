@@ -2,9 +2,9 @@
 //! tell apart.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::packet::{Outcome, Packet};
+use super::packet::{Family, Outcome, Packet};
 use super::ports::PortSet;
 use super::rules::{Match, RuleSet, Side};
 use super::walk::outcome;
@@ -39,7 +39,7 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
 
 /// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
 /// all of them needs to know that it ends.
-pub fn work(rules: &RuleSet) -> usize {
+pub fn work(rules: &RuleSet, family: Family) -> usize {
     let mut ranges = 1_usize;
     for condition in rules.matches() {
         if let Match::Ports { ranges: more, .. } | Match::EitherPort { ranges: more, .. } =
@@ -51,7 +51,7 @@ pub fn work(rules: &RuleSet) -> usize {
     [
         rules.rules().count(),
         ranges.saturating_mul(2),
-        address_classes(rules).len(),
+        address_classes(rules, family).len(),
         user_classes(rules).len(),
         group_classes(rules).len(),
         interface_classes(rules, "eth0").len(),
@@ -61,34 +61,50 @@ pub fn work(rules: &RuleSet) -> usize {
     .fold(1, usize::saturating_mul)
 }
 
-/// One IPv4 address for each class of addresses that the rules tell apart, loopback, multicast and
-/// what is no host left out.
-pub fn address_classes(rules: &RuleSet) -> Vec<IpAddr> {
-    let mut starts: BTreeSet<u32> = BTreeSet::from([
-        // Private and public: also without any rule something is tried.
-        Ipv4Addr::new(10, 96, 0, 10).to_bits(),
-        Ipv4Addr::new(203, 0, 113, 7).to_bits(),
-        // Behind what is left out: a class may begin in there and reach beyond.
-        Ipv4Addr::new(1, 0, 0, 0).to_bits(),
-        Ipv4Addr::new(128, 0, 0, 0).to_bits(),
-    ]);
+/// Where classes begin without any rule: a private and a public address, and what is behind those that are left
+/// out. A class may begin in there and reach beyond.
+const FIRST_V4: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(1, 0, 0, 0),
+    Ipv4Addr::new(10, 96, 0, 10),
+    Ipv4Addr::new(128, 0, 0, 0),
+    Ipv4Addr::new(203, 0, 113, 7),
+];
+const FIRST_V6: [Ipv6Addr; 3] = [
+    Ipv6Addr::new(0, 0, 0, 0, 0, 1, 0, 0),
+    Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 7),
+    Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 10),
+];
+
+/// One address for each class of addresses that the rules tell apart, loopback, multicast and what is no host
+/// left out.
+pub fn address_classes(rules: &RuleSet, family: Family) -> Vec<IpAddr> {
+    let mut starts: BTreeSet<IpAddr> = match family {
+        Family::V4 => FIRST_V4.map(IpAddr::from).into(),
+        Family::V6 => FIRST_V6.map(IpAddr::from).into(),
+    };
     for condition in rules.matches() {
         if let Match::Address { network, .. } = condition
-            && network.address.is_ipv4()
+            && Family::of(network.address) == family
         {
             let (first, last) = network.bounds();
-            starts.extend(u32::try_from(first));
-            starts.extend(u32::try_from(last + 1));
+            let address = |number: u128| match family {
+                Family::V4 => u32::try_from(number).ok().map(Ipv4Addr::from).map(IpAddr::from),
+                Family::V6 => Some(Ipv6Addr::from(number).into()),
+            };
+            starts.extend(address(first));
+            starts.extend(last.checked_add(1).and_then(address));
         }
     }
-    starts
-        .into_iter()
-        .map(Ipv4Addr::from)
-        .filter(|address| {
-            !(address.is_loopback() || address.octets()[0] == 0 || address.octets()[0] >= 224)
-        })
-        .map(IpAddr::V4)
-        .collect()
+    starts.retain(|address| is_host(*address));
+    starts.into_iter().collect()
+}
+
+/// Whether an address can be another host's. The first of IPv6 are a host's own, as `::6` is a pod's.
+fn is_host(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => !it.is_loopback() && (1..224).contains(&it.octets()[0]),
+        IpAddr::V6(it) => it.to_bits() >> 32 != 0 && !it.is_multicast(),
+    }
 }
 
 /// One source port for each class that the rules tell apart.
@@ -152,6 +168,7 @@ fn numbers(rules: &RuleSet, range: impl Fn(&Match) -> Option<(u32, u32)>) -> Vec
 mod tests {
     use std::fmt::Write as _;
 
+    use super::Family::{V4, V6};
     use super::*;
     use crate::rules::Network;
     use crate::walk::tests::{inbound, outbound};
@@ -162,7 +179,7 @@ mod tests {
 
     #[test]
     fn istio_rules_split_ports_by_outcome() {
-        let rules = rules_in_log(LOG).unwrap().rules;
+        let rules = rules_in_log(LOG, V4).unwrap().rules;
         let outcomes = port_outcomes(&rules, &inbound(1));
         let of = |outcome: Outcome| {
             outcomes.iter().find(|(_, known)| *known == outcome).unwrap().0.to_string()
@@ -196,7 +213,7 @@ mod tests {
             "*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 10.0.0.0/8 -m owner --uid-owner 5-9 -j RETURN\nCOMMIT\n",
         )
         .unwrap();
-        let addresses = address_classes(&rules);
+        let addresses = address_classes(&rules, V4);
         assert!(addresses.contains(&"10.0.0.0".parse().unwrap()));
         assert!(addresses.contains(&"11.0.0.0".parse().unwrap()));
         assert_eq!(user_classes(&rules), [0, 5, 10, 1000]);
@@ -207,7 +224,7 @@ mod tests {
     fn network_that_begins_at_reserved_addresses_has_a_class() {
         let rules = parse("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 0.0.0.0/5 -j RETURN\nCOMMIT\n");
         let excluded: Network = Network { address: Ipv4Addr::UNSPECIFIED.into(), length: 5 };
-        let classes = address_classes(&rules.unwrap());
+        let classes = address_classes(&rules.unwrap(), V4);
         assert!(classes.iter().any(|address| excluded.contains(*address)), "{classes:?}");
     }
 
@@ -232,9 +249,25 @@ mod tests {
     #[test]
     fn address_classes_leave_out_reserved_addresses() {
         for network in ["0.0.0.0/1", "127.0.0.0/8", "224.0.0.0/4", "240.0.0.0/4"] {
-            for address in address_classes(&rules_with(&format!("-d {network}"))) {
+            for address in address_classes(&rules_with(&format!("-d {network}")), V4) {
                 let IpAddr::V4(it) = address else { panic!("{address}") };
                 assert!(!it.is_loopback() && (1..224).contains(&it.octets()[0]), "{network}: {it}");
+            }
+        }
+    }
+
+    #[test]
+    fn ipv6_classes_are_those_of_ipv6_networks() {
+        let rules = rules_with("-d fd00:9::/32 -m owner --uid-owner 7");
+        let classes = address_classes(&rules, V6);
+        for begin in ["fd00:9::", "fd00:a::", "2001:db8::7"] {
+            assert!(classes.contains(&begin.parse().unwrap()), "{begin}: {classes:?}");
+        }
+        assert_eq!(address_classes(&rules, V4).len(), FIRST_V4.len());
+        for network in ["::6/128", "::/0", "::/8", "ff00::/8", "ffff::/16", "::1/128"] {
+            for address in address_classes(&rules_with(&format!("-d {network}")), V6) {
+                let IpAddr::V6(it) = address else { panic!("{address}") };
+                assert!(!it.is_loopback() && !it.is_multicast() && it.to_bits() > 7, "{it}");
             }
         }
     }

@@ -34,6 +34,18 @@ pub enum Difference {
     },
 }
 
+impl Difference {
+    /// The table in which it is.
+    pub fn table(&self) -> &str {
+        match self {
+            Self::Missing { chain, .. }
+            | Self::Extra { chain, .. }
+            | Self::Order { chain }
+            | Self::Policy { chain } => chain.split_once('/').map_or(chain, |(table, _)| table),
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -117,7 +129,7 @@ mod tests {
 
     #[test]
     fn istio_log_and_live_rules_have_no_difference() {
-        let logged = rules_in_log(LOG).unwrap().rules;
+        let logged = rules_in_log(LOG, crate::Family::V4).unwrap().rules;
         assert_eq!(differences(&logged, &parse(LIVE).unwrap()), []);
     }
 
@@ -182,6 +194,7 @@ mod tests {
         let (one, other) = ("-p tcp -j RETURN", "-p udp -j RETURN");
         let found = differences(&rules(one, other), &rules(other, one));
         assert_eq!(found, [Difference::Order { chain: "nat/OUTPUT".into() }]);
+        assert_eq!(found[0].table(), "nat");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::Family::{V4, V6};
 use super::damaged_text::damaged;
 use super::parse::tests::check_written_form;
 use super::{Hook, Packet, RuleSet, arguments, parse, port_outcomes, rules_in_log, work};
@@ -18,9 +19,9 @@ const WORDS: &str =
 
 fn check_rules(rules: &RuleSet) -> Result<(), TestCaseError> {
     rules.rules().try_for_each(check_written_form)?;
-    if work(rules) < 1_000_000 {
+    for family in [V4, V6].into_iter().filter(|family| work(rules, *family) < 1_000_000) {
         for hook in [Hook::Inbound, Hook::Outbound] {
-            port_outcomes(rules, &Packet::first(hook));
+            port_outcomes(rules, &Packet::first(hook, family));
         }
     }
     Ok(())
@@ -39,7 +40,7 @@ proptest! {
 
     #[test]
     fn corrupted_log_is_read_or_refused(text in damaged(SAMPLES, WORDS)) {
-        match rules_in_log(&text) {
+        match rules_in_log(&text, V4).or_else(|_| rules_in_log(&text, V6)) {
             Ok(logged) => check_rules(&logged.rules)?,
             Err(error) => prop_assert!(!error.to_string().is_empty()),
         }
@@ -48,7 +49,7 @@ proptest! {
     #[test]
     fn random_bytes_cause_no_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
         let text = String::from_utf8_lossy(&bytes);
-        let _ = (parse(&text), rules_in_log(&text));
+        let _ = (parse(&text), rules_in_log(&text, V4), rules_in_log(&text, V6));
     }
 
     /// An argument of the init container is understood, or kept as it is.

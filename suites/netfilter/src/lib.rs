@@ -35,7 +35,7 @@ pub use classes::{
 };
 pub use compare::{Difference, differences};
 pub use log::{LogError, LoggedRules, Printed, rules_in_log};
-pub use packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
+pub use packet::{ConnectionState, Family, Fit, Hook, Outcome, Packet, Step, Walk};
 pub use parse::{ParseError, parse};
 pub use ports::PortSet;
 pub use rules::{

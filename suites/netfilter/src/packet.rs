@@ -1,9 +1,39 @@
 //! A packet, and the trace of its walk.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::rules::Protocol;
+
+/// A family of addresses. Each has rules of its own: those of `iptables` and those of `ip6tables`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of an address.
+    pub fn of(address: IpAddr) -> Self {
+        if address.is_ipv4() { Self::V4 } else { Self::V6 }
+    }
+
+    /// The address by which a host calls itself.
+    pub fn localhost(self) -> IpAddr {
+        match self {
+            Self::V4 => Ipv4Addr::LOCALHOST.into(),
+            Self::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if *self == Self::V4 { "IPv4" } else { "IPv6" })
+    }
+}
 
 /// Where a packet comes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +113,12 @@ pub struct Packet {
 
 impl Packet {
     /// The first packet of a TCP connection between a pod and another host, to port 80.
-    pub fn first(hook: Hook) -> Self {
-        let pod = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 250));
-        let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 251));
+    pub fn first(hook: Hook, family: Family) -> Self {
+        let host = |number: u8| match family {
+            Family::V4 => IpAddr::from([10, 244, 0, number]),
+            Family::V6 => IpAddr::from([0xfd00, 0x10, 0x244, 0, 0, 0, 0, number.into()]),
+        };
+        let (pod, other) = (host(250), host(251));
         let outbound = hook == Hook::Outbound;
         Self {
             hook,

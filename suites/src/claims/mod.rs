@@ -13,6 +13,7 @@ mod tests;
 
 pub use crate::facts::client_log::{LogMark, log_marks};
 pub use mesh::packet_trace::{PacketTrace, packet_traces};
+pub use mesh::pod_rules::RulesSource;
 
 /// The claims' modules by their names alone: so one claim imports those that may cause its failure.
 pub(crate) mod by_name {

@@ -21,6 +21,9 @@ pub struct MeshEvidence {
     pub init_logs: BTreeMap<String, Observation<String>>,
     /// The rules in force in each pod's network namespace, as `iptables-save` prints them, by pod.
     pub live_rules: BTreeMap<String, Observation<String>>,
+    /// The same of IPv6, as `ip6tables-save` prints them: of the pods that have an address of IPv6.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub live_rules_v6: BTreeMap<String, Observation<String>>,
     /// Request counters of both sides, before and after requests of our own.
     #[serde(default)]
     pub traffic: Observation<Traffic>,

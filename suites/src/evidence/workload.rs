@@ -1,6 +1,7 @@
 //! Kubernetes objects as far as claims and readers need them.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,9 @@ pub struct Pod {
     /// Its address, once it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
+    /// All of its addresses: two where its cluster has both families. An older file has none in here.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ips: Vec<String>,
     /// Whether it lives in the node's network.
     pub host_network: bool,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
@@ -257,13 +261,35 @@ impl Pod {
         self.containers.iter().chain(native)
     }
 
-    /// Istio's proxy in it, as a container or as a native sidecar.
-    pub fn sidecar(&self) -> Option<&Container> {
+    /// Its addresses, each once.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let more = self.ips.iter().filter(|it| Some(*it) != self.ip.as_ref());
+        self.ip.iter().chain(more).filter_map(|it| it.parse().ok())
+    }
+
+    /// Istio's proxy in it: a sidecar, or the proxy of a gateway.
+    pub fn proxy(&self) -> Option<&Container> {
         self.counted_containers().find(|container| container.name == "istio-proxy")
+    }
+
+    /// Its sidecar, as a container or as a native sidecar.
+    pub fn sidecar(&self) -> Option<&Container> {
+        self.proxy().filter(|proxy| !proxy.is_router())
+    }
+
+    /// Whether it is a gateway: its proxy serves no application of the pod.
+    pub fn is_gateway(&self) -> bool {
+        self.proxy().is_some_and(Container::is_router)
     }
 }
 
 impl Container {
+    /// Whether it runs as a gateway's proxy: `pilot-agent proxy router`.
+    pub fn is_router(&self) -> bool {
+        let mut words = self.command.iter().chain(&self.args);
+        words.any(|word| word == "proxy") && words.next().is_some_and(|word| word == "router")
+    }
+
     /// Whether it is an init container that runs as long as its pod does.
     pub fn is_native_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
@@ -369,5 +395,26 @@ mod tests {
         assert_eq!(pod.counted_containers().count(), counted);
         assert_eq!(pod.sidecar().is_some(), found);
         assert_eq!(pod.all_containers().count(), 1 + main.len() + init.len());
+    }
+
+    #[rstest]
+    #[case::sidecar(&["proxy", "sidecar"], true)]
+    #[case::gateway(&["proxy", "router", "--domain"], false)]
+    #[case::named_for_it(&["proxy", "sidecar", "router"], true)]
+    fn proxy_of_a_gateway_is_no_sidecar(#[case] args: &[&str], #[case] is_sidecar: bool) {
+        let mut proxy = container("istio-proxy", None);
+        proxy.args = args.iter().copied().map(str::to_owned).collect();
+        let pod = Pod { containers: vec![proxy], ..Pod::default() };
+        assert!(pod.proxy().is_some());
+        assert_eq!((pod.sidecar().is_some(), pod.is_gateway()), (is_sidecar, !is_sidecar));
+    }
+
+    #[test]
+    fn each_address_of_a_pod_is_given_once() {
+        let ips = ["10.244.0.8", "fd00:10:244::8"].map(str::to_owned);
+        let mut pod = Pod { ip: Some(ips[0].clone()), ips: ips.into(), ..Pod::default() };
+        assert_eq!(pod.addresses().map(|it| it.to_string()).collect::<Vec<_>>(), pod.ips);
+        pod.ips.clear();
+        assert_eq!(pod.addresses().count(), 1);
     }
 }

@@ -9,6 +9,10 @@ use crate::evidence::{DryRun, Evidence, Observation, Pod};
 
 /// The label or annotation with which a pod refuses a sidecar.
 pub(crate) const INJECT: &str = "sidecar.istio.io/inject";
+/// The annotation that names the way of redirection: `REDIRECT`, `TPROXY` or `NONE`.
+pub(crate) const INTERCEPTION_MODE: &str = "sidecar.istio.io/interceptionMode";
+/// The annotation that holds a part of the mesh configuration for one pod.
+const PROXY_CONFIG: &str = "proxy.istio.io/config";
 /// The annotation with which a pod chooses the image of its own proxy.
 pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 
@@ -28,6 +32,36 @@ pub(crate) fn find_deletion<'e>(evidence: &'e Evidence, namespace: &str) -> Opti
 pub(crate) fn demo_namespace_is_missing(evidence: &Evidence) -> bool {
     let deleted = find_deletion(evidence, &evidence.expectations.namespace).is_some();
     evidence.install.namespaces.value().is_some() && (deleted || demo_labels(evidence).is_none())
+}
+
+/// The annotations that change a pod's redirection. Injection writes some with their defaults, which change nothing.
+/// Source: `files/injection-template.yaml` of Istio's chart `istio-discovery`, and `tools/istio-iptables` for the
+/// variables of `proxyMetadata`.
+pub(crate) fn redirection_annotations(pod: &Pod) -> Vec<&str> {
+    let changes = |(key, value): &(&String, &String)| match key.as_str() {
+        INTERCEPTION_MODE => *value != "REDIRECT",
+        "traffic.sidecar.istio.io/includeOutboundIPRanges"
+        | "traffic.sidecar.istio.io/includeInboundPorts" => *value != "*",
+        "traffic.sidecar.istio.io/excludeInboundPorts" => {
+            value.split(',').any(|port| !["15020", "15021", "15090", ""].contains(&port.trim()))
+        }
+        PROXY_CONFIG => value.lines().any(is_about_redirection),
+        key => key.starts_with("traffic.sidecar.istio.io/") && !value.is_empty(),
+    };
+    pod.annotations.iter().filter(changes).map(|(key, _)| key.as_str()).collect()
+}
+
+/// Whether a line of a pod's mesh configuration is about its redirection.
+fn is_about_redirection(line: &str) -> bool {
+    ["ISTIO_OUTBOUND_OWNER_GROUPS", "interceptionMode"].iter().any(|it| line.contains(it))
+}
+
+/// Whether a pod's mesh configuration is about its redirection and about something else too.
+pub(crate) fn has_other_proxy_config(pod: &Pod) -> bool {
+    let lines = || pod.annotations.get(PROXY_CONFIG).into_iter().flat_map(|value| value.lines());
+    let known =
+        |line: &str| is_about_redirection(line) || ["", "proxyMetadata:"].contains(&line.trim());
+    lines().any(is_about_redirection) && !lines().all(known)
 }
 
 /// Whether labels of a namespace enable injection by the default revision.
@@ -95,6 +129,41 @@ mod tests {
         evidence.install.namespaces = Observation::failed("no answer");
         assert!(demo_labels(&evidence).is_none());
         assert!(!demo_namespace_is_missing(&evidence));
+    }
+
+    #[test]
+    fn mesh_configuration_of_a_pod_may_hold_more_than_its_redirection() {
+        let value = "concurrency: 2\nproxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS: root\n";
+        let annotations = BTreeMap::from([(PROXY_CONFIG.to_owned(), value.to_owned())]);
+        assert!(has_other_proxy_config(&Pod { annotations, ..Pod::default() }));
+    }
+
+    #[rstest]
+    #[case("traffic.sidecar.istio.io/excludeOutboundPorts", "80", true)]
+    #[case("traffic.sidecar.istio.io/excludeOutboundPorts", "", false)]
+    #[case("traffic.sidecar.istio.io/includeOutboundIPRanges", "*", false)]
+    #[case("traffic.sidecar.istio.io/includeInboundPorts", "80", true)]
+    #[case("traffic.sidecar.istio.io/excludeInboundPorts", "15090,15021,15020", false)]
+    #[case("traffic.sidecar.istio.io/excludeInboundPorts", "15090,5678", true)]
+    #[case("traffic.sidecar.istio.io/kubevirtInterfaces", "docker0", true)]
+    #[case("sidecar.istio.io/interceptionMode", "NONE", true)]
+    #[case("sidecar.istio.io/interceptionMode", "REDIRECT", false)]
+    #[case(
+        "proxy.istio.io/config",
+        "proxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: \"1000\"",
+        true
+    )]
+    #[case("proxy.istio.io/config", "holdApplicationUntilProxyStarts: true", false)]
+    #[case("sidecar.istio.io/inject", "true", false)]
+    fn annotation_changes_the_redirection_unless_it_has_its_default(
+        #[case] key: &str,
+        #[case] value: &str,
+        #[case] changes: bool,
+    ) {
+        let annotations = BTreeMap::from([(key.to_owned(), value.to_owned())]);
+        let pod = Pod { annotations, ..Pod::default() };
+        assert_eq!(redirection_annotations(&pod), if changes { vec![key] } else { vec![] });
+        assert!(!has_other_proxy_config(&pod));
     }
 
     #[rstest]

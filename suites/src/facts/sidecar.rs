@@ -3,12 +3,20 @@
 use jiff::Timestamp;
 
 use super::workload::is_in_restart_loop;
-use crate::evidence::{Container, ContainerState, Pod};
+use crate::evidence::{Container, ContainerState, Pod, Termination};
 
 /// The container of the sidecar.
 pub(crate) const SIDECAR: &str = "istio-proxy";
 /// The init container that programs the redirection.
 pub(crate) const INIT: &str = "istio-init";
+
+/// The init container that only checks whether a CNI plug-in has set the rules.
+pub(crate) const VALIDATION: &str = "istio-validation";
+
+/// Whether a CNI plug-in sets the rules of a pod.
+pub(crate) fn has_validation(pod: &Pod) -> bool {
+    pod.init_containers.iter().any(|container| container.name == VALIDATION)
+}
 
 /// The init container that programs a pod's redirection.
 pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
@@ -36,6 +44,17 @@ pub(crate) fn find_init_error(log: &str) -> Option<&str> {
     Some(words.trim_start_matches("Command error output: ").trim())
 }
 
+/// Whether the init container runs again, and fails, beside containers that live: its rules are set already.
+pub(crate) fn init_runs_again(pod: &Pod) -> bool {
+    let failed = |end: &Termination| end.exit_code != 0;
+    init_container(pod).is_some_and(|init| {
+        init.restarts > 0
+            && !init.ready
+            && init.last_termination.as_ref().is_some_and(failed)
+            && pod.containers.iter().any(|it| matches!(it.state, ContainerState::Running { .. }))
+    })
+}
+
 /// Whether a pod's traffic is redirected to a sidecar that does not run.
 pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
     init_container(pod).is_some()
@@ -51,12 +70,27 @@ pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Termination;
     use crate::testing::{demo_pod, healthy};
     use rstest::rstest;
 
     fn waiting() -> ContainerState {
         ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }
+    }
+
+    #[test]
+    fn init_container_runs_again_beside_living_containers() {
+        let mut evidence = healthy();
+        let pod = demo_pod(&mut evidence, "client");
+        assert!(!init_runs_again(pod) && !has_validation(pod));
+        let init = &mut pod.init_containers[0];
+        (init.restarts, init.ready) = (1, false);
+        init.last_termination = Some(Termination { exit_code: 1, ..Termination::default() });
+        assert!(init_runs_again(pod));
+        // A pod that has never started waits for it.
+        pod.containers.iter_mut().for_each(|it| it.state = waiting());
+        assert!(!init_runs_again(pod));
+        pod.init_containers[0].name = VALIDATION.into();
+        assert!(has_validation(pod) && init_container(pod).is_none());
     }
 
     #[rstest]

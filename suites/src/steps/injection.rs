@@ -4,8 +4,9 @@ use serde_json::{Map, Value, json};
 
 use super::{Impact, Purpose, Step, istio, pods, workloads};
 use crate::evidence::{Evidence, Pod, Webhook};
-use crate::facts::injection::PROXY_IMAGE;
+use crate::facts::injection::{PROXY_IMAGE, has_other_proxy_config, redirection_annotations};
 use crate::facts::refusal::CallFailure;
+use crate::facts::sidecar::has_validation;
 use crate::facts::workload::owner_workload;
 use crate::format::list;
 use crate::hint::escape_backquotes;
@@ -137,16 +138,30 @@ fn patch_template(
     Step::fix(Impact::Changes, command, text)
 }
 
+/// Has the rules of `ip6tables` set as well. How Istio was installed decides who sets it.
+/// Source: <https://istio.io/latest/docs/setup/additional-setup/dual-stack/>
+pub(crate) fn redirect_ipv6(evidence: &Evidence) -> Vec<Step> {
+    let text = "set `ISTIO_DUAL_STACK` to \"true\" in `meshConfig.defaultConfig.proxyMetadata` and \
+                `values.pilot.env` of Istio's installation, then restart the deployments";
+    let namespace = &evidence.expectations.istio_namespace;
+    let get = ["-n", namespace, "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"];
+    vec![
+        Step::advice(Purpose::Fix, text),
+        Step::inspect(evidence.kubectl(&get), "shows the mesh configuration"),
+    ]
+}
+
 /// Removes the annotations that change a pod's redirection from the template of its workload.
 pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
-    let changes_redirection = |key: &&String| {
-        key.starts_with("traffic.sidecar.istio.io/") || key.ends_with("/interceptionMode")
-    };
-    let annotations = pod.annotations.keys().filter(changes_redirection);
-    let annotations: Vec<_> = annotations.map(String::as_str).collect();
+    let annotations = redirection_annotations(pod);
     let Some(workload) = owner_workload(pod) else {
         return vec![pods::replace(evidence, pod)];
     };
+    if annotations.is_empty() && has_validation(pod) {
+        let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
+        let text = "shows the CNI plug-in of each node, which sets the rules";
+        return vec![pods::replace(evidence, pod), Step::inspect(evidence.kubectl(&get), text)];
+    }
     if annotations.is_empty() {
         let namespace = &evidence.expectations.istio_namespace;
         let injector = ["get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
@@ -154,6 +169,14 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         return vec![
             Step::advice(Purpose::Inspect, "no annotation of the pod asks for it"),
             Step::inspect(command, "shows what injection adds"),
+        ];
+    }
+    if has_other_proxy_config(pod) {
+        let text = "take what is about the redirection out of the annotation `proxy.istio.io/config` of its template";
+        let get = ["-n", &pod.namespace, "get", &workload, "-o", "yaml"];
+        return vec![
+            Step::advice(Purpose::Fix, text),
+            Step::inspect(evidence.kubectl(&get), "shows its template"),
         ];
     }
     let text = format!("takes out of its template: {}", escape_backquotes(&list(&annotations)));

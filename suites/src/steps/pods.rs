@@ -2,15 +2,19 @@
 
 use super::{Impact, Purpose, Step, injection, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
-use crate::facts::sidecar::SIDECAR;
+use crate::facts::sidecar::{SIDECAR, init_runs_again};
 use crate::facts::workload::{
     find_troubled_container, is_out_of_memory, last_good_template, owner_workload, pull_error,
 };
 use crate::hint::{escape_backquotes, quote};
+use meshcheck_netfilter::Family;
 
 /// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
 /// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
 pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    if init_runs_again(pod) {
+        return vec![replace(evidence, pod)];
+    }
     let mut steps = repair_container(evidence, pod);
     steps.push(show_trouble(evidence, pod));
     if let Some(deployment) = last_good_template(evidence, pod) {
@@ -102,16 +106,28 @@ pub(crate) fn list(evidence: &Evidence, namespace: &str, more: &[&str], text: &s
 /// Where containerd keeps what it runs on a node.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
 
-/// Shows the rules in force in a pod, through its node: the containers of a pod share its network, and containerd
-/// notes the pod's name with each of them.
-pub(crate) fn show_live_rules(evidence: &Evidence, pod: &Pod) -> Option<Step> {
+/// Shows the rules in force in a pod, of one table or of all, through its node: the containers of a pod share its
+/// network, and containerd notes the pod's name with each of them.
+pub(crate) fn show_live_rules(
+    evidence: &Evidence,
+    pod: &Pod,
+    family: Family,
+    tables: &[&str],
+) -> Option<Step> {
+    let save = if family == Family::V6 { "ip6tables-save" } else { "iptables-save" };
+    let (only, what) = match tables {
+        [table] => {
+            (format!(" -t {}", quote(table)), format!("shows table {table} as it is in force"))
+        }
+        _ => (String::new(), "shows those in force".to_owned()),
+    };
     let script = format!(
         "cd {TASKS} && nsenter -t \"$(cat \"$(dirname \"$(grep -lF {} */config.json | head -n 1)\")/init.pid\")\" \
-         -n iptables-save -t nat",
+         -n {save}{only}",
         quote(&pod.name)
     );
     let command = evidence.on_node(pod.node.as_deref()?, &["sh", "-c", &script]);
-    Some(Step::inspect(command, "shows those in force"))
+    Some(Step::inspect(command, escape_backquotes(&what)))
 }
 
 /// Shows all of a pod.

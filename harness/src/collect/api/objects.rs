@@ -120,6 +120,10 @@ pub(crate) fn pod(pod: &core::Pod) -> Pod {
             .map(|owner| format!("{}/{}", owner.kind, owner.name)),
         node: spec.node_name.clone(),
         ip: status.and_then(|status| status.pod_ip.clone()),
+        ips: status
+            .and_then(|status| status.pod_ips.as_ref())
+            .map(|all| all.iter().map(|it| it.ip.clone()).collect())
+            .unwrap_or_default(),
         host_network: spec.host_network.unwrap_or_default(),
         phase: status.and_then(|it| it.phase.clone()).unwrap_or_else(|| "Unknown".into()),
         reason,

@@ -181,8 +181,11 @@ fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
     let logs = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
         Some((format!("istio-init's log of {}", clean(pod)), format_observation(log)?))
     });
-    let live = evidence.mesh.live_rules.iter().filter_map(|(pod, rules)| {
-        Some((format!("rules in force in {}", clean(pod)), format_observation(rules)?))
+    let mesh = &evidence.mesh;
+    let both = [("rules", &mesh.live_rules), ("IPv6 rules", &mesh.live_rules_v6)];
+    let both = both.into_iter().flat_map(|(what, all)| all.iter().map(move |it| (what, it)));
+    let live = both.filter_map(|(what, (pod, rules))| {
+        Some((format!("{what} in force in {}", clean(pod)), format_observation(rules)?))
     });
     logs.chain(live).collect()
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meshcheck_netfilter::{Fit, Hook, Packet, Step, parse};
 use meshcheck_suites::Evidence;
-use meshcheck_suites::claims::{PacketTrace, packet_traces};
+use meshcheck_suites::claims::{PacketTrace, RulesSource, packet_traces};
 
 use super::{clean, cut};
 
@@ -43,6 +43,8 @@ fn trace_view(trace: &PacketTrace) -> TraceView {
         Hook::Inbound => "inbound",
         Hook::Outbound => "outbound",
     };
+    let family = if trace.packet.source.is_ipv6() { " IPv6" } else { "" };
+    let source = if trace.source == RulesSource::InForce { " in force" } else { "" };
     let outcome = clean(&trace.walk.outcome.to_string());
     let right = if trace.right { "" } else { ", which is wrong" };
     let mut lines = lines(trace);
@@ -58,7 +60,7 @@ fn trace_view(trace: &PacketTrace) -> TraceView {
     }
     TraceView {
         name: format!(
-            "{direction} rules of {}: port {} is {outcome}{right}",
+            "{direction}{family} rules{source} of {}: port {} is {outcome}{right}",
             clean(&trace.pod),
             trace.packet.destination_port
         ),

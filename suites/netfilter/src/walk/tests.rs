@@ -4,12 +4,12 @@ mod kernel_findings;
 mod state;
 
 use super::*;
-use crate::{parse, rules_in_log};
+use crate::{Family, parse, rules_in_log};
 use proptest::prelude::*;
 use rstest::rstest;
 
 pub(crate) fn outbound(user: u32, port: u16) -> Packet {
-    let first = Packet::first(Hook::Outbound);
+    let first = Packet::first(Hook::Outbound, Family::V4);
     Packet {
         source: "10.244.0.7".parse().unwrap(),
         destination: "10.96.1.1".parse().unwrap(),
@@ -21,7 +21,7 @@ pub(crate) fn outbound(user: u32, port: u16) -> Packet {
 }
 
 pub(crate) fn inbound(port: u16) -> Packet {
-    let first = Packet::first(Hook::Inbound);
+    let first = Packet::first(Hook::Inbound, Family::V4);
     Packet {
         source: "10.244.0.9".parse().unwrap(),
         destination: "10.244.0.7".parse().unwrap(),
@@ -140,14 +140,14 @@ const LOGGED: [&str; 2] = [
 #[case(outbound(1337, 80), Outcome::Accepted)]
 fn istio_rules_lead_to_istios_ports(#[case] packet: Packet, #[case] outcome: Outcome) {
     for log in LOGGED {
-        let rules = rules_in_log(log).unwrap().rules;
+        let rules = rules_in_log(log, Family::V4).unwrap().rules;
         assert_eq!(walk(&rules, &packet).outcome, outcome);
     }
 }
 
 #[test]
 fn summary_names_chains_and_outcome() {
-    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = rules_in_log(LOGGED[0], Family::V4).unwrap().rules;
     assert_eq!(
         walk(&rules, &inbound(5678)).summary(),
         "PREROUTING → ISTIO_INBOUND → ISTIO_IN_REDIRECT → redirected to port 15006"
@@ -166,7 +166,7 @@ fn traffic_by_loopback_has_rules_of_its_own(
     #[case] user: u32,
     #[case] outcome: Outcome,
 ) {
-    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = rules_in_log(LOGGED[0], Family::V4).unwrap().rules;
     let packet = Packet {
         destination: to.parse().unwrap(),
         interface: "lo".into(),
@@ -305,7 +305,7 @@ fn tproxy_rules_lead_to_the_proxy() {
 
 #[test]
 fn trail_names_the_failed_condition() {
-    let rules = rules_in_log(LOGGED[0]).unwrap().rules;
+    let rules = rules_in_log(LOGGED[0], Family::V4).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     let excluded = way.trail.iter().find(|step| step.rule.contains("--dport 15090")).unwrap();
     let condition = "-m multiport --dports 15090".to_owned();
@@ -354,7 +354,7 @@ fn changed_rule_changes_the_outcome(
 ) {
     let (start, saved) = LOGGED[0].split_at(LOGGED[0].find("# Generated").unwrap());
     assert!(saved.contains(part), "{part}");
-    let end = |log: &str| walk(&rules_in_log(log).unwrap().rules, &packet).outcome;
+    let end = |log: &str| walk(&rules_in_log(log, Family::V4).unwrap().rules, &packet).outcome;
     assert_ne!(end(LOGGED[0]), outcome);
     assert_eq!(end(&format!("{start}{}", saved.replacen(part, fault, 1))), outcome);
 }
@@ -364,7 +364,7 @@ fn unknown_match_that_could_decide_leaves_packet_unjudged() {
     let unknown =
         "-A ISTIO_INBOUND -m set --match-set some dst -j RETURN\n-A ISTIO_INBOUND -p tcp -j I";
     let log = LOGGED[0].replace("-A ISTIO_INBOUND -p tcp -j I", unknown);
-    let rules = rules_in_log(&log).unwrap().rules;
+    let rules = rules_in_log(&log, Family::V4).unwrap().rules;
     let way = walk(&rules, &inbound(5678));
     assert!(matches!(&way.outcome, Outcome::Unjudged { rule, .. } if rule.contains("some dst")));
     let condition = "-m set --match-set some dst".to_owned();

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use meshcheck_netfilter::{
-    ConnectionState, Hook, Outcome, Packet, Policy, Protocol, RuleSet, Walk, parse, walk,
+    ConnectionState, Family, Hook, Outcome, Packet, Policy, Protocol, RuleSet, Walk, parse, walk,
 };
 
-use crate::hosts::{Hosts, POD, POD_SECOND, Place, place_of, run};
-use crate::packets::{IN, OUT, arriving, leaving};
+use crate::hosts::{Hosts, POD, POD_SECOND, Place, in_family, place_of, run};
+use crate::packets::{IN, OUT, arriving, leaving, of_family};
+use crate::rules;
 use crate::sender::Sender;
 use crate::sightings::{Lookout, Sighting, Sightings};
 
@@ -48,6 +49,7 @@ const WATCHING: &str = "*raw\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n\
 pub(crate) struct Bench {
     /// `iptables-legacy` or `iptables-nft`.
     flavour: &'static str,
+    family: Family,
     pub(crate) hosts: Hosts,
     lookout: Lookout,
     next_port: u16,
@@ -56,12 +58,12 @@ pub(crate) struct Bench {
 }
 
 impl Bench {
-    /// With a program for the rules: `iptables-legacy` or `iptables-nft`.
-    pub(crate) fn new(flavour: &'static str) -> Self {
+    /// With a program for the rules, `iptables-legacy` or `iptables-nft`, and what it is called for this family.
+    pub(crate) fn new(flavour: &'static str, family: Family) -> Self {
         let hosts = Hosts::new();
-        let lookout = Lookout::new(&hosts);
-        let mut bench =
-            Self { flavour, hosts, lookout, next_port: FIRST_PORT, totals: BTreeMap::new() };
+        let lookout = Lookout::new(&hosts, family);
+        let (next_port, totals) = (FIRST_PORT, BTreeMap::new());
+        let mut bench = Self { flavour, family, hosts, lookout, next_port, totals };
         bench.load("").unwrap_or_else(|said| panic!("{flavour} does not work here: {said}"));
         bench.wait_until_connected();
         bench
@@ -78,6 +80,7 @@ impl Bench {
         let mut seen = Sightings::new();
         for (source_port, way) in (first..).zip(ways) {
             let packet = Packet { protocol: Protocol::Udp, source_port, ..way };
+            let packet = of_family(self.family, &packet);
             let sender = Sender::new(&self.hosts, &packet);
             while !seen.contains_key(&source_port) {
                 assert!(Instant::now() < until, "never arrived in {BEGINNING:?}: {packet:?}");
@@ -108,21 +111,32 @@ impl Bench {
             }
         }
         self.hosts.enter(Place::Pod);
-        run(&format!("{}-restore", self.flavour), &["-w"], &all).map(drop)
+        run(&self.program("restore"), &["-w"], &all).map(drop)
     }
 
     fn saved(&self) -> String {
         self.hosts.enter(Place::Pod);
-        run(&format!("{}-save", self.flavour), &[], "").expect("saving the rules")
+        run(&self.program("save"), &[], "").expect("saving the rules")
     }
 
-    /// Sends packets through rules. Every packet must end where the walker says; so must, for the
+    fn program(&self, verb: &str) -> String {
+        let flavour = match self.family {
+            Family::V4 => self.flavour.to_owned(),
+            Family::V6 => self.flavour.replace("iptables", "ip6tables"),
+        };
+        format!("{flavour}-{verb}")
+    }
+
+    /// Sends packets through rules. Rules and packets of IPv4 stand for those of the other family. Every packet must end where the walker says; so must, for the
     /// walker, the rules as the kernel gives them back, and in their normal form.
     ///
     /// # Errors
     ///
     /// With the rules and the packet that end differently.
     pub(crate) fn compare(&mut self, rules: &str, packets: &[Packet]) -> Result<(), String> {
+        let rules = &rules::of_family(self.family, rules);
+        let packets: Vec<_> = packets.iter().map(|it| of_family(self.family, it)).collect();
+        let packets = packets.as_slice();
         let tell = |packet: &Packet, what: String| format!("{what}\n{packet:?}\nrules:\n{rules}");
         let parsed = parse(rules).map_err(|error| format!("{error}\nrules:\n{rules}"))?;
         let mut senders: Vec<Option<Sender>> = packets.iter().map(|_| None).collect();
@@ -201,29 +215,39 @@ impl Bench {
 /// Where a packet is to be seen.
 #[derive(Debug)]
 enum End {
-    At(Place, Ipv4Addr, u16),
+    At(Place, IpAddr, u16),
     Nowhere,
     Refused,
 }
 
 /// Where a packet with this outcome is to be seen; nothing where that cannot be told.
 fn expected(packet: &Packet, outcome: &Outcome) -> Option<End> {
-    let std::net::IpAddr::V4(to) = packet.destination else { return None };
+    let to = packet.destination;
     let here = match (packet.hook, packet.interface.as_str()) {
         (Hook::Outbound, _) => Ipv4Addr::LOCALHOST,
         // The first address of the interface.
         (Hook::Inbound, "net1") => POD_SECOND,
         (Hook::Inbound, _) => POD,
     };
+    let here = in_family(Family::of(to), here);
     let port = packet.destination_port;
     Some(match outcome {
         Outcome::Accepted => End::At(place_of(to), to, port),
         Outcome::Redirected { port } => End::At(Place::Pod, here, *port),
         Outcome::RedirectedHere => End::At(Place::Pod, here, port),
         Outcome::DestinationChanged { to: changed } => {
-            let (address, new) = changed.split_once(':').unwrap_or((changed, ""));
-            let address = if address.is_empty() { to } else { address.parse().unwrap() };
-            End::At(place_of(address), address, new.parse().unwrap_or(port))
+            let both = changed.parse().map(|both: SocketAddr| (both.ip(), both.port()));
+            let (address, port) = both.unwrap_or_else(|_| match changed.strip_prefix(':') {
+                Some(port) => (to, port.parse().unwrap()),
+                None => (changed.trim_matches(['[', ']']).parse().unwrap(), port),
+            });
+            // A loopback address of IPv6 passes no other interface: for IPv4, `route_localnet` allows it.
+            let comes_in = packet.hook == Hook::Inbound && address.is_loopback();
+            let goes_out = packet.source.is_loopback() && place_of(address) == Place::Peer;
+            if to.is_ipv6() && (comes_in || goes_out) {
+                return None;
+            }
+            End::At(place_of(address), address, port)
         }
         Outcome::Dropped => End::Nowhere,
         Outcome::Rejected => End::Refused,

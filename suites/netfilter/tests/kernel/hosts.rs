@@ -7,19 +7,25 @@
 use std::env;
 use std::fs::{self, File};
 use std::io::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd as _;
 use std::panic::resume_unwind;
 use std::process::{Command, Stdio, id};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use meshcheck_netfilter::Family;
 use nix::sched::{CloneFlags, setns, unshare};
 
 /// The pod's address on `eth0`.
 pub(crate) const POD: Ipv4Addr = Ipv4Addr::new(10, 244, 0, 7);
 /// The pod's address on `net1`.
 pub(crate) const POD_SECOND: Ipv4Addr = Ipv4Addr::new(10, 245, 0, 7);
+
+const POD_LINK: &str = "02:00:00:00:00:11";
+const POD_SECOND_LINK: &str = "02:00:00:00:00:21";
+const PEER_LINK: &str = "02:00:00:00:00:12";
+const PEER_SECOND_LINK: &str = "02:00:00:00:00:22";
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,18 +36,32 @@ pub(crate) enum Place {
     Peer,
 }
 
-/// Where an address is, seen from the pod.
-pub(crate) fn place_of(address: Ipv4Addr) -> Place {
-    if address.is_loopback() || address == POD || address == POD_SECOND {
-        Place::Pod
-    } else {
-        Place::Peer
+/// The address of a family that stands for one of IPv4, by which these tests name all of them: `::1`, `::6`, and
+/// those of a network whose last bits are the other's.
+pub(crate) fn in_family(family: Family, address: Ipv4Addr) -> IpAddr {
+    match family {
+        Family::V4 => address.into(),
+        Family::V6 if address.is_loopback() => {
+            Ipv6Addr::from(u128::from(address.octets()[3])).into()
+        }
+        Family::V6 => {
+            let network = u128::from(Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, 0));
+            Ipv6Addr::from(network | u128::from(address.to_bits())).into()
+        }
     }
+}
+
+/// Where an address is, seen from the pod.
+pub(crate) fn place_of(address: IpAddr) -> Place {
+    let own = [POD, POD_SECOND, Ipv4Addr::LOCALHOST, Ipv4Addr::new(127, 0, 0, 6)];
+    let family = Family::of(address);
+    let is_own = own.into_iter().any(|it| in_family(family, it) == address);
+    if is_own || address.is_loopback() { Place::Pod } else { Place::Peer }
 }
 
 /// The interface by which the pod reaches an address.
 pub(crate) fn interface_to(address: Ipv4Addr) -> &'static str {
-    match (place_of(address), address.octets()) {
+    match (place_of(address.into()), address.octets()) {
         (Place::Pod, _) => "lo",
         (Place::Peer, [10, 245, 0, _] | [198, 51, 100, _]) => "net1",
         (Place::Peer, _) => "eth0",
@@ -87,12 +107,18 @@ impl Hosts {
              link add net1 type veth peer name net1 netns {peer}
              link set eth0 alias meshcheck-kernel-test
              link set net1 alias meshcheck-kernel-test
+             link set eth0 address {POD_LINK}
+             link set net1 address {POD_SECOND_LINK}
              address add {POD}/24 dev eth0
              address add {POD_SECOND}/24 dev net1
              link set eth0 up
              link set net1 up"
         ));
         hosts.enter(Place::Peer);
+        batch(&format!(
+            "link set eth0 address {PEER_LINK}
+             link set net1 address {PEER_SECOND_LINK}"
+        ));
         // Addresses of all networks of a local route are the peer's own. 192.0.2.0/24 is behind the pod
         // for what the peer sends, and the peer's own for what arrives there.
         batch(&format!(
@@ -113,7 +139,44 @@ impl Hosts {
             "route add default via 10.244.0.1
              route add 198.51.100.0/24 via 10.245.0.1",
         );
+        hosts.connect_v6();
         hosts
+    }
+
+    /// The same with addresses of IPv6. Who has which is told, not asked for: the rules would apply to the questions.
+    fn connect_v6(&self) {
+        let v6 = |a, b, c, d| in_family(Family::V6, Ipv4Addr::new(a, b, c, d));
+        let (pod, second) = (in_family(Family::V6, POD), in_family(Family::V6, POD_SECOND));
+        let (gateway, second_gateway) = (v6(10, 244, 0, 1), v6(10, 245, 0, 1));
+        let passthrough = v6(127, 0, 0, 6);
+        batch_v6(&format!(
+            "address add {pod}/120 dev eth0 nodad
+             address add {second}/120 dev net1 nodad
+             address add {passthrough}/128 dev lo
+             neighbour add {gateway} lladdr {PEER_LINK} dev eth0 nud permanent
+             neighbour add {second_gateway} lladdr {PEER_SECOND_LINK} dev net1 nud permanent
+             route add default via {gateway}
+             route add {}/120 via {second_gateway}",
+            v6(198, 51, 100, 0)
+        ));
+        self.enter(Place::Peer);
+        let behind = v6(192, 0, 2, 0);
+        batch_v6(&format!(
+            "address add {gateway}/120 dev eth0 nodad
+             address add {second_gateway}/120 dev net1 nodad
+             neighbour add {pod} lladdr {POD_LINK} dev eth0 nud permanent
+             neighbour add {second} lladdr {POD_SECOND_LINK} dev net1 nud permanent
+             route add local {}/108 dev lo
+             route add local {}/120 dev lo
+             route add local {}/120 dev lo
+             route add {behind}/120 via {pod}
+             rule add iif eth0 lookup 100
+             route add local {behind}/120 dev lo table 100",
+            v6(10, 96, 0, 0),
+            v6(203, 0, 113, 0),
+            v6(198, 51, 100, 0)
+        ));
+        self.enter(Place::Pod);
     }
 
     /// From here on this thread, and what it starts, is on that host.
@@ -133,24 +196,41 @@ fn namespace() -> File {
 /// refusal is told.
 fn settings(place: Place) {
     let set = |name: &str, value: &str| {
-        let path = format!("/proc/sys/net/ipv4/{name}");
+        let path = format!("/proc/sys/net/{name}");
         fs::write(&path, value).unwrap_or_else(|error| panic!("setting {path}: {error}"));
     };
     // It sets others, so it comes first.
-    set("ip_forward", if place == Place::Pod { "1" } else { "0" });
+    let forwards = if place == Place::Pod { "1" } else { "0" };
+    set("ipv4/ip_forward", forwards);
     for whose in ["all", "default"] {
-        set(&format!("conf/{whose}/rp_filter"), "0");
-        set(&format!("conf/{whose}/accept_local"), "1");
-        set(&format!("conf/{whose}/route_localnet"), "1");
-        set(&format!("conf/{whose}/send_redirects"), "0");
+        for (name, value) in [
+            ("ipv4/conf/*/rp_filter", "0"),
+            ("ipv4/conf/*/accept_local", "1"),
+            ("ipv4/conf/*/route_localnet", "1"),
+            ("ipv4/conf/*/send_redirects", "0"),
+            ("ipv6/conf/*/disable_ipv6", "0"),
+            ("ipv6/conf/*/forwarding", forwards),
+            ("ipv6/conf/*/accept_ra", "0"),
+            ("ipv6/conf/*/accept_dad", "0"),
+            ("ipv6/conf/*/router_solicitations", "0"),
+        ] {
+            set(&name.replace('*', whose), value);
+        }
     }
-    set("icmp_ratelimit", "0");
-    set("icmp_ratemask", "0");
+    set("ipv4/icmp_ratelimit", "0");
+    set("ipv4/icmp_ratemask", "0");
+    set("ipv6/icmp/ratelimit", "0");
+    // For addresses of a local route, of which none is an interface's own.
+    set("ipv6/ip_nonlocal_bind", "1");
 }
 
 /// Runs commands of `ip` on this host.
 pub(crate) fn batch(commands: &str) {
     run("ip", &["-batch", "-"], commands).unwrap_or_else(|said| panic!("ip: {said}"));
+}
+
+fn batch_v6(commands: &str) {
+    run("ip", &["-6", "-batch", "-"], commands).unwrap_or_else(|said| panic!("ip -6: {said}"));
 }
 
 /// Runs a program with a text as its input: what it printed, or what it complained of.

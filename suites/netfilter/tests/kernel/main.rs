@@ -23,6 +23,7 @@ use std::env;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Instant;
 
+use meshcheck_netfilter::Family;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use rstest::rstest;
 
@@ -64,17 +65,18 @@ fn seed() -> u64 {
 }
 
 #[rstest]
-#[case::legacy("iptables-legacy")]
-#[case::nft("iptables-nft")]
 #[ignore = "needs root, iptables and network namespaces: `cargo xtask test` runs it"]
-fn needs_netns_random_packets_end_where_the_walker_says(#[case] flavour: &'static str) {
-    in_own_thread(|| random(flavour));
+fn needs_netns_random_packets_end_where_the_walker_says(
+    #[values("iptables-legacy", "iptables-nft")] flavour: &'static str,
+    #[values(Family::V4, Family::V6)] family: Family,
+) {
+    in_own_thread(|| random(flavour, family));
 }
 
-fn random(flavour: &'static str) {
+fn random(flavour: &'static str, family: Family) {
     let seed = seed();
     let start = Instant::now();
-    println!("{flavour}, {SEED}={seed}");
+    println!("{flavour}, {family}, {SEED}={seed}");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = Config {
@@ -87,7 +89,7 @@ fn random(flavour: &'static str) {
     };
     let random = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(config, random);
-    let bench = std::cell::RefCell::new(Bench::new(flavour));
+    let bench = std::cell::RefCell::new(Bench::new(flavour, family));
     let outcome = runner.run(&(rules::rules(), packets::packets()), |(rules, packets)| {
         let mut bench = bench.borrow_mut();
         let first = bench.ports(usize::from(bench::MOST_PACKETS));
@@ -97,7 +99,7 @@ fn random(flavour: &'static str) {
     match outcome {
         Ok(()) => {}
         Err(TestError::Fail(why, (rules, packets))) => panic!(
-            "{flavour}, {SEED}={seed}: {why}\n\nwhole, with source ports from 0:\n{}\n{packets:?}",
+            "{flavour}, {family}, {SEED}={seed}: {why}\n\nwhole, with source ports from 0:\n{}\n{packets:?}",
             rules.written(0)
         ),
         Err(TestError::Abort(why)) => panic!("{flavour}, {SEED}={seed}: given up, {why}"),

@@ -1,12 +1,12 @@
 //! Random packets: every way in and out of a pod that Istio's rules tell apart.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
-use meshcheck_netfilter::{ConnectionState, Hook, Packet, Protocol};
+use meshcheck_netfilter::{ConnectionState, Family, Hook, Packet, Protocol};
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::hosts::{POD, POD_SECOND, Place, interface_to, place_of};
+use crate::hosts::{POD, POD_SECOND, Place, in_family, interface_to, place_of};
 
 /// Ports that Istio's rules name, and others.
 pub(crate) const PORTS: [u16; 14] =
@@ -69,8 +69,8 @@ pub(crate) fn leaving(from: Ipv4Addr, to: Ipv4Addr) -> Packet {
         source: from.into(),
         destination: to.into(),
         interface: interface_to(to).into(),
-        to_this_host: place_of(to) == Place::Pod,
-        ..Packet::first(Hook::Outbound)
+        to_this_host: place_of(to.into()) == Place::Pod,
+        ..Packet::first(Hook::Outbound, Family::V4)
     }
 }
 
@@ -80,8 +80,8 @@ pub(crate) fn arriving(from: Ipv4Addr, to: Ipv4Addr, interface: &str) -> Packet 
         source: from.into(),
         destination: to.into(),
         interface: interface.into(),
-        to_this_host: place_of(to) == Place::Pod,
-        ..Packet::first(Hook::Inbound)
+        to_this_host: place_of(to.into()) == Place::Pod,
+        ..Packet::first(Hook::Inbound, Family::V4)
     }
 }
 
@@ -137,6 +137,20 @@ fn packet() -> impl Strategy<Value = Packet> {
 /// A set of packets.
 pub(crate) fn packets() -> impl Strategy<Value = Vec<Packet>> {
     prop::collection::vec(packet(), 1..usize::from(crate::bench::MOST_PACKETS))
+}
+
+/// The packet of a family that stands for one of IPv4.
+pub(crate) fn of_family(family: Family, packet: &Packet) -> Packet {
+    let address = |address| match address {
+        IpAddr::V4(address) => in_family(family, address),
+        IpAddr::V6(_) => address,
+    };
+    let protocol = match &packet.protocol {
+        Protocol::Other(_) if family == Family::V6 => Protocol::Other("ipv6-icmp".into()),
+        known => known.clone(),
+    };
+    let (source, destination) = (address(packet.source), address(packet.destination));
+    Packet { source, destination, protocol, ..packet.clone() }
 }
 
 /// Gives each its source port.

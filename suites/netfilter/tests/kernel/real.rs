@@ -1,6 +1,6 @@
 //! The rules of real versions of Istio, and every kind of packet through them.
 
-use meshcheck_netfilter::{ConnectionState, Hook, Packet, Protocol};
+use meshcheck_netfilter::{ConnectionState, Family, Hook, Packet, Protocol};
 use rstest::rstest;
 
 use crate::bench::Bench;
@@ -12,6 +12,8 @@ const CLIENT: &str =
     include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-client.log");
 const NEWER: &str =
     include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
+const DUAL_STACK: &str =
+    include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-dual-stack.log");
 const LIVE: &str =
     include_str!("../../../../fixtures/observed/istio-1.20.3/live-iptables-echo-netns.txt");
 
@@ -33,6 +35,11 @@ fn asked_for(log: &'static str) -> &'static str {
 /// What was in force afterwards.
 fn in_force(log: &'static str) -> &'static str {
     part(log, "\n*nat\n")
+}
+
+/// The part of a log that is about IPv6.
+fn of_ipv6(log: &'static str, from: &str) -> &'static str {
+    &log[log.find(from).expect("rules of IPv6")..]
 }
 
 /// Every way, port and owner.
@@ -70,17 +77,19 @@ fn all_packets() -> Vec<Packet> {
 fn needs_netns_istios_own_rules_lead_where_the_walker_says(
     #[values("iptables-legacy", "iptables-nft")] flavour: &'static str,
     #[values(
-        asked_for(ECHO),
-        in_force(ECHO),
-        in_force(CLIENT),
-        LIVE,
-        asked_for(NEWER),
-        in_force(NEWER)
+        (Family::V4, asked_for(ECHO)),
+        (Family::V4, in_force(ECHO)),
+        (Family::V4, in_force(CLIENT)),
+        (Family::V4, LIVE),
+        (Family::V4, asked_for(NEWER)),
+        (Family::V4, in_force(NEWER)),
+        (Family::V6, asked_for(of_ipv6(DUAL_STACK, "ip6tables-restore"))),
+        (Family::V6, in_force(of_ipv6(DUAL_STACK, "ip6tables-save")))
     )]
-    rules: &'static str,
+    (family, rules): (Family, &'static str),
 ) {
     in_own_thread(|| {
-        let mut bench = Bench::new(flavour);
+        let mut bench = Bench::new(flavour, family);
         let all = all_packets();
         for packets in all.chunks(AT_ONCE) {
             let packets = numbered(packets, bench.ports(packets.len()));
@@ -132,9 +141,10 @@ fn needs_netns_istios_own_rules_lead_where_the_walker_says(
 fn needs_netns_rare_ways_lead_where_the_walker_says(
     #[case] rules: &str,
     #[values("iptables-legacy", "iptables-nft")] flavour: &'static str,
+    #[values(Family::V4, Family::V6)] family: Family,
 ) {
     in_own_thread(|| {
-        let mut bench = Bench::new(flavour);
+        let mut bench = Bench::new(flavour, family);
         let mut all = all_packets();
         all.retain(|packet| matches!(packet.destination_port, 8080 | 15001));
         for packets in all.chunks(AT_ONCE) {

@@ -5,12 +5,14 @@
 
 use std::fmt::Write as _;
 
+use meshcheck_netfilter::Family;
 use proptest::option::weighted;
 use proptest::prelude::*;
 use proptest::sample::select;
 
 use crate::bench::MOST_PACKETS;
 use crate::conditions::{negated, network, other_condition, owner, port_conditions};
+use crate::hosts::in_family;
 use crate::packets::{MARKS, PORTS};
 
 /// Tables with their built-in chains, and the chains of our own. Those of `I` are for what arrives, those
@@ -186,6 +188,38 @@ impl Rules {
         let rules = self.chains[self.chains.len() - filter..].iter().flatten();
         rules.into_iter().any(|parts| parts.written("filter", "I2", &[]).contains("REJECT"))
     }
+}
+
+/// Rules of a family that stand for these of IPv4.
+pub(crate) fn of_family(family: Family, rules: &str) -> String {
+    if family == Family::V4 {
+        return rules.to_owned();
+    }
+    let lines = rules.lines().map(|line| {
+        let words: Vec<_> = line.split(' ').collect();
+        let word = |at: usize| match (words.get(at.wrapping_sub(1)), words[at]) {
+            (Some(&"-p"), "icmp") => "ipv6-icmp".to_owned(),
+            (Some(&"-m"), "icmp") => "icmp6".to_owned(),
+            (_, "--icmp-type") => "--icmpv6-type".to_owned(),
+            (_, word) => address_of_family(word).unwrap_or_else(|| word.to_owned()),
+        };
+        (0..words.len()).map(word).collect::<Vec<_>>().join(" ") + "\n"
+    });
+    lines.collect()
+}
+
+/// An address of IPv6 in the place of one of IPv4, with a length or a port behind it.
+fn address_of_family(word: &str) -> Option<String> {
+    let v6 = |address: &str| Some(in_family(Family::V6, address.parse().ok()?));
+    if let Some((address, length)) = word.split_once('/') {
+        let length: u8 = length.parse().ok()?;
+        let length = if length == 0 { 0 } else { 96 + length };
+        return Some(format!("{}/{length}", v6(address)?));
+    }
+    if let Some((address, port)) = word.split_once(':').filter(|(address, _)| !address.is_empty()) {
+        return Some(format!("[{}]:{port}", v6(address)?));
+    }
+    Some(v6(word)?.to_string())
 }
 
 fn lead(chain: &str, lines: &mut Vec<String>) {

@@ -4,13 +4,17 @@
 //! that the rules have given it. So no port needs a listener, and no answer has to find its way back.
 
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::io::IoSliceMut;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::time::Instant;
 
+use meshcheck_netfilter::Family;
+use nix::libc::in6_pktinfo;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockProtocol, SockType, recv, setsockopt, socket, sockopt,
+    AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockProtocol, SockType, SockaddrIn6,
+    recv, recvmsg, setsockopt, socket, sockopt,
 };
 
 use crate::hosts::{Hosts, Place};
@@ -18,13 +22,14 @@ use crate::hosts::{Hosts, Place};
 const ICMP: u8 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const ICMP_V6: u8 = 58;
 
 /// What was seen of one packet. Packets are told apart by their source port; those of ICMP, which have
 /// none, by the number of the echo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sighting {
     /// Where it arrived, with the port.
-    pub(crate) arrived: Vec<(Place, Ipv4Addr, u16)>,
+    pub(crate) arrived: Vec<(Place, IpAddr, u16)>,
     /// Whether its sender was told that it cannot.
     pub(crate) refused: bool,
 }
@@ -33,23 +38,31 @@ pub(crate) type Sightings = BTreeMap<u16, Sighting>;
 
 /// The sockets.
 pub(crate) struct Lookout {
-    sockets: Vec<(Place, OwnedFd)>,
+    family: Family,
+    sockets: Vec<(Place, u8, OwnedFd)>,
 }
 
 impl Lookout {
-    /// Looks out on both hosts.
-    pub(crate) fn new(hosts: &Hosts) -> Self {
+    /// Looks out on both hosts for packets of a family.
+    pub(crate) fn new(hosts: &Hosts, family: Family) -> Self {
+        let (address_family, icmp) = match family {
+            Family::V4 => (AddressFamily::Inet, (SockProtocol::Icmp, ICMP)),
+            Family::V6 => (AddressFamily::Inet6, (SockProtocol::IcmpV6, ICMP_V6)),
+        };
         let mut sockets = Vec::new();
         for place in [Place::Pod, Place::Peer] {
             hosts.enter(place);
-            for protocol in [SockProtocol::Tcp, SockProtocol::Udp, SockProtocol::Icmp] {
+            for (protocol, number) in [(SockProtocol::Tcp, TCP), (SockProtocol::Udp, UDP), icmp] {
                 let flags = SockFlag::SOCK_NONBLOCK | SockFlag::SOCK_CLOEXEC;
-                let raw = socket(AddressFamily::Inet, SockType::Raw, flags, protocol).unwrap();
+                let raw = socket(address_family, SockType::Raw, flags, protocol).unwrap();
                 setsockopt(&raw, sockopt::RcvBuf, &(1 << 20)).unwrap();
-                sockets.push((place, raw));
+                if family == Family::V6 {
+                    setsockopt(&raw, sockopt::Ipv6RecvPacketInfo, &true).unwrap();
+                }
+                sockets.push((place, number, raw));
             }
         }
-        Self { sockets }
+        Self { family, sockets }
     }
 
     /// Takes in what has arrived, and waits for more until a moment. Whether anything came.
@@ -57,38 +70,65 @@ impl Lookout {
         let mut waiting: Vec<_> = self
             .sockets
             .iter()
-            .map(|(_, socket)| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
+            .map(|(.., socket)| PollFd::new(socket.as_fd(), PollFlags::POLLIN))
             .collect();
         let left = until.saturating_duration_since(Instant::now()).as_millis();
         poll(&mut waiting, PollTimeout::try_from(left).unwrap()).unwrap();
         let mut any = false;
         let mut buffer = [0; 2048];
-        for (place, socket) in &self.sockets {
-            while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty()) {
-                any = true;
-                note(seen, *place, &buffer[..length]);
+        for (place, protocol, socket) in &self.sockets {
+            match self.family {
+                Family::V4 => {
+                    while let Ok(length) = recv(socket.as_raw_fd(), &mut buffer, MsgFlags::empty())
+                    {
+                        any = true;
+                        if let Some((protocol, to, segment)) = opened(&buffer[..length]) {
+                            note(seen, *place, (protocol, to, segment));
+                        }
+                    }
+                }
+                Family::V6 => {
+                    while let Some((to, length)) = receive(socket, &mut buffer) {
+                        any = true;
+                        note(seen, *place, (*protocol, to.into(), &buffer[..length]));
+                    }
+                }
             }
         }
         any
     }
 }
 
-fn note(seen: &mut Sightings, place: Place, packet: &[u8]) {
-    let Some((protocol, address, segment)) = opened(packet) else { return };
+/// A packet of IPv6, which comes without its header: where it went to, and how long it is.
+fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Option<(Ipv6Addr, usize)> {
+    let mut parts = [IoSliceMut::new(buffer)];
+    let mut space = nix::cmsg_space!(in6_pktinfo);
+    let flags = MsgFlags::empty();
+    let message =
+        recvmsg::<SockaddrIn6>(socket.as_raw_fd(), &mut parts, Some(&mut space), flags).ok()?;
+    let mut told = message.cmsgs().unwrap();
+    let to = told.find_map(|it| match it {
+        ControlMessageOwned::Ipv6PacketInfo(it) => Some(Ipv6Addr::from(it.ipi6_addr.s6_addr)),
+        _ => None,
+    });
+    Some((to.expect("where a packet went to"), message.bytes))
+}
+
+fn note(seen: &mut Sightings, place: Place, (protocol, address, segment): (u8, IpAddr, &[u8])) {
     let half = |at: usize| u16::from_be_bytes([segment[at], segment[at + 1]]);
-    match protocol {
-        TCP if is_ours(segment) => {
+    match (protocol, segment[0]) {
+        (TCP, _) if is_ours(segment) => {
             arrived(seen.entry(half(0)).or_default(), (place, address, half(2)));
         }
-        UDP => arrived(seen.entry(half(0)).or_default(), (place, address, half(2))),
+        (UDP, _) => arrived(seen.entry(half(0)).or_default(), (place, address, half(2))),
         // An echo request.
-        ICMP if segment[0] == 8 => {
+        (ICMP, 8) | (ICMP_V6, 128) => {
             arrived(seen.entry(half(4)).or_default(), (place, address, 0));
         }
         // Unreachable: the packet that could not is quoted.
-        ICMP if segment[0] == 3 => {
+        (ICMP, 3) | (ICMP_V6, 1) => {
             if let Some((quoted, _, own)) = opened(&segment[8..]) {
-                let at = if quoted == ICMP { 4 } else { 0 };
+                let at = if quoted == ICMP || quoted == ICMP_V6 { 4 } else { 0 };
                 let number = u16::from_be_bytes([own[at], own[at + 1]]);
                 seen.entry(number).or_default().refused = true;
             }
@@ -98,7 +138,7 @@ fn note(seen: &mut Sightings, place: Place, packet: &[u8]) {
 }
 
 /// The same packet comes twice where TCP asks again.
-fn arrived(sighting: &mut Sighting, at: (Place, Ipv4Addr, u16)) {
+fn arrived(sighting: &mut Sighting, at: (Place, IpAddr, u16)) {
     if !sighting.arrived.contains(&at) {
         sighting.arrived.push(at);
     }
@@ -113,12 +153,17 @@ fn is_ours(segment: &[u8]) -> bool {
 }
 
 /// An IP packet's protocol, destination, and what is behind its header.
-fn opened(packet: &[u8]) -> Option<(u8, Ipv4Addr, &[u8])> {
-    let header = usize::from(packet.first()? & 0xf) * 4;
-    let address: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+fn opened(packet: &[u8]) -> Option<(u8, IpAddr, &[u8])> {
+    let (protocol, address, header) = if packet.first()? >> 4 == 6 {
+        let address: [u8; 16] = packet.get(24..40)?.try_into().ok()?;
+        (packet[6], IpAddr::from(address), 40)
+    } else {
+        let address: [u8; 4] = packet.get(16..20)?.try_into().ok()?;
+        (packet[9], IpAddr::from(address), usize::from(packet[0] & 0xf) * 4)
+    };
     let segment = packet.get(header..).filter(|segment| segment.len() >= 8)?;
-    if packet[9] == TCP && packet.len() >= 40 && segment.len() < 20 {
+    if protocol == TCP && packet.len() >= header + 20 && segment.len() < 20 {
         return None;
     }
-    Some((packet[9], address.into(), segment))
+    Some((protocol, address, segment))
 }

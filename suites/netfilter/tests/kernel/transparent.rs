@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use meshcheck_netfilter::{Outcome, Packet, parse, walk};
+use meshcheck_netfilter::{Family, Outcome, Packet, parse, walk};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 use rstest::rstest;
@@ -96,7 +96,7 @@ fn needs_netns_the_transparent_proxy_takes_what_the_walker_says(
     #[values("iptables-legacy", "iptables-nft")] flavour: &'static str,
 ) {
     in_own_thread(|| {
-        let mut bench = Bench::new(flavour);
+        let mut bench = Bench::new(flavour, Family::V4);
         bench.hosts.enter(Place::Pod);
         batch(ROUTED);
         let (mut by_proxy, mut by_application) = (0, 0);

@@ -375,6 +375,15 @@ fn return_first(log: &mut String, chain: &str) {
     *log = log.replace(&first, &format!("\n-A {chain} -p tcp -j RETURN{first}"));
 }
 
+/// Nothing redirects: the pods have no init container, and no rules.
+pub(super) fn no_init_container(evidence: &mut Evidence) {
+    cni_plug_in(evidence);
+    for pod in of(&mut evidence.demo.pods) {
+        pod.init_containers.clear();
+    }
+    evidence.mesh.live_rules.values_mut().for_each(|it| of(it).clear());
+}
+
 /// A CNI plug-in redirects: the pods have another init container, and no log of rules.
 pub(super) fn cni_plug_in(evidence: &mut Evidence) {
     for pod in of(&mut evidence.demo.pods) {

@@ -274,7 +274,12 @@ const RULES: &[Row] = rows! {
         let log = of(it.mesh.init_logs.get_mut(&name).unwrap());
         *log = log.replace("--to-ports 15006", "--to-ports 15007");
     } => "mesh::inbound_redirected": NONE;
-    "lab": cni_plug_in => "mesh::inbound_redirected": ARGUMENTS, "mesh::live_rules": ARGUMENTS;
+    "lab": cni_plug_in => "mesh::live_rules": ARGUMENTS;
+    "lab": |it| { cni_plug_in(it); it.mesh.live_rules.clear(); } => "mesh::inbound_redirected": ARGUMENTS;
+    // The plug-in has not set them. That there is one is no reason.
+    "lab": |it| { cni_plug_in(it); it.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }
+        => "mesh::inbound_redirected": NONE;
+    "lab": no_init_container => "mesh::inbound_redirected": ARGUMENTS, "mesh::outbound_redirected": ARGUMENTS;
     // The callers' proxies encrypt, and none decrypts.
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, TLS); } => "demo::backend_replies": INBOUND;
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, "out of order"); } => "demo::backend_replies": NONE;

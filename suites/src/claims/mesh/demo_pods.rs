@@ -105,6 +105,7 @@ pub(super) fn deployment_explains_pods(
     let is_explained = |pod: &Pod| {
         if !is_unwell(evidence, pod) {
             return pod.counted_containers().count() == 2
+                || pod.is_gateway()
                 || pod.sidecar().is_none() && sidecars_are_claimed;
         }
         owners.into_iter().any(|(owner, claim)| {

@@ -4,7 +4,9 @@ use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
 use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
-use crate::claims::mesh::question::{PodRules, Question, TUNNEL_PORT, judge_each_pod};
+use crate::claims::mesh::question::{
+    PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
+};
 use crate::claims::mesh::{INBOUND_PORT, OWN_PORTS};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -23,7 +25,8 @@ claim! {
     /// requests to such a port fail.
     ///
     /// ## How it is checked
-    /// Reads the rules that `istio-init` printed in its log, and follows packets through them as the kernel does: from
+    /// Reads the rules that `istio-init` printed in its log, those of IPv6 too where the pod has such an address, and
+    /// follows packets through them as the kernel does: from
     /// every source, by every interface and to every port that the rules tell apart. Every port ends at 15006, except
     /// the sidecar's own ports 15020, 15021 and 15090, which must not; port 15008 (HBONE) may do either.
     /// It needs `list` on `pods` and `get` on `pods/log` in the demo's namespace.
@@ -33,10 +36,14 @@ claim! {
     /// - A jump or the redirection itself is missing, or leads to another port.
     /// - One of the sidecar's own ports is redirected or dropped.
     ///
-    /// Rules with a match that is not known, or for IPv6, leave the claim unjudged.
+    /// Rules with a match that is not known leave the claim unjudged.
+    /// So does a log that is cut off. Where no log
+    /// shows rules, as with Istio's CNI plug-in, those in force are judged, and the report says so.
     ///
     /// ## How to fix it
     /// - The init container's arguments exclude it (`init_arguments`): remove the annotation from the template.
+    /// - The pod has an address of IPv6, and `istio-init` sets no rules for it: set `ISTIO_DUAL_STACK`.
+    /// - The log of `istio-init` is gone: restart the deployment.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
     /// - No node answers (`nodes_ready`): fix the node, because logs come from its kubelet.
     ///
@@ -61,7 +68,7 @@ pub(super) fn judge_inbound(pod_rules: &PodRules<'_>) -> Judged {
     let expected =
         format!("every port ends at {INBOUND_PORT}, but for the sidecar's own {OWN_PORTS:?}");
     let template = pod_rules.first_packet(Hook::Inbound);
-    let sources = [template.source].into_iter().chain(address_classes(rules));
+    let sources = [template.source].into_iter().chain(address_classes(rules, pod_rules.family));
     let packets = sources.map(|source| Packet { source, ..template.clone() }).collect();
     let question = Question { traffic: "inbound traffic", expected: &expected, packets };
     // The tunnel's port is the proxy's own business: redirected or left alone.
@@ -69,26 +76,22 @@ pub(super) fn judge_inbound(pod_rules: &PodRules<'_>) -> Judged {
     let own = |ports: &PortSet| -> Vec<u16> {
         OWN_PORTS.into_iter().filter(|port| ports.contains(*port)).collect()
     };
-    let from = |packet: &Packet| match packet.source {
-        source if source == template.source => String::new(),
-        source => format!(" from {source}"),
-    };
     all_hold([
         question.judge(
             pod_rules,
             |ports, outcome| {
                 *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
             },
-            |packet, ports, outcome| {
-                format!("inbound traffic to port {}{} is {outcome}", others(ports), from(packet))
+            |_, ports, outcome| {
+                format!("inbound traffic to {} is {outcome}", format_ports(&others(ports)))
             },
         ),
         question.judge(
             pod_rules,
             |ports, outcome| *outcome == Outcome::Accepted || own(ports).is_empty(),
-            |packet, ports, outcome| {
+            |_, ports, outcome| {
                 let own: Vec<_> = own(ports).iter().map(ToString::to_string).collect();
-                format!("the sidecar's own port {}{} is {outcome}", list(&own), from(packet))
+                format!("the sidecar's own port {} is {outcome}", list(&own))
             },
         ),
     ])?;
@@ -114,7 +117,8 @@ fn arguments_exclude_inbound(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::claims::mesh::changes::{
-        LOG_1_20, LOG_1_22, change_log, insert_rule, logged_ip, remove_rules, replace_logs,
+        LOG_1_20, LOG_1_22, change_log, cni, dual_stack, insert_rule, log_in_json, log_is_gone,
+        logged_ip, remove_rules, replace_logs,
     };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
@@ -127,11 +131,22 @@ mod cases {
         log_of_istio_1_20(|e| replace_logs(e, LOG_1_20), Pass);
         log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
         port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 5678 -j RETURN"), Fail);
-        version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        version_6_not_told(|e| { demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()); change_log(e, |log| log.replace("ENABLE_INBOUND_IPV6=false", "")); for log in e.mesh.init_logs.values_mut() { *of(log) = of(log).replace("ENABLE_INBOUND_IPV6=false", ""); } }, Unjudged);
+        both_families(dual_stack, Pass);
+        version_6_only(|e| { dual_stack(e); for pod in of(&mut e.demo.pods) { pod.ips.remove(0); pod.ip = pod.ips.first().cloned(); } }, Pass);
+        version_6_is_not_redirected(|e| { dual_stack(e); replace_logs(e, LOG_1_22); }, Fail);
+        version_6_left_out(|e| { dual_stack(e); insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000 -j RETURN"); }, Fail);
+        log_in_json(log_in_json, Pass);
+        log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
+        log_is_gone(|e| { log_is_gone(e); e.mesh.live_rules.clear(); }, Unjudged);
+        log_is_gone_rules_in_force(log_is_gone, Pass);
+        cni(cni, Pass);
+        cni_not_read(|e| { cni(e); e.mesh.live_rules.clear(); }, Unjudged);
+        cni_flushed(|e| { cni(e); e.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }, Fail);
         port_range_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000:9010 -j RETURN"), Fail);
         one_port_by_itself(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 5678 -j REDIRECT --to-ports 15006"), Pass);
         own_address_left_out(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-d {ip}/32 -p tcp -j RETURN")); }, Fail);
-        no_init_container(|e| { e.mesh.init_logs.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged);
+        no_init_container(|e| { e.mesh.init_logs.clear(); e.mesh.live_rules.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged);
         jump_missing(|e| remove_rules(e, "-A PREROUTING"), Fail);
         other_target(|e| change_log(e, |log| log.replace("--to-ports 15006", "--to-ports 15001")), Fail);
         own_port_redirected(|e| remove_rules(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail);
@@ -155,6 +170,7 @@ mod cases {
         a_source_port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --sport 1000 -j RETURN"), Fail);
         another_interface_left_out(|e| insert_rule(e, CHAIN, "-i net1 -j RETURN"), Fail);
         another_protocol_left_out(|e| insert_rule(e, CHAIN, "-p udp -j RETURN"), Pass);
+        kubevirt(|e| { insert_rule(e, CHAIN, "-i docker0 -j ISTIO_REDIRECT"); insert_rule(e, CHAIN, "-p udp -m udp --sport 53 -j RETURN"); }, Fail);
         some_sources_left_out(|e| insert_rule(e, CHAIN, "-s 192.0.2.0/24 -p tcp -j RETURN"), Fail);
         wrong_beside_the_unknown(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000 -j RETURN"); insert_rule(e, CHAIN, "-p tcp -m tcp --dport 7 -m set --match-set good src -j RETURN"); }, Fail);
         tunnel_unknown(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 15008 -m set --match-set good src -j RETURN"), Pass);

@@ -9,8 +9,8 @@ use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
-use crate::facts::injection::demo_namespace_is_missing;
-use crate::facts::sidecar::{INIT, init_container};
+use crate::facts::injection::{INTERCEPTION_MODE, demo_namespace_is_missing};
+use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container};
 use crate::format::{POD, count, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
@@ -33,9 +33,11 @@ claim! {
     /// ## What makes it fail
     /// - An argument excludes a port, a range or an interface, or includes only some.
     /// - A port, the user or the mode differs, for example TPROXY.
-    /// - A pod with a sidecar has no init container, or no pod has a sidecar.
+    /// - A pod with a sidecar has no init container, because its annotation `sidecar.istio.io/interceptionMode` is
+    ///   `NONE` or for another reason, or no pod has a sidecar.
     ///
-    /// With Istio's CNI plug-in, `istio-validation` stands in the place of `istio-init`, and the claim is *changed*.
+    /// With Istio's CNI plug-in, `istio-validation` stands in the place of `istio-init`, and the claim is *changed*. The
+    /// claims on the redirection then judge the rules in force, where they can be read.
     ///
     /// ## How to fix it
     /// - An annotation `traffic.sidecar.istio.io/…` excludes traffic: remove it from the template of the workload.
@@ -55,9 +57,6 @@ claim! {
     judge: judge,
 }
 
-/// The init container that only checks whether a CNI plug-in has set the rules.
-const VALIDATION: &str = "istio-validation";
-
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
     all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
@@ -76,7 +75,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         return Ok(Judgement::pass(String::new()));
     }
     let differences = list(&differences);
-    Err(Judgement::fail(format!("{}'s {INIT} is told otherwise: {differences}", pod.name))
+    Err(Judgement::fail(format!("{}: {INIT} {differences}", pod.name))
         .expected(format!(
             "-p {OUTBOUND_PORT} -z {INBOUND_PORT} -u {PROXY_ID} -m REDIRECT -i '*' -x '' -b '*' -d {}",
             OWN_PORTS.map(|port| port.to_string()).join(",")
@@ -90,15 +89,15 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
 fn find_differences(read: &InitArguments) -> Vec<String> {
     let mut differences = Vec::new();
     for (what, found, expected) in [
-        ("the outbound port is", &read.outbound_port, OUTBOUND_PORT.to_string()),
-        ("the inbound port is", &read.inbound_port, INBOUND_PORT.to_string()),
-        ("the proxy's user is", &read.proxy_uid, PROXY_ID.to_string()),
-        ("the mode is", &read.mode, "REDIRECT".to_owned()),
-        ("outbound ranges are", &read.outbound_ranges, "*".to_owned()),
-        ("inbound ports are", &read.inbound_ports, "*".to_owned()),
+        ("redirects outbound traffic to port", &read.outbound_port, OUTBOUND_PORT.to_string()),
+        ("redirects inbound traffic to port", &read.inbound_port, INBOUND_PORT.to_string()),
+        ("exempts user", &read.proxy_uid, PROXY_ID.to_string()),
+        ("has the mode", &read.mode, "REDIRECT".to_owned()),
+        ("redirects outbound ranges", &read.outbound_ranges, "*".to_owned()),
+        ("redirects inbound ports", &read.inbound_ports, "*".to_owned()),
     ] {
         if *found != expected {
-            let found = if found.is_empty() { "not said" } else { found };
+            let found = if found.is_empty() { "none" } else { found };
             differences.push(format!("{what} {found}, not {expected}"));
         }
     }
@@ -107,15 +106,12 @@ fn find_differences(read: &InitArguments) -> Vec<String> {
     // An option of another version that excludes something must not be overlooked.
     let unknown = read.others.iter().filter(|word| word.contains("exclu"));
     for (what, which) in [
-        ("it leaves out inbound port", excluded.difference(&own).cloned().collect::<Vec<_>>()),
-        (
-            "it does not leave out the sidecar's own port",
-            own.difference(excluded).cloned().collect(),
-        ),
-        ("it leaves out outbound port", to_vec(&read.outbound_ports_excluded)),
-        ("it leaves out outbound range", to_vec(&read.outbound_ranges_excluded)),
-        ("it leaves out interface", to_vec(&read.interfaces_excluded)),
-        ("it leaves out something by", unknown.cloned().collect()),
+        ("excludes inbound port", excluded.difference(&own).cloned().collect::<Vec<_>>()),
+        ("does not exclude the sidecar's own port", own.difference(excluded).cloned().collect()),
+        ("excludes outbound port", to_vec(&read.outbound_ports_excluded)),
+        ("excludes outbound range", to_vec(&read.outbound_ranges_excluded)),
+        ("excludes interface", to_vec(&read.interfaces_excluded)),
+        ("excludes something by", unknown.cloned().collect()),
     ] {
         if !which.is_empty() {
             differences.push(format!("{what} {}", list(&which)));
@@ -131,7 +127,7 @@ fn to_vec(set: &BTreeSet<String>) -> Vec<String> {
 fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
     let name = &pod.name;
     let expected = format!("the init container {INIT}");
-    if pod.init_containers.iter().any(|container| container.name == VALIDATION) {
+    if has_validation(pod) {
         return Judgement::changed(format!(
             "{name} has no {INIT}: a CNI plug-in on the node programs its redirection"
         ))
@@ -143,11 +139,19 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
             "the tutorial's text does not hold where Istio's CNI plug-in is installed",
         ));
     }
-    Judgement::fail(format!("{name} has a sidecar, and no {INIT} that redirects to it"))
-        .expected(expected)
-        .observed("none")
-        .object(Object::pod(pod))
-        .step(pods::replace(evidence, pod))
+    let fail = |why: &str, steps: Vec<Step>| {
+        Judgement::fail(format!("{name} has a sidecar, and no {INIT} that redirects to it{why}"))
+            .expected(expected.as_str())
+            .observed("none")
+            .object(Object::pod(pod))
+            .steps(steps)
+    };
+    let mode = pod.annotations.get(INTERCEPTION_MODE);
+    if mode.is_some_and(|mode| mode == "NONE") {
+        let why = format!(": its annotation {INTERCEPTION_MODE} is NONE");
+        return fail(&why, injection::restore_redirection(evidence, pod));
+    }
+    fail("", vec![pods::replace(evidence, pod)])
 }
 
 #[cfg(test)]
@@ -181,6 +185,7 @@ mod cases {
         outbound_left_out(|e| { set(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail);
         interface_left_out(|e| set(e, "-c", "eth1"), Fail);
         cni(|e| init(e, "echo").name = "istio-validation".into(), Changed);
+        mode_none(|e| { let pod = demo_pod(e, "echo"); pod.init_containers.clear(); pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into()); }, Fail);
         no_init(|e| demo_pod(e, "echo").init_containers.clear(), Fail);
         no_sidecars(|e| of(&mut e.demo.pods).iter_mut().for_each(remove_sidecar), Fail);
         forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);

@@ -1,9 +1,10 @@
 //! The arguments of the init container, for the claims on the redirection.
 
+use crate::claims::by_name::init_arguments;
 use crate::claims::mesh::demo_pods::injected_pods;
 use crate::entry::Effect;
-use crate::evidence::{Container, Evidence};
-use crate::facts::sidecar::init_container;
+use crate::evidence::{Container, Evidence, Pod};
+use crate::facts::sidecar::{has_validation, init_container};
 use crate::judgement::Verdict;
 use crate::object::Object;
 use meshcheck_netfilter::{InitArguments, arguments};
@@ -22,9 +23,15 @@ pub(super) fn arguments_of_named_pod(effect: &Effect<'_, Evidence>) -> Option<In
     Some(arguments(&argument_words(init)))
 }
 
-/// Whether a pod has no init container, and so no log of rules: so it is with a CNI plug-in.
+/// Whether a pod has no init container, and so no log of rules: so it is with a CNI plug-in. Where the rules in force
+/// are wrong, that a plug-in sets them is no reason.
 pub(super) fn has_no_init_container(effect: &Effect<'_, Evidence>) -> bool {
     let pods = injected_pods(effect.evidence).unwrap_or_default();
+    if effect.judgement.verdict == Verdict::Fail {
+        let is_missing = |pod: &Pod| init_container(pod).is_none() && !has_validation(pod);
+        return effect.fails(&init_arguments::CLAIM)
+            && pods.iter().any(|pod| effect.is_about(Object::pod(pod)) && is_missing(pod));
+    }
     let logs = &effect.evidence.mesh.init_logs;
     let is_read = |name: &str| logs.get(name).is_some_and(|log| log.value().is_some());
     effect.judgement.verdict == Verdict::Unjudged

@@ -1,20 +1,22 @@
 //! The rules in force are those that the init container's log shows.
 
+use std::collections::BTreeSet;
+
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::has_no_init_container;
-use crate::claims::mesh::logged_rules::logged_rules;
+use crate::claims::mesh::pod_rules::{by_family, format_families, logged_rules, rules_in_force};
 use crate::combine::all_hold;
 use crate::entry::claim;
-use crate::evidence::{Evidence, Observation, Pod};
+use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::sidecar::INIT;
 use crate::format::{POD, count, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 use crate::steps::pods;
-use meshcheck_netfilter::{ParseError, RuleSet, differences, parse};
+use meshcheck_netfilter::{Difference, Family, differences};
 
 claim! {
     /// The tutorial says: "Istio use iptables for steer traffic from client application to be proxyed by envoy proxy".
@@ -25,21 +27,22 @@ claim! {
     /// takes another path, and neither the log nor the pod shows it.
     ///
     /// ## How it is checked
-    /// On kind, through the node: runs `iptables-save -t nat` in the network namespace of each pod with a sidecar, and
-    /// compares tables, chains and rules with the log of `istio-init`, in their order and without counters. On other
-    /// clusters the claim is skipped. It needs `list` on `pods`, `get` on `pods/log`, and access to docker.
+    /// On kind, through the node: runs `iptables-save` in the network namespace of each pod with a sidecar, and
+    /// compares tables, chains and rules with the log of `istio-init`, in their order and without counters. Where the
+    /// pod has an address of IPv6, the same with `ip6tables-save`. On other clusters the claim is skipped. It needs `list` on `pods`, `get` on `pods/log`, and access to docker.
     ///
     /// ## What makes it fail
     /// A rule is missing, was added, differs, or stands in another place than in the log.
     ///
     /// ## How to fix it
     /// - Somebody changed the rules: restart the deployment. The init container of its new pods sets them again.
+    /// - Only a table differs that `istio-init` does not use: look who programs it. Security software does so.
     /// - No pod has a sidecar (`two_containers_per_pod`), or a CNI plug-in sets the rules
     ///   (`init_arguments`): there is no log to compare with. Fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client logs NAME -c istio-init
-    ///     docker exec NODE sh -c 'nsenter -t PID -n iptables-save -t nat'
+    ///     docker exec NODE sh -c 'nsenter -t PID -n iptables-save'
     mesh::live_rules: "the rules in force are those that the init container's log shows",
     beyond: true,
     needs: Node,
@@ -58,14 +61,18 @@ const MAX_DIFFERENCES: usize = 4;
 
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
-    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
-    Ok(Judgement::pass(format!("{}: in force is what the log shows", count(pods.len(), POD))))
+    let number = count(pods.len(), POD);
+    let all = by_family(pods);
+    all_hold(all.iter().map(|(pod, family)| judge_pod(evidence, pod, *family)))?;
+    let v6 = format_families(&all);
+    Ok(Judgement::pass(format!("{number}{v6}: in force is what the log shows")))
 }
 
-fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
+fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
     // Where nothing read the rules in force, the log does not matter.
-    let in_force = rules_in_force(evidence, pod)?;
-    let differences = differences(&logged_rules(evidence, pod)?, &in_force);
+    let in_force = rules_in_force(evidence, pod, family)?;
+    let logged = logged_rules(evidence, pod, family)?;
+    let differences = differences(&logged, &in_force);
     if differences.is_empty() {
         return Ok(Judgement::pass(String::new()));
     }
@@ -74,41 +81,36 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Err(Judgement::fail(format!("{}: other rules are in force than the log shows", pod.name))
+    let tables: BTreeSet<_> = differences.iter().map(Difference::table).collect();
+    // What programs another table than istio-init does so for new pods as well.
+    let foreign = tables.iter().all(|table| logged.table(table).is_none());
+    let restart = (!foreign || logged.tables.is_empty()).then(|| pods::replace(evidence, pod));
+    let tables: Vec<_> = tables.into_iter().collect();
+    let v6 = if family == Family::V6 { " IPv6" } else { "" };
+    let summary = format!(
+        "{}: other{v6} rules are in force than the log shows, in table {}",
+        pod.name,
+        list(&tables)
+    );
+    Err(Judgement::fail(summary)
         .expected(format!("the rules in the log of {INIT}"))
         .observed(format!("{}{more}", list(&named)))
         .object(Object::pod(pod))
-        .step(pods::replace(evidence, pod))
-        .steps(pods::show_live_rules(evidence, pod)))
-}
-
-fn rules_in_force(evidence: &Evidence, pod: &Pod) -> Result<RuleSet, Judgement> {
-    let name = &pod.name;
-    let unjudged = |what: String| Err(Judgement::unjudged(what));
-    let printed = match evidence.mesh.live_rules.get(name) {
-        Some(Observation::Seen { value }) => value,
-        Some(Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!("the rules in force: {reason}")));
-        }
-        Some(other) => {
-            let why = other.reason().unwrap_or_default();
-            return unjudged(format!("could not look at the rules in force in {name}: {why}"));
-        }
-        None => return unjudged(format!("the rules in force in {name} were not read")),
-    };
-    match parse(printed) {
-        Ok(rules) => Ok(rules),
-        // A network namespace without any rules prints nothing.
-        Err(ParseError::Empty) => Ok(RuleSet::default()),
-        Err(error) => unjudged(format!("the rules in force in {name}: {error}")),
-    }
+        .steps(restart)
+        .steps(pods::show_live_rules(evidence, pod, family, &tables)))
 }
 
 #[cfg(test)]
 mod cases {
+    use crate::claims::mesh::changes::{change_log, dual_stack, log_in_json};
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation, Provider};
     use crate::testing::{demo_pod, of};
+
+    fn flush(rules: &mut String) {
+        *rules =
+            rules.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n");
+    }
 
     fn change(e: &mut Evidence, change: impl Fn(&str) -> String) {
         let rules = of(e.mesh.live_rules.values_mut().next().unwrap());
@@ -117,9 +119,14 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        version_6_not_read(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        both_families(dual_stack, Pass);
+        version_6_flushed(|e| { dual_stack(e); flush(of(e.mesh.live_rules_v6.values_mut().next().unwrap())); }, Fail);
+        foreign_table(|e| change(e, |rules| format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j NFQUEUE --queue-num 0\nCOMMIT\n{rules}")), Fail);
+        log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
+        log_in_json(log_in_json, Pass);
         counters(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);
-        flushed(|e| change(e, |rules| rules.lines().filter(|line| !line.starts_with("-A")).collect::<Vec<_>>().join("\n")), Fail);
+        flushed(|e| flush(of(e.mesh.live_rules.values_mut().next().unwrap())), Fail);
         nothing_at_all(|e| change(e, |_| String::new()), Fail);
         reordered(|e| change(e, |rules| {
             let mut lines: Vec<_> = rules.lines().collect();

@@ -1,12 +1,14 @@
 //! All outbound traffic is redirected to the sidecar, the sidecar's own is not.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
 use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
-use crate::claims::mesh::question::{LOOPBACK, PodRules, Question, TUNNEL_PORT, judge_each_pod};
+use crate::claims::mesh::question::{
+    LOOPBACK, PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
+};
 use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, PROXY_ID};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -14,7 +16,7 @@ use crate::evidence::Evidence;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::judgement::{Judged, Judgement};
 use meshcheck_netfilter::{
-    Hook, Outcome, Packet, PortSet, address_classes, group_classes, user_classes, walk,
+    Family, Hook, Outcome, Packet, PortSet, address_classes, group_classes, user_classes, walk,
 };
 
 claim! {
@@ -26,7 +28,8 @@ claim! {
     /// that is redirected comes back to it for ever.
     ///
     /// ## How it is checked
-    /// Reads the rules that `istio-init` printed in its log, and follows packets through them as the kernel does, for
+    /// Reads the rules that `istio-init` printed in its log, those of IPv6 too where the pod has such an address, and
+    /// follows packets through them as the kernel does, for
     /// every address, port, user, group and interface that the rules tell apart:
     /// the application's traffic ends at 15001; traffic of user or group 1337 leaves; loopback traffic stays; traffic of
     /// the sidecar to its own pod ends at 15006; traffic from 127.0.0.6 reaches the application. DNS may end at 15053.
@@ -36,10 +39,14 @@ claim! {
     /// - A rule excludes a port, an address range, a user or an interface, or leads to another port.
     /// - A rule for user or group 1337, for loopback or for 127.0.0.6 is missing.
     ///
-    /// Rules with a match or target that is not known, or for IPv6, leave the claim unjudged.
+    /// Rules with a match or target that is not known leave the claim unjudged.
+    /// So does a log that is cut off. Where no log
+    /// shows rules, as with Istio's CNI plug-in, those in force are judged, and the report says so.
     ///
     /// ## How to fix it
     /// - The init container's arguments exclude it (`init_arguments`): remove the annotation from the template.
+    /// - The pod has an address of IPv6, and `istio-init` sets no rules for it: set `ISTIO_DUAL_STACK`.
+    /// - The log of `istio-init` is gone: restart the deployment.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
     /// - No node answers (`nodes_ready`): fix the node, because logs come from its kubelet.
     ///
@@ -63,9 +70,15 @@ const DNS_PORT: u16 = 53;
 /// The port of the sidecar's DNS proxy.
 /// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
 const DNS_CAPTURE_PORT: u16 = 15053;
+
 /// The address from which the proxy calls its own application.
-/// Source: `InboundPassthroughBindIpv4` in Istio's `pilot/pkg/networking/core`.
-const PASSTHROUGH: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 6));
+/// Source: `InboundPassthroughBindIpv4` and `…Ipv6` in Istio's `pilot/pkg/networking/core`.
+fn passthrough(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => Ipv4Addr::new(127, 0, 0, 6).into(),
+        Family::V6 => Ipv6Addr::from(6).into(),
+    }
+}
 
 /// Judges where the outbound packets of a pod end.
 pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
@@ -100,7 +113,7 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
     let rules = &pod_rules.rules;
     let template = pod_rules.first_packet(Hook::Outbound);
     let mut packets = Vec::new();
-    for destination in address_classes(rules) {
+    for destination in address_classes(rules, pod_rules.family) {
         for user in user_classes(rules).into_iter().filter(|user| *user != PROXY_ID) {
             for group in group_classes(rules).into_iter().filter(|group| *group != PROXY_ID) {
                 let (user, group) = (Some(user), Some(group));
@@ -115,9 +128,8 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
             let redirected = *outcome == Outcome::Redirected { port: OUTBOUND_PORT };
             redirected || is_captured_dns(ports, outcome)
         },
-        |packet, ports, outcome| {
-            let to = packet.destination;
-            format!("the application's traffic to port {ports} of {to} is {outcome}")
+        |_, ports, outcome| {
+            format!("the application's traffic to {} is {outcome}", format_ports(ports))
         },
     )
 }
@@ -136,16 +148,16 @@ fn judge_proxy(pod_rules: &PodRules<'_>) -> Judged {
         let packet = Packet { destination, ..template.clone() };
         OWNERS.map(|owner| sent_by(&packet, owner))
     };
-    let packets = address_classes(&pod_rules.rules).into_iter().flat_map(to).collect();
+    let packets =
+        address_classes(&pod_rules.rules, pod_rules.family).into_iter().flat_map(to).collect();
     let expected = format!("traffic of user or group {PROXY_ID} leaves as it is");
     Question { traffic: "the proxy's traffic", expected: &expected, packets }.judge(
         pod_rules,
         |_, outcome| *outcome == Outcome::Accepted,
         |packet, ports, outcome| {
             let (user, group) = (packet.user.unwrap_or(0), packet.group.unwrap_or(0));
-            format!(
-                "the proxy's own traffic (user {user}, group {group}) to port {ports} is {outcome}"
-            )
+            let ports = format_ports(ports);
+            format!("the proxy's own traffic (user {user}, group {group}) to {ports} is {outcome}")
         },
     )
 }
@@ -169,7 +181,7 @@ fn loopback_packet(
 /// What the application sends to itself stays there, by the pod's address as well. Where the mesh captures
 /// DNS, questions are led to a proxy of its, over loopback too.
 fn judge_loopback(pod_rules: &PodRules<'_>) -> Judged {
-    let localhost = Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let localhost = Some(pod_rules.family.localhost());
     let packets = vec![
         loopback_packet(pod_rules, localhost, localhost),
         loopback_packet(pod_rules, None, None),
@@ -184,7 +196,8 @@ fn judge_loopback(pod_rules: &PodRules<'_>) -> Judged {
                 || redirected && is_dns(ports)
         },
         |packet, ports, outcome| {
-            format!("traffic to port {ports} of {} over loopback is {outcome}", packet.destination)
+            let (ports, to) = (format_ports(ports), packet.destination);
+            format!("traffic to {ports} of {to} over loopback is {outcome}")
         },
     )
 }
@@ -203,7 +216,8 @@ fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
             *outcome == Outcome::Redirected { port: INBOUND_PORT } || others(ports).is_empty()
         },
         |_, ports, outcome| {
-            format!("the proxy's traffic to port {} of its own pod is {outcome}", others(ports))
+            let ports = format_ports(&others(ports));
+            format!("the proxy's traffic to {ports} of its own pod is {outcome}")
         },
     )
 }
@@ -211,9 +225,10 @@ fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
 /// What the proxy hands to its application comes from an address of its own, by which the rules
 /// know it: redirected, it would come back to the proxy for ever.
 fn judge_proxy_to_application(pod_rules: &PodRules<'_>) -> Judged {
-    let packet = loopback_packet(pod_rules, Some(PASSTHROUGH), None);
+    let passthrough = passthrough(pod_rules.family);
+    let packet = loopback_packet(pod_rules, Some(passthrough), None);
     let packets = OWNERS.iter().map(|owner| sent_by(&packet, *owner)).collect();
-    let expected = format!("traffic from {PASSTHROUGH} reaches the application as it is");
+    let expected = format!("traffic from {passthrough} reaches the application as it is");
     let traffic = "what the proxy hands to its application";
     Question { traffic, expected: &expected, packets }.judge(
         pod_rules,
@@ -236,11 +251,12 @@ fn arguments_exclude_outbound(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::claims::mesh::changes::{
-        LOG_1_20, LOG_1_22, change_log, insert_rule, logged_ip, remove_rules, replace_logs,
+        LOG_1_20, LOG_1_22, change_log, cni, dual_stack, insert_rule, log_in_json, log_is_gone,
+        logged_ip, remove_rules, replace_logs,
     };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::demo_pod;
+    use crate::testing::of;
 
     const CHAIN: &str = "ISTIO_OUTPUT";
 
@@ -271,6 +287,16 @@ mod cases {
         one_address_left_out(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -j RETURN"), Fail);
         a_user_left_out(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 -j RETURN"), Fail);
         a_group_left_out(|e| insert_rule(e, CHAIN, "-m owner --gid-owner 2000 -j RETURN"), Fail);
+        a_group_left_out_by_proxy_config(|e| {
+            insert_rule(e, CHAIN, "-m owner --gid-owner 1000 -j RETURN");
+            let value = "proxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: \"1000\"\n";
+            for pod in of(&mut e.demo.pods) { pod.annotations.insert("proxy.istio.io/config".into(), value.into()); }
+        }, Fail);
+        one_of_several_settings(|e| {
+            insert_rule(e, CHAIN, "-m owner --gid-owner 1000 -j RETURN");
+            let value = "concurrency: 2\nproxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: \"1000\"\n";
+            for pod in of(&mut e.demo.pods) { pod.annotations.insert("proxy.istio.io/config".into(), value.into()); }
+        }, Fail);
         own_source_left_out(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-s {ip}/32 -o eth0 -p tcp -j RETURN")); }, Fail);
         the_proxy_is_kept_from_one_address(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -p tcp -j ISTIO_REDIRECT"), Fail);
         a_user_of_another_group_left_out(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail);
@@ -287,7 +313,17 @@ mod cases {
         other_target(|e| change_log(e, |log| log.replace("--to-ports 15001", "--to-ports 15006")), Fail);
         unknown_target(|e| insert_rule(e, CHAIN, "-p tcp -j SYNPROXY"), Unjudged);
         no_log(|e| *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"), Unjudged);
-        version_6(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        both_families(dual_stack, Pass);
+        version_6_only(|e| { dual_stack(e); for pod in of(&mut e.demo.pods) { pod.ips.remove(0); pod.ip = pod.ips.first().cloned(); } }, Pass);
+        version_6_is_not_redirected(|e| { dual_stack(e); replace_logs(e, LOG_1_22); }, Fail);
+        version_6_has_other_rules(|e| { dual_stack(e); change_log(e, |log| log.replace("-A ISTIO_OUTPUT -s ::6/128 -o lo -j RETURN\n", "")); }, Fail);
+        log_in_json(log_in_json, Pass);
+        log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
+        log_is_gone(|e| { log_is_gone(e); e.mesh.live_rules.clear(); }, Unjudged);
+        log_is_gone_rules_in_force(log_is_gone, Pass);
+        cni(cni, Pass);
+        cni_not_read(|e| { cni(e); e.mesh.live_rules.clear(); }, Unjudged);
+        cni_flushed(|e| { cni(e); e.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }, Fail);
         dns_captured_by_istio(|e| change_log(e, capture_dns), Pass);
         more_than_dns_over_loopback(|e| change_log(e, |log| capture_dns(log).replace("! --dport 53 -m", "! --dport 53:54 -m")), Fail);
         one_pod_wrong_one_unseen(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail);

@@ -3,12 +3,12 @@
 use crate::claims::by_name::inbound_redirected::judge_inbound;
 use crate::claims::by_name::outbound_redirected::judge_outbound;
 use crate::claims::mesh::demo_pods::injected_pods;
-use crate::claims::mesh::logged_rules::logged_lines;
+use crate::claims::mesh::pod_rules::{RulesSource, by_family, printed_lines};
 use crate::claims::mesh::question::PodRules;
 use crate::evidence::Evidence;
 use meshcheck_netfilter::{Hook, Packet, Walk, walk};
 
-/// The path of one packet through the rules that a pod's init container has logged.
+/// The path of one packet through the rules of a pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PacketTrace {
     /// The pod.
@@ -17,18 +17,23 @@ pub struct PacketTrace {
     pub packet: Packet,
     /// Whether packets end where they should.
     pub right: bool,
-    /// Where the packet ends, and every rule that it passed. Lines have the log's numbers.
+    /// Where the packet ends, and every rule that it passed. Lines have the numbers of `lines`.
     pub walk: Walk,
-    /// The lines of the log that print the rules, with their numbers from 1.
+    /// Where the rules were read.
+    pub source: RulesSource,
+    /// The lines that print the rules, with their numbers from 1.
     pub lines: Vec<(usize, String)>,
 }
 
 /// Traces an inbound and an outbound packet for each pod with a sidecar. Rules that cannot be judged have no trace.
 pub fn packet_traces(evidence: &Evidence) -> Vec<PacketTrace> {
     let pods = injected_pods(evidence).unwrap_or_default();
-    pods.into_iter()
-        .flat_map(|pod| [Hook::Inbound, Hook::Outbound].map(|hook| (pod, hook)))
-        .filter_map(|(pod, hook)| Some(trace(PodRules::of(evidence, pod).ok()?, hook)))
+    by_family(pods)
+        .into_iter()
+        .flat_map(|(pod, family)| [Hook::Inbound, Hook::Outbound].map(|hook| (pod, family, hook)))
+        .filter_map(|(pod, family, hook)| {
+            Some(trace(PodRules::of(evidence, pod, family).ok()?, hook))
+        })
         .collect()
 }
 
@@ -41,14 +46,15 @@ fn trace(pod_rules: PodRules<'_>, hook: Hook) -> PacketTrace {
         }
         Hook::Outbound => (judge_outbound(&pod_rules), usual),
     };
-    let PodRules { evidence, pod, rules, wrong } = pod_rules;
+    let PodRules { evidence, pod, family, rules, source, wrong } = pod_rules;
     let packet = wrong.into_inner().unwrap_or(usual);
     PacketTrace {
         pod: pod.name.clone(),
         right: judged.is_ok(),
         walk: walk(&rules, &packet),
         packet,
-        lines: logged_lines(evidence, pod, &rules),
+        lines: printed_lines(evidence, pod, (&rules, source, family)),
+        source,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::demo_namespace_is_missing;
-use crate::facts::sidecar::{SIDECAR, find_ended_application};
+use crate::facts::sidecar::{INIT, SIDECAR, find_ended_application, init_runs_again};
 use crate::facts::workload::is_in_restart_loop;
 use crate::format::{
     POD, count, format_container_state, format_pod_state, format_ready_containers,
@@ -40,6 +40,7 @@ claim! {
     /// - A deployment is not available (`backend_deployment`, `client_deployment`): fix it first.
     /// - The number of containers is wrong (`two_containers_per_pod`): fix it, then restart the deployment.
     /// - A job has ended: end its sidecar with `pilot-agent request POST quitquitquit`, or delete the job.
+    /// - `istio-init` runs again beside living containers, because its own was removed: restart the deployment.
     /// - A container crashes: read its last log, then fix the template or go back with `kubectl rollout undo`.
     ///
     /// ## Check by hand
@@ -69,6 +70,7 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     let ready = pods.iter().map(|pod| judge_pod(evidence, pod));
     all_hold(ready.chain([judge_second_list(evidence, &pods)]))?;
+    pods.retain(|pod| !pod.is_gateway());
     Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(pods.len(), POD))))
 }
 
@@ -105,7 +107,13 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     if let Some(container) =
         pod.all_containers().find(|it| is_in_restart_loop(it, evidence.moment()))
     {
-        let summary = format!("{name}: container {} is restarted over and over", container.name);
+        let summary = if init_runs_again(pod) {
+            format!(
+                "{name}: {INIT} runs again beside its containers, whose rules it has set already"
+            )
+        } else {
+            format!("{name}: container {} is restarted over and over", container.name)
+        };
         return Err(fail(evidence, pod, summary, format_container_state(container)));
     }
     judge_ended_application(evidence, pod)?;
@@ -113,7 +121,8 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         let state = format_pod_state(pod);
         return Err(fail(evidence, pod, format!("{name} is not ready: {state}"), state));
     }
-    if pod.counted_containers().count() != 2 {
+    // A gateway has one, which `two_containers_per_pod` tells.
+    if pod.counted_containers().count() != 2 && !pod.is_gateway() {
         let shown = format_ready_containers(pod);
         let because = if pod.sidecar().is_none() { ", because it has no sidecar" } else { "" };
         return Err(Judgement::fail(format!("{name} is READY {shown}, not 2/2{because}"))
@@ -252,6 +261,8 @@ mod cases {
         job_ended_meanwhile(|e| { let name = demo_pod(e, "echo").name.clone(); let pods = of(&mut e.demo.pods_at_end); end_application(pods.iter_mut().find(|it| it.name == name).unwrap(), "Job/load-test", 0); }, Fail);
         application_ended_without_a_job(|e| end_application(demo_pod(e, "echo"), "ReplicaSet/echo-1", 0), Fail);
         only_evicted(|e| evict(e, true), Fail);
+        init_runs_again(|e| { let it = &mut demo_pod(e, "echo").init_containers[0]; it.ready = false; it.restarts = 12; it.last_termination = Some(Termination { exit_code: 1, reason: "Error".into(), finished_at: None }); it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail);
+        gateway(|e| { let it = demo_pod(e, "echo"); it.containers.retain(|it| it.name == "istio-proxy"); it.containers[0].args = vec!["proxy".into(), "router".into()]; }, Pass);
         backing_off(|e| { let it = &mut demo_pod(e, "client").containers[0]; it.ready = false; it.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() }; }, Fail);
         restarted_meanwhile(|e| of(&mut e.demo.pods_at_end)[0].containers[0].restarts += 1, Fail);
         not_ready_meanwhile(|e| { let pod = &mut of(&mut e.demo.pods_at_end)[0]; pod.ready = false; pod.containers[1].ready = false; }, Fail);

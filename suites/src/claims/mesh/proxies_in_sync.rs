@@ -149,7 +149,7 @@ fn proxy_id(pod: &Pod) -> String {
 }
 
 fn runs_proxy(pod: &Pod) -> bool {
-    pod.is_running() && pod.sidecar().is_some()
+    pod.is_running() && pod.proxy().is_some()
 }
 
 /// The demo's pods whose proxies istiod must know.

@@ -1,10 +1,11 @@
 //! Questions to the rules of a pod: where a set of packets must end.
 
 use std::cell::OnceCell;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
+use crate::claims::mesh::PROXY_ID;
 use crate::claims::mesh::demo_pods::injected_pods;
-use crate::claims::mesh::logged_rules::logged_rules;
+use crate::claims::mesh::pod_rules::{RulesSource, by_family, format_families, judged_rules};
 use crate::combine::all_hold;
 use crate::evidence::{Evidence, Pod};
 use crate::format::{POD, count};
@@ -12,8 +13,8 @@ use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 use crate::steps::injection;
 use meshcheck_netfilter::{
-    Hook, Outcome, Packet, PortSet, RuleSet, interface_classes, port_outcomes, source_port_classes,
-    walk, work,
+    Family, Fit, Hook, Outcome, Packet, PortSet, RuleSet, Walk, address_classes, group_classes,
+    interface_classes, port_outcomes, source_port_classes, user_classes, walk, work,
 };
 
 /// The interface by which a pod reaches itself.
@@ -28,34 +29,40 @@ const MAX_WORK: usize = 20_000_000;
 pub(super) struct PodRules<'a> {
     pub(super) evidence: &'a Evidence,
     pub(super) pod: &'a Pod,
+    pub(super) family: Family,
     pub(super) rules: RuleSet,
+    pub(super) source: RulesSource,
     /// The first packet that ended at a wrong place.
     pub(super) wrong: OnceCell<Packet>,
 }
 
 impl<'a> PodRules<'a> {
-    /// The rules in the log of a pod, where they can be judged.
-    pub(super) fn of(evidence: &'a Evidence, pod: &'a Pod) -> Result<Self, Judgement> {
-        let rules = logged_rules(evidence, pod)?;
-        if work(&rules) > MAX_WORK {
+    /// The rules of a pod for one family, where they can be judged.
+    pub(super) fn of(
+        evidence: &'a Evidence,
+        pod: &'a Pod,
+        family: Family,
+    ) -> Result<Self, Judgement> {
+        let (rules, source) = judged_rules(evidence, pod, family)?;
+        if work(&rules, family) > MAX_WORK {
             let summary =
                 format!("{}: the rules tell more packets apart than can be followed", pod.name);
             return Err(Judgement::unjudged(summary).object(Object::pod(pod)));
         }
-        Ok(Self { evidence, pod, rules, wrong: OnceCell::new() })
+        Ok(Self { evidence, pod, family, rules, source, wrong: OnceCell::new() })
     }
 
     /// The first packet of a connection between the pod and another one.
     pub(super) fn first_packet(&self, hook: Hook) -> Packet {
-        // The rules that are walked are those of IPv4.
-        let own = self.pod.ip.as_deref().and_then(|ip| ip.parse().ok());
-        let own = IpAddr::V4(own.unwrap_or(Ipv4Addr::new(10, 244, 0, 250)));
-        let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 251));
-        let (source, destination) = match hook {
-            Hook::Inbound => (other, own),
-            Hook::Outbound => (own, other),
-        };
-        Packet { source, destination, ..Packet::first(hook) }
+        let mut packet = Packet::first(hook, self.family);
+        let own = self.pod.addresses().find(|address| Family::of(*address) == self.family);
+        if let Some(own) = own {
+            match hook {
+                Hook::Inbound => packet.destination = own,
+                Hook::Outbound => packet.source = own,
+            }
+        }
+        packet
     }
 }
 
@@ -65,10 +72,18 @@ pub(super) fn judge_each_pod(
     judge: impl Fn(&PodRules<'_>) -> Judged,
 ) -> Judged {
     let pods = injected_pods(evidence)?;
-    let judged = pods.iter().map(|pod| judge(&PodRules::of(evidence, pod)?));
-    let summaries = all_hold(judged)?;
+    let number = count(pods.len(), POD);
+    let all = by_family(pods);
+    let mut in_force = false;
+    let summaries = all_hold(all.iter().map(|(pod, family)| {
+        let rules = PodRules::of(evidence, pod, *family)?;
+        in_force |= rules.source == RulesSource::InForce;
+        judge(&rules)
+    }))?;
     let first = summaries.first().map_or("", String::as_str);
-    Ok(Judgement::pass(format!("{}: {first}", count(pods.len(), POD))))
+    let v6 = format_families(&all);
+    let source = if in_force { ", by the rules in force, because no log shows them" } else { "" };
+    Ok(Judgement::pass(format!("{number}{v6}{source}: {first}")))
 }
 
 /// One question to the rules: where all these packets must end.
@@ -109,7 +124,7 @@ impl Question<'_> {
         is_right: impl Fn(&PortSet, &Outcome) -> bool,
         summary: impl Fn(&Packet, &PortSet, &Outcome) -> String,
     ) -> Judged {
-        let PodRules { evidence, pod, rules, wrong } = pod_rules;
+        let PodRules { evidence, pod, rules, wrong, family, source } = pod_rules;
         let mut unjudged = None;
         for packet in &self.all_packets(rules) {
             for (ports, outcome) in port_outcomes(rules, packet) {
@@ -123,15 +138,25 @@ impl Question<'_> {
                 }
                 let destination_port = ports.first().unwrap_or_default();
                 let first = Packet { destination_port, ..packet.clone() };
-                let observed = walk(rules, &first).summary();
+                let details = format_details(rules, &first);
+                let source = match source {
+                    RulesSource::Log => "",
+                    RulesSource::InForce => "by the rules in force: ",
+                };
+                let walk = walk(rules, &first);
+                let observed = format!("{source}{}{}", walk.summary(), format_decision(&walk));
                 let _ = wrong.set(first);
                 let summary = summary(packet, &ports, &outcome);
-                let origin = format_unusual_origin(packet);
-                return Err(Judgement::fail(format!("{}: {summary}{origin}", pod.name))
+                let steps = if *family == Family::V6 && rules.tables.is_empty() {
+                    injection::redirect_ipv6(evidence)
+                } else {
+                    injection::restore_redirection(evidence, pod)
+                };
+                return Err(Judgement::fail(format!("{}: {summary}{details}", pod.name))
                     .expected(self.expected)
                     .observed(observed)
                     .object(Object::pod(pod))
-                    .steps(injection::restore_redirection(evidence, pod)));
+                    .steps(steps));
             }
         }
         unjudged.map_or_else(|| Ok(Judgement::pass(String::new())), Err)
@@ -145,15 +170,70 @@ impl Question<'_> {
     }
 }
 
-/// Where a packet came from that did not come as packets usually do.
-fn format_unusual_origin(packet: &Packet) -> String {
-    let usual = Packet::first(packet.hook);
+/// Ports, as a sentence names them.
+pub(super) fn format_ports(ports: &PortSet) -> String {
+    match ports.to_string().as_str() {
+        "1-65535" => "every port".to_owned(),
+        ports => format!("port {ports}"),
+    }
+}
+
+/// By what a packet differs from those that end elsewhere: only what decides is named.
+fn format_details(rules: &RuleSet, packet: &Packet) -> String {
+    let outcome = walk(rules, packet).outcome;
+    let decides = |mut others: Vec<Packet>| {
+        others.retain(|other| other != packet);
+        others.iter().any(|other| walk(rules, other).outcome != outcome)
+    };
+    let usual = Packet::first(packet.hook, Family::of(packet.source));
+    let loopback = packet.interface == LOOPBACK;
+    let is_proxy = packet.user == Some(PROXY_ID) || packet.group == Some(PROXY_ID);
+    let addresses = || address_classes(rules, Family::of(packet.source)).into_iter();
+    let owners = |numbers: Vec<u32>, change: fn(&mut Packet, u32)| {
+        let numbers = numbers.into_iter().filter(|it| *it != PROXY_ID);
+        let change = |it| {
+            let mut other = packet.clone();
+            change(&mut other, it);
+            other
+        };
+        numbers.map(change).collect()
+    };
     let mut parts = Vec::new();
-    if packet.source_port != usual.source_port {
+    if let (Some(user), Some(group), false) = (packet.user, packet.group, is_proxy) {
+        if decides(owners(user_classes(rules), |it, user| it.user = Some(user))) {
+            parts.push(format!("of user {user}"));
+        }
+        if decides(owners(group_classes(rules), |it, group| it.group = Some(group))) {
+            parts.push(format!("of group {group}"));
+        }
+    }
+    let (source, destination) = (packet.source, packet.destination);
+    let from = |source: IpAddr| Packet { source, ..packet.clone() };
+    let to = |destination: IpAddr| Packet { destination, ..packet.clone() };
+    if packet.hook == Hook::Inbound && decides(addresses().map(from).collect()) {
+        parts.push(format!("from {source}"));
+    }
+    if packet.hook == Hook::Outbound && !loopback && decides(addresses().map(to).collect()) {
+        parts.push(format!("to {destination}"));
+    }
+    if decides(vec![Packet { source_port: usual.source_port, ..packet.clone() }]) {
         parts.push(format!("from source port {}", packet.source_port));
     }
-    if packet.interface != usual.interface && packet.interface != LOOPBACK {
+    if !loopback && decides(vec![Packet { interface: usual.interface, ..packet.clone() }]) {
         parts.push(format!("by interface {}", packet.interface));
     }
+    if source.is_ipv6() {
+        parts.push("over IPv6".to_owned());
+    }
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+/// The rule that decided where a packet ends; nothing where it came to the end of all chains.
+fn format_decision(walk: &Walk) -> String {
+    let ended = matches!(walk.outcome, Outcome::Dropped | Outcome::Rejected);
+    let mut steps = walk.trail.iter().filter(|step| ended || step.table == "nat");
+    match steps.next_back() {
+        Some(step) if step.fit == Fit::Matched => format!(" by `{}`", step.rule),
+        _ => String::new(),
+    }
 }

@@ -7,8 +7,8 @@ use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
 use crate::claims::by_name::client_deployment::{self, no_client_can_ask};
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{
-    backend_replies, inbound_redirected, live_rules, namespace_labelled, outbound_redirected,
-    two_containers_per_pod,
+    backend_replies, inbound_redirected, init_arguments, live_rules, namespace_labelled,
+    outbound_redirected, two_containers_per_pod,
 };
 use crate::claims::mesh::bypass::{
     backend_pods, client_pod, names_any, reply_bypasses_decryption, stands_still,
@@ -75,8 +75,10 @@ claim! {
         two_containers_per_pod if pod_has_no_sidecar,
         inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
         live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
-        outbound_redirected if client_bypasses_its_proxy,
-        inbound_redirected if requests_bypass_backends_proxy,
+        outbound_redirected if |effect| client_bypasses_its_proxy(effect, &outbound_redirected::CLAIM),
+        inbound_redirected if |effect| requests_bypass_backends_proxy(effect, &inbound_redirected::CLAIM),
+        init_arguments if |effect| client_bypasses_its_proxy(effect, &init_arguments::CLAIM),
+        init_arguments if |effect| requests_bypass_backends_proxy(effect, &init_arguments::CLAIM),
     ],
     judge: judge,
 }
@@ -340,14 +342,14 @@ fn pod_has_no_sidecar(effect: &Effect<'_, Evidence>) -> bool {
         .any(|(pair, pods)| stands_still(pair) && pods.iter().any(|pod| pod.sidecar().is_none()))
 }
 
-fn client_bypasses_its_proxy(effect: &Effect<'_, Evidence>) -> bool {
+fn client_bypasses_its_proxy(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
     let counted = counting_pods(effect.evidence);
-    counted.is_some_and(|[client, _]| bypasses(effect, &outbound_redirected::CLAIM, client))
+    counted.is_some_and(|[client, _]| bypasses(effect, redirection, client))
 }
 
-fn requests_bypass_backends_proxy(effect: &Effect<'_, Evidence>) -> bool {
+fn requests_bypass_backends_proxy(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
     let counted = counting_pods(effect.evidence);
-    counted.is_some_and(|[_, backend]| bypasses(effect, &inbound_redirected::CLAIM, backend))
+    counted.is_some_and(|[_, backend]| bypasses(effect, redirection, backend))
 }
 
 /// Whether a claim on the redirection names a pod with a sidecar whose counter did not rise.

@@ -38,6 +38,7 @@ claim! {
     ///
     /// ## What makes it fail
     /// - A pod has no sidecar: it is older than the label, its template refuses injection, or no webhook injected it.
+    /// - A pod is a gateway, as the Gateway API makes one: it has no application.
     /// - A pod has a third container, no application, or a container `istio-proxy` with a foreign image.
     /// - No pod runs in the namespace.
     ///
@@ -50,6 +51,7 @@ claim! {
     /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
     /// - Another webhook adds the container (`vault-agent`): remove the annotation or label that asks for it from the
     ///   template.
+    /// - A pod is a gateway: move it to a namespace of its own.
     /// - The pods do not start: fix `backend_deployment` or `client_deployment` first.
     ///
     /// ## Check by hand
@@ -110,6 +112,13 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             .observed(list(&names))
             .object(Object::pod(pod))
     };
+    if pod.is_gateway() {
+        let summary = format!("{name} is a gateway: its {SIDECAR} is no sidecar of an application");
+        let advice = "a gateway belongs to a namespace of its own";
+        return Err(fail(summary)
+            .step(show_containers(evidence, pod))
+            .step(Step::advice(Purpose::Fix, advice)));
+    }
     let Some(sidecar) = pod.sidecar() else {
         let (why, step) = explain_missing_sidecar(evidence, pod);
         return Err(fail(format!("{name} has no sidecar{why}")).step(step));
@@ -231,7 +240,7 @@ fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
 /// The pods without a sidecar, where some have none and every other pod has one application.
 fn pods_without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
     let (without, with): (Vec<_>, Vec<_>) =
-        current_pods(evidence).ok()?.into_iter().partition(|pod| pod.sidecar().is_none());
+        current_pods(evidence).ok()?.into_iter().partition(|pod| pod.proxy().is_none());
     let one = |pod: &&Pod| pod.containers.iter().filter(|it| it.name != SIDECAR).count() == 1;
     (!without.is_empty() && with.iter().all(one)).then_some(without)
 }
@@ -327,6 +336,7 @@ mod cases {
             add_container(pod, "debug");
         }, Fail);
         no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail);
+        gateway(|e| { let pod = demo_pod(e, "client"); pod.containers.retain(|it| it.name == "istio-proxy"); pod.containers[0].args = vec!["proxy".into(), "router".into()]; }, Fail);
         an_impostor(|e| set_images(e, "nginx"), Fail);
         native(make_native, Changed);
         one_native_one_missing(|e| { make_native(e); remove_sidecar(demo_pod(e, "echo")); }, Fail);

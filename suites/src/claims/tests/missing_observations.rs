@@ -35,7 +35,7 @@ fn observations() -> Vec<String> {
 }
 
 /// The maps by pod: what is in them is no field that an older file could lack.
-const MAPS: [&str; 2] = ["/mesh/init_logs", "/mesh/live_rules"];
+const MAPS: [&str; 3] = ["/mesh/init_logs", "/mesh/live_rules", "/mesh/live_rules_v6"];
 
 fn hide(document: &mut Value, place: &str, state: &str) {
     if state == "missing" {
