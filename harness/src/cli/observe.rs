@@ -29,7 +29,7 @@ pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, F
     writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let options = CollectOptions { include_logs: false, quiet: arguments.judging.output.quiet };
-    let collected = collect_evidence(&arguments.target, settings, options).await;
+    let collected = Box::pin(collect_evidence(&arguments.target, settings, options)).await;
     let (evidence, timings) =
         collected.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
     let report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);

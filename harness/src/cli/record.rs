@@ -20,7 +20,7 @@ pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8,
     // Found out before the look, not after it.
     evidence_file::check_writable(&arguments.out)?;
     let options = CollectOptions { include_logs: arguments.include_logs, quiet: false };
-    let (evidence, _) = collect_evidence(&arguments.target, settings, options).await?;
+    let (evidence, _) = Box::pin(collect_evidence(&arguments.target, settings, options)).await?;
     evidence_file::write(&arguments.out, &evidence)?;
     let mut told = format!("recorded: {}\n", named(&arguments.out));
     told.push_str(&support::summary(&evidence));
