@@ -16,7 +16,7 @@ const HEALTH_PATH: &str = "/healthz/ready";
 /// Asks the gateway from outside of the mesh: for its health, then for a route of our own.
 pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
     let (client, limit) = (&context.client, context.limit);
-    let namespace = &context.expectations.istio_namespace;
+    let namespace = context.expectations.gateway_namespace();
     let services = observe(limit, list::services(client, namespace)).await;
     // Nodes that are containers here stand in where this machine has no route to their network.
     let nodes = if context.nodes_are_containers {

@@ -1,7 +1,8 @@
 //! The gateway's address answers from outside of the mesh.
 
 use super::{bring_back_gateway, gateway_object};
-use crate::claims::by_name::{control_plane_running, default_profile, external_address};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
+use crate::claims::by_name::{control_plane_running, external_address};
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::{
@@ -37,6 +38,7 @@ claim! {
     needs: Request,
     stops: [LoadBalancer],
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if has_no_deployment,
         control_plane_running if no_gateway_pod_is_ready,
         external_address if has_no_address_to_ask,
