@@ -80,6 +80,11 @@ impl Evidence {
         self.command("istioctl", arguments)
     }
 
+    /// `helm` on the cluster of this evidence, with these arguments: it has a name of its own for the context.
+    pub fn helm(&self, arguments: &[&str]) -> String {
+        self.command("helm", arguments)
+    }
+
     /// A command of this program on the cluster of this evidence, with these arguments.
     pub fn meshcheck(&self, command: &str, arguments: &[&str]) -> String {
         self.command(&format!("meshcheck {command}"), arguments)
@@ -117,7 +122,8 @@ impl Evidence {
             };
         }
         if !self.subject.context.is_empty() {
-            let _ = write!(line, " --context {}", quote(&self.subject.context));
+            let option = if program == "helm" { "--kube-context" } else { "--context" };
+            let _ = write!(line, " {option} {}", quote(&self.subject.context));
         }
         for argument in arguments {
             let _ = write!(line, " {}", quote(argument));

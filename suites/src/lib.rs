@@ -31,6 +31,8 @@ pub(crate) mod testing;
 pub use claims::{CLAIMS, Claim};
 pub use entry::{CausedBy, Effect, Entry, NoSuchEntry, Page, Pattern, Section, Stop, Subject};
 pub use evidence::Evidence;
+#[doc(hidden)]
+pub use facts::installation::is_installed_otherwise;
 pub use judge::judge;
 pub use judgement::{Judgement, Verdict};
 pub use preflight::{CHECKS, Check};

@@ -196,6 +196,7 @@ pub const RIGHTS: &[Right] = rights! {
         "/cluster/dns",
         "/cluster/requested",
         "/install/istiod",
+        "/install/mesh_pods",
         "/install/pods",
         "/demo/asked",
         "/demo/client_logs",

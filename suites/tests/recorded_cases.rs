@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use meshcheck_suites::{Evidence, Report, Verdict, golden, judge};
+use meshcheck_suites::{Evidence, Report, Verdict, golden, is_installed_otherwise, judge};
 use recorded::{cell, folders, name, repository, stable_report, text};
 use serde::Deserialize;
 
@@ -107,6 +107,21 @@ fn every_case_has_its_right_verdicts() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn istioctl_installs_nothing_over_another_installation() {
+    let mut others = 0;
+    for folder in folders("cases") {
+        let evidence: Evidence =
+            serde_json::from_str(&text(&folder.join("evidence.json.gz"))).unwrap();
+        if is_installed_otherwise(&evidence) {
+            others += 1;
+            let report = serde_json::to_string(&judge(&evidence, &[])).unwrap();
+            assert!(!report.contains("install --set"), "{}", name(&folder));
+        }
+    }
+    assert!(others >= 6, "{others}");
 }
 
 const HEAD: &str = "\

@@ -27,7 +27,7 @@ const AGENT: &str = "agent";
 /// Asks the gateway from outside of the mesh: for its health, then for a route of our own.
 pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
     let (client, limit) = (&context.client, context.limit);
-    let namespace = &context.expectations.istio_namespace;
+    let namespace = context.expectations.gateway_namespace();
     let services = observe(limit, list::services(client, namespace)).await;
     let (gateway, addresses) = match addresses(context, &services).await {
         Ok(found) => found,

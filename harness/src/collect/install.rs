@@ -3,8 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
+use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{
     self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, TerminatingNamespace,
@@ -13,6 +14,7 @@ use meshcheck_suites::evidence::{
 
 use super::api::certificates;
 use super::api::list::{self, list_all};
+use super::api::objects;
 use super::api::observe::{Missing, observe};
 use super::context::CollectContext;
 use super::istiod;
@@ -31,15 +33,11 @@ pub(super) async fn collect(
     istioctl_version: Observation<String>,
 ) -> InstallEvidence {
     let limit = context.limit;
-    let namespace = context.expectations.istio_namespace.as_str();
-    let (deployments, services, endpoints, crds, webhooks, namespaces, istiod) = tokio::join!(
-        context.timed(
-            "istio deployments",
-            observe(limit, list::deployments(&context.client, namespace))
-        ),
-        context.timed("istio services", observe(limit, list::services(&context.client, namespace))),
-        context
-            .timed("istio endpoints", observe(limit, list::endpoints(&context.client, namespace))),
+    let (deployments, services, endpoints, mesh_pods, crds, webhooks, namespaces, istiod) = tokio::join!(
+        context.timed("istio deployments", observe(limit, list_parts(context, list::deployments))),
+        context.timed("istio services", observe(limit, list_parts(context, list::services))),
+        context.timed("istio endpoints", observe(limit, list_parts(context, list::endpoints))),
+        context.timed("mesh pods", observe(limit, mesh_pods(&context.client))),
         context.timed("crds", observe(limit, crds(&context.client))),
         context.timed("webhooks", observe(limit, webhooks(&context.client))),
         context.timed("namespaces", observe(limit, namespaces(&context.client))),
@@ -52,6 +50,7 @@ pub(super) async fn collect(
         deployments,
         services,
         endpoints,
+        mesh_pods,
         crds,
         webhooks,
         namespaces,
@@ -59,6 +58,36 @@ pub(super) async fn collect(
         istiod,
         istioctl_version,
     }
+}
+
+/// What is in the control plane's namespace, and in that of the gateway where it has one of its own.
+pub(super) async fn list_parts<T>(
+    context: &CollectContext<'_>,
+    list: impl AsyncFn(&Client, &str) -> Result<Vec<T>, Missing>,
+) -> Result<Vec<T>, Missing> {
+    let (client, expectations) = (&context.client, context.expectations);
+    let mut found = list(client, &expectations.istio_namespace).await?;
+    let gateway = expectations.gateway_namespace();
+    if gateway != expectations.istio_namespace {
+        found.extend(list(client, gateway).await?);
+    }
+    Ok(found)
+}
+
+/// The pods of istiod, of gateways, of ambient mode and of Kiali in all namespaces: what carries their labels.
+async fn mesh_pods(client: &Client) -> Result<Vec<evidence::Pod>, Missing> {
+    // Gateways have the label `istio`, whatever its value; a revision's istiod may not.
+    let selectors = ["istio", "app in (istiod,ztunnel)", "app.kubernetes.io/name=kiali"];
+    let api: Api<Pod> = Api::all(client.clone());
+    let lists = selectors.map(|selector| {
+        let (api, labelled) = (api.clone(), ListParams::default().labels(selector));
+        async move { list::list(&api, &labelled, objects::pod).await }
+    });
+    let mut found = BTreeMap::new();
+    for pod in futures::future::try_join_all(lists).await?.concat() {
+        found.insert((pod.namespace.clone(), pod.name.clone()), pod);
+    }
+    Ok(found.into_values().collect())
 }
 
 /// The labels of all namespaces by name, and those that are being deleted.
@@ -144,6 +173,7 @@ fn webhook(configuration: &MutatingWebhookConfiguration, hook: &MutatingWebhook)
         name: hook.name.clone(),
         revision: label("istio.io/rev"),
         tag: label("istio.io/tag"),
+        marks: objects::marks(configuration),
         namespace_selector: selector(hook.namespace_selector.as_ref()),
         object_selector: selector(hook.object_selector.as_ref()),
         failure_policy: hook.failure_policy.clone().unwrap_or_else(|| "Fail".into()),
@@ -179,34 +209,76 @@ fn selector(selector: Option<&meta::LabelSelector>) -> LabelSelector {
 
 #[cfg(test)]
 mod tests {
-    use super::terminating;
-    use crate::collect::api::objects;
+    use std::convert::Infallible;
+
+    use super::*;
+    use http::{Request, Response};
+    use kube::client::Body;
+    use meshcheck_suites::evidence::Expectations;
+    use serde_json::json;
 
     #[test]
     fn deletion_is_read_from_every_object() {
-        let metadata =
-            serde_json::json!({ "name": "client", "deletionTimestamp": "2026-01-01T00:00:00Z" });
+        let metadata = json!({ "name": "client", "deletionTimestamp": "2026-01-01T00:00:00Z" });
         let condition = |status: &str, message: &str| {
             let kind = "NamespaceFinalizersRemaining";
-            serde_json::json!({ "type": kind, "status": status, "message": message })
+            json!({ "type": kind, "status": status, "message": message })
         };
-        let status = serde_json::json!({ "phase": "Terminating",
+        let status = json!({ "phase": "Terminating",
             "conditions": [condition("True", "1 resource instance"), condition("False", "no")] });
-        let object = |metadata: &serde_json::Value| serde_json::json!({ "metadata": metadata });
-        let namespace = serde_json::json!({ "metadata": metadata, "status": status });
+        let object = |metadata: &serde_json::Value| json!({ "metadata": metadata });
+        let namespace = json!({ "metadata": metadata, "status": status });
         let found = terminating(&serde_json::from_value(namespace).unwrap()).unwrap();
         assert_eq!((&*found.name, &*found.message), ("client", "1 resource instance"));
-        let stays = serde_json::json!({ "name": "client" });
+        let stays = json!({ "name": "client" });
         for (metadata, deleted) in [(&metadata, true), (&stays, false)] {
             let found = terminating(&serde_json::from_value(object(metadata)).unwrap());
             let service = objects::service(&serde_json::from_value(object(metadata)).unwrap());
             assert_eq!((found.is_some(), service.terminating), (deleted, deleted));
         }
         let made = |metadata: &serde_json::Value| {
-            let spec = serde_json::json!({ "selector": {}, "template": {} });
-            let object = serde_json::json!({ "metadata": metadata, "spec": spec });
+            let spec = json!({ "selector": {}, "template": {} });
+            let object = json!({ "metadata": metadata, "spec": spec });
             objects::deployment(&serde_json::from_value(object).unwrap())
         };
         assert!(made(&metadata).terminating && !made(&stays).terminating);
+    }
+
+    /// A server that makes one list of the path and the query, and refuses what has this text in it.
+    fn stand_in(refused: &'static str) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let (path, query) = (request.uri().path(), request.uri().query().unwrap_or_default());
+            let asked = format!("{path}?{query}");
+            let name = if query.contains("istiod") { "istiod" } else { "gateway" };
+            let metadata = json!({ "name": name, "namespace": path.split('/').nth(4) });
+            let list = json!({ "metadata": {}, "items": [{ "metadata": metadata }] });
+            let status = if asked.contains(refused) { 403 } else { 200 };
+            let body = Body::from(list.to_string().into_bytes());
+            async move { Ok::<_, Infallible>(Response::builder().status(status).body(body).unwrap()) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test]
+    async fn pods_of_the_mesh_are_listed_once_and_whole_or_not_at_all() {
+        let pods = mesh_pods(&stand_in("nothing")).await.unwrap();
+        let names: Vec<_> = pods.into_iter().map(|pod| pod.name).collect();
+        assert_eq!(names, ["gateway", "istiod"]);
+        assert!(mesh_pods(&stand_in("kiali")).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn gateway_of_its_own_namespace_is_listed_too() {
+        let mut expectations = Expectations::of_the_tutorial("1.20.3", "the tutorial");
+        let context = CollectContext::of_stand_in(stand_in("/edge/"), &expectations);
+        assert_eq!(list_parts(&context, list::services).await.unwrap().len(), 1);
+        expectations.gateway_namespace = Some("mesh-edge".into());
+        let context = CollectContext::of_stand_in(stand_in("/edge/"), &expectations);
+        let services = list_parts(&context, list::services).await.unwrap();
+        let namespaces: Vec<_> = services.into_iter().map(|it| it.namespace).collect();
+        assert_eq!(namespaces, ["istio-system", "mesh-edge"]);
+        expectations.gateway_namespace = Some("edge".into());
+        let context = CollectContext::of_stand_in(stand_in("/edge/"), &expectations);
+        assert!(list_parts(&context, list::services).await.is_err());
     }
 }

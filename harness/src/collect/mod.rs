@@ -78,7 +78,7 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     context.nodes_are_containers = here;
     let context = context;
 
-    let istio_pods = list::pods(&context.client, &expectations.istio_namespace);
+    let istio_pods = install::list_parts(&context, list::pods);
     let (pods, istio_pods) = tokio::join!(
         context.timed("pods", observe(limit, demo::pods(&context))),
         context.timed("istio pods", observe(limit, istio_pods)),

@@ -35,6 +35,7 @@ struct Istio {
     version: Option<Version>,
     namespace: Option<Spanned<Label>>,
     gateway: Option<Service>,
+    gateway_namespace: Option<Label>,
     gateway_labels: Option<Labels>,
 }
 
@@ -128,6 +129,7 @@ impl File {
         let mut names = Expectations::of_the_tutorial("", "");
         set(&mut names.istio_namespace, istio.namespace.map(Spanned::into_inner));
         set(&mut names.gateway, istio.gateway);
+        names.gateway_namespace = istio.gateway_namespace.map(Into::into);
         let label = names.gateway.strip_prefix("istio-").unwrap_or(&names.gateway).to_owned();
         names.gateway_labels = [("istio".to_owned(), label)].into();
         set(&mut names.gateway_labels, istio.gateway_labels);

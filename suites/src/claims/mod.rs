@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{self, Entry, Subject};
 use crate::evidence::{Evidence, Expectations, SCHEMA, Waiver};
+use crate::facts::installation::without_wrong_places;
 use crate::judgement::{Judgement, Verdict};
 use crate::report::ClusterFacts;
 use crate::rights::{self, FORBIDDEN};
@@ -91,6 +92,10 @@ impl Subject for Evidence {
             collection_ms: self.took_ms,
             bundle: self.subject.bundle.clone(),
         }
+    }
+
+    fn without_wrong_places(&self) -> Option<Self> {
+        without_wrong_places(self)
     }
 
     /// Names what gives a right that is missing.

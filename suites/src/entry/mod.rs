@@ -57,6 +57,11 @@ pub trait Subject: Sized + 'static {
         Ok(())
     }
 
+    /// The evidence without what was looked for in a place where it is not, where there is such a thing.
+    fn without_wrong_places(&self) -> Option<Self> {
+        None
+    }
+
     /// Adds what every judgement on this evidence has to say.
     fn complete(&self, judgement: Judgement) -> Judgement {
         judgement

@@ -34,6 +34,9 @@ pub struct Expectations {
     /// Otherwise the version profile knows it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kiali_image: Option<String>,
+    /// The gateway's namespace, where it is not that of the control plane.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gateway_namespace: Option<String>,
     /// The labels of the gateway's pods, by which a route of our own finds them.
     #[serde(default = "gateway_labels")]
     pub gateway_labels: BTreeMap<String, String>,
@@ -178,6 +181,7 @@ impl Expectations {
             reply: "Hello from backend service".into(),
             client_interval_seconds: 10,
             kiali_image: None,
+            gateway_namespace: None,
             gateway_labels: gateway_labels(),
             cluster_domain: cluster_domain(),
             backend: BackendDetails::default(),
@@ -185,6 +189,11 @@ impl Expectations {
             kiali: KialiDetails::default(),
             waivers: Vec::new(),
         }
+    }
+
+    /// The namespace of the ingress gateway.
+    pub fn gateway_namespace(&self) -> &str {
+        self.gateway_namespace.as_deref().unwrap_or(&self.istio_namespace)
     }
 
     /// The backend service's name, in full: `echo-service.client.svc.cluster.local`.
@@ -225,6 +234,10 @@ impl Expectations {
             ("istio.version", self.istio_version.clone()),
             ("istio.namespace", self.istio_namespace.clone()),
             ("istio.gateway", self.gateway.clone()),
+            (
+                "istio.gateway-namespace",
+                self.gateway_namespace.clone().unwrap_or_else(|| "istio.namespace".into()),
+            ),
             ("istio.gateway-labels", selector(&self.gateway_labels)),
             ("demo.namespace", self.namespace.clone()),
             ("demo.reply", self.reply.clone()),

@@ -7,17 +7,30 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deployment, Endpoint, Observation, Pod, Service};
 
+/// The labels and annotations that tell who installed an object.
+pub const MARKS: [&str; 9] = [
+    "app.kubernetes.io/managed-by",
+    "argocd.argoproj.io/instance",
+    "argocd.argoproj.io/tracking-id",
+    "helm.toolkit.fluxcd.io/name",
+    "install.operator.istio.io/owning-resource",
+    "kustomize.toolkit.fluxcd.io/name",
+    "maistra.io/owner",
+    "meta.helm.sh/release-name",
+    "meta.helm.sh/release-namespace",
+];
+
 /// What the section *install* needs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstallEvidence {
-    /// The pods of the control plane's namespace, gateways and Kiali included.
+    /// The pods of the control plane's and the gateway's namespace, gateways and Kiali included.
     pub pods: Observation<Vec<Pod>>,
-    /// Its deployments.
+    /// The deployments there.
     pub deployments: Observation<Vec<Deployment>>,
-    /// Its services.
+    /// The services there.
     pub services: Observation<Vec<Service>>,
-    /// The endpoints of its services.
+    /// The endpoints of these services.
     pub endpoints: Observation<Vec<Endpoint>>,
     /// Custom resource definitions whose group ends in `istio.io`.
     pub crds: Observation<Vec<Crd>>,
@@ -28,6 +41,8 @@ pub struct InstallEvidence {
     /// The namespaces among them that are being deleted. Empty in older files.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terminating_namespaces: Vec<TerminatingNamespace>,
+    /// The pods of istiod, of gateways, of ambient mode and of Kiali in all namespaces, by their labels.
+    pub mesh_pods: Observation<Vec<Pod>>,
     /// What each istiod pod says of itself, by pod name.
     pub istiod: Observation<BTreeMap<String, Istiod>>,
     /// The version that `istioctl` reports of itself, where it was used.
@@ -106,6 +121,9 @@ pub struct Webhook {
     /// The tag that the configuration is labelled with (`istio.io/tag`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
+    /// Those labels and annotations of the configuration that tell who installed it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, String>,
     /// Which namespaces it is for.
     pub namespace_selector: LabelSelector,
     /// Which pods it is for.

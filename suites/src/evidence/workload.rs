@@ -128,6 +128,9 @@ pub struct Deployment {
     /// Whether it is being deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub terminating: bool,
+    /// Those of its labels and annotations that tell who installed it: `meta.helm.sh/release-name`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub marks: BTreeMap<String, String>,
     /// The labels by which it selects its pods.
     pub selector: BTreeMap<String, String>,
     /// The labels of its pod template.

@@ -1,25 +1,37 @@
 //! The ingress gateway: its service, its deployment, its address, and who answers there.
 
-use std::net::IpAddr;
-
+use super::installation::gateway_daemon_set;
 use crate::evidence::{
     Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, text_of,
 };
 use crate::net::Network;
+use std::net::IpAddr;
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
 pub(crate) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
     let labels = &deployment.template_labels;
     let mut expected = evidence.expectations.gateway_labels.iter();
-    deployment.name == evidence.expectations.gateway
-        || labels.get("istio").is_some_and(|istio| istio == "ingressgateway")
-        || expected.all(|(key, value)| labels.get(key) == Some(value))
+    deployment.namespace == evidence.expectations.gateway_namespace()
+        && (deployment.name == evidence.expectations.gateway
+            || labels.get("istio").is_some_and(|istio| istio == "ingressgateway")
+            || expected.all(|(key, value)| labels.get(key) == Some(value)))
+}
+
+/// Whether a pod has the labels of the gateway's, in its namespace.
+pub(crate) fn is_gateway_pod(pod: &Pod, evidence: &Evidence) -> bool {
+    let expectations = &evidence.expectations;
+    pod.namespace == expectations.gateway_namespace()
+        && pod.has_labels(&expectations.gateway_labels)
 }
 
 /// The gateway's service, where there is one.
 pub(crate) fn find_gateway_service(evidence: &Evidence) -> Option<&Service> {
     let services = evidence.install.services.value()?;
-    services.iter().find(|service| service.name == evidence.expectations.gateway)
+    let expectations = &evidence.expectations;
+    services.iter().find(|service| {
+        service.name == expectations.gateway
+            && service.namespace == expectations.gateway_namespace()
+    })
 }
 
 /// Whether the gateway's service has an external address.
@@ -238,10 +250,11 @@ pub(crate) fn is_minikube(evidence: &Evidence) -> bool {
     evidence.subject.context == "minikube" || nodes.any(|node| node.name == "minikube")
 }
 
-/// Whether the deployments were listed and none is an ingress gateway.
+/// Whether the deployments were listed and none is an ingress gateway. Neither is a `DaemonSet`.
 pub(crate) fn has_no_gateway_deployment(evidence: &Evidence) -> bool {
     let deployments = evidence.install.deployments.value();
     deployments.is_some_and(|all| !all.iter().any(|one| is_ingress_gateway(one, evidence)))
+        && gateway_daemon_set(evidence).is_none()
 }
 
 #[cfg(test)]

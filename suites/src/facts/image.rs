@@ -12,6 +12,28 @@ pub(crate) fn same_image(one: &str, other: &str) -> bool {
     one_name == other_name && !one_tag.is_empty() && same_version(&one_tag, &other_tag)
 }
 
+/// Where an image comes from, where it has the name of this repository in another registry than the public ones:
+/// a flat mirror, as `registry.example.com/train/http-echo` of `hashicorp/http-echo`.
+pub(crate) fn flat_mirror<'i>(image: &'i str, repository: &str) -> Option<&'i str> {
+    const PUBLIC: [&str; 6] =
+        ["docker.io", "index.docker.io", "quay.io", "ghcr.io", "gcr.io", "registry.k8s.io"];
+    let (mirror, name) = split_image(image).0.rsplit_once('/')?;
+    let host = mirror.split('/').next()?;
+    let is_host = host.contains(['.', ':']) || host == "localhost";
+    (name == image_name(repository) && is_host && !PUBLIC.contains(&host)).then_some(mirror)
+}
+
+/// Whether a version is a vendor's build of Istio's: `1.20.3-asm.4`.
+pub(crate) fn is_vendor_build(version: &str) -> bool {
+    const OWN: [&str; 6] = ["alpha", "beta", "rc", "dev", "distroless", "debug"];
+    let Some((number, suffix)) = version.trim_start_matches('v').split_once('-') else {
+        return false;
+    };
+    number.split('.').count() >= 2
+        && number.split('.').all(|it| it.parse::<u32>().is_ok())
+        && !OWN.iter().any(|it| suffix.starts_with(it))
+}
+
 /// Whether an image is named by its digest alone.
 pub(crate) fn is_pinned(image: &str) -> bool {
     image.contains('@') && split_image(image).1.is_empty()
@@ -56,6 +78,32 @@ mod tests {
     fn images_are_the_same(#[case] one: &str, #[case] other: &str, #[case] same: bool) {
         assert_eq!(same_image(one, other), same);
         assert_eq!(same_image(other, one), same);
+    }
+
+    #[rstest]
+    #[case("registry.example.com/train/http-echo:1.0.0", Some("registry.example.com/train"))]
+    #[case("localhost:5000/http-echo", Some("localhost:5000"))]
+    #[case("docker.io/somebody/http-echo", None)]
+    #[case("somebody/http-echo", None)]
+    #[case("registry.example.com/train/nginx", None)]
+    #[case("http-echo", None)]
+    fn flat_mirror_has_the_name_and_a_registry_of_its_own(
+        #[case] image: &str,
+        #[case] mirror: Option<&str>,
+    ) {
+        assert_eq!(flat_mirror(image, "hashicorp/http-echo"), mirror);
+    }
+
+    #[rstest]
+    #[case("1.20.3-asm.4", true)]
+    #[case("v1.20.3-tetrate-v0", true)]
+    #[case("1.20.3", false)]
+    #[case("1.20.3-distroless", false)]
+    #[case("1.22.0-alpha.55f12a68b4f9", false)]
+    #[case("1.23-rc.1", false)]
+    #[case("latest-debug2", false)]
+    fn vendor_build_has_a_suffix_of_its_own(#[case] version: &str, #[case] vendor: bool) {
+        assert_eq!(is_vendor_build(version), vendor);
     }
 
     #[rstest]

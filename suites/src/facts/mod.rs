@@ -5,6 +5,7 @@ pub(crate) mod demo;
 pub(crate) mod gateway;
 pub(crate) mod image;
 pub(crate) mod injection;
+pub(crate) mod installation;
 pub(crate) mod istiod;
 pub(crate) mod kiali;
 pub(crate) mod proxy_replies;

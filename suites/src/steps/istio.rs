@@ -2,12 +2,63 @@
 
 use super::{Impact, Purpose, Step, pods, workloads};
 use crate::evidence::{Evidence, Expectations, MeshResource, Provider, selector};
+use crate::facts::installation::{
+    Elsewhere, Installation, control_plane_elsewhere, find_other, gateway_elsewhere,
+};
 use crate::facts::istiod::find_istiod;
 use crate::hint::{escape_backquotes, quote};
 
-/// Installs Istio's default profile, with the options that the installed software needs.
+/// Installs Istio's default profile, with the options that the installed software needs. Where something shows
+/// another installation, `istioctl install` would change it, or make a second one beside it.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
-    Step::fix(Impact::Changes, evidence.install_default(), text)
+    let Some(way) = other_way(evidence) else {
+        return Step::fix(Impact::Changes, evidence.install_default(), text);
+    };
+    Step::advice(Purpose::Fix, format!("restore it in the way in which Istio was installed: {way}"))
+}
+
+/// How Istio was installed, where that was not by `istioctl install` of the default profile.
+fn other_way(evidence: &Evidence) -> Option<String> {
+    Some(match find_other(evidence)? {
+        Installation::Helm { release, .. } => {
+            format!("Istio was installed by Helm (release {})", escape_backquotes(release))
+        }
+        Installation::Other(other) => other,
+    })
+}
+
+/// Restores what belongs to istiod: its deployment, its service, its webhooks.
+pub(crate) fn restore_control_plane(evidence: &Evidence, text: &str) -> Step {
+    let Some(Installation::Helm { release, namespace }) = find_other(evidence) else {
+        return install_default(evidence, text);
+    };
+    let version = &evidence.expectations.istio_version;
+    let upgrade = ["-n", namespace, "upgrade", release, "istio/istiod", "--version", version];
+    let command = evidence.helm(&[&upgrade[..], &["--reuse-values"]].concat());
+    let release = escape_backquotes(release);
+    let text = format!("{text}: Istio was installed by Helm (release {release})");
+    Step::fix(Impact::Changes, command, text)
+}
+
+/// Names the settings with which the Istio that is there is judged, where it is in another place than the tutorial's.
+pub(crate) fn set_places(evidence: &Evidence) -> Vec<Step> {
+    let mut keys = Vec::new();
+    if let Some(Elsewhere::Namespace(namespace)) = control_plane_elsewhere(evidence) {
+        keys.push(format!("istio.namespace to {namespace}"));
+    }
+    if let Some(it) = gateway_elsewhere(evidence) {
+        keys.push(format!("istio.gateway to {}", it.name));
+        keys.push(format!("istio.gateway-namespace to {}", it.namespace));
+        keys.push(format!("istio.gateway-labels to {}", selector(it.labels)));
+    }
+    let all = ["get", "deployments,daemonsets,services", "--all-namespaces", "-l"];
+    let show = evidence.kubectl(&[&all[..], &["istio"]].concat());
+    let show = Step::inspect(show, "shows where Istio and its gateways are");
+    if keys.is_empty() {
+        return vec![show];
+    }
+    let text = format!("set in meshcheck.toml: {}", escape_backquotes(&keys.join("; ")));
+    vec![Step::advice(Purpose::Fix, text), show]
 }
 
 /// Lists the custom resource definitions, and installs Istio's again.
@@ -40,8 +91,9 @@ pub(crate) fn replace_istioctl(evidence: &Evidence) -> Vec<Step> {
 
 /// Shows the pods and endpoints of the ingress gateway.
 pub(crate) fn show_gateway_pods(evidence: &Evidence) -> Step {
-    let Expectations { istio_namespace, gateway_labels, .. } = &evidence.expectations;
-    let get = ["-n", istio_namespace, "get", "pods,endpoints", "-l", &selector(gateway_labels)];
+    let Expectations { gateway_labels, .. } = &evidence.expectations;
+    let namespace = evidence.expectations.gateway_namespace();
+    let get = ["-n", namespace, "get", "pods,endpoints", "-l", &selector(gateway_labels)];
     Step::inspect(evidence.kubectl(&get), "shows the gateway's pods")
 }
 
@@ -112,8 +164,13 @@ pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", kinds, "-A"]), text)
 }
 
-/// Uninstalls Istio and its namespace.
+/// Uninstalls Istio and its namespace. What another program installed, that program removes.
 pub(crate) fn uninstall(evidence: &Evidence) -> Step {
+    if let Some(way) = other_way(evidence) {
+        let text =
+            format!("if nobody needs it, remove it in the way in which Istio was installed: {way}");
+        return Step::advice(Purpose::Fix, text);
+    }
     let uninstall = evidence.istioctl(&["uninstall", "--purge", "-y"]);
     let namespace = &evidence.expectations.istio_namespace;
     let delete = evidence.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"]);
@@ -146,7 +203,7 @@ pub(crate) fn check_as(evidence: &Evidence, version: &str) -> Step {
 /// Brings istiod back. The step `show` lists what is there, for where istiod is not installed.
 pub(crate) fn restore_istiod(evidence: &Evidence, show: Step) -> Vec<Step> {
     let Some(istiod) = find_istiod(evidence) else {
-        return vec![show, install_default(evidence, "installs Istio")];
+        return vec![show, restore_control_plane(evidence, "installs Istio")];
     };
     let (namespace, name) = (&evidence.expectations.istio_namespace, &istiod.name);
     if istiod.replicas == 0 {

@@ -1,12 +1,18 @@
 //! Steps on Kiali.
 
-use super::{Impact, Step};
+use super::{Impact, Purpose, Step};
 use crate::evidence::Evidence;
-use crate::facts::kiali::NAME;
+use crate::facts::kiali::{NAME, find_kiali};
 use crate::hint::escape_backquotes;
 
 /// Installs Kiali, by the release's addon manifest.
 pub(crate) fn install(evidence: &Evidence) -> Step {
+    let release = find_kiali(evidence).and_then(|it| it.marks.get("meta.helm.sh/release-name"));
+    if let Some(release) = release {
+        let release = escape_backquotes(release);
+        let text = format!("restore it with Helm, which installed it (release {release})");
+        return Step::advice(Purpose::Fix, text);
+    }
     let command = evidence.kubectl(&["apply", "-f", "samples/addons/kiali.yaml"]);
     Step::fix(Impact::Changes, command, "in the directory of the release, installs it")
 }

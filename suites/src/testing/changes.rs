@@ -84,3 +84,14 @@ pub(crate) fn terminate_namespace(evidence: &mut Evidence, name: &str, message: 
     let deleted = TerminatingNamespace { name: name.into(), message: message.into() };
     evidence.install.terminating_namespaces.push(deleted);
 }
+
+/// Marks istiod and its webhooks as installed by Helm.
+pub(crate) fn mark_helm(evidence: &mut Evidence) {
+    let marks =
+        [("meta.helm.sh/release-name", "istiod"), ("meta.helm.sh/release-namespace", "mesh")];
+    let marks = marks.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let deployments = evidence.install.deployments.value_mut().into_iter().flatten();
+    deployments.for_each(|it| it.marks.extend(marks.clone()));
+    let webhooks = evidence.install.webhooks.value_mut().into_iter().flatten();
+    webhooks.for_each(|it| it.marks.extend(marks.clone()));
+}

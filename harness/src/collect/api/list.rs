@@ -94,19 +94,6 @@ pub(crate) async fn endpoints(
     Ok(list_in::<EndpointSlice, _>(client, namespace, objects::endpoints).await?.concat())
 }
 
-/// What is needed of the first objects of a list, `most` of them, where one of them tells as much as all.
-pub(crate) async fn first<K, T>(
-    api: &Api<K>,
-    most: u32,
-    each: impl Fn(&K) -> T,
-) -> Result<Vec<T>, Missing>
-where
-    K: Clone + DeserializeOwned + Debug,
-{
-    let page = api.list(&ListParams::default().limit(most)).await?;
-    Ok(page.items.iter().map(each).collect())
-}
-
 async fn pages<K, T>(
     api: &Api<K>,
     parameters: &ListParams,

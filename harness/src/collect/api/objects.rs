@@ -11,8 +11,8 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use kube::ResourceExt as _;
 use meshcheck_suites::evidence::{
-    Condition, Container, ContainerState, Deployment, Endpoint, Node, Pod, Resources, Service,
-    ServicePort, Termination,
+    Condition, Container, ContainerState, Deployment, Endpoint, MARKS, Node, Pod, Resources,
+    Service, ServicePort, Termination,
 };
 
 /// A time of the API. Its library has a version of its own.
@@ -149,6 +149,13 @@ fn condition(
     Condition { kind, status, reason, message }
 }
 
+/// The labels and annotations of an object that tell who installed it.
+pub(crate) fn marks(object: &impl kube::ResourceExt) -> BTreeMap<String, String> {
+    let all = object.labels().iter().chain(object.annotations());
+    let marks = all.filter(|(key, _)| MARKS.contains(&key.as_str()));
+    marks.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
 /// A deployment.
 pub(crate) fn deployment(deployment: &ApiDeployment) -> Deployment {
     let spec = deployment.spec.clone().unwrap_or_default();
@@ -161,6 +168,7 @@ pub(crate) fn deployment(deployment: &ApiDeployment) -> Deployment {
         namespace: deployment.namespace().unwrap_or_default(),
         name: deployment.name_any(),
         terminating: deployment.metadata.deletion_timestamp.is_some(),
+        marks: marks(deployment),
         selector: spec.selector.match_labels.clone().unwrap_or_default(),
         template_labels: spec
             .template
@@ -354,6 +362,25 @@ mod tests {
     #[case("many", None)]
     fn quantities_are_read(#[case] text: &str, #[case] value: Option<u64>) {
         assert_eq!(thousandths(text), value);
+    }
+
+    #[test]
+    fn who_installed_a_deployment_is_among_its_labels_and_annotations() {
+        let deployment: ApiDeployment = serde_json::from_value(serde_json::json!({
+            "metadata": {
+                "name": "istiod",
+                "labels": { "app": "istiod", "app.kubernetes.io/managed-by": "Helm" },
+                "annotations": {
+                    "deployment.kubernetes.io/revision": "1",
+                    "meta.helm.sh/release-name": "istiod"
+                }
+            }
+        }))
+        .unwrap();
+        let marks = super::deployment(&deployment).marks.into_iter().collect::<Vec<_>>();
+        let expected =
+            [("app.kubernetes.io/managed-by", "Helm"), ("meta.helm.sh/release-name", "istiod")];
+        assert_eq!(marks, expected.map(|(key, value)| (key.to_owned(), value.to_owned())));
     }
 
     #[test]

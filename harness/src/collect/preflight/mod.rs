@@ -35,9 +35,6 @@ const IMAGES_NAMED: usize = 50;
 /// The group of the install's own notes of itself.
 const OWN_NOTES: &str = "install.istio.io";
 
-/// How many objects of one of Istio's kinds are looked at: one is in the way as well as many.
-const OBJECTS: u32 = 3;
-
 /// What an install of the default profile and of the demo creates; with a namespace, in it alone.
 /// Source: `istioctl manifest generate` of 1.20.3, the tutorial's `kubectl apply`.
 const RIGHTS: [(&str, &str, &str); 9] = [
@@ -156,7 +153,7 @@ async fn istio_objects(
     Ok(futures::future::try_join_all(lists).await?.into_iter().flatten().collect())
 }
 
-/// The first objects of one kind. Not every version of a group has every kind.
+/// The objects of one kind. Not every version of a group has every kind.
 async fn objects_of(
     context: &CollectContext<'_>,
     plural: &str,
@@ -172,7 +169,7 @@ async fn objects_of(
             namespace: object.namespace().unwrap_or_default(),
             name: object.name_any(),
         };
-        match list::first(&api, OBJECTS, object).await {
+        match list(&api, &ListParams::default(), object).await {
             Err(Missing::Absent(_)) => {}
             objects => return objects,
         }

@@ -51,6 +51,7 @@ fn varied_tutorial_is_read() {
         [istio]
         version = "1.21.0"
         gateway = "istio-edge"
+        gateway-namespace = "edge"
         [demo]
         namespace = "shop"
         [demo.backend]
@@ -73,6 +74,7 @@ fn varied_tutorial_is_read() {
     assert_eq!(expected.backend.service_port, 8080);
     assert_eq!(expected.backend.labels.len(), 2);
     assert_eq!(expected.gateway_labels["istio"], "edge");
+    assert_eq!(expected.gateway_namespace(), "edge");
     assert_eq!(expected.kiali.web_root, "/console/");
     assert_eq!(expected.waivers[0].source, "meshcheck.toml");
     assert_eq!(expected.client_interval_seconds, 5);

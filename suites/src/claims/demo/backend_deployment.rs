@@ -4,8 +4,8 @@ use crate::claims::by_name::{
     control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, deletion_refuses_pods, require_container, waits_for_istiod,
-    webhook_refuses_pods,
+    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
+    waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
@@ -31,6 +31,7 @@ claim! {
     ///
     /// ## What makes it fail
     /// - The deployment is not there or is being deleted, its container is not there, or it has another image, text or port.
+    /// - Its image comes from a mirror that keeps only the last word of its name: then it is *changed*.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
     ///   injection webhook (`injection_webhook`), or the namespace is missing
@@ -63,6 +64,8 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let (deployment, container) = check_specification(evidence)?;
     check_available(evidence, deployment)?;
+    let image = &evidence.expectations.backend.image;
+    check_mirror(deployment, container, image, "demo.backend.image")?;
     let reply = &evidence.expectations.reply;
     Ok(Judgement::pass(format!(
         "{}, {} replies `{reply}`",
@@ -160,7 +163,7 @@ fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<Strin
 #[cfg(test)]
 mod cases {
     use crate::claims::demo::deployments::changes::{
-        add_container, exceed_deadline, scale, use_mirror,
+        add_container, exceed_deadline, refuse, scale, use_flat_mirror, use_mirror,
     };
     use crate::entry::cases;
     use crate::evidence::{ContainerState, Evidence, Observation, Settling, Termination};
@@ -175,6 +178,7 @@ mod cases {
         three(|e| scale(backend(e), 3, 3), Pass);
         another_tag(|e| backend(e).containers[0].image += "-rc", Pass);
         mirror(|e| use_mirror(backend(e)), Pass);
+        flat_mirror(|e| use_flat_mirror(backend(e)), Changed);
         third_container(|e| add_container(backend(e)), Pass);
         unavailable(|e| backend(e).available_replicas = 0, Fail);
         half(|e| scale(backend(e), 2, 1), Fail);

@@ -4,8 +4,8 @@ use crate::claims::by_name::{
     backend_deployment, control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, deletion_refuses_pods, require_container, share_trouble,
-    waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
+    share_trouble, waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
@@ -34,6 +34,7 @@ claim! {
     ///
     /// ## What makes it fail
     /// - The deployment is not there or is being deleted, its container is not there, or it has another image, or does not ask the backend in a loop.
+    /// - Its image comes from a mirror that keeps only the last word of its name: then it is *changed*.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
     ///   injection webhook (`injection_webhook`), or the namespace is missing
@@ -69,6 +70,8 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let (deployment, container) = check_specification(evidence)?;
     check_available(evidence, deployment)?;
+    let image = &evidence.expectations.client.image;
+    check_mirror(deployment, container, image, "demo.client.image")?;
     let host = evidence.expectations.backend_address();
     Ok(Judgement::pass(format!(
         "{}, {} asks {host}",
@@ -161,7 +164,9 @@ pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::demo::deployments::changes::{add_container, use_mirror};
+    use crate::claims::demo::deployments::changes::{
+        add_container, refuse, use_flat_mirror, use_mirror,
+    };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
     use crate::testing::{client, of, refuse, scale_to_zero};
@@ -176,6 +181,7 @@ mod cases {
         healthy(|_| {}, Pass);
         another_tag(|e| client(e).containers[0].image += "-rc", Pass);
         mirror(|e| use_mirror(client(e)), Pass);
+        flat_mirror(|e| use_flat_mirror(client(e)), Changed);
         registry_with_a_port(|e| client(e).containers[0].image = "mirror.example:5000/curlimages/curl".into(), Pass);
         until(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass);
         third_container(|e| add_container(client(e)), Pass);

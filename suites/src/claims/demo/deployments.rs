@@ -1,7 +1,7 @@
 //! What the claims on the two deployments share: the container, the image, and whether pods are available.
 
-use crate::evidence::{Container, ContainerState, Deployment, Evidence, Pod};
-use crate::facts::image::split_image;
+use crate::evidence::{Condition, Container, ContainerState, Deployment, Evidence, Pod};
+use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
@@ -13,7 +13,7 @@ use crate::format::{excerpt, format_pod_state, list};
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
-use crate::steps::{Step, namespaces, nodes, pods, workloads};
+use crate::steps::{Purpose, Step, namespaces, nodes, pods, workloads};
 
 /// A deployment of the demo and its container. `file` is the tutorial's manifest of it.
 pub(super) fn require_container<'e>(
@@ -62,7 +62,8 @@ pub(super) fn check_image(
     repository: &str,
     restore: impl FnOnce() -> Step,
 ) -> Result<(), Judgement> {
-    if is_image(&container.image, repository) {
+    if is_image(&container.image, repository) || flat_mirror(&container.image, repository).is_some()
+    {
         return Ok(());
     }
     let name = &deployment.name;
@@ -71,6 +72,27 @@ pub(super) fn check_image(
         .observed(&container.image)
         .object(Object::deployment(deployment))
         .step(restore()))
+}
+
+/// *Changed* where an image of this repository comes from a mirror that keeps the last word of its name only. `key` is
+/// the setting that takes it.
+pub(super) fn check_mirror(
+    deployment: &Deployment,
+    container: &Container,
+    repository: &str,
+    key: &str,
+) -> Result<(), Judgement> {
+    let image = &container.image;
+    let Some(mirror) = flat_mirror(image, repository).filter(|_| !is_image(image, repository))
+    else {
+        return Ok(());
+    };
+    let text = format!("set {key} in meshcheck.toml where the tutorial uses this mirror");
+    Err(Judgement::changed(format!("{}'s image comes from a mirror, {mirror}", deployment.name))
+        .expected(repository)
+        .observed(image)
+        .object(Object::deployment(deployment))
+        .step(Step::advice(Purpose::Fix, text)))
 }
 
 /// Whether an image is of this repository, of whatever tag, from whatever registry or mirror.
@@ -199,6 +221,12 @@ pub(super) mod changes {
     pub(crate) fn use_mirror(deployment: &mut Deployment) {
         let image = &mut deployment.containers[0].image;
         *image = format!("mirror.example:5000/hub/{image}@sha256:0");
+    }
+
+    /// Its image from a mirror that has no directories but its own.
+    pub(crate) fn use_flat_mirror(deployment: &mut Deployment) {
+        let image = &mut deployment.containers[0].image;
+        *image = format!("registry.example.com/train/{}", image.rsplit('/').next().unwrap());
     }
 
     /// So many replicas, all of them there and of the new template.

@@ -2,7 +2,8 @@
 
 use super::answers::{another_answers, another_gateway_answers, no_answer};
 use super::{bring_back_gateway, gateway_object};
-use crate::claims::by_name::{control_plane_running, default_profile, external_address};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
+use crate::claims::by_name::{control_plane_running, external_address};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation};
 use crate::facts::gateway::{
@@ -49,6 +50,7 @@ claim! {
     needs: Request,
     stops: [LoadBalancer],
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if has_no_deployment,
         control_plane_running if no_gateway_pod_is_ready,
         external_address if has_no_address_to_ask,

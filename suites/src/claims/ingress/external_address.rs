@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{load_balancer_address_free, service_is_load_balancer};
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
@@ -39,6 +40,7 @@ claim! {
     needs: Reading,
     stops: [LoadBalancer],
     caused_by: [
+        default_profile if looks_in_wrong_place,
         service_is_load_balancer if asks_for_no_address,
         load_balancer_address_free if is_pending,
     ],

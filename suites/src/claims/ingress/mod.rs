@@ -9,6 +9,7 @@ pub(crate) mod service_is_load_balancer;
 use crate::claims::Claim;
 use crate::evidence::{Evidence, Service};
 use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
+use crate::facts::installation::gateway_elsewhere;
 use crate::format::list;
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
@@ -25,18 +26,21 @@ pub(super) const CLAIMS: &[&Claim] = &[
 /// The gateway's service, as an object.
 fn gateway_object(evidence: &Evidence) -> Object {
     let expectations = &evidence.expectations;
-    Object::new("service", &expectations.istio_namespace, &expectations.gateway)
+    Object::new("service", expectations.gateway_namespace(), &expectations.gateway)
 }
 
 /// The gateway's service, or the failure that it is missing.
 fn gateway_service(evidence: &Evidence) -> Result<&Service, Judgement> {
-    let namespace = &evidence.expectations.istio_namespace;
+    let namespace = evidence.expectations.gateway_namespace();
     let name = &evidence.expectations.gateway;
     let object = gateway_object(evidence);
     let install = || istio::install_default(evidence, "installs it");
     let what = format!("the services of namespace {namespace}");
     let services = require(&evidence.install.services, &what, &object, install)?;
     find_gateway_service(evidence).ok_or_else(|| {
+        if let Some(other) = gateway_elsewhere(evidence) {
+            return Judgement::unjudged(format!("{other}, which was not looked at"));
+        }
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
         Judgement::fail(format!("there is no service {name} in namespace {namespace}"))
             .expected(format!("a service {name}"))
@@ -49,12 +53,12 @@ fn gateway_service(evidence: &Evidence) -> Result<&Service, Judgement> {
 /// Shows the gateway's service.
 fn show_service(evidence: &Evidence, text: &str) -> Step {
     let expectations = &evidence.expectations;
-    services::show(evidence, &expectations.istio_namespace, &expectations.gateway, text)
+    services::show(evidence, expectations.gateway_namespace(), &expectations.gateway, text)
 }
 
 /// Scales the gateway up, makes its service select its pods, or shows its pods and its address.
 fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
-    let namespace = &evidence.expectations.istio_namespace;
+    let namespace = evidence.expectations.gateway_namespace();
     let gateway = &evidence.expectations.gateway;
     let mut deployments = evidence.install.deployments.value().into_iter().flatten();
     let deployment = deployments.find(|one| one.name == *gateway);

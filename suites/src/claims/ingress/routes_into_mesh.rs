@@ -5,9 +5,10 @@ use super::{bring_back_gateway, gateway_object};
 use crate::claims::Claim;
 use crate::claims::by_name::backend_deployment::{self, other_reply_text};
 use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{
-    address_answers, backend_replies, control_plane_running, default_profile, external_address,
-    inbound_redirected, live_rules,
+    address_answers, backend_replies, control_plane_running, external_address, inbound_redirected,
+    live_rules,
 };
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
@@ -58,6 +59,7 @@ claim! {
     needs: Objects,
     stops: [Route],
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if routes_are_not_defined,
         control_plane_running if istiod_takes_no_route,
         backend_deployment if backend_gives_other_reply,

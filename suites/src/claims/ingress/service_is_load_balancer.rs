@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
-use crate::claims::by_name::default_profile;
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::gateway::{find_gateway_service, has_no_gateway_deployment};
@@ -36,7 +36,10 @@ claim! {
     ingress::service_is_load_balancer: "the ingress gateway is a LoadBalancer service with ports 15021, 80 and 443",
     needs: Reading,
     stops: [Gateway],
-    caused_by: [default_profile if gateway_is_not_installed],
+    caused_by: [
+        default_profile if looks_in_wrong_place,
+        default_profile if gateway_is_not_installed,
+    ],
     judge: judge,
 }
 

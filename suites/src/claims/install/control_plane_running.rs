@@ -1,6 +1,8 @@
 //! All pods of the control plane's namespace are Running.
 
-use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::default_profile::{
+    self, istiod_is_not_installed, looks_in_wrong_place,
+};
 use crate::claims::by_name::{nodes_ready, running};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -56,6 +58,7 @@ claim! {
     needs: Reading,
     caused_by: [
         nodes_ready if waits_for_nodes,
+        default_profile if looks_in_wrong_place,
         default_profile if istiod_is_not_installed,
         running if only_kiali_is_unwell,
     ],

@@ -5,12 +5,18 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::facts::gateway::is_ingress_gateway;
+use crate::facts::installation::{
+    OtherGateway, control_plane_elsewhere, gateway_daemon_set, gateway_elsewhere,
+};
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
 use crate::format::{DEFINITION, count, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::istio::{install_default, restore_definitions};
-use crate::steps::workloads::delete_with_service;
+use crate::steps::Step;
+use crate::steps::istio::{
+    install_default, restore_control_plane, restore_definitions, set_places,
+};
+use crate::steps::workloads::{delete_with_service, list_all};
 
 claim! {
     /// The tutorial says: "For a standard installation (which is suitable for most use cases), you can use the
@@ -29,10 +35,16 @@ claim! {
     /// - istiod or the ingress gateway is not installed, or the namespace does not exist. Where the install stopped
     ///   because istiod does not run, `control_plane_running` is the cause.
     /// - There is a second ingress gateway or an egress gateway.
+    /// - Istio is in another namespace than the expected one.
     /// - A custom resource definition is missing or not established.
     ///
+    /// An ingress gateway in another namespace, or one that is a `DaemonSet`, makes it *changed*.
+    ///
     /// ## How to fix it
-    /// - A part or a definition is missing: run `istioctl install --set profile=default -y` again.
+    /// - A part or a definition is missing: run `istioctl install --set profile=default -y` again. Where Helm or an
+    ///   operator installed Istio, use that instead.
+    /// - Istio or its gateway is elsewhere: set `istio.namespace`, `istio.gateway` and `istio.gateway-namespace` in
+    ///   `meshcheck.toml`.
     /// - A part is too many: delete its deployment and its service.
     ///
     /// ## Check by hand
@@ -67,6 +79,14 @@ const CRDS: [&str; 14] = [
 ];
 
 fn judge(evidence: &Evidence) -> Judged {
+    if let Some(place) = control_plane_elsewhere(evidence) {
+        let namespace = &evidence.expectations.istio_namespace;
+        return Err(Judgement::fail(format!("{place}, not in namespace {namespace}"))
+            .expected(format!("istiod in namespace {namespace}"))
+            .observed(place.to_string())
+            .object(Object::global("namespace", namespace))
+            .steps(set_places(evidence)));
+    }
     let words = all_hold([deployments(evidence), definitions(evidence)])?;
     Ok(Judgement::pass(words.join("; ")))
 }
@@ -86,10 +106,12 @@ fn deployments(evidence: &Evidence) -> Judged {
             .expected(format!("istiod, one ingress gateway ({gateway}), no egress gateway"))
             .observed(format!("deployments: {}", names(&all)))
     };
-    let missing = |part: &str| {
+    let missing = |part: &str, step: Step| {
+        let show = || list_all(evidence, istio_namespace, &[], "shows what there is");
         fail(format!("{part} is missing: this is not the default profile"))
             .object(object.clone())
-            .step(install())
+            .steps(step.command.is_none().then(show))
+            .step(step)
     };
     let too_many = |summary: String, surplus: &Deployment| {
         fail(summary)
@@ -99,12 +121,14 @@ fn deployments(evidence: &Evidence) -> Judged {
     let istiods: Vec<_> =
         deployments.iter().filter(|deployment| is_istiod(&deployment.template_labels)).collect();
     if istiods.is_empty() {
-        return Err(missing("istiod"));
+        return Err(missing("istiod", restore_control_plane(evidence, "restores it")));
     }
     let gateways: Vec<_> =
         deployments.iter().filter(|deployment| is_ingress_gateway(deployment, evidence)).collect();
-    if gateways.is_empty() {
-        return Err(missing("the ingress gateway"));
+    let daemon_set = gateway_daemon_set(evidence);
+    let other_place = gateway_elsewhere(evidence);
+    if gateways.is_empty() && daemon_set.is_none() && other_place.is_none() {
+        return Err(missing("the ingress gateway", install()));
     }
     if gateways.len() > 1 {
         let surplus = gateways.iter().find(|other| other.name != *gateway).unwrap_or(&gateways[0]);
@@ -115,6 +139,21 @@ fn deployments(evidence: &Evidence) -> Judged {
         let what =
             "an egress gateway is installed: the profile `demo` has one, the default does not";
         return Err(too_many(what.to_owned(), egress));
+    }
+    let changed = |summary: String, observed: String| {
+        Judgement::changed(summary)
+            .expected(format!("deployment {gateway} in namespace {istio_namespace}"))
+            .observed(observed)
+            .object(object.clone())
+            .steps(set_places(evidence))
+    };
+    if let Some(other) = other_place {
+        let summary = format!("{other}, not in {}", evidence.expectations.gateway_namespace());
+        return Err(changed(summary, format!("{}/{}", other.namespace, other.name)));
+    }
+    if let Some(name) = daemon_set.filter(|_| gateways.is_empty()) {
+        let summary = format!("the ingress gateway {name} is a DaemonSet, not a Deployment");
+        return Err(changed(summary, format!("daemonset {name}")));
     }
     Ok(Judgement::pass(format!("{} and {}, no egress gateway", names(&istiods), names(&gateways))))
 }
@@ -153,6 +192,15 @@ fn definitions(evidence: &Evidence) -> Judged {
     .steps(restore()))
 }
 
+/// Whether a claim is unjudged because Istio is not in the namespace that was looked at, or its gateway is not.
+pub(crate) fn looks_in_wrong_place(effect: &Effect<'_, Evidence>) -> bool {
+    let Effect { evidence, judgement, .. } = effect;
+    let is_said = |it: OtherGateway<'_>| judgement.summary.contains(&it.to_string());
+    judgement.verdict == Verdict::Unjudged
+        && (control_plane_elsewhere(evidence).is_some()
+            || gateway_elsewhere(evidence).is_some_and(is_said))
+}
+
 /// Whether a claim fails because istiod is not installed. A pod of it that still answers would be a reason to
 /// look elsewhere.
 pub(crate) fn istiod_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
@@ -169,9 +217,11 @@ fn gateway_waits_for_istiod(effect: &Effect<'_, Evidence>) -> bool {
 
 #[cfg(test)]
 mod cases {
+    use std::collections::BTreeMap;
+
     use crate::entry::cases;
     use crate::evidence::{BundleFacts, Evidence, Observation};
-    use crate::testing::{installed, of};
+    use crate::testing::{gateway, installed, mark_helm, of};
 
     fn add_deployment(evidence: &mut Evidence, name: &str, istio: &str) {
         let gateway = evidence.expectations.gateway.clone();
@@ -185,6 +235,30 @@ mod cases {
         of(&mut evidence.install.deployments).retain(|deployment| deployment.name != name);
     }
 
+    /// Moves the gateway to the namespace `edge`.
+    fn move_gateway(evidence: &mut Evidence) {
+        let name = evidence.expectations.gateway.clone();
+        remove_deployment(evidence, &name);
+        of(&mut evidence.install.pods).retain(|pod| !pod.name.starts_with(&name));
+        of(&mut evidence.install.services).retain(|it| it.name != name);
+        for it in of(&mut evidence.cluster.load_balancer_services) {
+            it.namespace = "edge".into();
+        }
+    }
+
+    /// Moves istiod to the namespace `mesh`.
+    fn move_istiod(evidence: &mut Evidence) {
+        of(&mut evidence.install.namespaces).insert("mesh".into(), BTreeMap::new());
+        of(&mut evidence.install.pods).clear();
+        of(&mut evidence.install.deployments).clear();
+        let services =
+            of(&mut evidence.install.webhooks).iter_mut().filter_map(|it| it.service.as_mut());
+        services.for_each(|it| it.namespace = "mesh".into());
+        for it in of(&mut evidence.install.mesh_pods) {
+            it.namespace = "mesh".into();
+        }
+    }
+
     cases! { Evidence:
         healthy(|_| {}, Pass);
         no_operator(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("istiooperators")), Pass);
@@ -193,6 +267,40 @@ mod cases {
         egress_by_label(|e| add_deployment(e, "leave", "egressgateway"), Fail);
         second_ingress(|e| add_deployment(e, "second", "ingressgateway"), Fail);
         no_gateway(|e| { let name = e.expectations.gateway.clone(); remove_deployment(e, &name); }, Fail);
+        gateway_daemon_set(|e| {
+            let name = e.expectations.gateway.clone();
+            remove_deployment(e, &name);
+            gateway(e).owner = Some(format!("DaemonSet/{name}"));
+        }, Changed);
+        gateway_elsewhere(move_gateway, Changed);
+        gateway_elsewhere_as_configured(|e| {
+            move_gateway(e);
+            e.expectations.gateway_namespace = Some("edge".into());
+            let mut gateway = installed(e, "istiod").clone();
+            (gateway.name, gateway.namespace) = (e.expectations.gateway.clone(), "edge".into());
+            gateway.template_labels.clear();
+            of(&mut e.install.deployments).push(gateway);
+        }, Pass);
+        istiod_elsewhere(move_istiod, Fail);
+        istiod_elsewhere_without_its_pods(|e| { move_istiod(e); e.install.mesh_pods = Observation::failed("not recorded"); }, Fail);
+        istiod_outside_of_the_cluster(|e| {
+            move_istiod(e);
+            e.install.mesh_pods = Observation::seen(vec![]);
+            for webhook in of(&mut e.install.webhooks) {
+                webhook.service = None;
+                webhook.url = Some("https://istiod.example.com/inject".into());
+            }
+        }, Fail);
+        webhook_of_a_namespace_that_is_gone(|e| { move_istiod(e); of(&mut e.install.namespaces).remove("mesh"); }, Fail);
+        helm_lost_istiod(|e| { mark_helm(e); remove_deployment(e, "istiod"); }, Fail);
+        helm_lost_its_gateway(|e| { mark_helm(e); let name = e.expectations.gateway.clone(); remove_deployment(e, &name); }, Fail);
+        operator_lost_istiod(|e| {
+            let marks = [("app.kubernetes.io/managed-by".to_owned(), "sail-operator".to_owned())];
+            for it in of(&mut e.install.webhooks) {
+                it.marks = marks.clone().into();
+            }
+            remove_deployment(e, "istiod");
+        }, Fail);
         no_istiod(|e| remove_deployment(e, "istiod"), Fail);
         nothing(|e| of(&mut e.install.deployments).clear(), Fail);
         no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail);

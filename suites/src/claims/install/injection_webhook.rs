@@ -1,7 +1,8 @@
 //! A mutating admission webhook injects the sidecar in labelled namespaces.
 
+use crate::claims::by_name::control_plane_running;
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::namespace_labelled::{self, label_is_wrong, namespace_labels};
-use crate::claims::by_name::{control_plane_running, default_profile};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook};
@@ -14,7 +15,7 @@ use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::injection::{remove_from_template, show_webhooks};
-use crate::steps::istio::install_default;
+use crate::steps::istio::restore_control_plane;
 use crate::steps::namespaces::label_for_webhooks;
 
 mod answer;
@@ -59,6 +60,7 @@ claim! {
     install::injection_webhook: "a mutating admission webhook injects the sidecar in labelled namespaces",
     needs: Reading,
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if webhook_is_not_installed,
         control_plane_running if no_istiod_answers,
         namespace_labelled if webhook_misses_the_label,
@@ -72,7 +74,7 @@ claim! {
 const WEBHOOKS: &str = "the injection webhooks";
 
 fn judge(evidence: &Evidence) -> Judged {
-    let restore = || install_default(evidence, "restores them");
+    let restore = || restore_control_plane(evidence, "restores them");
     let webhooks = require(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
     let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
     if injectors.is_empty() {
@@ -216,7 +218,7 @@ fn none_selects(
     } else {
         format!("no webhook selects namespace {namespace}, whatever its label")
     };
-    fail(summary).object(WEBHOOKS).step(install_default(evidence, "restores them"))
+    fail(summary).object(WEBHOOKS).step(restore_control_plane(evidence, "restores them"))
 }
 
 /// Removes from a deployment's template the labels that keep injection away: the fewest without which

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::default_profile::{
+    self, istiod_is_not_installed, looks_in_wrong_place,
+};
 use crate::claims::by_name::{control_plane_running, proxies_in_sync};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
+use crate::facts::image::is_vendor_build;
 use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::workload::owner_workload;
@@ -31,6 +34,7 @@ claim! {
     ///
     /// ## What makes it fail
     /// - istiod, a proxy or `istioctl` has another version.
+    /// - A vendor's build of the version that was asked for, such as `1.20.3-asm.4`, makes it *changed*.
     /// - No istiod runs: then `default_profile` or `control_plane_running` is the cause.
     /// - A proxy that istiod does not know leaves the claim unjudged, because of `proxies_in_sync`.
     ///
@@ -47,6 +51,7 @@ claim! {
     install::istio_version: "the Istio that runs is the one that was asked for",
     needs: Request,
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if istiod_is_not_installed,
         control_plane_running if no_istiod_reports,
         proxies_in_sync if istiod_does_not_know_the_proxy,
@@ -243,7 +248,7 @@ fn check_image(
     if tag == wanted || wanted.starts_with(&format!("{tag}.")) {
         return Ok(());
     }
-    Err(Judgement::fail(format!(
+    Err(other_version(tag, wanted)(format!(
         "container {} of pod {} is of Istio {tag}, not {wanted}",
         container.name, pod.name
     ))
@@ -265,11 +270,19 @@ fn check_report(
     if plain(version) == plain(istio_version) {
         return Ok(());
     }
-    Err(Judgement::fail(format!("{who} reports Istio {version}, not {istio_version}"))
+    let summary = format!("{who} reports Istio {version}, not {istio_version}");
+    Err(other_version(plain(version), plain(istio_version))(summary)
         .expected(format!("{istio_version}, asked for by {istio_version_source}"))
         .observed(version)
         .object(object)
         .steps(steps()))
+}
+
+/// The judgement on another version: *changed* for a vendor's build of the wanted one.
+fn other_version(version: &str, wanted: &str) -> fn(String) -> Judgement {
+    let is_of_wanted = version.split_once('-').is_some_and(|(number, _)| number == wanted);
+    let vendor = is_of_wanted && is_vendor_build(version);
+    if vendor { Judgement::changed } else { Judgement::fail }
 }
 
 /// The version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
@@ -297,10 +310,10 @@ fn upgrade(evidence: &Evidence) -> Vec<Step> {
         Some(version) => istio::check_as(evidence, version),
         None => istio::show_versions(evidence),
     };
-    vec![
-        first,
-        istio::install_default(evidence, &format!("with istioctl {wanted} brings the mesh to it")),
-    ]
+    let text = format!("with istioctl {wanted} brings the mesh to it");
+    let install = istio::restore_control_plane(evidence, &text);
+    // Where another program installed it, that program brings another version.
+    [first].into_iter().chain(install.command.is_some().then_some(install)).collect()
 }
 
 /// The other version that all of the mesh has, in its images and in its reports, where it is one.

@@ -29,6 +29,7 @@ claim! {
     /// ## What makes it fail
     /// - The namespace does not exist, is being deleted, or has neither of the two labels. Where the install stopped at
     ///   istiod before the namespace was created, `default_profile` is the cause.
+    /// - It is in ambient mode (`istio.io/dataplane-mode`).
     /// - `istio-injection` has another value than `enabled`.
     /// - `istio.io/rev` names a revision that no webhook selects. Where no Istio is installed at all,
     ///   `default_profile` is the cause.
@@ -89,6 +90,14 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(wrong(summary, format!("{INJECTION}={value}")).steps(label(&["--overwrite"])));
     }
     let Some(revision) = labels.get(REVISION) else {
+        let mode = labels.get(MODE).filter(|mode| *mode != "none");
+        if let Some(mode) = mode.map(|mode| excerpt(mode)) {
+            let summary = format!(
+                "namespace {namespace} is in ambient mode ({MODE}={mode}): its pods get no sidecar"
+            );
+            let observed = format!("{MODE}={mode}, neither {INJECTION} nor {REVISION}");
+            return Err(wrong(summary, observed).steps(label(&[&format!("{MODE}-")])));
+        }
         let summary = format!("namespace {namespace} is not labelled for injection");
         let observed = format!("neither {INJECTION} nor {REVISION}");
         return Err(wrong(summary, observed).steps(label(&[])));
@@ -123,6 +132,9 @@ fn judge(evidence: &Evidence) -> Judged {
         .expected(format!("{INJECTION}=enabled, or {REVISION} with an installed revision"))
         .steps(relabel()))
 }
+
+/// The namespace's label for ambient mode.
+const MODE: &str = "istio.io/dataplane-mode";
 
 /// The labels of the demo's namespace.
 pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement> {
@@ -174,6 +186,7 @@ mod cases {
         revision(|e| label(e, &[("istio.io/rev", "default")]), Pass);
         both(|e| label(e, &[("istio-injection", "enabled"), ("istio.io/rev", "none")]), Pass);
         missing(|e| label(e, &[]), Fail);
+        ambient(|e| label(e, &[("istio.io/dataplane-mode", "ambient")]), Fail);
         missing_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
         disabled(|e| label(e, &[("istio-injection", "disabled")]), Fail);
         misspelt(|e| label(e, &[("istio-injection", "enable")]), Fail);

@@ -1,7 +1,8 @@
 //! Kiali serves its console, and its API reports a version.
 
 use super::answers::{answer, answers_an_error, has_same_answer_as_root};
-use super::{kiali_object, no_pod_is_ready, runs_another_program, show_or_scale_up};
+use super::{is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, show_or_scale_up};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -39,6 +40,8 @@ claim! {
     beyond: true,
     needs: Request,
     caused_by: [
+        default_profile if looks_in_wrong_place,
+        running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
         redirects_to_web_root if stands_at_another_root,

@@ -10,6 +10,7 @@ use crate::claims::Claim;
 use crate::entry::Effect;
 use crate::evidence::Evidence;
 use crate::facts::image::image_name;
+use crate::facts::installation::kiali_elsewhere;
 use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
 use crate::judgement::Verdict;
 use crate::object::Object;
@@ -48,6 +49,11 @@ fn no_pod_is_ready(effect: &Effect<'_, Evidence>, answered: bool) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && !answered
         && !pods.iter().any(|pod| is_kiali_pod(pod) && pod.is_running_and_ready())
+}
+
+/// Whether a page was not asked because Kiali is in another namespace.
+fn is_elsewhere(effect: &Effect<'_, Evidence>) -> bool {
+    effect.judgement.verdict == Verdict::Unjudged && kiali_elsewhere(effect.evidence).is_some()
 }
 
 /// Whether another program runs in Kiali's place, by its image's name, and answers.

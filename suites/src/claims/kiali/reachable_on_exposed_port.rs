@@ -3,7 +3,8 @@
 use super::answers::{
     answer, answers_an_error, check_redirect, has_same_answer_as_root, wrong_answer,
 };
-use super::{no_pod_is_ready, runs_another_program};
+use super::{is_elsewhere, no_pod_is_ready, runs_another_program};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails};
@@ -36,6 +37,8 @@ claim! {
     kiali::reachable_on_exposed_port: "Kiali answers on the exposed port",
     needs: Request,
     caused_by: [
+        default_profile if looks_in_wrong_place,
+        running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
         redirects_to_web_root if redirects_elsewhere,

@@ -1,7 +1,8 @@
 //! Kiali redirects / to its web root.
 
 use super::answers::{Wrong, answer, check_redirect, wrong_answer};
-use super::{no_pod_is_ready, runs_another_program};
+use super::{is_elsewhere, no_pod_is_ready, runs_another_program};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::running;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
@@ -35,6 +36,8 @@ claim! {
     statement_for: |expectations| format!("Kiali redirects / to {}", expectations.kiali.web_root),
     needs: Request,
     caused_by: [
+        default_profile if looks_in_wrong_place,
+        running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
     ],

@@ -1,11 +1,15 @@
 //! Kiali from the release's own addon manifest runs.
 
 use super::{kiali_object, show_or_scale_up};
-use crate::claims::by_name::{default_profile, nodes_ready};
+use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
+use crate::claims::by_name::nodes_ready;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations};
-use crate::facts::image::{image_name, is_pinned, same_image};
+use crate::facts::image::{
+    flat_mirror, image_name, is_pinned, same_image, same_version, split_image,
+};
+use crate::facts::installation::kiali_elsewhere;
 use crate::facts::istiod::install_stopped_at_istiod;
 use crate::facts::kiali::{NAME, find_kiali};
 use crate::facts::scheduling::deployment_waits_for_nodes;
@@ -16,8 +20,8 @@ use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::profile;
 use crate::steps::pods::diagnose;
-use crate::steps::workloads::show_finalizers;
-use crate::steps::{kiali, services};
+use crate::steps::workloads::{list_all, show_finalizers};
+use crate::steps::{Purpose, Step, kiali, services};
 
 claim! {
     /// The tutorial says: install Kiali with `kubectl apply -f samples/addons/kiali.yaml`, and wait until it runs.
@@ -33,6 +37,8 @@ claim! {
     /// ## What makes it fail
     /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
     /// - Its image is not the one in the manifest of this Istio release.
+    /// - Its image is that of another repository. A mirror's, with the same tag, makes it *changed*, and so does
+    ///   another namespace.
     /// - Its service is missing, has another port, or selects no ready pod.
     /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing, or the install
     ///   stopped before the gateway (`default_profile`).
@@ -48,6 +54,7 @@ claim! {
     needs: Reading,
     caused_by: [
         nodes_ready if waits_for_nodes,
+        default_profile if looks_in_wrong_place,
         default_profile if istio_namespace_is_missing,
         default_profile if install_came_not_so_far,
     ],
@@ -66,6 +73,14 @@ fn deployment(evidence: &Evidence) -> Judged {
     let all = require(&evidence.install.deployments, &what, &object, || kiali::install(evidence))?;
     let expected = "available, with the image of the release's manifest";
     let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
+        if let Some(namespace) = kiali_elsewhere(evidence) {
+            let summary = format!("Kiali is in namespace {namespace}, not in {istio_namespace}");
+            return Err(Judgement::changed(summary)
+                .expected(format!("Kiali in namespace {istio_namespace}"))
+                .observed(format!("Kiali in namespace {namespace}"))
+                .object(object)
+                .step(list_all(evidence, namespace, &[], "shows it")));
+        }
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
         return Err(Judgement::fail("Kiali is not installed")
             .expected(expected)
@@ -115,6 +130,17 @@ fn deployment(evidence: &Evidence) -> Judged {
         return Err(Judgement::unjudged(format!(
             "Kiali is available, and its image {image} has a digest in the place of a version"
         )));
+    }
+    let same_tag = same_version(split_image(image).1, split_image(wanted).1);
+    if let Some(mirror) =
+        flat_mirror(image, split_image(wanted).0).filter(|_| same_tag && !same_image(image, wanted))
+    {
+        let text = "set kiali.image in meshcheck.toml where the tutorial uses this mirror";
+        return Err(Judgement::changed(format!("Kiali's image comes from a mirror, {mirror}"))
+            .expected(wanted)
+            .observed(image)
+            .object(object)
+            .step(Step::advice(Purpose::Fix, text)));
     }
     if !same_image(image, wanted) {
         return Err(Judgement::fail(format!(
@@ -211,6 +237,13 @@ mod cases {
         being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass);
         another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
+        flat_mirror(|e| image(e, "registry.example.com/train/kiali:v1.79"), Changed);
+        flat_mirror_of_another_version(|e| image(e, "registry.example.com/train/kiali:v2.0"), Fail);
+        in_another_namespace(|e| {
+            let pods = of(&mut e.install.mesh_pods).iter_mut();
+            pods.filter(|it| it.name.starts_with("kiali")).for_each(|it| it.namespace = "monitoring".into());
+            of(&mut e.install.deployments).retain(|it| it.name != "kiali");
+        }, Changed);
         another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);
         pinned(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Unjudged);
         pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);

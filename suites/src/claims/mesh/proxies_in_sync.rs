@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::by_name::default_profile::{self, istiod_is_not_installed};
+use crate::claims::by_name::default_profile::{
+    self, istiod_is_not_installed, looks_in_wrong_place,
+};
 use crate::claims::by_name::{
     client_deployment, control_plane_running, namespace_labelled, two_containers_per_pod,
 };
@@ -12,6 +14,7 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Istiod, Pod, ProxySync};
 use crate::facts::demo::{is_pod_of, running_pods};
 use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::installation::is_ztunnel;
 use crate::facts::istiod::{find_istiod, is_istiod_down};
 use crate::facts::sidecar::{SIDECAR, redirects_to_stopped_sidecar};
 use crate::format::{PROXY, count};
@@ -52,6 +55,7 @@ claim! {
     needs: Request,
     stops: [ClientSidecar, BackendSidecar, Gateway],
     caused_by: [
+        default_profile if looks_in_wrong_place,
         default_profile if istiod_is_not_installed,
         control_plane_running if |effect| is_istiod_down(effect.evidence),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
@@ -164,7 +168,7 @@ fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let object = Object::global("namespace", namespace);
     let install = || istio::install_default(evidence, "installs Istio");
     let pods = require(&evidence.install.pods, &what, object, install)?;
-    Ok(pods.iter().filter(|pod| runs_proxy(pod)).collect())
+    Ok(pods.iter().filter(|pod| runs_proxy(pod) && !is_ztunnel(pod)).collect())
 }
 
 fn unknown_proxy(evidence: &Evidence, pod: &Pod) -> Judgement {
@@ -252,6 +256,12 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
+        ztunnel(|e| {
+            let mut pod = crate::testing::gateway(e).clone();
+            pod.name = "ztunnel-x".into();
+            pod.labels = [("app".to_owned(), "ztunnel".to_owned())].into();
+            of(&mut e.install.pods).push(pod);
+        }, Pass);
         stale(|e| leave_unacknowledged(sidecar(e)), Fail);
         never_acknowledged(|e| sidecar(e).clusters.acked = String::new(), Fail);
         not_sent(|e| sidecar(e).routes = SyncState::default(), Fail);

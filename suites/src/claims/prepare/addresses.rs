@@ -22,11 +22,12 @@ pub(super) enum Gateway<'e> {
 /// Finds the gateway's service in the list of all that ask for an address, or else in its
 /// namespace.
 pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement> {
-    let Expectations { gateway, istio_namespace, .. } = &evidence.expectations;
+    let Expectations { gateway, .. } = &evidence.expectations;
+    let namespace = evidence.expectations.gateway_namespace();
     let asking = evidence.cluster.load_balancer_services.value();
     let local = evidence.install.services.value();
     let is_gateway =
-        |service: &&Service| service.name == *gateway && service.namespace == *istio_namespace;
+        |service: &&Service| service.name == *gateway && service.namespace == namespace;
     let found = asking
         .and_then(|services| services.iter().find(is_gateway))
         .or_else(|| local.and_then(|services| services.iter().find(is_gateway)));
@@ -46,13 +47,14 @@ pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement
 
 /// The services besides the gateway, and besides a probe of ours, that hold addresses.
 pub(super) fn find_holders(evidence: &Evidence) -> Vec<&Service> {
-    let Expectations { gateway, istio_namespace, .. } = &evidence.expectations;
+    let Expectations { gateway, .. } = &evidence.expectations;
+    let namespace = evidence.expectations.gateway_namespace();
     let probe = evidence.cluster.load_balancer_probe.value().map(|probe| &probe.namespace);
     let services = evidence.cluster.load_balancer_services.value();
     services
         .into_iter()
         .flatten()
-        .filter(|service| service.name != *gateway || service.namespace != *istio_namespace)
+        .filter(|service| service.name != *gateway || service.namespace != namespace)
         .filter(|service| Some(&service.namespace) != probe)
         .filter(|service| !service.load_balancer_addresses.is_empty())
         .collect()

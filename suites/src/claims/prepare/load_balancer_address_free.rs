@@ -92,7 +92,7 @@ fn probed(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
 }
 
 fn gateway_pending(evidence: &Evidence) -> Judgement {
-    let Expectations { gateway, istio_namespace, .. } = &evidence.expectations;
+    let Expectations { gateway, .. } = &evidence.expectations;
     let mut observed = "<pending>".to_owned();
     if let Some(address) =
         evidence.cluster.load_balancer_probe.value().and_then(|probe| probe.address.as_ref())
@@ -101,7 +101,7 @@ fn gateway_pending(evidence: &Evidence) -> Judgement {
     }
     without_address(evidence, &format!("the service {gateway}"), &observed).object(Object::new(
         "service",
-        istio_namespace,
+        evidence.expectations.gateway_namespace(),
         gateway,
     ))
 }

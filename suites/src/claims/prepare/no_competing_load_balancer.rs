@@ -34,7 +34,8 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let Expectations { gateway, istio_namespace, .. } = &evidence.expectations;
+    let Expectations { gateway, .. } = &evidence.expectations;
+    let namespace = evidence.expectations.gateway_namespace();
     require(&evidence.cluster.load_balancer_services, OBJECTS, OBJECTS, || {
         services::list_all(evidence, "shows them")
     })?;
@@ -81,7 +82,7 @@ fn judge(evidence: &Evidence) -> Judged {
         }
     };
     Err(Judgement::fail(format!("an address is held by {held}, and {who}"))
-        .expected(format!("an address left for {istio_namespace}/{gateway}"))
+        .expected(format!("an address left for {namespace}/{gateway}"))
         .observed(held)
         .object(Object::new("service", &first.namespace, &first.name))
         .steps(services::free_address(evidence, first)))

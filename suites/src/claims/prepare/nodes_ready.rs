@@ -2,6 +2,7 @@
 
 use crate::entry::{Effect, claim};
 use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
+use crate::facts::installation::{control_plane_elsewhere, gateway_elsewhere};
 use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, no_node_is_ready};
 use crate::facts::webhooks::injects_from_elsewhere;
 use crate::format::{NODE, POD, count, excerpt, list};
@@ -252,8 +253,15 @@ fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
                     .is_some_and(|all| all.iter().any(scaled_down))
         })
     };
-    let mut missing: Vec<_> =
-        [&ISTIOD, &GATEWAY].into_iter().filter(|piece| !placed(piece)).collect();
+    // What runs elsewhere needs no place for itself here.
+    let elsewhere = |piece: &&Piece| {
+        control_plane_elsewhere(evidence).is_some()
+            || piece.label == GATEWAY.label && gateway_elsewhere(evidence).is_some()
+    };
+    let mut missing: Vec<_> = [&ISTIOD, &GATEWAY]
+        .into_iter()
+        .filter(|piece| !elsewhere(piece) && !placed(piece))
+        .collect();
     let demo_runs = evidence.demo.pods.value().is_some_and(|pods| pods.iter().any(Pod::is_running));
     if !missing.is_empty() && !demo_runs {
         missing.extend([&SIDECAR, &SIDECAR]);

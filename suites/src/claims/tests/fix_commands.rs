@@ -8,11 +8,12 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 
 use crate::evidence::Evidence;
-use crate::testing::claim_cases;
+use crate::is_installed_otherwise;
+use crate::testing::{claim_cases, mark_helm};
 
 /// Programs that hints may name.
-const PROGRAMS: [&str; 7] =
-    ["kubectl", "istioctl", "docker", "socat", "meshcheck", "minikube", "dig"];
+const PROGRAMS: [&str; 8] =
+    ["kubectl", "istioctl", "docker", "socat", "meshcheck", "minikube", "dig", "helm"];
 
 /// A context that would do something, were it not quoted.
 const CONTEXT: &str = "it's $(touch BROKEN) `touch BROKEN` \"two\"; touch BROKEN & # \\ *";
@@ -85,6 +86,23 @@ fn every_hint_is_a_command_of_a_program_that_trainers_have() {
         assert!(!command.contains(['<', '>']) && !command.contains("..."), "to fill in: {command}");
     }
     assert_eq!(arguments(&commands).len(), commands.len(), "a command is one command");
+}
+
+#[test]
+fn what_helm_installed_is_not_installed_by_istioctl() {
+    let mut repaired = 0;
+    for (claim, case) in claim_cases() {
+        let mut evidence = case.evidence(claim);
+        mark_helm(&mut evidence);
+        if !is_installed_otherwise(&evidence) {
+            // Nothing is left that has a mark.
+            continue;
+        }
+        let hint = claim.judge(&evidence).hint().unwrap_or_default();
+        assert!(!hint.contains("install --set"), "{}: {hint}", claim.id);
+        repaired += usize::from(hint.contains("upgrade istiod istio/istiod"));
+    }
+    assert!(repaired > 5, "{repaired}");
 }
 
 #[test]

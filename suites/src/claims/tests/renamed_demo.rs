@@ -20,6 +20,8 @@ const NAMES: &[(&str, &str)] = &[
     ("\"istio\":\"ingressgateway\"", "\"istio\":\"edge\""),
     ("istio-system", "istio-prod"),
     ("Hello from backend service", "Good morning from the shop"),
+    ("train/http-echo", "train/greeter"),
+    ("train/curl", "train/asker"),
     ("hashicorp/http-echo", "example/greeter"),
     ("curlimages/curl", "example/asker"),
     (r"\.client\.svc\.", ".shop.svc."),
@@ -153,6 +155,7 @@ fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
     let mut evidence = renamed(&healthy());
     evidence.expectations = Expectations {
         kiali_image: evidence.expectations.kiali_image.clone(),
+        istio_namespace: evidence.expectations.istio_namespace.clone(),
         ..Expectations::of_the_tutorial(&evidence.expectations.istio_version, "the tutorial")
     };
     let report = judge(&evidence, &[]);

@@ -163,7 +163,8 @@ fn metallb(
     let services = evidence.cluster.seen.cluster.load_balancer_services.look("the services")?;
     let expectations = &evidence.cluster.seen.expectations;
     let is_gateway = |service: &&Service| {
-        service.name == expectations.gateway && service.namespace == expectations.istio_namespace
+        service.name == expectations.gateway
+            && service.namespace == expectations.gateway_namespace()
     };
     if services.iter().any(|it| is_gateway(&it) && !it.load_balancer_addresses.is_empty()) {
         return Ok(Judgement::pass(format!("{state}{}", format_holders(evidence))));

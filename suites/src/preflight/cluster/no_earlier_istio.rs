@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::entry::check;
 use crate::evidence::{Evidence, Observation, Pod, Webhook};
+use crate::facts::installation::control_plane_elsewhere;
 use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
@@ -149,6 +150,15 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
             ),
         );
     }
+    if let Some(place) = control_plane_elsewhere(seen) {
+        return Some(
+            Judgement::fail(format!("{place}, not in namespace {namespace}"))
+                .expected(EXPECTED)
+                .observed(place.to_string())
+                .object(Object::global("namespace", namespace))
+                .steps(istio::set_places(seen)),
+        );
+    }
     let webhooks = seen.install.webhooks.value().into_iter().flatten();
     if let Some(webhook) = webhooks.clone().find(|webhook| is_injector(webhook)) {
         let name = &webhook.configuration;
@@ -259,6 +269,8 @@ fn format_harmless(seen: &Evidence) -> String {
 
 #[cfg(test)]
 mod cases {
+    use std::collections::BTreeMap;
+
     use crate::entry::cases;
     use crate::evidence::Crd;
     use crate::evidence::Observation;
@@ -280,6 +292,15 @@ mod cases {
         }, Unjudged);
         not_ready(|e| { installed(e); istiod(e).ready = false; }, Fail);
         webhook_left(without_istiod, Fail);
+        istiod_elsewhere(|e| {
+            without_istiod(e);
+            let install = &mut e.cluster.seen.install;
+            install.mesh_pods = Observation::failed("forbidden");
+            of(&mut install.namespaces).insert("mesh".into(), BTreeMap::new());
+            for webhook in of(&mut install.webhooks) {
+                webhook.service.as_mut().unwrap().namespace = "mesh".into();
+            }
+        }, Fail);
         validating_left(|e| {
             without_webhooks(e);
             of(&mut e.cluster.validating).push(ValidatingWebhook {

@@ -9,7 +9,9 @@ use crate::format::{ENDPOINT, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::injection::{delete_webhook, restore_call};
-use crate::steps::istio::{install_default, restore_istiod, rewrite_certificate};
+use crate::steps::istio::{
+    install_default, restore_control_plane, restore_istiod, rewrite_certificate,
+};
 use crate::steps::services::show_called;
 
 /// All that must hold for it.
@@ -30,7 +32,7 @@ fn bundle_is_valid(evidence: &Evidence, webhook: &Webhook) -> Judged {
             .observed(observed)
             .object(format!("webhook {name} of mutatingwebhookconfiguration {configuration}"))
             .step(rewrite_certificate(evidence))
-            .step(install_default(evidence, "restores its rights, where it may not")))
+            .step(restore_control_plane(evidence, "restores its rights, where it may not")))
     };
     if bundle.bytes == 0 {
         return fail(
@@ -102,7 +104,7 @@ fn fail(called: &WebhookService, summary: String, observed: String) -> Judgement
 fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let called = called_service(evidence, webhook)?;
     let service = service_object(called);
-    let restore = || install_default(evidence, "restores it");
+    let restore = || restore_control_plane(evidence, "restores it");
     let what = format!("the services of namespace {}", called.namespace);
     let services = require(&evidence.install.services, &what, &service, restore)?;
     let Some(found) = services.iter().find(|one| one.name == called.name) else {

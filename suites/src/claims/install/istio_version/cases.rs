@@ -26,6 +26,18 @@ fn tag(evidence: &mut Evidence, pattern: &str) {
     }
 }
 
+/// Gives the whole mesh a vendor's version, where 1.20.3 was asked for.
+fn build_by_vendor(evidence: &mut Evidence, version: &str) {
+    evidence.expectations.istio_version = "1.20.3".into();
+    evidence.install.istioctl_version = Observation::not_asked("not used");
+    tag(evidence, &format!(":{version}"));
+    installed(evidence, "istiod").containers[0].image = format!("gcr.io/asm/pilot:{version}");
+    reports(evidence).version = Observation::seen(version.into());
+    for row in of(&mut reports(evidence).proxies) {
+        row.istio_version = version.into();
+    }
+}
+
 cases! { Evidence:
     healthy(|_| {}, Pass);
     distroless(|e| tag(e, ":{}-distroless"), Pass);
@@ -49,6 +61,8 @@ cases! { Evidence:
             of(&mut e.demo.pods).push(old);
         }
     }, Pass);
+    vendor_build(|e| build_by_vendor(e, "1.20.3-asm.4"), Changed);
+    vendor_build_of_another(|e| build_by_vendor(e, "1.19.7-asm.4"), Fail);
     asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
     half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail);
     other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail);
