@@ -17,11 +17,12 @@ pub(crate) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -
             || expected.all(|(key, value)| labels.get(key) == Some(value)))
 }
 
-/// Whether a pod has the labels of the gateway's, in its namespace.
+/// Whether a pod has an ingress gateway's labels, in the gateway's namespace.
 pub(crate) fn is_gateway_pod(pod: &Pod, evidence: &Evidence) -> bool {
     let expectations = &evidence.expectations;
+    let is_labelled = pod.labels.get("istio").is_some_and(|istio| istio == "ingressgateway");
     pod.namespace == expectations.gateway_namespace()
-        && pod.has_labels(&expectations.gateway_labels)
+        && (is_labelled || pod.has_labels(&expectations.gateway_labels))
 }
 
 /// The gateway's service, where there is one.
@@ -42,11 +43,6 @@ pub(crate) fn has_address(evidence: &Evidence) -> bool {
 /// Whether the services were listed and the gateway's has no external address, or is not there.
 pub(crate) fn lacks_address(evidence: &Evidence) -> bool {
     evidence.install.services.value().is_some() && !has_address(evidence)
-}
-
-fn is_gateway_pod(pod: &Pod, evidence: &Evidence) -> bool {
-    let is_labelled = pod.labels.get("istio").is_some_and(|istio| istio == "ingressgateway");
-    is_labelled || pod.has_labels(&evidence.expectations.gateway_labels)
 }
 
 /// Whether a ready endpoint of the gateway's service is a gateway's pod, where both were listed.

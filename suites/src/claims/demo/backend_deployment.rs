@@ -163,7 +163,7 @@ fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<Strin
 #[cfg(test)]
 mod cases {
     use crate::claims::demo::deployments::changes::{
-        add_container, exceed_deadline, refuse, scale, use_flat_mirror, use_mirror,
+        add_container, exceed_deadline, scale, use_flat_mirror, use_mirror,
     };
     use crate::entry::cases;
     use crate::evidence::{ContainerState, Evidence, Observation, Settling, Termination};

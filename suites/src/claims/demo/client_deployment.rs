@@ -164,9 +164,7 @@ pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::demo::deployments::changes::{
-        add_container, refuse, use_flat_mirror, use_mirror,
-    };
+    use crate::claims::demo::deployments::changes::{add_container, use_flat_mirror, use_mirror};
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
     use crate::testing::{client, of, refuse, scale_to_zero};

@@ -1,6 +1,6 @@
 //! What the claims on the two deployments share: the container, the image, and whether pods are available.
 
-use crate::evidence::{Condition, Container, ContainerState, Deployment, Evidence, Pod};
+use crate::evidence::{Container, ContainerState, Deployment, Evidence, Pod};
 use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;

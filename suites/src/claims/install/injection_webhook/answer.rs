@@ -9,9 +9,7 @@ use crate::format::{ENDPOINT, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::injection::{delete_webhook, restore_call};
-use crate::steps::istio::{
-    install_default, restore_control_plane, restore_istiod, rewrite_certificate,
-};
+use crate::steps::istio::{restore_control_plane, restore_istiod, rewrite_certificate};
 use crate::steps::services::show_called;
 
 /// All that must hold for it.
