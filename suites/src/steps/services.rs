@@ -2,6 +2,7 @@
 
 use super::{Impact, Step};
 use crate::evidence::{Evidence, Service, WebhookService};
+use crate::hint::quote;
 
 /// Shows the endpoints and pods of a namespace.
 pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
@@ -31,17 +32,25 @@ pub(crate) fn describe(evidence: &Evidence, namespace: &str, service: &str, text
     Step::inspect(evidence.kubectl(&["-n", namespace, "describe", "service", service]), text)
 }
 
+/// Gives addresses to the services of minikube, while it runs.
+pub(crate) fn open_minikube_tunnel(profile: &str) -> Step {
+    let command = format!("minikube tunnel --profile {}", quote(profile));
+    Step::fix(Impact::Reads, command, "gives each LoadBalancer service an address, while it runs")
+}
+
 /// Lists the services of all namespaces.
 pub(crate) fn list_all(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", "services", "--all-namespaces"]), text)
 }
 
-/// Shows the service that holds an address, and frees the address.
-pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Vec<Step> {
-    let Service { namespace, name, .. } = holder;
-    let show = evidence.kubectl(&["-n", namespace, "get", "svc", name]);
-    let show = Step::inspect(show, "shows who holds the address");
-    vec![show, free(evidence, namespace, name, "frees it, if nobody needs it")]
+/// Shows a service that holds an address.
+pub(crate) fn show_holder(evidence: &Evidence, holder: &Service) -> Step {
+    show_one(evidence, &holder.namespace, &holder.name, "shows who holds the address")
+}
+
+/// Frees the address of a service.
+pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Step {
+    free(evidence, &holder.namespace, &holder.name, "frees it, if nobody needs it")
 }
 
 /// Frees one of the addresses of a pool that is used up.

@@ -54,25 +54,17 @@ fn judge(evidence: &Evidence) -> Judged {
             .step(step)
     };
     let Some(address) = gateway.load_balancer_addresses.first() else {
-        let holders = find_holders(evidence);
-        let step = match holders.first() {
-            None => services::describe(
+        let said = evidence.cluster.gateway_events.value().and_then(|events| events.last());
+        let said = said.map(|event| format!("; the cluster says: {}", excerpt(event)));
+        return Err(fail(
+            format!("{} has no external address: it is pending", gateway.name),
+            format!("<pending>{}", said.unwrap_or_default()),
+            services::describe(
                 evidence,
                 &gateway.namespace,
                 &gateway.name,
-                "shows what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
+                "shows under Events what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
             ),
-            Some((namespace, name)) => services::show_one(
-                evidence,
-                namespace,
-                name,
-                "shows a service that holds an address",
-            ),
-        };
-        return Err(fail(
-            format!("{} has no external address: it is pending", gateway.name),
-            "<pending>".into(),
-            step,
         ));
     };
     if address.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(address) {
@@ -83,15 +75,6 @@ fn judge(evidence: &Evidence) -> Judged {
         excerpt(address),
         show_service(evidence, "shows it"),
     ))
-}
-
-/// Other services that hold an address.
-fn find_holders(evidence: &Evidence) -> Vec<(&str, &str)> {
-    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
-    services
-        .filter(|service| !service.load_balancer_addresses.is_empty())
-        .map(|service| (service.namespace.as_str(), service.name.as_str()))
-        .collect()
 }
 
 /// Whether a text is a host name with a domain, as DNS has them; or that of this machine, which Docker Desktop
@@ -145,6 +128,11 @@ mod cases {
         version_6(|e| address(e, "2001:db8::1"), Pass);
         host_name(|e| address(e, "a1b2.elb.example.com"), Pass);
         pending(|e| gateway(e).load_balancer_addresses.clear(), Fail);
+        pending_with_a_reason(|e| {
+            gateway(e).load_balancer_addresses.clear();
+            let event = "AllocationFailed: \"10.9.9.9\" is not allowed in config";
+            e.cluster.gateway_events = Observation::seen(vec![event.into()]);
+        }, Fail);
         literally_pending(|e| address(e, "<pending>"), Fail);
         unspecified(|e| address(e, "0.0.0.0"), Fail);
         no_number(|e| address(e, "172.18.0.999"), Fail);
@@ -157,6 +145,6 @@ mod cases {
         empty_label(|e| address(e, "lb..example.com"), Fail);
         gone(remove_gateway_service, Fail);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
-        held_by_another(|e| { let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
+        held_by_another(|e| { e.cluster.load_balancer_probe = Observation::not_asked("--active"); let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
     }
 }

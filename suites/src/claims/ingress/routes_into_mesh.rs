@@ -6,14 +6,14 @@ use crate::claims::by_name::backend_deployment::{self, other_reply_text};
 use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
 use crate::claims::by_name::{
     address_answers, backend_replies, control_plane_running, default_profile, external_address,
-    inbound_redirected, live_rules,
+    inbound_redirected, live_rules, no_competing_load_balancer,
 };
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
-use crate::facts::gateway::{has_address, lacks_address};
+use crate::facts::gateway::{find_address_sharers, has_address, lacks_address};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::is_expired_certificate;
@@ -38,7 +38,8 @@ claim! {
     ///   defined (`default_profile`).
     /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
     /// - Traffic reaches the backend past its sidecar (`inbound_redirected`, `live_rules`).
-    /// - The gateway has no address (`external_address`) or does not answer (`address_answers`).
+    /// - The gateway has no address (`external_address`) or does not answer (`address_answers`), or another service with
+    ///   its address answers in its place (`no_competing_load_balancer`).
     /// - Somebody else's route takes every host.
     ///
     /// ## How to fix it
@@ -59,6 +60,7 @@ claim! {
         inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
         live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
+        no_competing_load_balancer if another_service_answers,
         address_answers if nothing_answers,
     ],
     judge: judge,
@@ -158,6 +160,17 @@ fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
         && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
+/// Another service has the gateway's address and port, and what answered is no Envoy.
+fn another_service_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let route = effect.evidence.ingress.route.value();
+    let answers = route.into_iter().flat_map(|it| [it.routed.value(), it.unknown_host.value()]);
+    let is_envoy = |answer: &HttpAnswer| {
+        answer.headers.get("server").is_some_and(|server| server.ends_with("envoy"))
+    };
+    find_address_sharers(effect.evidence).iter().any(|(_, ports)| ports.contains(&80))
+        && answers.flatten().any(|answer| !is_envoy(answer))
+}
+
 fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
     effect.evidence.ingress.route.value().is_none() && lacks_address(effect.evidence)
 }
@@ -175,7 +188,8 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
     };
     has_address(evidence)
         && evidence.ingress.health.is_absent()
-        && evidence.ingress.route.value().is_some_and(is_silent)
+        && (evidence.ingress.route.is_absent()
+            || evidence.ingress.route.value().is_some_and(is_silent))
 }
 
 /// The backend gives the other text that its deployment has.

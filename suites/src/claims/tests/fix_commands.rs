@@ -11,7 +11,7 @@ use crate::evidence::Evidence;
 use crate::testing::claim_cases;
 
 /// Programs that hints may name.
-const PROGRAMS: [&str; 5] = ["kubectl", "istioctl", "docker", "socat", "meshcheck"];
+const PROGRAMS: [&str; 6] = ["kubectl", "istioctl", "docker", "minikube", "socat", "meshcheck"];
 
 /// A context that would do something, were it not quoted.
 const CONTEXT: &str = "it's $(touch BROKEN) `touch BROKEN` \"two\"; touch BROKEN & # \\ *";

@@ -1,5 +1,6 @@
 //! Tests that go through all claims and all of their cases.
 
+mod contradictions;
 mod corruption;
 mod fix_commands;
 mod missing_observations;
