@@ -12,6 +12,7 @@ use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
 use meshcheck_suites::redact::redact;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::atomic_file::{self, is_device, write_atomically};
 
@@ -36,6 +37,9 @@ pub(crate) enum EvidenceFileError {
     /// It is not evidence.
     #[error("the evidence `{}` cannot be understood: {reason}", path.display())]
     NotEvidence { path: PathBuf, reason: String, cut: bool },
+    /// It is a report: the verdicts, without what they were judged on.
+    #[error("`{}` is a report, not evidence: it has the verdicts, without the observations", .0.display())]
+    Report(PathBuf),
     /// It was written by a newer program.
     #[error("the evidence `{}` has schema {schema}, and this program reads up to {SCHEMA}", path.display())]
     TooNew { path: PathBuf, schema: u64 },
@@ -52,6 +56,9 @@ impl EvidenceFileError {
             Self::NotEvidence { cut: true, .. } => {
                 "the file was cut off: copy it again, whole".into()
             }
+            Self::Report(_) => {
+                "judge the file that `meshcheck record` or `--evidence` wrote".into()
+            }
             Self::Read { .. } | Self::NotAFile(_) | Self::NotEvidence { .. } => {
                 "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
             }
@@ -62,8 +69,29 @@ impl EvidenceFileError {
 }
 
 #[derive(Deserialize)]
-struct Schema {
+struct Head {
     schema: u64,
+    /// A report has these instead of a recorder.
+    #[serde(default)]
+    claims: Option<IgnoredAny>,
+    #[serde(default)]
+    recorder: Option<IgnoredAny>,
+}
+
+/// The text of a file, as UTF-8 without a byte order mark: Notepad writes one, and the `>` of PowerShell makes UTF-16.
+fn decode(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
+    let unit: fn([u8; 2]) -> u16 = match bytes.as_slice() {
+        [0xff, 0xfe, ..] => u16::from_le_bytes,
+        [0xfe, 0xff, ..] => u16::from_be_bytes,
+        [0xef, 0xbb, 0xbf, text @ ..] => return Ok(text.to_vec()),
+        _ => return Ok(bytes),
+    };
+    let (pairs, rest) = bytes[2..].as_chunks();
+    let text = char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>();
+    match text {
+        Ok(text) if rest.is_empty() => Ok(text.into_bytes()),
+        _ => Err("it begins as UTF-16 and does not go on as such"),
+    }
 }
 
 /// Reads evidence.
@@ -96,8 +124,12 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     if text.len() as u64 > LIMIT {
         return Err(EvidenceFileError::TooLong(path.to_owned()));
     }
+    let text = decode(text).map_err(|reason| not(reason.into(), false))?;
     let broken = |error: serde_json::Error| not(error.to_string(), error.is_eof());
-    let Schema { schema } = serde_json::from_slice(&text).map_err(broken)?;
+    let Head { schema, claims, recorder } = serde_json::from_slice(&text).map_err(broken)?;
+    if claims.is_some() && recorder.is_none() {
+        return Err(EvidenceFileError::Report(path.to_owned()));
+    }
     if schema > u64::from(SCHEMA) {
         return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema });
     }

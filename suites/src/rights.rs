@@ -194,6 +194,7 @@ pub const RIGHTS: &[Right] = rights! {
     // Who is not seen is not asked either.
     Check Cluster "" "pods" "list": "pods: the demo's, the mesh's, DNS, and what all request of their nodes" [
         "/cluster/dns",
+        "/cluster/network_pods",
         "/cluster/requested",
         "/install/istiod",
         "/install/mesh_pods",
@@ -210,12 +211,23 @@ pub const RIGHTS: &[Right] = rights! {
         "/install/services",
         "/demo/services",
         "/ingress/health",
+        "/kiali/root",
+        "/kiali/exposed",
+        "/kiali/console",
+        "/kiali/api",
     ];
     Check Cluster "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "list": "the webhooks that inject sidecars" ["/install/webhooks"];
     Check Cluster "crd.projectcalico.org" "ippools" "list": "Calico's ranges for pods, where it is there" ["/cluster/calico_pools"];
     Check KubeSystem "apps" "deployments" "list": "the deployment of the cluster's DNS" ["/cluster/dns"];
     Check Istio "apps" "deployments" "list": "istiod, the gateway and Kiali" ["/install/deployments"];
-    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" ["/install/endpoints"];
+    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" [
+        "/install/endpoints",
+        "/kiali/root",
+        "/kiali/exposed",
+        "/kiali/console",
+        "/kiali/api",
+    ];
+    Check Istio "" "events" "list": "what the load balancer says of the gateway's service" ["/cluster/gateway_events"];
     Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali, the gateway's counters" [
         "/ingress/counted",
         "/install/istiod/value/*/*",

@@ -3,17 +3,25 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
-    ClusterEvidence, Dns, IpPool, LoadBalancerProbe, Observation, Resources,
+    self, ClusterEvidence, Dns, Expectations, IpPool, LoadBalancerProbe, Observation, Resources,
 };
 
 use super::api::list::{self, list, list_all};
 use super::api::objects;
 use super::api::observe::{Missing, observe};
 use super::context::CollectContext;
+
+/// The labels of pods that make the nodes' network: of kube-proxy and the pod networks' agents, and of MetalLB's speakers
+/// by its manifest and by its chart.
+const NETWORK_PODS: [&str; 3] = [
+    "k8s-app in (kube-proxy, kindnet, cilium, calico-node, canal)",
+    "app=metallb, component=speaker",
+    "app.kubernetes.io/name=metallb, app.kubernetes.io/component=speaker",
+];
 
 /// Looks at all of it at once.
 pub(super) async fn collect(
@@ -22,10 +30,12 @@ pub(super) async fn collect(
     load_balancer_probe: Observation<LoadBalancerProbe>,
 ) -> ClusterEvidence {
     let limit = context.limit;
-    let (nodes, requested, load_balancer_services, dns, calico_pools) = tokio::join!(
+    let (nodes, requested, load_balancer_services, gateway_events, network_pods, dns, calico_pools) = tokio::join!(
         context.timed("nodes", observe(limit, list::nodes(&context.client))),
         context.timed("requested resources", observe(limit, requested(context))),
         context.timed("load balancer services", observe(limit, load_balancers(context))),
+        context.timed("gateway events", observe(limit, gateway_events(context))),
+        context.timed("network pods", observe(limit, network_pods(context))),
         context.timed("dns", observe(limit, dns(context))),
         context.timed("calico pools", observe(limit, calico_pools(context))),
     );
@@ -35,6 +45,8 @@ pub(super) async fn collect(
         requested,
         load_balancer_services,
         load_balancer_probe,
+        gateway_events,
+        network_pods,
         dns,
         calico_pools,
     }
@@ -57,12 +69,29 @@ async fn requested(context: &CollectContext<'_>) -> Result<BTreeMap<String, Reso
     Ok(sums)
 }
 
-async fn load_balancers(
-    context: &CollectContext<'_>,
-) -> Result<Vec<meshcheck_suites::evidence::Service>, Missing> {
+async fn load_balancers(context: &CollectContext<'_>) -> Result<Vec<evidence::Service>, Missing> {
     let mut services = list_all::<Service, _>(&context.client, objects::service).await?;
     services.retain(|service| service.kind == "LoadBalancer");
     Ok(services)
+}
+
+/// What the load balancer, and others, say of the gateway's service.
+async fn gateway_events(context: &CollectContext<'_>) -> Result<Vec<String>, Missing> {
+    let Expectations { gateway, istio_namespace, .. } = context.expectations;
+    let of_service = format!("involvedObject.kind=Service,involvedObject.name={gateway}");
+    let events: Api<Event> = Api::namespaced(context.client.clone(), istio_namespace);
+    list(&events, &ListParams::default().fields(&of_service), objects::event).await
+}
+
+/// The pods that make the nodes' network.
+async fn network_pods(context: &CollectContext<'_>) -> Result<Vec<evidence::Pod>, Missing> {
+    let api: Api<Pod> = Api::all(context.client.clone());
+    let found = NETWORK_PODS.map(|labels| {
+        let labelled = ListParams::default().labels(labels);
+        let api = &api;
+        async move { list(api, &labelled, objects::pod).await }
+    });
+    Ok(futures::future::try_join_all(found).await?.concat())
 }
 
 async fn dns(context: &CollectContext<'_>) -> Result<Dns, Missing> {

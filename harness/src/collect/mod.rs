@@ -94,7 +94,15 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
         Box::pin(demo::collect(&context, settling, pods.clone())),
         Box::pin(mesh::collect(&context, &pods)),
         Box::pin(ingress::collect(&context)),
-        context.timed("kiali", kiali::collect(&context, &istio_pods, options.kiali_url.as_deref())),
+        context.timed(
+            "kiali",
+            kiali::collect(
+                &context,
+                &istio_pods,
+                options.kiali_url.as_deref(),
+                &connection.subject.server
+            )
+        ),
     );
     let pods_at_end = context.timed("pods at end", observe(limit, demo::pods(&context))).await;
     let logs = if options.include_logs {

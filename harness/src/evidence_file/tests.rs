@@ -68,6 +68,35 @@ fn compressed_evidence_may_have_any_name() {
     assert!(of(&compressed(&fs::read(recorded()).unwrap())).is_ok());
 }
 
+fn utf_16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
+    std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+}
+
+/// Notepad, PowerShell's `>` and Excel; each also compressed afterwards.
+#[rstest]
+#[case::utf_8(|text: &str| [b"\xef\xbb\xbf".as_slice(), text.as_bytes()].concat())]
+#[case::utf_16_little(|text: &str| utf_16(text, u16::to_le_bytes))]
+#[case::utf_16_big(|text: &str| utf_16(text, u16::to_be_bytes))]
+fn file_with_a_byte_order_mark_is_read(#[case] save: fn(&str) -> Vec<u8>) {
+    let text = fs::read_to_string(recorded()).unwrap();
+    let saved = save(&text);
+    let evidence = read(&recorded()).unwrap();
+    assert_eq!(of(&saved).unwrap(), evidence);
+    assert_eq!(of(&compressed(&saved)).unwrap(), evidence);
+    let cut = of(&saved[..saved.len() / 2 + 1 + saved.len() % 2]).unwrap_err();
+    assert!(matches!(cut, EvidenceFileError::NotEvidence { .. }), "{cut}");
+}
+
+/// A report is what `--output json` prints, and easily taken for evidence.
+#[test]
+fn report_in_the_place_of_evidence_is_named() {
+    let evidence = read(&recorded()).unwrap();
+    let report = meshcheck_suites::judge(&evidence, &[]);
+    let error = of(&serde_json::to_vec(&report).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("is a report, not evidence"), "{error}");
+    assert!(error.hint().contains("`meshcheck record`"), "{}", error.hint());
+}
+
 #[test]
 fn a_bomb_is_refused_within_bounds() {
     let zeros = compressed(&vec![b' '; usize::try_from(LIMIT).unwrap() + 1]);

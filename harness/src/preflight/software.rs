@@ -138,14 +138,14 @@ pub(super) fn images(source: &Source, expectations: &Expectations) -> Vec<String
         return images.filter(|image| !image.contains("metallb")).collect();
     }
     let version = &expectations.istio_version;
-    let kiali = meshcheck_suites::profile::of(version).and_then(|profile| profile.kiali_image);
+    let kiali = meshcheck_suites::profile::kiali_images(version);
     [format!("docker.io/istio/pilot:{version}"), format!("docker.io/istio/proxyv2:{version}")]
         .into_iter()
         .chain(
             ["docker.io/hashicorp/http-echo:latest", "docker.io/curlimages/curl:latest"]
                 .map(str::to_owned),
         )
-        .chain(kiali.map(str::to_owned))
+        .chain(kiali)
         .collect()
 }
 

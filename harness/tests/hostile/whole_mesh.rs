@@ -241,10 +241,15 @@ impl WholeMesh {
             if page["vantage"] != through.as_str() {
                 continue;
             }
-            let path = page["request"].as_str().unwrap().trim_start_matches("GET ").to_owned();
+            let path = page["request"].as_str().unwrap().trim_start_matches("GET ");
+            let path =
+                path.split_once("://").map_or(path, |(_, rest)| &rest[rest.find('/').unwrap()..]);
             let headers = serde_json::from_value(page["headers"].clone()).unwrap();
             let status = page["status"].as_u64().unwrap();
-            pages.insert(path, (status, headers, page["body"].as_str().unwrap().to_owned()));
+            pages.insert(
+                path.to_owned(),
+                (status, headers, page["body"].as_str().unwrap().to_owned()),
+            );
         }
         pages
     }

@@ -20,6 +20,10 @@ pub struct ClusterEvidence {
     pub load_balancer_services: Observation<Vec<Service>>,
     /// A service of our own that asked for an address, before the install.
     pub load_balancer_probe: Observation<LoadBalancerProbe>,
+    /// What the cluster's events say of the gateway's service: `REASON: MESSAGE`.
+    pub gateway_events: Observation<Vec<String>>,
+    /// Pods that make the nodes' network, by their labels: kube-proxy, kindnet and others like it, MetalLB's speakers.
+    pub network_pods: Observation<Vec<Pod>>,
     /// Cluster DNS.
     pub dns: Observation<Dns>,
     /// Calico's IP pools; absent where the cluster does not know that kind of object.

@@ -2,7 +2,8 @@
 
 use super::installation::gateway_daemon_set;
 use crate::evidence::{
-    Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, text_of,
+    Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, ServicePort,
+    text_of,
 };
 use crate::net::Network;
 use std::net::IpAddr;
@@ -33,6 +34,26 @@ pub(crate) fn find_gateway_service(evidence: &Evidence) -> Option<&Service> {
         service.name == expectations.gateway
             && service.namespace == expectations.gateway_namespace()
     })
+}
+
+/// The ports, with their protocols, that two services both have.
+pub(crate) fn shared_ports(one: &Service, other: &Service) -> Vec<u16> {
+    let has = |port: &ServicePort| {
+        other.ports.iter().any(|it| it.port == port.port && it.protocol == port.protocol)
+    };
+    one.ports.iter().filter(|port| has(port)).map(|port| port.port).collect()
+}
+
+/// The services that have the gateway's address with ports of the gateway, and these ports.
+pub(crate) fn find_address_sharers(evidence: &Evidence) -> Vec<(&Service, Vec<u16>)> {
+    let Some(gateway) = find_gateway_service(evidence) else { return Vec::new() };
+    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
+    let others = services.filter(|it| it.name != gateway.name || it.namespace != gateway.namespace);
+    let has = |it: &&Service| {
+        it.load_balancer_addresses.iter().any(|one| gateway.load_balancer_addresses.contains(one))
+    };
+    let shared = others.filter(has).map(|it| (it, shared_ports(gateway, it)));
+    shared.filter(|(_, ports)| !ports.is_empty()).collect()
 }
 
 /// Whether the gateway's service has an external address.

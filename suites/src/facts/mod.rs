@@ -2,6 +2,7 @@
 
 pub(crate) mod client_log;
 pub(crate) mod demo;
+pub(crate) mod dns;
 pub(crate) mod gateway;
 pub(crate) mod image;
 pub(crate) mod injection;

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::workload::is_in_restart_loop;
+use super::workload::{find_troubled_container, is_in_restart_loop};
 use crate::evidence::{Container, ContainerState, Pod, Termination};
 
 /// The container of the sidecar.
@@ -65,6 +65,12 @@ pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
             );
             ended || is_in_restart_loop(sidecar, now)
         })
+}
+
+/// Whether a pod is not ready because its proxy is not, which runs: it has no configuration yet.
+pub(crate) fn waits_for_its_proxy(pod: &Pod) -> bool {
+    find_troubled_container(pod)
+        .is_some_and(|it| it.name == SIDECAR && matches!(it.state, ContainerState::Running { .. }))
 }
 
 #[cfg(test)]

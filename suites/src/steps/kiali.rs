@@ -4,6 +4,7 @@ use super::{Impact, Purpose, Step};
 use crate::evidence::Evidence;
 use crate::facts::kiali::{NAME, find_kiali};
 use crate::hint::escape_backquotes;
+use serde_json::json;
 
 /// Installs Kiali, by the release's addon manifest.
 pub(crate) fn install(evidence: &Evidence) -> Step {
@@ -17,11 +18,19 @@ pub(crate) fn install(evidence: &Evidence) -> Step {
     Step::fix(Impact::Changes, command, "in the directory of the release, installs it")
 }
 
-/// Shows Kiali's settings.
-pub(crate) fn show_settings(evidence: &Evidence) -> Step {
-    let expectations = &evidence.expectations;
-    let root = escape_backquotes(expectations.kiali.web_root.trim_end_matches('/'));
-    let namespace = &expectations.istio_namespace;
+/// Shows Kiali's settings, and says what one of them is in the addon's manifest.
+pub(crate) fn show_settings(evidence: &Evidence, setting: &str, value: &str) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
     let command = evidence.kubectl(&["-n", namespace, "get", "configmap", NAME, "-o", "yaml"]);
-    Step::inspect(command, format!("shows its settings: server.web_root is {root} there"))
+    let value = escape_backquotes(value);
+    Step::inspect(command, format!("shows its settings: {setting} is {value} there"))
+}
+
+/// Makes a port of Kiali's service lead to the port on which Kiali listens. `index` is its place among the ports.
+pub(crate) fn set_target_port(evidence: &Evidence, index: usize, port: u16) -> Step {
+    let path = format!("/spec/ports/{index}/targetPort");
+    let patch = json!([{"op": "replace", "path": path, "value": port}]).to_string();
+    let namespace = &evidence.expectations.istio_namespace;
+    let patch = ["-n", namespace, "patch", "service", NAME, "--type=json", "-p", &patch];
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), "makes it lead to Kiali's port")
 }

@@ -49,12 +49,14 @@ pub(crate) fn show_pools(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", kinds, "--all-namespaces"]), text)
 }
 
-/// Shows the service that holds an address, and frees the address.
-pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Vec<Step> {
-    let Service { namespace, name, .. } = holder;
-    let show = evidence.kubectl(&["-n", namespace, "get", "svc", name]);
-    let show = Step::inspect(show, "shows who holds the address");
-    vec![show, free(evidence, namespace, name, "frees it, if nobody needs it")]
+/// Shows a service that holds an address.
+pub(crate) fn show_holder(evidence: &Evidence, holder: &Service) -> Step {
+    show_one(evidence, &holder.namespace, &holder.name, "shows who holds the address")
+}
+
+/// Frees the address of a service.
+pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Step {
+    free(evidence, &holder.namespace, &holder.name, "frees it, if nobody needs it")
 }
 
 /// Frees one of the addresses of a pool that is used up.

@@ -232,6 +232,12 @@ pub(crate) fn service(service: &core::Service) -> Service {
     }
 }
 
+/// An event, as `REASON: MESSAGE`.
+pub(crate) fn event(event: &core::Event) -> String {
+    let (reason, message) = (event.reason.as_deref(), event.message.as_deref());
+    format!("{}: {}", reason.unwrap_or_default(), message.unwrap_or_default())
+}
+
 /// The endpoints in a slice.
 pub(crate) fn endpoints(slice: &EndpointSlice) -> Vec<Endpoint> {
     let service = slice.labels().get("kubernetes.io/service-name").cloned().unwrap_or_default();

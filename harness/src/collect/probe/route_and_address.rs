@@ -88,10 +88,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         .ok();
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
     let all = ListParams::default();
-    let told = list(&events, &all, |it| {
-        let (reason, message) = (it.reason.as_deref(), it.message.as_deref());
-        format!("{}: {}", reason.unwrap_or_default(), message.unwrap_or_default())
-    });
+    let told = list(&events, &all, objects::event);
     let told = observe::within(REQUEST, told)
         .await
         .unwrap_or_else(|missing| vec![format!("events could not be read: {}", missing.reason())]);

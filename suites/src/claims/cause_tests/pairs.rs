@@ -88,7 +88,7 @@ const FOLLOWS: &[Row] = pairs! {
 
 /// One fault makes two claims fall, and the one may explain the other.
 const TOGETHER: &[Row] = pairs! {
-    "prepare::load_balancer_address_free" by "ingress::external_address" held_by_another => NONE;
+    "prepare::load_balancer_address_free" by "ingress::external_address" held_by_another => "prepare::no_competing_load_balancer";
     "install::istio_version" by "demo::client_logs_show_reply" one_of_two => "mesh::proxies_in_sync";
     "install::control_plane_running" by "prepare::load_balancer_address_free" before_in_vain => NONE;
     "mesh::pods_ready" by "mesh::two_containers_per_pod" no_application => "mesh::two_containers_per_pod";

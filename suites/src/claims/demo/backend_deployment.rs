@@ -1,11 +1,11 @@
 //! The echo backend is deployed and available.
 
 use crate::claims::by_name::{
-    control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
+    control_plane_running, dns_on_pod_network, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
     check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
-    waits_for_istiod, webhook_refuses_pods,
+    waits_for_dns, waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
@@ -52,6 +52,8 @@ claim! {
     caused_by: [
         nodes_ready if |effect| specified(effect.evidence)
             .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
+        dns_on_pod_network if |effect| specified(effect.evidence)
+            .is_some_and(|it| waits_for_dns(effect.evidence, it)),
         control_plane_running if |effect| specified(effect.evidence)
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),

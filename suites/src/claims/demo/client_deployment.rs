@@ -1,11 +1,12 @@
 //! The curl client is deployed and available.
 
 use crate::claims::by_name::{
-    backend_deployment, control_plane_running, injection_webhook, namespace_labelled, nodes_ready,
+    backend_deployment, control_plane_running, dns_on_pod_network, injection_webhook,
+    namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
     check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
-    share_trouble, waits_for_istiod, webhook_refuses_pods,
+    share_trouble, waits_for_dns, waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
@@ -57,6 +58,8 @@ claim! {
     caused_by: [
         nodes_ready if |effect| specified(effect.evidence)
             .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
+        dns_on_pod_network if |effect| specified(effect.evidence)
+            .is_some_and(|it| waits_for_dns(effect.evidence, it)),
         control_plane_running if |effect| specified(effect.evidence)
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),

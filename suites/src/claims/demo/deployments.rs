@@ -1,12 +1,13 @@
 //! What the claims on the two deployments share: the container, the image, and whether pods are available.
 
-use crate::evidence::{Container, ContainerState, Deployment, Evidence, Pod};
+use crate::evidence::{Container, Deployment, Evidence, Pod};
+use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
-use crate::facts::sidecar::{INIT, SIDECAR, find_init_error};
-use crate::facts::workload::{find_stuck_container, find_troubled_container, find_unready_pod};
+use crate::facts::sidecar::{INIT, SIDECAR, find_init_error, waits_for_its_proxy};
+use crate::facts::workload::{find_stuck_container, find_unready_pod};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
@@ -179,20 +180,26 @@ pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deplo
     stuck(one).is_some() && stuck(one) == stuck(other)
 }
 
+/// The pods of a deployment that are not ready.
+fn unready_pods<'e>(
+    evidence: &'e Evidence,
+    deployment: &Deployment,
+) -> impl Iterator<Item = &'e Pod> {
+    let pods = evidence.demo.pods.value().into_iter().flatten();
+    pods.filter(|pod| deployment.selects(pod) && !pod.terminating)
+        .filter(|pod| !pod.is_running_and_ready())
+}
+
 /// Whether sidecars alone keep a deployment from being available, because istiod is down: a sidecar is not
 /// ready before it has its configuration.
 pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> bool {
-    let waits = |pod: &Pod| {
-        find_troubled_container(pod).is_some_and(|it| {
-            it.name == SIDECAR && matches!(it.state, ContainerState::Running { .. })
-        })
-    };
-    let pods = evidence.demo.pods.value().into_iter().flatten();
-    let mut unready = pods
-        .filter(|pod| deployment.selects(pod) && !pod.terminating)
-        .filter(|pod| !pod.is_running_and_ready())
-        .peekable();
-    is_istiod_down(evidence) && unready.peek().is_some() && unready.all(waits)
+    let mut unready = unready_pods(evidence, deployment).peekable();
+    is_istiod_down(evidence) && unready.peek().is_some() && unready.all(waits_for_its_proxy)
+}
+
+/// The same, because cluster DNS is down.
+pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> bool {
+    all_wait_for_dns(evidence, unready_pods(evidence, deployment))
 }
 
 /// Whether no pod can be created because Istio's webhook does not answer.

@@ -2,9 +2,9 @@
 
 use crate::claims::by_name::backend_deployment::other_reply_text;
 use crate::claims::by_name::backend_service::leads_to_the_backend;
-use crate::evidence::Pod;
 use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;
+use crate::facts::dns::is_dns_down;
 use crate::facts::istiod::find_other_domain;
 use crate::facts::sidecar::redirects_to_stopped_sidecar;
 
@@ -47,11 +47,9 @@ impl Outcome<'_> {
 
     /// Whether cluster DNS does not resolve the name of a service that exists, or does not run.
     pub(super) fn is_unresolved(&self, evidence: &Evidence) -> bool {
-        let dns = evidence.cluster.dns.value();
-        let down = dns.is_some_and(|dns| !dns.pods.iter().any(Pod::is_running_and_ready));
         // The name of a service that does not exist has no address either.
         let exists = backend_service_exists(evidence) == Some(true);
-        (down || exists) && self.contains(&NOT_RESOLVED)
+        (is_dns_down(evidence) || exists) && self.contains(&NOT_RESOLVED)
     }
 
     /// Whether the name of a service is not resolved because the cluster's domain is another one.

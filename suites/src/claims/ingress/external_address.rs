@@ -58,21 +58,8 @@ fn judge(evidence: &Evidence) -> Judged {
     };
     let addresses: Vec<_> = gateway.external_addresses().collect();
     let Some(first) = addresses.first() else {
-        let holders = find_holders(evidence);
-        let step = match holders.first() {
-            None => services::describe(
-                evidence,
-                &gateway.namespace,
-                &gateway.name,
-                "shows what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
-            ),
-            Some((namespace, name)) => services::show_one(
-                evidence,
-                namespace,
-                name,
-                "shows a service that holds an address",
-            ),
-        };
+        let said = evidence.cluster.gateway_events.value().and_then(|events| events.last());
+        let said = said.map(|event| format!("; the cluster says: {}", excerpt(event)));
         let class = gateway.load_balancer_class.as_ref().map(|class| {
             format!("; only a load balancer of class {} may serve it", excerpt(class))
         });
@@ -82,8 +69,13 @@ fn judge(evidence: &Evidence) -> Judged {
                 gateway.name,
                 class.unwrap_or_default()
             ),
-            "<pending>".into(),
-            step,
+            format!("<pending>{}", said.unwrap_or_default()),
+            services::describe(
+                evidence,
+                &gateway.namespace,
+                &gateway.name,
+                "shows under Events what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
+            ),
         ));
     };
     if addresses.iter().any(|address| is_address(address)) {
@@ -98,15 +90,6 @@ fn judge(evidence: &Evidence) -> Judged {
 
 fn is_address(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(text)
-}
-
-/// Other services that hold an address.
-fn find_holders(evidence: &Evidence) -> Vec<(&str, &str)> {
-    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
-    services
-        .filter(|service| !service.load_balancer_addresses.is_empty())
-        .map(|service| (service.namespace.as_str(), service.name.as_str()))
-        .collect()
 }
 
 /// Whether a text is a host name with a domain, as DNS has them; or that of this machine, which Docker Desktop
@@ -163,6 +146,11 @@ mod cases {
         external_ips_alone(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).external_ips = vec!["172.18.0.2".into()]; }, Pass);
         class_without_controller(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).load_balancer_class = Some("example.com/lb".into()); }, Fail);
         second_address(|e| gateway(e).load_balancer_addresses.insert(0, "<pending>".into()), Pass);
+        pending_with_a_reason(|e| {
+            gateway(e).load_balancer_addresses.clear();
+            let event = "AllocationFailed: \"10.9.9.9\" is not allowed in config";
+            e.cluster.gateway_events = Observation::seen(vec![event.into()]);
+        }, Fail);
         literally_pending(|e| address(e, "<pending>"), Fail);
         unspecified(|e| address(e, "0.0.0.0"), Fail);
         no_number(|e| address(e, "172.18.0.999"), Fail);
@@ -175,6 +163,6 @@ mod cases {
         empty_label(|e| address(e, "lb..example.com"), Fail);
         gone(remove_gateway_service, Fail);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
-        held_by_another(|e| { let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
+        held_by_another(|e| { e.cluster.load_balancer_probe = Observation::not_asked("--active"); let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
     }
 }

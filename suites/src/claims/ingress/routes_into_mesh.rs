@@ -8,7 +8,7 @@ use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{
     address_answers, backend_replies, control_plane_running, external_address, inbound_redirected,
-    live_rules,
+    live_rules, no_competing_load_balancer,
 };
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
@@ -16,8 +16,8 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{
-    can_be_unseen, has_address, has_counted_requests, is_answered_by_another, is_backends_reply,
-    lacks_address, names_another_server,
+    can_be_unseen, find_address_sharers, has_address, has_counted_requests, is_answered_by_another,
+    is_backends_reply, lacks_address, names_another_server,
 };
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
@@ -43,8 +43,9 @@ claim! {
     ///   defined (`default_profile`).
     /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
     /// - Traffic reaches the backend past its sidecar (`inbound_redirected`, `live_rules`).
-    /// - The gateway has no address (`external_address`) or does not answer (`address_answers`).
     /// - Another machine or another mesh's gateway has the address (`address_answers`).
+    /// - The gateway has no address (`external_address`) or does not answer (`address_answers`), or another service with
+    ///   its address answers in its place (`no_competing_load_balancer`).
     /// - Somebody else's route takes every host.
     ///
     /// It is unjudged where this machine has no way to a private address, or a web filter answers in between.
@@ -68,6 +69,7 @@ claim! {
         inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
         live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
+        no_competing_load_balancer if another_service_answers,
         address_answers if nothing_answers,
         address_answers if another_answers_there,
     ],
@@ -188,6 +190,17 @@ fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
         && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
+/// Another service has the gateway's address and port, and what answered is no Envoy.
+fn another_service_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let route = effect.evidence.ingress.route.value();
+    let answers = route.into_iter().flat_map(|it| [it.routed.value(), it.unknown_host.value()]);
+    let is_envoy = |answer: &HttpAnswer| {
+        answer.headers.get("server").is_some_and(|server| server.ends_with("envoy"))
+    };
+    find_address_sharers(effect.evidence).iter().any(|(_, ports)| ports.contains(&80))
+        && answers.flatten().any(|answer| !is_envoy(answer))
+}
+
 fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
     effect.evidence.ingress.route.value().is_none() && lacks_address(effect.evidence)
 }
@@ -205,7 +218,8 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
     };
     has_address(evidence)
         && evidence.ingress.health.is_absent()
-        && evidence.ingress.route.value().is_some_and(is_silent)
+        && (evidence.ingress.route.is_absent()
+            || evidence.ingress.route.value().is_some_and(is_silent))
 }
 
 /// Somebody else answers at the address: for the route too.

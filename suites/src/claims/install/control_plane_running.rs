@@ -3,10 +3,11 @@
 use crate::claims::by_name::default_profile::{
     self, istiod_is_not_installed, looks_in_wrong_place,
 };
-use crate::claims::by_name::{nodes_ready, running};
+use crate::claims::by_name::{dns_on_pod_network, nodes_ready, running};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Pod};
+use crate::facts::dns::all_wait_for_dns;
 use crate::facts::gateway::is_ingress_gateway;
 use crate::facts::injection::find_deletion;
 use crate::facts::istiod::is_istiod;
@@ -43,6 +44,7 @@ claim! {
     /// - The namespace, istiod or the gateway is being deleted.
     /// - istiod is not installed: then `default_profile` is the cause.
     /// - No node is ready or has room, or none takes the pod because of a taint: then `nodes_ready` is the cause.
+    /// - Cluster DNS is down, and proxies do not find istiod: then `dns_on_pod_network` is the cause.
     /// - Only Kiali's pods are not well: then `running` is the cause.
     ///
     /// A pod that has failed and is still listed beside its successor, as an evicted one is, makes the claim *changed*.
@@ -59,6 +61,7 @@ claim! {
     caused_by: [
         nodes_ready if waits_for_nodes,
         default_profile if looks_in_wrong_place,
+        dns_on_pod_network if waits_for_dns,
         default_profile if istiod_is_not_installed,
         running if only_kiali_is_unwell,
     ],
@@ -260,6 +263,12 @@ fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
     let unwell = unwell_pods(effect.evidence);
     deployments_have_pods(effect.evidence).is_ok()
         && all_wait_for_nodes(effect.evidence, unwell.into_iter().map(|(pod, _)| pod))
+}
+
+fn waits_for_dns(effect: &Effect<'_, Evidence>) -> bool {
+    let unwell = unwell_pods(effect.evidence);
+    deployments_have_pods(effect.evidence).is_ok()
+        && all_wait_for_dns(effect.evidence, unwell.into_iter().map(|(pod, _)| pod))
 }
 
 /// The pods that are not well are all Kiali's, which stands in the same namespace.

@@ -1,7 +1,10 @@
 //! Kiali serves its console, and its API reports a version.
 
 use super::answers::{answer, answers_an_error, has_same_answer_as_root};
-use super::{is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, show_or_scale_up};
+use super::{
+    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
+    show_or_scale_up,
+};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::combine::all_hold;
@@ -27,7 +30,10 @@ claim! {
     /// - The console answers with an error, an empty page, or no HTML.
     /// - The API answers with an error, reports no version, or another one than the image's tag.
     /// - Kiali has another web root or answers every page with the same error (`redirects_to_web_root`).
-    /// - No pod of Kiali is ready, or another program runs in its place (`running`).
+    /// - No pod of Kiali is ready, another program runs in its place, or its service leads to a port on which Kiali
+    ///   does not listen (`running`).
+    ///
+    /// Where a login is needed, the claim is unjudged.
     ///
     /// ## How to fix it
     /// Look at Kiali's pods and their logs. Apply the addon manifest of the release again.
@@ -44,6 +50,7 @@ claim! {
         running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
+        running if |effect| service_misses_kiali(effect),
         redirects_to_web_root if stands_at_another_root,
         redirects_to_web_root if answers_the_same_error,
     ],
@@ -153,8 +160,9 @@ fn stands_at_another_root(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
     let location = pages.root.value().and_then(|root| root.headers.get("location"));
     let expected = effect.evidence.expectations.kiali.web_root.trim_end_matches('/');
-    location.is_some_and(|it| it.starts_with('/') && it.trim_end_matches('/') != expected)
-        && pages.console.value().is_some_and(|console| console.status == 404)
+    location.is_some_and(|it| {
+        it.starts_with('/') && !it.starts_with("//") && it.trim_end_matches('/') != expected
+    }) && pages.console.value().is_some_and(|console| console.status == 404)
 }
 
 fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
@@ -176,6 +184,9 @@ mod cases {
         only_a_type(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass);
         only_a_tag(|e| of(&mut e.kiali.console).body = "<html lang=en>".into(), Pass);
         api_broken(|e| of(&mut e.kiali.api).status = 500, Fail);
+        api_needs_login(|e| of(&mut e.kiali.api).status = 401, Unjudged);
+        console_needs_login(|e| of(&mut e.kiali.console).status = 401, Unjudged);
+        api_forbids(|e| of(&mut e.kiali.api).status = 403, Fail);
         api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail);
         no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail);
         another_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v9.9.9\"}}".into(), Fail);

@@ -6,14 +6,17 @@ pub(crate) mod reachable_on_exposed_port;
 pub(crate) mod redirects_to_web_root;
 pub(crate) mod running;
 
+use answers::asked_port;
+
 use crate::claims::Claim;
 use crate::entry::Effect;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Pod, ServicePort};
 use crate::facts::image::image_name;
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
 use crate::judgement::Verdict;
 use crate::object::Object;
+use crate::steps::kiali::set_target_port;
 use crate::steps::{Step, pods, workloads};
 
 /// The claims of this section, in the tutorial's order.
@@ -64,4 +67,60 @@ fn runs_another_program(evidence: &Evidence) -> bool {
     !containers.is_empty()
         && !containers.iter().any(|container| is_kiali(&container.image))
         && evidence.kiali.root.value().is_some()
+}
+
+/// Where Kiali's port of its service leads, and nobody listens.
+struct SilentTarget<'e> {
+    /// The port's place among those of the service.
+    index: usize,
+    /// The port of the pod.
+    number: u16,
+    pod: &'e Pod,
+}
+
+impl SilentTarget<'_> {
+    fn fix(&self, evidence: &Evidence) -> Step {
+        set_target_port(evidence, self.index, evidence.expectations.kiali.port)
+    }
+}
+
+/// The port of Kiali's pod that its service leads to, where the pod does not declare it and it did not answer. A port
+/// that is named is one that the pod declares.
+fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
+    let install = &evidence.install;
+    let service = install.services.value()?.iter().find(|service| service.name == NAME)?;
+    let of_kiali = |port: &ServicePort| port.port == evidence.expectations.kiali.port;
+    let (index, port) = service.ports.iter().enumerate().find(|(_, port)| of_kiali(port))?;
+    let number = port.target_port.parse().ok()?;
+    let mut ready = install.endpoints.value()?.iter().filter(|it| it.service == NAME && it.ready);
+    let name = ready.find_map(|endpoint| endpoint.pod.as_ref())?;
+    let pod = install.pods.value()?.iter().find(|pod| pod.name == *name)?;
+    let mut declared = pod.all_containers().flat_map(|it| &it.ports).peekable();
+    let answered = evidence.kiali.root.value().and_then(asked_port) == Some(number);
+    (declared.peek().is_some() && !declared.any(|port| *port == number) && !answered)
+        .then_some(SilentTarget { index, number, pod })
+}
+
+/// Whether a page got no answer, and Kiali's service leads to a port where nobody listens.
+fn service_misses_kiali(effect: &Effect<'_, Evidence>) -> bool {
+    effect.judgement.verdict == Verdict::Fail && silent_target(effect.evidence).is_some()
+}
+
+#[cfg(test)]
+mod changes {
+    use super::*;
+    use crate::evidence::Service;
+    use crate::testing::of;
+
+    pub(super) fn service(evidence: &mut Evidence) -> &mut Service {
+        let mut services = of(&mut evidence.install.services).iter_mut();
+        services.find(|service| service.name == NAME).unwrap()
+    }
+
+    /// Makes Kiali's service lead to another port.
+    pub(super) fn target_port(evidence: &mut Evidence, target: &str) {
+        let port = evidence.expectations.kiali.port;
+        let mut ports = service(evidence).ports.iter_mut();
+        ports.find(|it| it.port == port).unwrap().target_port = target.into();
+    }
 }

@@ -1,16 +1,20 @@
 //! Kiali answers on the exposed port.
 
 use super::answers::{
-    answer, answers_an_error, check_redirect, has_same_answer_as_root, wrong_answer,
+    answer, answers_an_error, check_redirect, format_redirect, has_same_answer_as_root,
+    wrong_answer,
 };
-use super::{is_elsewhere, no_pod_is_ready, runs_another_program};
+use super::{
+    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
+    silent_target,
+};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, HttpAnswer, KialiDetails};
+use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
 use crate::facts::kiali::NAME;
 use crate::judgement::{Judged, Judgement};
-use crate::steps::services;
+use crate::steps::{Purpose, Step, services};
 
 claim! {
     /// The tutorial says: expose Kiali with `kubectl port-forward` and `socat`, and open it on port 30001.
@@ -19,14 +23,19 @@ claim! {
     /// The reader of the tutorial opens the console from outside of the cluster, through this port.
     ///
     /// ## How it is checked
-    /// Asks Kiali's port through a port-forward, or the URL that `--kiali-url` names. The answer must be the redirect
-    /// to the web root, or the console itself. It needs `get` and `create` on `pods/portforward`.
+    /// Asks the URL that `--kiali-url` names. Without it, asks Kiali's port through a port-forward of meshcheck's own,
+    /// and port 30001 of the API server's host. The answer must be the redirect to the web root, or the console itself.
+    /// It needs `get` and `create` on `pods/portforward`.
+    ///
+    /// Where only the port-forward answers, the claim passes and says so: `socat` may not run yet. It is unjudged where
+    /// something else answers on port 30001, or where a login is needed.
     ///
     /// ## What makes it fail
     /// - Nothing answers, or another program does.
     /// - Kiali has another web root, or answers every page with the same error: then
     ///   `redirects_to_web_root` is the cause.
-    /// - No pod of Kiali is ready: then `running` is the cause.
+    /// - No pod of Kiali is ready, or its service leads to a port on which Kiali does not listen: then `running` is the
+    ///   cause.
     ///
     /// ## How to fix it
     /// Run the port-forward and `socat` as the tutorial has them. Both must go on running.
@@ -41,30 +50,72 @@ claim! {
         running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
+        running if |effect| service_misses_kiali(effect),
         redirects_to_web_root if redirects_elsewhere,
         redirects_to_web_root if answers_the_same_error,
     ],
+    holds_without: [
+        ("/kiali/machine", "the port-forward answers, and the pass says that port 30001 does not"),
+    ],
+    holds_unasked: [("/kiali/machine", "`--kiali-url` names another place, or the pass says so")],
     judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
     let answer = answer(evidence, &evidence.kiali.exposed, "Kiali on its exposed port")?;
-    let root = &evidence.expectations.kiali.web_root;
-    let html = answer.headers.get("content-type").is_some_and(|it| it.starts_with("text/html"));
-    // A URL that the caller named may be that of the console itself.
-    let console = answer.status == 200 && html && answer.request.contains(root);
-    if check_redirect(evidence, answer).is_ok() || console {
-        return Ok(Judgement::pass(format!(
-            "{} through {}: {}",
-            answer.request, answer.vantage, answer.status
-        )));
+    let through = format!("{} through {}: {}", answer.request, answer.vantage, answer.status);
+    let is_forwarded = answer.vantage.contains("port-forward");
+    if !is_of_kiali(evidence, answer) {
+        let summary = "Kiali does not answer as it should on the exposed port".to_owned();
+        let mut failure = wrong_answer(evidence, summary, answer);
+        failure.steps = expose(evidence);
+        return Err(failure);
     }
+    if !is_forwarded {
+        return Ok(Judgement::pass(through));
+    }
+    // The port-forward goes to the pod: it passes a service that leads elsewhere.
+    if let Some(target) = silent_target(evidence) {
+        return Err(Judgement::fail("Kiali is exposed through a service that does not lead to it")
+            .expected(format!("port {} of its pod", evidence.expectations.kiali.port))
+            .observed(format!("port {}", target.number))
+            .object(kiali_object(evidence, "service"))
+            .step(target.fix(evidence)));
+    }
+    let port = evidence.expectations.kiali.exposed_port;
+    match &evidence.kiali.machine {
+        Observation::Seen { value } if is_of_kiali(evidence, value) => Ok(Judgement::pass(format!(
+            "{} from {}: {}",
+            value.request, value.vantage, value.status
+        ))),
+        Observation::Seen { value } => Err(Judgement::unjudged(format!(
+            "Kiali answers through a port-forward of meshcheck, and {} from {} is not Kiali's answer: {}",
+            value.request,
+            value.vantage,
+            format_redirect(value)
+        ))
+        .step(Step::advice(Purpose::Inspect, "name Kiali's URL with --kiali-url"))),
+        Observation::Absent { reason } => Ok(Judgement::pass(format!(
+            "{} through a port-forward of meshcheck; {reason}",
+            answer.status
+        ))),
+        Observation::Failed { .. } | Observation::NotAsked { .. } => Ok(Judgement::pass(format!(
+            "{} through a port-forward of meshcheck; port {port} of the machine was not asked",
+            answer.status
+        ))),
+    }
+}
+
+/// Whether an answer is Kiali's: the redirect to its console, or the console at its own URL.
+fn is_of_kiali(evidence: &Evidence, answer: &HttpAnswer) -> bool {
+    let html = answer.headers.get("content-type").is_some_and(|it| it.starts_with("text/html"));
+    let at_console = answer.request.contains(&evidence.expectations.kiali.web_root);
+    check_redirect(evidence, answer).is_ok() || answer.status == 200 && html && at_console
+}
+
+fn expose(evidence: &Evidence) -> Vec<Step> {
     let KialiDetails { port, exposed_port, .. } = evidence.expectations.kiali;
-    let namespace = &evidence.expectations.istio_namespace;
-    let summary = "Kiali does not answer as it should on the exposed port".to_owned();
-    let mut failure = wrong_answer(evidence, summary, answer);
-    failure.steps = services::expose(evidence, namespace, NAME, port, exposed_port);
-    Err(failure)
+    services::expose(evidence, &evidence.expectations.istio_namespace, NAME, port, exposed_port)
 }
 
 fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
@@ -92,17 +143,33 @@ fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
 
 #[cfg(test)]
 mod cases {
+    use crate::claims::kiali::changes::target_port;
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation};
+    use crate::evidence::{Evidence, HttpAnswer, Observation};
     use crate::testing::of;
+
+    /// The redirect, on port 30001 of the API server's host.
+    fn of_the_machine(evidence: &Evidence) -> Observation<HttpAnswer> {
+        evidence.kiali.exposed.clone().map(|answer| HttpAnswer {
+            request: "GET http://192.0.2.7:30001/".into(),
+            vantage: "this machine".into(),
+            ..answer
+        })
+    }
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); e.kiali.exposed = Observation::seen(console); }, Pass);
+        console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.vantage = "this machine".into(); e.kiali.exposed = Observation::seen(console); }, Pass);
         something_else_is_there(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail);
         console_that_is_broken(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.status = 500; e.kiali.exposed = Observation::seen(console); }, Fail);
         words_at_the_consoles_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.headers.clear(); e.kiali.exposed = Observation::seen(console); }, Fail);
         another_page(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/".into(); e.kiali.exposed = Observation::seen(console); }, Fail);
+        port_not_asked(|e| e.kiali.machine = Observation::default(), Pass);
+        port_answers(|e| e.kiali.machine = of_the_machine(e), Pass);
+        port_of_something_else(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).status = 404; }, Unjudged);
+        port_redirects_elsewhere(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).headers.insert("location".into(), "//elsewhere/kiali/".into()); }, Unjudged);
+        login(|e| of(&mut e.kiali.exposed).status = 401, Unjudged);
+        service_leads_elsewhere(|e| target_port(e, "30001"), Fail);
         hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail);
         refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail);
         forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged);

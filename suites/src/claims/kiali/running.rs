@@ -1,17 +1,17 @@
 //! Kiali from the release's own addon manifest runs.
 
-use super::{kiali_object, show_or_scale_up};
+use super::{kiali_object, show_or_scale_up, silent_target};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::nodes_ready;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Expectations};
+use crate::evidence::{Evidence, Expectations, Pod};
 use crate::facts::image::{
     flat_mirror, image_name, is_pinned, same_image, same_version, split_image,
 };
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::istiod::install_stopped_at_istiod;
-use crate::facts::kiali::{NAME, find_kiali};
+use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
@@ -39,13 +39,14 @@ claim! {
     /// - Its image is not the one in the manifest of this Istio release.
     /// - Its image is that of another repository. A mirror's, with the same tag, makes it *changed*, and so does
     ///   another namespace.
-    /// - Its service is missing, has another port, or selects no ready pod.
+    /// - Its service is missing, has another port, or selects no ready pod of Kiali.
+    /// - Its service leads to a port that Kiali's pod does not declare, and nothing answers there.
     /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing, or the install
     ///   stopped before the gateway (`default_profile`).
     ///
     /// ## How to fix it
-    /// Apply the addon manifest of the release again. Scale the deployment up where it has 0 replicas. A tutorial with
-    /// another image sets `kiali.image` in `meshcheck.toml`.
+    /// Apply the addon manifest of the release again. Set the service's `targetPort` to Kiali's port. Scale the
+    /// deployment up where it has 0 replicas. A tutorial with another image sets `kiali.image` in `meshcheck.toml`.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get deployment,service,endpoints kiali
@@ -120,33 +121,35 @@ fn deployment(evidence: &Evidence) -> Judged {
         .or(kiali.containers.first())
         .map(|container| container.image.as_str())
         .unwrap_or_default();
-    let known = profile::of(istio_version).and_then(|profile| profile.kiali_image);
-    let Some(wanted) = kiali_image.as_deref().or(known) else {
+    let known = || profile::kiali_images(istio_version);
+    let wanted = kiali_image.clone().map_or_else(known, |image| vec![image]);
+    if wanted.is_empty() {
         return Err(Judgement::unjudged(format!(
             "Kiali is available, but which image the addon of Istio {istio_version} has is not known here"
         )));
-    };
-    if is_pinned(image) && image_name(image) == image_name(wanted) {
+    }
+    if is_pinned(image) && wanted.iter().any(|it| image_name(image) == image_name(it)) {
         return Err(Judgement::unjudged(format!(
             "Kiali is available, and its image {image} has a digest in the place of a version"
         )));
     }
-    let same_tag = same_version(split_image(image).1, split_image(wanted).1);
-    if let Some(mirror) =
-        flat_mirror(image, split_image(wanted).0).filter(|_| same_tag && !same_image(image, wanted))
-    {
+    let mirror = wanted.iter().find_map(|it| {
+        let same_tag = same_version(split_image(image).1, split_image(it).1);
+        flat_mirror(image, split_image(it).0).filter(|_| same_tag && !same_image(image, it))
+    });
+    if let Some(mirror) = mirror {
         let text = "set kiali.image in meshcheck.toml where the tutorial uses this mirror";
         return Err(Judgement::changed(format!("Kiali's image comes from a mirror, {mirror}"))
-            .expected(wanted)
+            .expected(list(&wanted))
             .observed(image)
             .object(object)
             .step(Step::advice(Purpose::Fix, text)));
     }
-    if !same_image(image, wanted) {
+    if !wanted.iter().any(|it| same_image(image, it)) {
         return Err(Judgement::fail(format!(
             "Kiali's image is {image}, not that of the release's manifest"
         ))
-        .expected(wanted)
+        .expected(list(&wanted))
         .observed(image)
         .object(object)
         .step(kiali::install(evidence)));
@@ -183,21 +186,52 @@ fn service(evidence: &Evidence) -> Judged {
         .step(kiali::install(evidence)))
 }
 
-/// Whether Kiali is behind its service: one that selects nothing leads nowhere.
+/// Whether Kiali is behind its service, on the port that the service leads to.
 fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let show = || services::show_endpoints(evidence, namespace);
     let what = format!("the endpoints of service {NAME}");
     let endpoints = require(&evidence.install.endpoints, &what, &object, show)?;
-    let mut of_kiali = endpoints.iter().filter(|endpoint| endpoint.service == NAME);
-    if of_kiali.any(|one| one.ready && !one.addresses.is_empty()) {
-        return Ok(Judgement::pass(format!("port {}", evidence.expectations.kiali.port)));
+    let mut ready =
+        endpoints.iter().filter(|it| it.service == NAME && it.ready && !it.addresses.is_empty());
+    let Some(endpoint) = ready.next() else {
+        return Err(Judgement::fail("Kiali's service has no ready endpoint")
+            .expected("a ready pod of Kiali")
+            .observed("no ready endpoint")
+            .object(object)
+            .step(show()));
+    };
+    let what = format!("the pods of namespace {namespace}");
+    let pods = require(&evidence.install.pods, &what, &object, show)?;
+    let behind = endpoint.pod.as_ref().and_then(|name| pods.iter().find(|pod| pod.name == *name));
+    let is_of_kiali = |pod: &Pod| {
+        is_kiali_pod(pod) || find_kiali(evidence).is_some_and(|kiali| kiali.selects(pod))
+    };
+    if !behind.is_some_and(is_of_kiali) {
+        let other = endpoint.pod.as_ref().map(|pod| format!("pod {pod}"));
+        let other = other.unwrap_or_else(|| list(&endpoint.addresses));
+        return Err(Judgement::fail(format!("Kiali's service leads to {other}, not to Kiali"))
+            .expected("a ready pod of Kiali")
+            .observed(other)
+            .object(object)
+            .step(show()));
     }
-    Err(Judgement::fail("nobody is behind Kiali's service: it has no ready endpoint")
-        .expected("a ready pod of Kiali")
-        .observed("no ready endpoint")
+    let wanted = evidence.expectations.kiali.port;
+    if let Some(target) = silent_target(evidence) {
+        let declared = target.pod.all_containers().flat_map(|it| &it.ports).map(u16::to_string);
+        let (number, pod) = (target.number, &target.pod.name);
+        return Err(Judgement::fail(format!(
+            "Kiali's service leads to port {number}, which pod {pod} does not declare"
+        ))
+        .expected(format!("targetPort {wanted}"))
+        .observed(format!(
+            "targetPort {number}; the pod declares {}",
+            list(&declared.collect::<Vec<_>>())
+        ))
         .object(object)
-        .step(show()))
+        .step(target.fix(evidence)));
+    }
+    Ok(Judgement::pass(format!("port {wanted}")))
 }
 
 fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
@@ -219,13 +253,28 @@ fn install_came_not_so_far(effect: &Effect<'_, Evidence>) -> bool {
 
 #[cfg(test)]
 mod cases {
+    use crate::claims::kiali::changes::{service, target_port};
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation, Service};
+    use crate::evidence::{Endpoint, Evidence, Observation, Pod};
+    use crate::facts::kiali::is_kiali_pod;
     use crate::testing::{installed, of, scale_to_zero};
 
-    fn service(e: &mut Evidence) -> &mut Service {
-        let services = of(&mut e.install.services).iter_mut();
-        services.into_iter().find(|service| service.name == "kiali").unwrap()
+    fn endpoint(e: &mut Evidence) -> &mut Endpoint {
+        let mut endpoints = of(&mut e.install.endpoints).iter_mut();
+        endpoints.find(|endpoint| endpoint.service == "kiali").unwrap()
+    }
+
+    fn kiali_pod(e: &mut Evidence) -> &mut Pod {
+        of(&mut e.install.pods).iter_mut().find(|pod| is_kiali_pod(pod)).unwrap()
+    }
+
+    /// Kiali was moved to a namespace of its own.
+    fn moved(e: &mut Evidence) {
+        of(&mut e.install.deployments).retain(|it| it.name != "kiali");
+        of(&mut e.install.services).retain(|it| it.name != "kiali");
+        of(&mut e.install.pods).retain(|it| !is_kiali_pod(it));
+        let pods = of(&mut e.install.mesh_pods).iter_mut();
+        pods.filter(|it| is_kiali_pod(it)).for_each(|it| it.namespace = "kiali".into());
     }
 
     fn image(e: &mut Evidence, image: &str) {
@@ -239,11 +288,6 @@ mod cases {
         another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
         flat_mirror(|e| image(e, "registry.example.com/train/kiali:v1.79"), Changed);
         flat_mirror_of_another_version(|e| image(e, "registry.example.com/train/kiali:v2.0"), Fail);
-        in_another_namespace(|e| {
-            let pods = of(&mut e.install.mesh_pods).iter_mut();
-            pods.filter(|it| it.name.starts_with("kiali")).for_each(|it| it.namespace = "monitoring".into());
-            of(&mut e.install.deployments).retain(|it| it.name != "kiali");
-        }, Changed);
         another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);
         pinned(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Unjudged);
         pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);
@@ -256,6 +300,17 @@ mod cases {
         no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail);
         selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail);
         not_ready_behind_it(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail);
+        another_target_port(|e| target_port(e, "30001"), Fail);
+        named_target_port(|e| target_port(e, "api-port"), Pass);
+        target_port_answers(|e| { target_port(e, "30001"); of(&mut e.kiali.root).request = "GET http://localhost:30001/".into(); }, Pass);
+        target_port_of_a_pod_that_declares_none(|e| { target_port(e, "30001"); kiali_pod(e).containers[0].ports.clear(); }, Pass);
+        another_pod_behind_it(|e| { let other = of(&mut e.install.pods).iter().find(|pod| !is_kiali_pod(pod)).unwrap().name.clone(); endpoint(e).pod = Some(other); }, Fail);
+        no_pod_behind_it(|e| endpoint(e).pod = None, Fail);
+        pod_known_by_its_deployment(|e| { kiali_pod(e).labels.retain(|key, _| key == "app.kubernetes.io/instance"); installed(e, "kiali").selector.retain(|key, _| key == "app.kubernetes.io/instance"); }, Pass);
+        in_another_namespace(moved, Changed);
+        other_namespaces_forbidden(|e| { moved(e); e.install.mesh_pods = Observation::failed("forbidden"); }, Fail);
+        pods_forbidden(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged);
+        release_of_the_profile(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.24.6".into(); image(e, "quay.io/kiali/kiali:v2.0"); }, Pass);
         endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged);
         unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); }, Unjudged);
         forbidden(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);

@@ -6,13 +6,15 @@ use crate::claims::by_name::default_profile::{
     self, istiod_is_not_installed, looks_in_wrong_place,
 };
 use crate::claims::by_name::{
-    client_deployment, control_plane_running, namespace_labelled, two_containers_per_pod,
+    client_deployment, control_plane_running, dns_on_pod_network, namespace_labelled,
+    two_containers_per_pod,
 };
 use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Istiod, Pod, ProxySync};
 use crate::facts::demo::{is_pod_of, running_pods};
+use crate::facts::dns::all_wait_for_dns;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::installation::is_ztunnel;
 use crate::facts::istiod::{find_istiod, is_istiod_down};
@@ -58,6 +60,7 @@ claim! {
         default_profile if looks_in_wrong_place,
         default_profile if istiod_is_not_installed,
         control_plane_running if |effect| is_istiod_down(effect.evidence),
+        dns_on_pod_network if proxies_do_not_find_istiod,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         client_deployment if no_client_proxy_runs,
         two_containers_per_pod if has_no_pods,
@@ -213,6 +216,14 @@ fn no_client_proxy_runs(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && pods.iter().any(|pod| effect.is_about(Object::pod(pod)))
         && pods.iter().all(|pod| redirects_to_stopped_sidecar(pod, evidence.moment()))
+}
+
+/// The proxies that istiod does not know wait for DNS.
+fn proxies_do_not_find_istiod(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let pods = [sidecars(evidence), gateways(evidence)].into_iter().flatten().flatten();
+    effect.judgement.verdict == Verdict::Fail
+        && all_wait_for_dns(evidence, pods.filter(|pod| effect.is_about(Object::pod(pod))))
 }
 
 #[cfg(test)]

@@ -24,15 +24,20 @@ claim! {
     /// ## How it is checked
     /// Lists the pods and deployments with the label `k8s-app=kube-dns` in `kube-system`, the nodes and, where they exist,
     /// Calico's IP pools (`list` on each). Every running DNS pod must have an address of an enabled pool, or of a node's
-    /// pod range.
+    /// pod range. Some networks (Cilium, those of clouds) follow neither: where the mesh's and the demo's pods are outside
+    /// of them, the DNS pods must have addresses like theirs.
     ///
     /// ## What makes it fail
     /// - No DNS pod runs or is ready. Where the pods wait for a node, `nodes_ready` is the cause.
+    /// - kube-proxy, or another pod of the nodes' network, is not ready: then DNS does not reach the API server.
     /// - A DNS pod is in its node's network.
-    /// - An address is outside of the pod network. Where other pods are outside too, the claim is unjudged.
+    /// - An address is outside of the pod network, or of the network before, which no other pod uses any more.
+    ///
+    /// Where other pods are outside too, and the DNS pods have still other addresses, the claim is unjudged.
     ///
     /// ## How to fix it
-    /// Scale the deployment up where it has 0 replicas. Restart it to get new addresses. Set `hostNetwork` to false.
+    /// Scale the deployment up where it has 0 replicas. Restart it to get new addresses. Set `hostNetwork` to false. Read
+    /// the log of a DNS pod that is not ready: "Loop detected" means that CoreDNS forwards to itself.
     ///
     /// ## Check by hand
     ///     kubectl -n kube-system get deployments,pods -o wide -l k8s-app=kube-dns
@@ -70,12 +75,7 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(not_running(evidence, deployment, &dns.pods).expected(expected));
     }
     if running.iter().all(|pod| !pod.ready) {
-        let pod = running[0];
-        return Err(Judgement::fail("no DNS pod is ready: names are not resolved")
-            .expected(expected)
-            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
-            .object(Object::pod(pod))
-            .steps(pods::diagnose(evidence, pod)));
+        return Err(not_ready(evidence, running[0]).expected(expected));
     }
     if let Some(pod) = running.iter().find(|pod| pod.host_network) {
         return Err(Judgement::fail(
@@ -91,12 +91,17 @@ fn judge(evidence: &Evidence) -> Judged {
             },
         )));
     }
-    let network = pod_network(evidence, &running)?;
+    let mut network = pod_network(evidence, &running)?;
     for pod in &running {
         let Some(address) = pod.ip.as_ref().and_then(|ip| ip.parse::<IpAddr>().ok()) else {
             return Err(Judgement::unjudged(format!("DNS pod {} has no address yet", pod.name)));
         };
-        if is_in(&network.ranges, address) {
+        let is_alone = !network.certain && others_are_outside(evidence, &network.ranges);
+        if is_alone && is_like_others(evidence, address) {
+            network.source = "the network of other pods".into();
+            continue;
+        }
+        if is_in(&network.ranges, address) && !is_alone {
             continue;
         }
         if network.certain
@@ -108,14 +113,17 @@ fn judge(evidence: &Evidence) -> Judged {
                  another pod has an address, nobody says which of them gives it"
             )));
         }
-        if !network.certain && others_are_outside(evidence, &network.ranges) {
+        if is_alone && is_in(&network.ranges, address) {
+            return Err(outside(evidence, deployment, pod, "the network of other pods"));
+        }
+        if is_alone {
             return Err(Judgement::unjudged(format!(
                 "the addresses of other pods are not in {} either: this cluster's network does \
                  not say where its addresses come from",
                 network.source
             )));
         }
-        return Err(outside(evidence, deployment, pod, &network));
+        return Err(outside(evidence, deployment, pod, &network.source));
     }
     let addresses: Vec<_> = running.iter().map(|pod| format_address(pod)).collect();
     let name = deployment.map_or("DNS", |deployment| deployment.name.as_str());
@@ -165,11 +173,35 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
     })
 }
 
+/// DNS pods run, and none is ready. kube-proxy and the pod network lead to the API server, without which DNS does not
+/// get ready.
+fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
+    let state = format!("{} is {}", dns.name, format_pod_state(dns));
+    let network = &evidence.cluster.network_pods;
+    let of_node = |pod: &&Pod| pod.node == dns.node && !pod.terminating && !pod.ready;
+    if let Some(pod) = network.value().into_iter().flatten().find(of_node) {
+        let reason = format!("{} is {}", pod.name, format_pod_state(pod));
+        return Judgement::fail(format!("no DNS pod is ready, and {reason}"))
+            .observed(format!("{state}; {reason}"))
+            .object(Object::pod(pod))
+            .steps(pods::diagnose(evidence, pod));
+    }
+    let judgement = Judgement::fail("no DNS pod is ready: names are not resolved")
+        .observed(state)
+        .object(Object::pod(dns))
+        .steps(pods::diagnose(evidence, dns));
+    if network.value().is_some() {
+        return judgement;
+    }
+    let text = "shows whether kube-proxy and the pod network are ready, without which DNS is not";
+    judgement.step(pods::list(evidence, NAMESPACE, &["-o", "wide"], text))
+}
+
 fn outside(
     evidence: &Evidence,
     deployment: Option<&Deployment>,
     pod: &Pod,
-    network: &PodNetwork,
+    network: &str,
 ) -> Judgement {
     let step = deployment.map_or_else(
         || show(evidence, "shows where it is"),
@@ -186,7 +218,7 @@ fn outside(
         "a DNS pod's address is not of the pod network: {}",
         format_address(pod)
     ))
-    .expected(format!("an address in {}", network.source))
+    .expected(format!("an address in {network}"))
     .observed(format_address(pod))
     .object(Object::pod(pod))
     .step(step)
@@ -219,12 +251,15 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
     })?;
     let ranges: Vec<_> =
         nodes.iter().flat_map(|node| &node.pod_cidrs).map(String::as_str).collect();
-    if ranges.is_empty() {
+    if ranges.is_empty() && other_addresses(evidence).next().is_none() {
         return Err(Judgement::unjudged(
             "there are no Calico pools, and no node says which range of the pod network it has",
         ));
     }
-    let source = format!("the nodes' pod ranges ({})", list(&ranges));
+    let source = match ranges.as_slice() {
+        [] => "any range that a node names".to_owned(),
+        ranges => format!("the nodes' pod ranges ({})", list(ranges)),
+    };
     Ok(PodNetwork { ranges: parse_ranges(&ranges)?, source, certain: false })
 }
 
@@ -250,6 +285,15 @@ fn other_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
 fn others_are_outside(evidence: &Evidence, ranges: &[Network]) -> bool {
     let mut addresses = other_addresses(evidence).peekable();
     addresses.peek().is_some() && addresses.all(|address| !is_in(ranges, address))
+}
+
+/// Whether other pods have an address like this one: of the same 2 bytes in IPv4, of the same 6 in IPv6.
+fn is_like_others(evidence: &Evidence, address: IpAddr) -> bool {
+    let network = |address: IpAddr| match address {
+        IpAddr::V4(address) => address.octets()[..2].to_vec(),
+        IpAddr::V6(address) => address.octets()[..6].to_vec(),
+    };
+    other_addresses(evidence).any(|other| network(other) == network(address))
 }
 
 /// Whether an address is in the pod range of a node.

@@ -156,6 +156,6 @@ mod tests {
         evidence.cluster.server_version = Observation::seen("v1.30.1".into());
         let new = CLAIM.judge(&evidence);
         assert_eq!(new.summary, "Kubernetes v1.30.1 is too new for Istio 1.20.3");
-        assert!(new.hint().unwrap().contains("Istio 1.22, 1.23 and 1.24"));
+        assert!(new.hint().unwrap().contains("Istio 1.22, 1.23, 1.24, 1.25, 1.26, 1.27 and 1.28"));
     }
 }

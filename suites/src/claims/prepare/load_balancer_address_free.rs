@@ -1,6 +1,8 @@
 //! A load balancer address is free for the ingress gateway.
 
-use super::addresses::{Gateway, find_gateway, find_holders, format_holder};
+use super::addresses::{
+    Gateway, Shortage, find_free_address, find_gateway, find_holders, format_holders,
+};
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation};
@@ -8,7 +10,7 @@ use crate::facts::gateway::is_minikube;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
-use crate::steps::services;
+use crate::steps::{Step, services};
 
 claim! {
     /// The tutorial says: before the install, make sure that a load balancer address is free for the ingress gateway.
@@ -23,11 +25,15 @@ claim! {
     ///
     /// ## What makes it fail
     /// - No load balancer controller answers.
-    /// - All addresses are held by other services. Where one of them is the competitor that the tutorial names,
-    ///   `no_competing_load_balancer` is the cause.
+    /// - Other services hold addresses, and the gateway waits for one: then `no_competing_load_balancer` is the cause.
+    ///
+    /// Where a service of meshcheck's own got an address that nobody holds since, the claim passes: a gateway that is
+    /// pending all the same has another reason (`ingress::external_address`). Where the others hold host names, as a
+    /// cloud gives them, it is unjudged.
     ///
     /// ## How to fix it
-    /// Install a load balancer such as MetalLB with a pool that has a free address, or free an address that nobody needs.
+    /// Install a load balancer such as MetalLB with a pool that has a free address. On minikube, run `minikube tunnel`.
+    /// Free an address that nobody needs, where the pool is used up.
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
@@ -45,7 +51,7 @@ fn judge(evidence: &Evidence) -> Judged {
         Ok(Gateway::Holds(addresses)) => {
             Ok(Judgement::pass(format!("{gateway} holds {}", list(&addresses))))
         }
-        Ok(Gateway::Pending) => Err(gateway_pending(evidence)),
+        Ok(Gateway::Pending(_)) => gateway_pending(evidence),
         Ok(state @ (Gateway::AsksNone(_) | Gateway::Missing)) => match probe {
             Observation::Seen { value } => probed(evidence, value),
             Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
@@ -91,56 +97,59 @@ fn probed(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
         .object(format!("a service of type LoadBalancer in namespace {}", probe.namespace)))
 }
 
-fn gateway_pending(evidence: &Evidence) -> Judgement {
+fn gateway_pending(evidence: &Evidence) -> Judged {
     let Expectations { gateway, .. } = &evidence.expectations;
-    let mut observed = "<pending>".to_owned();
-    if let Some(address) =
-        evidence.cluster.load_balancer_probe.value().and_then(|probe| probe.address.as_ref())
-    {
-        observed = format!("{observed}, although a service of our own got {address}");
+    if let Some(address) = find_free_address(evidence) {
+        return Ok(Judgement::pass(format!(
+            "a service of our own got {address}, which is free: that {gateway} is pending has another reason"
+        )));
     }
-    without_address(evidence, &format!("the service {gateway}"), &observed).object(Object::new(
-        "service",
-        evidence.expectations.gateway_namespace(),
-        gateway,
-    ))
+    let holders = find_holders(evidence);
+    if Shortage::of(evidence).is_none() && !holders.is_empty() {
+        return Err(Judgement::unjudged(format!(
+            "{gateway} is pending, and {} shows that the load balancer gives addresses: \
+             whether it has one more is not known",
+            format_holders(&holders)
+        )));
+    }
+    Err(without_address(evidence, &format!("the service {gateway}"), "<pending>")
+        .object(Object::new("service", evidence.expectations.gateway_namespace(), gateway)))
 }
 
 fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement {
-    let holders = find_holders(evidence);
     let expected = "an external address";
-    let Some(first) = holders.first() else {
-        let judgement = Judgement::fail(format!(
-            "{who} gets no load balancer address, and no other service holds one: \
-             no load balancer controller answers"
-        ));
-        let judgement = judgement.expected(expected).observed(observed);
-        if is_minikube(evidence) {
-            return judgement.step(services::open_tunnel(evidence));
-        }
-        return judgement.step(services::list_all(
-            evidence,
-            "shows who asks for an address: a cluster without a cloud needs a \
-             controller such as MetalLB, with a pool that has a free address",
-        ));
+    let Some(shortage) = Shortage::of(evidence) else {
+        let others = match find_holders(evidence).as_slice() {
+            [] => "no other service holds one: no load balancer controller answers".to_owned(),
+            holders => format_holders(holders),
+        };
+        let judgement =
+            Judgement::fail(format!("{who} gets no load balancer address, and {others}"));
+        return judgement.expected(expected).observed(observed).steps(missing_controller(evidence));
     };
-    Judgement::fail(format!(
-        "{who} gets no load balancer address: the pool is used up by {}",
-        list(&holders.iter().map(|&holder| format_holder(holder)).collect::<Vec<_>>())
-    ))
-    .expected(expected)
-    .observed(observed)
-    .steps(services::free_address(evidence, first))
+    let said = shortage.words().map(|words| format!("{observed}; the cluster says: {words}"));
+    let why = shortage.describe();
+    Judgement::fail(format!("{who} gets no load balancer address: {why}"))
+        .expected(expected)
+        .observed(said.unwrap_or_else(|| observed.to_owned()))
+        .steps(shortage.steps(evidence))
 }
 
-/// An address that was free before the install explains nothing, unless another service holds it now.
+/// What gives addresses where no load balancer controller answers.
+fn missing_controller(evidence: &Evidence) -> Vec<Step> {
+    if is_minikube(evidence) {
+        return vec![services::open_tunnel(evidence)];
+    }
+    vec![services::list_all(
+        evidence,
+        "shows who asks for an address: a cluster without a cloud needs a controller such as MetalLB, \
+         with a pool that has a free address",
+    )]
+}
+
+/// An address that is free explains nothing.
 fn others_hold_the_addresses(effect: &Effect<'_, Evidence>) -> bool {
-    let cluster = &effect.evidence.cluster;
-    let probe = cluster.load_balancer_probe.value();
-    probe.and_then(|probe| probe.address.as_ref()).is_none_or(|address| {
-        let mut services = cluster.load_balancer_services.value().into_iter().flatten();
-        services.any(|service| service.load_balancer_addresses.contains(address))
-    })
+    find_free_address(effect.evidence).is_none()
 }
 
 #[cfg(test)]
@@ -165,6 +174,14 @@ mod cases {
         pending_on_minikube(|e| { pending(e); e.subject.context = "minikube".into(); }, Fail);
         pool_used_up(|e| { kong(e); pending(e); }, Fail);
         hint_frees(|e| { kong(e); pending(e); }, Fail);
+        pool_used_up_by_its_own_words(used_up, Fail);
+        address_left(|e| { pending(e); kong(e); tried(e); }, Pass);
+        address_left_and_events_of_before(|e| { used_up(e); tried(e); }, Pass);
+        address_taken_since(|e| { pending(e); other(e, "kong-proxy", "198.51.100.8", &[80]); tried(e); }, Fail);
+        cloud_gives_names(|e| { cloud(e); pending(e); }, Unjudged);
+        cloud_gives_no_name_to_ours(|e| { before_the_install(e); cloud(e); tried_in_vain(e); }, Fail);
+        ports_of_the_nodes(|e| on_nodes(e, "traefik", &[80, 443]), Fail);
+        minikube_without_tunnel(|e| { pending(e); of(&mut e.cluster.nodes)[0].name = "minikube".into(); }, Fail);
         before(before_the_install, Pass);
         before_in_vain(|e| { before_the_install(e); tried_in_vain(e); }, Fail);
         before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);

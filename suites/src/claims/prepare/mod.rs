@@ -1,6 +1,6 @@
 //! The section *prepare*: the cluster before the install.
 
-mod addresses;
+pub(in crate::claims) mod addresses;
 pub(crate) mod dns_on_pod_network;
 pub(crate) mod kubernetes_version_supported;
 pub(crate) mod load_balancer_address_free;

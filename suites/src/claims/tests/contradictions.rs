@@ -1,8 +1,11 @@
 //! Observations that contradict each other: a report has a sentence on both, in the claim that is judged by them.
 
+use crate::claims::prepare::addresses::changes::{kong, pending, tried, used_up};
+use crate::claims::prepare::addresses::find_free_address;
 use crate::evidence::{Evidence, Observation};
 use crate::facts::gateway::{
-    find_routed_reply, has_counted_requests, has_ready_endpoint, is_strangers_health,
+    find_gateway_service, find_routed_reply, has_counted_requests, has_ready_endpoint,
+    is_strangers_health, lacks_address,
 };
 use crate::judge;
 use crate::testing::{
@@ -78,7 +81,35 @@ const PAIRS: &[Pair] = &[
         claim: "ingress::address_answers",
         says: "another gateway answers",
     },
+    Pair {
+        name: "a probe got an address, others hold addresses and the gateway none",
+        change: |it| {
+            pending(it);
+            kong(it);
+            tried(it);
+        },
+        contradicts: is_free_although_pending,
+        claim: "prepare::load_balancer_address_free",
+        says: "got 198.51.100.8, which is free",
+    },
+    Pair {
+        name: "a probe got an address, the pool is used up",
+        change: |it| {
+            used_up(it);
+            tried(it);
+        },
+        contradicts: is_free_although_pending,
+        claim: "prepare::load_balancer_address_free",
+        says: "got 198.51.100.8, which is free",
+    },
 ];
+
+/// Whether a probe got an address that is free, and the gateway waits for one.
+fn is_free_although_pending(evidence: &Evidence) -> bool {
+    find_free_address(evidence).is_some()
+        && find_gateway_service(evidence).is_some_and(|it| it.kind == "LoadBalancer")
+        && lacks_address(evidence)
+}
 
 /// What is wrong where the report on evidence does not tell of a contradiction.
 fn untold(pair: &Pair, evidence: &Evidence, name: &str) -> Option<String> {

@@ -2,7 +2,9 @@
 
 use crate::claims::prepare::addresses::changes::before_the_install;
 use crate::entry::cases;
-use crate::evidence::{Evidence, IpPool, Observation, Reply};
+use crate::evidence::{
+    Container, ContainerState, Evidence, IpPool, Observation, Pod, Reply, Termination,
+};
 use crate::testing::{demo_pod, of, scale_to_zero};
 
 /// The backend is asked by its name, and the name is not resolved.
@@ -36,6 +38,7 @@ cases! { Evidence:
     calico_without_pools(|e| e.cluster.calico_pools = Observation::seen(vec![]), Pass);
     other_ranges(|e| {
         dns_at(e, "172.31.5.9");
+        demo_pod(e, "echo").ip = Some("172.31.5.10".into());
         of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["fd00::/64".into(), "172.31.4.0/22".into()];
     }, Pass);
     called_otherwise(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass);
@@ -93,10 +96,51 @@ cases! { Evidence:
     on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail);
     pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);
     not_ready(|e| one_dns(e).pods[0].ready = false, Fail);
+    not_ready_and_no_more_is_known(|e| {
+        one_dns(e).pods[0].ready = false;
+        e.cluster.network_pods = Observation::default();
+    }, Fail);
+    kube_proxy_crashes(|e| {
+        let dns = &mut one_dns(e).pods[0];
+        dns.ready = false;
+        let mut proxy = Pod { name: "kube-proxy-x7k2p".into(), ..dns.clone() };
+        proxy.containers[0] = Container {
+            name: "kube-proxy".into(),
+            restarts: 5,
+            state: ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() },
+            last_termination: Some(Termination { exit_code: 1, reason: "Error".into(), finished_at: None }),
+            ..Container::default()
+        };
+        e.cluster.network_pods = Observation::seen(vec![proxy]);
+    }, Fail);
     nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
     no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged);
-    no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Unjudged);
-    ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Unjudged);
+    no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Pass);
+    no_ranges_and_another_network(|e| {
+        of(&mut e.cluster.nodes)[0].pod_cidrs.clear();
+        dns_at(e, "172.17.0.2");
+    }, Unjudged);
+    no_ranges_before_the_install(|e| {
+        before_the_install(e);
+        of(&mut e.cluster.nodes)[0].pod_cidrs.clear();
+    }, Unjudged);
+    ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Pass);
+    ranges_mean_nothing_and_another_network(|e| {
+        of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()];
+        dns_at(e, "172.17.0.2");
+    }, Unjudged);
+    // Cilium came after DNS, and DNS was not restarted.
+    network_before(|e| {
+        of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()];
+        dns_at(e, "203.0.113.9");
+    }, Fail);
+    version_6(|e| {
+        of(&mut e.cluster.nodes)[0].pod_cidrs.clear();
+        for pod in of(&mut e.install.pods).iter_mut().chain(of(&mut e.demo.pods)) {
+            pod.ip = Some("2001:db8:1::5".into());
+        }
+        dns_at(e, "2001:db8:1:1::9");
+    }, Pass);
     no_range_at_all(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged);
     dns_unseen(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged);
     pools_unseen(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged);
