@@ -13,14 +13,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::api::forward::{self, Answer};
 use super::api::list::{self, list};
-use super::api::objects;
 use super::api::observe::{Missing, needed, observe, within};
 use super::api::vantage::HERE;
 use super::context::CollectContext;
 use crate::chain;
-
-/// The label of Kiali's pods.
-const LABEL: &str = "app=kiali";
 
 /// Looks at all of its pages at once. `url` is where Kiali is exposed, where the caller named that; `server` is the URL
 /// of the API server.

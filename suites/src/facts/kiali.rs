@@ -5,8 +5,6 @@ use crate::evidence::{Deployment, Evidence, Pod};
 /// The name of Kiali's deployment and service.
 pub(crate) const NAME: &str = "kiali";
 
-/// A label of Kiali's pods, in the addon's manifest and in those of its chart and its operator.
-
 /// Kiali's deployment, where there is one.
 pub(crate) fn find_kiali(evidence: &Evidence) -> Option<&Deployment> {
     evidence.install.deployments.value()?.iter().find(|deployment| deployment.name == NAME)

@@ -63,6 +63,10 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
+    if kiali_elsewhere(evidence).is_some() {
+        // Its service is there as well.
+        return deployment(evidence);
+    }
     let parts = all_hold([deployment(evidence), service(evidence)])?;
     Ok(Judgement::pass(parts.join(", ")))
 }
