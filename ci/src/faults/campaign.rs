@@ -65,10 +65,15 @@ fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outc
         red: verdicts.red(),
         unjudged: verdicts.unjudged(),
         unjudged_as_expected: verdicts.unjudged() == case.unjudged,
+        causes_as_expected: !case.is_fault() || verdicts.causes() == case.causes,
+        causes: verdicts.causes(),
         silent: case.says.iter().filter(|text| !texts.contains(*text)).cloned().collect(),
         text: verdicts.text.clone(),
         ..Outcome::of(case)
     };
+    if let Some(text) = &case.shows {
+        outcome.shown = Some(is_shown(cluster, &verdicts, text));
+    }
     if case.is_fault() && case.by_hand.is_none() {
         let (mended, commands) = follow_hints(cluster)?;
         (outcome.mended, outcome.commands) = (Some(mended), commands);
@@ -83,6 +88,15 @@ fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outc
         took[0], took[1], took[2], took[3]
     ));
     Ok(outcome)
+}
+
+/// Whether one of the commands that the report names first prints a text.
+fn is_shown(cluster: &Cluster, verdicts: &Verdicts, text: &str) -> bool {
+    let first = verdicts.commands().into_iter().next().unwrap_or_default();
+    first.iter().any(|command| {
+        let ended = cluster.typed(command).ended();
+        ended.is_ok_and(|it| it.stdout.contains(text) || it.stderr.contains(text))
+    })
 }
 
 fn undo(cluster: &Cluster, case: &Case) -> Result<()> {

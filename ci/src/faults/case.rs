@@ -1,13 +1,33 @@
-//! A case of the campaign: a folder of `fixtures/faults` or `fixtures/variations`.
+//! A case of the campaign: a folder of `fixtures/faults`, `fixtures/variations` or `fixtures/live`.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 use serde::Deserialize;
 
 use crate::workspace::repository;
+
+/// Which cases: a set has kinds, which are folders of `fixtures`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Set {
+    /// Faults of our own choice, and variations that must stay green
+    Campaign,
+    /// Situations that other people met, on a real mesh
+    Live,
+}
+
+impl Set {
+    /// Its folders below `fixtures`, with the file of a case.
+    fn kinds(self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Campaign => &[("faults", "fault.toml"), ("variations", "variation.toml")],
+            Self::Live => &[("live", "fault.toml")],
+        }
+    }
+}
 
 /// What is done to a running mesh, and what a check must say of it: `fault.toml` or `variation.toml`.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +48,8 @@ pub(crate) struct Case {
     pub(crate) unjudged: BTreeSet<String>,
     /// Texts that the report must contain: the broken object, or what is wrong with it.
     pub(crate) says: Vec<String>,
+    /// What one of the report's commands must print: the fault itself.
+    pub(crate) shows: Option<String>,
     /// Why the report's commands cannot restore the mesh, where they cannot.
     pub(crate) by_hand: Option<String>,
     /// How the check reaches the cluster.
@@ -94,10 +116,11 @@ impl Case {
     }
 }
 
-/// Reads every fault, then every variation, each by name; those that need a second cluster come first of these.
-pub(crate) fn read_all() -> Result<Vec<Case>> {
+/// Reads the cases of a set: what is broken, then what is not, each by name; those that need a second cluster
+/// come first of these.
+pub(crate) fn read_all(set: Set) -> Result<Vec<Case>> {
     let mut cases = Vec::new();
-    for (kind, file) in [("faults", "fault.toml"), ("variations", "variation.toml")] {
+    for &(kind, file) in set.kinds() {
         let mut folders = folders(&repository().join("fixtures").join(kind))?;
         folders.sort();
         for folder in folders {
@@ -120,19 +143,19 @@ mod tests {
 
     #[test]
     fn every_folder_is_a_complete_case() {
-        let cases = read_all().unwrap();
-        assert!(cases.iter().any(Case::is_fault) && !cases.iter().all(Case::is_fault));
-        for case in &cases {
+        let sets = Set::value_variants().iter().map(|&set| read_all(set).unwrap());
+        for case in &sets.flatten().collect::<Vec<_>>() {
             let name = case.name();
-            let is_fault = case.folder.parent().unwrap().ends_with("faults");
-            assert_eq!(case.is_fault(), is_fault, "{name}: a fault turns claims red");
-            if is_fault {
+            let is_in = |kind| case.folder.parent().unwrap().ends_with(kind);
+            assert!(is_in("live") || case.is_fault() == is_in("faults"), "{name} is in the wrong folder");
+            if case.is_fault() {
                 assert!(!case.make.is_empty() && !case.undo.is_empty(), "{name} lacks steps");
                 assert!(!case.says.is_empty(), "{name} does not say what the report says");
                 let is_red = |cause| case.red.contains(cause);
                 assert!(case.causes.iter().all(is_red), "{name}: a cause is red itself");
             } else {
-                assert!(case.says.is_empty() && case.by_hand.is_none(), "{name} breaks nothing");
+                let nothing = case.says.is_empty() && case.by_hand.is_none() && case.shows.is_none();
+                assert!(nothing, "{name} breaks nothing");
             }
             for file in ["evidence.json.gz", "report.snap"] {
                 assert!(case.folder.join(file).is_file(), "{name} has no {file}");

@@ -26,7 +26,7 @@ use crate::selection::Selection;
 use crate::setup;
 use crate::software::Software;
 use crate::workspace::{meshcheck, results_directory as directory};
-use case::Case;
+use case::{Case, Set};
 use results::Results;
 
 /// Which cases, and on what.
@@ -34,6 +34,9 @@ use results::Results;
 pub(crate) struct Options {
     #[command(flatten)]
     selection: Selection,
+    /// Which set of cases
+    #[arg(long, value_enum, default_value_t = Set::Campaign)]
+    set: Set,
     /// Use the cluster that `meshcheck up` left with this `MESHCHECK_STATE`, and leave it there
     #[arg(long, value_name = "DIR", conflicts_with = "clusters")]
     reuse: Option<PathBuf>,
@@ -52,13 +55,13 @@ impl Options {
     /// The cases that CI runs.
     pub(crate) fn for_ci() -> Self {
         let selection = Selection::for_ci();
-        Self { selection, reuse: None, clusters: CLUSTERS, fixtures: false }
+        Self { selection, set: Set::Campaign, reuse: None, clusters: CLUSTERS, fixtures: false }
     }
 }
 
 /// Breaks a cluster of our own in every way that a case names, and looks whether the verdicts are right.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    let mut cases = case::read_all()?;
+    let mut cases = case::read_all(options.set)?;
     cases.retain(|case| options.selection.includes(&case.name(), case.ci));
     if options.selection.list {
         return results::print_cases(&cases);

@@ -33,6 +33,12 @@ pub(crate) struct Outcome {
     pub(crate) unjudged: BTreeSet<String>,
     /// Whether these are those that cannot be.
     pub(crate) unjudged_as_expected: bool,
+    /// The causes that the report names.
+    pub(crate) causes: Vec<String>,
+    /// Whether these are the right ones, in the right order.
+    pub(crate) causes_as_expected: bool,
+    /// Whether a command of the report showed the fault; nothing where none must.
+    pub(crate) shown: Option<bool>,
     /// What the report had to say, and did not.
     pub(crate) silent: Vec<String>,
     /// Whether following the hints mended it; nothing where no command can.
@@ -52,7 +58,8 @@ pub(crate) struct Outcome {
 impl Outcome {
     /// Nothing is known of it yet.
     pub(crate) fn of(case: &Case) -> Self {
-        Self { name: case.name(), is_fault: case.is_fault(), ..Self::default() }
+        let (name, is_fault) = (case.name(), case.is_fault());
+        Self { name, is_fault, causes_as_expected: true, ..Self::default() }
     }
 
     fn is_clean(&self) -> bool {
@@ -61,6 +68,8 @@ impl Outcome {
             && self.false_red.is_empty()
             && self.unjudged_as_expected
             && self.silent.is_empty()
+            && self.causes_as_expected
+            && self.shown != Some(false)
             && self.mended != Some(false)
     }
 }
@@ -85,6 +94,12 @@ impl fmt::Display for Outcome {
         }
         if !self.unjudged_as_expected {
             write!(f, " unjudged: {};", list(&self.unjudged))?;
+        }
+        if !self.causes_as_expected {
+            write!(f, " causes: {};", self.causes.join(", "))?;
+        }
+        if self.shown == Some(false) {
+            f.write_str(" the first command does not show the fault;")?;
         }
         if self.mended == Some(false) {
             write!(f, " not mended by: {};", self.commands.join(" | "))?;

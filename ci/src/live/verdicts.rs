@@ -61,6 +61,11 @@ impl Verdicts {
         self.with(&["unjudged", "skipped"])
     }
 
+    /// The causes, the first one first.
+    pub(crate) fn causes(&self) -> Vec<String> {
+        self.causes.iter().map(|cause| cause.claim.clone()).collect()
+    }
+
     /// Whether every claim holds.
     pub(crate) fn is_green(&self) -> bool {
         !self.claims.is_empty() && self.claims.iter().all(|claim| claim.verdict == "pass")

@@ -1,4 +1,4 @@
-//! The recorded faults, variations and cases: `fixtures/faults`, `fixtures/variations` and `fixtures/cases`, a folder each.
+//! What is recorded: `fixtures/faults`, `fixtures/variations`, `fixtures/live` and `fixtures/cases`, a folder each.
 #![allow(dead_code, reason = "each test uses some of it")]
 
 use std::fs::{self, File};
@@ -9,7 +9,7 @@ use flate2::read::GzDecoder;
 use meshcheck_suites::{Evidence, Report, judge};
 
 /// What is recorded in folders below `fixtures`.
-pub(crate) const KINDS: [&str; 3] = ["faults", "variations", "cases"];
+pub(crate) const KINDS: [&str; 4] = ["faults", "variations", "live", "cases"];
 
 /// A path below the repository.
 pub(crate) fn repository(path: &str) -> PathBuf {
