@@ -147,14 +147,18 @@ mod tests {
         for case in &sets.flatten().collect::<Vec<_>>() {
             let name = case.name();
             let is_in = |kind| case.folder.parent().unwrap().ends_with(kind);
-            assert!(is_in("live") || case.is_fault() == is_in("faults"), "{name} is in the wrong folder");
+            assert!(
+                is_in("live") || case.is_fault() == is_in("faults"),
+                "{name} is in the wrong folder"
+            );
             if case.is_fault() {
                 assert!(!case.make.is_empty() && !case.undo.is_empty(), "{name} lacks steps");
                 assert!(!case.says.is_empty(), "{name} does not say what the report says");
                 let is_red = |cause| case.red.contains(cause);
                 assert!(case.causes.iter().all(is_red), "{name}: a cause is red itself");
             } else {
-                let nothing = case.says.is_empty() && case.by_hand.is_none() && case.shows.is_none();
+                let nothing =
+                    case.says.is_empty() && case.by_hand.is_none() && case.shows.is_none();
                 assert!(nothing, "{name} breaks nothing");
             }
             for file in ["evidence.json.gz", "report.snap"] {
