@@ -50,7 +50,7 @@ claim! {
         running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
-        running if |effect| service_misses_kiali(effect),
+        running if service_misses_kiali,
         redirects_to_web_root if stands_at_another_root,
         redirects_to_web_root if answers_the_same_error,
     ],

@@ -46,7 +46,7 @@ claim! {
         running if is_elsewhere,
         running if no_pod_is_ready_to_answer,
         running if another_program_answers,
-        running if |effect| service_misses_kiali(effect),
+        running if service_misses_kiali,
     ],
     judge: judge,
 }

@@ -4,7 +4,7 @@ use crate::claims::prepare::addresses::changes::{kong, pending, tried, used_up};
 use crate::claims::prepare::addresses::find_free_address;
 use crate::evidence::{Evidence, Observation};
 use crate::facts::gateway::{
-    find_routed_reply, has_counted_requests, has_ready_endpoint, is_strangers_health, lacks_address,
+    find_routed_reply, has_counted_requests, has_ready_endpoint, is_strangers_health,
 };
 use crate::judge;
 use crate::testing::{
@@ -31,7 +31,7 @@ const PAIRS: &[Pair] = &[
     Pair {
         name: "the route answered, the address does not",
         change: |it| {
-            it.ingress.health = Observation::absent("nothing answers: no answer within 2 s")
+            it.ingress.health = Observation::absent("nothing answers: no answer within 2 s");
         },
         contradicts: |it| it.ingress.health.is_absent() && find_routed_reply(it).is_some(),
         claim: "ingress::address_answers",
