@@ -31,7 +31,7 @@ const PAIRS: &[Pair] = &[
     Pair {
         name: "the route answered, the address does not",
         change: |it| {
-            it.ingress.health = Observation::absent("nothing answers: no answer within 2 s")
+            it.ingress.health = Observation::absent("nothing answers: no answer within 2 s");
         },
         contradicts: |it| it.ingress.health.is_absent() && find_routed_reply(it).is_some(),
         claim: "ingress::address_answers",
