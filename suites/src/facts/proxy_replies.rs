@@ -5,21 +5,26 @@ use crate::evidence::{Evidence, Reply};
 /// What the backend's proxy answers where the caller's proxy encrypts and nobody decrypts.
 const TLS_ERROR: &str = "TLS_error";
 
-/// The first reply in which the client's proxy answers by itself: it has no endpoint, is configured to answer,
-/// or a policy denies the request.
+/// The first reply in which a proxy answers by itself: it has no endpoint, cannot connect, is configured to answer, or
+/// a policy denies the request.
 pub(crate) fn find_proxys_own_reply(evidence: &Evidence) -> Option<&Reply> {
     let expected = &evidence.expectations.reply;
     evidence.demo.asked.value()?.replies.iter().find(|reply| {
         // Envoy adds the header where somebody behind it has answered.
         let by_itself = reply.status != 0 && !reply.envoy_upstream_time && !reply.says(expected);
         let denied = reply.status == 403 && is_policy_denial(&reply.body);
-        reply.server == "envoy" && (by_itself || denied)
+        reply.server == "envoy" && (by_itself || denied || is_connect_error(&reply.body))
     })
 }
 
 /// Whether a body is the one with which Envoy denies a request because of an `AuthorizationPolicy`.
 pub(crate) fn is_policy_denial(body: &str) -> bool {
     body.starts_with("RBAC: ")
+}
+
+/// Whether a body is the one with which Envoy says that it could not pass the request on.
+pub(crate) fn is_connect_error(body: &str) -> bool {
+    body.starts_with("upstream connect error")
 }
 
 /// Whether a body says that encrypted traffic met an application that does not decrypt it.
@@ -43,6 +48,13 @@ mod tests {
     #[case::no_endpoint(503, "no healthy upstream", "envoy", false, true)]
     #[case::denied(403, "RBAC: access denied", "envoy", true, true)]
     #[case::backend_denies(403, "go away", "envoy", true, false)]
+    #[case::backends_proxy_fails(
+        503,
+        "upstream connect error or disconnect/reset",
+        "envoy",
+        true,
+        true
+    )]
     #[case::backend_fails(503, "broken", "envoy", true, false)]
     #[case::another_server(503, "broken", "nginx", false, false)]
     #[case::no_answer(0, "", "envoy", false, false)]

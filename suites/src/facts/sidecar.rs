@@ -2,8 +2,9 @@
 
 use jiff::Timestamp;
 
+use super::demo::running_pods;
 use super::workload::{find_troubled_container, is_in_restart_loop};
-use crate::evidence::{Container, ContainerState, Pod, Termination};
+use crate::evidence::{Container, ContainerState, Evidence, Pod, Termination};
 
 /// The container of the sidecar.
 pub(crate) const SIDECAR: &str = "istio-proxy";
@@ -23,16 +24,29 @@ pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
     pod.init_containers.iter().find(|container| container.name == INIT)
 }
 
-/// The container of a job's pod that has ended while the sidecar still runs, which keeps the pod from ending.
+/// The container of a pod that has ended while the sidecar still runs, which keeps the pod from ending.
 pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
     let has_ended = |it: &Container| matches!(it.state, ContainerState::Terminated(_));
-    let is_job = pod.owner.as_deref().is_some_and(|owner| owner.starts_with("Job/"));
+    // A pod of `kubectl run` has no owner.
+    let is_job = pod.owner.as_deref().is_none_or(|owner| owner.starts_with("Job/"));
     let mut sidecars = pod.containers.iter().filter(|it| it.name == SIDECAR);
     let mut applications = pod.containers.iter().filter(|it| it.name != SIDECAR);
     let runs = |it: &Container| matches!(it.state, ContainerState::Running { .. });
     (is_job && sidecars.any(runs) && applications.clone().all(has_ended))
         .then(|| applications.next())
         .flatten()
+}
+
+/// Whether the sidecars of a deployment's pods run and are not ready, and no istiod knows them: they do not reach it.
+pub(crate) fn is_cut_off(evidence: &Evidence, deployment: &str) -> bool {
+    let pods = running_pods(evidence, deployment).unwrap_or_default();
+    let Some(istiods) = evidence.install.istiod.value() else { return false };
+    let waits = |it: &Container| matches!(it.state, ContainerState::Running { .. }) && !it.ready;
+    let knows = |pod: &Pod| {
+        let lists = istiods.values().filter_map(|it| it.proxies.value());
+        lists.flatten().any(|it| it.proxy == format!("{}.{}", pod.name, pod.namespace))
+    };
+    !pods.is_empty() && pods.iter().all(|pod| pod.sidecar().is_some_and(waits) && !knows(pod))
 }
 
 /// The last error that istio-init wrote before it ended.

@@ -48,7 +48,7 @@ pub(crate) fn set_backend_arguments(evidence: &Evidence, arguments: &[String]) -
     ]}}}})
     .to_string();
     let patch = ["-n", namespace, "patch", "deployment", backend_deployment, "-p", &patch];
-    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's text")
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's arguments")
 }
 
 /// Puts the tutorial's specification of the backend's service in place of what is there.
@@ -112,6 +112,9 @@ pub(crate) fn unset_variables(evidence: &Evidence, names: &[&str]) -> Vec<Step> 
     vec![Step::fix(Impact::Changes, command, "removes the variable from its template")]
 }
 
+/// What Envoy answers where it has no endpoint, or none that takes the request.
+const UPSTREAM: [&str; 2] = ["no healthy upstream", "upstream connect error"];
+
 /// Shows who answers like that: the configuration of the mesh that makes a proxy answer, or the backend's log.
 pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
     let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
@@ -119,6 +122,8 @@ pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
         "authorizationpolicies"
     } else if observed.contains("fault filter abort") {
         "virtualservices"
+    } else if UPSTREAM.iter().any(|it| observed.contains(it)) {
+        "virtualservices,destinationrules,peerauthentications"
     } else {
         let target = format!("deployment/{backend_deployment}");
         let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];

@@ -3,10 +3,11 @@
 use serde_json::{Map, Value, json};
 
 use super::{Impact, Purpose, Step, istio, pods, workloads};
-use crate::evidence::{Evidence, Pod, Webhook};
+use crate::evidence::{Container, Evidence, Pod, Webhook};
 use crate::facts::injection::{PROXY_IMAGE, has_other_proxy_config, redirection_annotations};
 use crate::facts::refusal::CallFailure;
-use crate::facts::sidecar::has_validation;
+use crate::facts::sidecar::{INIT, has_validation, init_container};
+use crate::facts::webhooks::INJECTION;
 use crate::facts::workload::owner_workload;
 use crate::format::list;
 use crate::hint::escape_backquotes;
@@ -21,6 +22,21 @@ pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
 pub(crate) fn show_webhooks(evidence: &Evidence) -> Step {
     let get = ["get", "mutatingwebhookconfigurations", "--output", "yaml"];
     Step::inspect(evidence.kubectl(&get), "shows which labels the webhooks ask for")
+}
+
+/// Says which option of the installation injects in namespaces that nobody labelled.
+pub(crate) fn inject_labelled_only() -> Step {
+    let option = "values.sidecarInjectorWebhook.enableNamespacesByDefault=false";
+    Step::advice(Purpose::Fix, format!("install Istio with {option}, as the default profile does"))
+}
+
+/// Lets injection put the proxy into a gateway's pod that was made without it, then makes the pod anew.
+pub(crate) fn inject_gateway(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
+    let is_off = labels.and_then(|it| it.get(INJECTION)).is_some_and(|it| it == "disabled");
+    let label = ["label", "namespace", &pod.namespace, &format!("{INJECTION}-")];
+    let allow = || Step::fix(Impact::Changes, evidence.kubectl(&label), "allows injection there");
+    is_off.then(allow).into_iter().chain([pods::replace(evidence, pod)]).collect()
 }
 
 /// Deletes the configuration of a webhook beside which another one injects.
@@ -138,6 +154,21 @@ fn patch_template(
     Step::fix(Impact::Changes, command, text)
 }
 
+/// The option of the installation that sets ranges for all pods: injection gives a new pod the same ones as this pod.
+fn option_of_ranges(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
+    let value = |container: &Container, flag: &str| {
+        let at = container.args.iter().position(|it| it == flag)?;
+        container.args.get(at + 1).cloned()
+    };
+    let run = evidence.mesh.dry_run_labelled.value()?;
+    let (own, new) = (init_container(pod)?, run.init_containers.iter().find(|it| it.name == INIT)?);
+    let options = [("-i", "*", "includeIPRanges"), ("-x", "", "excludeIPRanges")];
+    let is_set = |(flag, default, _): &&(&str, &str, &str)| {
+        value(own, flag).is_some_and(|it| it != *default) && value(own, flag) == value(new, flag)
+    };
+    options.iter().find(is_set).map(|it| it.2)
+}
+
 /// Has the rules of `ip6tables` set as well. How Istio was installed decides who sets it.
 /// Source: <https://istio.io/latest/docs/setup/additional-setup/dual-stack/>
 pub(crate) fn redirect_ipv6(evidence: &Evidence) -> Vec<Step> {
@@ -167,7 +198,15 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         let injector = ["get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
         let command = evidence.kubectl(&[&["-n", namespace][..], &injector].concat());
         return vec![
-            Step::advice(Purpose::Inspect, "no annotation of the pod asks for it"),
+            match option_of_ranges(evidence, pod) {
+                Some(option) => Step::advice(
+                    Purpose::Fix,
+                    format!(
+                        "install Istio without values.global.proxy.{option}, which sets these ranges for all pods"
+                    ),
+                ),
+                None => Step::advice(Purpose::Inspect, "no annotation of the pod asks for it"),
+            },
             Step::inspect(command, "shows what injection adds"),
         ];
     }

@@ -136,6 +136,13 @@ pub(crate) fn show_sidecar(evidence: &Evidence, sidecar: &MeshResource) -> Step 
     )
 }
 
+/// Lists the authorization policies of the control plane's namespace, where the gateway is.
+pub(crate) fn list_policies(evidence: &Evidence) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    let get = ["-n", namespace, "get", "authorizationpolicies.security.istio.io"];
+    Step::inspect(evidence.kubectl(&get), "lists the policies: one of them is for the gateway")
+}
+
 /// Shows an authorization policy.
 pub(crate) fn show_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
     let get = get(policy, "authorizationpolicies.security.istio.io");
@@ -162,6 +169,17 @@ pub(crate) fn explain_socket_balancing(evidence: &Evidence) -> Vec<Step> {
 pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     let kinds = "gateways.networking.istio.io,virtualservices.networking.istio.io";
     Step::inspect(evidence.kubectl(&["get", kinds, "-A"]), text)
+}
+
+/// Uninstalls one revision of the control plane. What Helm installed, Helm removes.
+pub(crate) fn uninstall_revision(evidence: &Evidence, revision: &str) -> Step {
+    let text = "removes this revision, which no proxy uses";
+    if matches!(find_other(evidence), Some(Installation::Helm { .. })) {
+        let text = format!("remove the Helm release of revision {revision}, which no proxy uses");
+        return Step::advice(Purpose::Fix, text);
+    }
+    let command = evidence.istioctl(&["uninstall", "--revision", revision, "-y"]);
+    Step::fix(Impact::Deletes, command, text)
 }
 
 /// Uninstalls Istio and its namespace. What another program installed, that program removes.

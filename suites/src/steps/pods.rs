@@ -151,7 +151,7 @@ pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
     Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")
 }
 
-/// Ends the sidecar of a job's pod, or deletes the job.
+/// Ends the sidecar of a pod whose application has ended, or deletes the job or the pod.
 pub(crate) fn end_sidecar(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let in_namespace = ["-n", pod.namespace.as_str()];
     let exec = ["exec", &pod.name, "-c", SIDECAR, "--", "pilot-agent", "request", "POST"];
@@ -160,6 +160,9 @@ pub(crate) fn end_sidecar(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if let Some(job) = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("Job/")) {
         let delete = evidence.kubectl(&[&in_namespace[..], &["delete", "job", job]].concat());
         steps.push(Step::fix(Impact::Deletes, delete, "removes the job with its pods instead"));
+    } else if pod.owner.is_none() {
+        let delete = evidence.kubectl(&[&in_namespace[..], &["delete", "pod", &pod.name]].concat());
+        steps.push(Step::fix(Impact::Deletes, delete, "removes the pod instead"));
     }
     steps
 }

@@ -186,7 +186,7 @@ const REQUESTS: &[Row] = rows! {
         let proxy = sidecar(demo_pod(it, "client"));
         (proxy.restarts, proxy.last_termination) = (0, None);
         proxy.state = ContainerState::Running { since: None };
-    } => "demo::backend_replies": NONE, "mesh::proxies_in_sync": NONE;
+    } => "demo::backend_replies": NONE, "mesh::proxies_in_sync": CLIENT;
     "lab": client_runs_another_program => "demo::client_logs_show_reply": NONE;
 };
 

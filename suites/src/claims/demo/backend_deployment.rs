@@ -1,5 +1,7 @@
 //! The echo backend is deployed and available.
 
+use std::net::IpAddr;
+
 use crate::claims::by_name::{
     control_plane_running, dns_on_pod_network, injection_webhook, namespace_labelled, nodes_ready,
 };
@@ -32,6 +34,7 @@ claim! {
     /// ## What makes it fail
     /// - The deployment is not there or is being deleted, its container is not there, or it has another image, text or port.
     /// - Its image comes from a mirror that keeps only the last word of its name: then it is *changed*.
+    /// - It listens on the pod's loopback alone (`-listen=127.0.0.1:5678`): no other pod reaches it.
     /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
     ///   injection webhook (`injection_webhook`), or the namespace is missing
@@ -62,6 +65,9 @@ claim! {
     ],
     judge: judge,
 }
+
+/// The flag of http-echo that says where it listens: `:5678` without it.
+const LISTEN: &str = "-listen";
 
 fn judge(evidence: &Evidence) -> Judged {
     let (deployment, container) = check_specification(evidence)?;
@@ -106,6 +112,15 @@ fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container),
             .observed(observed)
             .step(set_backend_arguments(evidence, &replace_argument(container, flag, reply))));
     }
+    if let Some(listens) = find_loopback(container) {
+        let arguments = replace_argument(container, LISTEN, &format!(":{port}"));
+        return Err(fail(format!(
+            "{name} listens on {listens}, where its sidecar does not ask it"
+        ))
+        .expected(format!("{LISTEN}=:{port}: port {port} of the pod's address"))
+        .observed(format!("{LISTEN}={listens}"))
+        .step(set_backend_arguments(evidence, &arguments)));
+    }
     if !container.ports.contains(port) {
         let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
         return Err(fail(format!("{name} does not declare port {port}"))
@@ -114,6 +129,20 @@ fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container),
             .step(apply_manifest(evidence, "backend.yaml")));
     }
     Ok((deployment, container))
+}
+
+/// Where the backend listens, where that is only the pod's loopback: its sidecar asks the pod's address.
+fn find_loopback(container: &Container) -> Option<&str> {
+    let listens = find_text(container, LISTEN)?;
+    let host = listens.rsplit_once(':')?.0.trim_matches(['[', ']']);
+    let is_loopback = |ip: IpAddr| ip.is_loopback();
+    (host == "localhost" || host.parse().is_ok_and(is_loopback)).then_some(listens)
+}
+
+/// Whether requests of other pods cannot reach the backend where it listens.
+pub(crate) fn listens_on_loopback(evidence: &Evidence) -> bool {
+    let backend = require_backend(evidence).ok();
+    backend.is_some_and(|(_, it)| find_loopback(it).is_some())
 }
 
 /// The text with which the deployed backend replies, where it is not the tutorial's.
@@ -206,6 +235,8 @@ mod cases {
         other_text(|e| args(e, &["-text=Hello from backend service v2"]), Fail);
         last_one_counts(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail);
         no_text(|e| args(e, &[]), Fail);
+        loopback(|e| args(e, &["-text=Hello from backend service", "-listen=127.0.0.1:5678"]), Fail);
+        default_port(|e| args(e, &["-text=Hello from backend service", "-listen=:5678"]), Pass);
         port(|e| backend(e).containers[0].ports = vec![8080], Fail);
         missing(|e| of(&mut e.demo.deployments).clear(), Fail);
         no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail);

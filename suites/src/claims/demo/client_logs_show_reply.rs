@@ -14,7 +14,7 @@ use crate::claims::demo::outcome::Outcome;
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, Pod};
+use crate::evidence::{ClientLog, Clock, ContainerState, Evidence, Expectations, Pod, Reply};
 use crate::facts::client_log::{find_log, find_trouble_in_log, read};
 use crate::facts::demo::{
     find_deployment, find_wrong_reply, is_pod_of, is_scaled_to_zero, running_pods,
@@ -280,11 +280,12 @@ fn proxy_answers_instead(effect: &Effect<'_, Evidence>) -> bool {
     find_proxys_own_reply(effect.evidence).is_some() && outcome(effect).is_some()
 }
 
-/// A request that is sent now fails with the error that stands in the log.
+/// A request that is sent now fails with the error that stands in the log, or gets the text that stands there.
 fn request_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
-    let error = find_wrong_reply(effect.evidence).map(|reply| reply.error.as_str());
-    match (outcome(effect), error.filter(|error| !error.is_empty())) {
-        (Some(Outcome::Text(text)), Some(error)) => text.contains(error),
+    match (outcome(effect), find_wrong_reply(effect.evidence)) {
+        (Some(Outcome::Text(text)), Some(Reply { error, body, .. })) => {
+            !error.is_empty() && text.contains(error) || body.contains(&text)
+        }
         _ => false,
     }
 }

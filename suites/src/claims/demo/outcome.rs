@@ -1,12 +1,13 @@
 //! What came where the backend's reply was expected, and which failure it shows.
 
-use crate::claims::by_name::backend_deployment::other_reply_text;
+use crate::claims::by_name::backend_deployment::{listens_on_loopback, other_reply_text};
 use crate::claims::by_name::backend_service::leads_to_the_backend;
 use crate::evidence::{Evidence, Reply};
 use crate::facts::demo::running_pods;
 use crate::facts::dns::is_dns_down;
 use crate::facts::istiod::find_other_domain;
-use crate::facts::sidecar::redirects_to_stopped_sidecar;
+use crate::facts::proxy_replies::is_connect_error;
+use crate::facts::sidecar::{is_cut_off, redirects_to_stopped_sidecar};
 
 /// curl's messages where a name has no address.
 const NOT_RESOLVED: [&str; 3] = ["Could not resolve", "Couldn't resolve", "Resolving timed out"];
@@ -64,6 +65,18 @@ impl Outcome<'_> {
             Self::Text(text) => text == other,
             Self::Nothing => false,
         })
+    }
+
+    /// Whether the backend's proxy reaches nobody, because the backend listens on its pod's loopback only.
+    pub(super) fn is_refused_behind_proxy(&self, evidence: &Evidence) -> bool {
+        listens_on_loopback(evidence)
+            && matches!(self, Self::Reply(reply) if is_connect_error(&reply.body))
+    }
+
+    /// Whether the name is not resolved in a pod whose sidecar does not reach istiod either.
+    pub(super) fn is_cut_off(&self, evidence: &Evidence) -> bool {
+        self.contains(&NOT_RESOLVED)
+            && is_cut_off(evidence, &evidence.expectations.client_deployment)
     }
 
     /// Whether it is what a service gives that does not lead to the backend.

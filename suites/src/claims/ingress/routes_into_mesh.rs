@@ -8,7 +8,7 @@ use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{
     address_answers, backend_replies, control_plane_running, external_address, inbound_redirected,
-    live_rules, no_competing_load_balancer,
+    live_rules, no_competing_load_balancer, proxies_in_sync,
 };
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
@@ -21,7 +21,7 @@ use crate::facts::gateway::{
 };
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
-use crate::facts::proxy_replies::is_expired_certificate;
+use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, require};
 use crate::steps::{istio, namespaces, services};
@@ -47,6 +47,8 @@ claim! {
     /// - The gateway has no address (`external_address`) or does not answer (`address_answers`), or another service with
     ///   its address answers in its place (`no_competing_load_balancer`).
     /// - Somebody else's route takes every host.
+    /// - An `AuthorizationPolicy` forbids the request at the gateway, or the gateway does not trust the backend's
+    ///   certificate (`proxies_in_sync`).
     ///
     /// It is unjudged where this machine has no way to a private address, or a web filter answers in between.
     ///
@@ -66,6 +68,7 @@ claim! {
         backend_deployment if backend_gives_other_reply,
         backend_service if backend_has_no_endpoint,
         backend_replies if backend_fails_in_the_same_way,
+        proxies_in_sync if gateway_does_not_trust_backend,
         inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
         live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
         external_address if has_no_address_to_ask,
@@ -81,6 +84,9 @@ fn judge(evidence: &Evidence) -> Judged {
         require(&evidence.ingress.route, "a route of our own", gateway_object(evidence), || {
             bring_back_gateway(evidence)
         })?;
+    if let Some(denied) = denied_by_gateway(evidence, route) {
+        return Err(denied);
+    }
     let removed = match &route.removed {
         Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
         Observation::Seen { value: false } => Err(Judgement::unjudged(format!(
@@ -254,6 +260,29 @@ fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     is_gateway_well && (is_same || are_expired || is_unknown)
 }
 
+/// A policy on the gateway: it denies a host that nobody routes, too.
+fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Judgement> {
+    let denied = |answer: &&HttpAnswer| answer.status == 403 && is_policy_denial(&answer.body);
+    let answer = route.routed.value().filter(denied)?;
+    route.unknown_host.value().filter(denied)?;
+    let observed = format!("{} {}", answer.status, excerpt(&answer.body));
+    let summary = format!("an authorization policy denies requests at the gateway: {observed}");
+    Some(
+        Judgement::fail(summary)
+            .expected(format!("200 `{}`", evidence.expectations.reply))
+            .observed(observed)
+            .object(gateway_object(evidence))
+            .step(istio::list_policies(evidence)),
+    )
+}
+
+/// The gateway does not accept the backend's certificate: it is of the authority that istiod had before.
+fn gateway_does_not_trust_backend(effect: &Effect<'_, Evidence>) -> bool {
+    let route = effect.evidence.ingress.route.value();
+    let routed = route.and_then(|route| route.routed.value());
+    routed.is_some_and(|answer| answer.body.contains("CERTIFICATE_VERIFY_FAILED"))
+}
+
 fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
     let route = effect.evidence.ingress.route.value();
     let routed = route.and_then(|route| route.routed.value());
@@ -293,6 +322,14 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_routed(|e| routed(e).status = 404, Fail);
+        denied_at_the_gateway(|e| {
+            let route = route(e);
+            for answer in [&mut route.routed, &mut route.unknown_host] {
+                of(answer).status = 403;
+                of(answer).body = "RBAC: access denied".into();
+            }
+        }, Fail);
+        backend_not_trusted(|e| { routed(e).status = 503; routed(e).body = "TLS_error:|1:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED".into(); }, Fail);
         not_routed_and_not_counted(|e| { routed(e).status = 404; e.ingress.counted = Observation::failed("forbidden"); }, Fail);
         namespace_unseen(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
         namespace_labelled_like_the_demo(|e| {

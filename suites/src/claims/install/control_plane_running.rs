@@ -14,6 +14,7 @@ use crate::facts::istiod::is_istiod;
 use crate::facts::kiali::find_kiali;
 use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::all_wait_for_nodes;
+use crate::facts::sidecar::SIDECAR;
 use crate::facts::workload::{is_in_restart_loop, is_replaced};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
@@ -22,7 +23,7 @@ use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::istio::install_default;
-use crate::steps::{namespaces, pods, workloads};
+use crate::steps::{injection, namespaces, pods, workloads};
 
 claim! {
     /// The tutorial says: "Verify that the corresponding Istio control plane pods are all in a RUNNING state:
@@ -51,6 +52,7 @@ claim! {
     ///
     /// ## How to fix it
     /// - Read the last log lines of the container that crashes, or describe the pod and read its events.
+    /// - The gateway's image is `auto`: let the webhook inject its pods, then restart its deployment.
     /// - Scale the deployment to 1 replica, or delete a pod that has failed and stays listed.
     ///
     /// ## Check by hand
@@ -155,6 +157,10 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
 fn steps(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if pod.phase == "Failed" {
         return vec![pods::delete_failed(evidence, pod)];
+    }
+    // Injection puts the proxy's image in its place.
+    if pod.containers.iter().any(|it| it.name == SIDECAR && it.image == "auto") {
+        return injection::inject_gateway(evidence, pod);
     }
     pods::diagnose(evidence, pod)
 }

@@ -8,10 +8,11 @@ use crate::claims::by_name::default_profile::{
 use crate::claims::by_name::{control_plane_running, proxies_in_sync};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Container, Evidence, Expectations, Observation, Pod};
+use crate::evidence::{Container, Evidence, Expectations, Istiod, Observation, Pod};
 use crate::facts::image::is_vendor_build;
 use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
+use crate::facts::webhooks::REVISION;
 use crate::facts::workload::owner_workload;
 use crate::format::format_pod_state;
 use crate::hint::escape_backquotes;
@@ -41,6 +42,7 @@ claim! {
     /// ## How to fix it
     /// - The whole mesh has another version: install with the `istioctl` of the expected version, or check the mesh
     ///   with `--istio VERSION`.
+    /// - Only an unused istiod has another version: remove its revision with `istioctl uninstall`.
     /// - One proxy has another version: restart its deployment. Remove the annotation `sidecar.istio.io/proxyImage`
     ///   where it names the image.
     /// - `istioctl` has another version: put the expected one first in `PATH`.
@@ -80,7 +82,7 @@ fn judge(evidence: &Evidence) -> Judged {
 fn istiod_images(evidence: &Evidence) -> Judged {
     for pod in istiods(evidence)? {
         for container in pod.containers.iter().filter(|container| container.name == "discovery") {
-            check_image(evidence, pod, container, || upgrade(evidence))?;
+            check_image(evidence, pod, container, || replace_istiod(evidence, pod))?;
         }
     }
     Ok(Judgement::pass(String::new()))
@@ -92,7 +94,11 @@ fn istiod_reports(evidence: &Evidence) -> Judged {
     for (pod, report) in reports {
         if let Some(version) = report.version.value() {
             let object = Object::new("pod", &evidence.expectations.istio_namespace, pod);
-            check_report(evidence, version, "istiod", object, || upgrade(evidence))?;
+            let its =
+                evidence.install.pods.value().into_iter().flatten().find(|it| it.name == *pod);
+            check_report(evidence, version, "istiod", object, || {
+                its.map_or_else(|| upgrade(evidence), |pod| replace_istiod(evidence, pod))
+            })?;
         }
     }
     for pod in istiods(evidence)? {
@@ -211,6 +217,21 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
         .steps(restore()));
     }
     Ok(running)
+}
+
+/// What brings an istiod to the version: a revision that no proxy uses is removed, where another one has the version.
+fn replace_istiod(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
+    let Some(revision) = find_unused_revision(evidence, pod) else { return upgrade(evidence) };
+    vec![istio::uninstall_revision(evidence, revision)]
+}
+
+fn find_unused_revision<'e>(evidence: &Evidence, pod: &'e Pod) -> Option<&'e str> {
+    let reports = evidence.install.istiod.value()?;
+    let wanted = plain(&evidence.expectations.istio_version);
+    let has_version = |it: &Istiod| it.version.value().is_some_and(|it| plain(it) == wanted);
+    let is_unused = reports.get(&pod.name)?.proxies.value()?.is_empty();
+    let revision = pod.labels.get(REVISION).filter(|_| is_unused)?;
+    reports.values().any(has_version).then_some(revision)
 }
 
 /// The pods with a proxy, sidecars and gateways, and why some could not be observed.

@@ -125,7 +125,7 @@ fn image_is_known(evidence: &Evidence) -> Judged {
 
 /// The version in the API's answer. Of a long answer only the beginning is kept, which holds the
 /// status.
-fn reported_version(answer: &HttpAnswer) -> Option<String> {
+pub(crate) fn reported_version(answer: &HttpAnswer) -> Option<String> {
     let body = &answer.body;
     let found = if answer.body_cut {
         let (_, rest) = body.split_once("\"Kiali version\"")?;

@@ -1,6 +1,7 @@
 //! Kiali from the release's own addon manifest runs.
 
 use super::{kiali_object, show_or_scale_up, silent_target};
+use crate::claims::by_name::console_served::reported_version;
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::nodes_ready;
 use crate::combine::all_hold;
@@ -133,6 +134,17 @@ fn deployment(evidence: &Evidence) -> Judged {
         )));
     }
     if is_pinned(image) && wanted.iter().any(|it| image_name(image) == image_name(it)) {
+        let version = evidence.kiali.api.value().and_then(reported_version);
+        let is_wanted = |it: &String| {
+            version.as_ref().is_some_and(|said| same_version(split_image(it).1, said))
+        };
+        if wanted.iter().any(is_wanted) {
+            let said = version.unwrap_or_default();
+            return Ok(Judgement::pass(format!(
+                "{}, and its API reports {said}",
+                format_availability(kiali)
+            )));
+        }
         return Err(Judgement::unjudged(format!(
             "Kiali is available, and its image {image} has a digest in the place of a version"
         )));
@@ -293,7 +305,8 @@ mod cases {
         flat_mirror(|e| image(e, "registry.example.com/train/kiali:v1.79"), Changed);
         flat_mirror_of_another_version(|e| image(e, "registry.example.com/train/kiali:v2.0"), Fail);
         another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);
-        pinned(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Unjudged);
+        pinned(|e| { image(e, "quay.io/kiali/kiali@sha256:0123"); e.kiali.api = Observation::failed("no answer"); }, Unjudged);
+        pinned_and_reported(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Pass);
         pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);
         another_image(|e| image(e, "quay.io/kiali/kiali-operator:v1.79"), Fail);
         no_tag(|e| image(e, "quay.io/kiali/kiali"), Fail);

@@ -41,7 +41,8 @@ claim! {
     ///
     /// ## How to fix it
     /// - An annotation `traffic.sidecar.istio.io/…` excludes traffic: remove it from the template of the workload.
-    /// - No annotation does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
+    /// - Options of the installation do (`global.proxy.includeIPRanges`): install without them.
+    /// - No annotation and no option does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
     ///
     /// ## Check by hand
@@ -178,6 +179,14 @@ mod cases {
         user(|e| set(e, "-u", "0"), Fail);
         mode(|e| set(e, "-m", "TPROXY"), Fail);
         ranges(|e| set(e, "-i", "10.0.0.0/8"), Fail);
+        ranges_of_the_mesh(|e| {
+            set(e, "-i", "10.0.0.0/8");
+            let args = init(e, "echo").args.clone();
+            let injected = &mut of(&mut e.mesh.dry_run_labelled).init_containers;
+            for it in injected.iter_mut() {
+                it.args.clone_from(&args);
+            }
+        }, Fail);
         ranges_left_out(|e| set(e, "-x", "10.96.0.0/12"), Fail);
         inbound_ports(|e| set(e, "-b", "80"), Fail);
         inbound_left_out(|e| set(e, "-d", "15090,15021,15020,5678"), Fail);

@@ -257,6 +257,7 @@ mod cases {
         rebooted(|e| { crash(e, 1); for pod in of(&mut e.demo.pods) { for it in &mut pod.containers { if let Some(end) = &mut it.last_termination { end.reason = "Unknown".into(); } } } }, Pass);
         evicted(|e| evict(e, false), Pass);
         job_ended_beside_its_sidecar(|e| end_application(demo_pod(e, "echo"), "Job/load-test", 0), Fail);
+        pod_without_owner_ended_beside_its_sidecar(|e| { let pod = demo_pod(e, "echo"); end_application(pod, "", 0); pod.owner = None; }, Fail);
         job_failed_beside_its_sidecar(|e| end_application(demo_pod(e, "echo"), "Job/load-test", 1), Fail);
         job_ended_meanwhile(|e| { let name = demo_pod(e, "echo").name.clone(); let pods = of(&mut e.demo.pods_at_end); end_application(pods.iter_mut().find(|it| it.name == name).unwrap(), "Job/load-test", 0); }, Fail);
         application_ended_without_a_job(|e| end_application(demo_pod(e, "echo"), "ReplicaSet/echo-1", 0), Fail);

@@ -6,8 +6,8 @@ use crate::claims::by_name::default_profile::{
     self, istiod_is_not_installed, looks_in_wrong_place,
 };
 use crate::claims::by_name::{
-    client_deployment, control_plane_running, dns_on_pod_network, namespace_labelled,
-    two_containers_per_pod,
+    backend_deployment, client_deployment, control_plane_running, dns_on_pod_network,
+    namespace_labelled, two_containers_per_pod,
 };
 use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
 use crate::combine::all_hold;
@@ -18,7 +18,7 @@ use crate::facts::dns::all_wait_for_dns;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::installation::is_ztunnel;
 use crate::facts::istiod::{find_istiod, is_istiod_down};
-use crate::facts::sidecar::{SIDECAR, redirects_to_stopped_sidecar};
+use crate::facts::sidecar::{SIDECAR, is_cut_off, redirects_to_stopped_sidecar};
 use crate::format::{PROXY, count};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
@@ -63,6 +63,8 @@ claim! {
         dns_on_pod_network if proxies_do_not_find_istiod,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         client_deployment if no_client_proxy_runs,
+        client_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.client_deployment),
+        backend_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.backend_deployment),
         two_containers_per_pod if has_no_pods,
     ],
     judge: judge,
@@ -181,6 +183,8 @@ fn unknown_proxy(evidence: &Evidence, pod: &Pod) -> Judgement {
         .observed("it is in no istiod's list")
         .object(Object::pod(pod))
         .step(pods::show_log(evidence, pod, SIDECAR, &["--tail=30"], text))
+        // It was connected once: a new pod trusts the certificate that istiod has now.
+        .steps(pod.ready.then(|| pods::replace(evidence, pod)))
 }
 
 fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool) -> Judged {
@@ -206,6 +210,13 @@ fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool
             .step(lacks));
     }
     Ok(Judgement::pass(pod.name.clone()))
+}
+
+/// The verdict names a pod of a deployment whose sidecars do not reach istiod.
+fn is_named_and_cut_off(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+    let evidence = effect.evidence;
+    let pods = running_pods(evidence, deployment).unwrap_or_default();
+    pods.iter().any(|pod| effect.is_about(Object::pod(pod))) && is_cut_off(evidence, deployment)
 }
 
 /// The verdict names a client pod, and the traffic of every client pod is redirected to a proxy that does not run.
@@ -282,6 +293,7 @@ mod cases {
         a_gateway_without_routes(|e| gateway(e).routes = SyncState::default(), Pass);
         a_gateway_without_clusters(|e| gateway(e).clusters = SyncState::default(), Fail);
         unknown_proxy(|e| sidecar(e).proxy = "gone.client".into(), Fail);
+        unknown_proxy_of_an_unready_pod(|e| { sidecar_of(e, "client").proxy = "gone.client".into(); demo_pod(e, "client").ready = false; }, Fail);
         a_row_too_many(|e| { let mut more = gateway(e).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); of(&mut istiod(e).proxies).push(more); }, Pass);
         no_istiod(|e| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail);
         unread(|e| istiod(e).proxies = Observation::failed("pods/portforward is forbidden"), Unjudged);

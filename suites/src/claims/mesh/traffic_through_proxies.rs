@@ -71,6 +71,7 @@ claim! {
         client_deployment if |effect| no_client_can_ask(effect.evidence),
         backend_replies if nothing_is_answered,
         backend_replies if proxy_answers_by_itself,
+        backend_replies if web_proxy_answers,
         backend_service if requests_do_not_arrive,
         two_containers_per_pod if pod_has_no_sidecar,
         inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
@@ -314,6 +315,15 @@ fn nothing_is_answered(effect: &Effect<'_, Evidence>) -> bool {
 
 fn proxy_answers_by_itself(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail && find_proxys_own_reply(effect.evidence).is_some()
+}
+
+/// curl asks a web proxy, which answers in the backend's place.
+fn web_proxy_answers(effect: &Effect<'_, Evidence>) -> bool {
+    let evidence = effect.evidence;
+    let asked = evidence.demo.asked.value();
+    effect.judgement.verdict == Verdict::Fail
+        && find_wrong_reply(evidence).is_some()
+        && asked.is_some_and(|it| !find_proxy_variables(evidence, &it.exec.pod).is_empty())
 }
 
 /// The service does not lead to the backend, whose proxy counted no request.

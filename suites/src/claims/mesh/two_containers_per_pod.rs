@@ -48,6 +48,7 @@ claim! {
     /// - The namespace has no label (`namespace_labelled`): label it, then restart the deployments.
     /// - The webhook does not inject (`injection_webhook`): fix the webhook, then restart the deployments.
     /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
+    /// - The pod is on the network of its node: take `hostNetwork` out of the template.
     /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
     /// - Another webhook adds the container (`vault-agent`): remove the annotation or label that asks for it from the
     ///   template.
@@ -223,7 +224,15 @@ fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
         return (format!(": it says {INJECT}=false"), step);
     }
     if pod.host_network {
-        return (": it is on the node's network".into(), show_containers(evidence, pod));
+        let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
+        let step = match deployments.find(|deployment| deployment.selects(pod)) {
+            Some(deployment) => {
+                let text = "moves its pods to the pod network, where Istio injects";
+                workloads::leave_host_network(evidence, deployment, text)
+            }
+            None => show_containers(evidence, pod),
+        };
+        return (": it is on the node's network, where Istio never injects".into(), step);
     }
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let why = match labels {

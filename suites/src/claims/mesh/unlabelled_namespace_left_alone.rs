@@ -4,13 +4,15 @@ use crate::claims::by_name::{backend_deployment, injection_webhook, namespace_la
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{DryRun, Evidence, Observation};
+use crate::evidence::{DryRun, Evidence, Observation, Webhook};
+use crate::facts::Labels;
 use crate::facts::demo::find_deployment;
 use crate::facts::injection::{
     demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
 };
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{INIT, SIDECAR};
+use crate::facts::webhooks::injects;
 use crate::format::refusal::format_refusal;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
@@ -73,15 +75,37 @@ fn judge_unlabelled(evidence: &Evidence) -> Judged {
     let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
     let namespace = &run.namespace;
     if dry_run_has_sidecar(run) {
+        let selects = find_webhook_of_every_namespace(evidence, namespace);
+        let observed = match selects {
+            Some(it) => {
+                let Webhook { name, configuration, .. } = it;
+                format!("{}; webhook {name} of {configuration} selects it", container_names(run))
+            }
+            None => container_names(run),
+        };
         return Err(Judgement::fail(format!(
             "a pod in namespace {namespace}, which is not labelled, would get a sidecar"
         ))
         .expected("no sidecar")
-        .observed(container_names(run))
+        .observed(observed)
         .object(Object::global("namespace", namespace))
-        .step(show()));
+        .step(show())
+        .steps(selects.map(|_| injection::inject_labelled_only())));
     }
     Ok(Judgement::pass(format!("none in {namespace}")))
+}
+
+/// The webhook that injects in a namespace although nothing is labelled: neither it nor the pod.
+fn find_webhook_of_every_namespace<'e>(
+    evidence: &'e Evidence,
+    namespace: &str,
+) -> Option<&'e Webhook> {
+    let labels = evidence.install.namespaces.value()?.get(namespace)?;
+    evidence.install.webhooks.value()?.iter().find(|it| {
+        injects(it)
+            && it.namespace_selector.selects(labels) == Some(true)
+            && it.object_selector.selects(&Labels::new()) == Some(true)
+    })
 }
 
 fn judge_labelled(evidence: &Evidence) -> Judged {
@@ -160,7 +184,7 @@ fn webhook_leaves_demo_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation};
+    use crate::evidence::{Evidence, LabelSelector, Observation};
     use crate::testing::of;
 
     /// Labels the demo's namespace, or removes its labels.
@@ -188,6 +212,13 @@ mod cases {
         healthy(|_| {}, Pass);
         everywhere(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail);
         everywhere_by_name(inject_everywhere, Fail);
+        everywhere_by_a_webhook(|e| {
+            inject_everywhere(e);
+            for webhook in of(&mut e.install.webhooks) {
+                webhook.namespace_selector = LabelSelector::default();
+                webhook.object_selector = LabelSelector::default();
+            }
+        }, Fail);
         nowhere(inject_nothing, Fail);
         no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
         forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);

@@ -83,13 +83,29 @@ pub(crate) fn find_free_address(evidence: &Evidence) -> Option<&str> {
     (!is_held).then_some(address)
 }
 
-/// What the load balancer says where its pool has no address left.
-fn pool_used_up(evidence: &Evidence) -> Option<&str> {
+/// What the load balancer says of the gateway's service, and of one of ours.
+fn events(evidence: &Evidence) -> impl Iterator<Item = &str> {
     let cluster = &evidence.cluster;
     let events = cluster.gateway_events.value().into_iter().flatten();
     let probed = cluster.load_balancer_probe.value().into_iter().flat_map(|probe| &probe.events);
-    let mut events = events.chain(probed).map(String::as_str);
-    events.find(|event| event.contains(POOL_USED_UP) && find_free_address(evidence).is_none())
+    events.chain(probed).map(String::as_str)
+}
+
+/// What the load balancer says where its pool has no address left.
+fn pool_used_up(evidence: &Evidence) -> Option<&str> {
+    events(evidence)
+        .find(|event| event.contains(POOL_USED_UP) && find_free_address(evidence).is_none())
+}
+
+/// What the load balancer says of its failure to give an address (`AllocationFailed`, `SyncLoadBalancerFailed`).
+pub(super) fn find_failure(evidence: &Evidence) -> Option<&str> {
+    let failed = |event: &&str| event.split(':').next().is_some_and(|it| it.ends_with("Failed"));
+    events(evidence).filter(failed).last()
+}
+
+/// Whether a load balancer's words say that no pool of it has an address.
+pub(super) fn lacks_addresses(words: &str) -> bool {
+    words.contains(POOL_USED_UP)
 }
 
 /// Why the gateway, or a service of ours, gets no address while others hold some.
@@ -295,6 +311,12 @@ pub(in crate::claims) mod changes {
         kong(evidence);
         pending(evidence);
         let event = "AllocationFailed: Failed to allocate IP: no available IPs";
+        evidence.cluster.gateway_events = Observation::seen(vec![event.into()]);
+    }
+
+    /// The load balancer says why it gives no address, though nobody holds one.
+    pub(crate) fn refused(evidence: &mut Evidence, event: &str) {
+        pending(evidence);
         evidence.cluster.gateway_events = Observation::seen(vec![event.into()]);
     }
 

@@ -1,7 +1,8 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{
-    Gateway, Shortage, find_free_address, find_gateway, find_holders, format_holders,
+    Gateway, Shortage, find_failure, find_free_address, find_gateway, find_holders, format_holders,
+    lacks_addresses,
 };
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
@@ -24,7 +25,7 @@ claim! {
     /// namespaces and services).
     ///
     /// ## What makes it fail
-    /// - No load balancer controller answers.
+    /// - No load balancer controller answers, or it says why it gives no address.
     /// - Other services hold addresses, and the gateway waits for one: then `no_competing_load_balancer` is the cause.
     ///
     /// Where a service of meshcheck's own got an address that nobody holds since, the claim passes: a gateway that is
@@ -119,6 +120,14 @@ fn gateway_pending(evidence: &Evidence) -> Judged {
 fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement {
     let expected = "an external address";
     let Some(shortage) = Shortage::of(evidence) else {
+        if let Some(words) = find_failure(evidence) {
+            let summary =
+                format!("{who} gets no load balancer address: the load balancer refuses it");
+            return Judgement::fail(summary)
+                .expected(expected)
+                .observed(format!("{observed}; the cluster says: {}", excerpt(words)))
+                .step(show_refusal(evidence, words));
+        }
         let others = match find_holders(evidence).as_slice() {
             [] => "no other service holds one: no load balancer controller answers".to_owned(),
             holders => format_holders(holders),
@@ -133,6 +142,17 @@ fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement 
         .expected(expected)
         .observed(said.unwrap_or_else(|| observed.to_owned()))
         .steps(shortage.steps(evidence))
+}
+
+/// Shows what the load balancer needs to give an address.
+fn show_refusal(evidence: &Evidence, words: &str) -> Step {
+    if lacks_addresses(words) {
+        let text = "shows MetalLB's pools: it needs an IPAddressPool with a free address";
+        return services::show_pools(evidence, text);
+    }
+    let Expectations { gateway, .. } = &evidence.expectations;
+    let text = "shows what the load balancer says; mend what it names";
+    services::describe(evidence, evidence.expectations.gateway_namespace(), gateway, text)
 }
 
 /// What gives addresses where no load balancer controller answers.
@@ -172,6 +192,8 @@ mod cases {
         }, Pass);
         pending_without_holder(pending, Fail);
         pending_on_minikube(|e| { pending(e); e.subject.context = "minikube".into(); }, Fail);
+        no_pool(|e| refused(e, "AllocationFailed: Failed to allocate IP: no available IPs"), Fail);
+        cloud_refuses(|e| refused(e, "SyncLoadBalancerFailed: could not find any suitable subnets"), Fail);
         pool_used_up(|e| { kong(e); pending(e); }, Fail);
         hint_frees(|e| { kong(e); pending(e); }, Fail);
         pool_used_up_by_its_own_words(used_up, Fail);

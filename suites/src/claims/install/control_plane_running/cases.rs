@@ -93,6 +93,16 @@ cases! { Evidence:
         });
         pod.reason = Some("0/1 nodes are available: 1 Insufficient cpu.".into());
     }, Fail);
+    gateway_not_injected(|e| {
+        let namespace = e.expectations.istio_namespace.clone();
+        let labels = of(&mut e.install.namespaces).get_mut(&namespace).unwrap();
+        labels.insert("istio-injection".into(), "disabled".into());
+        let pod = gateway(e);
+        (pod.phase, pod.ready) = ("Pending".into(), false);
+        let container = &mut pod.containers[0];
+        (container.image, container.ready) = ("auto".into(), false);
+        container.state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: String::new() };
+    }, Fail);
     image_missing(|e| {
         let pod = gateway(e);
         pod.phase = "Pending".into();

@@ -66,6 +66,15 @@ cases! { Evidence:
     asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
     half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail);
     other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail);
+    unused_revision_of_another_version(|e| {
+        let mut old = istiod(e).clone();
+        old.name = "istiod-1-19-7".into();
+        old.labels.insert("istio.io/rev".into(), "1-19-7".into());
+        old.containers[0].image = "docker.io/istio/pilot:1.19.7".into();
+        of(&mut e.install.pods).push(old);
+        let report = Istiod { version: Observation::seen("1.19.7".into()), proxies: Observation::seen(Vec::new()) };
+        of(&mut e.install.istiod).insert("istiod-1-19-7".into(), report);
+    }, Fail);
     longer_version(|e| tag(e, ":{}1"), Fail);
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail);
     whole_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail);
