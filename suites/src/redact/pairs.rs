@@ -64,6 +64,7 @@ pub(super) const NAMES: &[Names] = names! {
         "the authorization policy ALLOW was applied",
         "-H \"Authorization: Bearer $TOKEN\"",
         "system:authorization:policies",
+        "may require authorization: server message: insufficient_scope: authorization failed",
     ];
     "cookie", r"cookie2?", Line, [
         "cookie: session=abc; other=def" => "cookie: [redacted:cookie:1]",
@@ -306,8 +307,9 @@ impl Place<'_> {
             return false;
         }
         if reach == Reach::Line {
-            // `Bearer $TOKEN`
-            return value.len() < 100 && value.rsplit(' ').next().is_some_and(is_no_secret);
+            // `Bearer $TOKEN`; and containerd's words on an image that is not pulled.
+            return value.starts_with("server message: ")
+                || value.len() < 100 && value.rsplit(' ').next().is_some_and(is_no_secret);
         }
         let indent = |it: &char| matches!(it, ' ' | '\t' | '-' | '>' | '<' | '*');
         let begins_line =

@@ -28,8 +28,8 @@ pub(crate) fn show_settings(evidence: &Evidence, setting: &str, value: &str) -> 
 
 /// Makes a port of Kiali's service lead to the port on which Kiali listens. `index` is its place among the ports.
 pub(crate) fn set_target_port(evidence: &Evidence, index: usize, port: u16) -> Step {
-    let path = format!("/spec/ports/{index}/targetPort");
-    let patch = json!([{"op": "replace", "path": path, "value": port}]).to_string();
+    let field = format!("/spec/ports/{index}/targetPort");
+    let patch = json!([{"op": "replace", "path": field, "value": port}]).to_string();
     let namespace = &evidence.expectations.istio_namespace;
     let patch = ["-n", namespace, "patch", "service", NAME, "--type=json", "-p", &patch];
     Step::fix(Impact::Changes, evidence.kubectl(&patch), "makes it lead to Kiali's port")
