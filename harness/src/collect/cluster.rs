@@ -77,9 +77,11 @@ async fn load_balancers(context: &CollectContext<'_>) -> Result<Vec<evidence::Se
 
 /// What the load balancer, and others, say of the gateway's service.
 async fn gateway_events(context: &CollectContext<'_>) -> Result<Vec<String>, Missing> {
-    let Expectations { gateway, istio_namespace, .. } = context.expectations;
-    let of_service = format!("involvedObject.kind=Service,involvedObject.name={gateway}");
-    let events: Api<Event> = Api::namespaced(context.client.clone(), istio_namespace);
+    let expectations = context.expectations;
+    let of_service =
+        format!("involvedObject.kind=Service,involvedObject.name={}", expectations.gateway);
+    let namespace = expectations.gateway_namespace();
+    let events: Api<Event> = Api::namespaced(context.client.clone(), namespace);
     list(&events, &ListParams::default().fields(&of_service), objects::event).await
 }
 
