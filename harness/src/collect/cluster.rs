@@ -11,8 +11,8 @@ use meshcheck_suites::evidence::{
 };
 
 use super::api::list::{self, list, list_all};
-use super::api::objects;
 use super::api::observe::{Missing, observe};
+use super::api::{objects, resources};
 use super::context::CollectContext;
 
 /// The labels of pods that make the nodes' network: of kube-proxy and the pod networks' agents, and of MetalLB's speakers
@@ -58,7 +58,7 @@ async fn requested(context: &CollectContext<'_>) -> Result<BTreeMap<String, Reso
     let mut sums: BTreeMap<String, Resources> = BTreeMap::new();
     let pods = list(&api, &alive, |pod| {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
-        node.map(|node| (node, objects::requested(pod)))
+        node.map(|node| (node, resources::requested(pod)))
     });
     for (node, requests) in pods.await?.into_iter().flatten() {
         let sum = sums.entry(node).or_default();
@@ -77,9 +77,11 @@ async fn load_balancers(context: &CollectContext<'_>) -> Result<Vec<evidence::Se
 
 /// What the load balancer, and others, say of the gateway's service.
 async fn gateway_events(context: &CollectContext<'_>) -> Result<Vec<String>, Missing> {
-    let Expectations { gateway, istio_namespace, .. } = context.expectations;
-    let of_service = format!("involvedObject.kind=Service,involvedObject.name={gateway}");
-    let events: Api<Event> = Api::namespaced(context.client.clone(), istio_namespace);
+    let expectations = context.expectations;
+    let of_service =
+        format!("involvedObject.kind=Service,involvedObject.name={}", expectations.gateway);
+    let namespace = expectations.gateway_namespace();
+    let events: Api<Event> = Api::namespaced(context.client.clone(), namespace);
     list(&events, &ListParams::default().fields(&of_service), objects::event).await
 }
 

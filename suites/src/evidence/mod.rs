@@ -14,6 +14,7 @@ mod observation;
 mod observations;
 mod probe;
 mod redaction;
+mod service;
 mod workload;
 
 pub use cluster::*;
@@ -30,4 +31,5 @@ pub(crate) use observation::explain_missing;
 pub use observations::Observations;
 pub use probe::*;
 pub use redaction::*;
+pub use service::*;
 pub use workload::*;

@@ -30,8 +30,7 @@ const LONGEST_MARK: usize = 64;
 enum Reach {
     /// A word, whatever it looks like.
     Word,
-    /// A word; behind `name: ` inside of a sentence only one that is no plain word: "no such token:
-    /// expired".
+    /// A word; inside of a sentence only one that is no plain word: "no such token: expired".
     TellingWord,
     /// The rest of the line.
     Line,
@@ -307,7 +306,7 @@ impl Place<'_> {
             return false;
         }
         if reach == Reach::Line {
-            // `Bearer $TOKEN`; and containerd's words on an image that is not pulled.
+            // `Bearer $TOKEN`; containerd on an image that is not pulled.
             return value.starts_with("server message: ")
                 || value.len() < 100 && value.rsplit(' ').next().is_some_and(is_no_secret);
         }
@@ -326,8 +325,7 @@ fn is_plain_word(value: &str) -> bool {
     word.len() <= 16 && word.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_punctuation())
 }
 
-/// From where to where a value goes that begins here, its quotes left out. Behind a name in quotes a value
-/// without them is JSON's: a number, or `null`.
+/// Where a value is that begins here, without quotes. Behind a name in quotes, one without them is JSON's.
 fn value(text: &str, start: usize, reach: Reach, json: bool) -> Option<(usize, usize)> {
     let rest = text.get(start..)?;
     let bare = rest.trim_start_matches('\\');

@@ -11,4 +11,5 @@ pub(super) mod list;
 pub(super) mod logs;
 pub(super) mod objects;
 pub(super) mod observe;
+pub(super) mod resources;
 pub(super) mod vantage;

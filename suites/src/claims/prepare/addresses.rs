@@ -93,19 +93,24 @@ fn events(evidence: &Evidence) -> impl Iterator<Item = &str> {
 
 /// What the load balancer says where its pool has no address left.
 fn pool_used_up(evidence: &Evidence) -> Option<&str> {
-    events(evidence)
-        .find(|event| event.contains(POOL_USED_UP) && find_free_address(evidence).is_none())
+    find_failure(evidence)
+        .filter(|words| lacks_addresses(words) && find_free_address(evidence).is_none())
 }
 
 /// What the load balancer says of its failure to give an address (`AllocationFailed`, `SyncLoadBalancerFailed`).
 pub(super) fn find_failure(evidence: &Evidence) -> Option<&str> {
     let failed = |event: &&str| event.split(':').next().is_some_and(|it| it.ends_with("Failed"));
-    events(evidence).filter(failed).last()
+    events(evidence).filter(|event| failed(event) || lacks_addresses(event)).last()
 }
 
 /// Whether a load balancer's words say that no pool of it has an address.
 pub(super) fn lacks_addresses(words: &str) -> bool {
     words.contains(POOL_USED_UP)
+}
+
+/// What the load balancer says where it refuses an address for another reason than a pool that is used up.
+pub(super) fn find_other_refusal(evidence: &Evidence) -> Option<&str> {
+    find_failure(evidence).filter(|words| !lacks_addresses(words))
 }
 
 /// Why the gateway, or a service of ours, gets no address while others hold some.
@@ -125,8 +130,12 @@ enum Reason<'e> {
 }
 
 impl<'e> Shortage<'e> {
-    /// Nothing where no service holds an address that the gateway could want.
+    /// Nothing where no service holds an address that the gateway could want, or where the load balancer gives
+    /// another reason.
     pub(super) fn of(evidence: &'e Evidence) -> Option<Self> {
+        if find_other_refusal(evidence).is_some() {
+            return None;
+        }
         let mut holders = find_holders(evidence);
         holders.retain(|service| holds_scarce_address(service));
         holders.first()?;

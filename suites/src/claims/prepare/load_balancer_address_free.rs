@@ -1,8 +1,8 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{
-    Gateway, Shortage, find_failure, find_free_address, find_gateway, find_holders, format_holders,
-    lacks_addresses,
+    Gateway, Shortage, find_failure, find_free_address, find_gateway, find_holders,
+    find_other_refusal, format_holders, lacks_addresses,
 };
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
@@ -106,6 +106,12 @@ fn gateway_pending(evidence: &Evidence) -> Judged {
         )));
     }
     let holders = find_holders(evidence);
+    if let Some(words) = find_other_refusal(evidence).filter(|_| !holders.is_empty()) {
+        return Err(Judgement::unjudged(format!(
+            "{gateway} is pending, and the load balancer says: {}; whether another address is free is not known",
+            excerpt(words)
+        )));
+    }
     if Shortage::of(evidence).is_none() && !holders.is_empty() {
         return Err(Judgement::unjudged(format!(
             "{gateway} is pending, and {} shows that the load balancer gives addresses: \
@@ -184,6 +190,10 @@ mod cases {
         not_tried(not_tried, Pass);
         own_list_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass);
         others_hold_too(kong, Pass);
+        refused_for_another_reason(|e| {
+            kong(e);
+            refused(e, "AllocationFailed: [\"10.9.9.9\"] is not allowed in config");
+        }, Unjudged);
         another_service_of_istio_waits(|e| {
             let mut other = of(&mut e.cluster.load_balancer_services)[0].clone();
             other.name = "eastwest".into();

@@ -2,11 +2,11 @@
 
 use super::addresses::{
     Gateway, OBJECTS, Shortage, check_address_is_not_shared, find_free_address, find_gateway,
-    find_holders, format_holders,
+    find_holders, find_other_refusal, format_holders,
 };
 use crate::entry::claim;
 use crate::evidence::{Evidence, Expectations, Observation};
-use crate::format::list;
+use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::services;
@@ -61,6 +61,12 @@ fn judge(evidence: &Evidence) -> Judged {
         }));
     }
     let is_pending = matches!(state, Gateway::Pending(_));
+    if let Some(words) = find_other_refusal(evidence).filter(|_| !holders.is_empty()) {
+        return Ok(Judgement::pass(format!(
+            "{held} do not keep it from {gateway}: the load balancer says: {}",
+            excerpt(words)
+        )));
+    }
     let Some(shortage) = Shortage::of(evidence) else {
         return Ok(Judgement::pass(match (is_pending, holders.is_empty()) {
             (_, false) => {
@@ -118,6 +124,10 @@ mod cases {
             let name = e.expectations.gateway.clone();
             of(&mut e.cluster.load_balancer_services).last_mut().unwrap().name = name;
         }, Fail);
+        refused_for_another_reason(|e| {
+            kong(e);
+            refused(e, "AllocationFailed: [\"10.9.9.9\"] is not allowed in config");
+        }, Pass);
         hint_looks(|e| { kong(e); pending(e); }, Fail);
         pool_used_up(used_up, Fail);
         address_left(|e| { pending(e); kong(e); tried(e); }, Pass);

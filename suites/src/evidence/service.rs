@@ -1,0 +1,87 @@
+//! Services and the endpoints behind them.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::workload::has_all;
+
+/// A service, with the endpoints behind it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is being deleted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub terminating: bool,
+    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
+    pub kind: String,
+    /// Its cluster address; `None` stands for a headless service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster_ip: Option<String>,
+    /// The labels by which it selects pods.
+    pub selector: BTreeMap<String, String>,
+    /// Its ports.
+    pub ports: Vec<ServicePort>,
+    /// The addresses and host names in `.status.loadBalancer.ingress`.
+    pub load_balancer_addresses: Vec<String>,
+    /// `.spec.externalIPs`: addresses at which the nodes take traffic for it, whoever leads it there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub external_ips: Vec<String>,
+    /// `.spec.loadBalancerClass`: the only load balancer that may serve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load_balancer_class: Option<String>,
+    /// `.spec.allocateLoadBalancerNodePorts`, where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allocates_node_ports: Option<bool>,
+    /// When it was created, by the API server's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// A port of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServicePort {
+    /// Its name, empty where it has none.
+    pub name: String,
+    /// `TCP`, `UDP` or `SCTP`.
+    pub protocol: String,
+    /// The service's port.
+    pub port: u16,
+    /// The pod's port: a number or a name.
+    pub target_port: String,
+    /// The port on every node, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_port: Option<u16>,
+}
+
+/// An endpoint in the slices of a service.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Endpoint {
+    /// The service that it belongs to.
+    pub service: String,
+    /// Its addresses: one, in practice.
+    pub addresses: Vec<String>,
+    /// The pod behind it, where it is a pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pod: Option<String>,
+    /// The ports that it answers on.
+    pub ports: Vec<u16>,
+    /// Whether it takes traffic.
+    pub ready: bool,
+}
+
+impl Service {
+    /// What `kubectl get svc` shows as EXTERNAL-IP: the load balancer's addresses, then `.spec.externalIPs`.
+    pub fn external_addresses(&self) -> impl Iterator<Item = &str> {
+        self.load_balancer_addresses.iter().chain(&self.external_ips).map(String::as_str)
+    }
+
+    /// Whether it selects pods with these labels.
+    pub fn selects_labels(&self, labels: &BTreeMap<String, String>) -> bool {
+        !self.selector.is_empty() && has_all(labels, &self.selector)
+    }
+}
