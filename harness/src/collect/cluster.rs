@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
-    self, ClusterEvidence, Dns, Expectations, IpPool, LoadBalancerProbe, Observation, Resources,
+    self, ClusterEvidence, Dns, IpPool, LoadBalancerProbe, Observation, Resources,
 };
 
 use super::api::list::{self, list, list_all};
