@@ -120,8 +120,8 @@ fn recorded_evidence_names_no_machine() {
 const HEAD: &str = "\
 # Broken meshes, and what is told of them
 
-Every fault of `cargo xtask faults`, and of its set `live`, on the evidence that it recorded (`fixtures/faults`, `fixtures/live`): what a report says first, the command that it names
-first, and which other claims are red because of it. The whole report is `report.snap` in the fault's folder. A test compares this table with
+Every fault of `cargo xtask faults` and of its set `live`, judged on the evidence that it recorded in `fixtures/faults` and `fixtures/live`. The table has what
+the report says first, the command that it names first, and which other claims are red because of it. The whole report is `report.snap` in the fault's folder. A test compares this table with
 what is judged today; `cargo xtask bless faults` writes it anew.
 
 | fault | what is told first | type | red as well |

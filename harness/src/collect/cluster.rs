@@ -35,7 +35,10 @@ pub(super) async fn collect(
         context.timed("requested resources", observe(limit, requested(context))),
         context.timed("load balancer services", observe(limit, load_balancers(context))),
         context.timed("gateway events", observe(limit, gateway_events(context))),
-        context.timed("network pods", observe(limit, network_pods(context))),
+        context.timed(
+            "network pods",
+            observe(limit, list::labelled_pods(&context.client, NETWORK_PODS))
+        ),
         context.timed("dns", observe(limit, dns(context))),
         context.timed("calico pools", observe(limit, calico_pools(context))),
     );
@@ -83,17 +86,6 @@ async fn gateway_events(context: &CollectContext<'_>) -> Result<Vec<String>, Mis
     let namespace = expectations.gateway_namespace();
     let events: Api<Event> = Api::namespaced(context.client.clone(), namespace);
     list(&events, &ListParams::default().fields(&of_service), objects::event).await
-}
-
-/// The pods that make the nodes' network.
-async fn network_pods(context: &CollectContext<'_>) -> Result<Vec<evidence::Pod>, Missing> {
-    let api: Api<Pod> = Api::all(context.client.clone());
-    let found = NETWORK_PODS.map(|labels| {
-        let labelled = ListParams::default().labels(labels);
-        let api = &api;
-        async move { list(api, &labelled, objects::pod).await }
-    });
-    Ok(futures::future::try_join_all(found).await?.concat())
 }
 
 async fn dns(context: &CollectContext<'_>) -> Result<Dns, Missing> {

@@ -34,23 +34,16 @@ pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
         Err(missing) => {
             let route = route_and_address::route(context, Err(missing.clone()), None, false);
             let route = context.timed("route", route).await;
-            let asked = Vec::new();
-            return match missing {
-                Missing::Absent(_) => IngressEvidence {
-                    health: missing.into(),
-                    way: Observation::not_asked("the gateway has no address"),
-                    counted: Observation::not_asked("the gateway has no address"),
-                    asked,
-                    route,
-                },
-                Missing::Failed(_) => IngressEvidence {
-                    health: missing.clone().into(),
-                    way: missing.clone().into(),
-                    counted: missing.into(),
-                    asked,
-                    route,
-                },
+            // What was not read is not known to have no address.
+            let (way, counted) = match &missing {
+                Missing::Absent(_) => {
+                    let why = "the gateway has no address";
+                    (Observation::not_asked(why), Observation::not_asked(why))
+                }
+                Missing::Failed(_) => (missing.clone().into(), missing.clone().into()),
             };
+            let (health, asked) = (missing.into(), Vec::new());
+            return IngressEvidence { health, asked, way, counted, route };
         }
     };
     let seen = context.timed("gateway health", health(context, &addresses)).await;

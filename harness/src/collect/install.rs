@@ -3,9 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::admissionregistration::v1::{MutatingWebhook, MutatingWebhookConfiguration};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1 as meta;
-use kube::api::{Api, ListParams};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{
     self, Crd, InstallEvidence, LabelExpression, LabelSelector, Observation, TerminatingNamespace,
@@ -78,16 +77,7 @@ pub(super) async fn list_parts<T>(
 async fn mesh_pods(client: &Client) -> Result<Vec<evidence::Pod>, Missing> {
     // Gateways have the label `istio`, whatever its value; a revision's istiod may not.
     let selectors = ["istio", "app in (istiod,ztunnel)", "app.kubernetes.io/name=kiali"];
-    let api: Api<Pod> = Api::all(client.clone());
-    let lists = selectors.map(|selector| {
-        let (api, labelled) = (api.clone(), ListParams::default().labels(selector));
-        async move { list::list(&api, &labelled, objects::pod).await }
-    });
-    let mut found = BTreeMap::new();
-    for pod in futures::future::try_join_all(lists).await?.concat() {
-        found.insert((pod.namespace.clone(), pod.name.clone()), pod);
-    }
-    Ok(found.into_values().collect())
+    list::labelled_pods(client, selectors).await
 }
 
 /// The labels of all namespaces by name, and those that are being deleted.

@@ -60,8 +60,8 @@ fn every_check_is_complete() {
     assert!(CHECKS.is_sorted_by_key(|check| check.section()));
 }
 
-/// Causes that exclude each other on the same evidence, as effect and cause: the way back needs that no istiod is installed, or that
-/// only Kiali's pods are not well. This one needs an istiod that is installed and not ready.
+/// Effects and causes that would close a circle, but never hold together with its other half. `default_profile` explains
+/// `control_plane_running` only where no istiod is installed; the reverse needs an installed istiod that is not ready.
 const EXCLUSIVE: [(&str, &str); 1] =
     [("install::default_profile", "install::control_plane_running")];
 

@@ -208,6 +208,9 @@ pub(crate) fn without_wrong_places(evidence: &Evidence) -> Option<Evidence> {
     let gateway = control_plane.clone().or(gateway_elsewhere(evidence).map(|it| it.to_string()));
     let kiali = control_plane.clone();
     let kiali = kiali.or(kiali_elsewhere(evidence).map(|it| format!("Kiali is in namespace {it}")));
+    if gateway.is_none() && kiali.is_none() {
+        return None;
+    }
     let mut other = evidence.clone();
     let Evidence { install, ingress, kiali: pages, .. } = &mut other;
     if let Some(why) = &control_plane {
@@ -226,7 +229,7 @@ pub(crate) fn without_wrong_places(evidence: &Evidence) -> Option<Evidence> {
             *page = Observation::failed(why);
         }
     }
-    (gateway.is_some() || kiali.is_some()).then_some(other)
+    Some(other)
 }
 
 impl fmt::Display for Elsewhere<'_> {

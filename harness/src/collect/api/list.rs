@@ -1,6 +1,7 @@
 //! Lists, page by page: whole, or not at all. A part that is taken for the whole would let claims fail, or
 //! pass, for what was not seen.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use k8s_openapi::NamespaceResourceScope;
@@ -71,6 +72,22 @@ pub(crate) async fn nodes(client: &Client) -> Result<Vec<evidence::Node>, Missin
 
 pub(crate) async fn pods(client: &Client, namespace: &str) -> Result<Vec<evidence::Pod>, Missing> {
     list_in::<Pod, _>(client, namespace, objects::pod).await
+}
+
+/// The pods of all namespaces that any of the label selectors selects, each once.
+pub(crate) async fn labelled_pods<const N: usize>(
+    client: &Client,
+    selectors: [&str; N],
+) -> Result<Vec<evidence::Pod>, Missing> {
+    let api: &Api<Pod> = &Api::all(client.clone());
+    let lists = selectors.map(|selector| async move {
+        list(api, &ListParams::default().labels(selector), objects::pod).await
+    });
+    let mut found = BTreeMap::new();
+    for pod in futures::future::try_join_all(lists).await?.concat() {
+        found.insert((pod.namespace.clone(), pod.name.clone()), pod);
+    }
+    Ok(found.into_values().collect())
 }
 
 pub(crate) async fn deployments(

@@ -38,6 +38,15 @@ pub(super) const LOG_1_22: &str =
 pub(super) const LOG_DUAL_STACK: &str =
     include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-dual-stack.log");
 
+/// Gives each pod an address of IPv6 in the place of its own, and rules of both families.
+pub(super) fn version_6_only(evidence: &mut Evidence) {
+    dual_stack(evidence);
+    for pod in of(&mut evidence.demo.pods) {
+        pod.ips.remove(0);
+        pod.ip = pod.ips.first().cloned();
+    }
+}
+
 /// Gives each pod an address of IPv6, and rules of both families.
 pub(super) fn dual_stack(evidence: &mut Evidence) {
     for (pod, number) in of(&mut evidence.demo.pods).iter_mut().zip(1..) {
