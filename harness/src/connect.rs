@@ -77,6 +77,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let chosen = off_thread(move || Chosen::read(file.as_deref(), asked, &named)).await;
     let chosen = chosen.unwrap_or_else(|reason| Err(ConnectError::Kubeconfig { place, reason }))?;
     let Chosen { kubeconfig, context, cluster, proxy } = chosen;
+    let context_is_current = kubeconfig.current_context.as_ref() == Some(&context);
     let unusable = |reason: String| ConnectError::credentials(&context, reason);
 
     let options =
@@ -118,6 +119,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
             provider: if choice.ours { Provider::Kind } else { Provider::Existing },
             name: cluster,
             context,
+            context_is_current,
             server,
             kubeconfig,
             active: choice.active,

@@ -64,6 +64,14 @@ pub fn quote(word: &str) -> String {
     format!("'{quoted}'")
 }
 
+/// Quotes a path for a POSIX shell. A `~` in quotes would be a directory of that name.
+pub(crate) fn quote_path(file: &str) -> String {
+    match file.strip_prefix("~/") {
+        Some(below) => format!("~/{}", quote(below)),
+        None => quote(file),
+    }
+}
+
 /// A name among the words of a hint: it opens no command.
 pub fn escape_backquotes(name: &str) -> String {
     name.replace('`', "'")
@@ -115,11 +123,7 @@ impl Evidence {
     fn command(&self, program: &str, arguments: &[&str]) -> String {
         let mut line = program.to_owned();
         if let Some(file) = &self.subject.kubeconfig {
-            // A `~` in quotes would be a directory of that name.
-            let _ = match file.strip_prefix("~/") {
-                Some(below) => write!(line, " --kubeconfig ~/{}", quote(below)),
-                None => write!(line, " --kubeconfig {}", quote(file)),
-            };
+            let _ = write!(line, " --kubeconfig {}", quote_path(file));
         }
         if !self.subject.context.is_empty() {
             let option = if program == "helm" { "--kube-context" } else { "--context" };

@@ -24,6 +24,7 @@ pub mod redact;
 pub mod report;
 pub mod rights;
 mod selector;
+mod short_commands;
 pub mod steps;
 #[cfg(test)]
 pub(crate) mod testing;

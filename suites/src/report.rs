@@ -6,6 +6,7 @@ use crate::entry::{Entry, Section, Subject};
 use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
 use crate::judgement::{Judgement, Verdict};
+use crate::steps::Step;
 
 /// The number of the report's layout.
 pub const REPORT_SCHEMA: u32 = 1;
@@ -51,6 +52,12 @@ pub struct ClusterFacts {
     pub provider: Provider,
     /// The context that was used.
     pub context: String,
+    /// Whether that is the current context of its kubeconfig.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context_is_current: bool,
+    /// The kubeconfig file that commands must name, if it is not the default one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kubeconfig: Option<String>,
     /// The API server's URL.
     pub server: String,
     /// The server's version, where it was seen.
@@ -102,6 +109,9 @@ pub struct Cause {
     /// The commands in the hint, in order, each as a POSIX shell takes it.
     #[serde(default)]
     pub commands: Vec<String>,
+    /// The steps that fix it or show more, the most useful one first. [`Self::hint`] has the same in one line.
+    #[serde(default)]
+    pub steps: Vec<Step>,
 }
 
 /// One claim and its verdict.
@@ -128,6 +138,9 @@ pub struct ClaimReport {
     /// The commands in the hint, in order, each as a POSIX shell takes it.
     #[serde(default)]
     pub commands: Vec<String>,
+    /// The steps that fix it or show more, the most useful one first. [`Self::hint`] has the same in one line.
+    #[serde(default)]
+    pub steps: Vec<Step>,
     /// The claim that is at the root of this one's not holding, where one is known to be. It never
     /// holds itself, and nothing else explains it.
     #[serde(default)]
@@ -149,7 +162,7 @@ impl ClaimReport {
         judgement: Judgement,
     ) -> Self {
         let hint = judgement.hint();
-        let Judgement { verdict, summary, expected, observed, object, .. } = judgement;
+        let Judgement { verdict, summary, expected, observed, object, steps } = judgement;
         Self {
             id: entry.id.to_owned(),
             section: entry.section(),
@@ -161,6 +174,7 @@ impl ClaimReport {
             object,
             commands: hint.as_deref().map(commands).unwrap_or_default(),
             hint,
+            steps,
             because: None,
             page: entry.page_address(),
             may_fail: None,
@@ -181,6 +195,7 @@ impl ClaimReport {
                 object: None,
                 hint: None,
                 commands: Vec::new(),
+                steps: Vec::new(),
                 because: None,
                 ..self
             };
@@ -231,6 +246,7 @@ impl Cause {
                     object: claim.object.clone(),
                     hint: claim.hint.clone(),
                     commands: claim.commands.clone(),
+                    steps: claim.steps.clone(),
                 })
             })
             .collect();
@@ -410,6 +426,8 @@ mod tests {
                 name: "kind".into(),
                 provider: Provider::Existing,
                 context: "kind-kind".into(),
+                context_is_current: false,
+                kubeconfig: None,
                 server: "https://127.0.0.1:6443".into(),
                 kubernetes_version: None,
                 recorded_at: "2026-01-01T00:00:00Z".into(),

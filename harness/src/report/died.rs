@@ -65,6 +65,8 @@ fn report(died: &Died, asked: &Asked) -> Report {
             name: "no cluster".into(),
             provider: Provider::None,
             context: "no cluster".into(),
+            context_is_current: false,
+            kubeconfig: None,
             server: String::new(),
             kubernetes_version: None,
             recorded_at: Timestamp::now().to_string(),

@@ -86,6 +86,8 @@ impl Subject for Evidence {
             name: self.subject.name.clone(),
             provider: self.subject.provider,
             context: self.subject.context.clone(),
+            context_is_current: self.subject.context_is_current,
+            kubeconfig: self.subject.kubeconfig.clone(),
             server: self.subject.server.clone(),
             kubernetes_version: self.cluster.server_version.value().cloned(),
             recorded_at: self.recorded_at.to_string(),

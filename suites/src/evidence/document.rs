@@ -100,6 +100,9 @@ pub struct Subject {
     /// caller named a file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<String>,
+    /// Whether the context is the current one of its kubeconfig: commands need not name it then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub context_is_current: bool,
     /// Whether objects of our own were allowed there.
     pub active: bool,
     /// Where the software came from, when this run or an earlier one installed it.

@@ -18,6 +18,7 @@ pub(crate) fn sample() -> Report {
         object: None,
         hint: None,
         commands: Vec::new(),
+        steps: Vec::new(),
         because: None,
         page: format!("https://example.com/{id}"),
         may_fail: None,
@@ -45,6 +46,7 @@ pub(crate) fn sample() -> Report {
         object: red.object.clone(),
         hint: red.hint.clone(),
         commands: red.commands.clone(),
+        steps: red.steps.clone(),
     }];
     let claims = vec![
         claim("prepare::nodes_ready", Verdict::Pass, "1 node is ready"),
@@ -60,6 +62,8 @@ pub(crate) fn sample() -> Report {
             name: "x".into(),
             provider: Provider::Existing,
             context: "kind-x".into(),
+            context_is_current: false,
+            kubeconfig: None,
             server: "https://127.0.0.1:6443".into(),
             kubernetes_version: Some("v1.29.2".into()),
             recorded_at: "2026-01-01T00:00:00Z".into(),

@@ -17,6 +17,7 @@ pub(super) fn machine_ready() -> PreflightEvidence {
         context: "this machine".into(),
         server: String::new(),
         kubeconfig: None,
+        context_is_current: false,
         active: false,
         bundle: None,
         collected_on: "linux/x86_64".into(),

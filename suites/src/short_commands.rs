@@ -1,0 +1,114 @@
+//! Shortens the commands of a report: what they have in common stands once, as a line to type before them.
+
+use crate::hint::{quote, quote_path};
+use crate::report::{ClusterFacts, Report};
+
+/// The programs whose commands name the context, and their option for it.
+const PROGRAMS: [(&str, &str); 3] =
+    [("kubectl", "--context"), ("istioctl", "--context"), ("helm", "--kube-context")];
+
+impl ClusterFacts {
+    /// A command without the options that [`Report::setup`] replaces.
+    pub fn shorten(&self, command: &str) -> String {
+        let mut short = command.to_owned();
+        if let Some(file) = &self.kubeconfig {
+            short = short.replace(&format!(" --kubeconfig {}", quote_path(file)), "");
+        }
+        for (long, program) in self.contexts() {
+            short = short.replace(&long, program);
+        }
+        short
+    }
+
+    /// Each program with its option for the context of this cluster, and the program alone.
+    fn contexts(&self) -> impl Iterator<Item = (String, &'static str)> {
+        let context = (!self.context.is_empty()).then(|| quote(&self.context));
+        let named = move |(program, option)| {
+            Some((format!("{program} {option} {}", context.as_ref()?), program))
+        };
+        PROGRAMS.into_iter().filter_map(named)
+    }
+}
+
+impl Report {
+    /// The line to type before the commands of this report, as [`ClusterFacts::shorten`] writes them; none if they
+    /// need none. An alias holds for one shell: two clusters in two terminals do not disturb each other.
+    pub fn setup(&self) -> Option<String> {
+        let cluster = &self.cluster;
+        let commands = || self.claims.iter().flat_map(|claim| &claim.commands);
+        let mut lines = Vec::new();
+        let without_file = ClusterFacts { context: String::new(), ..cluster.clone() };
+        if let Some(file) = &cluster.kubeconfig {
+            let option = format!(" --kubeconfig {}", quote_path(file));
+            if commands().any(|it| it.contains(&option)) {
+                lines.push(format!("export KUBECONFIG={}", quote_path(file)));
+            }
+        }
+        if !cluster.context_is_current {
+            let is_used = |long: &str| commands().any(|it| without_file.shorten(it).contains(long));
+            let aliases: Vec<_> = cluster
+                .contexts()
+                .filter(|(long, _)| is_used(long))
+                .map(|(long, program)| format!("{program}={}", quote(&long)))
+                .collect();
+            if !aliases.is_empty() {
+                lines.push(format!("alias {}", aliases.join(" ")));
+            }
+        }
+        (!lines.is_empty()).then(|| lines.join("; "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::evidence::Evidence;
+    use crate::judge;
+    use rstest::rstest;
+
+    /// Kiali is scaled to zero: the report has a command.
+    fn broken(change: impl Fn(&mut Evidence)) -> Evidence {
+        let mut evidence = crate::testing::healthy();
+        evidence.install.pods.value_mut().unwrap().retain(|it| !it.name.starts_with("kiali"));
+        for deployment in evidence.install.deployments.value_mut().unwrap() {
+            if deployment.name == "kiali" {
+                deployment.replicas = 0;
+            }
+        }
+        change(&mut evidence);
+        evidence
+    }
+
+    #[rstest]
+    #[case::of_another_context(None, false, Some("alias kubectl='kubectl --context vm7'"))]
+    #[case::of_the_current_context(None, true, None)]
+    #[case::of_a_file(Some("~/a b.yaml"), true, Some("export KUBECONFIG=~/'a b.yaml'"))]
+    #[case::of_a_context_in_a_file(
+        Some("k.yaml"),
+        false,
+        Some("export KUBECONFIG=k.yaml; alias kubectl='kubectl --context vm7'")
+    )]
+    fn commands_share_one_setup_line(
+        #[case] kubeconfig: Option<&str>,
+        #[case] context_is_current: bool,
+        #[case] setup: Option<&str>,
+    ) {
+        let report = judge(
+            &broken(|evidence| {
+                evidence.subject.context = "vm7".into();
+                evidence.subject.kubeconfig = kubeconfig.map(Into::into);
+                evidence.subject.context_is_current = context_is_current;
+            }),
+            &[],
+        );
+        assert_eq!(report.setup().as_deref(), setup);
+        let command = &report.causes[0].commands[0];
+        assert!(command.contains(" --context vm7 "), "{command}");
+        let short = report.cluster.shorten(command);
+        assert!(short.starts_with("kubectl -n istio-system "), "{short}");
+    }
+
+    #[test]
+    fn healthy_mesh_needs_no_setup() {
+        assert_eq!(judge(&crate::testing::healthy(), &[]).setup(), None);
+    }
+}
