@@ -1,13 +1,14 @@
 //! What `tests/conformance.rs` is made of: where its evidence comes from, and what a verdict tells.
 
 use std::env;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use meshcheck_suites::{Claim, Evidence, Verdict};
 
 use crate::chain;
 use crate::cli::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
-use crate::report::{Style, hint};
+use crate::report::steps;
 use crate::text::for_terminal;
 
 /// The evidence that the claims are judged on: from the file that the environment names, or from a
@@ -22,22 +23,22 @@ pub fn evidence() -> Result<Evidence, String> {
     }
     if let Some(file) = env::var_os(EVIDENCE_VARIABLE).filter(|file| !file.is_empty()) {
         return crate::evidence_file::read(Path::new(&file))
-            .map_err(|error| format!("{}\nhint: {}", chain(&error), error.hint()));
+            .map_err(|error| format!("{}\nfix: {}", chain(&error), error.hint()));
     }
     if env::var_os("NEXTEST").is_some() {
         return Err(format!(
             "nextest runs each claim in a process of its own, and no setup script handed over the evidence\n\
-             hint: use the repository's .config/nextest.toml, or set {EVIDENCE_VARIABLE} to a file"
+             fix: use the repository's .config/nextest.toml, or set {EVIDENCE_VARIABLE} to a file"
         ));
     }
     let bundle = env::var_os("MESHCHECK_BUNDLE").map(PathBuf::from);
     record_once(bundle)
 }
 
-/// Why a claim's test fails; nothing where the claim holds. A claim that was left out fails as
-/// well: on a cluster of our own everything can be asked.
+/// Returns why a claim's test fails; nothing where the claim holds. A claim that was skipped fails as well: on a
+/// cluster of our own nothing has to be skipped.
 ///
-/// What only follows from another claim says so first, and leaves what to do to that one.
+/// The symptom comes first. If another claim causes it, that claim and its steps follow.
 pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
     // Judging takes microseconds, and causes are found among all claims.
     let report = meshcheck_suites::judge(evidence, &[]);
@@ -45,31 +46,28 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
     if judged.verdict == Verdict::Pass {
         return None;
     }
-    let mut lines = Vec::new();
-    let advice = |label: &str, words: &str| {
-        let text = hint(label, words, "  ", Style::plain());
-        text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
-    };
-    let root = report.causes.iter().find(|cause| judged.because.as_ref() == Some(&cause.claim));
-    if let Some(root) = root {
-        lines.push(for_terminal(&format!("because of {}: {}", root.claim, root.summary)));
-        lines.extend(root.hint.iter().flat_map(|hint| advice("mend that first", hint)));
-    }
-    lines.push(for_terminal(&format!("{}: {}", judged.verdict, judged.summary)));
+    let mut text = for_terminal(&format!("{}: {}", judged.verdict, judged.summary));
     let details = [
+        ("object", &judged.object),
         ("expected", &judged.expected),
         ("observed", &judged.observed),
-        ("object", &judged.object),
     ];
     for (name, detail) in details {
         if let Some(detail) = detail {
-            lines.push(for_terminal(&format!("  {name}: {detail}")));
+            let _ = write!(text, "\n  {name:8}  {}", for_terminal(detail));
         }
     }
-    if root.is_none() {
-        lines.extend(judged.hint.iter().flat_map(|hint| advice("hint", hint)));
+    let root = report.causes.iter().find(|cause| judged.because.as_ref() == Some(&cause.claim));
+    if let Some(root) = root {
+        let _ = write!(text, "\ncaused by {}: {}", root.claim, for_terminal(&root.summary));
     }
-    Some(lines.join("\n"))
+    let advice = steps(root.map_or(&judged.steps, |root| &root.steps), "  ");
+    let id = root.map_or(&judged.id, |root| &root.claim);
+    let _ = write!(text, "\n{advice}  More: meshcheck explain {id}");
+    if let Some(file) = env::var_os(EVIDENCE_VARIABLE) {
+        let _ = write!(text, "\n  Evidence: {}", for_terminal(&file.to_string_lossy()));
+    }
+    Some(text)
 }
 
 #[cfg(test)]
@@ -79,7 +77,7 @@ mod tests {
     use meshcheck_suites::evidence::Observation;
 
     #[test]
-    fn a_consequence_says_its_cause_first() {
+    fn consequence_shows_its_symptom_then_its_cause() {
         let mut evidence: meshcheck_suites::Evidence =
             serde_json::from_str(include_str!("../../fixtures/evidence/lab.json")).unwrap();
         let explained = |evidence: &_, id: &str| {
@@ -96,12 +94,16 @@ mod tests {
         evidence.kiali.api = Observation::absent("no Kiali pod is ready");
         let text = explained(&evidence, "kiali::console_served").unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert!(lines[0].starts_with("because of kiali::running: Kiali is not"), "{text}");
-        assert_eq!(lines[1], "  mend that first:", "{text}");
-        let command = lines[2].trim_start();
-        assert!(command.starts_with("kubectl ") && command.ends_with("--replicas=1"), "{text}");
-        assert!(lines[3].trim() == "starts it again" && lines[4].starts_with("fail: "), "{text}");
+        assert!(lines[0].starts_with("fail: "), "{text}");
+        let cause = lines.iter().position(|line| line.starts_with("caused by kiali::running: "));
+        let steps = &lines[cause.unwrap() + 1..];
+        assert!(steps[0].starts_with("  Fix ("), "{text}");
+        assert!(
+            steps[1].starts_with("    kubectl ") && steps[1].ends_with("--replicas=1"),
+            "{text}"
+        );
+        assert_eq!(steps.last(), Some(&"  More: meshcheck explain kiali::running"), "{text}");
         let text = explained(&evidence, "kiali::running").unwrap();
-        assert!(text.starts_with("fail: Kiali is not available"), "{text}");
+        assert!(text.starts_with("fail: "), "{text}");
     }
 }

@@ -151,12 +151,9 @@ fn what_may_fail_is_red_and_the_exit_code_is_not() {
     let output = place.meshcheck(&["judge", "e.json", "--report", "junit=j.xml"]);
     assert_eq!(output.status.code(), Some(0), "{}", out(&output));
     let text = out(&output);
-    assert!(
-        text.contains("✗ backend_replies: may fail by meshcheck.toml (the room is slow): "),
-        "{text}"
-    );
+    assert!(text.contains("may fail by meshcheck.toml (the room is slow): "), "{text}");
     assert!(text.contains("1 fail"), "{text}");
-    assert!(!text.contains("what to mend first"), "{text}");
+    assert!(text.contains("Allowed to fail\n") && !text.contains("Fix first"), "{text}");
     let junit = fs::read_to_string(place.0.path().join("j.xml")).unwrap();
     // Green it is not; and a server that fails a build by any failure must not fail it by this one.
     assert!(!junit.contains("<failure"), "{junit}");

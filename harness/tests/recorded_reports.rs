@@ -10,9 +10,8 @@ use recorded::{KINDS, folders, stable_report};
 
 #[test]
 fn generated_reports_are_up_to_date() {
-    let style = Style { color: false, ascii: false, quiet: false, verbose: false, width: 80 };
     for folder in KINDS.into_iter().flat_map(folders) {
-        let report = human(&stable_report(&folder), style);
+        let report = human(&stable_report(&folder), Style::plain());
         golden::assert_file(&folder.join("report.snap"), &report, "faults");
     }
 }

@@ -20,6 +20,12 @@ impl ClusterFacts {
         short
     }
 
+    /// The same cluster for commands that keep their context: a script knows no aliases.
+    #[must_use]
+    pub fn of_any_context(&self) -> Self {
+        Self { context: String::new(), ..self.clone() }
+    }
+
     /// Each program with its option for the context of this cluster, and the program alone.
     fn contexts(&self) -> impl Iterator<Item = (String, &'static str)> {
         let context = (!self.context.is_empty()).then(|| quote(&self.context));
@@ -34,28 +40,33 @@ impl Report {
     /// The line to type before the commands of this report, as [`ClusterFacts::shorten`] writes them; none if they
     /// need none. An alias holds for one shell: two clusters in two terminals do not disturb each other.
     pub fn setup(&self) -> Option<String> {
-        let cluster = &self.cluster;
-        let commands = || self.claims.iter().flat_map(|claim| &claim.commands);
-        let mut lines = Vec::new();
-        let without_file = ClusterFacts { context: String::new(), ..cluster.clone() };
-        if let Some(file) = &cluster.kubeconfig {
-            let option = format!(" --kubeconfig {}", quote_path(file));
-            if commands().any(|it| it.contains(&option)) {
-                lines.push(format!("export KUBECONFIG={}", quote_path(file)));
-            }
-        }
-        if !cluster.context_is_current {
-            let is_used = |long: &str| commands().any(|it| without_file.shorten(it).contains(long));
-            let aliases: Vec<_> = cluster
-                .contexts()
-                .filter(|(long, _)| is_used(long))
-                .map(|(long, program)| format!("{program}={}", quote(&long)))
-                .collect();
-            if !aliases.is_empty() {
-                lines.push(format!("alias {}", aliases.join(" ")));
-            }
-        }
+        let lines: Vec<_> = self.export().into_iter().chain(self.aliases()).collect();
         (!lines.is_empty()).then(|| lines.join("; "))
+    }
+
+    /// The line that names the kubeconfig to all commands, where they need one.
+    pub fn export(&self) -> Option<String> {
+        let file = quote_path(self.cluster.kubeconfig.as_deref()?);
+        let option = format!(" --kubeconfig {file}");
+        self.commands().any(|it| it.contains(&option)).then(|| format!("export KUBECONFIG={file}"))
+    }
+
+    fn aliases(&self) -> Option<String> {
+        if self.cluster.context_is_current {
+            return None;
+        }
+        let with_context = self.cluster.of_any_context();
+        let is_used =
+            |long: &str| self.commands().any(|it| with_context.shorten(it).contains(long));
+        let used = self.cluster.contexts().filter(|(long, _)| is_used(long));
+        let aliases: Vec<_> =
+            used.map(|(long, program)| format!("{program}={}", quote(&long))).collect();
+        (!aliases.is_empty()).then(|| format!("alias {}", aliases.join(" ")))
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &String> {
+        let causes = self.causes.iter().flat_map(|cause| &cause.commands);
+        self.claims.iter().flat_map(|claim| &claim.commands).chain(causes)
     }
 }
 

@@ -35,7 +35,7 @@ pub fn claims(only: &[Pattern], format: Format) -> String {
                 .unwrap_or_default()
                 + "\n"
         }
-        Format::Human => {
+        Format::Human | Format::Short | Format::Commands => {
             let width = asked.iter().map(|claim| claim.id.len()).max().unwrap_or_default();
             let mut text = String::new();
             for row in rows {

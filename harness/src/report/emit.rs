@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 
 use meshcheck_suites::{Evidence, Report};
 
-use super::{Format, Kind, OutputOptions, ReportError, Style, human};
+use super::{Format, Kind, OutputOptions, ReportError, Style, commands, human};
 use crate::atomic_file::{check_writable, write_atomically};
 
 /// Prints the report, and writes every file that was asked for. One that cannot be written keeps no
@@ -19,7 +19,8 @@ pub fn emit(
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
     let printed = match options.output {
-        Format::Human => to_stdout(&human(report, Style::for_stdout(options))),
+        Format::Human | Format::Short => to_stdout(&human(report, Style::for_stdout(options))),
+        Format::Commands => to_stdout(&commands(report)),
         Format::Json => json(report).and_then(|text| to_stdout(&text)),
     };
     printed.and(files(report, evidence, options))

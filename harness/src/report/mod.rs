@@ -1,6 +1,7 @@
 //! Verdicts for readers: people, scripts, CI servers. All from the same report.
 
 mod claims;
+mod commands;
 mod died;
 mod emit;
 mod error;
@@ -8,10 +9,12 @@ mod html;
 mod human;
 mod junit;
 mod options;
+mod outcome;
 mod style;
 mod writer;
 
 pub use claims::claims;
+pub use commands::commands;
 pub use died::{Asked, Died, emit_died};
 pub use emit::{emit, to_stdout, writable};
 pub use error::ReportError;
@@ -20,4 +23,4 @@ pub use human::{human, phases};
 pub use junit::junit;
 pub use options::{ColorChoice, Format, Kind, OutputOptions, ReportFile};
 pub use style::Style;
-pub(crate) use writer::hint;
+pub(crate) use writer::{hint, steps};

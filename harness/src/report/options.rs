@@ -35,6 +35,10 @@ pub enum Format {
     Human,
     /// JSON for scripts: a contract.
     Json,
+    /// About ten lines: the outcome, one line for each cause, and the sections.
+    Short,
+    /// The fixes as lines for a shell, the rest as comments.
+    Commands,
 }
 
 /// Whether to use colour.

@@ -6,20 +6,26 @@ use std::ops::RangeInclusive;
 
 use meshcheck_suites::Verdict;
 
-use super::options::{ColorChoice, OutputOptions};
+use super::options::{ColorChoice, Format, OutputOptions};
 use crate::text::{for_ascii_terminal, for_terminal, truncated};
-
-/// The width where there is no terminal to ask.
-const WIDTH: usize = 80;
 
 /// The widths that a terminal's own is kept to: lines that are longer are hard to read.
 const WIDTHS: RangeInclusive<usize> = 40..=120;
 
-/// How many columns of one detail are shown. A log line can have millions; the JSON has all of it.
+/// How many columns of one text a terminal gets. A log line can have millions; the JSON has all of it.
 const DETAIL: usize = 800;
 
-/// The same with `--verbose`.
-const VERBOSE_DETAIL: usize = 8000;
+/// The same with `--verbose`, and where there is no terminal.
+const LONG_DETAIL: usize = 8000;
+
+/// The sign of each verdict, the same in ASCII, and its colour.
+pub(super) const SIGNS: [(Verdict, &str, &str, &str); 5] = [
+    (Verdict::Pass, "●", ".", "32"),
+    (Verdict::Fail, "✗", "x", "31;1"),
+    (Verdict::Changed, "≠", "!", "35;1"),
+    (Verdict::Unjudged, "?", "?", "33;1"),
+    (Verdict::Skipped, "–", "-", "2"),
+];
 
 /// How a report looks.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +39,10 @@ pub struct Style {
     pub quiet: bool,
     /// Also statements, and what was seen where a claim holds.
     pub verbose: bool,
-    /// Columns.
-    pub width: usize,
+    /// Only one line for each cause, and the sections.
+    pub short: bool,
+    /// The columns of the terminal; none where there is no terminal: no line is broken or cut there.
+    pub width: Option<usize>,
 }
 
 impl Style {
@@ -52,6 +60,7 @@ impl Style {
             ascii: options.ascii,
             quiet: options.quiet,
             verbose: options.verbose,
+            short: options.output == Format::Short,
             width: width(terminal),
         }
     }
@@ -61,9 +70,9 @@ impl Style {
         Self { width: width(stderr().is_terminal()), ..Self::plain() }
     }
 
-    /// Without colour, at the width of what is no terminal.
-    pub(crate) fn plain() -> Self {
-        Self { color: false, ascii: false, quiet: false, verbose: false, width: WIDTH }
+    /// Returns the style of a pipe: no colour, no line broken or cut.
+    pub fn plain() -> Self {
+        Self { color: false, ascii: false, quiet: false, verbose: false, short: false, width: None }
     }
 
     /// A text of the cluster, as this terminal may get it.
@@ -71,16 +80,11 @@ impl Style {
         if self.ascii { for_ascii_terminal(text) } else { for_terminal(text) }
     }
 
-    /// The same, and not without end.
+    /// The same with a limit to its length.
     pub(super) fn detail(&self, text: &str) -> String {
-        let columns = if self.verbose { VERBOSE_DETAIL } else { DETAIL };
-        let more = format!(" {} (--report json=FILE has all)", self.more());
-        truncated(&self.clean(text), columns, &more)
-    }
-
-    /// What stands below a claim's mark.
-    pub(super) fn indent(&self) -> &'static str {
-        if self.ascii { "       " } else { "    " }
+        let is_long = self.verbose || self.width.is_none();
+        let columns = if is_long { LONG_DETAIL } else { DETAIL };
+        truncated(&self.clean(text), columns, " [the rest is in --report json=FILE]")
     }
 
     pub(super) fn more(&self) -> &'static str {
@@ -91,18 +95,20 @@ impl Style {
         if self.color { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
-    pub(super) fn mark(&self, verdict: Verdict) -> String {
-        let (unicode, ascii, code) = match verdict {
-            Verdict::Pass => ("✓", "ok  ", "32"),
-            Verdict::Fail => ("✗", "FAIL", "31;1"),
-            Verdict::Changed => ("≠", "CHGD", "35;1"),
-            Verdict::Unjudged => ("?", "????", "33;1"),
-            Verdict::Skipped => ("-", "skip", "2"),
-        };
-        self.paint(code, if self.ascii { ascii } else { unicode })
+    /// Returns the sign of a verdict.
+    pub(super) fn sign(&self, verdict: Verdict) -> String {
+        let sign = SIGNS.iter().find(|(of, ..)| *of == verdict);
+        let sign = sign.map_or("", |(_, sign, ascii, _)| if self.ascii { ascii } else { sign });
+        self.paint_as(verdict, sign)
+    }
+
+    /// Paints a text in the colour of a verdict.
+    pub(super) fn paint_as(&self, verdict: Verdict, text: &str) -> String {
+        let color = SIGNS.iter().find(|(of, ..)| *of == verdict).map_or("0", |(.., color)| color);
+        self.paint(color, text)
     }
 }
 
-fn width(terminal: bool) -> usize {
-    if terminal { textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()) } else { WIDTH }
+fn width(terminal: bool) -> Option<usize> {
+    terminal.then(|| textwrap::termwidth().clamp(*WIDTHS.start(), *WIDTHS.end()))
 }

@@ -1,7 +1,9 @@
-//! Lines for a terminal: words wrapped at the width or cut to one line, and hints whose commands can be
-//! copied as they stand.
+//! Lines for a terminal: texts wrapped at the width or cut to one line, and steps whose commands can be copied.
 
+use meshcheck_suites::Step;
 use meshcheck_suites::hint::{Part, parts};
+use meshcheck_suites::report::ClusterFacts;
+use meshcheck_suites::steps::{Impact, Purpose};
 use textwrap::core::display_width;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
@@ -12,14 +14,16 @@ use crate::text::truncated;
 const COMMAND: usize = 4000;
 
 /// A text in a style.
-pub(super) struct Writer {
+pub(super) struct Writer<'r> {
     pub(super) text: String,
     pub(super) style: Style,
+    /// The cluster whose options the commands leave out.
+    cluster: Option<&'r ClusterFacts>,
 }
 
-impl Writer {
-    pub(super) fn new(style: Style) -> Self {
-        Self { text: String::new(), style }
+impl<'r> Writer<'r> {
+    pub(super) fn new(style: Style, cluster: impl Into<Option<&'r ClusterFacts>>) -> Self {
+        Self { text: String::new(), style, cluster: cluster.into() }
     }
 
     /// Writes one line as it is.
@@ -28,10 +32,13 @@ impl Writer {
         self.text.push('\n');
     }
 
-    /// Writes words on as many lines as they need. They are parted at spaces alone: a path or a URL stays
-    /// whole.
+    /// Writes a text on as many lines as it needs; on one, where there is no terminal. It is broken at spaces
+    /// alone: a path or a URL stays whole.
     pub(super) fn wrapped(&mut self, words: &str, first: &str, rest: &str) {
-        let options = Options::new(self.style.width)
+        let Some(width) = self.style.width else {
+            return self.line(&format!("{first}{words}"));
+        };
+        let options = Options::new(width)
             .initial_indent(first)
             .subsequent_indent(rest)
             .break_words(false)
@@ -41,20 +48,50 @@ impl Writer {
         self.line(&textwrap::fill(words, options));
     }
 
-    /// Writes words on one line, as many as there is room for, and what stands at its end in any case.
+    /// Writes a text on one line, as much of it as the terminal has room for, and `end` in any case.
     pub(super) fn cut(&mut self, words: &str, first: &str, end: &str) {
-        let room = self.style.width.saturating_sub(display_width(first) + display_width(end));
-        let words = truncated(words, room, self.style.more());
+        let words = match self.style.width {
+            Some(width) if !self.style.verbose => {
+                let room = width.saturating_sub(display_width(first) + display_width(end));
+                truncated(words, room, self.style.more())
+            }
+            _ => words.to_owned(),
+        };
         self.line(&format!("{first}{words}{end}"));
     }
 
-    /// Writes a hint behind its label. A command has its line for itself and is never broken: what a click
-    /// on the line takes is what a shell is to get. What is said of it stands beneath, further in.
-    pub(super) fn hint(&mut self, label: &str, hint: &str, indent: &str) {
+    /// Writes names and texts in two columns, without the names that have no text.
+    pub(super) fn pairs(&mut self, pairs: &[(&str, Option<&str>)], indent: &str) {
+        let present = || pairs.iter().filter_map(|(name, text)| Some((*name, (*text)?)));
+        let width = present().map(|(name, _)| name.len()).max().unwrap_or_default();
+        for (name, text) in present() {
+            let first = format!("{indent}{name:width$}  ");
+            self.wrapped(&self.style.detail(text), &first, &format!("{indent}{:width$}  ", ""));
+        }
+    }
+
+    /// Writes a step: what it does, and the command on a line of its own, which is never broken: a click on the
+    /// line takes what a shell is to get.
+    pub(super) fn step(&mut self, step: &Step, indent: &str) {
         let style = self.style;
-        let further = format!("{indent}    ");
-        let label = format!("{indent}{}:", style.paint("36", label));
-        let mut parts = parts(hint).into_iter().peekable();
+        let label = style.paint("36", &label(step));
+        let Some(command) = &step.command else {
+            return self.advice(&label, &step.text, indent);
+        };
+        self.wrapped(
+            &style.detail(&step.text),
+            &format!("{indent}{label}: "),
+            &format!("{indent}  "),
+        );
+        self.command(command, indent);
+    }
+
+    /// Writes a text behind a label, with the commands in it on lines of their own.
+    fn advice(&mut self, label: &str, text: &str, indent: &str) {
+        let style = self.style;
+        let further = format!("{indent}  ");
+        let mut parts = parts(text).into_iter().peekable();
+        let label = format!("{indent}{label}:");
         if let Some(Part::Words(first)) = parts.next_if(|part| matches!(part, Part::Words(_))) {
             self.wrapped(&style.detail(first), &format!("{label} "), &further);
         } else {
@@ -63,26 +100,54 @@ impl Writer {
         for part in parts {
             match part {
                 Part::Words(words) => self.wrapped(&style.detail(words), &further, &further),
-                Part::Command(command) if is_shown(command, style) => {
-                    self.line(&format!("{indent}  {}", style.paint("1", command)));
-                }
-                Part::Command(command) => {
-                    let words = format!(
-                        "`{}`: not to be copied from here, for it is too long or has characters that are not \
-                         shown; --report json=FILE has it",
-                        style.detail(command)
-                    );
-                    self.wrapped(&words, &format!("{indent}  "), &further);
-                }
+                Part::Command(command) => self.command(command, indent),
             }
         }
     }
+
+    fn command(&mut self, command: &str, indent: &str) {
+        let style = self.style;
+        let command = self.cluster.map_or(command.to_owned(), |it| it.shorten(command));
+        if is_shown(&command, style) {
+            return self.line(&format!("{indent}  {}", style.paint("1", &command)));
+        }
+        let text = format!(
+            "`{}`: do not copy this line, it is too long or has invisible characters; --report json=FILE has \
+             the command",
+            style.detail(&command)
+        );
+        self.wrapped(&text, &format!("{indent}  "), &format!("{indent}    "));
+    }
 }
 
-/// A hint as text.
+/// `Fix (restarts pods)`, `Inspect (reads)`; without a command, `Fix` or `Inspect`.
+pub(super) fn label(step: &Step) -> String {
+    let purpose = match step.purpose {
+        Purpose::Fix => "Fix",
+        Purpose::Inspect => "Inspect",
+    };
+    let impact = match step.impact {
+        Impact::Reads => "reads",
+        Impact::RestartsPods => "restarts pods",
+        Impact::Changes => "changes",
+        Impact::Deletes => "deletes",
+    };
+    if step.command.is_some() { format!("{purpose} ({impact})") } else { purpose.to_owned() }
+}
+
+/// Formats a text with commands in backquotes behind a label.
 pub(crate) fn hint(label: &str, hint: &str, indent: &str, style: Style) -> String {
-    let mut to = Writer::new(style);
-    to.hint(label, hint, indent);
+    let mut to = Writer::new(style, None);
+    to.advice(&style.paint("36", label), hint, indent);
+    to.text
+}
+
+/// Formats the steps of a claim, with whole commands.
+pub(crate) fn steps(steps: &[Step], indent: &str) -> String {
+    let mut to = Writer::new(Style::plain(), None);
+    for step in steps {
+        to.step(step, indent);
+    }
     to.text
 }
 

@@ -20,7 +20,7 @@ use meshcheck_suites::{Report, Section, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::ReportError;
+use super::{ReportError, steps};
 use bounded::{bounded, first_line};
 use times::Times;
 
@@ -33,7 +33,7 @@ const SUMMARY: usize = 4 << 10;
 const OBJECT: usize = 1 << 10;
 const EXPECTED: usize = 2 << 10;
 const OBSERVED: usize = 6 << 10;
-const HINT: usize = 2 << 10;
+const STEPS: usize = 2 << 10;
 
 type Xml = Writer<Vec<u8>>;
 
@@ -162,23 +162,27 @@ fn seconds(time: Duration) -> String {
 
 /// What is told of a claim. Its first line is the message, often all that a CI server shows.
 fn text(claim: &ClaimReport, start: &str) -> String {
-    let because = claim.because.as_ref().map(|because| format!("because of {because}: "));
+    let because = claim.because.as_ref().map(|because| format!(" (caused by {because})"));
     let mut text =
-        format!("{start}{}{}", because.unwrap_or_default(), bounded(&claim.summary, SUMMARY));
+        format!("{start}{}{}", bounded(&claim.summary, SUMMARY), because.unwrap_or_default());
     let details = [
         ("object", &claim.object, OBJECT),
         ("expected", &claim.expected, EXPECTED),
         ("observed", &claim.observed, OBSERVED),
-        ("hint", &claim.hint, HINT),
     ];
     for (name, detail, most) in details {
         if let Some(detail) = detail {
             let _ = write!(text, "\n{name}: {}", bounded(detail, most));
         }
     }
+    // The steps of a cause stand with the cause.
+    let own = if claim.because.is_none() { claim.steps.as_slice() } else { &[] };
+    if !own.is_empty() {
+        let _ = write!(text, "\n{}", bounded(steps(own, "").trim_end(), STEPS));
+    }
     let holds = matches!(claim.verdict, Verdict::Pass | Verdict::Skipped);
     if !holds && claim.may_fail.is_none() && !claim.page.is_empty() {
-        let _ = write!(text, "\nmore: {}", claim.page);
+        let _ = write!(text, "\nMore: {}", claim.page);
     }
     text
 }

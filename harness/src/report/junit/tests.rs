@@ -2,6 +2,7 @@
 
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::report::PhaseTime;
+use meshcheck_suites::steps::{Purpose, Step};
 use meshcheck_suites::{Evidence, Report, Verdict, preflight};
 use rstest::rstest;
 
@@ -101,13 +102,13 @@ fn verdicts_become_what_ci_servers_know() {
     assert!(xml.contains("<failure") && xml.contains("type=\"changed\""), "{xml}");
     assert!(xml.contains("<error") && xml.contains("<skipped"), "{xml}");
     assert!(xml.contains("&lt;script&gt;") && !xml.contains('\u{1b}'), "{xml}");
-    assert!(xml.contains("hint: kubectl"), "{xml}");
+    assert!(xml.contains("  kubectl --context kind-x -n client rollout"), "{xml}");
 }
 
 #[test]
-fn the_message_of_a_consequence_names_its_cause() {
+fn message_of_a_consequence_names_its_cause() {
     let xml = junit(&sample());
-    let message = "message=\"because of mesh::two_containers_per_pod: could not look";
+    let message = "forbidden (caused by mesh::two_containers_per_pod)\"";
     assert_eq!(xml.matches(message).count(), 1, "{xml}");
 }
 
@@ -165,7 +166,7 @@ fn times_that_cannot_be_are_no_obstacle() {
 
 /// Servers cut, or refuse, what is too long; and what to do is not what is cut.
 #[test]
-fn a_text_without_end_is_bounded_and_leaves_the_hint() {
+fn text_without_end_is_bounded_and_leaves_the_steps() {
     let mut report = with(Verdict::Fail, None);
     let lines = "a line\n".repeat(100_000);
     for claim in &mut report.claims {
@@ -173,7 +174,8 @@ fn a_text_without_end_is_bounded_and_leaves_the_hint() {
         claim.expected = Some(lines.clone());
         claim.observed = Some(lines.clone());
         claim.object = Some("ö".repeat(1 << 20));
-        claim.hint = Some("`kubectl get pods`".into());
+        claim.because = None;
+        claim.steps = vec![Step::advice(Purpose::Fix, "`kubectl get pods`")];
     }
     report.cluster.context = "c".repeat(1 << 20);
     let xml = junit(&report);
@@ -187,9 +189,9 @@ fn a_text_without_end_is_bounded_and_leaves_the_hint() {
         let (message, text) = (message.as_deref().unwrap(), description.as_deref().unwrap());
         assert!(message.len() <= MESSAGE && message.contains("bytes more]"), "{message}");
         assert!(text.len() <= 16 << 10, "{}", text.len());
-        assert!(text.contains("\nhint: `kubectl get pods`"), "{text}");
+        assert!(text.contains("\n  kubectl get pods"), "{text}");
         let end = text.rsplit('\n').next().unwrap();
-        assert!(end.starts_with("more: https://") || end.starts_with("hint: "), "{text}");
+        assert!(end.starts_with("More: https://"), "{text}");
         assert!(text.contains("lines left out; --report json=FILE has all of it]"), "{text}");
         number += 1;
     }
