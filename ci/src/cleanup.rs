@@ -70,7 +70,7 @@ pub(crate) fn gate() {
     }
 }
 
-/// A program that runs now and is told when xtask is told to stop.
+/// A program that runs now and gets xtask's signal.
 pub(crate) struct Running(Pid);
 
 impl Running {

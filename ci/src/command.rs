@@ -118,7 +118,7 @@ impl Program {
         self.attached(Stdio::from(io::stderr()))
     }
 
-    /// Runs it with both of its outputs where ours go.
+    /// Runs it with both of its outputs where xtask's go.
     pub(crate) fn direct(self) -> Result<()> {
         self.attached(Stdio::inherit())
     }

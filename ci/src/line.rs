@@ -1,4 +1,4 @@
-//! The way to a server: it can be cut and mended, and it can be slow.
+//! The way to a server: it can be cut and fixed, and it can be slow.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};

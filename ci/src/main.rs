@@ -48,9 +48,9 @@ enum Task {
     Conformance,
     /// All tests: formatting, lints, unit and integration tests, every claim on a real cluster.
     Test(steps::TestOptions),
-    /// The fault campaign: breaks a mesh of ours in many ways; exactly the right claims must be red
+    /// The fault campaign: breaks a mesh of meshcheck in many ways; exactly the right claims must be red
     Faults(faults::Options),
-    /// Ends runs and checks at many moments, in many ways: nothing of ours may be left
+    /// Ends runs and checks at many moments, in many ways: nothing of meshcheck may be left
     Interrupts(Selection),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
@@ -58,7 +58,7 @@ enum Task {
     Static(steps::StaticOptions),
     /// Create the files of a new claim, register it, and print what is left to write
     NewClaim(new_claim::Options),
-    /// Writes the generated files anew: pages, snapshots, tables, the manifests of rights
+    /// Writes the generated files again: pages, snapshots, tables, the manifests of rights
     Bless(steps::BlessOptions),
     /// Looks for flakes: provisions and checks again and again; every verdict must be a pass
     Soak(soak::Options),

@@ -2,10 +2,12 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, Result};
 
 use crate::command::Program;
+use crate::out::say;
 
 /// This machine's architecture, as images and Go call it.
 pub(crate) const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
@@ -38,10 +40,15 @@ pub(crate) fn cargo(arguments: &[&str]) -> Program {
     Program::new(cargo).args(arguments).dir(repository())
 }
 
-/// Builds `meshcheck` from this repository.
+/// Builds `meshcheck` from this repository, once in a process, with cargo's own progress.
 pub(crate) fn meshcheck() -> Result<Program> {
-    cargo(&["build", "--quiet", "--package", "meshcheck", "--bin", "meshcheck"])
-        .show()
-        .context("building meshcheck")?;
+    static IS_BUILT: AtomicBool = AtomicBool::new(false);
+    if !IS_BUILT.load(Ordering::Relaxed) {
+        say("building the program meshcheck; the first build takes some minutes");
+        cargo(&["build", "--package", "meshcheck", "--bin", "meshcheck"])
+            .show()
+            .context("building meshcheck")?;
+        IS_BUILT.store(true, Ordering::Relaxed);
+    }
     Ok(Program::new(target_directory().join("debug").join("meshcheck")).dir(repository()))
 }

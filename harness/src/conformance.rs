@@ -16,7 +16,7 @@ use crate::text::for_terminal;
 ///
 /// # Errors
 ///
-/// In words: why there is no evidence. Every claim is then unjudged for this reason.
+/// As text: why there is no evidence. Every claim is then unjudged for this reason.
 pub fn evidence() -> Result<Evidence, String> {
     if let Some(reason) = env::var_os(REASON_VARIABLE).filter(|reason| !reason.is_empty()) {
         return Err(reason.to_string_lossy().into_owned());
@@ -36,7 +36,7 @@ pub fn evidence() -> Result<Evidence, String> {
 }
 
 /// Returns why a claim's test fails; nothing where the claim holds. A claim that was skipped fails as well: on a
-/// cluster of our own nothing has to be skipped.
+/// cluster of meshcheck nothing has to be skipped.
 ///
 /// The symptom comes first. If another claim causes it, that claim and its steps follow.
 pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {

@@ -117,7 +117,7 @@ impl Events {
         (Self { sender, times: Arc::default(), failed: Arc::default() }, receiver)
     }
 
-    /// Returns an end to which nobody listens.
+    /// Returns an end to which nothing listens.
     pub fn silent() -> Self {
         Self::channel().0
     }

@@ -109,7 +109,7 @@ mod tests {
     const FILE: &str = "[istio]\nversion = \"1.23.0\"\n[demo]\nnamespace = \"shop\"\n";
     const IMAGE: &str = "[kiali]\nimage = \"kiali:file\"\n";
 
-    /// `--istio`, whether a bundle is named, whether the cluster is ours, the file, and what is expected.
+    /// `--istio`, whether a bundle is named, whether the cluster is meshcheck's, the file, and what is expected.
     #[rstest]
     #[case("", false, false, "", "1.20.3 by the tutorial; Kiali -; client")]
     #[case("", false, false, FILE, "1.23.0 by meshcheck.toml; Kiali -; shop")]

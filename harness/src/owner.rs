@@ -1,6 +1,6 @@
 //! Who made something that outlives a call: a process, told apart from every other that ever ran here.
 //!
-//! The word of it is a label on what we make in clusters and in the engine. So whoever finds it later
+//! The sign of it is a label on what we make in clusters and in the engine. So whoever finds it later
 //! knows whether its maker still lives, and leaves what a living run works with alone.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What a support file holds, in words: for who writes it, and for who gets it.
+//! What a support file holds, as text: for who writes it, and for who gets it.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -23,7 +23,7 @@ pub(crate) fn size(bytes: u64) -> String {
     }
 }
 
-/// What a file holds: who recorded it, which looks were made, what could not be looked at, what was
+/// What a file holds: who recorded it, which looks were made, what could not be read, what was
 /// redacted, which logs there are. Fit for a terminal.
 pub(crate) fn summary(evidence: &Evidence) -> String {
     let subject = &evidence.subject;
@@ -63,7 +63,7 @@ pub(crate) fn summary(evidence: &Evidence) -> String {
 
 fn write_observations(text: &mut String, evidence: &Evidence) {
     let mut all = evidence.observations();
-    // Logs are told of by themselves.
+    // Logs are reported of by themselves.
     all.failed.retain(|(place, _)| !place.starts_with("/logs/"));
     let _ = writeln!(text, "looks: {}, {} of them in vain", all.count, all.failed.len());
     // One reason may have ended many looks.

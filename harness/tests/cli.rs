@@ -57,7 +57,7 @@ fn recorded_evidence_is_judged_without_a_cluster() {
 #[rstest]
 // A claim that fails.
 #[case("/demo/asked/value/replies/0/status", Value::from(503), 1)]
-// One that could not be looked at.
+// One that could not be read.
 #[case("/demo/asked", serde_json::json!({ "state": "failed", "reason": "pods/exec is forbidden" }), 3)]
 // One that was not asked for takes no part.
 #[case("/ingress/route", serde_json::json!({ "state": "not_asked", "reason": "--active" }), 0)]
@@ -183,7 +183,7 @@ fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] w
     assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
 }
 
-/// Whether a cluster of that name is ours cannot be known then.
+/// Whether a cluster of that name is meshcheck's cannot be known then.
 #[test]
 fn an_engine_that_does_not_run_is_told_with_what_to_type() {
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
@@ -243,7 +243,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
     assert!(output.stderr.is_empty());
 }
 
-/// What a support file holds is told on standard output, and its logs are shown without what a terminal
+/// What a support file holds is reported on standard output, and its logs are shown without what a terminal
 /// would obey.
 #[test]
 fn a_support_file_is_shown() {
@@ -346,11 +346,11 @@ fn a_machine_without_an_engine_is_told_what_to_type_first() {
     assert!(engine["hint"].as_str().unwrap().contains('`'), "{engine}");
     assert_eq!(verdict(&report, "machine::memory")["because"], "machine::docker_usable");
     assert_eq!(report["causes"][0]["claim"], "machine::docker_usable");
-    // A machine is looked at also where its engine does not answer.
+    // A machine is read also where its engine does not answer.
     assert_ne!(verdict(&report, "machine::open_files")["verdict"], "unjudged");
 }
 
-/// A proxy's address may hold a password: that there is one is told, and nothing of it.
+/// A proxy's address may hold a password: that there is one is reported, and nothing of it.
 #[test]
 fn a_proxy_in_between_is_told_without_its_address() {
     let output = preflight(&["--only", "machine::no_proxy", "--output", "json"], None);

@@ -1,4 +1,4 @@
-//! `meshcheck.toml` as its user meets it: what is found, what is said, what is refused. No cluster.
+//! `meshcheck.toml` as its user meets it: what is found, what is reported, what is refused. No cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::fs;

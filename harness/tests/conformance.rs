@@ -49,7 +49,7 @@ fn missing() -> Option<&'static str> {
     }
 }
 
-/// Passes only on a claim that holds: on a cluster of our own nothing is left out.
+/// Passes only on a claim that holds: on a cluster of meshcheck nothing is left out.
 fn verdict(claim: &Claim, evidence: &Evidence) -> Result<(), Failed> {
     conformance::explain(claim, evidence).map_or(Ok(()), |explanation| Err(quoted(&explanation)))
 }

@@ -22,7 +22,7 @@ use support::server::{Reply, Server};
 /// A bound against hanging, for a busy machine. No answer is waited for as long by the program itself.
 const CEILING: Duration = Duration::from_mins(1);
 
-/// The patience that the program is told to have, in seconds.
+/// The patience that the program must have, in seconds.
 const PATIENCE: &str = "600";
 
 /// A directory with everything that the cases name, and with reports of an earlier run.
@@ -155,7 +155,7 @@ fn a_bug_is_told_in_every_report() {
     directory.every_report_says("a bug: the message above says where", CLAIMS.len());
 }
 
-/// nextest's tests are told why there is no evidence: its own JUnit then has the reason.
+/// nextest's tests learn why there is no evidence: its own JUnit then has the reason.
 #[test]
 fn a_setup_script_hands_over_what_is_wrong_with_the_configuration() {
     let directory = Directory::new();
@@ -184,7 +184,7 @@ fn silent_server(tells_version: bool) -> (Server, Receiver<String>) {
         if tells_version && request.path == "/version" {
             return Reply::json(200, VERSION);
         }
-        // Nobody listens any more where the test has what it waits for.
+        // Nothing listens any more where the test has what it waits for.
         let _ = unanswered.send(request.path.clone());
         Reply::silent()
     });

@@ -260,3 +260,46 @@ fn a_page_that_cannot_be_written_is_told() {
     assert_eq!(output.status.code(), Some(3));
     assert!(text(&output.stderr).starts_with("error: making `file/man1`: "), "{output:?}");
 }
+
+/// The lines of a document that a reader types: indented blocks, and the scripts of its CI jobs.
+fn typed_lines(document: &str) -> Vec<String> {
+    let scripts = ["- run: ", "- ", "sh '"];
+    let mut is_job = false;
+    let mut lines = Vec::new();
+    for line in document.lines() {
+        if line.starts_with("```") {
+            is_job = !is_job;
+        } else if is_job {
+            let line = line.trim_start();
+            let script = scripts.iter().find_map(|start| line.strip_prefix(start));
+            let command = script.map(|script| script.trim_end_matches('\''));
+            lines.extend(command.filter(|it| it.contains("meshcheck ")).map(str::to_owned));
+        } else if let Some(line) = line.strip_prefix("    ") {
+            let line = line.strip_prefix("$ ").unwrap_or(line);
+            lines.extend(line.starts_with("meshcheck ").then(|| line.to_owned()));
+        }
+    }
+    lines
+}
+
+/// What a reader copies from a document is a call that the program understands.
+#[test]
+fn documents_show_calls_that_parse() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut number = 0;
+    for name in
+        ["README.md", "ci.md", "configuration.md", "restricted-accounts.md", "troubleshooting.md"]
+    {
+        let path = if name == "README.md" { root.join(name) } else { root.join("docs").join(name) };
+        for line in typed_lines(&fs::read_to_string(path).unwrap()) {
+            let line = line.replace("target/debug/meshcheck ", "meshcheck ").replace("jq ", ": ");
+            for call in calls(&line) {
+                let parsed = Cli::try_parse_from([&["meshcheck".to_owned()], &call[..]].concat());
+                let shown = parsed.as_ref().is_err_and(clap::Error::use_stderr);
+                assert!(!shown, "{name}: `{line}`: {}", parsed.unwrap_err());
+                number += 1;
+            }
+        }
+    }
+    assert!(number > 40, "{number} calls");
+}

@@ -145,7 +145,7 @@ fn check_by(cluster: &Cluster, kubeconfig: &Path, more: &[&str]) -> Result<Verdi
     cluster.check(&[&arguments, more].concat())
 }
 
-/// Types what the hints say, the first claim's first, until all is green. Whether that mended it, and
+/// Types what the hints say, the first claim's first, until all is green. Whether that fixed it, and
 /// what was typed.
 fn follow_hints(cluster: &Cluster) -> Result<(bool, Vec<String>)> {
     let mut typed: Vec<String> = Vec::new();

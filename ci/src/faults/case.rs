@@ -13,7 +13,7 @@ use crate::workspace::repository;
 /// Which cases: a set has kinds, which are folders of `fixtures`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Set {
-    /// Faults of our own choice, and variations that must stay green
+    /// Faults of meshcheck's choice, and variations that must stay green
     Campaign,
     /// Situations that other people met, on a real mesh
     Live,

@@ -59,7 +59,7 @@ impl Options {
     }
 }
 
-/// Breaks a cluster of our own in every way that a case names, and looks whether the verdicts are right.
+/// Breaks a cluster of meshcheck in every way that a case names, and looks whether the verdicts are right.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut cases = case::read_all(options.set)?;
     cases.retain(|case| options.selection.includes(&case.name(), case.ci));

@@ -41,7 +41,7 @@ pub(crate) struct Outcome {
     pub(crate) shown: Option<bool>,
     /// What the report had to say, and did not.
     pub(crate) silent: Vec<String>,
-    /// Whether following the hints mended it; nothing where no command can.
+    /// Whether following the hints fixed it; nothing where no command can.
     pub(crate) mended: Option<bool>,
     /// What was typed for that.
     pub(crate) commands: Vec<String>,

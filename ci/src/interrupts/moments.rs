@@ -24,14 +24,14 @@ pub(crate) struct Moment {
 pub(crate) enum What {
     /// `meshcheck run`
     Run,
-    /// `meshcheck check --active` on a cluster that is not known to be ours.
+    /// `meshcheck check --active` on a cluster that is not known to be meshcheck's.
     Check,
     /// `meshcheck preflight --active` on such a cluster.
     Preflight,
 }
 
 impl What {
-    /// Whether it looks at a cluster that is there, and may lose it.
+    /// Whether it looks at an existing cluster, and may lose it.
     pub(crate) fn has_target(self) -> bool {
         self != Self::Run
     }
@@ -44,7 +44,7 @@ pub(crate) enum When {
     Start,
     /// This text has been in its messages.
     Told(&'static str),
-    /// A namespace of ours is on the cluster.
+    /// A namespace of meshcheck is on the cluster.
     Namespace,
     /// It is being removed.
     NamespaceLeaves,

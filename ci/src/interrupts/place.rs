@@ -68,7 +68,7 @@ impl Place {
         self.directory.path().join("work")
     }
 
-    /// What is left of the try, in words.
+    /// What is left of the try, as text.
     pub(crate) fn left(&self) -> Result<Vec<String>> {
         let mut left = self.processes()?;
         left.extend(self.containers()?);

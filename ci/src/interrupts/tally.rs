@@ -12,7 +12,7 @@ pub(crate) struct Case {
     pub(crate) seconds: f64,
     /// As a shell would say it.
     pub(crate) exit: i32,
-    /// What was left, in words.
+    /// What was left, as text.
     pub(crate) left: Vec<String>,
     /// What else was not as it must be.
     pub(crate) fault: Option<String>,

@@ -1,4 +1,4 @@
-//! The cluster that is checked as one that is not known to be ours, and what is left on it.
+//! The cluster that is checked as one that is not known to be meshcheck's, and what is left on it.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,7 +33,7 @@ impl Target {
             Ok(found) => Err(format!("{} there", found.len())),
             Err(error) => Err(format!("{error:#}")),
         };
-        // On a cluster of ours a check does not wait for the end of its namespace.
+        // On a cluster of meshcheck a check does not wait for the end of its namespace.
         let what = "the probe of the first look to be gone";
         until(what, Duration::from_millis(200), Duration::from_mins(1), probes)?;
         let (line, through) = cluster.line(Duration::ZERO)?;
@@ -62,7 +62,7 @@ impl Target {
         self.namespaces().is_ok_and(|found| found.iter().any(leaves))
     }
 
-    /// What is left of probes, in words.
+    /// What is left of probes, as text.
     pub(crate) fn left(&self) -> Result<Vec<String>> {
         let names = self.namespaces()?;
         Ok(names.iter().map(|it| format!("namespace {}", it["metadata"]["name"])).collect())

@@ -1,4 +1,4 @@
-//! The cluster: one of ours, in a state directory of its own, and a shell on it.
+//! The cluster: one of meshcheck, in a state directory of its own, and a shell on it.
 
 use std::env;
 use std::fs;

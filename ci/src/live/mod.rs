@@ -1,4 +1,4 @@
-//! A cluster of ours with the mesh on it, and what `meshcheck check` says of it: for what runs for long.
+//! A cluster of meshcheck with the mesh on it, and what `meshcheck check` says of it: for what runs for long.
 
 mod cluster;
 mod verdicts;

@@ -42,7 +42,7 @@ pub(crate) fn prepare() -> Result<()> {
     remedy::ensure()
 }
 
-/// What an engine of our own needs, where none answers.
+/// What an engine of meshcheck needs, where none answers.
 pub(crate) fn tools() -> Vec<Tool> {
     let mut tools = Vec::new();
     if !is_named() {

@@ -1,6 +1,6 @@
 //! `cargo xtask setup`: brings a machine to where the rest works.
 //!
-//! Everything is looked at before anything is installed; what is there already is used as it is.
+//! Everything is read before anything is installed; what is there already is used as it is.
 
 mod engine;
 mod packages;

@@ -1,4 +1,4 @@
-//! `cargo xtask bless`: writes the generated files anew.
+//! `cargo xtask bless`: writes the generated files again.
 //!
 //! The tests that compare them write them instead where `MESHCHECK_BLESS=1` is set, and insta writes its
 //! snapshots with `INSTA_UPDATE=always`.
@@ -13,7 +13,7 @@ use crate::workspace::{cargo, repository};
 /// Which generated files.
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Options {
-    /// What is written anew
+    /// What is written again
     #[arg(value_enum, default_value_t = What::All)]
     what: What,
 }

@@ -1,6 +1,6 @@
 //! `cargo xtask static`: the program as one file that runs on any Linux of its architecture.
 //!
-//! It is built for musl, whose C library goes into the file. Then it is looked at: its headers, its start
+//! It is built for musl, whose C library goes into the file. Then it is read: its headers, its start
 //! in an empty environment, its verdicts against those of the ordinary build.
 
 use std::env;

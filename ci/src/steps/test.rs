@@ -56,7 +56,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
 
 /// The tests that are ignored elsewhere, and one test for each claim.
 fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
-    // What only the lab's files can prove is said to be left out where there are none.
+    // What only the lab's files can prove is left out, with a message, where there are none.
     let (docker, lab) = match software {
         Software::Lab(_) => ("test(needs_docker)", Some(bundle)),
         Software::Named(_) | Software::Release => {

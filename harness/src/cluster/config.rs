@@ -10,7 +10,7 @@ use super::ClusterError;
 /// from the moment on in which a container exists.
 pub(super) const MARK: &str = "/var/lib/meshcheck/owner";
 
-/// The label of Kubernetes nodes that are ours.
+/// The label of Kubernetes nodes that are meshcheck's.
 const NODE_LABEL: &str = "meshcheck.dev/owner";
 
 /// The configuration for kind: JSON, which is YAML.

@@ -31,7 +31,7 @@ pub(crate) struct Node {
     pub(crate) name: String,
     /// The cluster that it belongs to.
     pub(crate) cluster: String,
-    /// The directory that is mounted as our mark, where it is ours.
+    /// The directory that is mounted as our mark, where it is meshcheck's.
     pub(crate) mark: Option<PathBuf>,
     /// The volumes that go with it.
     pub(crate) volumes: Vec<String>,
@@ -71,7 +71,7 @@ pub(crate) async fn nodes() -> Result<Vec<Node>, ProcessError> {
     let ids = ids.within(ANSWER);
     let mut nodes = Vec::new();
     for id in ids.output().await?.split_whitespace() {
-        // One that another run removes in this moment is no concern of ours.
+        // One that another run removes in this moment is no concern of meshcheck.
         let inspected =
             Call::docker().args(["inspect", "--type", "container", id]).finish().await?;
         if inspected.code == Some(0) {
@@ -109,7 +109,7 @@ pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
     remove_container(&node.id).await
 }
 
-/// The containers, other than nodes, that a process of ours made: their ids, and who made them.
+/// The containers, other than nodes, that a process of meshcheck made: their ids, and who made them.
 pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     let filter = format!("label={}", owner::LABEL);
     let format = format!("{{{{.ID}}}} {{{{.Label \"{}\"}}}}", owner::LABEL);
@@ -165,7 +165,7 @@ pub(crate) async fn image_id(reference: &str) -> Result<Option<String>, ProcessE
     match finished.code {
         Some(0) => Ok(Some(finished.stdout.trim().to_owned())),
         _ if finished.stderr.to_lowercase().contains("no such image") => Ok(None),
-        // Whatever else is wrong is told by the same call, as an error.
+        // Whatever else is wrong is reported by the same call, as an error.
         _ => call.output().await.map(|id| Some(id.trim().to_owned())),
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a cluster of ours.
+//! What can go wrong with a cluster of meshcheck.
 
 use meshcheck_bundle::BundleError;
 

@@ -1,4 +1,4 @@
-//! Containers of ours that are no nodes: each is gone at its end, unless its maker was ended while the
+//! Containers of meshcheck that are no nodes: each is gone at its end, unless its maker was ended while the
 //! engine made it.
 
 use super::{ClusterError, engine};

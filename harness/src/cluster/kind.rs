@@ -1,4 +1,4 @@
-//! A cluster of our own: the node image loaded, the cluster created, its kubeconfig kept apart.
+//! A cluster of meshcheck: the node image loaded, the cluster created, its kubeconfig kept apart.
 
 use std::fs::{File, TryLockError};
 use std::future::ready;
@@ -21,7 +21,7 @@ const CREATE_CEILING: Duration = Duration::from_mins(5);
 /// How long another run may keep us waiting: as long as it may take to load a node image.
 const LOCK_CEILING: Duration = Duration::from_mins(11);
 
-/// A cluster of ours that is there.
+/// A cluster of meshcheck that is there.
 #[derive(Debug)]
 pub(crate) struct Provisioned {
     /// Its directory, and the lock that says that its run lives.
@@ -145,7 +145,7 @@ pub(crate) async fn create(
     Ok(())
 }
 
-/// Keeps in mind that the network `kind` is ours: its id, or nothing while it is made.
+/// Keeps in mind that the network `kind` is meshcheck's: its id, or nothing while it is made.
 fn mark_network(state: &State, id: &str) -> Result<(), StateError> {
     let path = state.network_mark();
     std::fs::write(&path, id).map_err(|source| StateError::Io { action: "writing", path, source })

@@ -1,4 +1,4 @@
-//! Clusters of ours, made with kind: provisioned, marked, found again, removed.
+//! Clusters of meshcheck, made with kind: provisioned, marked, found again, removed.
 
 mod config;
 pub(crate) mod engine;

@@ -1,4 +1,4 @@
-//! Removing clusters of ours: the one of this run, those that were kept, those that a killed run left.
+//! Removing clusters of meshcheck: the one of this run, those that were kept, those that a killed run left.
 
 use std::fs;
 use std::path::Path;
@@ -111,7 +111,7 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
         return Ok(());
     }
     let done = match engine::network().await? {
-        // Nothing is known of one whose making was broken off, but that it was ours to make.
+        // Nothing is known of one whose making was broken off, but that it was meshcheck's to make.
         Some(id) if known.is_empty() || known == id => engine::remove_network(&id).await,
         // It is gone, or another one that is not ours has its name.
         _ => true,
@@ -123,7 +123,7 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
 }
 
 /// Removes what runs that were killed have left: clusters whose run does not live, and that are not to
-/// be kept; containers of ours whose directory is gone. The names of what was removed.
+/// be kept; containers of meshcheck whose directory is gone. The names of what was removed.
 pub(crate) async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
     let mut removed = Removed::default();
     for name in state.names()? {
@@ -137,7 +137,7 @@ pub(crate) async fn sweep(state: &State) -> Result<Vec<String>, ClusterError> {
             Err(error) => removed.note(name, Err(error.into())),
         }
     }
-    // An engine that does not answer is told before anything is begun.
+    // An engine that does not answer is reported before anything is begun.
     if let Err(error) = removed.orphans(state, None).await {
         removed.fault = removed.fault.or(Some(error));
     }
@@ -182,7 +182,7 @@ pub(crate) async fn down(state: &State, only: Option<&str>) -> Result<Vec<String
         }
     }
     let orphans = removed.orphans(state, only).await;
-    // Where there is nothing of ours, an engine that does not answer is no fault.
+    // Where there is nothing of meshcheck, an engine that does not answer is no fault.
     if let Err(error) = orphans
         && !(removed.names.is_empty() && only.is_none())
     {
@@ -249,7 +249,7 @@ fn orphan(node: &engine::Node, clusters: &Path, host: &str) -> bool {
     let directory = clusters.join(&node.cluster);
     !node.cluster.is_empty()
         && *mark == directory.join("owner").join(host)
-        // What cannot be looked at may be there.
+        // What cannot be read may be there.
         && matches!(directory.try_exists(), Ok(false))
 }
 

@@ -1,4 +1,4 @@
-//! The kind configuration that a cluster of ours is made by: the bundle's, or a file of the user's.
+//! The kind configuration that a cluster of meshcheck is made by: the bundle's, or a file of the user's.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -28,7 +28,7 @@ impl Template {
             reason: reason.to_string(),
         })?;
         let template = Self { text, file: file.to_owned(), users: true };
-        // Whether it can be used is told before anything is downloaded or made.
+        // Whether it can be used is reported before anything is downloaded or made.
         template.marked("name", Path::new("/owner"))?;
         Ok(template)
     }

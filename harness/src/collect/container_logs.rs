@@ -1,4 +1,4 @@
-//! The ends of containers' logs, for who mends: `record --include-logs`. No claim looks at them.
+//! The ends of containers' logs, for the reader who fixes the mesh: `record --include-logs`. No claim looks at them.
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Pod as ApiPod;

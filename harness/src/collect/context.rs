@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::connect::Connection;
 use crate::events::Events;
 
-/// What takes longer is told.
+/// What takes longer is reported.
 const MOMENT: Duration = Duration::from_secs(1);
 
 /// How long each look took.
@@ -22,7 +22,7 @@ pub(super) struct CollectContext<'a> {
     pub(super) expectations: &'a Expectations,
     /// The URL of the API server.
     pub(super) server: String,
-    /// Whether objects of our own may be made.
+    /// Whether objects of meshcheck may be made.
     pub(super) active: bool,
     /// Whether the cluster was made by us.
     pub(super) cluster_is_ours: bool,

@@ -24,7 +24,7 @@ const COUNTED: u64 = 10;
 /// Envoy's cluster to which the gateway's port for health leads. Source: `envoy_bootstrap.json` of Istio.
 const AGENT: &str = "agent";
 
-/// Asks the gateway from outside of the mesh: for its health, then for a route of our own.
+/// Asks the gateway from outside of the mesh: for its health, then for a route of meshcheck.
 pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
     let (client, limit) = (&context.client, context.limit);
     let namespace = context.expectations.gateway_namespace();
@@ -59,7 +59,7 @@ pub(super) async fn collect(context: &CollectContext<'_>) -> IngressEvidence {
     let container = container.as_ref();
     let counting = count(context, gateway, &health, answered.first(), container);
     let counted = context.timed("gateway counters", counting).await;
-    // Where nobody answers there is no use in waiting for a route.
+    // Where nothing answers there is no use in waiting for a route.
     let reachable = health.value().is_some();
     let route = route_and_address::route(context, Ok(&answered), container, reachable);
     let route = context.timed("route", route).await;
@@ -187,7 +187,7 @@ async fn count(
         let pods = pods.into_iter().map(|pod| pod.name).collect();
         Ok(GatewayCount { requests, pods, before, after })
     };
-    // A container of ours may take longer to start than a look may take.
+    // A container of meshcheck may take longer to start than a look may take.
     observe(context.limit + container::CEILING, counting).await
 }
 

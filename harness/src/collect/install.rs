@@ -82,7 +82,7 @@ async fn mesh_pods(client: &Client) -> Result<Vec<evidence::Pod>, Missing> {
 
 /// The labels of all namespaces by name, and those that are being deleted.
 async fn namespaces(client: &Client) -> Result<(Labels, Vec<TerminatingNamespace>), Missing> {
-    // The mark of our own names the machine that made them: what travels has no use for it.
+    // The mark of meshcheck names the machine that made them: what travels has no use for it.
     let named = |it: &Namespace| {
         let mut labels = it.labels().clone();
         labels.remove(owner::LABEL);

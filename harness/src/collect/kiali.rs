@@ -119,7 +119,7 @@ async fn page(
     .await
 }
 
-/// What `socat` does in the tutorial: a listener of our own on this machine, in front of a port-forward.
+/// What `socat` does in the tutorial: a listener of meshcheck on this machine, in front of a port-forward.
 async fn second_hop(
     context: &CollectContext<'_>,
     target: &Target<'_>,
@@ -136,7 +136,7 @@ async fn second_hop(
     let refused = forward.take_error(port);
     let _hop = AbortOnDropHandle::new(tokio::spawn(async move {
         if let Ok((mut front, _)) = listener.accept().await {
-            // What goes wrong is told by the request in front.
+            // What goes wrong is reported by the request in front.
             let _ = tokio::io::copy_bidirectional(&mut front, &mut behind).await;
         }
     }));

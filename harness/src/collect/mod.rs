@@ -56,7 +56,7 @@ pub struct Options {
     pub load_balancer_probe: Observation<LoadBalancerProbe>,
     /// What `istioctl` reports of itself, where it was used.
     pub istioctl_version: Observation<String>,
-    /// Whether the ends of containers' logs are read too, for who mends.
+    /// Whether the ends of containers' logs are read too, for the reader who fixes the mesh.
     pub include_logs: bool,
     /// Who hears what is waited for.
     pub events: Events,
@@ -145,7 +145,7 @@ pub fn read_page(page: &str) -> bool {
     read.contains(&true)
 }
 
-/// Removes what an earlier run of ours left on the cluster when it was killed. That it cannot be done is
+/// Removes what an earlier run of meshcheck left on the cluster when it was killed. That it cannot be done is
 /// told by whoever looks for it: `meshcheck down --leftovers`.
 async fn leftovers(context: &CollectContext<'_>) {
     if context.active {

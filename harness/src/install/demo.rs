@@ -31,7 +31,7 @@ pub(crate) fn foreign(names: &Expectations) -> Vec<String> {
         "demo.client.image",
         "demo.backend.reply-flag",
     ];
-    // Where Kiali is exposed is said by hints only.
+    // Where Kiali is exposed is reported by hints only.
     let differences = names.differences(&tutorial).into_iter();
     differences
         .filter(|it| parts.iter().any(|part| it.starts_with(part)))
@@ -57,7 +57,7 @@ fn namespace(names: &Expectations) -> Result<Vec<Value>, InstallError> {
 
 /// The echo backend: its service and its deployment.
 fn backend(names: &Expectations) -> Result<Vec<Value>, InstallError> {
-    /// Where http-echo listens unless it is told.
+    /// Where http-echo listens unless it is reported.
     const OWN_PORT: u16 = 5678;
     let its = &names.backend;
     let mut objects = apply::documents("the echo backend", BACKEND)?;

@@ -37,7 +37,7 @@ pub(super) async fn install(
     apply::objects(site.client, "MetalLB", programs).await?;
     let controller =
         ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events);
-    // Without a speaker an address is given, and nobody answers for it.
+    // Without a speaker an address is given, and nothing answers for it.
     let speaker = ready::daemon_set(site.client, NAMESPACE, "speaker", Phase::LoadBalancer, events);
     tokio::try_join!(controller, speaker)?;
     let objects = vec![

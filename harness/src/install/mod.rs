@@ -1,4 +1,4 @@
-//! Installing the mesh and the demo on a cluster of ours, as the tutorial does it.
+//! Installing the mesh and the demo on a cluster of meshcheck, as the tutorial does it.
 //!
 //! What can go in parallel does:
 //!
@@ -44,7 +44,7 @@ pub(crate) struct Site<'a> {
 /// What was learnt on the way.
 #[derive(Debug)]
 pub(crate) struct Installed {
-    /// A service of our own that asked for an address before the gateway did.
+    /// A service of meshcheck that asked for an address before the gateway did.
     pub(crate) load_balancer_probe: Observation<LoadBalancerProbe>,
     /// The version that the `istioctl` in use reports of itself.
     pub(crate) istioctl_version: Observation<String>,

@@ -187,7 +187,7 @@ pub(super) async fn injection(
     .await
 }
 
-/// Why no pod can be made, in words that do not alarm: until all parts of a new mesh have found one another the
+/// Why no pod can be made, as text that do not alarm: until all parts of a new mesh have found one another the
 /// API server does not reach istiod.
 fn not_called(words: &str) -> String {
     match words.split_once("failed to call webhook: ") {

@@ -38,7 +38,7 @@ pub enum Cluster {
     NotNamed,
     /// It answers.
     Answers(Box<Connection>),
-    /// It does not, or not as it should.
+    /// It does not, or not as expected.
     Silent(Box<Subject>, ConnectError),
 }
 
@@ -93,7 +93,7 @@ fn collected_on() -> String {
     format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Looks at everything that checks need. Never fails: what could not be seen is told with its reason.
+/// Looks at everything that checks need. Never fails: what could not be seen is reported with its reason.
 pub async fn look(cluster: &Cluster, options: &Options) -> (PreflightEvidence, Timings) {
     let start = Instant::now();
     let recorded_at = Timestamp::now();

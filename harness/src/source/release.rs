@@ -281,7 +281,7 @@ fn note(
         Pin::Tag => record.note(name, &image.digest)?,
     };
     let Some(before) = before else { return Ok(None) };
-    // Tags are moved for good reasons, such as a rebuilt base: it is said, not refused.
+    // Tags are moved for good reasons, such as a rebuilt base: it is reported, not refused.
     let text = format!("the tag `{name}` was moved: {before} before, {} now", image.digest);
     events.note(&text);
     record.replace(name, &image.digest)?;

@@ -12,7 +12,7 @@ use super::error::io;
 use super::lock::{host, locked};
 use crate::atomic_file::write_atomically;
 
-/// What is known of a cluster of ours.
+/// What is known of a cluster of meshcheck.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ClusterState {
     /// Its name, `meshcheck-` and eight hexadecimal digits.
@@ -63,7 +63,7 @@ impl ClusterDirectory {
         self.path.join("kubeconfig")
     }
 
-    /// What is mounted into the node as the mark that it is ours. It names this machine: an engine
+    /// What is mounted into the node as the mark that it is meshcheck's. It names this machine: an engine
     /// may serve several, whose state directories have the same path.
     pub(crate) fn owner(&self) -> PathBuf {
         self.path.join("owner").join(host())

@@ -110,8 +110,8 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
     assert_eq!(verdicts(&report)["mesh::two_containers_per_pod"], "fail");
     assert!(with(&report, "pass").iter().all(|id| !id.starts_with("demo::")));
 
-    // The whole tutorial: the same verdicts as on a cluster of our own, which are all green; what
-    // needs objects of ours is left out.
+    // The whole tutorial: the same verdicts as on a cluster of meshcheck, which are all green; what
+    // needs objects of meshcheck is left out.
     hand.install_load_balancer(&bundle);
     hand.install_demo();
     hand.install_kiali(&bundle);
@@ -211,7 +211,7 @@ fn preflight_of_the_installed(hand: &ByHand, directory: &Path, before: &BTreeSet
     unchanged(hand, before, "preflight --active");
 }
 
-/// What may not be looked at is no fault; what may not be done is.
+/// What may not be read is no fault; what may not be done is.
 fn preflight_with_few_rights(hand: &ByHand, directory: &Path) {
     let few = preflight(&hand.kubeconfig_with_few_rights(), directory, &[]);
     let report = few.report();
@@ -219,7 +219,7 @@ fn preflight_with_few_rights(hand: &ByHand, directory: &Path) {
     reasons_are_given(&report, "few rights");
 }
 
-/// As after a reboot: the node is what to mend, and the hint wakes it up.
+/// As after a reboot: the node is what to fix, and the hint wakes it up.
 fn preflight_of_the_stopped(hand: &ByHand, directory: &Path) {
     let report = preflight(hand.kubeconfig(), directory, &[]).report();
     assert_eq!(verdicts(&report)["cluster::server_answers"], "fail", "{report:#}");

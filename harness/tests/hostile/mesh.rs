@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::server::{Reply, Request};
 
-/// The version of the recorded mesh: what `check` is told to expect.
+/// The version of the recorded mesh: what `check` must expect.
 pub(crate) const ISTIO: &str = "1.22.0-alpha.55f12a68b4f9";
 
 /// The recorded evidence.
@@ -14,7 +14,7 @@ pub(crate) fn recorded() -> Value {
 }
 
 /// A mesh that answers: its time, and its answer to each path, a text where it is a log. Where the
-/// gateway should be, an address of this machine, nobody listens.
+/// gateway should be, an address of this machine, nothing listens.
 pub(crate) struct Mesh(pub(crate) Value);
 
 impl Mesh {

@@ -38,7 +38,7 @@ pub(crate) const CASES: Cases = &[
 ];
 
 impl Outcome {
-    /// Nothing of what a plugin printed is told: credentials stand there.
+    /// Nothing of what a plugin printed is reported: credentials stand there.
     fn no_secret(self) -> Self {
         assert!(!self.stderr.contains("secret") && !self.stdout.contains("secret"), "{self}");
         self

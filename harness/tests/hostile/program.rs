@@ -247,7 +247,7 @@ fn list(directory: &Path) -> BTreeMap<PathBuf, String> {
             found.extend(list(&path));
             "a directory".to_owned()
         } else if data.is_file() {
-            // Large inputs are told apart by their time: reading them again would cost seconds.
+            // Large inputs differ by their time: reading them again would cost seconds.
             format!("{} bytes of {:?}", data.len(), data.modified().unwrap())
         } else {
             "something else".to_owned()

@@ -33,7 +33,7 @@ pub(crate) const CASES: Cases = &[
     ("each_fails_once", each_fails_once),
 ];
 
-/// What does not pass, because it is not looked at here: no node is a container of kind, and nothing may be
+/// What does not pass, because it is not read here: no node is a container of kind, and nothing may be
 /// created.
 const NOT_PASSED: [&str; 2] = ["ingress::routes_into_mesh: skipped", "mesh::live_rules: skipped"];
 
@@ -149,7 +149,7 @@ fn own(value: &Value) -> Value {
     }
 }
 
-/// The observations that are otherwise than on the whole mesh, with what became of each.
+/// The observations that differ from those on the whole mesh, with what became of each.
 fn changed<'a>(
     run: &'a Run,
     places: &'a [String],

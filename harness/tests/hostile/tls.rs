@@ -77,7 +77,7 @@ fn issued(ca: &Authority, name: &str, until: i32) -> (rcgen::Certificate, KeyPai
     (parameters.signed_by(&key, ca).unwrap(), key)
 }
 
-/// A server of a mesh. It wants a client's certificate where it is told to, and answers 401 otherwise.
+/// A server of a mesh. It asks for a client's certificate if the test says so, and answers 401 otherwise.
 fn server(ca: &Authority, until: i32, clients: Option<bool>) -> Server {
     let (certificate, key) = issued(ca, "server", until);
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

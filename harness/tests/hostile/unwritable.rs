@@ -1,4 +1,4 @@
-//! Places where nothing can be written: what was there stays, and what could be told is told.
+//! Places where nothing can be written: what was there stays, and every message is still printed.
 
 use std::fs;
 
@@ -168,7 +168,7 @@ fn mounted<'a>(call: Call<'a>, sandbox: &Sandbox, prepare: &str) -> Call<'a> {
     call.through(unshare, &script)
 }
 
-/// A call in a directory on a full disk, with a file `r` that is to be written anew.
+/// A call in a directory on a full disk, with a file `r` that is to be written again.
 fn on_a_full_disk(sandbox: &Sandbox, words: &[&str]) -> Outcome {
     let prepare = "dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null; cd disk";
     mounted(meshcheck(sandbox, words), sandbox, prepare)

@@ -15,7 +15,7 @@ use url::form_urlencoded;
 use crate::mesh::{Mesh, recorded};
 use crate::server::{Reply, Request, Server};
 
-/// The address of the gateway in `fixtures/api/lab.json`, where nobody listens.
+/// The address of the gateway in `fixtures/api/lab.json`, where nothing listens.
 const NOBODY: &str = "127.99.0.1";
 
 /// Kinds that every API server has.

@@ -1,4 +1,4 @@
-//! A disk that is really full: a small file system of our own. It lives in a mount namespace of a
+//! A disk that is really full: a small file system of meshcheck. It lives in a mount namespace of a
 //! child, so that it goes with it, however the child ends.
 
 use std::env;

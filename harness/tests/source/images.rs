@@ -38,7 +38,7 @@ pub(crate) fn load(archive: &Path, name: &str) -> String {
 #[ignore = "needs docker: `cargo xtask test` runs it"]
 async fn needs_docker_an_engine_loads_the_archive() {
     let mut publisher = Publisher::start();
-    // A name of our own: an image that the user has must stay.
+    // A name of meshcheck: an image that the user has must stay.
     let repository = format!("meshcheck-test/node-{}", std::process::id());
     let digest = publisher.store.lock().unwrap().image(&repository, "v1", b"a node");
     publisher.recipe.node.reference = format!("docker.io/{repository}:v1");

@@ -381,7 +381,7 @@ pub(crate) fn pause(time: Duration) {
     let _ = clock.recv_timeout(time);
 }
 
-/// A port on which nobody listens.
+/// A port on which nothing listens.
 pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

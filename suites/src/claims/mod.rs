@@ -28,7 +28,7 @@ pub(crate) mod by_name {
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{self, Entry, Subject};
-use crate::evidence::{Evidence, Expectations, SCHEMA, Waiver};
+use crate::evidence::{Evidence, Expectations, Provider, SCHEMA, Waiver};
 use crate::facts::installation::without_wrong_places;
 use crate::judgement::{Judgement, Verdict};
 use crate::report::ClusterFacts;
@@ -86,7 +86,9 @@ impl Subject for Evidence {
             name: self.subject.name.clone(),
             provider: self.subject.provider,
             context: self.subject.context.clone(),
-            context_is_current: self.subject.context_is_current,
+            // The kubeconfig of a cluster that meshcheck made has one context.
+            context_is_current: self.subject.context_is_current
+                || self.subject.provider == Provider::Kind,
             kubeconfig: self.subject.kubeconfig.clone(),
             server: self.subject.server.clone(),
             kubernetes_version: self.cluster.server_version.value().cloned(),

@@ -1,4 +1,4 @@
-//! Requests from a container of ours on the network of the cluster's nodes.
+//! Requests from a container of meshcheck on the network of the cluster's nodes.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::cluster::engine::{self, Place};
 use crate::owner::{self, Owner};
 use crate::process::Call;
 
-/// How long the engine may take to start a container of ours, with its request.
+/// How long the engine may take to start a container of meshcheck, with its request.
 pub(crate) const CEILING: Duration = Duration::from_secs(20);
 
 /// The exit codes of an engine that could not run a container. Source:
@@ -21,14 +21,14 @@ const NOT_RUN: std::ops::RangeInclusive<i32> = 125..=127;
 /// A container on the network of the cluster's nodes, as a vantage.
 pub(crate) const VANTAGE: &str = "a container of ours on the cluster's network";
 
-/// A container of ours that asks in the place of this machine.
+/// A container of meshcheck that asks in the place of this machine.
 #[derive(Debug)]
 pub(crate) struct Container {
     place: Place,
     image: String,
 }
 
-/// Why a container of ours has no answer.
+/// Why a container of meshcheck has no answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Silence {
     /// It did not run: nothing was asked.
@@ -38,7 +38,7 @@ pub(crate) enum Silence {
 }
 
 impl Silence {
-    /// Why, in words.
+    /// Why, as text.
     pub(crate) fn reason(self) -> String {
         let (Self::NotRun(reason) | Self::NoAnswer(reason)) = self;
         format!("from {VANTAGE}: {reason}")

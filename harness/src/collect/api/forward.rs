@@ -74,7 +74,7 @@ where
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| failed(&error))?;
     // Ended with this function: closing a port-forward properly would cost a second.
     let _driver = tokio_util::task::AbortOnDropHandle::new(tokio::spawn(async move {
-        // What goes wrong is told by the request.
+        // What goes wrong is reported by the request.
         let _ = connection.await;
     }));
     let request = Request::get(path)
@@ -118,7 +118,7 @@ pub(crate) async fn get_from_pod(
 }
 
 /// Why a port of a pod gave no answer. The port-forward's own word says more than a broken connection:
-/// nobody listens there. Without it, the API server may be what broke the connection.
+/// nothing listens there. Without it, the API server may be what broke the connection.
 pub(crate) async fn why_no_answer(
     (namespace, pod, port): (&str, &str, u16),
     refused: Option<impl Future<Output = Option<String>>>,

@@ -212,7 +212,7 @@ mod tests {
 
     #[tokio::test]
     async fn refusal_shows_no_way() {
-        // Nobody listens at the kubelet's port there.
+        // Nothing listens at the kubelet's port there.
         let refused = find_way(&[kubelet([127, 255, 255, 254].into())]).await.unwrap_err();
         assert!(refused.contains("127.255.255.254:10250: "), "{refused}");
     }

@@ -15,7 +15,7 @@ use crate::{chain, deadline};
 pub(crate) enum Missing {
     /// It was looked for where it must stand.
     Absent(String),
-    /// It could not be looked at.
+    /// It could not be read.
     Failed(String),
 }
 
@@ -51,7 +51,7 @@ fn is_of_kubernetes(status: &Status) -> bool {
 }
 
 impl Missing {
-    /// Why, in words.
+    /// Why, as text.
     pub(crate) fn reason(self) -> String {
         match self {
             Self::Absent(reason) | Self::Failed(reason) => reason,

@@ -99,8 +99,8 @@ pub(crate) fn authority(address: &str, port: u16) -> String {
     }
 }
 
-/// The first answer of any of the addresses: from this machine, else from a container of ours. Nothing that answers, from
-/// wherever it was asked, is absence: it was looked at.
+/// The first answer of any of the addresses: from this machine, else from a container of meshcheck. Nothing that answers, from
+/// wherever it was asked, is absence: it was read.
 pub(crate) async fn get(
     addresses: &[Address],
     question: Question<'_>,

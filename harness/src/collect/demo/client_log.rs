@@ -47,7 +47,7 @@ impl Reading {
 /// Reads the end of a client's log. A client that has begun just now is given the time of its loop's first
 /// turns: before them there is nothing in its log. Where the backend has replied to us, at `replied_at` by the
 /// node's clock, and the log still ends as it did before, the client is given its next turn: what was just
-/// mended is not told to be broken.
+/// fixed must not fail.
 pub(super) async fn log(
     context: &CollectContext<'_>,
     pod: &evidence::Pod,
@@ -72,7 +72,7 @@ pub(super) async fn log(
     }
 }
 
-/// Whether a pod's application is told the backend's address: another one's log gets no better by waiting.
+/// Whether a pod's application requests the backend's address: another one's log gets no better by waiting.
 fn asks(context: &CollectContext<'_>, pod: &evidence::Pod) -> bool {
     let address = context.expectations.backend_address();
     let its = application(context, pod);

@@ -83,7 +83,7 @@ pub(super) async fn read(
     Reading { outbound, inbound }
 }
 
-/// Two readings around requests of our own.
+/// Two readings around requests of meshcheck.
 pub(super) fn traffic(
     requests: u32,
     client: &evidence::Pod,

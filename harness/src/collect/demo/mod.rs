@@ -21,7 +21,7 @@ use client_log::Reading;
 pub(super) use counters::{ADMIN, sum};
 use requests::REQUESTS;
 
-/// What the requests of our own show.
+/// What the requests of meshcheck show.
 struct Requests {
     asked: Observation<Asked>,
     traffic: Observation<Traffic>,
@@ -118,7 +118,7 @@ async fn requests(
     Ok(Requests { asked, traffic, client_logs: ended(logs) })
 }
 
-/// The counters, requests of our own, the counters again.
+/// The counters, requests of meshcheck, the counters again.
 async fn exchange(
     context: &CollectContext<'_>,
     asker: &Pod,

@@ -1,4 +1,4 @@
-//! Requests of our own from the client to the backend.
+//! Requests of meshcheck from the client to the backend.
 
 use jiff::Timestamp;
 use meshcheck_suites::evidence::{self, Asked, Reply};
@@ -9,7 +9,7 @@ use crate::collect::api::exec::exec;
 use crate::collect::api::observe::Missing;
 use crate::collect::context::CollectContext;
 
-/// How many requests of our own go from the client to the backend.
+/// How many requests of meshcheck go from the client to the backend.
 /// With as many, chance (1 in 4096) hardly ever hides one of two backends that has no sidecar.
 pub(super) const REQUESTS: u32 = 12;
 

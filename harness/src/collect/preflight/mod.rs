@@ -50,7 +50,7 @@ const RIGHTS: [(&str, &str, &str); 9] = [
     ("", "services", "demo"),
 ];
 
-/// Looks at a cluster before the install. Never fails: what could not be seen is told with its reason.
+/// Looks at a cluster before the install. Never fails: what could not be seen is reported with its reason.
 /// Nothing is created on it unless the connection is active.
 pub(crate) async fn before(
     connection: &Connection,
@@ -86,7 +86,7 @@ pub(crate) async fn before(
         context.timed("ending namespaces", observe(limit, terminating(&context))),
         context.timed("demo pods", observe(limit, demo::pods(&context))),
     );
-    // Objects of our own come last: nothing above is to see them.
+    // Objects of meshcheck come last: nothing above is to see them.
     let (load_balancer_probe, pull) = tokio::join!(
         context.timed("address probe", probed(&context)),
         context.timed("image pull", pulled(&context, &platforms, images)),

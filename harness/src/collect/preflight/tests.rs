@@ -142,7 +142,7 @@ async fn what_an_earlier_istio_left_is_read() {
     assert_eq!(objects[1].resource, "envoyfilters.networking.istio.io");
     assert_eq!((objects[0].namespace.as_str(), objects[0].name.as_str()), ("shop", "way"));
     assert_eq!(objects[0].resource, "gateways.networking.istio.io");
-    // A kind that nobody serves could not be looked at: that is not the same as having no objects.
+    // A kind that nobody serves could not be read: that is not the same as having no objects.
     let gone = [Crd { name: "tables.networking.istio.io".into(), established: true }];
     assert!(matches!(istio_objects(&context, &gone).await, Err(Missing::Failed(_))));
 }

@@ -1,4 +1,4 @@
-//! Whether a node can pull an image: tried with a pod of our own, in a namespace of our own.
+//! Whether a node can pull an image: tried with a pod of meshcheck, in a namespace of meshcheck.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,7 +92,7 @@ async fn created(pods: &Api<Pod>, pod: &Pod) -> Result<(), Missing> {
     created.ok_or_else(late)?.map(drop).map_err(Missing::from)
 }
 
-/// Whether the image came, as soon as that is known; and what is told of it.
+/// Whether the image came, as soon as that is known; and what is reported of it.
 fn outcome(pod: &Pod) -> (Option<bool>, String) {
     let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
     let Some(status) = statuses.and_then(|all| all.first()) else {
@@ -116,7 +116,7 @@ fn of_container(status: &ContainerStatus) -> (Option<bool>, String) {
         | "InvalidImageName"
         | "RegistryUnavailable"
         | "ImageInspectError" => Some(false),
-        // It is there; that this container of ours cannot be started is another matter.
+        // It is there; that this container of meshcheck cannot be started is another matter.
         "CreateContainerError"
         | "CreateContainerConfigError"
         | "RunContainerError"

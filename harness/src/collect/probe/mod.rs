@@ -1,4 +1,4 @@
-//! What has side effects on a cluster: objects of our own, each in a namespace of our own that goes with them.
+//! What has side effects on a cluster: objects of meshcheck, each in a namespace of meshcheck that goes with them.
 
 pub(super) mod image_pull;
 pub(super) mod namespace;

@@ -1,4 +1,4 @@
-//! Namespaces of our own: labelled with their maker, and removed at whatever point it ended.
+//! Namespaces of meshcheck: labelled with their maker, and removed at whatever point it ended.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::deadline;
 use crate::owner::{self, Life, Owner};
 use crate::wait::{Look, Wait};
 
-/// Marks what is ours on a cluster.
+/// Marks what is meshcheck's on a cluster.
 const OURS: &str = "app.kubernetes.io/managed-by=meshcheck,meshcheck.dev/probe";
 
 /// How long a removed namespace may take to be gone. Seen: some five seconds.
@@ -34,7 +34,7 @@ const RETURN_CEILING: Duration = Duration::from_secs(10);
 /// time. The longest probe takes less than two minutes.
 const ABANDONED: Duration = Duration::from_mins(15);
 
-/// A namespace of ours. [`OwnNamespace::remove`] takes it away; a drop without that, as when the run is
+/// A namespace of meshcheck. [`OwnNamespace::remove`] takes it away; a drop without that, as when the run is
 /// cancelled, does so in the background, and [`remove_own`] finds what even that could not.
 pub(crate) struct OwnNamespace {
     client: Client,
@@ -44,7 +44,7 @@ pub(crate) struct OwnNamespace {
 }
 
 impl OwnNamespace {
-    /// Creates one for this purpose, with these labels besides ours.
+    /// Creates one for this purpose, with these labels besides meshcheck's.
     pub(crate) async fn create(
         client: &Client,
         what: &str,
@@ -111,7 +111,7 @@ impl Drop for OwnNamespace {
     }
 }
 
-/// Whether a namespace of ours could be removed again, and be seen to be gone. Where it could not, none is
+/// Whether a namespace of meshcheck could be removed again, and be seen to be gone. Where it could not, none is
 /// made: it would stay.
 async fn may_be_removed(client: &Client) -> Result<(), Missing> {
     let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
@@ -167,7 +167,7 @@ async fn delete(client: &Client, name: &str) -> Result<(), Missing> {
 ///
 /// # Errors
 ///
-/// In words, when the cluster does not answer for ten seconds, or they do not go.
+/// As text, when the cluster does not answer for ten seconds, or they do not go.
 pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
     let this = Owner::this().to_string();
     let ours = |it: &Namespace| it.labels().get(owner::LABEL) == Some(&this);
@@ -191,7 +191,7 @@ pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
 ///
 /// # Errors
 ///
-/// In words, when they cannot be listed, removed, or do not go.
+/// As text, when they cannot be listed, removed, or do not go.
 pub async fn remove_left(client: &Client) -> Result<Vec<String>, String> {
     // Ages are counted by the clock that stamped them; without it nothing is known to be old.
     let now = server_clock(client).await;

@@ -1,4 +1,4 @@
-//! Objects of our own on a cluster: in a namespace of ours, labelled, removed again.
+//! Objects of meshcheck on a cluster: in a namespace of meshcheck, labelled, removed again.
 //!
 //! Whatever these probes create lives in one namespace, so that removing it removes everything, at
 //! whatever point the probe ended.
@@ -27,20 +27,20 @@ use crate::wait::{Look, Wait};
 /// How long the load balancer may take to give an address.
 const ADDRESS_CEILING: Duration = Duration::from_secs(30);
 
-/// How long a route of ours may take to reach the gateway. Seen: under a second.
+/// How long a route of meshcheck may take to reach the gateway. Seen: under a second.
 const ROUTE_CEILING: Duration = Duration::from_secs(15);
 
 /// The same where the gateway does not even answer for its health.
 const ROUTE_CEILING_UNREACHABLE: Duration = Duration::from_secs(2);
 
-/// How long another answer than the backend's may come through a route of ours until it is the answer.
+/// How long another answer than the backend's may come through a route of meshcheck until it is the answer.
 /// Until the gateway knows the route it answers 404, or refuses.
 const OTHER_ANSWER: Duration = Duration::from_secs(3);
 
 /// The gateway's port for traffic.
 const HTTP_PORT: u16 = 80;
 
-/// Asks for a load balancer address with a short-lived service of our own.
+/// Asks for a load balancer address with a short-lived service of meshcheck.
 pub async fn probe_load_balancer(
     client: &Client,
     cluster_is_ours: bool,
@@ -102,7 +102,7 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
     })
 }
 
-/// Routes a host name of our own to the backend, asks through the gateway's address, and takes the
+/// Routes a host name of meshcheck to the backend, asks through the gateway's address, and takes the
 /// route away again.
 pub(crate) async fn route(
     context: &CollectContext<'_>,

@@ -1,4 +1,4 @@
-//! What the kernel can do to packets: rules tried in a network namespace of our own, and where its modules
+//! What the kernel can do to packets: rules tried in a network namespace of meshcheck, and where its modules
 //! are.
 
 use std::collections::BTreeMap;
@@ -109,7 +109,7 @@ async fn try_with(
     }
 }
 
-/// In a user namespace of our own there is no user but the one that is us.
+/// In a user namespace of meshcheck there is no user but the one that is us.
 fn rules(as_root: bool) -> String {
     if as_root { RULES.to_owned() } else { RULES.replace("1337", "0") }
 }

@@ -59,7 +59,7 @@ pub(super) async fn is_kind_cluster_here(context: &str) -> bool {
     nodes.value().is_some_and(|nodes| nodes.iter().any(|node| node.cluster == name))
 }
 
-/// The clusters that runs of ours have left.
+/// The clusters that runs of meshcheck have left.
 async fn leftovers(limit: Duration) -> Observation<Vec<String>> {
     let state = match State::from_environment() {
         Ok(state) => state,

@@ -9,7 +9,7 @@ use meshcheck_suites::preflight::evidence::{Cgroups, Disk, Inotify, Memory, Open
 use super::Places;
 use crate::source::disk::free;
 
-/// What is told where a look takes too long.
+/// What is reported where a look takes too long.
 pub(super) fn late(limit: Duration) -> String {
     format!("no answer within {} s", limit.as_secs_f64())
 }
@@ -88,7 +88,7 @@ fn used(places: &Places) -> Option<u64> {
     for process in std::fs::read_dir(places.at("/proc")).ok()?.flatten() {
         let is_process =
             process.file_name().to_string_lossy().bytes().all(|it| it.is_ascii_digit());
-        // One that ends in this moment is no concern of ours.
+        // One that ends in this moment is no concern of meshcheck.
         if !is_process || process.metadata().map_or(1, |it| it.uid()) != 0 {
             continue;
         }

@@ -3,6 +3,7 @@
 use meshcheck_suites::report::{Cause, ClaimReport};
 use meshcheck_suites::{Report, Step, Verdict};
 
+use crate::report::outcome::noun;
 use crate::report::writer::Writer;
 
 /// How many consequences a card shows on a terminal without `--verbose`.
@@ -79,20 +80,19 @@ impl<'r> Card<'r> {
     }
 
     /// Writes the card under its number.
-    pub(super) fn write(&self, to: &mut Writer<'_>, number: usize) {
+    pub(super) fn write(&self, to: &mut Writer<'_>, report: &Report, number: usize) {
         let style = to.style;
         let mark = format!("{number:>2} {} ", style.sign(self.verdict));
         if style.short {
-            let words = format!("{}  {}", self.ids.join(", "), style.detail(self.summary));
+            let words = format!("{}  {}", names(report, &self.ids), style.detail(self.summary));
             return to.cut(&words, &mark, "");
         }
         if self.is_bare() && !style.verbose {
-            let words =
-                format!("{}  {}", style.clean(&self.ids.join(", ")), style.detail(self.summary));
+            let words = format!("{}  {}", names(report, &self.ids), style.detail(self.summary));
             return to.wrapped(&words, &mark, INDENT);
         }
         let statement = self.statement.filter(|_| self.ids.len() == 1).map(|it| style.detail(it));
-        let ids = style.paint("1", &style.clean(&self.ids.join(", ")));
+        let ids = style.paint("1", &names(report, &self.ids));
         to.wrapped(&[ids, statement.unwrap_or_default()].join("  "), &mark, INDENT);
         to.wrapped(&style.detail(self.summary), INDENT, INDENT);
         let object = self.object.filter(|object| {
@@ -146,12 +146,31 @@ pub(super) fn write_skipped(to: &mut Writer<'_>, report: &Report) {
     let skipped = report.claims.iter().filter(|claim| claim.verdict == Verdict::Skipped);
     for card in Card::of_claims(skipped) {
         let mark = format!("   {} ", style.sign(card.verdict));
-        let words =
-            format!("{}: {}", style.clean(&card.ids.join(", ")), style.detail(card.summary));
+        let words = format!("{}: {}", names(report, &card.ids), style.detail(card.summary));
         if style.short {
             to.cut(&words, &mark, "");
         } else {
             to.wrapped(&words, &mark, INDENT);
         }
     }
+}
+
+/// The ids of claims, with one name for those of a whole section: `kiali (4 claims)`.
+fn names(report: &Report, ids: &[&str]) -> String {
+    // A cause may be none of the selected claims.
+    if let [id] = ids {
+        return (*id).to_owned();
+    }
+    let mut names = Vec::new();
+    for section in report.sections() {
+        let all: Vec<_> = report.claims.iter().filter(|claim| claim.section == section).collect();
+        let listed: Vec<_> =
+            all.iter().map(|it| it.id.as_str()).filter(|id| ids.contains(id)).collect();
+        if listed.len() == all.len() && all.len() > 1 {
+            names.push(format!("{section} ({} {}s)", all.len(), noun(report)));
+        } else {
+            names.extend(listed.into_iter().map(ToOwned::to_owned));
+        }
+    }
+    names.join(", ")
 }

@@ -49,11 +49,8 @@ pub fn human(report: &Report, style: Style) -> String {
 
 /// Writes the causes, then what stands alone: not judged, changed, allowed to fail, skipped.
 fn write_cards(to: &mut Writer<'_>, report: &Report) {
-    let (updates, fixes): (Vec<_>, Vec<_>) = report
-        .causes
-        .iter()
-        .map(|cause| Card::of_cause(report, cause))
-        .partition(|card| card.is_update());
+    let (updates, fixes): (Vec<_>, Vec<_>) =
+        report.causes.iter().map(|cause| Card::of_cause(report, cause)).partition(Card::is_update);
     let shown: BTreeSet<_> = report.causes.iter().map(|cause| cause.claim.as_str()).collect();
     let alone = |verdict, may_fail| {
         let is_alone = move |claim: &&ClaimReport| {
@@ -75,7 +72,7 @@ fn write_cards(to: &mut Writer<'_>, report: &Report) {
             if at > 0 && !to.style.short {
                 to.text.push('\n');
             }
-            card.write(to, number);
+            card.write(to, report, number);
         }
     };
     write("Fix first", fixes);

@@ -140,7 +140,7 @@ fn without_namespace(evidence: &mut Evidence) {
     evidence.mesh.dry_run_labelled = Observation::absent(why);
 }
 
-/// Everything that could be looked at could not.
+/// Everything that could be read could not.
 fn unseen(evidence: &mut Evidence) {
     let why = Observation::failed("forbidden: cannot list");
     let subject = evidence.subject.clone();

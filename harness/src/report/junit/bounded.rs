@@ -1,4 +1,4 @@
-//! Texts of a bounded size. What is left out is said, and who has it.
+//! Texts of a bounded size. What is left out is reported, and who has it.
 
 use crate::text::for_xml;
 

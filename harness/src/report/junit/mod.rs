@@ -160,7 +160,7 @@ fn seconds(time: Duration) -> String {
     format!("{:.3}", time.as_secs_f64())
 }
 
-/// What is told of a claim. Its first line is the message, often all that a CI server shows.
+/// What is reported of a claim. Its first line is the message, often all that a CI server shows.
 fn text(claim: &ClaimReport, start: &str) -> String {
     let because = claim.because.as_ref().map(|because| format!(" (caused by {because})"));
     let mut text =

@@ -140,7 +140,7 @@ fn the_times_add_up_to_the_look() {
     let cases = document.test_suites.iter().flat_map(|suite| &suite.test_cases);
     let times: Vec<_> = cases.map(|case| seconds(case.time)).collect();
     assert!((times.iter().sum::<f64>() - 0.420).abs() < 1e-9, "{times:?}");
-    // What was skipped was not looked at.
+    // What was skipped was not read.
     assert_eq!(times.iter().filter(|time| **time == 0.0).count(), 1, "{times:?}");
     // A run takes longer than its look.
     report.phases.push(PhaseTime { phase: "total".into(), seconds: 61.5 });
