@@ -97,15 +97,19 @@ pub(crate) fn owner_workload(pod: &Pod) -> Option<String> {
     }
 }
 
-/// The deployment that a pod belongs to, where the pods of its template before are still well.
-pub(crate) fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<String> {
+/// The deployment that a pod belongs to, where a pod of its previous revision is still ready. In the namespace of the
+/// control plane both have the same images: a roll-back must not undo an upgrade of one part of Istio.
+pub(crate) fn deployment_with_ready_revision(evidence: &Evidence, pod: &Pod) -> Option<String> {
     let deployment = owner_workload(pod).filter(|it| it.starts_with("deployment/"))?;
     let pods = [&evidence.install.pods, &evidence.demo.pods];
+    let images = |pod: &Pod| pod.containers.iter().map(|it| it.image.clone()).collect::<Vec<_>>();
     let elder = pods.into_iter().filter_map(Observation::value).flatten().any(|other| {
         other.namespace == pod.namespace
             && other.owner != pod.owner
             && owner_workload(other).as_ref() == Some(&deployment)
             && other.created_at < pod.created_at
+            && (pod.namespace != evidence.expectations.istio_namespace
+                || images(other) == images(pod))
             && other.is_running()
             && other.ready
     });
