@@ -58,7 +58,7 @@ pub trait Subject: Sized + 'static {
     }
 
     /// The evidence without what was looked for in a place where it is not, where there is such a thing.
-    fn without_wrong_places(&self) -> Option<Self> {
+    fn fail_misplaced_observations(&self) -> Option<Self> {
         None
     }
 

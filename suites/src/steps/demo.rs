@@ -59,60 +59,68 @@ pub(crate) fn set_backend_arguments(evidence: &Evidence, arguments: &[String]) -
     )
 }
 
+/// A field of a service with its new value, and the JSON patch that sets it.
+type Change = (String, Value);
+
 /// Changes each field of the backend's service that differs from the tutorial's, and no other field.
 pub(crate) fn restore_service(evidence: &Evidence) -> Step {
     let Expectations { namespace, backend_service, .. } = &evidence.expectations;
-    let services = evidence.demo.services.value().into_iter().flatten();
-    let Some(service) = services.into_iter().find(|service| service.name == *backend_service)
-    else {
+    let mut services = evidence.demo.services.value().into_iter().flatten();
+    let Some(service) = services.find(|service| service.name == *backend_service) else {
         return apply_manifest(evidence, "backend.yaml");
     };
-    let (ports, selector) = (correct_port(evidence, service), correct_selector(evidence, service));
-    let kind = (service.kind == "ExternalName")
-        .then(|| vec![json!({"op": "replace", "path": "/spec/type", "value": "ClusterIP"})]);
-    let fields = [("type", kind.unwrap_or_default()), ("port", ports), ("selector", selector)];
-    let fields: Vec<_> = fields.into_iter().filter(|(_, changes)| !changes.is_empty()).collect();
-    if fields.is_empty() {
+    let kind = (service.kind == "ExternalName").then(|| {
+        let patch = json!({"op": "replace", "path": "/spec/type", "value": "ClusterIP"});
+        ("type ClusterIP".to_owned(), patch)
+    });
+    let changes: Vec<_> = kind
+        .into_iter()
+        .chain(correct_port(evidence, service))
+        .chain(correct_selector(evidence, service))
+        .collect();
+    if changes.is_empty() {
         return services::show_endpoints(evidence, namespace);
     }
-    let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
-    let patch: Value = fields.into_iter().flat_map(|(_, changes)| changes).collect();
-    let patch = patch.to_string();
+    let (mut names, patches): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+    names.dedup();
+    let text = escape_backquotes(&format!("Set {} in the service", list(&names)));
+    let patch = Value::from(patches).to_string();
     let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
-    let text = format!("Set the {} of the service to the tutorial's", list(&names));
     Step::fix(Impact::Changes, evidence.kubectl(&patch), text)
 }
 
-/// Returns the JSON patch of the service's port: of the port with the tutorial's number, or with its name, or of a new
+/// Returns the changes of the service's port: of the port with the tutorial's number, or with its name, or of a new
 /// port, because two ports cannot have one name.
-fn correct_port(evidence: &Evidence, service: &Service) -> Vec<Value> {
+fn correct_port(evidence: &Evidence, service: &Service) -> Vec<Change> {
     let BackendDetails { service_port: number, service_port_name: name, port: target, .. } =
         &evidence.expectations.backend;
     let ports = || service.ports.iter();
     let by_name = || ports().position(|port| port.name == *name || port.name.is_empty());
     let Some(index) = ports().position(|port| port.port == *number).or_else(by_name) else {
         let port = json!({"name": name, "port": number, "protocol": "TCP", "targetPort": target});
-        return vec![if service.ports.is_empty() {
+        let patch = if service.ports.is_empty() {
             json!({"op": "add", "path": "/spec/ports", "value": [port]})
         } else {
             json!({"op": "add", "path": "/spec/ports/-", "value": port})
-        }];
+        };
+        return vec![(format!("port {number}"), patch)];
     };
     let port = &service.ports[index];
     // A named target port is correct where the endpoints have the backend's port.
     let is_target = port.target_port == target.to_string()
         || port.target_port.parse::<u16>().is_err() && !forwards_elsewhere(evidence);
+    let change = |field: &str, text: String, value: Value| {
+        let path = format!("/spec/ports/{index}/{field}");
+        (text, json!({"op": "add", "path": path, "value": value}))
+    };
     [
-        ("name", json!(name), port.name == *name),
-        ("port", json!(number), port.port == *number),
-        ("protocol", json!("TCP"), port.protocol == "TCP"),
-        ("targetPort", json!(target), is_target),
+        (port.name == *name, change("name", format!("port name {name}"), json!(name))),
+        (port.port == *number, change("port", format!("port {number}"), json!(number))),
+        (port.protocol == "TCP", change("protocol", "protocol TCP".into(), json!("TCP"))),
+        (is_target, change("targetPort", format!("targetPort {target}"), json!(target))),
     ]
     .into_iter()
-    .filter(|(_, _, is_right)| !is_right)
-    .map(|(field, value, _)| {
-        json!({"op": "add", "path": format!("/spec/ports/{index}/{field}"), "value": value})
-    })
+    .filter_map(|(is_right, change)| (!is_right).then_some(change))
     .collect()
 }
 
@@ -123,8 +131,8 @@ fn forwards_elsewhere(evidence: &Evidence) -> bool {
     endpoints.into_iter().any(|it| !it.ports.is_empty() && !it.ports.contains(&port))
 }
 
-/// Returns the JSON patch of the service's selector: the labels that it lacks, and those that the backend's pods lack.
-fn correct_selector(evidence: &Evidence, service: &Service) -> Vec<Value> {
+/// Returns the changes of the service's selector: the labels that it lacks, and those that the backend's pods lack.
+fn correct_selector(evidence: &Evidence, service: &Service) -> Vec<Change> {
     let Expectations { backend_deployment, backend, .. } = &evidence.expectations;
     let template = find_deployment(evidence, backend_deployment).map(|it| &it.template_labels);
     if service.selects_labels(template.unwrap_or(&backend.labels)) {
@@ -135,8 +143,10 @@ fn correct_selector(evidence: &Evidence, service: &Service) -> Vec<Value> {
         .iter()
         .map(|(key, value)| (key, template.and_then(|labels| labels.get(key)).unwrap_or(value)))
         .collect();
+    let labels: Vec<_> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let text = format!("selector {}", labels.join(","));
     if service.selector.is_empty() {
-        return vec![json!({"op": "add", "path": "/spec/selector", "value": wanted})];
+        return vec![(text, json!({"op": "add", "path": "/spec/selector", "value": wanted}))];
     }
     let path = |key: &str| format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1"));
     let is_wrong = |(key, value): &(&String, &String)| {
@@ -146,7 +156,7 @@ fn correct_selector(evidence: &Evidence, service: &Service) -> Vec<Value> {
     let remove = remove.map(|(key, _)| json!({"op": "remove", "path": path(key)}));
     let set = wanted.iter().filter(|(key, value)| service.selector.get(**key) != Some(**value));
     let set = set.map(|(key, value)| json!({"op": "add", "path": path(key), "value": value}));
-    set.chain(remove).collect()
+    set.chain(remove).map(|patch| (text.clone(), patch)).collect()
 }
 
 /// Sends the request again, and shows the headers of the answer.
@@ -155,7 +165,7 @@ pub(crate) fn ask_again(evidence: &Evidence, url: &str) -> Step {
     let target = format!("deployment/{client_deployment}");
     let exec = ["-n", namespace, "exec", &target, "-c", &client.container, "--"];
     let command = evidence.kubectl(&[&exec[..], &["curl", "-sSi", url]].concat());
-    Step::inspect(command, "Test the request again, from the client")
+    Step::inspect(command, "Test the request from the client")
 }
 
 /// Shows the cluster's domain, and sets it in the configuration and in the client.

@@ -60,7 +60,7 @@ fn label_privileged(evidence: &Evidence, namespace: &str) -> Step {
     Step::fix(
         Impact::Changes,
         command,
-        "Allow the capabilities that istio-init needs, by the Pod Security level of the namespace",
+        "Set the Pod Security level of the namespace to privileged, which allows istio-init's capabilities",
     )
 }
 

@@ -10,7 +10,7 @@ use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::injection::restart_without_sidecar;
+use crate::steps::injection::restart_all;
 use crate::steps::namespaces::{create, label_for_webhooks, show_conditions, wait_deleted};
 
 claim! {
@@ -67,8 +67,8 @@ fn judge(evidence: &Evidence) -> Judged {
             .step(label_for_webhooks(evidence, &[])));
     }
     let label = |more: &[&str]| {
-        let label = label_for_webhooks(evidence, more);
-        [label].into_iter().chain(restart_without_sidecar(evidence)).collect::<Vec<_>>()
+        let text = "makes its pods anew: a pod gets its sidecar when it is made";
+        vec![label_for_webhooks(evidence, more), restart_all(evidence, text)]
     };
     let wrong = |summary: String, observed: String| {
         Judgement::fail(summary)

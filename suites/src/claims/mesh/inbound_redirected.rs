@@ -92,7 +92,7 @@ pub(super) fn judge_inbound(pod_rules: &PodRules<'_>) -> Judged {
             |ports, outcome| *outcome == Outcome::Accepted || own(ports).is_empty(),
             |_, ports, outcome| {
                 let own: PortSet = own(ports).into_iter().collect();
-                format!("the sidecar's own {} is {outcome}", format_ports(&own))
+                format!("traffic to the sidecar's own {} is {outcome}", format_ports(&own))
             },
         ),
     ])?;

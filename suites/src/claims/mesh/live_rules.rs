@@ -66,7 +66,7 @@ fn judge(evidence: &Evidence) -> Judged {
     let all = by_family(pods);
     all_hold(all.iter().map(|(pod, family)| judge_pod(evidence, pod, *family)))?;
     let v6 = format_families(&all);
-    Ok(Judgement::pass(format!("iptables rules of {number}{v6} match the log of {INIT}")))
+    Ok(Judgement::pass(format!("iptables rules match the log of {INIT}: {number}{v6}")))
 }
 
 fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {

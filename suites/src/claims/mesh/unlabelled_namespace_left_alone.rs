@@ -60,8 +60,9 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let summaries = all_hold([judge_unlabelled(evidence), judge_labelled(evidence)])?;
-    Ok(Judgement::pass(summaries.join(", ")))
+    let mut summaries = all_hold([judge_unlabelled(evidence), judge_labelled(evidence)])?;
+    summaries.reverse();
+    Ok(Judgement::pass(format!("a dry-run pod gets {}", summaries.join(", "))))
 }
 
 /// Formats the containers of a dry run's pod.
@@ -71,7 +72,7 @@ fn format_containers(run: &DryRun) -> String {
 }
 
 fn judge_unlabelled(evidence: &Evidence) -> Judged {
-    let what = "the dry-run pod in a namespace without labels";
+    let what = "the dry run in a namespace without labels";
     let object = "namespace without labels";
     let show = || injection::list_webhooks(evidence);
     let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
@@ -94,7 +95,7 @@ fn judge_unlabelled(evidence: &Evidence) -> Judged {
         .steps(selects.map(|_| injection::inject_labelled_only()))
         .step(show()));
     }
-    Ok(Judgement::pass(format!("a dry-run pod in {namespace} gets no sidecar")))
+    Ok(Judgement::pass(format!("none in {namespace}")))
 }
 
 /// Returns the webhook that injects in a namespace although neither the namespace nor the pod has a label.
@@ -111,7 +112,7 @@ fn find_webhook_of_every_namespace<'e>(
 }
 
 fn judge_labelled(evidence: &Evidence) -> Judged {
-    let what = format!("the dry-run pod in namespace {}", evidence.expectations.namespace);
+    let what = format!("the dry run in namespace {}", evidence.expectations.namespace);
     let object = Object::demo_namespace(evidence);
     let step = || label_or_list_webhooks(evidence);
     if let Some((message, refusal)) = find_refused_injection(evidence) {
@@ -136,7 +137,7 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
         .object(object)
         .step(step()));
     }
-    Ok(Judgement::pass(format!("one in {namespace} gets a sidecar")))
+    Ok(Judgement::pass(format!("a sidecar in {namespace}")))
 }
 
 /// Returns the API server's message where a rule of the cluster refuses the injected containers of the dry run's pod. A
