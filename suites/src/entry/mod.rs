@@ -57,7 +57,7 @@ pub trait Subject: Sized + 'static {
         Ok(())
     }
 
-    /// The evidence without what was looked for in a place where it is not, where there is such a thing.
+    /// Returns the evidence with failed observations where the check read another namespace than the installation's.
     fn fail_misplaced_observations(&self) -> Option<Self> {
         None
     }

@@ -30,9 +30,7 @@ pub(crate) fn format_refusal(refusal: Refusal<'_>) -> String {
         Refusal::LimitRange => "a limit range of the namespace refuses it".to_owned(),
         Refusal::PodSecurity(level) => {
             let level = escape_backquotes(level);
-            format!(
-                "the namespace enforces pod security `{level}` (label pod-security.kubernetes.io/enforce)"
-            )
+            format!("the namespace enforces Pod Security level `{level}`")
         }
         Refusal::Deletion => "the namespace is being deleted".to_owned(),
         Refusal::ServiceAccount(name) => format!("service account {name} does not exist"),

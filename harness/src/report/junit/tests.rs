@@ -107,7 +107,7 @@ fn verdicts_become_what_ci_servers_know() {
 #[test]
 fn the_message_of_a_consequence_names_its_cause() {
     let xml = junit(&sample());
-    let message = "message=\"because of mesh::two_containers_per_pod: could not look";
+    let message = "message=\"because of mesh::two_containers_per_pod: cannot read";
     assert_eq!(xml.matches(message).count(), 1, "{xml}");
 }
 

@@ -198,7 +198,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
     let expected = format!("init container {INIT}");
     if has_validation(pod) {
         return Judgement::changed(format!(
-            "pod {name} has {VALIDATION} instead of {INIT}: a CNI plug-in sets the rules"
+            "pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets the rules"
         ))
         .expected(expected)
         .observed(format!("init container {VALIDATION}"))
@@ -209,7 +209,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
         ));
     }
     let fail = |why: &str, steps: Vec<Step>| {
-        Judgement::fail(format!("pod {name} has a sidecar but no {INIT}{why}"))
+        Judgement::fail(format!("pod {name} has no {INIT}{why}"))
             .expected(expected.as_str())
             .observed(format!("no init container {INIT}"))
             .object(Object::pod(pod))
@@ -220,7 +220,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
         let why = format!(": annotation {INTERCEPTION_MODE}=NONE");
         return fail(&why, injection::restore_redirection(evidence, pod));
     }
-    fail("", vec![pods::replace(evidence, pod)])
+    fail(" beside its sidecar", vec![pods::replace(evidence, pod)])
 }
 
 #[cfg(test)]

@@ -58,7 +58,7 @@ claim! {
 }
 
 /// The maximum number of differences in a message.
-const MAX_DIFFERENCES: usize = 4;
+const MAX_DIFFERENCES: usize = 2;
 
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;

@@ -164,7 +164,7 @@ fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
         judge_ended_application(evidence, later)?;
         if has_unready_container(later) && !later.terminating && later.phase != "Succeeded" {
             let state = format_pod_state(later);
-            let summary = format!("pod {} became unready during the check: {state}", pod.name);
+            let summary = format!("pod {} became unready during the check", pod.name);
             return Err(fail(evidence, later, summary, state).expected(STAYS_READY));
         }
     }

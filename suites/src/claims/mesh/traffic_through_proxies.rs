@@ -202,7 +202,7 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     }
     if side == Side::Client && is_routed_elsewhere(evidence) {
         return Err(Judgement::unjudged(format!(
-            "{proxy} forwarded {risen} of {requests} requests to {}: its configuration routes them to another cluster",
+            "{proxy} forwarded {risen} of {requests} requests to {}: a route sends them to another cluster",
             pair.cluster
         )));
     }

@@ -169,9 +169,10 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             if is_of_template && !added.is_empty() {
                 let (who, steps) = explain_added_containers(evidence, pod);
                 let added = list(&added);
-                let summary =
-                    format!("{summary}: a webhook added {added}, which is not in the pod template");
-                return Err(fail(summary).observed(observed.clone() + &who).steps(steps));
+                let details = format!("{observed}; not in the pod template: {added}{who}");
+                return Err(fail(format!("{summary}: a webhook added {added}"))
+                    .observed(details)
+                    .steps(steps));
             }
             let workload = owner_workload(pod).filter(|_| known && !of_template.is_empty());
             let remove =
@@ -244,7 +245,7 @@ fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let why = match labels {
         Some(labels) if enables_injection(labels) => {
-            ": it was created before the label, or while injection failed"
+            ": created before the label or while injection failed"
         }
         Some(_) => ": the namespace is not labelled for injection",
         None => "",
