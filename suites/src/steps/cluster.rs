@@ -24,7 +24,7 @@ pub(crate) fn replace_kubeconfig(evidence: &Evidence, kind: Option<&str>) -> Vec
 /// Tests whether a server answers that did not before.
 pub(crate) fn show_cluster_info(evidence: &Evidence, has_proxy: bool) -> Step {
     let proxy = if has_proxy { ", and that NO_PROXY names the server" } else { "" };
-    let text = format!("Check that the machine runs, that its network or VPN is up{proxy}");
+    let text = format!("Check that the machine runs and its network or VPN is up{proxy}");
     Step::inspect(evidence.kubectl(&["cluster-info"]), text)
 }
 
