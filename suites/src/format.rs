@@ -8,14 +8,13 @@ mod tests;
 use crate::evidence::{Container, ContainerState, Pod, Termination};
 use crate::facts::workload::find_troubled_container;
 
-/// How much of a foreign text is quoted, in characters: errors of the API server that name a webhook's answer
-/// have some 500.
+/// The maximum length of a quotation, in characters: an error of the API server with a webhook's answer has some 500.
 const EXCERPT: usize = 600;
-/// How much of that is the beginning of a longer text.
+/// The length of a longer text's beginning in its quotation.
 const EXCERPT_HEAD: usize = 200;
 
-/// A quotation of a foreign text: one line, without control characters, not endless. A long one keeps its end,
-/// because an error of a cluster begins with the request and ends with the reason.
+/// Quotes a text of the cluster in one line, without control characters. A long text keeps its end, because an error of
+/// the API server begins with the request and ends with the reason.
 pub(crate) fn excerpt(text: &str) -> String {
     let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let line = spaced.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -25,10 +24,10 @@ pub(crate) fn excerpt(text: &str) -> String {
     }
     let head: String = line.chars().take(EXCERPT_HEAD).collect();
     let tail: String = line.chars().skip(length - (EXCERPT - EXCERPT_HEAD)).collect();
-    format!("{head} … {tail}")
+    format!("{head} [...] {tail}")
 }
 
-/// `a`, `a and b`, `a, b and c`
+/// Formats a list: `a`, `a and b`, `a, b and c`.
 pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
     match items {
         [] => "none".to_owned(),
@@ -50,10 +49,10 @@ pub(crate) const DEFINITION: Noun = Noun("definition", "definitions");
 pub(crate) const DEPLOYMENT: Noun = Noun("deployment", "deployments");
 pub(crate) const ENDPOINT: Noun = Noun("endpoint", "endpoints");
 pub(crate) const INJECTION_WEBHOOK: Noun = Noun("injection webhook", "injection webhooks");
-pub(crate) const MORE_CONTAINER: Noun = Noun("more container", "more containers");
+pub(crate) const EXTRA_CONTAINER: Noun = Noun("extra container", "extra containers");
 pub(crate) const NODE: Noun = Noun("node", "nodes");
 pub(crate) const OBJECT: Noun = Noun("object", "objects");
-pub(crate) const OLD_POD: Noun = Noun("old pod", "old pods");
+pub(crate) const OLD_REPLICA: Noun = Noun("old replica", "old replicas");
 pub(crate) const OTHER: Noun = Noun("other", "others");
 pub(crate) const OTHER_NODE: Noun = Noun("other node", "other nodes");
 pub(crate) const OTHER_WEBHOOK: Noun = Noun("other webhook", "other webhooks");
@@ -64,16 +63,16 @@ pub(crate) const PROXY: Noun = Noun("proxy", "proxies");
 pub(crate) const RIGHT: Noun = Noun("right", "rights");
 pub(crate) const SERVICE: Noun = Noun("service", "services");
 
-/// `1 pod`, `2 pods`
+/// Formats a number with its noun: `1 pod`, `2 pods`.
 pub(crate) fn count(number: usize, noun: Noun) -> String {
     format!("{number} {}", if number == 1 { noun.0 } else { noun.1 })
 }
 
-/// What a container does: `running`, `CrashLoopBackOff (exit 1, restarted 7 times)`.
+/// Formats the state of a container: `running`, `CrashLoopBackOff (exit 1, restarted 7 times)`.
 pub(crate) fn format_container_state(container: &Container) -> String {
     let mut notes = Vec::new();
     let state = match &container.state {
-        ContainerState::Unknown => "in a state that the kubelet has not reported".to_owned(),
+        ContainerState::Unknown => "in an unknown state".to_owned(),
         ContainerState::Waiting { reason, message } => {
             if reason.is_empty() {
                 "waiting".to_owned()
@@ -88,7 +87,7 @@ pub(crate) fn format_container_state(container: &Container) -> String {
         ContainerState::Running { .. } => "running, not ready".to_owned(),
         ContainerState::Terminated(end) => {
             notes.push(format!("exit {}", end.exit_code));
-            if end.reason.is_empty() { "ended".to_owned() } else { end.reason.clone() }
+            if end.reason.is_empty() { "terminated".to_owned() } else { end.reason.clone() }
         }
     };
     if let Some(end) = &container.last_termination {
@@ -109,32 +108,32 @@ fn last_end(end: &Termination) -> String {
     }
 }
 
-/// `1/2`: ready containers, as `kubectl get pods` counts them.
+/// Formats the number of ready containers as `kubectl get pods` does: `1/2`.
 pub(crate) fn format_ready_containers(pod: &Pod) -> String {
     let ready = pod.counted_containers().filter(|container| container.ready).count();
     format!("{ready}/{}", pod.counted_containers().count())
 }
 
-/// A pod's state, with the container that keeps it from being well:
-/// `Running, ready containers 1/2: istio-proxy CrashLoopBackOff (exit 1, restarted 7 times)`.
+/// Formats the state of a pod, with the container that is not ready:
+/// `Running, READY 1/2: container istio-proxy CrashLoopBackOff (exit 1, restarted 7 times)`.
 pub(crate) fn format_pod_state(pod: &Pod) -> String {
     let mut state = if pod.terminating {
-        "being deleted".to_owned()
+        "Terminating".to_owned()
     } else if pod.phase.is_empty() {
-        "without a phase".to_owned()
+        "phase unknown".to_owned()
     } else {
         pod.phase.clone()
     };
     if pod.phase != "Succeeded" {
-        state = format!("{state}, ready containers {}", format_ready_containers(pod));
+        state = format!("{state}, READY {}", format_ready_containers(pod));
     }
-    if let Some(ill) = find_troubled_container(pod) {
-        return format!("{state}: {} {}", ill.name, format_container_state(ill));
+    if let Some(it) = find_troubled_container(pod) {
+        return format!("{state}: container {} {}", it.name, format_container_state(it));
     }
     match &pod.reason {
         Some(reason) => format!("{state}: {}", excerpt(reason)),
         None if pod.is_running() && !pod.ready => {
-            format!("{state}: its condition Ready is not true")
+            format!("{state}: condition Ready is not True")
         }
         None => state,
     }

@@ -5,17 +5,17 @@ use std::ops::Range;
 
 use crate::evidence::Evidence;
 
-/// A part of a hint: words, or a command to type.
+/// A part of a hint: text, or a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
-    /// Words.
+    /// Text.
     Words(&'a str),
-    /// What stands in backquotes, and has more than one word: a command.
+    /// A command: more than one word in backquotes.
     Command(&'a str),
 }
 
-/// The parts of a hint, in order. One word in backquotes is a name, and stays where it is in its sentence.
-/// Words that are nothing but marks between two commands are left out.
+/// Splits a hint into its parts, in order. One word in backquotes is a name, and stays in its sentence. Punctuation
+/// between two commands is left out.
 pub fn parts(hint: &str) -> Vec<Part<'_>> {
     let mut parts = Vec::new();
     let mut words = 0..0;
@@ -35,7 +35,7 @@ pub fn parts(hint: &str) -> Vec<Part<'_>> {
     parts
 }
 
-/// The commands of a hint, in order.
+/// Returns the commands of a hint, in order.
 pub fn commands(hint: &str) -> Vec<String> {
     let command = |part| match part {
         Part::Command(command) => Some(command.to_owned()),
@@ -44,22 +44,22 @@ pub fn commands(hint: &str) -> Vec<String> {
     parts(hint).into_iter().filter_map(command).collect()
 }
 
-/// The words that stand there, without the marks that part them from commands.
+/// Returns the text of a range, without the punctuation beside commands.
 fn sentence(hint: &str, at: Range<usize>) -> Option<Part<'_>> {
-    let mark = |c: char| c.is_whitespace() || ";,.".contains(c);
+    let mark = |c: char| c.is_whitespace() || ";,.:".contains(c);
     let text = hint.get(at).unwrap_or_default();
-    let words = text.trim_start_matches(|c| mark(c) || c == ':').trim_end_matches(mark);
+    let words = text.trim_matches(mark);
     (!words.is_empty()).then_some(Part::Words(words))
 }
 
-/// Quotes a word for a POSIX shell, where it needs it. Control characters never get through.
+/// Quotes a word for a POSIX shell, where it needs quotes. Control characters are removed.
 pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@%+".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
         return word.to_owned();
     }
     let clean: String = word.chars().filter(|c| !c.is_control()).collect();
-    // A backquote would end the command where hints are read: the shell is told its number.
+    // A backquote would end the command in a hint, so the shell gets its octal number.
     let quoted = clean.replace('\'', r"'\''").replace('`', r#"'"$(printf '\140')"'"#);
     format!("'{quoted}'")
 }
@@ -72,34 +72,33 @@ pub(crate) fn quote_path(file: &str) -> String {
     }
 }
 
-/// A name among the words of a hint: it opens no command.
+/// Escapes a name in the text of a hint, so that it opens no command.
 pub fn escape_backquotes(name: &str) -> String {
     name.replace('`', "'")
 }
 
 impl Evidence {
-    /// `kubectl` on the cluster of this evidence, with these arguments: what a hint names.
+    /// Returns the command `kubectl` on the cluster of this evidence, with these arguments.
     pub fn kubectl(&self, arguments: &[&str]) -> String {
         self.command("kubectl", arguments)
     }
 
-    /// `istioctl` on the cluster of this evidence, with these arguments.
+    /// Returns the command `istioctl` on the cluster of this evidence, with these arguments.
     pub fn istioctl(&self, arguments: &[&str]) -> String {
         self.command("istioctl", arguments)
     }
 
-    /// `helm` on the cluster of this evidence, with these arguments: it has a name of its own for the context.
+    /// Returns the command `helm` on the cluster of this evidence, with these arguments.
     pub fn helm(&self, arguments: &[&str]) -> String {
         self.command("helm", arguments)
     }
 
-    /// A command of this program on the cluster of this evidence, with these arguments.
+    /// Returns a command of meshcheck on the cluster of this evidence, with these arguments.
     pub fn meshcheck(&self, command: &str, arguments: &[&str]) -> String {
         self.command(&format!("meshcheck {command}"), arguments)
     }
 
-    /// `istioctl install` of the default profile, with the options that the software that was
-    /// installed needs.
+    /// Returns the command `istioctl install` of the default profile, with the options that the installed software needs.
     pub fn install_default(&self) -> String {
         let mut arguments = vec!["install", "--set", "profile=default"];
         if let Some(bundle) = &self.subject.bundle {
@@ -111,7 +110,7 @@ impl Evidence {
         self.istioctl(&arguments)
     }
 
-    /// `docker exec` into a node, for where something was seen through it: the nodes are containers of kind then.
+    /// Returns the command `docker exec` in a node of kind.
     pub fn on_node(&self, node: &str, arguments: &[&str]) -> String {
         let mut line = format!("docker exec {}", quote(node));
         for argument in arguments {
@@ -143,20 +142,20 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn a_node_is_entered_by_its_name() {
+    fn command_on_a_node_names_the_node() {
         let line = healthy().on_node("node-1", &["sh", "-c", "ls /etc"]);
         assert_eq!(line, "docker exec node-1 sh -c 'ls /etc'");
     }
 
     #[test]
-    fn a_hint_is_words_and_commands() {
+    fn hint_splits_into_text_and_commands() {
         use Part::{Command, Words};
-        let hint = "`kubectl get crds` shows what there is; `istioctl install -y` restores them";
+        let hint = "List the definitions: `kubectl get crds`; Install Istio: `istioctl install -y`";
         let expected = [
+            Words("List the definitions"),
             Command("kubectl get crds"),
-            Words("shows what there is"),
+            Words("Install Istio"),
             Command("istioctl install -y"),
-            Words("restores them"),
         ];
         assert_eq!(parts(hint), expected);
         assert_eq!(parts("ask the API server's owner"), [Words("ask the API server's owner")]);
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_word_in_backquotes_stays_in_its_sentence() {
+    fn single_word_in_backquotes_stays_in_its_sentence() {
         use Part::{Command, Words};
         let hint =
             "`timedatectl` shows it, and `sudo timedatectl set-ntp true` keeps it: see `date`.";
@@ -186,7 +185,7 @@ mod tests {
     #[case("$(reboot)", "'$(reboot)'")]
     #[case("jsonpath={.items}", "'jsonpath={.items}'")]
     #[case("a\u{1b}[31m\nb", "'a[31mb'")]
-    fn words_reach_the_shell_as_they_are(#[case] word: &str, #[case] quoted: &str) {
+    fn quoted_word_reaches_the_shell_unchanged(#[case] word: &str, #[case] quoted: &str) {
         assert_eq!(quote(word), quoted);
     }
 }

@@ -7,7 +7,7 @@ use crate::report::{Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
 /// Judges evidence: all entries, or those that any of the patterns asks for. Causes are looked for among all
 /// entries, whatever was asked for.
 pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
-    let placed = evidence.without_wrong_places();
+    let placed = evidence.fail_misplaced_observations();
     let evidence = placed.as_ref().unwrap_or(evidence);
     let expectations = evidence.expectations();
     let mut judgements: Judgements =

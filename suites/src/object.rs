@@ -1,4 +1,4 @@
-//! The objects that a judgement is about, as `kubectl` names them.
+//! The object of a judgement, as `kubectl` names it.
 
 use std::fmt;
 
@@ -13,27 +13,27 @@ pub struct Object {
 }
 
 impl Object {
-    /// An object in a namespace.
+    /// Creates an object in a namespace.
     pub fn new(kind: &'static str, namespace: &str, name: &str) -> Self {
         Self { kind, namespace: Some(namespace.to_owned()), name: name.to_owned() }
     }
 
-    /// An object that is in no namespace.
+    /// Creates an object without a namespace.
     pub fn global(kind: &'static str, name: &str) -> Self {
         Self { kind, namespace: None, name: name.to_owned() }
     }
 
-    /// A pod.
+    /// Returns the object of a pod.
     pub fn pod(pod: &Pod) -> Self {
         Self::new("pod", &pod.namespace, &pod.name)
     }
 
-    /// A deployment.
+    /// Returns the object of a deployment.
     pub fn deployment(deployment: &Deployment) -> Self {
         Self::new("deployment", &deployment.namespace, &deployment.name)
     }
 
-    /// The namespace of the demo.
+    /// Returns the namespace of the demo.
     pub fn demo_namespace(evidence: &Evidence) -> Self {
         Self::global("namespace", &evidence.expectations.namespace)
     }

@@ -91,7 +91,7 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
         red: ids(&["mesh::two_containers_per_pod", "kiali::console_served"]),
         causes: vec!["kiali::console_served".into()],
         unjudged: ids(&["prepare::kubernetes_version_supported"]),
-        says: vec!["a native one".into(), "v1.89.0".into()],
+        says: vec!["a native sidecar".into(), "v1.89.0".into()],
     };
     let meshes = [
         ("istio-1.20.3", Expected::default()),

@@ -11,9 +11,7 @@ pub enum LogError {
     #[error("the log prints no iptables rules")]
     None,
     /// Its beginning is missing, and rules with it: `kubectl logs --tail` gives such a text.
-    #[error(
-        "the log is cut off at its beginning: rules stand in it without the head of their table"
-    )]
+    #[error("the log is cut off at its beginning: it has rules without the head of their table")]
     NoHead,
     /// It prints some that cannot be read.
     #[error("the rules in the log cannot be read: {0}")]

@@ -181,7 +181,7 @@ impl fmt::Display for Outcome {
             Self::RedirectedHere => f.write_str("redirected to the same port of this host"),
             Self::DestinationChanged { to } => write!(f, "sent to {to}"),
             Self::TransparentlyProxied { port } => write!(f, "proxied by port {port}"),
-            Self::Accepted => f.write_str("let through"),
+            Self::Accepted => f.write_str("not redirected"),
             Self::Dropped => f.write_str("dropped"),
             Self::Rejected => f.write_str("rejected"),
             Self::Unjudged { rule, why } => write!(f, "unjudged, {why}: {rule}"),

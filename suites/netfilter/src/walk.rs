@@ -123,7 +123,7 @@ impl<'a> Walker<'a> {
         let outcome = self.follow();
         let outcome = match self.unsure.take() {
             Some(rule) if here.follow() != outcome => {
-                let why = "whether that is an address of this host is not known".to_owned();
+                let why = "it is unknown whether that is an address of this host".to_owned();
                 Outcome::Unjudged { rule, why }
             }
             _ => outcome,
@@ -226,7 +226,7 @@ impl<'a> Walker<'a> {
                 continue;
             }
             if matched.is_none() {
-                return unjudged(&rule.text, "it has a match that is not known");
+                return unjudged(&rule.text, "it has an unknown match");
             }
             match target {
                 Target::Jump(to) => match self.chain(table, to, depth + 1) {
@@ -282,7 +282,7 @@ impl<'a> Walker<'a> {
                 self.changed = Some(Outcome::TransparentlyProxied { port: *port });
                 return Some(Left::Table);
             }
-            Target::Unknown(_) => return Some(unjudged(&rule.text, "its target is not known")),
+            Target::Unknown(_) => return Some(unjudged(&rule.text, "its target is unknown")),
             Target::Nothing(_) | Target::Jump(_) | Target::Goto(_) => {}
         }
         None

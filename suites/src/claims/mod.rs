@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{self, Entry, Subject};
 use crate::evidence::{Evidence, Expectations, Provider, SCHEMA, Waiver};
-use crate::facts::installation::without_wrong_places;
+use crate::facts::installation::fail_misplaced_observations;
 use crate::judgement::{Judgement, Verdict};
 use crate::report::ClusterFacts;
 use crate::rights::{self, FORBIDDEN};
@@ -98,8 +98,8 @@ impl Subject for Evidence {
         }
     }
 
-    fn without_wrong_places(&self) -> Option<Self> {
-        without_wrong_places(self)
+    fn fail_misplaced_observations(&self) -> Option<Self> {
+        fail_misplaced_observations(self)
     }
 
     /// Names what gives a right that is missing.

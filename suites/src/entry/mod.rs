@@ -57,8 +57,8 @@ pub trait Subject: Sized + 'static {
         Ok(())
     }
 
-    /// The evidence without what was looked for in a place where it is not, where there is such a thing.
-    fn without_wrong_places(&self) -> Option<Self> {
+    /// Returns the evidence with failed observations where the check read another namespace than the installation's.
+    fn fail_misplaced_observations(&self) -> Option<Self> {
         None
     }
 

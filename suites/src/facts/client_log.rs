@@ -1,4 +1,4 @@
-//! What stands in the client's log: replies, curl's progress meter, and what is neither.
+//! The lines of the client's log: replies, curl's progress meter, errors.
 
 mod lines;
 
@@ -7,22 +7,22 @@ use jiff::Timestamp;
 use crate::evidence::{ClientLog, Evidence, LogLine};
 use lines::{Piece, pieces};
 
-/// What a line of the client's log is, for whoever shows it.
+/// The kind of a line in the client's log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogMark {
     /// The newest reply.
     NewestReply,
     /// A reply before it.
     Reply,
-    /// Something that is neither a reply nor curl's meter, with no reply after it.
+    /// An error, with no reply after it.
     Trouble,
-    /// The same, before a later reply: it is over.
+    /// An error before a later reply.
     PastTrouble,
     /// curl's progress meter, or nothing.
     Meter,
 }
 
-/// What the lines of a client's log are, in order.
+/// Returns the kinds of the lines of a client's log, in order.
 pub fn log_marks(log: &ClientLog, reply: &str) -> Vec<LogMark> {
     let mut marks: Vec<_> = log
         .lines
@@ -38,7 +38,7 @@ pub fn log_marks(log: &ClientLog, reply: &str) -> Vec<LogMark> {
             }
         })
         .collect();
-    // A line that holds both ends with the reply: what stands before it is over.
+    // A line with both ends with the reply, so its error is past.
     let replied = |line: &LogLine| pieces(&line.text, reply).last() == Some(&Piece::Reply);
     if let Some(newest) = log.lines.iter().rposition(replied) {
         for mark in marks.iter_mut().take(newest + 1) {
@@ -53,13 +53,12 @@ pub fn log_marks(log: &ClientLog, reply: &str) -> Vec<LogMark> {
     marks
 }
 
-/// What a log shows at its end.
+/// The state at the end of a log.
 #[derive(Default)]
 pub(crate) struct Reading {
     /// When the newest reply was written.
     pub(crate) reply: Option<Timestamp>,
-    /// What followed it that is neither a reply nor curl's meter; all there is without a reply.
-    /// The first of them: where the trouble began.
+    /// The first error after the newest reply, or in the whole log without a reply.
     pub(crate) trouble: Option<String>,
     /// When requests began after it, by the heads of curl's meter.
     pub(crate) requests: Vec<Timestamp>,
@@ -95,7 +94,7 @@ pub(crate) fn find_log<'l>(
     logs.iter().find(|log| log.pod == pod && log.container == *container)
 }
 
-/// What stands in a client pod's log where the reply is expected, if anything does.
+/// Returns the error at the end of a client pod's log, where there is one.
 pub(crate) fn find_trouble_in_log(evidence: &Evidence, pod: &str) -> Option<String> {
     let log = find_log(evidence, evidence.demo.client_logs.value()?, pod)?;
     read(log, &evidence.expectations.reply).trouble
@@ -114,9 +113,8 @@ mod tests {
         "\r  0     0    0     0    0     0      0      0 --:--:-- --:--:-- --:--:--     0";
     const REPLY: &str = "Hello from backend service";
 
-    /// Whoever shows the log marks the lines as the judge reads them.
     #[test]
-    fn lines_are_marked_as_they_are_read() {
+    fn marks_of_lines_agree_with_the_reading() {
         let over = format!("no healthy upstream{REPLY}");
         let unresolved = format!("{ROW}curl: (6) Could not resolve host: echo");
         let texts: [(&str, LogMark); 7] = [

@@ -43,14 +43,14 @@ pub(crate) fn demo_container<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'
     }
 }
 
-/// The first answer that is not the backend's reply, where the backend was asked.
+/// Returns the first answer that is not the backend's reply, where requests were sent.
 pub(crate) fn find_wrong_reply(evidence: &Evidence) -> Option<&Reply> {
     let mut replies = evidence.demo.asked.value()?.replies.iter();
     replies.find(|reply| !reply.says(&evidence.expectations.reply))
 }
 
-/// The variables of the client's container that make curl ask a proxy, where none excepts hosts from it. curl
-/// takes `HTTP_PROXY` for no proxy of `http://` addresses: a web server sets it from a header of a request.
+/// Returns the variables of the client's container by which curl uses a web proxy, where none excludes hosts from it. curl
+/// ignores `HTTP_PROXY` for `http://` addresses, because a web server sets it from a header of a request.
 pub(crate) fn find_proxy_variables<'e>(evidence: &'e Evidence, pod: &str) -> Vec<&'e str> {
     let mut pods = evidence.demo.pods.value().into_iter().flatten();
     let containers = pods.find(|it| it.name == pod).map(|it| &it.containers).into_iter().flatten();

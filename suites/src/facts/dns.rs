@@ -1,4 +1,4 @@
-//! Cluster DNS: whether it runs, and what waits for it.
+//! Cluster DNS: whether it runs, and which pods wait for it.
 
 use crate::evidence::{Evidence, Pod};
 use crate::facts::sidecar::waits_for_its_proxy;
@@ -9,8 +9,8 @@ pub(crate) fn is_dns_down(evidence: &Evidence) -> bool {
     dns.is_some_and(|dns| !dns.pods.iter().any(Pod::is_running_and_ready))
 }
 
-/// Whether DNS is down, and all of these pods, of which there are some, wait for nothing but their proxies: without DNS
-/// a proxy does not find istiod.
+/// Whether DNS is down, and all of these pods, at least one, wait only for their proxies: without DNS a proxy does not
+/// find istiod.
 pub(crate) fn all_wait_for_dns<'p>(
     evidence: &Evidence,
     ill: impl IntoIterator<Item = &'p Pod>,

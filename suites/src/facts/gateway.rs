@@ -1,4 +1,4 @@
-//! The ingress gateway: its service, its deployment, its address, and who answers there.
+//! The ingress gateway: its service, its deployment, its address, and the server that answers there.
 
 use super::installation::gateway_daemon_set;
 use crate::evidence::{
@@ -61,7 +61,7 @@ pub(crate) fn has_address(evidence: &Evidence) -> bool {
     find_gateway_service(evidence).is_some_and(|it| it.external_addresses().next().is_some())
 }
 
-/// Whether the services were listed and the gateway's has no external address, or is not there.
+/// Whether the services were listed, and the gateway's is missing or has no external address.
 pub(crate) fn lacks_address(evidence: &Evidence) -> bool {
     evidence.install.services.value().is_some() && !has_address(evidence)
 }
@@ -122,8 +122,8 @@ pub(crate) fn is_answered_by_another(evidence: &Evidence) -> bool {
     })
 }
 
-/// Whether a proxy or a filter between here and the gateway may have given this answer: the address is public, no
-/// way leads there, or the answer names a proxy.
+/// Whether a proxy or a filter before the gateway may have given this answer: the address is public, there is no route to
+/// it, or the answer names a proxy.
 pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> bool {
     answer.headers.contains_key("via")
         || evidence.ingress.way.is_absent()
@@ -149,7 +149,7 @@ pub(crate) fn can_be_unseen(route: &Route, evidence: &Evidence) -> bool {
     })
 }
 
-/// The IP addresses that were asked; those of the service, where the evidence does not tell.
+/// Returns the requested IP addresses, or those of the service where the evidence does not have them.
 fn asked_addresses(evidence: &Evidence) -> Vec<IpAddr> {
     let asked = &evidence.ingress.asked;
     let of_service =
@@ -177,14 +177,14 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
-/// Whether silence at the gateway's address means that nobody answers there: it is public, or a way leads to it.
+/// Whether no answer proves that no server is at the gateway's address: it is public, or there is a route to it.
 pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
     let addresses = asked_addresses(evidence);
     if is_unknown_name(reason) || find_network_address(evidence).is_some() {
         return true;
     }
     if addresses.is_empty() {
-        // An older file asked the first address of a name: `localhost` has two.
+        // In an older file, the request went to the first address of a name: `localhost` has two.
         let mut names =
             find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
         return names.any(|name| name != "localhost");
@@ -198,7 +198,7 @@ pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
         || match &evidence.ingress.way {
             Observation::Seen { .. } => true,
             Observation::Absent { .. } => false,
-            // An older file: what this machine or the container was told shows whether it was there.
+            // In an older file, the error of this machine or of the container shows whether there was a route.
             _ if reason.contains("a container of ours") => reason.contains("curl: ("),
             _ => {
                 reason.contains("No route to host")
@@ -208,7 +208,7 @@ pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
         }
 }
 
-/// Whether DNS does not know the name that was asked.
+/// Whether DNS does not know the requested name.
 pub(crate) fn is_unknown_name(reason: &str) -> bool {
     const WORDS: [&str; 3] =
         ["Name or service not known", "Name does not resolve", "nodename nor servname"];
@@ -228,7 +228,7 @@ pub(crate) fn node_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr
     nodes.flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok())
 }
 
-/// An address that is that of the nodes' network itself: no host can have it.
+/// Returns the address of the nodes' network itself, which no host can have.
 pub(crate) fn find_network_address(evidence: &Evidence) -> Option<IpAddr> {
     let is_of_network = |address: &IpAddr| {
         let parts = octets(address).filter(|parts| parts[3] == 0);
@@ -239,7 +239,7 @@ pub(crate) fn find_network_address(evidence: &Evidence) -> Option<IpAddr> {
     asked_addresses(evidence).into_iter().find(is_of_network)
 }
 
-/// An address outside of the network of nodes that are containers: nobody there leads to it.
+/// Returns an address outside of the network of nodes that are containers: there is no route to it.
 pub(crate) fn find_address_outside(evidence: &Evidence) -> Option<IpAddr> {
     let way = evidence.ingress.way.value();
     let networks: Vec<Network> =

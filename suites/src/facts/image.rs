@@ -1,4 +1,4 @@
-//! What the reference of an image says: repository, tag, digest.
+//! The parts of an image reference: repository, tag, digest.
 
 /// Whether two references name the same image: the last two words of the repository (a mirror has a host
 /// of its own), and the tag as far as both say it: `v1.76` is any `v1.76.x`.

@@ -1,4 +1,4 @@
-//! Who gets a sidecar: the labels of the demo's namespace, the labels of a pod, and dry runs.
+//! Injection: the labels of the demo's namespace, the labels of a pod, and dry runs.
 
 use std::collections::BTreeMap;
 
@@ -7,13 +7,13 @@ use super::sidecar::SIDECAR;
 use super::webhooks::{INJECTION, REVISION};
 use crate::evidence::{DryRun, Evidence, Observation, Pod};
 
-/// The label or annotation with which a pod refuses a sidecar.
+/// The label or annotation that disables injection for a pod.
 pub(crate) const INJECT: &str = "sidecar.istio.io/inject";
 /// The annotation that names the way of redirection: `REDIRECT`, `TPROXY` or `NONE`.
 pub(crate) const INTERCEPTION_MODE: &str = "sidecar.istio.io/interceptionMode";
 /// The annotation that holds a part of the mesh configuration for one pod.
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
-/// The annotation with which a pod chooses the image of its own proxy.
+/// The annotation that sets the image of a pod's own proxy.
 pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
 
 /// The labels of the demo's namespace, where it exists.
@@ -21,7 +21,7 @@ pub(crate) fn demo_labels(evidence: &Evidence) -> Option<&BTreeMap<String, Strin
     evidence.install.namespaces.value()?.get(&evidence.expectations.namespace)
 }
 
-/// What keeps a namespace that is being deleted; nothing where it stays.
+/// Returns why a namespace that is being deleted still exists; none where it is not being deleted.
 pub(crate) fn find_deletion<'e>(evidence: &'e Evidence, namespace: &str) -> Option<&'e str> {
     let mut deleted = evidence.install.terminating_namespaces.iter();
     let found = deleted.find(|it| it.name == namespace)?;
@@ -45,23 +45,23 @@ pub(crate) fn redirection_annotations(pod: &Pod) -> Vec<&str> {
         "traffic.sidecar.istio.io/excludeInboundPorts" => {
             value.split(',').any(|port| !["15020", "15021", "15090", ""].contains(&port.trim()))
         }
-        PROXY_CONFIG => value.lines().any(is_about_redirection),
+        PROXY_CONFIG => value.lines().any(changes_redirection),
         key => key.starts_with("traffic.sidecar.istio.io/") && !value.is_empty(),
     };
     pod.annotations.iter().filter(changes).map(|(key, _)| key.as_str()).collect()
 }
 
-/// Whether a line of a pod's mesh configuration is about its redirection.
-fn is_about_redirection(line: &str) -> bool {
+/// Whether a line of a pod's mesh configuration changes its redirection.
+fn changes_redirection(line: &str) -> bool {
     ["ISTIO_OUTBOUND_OWNER_GROUPS", "interceptionMode"].iter().any(|it| line.contains(it))
 }
 
-/// Whether a pod's mesh configuration is about its redirection and about something else too.
+/// Whether a pod's mesh configuration changes its redirection and other settings too.
 pub(crate) fn has_other_proxy_config(pod: &Pod) -> bool {
     let lines = || pod.annotations.get(PROXY_CONFIG).into_iter().flat_map(|value| value.lines());
     let known =
-        |line: &str| is_about_redirection(line) || ["", "proxyMetadata:"].contains(&line.trim());
-    lines().any(is_about_redirection) && !lines().all(known)
+        |line: &str| changes_redirection(line) || ["", "proxyMetadata:"].contains(&line.trim());
+    lines().any(changes_redirection) && !lines().all(known)
 }
 
 /// Whether labels of a namespace enable injection by the default revision.
@@ -69,7 +69,7 @@ pub(crate) fn enables_injection(labels: &BTreeMap<String, String>) -> bool {
     labels.get(INJECTION).is_some_and(|value| value == "enabled")
 }
 
-/// Whether labels of a namespace name a revision that is to inject.
+/// Whether labels of a namespace name a revision for injection.
 pub(crate) fn names_revision(labels: &BTreeMap<String, String>) -> bool {
     labels.contains_key(REVISION)
 }
@@ -88,7 +88,7 @@ pub(crate) fn injects_nothing(dry_run: &Observation<DryRun>) -> bool {
     }
 }
 
-/// Whether the API server says that it cannot create pods because Istio's webhook does not answer.
+/// Whether the message of the API server says that Istio's webhook does not answer.
 pub(crate) fn is_webhook_failure(text: &str) -> bool {
     classify_refusal(text).injection_failure().is_some()
 }

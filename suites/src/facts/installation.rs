@@ -15,7 +15,7 @@ use crate::hint::escape_backquotes;
 const RELEASE: &str = "meta.helm.sh/release-name";
 /// The namespace of that release.
 const RELEASE_NAMESPACE: &str = "meta.helm.sh/release-namespace";
-/// Marks of programs that install Istio and keep it as they want it, and their names.
+/// The marks of programs that install and manage Istio, and their names.
 const MANAGERS: [(&str, &str); 5] = [
     ("argocd.argoproj.io/tracking-id", "Argo CD"),
     ("argocd.argoproj.io/instance", "Argo CD"),
@@ -49,7 +49,7 @@ pub(crate) struct OtherGateway<'e> {
     pub(crate) labels: &'e Labels,
 }
 
-/// What shows that `istioctl install` of the default profile would change, or double, what is there.
+/// An installation that `istioctl install` of the default profile would change or duplicate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Installation<'e> {
     /// Helm installed istiod, in this release.
@@ -154,7 +154,7 @@ pub(crate) fn find_other(evidence: &Evidence) -> Option<Installation<'_>> {
     }
     let pods = [&install.pods, &install.mesh_pods].into_iter().filter_map(|it| it.value());
     if pods.flatten().any(is_ztunnel) {
-        return other("ambient mode is installed with it".into());
+        return other("it includes ambient mode".into());
     }
     let mut revisions = istiods().filter_map(|it| it.template_labels.get("istio.io/rev"));
     if let Some(revision) = revisions.find(|it| *it != "default") {
@@ -178,7 +178,7 @@ pub fn is_installed_otherwise(evidence: &Evidence) -> bool {
     find_other(evidence).is_some()
 }
 
-/// Who installed an object, by its marks, where that was not `istioctl` with the default profile.
+/// Returns the program that installed an object, by its marks, where that was not `istioctl` with the default profile.
 fn installer(marks: &Labels) -> Option<Installation<'_>> {
     let mark = |key: &str| marks.get(key).map(String::as_str);
     let other = |text: String| Some(Installation::Other(escape_backquotes(&text)));
@@ -189,7 +189,7 @@ fn installer(marks: &Labels) -> Option<Installation<'_>> {
     if !["Helm", "Tiller"].contains(&manager) {
         return other(format!("{manager} manages it"));
     }
-    // Istio's charts label what `istioctl` installs with Helm's name too: only Helm itself names its release.
+    // Istio's charts set the label of Helm also where `istioctl` installs them. Only Helm itself names its release.
     if let Some(release) = mark(RELEASE) {
         let namespace = mark(RELEASE_NAMESPACE).unwrap_or_default();
         if namespace.starts_with("aks-istio") || release.starts_with("azure-service-mesh") {
@@ -202,8 +202,9 @@ fn installer(marks: &Labels) -> Option<Installation<'_>> {
     if by_default { None } else { other(format!("the IstioOperator {owner} manages it")) }
 }
 
-/// The evidence without what was looked for in a place where it is not: that it is not there proves nothing.
-pub(crate) fn without_wrong_places(evidence: &Evidence) -> Option<Evidence> {
+/// Returns the evidence with failed observations where the check read another namespace than Istio's: an absence there
+/// proves nothing. Returns none where all namespaces are correct.
+pub(crate) fn fail_misplaced_observations(evidence: &Evidence) -> Option<Evidence> {
     let control_plane = control_plane_elsewhere(evidence).map(|it| it.to_string());
     let gateway = control_plane.clone().or(gateway_elsewhere(evidence).map(|it| it.to_string()));
     let kiali = control_plane.clone();
@@ -236,7 +237,7 @@ impl fmt::Display for Elsewhere<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Namespace(namespace) => write!(f, "Istio is in namespace {namespace}"),
-            Self::Url(url) => write!(f, "istiod answers at {url}"),
+            Self::Url(url) => write!(f, "istiod is at {url}"),
         }
     }
 }

@@ -1,10 +1,10 @@
-//! Facts about istiod: what it is, and whether anybody is there to answer for it.
+//! Facts about istiod: its labels, its deployment, its pods.
 
 use super::Labels;
 use super::gateway::is_ingress_gateway;
 use crate::evidence::{Deployment, Evidence, Pod};
 
-/// Whether labels are those of istiod, of whatever revision.
+/// Whether labels are those of istiod, of any revision.
 pub(crate) fn is_istiod(labels: &Labels) -> bool {
     labels.get("app").is_some_and(|app| app == "istiod")
         || labels.get("istio").is_some_and(|istio| istio == "pilot")
@@ -16,7 +16,7 @@ pub(crate) fn find_istiod(evidence: &Evidence) -> Option<&Deployment> {
     deployments.find(|deployment| is_istiod(&deployment.template_labels))
 }
 
-/// The domain that istiod is started with, where it is not the one that is expected of the cluster.
+/// Returns the domain in istiod's arguments, where it is not the expected domain of the cluster.
 pub(crate) fn find_other_domain(evidence: &Evidence) -> Option<&str> {
     let words: Vec<_> = find_istiod(evidence)?.containers.iter().flat_map(|it| &it.args).collect();
     let next = words.iter().skip_while(|word| **word != "--domain").nth(1).map(|it| it.as_str());
@@ -29,7 +29,7 @@ pub(crate) fn has_no_istiod(evidence: &Evidence) -> bool {
     evidence.install.deployments.value().is_some() && find_istiod(evidence).is_none()
 }
 
-/// Whether an install stopped at istiod, which does not run: what the tutorial installs later is not there.
+/// Whether an install stopped at istiod, which does not run: the later parts of the tutorial are missing.
 pub(crate) fn install_stopped_at_istiod(evidence: &Evidence) -> bool {
     let deployments = evidence.install.deployments.value().into_iter().flatten();
     let gateways = deployments.filter(|it| is_ingress_gateway(it, evidence)).count();
@@ -38,7 +38,7 @@ pub(crate) fn install_stopped_at_istiod(evidence: &Evidence) -> bool {
         && gateways == 0
 }
 
-/// Whether no istiod pod is ready: nothing answers proxies, webhooks and requests.
+/// Whether no istiod pod is ready to answer proxies, webhooks and requests.
 pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
     let ready = |pod: &Pod| is_istiod(&pod.labels) && pod.is_running_and_ready();
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))

@@ -1,4 +1,4 @@
-//! Facts about the evidence that several claims ask for: predicates and lookups, without any text.
+//! Facts about the evidence that several claims need: predicates and lookups, without any text.
 
 pub(crate) mod client_log;
 pub(crate) mod demo;

@@ -2,15 +2,15 @@
 
 use crate::evidence::{Evidence, Reply};
 
-/// What the backend's proxy answers where the caller's proxy encrypts and nobody decrypts.
+/// The error of the caller's proxy where it encrypts and the backend does not decrypt.
 const TLS_ERROR: &str = "TLS_error";
 
-/// The first reply in which a proxy answers by itself: it has no endpoint, cannot connect, is configured to answer, or
-/// a policy denies the request.
+/// Returns the first reply of a proxy itself: it has no endpoint, cannot connect, is configured to answer, or a policy
+/// denies the request.
 pub(crate) fn find_proxys_own_reply(evidence: &Evidence) -> Option<&Reply> {
     let expected = &evidence.expectations.reply;
     evidence.demo.asked.value()?.replies.iter().find(|reply| {
-        // Envoy adds the header where somebody behind it has answered.
+        // Envoy adds the header where an upstream has answered.
         let by_itself = reply.status != 0 && !reply.envoy_upstream_time && !reply.says(expected);
         let denied = reply.status == 403 && is_policy_denial(&reply.body);
         reply.server == "envoy" && (by_itself || denied || is_connect_error(&reply.body))
@@ -22,17 +22,17 @@ pub(crate) fn is_policy_denial(body: &str) -> bool {
     body.starts_with("RBAC: ")
 }
 
-/// Whether a body is the one with which Envoy says that it could not pass the request on.
+/// Whether a body is Envoy's error that it could not forward the request.
 pub(crate) fn is_connect_error(body: &str) -> bool {
     body.starts_with("upstream connect error")
 }
 
-/// Whether a body says that encrypted traffic met an application that does not decrypt it.
+/// Whether a body is the error of encrypted traffic to an application.
 pub(crate) fn is_tls_error(body: &str) -> bool {
     body.contains(TLS_ERROR) && !is_expired_certificate(body)
 }
 
-/// Whether a body says that a proxy did not accept the other one's certificate, because it has expired.
+/// Whether a body is the error of a proxy whose certificate has expired.
 pub(crate) fn is_expired_certificate(body: &str) -> bool {
     body.contains("CERTIFICATE_EXPIRED") || body.contains("certificate has expired")
 }

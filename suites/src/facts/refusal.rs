@@ -1,11 +1,11 @@
-//! Why the API server creates no pod: its words for a webhook that it cannot call, and for rules that refuse the pod.
+//! Classifies why the API server creates no pod: a webhook that it cannot call, or a rule that refuses the pod.
 
 use crate::evidence::{Condition, Deployment, DryRun, Observation};
 
 /// Why a pod is refused, with the name that its fix needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refusal<'t> {
-    /// A webhook was not called, or did not answer as it must.
+    /// A webhook was not called, or did not answer with an admission review.
     Call(&'t str, CallFailure),
     /// An admission webhook answered, and denied the pod.
     Denied(&'t str),
@@ -26,9 +26,9 @@ pub(crate) enum Refusal<'t> {
 /// How the call of a webhook failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CallFailure {
-    /// An HTTP proxy stands between the API server and the webhook.
+    /// The API server uses an HTTP proxy to call the webhook.
     Proxy,
-    /// The API server does not trust who answers, or TLS fails.
+    /// The API server does not trust the certificate, or TLS fails.
     Tls,
     /// The service has no ready endpoint, or does not exist.
     NoEndpoint,
@@ -36,7 +36,7 @@ pub(crate) enum CallFailure {
     Name,
     /// The connection is refused.
     Refused,
-    /// No way leads to the address.
+    /// There is no route to the address.
     Unreachable,
     /// No answer came in time.
     Timeout,
@@ -48,7 +48,7 @@ pub(crate) enum CallFailure {
     Other,
 }
 
-/// What the API server says where it does not get an admission review, the deepest reason first. Its words for a status are those of
+/// The messages of the API server where it gets no admission review, the deepest reason first. Those of a status come from
 /// `apimachinery/pkg/api/errors` (`NewGenericServerResponse`).
 const CALLS: [(CallFailure, &[&str]); 9] = [
     (CallFailure::Proxy, &["proxyconnect", "Proxy Authentication Required"]),
@@ -93,7 +93,7 @@ const CALLS: [(CallFailure, &[&str]); 9] = [
     ),
 ];
 
-/// Reads the API server's words on a pod that it does not create.
+/// Classifies the API server's message on a pod that it does not create.
 pub(crate) fn classify_refusal(text: &str) -> Refusal<'_> {
     if let Some(name) = between(text, "failed calling webhook \"", "\"") {
         let words = text.split_once(name).map_or(text, |(_, rest)| rest);
@@ -138,15 +138,15 @@ impl Refusal<'_> {
     }
 }
 
-/// Why the last pod that a deployment requested was refused, where it was: the words of its replica set.
+/// Returns the message of a deployment's replica set where its last pod was refused.
 pub(crate) fn find_refusal(deployment: &Deployment) -> Option<&str> {
     let failure = |it: &&Condition| it.kind == "ReplicaFailure" && it.status == "True";
     let failure = deployment.conditions.iter().find(failure).filter(|_| deployment.replicas > 0);
     failure.map(|condition| condition.message.as_str())
 }
 
-/// The API server's words on a call of Istio's injection webhook that failed, of a dry run or of a deployment's pods. A
-/// dry run that was answered is younger than what a replica set says.
+/// Returns the API server's message on a failed call of Istio's injection webhook, for a dry run or a deployment's pods. A
+/// successful dry run is newer than the message of a replica set.
 pub(crate) fn failed_injection<'e>(
     dry_run: &'e Observation<DryRun>,
     deployments: impl IntoIterator<Item = &'e Deployment>,

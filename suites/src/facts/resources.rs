@@ -1,11 +1,11 @@
-//! Objects of Istio that change what the demo's proxies do.
+//! Istio's resources that apply to the demo's proxies.
 
 use crate::evidence::{Evidence, MeshResource, Pod};
 
 pub(crate) const SIDECAR_RESOURCE: &str = "Sidecar";
 pub(crate) const POLICY: &str = "AuthorizationPolicy";
 
-/// The resources of a kind that apply to one of these pods; nothing where resources were not observed.
+/// Returns the resources of a kind that apply to one of these pods; none where resources were not observed.
 pub(crate) fn resources_of<'e>(
     evidence: &'e Evidence,
     kind: &str,
@@ -16,7 +16,7 @@ pub(crate) fn resources_of<'e>(
     Some(all.filter(|it| it.kind == kind).filter(applies).collect())
 }
 
-/// The policies that can deny a request to one of these pods; nothing where resources were not observed.
+/// Returns the policies that can deny a request to one of these pods; none where resources were not observed.
 pub(crate) fn denying_policies<'e>(
     evidence: &'e Evidence,
     pods: &[&Pod],

@@ -1,4 +1,4 @@
-//! What keeps pods from a node: nodes that are not ready, and the scheduler's reasons.
+//! Pods that wait for a node: nodes that are not ready, and the scheduler's reasons.
 
 use crate::evidence::{Deployment, Evidence, Node, Observation, Pod};
 use crate::facts::workload::has_ended;
@@ -6,9 +6,9 @@ use crate::facts::workload::has_ended;
 /// Why the scheduler finds no node for a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unschedulable<'p> {
-    /// No node has enough CPU, memory or places left.
+    /// No node has enough CPU, memory or pod slots left.
     Room,
-    /// The ports of the nodes that it asks for are taken.
+    /// Its host ports are in use.
     Ports,
     /// Its volume is not bound, or is on another node.
     Volume,
@@ -22,8 +22,8 @@ pub(crate) enum Unschedulable<'p> {
     Other,
 }
 
-/// The scheduler's words for each reason. Where nodes differ, the first counts: a taint of the control plane's node is
-/// as it should be where another node is full.
+/// The scheduler's message for each reason. Where nodes differ, the first reason counts: a taint of the control plane's
+/// node is normal where another node is full.
 const REASONS: [(Unschedulable<'_>, &[&str]); 5] = [
     (Unschedulable::Room, &["Insufficient ", "Too many pods"]),
     (Unschedulable::Ports, &["free ports"]),
@@ -35,7 +35,7 @@ const REASONS: [(Unschedulable<'_>, &[&str]); 5] = [
     (Unschedulable::Cordoned, &["node(s) were unschedulable"]),
 ];
 
-/// Why the scheduler finds no node for a pod, where it says so.
+/// Returns why the scheduler finds no node for a pod, where its message shows the reason.
 pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
     let waits = pod.phase == "Pending" && pod.node.is_none() && !pod.terminating;
     let words = pod.reason.as_deref().filter(|_| waits)?;
@@ -48,7 +48,7 @@ pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
     Some(known.or_else(taint).unwrap_or(Unschedulable::Other))
 }
 
-/// Whether it is for the nodes that a pod finds none, and not for what the pod asks for.
+/// Whether the nodes are the reason, and not the pod's own requirements.
 pub(crate) fn is_for_nodes(reason: Unschedulable<'_>) -> bool {
     use Unschedulable::{Cordoned, Ports, Room, Taint};
     matches!(reason, Room | Ports | Cordoned | Taint(_))
@@ -59,7 +59,7 @@ pub(crate) fn is_node_ready(node: &Node) -> bool {
     node.conditions.iter().any(|it| it.kind == "Ready" && it.status == "True")
 }
 
-/// Whether a pod is not well because its node is not, or because it finds none.
+/// Whether a pod is not ready because its node is not, or because it finds none.
 fn waits_for_node(evidence: &Evidence, pod: &Pod) -> bool {
     let Some(nodes) = evidence.cluster.nodes.value() else { return false };
     if let Some(name) = &pod.node {
@@ -69,7 +69,7 @@ fn waits_for_node(evidence: &Evidence, pod: &Pod) -> bool {
         && (!nodes.iter().any(is_node_ready) || find_unschedulable(pod).is_some_and(is_for_nodes))
 }
 
-/// Whether there are pods that wait for a node, and no others.
+/// Whether all of these pods wait for a node, and there is at least one.
 pub(crate) fn all_wait_for_nodes<'p>(
     evidence: &Evidence,
     ill: impl IntoIterator<Item = &'p Pod>,
@@ -79,7 +79,7 @@ pub(crate) fn all_wait_for_nodes<'p>(
     ill.peek().is_some() && ill.all(|pod| waits_for_node(evidence, pod))
 }
 
-/// Whether no pod keeps a deployment from being available but those that wait for a node.
+/// Whether all unready pods of a deployment wait for a node.
 pub(crate) fn deployment_waits_for_nodes(
     evidence: &Evidence,
     deployment: Option<&Deployment>,

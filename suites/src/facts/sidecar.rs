@@ -24,7 +24,7 @@ pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
     pod.init_containers.iter().find(|container| container.name == INIT)
 }
 
-/// The container of a pod that has ended while the sidecar still runs, which keeps the pod from ending.
+/// Returns a pod's application that has ended while the sidecar still runs, so that the pod does not end.
 pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
     let has_ended = |it: &Container| matches!(it.state, ContainerState::Terminated(_));
     // A pod of `kubectl run` has no owner.
@@ -58,7 +58,7 @@ pub(crate) fn find_init_error(log: &str) -> Option<&str> {
     Some(words.trim_start_matches("Command error output: ").trim())
 }
 
-/// Whether the init container runs again, and fails, beside containers that live: its rules are set already.
+/// Whether the init container runs again and fails beside running containers: its rules exist already.
 pub(crate) fn init_runs_again(pod: &Pod) -> bool {
     let failed = |end: &Termination| end.exit_code != 0;
     init_container(pod).is_some_and(|init| {
@@ -81,7 +81,7 @@ pub(crate) fn redirects_to_stopped_sidecar(pod: &Pod, now: Timestamp) -> bool {
         })
 }
 
-/// Whether a pod is not ready because its proxy is not, which runs: it has no configuration yet.
+/// Whether a pod is not ready because its running proxy is not: it has no configuration yet.
 pub(crate) fn waits_for_its_proxy(pod: &Pod) -> bool {
     find_troubled_container(pod)
         .is_some_and(|it| it.name == SIDECAR && matches!(it.state, ContainerState::Running { .. }))

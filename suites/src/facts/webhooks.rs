@@ -8,7 +8,7 @@ pub(crate) const INJECTION: &str = "istio-injection";
 /// The label of a namespace or a pod for a named revision.
 pub(crate) const REVISION: &str = "istio.io/rev";
 
-/// Whether a webhook is one of Istio's injectors, by what it calls.
+/// Whether a webhook is one of Istio's injectors, by the path that it calls.
 pub(crate) fn is_injector(webhook: &Webhook) -> bool {
     let inject = |path: &str| path == "/inject" || path.starts_with("/inject/");
     webhook.service.as_ref().is_some_and(|service| inject(&service.path))
@@ -18,19 +18,19 @@ pub(crate) fn is_injector(webhook: &Webhook) -> bool {
         })
 }
 
-/// Whether a webhook is switched off in Istio's way: it selects a label that nothing has.
+/// Whether a webhook is deactivated as Istio does it: it selects a label that no object has.
 pub(crate) fn is_deactivated(webhook: &Webhook) -> bool {
     [&webhook.namespace_selector, &webhook.object_selector]
         .iter()
         .any(|selector| selector.match_labels.contains_key("istio.io/deactivated"))
 }
 
-/// Whether a webhook is one of Istio's injectors that is not switched off.
+/// Whether a webhook is one of Istio's injectors and not deactivated.
 pub(crate) fn injects(webhook: &Webhook) -> bool {
     is_injector(webhook) && !is_deactivated(webhook)
 }
 
-/// Whether the webhooks were observed, and none of them injects anything, in whatever namespace.
+/// Whether the webhooks were observed, and none of them injects in any namespace.
 pub(crate) fn has_no_injector(evidence: &Evidence) -> bool {
     evidence.install.webhooks.value().is_some_and(|webhooks| !webhooks.iter().any(injects))
 }

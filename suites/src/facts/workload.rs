@@ -1,4 +1,4 @@
-//! What is true of pods, containers and deployments, beyond what one field says.
+//! Facts about pods, containers and deployments that need more than one field.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -11,19 +11,18 @@ const LOOP_WINDOW: SignedDuration = SignedDuration::from_mins(10);
 /// How many restarts make a loop where memory ends each of them, however slow it is.
 const OUT_OF_MEMORY_RESTARTS: u32 = 10;
 
-/// How containerd tells of a container that ended with its node: by a reboot, and not by itself.
+/// The reason that containerd reports for a container that ended with its node, by a reboot.
 const WITH_ITS_NODE: &str = "Unknown";
 
-/// Whether a container merely waits for its turn.
+/// Whether a container waits for other containers or its own creation.
 pub(crate) fn waits_for_others(container: &Container) -> bool {
     matches!(&container.state, ContainerState::Waiting { reason, .. }
         if reason == "PodInitializing" || reason == "ContainerCreating")
 }
 
-/// The first container that keeps a pod from being ready: one that has failed before one that
-/// merely waits for it.
+/// Returns the first container that is not ready: one that has failed before one that waits for others.
 pub(crate) fn find_troubled_container(pod: &Pod) -> Option<&Container> {
-    let told = |container: &&Container| container.state != ContainerState::Unknown;
+    let is_known = |container: &&Container| container.state != ContainerState::Unknown;
     let unready = || {
         let init = pod.init_containers.iter().filter(|container| {
             let over =
@@ -31,19 +30,18 @@ pub(crate) fn find_troubled_container(pod: &Pod) -> Option<&Container> {
             !(over || container.is_native_sidecar() && container.ready)
         });
         let main = pod.containers.iter().filter(|container| !container.ready);
-        init.chain(main).filter(told)
+        init.chain(main).filter(is_known)
     };
-    // `Waiting: PodInitializing` of a main container says nothing while an init container runs.
+    // `Waiting: PodInitializing` of a main container is normal while an init container runs.
     unready().find(|container| !waits_for_others(container)).or_else(|| unready().next())
 }
 
-/// Whether a container is restarted over and over; `now` is the time of the observation.
+/// Whether a container restarts in a loop; `now` is the time of the observation.
 pub(crate) fn is_in_restart_loop(container: &Container, now: Timestamp) -> bool {
     let backing_off = matches!(&container.state, ContainerState::Waiting { reason, .. }
         if reason == "CrashLoopBackOff");
     let lately = container.last_termination.as_ref().and_then(|end| end.finished_at).is_some_and(
-        // The node's clock may be ahead of that of the machine that looked: that is no reason to
-        // overlook a loop.
+        // The node's clock may be ahead of the checking machine's: a negative duration counts too.
         |finished| now.duration_since(finished) < LOOP_WINDOW,
     );
     let by_itself =
@@ -52,7 +50,7 @@ pub(crate) fn is_in_restart_loop(container: &Container, now: Timestamp) -> bool 
     backing_off || starved || (container.restarts >= LOOP_RESTARTS && lately && by_itself)
 }
 
-/// Whether a container ended the last time because it needed more memory than it may have.
+/// Whether a container ended the last time because it exceeded its memory limit.
 pub(crate) fn is_out_of_memory(container: &Container) -> bool {
     let now = match &container.state {
         ContainerState::Terminated(end) => Some(end),
@@ -61,7 +59,7 @@ pub(crate) fn is_out_of_memory(container: &Container) -> bool {
     now.into_iter().chain(&container.last_termination).any(|end| end.reason == "OOMKilled")
 }
 
-/// The container runtime's words on the image that it does not pull for a container.
+/// Returns the container runtime's error for the image of a container.
 pub(crate) fn pull_error(container: &Container) -> Option<&str> {
     match &container.state {
         ContainerState::Waiting { reason, message } if reason.contains("ImagePull") => {
@@ -76,7 +74,7 @@ pub(crate) fn has_ended(pod: &Pod) -> bool {
     ["Failed", "Succeeded"].contains(&pod.phase.as_str())
 }
 
-/// Whether a pod has failed and only stays listed, as an evicted one does: its owner has another pod.
+/// Whether a pod has failed and its owner has another pod: an evicted pod stays listed.
 pub(crate) fn is_replaced(pod: &Pod, pods: &[Pod]) -> bool {
     let succeeds = |other: &Pod| {
         other.namespace == pod.namespace
@@ -87,7 +85,7 @@ pub(crate) fn is_replaced(pod: &Pod, pods: &[Pod]) -> bool {
     pod.phase == "Failed" && owner_workload(pod).is_some() && pods.iter().any(succeeds)
 }
 
-/// What `kubectl rollout restart` takes to replace a pod: `deployment/echo-deployment`.
+/// Returns the workload of a pod, as `kubectl rollout restart` takes it: `deployment/echo-deployment`.
 pub(crate) fn owner_workload(pod: &Pod) -> Option<String> {
     let (kind, name) = pod.owner.as_deref()?.split_once('/')?;
     match kind {
@@ -97,23 +95,27 @@ pub(crate) fn owner_workload(pod: &Pod) -> Option<String> {
     }
 }
 
-/// The deployment that a pod belongs to, where the pods of its template before are still well.
-pub(crate) fn last_good_template(evidence: &Evidence, pod: &Pod) -> Option<String> {
+/// The deployment that a pod belongs to, where a pod of its previous revision is still ready. In the namespace of the
+/// control plane both have the same images: a roll-back must not undo an upgrade of one part of Istio.
+pub(crate) fn deployment_with_ready_revision(evidence: &Evidence, pod: &Pod) -> Option<String> {
     let deployment = owner_workload(pod).filter(|it| it.starts_with("deployment/"))?;
     let pods = [&evidence.install.pods, &evidence.demo.pods];
+    let images = |pod: &Pod| pod.containers.iter().map(|it| it.image.clone()).collect::<Vec<_>>();
     let elder = pods.into_iter().filter_map(Observation::value).flatten().any(|other| {
         other.namespace == pod.namespace
             && other.owner != pod.owner
             && owner_workload(other).as_ref() == Some(&deployment)
             && other.created_at < pod.created_at
+            && (pod.namespace != evidence.expectations.istio_namespace
+                || images(other) == images(pod))
             && other.is_running()
             && other.ready
     });
     elder.then_some(deployment)
 }
 
-/// The pod of a deployment that keeps it from being available: one that cannot start before one that is
-/// only not ready. One that leaves, or has ended, is nobody's business, and where none is asked for none is ill.
+/// Returns an unready pod of a deployment: one that cannot start before one that is only not ready. Terminating and ended
+/// pods do not count, and a deployment without replicas has none.
 pub(crate) fn find_unready_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> Option<&'e Pod> {
     let stays = |pod: &&Pod| !pod.terminating && !has_ended(pod);
     let ill = || pods.iter().filter(|pod| deployment.selects(pod) && !pod.ready).filter(stays);
@@ -123,7 +125,7 @@ pub(crate) fn find_unready_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> 
     ill().find(|pod| find_stuck_container(pod).is_some()).or_else(|| ill().next())
 }
 
-/// The container of a pod that waits for something else than its turn: for its image, or for its next restart.
+/// Returns the container of a pod that waits for its image or its next restart, with the reason.
 pub(crate) fn find_stuck_container(pod: &Pod) -> Option<(&Container, &str)> {
     let container = find_troubled_container(pod).filter(|it| !waits_for_others(it))?;
     match &container.state {

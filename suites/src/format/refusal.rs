@@ -1,40 +1,36 @@
-//! The text of a refused pod: who refuses it, and how the call of a webhook failed.
+//! The text of a refused pod: the reason, and the error of a webhook's call.
 
 use crate::facts::refusal::{CallFailure, Refusal};
 use crate::hint::escape_backquotes;
 
-/// How the call of a webhook failed, to follow "the API server cannot call the webhook: ".
+/// Formats the error of a webhook's call, to follow "the API server cannot call the webhook: ".
 pub(crate) fn format_call_failure(failure: CallFailure) -> &'static str {
     match failure {
-        CallFailure::Proxy => {
-            "it sends the request to an HTTP proxy, which does not lead to istiod"
-        }
-        CallFailure::Tls => "TLS between it and istiod fails",
+        CallFailure::Proxy => "it uses an HTTP proxy that does not reach istiod",
+        CallFailure::Tls => "the TLS handshake with istiod fails",
         CallFailure::NoEndpoint => "the service has no ready endpoint",
-        CallFailure::Name => "it does not resolve the name of the service",
+        CallFailure::Name => "it cannot resolve the name of the service",
         CallFailure::Refused => "the connection is refused",
-        CallFailure::Unreachable => "no route leads to istiod",
-        CallFailure::Timeout => "no answer came within the time limit",
-        CallFailure::ClientError => "the answer is an HTTP error 4xx",
-        CallFailure::ServerError => "the answer is an HTTP error 5xx",
+        CallFailure::Unreachable => "no route to istiod",
+        CallFailure::Timeout => "no answer within the time limit",
+        CallFailure::ClientError => "the answer has HTTP status 4xx",
+        CallFailure::ServerError => "the answer has HTTP status 5xx",
         CallFailure::Other => "the call fails",
     }
 }
 
-/// Who refuses a pod, to follow "no pod can be created: ".
+/// Formats the reason for which a pod is refused, to follow "no pod can be created: ".
 pub(crate) fn format_refusal(refusal: Refusal<'_>) -> String {
     match refusal {
         Refusal::Call(name, failure) => {
             format!("the API server cannot call webhook {name}: {}", format_call_failure(failure))
         }
         Refusal::Denied(name) => format!("admission webhook {name} denies it"),
-        Refusal::Quota(name) => format!("resource quota {name} does not admit it"),
-        Refusal::LimitRange => "a limit range of the namespace does not admit it".to_owned(),
+        Refusal::Quota(name) => format!("resource quota {name} refuses it"),
+        Refusal::LimitRange => "a limit range of the namespace refuses it".to_owned(),
         Refusal::PodSecurity(level) => {
             let level = escape_backquotes(level);
-            format!(
-                "the namespace enforces pod security `{level}` (label pod-security.kubernetes.io/enforce)"
-            )
+            format!("the namespace enforces Pod Security level `{level}`")
         }
         Refusal::Deletion => "the namespace is being deleted".to_owned(),
         Refusal::ServiceAccount(name) => format!("service account {name} does not exist"),

@@ -1,4 +1,4 @@
-//! The words for states, and what counts as a loop.
+//! Tests on the texts of states, and on restart loops.
 
 use jiff::{SignedDuration, Timestamp};
 use rstest::rstest;
@@ -47,20 +47,20 @@ fn end(exit_code: i32, reason: &str) -> Termination {
 )]
 #[case(waiting("", ""), false, None, 0, "waiting")]
 #[case(ContainerState::Terminated(end(0, "Completed")), false, None, 0, "Completed (exit 0)")]
-#[case(ContainerState::Unknown, false, None, 0, "in a state that the kubelet has not reported")]
-fn containers_in_words(
+#[case(ContainerState::Unknown, false, None, 0, "in an unknown state")]
+fn container_state_names_reason_exit_code_and_restarts(
     #[case] state: ContainerState,
     #[case] ready: bool,
     #[case] last_termination: Option<Termination>,
     #[case] restarts: u32,
-    #[case] words: &str,
+    #[case] expected: &str,
 ) {
     let container = Container { restarts, last_termination, ..container(state, ready) };
-    assert_eq!(format_container_state(&container), words);
+    assert_eq!(format_container_state(&container), expected);
 }
 
 #[test]
-fn pods_in_words_name_the_container_that_is_to_blame() {
+fn pod_state_names_the_container_that_is_not_ready() {
     let running = || ContainerState::Running { since: None };
     let mut pod = Pod {
         phase: "Running".into(),
@@ -70,7 +70,7 @@ fn pods_in_words_name_the_container_that_is_to_blame() {
     pod.containers[1].name = "istio-proxy".into();
     assert_eq!(
         format_pod_state(&pod),
-        "Running, ready containers 1/2: istio-proxy running, not ready"
+        "Running, READY 1/2: container istio-proxy running, not ready"
     );
     let native = Container {
         name: "native".into(),
@@ -84,25 +84,19 @@ fn pods_in_words_name_the_container_that_is_to_blame() {
     pod.init_containers.push(init);
     pod.containers[1].state = waiting("PodInitializing", "");
     pod.phase = "Pending".into();
-    assert_eq!(
-        format_pod_state(&pod),
-        "Pending, ready containers 2/3: istio-init CrashLoopBackOff"
-    );
+    assert_eq!(format_pod_state(&pod), "Pending, READY 2/3: container istio-init CrashLoopBackOff");
     let unscheduled = Pod {
         phase: "Pending".into(),
         reason: Some("Unschedulable: no room".into()),
         ..Pod::default()
     };
-    assert_eq!(
-        format_pod_state(&unscheduled),
-        "Pending, ready containers 0/0: Unschedulable: no room"
-    );
+    assert_eq!(format_pod_state(&unscheduled), "Pending, READY 0/0: Unschedulable: no room");
     let leaving = Pod { terminating: true, ..Pod::default() };
-    assert_eq!(format_pod_state(&leaving), "being deleted, ready containers 0/0");
+    assert_eq!(format_pod_state(&leaving), "Terminating, READY 0/0");
 }
 
 #[test]
-fn a_native_sidecar_that_is_not_ready_is_to_blame() {
+fn pod_state_names_the_native_sidecar_that_is_not_ready() {
     let running = || ContainerState::Running { since: None };
     let native = |ready| Container {
         name: "native".into(),
@@ -117,12 +111,9 @@ fn a_native_sidecar_that_is_not_ready_is_to_blame() {
     };
     assert_eq!(
         format_pod_state(&pod(false)),
-        "Running, ready containers 1/2: native running, not ready"
+        "Running, READY 1/2: container native running, not ready"
     );
-    assert_eq!(
-        format_pod_state(&pod(true)),
-        "Running, ready containers 2/2: its condition Ready is not true"
-    );
+    assert_eq!(format_pod_state(&pod(true)), "Running, READY 2/2: condition Ready is not True");
 }
 
 #[rstest]
@@ -131,7 +122,7 @@ fn a_native_sidecar_that_is_not_ready_is_to_blame() {
 #[case(2, Some(1), false)]
 #[case(3, Some(-5), true)]
 #[case(9, None, false)]
-fn a_loop_is_many_restarts_and_a_late_one(
+fn many_restarts_with_a_recent_one_are_a_loop(
     #[case] restarts: u32,
     #[case] minutes_ago: Option<i64>,
     #[case] looping: bool,
@@ -149,7 +140,7 @@ fn a_loop_is_many_restarts_and_a_late_one(
 #[case(Some("DaemonSet/speaker"), Some("daemonset/speaker"))]
 #[case(Some("Job/once"), None)]
 #[case(None, None)]
-fn a_pod_has_a_workload(#[case] owner: Option<&str>, #[case] name: Option<&str>) {
+fn owner_names_the_workload(#[case] owner: Option<&str>, #[case] name: Option<&str>) {
     let pod = Pod { owner: owner.map(Into::into), ..Pod::default() };
     assert_eq!(owner_workload(&pod).as_deref(), name);
 }
@@ -158,21 +149,25 @@ fn a_pod_has_a_workload(#[case] owner: Option<&str>, #[case] name: Option<&str>)
 #[case(&[], "none")]
 #[case(&["a"], "a")]
 #[case(&["a", "b", "c"], "a, b and c")]
-fn lists_in_words(#[case] items: &[&str], #[case] words: &str) {
-    assert_eq!(list(items), words);
+fn list_joins_its_items(#[case] items: &[&str], #[case] expected: &str) {
+    assert_eq!(list(items), expected);
 }
 
-/// A rollout whose new pod crashes leaves the old one alone: there is a way back.
+/// A rollout keeps the old pod while the new one crashes.
 #[rstest]
-#[case::old_pod_is_well(|_: &mut Pod| {}, true)]
-#[case::old_pod_is_ill(|old: &mut Pod| old.ready = false, false)]
-#[case::old_pod_leaves(|old: &mut Pod| old.terminating = true, false)]
+#[case::old_pod_is_ready(|_: &mut Pod| {}, true)]
+#[case::old_pod_is_not_ready(|old: &mut Pod| old.ready = false, false)]
+#[case::old_pod_is_terminating(|old: &mut Pod| old.terminating = true, false)]
 #[case::same_template(|old: &mut Pod| old.owner = Some("ReplicaSet/istiod-2".into()), false)]
 #[case::another_deployment(|old: &mut Pod| old.owner = Some("ReplicaSet/kiali-1".into()), false)]
 #[case::the_younger_one(|old: &mut Pod| old.created_at = "2026-01-03T00:00:00Z".parse().ok(), false)]
 #[case::of_the_same_time(|old: &mut Pod| old.created_at = "2026-01-02T00:00:00Z".parse().ok(), false)]
 #[case::elsewhere(|old: &mut Pod| old.namespace = "default".into(), false)]
-fn a_failed_rollout_can_be_undone(#[case] change: fn(&mut Pod), #[case] expected: bool) {
+#[case::another_image(|old: &mut Pod| old.containers = vec![Container { image: "pilot:1.19.0".into(), ..Container::default() }], false)]
+fn failed_rollout_is_undone_where_the_old_pod_is_ready(
+    #[case] change: fn(&mut Pod),
+    #[case] expected: bool,
+) {
     let mut evidence = crate::testing::healthy();
     let pod = |owner: &str, day: &str| Pod {
         name: format!("{owner}-x"),

@@ -4,27 +4,27 @@ use super::{Impact, Purpose, Step};
 use crate::evidence::Evidence;
 use crate::hint::quote;
 
-/// Shows what kubectl says of refused credentials, and gets new ones. `kind` is the name of a kind cluster.
-pub(crate) fn renew_kubeconfig(evidence: &Evidence, kind: Option<&str>) -> Vec<Step> {
+/// Shows how the server refuses the credentials, and gets new ones. `kind` is the name of a kind cluster.
+pub(crate) fn replace_kubeconfig(evidence: &Evidence, kind: Option<&str>) -> Vec<Step> {
     let command = evidence.kubectl(&["get", "--raw", "/version"]);
-    let get = "get a new kubeconfig for this cluster from who made it";
-    let mut steps = vec![
-        Step::inspect(command, "shows what kubectl says of them"),
-        Step::advice(Purpose::Fix, get),
-    ];
+    let get = "Get a new kubeconfig from the administrator of the cluster";
+    let mut steps =
+        vec![Step::inspect(command, "Test the credentials"), Step::advice(Purpose::Fix, get)];
     if let Some(cluster) = kind {
         let export = format!("kind export kubeconfig --name {}", quote(cluster));
-        steps.push(Step::fix(Impact::Changes, export, "writes it, on kind's machine"));
+        steps.push(Step::fix(
+            Impact::Changes,
+            export,
+            "Write the kubeconfig again, on the machine that runs kind",
+        ));
     }
     steps
 }
 
-/// Shows what kubectl says of a server that does not answer.
+/// Tests whether a server answers that did not before.
 pub(crate) fn show_cluster_info(evidence: &Evidence, has_proxy: bool) -> Step {
-    let proxy = "; a proxy is set: NO_PROXY may have to name the server";
-    let proxy = if has_proxy { proxy } else { "" };
-    let check = "check that the machine is up, the network and the VPN";
-    let text = format!("shows what kubectl says; {check}{proxy}");
+    let proxy = if has_proxy { ", and that NO_PROXY names the server" } else { "" };
+    let text = format!("Check that the machine runs and its network or VPN is up{proxy}");
     Step::inspect(evidence.kubectl(&["cluster-info"]), text)
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn show_version(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["version"]), text)
 }
 
-/// Asks for a right again, and says who gives it.
+/// Tests a right, and names the role that has it.
 pub(crate) fn ask_for_rights(
     evidence: &Evidence,
     verb: &str,
@@ -47,10 +47,12 @@ pub(crate) fn ask_for_rights(
     let expectations = &evidence.expectations;
     let (istio, demo) = (&expectations.istio_namespace, &expectations.namespace);
     let text = format!(
-        "an install makes roles and webhooks for the whole cluster, and objects in {istio} and {demo}: \
-         ask the cluster's administrator for the role cluster-admin"
+        "Get the role cluster-admin from the administrator: the install creates cluster roles, webhooks, and objects in {istio} and {demo}"
     );
-    vec![Step::inspect(evidence.kubectl(&can_i), "asks again"), Step::advice(Purpose::Fix, text)]
+    vec![
+        Step::inspect(evidence.kubectl(&can_i), "Test the right"),
+        Step::advice(Purpose::Fix, text),
+    ]
 }
 
 /// Lists MetalLB's pools.

@@ -1,22 +1,26 @@
 //! Steps on the demo's own objects.
 
-use serde_json::{Map, json};
+use std::collections::BTreeMap;
 
-use super::{Impact, Purpose, Step, workloads};
-use crate::evidence::{BackendDetails, Evidence, Expectations};
+use serde_json::{Value, json};
+
+use super::{Impact, Purpose, Step, services, workloads};
+use crate::evidence::{BackendDetails, Evidence, Expectations, Service};
 use crate::facts::demo::find_deployment;
+use crate::format::list;
 use crate::hint::escape_backquotes;
 
-/// Applies a manifest of the tutorial again.
+/// Applies a manifest of the tutorial again. The tutorial prints it; it may not be in a file yet.
 pub(crate) fn apply_manifest(evidence: &Evidence, file: &str) -> Step {
     let namespace = &evidence.expectations.namespace;
     let command = evidence.kubectl(&["-n", namespace, "apply", "-f", file]);
-    Step::fix(Impact::Changes, command, "applies the tutorial's manifest")
+    Step::fix(Impact::Changes, command, format!("Apply the tutorial's manifest, saved as {file}"))
 }
 
-/// Starts a deployment that has no replicas.
+/// Scales a deployment of the demo from 0 replicas to 1.
 pub(crate) fn start(evidence: &Evidence, deployment: &str) -> Step {
-    workloads::scale_up(evidence, &evidence.expectations.namespace, deployment, "starts it again")
+    let text = "Scale the deployment to 1 replica";
+    workloads::scale_up(evidence, &evidence.expectations.namespace, deployment, text)
 }
 
 /// Sets the image of a deployment's container.
@@ -36,7 +40,7 @@ pub(crate) fn set_image(
 pub(crate) fn restore_client_image(evidence: &Evidence) -> Step {
     let client = &evidence.expectations.client;
     let image = (client.container.as_str(), client.image.as_str());
-    let text = "gives the client the image that has curl";
+    let text = "Set the client's image to the tutorial's, which has curl";
     set_image(evidence, &evidence.expectations.client_deployment, image, text)
 }
 
@@ -48,50 +52,132 @@ pub(crate) fn set_backend_arguments(evidence: &Evidence, arguments: &[String]) -
     ]}}}})
     .to_string();
     let patch = ["-n", namespace, "patch", "deployment", backend_deployment, "-p", &patch];
-    Step::fix(Impact::Changes, evidence.kubectl(&patch), "gives it the tutorial's arguments")
+    Step::fix(
+        Impact::Changes,
+        evidence.kubectl(&patch),
+        "Set the arguments of the backend to the tutorial's",
+    )
 }
 
-/// Puts the tutorial's specification of the backend's service in place of what is there.
+/// A field of a service with its new value, and the JSON patch that sets it.
+type Change = (String, Value);
+
+/// Changes each field of the backend's service that differs from the tutorial's, and no other field.
 pub(crate) fn restore_service(evidence: &Evidence) -> Step {
-    let Expectations { namespace, backend_service, backend_deployment, backend, .. } =
-        &evidence.expectations;
-    let BackendDetails { service_port, service_port_name, port, labels, .. } = backend;
+    let Expectations { namespace, backend_service, .. } = &evidence.expectations;
+    let mut services = evidence.demo.services.value().into_iter().flatten();
+    let Some(service) = services.find(|service| service.name == *backend_service) else {
+        return apply_manifest(evidence, "backend.yaml");
+    };
+    let kind = (service.kind == "ExternalName").then(|| {
+        let patch = json!({"op": "replace", "path": "/spec/type", "value": "ClusterIP"});
+        ("type ClusterIP".to_owned(), patch)
+    });
+    let changes: Vec<_> = kind
+        .into_iter()
+        .chain(correct_port(evidence, service))
+        .chain(correct_selector(evidence, service))
+        .collect();
+    if changes.is_empty() {
+        return services::show_endpoints(evidence, namespace);
+    }
+    let (mut names, patches): (Vec<_>, Vec<_>) = changes.into_iter().unzip();
+    names.dedup();
+    let text = escape_backquotes(&format!("Set {} in the service", list(&names)));
+    let patch = Value::from(patches).to_string();
+    let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
+    Step::fix(Impact::Changes, evidence.kubectl(&patch), text)
+}
+
+/// Returns the changes of the service's port: of the port with the tutorial's number, or with its name, or of a new
+/// port, because two ports cannot have one name.
+fn correct_port(evidence: &Evidence, service: &Service) -> Vec<Change> {
+    let BackendDetails { service_port: number, service_port_name: name, port: target, .. } =
+        &evidence.expectations.backend;
+    let ports = || service.ports.iter();
+    let by_name = || ports().position(|port| port.name == *name || port.name.is_empty());
+    let Some(index) = ports().position(|port| port.port == *number).or_else(by_name) else {
+        let port = json!({"name": name, "port": number, "protocol": "TCP", "targetPort": target});
+        let patch = if service.ports.is_empty() {
+            json!({"op": "add", "path": "/spec/ports", "value": [port]})
+        } else {
+            json!({"op": "add", "path": "/spec/ports/-", "value": port})
+        };
+        return vec![(format!("port {number}"), patch)];
+    };
+    let port = &service.ports[index];
+    // A named target port is correct where the endpoints have the backend's port.
+    let is_target = port.target_port == target.to_string()
+        || port.target_port.parse::<u16>().is_err() && !forwards_elsewhere(evidence);
+    let change = |field: &str, text: String, value: Value| {
+        let path = format!("/spec/ports/{index}/{field}");
+        (text, json!({"op": "add", "path": path, "value": value}))
+    };
+    [
+        (port.name == *name, change("name", format!("port name {name}"), json!(name))),
+        (port.port == *number, change("port", format!("port {number}"), json!(number))),
+        (port.protocol == "TCP", change("protocol", "protocol TCP".into(), json!("TCP"))),
+        (is_target, change("targetPort", format!("targetPort {target}"), json!(target))),
+    ]
+    .into_iter()
+    .filter_map(|(is_right, change)| (!is_right).then_some(change))
+    .collect()
+}
+
+/// Whether the service's ready endpoints have another port than the backend's.
+fn forwards_elsewhere(evidence: &Evidence) -> bool {
+    let endpoints = evidence.demo.endpoints.value().into_iter().flatten();
+    let port = evidence.expectations.backend.port;
+    endpoints.into_iter().any(|it| !it.ports.is_empty() && !it.ports.contains(&port))
+}
+
+/// Returns the changes of the service's selector: the labels that it lacks, and those that the backend's pods lack.
+fn correct_selector(evidence: &Evidence, service: &Service) -> Vec<Change> {
+    let Expectations { backend_deployment, backend, .. } = &evidence.expectations;
     let template = find_deployment(evidence, backend_deployment).map(|it| &it.template_labels);
-    let selector: Map<_, _> = labels
+    if service.selects_labels(template.unwrap_or(&backend.labels)) {
+        return Vec::new();
+    }
+    let wanted: BTreeMap<_, _> = backend
+        .labels
         .iter()
         .map(|(key, value)| (key, template.and_then(|labels| labels.get(key)).unwrap_or(value)))
-        .map(|(key, value)| (key.clone(), value.clone().into()))
         .collect();
-    let ports = json!([{
-        "name": service_port_name, "port": service_port, "protocol": "TCP", "targetPort": port
-    }]);
-    let patch = json!([
-        {"op": "replace", "path": "/spec/ports", "value": ports},
-        {"op": "add", "path": "/spec/selector", "value": selector},
-    ])
-    .to_string();
-    let patch = ["-n", namespace, "patch", "svc", backend_service, "--type=json", "-p", &patch];
-    Step::fix(Impact::Changes, evidence.kubectl(&patch), "makes it what the tutorial says")
+    let labels: Vec<_> = wanted.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let text = format!("selector {}", labels.join(","));
+    if service.selector.is_empty() {
+        return vec![(text, json!({"op": "add", "path": "/spec/selector", "value": wanted}))];
+    }
+    let path = |key: &str| format!("/spec/selector/{}", key.replace('~', "~0").replace('/', "~1"));
+    let is_wrong = |(key, value): &(&String, &String)| {
+        template.is_none_or(|labels| labels.get(*key) != Some(*value)) && !wanted.contains_key(*key)
+    };
+    let remove = service.selector.iter().filter(is_wrong);
+    let remove = remove.map(|(key, _)| json!({"op": "remove", "path": path(key)}));
+    let set = wanted.iter().filter(|(key, value)| service.selector.get(**key) != Some(**value));
+    let set = set.map(|(key, value)| json!({"op": "add", "path": path(key), "value": value}));
+    set.chain(remove).map(|patch| (text.clone(), patch)).collect()
 }
 
-/// Sends one more request, with the answer's headers.
+/// Sends the request again, and shows the headers of the answer.
 pub(crate) fn ask_again(evidence: &Evidence, url: &str) -> Step {
     let Expectations { namespace, client_deployment, client, .. } = &evidence.expectations;
     let target = format!("deployment/{client_deployment}");
     let exec = ["-n", namespace, "exec", &target, "-c", &client.container, "--"];
-    Step::inspect(evidence.kubectl(&[&exec[..], &["curl", "-sSi", url]].concat()), "asks again")
+    let command = evidence.kubectl(&[&exec[..], &["curl", "-sSi", url]].concat());
+    Step::inspect(command, "Test the request from the client")
 }
 
-/// Shows the cluster's domain, and says where another one goes.
+/// Shows the cluster's domain, and sets it in the configuration and in the client.
 pub(crate) fn explain_domain(evidence: &Evidence, domain: &str) -> Vec<Step> {
     let show =
         evidence.kubectl(&["-n", "kube-system", "get", "configmap", "coredns", "-o", "yaml"]);
     let set = format!(
-        "set cluster-domain to {} in section demo of meshcheck.toml, and ask that name in client.yaml",
+        "Set cluster-domain to {} in section demo of meshcheck.toml, and request that name in client.yaml",
         escape_backquotes(domain)
     );
     vec![
-        Step::inspect(show, "shows the domain that the cluster's DNS serves"),
+        Step::inspect(show, "Show the domain that the cluster's DNS serves"),
         Step::advice(Purpose::Fix, set),
     ]
 }
@@ -103,35 +189,43 @@ pub(crate) fn unset_variables(evidence: &Evidence, names: &[&str]) -> Vec<Step> 
     let template = find_deployment(evidence, client_deployment).map(|it| &it.containers);
     let mut set = template.into_iter().flatten().flat_map(|it| &it.env);
     if !names.iter().all(|name| set.any(|it| it == name)) {
-        return vec![workloads::describe(evidence, namespace, client_deployment, "shows its pods")];
+        return vec![workloads::describe(
+            evidence,
+            namespace,
+            client_deployment,
+            "Show the deployment",
+        )];
     }
     let names: Vec<_> = names.iter().map(|name| format!("{name}-")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let unset = ["-n", namespace, "set", "env", &target, "-c", &client.container];
     let command = evidence.kubectl(&[&unset[..], &names].concat());
-    vec![Step::fix(Impact::Changes, command, "removes the variable from its template")]
+    vec![Step::fix(Impact::Changes, command, "Remove the variable from the pod template")]
 }
 
-/// What Envoy answers where it has no endpoint, or none that takes the request.
+/// Envoy's answers where it has no endpoint, or where no endpoint accepts the request.
 const UPSTREAM: [&str; 2] = ["no healthy upstream", "upstream connect error"];
 
-/// Shows who answers like that: the configuration of the mesh that makes a proxy answer, or the backend's log.
+/// Lists the mesh configuration by which Envoy gives such an answer itself, or shows the backend's log.
 pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
     let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
-    let kinds = if observed.contains("RBAC: access denied") {
-        "authorizationpolicies"
+    let (kinds, text) = if observed.contains("RBAC: access denied") {
+        (
+            "authorizationpolicies",
+            "List the authorization policies, one of which denies the request",
+        )
     } else if observed.contains("fault filter abort") {
-        "virtualservices"
+        ("virtualservices", "List the virtual services, one of which injects this fault")
     } else if UPSTREAM.iter().any(|it| observed.contains(it)) {
-        "virtualservices,destinationrules,peerauthentications"
+        (
+            "virtualservices,destinationrules,peerauthentications",
+            "List the mesh resources that can keep Envoy from the backend",
+        )
     } else {
         let target = format!("deployment/{backend_deployment}");
         let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];
-        return vec![Step::inspect(evidence.kubectl(&logs), "shows the backend's side")];
+        return vec![Step::inspect(evidence.kubectl(&logs), "Show the log of the backend")];
     };
     let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
-    vec![
-        Step::advice(Purpose::Inspect, "a proxy answered by itself, because of one of these"),
-        Step::inspect(command, "lists them"),
-    ]
+    vec![Step::inspect(command, text)]
 }

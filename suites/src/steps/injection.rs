@@ -1,10 +1,14 @@
-//! Steps on injection: webhooks, and what a pod template asks for.
+//! Steps on injection: webhooks, and the fields of pod templates that control it.
 
 use serde_json::{Map, Value, json};
 
-use super::{Impact, Purpose, Step, istio, pods, workloads};
-use crate::evidence::{Container, Evidence, Pod, Webhook};
-use crate::facts::injection::{PROXY_IMAGE, has_other_proxy_config, redirection_annotations};
+use std::collections::BTreeSet;
+
+use super::{Impact, Purpose, Step, istio, pods};
+use crate::evidence::{Container, Evidence, Expectations, Pod, Webhook};
+use crate::facts::injection::{
+    PROXY_IMAGE, has_other_proxy_config, redirection_annotations, refuses_sidecar,
+};
 use crate::facts::refusal::CallFailure;
 use crate::facts::sidecar::{INIT, has_validation, init_container};
 use crate::facts::webhooks::INJECTION;
@@ -15,48 +19,61 @@ use crate::hint::escape_backquotes;
 /// Lists the mutating webhooks.
 pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
     let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations"]);
-    Step::inspect(command, "shows who injects; their namespace selectors decide where")
+    Step::inspect(
+        command,
+        "List the mutating webhooks, whose namespace selectors decide where they inject",
+    )
 }
 
-/// Shows the mutating webhooks with all that they select.
+/// Shows the mutating webhooks with their selectors.
 pub(crate) fn show_webhooks(evidence: &Evidence) -> Step {
     let get = ["get", "mutatingwebhookconfigurations", "--output", "yaml"];
-    Step::inspect(evidence.kubectl(&get), "shows which labels the webhooks ask for")
+    Step::inspect(evidence.kubectl(&get), "Show the labels that the webhooks select")
 }
 
-/// Says which option of the installation injects in namespaces that nobody labelled.
+/// Names the option of the installation that enables injection in namespaces without a label.
 pub(crate) fn inject_labelled_only() -> Step {
     let option = "values.sidecarInjectorWebhook.enableNamespacesByDefault=false";
-    Step::advice(Purpose::Fix, format!("install Istio with {option}, as the default profile does"))
+    Step::advice(Purpose::Fix, format!("Install Istio with {option}, as the default profile does"))
 }
 
-/// Lets injection put the proxy into a gateway's pod that was made without it, then makes the pod anew.
+/// Enables injection in the namespace of a gateway's pod without a proxy, then replaces the pod.
 pub(crate) fn inject_gateway(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let is_off = labels.and_then(|it| it.get(INJECTION)).is_some_and(|it| it == "disabled");
     let label = ["label", "namespace", &pod.namespace, &format!("{INJECTION}-")];
-    let allow = || Step::fix(Impact::Changes, evidence.kubectl(&label), "allows injection there");
+    let allow = || {
+        Step::fix(
+            Impact::Changes,
+            evidence.kubectl(&label),
+            "Remove the label that disables injection in the namespace",
+        )
+    };
     is_off.then(allow).into_iter().chain([pods::replace(evidence, pod)]).collect()
 }
 
-/// Deletes the configuration of a webhook beside which another one injects.
+/// Deletes the configuration of a webhook whose istiod does not exist any more, while another one injects.
 pub(crate) fn delete_webhook(evidence: &Evidence, webhook: &Webhook) -> Step {
     let delete = ["delete", "mutatingwebhookconfiguration", &webhook.configuration];
-    let text = "removes it: what it belonged to is gone, and another one injects";
+    let text = "Delete the webhook configuration of the removed istiod; another webhook injects";
     Step::fix(Impact::Deletes, evidence.kubectl(&delete), text)
 }
 
-/// Lets the API server call the webhook at this port of istiod's pods, then tries it.
+/// Restores the connection from the API server to the webhook at this port of istiod's pods, then tests it.
 /// Source: <https://istio.io/latest/docs/ops/common-problems/injection/>.
 pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str) -> Vec<Step> {
     let istio = ["-n", &evidence.expectations.istio_namespace];
     let on_istio = |rest: &[&str]| evidence.kubectl(&[&istio[..], rest].concat());
     let advice = |text: String| Step::advice(Purpose::Fix, text);
+    let show_pods = || {
+        let text = "Show the addresses of istiod's pods, and the network policies";
+        Step::inspect(on_istio(&["get", "pods,networkpolicies", "-o", "wide"]), text)
+    };
     let mut steps = match failure {
         CallFailure::Tls => vec![istio::rewrite_certificate(evidence)],
         CallFailure::Proxy | CallFailure::Name => vec![
             advice(
-                "add .svc to NO_PROXY of the API server, in its manifest \
+                "Add .svc to NO_PROXY in the API server's manifest \
                  /etc/kubernetes/manifests/kube-apiserver.yaml"
                     .into(),
             ),
@@ -69,40 +86,54 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
                     "-l",
                     "component=kube-apiserver",
                 ]),
-                "shows the proxy variables of the API server, where it runs as a pod",
+                "Show the proxy variables of the API server, where it runs as a pod",
             ),
         ],
         CallFailure::ClientError | CallFailure::ServerError | CallFailure::Other => {
             vec![Step::inspect(
                 on_istio(&["logs", "-l", "app=istiod", "--tail=50"]),
-                "shows what istiod says of the call",
+                "Show istiod's log of the call",
             )]
         }
-        CallFailure::NoEndpoint
-        | CallFailure::Refused
-        | CallFailure::Unreachable
-        | CallFailure::Timeout => vec![
+        CallFailure::NoEndpoint => vec![show_pods()],
+        CallFailure::Refused | CallFailure::Unreachable | CallFailure::Timeout => vec![
             advice(format!(
-                "open TCP port {port} from the API server to istiod's pods, in firewalls, security groups and \
+                "Open TCP port {port} from the API server to istiod's pods in firewalls, security groups and \
                  network policies"
             )),
-            Step::inspect(
-                on_istio(&["get", "pods,networkpolicies", "-o", "wide"]),
-                "shows the addresses of istiod's pods and the network policies before them",
-            ),
+            show_pods(),
         ],
     };
     let namespace = &evidence.expectations.namespace;
     let run = ["-n", namespace, "run", "meshcheck-probe", "--image=nginx", "--dry-run=server"];
-    steps
-        .push(Step::inspect(evidence.kubectl(&run), "calls the webhook again, and stores nothing"));
+    steps.push(Step::inspect(evidence.kubectl(&run), "Test the webhook with a dry run"));
     steps
 }
 
-/// Restarts all deployments of the demo's namespace.
+/// Restarts the two deployments of the demo.
 pub(crate) fn restart_all(evidence: &Evidence, text: &str) -> Step {
-    let namespace = &evidence.expectations.namespace;
-    workloads::restart(evidence, namespace, "deployment", text)
+    let Expectations { backend_deployment, client_deployment, .. } = &evidence.expectations;
+    let workloads = [backend_deployment, client_deployment].map(|it| format!("deployment/{it}"));
+    restart(evidence, &workloads, text)
+}
+
+/// Restarts the workloads of the demo's namespace that have a pod without a sidecar; none where each pod has one.
+pub(crate) fn restart_without_sidecar(evidence: &Evidence) -> Option<Step> {
+    let text = "Restart the deployments whose pods have no sidecar";
+    let Some(pods) = evidence.demo.pods.value() else { return Some(restart_all(evidence, text)) };
+    let lacks_sidecar =
+        |pod: &&Pod| !pod.terminating && pod.proxy().is_none() && !refuses_sidecar(pod);
+    let workloads: BTreeSet<_> =
+        pods.iter().filter(lacks_sidecar).filter_map(owner_workload).collect();
+    let workloads: Vec<_> = workloads.into_iter().collect();
+    (!workloads.is_empty()).then(|| restart(evidence, &workloads, text))
+}
+
+fn restart(evidence: &Evidence, workloads: &[String], text: &str) -> Step {
+    let workloads: Vec<_> = workloads.iter().map(String::as_str).collect();
+    let restart = ["-n", &evidence.expectations.namespace, "rollout", "restart"];
+    let command = evidence.kubectl(&[&restart[..], &workloads].concat());
+    Step::fix(Impact::RestartsPods, command, text)
 }
 
 /// Removes labels or annotations from the template of a workload in the demo's namespace, where they are set.
@@ -117,13 +148,13 @@ pub(crate) fn remove_from_template(
     patch_template(evidence, workload, &patch, text)
 }
 
-/// Gives the sidecars of a workload more memory than the default limit of 1 GiB. A limit alone would be the request, too.
+/// Raises the memory limit of a workload's sidecars from its default of 1 GiB. A limit alone would be the request, too.
 pub(crate) fn raise_proxy_memory(evidence: &Evidence, namespace: &str, workload: &str) -> Step {
     let annotations = json!({ "sidecar.istio.io/proxyMemory": "128Mi", "sidecar.istio.io/proxyMemoryLimit": "2Gi" });
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
     let patch = patch.to_string();
     let command = evidence.kubectl(&["-n", namespace, "patch", workload, "-p", &patch]);
-    Step::fix(Impact::Changes, command, "raises the memory limit of its sidecars")
+    Step::fix(Impact::Changes, command, "Raise the memory limit of the sidecars to 2 GiB")
 }
 
 /// Removes containers from the template of a workload in the demo's namespace.
@@ -131,7 +162,14 @@ pub(crate) fn remove_containers(evidence: &Evidence, workload: &str, names: &[&s
     let delete = |name: &&str| json!({ "name": name, "$patch": "delete" });
     let containers: Vec<_> = names.iter().map(delete).collect();
     let patch = json!({ "spec": { "template": { "spec": { "containers": containers } } } });
-    patch_template(evidence, workload, &patch, "takes what is too many out of its template")
+    let noun = if names.len() == 1 { "container" } else { "containers" };
+    let names = escape_backquotes(&list(names));
+    patch_template(
+        evidence,
+        workload,
+        &patch,
+        format!("Remove {noun} {names} from the pod template"),
+    )
 }
 
 /// Removes the annotation that names another proxy image from a deployment's template.
@@ -139,7 +177,7 @@ pub(crate) fn remove_proxy_image(evidence: &Evidence, namespace: &str, deploymen
     let place = format!("/spec/template/metadata/annotations/{}", PROXY_IMAGE.replace('/', "~1"));
     let patch = json!([{"op": "remove", "path": place}]).to_string();
     let patch = ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
-    let text = format!("removes the annotation {PROXY_IMAGE}, which names this image");
+    let text = format!("Remove the annotation {PROXY_IMAGE} from the pod template");
     Step::fix(Impact::Changes, evidence.kubectl(&patch), text)
 }
 
@@ -154,7 +192,7 @@ fn patch_template(
     Step::fix(Impact::Changes, command, text)
 }
 
-/// The option of the installation that sets ranges for all pods: injection gives a new pod the same ones as this pod.
+/// Returns the option of the installation that sets the pod's address ranges: the dry run's pod has the same ones.
 fn option_of_ranges(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
     let value = |container: &Container, flag: &str| {
         let at = container.args.iter().position(|it| it == flag)?;
@@ -169,16 +207,16 @@ fn option_of_ranges(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
     options.iter().find(is_set).map(|it| it.2)
 }
 
-/// Has the rules of `ip6tables` set as well. How Istio was installed decides who sets it.
+/// Enables the rules of `ip6tables`. The program that installed Istio has to set it.
 /// Source: <https://istio.io/latest/docs/setup/additional-setup/dual-stack/>
 pub(crate) fn redirect_ipv6(evidence: &Evidence) -> Vec<Step> {
-    let text = "set `ISTIO_DUAL_STACK` to \"true\" in `meshConfig.defaultConfig.proxyMetadata` and \
-                `values.pilot.env` of Istio's installation, then restart the deployments";
+    let text = "Set `ISTIO_DUAL_STACK` to \"true\" in `meshConfig.defaultConfig.proxyMetadata` and \
+                `values.pilot.env` of the installation, then restart the deployments";
     let namespace = &evidence.expectations.istio_namespace;
     let get = ["-n", namespace, "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"];
     vec![
         Step::advice(Purpose::Fix, text),
-        Step::inspect(evidence.kubectl(&get), "shows the mesh configuration"),
+        Step::inspect(evidence.kubectl(&get), "Show the mesh configuration"),
     ]
 }
 
@@ -190,34 +228,33 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     };
     if annotations.is_empty() && has_validation(pod) {
         let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
-        let text = "shows the CNI plug-in of each node, which sets the rules";
+        let text = "Show the CNI plug-in of each node, which sets the rules";
         return vec![pods::replace(evidence, pod), Step::inspect(evidence.kubectl(&get), text)];
     }
     if annotations.is_empty() {
         let namespace = &evidence.expectations.istio_namespace;
-        let injector = ["get", "configmap", "istio-sidecar-injector", "-o", "yaml"];
-        let command = evidence.kubectl(&[&["-n", namespace][..], &injector].concat());
-        return vec![
-            match option_of_ranges(evidence, pod) {
-                Some(option) => Step::advice(
-                    Purpose::Fix,
-                    format!(
-                        "install Istio without values.global.proxy.{option}, which sets these ranges for all pods"
-                    ),
-                ),
-                None => Step::advice(Purpose::Inspect, "no annotation of the pod asks for it"),
-            },
-            Step::inspect(command, "shows what injection adds"),
-        ];
+        let values =
+            ["get", "configmap", "istio-sidecar-injector", "-o", "jsonpath={.data.values}"];
+        let command = evidence.kubectl(&[&["-n", namespace][..], &values].concat());
+        let show = Step::inspect(command, "Show the installation's values for injection");
+        let install = option_of_ranges(evidence, pod).map(|option| {
+            let text = format!(
+                "Install Istio without values.global.proxy.{option}, which sets these ranges for all pods"
+            );
+            Step::advice(Purpose::Fix, text)
+        });
+        return install.into_iter().chain([show]).collect();
     }
     if has_other_proxy_config(pod) {
-        let text = "take what is about the redirection out of the annotation `proxy.istio.io/config` of its template";
+        let text = "Remove the redirection settings from the annotation `proxy.istio.io/config` of the pod template";
         let get = ["-n", &pod.namespace, "get", &workload, "-o", "yaml"];
         return vec![
             Step::advice(Purpose::Fix, text),
-            Step::inspect(evidence.kubectl(&get), "shows its template"),
+            Step::inspect(evidence.kubectl(&get), "Show the pod template"),
         ];
     }
-    let text = format!("takes out of its template: {}", escape_backquotes(&list(&annotations)));
+    let noun = if annotations.len() == 1 { "annotation" } else { "annotations" };
+    let names = escape_backquotes(&list(&annotations));
+    let text = format!("Remove the {noun} {names} from the pod template");
     vec![remove_from_template(evidence, &workload, ("annotations", &annotations), text)]
 }

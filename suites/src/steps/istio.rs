@@ -1,4 +1,4 @@
-//! Steps on Istio itself: `istioctl`, and what brings istiod back.
+//! Steps on Istio itself: `istioctl`, mesh resources, istiod.
 
 use super::{Impact, Purpose, Step, pods, workloads};
 use crate::evidence::{Evidence, Expectations, MeshResource, Provider, selector};
@@ -6,18 +6,19 @@ use crate::facts::installation::{
     Elsewhere, Installation, control_plane_elsewhere, find_other, gateway_elsewhere,
 };
 use crate::facts::istiod::find_istiod;
+use crate::format::list;
 use crate::hint::{escape_backquotes, quote};
 
-/// Installs Istio's default profile, with the options that the installed software needs. Where something shows
-/// another installation, `istioctl install` would change it, or make a second one beside it.
+/// Installs Istio's default profile, with the options that the installed software needs. `istioctl install` would
+/// change an installation of another kind, or install a second one beside it.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
     let Some(way) = other_way(evidence) else {
         return Step::fix(Impact::Changes, evidence.install_default(), text);
     };
-    Step::advice(Purpose::Fix, format!("restore it in the way in which Istio was installed: {way}"))
+    Step::advice(Purpose::Fix, format!("Restore it the way Istio was installed ({way})"))
 }
 
-/// How Istio was installed, where that was not by `istioctl install` of the default profile.
+/// Returns how Istio was installed, where that was not by `istioctl install` of the default profile.
 fn other_way(evidence: &Evidence) -> Option<String> {
     Some(match find_other(evidence)? {
         Installation::Helm { release, .. } => {
@@ -36,11 +37,11 @@ pub(crate) fn restore_control_plane(evidence: &Evidence, text: &str) -> Step {
     let upgrade = ["-n", namespace, "upgrade", release, "istio/istiod", "--version", version];
     let command = evidence.helm(&[&upgrade[..], &["--reuse-values"]].concat());
     let release = escape_backquotes(release);
-    let text = format!("{text}: Istio was installed by Helm (release {release})");
+    let text = format!("{text} with Helm, which installed Istio (release {release})");
     Step::fix(Impact::Changes, command, text)
 }
 
-/// Names the settings with which the Istio that is there is judged, where it is in another place than the tutorial's.
+/// Names the settings for an Istio whose namespace or gateway differs from the tutorial's.
 pub(crate) fn set_places(evidence: &Evidence) -> Vec<Step> {
     let mut keys = Vec::new();
     if let Some(Elsewhere::Namespace(namespace)) = control_plane_elsewhere(evidence) {
@@ -53,40 +54,43 @@ pub(crate) fn set_places(evidence: &Evidence) -> Vec<Step> {
     }
     let all = ["get", "deployments,daemonsets,services", "--all-namespaces", "-l"];
     let show = evidence.kubectl(&[&all[..], &["istio"]].concat());
-    let show = Step::inspect(show, "shows where Istio and its gateways are");
+    let show = Step::inspect(show, "List Istio's workloads and services in all namespaces");
     if keys.is_empty() {
         return vec![show];
     }
-    let text = format!("set in meshcheck.toml: {}", escape_backquotes(&keys.join("; ")));
+    let text = format!("Set {} in meshcheck.toml", escape_backquotes(&list(&keys)));
     vec![Step::advice(Purpose::Fix, text), show]
 }
 
-/// Lists the custom resource definitions, and installs Istio's again.
+/// Installs Istio's custom resource definitions again, and lists the existing ones.
 pub(crate) fn restore_definitions(evidence: &Evidence) -> Vec<Step> {
-    let show = Step::inspect(evidence.kubectl(&["get", "crds"]), "shows what there is");
-    vec![show, install_default(evidence, "restores them")]
+    let show = Step::inspect(evidence.kubectl(&["get", "crds"]), "List the installed definitions");
+    vec![install_default(evidence, "Install the missing definitions"), show]
 }
 
-/// Replaces istiod's pods, for istiod to write its certificate into the webhooks again.
+/// Replaces istiod's pods: istiod writes its certificate into the webhooks at startup.
 pub(crate) fn rewrite_certificate(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.istio_namespace;
     // A rollout would need room for a second istiod beside the first.
     let command = evidence.kubectl(&["-n", namespace, "delete", "pod", "-l", "app=istiod"]);
-    let text = "makes istiod anew, which writes its certificate there when it starts";
-    Step::fix(Impact::Deletes, command, text)
+    let text = "Restart istiod, so that it writes its certificate into the webhooks";
+    Step::fix(Impact::RestartsPods, command, text)
 }
 
 /// Shows the versions of istioctl, of istiod and of the proxies.
 pub(crate) fn show_versions(evidence: &Evidence) -> Step {
-    Step::inspect(evidence.istioctl(&["version"]), "shows all versions")
+    Step::inspect(
+        evidence.istioctl(&["version"]),
+        "Show the versions of istioctl, istiod and the proxies",
+    )
 }
 
-/// Shows istioctl's own version, and says where another one goes.
+/// Shows the version of istioctl, and replaces istioctl by the expected version.
 pub(crate) fn replace_istioctl(evidence: &Evidence) -> Vec<Step> {
     let show = "istioctl version --remote=false".to_owned();
     let wanted = escape_backquotes(&evidence.expectations.istio_version);
-    let put = format!("put istioctl {wanted} first in PATH");
-    vec![Step::inspect(show, "shows it"), Step::advice(Purpose::Fix, put)]
+    let put = format!("Put istioctl {wanted} first in PATH");
+    vec![Step::inspect(show, "Show the version of istioctl"), Step::advice(Purpose::Fix, put)]
 }
 
 /// Shows the pods and endpoints of the ingress gateway.
@@ -94,15 +98,15 @@ pub(crate) fn show_gateway_pods(evidence: &Evidence) -> Step {
     let Expectations { gateway_labels, .. } = &evidence.expectations;
     let namespace = evidence.expectations.gateway_namespace();
     let get = ["-n", namespace, "get", "pods,endpoints", "-l", &selector(gateway_labels)];
-    Step::inspect(evidence.kubectl(&get), "shows the gateway's pods")
+    Step::inspect(evidence.kubectl(&get), "Show the pods and endpoints of the gateway")
 }
 
-/// Shows whether every proxy has istiod's configuration.
+/// Shows the sync status of every proxy.
 pub(crate) fn proxy_status(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.istioctl(&["proxy-status"]), text)
 }
 
-/// Shows whether one proxy has istiod's configuration.
+/// Shows the sync status of one proxy.
 pub(crate) fn proxy_status_of(evidence: &Evidence, proxy: &str, text: &str) -> Step {
     Step::inspect(evidence.istioctl(&["proxy-status", proxy]), text)
 }
@@ -111,15 +115,15 @@ pub(crate) fn proxy_status_of(evidence: &Evidence, proxy: &str, text: &str) -> S
 pub(crate) fn show_clusters(evidence: &Evidence, pod: &str, host: &str) -> Step {
     let pod = format!("{pod}.{}", evidence.expectations.namespace);
     let clusters = ["proxy-config", "clusters", &pod, "--fqdn", host];
-    Step::inspect(evidence.istioctl(&clusters), "shows whether its proxy knows the service")
+    Step::inspect(evidence.istioctl(&clusters), "Check whether the proxy knows the service")
 }
 
-/// Lists the Sidecar resources, which limit what proxies know.
+/// Lists the Sidecar resources, which limit the services that proxies know.
 pub(crate) fn list_sidecars(evidence: &Evidence) -> Step {
     let command = evidence.kubectl(&["get", "sidecars.networking.istio.io", "-A"]);
     Step::inspect(
         command,
-        "shows the Sidecar resources, whose egress hosts decide what a proxy knows",
+        "List the Sidecar resources, whose egress hosts limit the services that a proxy knows",
     )
 }
 
@@ -132,36 +136,40 @@ pub(crate) fn show_sidecar(evidence: &Evidence, sidecar: &MeshResource) -> Step 
     let get = get(sidecar, "sidecars.networking.istio.io");
     Step::inspect(
         evidence.kubectl(&get),
-        "shows its egress hosts, which decide what the proxy knows",
+        "Show the egress hosts of the Sidecar resource, which limit the services that the proxy knows",
     )
 }
 
-/// Lists the authorization policies of the control plane's namespace, where the gateway is.
+/// Lists the authorization policies in the namespace of the control plane and its gateway.
 pub(crate) fn list_policies(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.istio_namespace;
     let get = ["-n", namespace, "get", "authorizationpolicies.security.istio.io"];
-    Step::inspect(evidence.kubectl(&get), "lists the policies: one of them is for the gateway")
+    Step::inspect(
+        evidence.kubectl(&get),
+        "List the authorization policies in the namespace of the gateway",
+    )
 }
 
 /// Shows an authorization policy.
 pub(crate) fn show_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
     let get = get(policy, "authorizationpolicies.security.istio.io");
-    Step::inspect(evidence.kubectl(&get), "shows what it denies")
+    Step::inspect(evidence.kubectl(&get), "Show the rules of the policy")
 }
 
 /// Deletes an authorization policy.
 pub(crate) fn delete_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
     let kind = "authorizationpolicies.security.istio.io";
     let delete = ["-n", &policy.namespace, "delete", kind, &policy.name];
-    Step::fix(Impact::Deletes, evidence.kubectl(&delete), "removes it, where it is not meant")
+    Step::fix(Impact::Deletes, evidence.kubectl(&delete), "Delete the policy, if nobody needs it")
 }
 
-/// Shows the network plug-in, and what to set where it replaces service addresses.
+/// Shows the network plug-in, and disables its socket load balancing for pods, which replaces service addresses.
 pub(crate) fn explain_socket_balancing(evidence: &Evidence) -> Vec<Step> {
-    let text = "shows the network plug-in: socket load balancing replaces the service address by a \
-                pod's before the proxy sees it";
+    let text =
+        "Show the network plug-in: with socket load balancing, the proxy sees pod addresses only";
     let plug_ins = evidence.kubectl(&["-n", "kube-system", "get", "daemonsets"]);
-    let cilium = "where it is Cilium, set its value socketLB.hostNamespaceOnly to true";
+    let cilium =
+        "Set Cilium's value socketLB.hostNamespaceOnly to true, where Cilium is the plug-in";
     vec![Step::inspect(plug_ins, text), Step::advice(Purpose::Fix, cilium)]
 }
 
@@ -171,42 +179,52 @@ pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", kinds, "-A"]), text)
 }
 
-/// Uninstalls one revision of the control plane. What Helm installed, Helm removes.
+/// Uninstalls one revision of the control plane, with the program that installed it.
 pub(crate) fn uninstall_revision(evidence: &Evidence, revision: &str) -> Step {
-    let text = "removes this revision, which no proxy uses";
+    let text = format!("Uninstall revision {}, which no proxy uses", escape_backquotes(revision));
     if matches!(find_other(evidence), Some(Installation::Helm { .. })) {
-        let text = format!("remove the Helm release of revision {revision}, which no proxy uses");
+        let text =
+            format!("Uninstall the Helm release of revision {revision}, which no proxy uses");
         return Step::advice(Purpose::Fix, text);
     }
     let command = evidence.istioctl(&["uninstall", "--revision", revision, "-y"]);
     Step::fix(Impact::Deletes, command, text)
 }
 
-/// Uninstalls Istio and its namespace. What another program installed, that program removes.
+/// Uninstalls Istio and its namespace, with the program that installed it.
 pub(crate) fn uninstall(evidence: &Evidence) -> Step {
     if let Some(way) = other_way(evidence) {
-        let text =
-            format!("if nobody needs it, remove it in the way in which Istio was installed: {way}");
+        let text = format!("Uninstall it, if nobody needs it, the way Istio was installed ({way})");
         return Step::advice(Purpose::Fix, text);
     }
     let uninstall = evidence.istioctl(&["uninstall", "--purge", "-y"]);
     let namespace = &evidence.expectations.istio_namespace;
     let delete = evidence.kubectl(&["delete", "namespace", namespace, "--ignore-not-found"]);
     let command = format!("{uninstall} && {delete}");
-    Step::fix(Impact::Deletes, command, "removes all of it, if nobody needs it")
+    Step::fix(
+        Impact::Deletes,
+        command,
+        "Uninstall Istio and delete its namespace, if nobody needs it",
+    )
 }
 
-/// Judges the Istio that is installed by its own version.
+/// Checks the installed Istio with its own version as the expected one.
 pub(crate) fn check_version(evidence: &Evidence, version: &str) -> Step {
     let command = evidence.meshcheck("check", &["--istio", version]);
-    Step::inspect(command, "judges it, if it is to stay")
+    let version = escape_backquotes(version);
+    Step::inspect(command, format!("Check the mesh as Istio {version}, to keep this version"))
 }
 
-/// Checks the mesh as one of this version, in the way in which it was checked.
+/// Returns the impact of `meshcheck check`, which creates temporary objects with `--active`.
+pub(super) fn check_impact(is_active: bool) -> Impact {
+    if is_active { Impact::Changes } else { Impact::Reads }
+}
+
+/// Checks the mesh with this version as the expected one, and the options of the recorded check.
 pub(crate) fn check_as(evidence: &Evidence, version: &str) -> Step {
     let subject = &evidence.subject;
     let command = match (subject.provider, subject.active) {
-        // A cluster of meshcheck's own is known by its context, whatever its kubeconfig.
+        // meshcheck knows its own clusters by their context.
         (Provider::Kind, _) => {
             let context = quote(&subject.context);
             format!("meshcheck check --context {context} --istio {}", quote(version))
@@ -215,26 +233,27 @@ pub(crate) fn check_as(evidence: &Evidence, version: &str) -> Step {
         (_, false) => evidence.meshcheck("check", &["--istio", version]),
     };
     let version = escape_backquotes(version);
-    Step::inspect(command, format!("judges it as Istio {version}: all of it has that version"))
+    let text = format!("Check the mesh as Istio {version}, the version of all its parts");
+    Step { impact: check_impact(subject.active), ..Step::inspect(command, text) }
 }
 
-/// Brings istiod back. The step `show` lists what is there, for where istiod is not installed.
+/// Restores istiod. The step `show` lists the installed pods, where istiod is not installed.
 pub(crate) fn restore_istiod(evidence: &Evidence, show: Step) -> Vec<Step> {
     let Some(istiod) = find_istiod(evidence) else {
-        return vec![show, restore_control_plane(evidence, "installs Istio")];
+        return vec![show, restore_control_plane(evidence, "Install Istio")];
     };
     let (namespace, name) = (&evidence.expectations.istio_namespace, &istiod.name);
     if istiod.replicas == 0 {
-        return vec![workloads::scale_up(evidence, namespace, name, "starts istiod again")];
+        return vec![workloads::scale_up(evidence, namespace, name, "Scale istiod to 1 replica")];
     }
     let pods = evidence.install.pods.value().into_iter().flatten();
     let own: Vec<_> = pods.filter(|pod| istiod.selects(pod)).collect();
     if own.is_empty() {
-        return vec![workloads::describe(evidence, namespace, name, "shows why istiod has no pod")];
+        return vec![workloads::describe(evidence, namespace, name, "Show why istiod has no pod")];
     }
     match own.into_iter().find(|pod| !pod.ready) {
         Some(pod) => pods::diagnose(evidence, pod),
-        // Its pods are well: its service leads elsewhere.
+        // Its pods are ready, so its service selects other pods.
         None => vec![workloads::select_pods(evidence, istiod)],
     }
 }

@@ -1,31 +1,35 @@
-//! Steps on the machine that runs the cluster: docker, the kernel, its limits, the software.
+//! Steps on the machine that runs the cluster: docker, the kernel, limits, the software.
 
+use super::istio::check_impact;
 use super::{Impact, Purpose, Step};
 use crate::evidence::{Evidence, Provider, Subject};
 use crate::hint::quote;
 
-/// A command that changes the machine.
+/// Creates a step that changes the machine.
 fn change(command: impl Into<String>, text: impl Into<String>) -> Step {
     Step::fix(Impact::Changes, command.into(), text)
 }
 
-/// A command that only shows something of the machine.
+/// Creates a step that only reads.
 fn show(command: impl Into<String>, text: impl Into<String>) -> Step {
     Step::inspect(command.into(), text)
 }
 
-/// Lets this user use the docker engine.
+/// Adds this user to the group of the docker engine.
 pub(crate) fn join_docker_group() -> Vec<Step> {
     vec![
-        change("sudo usermod -aG docker $USER", "lets you, once you have logged in again"),
-        change("newgrp docker", "then lets you in one shell at once"),
+        change(
+            "sudo usermod -aG docker $USER",
+            "Add yourself to the group docker, then log in again",
+        ),
+        change("newgrp docker", "Use the group at once, in this shell"),
     ]
 }
 
 /// Starts the docker engine.
 pub(crate) fn start_docker() -> Vec<Step> {
-    let start = "starts it (Docker Desktop: start the application)";
-    let which = "shows which engine is asked, unless DOCKER_HOST names it";
+    let start = "Start the docker engine (Docker Desktop: start the application)";
+    let which = "Show the engine that is used where DOCKER_HOST is not set";
     vec![change("sudo systemctl start docker", start), show("docker context ls", which)]
 }
 
@@ -33,43 +37,44 @@ pub(crate) fn start_docker() -> Vec<Step> {
 pub(crate) fn install_docker() -> Step {
     change(
         "sudo apt-get install docker.io",
-        "installs it on Debian and Ubuntu; elsewhere see https://docs.docker.com/engine/install/",
+        "Install docker on Debian or Ubuntu (other systems: https://docs.docker.com/engine/install/)",
     )
 }
 
-/// Makes Docker Desktop run Linux containers.
+/// Switches Docker Desktop to Linux containers.
 pub(crate) fn use_linux_containers() -> Step {
-    let text = "must say linux: switch Docker Desktop to Linux containers";
+    let text =
+        "Check that the engine's system is linux, or switch Docker Desktop to Linux containers";
     show("docker info --format '{{.OSType}}'", text)
 }
 
 /// Installs a newer docker.
 pub(crate) fn upgrade_docker() -> Step {
-    let text = "brings a newer one: 20.10 is the oldest that is known to do";
+    let text = "Upgrade docker to 20.10 or later";
     change("sudo apt-get install --only-upgrade docker.io", text)
 }
 
 /// Switches the kernel to control groups of version 2.
 pub(crate) fn switch_to_cgroup_v2() -> Step {
     let option = "--args=systemd.unified_cgroup_hierarchy=1";
-    let text = "brings version 2 with the next reboot; or use an engine that runs as root";
+    let text = "Enable cgroup v2 for the next boot, or use an engine that runs as root";
     change(format!("sudo grubby --update-kernel=ALL {option}"), text)
 }
 
-/// Shows which control groups the kernel offers.
+/// Shows the control groups of the kernel.
 pub(crate) fn show_cgroup_controllers() -> Step {
     show(
         "cat /sys/fs/cgroup/cgroup.controllers",
-        "shows them; a Raspberry Pi, say, needs `cgroup_enable=memory` in its kernel's command line, and a reboot",
+        "Show the control groups; a Raspberry Pi needs `cgroup_enable=memory` in its kernel's command line, and a reboot",
     )
 }
 
 /// Loads the kernel modules that istio-init's rules need. `more` is added to the text.
 pub(crate) fn load_modules(more: &str) -> Step {
-    let keep = "the same names in /etc/modules-load.d/istio.conf, one a line, keep it so";
+    let keep = "list them in /etc/modules-load.d/istio.conf, one a line, to load them at each boot";
     change(
         "sudo modprobe -a iptable_nat xt_REDIRECT xt_owner xt_conntrack",
-        format!("loads what is needed; {keep}{more}"),
+        format!("Load the kernel modules, and {keep}{more}"),
     )
 }
 
@@ -77,7 +82,7 @@ pub(crate) fn load_modules(more: &str) -> Step {
 pub(crate) fn show_engine_processors() -> Step {
     show(
         "docker info --format '{{.NCPU}}'",
-        "shows what the engine has: give its virtual machine at least 2 (Docker Desktop: Settings, Resources)",
+        "Show the engine's processors; give its virtual machine at least 2 (Docker Desktop: Settings, Resources)",
     )
 }
 
@@ -85,21 +90,25 @@ pub(crate) fn show_engine_processors() -> Step {
 pub(crate) fn show_engine_memory() -> Step {
     show(
         "docker info --format '{{.MemTotal}}'",
-        "shows what the engine has: give its virtual machine at least 4 GiB (Docker Desktop: Settings, Resources)",
+        "Show the engine's memory; give its virtual machine at least 4 GiB (Docker Desktop: Settings, Resources)",
     )
 }
 
-/// Shows who takes this machine's memory.
+/// Lists the processes that use most memory.
 pub(crate) fn show_memory_users() -> Step {
-    show("ps aux --sort=-rss | head", "shows who takes it")
+    show("ps aux --sort=-rss | head", "List the processes that use most memory")
 }
 
-/// Frees room on a disk; that of the cache can also be another one.
+/// Frees disk space; the cache can also be moved to another disk.
 pub(crate) fn free_disk(is_cache: bool) -> Vec<Step> {
-    let other = Step::advice(Purpose::Fix, "MESHCHECK_CACHE names another place");
+    let other = Step::advice(Purpose::Fix, "Set MESHCHECK_CACHE to a directory on another disk");
     let mut steps: Vec<_> = is_cache.then_some(other).into_iter().collect();
-    steps.push(show("docker system df", "shows what docker keeps"));
-    steps.push(change("docker image prune", "removes the images that have no name any more"));
+    steps.push(show("docker system df", "Show the disk usage of docker"));
+    steps.push(Step::fix(
+        Impact::Deletes,
+        "docker image prune".into(),
+        "Delete the images without a name",
+    ));
     steps
 }
 
@@ -107,72 +116,75 @@ pub(crate) fn free_disk(is_cache: bool) -> Vec<Step> {
 pub(crate) fn raise_inotify_limits() -> Step {
     change(
         "sudo sysctl fs.inotify.max_user_instances=512 fs.inotify.max_user_watches=524288",
-        "raises them; the same two lines in /etc/sysctl.d/kind.conf keep it so",
+        "Raise the limits, and write them to /etc/sysctl.d/kind.conf to keep them after a reboot",
     )
 }
 
 /// Raises the limit on open files of this shell.
 pub(crate) fn raise_open_files_of_shell() -> Step {
-    change("ulimit -n 1024", "raises it in this shell")
+    change("ulimit -n 1024", "Raise the limit in this shell")
 }
 
 /// Raises the limit on open files of the machine.
 pub(crate) fn raise_open_files(limit: u64) -> Step {
-    change(format!("sudo sysctl fs.file-max={limit}"), "raises it")
+    change(format!("sudo sysctl fs.file-max={limit}"), "Raise the limit")
 }
 
-/// Makes kind's network anew, or larger.
-pub(crate) fn renew_kind_network() -> Vec<Step> {
-    let remove = "removes it where no cluster uses it, and kind makes a new one";
+/// Deletes kind's network, and creates a larger one.
+pub(crate) fn replace_kind_network() -> Vec<Step> {
+    let remove = "Delete the network, if no cluster uses it; kind creates a new one";
     let larger = "docker network create kind --subnet 172.30.0.0/16";
     vec![
         Step::fix(Impact::Deletes, "docker network rm kind".into(), remove),
-        change(larger, "makes a larger one"),
+        change(larger, "Create a larger network"),
     ]
 }
 
-/// Excepts addresses from the proxy in this shell.
+/// Excludes addresses from the proxy in this shell.
 pub(crate) fn except_from_proxy(addresses: &[String]) -> Step {
     let addresses = quote(&addresses.join(","));
     let add = |name: &str| format!("{name}=\"${{{name}:+${name},}}\"{addresses}");
-    change(format!("export {} {}", add("NO_PROXY"), add("no_proxy")), "excepts it")
+    change(
+        format!("export {} {}", add("NO_PROXY"), add("no_proxy")),
+        "Exclude the addresses from the proxy, in this shell",
+    )
 }
 
-/// Starts the stopped nodes of a kind cluster, or removes the cluster.
+/// Starts the stopped nodes of a kind cluster, or deletes the cluster.
 pub(crate) fn wake_kind_cluster(cluster: &str, nodes: &[&str], paused: bool) -> Vec<Step> {
     let nodes: Vec<_> = nodes.iter().map(|node| quote(node)).collect();
     let verb = if paused { "unpause" } else { "start" };
     let delete = format!("kind delete cluster --name {}", quote(cluster));
     vec![
-        change(format!("docker {verb} {}", nodes.join(" ")), "wakes it up"),
-        Step::fix(Impact::Deletes, delete, "removes it instead"),
+        change(format!("docker {verb} {}", nodes.join(" ")), "Start the nodes of the cluster"),
+        Step::fix(Impact::Deletes, delete, "Delete the cluster instead"),
     ]
 }
 
 /// Starts the stopped nodes of the kind cluster that was named.
 pub(crate) fn start_nodes(nodes: &[String]) -> Step {
     let nodes: Vec<_> = nodes.iter().map(|node| quote(node)).collect();
-    change(format!("docker start {}", nodes.join(" ")), "starts its node again")
+    change(format!("docker start {}", nodes.join(" ")), "Start the nodes of the cluster")
 }
 
-/// Shows which kind clusters are on this machine.
+/// Lists the kind clusters on this machine.
 pub(crate) fn list_kind_clusters(cluster: &str) -> Step {
     let cluster = quote(cluster);
     show(
         "kind get clusters",
         format!(
-            "shows that {cluster} is not on this machine's docker engine: it was removed, or is another machine's"
+            "List the kind clusters of this machine: {cluster} was deleted, or is on another machine"
         ),
     )
 }
 
-/// Removes a cluster that a killed run left.
+/// Deletes a cluster that a killed run left.
 pub(crate) fn remove_leftover(cluster: &str) -> Step {
     let command = format!("meshcheck down --name {}", quote(cluster));
-    Step::fix(Impact::Deletes, command, "removes it, and so does the next run")
+    Step::fix(Impact::Deletes, command, "Delete the cluster, as the next run does")
 }
 
-/// Gets the software; `more` is advice of its source.
+/// Downloads the software; `more` is advice of its source.
 pub(crate) fn get_bundle(text: &str, more: &str) -> Vec<Step> {
     let mut steps = vec![change("meshcheck bundle", text)];
     if !more.is_empty() {
@@ -181,33 +193,32 @@ pub(crate) fn get_bundle(text: &str, more: &str) -> Vec<Step> {
     steps
 }
 
-/// Gets programs that run on this machine, or shows why they do not.
+/// Downloads programs for this machine, or shows why they do not run.
 pub(crate) fn get_programs() -> Vec<Step> {
-    let noexec = "in the bundle's directory shows whether its disk is mounted noexec";
+    let noexec = "Check, in the bundle's directory, that its disk is not mounted noexec";
     vec![
-        change("meshcheck bundle", "gets programs for this machine"),
+        change("meshcheck bundle", "Download the programs for this machine"),
         show("findmnt -o TARGET,OPTIONS --target .", noexec),
     ]
 }
 
-/// Has the clocks kept right.
+/// Enables the synchronisation of the clocks.
 pub(crate) fn keep_time() -> Vec<Step> {
-    let keep = "has it kept: certificates and tokens fail otherwise";
+    let keep = "Enable clock synchronisation, which certificates and tokens need";
     vec![
-        show("timedatectl", "shows on each machine whether its clock is kept right"),
+        show("timedatectl", "Show, on each machine, whether its clock is synchronised"),
         change("sudo timedatectl set-ntp true", keep),
     ]
 }
 
-/// Checks from where the cluster's network can be reached.
+/// Checks the mesh from a machine that reaches the cluster's network.
 pub(crate) fn check_there(evidence: &Evidence) -> Step {
     let Subject { active, provider, .. } = evidence.subject;
     let is_asked = active && provider == Provider::Existing;
     let active: &[&str] = if is_asked { &["--active"] } else { &[] };
-    show(
-        evidence.meshcheck("check", active),
-        "on the machine that runs the cluster, or in its network, asks the address from there",
-    )
+    let text =
+        "Check the mesh on the machine that runs the cluster, or on a machine in its network";
+    Step { impact: check_impact(is_asked), ..show(evidence.meshcheck("check", active), text) }
 }
 
 /// Looks up a name in DNS.

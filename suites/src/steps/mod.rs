@@ -1,4 +1,4 @@
-//! Steps: what to do next, and what each step does to the cluster.
+//! Steps: instructions with a command, and their impact on the cluster.
 
 pub(crate) mod cluster;
 pub(crate) mod demo;
@@ -16,17 +16,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Whether a step repairs something or only shows it.
+/// Whether a step fixes something or only shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// It repairs what is wrong.
+    /// It fixes the fault.
     Fix,
-    /// It shows more, and repairs nothing.
+    /// It shows more, and fixes nothing.
     Inspect,
 }
 
-/// What a step does to the cluster, or to the machine, from the least to the most.
+/// The impact of a step on the cluster or on the machine, from the least to the most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Impact {
@@ -40,40 +40,40 @@ pub enum Impact {
     Deletes,
 }
 
-/// One thing to do next.
+/// One instruction, with its command.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
-    /// Whether it repairs.
+    /// Whether it fixes something.
     pub purpose: Purpose,
-    /// What it does to the cluster.
+    /// Its impact on the cluster.
     pub impact: Impact,
-    /// What the command does; the whole advice where there is no command.
+    /// The instruction, in the imperative: "Restart the deployment".
     pub text: String,
-    /// The command, as a POSIX shell takes it.
+    /// The command for a POSIX shell; none where no command can do it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub command: Option<String>,
 }
 
 impl Step {
-    /// A command that only reads.
+    /// Creates a step whose command only reads.
     fn inspect(command: String, text: impl Into<String>) -> Self {
         Self { purpose: Purpose::Inspect, ..Self::fix(Impact::Reads, command, text) }
     }
 
-    /// A command that repairs.
+    /// Creates a step whose command fixes something.
     fn fix(impact: Impact, command: String, text: impl Into<String>) -> Self {
         Self { purpose: Purpose::Fix, impact, text: text.into(), command: Some(command) }
     }
 
-    /// Advice that no command carries out.
+    /// Creates a step that no command can do.
     pub fn advice(purpose: Purpose, text: impl Into<String>) -> Self {
         Self { purpose, impact: Impact::Reads, text: text.into(), command: None }
     }
 }
 
-/// One step, or several.
+/// One step or several steps.
 pub(crate) trait IntoSteps {
-    /// The steps, the most useful one first.
+    /// Returns the steps, the most useful one first.
     fn into_steps(self) -> Vec<Step>;
 }
 
@@ -89,10 +89,11 @@ impl IntoSteps for Vec<Step> {
     }
 }
 
+/// The hint of a report: the text, then the command.
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.command {
-            Some(command) => write!(f, "`{command}` {}", self.text),
+            Some(command) => write!(f, "{}: `{command}`", self.text),
             None => f.write_str(&self.text),
         }
     }

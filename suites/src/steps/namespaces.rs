@@ -12,12 +12,12 @@ pub(crate) fn create(evidence: &Evidence, text: &str) -> Step {
     Step::fix(Impact::Changes, command, text)
 }
 
-/// Deletes a namespace of our own.
+/// Deletes a namespace that a check created.
 pub(crate) fn delete(evidence: &Evidence, namespace: &str, text: &str) -> Step {
     Step::fix(Impact::Deletes, evidence.kubectl(&["delete", "namespace", namespace]), text)
 }
 
-/// Shows what keeps a namespace from being deleted.
+/// Shows why a namespace is not deleted yet.
 pub(crate) fn show_conditions(evidence: &Evidence, namespace: &str, text: &str) -> Step {
     let path = "jsonpath={.status.conditions}";
     Step::inspect(evidence.kubectl(&["get", "namespace", namespace, "-o", path]), text)
@@ -27,17 +27,20 @@ pub(crate) fn show_conditions(evidence: &Evidence, namespace: &str, text: &str) 
 pub(crate) fn wait_deleted(evidence: &Evidence, namespace: &str) -> Step {
     let target = format!("namespace/{namespace}");
     let command = evidence.kubectl(&["wait", "--for=delete", &target, "--timeout=120s"]);
-    Step::inspect(command, "waits until it is gone")
+    Step::inspect(command, "Check that the namespace is deleted (waits up to 120 s)")
 }
+
+/// The text of each step that labels the demo's namespace.
+const LABEL: &str = "Label the namespace for injection";
 
 /// Labels the demo's namespace for injection.
 pub(crate) fn label_for_injection(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.namespace;
     let label = ["label", "namespace", namespace, "istio-injection=enabled", "--overwrite"];
-    Step::fix(Impact::Changes, evidence.kubectl(&label), "labels it")
+    Step::fix(Impact::Changes, evidence.kubectl(&label), LABEL)
 }
 
-/// Labels the demo's namespace with what the webhooks that are there select.
+/// Labels the demo's namespace with the label that the installed webhooks select. `more` are further arguments.
 pub(crate) fn label_for_webhooks(evidence: &Evidence, more: &[&str]) -> Step {
     let revision = only_revision(evidence).map(|revision| format!("{REVISION}={revision}"));
     let (label, remove) = (format!("{INJECTION}=enabled"), format!("{INJECTION}-"));
@@ -46,53 +49,57 @@ pub(crate) fn label_for_webhooks(evidence: &Evidence, more: &[&str]) -> Step {
         None => [&[label.as_str()], more].concat(),
     };
     let namespace = ["label", "namespace", &evidence.expectations.namespace];
-    Step::fix(Impact::Changes, evidence.kubectl(&[&namespace[..], &labels].concat()), "labels it")
+    Step::fix(Impact::Changes, evidence.kubectl(&[&namespace[..], &labels].concat()), LABEL)
 }
 
-/// Lets the pods of a namespace do what Pod Security forbids, as `istio-init` needs it.
+/// Allows the capabilities that `istio-init` needs and that Pod Security forbids.
 /// Source: <https://kubernetes.io/docs/concepts/security/pod-security-admission/>.
 fn label_privileged(evidence: &Evidence, namespace: &str) -> Step {
     let label = "pod-security.kubernetes.io/enforce=privileged";
     let command = evidence.kubectl(&["label", "namespace", namespace, label, "--overwrite"]);
-    Step::fix(Impact::Changes, command, "allows what istio-init needs to set its rules")
+    Step::fix(
+        Impact::Changes,
+        command,
+        "Set the Pod Security level of the namespace to privileged, which allows istio-init's capabilities",
+    )
 }
 
-/// Removes what refuses the pods of a namespace, as far as the API server's words tell what it is.
-pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, words: &str) -> Vec<Step> {
-    match classify_refusal(words) {
+/// Removes the reason for which the API server refuses pods of a namespace, where its message names the reason.
+pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) -> Vec<Step> {
+    match classify_refusal(message) {
         Refusal::Quota(quota) => fit_quota(evidence, namespace, quota),
         Refusal::LimitRange => fit_limit_range(evidence, namespace),
         Refusal::PodSecurity(_) => vec![label_privileged(evidence, namespace)],
-        Refusal::Denied(webhook) => fit_policy(evidence, webhook, words),
+        Refusal::Denied(webhook) => fit_policy(evidence, webhook, message),
         Refusal::ServiceAccount(name) => vec![create_service_account(evidence, namespace, name)],
         Refusal::Call(..) | Refusal::Deletion | Refusal::Other => Vec::new(),
     }
 }
 
-/// Shows a resource quota that admits no further pod, and says what admits one.
+/// Shows a resource quota that admits no further pod, and adapts it or the pods.
 fn fit_quota(evidence: &Evidence, namespace: &str, quota: &str) -> Vec<Step> {
     let show = evidence.kubectl(&["-n", namespace, "describe", "resourcequota", quota]);
     let quota = escape_backquotes(quota);
     let text = format!(
-        "raise resource quota {quota}, or set the requests and limits that it asks for: of the sidecar by \
-         annotations sidecar.istio.io/proxyCPU, proxyCPULimit, proxyMemory and proxyMemoryLimit"
+        "Raise resource quota {quota}, or set the requests and limits that it requires (for the sidecar: annotations \
+         sidecar.istio.io/proxyCPU, proxyCPULimit, proxyMemory, proxyMemoryLimit)"
     );
-    vec![Step::inspect(show, "shows what the quota admits and what is used"), fix(text)]
+    vec![Step::inspect(show, "Show the limits and the usage of the quota"), fix(text)]
 }
 
 /// Shows the limit ranges of a namespace.
 fn fit_limit_range(evidence: &Evidence, namespace: &str) -> Vec<Step> {
     let show = evidence.kubectl(&["-n", namespace, "describe", "limitrange"]);
-    let text = "change the limit range, or the requests and limits of the containers that it names";
-    vec![Step::inspect(show, "shows the limit ranges"), fix(text.into())]
+    let text = "Change the limit range, or the requests and limits of the containers that it names";
+    vec![Step::inspect(show, "Show the limit ranges"), fix(text.into())]
 }
 
-/// Says how an admission policy lets Istio's pods in.
+/// Adapts an admission policy that refuses Istio's pods.
 /// Source of the option: <https://cloud.google.com/kubernetes-engine/docs/how-to/autopilot-workload-policies>.
-fn fit_policy(evidence: &Evidence, webhook: &str, words: &str) -> Vec<Step> {
-    if words.contains("autogke") && words.contains("NET_ADMIN") {
+fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
+    if message.contains("autogke") && message.contains("NET_ADMIN") {
         return vec![fix(
-            "allow istio-init's capability NET_ADMIN in the cluster: gcloud container clusters update CLUSTER \
+            "Allow istio-init's capability NET_ADMIN in the cluster: gcloud container clusters update CLUSTER \
              --workload-policies=allow-net-admin"
                 .into(),
         )];
@@ -100,15 +107,19 @@ fn fit_policy(evidence: &Evidence, webhook: &str, words: &str) -> Vec<Step> {
     let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
     let webhook = escape_backquotes(webhook);
     vec![
-        Step::inspect(evidence.kubectl(&list), format!("shows whose webhook {webhook} is")),
-        fix("exempt the namespace from the policy, or give the pods what it asks for".into()),
+        Step::inspect(
+            evidence.kubectl(&list),
+            format!("List the webhook configurations, to find the owner of webhook {webhook}"),
+        ),
+        fix("Exempt the namespace from the policy, or set the fields that it requires of pods"
+            .into()),
     ]
 }
 
 /// Creates a service account that pods name.
 fn create_service_account(evidence: &Evidence, namespace: &str, name: &str) -> Step {
     let command = evidence.kubectl(&["-n", namespace, "create", "serviceaccount", name]);
-    Step::fix(Impact::Changes, command, "creates the service account that the pods name")
+    Step::fix(Impact::Changes, command, "Create the service account that the pods name")
 }
 
 fn fix(text: String) -> Step {

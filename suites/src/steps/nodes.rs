@@ -19,7 +19,7 @@ pub(crate) fn describe_all(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["describe", "nodes"]), text)
 }
 
-/// Lets pods be placed on a node again.
+/// Makes a node schedulable again.
 pub(crate) fn uncordon(evidence: &Evidence, node: &Node, text: &str) -> Step {
     Step::fix(Impact::Changes, evidence.kubectl(&["uncordon", &node.name]), text)
 }
@@ -39,29 +39,34 @@ pub(crate) fn untaint(evidence: &Evidence, node: &Node, taint: &str) -> Step {
     // `kubectl` prints no `=` before an empty value, and takes none.
     let taint = format!("{}-", taint.replace("=:", ":"));
     let command = evidence.kubectl(&["taint", "nodes", &node.name, &taint]);
-    Step::fix(Impact::Changes, command, "removes the taint, so that pods are placed there")
+    Step::fix(
+        Impact::Changes,
+        command,
+        "Remove the taint, so that pods can be scheduled on the node",
+    )
 }
 
-/// Says that a node's disk is full, and shows how full.
+/// Frees disk space on a node, and shows the usage.
 pub(crate) fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     let name = escape_backquotes(&node.name);
-    let free =
-        format!("free disk space on node {name}: its kubelet evicts pods until there is enough");
+    let free = format!(
+        "Free disk space on node {name}, because its kubelet evicts pods while disk space is low"
+    );
     let show = evidence.on_node(&node.name, &["df", "-h", "/"]);
-    vec![Step::advice(Purpose::Fix, free), Step::inspect(show, "shows how full its disk is")]
+    vec![Step::advice(Purpose::Fix, free), Step::inspect(show, "Show the disk usage of the node")]
 }
 
 /// Loads the kernel modules that istio-init's rules need, on a node.
 pub(crate) fn load_nat_table(evidence: &Evidence, node: &str) -> Step {
     let modules = ["modprobe", "-a", "iptable_nat", "xt_REDIRECT", "xt_owner", "xt_conntrack"];
-    let text = "loads the kernel modules that istio-init's rules need; the same names in \
-                /etc/modules-load.d/istio.conf of the machine keep them loaded";
+    let text = "Load the kernel modules for istio-init's rules, and list them in /etc/modules-load.d/istio.conf \
+                to load them at each boot";
     Step::fix(Impact::Changes, evidence.on_node(node, &modules), text)
 }
 
-/// Shows which nodes load balancers leave out.
+/// Lists the nodes with the label that excludes them from load balancers.
 pub(crate) fn show_excluded(evidence: &Evidence) -> Step {
     let label = "node.kubernetes.io/exclude-from-external-load-balancers";
     let command = evidence.kubectl(&["get", "nodes", "-L", label]);
-    Step::inspect(command, "shows which nodes have the label that keeps addresses from them")
+    Step::inspect(command, "List the nodes with the label that excludes them from load balancers")
 }

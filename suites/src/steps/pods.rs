@@ -1,31 +1,32 @@
-//! Steps on pods: what shows their state, what replaces them.
+//! Steps on pods: they show the state of a pod, or replace it.
 
 use super::{Impact, Purpose, Step, injection, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::sidecar::{SIDECAR, init_runs_again};
 use crate::facts::workload::{
-    find_troubled_container, is_out_of_memory, last_good_template, owner_workload, pull_error,
+    deployment_with_ready_revision, find_troubled_container, is_out_of_memory, owner_workload,
+    pull_error,
 };
 use crate::hint::{escape_backquotes, quote};
 use meshcheck_netfilter::Family;
 
-/// Shows why a pod is not well: the crashed container's last words, the log of one that runs without being
-/// ready, or else the pod's events. Where pods of the template before are still well, also goes back to it.
+/// Shows why a pod is not ready: the last log of a crashed container, the log of a running one, or the pod's events.
+/// Where a pod of the previous revision is still ready, it also rolls back.
 pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if init_runs_again(pod) {
         return vec![replace(evidence, pod)];
     }
     let mut steps = repair_container(evidence, pod);
     steps.push(show_trouble(evidence, pod));
-    if let Some(deployment) = last_good_template(evidence, pod) {
+    if let Some(deployment) = deployment_with_ready_revision(evidence, pod) {
         let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
-        let text = "goes back to the template whose pods are well";
-        steps.push(Step::fix(Impact::RestartsPods, undo, text));
+        let text = "Roll back to the previous revision, whose pod is ready";
+        steps.push(Step::fix(Impact::Changes, undo, text));
     }
     steps
 }
 
-/// Removes the reason for which a container does not run, where its state tells what it is.
+/// Removes the reason for which a container does not run, where its state shows the reason.
 fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let advice = |text: String| Step::advice(Purpose::Fix, text);
     let containers = || pod.all_containers();
@@ -36,9 +37,9 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         }
         let name = escape_backquotes(&container.name);
         let text = format!(
-            "raise the memory limit of container {name}, or give the machine more memory where it has no limit"
+            "Raise the memory limit of container {name}, or give the machine more memory where it has no limit"
         );
-        return vec![advice(text), describe(evidence, pod, "shows its memory limit")];
+        return vec![advice(text), describe(evidence, pod, "Show the memory limit")];
     }
     let Some(message) = find_troubled_container(pod).and_then(pull_error) else {
         return Vec::new();
@@ -46,43 +47,43 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if message.contains("x509: ") {
         let trust = ["sh", "-c", "update-ca-certificates && systemctl restart containerd"];
         let advice = advice(
-            "copy the certificate of the authority that signs for the registry, such as that of a company's \
-             proxy, into /usr/local/share/ca-certificates of each node"
+            "Copy the CA certificate of the registry, or of the company's TLS proxy, into \
+             /usr/local/share/ca-certificates of each node"
                 .into(),
         );
         let trust = |node| {
             let command = evidence.on_node(node, &trust);
-            Step::fix(Impact::Changes, command, "makes the node trust it")
+            Step::fix(Impact::Changes, command, "Make the node trust the certificate")
         };
         return [advice].into_iter().chain(pod.node.as_deref().map(trust)).collect();
     }
     if ["toomanyrequests", "429 Too Many Requests"].iter().any(|it| message.contains(it)) {
         return vec![advice(
-            "wait for the registry's rate limit to end, log in to the registry, or pull from a mirror".into(),
+            "Wait for the registry's rate limit to end, log in to the registry, or pull from a mirror".into(),
         )];
     }
     Vec::new()
 }
 
+const EVENTS: &str = "Show the pod's events";
+
 fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
     let Some(container) = find_troubled_container(pod).or_else(|| {
         pod.counted_containers().find(|container| container.last_termination.is_some())
     }) else {
-        return describe(evidence, pod, "shows the pod's events");
+        return describe(evidence, pod, EVENTS);
     };
     let name = escape_backquotes(&container.name);
     let show = |more: &[&str], text: String| show_log(evidence, pod, &container.name, more, text);
     if container.last_termination.is_some() {
-        let text = format!("shows the last words of container {name}");
+        let text = format!("Show the last log of the crashed container {name}");
         return show(&["--tail=50", "--previous"], text);
     }
     match container.state {
         ContainerState::Running { .. } | ContainerState::Terminated(_) => {
-            show(&["--tail=50"], format!("shows what container {name} says"))
+            show(&["--tail=50"], format!("Show the log of container {name}"))
         }
-        ContainerState::Unknown | ContainerState::Waiting { .. } => {
-            describe(evidence, pod, "shows the pod's events")
-        }
+        ContainerState::Unknown | ContainerState::Waiting { .. } => describe(evidence, pod, EVENTS),
     }
 }
 
@@ -103,11 +104,11 @@ pub(crate) fn list(evidence: &Evidence, namespace: &str, more: &[&str], text: &s
     Step::inspect(evidence.kubectl(&[&["-n", namespace, "get", "pods"], more].concat()), text)
 }
 
-/// Where containerd keeps what it runs on a node.
+/// The directory of containerd's running containers on a node.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
 
-/// Shows the rules in force in a pod, of one table or of all, through its node: the containers of a pod share its
-/// network, and containerd notes the pod's name with each of them.
+/// Shows the rules in force in a pod, of one table or of all, through its node. The containers of a pod share its
+/// network, and containerd stores the pod's name with each container.
 pub(crate) fn show_live_rules(
     evidence: &Evidence,
     pod: &Pod,
@@ -115,11 +116,11 @@ pub(crate) fn show_live_rules(
     tables: &[&str],
 ) -> Option<Step> {
     let save = if family == Family::V6 { "ip6tables-save" } else { "iptables-save" };
-    let (only, what) = match tables {
+    let (only, text) = match tables {
         [table] => {
-            (format!(" -t {}", quote(table)), format!("shows table {table} as it is in force"))
+            (format!(" -t {}", quote(table)), format!("Show the rules in force in table {table}"))
         }
-        _ => (String::new(), "shows those in force".to_owned()),
+        _ => (String::new(), "Show the rules in force".to_owned()),
     };
     let script = format!(
         "cd {TASKS} && nsenter -t \"$(cat \"$(dirname \"$(grep -lF {} */config.json | head -n 1)\")/init.pid\")\" \
@@ -127,10 +128,10 @@ pub(crate) fn show_live_rules(
         quote(&pod.name)
     );
     let command = evidence.on_node(pod.node.as_deref()?, &["sh", "-c", &script]);
-    Some(Step::inspect(command, escape_backquotes(&what)))
+    Some(Step::inspect(command, escape_backquotes(&text)))
 }
 
-/// Shows all of a pod.
+/// Shows a pod as YAML.
 pub(crate) fn show(evidence: &Evidence, pod: &Pod, text: impl Into<String>) -> Step {
     let command = evidence.kubectl(&["-n", &pod.namespace, "get", "pod", &pod.name, "-o", "yaml"]);
     Step::inspect(command, text)
@@ -141,14 +142,15 @@ pub(crate) fn describe(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]), text)
 }
 
-/// Replaces a pod by a new one, which gets what new pods get now.
+/// Replaces a pod by a new one, which injection changes as it is configured now.
 pub(crate) fn replace(evidence: &Evidence, pod: &Pod) -> Step {
     let namespace = pod.namespace.as_str();
     if let Some(workload) = owner_workload(pod) {
-        return workloads::restart(evidence, namespace, &workload, "makes its pods anew");
+        let text = format!("Restart {}", escape_backquotes(&workload.replacen('/', " ", 1)));
+        return workloads::restart(evidence, namespace, &workload, text);
     }
     let command = evidence.kubectl(&["-n", namespace, "delete", "pod", &pod.name]);
-    Step::fix(Impact::Deletes, command, "removes it, for whoever made it to make it anew")
+    Step::fix(Impact::Deletes, command, "Delete the pod, then create it again by hand")
 }
 
 /// Ends the sidecar of a pod whose application has ended, or deletes the job or the pod.
@@ -156,19 +158,19 @@ pub(crate) fn end_sidecar(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let in_namespace = ["-n", pod.namespace.as_str()];
     let exec = ["exec", &pod.name, "-c", SIDECAR, "--", "pilot-agent", "request", "POST"];
     let quit = evidence.kubectl(&[&in_namespace[..], &exec, &["quitquitquit"]].concat());
-    let mut steps = vec![Step::fix(Impact::Changes, quit, "ends the sidecar, and with it the pod")];
+    let mut steps = vec![Step::fix(Impact::Changes, quit, "End the sidecar, and with it the pod")];
     if let Some(job) = pod.owner.as_deref().and_then(|owner| owner.strip_prefix("Job/")) {
         let delete = evidence.kubectl(&[&in_namespace[..], &["delete", "job", job]].concat());
-        steps.push(Step::fix(Impact::Deletes, delete, "removes the job with its pods instead"));
+        steps.push(Step::fix(Impact::Deletes, delete, "Delete the job and its pods instead"));
     } else if pod.owner.is_none() {
         let delete = evidence.kubectl(&[&in_namespace[..], &["delete", "pod", &pod.name]].concat());
-        steps.push(Step::fix(Impact::Deletes, delete, "removes the pod instead"));
+        steps.push(Step::fix(Impact::Deletes, delete, "Delete the pod instead"));
     }
     steps
 }
 
-/// Deletes a pod that has failed: it never runs again, its owner makes another, and it only stays listed.
+/// Deletes a pod that has failed: it never runs again, and its owner has created another one.
 pub(crate) fn delete_failed(evidence: &Evidence, pod: &Pod) -> Step {
     let command = evidence.kubectl(&["-n", &pod.namespace, "delete", "pod", &pod.name]);
-    Step::fix(Impact::Deletes, command, "clears it away: it has ended and never starts again")
+    Step::fix(Impact::Deletes, command, "Delete the failed pod, which never starts again")
 }

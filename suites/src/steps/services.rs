@@ -1,13 +1,13 @@
-//! Steps on services: what shows who is behind them, what leads to them.
+//! Steps on services and their endpoints.
 
-use super::{Impact, Step};
+use super::{Impact, Purpose, Step};
 use crate::evidence::{Evidence, Service, WebhookService};
-use crate::hint::quote;
+use crate::hint::{escape_backquotes, quote};
 
 /// Shows the endpoints and pods of a namespace.
 pub(crate) fn show_endpoints(evidence: &Evidence, namespace: &str) -> Step {
     let command = evidence.kubectl(&["-n", namespace, "get", "endpoints,pods", "-o", "wide"]);
-    Step::inspect(command, "shows who is behind it")
+    Step::inspect(command, "Show the endpoints and pods of the namespace")
 }
 
 /// Shows a service.
@@ -27,7 +27,7 @@ pub(crate) fn show_one(evidence: &Evidence, namespace: &str, service: &str, text
     Step::inspect(evidence.kubectl(&["-n", namespace, "get", "service", service]), text)
 }
 
-/// Describes a service: its events are what the load balancer says.
+/// Describes a service: its events are the messages of the load balancer.
 pub(crate) fn describe(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["-n", namespace, "describe", "service", service]), text)
 }
@@ -37,13 +37,17 @@ pub(crate) fn list_all(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["get", "services", "--all-namespaces"]), text)
 }
 
-/// Opens minikube's tunnel, which gives services their addresses.
+/// Opens minikube's tunnel, which assigns addresses to services.
 pub(crate) fn open_tunnel(evidence: &Evidence) -> Step {
     let command = format!("minikube tunnel --profile {}", quote(&evidence.subject.context));
-    Step::fix(Impact::Changes, command, "in another terminal, gives it an address while it runs")
+    Step::fix(
+        Impact::Changes,
+        command,
+        "Start the tunnel in another terminal; the service has an address while it runs",
+    )
 }
 
-/// Shows MetalLB's pools, and what announces their addresses.
+/// Shows MetalLB's pools and the announcements of their addresses.
 pub(crate) fn show_pools(evidence: &Evidence, text: &str) -> Step {
     let kinds = "ipaddresspools.metallb.io,l2advertisements.metallb.io";
     Step::inspect(evidence.kubectl(&["get", kinds, "--all-namespaces"]), text)
@@ -51,27 +55,33 @@ pub(crate) fn show_pools(evidence: &Evidence, text: &str) -> Step {
 
 /// Shows a service that holds an address.
 pub(crate) fn show_holder(evidence: &Evidence, holder: &Service) -> Step {
-    show_one(evidence, &holder.namespace, &holder.name, "shows who holds the address")
+    show_one(evidence, &holder.namespace, &holder.name, "Show the service that has the address")
 }
 
 /// Frees the address of a service.
 pub(crate) fn free_address(evidence: &Evidence, holder: &Service) -> Step {
-    free(evidence, &holder.namespace, &holder.name, "frees it, if nobody needs it")
+    free_one(evidence, &holder.namespace, &holder.name)
 }
 
-/// Frees one of the addresses of a pool that is used up.
+/// The service whose load balancer the tutorial itself removes, with its namespace.
+const COMPETITOR: (&str, &str) = ("kong", "kong-proxy");
+
+/// Frees an address that a service has. A service that the tutorial does not name may be in use: its owner decides.
 pub(crate) fn free_one(evidence: &Evidence, namespace: &str, service: &str) -> Step {
-    let text = "frees one, if nobody needs it; or make the pool larger";
-    free(evidence, namespace, service, text)
+    if (namespace, service) == COMPETITOR {
+        let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
+        let command = evidence.kubectl(&["-n", namespace, "patch", "svc", service, "-p", patch]);
+        let text = "Remove the load balancer of service kong-proxy, if nobody uses it";
+        return Step::fix(Impact::Changes, command, text);
+    }
+    let service = escape_backquotes(&format!("{namespace}/{service}"));
+    let text = format!(
+        "Add addresses to the pool, or let the owner of service {service} free its address"
+    );
+    Step::advice(Purpose::Fix, text)
 }
 
-fn free(evidence: &Evidence, namespace: &str, service: &str, text: &str) -> Step {
-    let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
-    let command = evidence.kubectl(&["-n", namespace, "patch", "svc", service, "-p", patch]);
-    Step::fix(Impact::Changes, command, text)
-}
-
-/// Exposes the port of Kiali's service on this machine, as the tutorial does: a port-forward, and `socat` in front of it.
+/// Exposes the port of Kiali's service on this machine, as the tutorial does: by a port-forward and `socat`.
 pub(crate) fn expose(
     evidence: &Evidence,
     namespace: &str,
@@ -84,7 +94,7 @@ pub(crate) fn expose(
     let forward = evidence.kubectl(&["-n", namespace, "port-forward", &service, &ports]);
     let socat = format!("socat TCP-LISTEN:{exposed_port},fork TCP:127.0.0.1:{port}");
     vec![
-        Step::fix(Impact::Reads, forward, "leads to Kiali"),
-        Step::fix(Impact::Reads, socat, "in another terminal, exposes it"),
+        Step::fix(Impact::Changes, forward, "Forward a local port to Kiali"),
+        Step::fix(Impact::Changes, socat, "Expose that port, in another terminal"),
     ]
 }

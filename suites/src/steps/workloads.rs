@@ -1,4 +1,4 @@
-//! Steps on deployments and services.
+//! Steps on deployments and other workloads.
 
 use super::{Impact, Step};
 use crate::evidence::{Deployment, Evidence};
@@ -27,11 +27,11 @@ pub(crate) fn describe(evidence: &Evidence, namespace: &str, deployment: &str, t
     describe_any(evidence, namespace, &format!("deployment/{deployment}"), text)
 }
 
-/// Shows what keeps an object that is being deleted, named as `deployment/istiod`.
+/// Shows the finalizers of an object that is being deleted, named as `deployment/istiod`.
 pub(crate) fn show_finalizers(evidence: &Evidence, namespace: &str, object: &str) -> Step {
     let path = "jsonpath={.metadata.finalizers}";
     let command = evidence.kubectl(&["-n", namespace, "get", object, "-o", path]);
-    Step::inspect(command, "shows the finalizers that keep it")
+    Step::inspect(command, "Show the finalizers, which block the deletion")
 }
 
 /// Describes a workload, named as `daemonset/speaker`.
@@ -48,7 +48,7 @@ pub(crate) fn describe_any(
 pub(crate) fn show_template_annotations(evidence: &Evidence, workload: &str) -> Step {
     let path = "jsonpath={.spec.template.metadata.annotations}";
     let get = ["-n", &evidence.expectations.namespace, "get", workload, "-o", path];
-    Step::inspect(evidence.kubectl(&get), "shows the annotations of its template")
+    Step::inspect(evidence.kubectl(&get), "Show the annotations of the pod template")
 }
 
 /// Restarts a workload, named as `deployment/echo-deployment`: its pods are replaced.
@@ -62,7 +62,7 @@ pub(crate) fn restart(
     Step::fix(Impact::RestartsPods, command, text)
 }
 
-/// Takes the pods of a deployment out of their nodes' network.
+/// Moves the pods of a deployment from the network of their nodes to the pod network.
 pub(crate) fn leave_host_network(evidence: &Evidence, deployment: &Deployment, text: &str) -> Step {
     let patch = r#"{"spec":{"template":{"spec":{"hostNetwork":false}}}}"#;
     let Deployment { namespace, name, .. } = deployment;
@@ -74,7 +74,7 @@ pub(crate) fn leave_host_network(evidence: &Evidence, deployment: &Deployment, t
 pub(crate) fn delete_with_service(evidence: &Evidence, deployment: &Deployment) -> Step {
     let delete = ["-n", &deployment.namespace, "delete", "deployment,service", &deployment.name];
     let command = evidence.kubectl(&[&delete[..], &["--ignore-not-found"]].concat());
-    Step::fix(Impact::Deletes, command, "removes it")
+    Step::fix(Impact::Deletes, command, "Delete the deployment and its service")
 }
 
 /// Lists the deployments of the demo's namespace.
@@ -83,7 +83,7 @@ pub(crate) fn list_deployments(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["-n", namespace, "get", "deployments"]), text)
 }
 
-/// Makes the service of a deployment, which has its name, select its pods.
+/// Sets the selector of the service that has the deployment's name to the deployment's labels.
 pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step {
     let selector = serde_json::json!([
         { "op": "replace", "path": "/spec/selector", "value": deployment.selector }
@@ -91,8 +91,10 @@ pub(crate) fn select_pods(evidence: &Evidence, deployment: &Deployment) -> Step 
     let selector = selector.to_string();
     let service = ["-n", &deployment.namespace, "patch", "service", &deployment.name];
     let command = evidence.kubectl(&[&service[..], &["--type=json", "-p", &selector]].concat());
-    let text =
-        format!("makes the service select the pods of {}", escape_backquotes(&deployment.name));
+    let text = format!(
+        "Set the selector of service {0} to the labels of its pods",
+        escape_backquotes(&deployment.name)
+    );
     Step::fix(Impact::Changes, command, text)
 }
 

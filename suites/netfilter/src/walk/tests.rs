@@ -99,8 +99,8 @@ fn rules_are_followed_in_the_kernels_order(#[case] rules: &str, #[case] outcome:
 }
 
 #[rstest]
-#[case("-A OUTPUT -m set --match-set x dst -j ACCEPT", "match that is not known")]
-#[case("-A OUTPUT -j SYNPROXY", "target is not known")]
+#[case("-A OUTPUT -m set --match-set x dst -j ACCEPT", "unknown match")]
+#[case("-A OUTPUT -j SYNPROXY", "target is unknown")]
 #[case("-A OUTPUT -p tcp -j REDIRECT --to-ports 1-9", "one of several ports")]
 #[case("-A OUTPUT -j A\n-A A -j B\n-A B -j A", "without end")]
 #[case("-A OUTPUT -g NOWHERE", "not there")]

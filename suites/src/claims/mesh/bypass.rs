@@ -1,4 +1,4 @@
-//! What redirection past a proxy explains: counters that stand still, and encrypted traffic that nobody decrypts.
+//! The effects of traffic that bypasses a proxy: counters that do not rise, and encrypted traffic at the application.
 
 use crate::claims::Claim;
 use crate::entry::Effect;
@@ -25,8 +25,8 @@ fn running_pods(evidence: &Evidence) -> impl Iterator<Item = &Pod> {
     pods.into_iter().flatten().filter(|pod| pod.is_running())
 }
 
-/// Whether a counter is not there, or has not risen.
-pub(super) fn stands_still(pair: &CounterPair) -> bool {
+/// Whether a counter is missing or has not risen.
+pub(super) fn has_not_risen(pair: &CounterPair) -> bool {
     match (pair.before.value(), pair.after.value()) {
         (Some(before), Some(after)) => before == after,
         _ => true,
@@ -39,8 +39,8 @@ pub(super) fn names_any(effect: &Effect<'_, Evidence>, redirection: &Claim, pods
     pods.iter().any(|pod| named.is_some_and(|named| named == Object::pod(pod).to_string()))
 }
 
-/// Whether requests end, with this body, where encrypted traffic meets an application that does not decrypt
-/// it, and a claim on the redirection names a pod of the backend.
+/// Whether this body is the error of an application that gets encrypted traffic, and a claim on the redirection names a
+/// pod of the backend.
 pub(crate) fn bypasses_decryption(
     effect: &Effect<'_, Evidence>,
     redirection: &Claim,

@@ -10,7 +10,7 @@ pub(super) fn remove_sidecar(pod: &mut Pod) {
     pod.init_containers.clear();
 }
 
-/// Makes the sidecars native ones, as newer versions have them.
+/// Makes the sidecars native ones, as in newer versions.
 pub(super) fn make_native(evidence: &mut Evidence) {
     for pods in [&mut evidence.demo.pods, &mut evidence.demo.pods_at_end] {
         for pod in of(pods) {
@@ -22,23 +22,23 @@ pub(super) fn make_native(evidence: &mut Evidence) {
     }
 }
 
-/// The init container of the pod with this label `app`.
+/// Returns the init container of the pod with this label `app`.
 pub(super) fn init<'e>(evidence: &'e mut Evidence, app: &str) -> &'e mut Container {
     let init = &mut demo_pod(evidence, app).init_containers;
     init.iter_mut().find(|container| container.name == "istio-init").unwrap()
 }
 
-/// What real versions of Istio log: the tutorial's, and a newer one.
+/// The logs of real versions of Istio: the tutorial's, and a newer one.
 pub(super) const LOG_1_20: &str =
     include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
 pub(super) const LOG_1_22: &str =
     include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
 
-/// What a pod with addresses of both families logs, with `ISTIO_DUAL_STACK`.
+/// The log of a pod with addresses of both families, with `ISTIO_DUAL_STACK`.
 pub(super) const LOG_DUAL_STACK: &str =
     include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-dual-stack.log");
 
-/// Gives each pod an address of IPv6 in the place of its own, and rules of both families.
+/// Gives each pod an IPv6 address instead of its own, and rules of both families.
 pub(super) fn version_6_only(evidence: &mut Evidence) {
     dual_stack(evidence);
     for pod in of(&mut evidence.demo.pods) {
@@ -64,7 +64,7 @@ pub(super) fn dual_stack(evidence: &mut Evidence) {
     mesh.live_rules_v6.values_mut().for_each(|it| *of(it) = saved("ip6tables"));
 }
 
-/// A CNI plug-in sets the rules: the pods have another init container, and no log of rules.
+/// Gives the pods the init container of a CNI plug-in, and removes the logs of rules.
 pub(super) fn cni(evidence: &mut Evidence) {
     for pod in of(&mut evidence.demo.pods) {
         pod.init_containers[0].name = "istio-validation".into();
@@ -72,7 +72,7 @@ pub(super) fn cni(evidence: &mut Evidence) {
     evidence.mesh.init_logs.clear();
 }
 
-/// The kubelet has no log of the init containers any more.
+/// Replaces each log by the kubelet's message that it is gone.
 pub(super) fn log_is_gone(evidence: &mut Evidence) {
     replace_logs(evidence, "unable to retrieve container logs for containerd://61a93aa1");
 }
@@ -105,7 +105,7 @@ pub(super) fn change_log(evidence: &mut Evidence, change: impl Fn(&str) -> Strin
     *log = change(log);
 }
 
-/// The address of the pod whose log [`change_log`] changes.
+/// Returns the address of the pod whose log [`change_log`] changes.
 pub(super) fn logged_ip(evidence: &mut Evidence) -> String {
     let name = evidence.mesh.init_logs.keys().next().unwrap().clone();
     of(&mut evidence.demo.pods).iter().find(|pod| pod.name == name).unwrap().ip.clone().unwrap()

@@ -1,4 +1,4 @@
-//! The pods of the demo's namespace that are judged, and what their state explains.
+//! The pods of the demo's namespace that are judged, and the failures that their state explains.
 
 use crate::claims::by_name::{backend_deployment, client_deployment};
 use crate::entry::Effect;
@@ -11,26 +11,27 @@ use crate::judgement::{Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, namespaces, pods, workloads};
 
-/// The pods of the demo's namespace, without those that have ended or are being deleted.
+/// Returns the pods of the demo's namespace that have not ended and are not terminating.
 pub(super) fn current_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
     let what = format!("the pods of namespace {namespace}");
-    let all =
-        require(&evidence.demo.pods, &what, &object, || namespaces::create(evidence, "makes it"))?;
+    let all = require(&evidence.demo.pods, &what, &object, || {
+        namespaces::create(evidence, "Create the namespace")
+    })?;
     let ended = |pod: &&Pod| pod.terminating || pod.phase == "Succeeded";
     let current: Vec<_> = all.iter().filter(|pod| !ended(pod)).collect();
     if current.is_empty() {
         return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
-            .expected("pods of the echo backend and of the client")
-            .observed(if all.is_empty() { "no pod" } else { "only pods that have ended" })
+            .expected("running pods of the backend and of the client")
+            .observed(if all.is_empty() { "no pod" } else { "no running pod, only ended ones" })
             .object(object)
-            .step(workloads::list_deployments(evidence, "shows what should run there")));
+            .step(workloads::list_deployments(evidence, "List the deployments")));
     }
     Ok(current)
 }
 
-/// The pods that run with a sidecar: those whose redirection is judged.
+/// Returns the running pods with a sidecar, whose redirection is judged.
 pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let mut pods = current_pods(evidence)?;
     let namespace = &evidence.expectations.namespace;
@@ -38,26 +39,26 @@ pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement>
     pods.retain(|pod| pod.is_running() && pod.sidecar().is_some());
     if let (true, Some(pod)) = (pods.is_empty(), stopped) {
         return Err(Judgement::fail(format!(
-            "no pod with a sidecar runs in namespace {namespace}"
+            "no pod with a sidecar is Running in namespace {namespace}"
         ))
-        .expected("running pods with a sidecar, and an init container that redirects to it")
-        .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+        .expected("running pods with a sidecar")
+        .observed(format!("pod {}: {}", pod.name, format_pod_state(pod)))
         .object(Object::demo_namespace(evidence))
         .steps(pods::diagnose(evidence, pod)));
     }
     if pods.is_empty() {
         return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
-            .expected("pods with a sidecar, and an init container that redirects to it")
-            .observed("no sidecar")
+            .expected("running pods with a sidecar")
+            .observed("running pods without a sidecar")
             .object(Object::demo_namespace(evidence))
             .step(restart_after_label(evidence)));
     }
     Ok(pods)
 }
 
-/// Restarts all deployments, which gives their pods a sidecar.
+/// Restarts the deployments of the demo, so that their pods get a sidecar.
 pub(super) fn restart_after_label(evidence: &Evidence) -> Step {
-    let text = "makes all pods anew, once the namespace is labelled and istiod runs";
+    let text = "Restart the deployments, once the namespace is labelled and istiod runs";
     injection::restart_all(evidence, text)
 }
 
@@ -71,22 +72,22 @@ pub(super) fn has_no_injected_pods(effect: &Effect<'_, Evidence>) -> bool {
     effect.evidence.demo.pods.value().is_some() && injected_pods(effect.evidence).is_err()
 }
 
-/// Whether a pod is not well, whatever the number of its containers is.
-pub(super) fn is_unwell(evidence: &Evidence, pod: &Pod) -> bool {
+/// Whether a pod is not Running, not ready or in a restart loop, whatever the number of its containers.
+pub(super) fn is_unready(evidence: &Evidence, pod: &Pod) -> bool {
     pod.phase != "Running"
         || !pod.ready
         || pod.counted_containers().any(|container| !container.ready)
         || pod.all_containers().any(|it| is_in_restart_loop(it, evidence.moment()))
 }
 
-/// Whether a deployment of the demo is not available, or is not there.
-fn is_in_trouble(evidence: &Evidence, name: &str) -> bool {
+/// Whether a deployment of the demo is not available or does not exist.
+fn is_unavailable(evidence: &Evidence, name: &str) -> bool {
     find_deployment(evidence, name).is_none_or(|it| format_rollout_trouble(it).is_some())
 }
 
-/// Whether the pod that a verdict names is unwell together with its deployment, and no other pod gives the
-/// verdict a reason of its own; or there is no pod at all. `counts` says which named pods are explained,
-/// `sidecars_are_claimed` whether a missing sidecar is the failure of a claim of its own.
+/// Whether the named pod is not ready and its deployment not available, and no other pod is a reason of its own; or there
+/// is no pod at all. `counts` selects the named pods that are explained. `sidecars_are_claimed` is true where another
+/// claim fails because of missing sidecars.
 pub(super) fn deployment_explains_pods(
     effect: &Effect<'_, Evidence>,
     deployment: &str,
@@ -94,7 +95,7 @@ pub(super) fn deployment_explains_pods(
     sidecars_are_claimed: bool,
 ) -> bool {
     let evidence = effect.evidence;
-    if effect.judgement.verdict != Verdict::Fail || !is_in_trouble(evidence, deployment) {
+    if effect.judgement.verdict != Verdict::Fail || !is_unavailable(evidence, deployment) {
         return false;
     }
     let Ok(pods) = current_pods(evidence) else { return has_no_pods(effect) };
@@ -103,17 +104,19 @@ pub(super) fn deployment_explains_pods(
         (&evidence.expectations.client_deployment, &client_deployment::CLAIM),
     ];
     let is_explained = |pod: &Pod| {
-        if !is_unwell(evidence, pod) {
+        if !is_unready(evidence, pod) {
             return pod.counted_containers().count() == 2
                 || pod.is_gateway()
                 || pod.sidecar().is_none() && sidecars_are_claimed;
         }
         owners.into_iter().any(|(owner, claim)| {
-            is_pod_of(evidence, pod, owner) && is_in_trouble(evidence, owner) && effect.fails(claim)
+            is_pod_of(evidence, pod, owner)
+                && is_unavailable(evidence, owner)
+                && effect.fails(claim)
         })
     };
     let named = pods.iter().find(|pod| effect.is_about(Object::pod(pod)));
     named.is_some_and(|pod| {
-        is_unwell(evidence, pod) && counts(pod) && is_pod_of(evidence, pod, deployment)
+        is_unready(evidence, pod) && counts(pod) && is_pod_of(evidence, pod, deployment)
     }) && pods.iter().all(|pod| is_explained(pod))
 }

@@ -1,4 +1,4 @@
-//! The init container is told to redirect all traffic to the sidecar.
+//! istio-init redirects all traffic to the sidecar.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,9 @@ use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
-use crate::facts::injection::{INTERCEPTION_MODE, demo_namespace_is_missing};
+use crate::facts::injection::{
+    INTERCEPTION_MODE, demo_namespace_is_missing, redirection_annotations,
+};
 use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container};
 use crate::format::{POD, count, list};
 use crate::judgement::{Judged, Judgement};
@@ -33,22 +35,22 @@ claim! {
     /// ## What makes it fail
     /// - An argument excludes a port, a range or an interface, or includes only some.
     /// - A port, the user or the mode differs, for example TPROXY.
-    /// - A pod with a sidecar has no init container, because its annotation `sidecar.istio.io/interceptionMode` is
-    ///   `NONE` or for another reason, or no pod has a sidecar.
+    /// - A pod with a sidecar has no init container, for example by annotation `sidecar.istio.io/interceptionMode: NONE`.
+    /// - No pod has a sidecar.
     ///
-    /// With Istio's CNI plug-in, `istio-validation` stands in the place of `istio-init`, and the claim is *changed*. The
+    /// With Istio's CNI plug-in, pods have `istio-validation` instead of `istio-init`, and the claim is *changed*. The
     /// claims on the redirection then judge the rules in force, where they can be read.
     ///
     /// ## How to fix it
-    /// - An annotation `traffic.sidecar.istio.io/…` excludes traffic: remove it from the template of the workload.
-    /// - Options of the installation do (`global.proxy.includeIPRanges`): install without them.
-    /// - No annotation and no option does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
+    /// - An annotation `traffic.sidecar.istio.io/*` excludes traffic: remove it from the pod template.
+    /// - An option of the installation excludes traffic (`global.proxy.includeIPRanges`): install without it.
+    /// - Neither does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client get pod NAME -o jsonpath='{.spec.initContainers[?(@.name=="istio-init")].args}'
     ///     kubectl -n client get pod NAME -o jsonpath='{.metadata.annotations}'
-    mesh::init_arguments: "the init container is told to redirect all traffic to the sidecar",
+    mesh::init_arguments: "istio-init redirects all traffic to the sidecar",
     needs: Reading,
     stops: [OutboundRules, InboundRules],
     caused_by: [
@@ -62,60 +64,126 @@ fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
     all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
     Ok(Judgement::pass(format!(
-        "{}: all traffic, outbound to {OUTBOUND_PORT}, inbound to {INBOUND_PORT} except the \
-         sidecar's own ports",
+        "{INIT} of {} redirects outbound traffic to {OUTBOUND_PORT}, inbound to {INBOUND_PORT} except the sidecar's \
+         own ports",
         count(pods.len(), POD)
     )))
 }
 
 fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     let Some(init) = init_container(pod) else { return Err(no_init_container(evidence, pod)) };
-    let words = argument_words(init);
-    let differences = find_differences(&arguments(&words));
+    let differences = find_differences(&arguments(&argument_words(init)));
     if differences.is_empty() {
         return Ok(Judgement::pass(String::new()));
     }
-    let differences = list(&differences);
-    Err(Judgement::fail(format!("{}: {INIT} {differences}", pod.name))
-        .expected(format!(
-            "-p {OUTBOUND_PORT} -z {INBOUND_PORT} -u {PROXY_ID} -m REDIRECT -i '*' -x '' -b '*' -d {}",
-            OWN_PORTS.map(|port| port.to_string()).join(",")
-        ))
-        .observed(words.join(" "))
+    let all =
+        |part: fn(&Difference) -> &str| list(&differences.iter().map(part).collect::<Vec<_>>());
+    let annotations = redirection_annotations(pod);
+    let origin = match annotations.as_slice() {
+        [] => String::new(),
+        [only] => format!(" (annotation {only})"),
+        several => format!(" (annotations {})", list(several)),
+    };
+    Err(Judgement::fail(format!("{INIT} of pod {} {}", pod.name, all(|it| &it.text)))
+        .expected(all(|it| &it.expected))
+        .observed(all(|it| &it.observed) + &origin)
         .object(Object::pod(pod))
         .steps(injection::restore_redirection(evidence, pod)))
 }
 
-/// The arguments of an init container that differ from the tutorial's.
-fn find_differences(read: &InitArguments) -> Vec<String> {
+/// A difference between an init container's arguments and the tutorial's.
+struct Difference {
+    /// A clause: "excludes outbound port 80".
+    text: String,
+    /// The expected option.
+    expected: String,
+    /// The observed option.
+    observed: String,
+}
+
+/// Returns the differences between an init container's arguments and the tutorial's.
+fn find_differences(read: &InitArguments) -> Vec<Difference> {
     let mut differences = Vec::new();
-    for (what, found, expected) in [
-        ("redirects outbound traffic to port", &read.outbound_port, OUTBOUND_PORT.to_string()),
-        ("redirects inbound traffic to port", &read.inbound_port, INBOUND_PORT.to_string()),
-        ("exempts user", &read.proxy_uid, PROXY_ID.to_string()),
-        ("has the mode", &read.mode, "REDIRECT".to_owned()),
-        ("redirects outbound ranges", &read.outbound_ranges, "*".to_owned()),
-        ("redirects inbound ports", &read.inbound_ports, "*".to_owned()),
+    for (what, option, found, expected) in [
+        (
+            "redirects outbound traffic to port",
+            "-p",
+            &read.outbound_port,
+            OUTBOUND_PORT.to_string(),
+        ),
+        ("redirects inbound traffic to port", "-z", &read.inbound_port, INBOUND_PORT.to_string()),
+        ("exempts user", "-u", &read.proxy_uid, PROXY_ID.to_string()),
+        ("has mode", "-m", &read.mode, "REDIRECT".to_owned()),
+        ("redirects only outbound ranges", "-i", &read.outbound_ranges, "*".to_owned()),
+        ("redirects only inbound ports", "-b", &read.inbound_ports, "*".to_owned()),
     ] {
         if *found != expected {
             let found = if found.is_empty() { "none" } else { found };
-            differences.push(format!("{what} {found}, not {expected}"));
+            differences.push(Difference {
+                text: format!("{what} {found}"),
+                expected: format!("{option} {expected}"),
+                observed: format!("{option} {found}"),
+            });
         }
     }
     let own = OWN_PORTS.map(|port| port.to_string()).into();
-    let excluded = &read.inbound_ports_excluded;
-    // An option of another version that excludes something must not be overlooked.
+    let inbound = &read.inbound_ports_excluded;
+    // An option of another version may exclude traffic too.
     let unknown = read.others.iter().filter(|word| word.contains("exclu"));
-    for (what, which) in [
-        ("excludes inbound port", excluded.difference(&own).cloned().collect::<Vec<_>>()),
-        ("does not exclude the sidecar's own port", own.difference(excluded).cloned().collect()),
-        ("excludes outbound port", to_vec(&read.outbound_ports_excluded)),
-        ("excludes outbound range", to_vec(&read.outbound_ranges_excluded)),
-        ("excludes interface", to_vec(&read.interfaces_excluded)),
-        ("excludes something by", unknown.cloned().collect()),
+    let excluded = |option: &str, values: Vec<String>| match values.as_slice() {
+        [] => format!("no {option}"),
+        values => format!("{option} {}", values.join(",")),
+    };
+    for (what, option, which, expected, observed) in [
+        (
+            "excludes inbound port",
+            "-d",
+            inbound.difference(&own).cloned().collect::<Vec<_>>(),
+            to_vec(&own),
+            to_vec(inbound),
+        ),
+        (
+            "does not exclude the sidecar's own port",
+            "-d",
+            own.difference(inbound).cloned().collect(),
+            to_vec(&own),
+            to_vec(inbound),
+        ),
+        (
+            "excludes outbound port",
+            "-o",
+            to_vec(&read.outbound_ports_excluded),
+            Vec::new(),
+            to_vec(&read.outbound_ports_excluded),
+        ),
+        (
+            "excludes outbound range",
+            "-x",
+            to_vec(&read.outbound_ranges_excluded),
+            Vec::new(),
+            to_vec(&read.outbound_ranges_excluded),
+        ),
+        (
+            "excludes interface",
+            "-c",
+            to_vec(&read.interfaces_excluded),
+            Vec::new(),
+            to_vec(&read.interfaces_excluded),
+        ),
+        (
+            "excludes traffic by option",
+            "option",
+            unknown.clone().cloned().collect(),
+            Vec::new(),
+            unknown.cloned().collect(),
+        ),
     ] {
         if !which.is_empty() {
-            differences.push(format!("{what} {}", list(&which)));
+            differences.push(Difference {
+                text: format!("{what} {}", list(&which)),
+                expected: excluded(option, expected),
+                observed: excluded(option, observed),
+            });
         }
     }
     differences
@@ -127,32 +195,32 @@ fn to_vec(set: &BTreeSet<String>) -> Vec<String> {
 
 fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
     let name = &pod.name;
-    let expected = format!("the init container {INIT}");
+    let expected = format!("init container {INIT}");
     if has_validation(pod) {
         return Judgement::changed(format!(
-            "{name} has no {INIT}: a CNI plug-in on the node programs its redirection"
+            "pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets the rules"
         ))
         .expected(expected)
-        .observed(format!("the init container {VALIDATION}"))
+        .observed(format!("init container {VALIDATION}"))
         .object(Object::pod(pod))
         .step(Step::advice(
             Purpose::Inspect,
-            "the tutorial's text does not hold where Istio's CNI plug-in is installed",
+            "Update the tutorial's text: on this cluster, Istio's CNI plug-in sets the rules",
         ));
     }
     let fail = |why: &str, steps: Vec<Step>| {
-        Judgement::fail(format!("{name} has a sidecar, and no {INIT} that redirects to it{why}"))
+        Judgement::fail(format!("pod {name} has no {INIT}{why}"))
             .expected(expected.as_str())
-            .observed("none")
+            .observed(format!("no init container {INIT}"))
             .object(Object::pod(pod))
             .steps(steps)
     };
     let mode = pod.annotations.get(INTERCEPTION_MODE);
     if mode.is_some_and(|mode| mode == "NONE") {
-        let why = format!(": its annotation {INTERCEPTION_MODE} is NONE");
+        let why = format!(": annotation {INTERCEPTION_MODE}=NONE");
         return fail(&why, injection::restore_redirection(evidence, pod));
     }
-    fail("", vec![pods::replace(evidence, pod)])
+    fail(" beside its sidecar", vec![pods::replace(evidence, pod)])
 }
 
 #[cfg(test)]
@@ -174,12 +242,12 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         other_order(|e| set(e, "-d", "15020,15021,15090"), Pass);
-        outbound_port(|e| set(e, "-p", "15002"), Fail);
-        inbound_port(|e| set(e, "-z", "15001"), Fail);
-        user(|e| set(e, "-u", "0"), Fail);
-        mode(|e| set(e, "-m", "TPROXY"), Fail);
-        ranges(|e| set(e, "-i", "10.0.0.0/8"), Fail);
-        ranges_of_the_mesh(|e| {
+        another_outbound_port(|e| set(e, "-p", "15002"), Fail);
+        another_inbound_port(|e| set(e, "-z", "15001"), Fail);
+        another_user(|e| set(e, "-u", "0"), Fail);
+        another_mode(|e| set(e, "-m", "TPROXY"), Fail);
+        some_ranges_included(|e| set(e, "-i", "10.0.0.0/8"), Fail);
+        some_ranges_included_by_the_installation(|e| {
             set(e, "-i", "10.0.0.0/8");
             let args = init(e, "echo").args.clone();
             let injected = &mut of(&mut e.mesh.dry_run_labelled).init_containers;
@@ -187,19 +255,19 @@ mod cases {
                 it.args.clone_from(&args);
             }
         }, Fail);
-        ranges_left_out(|e| set(e, "-x", "10.96.0.0/12"), Fail);
-        inbound_ports(|e| set(e, "-b", "80"), Fail);
-        inbound_left_out(|e| set(e, "-d", "15090,15021,15020,5678"), Fail);
-        own_port_not_left_out(|e| set(e, "-d", "15090,15021"), Fail);
-        outbound_left_out(|e| { set(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail);
-        interface_left_out(|e| set(e, "-c", "eth1"), Fail);
+        range_excluded(|e| set(e, "-x", "10.96.0.0/12"), Fail);
+        some_inbound_ports_included(|e| set(e, "-b", "80"), Fail);
+        inbound_port_excluded(|e| set(e, "-d", "15090,15021,15020,5678"), Fail);
+        own_port_not_excluded(|e| set(e, "-d", "15090,15021"), Fail);
+        outbound_port_excluded(|e| { set(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail);
+        interface_excluded(|e| set(e, "-c", "eth1"), Fail);
         cni(|e| init(e, "echo").name = "istio-validation".into(), Changed);
         mode_none(|e| { let pod = demo_pod(e, "echo"); pod.init_containers.clear(); pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into()); }, Fail);
-        no_init(|e| demo_pod(e, "echo").init_containers.clear(), Fail);
+        no_init_container(|e| demo_pod(e, "echo").init_containers.clear(), Fail);
         no_sidecars(|e| of(&mut e.demo.pods).iter_mut().for_each(remove_sidecar), Fail);
         forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
         unknown_exclusion(|e| set(e, "--exclude-everything", "yes"), Fail);
         other_system_namespace(|e| { e.expectations.istio_namespace = "mesh-system".into(); set(e, "-m", "TPROXY"); }, Fail);
-        one_wrong_one_by_cni(|e| { set(e, "-o", "80"); init(e, "client").name = "istio-validation".into(); }, Fail);
+        outbound_port_excluded_beside_a_pod_with_cni(|e| { set(e, "-o", "80"); init(e, "client").name = "istio-validation".into(); }, Fail);
     }
 }

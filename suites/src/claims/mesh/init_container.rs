@@ -9,13 +9,13 @@ use crate::judgement::Verdict;
 use crate::object::Object;
 use meshcheck_netfilter::{InitArguments, arguments};
 
-/// The words of an init container's arguments. Older forms have the program in the command.
+/// Returns the words of an init container's arguments. Older forms have the program in the command.
 pub(super) fn argument_words(init: &Container) -> Vec<String> {
     let words = init.command.iter().chain(&init.args);
     words.filter(|word| !word.ends_with("pilot-agent")).cloned().collect()
 }
 
-/// The arguments in the pod that a failure names.
+/// Returns the arguments in the pod that a failure names.
 pub(super) fn arguments_of_named_pod(effect: &Effect<'_, Evidence>) -> Option<InitArguments> {
     let mut pods = injected_pods(effect.evidence).ok()?.into_iter();
     let pod = pods.find(|pod| effect.is_about(Object::pod(pod)))?;
@@ -23,8 +23,8 @@ pub(super) fn arguments_of_named_pod(effect: &Effect<'_, Evidence>) -> Option<In
     Some(arguments(&argument_words(init)))
 }
 
-/// Whether a pod has no init container, and so no log of rules: so it is with a CNI plug-in. Where the rules in force
-/// are wrong, that a plug-in sets them is no reason.
+/// Whether a pod has no init container and so no log of rules, as with a CNI plug-in. A plug-in does not explain wrong
+/// rules in force.
 pub(super) fn has_no_init_container(effect: &Effect<'_, Evidence>) -> bool {
     let pods = injected_pods(effect.evidence).unwrap_or_default();
     if effect.judgement.verdict == Verdict::Fail {

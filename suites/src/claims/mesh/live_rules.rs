@@ -1,4 +1,4 @@
-//! The rules in force are those that the init container's log shows.
+//! The iptables rules in force match the log of istio-init.
 
 use std::collections::BTreeSet;
 
@@ -23,27 +23,28 @@ claim! {
     /// It only implies that the rules that `istio-init` logged are still in force.
     ///
     /// ## Why it matters
-    /// The log shows what was set when the pod started. Somebody may flush or change the rules later: then the traffic
-    /// takes another path, and neither the log nor the pod shows it.
+    /// The log shows the rules that were set when the pod started. Later changes of the rules appear neither in the log nor
+    /// in the pod, but they change the path of the traffic.
     ///
     /// ## How it is checked
-    /// On kind, through the node: runs `iptables-save` in the network namespace of each pod with a sidecar, and
-    /// compares tables, chains and rules with the log of `istio-init`, in their order and without counters. Where the
-    /// pod has an address of IPv6, the same with `ip6tables-save`. On other clusters the claim is skipped. It needs `list` on `pods`, `get` on `pods/log`, and access to docker.
+    /// On kind, runs `iptables-save` through the node in the network namespace of each pod with a sidecar. It compares
+    /// tables, chains and rules with the log of `istio-init`, in their order and without counters. Where the pod has an
+    /// address of IPv6, `ip6tables-save` does the same. On other clusters the claim is skipped. It needs `list` on `pods`,
+    /// `get` on `pods/log`, and access to docker.
     ///
     /// ## What makes it fail
-    /// A rule is missing, was added, differs, or stands in another place than in the log.
+    /// A rule is missing, was added, differs, or has another position than in the log.
     ///
     /// ## How to fix it
-    /// - Somebody changed the rules: restart the deployment. The init container of its new pods sets them again.
-    /// - Only a table differs that `istio-init` does not use: look who programs it. Security software does so.
-    /// - No pod has a sidecar (`two_containers_per_pod`), or a CNI plug-in sets the rules
-    ///   (`init_arguments`): there is no log to compare with. Fix that first.
+    /// - The rules of `istio-init` changed: restart the deployment. The init container of its new pods sets them again.
+    /// - Only a table differs that `istio-init` does not use: find the program that sets it, often security software.
+    /// - No pod has a sidecar (`two_containers_per_pod`), or a CNI plug-in sets the rules (`init_arguments`): there is no
+    ///   log to compare with. Fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client logs NAME -c istio-init
     ///     docker exec NODE sh -c 'nsenter -t PID -n iptables-save'
-    mesh::live_rules: "the rules in force are those that the init container's log shows",
+    mesh::live_rules: "the iptables rules in force match the log of istio-init",
     beyond: true,
     needs: Node,
     stops: [OutboundRules, InboundRules],
@@ -56,8 +57,8 @@ claim! {
     judge: judge,
 }
 
-/// How many differences are named; more add nothing.
-const MAX_DIFFERENCES: usize = 4;
+/// The maximum number of differences in a message.
+const MAX_DIFFERENCES: usize = 2;
 
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
@@ -65,11 +66,11 @@ fn judge(evidence: &Evidence) -> Judged {
     let all = by_family(pods);
     all_hold(all.iter().map(|(pod, family)| judge_pod(evidence, pod, *family)))?;
     let v6 = format_families(&all);
-    Ok(Judgement::pass(format!("{number}{v6}: in force is what the log shows")))
+    Ok(Judgement::pass(format!("iptables rules match the log of {INIT}: {number}{v6}")))
 }
 
 fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
-    // Where nothing read the rules in force, the log does not matter.
+    // Without the rules in force, the log does not matter.
     let in_force = rules_in_force(evidence, pod, family)?;
     let logged = logged_rules(evidence, pod, family)?;
     let differences = differences(&logged, &in_force);
@@ -82,18 +83,18 @@ fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
         more => format!(", and {more} more"),
     };
     let tables: BTreeSet<_> = differences.iter().map(Difference::table).collect();
-    // What programs another table than istio-init does so for new pods as well.
+    // A program that sets another table than istio-init sets it in new pods too.
     let foreign = tables.iter().all(|table| logged.table(table).is_none());
     let restart = (!foreign || logged.tables.is_empty()).then(|| pods::replace(evidence, pod));
     let tables: Vec<_> = tables.into_iter().collect();
     let v6 = if family == Family::V6 { " IPv6" } else { "" };
     let summary = format!(
-        "{}: other{v6} rules are in force than the log shows, in table {}",
+        "pod {}:{v6} iptables rules in table {} differ from the log of {INIT}",
         pod.name,
         list(&tables)
     );
     Err(Judgement::fail(summary)
-        .expected(format!("the rules in the log of {INIT}"))
+        .expected(format!("the rules of the log of {INIT}"))
         .observed(format!("{}{more}", list(&named)))
         .object(Object::pod(pod))
         .steps(restart)
@@ -119,28 +120,28 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        version_6_not_read(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
+        version_6_rules_not_read(|e| demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()), Unjudged);
         both_families(dual_stack, Pass);
         version_6_flushed(|e| { dual_stack(e); flush(of(e.mesh.live_rules_v6.values_mut().next().unwrap())); }, Fail);
         foreign_table(|e| change(e, |rules| format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j NFQUEUE --queue-num 0\nCOMMIT\n{rules}")), Fail);
         log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
         log_in_json(log_in_json, Pass);
-        counters(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);
-        flushed(|e| flush(of(e.mesh.live_rules.values_mut().next().unwrap())), Fail);
-        nothing_at_all(|e| change(e, |_| String::new()), Fail);
-        reordered(|e| change(e, |rules| {
+        only_counters_differ(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);
+        rules_flushed(|e| flush(of(e.mesh.live_rules.values_mut().next().unwrap())), Fail);
+        no_rules(|e| change(e, |_| String::new()), Fail);
+        rules_reordered(|e| change(e, |rules| {
             let mut lines: Vec<_> = rules.lines().collect();
             let first = lines.iter().position(|line| line.starts_with("-A ISTIO_OUTPUT")).unwrap();
             lines.swap(first, first + 1);
             lines.join("\n")
         }), Fail);
-        one_more(|e| change(e, |rules| rules.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail);
-        garbage(|e| change(e, |_| "Segmentation fault".into()), Unjudged);
+        rule_added(|e| change(e, |rules| rules.replace("-A OUTPUT", "-A OUTPUT -p tcp --dport 80 -j RETURN\n-A OUTPUT")), Fail);
+        unreadable_rules(|e| change(e, |_| "Segmentation fault".into()), Unjudged);
         no_log(|e| e.mesh.init_logs.values_mut().for_each(|it| *it = Observation::failed("pods/log is forbidden")), Unjudged);
-        failed(|e| *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"), Unjudged);
+        rules_not_readable(|e| *e.mesh.live_rules.values_mut().next().unwrap() = Observation::failed("no docker"), Unjudged);
         not_kind(|e| e.mesh.live_rules.values_mut().for_each(|it| *it = Observation::not_asked("not kind")), Skipped);
-        not_read(|e| e.mesh.live_rules.clear(), Unjudged);
-        not_entered_elsewhere(|e| { e.subject.provider = Provider::Existing; e.subject.context = "room-7".into(); change(e, |_| String::new()); }, Fail);
+        rules_not_read(|e| e.mesh.live_rules.clear(), Unjudged);
+        no_rules_on_another_cluster(|e| { e.subject.provider = Provider::Existing; e.subject.context = "room-7".into(); change(e, |_| String::new()); }, Fail);
         forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! All outbound traffic is redirected to the sidecar, the sidecar's own is not.
+//! All outbound traffic is redirected to the sidecar, except the sidecar's own.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
 use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
 use crate::claims::mesh::question::{
-    LOOPBACK, PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
+    DNS_PORT, LOOPBACK, PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
 };
 use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, PROXY_ID};
 use crate::combine::all_hold;
@@ -25,26 +25,27 @@ claim! {
     ///
     /// ## Why it matters
     /// Outbound traffic that bypasses the sidecar has no routing, no mutual TLS and no metrics. Traffic of the sidecar
-    /// that is redirected comes back to it for ever.
+    /// that is redirected returns to it in an endless loop.
     ///
     /// ## How it is checked
-    /// Reads the rules that `istio-init` printed in its log, those of IPv6 too where the pod has such an address, and
-    /// follows packets through them as the kernel does, for
-    /// every address, port, user, group and interface that the rules tell apart:
-    /// the application's traffic ends at 15001; traffic of user or group 1337 leaves; loopback traffic stays; traffic of
-    /// the sidecar to its own pod ends at 15006; traffic from 127.0.0.6 reaches the application. DNS may end at 15053.
+    /// Reads the iptables rules in the log of `istio-init`, those of IPv6 too where the pod has such an address.
+    /// Simulates packets as the kernel handles them, for every address, port, user, group and interface that the rules
+    /// distinguish:
+    /// - Traffic of the application is redirected to 15001. DNS may be redirected to 15053.
+    /// - Traffic of user or group 1337, loopback traffic and traffic from 127.0.0.6 is not redirected.
+    /// - Traffic of the sidecar to its own pod is redirected to 15006.
+    ///
     /// It needs `list` on `pods` and `get` on `pods/log` in the demo's namespace.
     ///
     /// ## What makes it fail
-    /// - A rule excludes a port, an address range, a user or an interface, or leads to another port.
+    /// - A rule excludes a port, an address range, a user or an interface, or redirects to another port.
     /// - A rule for user or group 1337, for loopback or for 127.0.0.6 is missing.
     ///
-    /// Rules with a match or target that is not known leave the claim unjudged.
-    /// So does a log that is cut off. Where no log
-    /// shows rules, as with Istio's CNI plug-in, those in force are judged, and the report says so.
+    /// The claim is unjudged where a rule has an unknown match or target, and where the log is cut off. Without a log of
+    /// rules, as with Istio's CNI plug-in, the rules in force are judged, and the report says so.
     ///
     /// ## How to fix it
-    /// - The init container's arguments exclude it (`init_arguments`): remove the annotation from the template.
+    /// - The init container's arguments exclude it (`init_arguments`): remove the annotation from the pod template.
     /// - The pod has an address of IPv6, and `istio-init` sets no rules for it: set `ISTIO_DUAL_STACK`.
     /// - The log of `istio-init` is gone: restart the deployment.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
@@ -52,7 +53,7 @@ claim! {
     ///
     /// ## Check by hand
     ///     kubectl -n client logs NAME -c istio-init
-    mesh::outbound_redirected: "all outbound traffic is redirected to the sidecar, the sidecar's own is not",
+    mesh::outbound_redirected: "all outbound traffic is redirected to the sidecar, except the sidecar's own",
     needs: Reading,
     stops: [OutboundRules],
     caused_by: [
@@ -65,13 +66,11 @@ claim! {
     judge: |evidence| judge_each_pod(evidence, judge_outbound),
 }
 
-/// The port on which DNS is asked.
-const DNS_PORT: u16 = 53;
 /// The port of the sidecar's DNS proxy.
 /// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
 const DNS_CAPTURE_PORT: u16 = 15053;
 
-/// The address from which the proxy calls its own application.
+/// The source address of the proxy's traffic to its own application.
 /// Source: `InboundPassthroughBindIpv4` and `…Ipv6` in Istio's `pilot/pkg/networking/core`.
 fn passthrough(family: Family) -> IpAddr {
     match family {
@@ -80,7 +79,7 @@ fn passthrough(family: Family) -> IpAddr {
     }
 }
 
-/// Judges where the outbound packets of a pod end.
+/// Judges the results of outbound packets of a pod.
 pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
     all_hold([
         judge_application(pod_rules),
@@ -93,22 +92,22 @@ pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
     let packet = Packet { destination_port, ..pod_rules.first_packet(Hook::Outbound) };
     let trace = walk(&pod_rules.rules, &packet);
     Ok(Judgement::pass(format!(
-        "port {destination_port}: {}; so is every other port and address, and the proxy's own traffic leaves",
+        "port {destination_port}: {}; all other ports and addresses too, but not the proxy's own traffic",
         trace.summary()
     )))
 }
 
-/// Whether these ports are DNS's alone.
+/// Whether the port of DNS is the only one.
 fn is_dns(ports: &PortSet) -> bool {
     ports.without(&[DNS_PORT]).is_empty()
 }
 
-/// Whether DNS ends at the proxy that answers it where the mesh captures DNS (`ISTIO_META_DNS_CAPTURE`).
+/// Whether DNS is redirected to the sidecar's DNS proxy (`ISTIO_META_DNS_CAPTURE`).
 fn is_captured_dns(ports: &PortSet, outcome: &Outcome) -> bool {
     *outcome == Outcome::Redirected { port: DNS_CAPTURE_PORT } && is_dns(ports)
 }
 
-/// What the application sends, to any address and port, as any user but the proxy's, ends at the proxy.
+/// Judges traffic of the application: to any address and port, of any user but the proxy's, it is redirected.
 fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
     let rules = &pod_rules.rules;
     let template = pod_rules.first_packet(Hook::Outbound);
@@ -121,16 +120,14 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
             }
         }
     }
-    let expected = format!("every address and port ends at {OUTBOUND_PORT}");
+    let expected = format!("redirected to port {OUTBOUND_PORT}, for all addresses and ports");
     Question { traffic: "outbound traffic", expected: &expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
             let redirected = *outcome == Outcome::Redirected { port: OUTBOUND_PORT };
             redirected || is_captured_dns(ports, outcome)
         },
-        |_, ports, outcome| {
-            format!("the application's traffic to {} is {outcome}", format_ports(ports))
-        },
+        |_, ports, outcome| format!("outbound traffic to {} is {outcome}", format_ports(ports)),
     )
 }
 
@@ -141,7 +138,7 @@ fn sent_by(packet: &Packet, (user, group): (u32, u32)) -> Packet {
     Packet { user: Some(user), group: Some(group), ..packet.clone() }
 }
 
-/// What the proxy sends leaves, whether its user or its group tells; or it would send to itself for ever.
+/// Judges traffic of the proxy, known by its user or its group: redirected, it would return to the proxy in a loop.
 fn judge_proxy(pod_rules: &PodRules<'_>) -> Judged {
     let template = pod_rules.first_packet(Hook::Outbound);
     let to = |destination| {
@@ -150,7 +147,7 @@ fn judge_proxy(pod_rules: &PodRules<'_>) -> Judged {
     };
     let packets =
         address_classes(&pod_rules.rules, pod_rules.family).into_iter().flat_map(to).collect();
-    let expected = format!("traffic of user or group {PROXY_ID} leaves as it is");
+    let expected = format!("not redirected, for traffic of user or group {PROXY_ID}");
     Question { traffic: "the proxy's traffic", expected: &expected, packets }.judge(
         pod_rules,
         |_, outcome| *outcome == Outcome::Accepted,
@@ -162,7 +159,7 @@ fn judge_proxy(pod_rules: &PodRules<'_>) -> Judged {
     )
 }
 
-/// A packet that stays in the pod: from this address, or the pod's own, to this one, or the pod's own.
+/// Returns a packet over loopback. Without an address, source or destination is the pod's own.
 fn loopback_packet(
     pod_rules: &PodRules<'_>,
     source: Option<IpAddr>,
@@ -178,15 +175,15 @@ fn loopback_packet(
     }
 }
 
-/// What the application sends to itself stays there, by the pod's address as well. Where the mesh captures
-/// DNS, questions are led to a proxy of its, over loopback too.
+/// Judges traffic of the application to itself, by the pod's address too: it is not redirected. Where the mesh captures
+/// DNS, requests to DNS are redirected over loopback too.
 fn judge_loopback(pod_rules: &PodRules<'_>) -> Judged {
     let localhost = Some(pod_rules.family.localhost());
     let packets = vec![
         loopback_packet(pod_rules, localhost, localhost),
         loopback_packet(pod_rules, None, None),
     ];
-    let expected = "traffic over the loopback interface stays as it is";
+    let expected = "not redirected, for traffic over the loopback interface";
     Question { traffic: "loopback traffic", expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
@@ -202,13 +199,13 @@ fn judge_loopback(pod_rules: &PodRules<'_>) -> Judged {
     )
 }
 
-/// What the proxy sends to its own pod (the application has called a service, and its own pod is
-/// behind it) is inbound traffic like any other: past the proxy it would reach the application as
-/// the mesh's encryption has it. Tunnels and DNS have ways of their own.
+/// Judges traffic of the proxy to its own pod, which the application sends where its own pod is an endpoint of a service:
+/// it is inbound traffic. Without redirection the application would get encrypted traffic. Tunnel and DNS differ.
 fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
     let packet = loopback_packet(pod_rules, None, None);
     let packets = OWNERS[..2].iter().map(|owner| sent_by(&packet, *owner)).collect();
-    let expected = format!("the proxy's traffic to its own pod ends at {INBOUND_PORT}");
+    let expected =
+        format!("redirected to port {INBOUND_PORT}, for the proxy's traffic to its own pod");
     let others = |ports: &PortSet| ports.without(&[TUNNEL_PORT, DNS_PORT]);
     Question { traffic: "the proxy's traffic to its own pod", expected: &expected, packets }.judge(
         pod_rules,
@@ -222,22 +219,22 @@ fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
     )
 }
 
-/// What the proxy hands to its application comes from an address of its own, by which the rules
-/// know it: redirected, it would come back to the proxy for ever.
+/// Judges traffic of the proxy to its application, which has a source address of its own: redirected, it would return to
+/// the proxy in a loop.
 fn judge_proxy_to_application(pod_rules: &PodRules<'_>) -> Judged {
     let passthrough = passthrough(pod_rules.family);
     let packet = loopback_packet(pod_rules, Some(passthrough), None);
     let packets = OWNERS.iter().map(|owner| sent_by(&packet, *owner)).collect();
-    let expected = format!("traffic from {passthrough} reaches the application as it is");
-    let traffic = "what the proxy hands to its application";
+    let expected = format!("not redirected, for traffic from {passthrough}");
+    let traffic = "the proxy's traffic to its application";
     Question { traffic, expected: &expected, packets }.judge(
         pod_rules,
         |_, outcome| *outcome == Outcome::Accepted,
-        |_, ports, outcome| format!("{traffic}'s port {ports} is {outcome}: a loop"),
+        |_, ports, outcome| format!("{traffic} on {} is {outcome}: a loop", format_ports(ports)),
     )
 }
 
-/// The init container of the pod that is named excludes outbound traffic.
+/// Whether the init container of the named pod excludes outbound traffic.
 fn arguments_exclude_outbound(effect: &Effect<'_, Evidence>) -> bool {
     arguments_of_named_pod(effect).is_some_and(|read| {
         read.outbound_ranges != "*"
@@ -282,56 +279,56 @@ mod cases {
         healthy(|_| {}, Pass);
         log_of_istio_1_20(|e| replace_logs(e, LOG_1_20), Pass);
         log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
-        port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"), Fail);
-        range_left_out(|e| insert_rule(e, CHAIN, "-d 10.96.0.0/12 -j RETURN"), Fail);
-        one_address_left_out(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -j RETURN"), Fail);
-        a_user_left_out(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 -j RETURN"), Fail);
-        a_group_left_out(|e| insert_rule(e, CHAIN, "-m owner --gid-owner 2000 -j RETURN"), Fail);
-        a_group_left_out_by_proxy_config(|e| {
+        port_excluded(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"), Fail);
+        range_excluded(|e| insert_rule(e, CHAIN, "-d 10.96.0.0/12 -j RETURN"), Fail);
+        address_excluded(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -j RETURN"), Fail);
+        user_excluded(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 -j RETURN"), Fail);
+        group_excluded(|e| insert_rule(e, CHAIN, "-m owner --gid-owner 2000 -j RETURN"), Fail);
+        group_excluded_by_proxy_config(|e| {
             insert_rule(e, CHAIN, "-m owner --gid-owner 1000 -j RETURN");
             let value = "proxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: \"1000\"\n";
             for pod in of(&mut e.demo.pods) { pod.annotations.insert("proxy.istio.io/config".into(), value.into()); }
         }, Fail);
-        one_of_several_settings(|e| {
+        group_excluded_beside_other_settings(|e| {
             insert_rule(e, CHAIN, "-m owner --gid-owner 1000 -j RETURN");
             let value = "concurrency: 2\nproxyMetadata:\n  ISTIO_OUTBOUND_OWNER_GROUPS_EXCLUDE: \"1000\"\n";
             for pod in of(&mut e.demo.pods) { pod.annotations.insert("proxy.istio.io/config".into(), value.into()); }
         }, Fail);
-        own_source_left_out(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-s {ip}/32 -o eth0 -p tcp -j RETURN")); }, Fail);
-        the_proxy_is_kept_from_one_address(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -p tcp -j ISTIO_REDIRECT"), Fail);
-        a_user_of_another_group_left_out(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail);
-        a_source_port_left_out(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --sport 1000 -j RETURN"), Fail);
-        another_interface_left_out(|e| insert_rule(e, CHAIN, "-o net1 -j RETURN"), Fail);
-        another_host_over_loopback(|e| insert_rule(e, CHAIN, "-o lo -m addrtype ! --dst-type LOCAL -p tcp -j ISTIO_REDIRECT"), Pass);
-        past_itself_by_its_group(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-o lo -d {ip}/32 -m owner --uid-owner 1337 --gid-owner 1337 ! -s 127.0.0.6/32 -j RETURN")); }, Fail);
-        past_itself(|e| remove_rules(e, "-m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT"), Fail);
-        dropped_to_itself(|e| insert_rule(e, CHAIN, "-o lo -p tcp -m tcp --dport 5678 -m owner --uid-owner 1337 ! -s 127.0.0.6/32 -j DROP"), Fail);
-        interface_left_out(|e| insert_rule(e, CHAIN, "-o eth0 -j RETURN"), Fail);
-        no_user_rule(|e| remove_rules(e, "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN"), Fail);
-        no_group_rule(|e| remove_rules(e, "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN"), Fail);
-        loopback(|e| insert_rule(e, CHAIN, "-o lo -p tcp -j ISTIO_REDIRECT"), Fail);
-        other_target(|e| change_log(e, |log| log.replace("--to-ports 15001", "--to-ports 15006")), Fail);
+        own_source_excluded(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-s {ip}/32 -o eth0 -p tcp -j RETURN")); }, Fail);
+        proxy_redirected_for_one_address(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -p tcp -j ISTIO_REDIRECT"), Fail);
+        user_of_another_group_excluded(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 ! --gid-owner 2000 -j RETURN"), Fail);
+        source_port_excluded(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --sport 1000 -j RETURN"), Fail);
+        another_interface_excluded(|e| insert_rule(e, CHAIN, "-o net1 -j RETURN"), Fail);
+        other_hosts_redirected_over_loopback(|e| insert_rule(e, CHAIN, "-o lo -m addrtype ! --dst-type LOCAL -p tcp -j ISTIO_REDIRECT"), Pass);
+        own_pod_excluded_by_group(|e| { let ip = logged_ip(e); insert_rule(e, CHAIN, &format!("-o lo -d {ip}/32 -m owner --uid-owner 1337 --gid-owner 1337 ! -s 127.0.0.6/32 -j RETURN")); }, Fail);
+        own_pod_not_redirected(|e| remove_rules(e, "-m owner --uid-owner 1337 -j ISTIO_IN_REDIRECT"), Fail);
+        own_pod_dropped(|e| insert_rule(e, CHAIN, "-o lo -p tcp -m tcp --dport 5678 -m owner --uid-owner 1337 ! -s 127.0.0.6/32 -j DROP"), Fail);
+        interface_excluded(|e| insert_rule(e, CHAIN, "-o eth0 -j RETURN"), Fail);
+        user_rule_missing(|e| remove_rules(e, "-A ISTIO_OUTPUT -m owner --uid-owner 1337 -j RETURN"), Fail);
+        group_rule_missing(|e| remove_rules(e, "-A ISTIO_OUTPUT -m owner --gid-owner 1337 -j RETURN"), Fail);
+        loopback_redirected(|e| insert_rule(e, CHAIN, "-o lo -p tcp -j ISTIO_REDIRECT"), Fail);
+        redirected_to_another_port(|e| change_log(e, |log| log.replace("--to-ports 15001", "--to-ports 15006")), Fail);
         unknown_target(|e| insert_rule(e, CHAIN, "-p tcp -j SYNPROXY"), Unjudged);
         no_log(|e| *e.mesh.init_logs.values_mut().next().unwrap() = Observation::failed("pods/log is forbidden"), Unjudged);
         both_families(dual_stack, Pass);
         version_6_only(version_6_only, Pass);
         version_6_is_not_redirected(|e| { dual_stack(e); replace_logs(e, LOG_1_22); }, Fail);
-        version_6_has_other_rules(|e| { dual_stack(e); change_log(e, |log| log.replace("-A ISTIO_OUTPUT -s ::6/128 -o lo -j RETURN\n", "")); }, Fail);
+        version_6_passthrough_rule_missing(|e| { dual_stack(e); change_log(e, |log| log.replace("-A ISTIO_OUTPUT -s ::6/128 -o lo -j RETURN\n", "")); }, Fail);
         log_in_json(log_in_json, Pass);
         log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
         log_is_gone(|e| { log_is_gone(e); e.mesh.live_rules.clear(); }, Unjudged);
         log_is_gone_rules_in_force(log_is_gone, Pass);
         cni(cni, Pass);
-        cni_not_read(|e| { cni(e); e.mesh.live_rules.clear(); }, Unjudged);
+        cni_rules_not_read(|e| { cni(e); e.mesh.live_rules.clear(); }, Unjudged);
         cni_flushed(|e| { cni(e); e.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }, Fail);
         dns_captured_by_istio(|e| change_log(e, capture_dns), Pass);
         more_than_dns_over_loopback(|e| change_log(e, |log| capture_dns(log).replace("! --dport 53 -m", "! --dport 53:54 -m")), Fail);
-        one_pod_wrong_one_unseen(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail);
+        port_excluded_beside_a_log_not_read(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"); *e.mesh.init_logs.values_mut().last().unwrap() = Observation::failed("no answer"); }, Fail);
         dns_captured(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 53 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Pass);
         more_than_dns_captured(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 53:54 -m owner ! --uid-owner 1337 -m owner ! --gid-owner 1337 -j REDIRECT --to-ports 15053"), Fail);
-        own_address(|e| remove_rules(e, "-o lo -m owner !"), Fail);
-        loop_to_the_application(|e| remove_rules(e, "-s 127.0.0.6/32"), Fail);
-        wrong_beside_the_unknown(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000 -j RETURN"); insert_rule(e, CHAIN, "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail);
+        own_address_redirected(|e| remove_rules(e, "-o lo -m owner !"), Fail);
+        passthrough_rule_missing(|e| remove_rules(e, "-s 127.0.0.6/32"), Fail);
+        excluded_port_beside_an_unknown_match(|e| { insert_rule(e, CHAIN, "-p tcp -m tcp --dport 9000 -j RETURN"); insert_rule(e, CHAIN, "-p tcp -m tcp --dport 7 -m set --match-set good dst -j RETURN"); }, Fail);
         forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
     }
 }

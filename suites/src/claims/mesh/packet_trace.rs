@@ -1,4 +1,4 @@
-//! The path of a packet through the rules of a pod: what a report shows beside the verdicts.
+//! The path of a packet through the rules of a pod, for the report.
 
 use crate::claims::by_name::inbound_redirected::judge_inbound;
 use crate::claims::by_name::outbound_redirected::judge_outbound;
@@ -13,15 +13,15 @@ use meshcheck_netfilter::{Hook, Packet, Walk, walk};
 pub struct PacketTrace {
     /// The pod.
     pub pod: String,
-    /// The packet: the demo's usual one; where another one ends at a wrong place, that one.
+    /// The packet: the demo's usual one, or the first one with a wrong result.
     pub packet: Packet,
-    /// Whether packets end where they should.
+    /// Whether all packets have the expected result.
     pub right: bool,
-    /// Where the packet ends, and every rule that it passed. Lines have the numbers of `lines`.
+    /// The result of the packet, and every rule that it passed. Lines have the numbers of `lines`.
     pub walk: Walk,
-    /// Where the rules were read.
+    /// The source of the rules.
     pub source: RulesSource,
-    /// The lines that print the rules, with their numbers from 1.
+    /// The lines of the rules, with their numbers from 1.
     pub lines: Vec<(usize, String)>,
 }
 
@@ -87,9 +87,8 @@ mod tests {
         assert_eq!(inbound.walk.outcome, Outcome::Redirected { port: 15006 });
     }
 
-    /// The packet that is shown is the one that the verdict names.
     #[test]
-    fn packet_that_ends_at_a_wrong_place_is_traced() {
+    fn packet_with_a_wrong_result_is_traced() {
         let mut evidence = healthy();
         insert_rule(&mut evidence, "ISTIO_INBOUND", "-p tcp -m tcp --dport 8080 -j RETURN");
         let traces = packet_traces(&evidence);

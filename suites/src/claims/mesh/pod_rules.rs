@@ -11,16 +11,16 @@ use crate::judgement::Judgement;
 use crate::steps::pods;
 use meshcheck_netfilter::{Family, ParseError, Printed, RuleSet, parse, rules_in_log};
 
-/// Where rules were read.
+/// The source of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RulesSource {
-    /// In the log of the init container.
+    /// The log of the init container.
     Log,
-    /// In the pod's network: there is no log that shows them.
+    /// The pod's network: no log has them.
     InForce,
 }
 
-/// Pods with each family of their addresses.
+/// Returns each pod with each family of its addresses.
 pub(super) fn by_family(pods: Vec<&Pod>) -> Vec<(&Pod, Family)> {
     let families = |pod: &Pod| {
         let mut families: BTreeSet<_> = pod.addresses().map(Family::of).collect();
@@ -33,13 +33,13 @@ pub(super) fn by_family(pods: Vec<&Pod>) -> Vec<(&Pod, Family)> {
     pods.into_iter().flat_map(|pod| families(pod).into_iter().map(move |it| (pod, it))).collect()
 }
 
-/// What the summary of a pass says of the families.
+/// Formats the families for the summary of a pass.
 pub(super) fn format_families(all: &[(&Pod, Family)]) -> &'static str {
     if all.iter().any(|it| it.1 == Family::V6) { ", IPv6 included" } else { "" }
 }
 
-/// The rules of a pod that are judged: those that its init container has logged. Where it has none, as with a CNI
-/// plug-in, or its log is gone, those in force.
+/// Returns the rules of a pod that are judged: those in the log of its init container. Without an init container, as with
+/// a CNI plug-in, or without its log, these are the rules in force.
 pub(super) fn judged_rules(
     evidence: &Evidence,
     pod: &Pod,
@@ -55,20 +55,20 @@ pub(super) fn judged_rules(
     })
 }
 
-/// Whether a pod has an init container whose log may show rules.
+/// Whether a pod has an init container, and its log may still exist.
 fn has_log(evidence: &Evidence, pod: &Pod) -> bool {
     let log = evidence.mesh.init_logs.get(&pod.name).and_then(Observation::value);
     init_container(pod).is_some() && log.is_none_or(|log| !is_gone(log))
 }
 
-/// Whether the kubelet answered that it has no log any more, in the place of the log.
+/// Whether the text is the kubelet's answer that the log does not exist any more.
 /// Source: `pkg/kubelet/kuberuntime/kuberuntime_container.go` and `logs/logs.go` of Kubernetes.
 fn is_gone(log: &str) -> bool {
     log.starts_with("unable to retrieve container logs for ")
         || log.starts_with("failed to try resolving symlinks in path ")
 }
 
-/// The rules of a family that a pod's init container has logged.
+/// Returns the rules of a family in the log of a pod's init container.
 pub(super) fn logged_rules(
     evidence: &Evidence,
     pod: &Pod,
@@ -80,29 +80,29 @@ pub(super) fn logged_rules(
         Some(Observation::Seen { value }) => value,
         Some(other) => {
             let why = other.reason().unwrap_or_default();
-            return unjudged(format!("could not look at the log of {name}'s {INIT}: {why}"));
+            return unjudged(format!("cannot read the log of {INIT} in pod {name}: {why}"));
         }
         None if init_container(pod).is_some() => {
-            return unjudged(format!("the log of {name}'s {INIT} was not read"));
+            return unjudged(format!("the log of {INIT} in pod {name} was not read"));
         }
-        None => return unjudged(format!("{name} has no {INIT} whose log would show the rules")),
+        None => return unjudged(format!("pod {name} has no {INIT} and so no log of its rules")),
     };
     if is_gone(log) {
-        let summary = format!("the log of {name}'s {INIT} is gone: {}", log.trim());
+        let summary = format!("the log of {INIT} in pod {name} is gone: {}", log.trim());
         return Err(Judgement::unjudged(summary).step(pods::replace(evidence, pod)));
     }
     let why = match rules_in_log(&messages(log), family) {
         Ok(logged) if logged.printed == Printed::InForce => return Ok(logged.rules),
-        // Rules that were asked for and perhaps not set prove nothing.
-        Ok(_) => " logged the rules that it asked for, and not those that were set then".to_owned(),
+        // Requested rules may not have been set.
+        Ok(_) => ": the log has the requested rules, but not the rules in force".to_owned(),
         Err(error) => format!(": {error}"),
     };
     let of_family = if family == Family::V6 { " (IPv6)" } else { "" };
-    let show = pods::show_log(evidence, pod, INIT, &[], "shows its whole log");
-    Err(Judgement::unjudged(format!("{name}'s {INIT}{of_family}{why}")).step(show))
+    let show = pods::show_log(evidence, pod, INIT, &[], "Show the whole log of istio-init");
+    Err(Judgement::unjudged(format!("{INIT} in pod {name}{of_family}{why}")).step(show))
 }
 
-/// The messages of a log. Where it is in JSON, each is a string with lines of its own.
+/// Returns the messages of a log. In a log in JSON, each is a string that may have several lines.
 fn messages(log: &str) -> Cow<'_, str> {
     if !log.lines().any(|line| line.starts_with('{')) {
         return log.into();
@@ -115,25 +115,25 @@ fn messages(log: &str) -> Cow<'_, str> {
     lines.collect::<String>().into()
 }
 
-/// The rules of a family in force in a pod's network.
+/// Returns the rules of a family in force in a pod's network.
 pub(super) fn rules_in_force(
     evidence: &Evidence,
     pod: &Pod,
     family: Family,
 ) -> Result<RuleSet, Judgement> {
     let what = match family {
-        Family::V4 => format!("the rules in force in {}", pod.name),
-        Family::V6 => format!("the IPv6 rules in force in {}", pod.name),
+        Family::V4 => format!("the rules in force in pod {}", pod.name),
+        Family::V6 => format!("the IPv6 rules in force in pod {}", pod.name),
     };
     let unjudged = |summary: String| Err(Judgement::unjudged(summary));
     let printed = match saved_rules(evidence, pod, family) {
         Some(Observation::Seen { value }) => value,
         Some(Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!("the rules in force: {reason}")));
+            return Err(Judgement::skipped(format!("the rules in force: not checked: {reason}")));
         }
         Some(other) => {
             let why = other.reason().unwrap_or_default();
-            return unjudged(format!("could not look at {what}: {why}"));
+            return unjudged(format!("cannot read {what}: {why}"));
         }
         None => return unjudged(format!("{what} were not read")),
     };
@@ -145,7 +145,7 @@ pub(super) fn rules_in_force(
     }
 }
 
-/// What `iptables-save` or `ip6tables-save` printed in a pod's network.
+/// Returns the output of `iptables-save` or `ip6tables-save` in a pod's network.
 fn saved_rules<'e>(
     evidence: &'e Evidence,
     pod: &Pod,
@@ -158,7 +158,7 @@ fn saved_rules<'e>(
     by_pod.get(&pod.name)
 }
 
-/// The lines that print these rules, from the first table's head to the last one's `COMMIT`, with their numbers
+/// Returns the lines of these rules, from the head of the first table to the `COMMIT` of the last one, with their numbers
 /// from 1.
 pub(super) fn printed_lines(
     evidence: &Evidence,

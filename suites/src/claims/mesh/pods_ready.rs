@@ -3,7 +3,7 @@
 use crate::claims::by_name::{
     backend_deployment, client_deployment, namespace_labelled, two_containers_per_pod,
 };
-use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods, is_unwell};
+use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods, is_unready};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
@@ -26,9 +26,9 @@ claim! {
     ///
     /// ## How it is checked
     /// Lists the pods of the demo's namespace twice, at the beginning and at the end of the check. Both times each pod
-    /// is `Running` and ready, with two ready containers, and no container restarts in between. Restarts in the past
-    /// are no failure, except a loop: three restarts, the last one within ten minutes. Pods that have ended or are
-    /// being deleted do not count. It needs `list` on `pods`.
+    /// is `Running` and ready, with two ready containers, and no container restarts in between. Earlier restarts are no
+    /// failure, except a loop: three restarts, the last one within ten minutes. Pods that have ended or are terminating
+    /// do not count. It needs `list` on `pods`.
     ///
     /// ## What makes it fail
     /// - A pod is `Pending`, or a container does not start or is not ready.
@@ -40,8 +40,8 @@ claim! {
     /// - A deployment is not available (`backend_deployment`, `client_deployment`): fix it first.
     /// - The number of containers is wrong (`two_containers_per_pod`): fix it, then restart the deployment.
     /// - A job has ended: end its sidecar with `pilot-agent request POST quitquitquit`, or delete the job.
-    /// - `istio-init` runs again beside living containers, because its own was removed: restart the deployment.
-    /// - A container crashes: read its last log, then fix the template or go back with `kubectl rollout undo`.
+    /// - `istio-init` runs again beside running containers, because its container was removed: restart the deployment.
+    /// - A container crashes: read its last log, then fix the template or roll back with `kubectl rollout undo`.
     ///
     /// ## Check by hand
     ///     kubectl -n client get pods
@@ -52,19 +52,19 @@ claim! {
     stops: [ClientSidecar, BackendSidecar],
     caused_by: [
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
-        backend_deployment if backend_is_unwell,
-        client_deployment if client_is_unwell,
+        backend_deployment if backend_is_unready,
+        client_deployment if client_is_unready,
         two_containers_per_pod if only_number_of_containers_differs,
     ],
     judge: judge,
 }
 
-const NO_RESTARTS: &str = "READY 2/2, Running, no restarts";
-const ALL_THE_TIME: &str = "READY 2/2 and Running from the beginning of the look to its end";
+const READY: &str = "Running, READY 2/2, no restart loop";
+const STAYS_READY: &str = "Running, READY 2/2 during the whole check";
 
 fn judge(evidence: &Evidence) -> Judged {
     let mut pods = current_pods(evidence)?;
-    // What has failed and stays listed (an evicted pod) has been replaced, where others exist.
+    // A failed pod stays listed, for example an evicted one. Where other pods exist, one of them replaced it.
     if pods.iter().any(|pod| pod.phase != "Failed") {
         pods.retain(|pod| pod.phase != "Failed");
     }
@@ -74,31 +74,32 @@ fn judge(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(format!("{} READY 2/2 and Running", count(pods.len(), POD))))
 }
 
-/// A failure of a pod, with the steps that show why.
+/// Returns a failure of a pod, with the steps that show its reason.
 fn fail(evidence: &Evidence, pod: &Pod, summary: String, observed: String) -> Judgement {
     Judgement::fail(summary)
-        .expected(NO_RESTARTS)
+        .expected(READY)
         .observed(observed)
         .object(Object::pod(pod))
         .steps(pods::diagnose(evidence, pod))
 }
 
-/// A job's pod whose application has ended while its sidecar runs: it never ends, and is never READY 2/2 again.
+/// Judges a job's pod whose application has ended while its sidecar runs: it never ends.
 fn judge_ended_application(evidence: &Evidence, pod: &Pod) -> Judged {
     let Some(ended) = find_ended_application(pod) else {
         return Ok(Judgement::pass(String::new()));
     };
     let (name, state) = (&pod.name, format_container_state(ended));
-    let summary = format!("{name}: container {} has ended, but {SIDECAR} still runs", ended.name);
+    let summary =
+        format!("pod {name}: container {} has ended, but {SIDECAR} still runs", ended.name);
     Err(Judgement::fail(summary)
-        .expected("a job's pod ends together with its sidecar")
+        .expected(format!("{} {state}, {SIDECAR} ended too", ended.name))
         .observed(format!("{} {state}, {SIDECAR} running", ended.name))
         .object(Object::pod(pod))
         .steps(pods::end_sidecar(evidence, pod)))
 }
 
 /// Whether a pod is not in phase Running, or it or a container of it is not ready.
-fn is_unready(pod: &Pod) -> bool {
+fn has_unready_container(pod: &Pod) -> bool {
     pod.phase != "Running" || !pod.ready || pod.counted_containers().any(|it| !it.ready)
 }
 
@@ -108,47 +109,45 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         pod.all_containers().find(|it| is_in_restart_loop(it, evidence.moment()))
     {
         let summary = if init_runs_again(pod) {
-            format!(
-                "{name}: {INIT} runs again beside its containers, whose rules it has set already"
-            )
+            format!("pod {name}: {INIT} runs again and fails, because its rules exist already")
         } else {
-            format!("{name}: container {} is restarted over and over", container.name)
+            format!("pod {name}: container {} restarts in a loop", container.name)
         };
         return Err(fail(evidence, pod, summary, format_container_state(container)));
     }
     judge_ended_application(evidence, pod)?;
-    if is_unready(pod) {
+    if has_unready_container(pod) {
         let state = format_pod_state(pod);
-        return Err(fail(evidence, pod, format!("{name} is not ready: {state}"), state));
+        return Err(fail(evidence, pod, format!("pod {name} is not ready: {state}"), state));
     }
-    // A gateway has one, which `two_containers_per_pod` tells.
+    // A gateway has one container: `two_containers_per_pod` fails for it.
     if pod.counted_containers().count() != 2 && !pod.is_gateway() {
         let shown = format_ready_containers(pod);
-        let because = if pod.sidecar().is_none() { ", because it has no sidecar" } else { "" };
-        return Err(Judgement::fail(format!("{name} is READY {shown}, not 2/2{because}"))
-            .expected(NO_RESTARTS)
-            .observed(shown)
+        let because = if pod.sidecar().is_none() { ": it has no sidecar" } else { "" };
+        return Err(Judgement::fail(format!("pod {name} is READY {shown}, not 2/2{because}"))
+            .expected(READY)
+            .observed(format!("Running, READY {shown}"))
             .object(Object::pod(pod))
             .step(pods::replace(evidence, pod)));
     }
     Ok(Judgement::pass(String::new()))
 }
 
-/// Whether the pods were still ready, and had not restarted, when they were listed a second time. A pod that
-/// another has replaced is no failure.
+/// Judges the second list: the pods are still ready and have not restarted. A pod that another one has replaced is no
+/// failure.
 fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
-    let what = "the pods, looked at a second time";
+    let what = "the second list of pods";
     let at_end = require(&evidence.demo.pods_at_end, what, &object, || {
-        pods::list(evidence, namespace, &[], "shows what is there now")
+        pods::list(evidence, namespace, &[], "List the pods")
     })?;
     if at_end.iter().all(|pod| pod.terminating) {
-        return Err(Judgement::fail("no pod was left when they were looked at a second time")
-            .expected(ALL_THE_TIME)
+        return Err(Judgement::fail("no pod is left in the second list of pods")
+            .expected(STAYS_READY)
             .observed("no pod")
             .object(object)
-            .step(workloads::list_deployments(evidence, "shows what should run there")));
+            .step(workloads::list_deployments(evidence, "List the deployments")));
     }
     for pod in pods {
         let Some(later) = at_end.iter().find(|later| later.name == pod.name) else { continue };
@@ -158,33 +157,33 @@ fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
                 .find(|it| it.name == before.name && it.restarts > before.restarts);
             if let Some(now) = restarted {
                 let summary =
-                    format!("{}: container {} was restarted during the look", pod.name, now.name);
+                    format!("pod {}: container {} restarted during the check", pod.name, now.name);
                 return Err(fail(evidence, later, summary, format_container_state(now)));
             }
         }
         judge_ended_application(evidence, later)?;
-        if is_unready(later) && !later.terminating && later.phase != "Succeeded" {
+        if has_unready_container(later) && !later.terminating && later.phase != "Succeeded" {
             let state = format_pod_state(later);
-            let summary = format!("{} did not stay ready during the look: {state}", pod.name);
-            return Err(fail(evidence, later, summary, state).expected(ALL_THE_TIME));
+            let summary = format!("pod {} became unready during the check", pod.name);
+            return Err(fail(evidence, later, summary, state).expected(STAYS_READY));
         }
     }
     Ok(Judgement::pass(String::new()))
 }
 
-fn backend_is_unwell(effect: &Effect<'_, Evidence>) -> bool {
+fn backend_is_unready(effect: &Effect<'_, Evidence>) -> bool {
     explains(effect, &effect.evidence.expectations.backend_deployment)
 }
 
-fn client_is_unwell(effect: &Effect<'_, Evidence>) -> bool {
+fn client_is_unready(effect: &Effect<'_, Evidence>) -> bool {
     explains(effect, &effect.evidence.expectations.client_deployment)
 }
 
-/// Nothing but the number of their containers keeps pods from being READY 2/2.
+/// Whether the number of containers is the only reason for which pods are not READY 2/2.
 fn only_number_of_containers_differs(effect: &Effect<'_, Evidence>) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
     pods.iter().any(|pod| pod.counted_containers().count() != 2)
-        && pods.iter().all(|pod| !is_unwell(effect.evidence, pod))
+        && pods.iter().all(|pod| !is_unready(effect.evidence, pod))
 }
 
 fn explains(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
@@ -212,7 +211,7 @@ mod cases {
         }
     }
 
-    /// The application of a pod has ended, and its sidecar runs on.
+    /// Ends the application of a pod, whose sidecar still runs.
     fn end_application(pod: &mut Pod, owner: &str, exit_code: i32) {
         pod.owner = Some(owner.into());
         pod.ready = false;
@@ -221,7 +220,7 @@ mod cases {
         (application.ready, application.state) = (false, ContainerState::Terminated(end));
     }
 
-    /// A pod that was evicted stays listed, with its replacement or without.
+    /// Adds an evicted pod to the list, with its replacement or alone.
     fn evict(e: &mut Evidence, alone: bool) {
         for pods in [&mut e.demo.pods, &mut e.demo.pods_at_end] {
             let pods = of(pods);
@@ -244,16 +243,16 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         native(make_native, Pass);
-        one_of_two(|e| { let pod = demo_pod(e, "echo"); pod.ready = false; pod.containers[0].ready = false; }, Fail);
+        one_container_not_ready(|e| { let pod = demo_pod(e, "echo"); pod.ready = false; pod.containers[0].ready = false; }, Fail);
         pending(|e| { let pod = demo_pod(e, "echo"); pod.phase = "Pending".into(); pod.ready = false; pod.reason = Some("Unschedulable: no room".into()); for it in &mut pod.containers { it.ready = false; it.state = ContainerState::Unknown; } for it in &mut pod.init_containers { it.state = ContainerState::Unknown; } }, Fail);
         readiness_gate(|e| demo_pod(e, "echo").ready = false, Fail);
         no_sidecar(|e| remove_sidecar(demo_pod(e, "echo")), Fail);
-        loops(|e| crash(e, 1), Fail);
+        restart_loop(|e| crash(e, 1), Fail);
         restarted_long_ago(|e| crash(e, 600), Pass);
-        // The machine that looks may have a wrong clock; the cluster's decides.
-        loops_by_a_clock_ahead(|e| { crash(e, 1); e.recorded_at += SignedDuration::from_hours(1); }, Fail);
+        // The checking machine may have a wrong clock: the cluster's clock decides.
+        restart_loop_by_a_clock_ahead(|e| { crash(e, 1); e.recorded_at += SignedDuration::from_hours(1); }, Fail);
         restarted_long_ago_by_a_clock_behind(|e| { crash(e, 600); e.recorded_at -= SignedDuration::from_mins(599); }, Pass);
-        // A node that was started anew ends every container, and nothing crashes.
+        // A reboot ends every container of its node, and no container crashes.
         rebooted(|e| { crash(e, 1); for pod in of(&mut e.demo.pods) { for it in &mut pod.containers { if let Some(end) = &mut it.last_termination { end.reason = "Unknown".into(); } } } }, Pass);
         evicted(|e| evict(e, false), Pass);
         job_ended_beside_its_sidecar(|e| end_application(demo_pod(e, "echo"), "Job/load-test", 0), Fail);

@@ -1,4 +1,4 @@
-//! Every proxy has the configuration that istiod holds for it.
+//! Every proxy has the configuration of istiod.
 
 use std::collections::BTreeMap;
 
@@ -25,24 +25,24 @@ use crate::object::Object;
 use crate::steps::{Step, istio, pods, workloads};
 
 claim! {
-    /// The tutorial installs istiod and looks at traffic; it only implies that every proxy has its configuration.
+    /// The tutorial installs istiod and sends traffic. It only implies that every proxy has its configuration.
     ///
     /// ## Why it matters
-    /// A proxy that istiod does not reach works with old routes, endpoints and certificates. Changes to the mesh do
-    /// not apply to it, and its traffic fails once endpoints or certificates have changed.
+    /// A proxy without a connection to istiod works with old routes, endpoints and certificates. Changes to the mesh do
+    /// not apply to it, and its traffic fails when endpoints or certificates change.
     ///
     /// ## How it is checked
     /// Reads the sync status of every istiod (`/debug/syncz`, through a port-forward), as `istioctl proxy-status` does.
-    /// Every running pod with a proxy, in the demo's and in the control plane's namespace, is in a list, and what was
-    /// sent is acknowledged: clusters and listeners always, endpoints for the client and the gateways, routes for the
-    /// client. It needs `list` on `pods`, and `get` on `pods/portforward` in the control plane's namespace; from
+    /// Every running pod with a proxy, in the demo's and in the control plane's namespace, is in a list. Its proxy has
+    /// acknowledged the configuration: clusters and listeners always, endpoints for the client and the gateways, routes
+    /// for the client. It needs `list` on `pods`, and `get` on `pods/portforward` in the control plane's namespace; from
     /// Kubernetes 1.35 on also `create` on it.
     ///
     /// ## What makes it fail
     /// - istiod does not run, or does not know a proxy.
     /// - A part of the configuration is `STALE` (sent, not acknowledged) or `NOT SENT` where it is needed.
     ///
-    /// An istiod that was not read leaves the claim unjudged, unless another one shows a failure.
+    /// The claim is unjudged where an istiod cannot be read, unless another one shows a failure.
     ///
     /// ## How to fix it
     /// - istiod is down (`control_plane_running`) or not installed (`default_profile`): fix that.
@@ -52,7 +52,7 @@ claim! {
     ///     istioctl proxy-status
     ///     istioctl proxy-status NAME.client
     ///     kubectl -n client logs NAME -c istio-proxy --tail=30
-    mesh::proxies_in_sync: "every proxy has the configuration that istiod holds for it",
+    mesh::proxies_in_sync: "every proxy has the configuration of istiod",
     beyond: true,
     needs: Request,
     stops: [ClientSidecar, BackendSidecar, Gateway],
@@ -71,18 +71,18 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let what = "istiod's word on the proxies";
+    let what = "istiod's sync status";
     let show = || show_or_scale_up_istiod(evidence);
     let istiods = require(&evidence.install.istiod, what, "istiod", show)?;
     if istiods.is_empty() {
-        return Err(Judgement::fail("no istiod runs that could tell of its proxies")
-            .expected("istiod, connected to every proxy")
+        return Err(Judgement::fail("istiod's sync status is unknown: no istiod pod is ready")
+            .expected("a ready istiod pod")
             .observed("no istiod pod")
             .object("istiod")
             .step(show()));
     }
     let lists = Lists::of(istiods);
-    // What one list proves wrong counts, also where the other could not be read.
+    // A failure in one list counts, also where the other one could not be read.
     let mut parts: Vec<Judged> = Vec::new();
     for (pods, is_gateway) in [(sidecars(evidence), false), (gateways(evidence), true)] {
         match pods {
@@ -95,9 +95,9 @@ fn judge(evidence: &Evidence) -> Judged {
     parts.extend(lists.unread.clone().map(Err));
     let proxies = all_hold(parts)?;
     if proxies.is_empty() {
-        return Err(Judgement::fail("no proxy runs at all")
-            .expected("the sidecars of the demo and the gateway's proxy")
-            .observed("none")
+        return Err(Judgement::fail("no pod with a proxy is Running")
+            .expected("Running: sidecars of the demo and the gateway's proxy")
+            .observed("Running: none")
             .object(Object::demo_namespace(evidence))
             .step(restart_after_label(evidence)));
     }
@@ -108,16 +108,16 @@ fn judge(evidence: &Evidence) -> Judged {
 fn show_or_scale_up_istiod(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.istio_namespace;
     if let Some(istiod) = find_istiod(evidence).filter(|istiod| istiod.replicas == 0) {
-        return workloads::scale_up(evidence, namespace, &istiod.name, "starts istiod again");
+        return workloads::scale_up(evidence, namespace, &istiod.name, "Scale istiod to 1 replica");
     }
-    pods::list(evidence, namespace, &["-l", "app=istiod"], "shows istiod's pods")
+    pods::list(evidence, namespace, &["-l", "app=istiod"], "List istiod's pods")
 }
 
-/// What all istiods report on the proxies.
+/// The sync status of all istiods.
 struct Lists<'e> {
-    /// The rows of each proxy: one that changed from one istiod to another may be in two lists for a while.
+    /// The rows of each proxy: a proxy that reconnects to another istiod may be in two lists for a while.
     rows: BTreeMap<&'e str, Vec<&'e ProxySync>>,
-    /// That an istiod could not be read.
+    /// The judgement where an istiod could not be read.
     unread: Option<Judgement>,
 }
 
@@ -129,7 +129,7 @@ impl<'e> Lists<'e> {
                 lists.rows.entry(&proxy.proxy).or_default().push(proxy);
             }
             if let Some(why) = report.proxies.reason() {
-                let summary = format!("istiod {istiod} did not tell of its proxies: {why}");
+                let summary = format!("cannot read the sync status of istiod pod {istiod}: {why}");
                 lists.unread = Some(Judgement::unjudged(summary));
             }
         }
@@ -152,7 +152,7 @@ impl<'e> Lists<'e> {
     }
 }
 
-/// A proxy's id in istiod's lists.
+/// Returns a proxy's id in istiod's lists.
 fn proxy_id(pod: &Pod) -> String {
     format!("{}.{}", pod.name, pod.namespace)
 }
@@ -161,65 +161,66 @@ fn runs_proxy(pod: &Pod) -> bool {
     pod.is_running() && pod.proxy().is_some()
 }
 
-/// The demo's pods whose proxies istiod must know.
+/// Returns the demo's pods with a running proxy.
 fn sidecars(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     Ok(current_pods(evidence)?.into_iter().filter(|pod| runs_proxy(pod)).collect())
 }
 
-/// The gateways' pods, whose proxies it must know as well.
+/// Returns the gateways' pods with a running proxy.
 fn gateways(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the pods of namespace {namespace}");
     let object = Object::global("namespace", namespace);
-    let install = || istio::install_default(evidence, "installs Istio");
+    let install = || istio::install_default(evidence, "Install Istio");
     let pods = require(&evidence.install.pods, &what, object, install)?;
     Ok(pods.iter().filter(|pod| runs_proxy(pod) && !is_ztunnel(pod)).collect())
 }
 
 fn unknown_proxy(evidence: &Evidence, pod: &Pod) -> Judgement {
-    let text = "shows why it does not connect";
-    Judgement::fail(format!("istiod does not know the proxy of {}", pod.name))
-        .expected("every proxy is connected to istiod")
-        .observed("it is in no istiod's list")
+    let text = "Show why the proxy does not connect";
+    Judgement::fail(format!("istiod has no connection to the proxy of pod {}", pod.name))
+        .expected("proxy in istiod's list")
+        .observed("proxy in no istiod's list")
         .object(Object::pod(pod))
         .step(pods::show_log(evidence, pod, SIDECAR, &["--tail=30"], text))
-        // It was connected once: a new pod trusts the certificate that istiod has now.
+        // A ready pod was connected before: a new pod trusts istiod's current certificate.
         .steps(pod.ready.then(|| pods::replace(evidence, pod)))
 }
 
 fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool) -> Judged {
-    // A gateway that routes nothing has no routes to be sent; who only answers may be told of nobody else.
-    let asks = is_pod_of(evidence, pod, &evidence.expectations.client_deployment);
+    // A gateway without routes gets none, and a pod without outbound requests may get no endpoints.
+    let sends_requests = is_pod_of(evidence, pod, &evidence.expectations.client_deployment);
     for (what, state, needed) in [
         ("clusters (CDS)", &proxy.clusters, true),
         ("listeners (LDS)", &proxy.listeners, true),
-        ("endpoints (EDS)", &proxy.endpoints, asks || is_gateway),
-        ("routes (RDS)", &proxy.routes, asks),
+        ("endpoints (EDS)", &proxy.endpoints, sends_requests || is_gateway),
+        ("routes (RDS)", &proxy.routes, sends_requests),
     ] {
         let trouble = match state.sent.is_empty() {
             true if needed => "NOT SENT",
             false if state.sent != state.acked => "STALE",
             _ => continue,
         };
-        let acked = if state.acked.is_empty() { "nothing" } else { "an older state" };
-        let lacks = istio::proxy_status_of(evidence, &proxy_id(pod), "shows what it lacks");
-        return Err(Judgement::fail(format!("{}'s proxy: {what} are {trouble}", pod.name))
-            .expected("everything that istiod sent was acknowledged")
-            .observed(format!("{what}: {trouble}, {acked} was acknowledged"))
+        let acked = if state.acked.is_empty() { "nothing" } else { "an older version" };
+        let lacks =
+            istio::proxy_status_of(evidence, &proxy_id(pod), "Show the sync status of the proxy");
+        return Err(Judgement::fail(format!("proxy of pod {}: {what} are {trouble}", pod.name))
+            .expected(format!("{what}: SYNCED"))
+            .observed(format!("{what}: {trouble}, {acked} acknowledged"))
             .object(Object::pod(pod))
             .step(lacks));
     }
     Ok(Judgement::pass(pod.name.clone()))
 }
 
-/// The verdict names a pod of a deployment whose sidecars do not reach istiod.
+/// Whether the failure names a pod of a deployment whose sidecars do not reach istiod.
 fn is_named_and_cut_off(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
     let evidence = effect.evidence;
     let pods = running_pods(evidence, deployment).unwrap_or_default();
     pods.iter().any(|pod| effect.is_about(Object::pod(pod))) && is_cut_off(evidence, deployment)
 }
 
-/// The verdict names a client pod, and the traffic of every client pod is redirected to a proxy that does not run.
+/// Whether the failure names a client pod, and each client pod's traffic is redirected to a proxy that does not run.
 fn no_client_proxy_runs(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let client = &evidence.expectations.client_deployment;
@@ -229,7 +230,7 @@ fn no_client_proxy_runs(effect: &Effect<'_, Evidence>) -> bool {
         && pods.iter().all(|pod| redirects_to_stopped_sidecar(pod, evidence.moment()))
 }
 
-/// The proxies that istiod does not know wait for DNS.
+/// Whether the unconnected proxies wait for DNS.
 fn proxies_do_not_find_istiod(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let pods = [sidecars(evidence), gateways(evidence)].into_iter().flatten().flatten();
@@ -287,26 +288,26 @@ mod cases {
         stale(|e| leave_unacknowledged(sidecar(e)), Fail);
         never_acknowledged(|e| sidecar(e).clusters.acked = String::new(), Fail);
         not_sent(|e| sidecar(e).routes = SyncState::default(), Fail);
-        who_only_answers(|e| { let row = sidecar_of(e, "echo"); row.routes = SyncState::default(); row.endpoints = SyncState::default(); }, Pass);
-        who_asks(|e| sidecar_of(e, "client").endpoints = SyncState::default(), Fail);
-        a_gateway_without_endpoints(|e| gateway(e).endpoints = SyncState::default(), Fail);
-        a_gateway_without_routes(|e| gateway(e).routes = SyncState::default(), Pass);
-        a_gateway_without_clusters(|e| gateway(e).clusters = SyncState::default(), Fail);
+        backend_without_endpoints_and_routes(|e| { let row = sidecar_of(e, "echo"); row.routes = SyncState::default(); row.endpoints = SyncState::default(); }, Pass);
+        client_without_endpoints(|e| sidecar_of(e, "client").endpoints = SyncState::default(), Fail);
+        gateway_without_endpoints(|e| gateway(e).endpoints = SyncState::default(), Fail);
+        gateway_without_routes(|e| gateway(e).routes = SyncState::default(), Pass);
+        gateway_without_clusters(|e| gateway(e).clusters = SyncState::default(), Fail);
         unknown_proxy(|e| sidecar(e).proxy = "gone.client".into(), Fail);
         unknown_proxy_of_an_unready_pod(|e| { sidecar_of(e, "client").proxy = "gone.client".into(); demo_pod(e, "client").ready = false; }, Fail);
-        a_row_too_many(|e| { let mut more = gateway(e).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); of(&mut istiod(e).proxies).push(more); }, Pass);
+        row_of_a_removed_pod(|e| { let mut more = gateway(e).clone(); more.proxy = "gone.client".into(); more.clusters.acked = "older".into(); of(&mut istiod(e).proxies).push(more); }, Pass);
         no_istiod(|e| e.install.istiod = Observation::absent("no istiod pod is ready"), Fail);
-        unread(|e| istiod(e).proxies = Observation::failed("pods/portforward is forbidden"), Unjudged);
+        sync_status_not_readable(|e| istiod(e).proxies = Observation::failed("pods/portforward is forbidden"), Unjudged);
         forbidden(|e| e.install.istiod = Observation::failed("pods is forbidden"), Unjudged);
-        no_pods_seen(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged);
+        control_plane_pods_not_readable(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged);
         no_istiod_pod(|e| of(&mut e.install.istiod).clear(), Fail);
-        istiod_asleep(|e| { e.install.istiod = Observation::absent("no istiod pod is ready"); scale_to_zero(installed(e, "istiod")); }, Fail);
-        stale_and_pods_unseen(|e| { e.install.pods = Observation::failed("pods is forbidden"); leave_unacknowledged(sidecar(e)); }, Fail);
-        gateway_stale_and_demo_unseen(|e| { e.demo.pods = Observation::failed("pods is forbidden"); leave_unacknowledged(gateway(e)); }, Fail);
-        stale_and_one_istiod_unread(|e| { sidecar(e).endpoints.acked = "older".into(); add_istiod(e, Observation::failed("no answer")); }, Fail);
-        one_istiod_unread(|e| add_istiod(e, Observation::failed("no answer")), Unjudged);
-        changed_istiod(|e| { let mut old = sidecar(e).clone(); old.clusters.acked = "older".into(); add_istiod(e, Observation::seen(vec![old])); }, Pass);
+        istiod_scaled_to_zero(|e| { e.install.istiod = Observation::absent("no istiod pod is ready"); scale_to_zero(installed(e, "istiod")); }, Fail);
+        stale_and_control_plane_pods_not_readable(|e| { e.install.pods = Observation::failed("pods is forbidden"); leave_unacknowledged(sidecar(e)); }, Fail);
+        gateway_stale_and_demo_pods_not_readable(|e| { e.demo.pods = Observation::failed("pods is forbidden"); leave_unacknowledged(gateway(e)); }, Fail);
+        stale_and_one_istiod_not_readable(|e| { sidecar(e).endpoints.acked = "older".into(); add_istiod(e, Observation::failed("no answer")); }, Fail);
+        one_istiod_not_readable(|e| add_istiod(e, Observation::failed("no answer")), Unjudged);
+        proxy_reconnected_to_another_istiod(|e| { let mut old = sidecar(e).clone(); old.clusters.acked = "older".into(); add_istiod(e, Observation::seen(vec![old])); }, Pass);
         two_istiods_share_the_proxies(|e| { let rest = of(&mut istiod(e).proxies).split_off(1); add_istiod(e, Observation::seen(rest)); }, Pass);
-        demo_unseen(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
+        demo_pods_not_readable(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
     }
 }

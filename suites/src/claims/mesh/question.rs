@@ -1,11 +1,11 @@
-//! Questions to the rules of a pod: where a set of packets must end.
+//! Simulates packets through the rules of a pod, and compares where they end.
 
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
-use crate::claims::mesh::PROXY_ID;
 use crate::claims::mesh::demo_pods::injected_pods;
 use crate::claims::mesh::pod_rules::{RulesSource, by_family, format_families, judged_rules};
+use crate::claims::mesh::{OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
 use crate::evidence::{Evidence, Pod};
 use crate::format::{POD, count};
@@ -19,10 +19,12 @@ use meshcheck_netfilter::{
 
 /// The interface by which a pod reaches itself.
 pub(super) const LOOPBACK: &str = "lo";
-/// Other proxies' encrypted traffic for this one (HBONE).
+/// The port for encrypted traffic from other proxies (HBONE).
 pub(super) const TUNNEL_PORT: u16 = 15008;
-/// The number of rules that are tried at most, in all walks of one kind together: some seconds. The rules of a
-/// sidecar need a thousandth of it.
+/// The port of DNS.
+pub(super) const DNS_PORT: u16 = 53;
+/// The maximum number of rules that all walks of one kind try: some seconds. The rules of a sidecar need a thousandth of
+/// it.
 const MAX_WORK: usize = 20_000_000;
 
 /// A pod whose rules are judged.
@@ -32,12 +34,12 @@ pub(super) struct PodRules<'a> {
     pub(super) family: Family,
     pub(super) rules: RuleSet,
     pub(super) source: RulesSource,
-    /// The first packet that ended at a wrong place.
+    /// The first packet with a wrong result.
     pub(super) wrong: OnceCell<Packet>,
 }
 
 impl<'a> PodRules<'a> {
-    /// The rules of a pod for one family, where they can be judged.
+    /// Returns the rules of a pod for one family, where they can be judged.
     pub(super) fn of(
         evidence: &'a Evidence,
         pod: &'a Pod,
@@ -46,13 +48,13 @@ impl<'a> PodRules<'a> {
         let (rules, source) = judged_rules(evidence, pod, family)?;
         if work(&rules, family) > MAX_WORK {
             let summary =
-                format!("{}: the rules tell more packets apart than can be followed", pod.name);
+                format!("pod {}: the rules distinguish too many packets to simulate", pod.name);
             return Err(Judgement::unjudged(summary).object(Object::pod(pod)));
         }
         Ok(Self { evidence, pod, family, rules, source, wrong: OnceCell::new() })
     }
 
-    /// The first packet of a connection between the pod and another one.
+    /// Returns the first packet of a connection between the pod and another one.
     pub(super) fn first_packet(&self, hook: Hook) -> Packet {
         let mut packet = Packet::first(hook, self.family);
         let own = self.pod.addresses().find(|address| Family::of(*address) == self.family);
@@ -86,7 +88,7 @@ pub(super) fn judge_each_pod(
     Ok(Judgement::pass(format!("{number}{v6}{source}: {first}")))
 }
 
-/// One question to the rules: where all these packets must end.
+/// A set of packets, and the place where they must end.
 pub(super) struct Question<'a> {
     /// The traffic: `inbound traffic`.
     pub(super) traffic: &'a str,
@@ -95,8 +97,8 @@ pub(super) struct Question<'a> {
 }
 
 impl Question<'_> {
-    /// The packets, by every interface and from every source port that the rules tell apart: the
-    /// usual ones first.
+    /// Returns the packets, through every interface and from every source port that the rules distinguish. The usual ones
+    /// come first.
     fn all_packets(&self, rules: &RuleSet) -> Vec<Packet> {
         let mut all = self.packets.clone();
         for packet in &self.packets {
@@ -116,8 +118,8 @@ impl Question<'_> {
         all
     }
 
-    /// Judges every port of every packet. `is_right` decides whether ports may end there; `summary` says what is
-    /// wrong with those that may not.
+    /// Judges every port of every packet. `is_right` decides whether ports may end there; `summary` describes the ports that
+    /// may not.
     pub(super) fn judge(
         &self,
         pod_rules: &PodRules<'_>,
@@ -131,7 +133,7 @@ impl Question<'_> {
                 if is_right(&ports, &outcome) {
                     continue;
                 }
-                // What cannot be followed for one port does not hide what is wrong with another.
+                // A port that cannot be simulated does not hide a wrong result of another one.
                 if let Outcome::Unjudged { rule, why } = &outcome {
                     unjudged.get_or_insert_with(|| self.unjudged(pod, rule, why));
                     continue;
@@ -141,7 +143,7 @@ impl Question<'_> {
                 let details = format_details(rules, &first);
                 let source = match source {
                     RulesSource::Log => "",
-                    RulesSource::InForce => "by the rules in force: ",
+                    RulesSource::InForce => "rules in force: ",
                 };
                 let walk = walk(rules, &first);
                 let observed = format!("{source}{}{}", walk.summary(), format_decision(&walk));
@@ -152,7 +154,7 @@ impl Question<'_> {
                 } else {
                     injection::restore_redirection(evidence, pod)
                 };
-                return Err(Judgement::fail(format!("{}: {summary}{details}", pod.name))
+                return Err(Judgement::fail(format!("pod {}: {summary}{details}", pod.name))
                     .expected(self.expected)
                     .observed(observed)
                     .object(Object::pod(pod))
@@ -165,20 +167,23 @@ impl Question<'_> {
     fn unjudged(&self, pod: &Pod, rule: &str, why: &str) -> Judgement {
         let Pod { name, .. } = pod;
         let traffic = self.traffic;
-        Judgement::unjudged(format!("{name}: {traffic} cannot be followed: {why}: `{rule}`"))
+        Judgement::unjudged(format!("pod {name}: cannot simulate {traffic}: rule `{rule}`: {why}"))
             .object(Object::pod(pod))
     }
 }
 
-/// Ports, as a sentence names them.
+/// Formats ports for a sentence. Ports that the proxy or DNS uses do not count for "all ports".
 pub(super) fn format_ports(ports: &PortSet) -> String {
-    match ports.to_string().as_str() {
-        "1-65535" => "every port".to_owned(),
-        ports => format!("port {ports}"),
+    let reserved = [&OWN_PORTS[..], &[TUNNEL_PORT, DNS_PORT]].concat();
+    let all: PortSet = (1..=u16::MAX).collect();
+    if ports.without(&reserved) == all.without(&reserved) {
+        return "all ports".to_owned();
     }
+    let is_one = ports.first().is_some_and(|first| ports.without(&[first]).is_empty());
+    format!("{} {ports}", if is_one { "port" } else { "ports" })
 }
 
-/// By what a packet differs from those that end elsewhere: only what decides is named.
+/// Formats the properties of a packet that decide its result, and no others.
 fn format_details(rules: &RuleSet, packet: &Packet) -> String {
     let outcome = walk(rules, packet).outcome;
     let decides = |mut others: Vec<Packet>| {
@@ -228,12 +233,12 @@ fn format_details(rules: &RuleSet, packet: &Packet) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// The rule that decided where a packet ends; nothing where it came to the end of all chains.
+/// Formats the rule that decided the result; nothing where a packet reached the end of all chains.
 fn format_decision(walk: &Walk) -> String {
     let ended = matches!(walk.outcome, Outcome::Dropped | Outcome::Rejected);
     let mut steps = walk.trail.iter().filter(|step| ended || step.table == "nat");
     match steps.next_back() {
-        Some(step) if step.fit == Fit::Matched => format!(" by `{}`", step.rule),
+        Some(step) if step.fit == Fit::Matched => format!(" by rule `{}`", step.rule),
         _ => String::new(),
     }
 }

@@ -11,7 +11,7 @@ use crate::claims::by_name::{
     outbound_redirected, two_containers_per_pod,
 };
 use crate::claims::mesh::bypass::{
-    backend_pods, client_pod, names_any, reply_bypasses_decryption, stands_still,
+    backend_pods, client_pod, has_not_risen, names_any, reply_bypasses_decryption,
 };
 use crate::claims::mesh::packet_trace::{PacketTrace, packet_traces};
 use crate::combine::all_hold;
@@ -32,15 +32,16 @@ claim! {
     /// client application" is "proxied through the Envoy sidecar".
     ///
     /// ## Why it matters
-    /// It is the purpose of the mesh. A client that reaches the backend directly gets the right reply as well: the
-    /// reply alone does not show that routing, mutual TLS and metrics apply.
+    /// It is the purpose of the mesh. A client that reaches the backend directly gets the same reply. The reply alone does
+    /// not prove that routing, mutual TLS and metrics apply.
     ///
     /// ## How it is checked
-    /// Sends requests to the backend from a client pod, and reads a counter of both sidecars before and after: in the
-    /// client's sidecar the one of the backend's outbound cluster, in the backend's sidecars the one of the inbound
-    /// cluster. Both counters rise by the number of requests at least. The headers of Envoy in the answers (`server:
-    /// envoy` or `x-envoy-upstream-service-time`) prove nothing: Istio's `proxyHeaders` can switch them off. It needs `list` on `pods`, `get` on `pods/exec` and on
-    /// `pods/portforward` in the demo's namespace; from Kubernetes 1.35 on also `create` on both.
+    /// Sends requests to the backend from a client pod, and reads a counter of both sidecars before and after. In the
+    /// client's sidecar it is the counter of the backend's outbound cluster, in the backend's sidecars that of the inbound
+    /// cluster. Both counters rise by the number of requests or more. Envoy's headers in the answers (`server: envoy`,
+    /// `x-envoy-upstream-service-time`) prove nothing: Istio's `proxyHeaders` can switch them off.
+    /// It needs `list` on `pods`, `get` on `pods/exec` and on `pods/portforward` in the demo's namespace; from Kubernetes
+    /// 1.35 on also `create` on both.
     ///
     /// ## What makes it fail
     /// - No request is answered.
@@ -48,8 +49,8 @@ claim! {
     /// - The client's proxy does not know the service: a `Sidecar` resource hides it, or socket load balancing replaces
     ///   the service address before the proxy sees it. Requests still arrive, without the mesh's routing.
     ///
-    /// A sidecar that restarts between the readings, or routes requests to another cluster, leaves it unjudged. So do
-    /// headers of Envoy in some of the answers only.
+    /// The claim is unjudged where a sidecar restarts between the readings or routes requests to another cluster, and
+    /// where only some answers have Envoy's headers.
     ///
     /// ## How to fix it
     /// - A pod has no sidecar (`two_containers_per_pod`): restart its deployment after labelling the namespace.
@@ -102,8 +103,8 @@ enum Side {
 impl Side {
     fn proxy(self) -> &'static str {
         match self {
-            Self::Client => "the client's proxy",
-            Self::Backend => "the backend's proxy",
+            Self::Client => "Envoy of the client",
+            Self::Backend => "Envoy of the backend",
         }
     }
 
@@ -122,7 +123,7 @@ impl Side {
     }
 }
 
-/// The pod from which requests were made.
+/// Returns the pod that sent the requests.
 fn client(evidence: &Evidence) -> Object {
     let pod = evidence.mesh.traffic.value().map(|traffic| traffic.client_pod.as_str());
     Object::new("pod", &evidence.expectations.namespace, pod.unwrap_or("of the client"))
@@ -130,9 +131,10 @@ fn client(evidence: &Evidence) -> Object {
 
 fn steps(evidence: &Evidence) -> Vec<Step> {
     let pods = [Side::Client, Side::Backend].map(|side| side.pods(evidence)).concat();
-    let restart = || injection::restart_all(evidence, "makes pods anew that have no sidecar");
-    let show = istio::proxy_status(evidence, "shows the proxies");
-    [show].into_iter().chain(pods.iter().any(|it| it.sidecar().is_none()).then(restart)).collect()
+    let restart = || injection::restart_without_sidecar(evidence);
+    let restart = pods.iter().any(|it| it.sidecar().is_none()).then(restart).flatten();
+    let show = istio::proxy_status(evidence, "Show the sync status of the proxies");
+    restart.into_iter().chain([show]).collect()
 }
 
 fn fail(
@@ -144,22 +146,24 @@ fn fail(
     Judgement::fail(summary).expected(expected).observed(observed).object(client(evidence))
 }
 
-/// The answers that came, where the backend was asked.
+/// Returns the answers to the client's requests.
 fn answers(evidence: &Evidence) -> Vec<&Reply> {
     let replies = evidence.demo.asked.value().map(|asked| &asked.replies);
     replies.into_iter().flatten().filter(|reply| reply.status != 0).collect()
 }
 
-/// Requests are answered. Headers of Envoy only suggest who has: the counters prove it.
+/// Judges the answers. Envoy's headers are only a sign of the proxies: the counters prove them.
 fn judge_answers(evidence: &Evidence) -> Judged {
-    let what = "the backend, asked from a client pod";
+    let what = "the backend's answers to the client";
     let asked = require(&evidence.demo.asked, what, client(evidence), || steps(evidence))?;
     let answered = answers(evidence);
     if answered.is_empty() {
         let why = asked.replies.first().map(|reply| excerpt(&reply.error));
         let why = why.filter(|why| !why.is_empty()).unwrap_or_else(|| "no answer".to_owned());
-        let summary = "no request was answered, so none was seen to flow through Envoy";
-        return Err(fail(evidence, summary.into(), "answers", why).steps(steps(evidence)));
+        let number = asked.replies.len();
+        let summary = format!("0 of {number} requests from the client were answered: {why}");
+        let expected = format!("{number} answers");
+        return Err(fail(evidence, summary, expected, "0 answers").steps(steps(evidence)));
     }
     let has_header = |reply: &&&Reply| reply.server == "envoy" || reply.envoy_upstream_time;
     let (all, with) = (answered.len(), answered.iter().filter(has_header).count());
@@ -169,16 +173,15 @@ fn judge_answers(evidence: &Evidence) -> Judged {
         ))),
         _ if with == all => Ok(Judgement::pass(format!("{all} answers with Envoy's headers"))),
         _ => Err(Judgement::unjudged(format!(
-            "{} of {all} answers have no header of Envoy: the client's own requests may have raised \
-             the counters in their place",
+            "{} of {all} answers have no header of Envoy: the client's other requests may have raised the counters",
             all - with
         ))),
     }
 }
 
-/// A proxy's counter rises by as many requests as were made.
+/// Judges a proxy's counter: it rises by the number of requests or more.
 fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
-    let what = "the proxies' request counters";
+    let what = "the request counters of Envoy";
     let traffic = require(&evidence.mesh.traffic, what, client(evidence), || steps(evidence))?;
     let (pair, proxy) = (side.counters(traffic), side.proxy());
     let before = reading(evidence, side, traffic, &pair.before)?;
@@ -186,41 +189,43 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let requests = u64::from(traffic.requests);
     let Some(risen) = after.checked_sub(before) else {
         return Err(Judgement::unjudged(format!(
-            "{proxy} counted from new between the two readings ({before}, then {after}): it was restarted"
+            "{proxy} restarted between the two readings: its counter fell from {before} to {after}"
         )));
     };
     if requests == 0 {
-        return Err(Judgement::unjudged("no request was made between the two readings"));
+        return Err(Judgement::unjudged("no request was sent between the two readings"));
     }
     if risen >= requests {
-        return Ok(Judgement::pass(format!("{proxy} counted {risen} for {requests} requests")));
+        return Ok(Judgement::pass(format!(
+            "{proxy} forwarded {risen} requests ({requests} expected)"
+        )));
     }
     if side == Side::Client && is_routed_elsewhere(evidence) {
         return Err(Judgement::unjudged(format!(
-            "{proxy} answered, and counted {risen} of {requests} requests for {}: its \
-             configuration leads them another way, which is not counted here",
+            "{proxy} forwarded {risen} of {requests} requests to {}: a route sends them to another cluster",
             pair.cluster
         )));
     }
-    let counted = if risen == 0 { "none".to_owned() } else { risen.to_string() };
-    let counted = format!("{proxy} counted {counted} of {requests} requests");
-    let expected = format!("the counter of {} rises by {requests} at least", pair.cluster);
+    let counted = format!("{proxy} forwarded {risen} of {requests} requests");
+    let expected = format!("counter of {} rises by {requests} or more", pair.cluster);
     let servers: BTreeSet<_> = answers(evidence).iter().map(|it| excerpt(&it.server)).collect();
     let servers: Vec<_> = servers.into_iter().filter(|it| !it.is_empty()).collect();
-    let observed =
-        format!("{before}, then {after}; header server of the answers: {}", list(&servers));
+    let observed = format!(
+        "counter rises by {risen} ({before}, then {after}); header server: {}",
+        list(&servers)
+    );
     let variables = find_proxy_variables(evidence, &traffic.client_pod);
     let because = if side == Side::Client && !variables.is_empty() {
-        format!(": curl asks a proxy, because its container sets {}", list(&variables))
+        format!(": curl uses a web proxy, because its container sets {}", list(&variables))
     } else if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(": a proxy answered by itself, {} {}", reply.status, excerpt(&reply.body))
+        format!(": Envoy answered itself: {} {}", reply.status, excerpt(&reply.body))
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
         let host = evidence.expectations.backend_host();
         return Err(fail(
             evidence,
             format!("{counted}: it does not recognise the address of {host}"),
             expected,
-            format!("{observed}; the backend's proxy counted them"),
+            format!("{observed}; Envoy of the backend counted all requests"),
         )
         .step(show_unknown_service(evidence, traffic))
         .steps(istio::explain_socket_balancing(evidence)));
@@ -232,8 +237,8 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     Err(fail(evidence, counted + &because, expected, observed).steps(steps(evidence)))
 }
 
-/// Whether the rules lead the client's requests to its proxy, and the backend's proxy counted them all: then the
-/// client's proxy has passed them on as connections to an address that it does not know.
+/// Whether the rules redirect the client's requests to its proxy, and the backend's proxy counted them all: then the
+/// client's proxy has forwarded them as connections to an unknown address.
 fn is_passed_through(evidence: &Evidence, traffic: &Traffic) -> bool {
     let (before, after) = (traffic.inbound.before.value(), traffic.inbound.after.value());
     let risen = after.zip(before).and_then(|(after, before)| after.checked_sub(*before));
@@ -256,7 +261,7 @@ fn reading(
     reading: &Observation<u64>,
 ) -> Result<u64, Judgement> {
     let (proxy, cluster) = (side.proxy(), &side.counters(traffic).cluster);
-    let expected = format!("the cluster {cluster}");
+    let expected = format!("cluster {cluster}");
     match reading {
         Observation::Seen { value } => Ok(*value),
         Observation::Absent { reason } if side == Side::Client && has_sidecars(evidence, side) => {
@@ -265,16 +270,14 @@ fn reading(
             let hidden_by: Vec<_> = known
                 .iter()
                 .flatten()
-                .map(|it| format!("Sidecar resource {}/{} limits it", it.namespace, it.name))
+                .map(|it| format!("Sidecar resource {}/{} hides it", it.namespace, it.name))
                 .collect();
             let because = if hidden_by.is_empty() {
                 String::new()
             } else {
                 format!(": {}", list(&hidden_by))
             };
-            let summary = format!(
-                "the client's proxy does not know {host}, and treats it as an unknown host{because}"
-            );
+            let summary = format!("{proxy} does not know {host}{because}");
             let show = |it: &&MeshResource| istio::show_sidecar(evidence, it);
             let sidecars = known.map_or_else(
                 || vec![istio::list_sidecars(evidence)],
@@ -290,7 +293,7 @@ fn reading(
         }
         other => {
             let why = other.reason().unwrap_or_default();
-            Err(Judgement::unjudged(format!("could not read the counter of {proxy}: {why}")))
+            Err(Judgement::unjudged(format!("{proxy}: cannot read its counter: {why}")))
         }
     }
 }
@@ -300,12 +303,12 @@ fn has_sidecars(evidence: &Evidence, side: Side) -> bool {
     !pods.is_empty() && pods.iter().all(|pod| pod.sidecar().is_some())
 }
 
-/// Whether every answer is one that the client's own proxy has handed on from somebody: the backend's proxy
-/// has another name (`istio-envoy`).
+/// Whether the client's own proxy has forwarded every answer: its header is `envoy`, that of the backend's proxy is
+/// `istio-envoy`.
 fn is_routed_elsewhere(evidence: &Evidence) -> bool {
     let replies = evidence.demo.asked.value().map(|asked| asked.replies.as_slice());
-    let is_handed_on = |reply: &Reply| reply.server == "envoy" && reply.envoy_upstream_time;
-    replies.is_some_and(|replies| !replies.is_empty() && replies.iter().all(is_handed_on))
+    let is_forwarded = |reply: &Reply| reply.server == "envoy" && reply.envoy_upstream_time;
+    replies.is_some_and(|replies| !replies.is_empty() && replies.iter().all(is_forwarded))
 }
 
 fn nothing_is_answered(effect: &Effect<'_, Evidence>) -> bool {
@@ -317,7 +320,7 @@ fn proxy_answers_by_itself(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail && find_proxys_own_reply(effect.evidence).is_some()
 }
 
-/// curl asks a web proxy, which answers in the backend's place.
+/// Whether curl uses a web proxy, which answers instead of the backend.
 fn web_proxy_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let asked = evidence.demo.asked.value();
@@ -326,7 +329,7 @@ fn web_proxy_answers(effect: &Effect<'_, Evidence>) -> bool {
         && asked.is_some_and(|it| !find_proxy_variables(evidence, &it.exec.pod).is_empty())
 }
 
-/// The service does not lead to the backend, whose proxy counted no request.
+/// Whether the service does not forward to the backend, whose proxy counted no request.
 fn requests_do_not_arrive(effect: &Effect<'_, Evidence>) -> bool {
     let is_idle = |pair: &CounterPair| {
         pair.before.is_absent()
@@ -338,7 +341,7 @@ fn requests_do_not_arrive(effect: &Effect<'_, Evidence>) -> bool {
         && effect.evidence.mesh.traffic.value().is_some_and(|it| is_idle(&it.inbound))
 }
 
-/// Both counters, each with the pods that count.
+/// Returns both counters, each with the pods that count.
 fn counting_pods(evidence: &Evidence) -> Option<[(&CounterPair, Vec<&Pod>); 2]> {
     let traffic = evidence.mesh.traffic.value()?;
     let client = (&traffic.outbound, client_pod(evidence));
@@ -349,7 +352,7 @@ fn pod_has_no_sidecar(effect: &Effect<'_, Evidence>) -> bool {
     counting_pods(effect.evidence)
         .into_iter()
         .flatten()
-        .any(|(pair, pods)| stands_still(pair) && pods.iter().any(|pod| pod.sidecar().is_none()))
+        .any(|(pair, pods)| has_not_risen(pair) && pods.iter().any(|pod| pod.sidecar().is_none()))
 }
 
 fn client_bypasses_its_proxy(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {

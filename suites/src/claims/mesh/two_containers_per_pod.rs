@@ -19,7 +19,7 @@ use crate::facts::injection::{
 use crate::facts::sidecar::SIDECAR;
 use crate::facts::webhooks::is_injector;
 use crate::facts::workload::owner_workload;
-use crate::format::{MORE_CONTAINER, POD, count, format_pod_state, list};
+use crate::format::{CONTAINER, EXTRA_CONTAINER, POD, count, format_pod_state, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, pods, workloads};
@@ -29,7 +29,7 @@ claim! {
     ///
     /// ## Why it matters
     /// Without a sidecar, the traffic of a pod does not go through the mesh: no routing, no mutual TLS, no metrics.
-    /// Nothing else in the pod shows it, because the application works as before.
+    /// The application works as before, so nothing else in the pod shows the fault.
     ///
     /// ## How it is checked
     /// Lists the pods of the demo's namespace. Each running pod has the container `istio-proxy` with an image of
@@ -48,11 +48,10 @@ claim! {
     /// - The namespace has no label (`namespace_labelled`): label it, then restart the deployments.
     /// - The webhook does not inject (`injection_webhook`): fix the webhook, then restart the deployments.
     /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
-    /// - The pod is on the network of its node: take `hostNetwork` out of the template.
-    /// - The template has `sidecar.istio.io/inject: "false"` or a container too many: remove it from the template.
-    /// - Another webhook adds the container (`vault-agent`): remove the annotation or label that asks for it from the
-    ///   template.
-    /// - A pod is a gateway: move it to a namespace of its own.
+    /// - The pod uses the network of its node: remove `hostNetwork` from the pod template.
+    /// - The pod template has `sidecar.istio.io/inject: "false"` or an extra container: remove it from the template.
+    /// - Another webhook adds the container (`vault-agent`): remove its annotation or label from the pod template.
+    /// - A pod is a gateway: move it to its own namespace.
     /// - The pods do not start: fix `backend_deployment` or `client_deployment` first.
     ///
     /// ## Check by hand
@@ -74,86 +73,89 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    // What has failed and stays listed (an evicted pod) runs nothing, with or without a sidecar.
+    // A failed pod stays listed, for example an evicted one, and runs no container.
     let mut pods = current_pods(evidence)?;
     pods.retain(|pod| pod.phase != "Failed");
     all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
-    // A container that is only asked for is no container yet.
+    // The containers of a pod that is not Running do not exist yet.
     let running = pods.iter().filter(|pod| pod.is_running()).count();
     if running == 0 {
         return Err(no_running_pod(evidence, pods.first().copied()));
     }
     let running = count(running, POD);
-    Ok(Judgement::pass(format!("{running}, each with its application and {SIDECAR}")))
+    Ok(Judgement::pass(format!("{running}, each with the application and {SIDECAR}")))
 }
 
 fn no_running_pod(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
     let namespace = &evidence.expectations.namespace;
     let fail = Judgement::fail(format!("no pod runs in namespace {namespace}"))
-        .expected(format!("running pods, each with its application and {SIDECAR}"));
+        .expected(format!("running pods, each with the application and {SIDECAR}"));
     match waiting {
         Some(pod) => fail
             .observed(format_pod_state(pod))
             .object(Object::pod(pod))
             .steps(pods::diagnose(evidence, pod)),
         None => fail
-            .observed("only pods that have failed")
+            .observed("no running pod, only failed ones")
             .object(Object::demo_namespace(evidence))
-            .step(pods::list(evidence, namespace, &[], "shows how they ended")),
+            .step(pods::list(evidence, namespace, &[], "List the failed pods")),
     }
 }
 
 fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     let name = &pod.name;
     let names: Vec<_> = pod.containers.iter().map(|container| container.name.as_str()).collect();
-    let expected = format!("two containers: the application and {SIDECAR}");
+    let expected = format!("2 containers: the application and {SIDECAR}");
+    let observed = format!("{}: {}", count(names.len(), CONTAINER), list(&names));
     let fail = |summary: String| {
         Judgement::fail(summary)
             .expected(expected.as_str())
-            .observed(list(&names))
+            .observed(observed.as_str())
             .object(Object::pod(pod))
     };
     if pod.is_gateway() {
-        let summary = format!("{name} is a gateway: its {SIDECAR} is no sidecar of an application");
-        let advice = "a gateway belongs to a namespace of its own";
+        let summary = format!("pod {name} is a gateway and has no application");
+        let advice = "Move the gateway to its own namespace";
         return Err(fail(summary)
-            .step(show_containers(evidence, pod))
-            .step(Step::advice(Purpose::Fix, advice)));
+            .step(Step::advice(Purpose::Fix, advice))
+            .step(show_containers(evidence, pod)));
     }
     let Some(sidecar) = pod.sidecar() else {
         let (why, step) = explain_missing_sidecar(evidence, pod);
-        return Err(fail(format!("{name} has no sidecar{why}")).step(step));
+        return Err(fail(format!("pod {name} has no sidecar{why}")).step(step));
     };
     // From any registry, and under any vendor's name (`proxyv2-rhel8`).
     if !image_name(&sidecar.image).contains("proxyv2") {
         let image = &sidecar.image;
-        return Err(fail(format!("{name}'s {SIDECAR} is not Istio's proxy: {image}"))
+        let summary = format!("pod {name}: the image of container {SIDECAR} is not Istio's proxy");
+        return Err(fail(summary)
+            .expected(format!("{SIDECAR} with an image of Istio's proxy (proxyv2)"))
+            .observed(format!("{SIDECAR} with image {image}"))
             .step(pods::replace(evidence, pod)));
     }
     let mut applications: Vec<_> = names.iter().copied().filter(|it| *it != SIDECAR).collect();
     let own = demo_container(evidence, pod);
-    // The one that the demo deploys is the application, wherever it stands.
+    // The container that the demo deploys is the application, whatever its position.
     applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
     match (applications.as_slice(), sidecar.is_native_sidecar()) {
         ([_], false) => Ok(Judgement::pass(String::new())),
         ([_], true) => Err(Judgement::changed(format!(
-            "{name} runs two containers, but its sidecar is a native one: an init container with \
-             restartPolicy Always, which READY counts and the list of containers does not"
+            "pod {name} has a native sidecar: an init container with restartPolicy Always"
         ))
         .expected(expected)
-        .observed(format!("{} and the init container {SIDECAR}", list(&names)))
+        .observed(format!("{observed}, and the init container {SIDECAR}"))
         .object(Object::pod(pod))
         .step(Step::advice(
             Purpose::Inspect,
-            "the tutorial's text needs a new edition: the mesh works, it looks different",
+            "Update the tutorial's text: this Istio injects native sidecars",
         ))),
-        ([], _) => Err(fail(format!("{name} has no application beside its sidecar"))
+        ([], _) => Err(fail(format!("pod {name} has no application container"))
             .step(show_containers(evidence, pod))),
         ([_, more @ ..], _) => {
-            let number = count(more.len(), MORE_CONTAINER);
-            let summary = format!("{name} has {number} beside its application and the sidecar");
+            let number = count(more.len(), EXTRA_CONTAINER);
+            let summary = format!("pod {name} has {number}");
             let more_names = list(more);
-            // Which of them is meant, only the author of an unknown application knows.
+            // In an unknown application, each container may be the wanted one.
             let known = own.is_some_and(|own| applications.contains(&own));
             let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
             let owner = deployments.find(|deployment| deployment.selects(pod));
@@ -162,27 +164,30 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             };
             let (of_template, added): (Vec<_>, Vec<_>) =
                 more.iter().copied().partition(is_in_template);
-            // While a rollout replaces pods, a pod may be of the template before.
+            // During a rollout, a pod may have the previous template.
             let is_of_template = owner.is_some_and(|it| it.updated_replicas == it.current_replicas);
             if is_of_template && !added.is_empty() {
                 let (who, steps) = explain_added_containers(evidence, pod);
                 let added = list(&added);
-                return Err(fail(format!("{summary}: a webhook added {added}{who}")).steps(steps));
+                let details = format!("{observed}; not in the pod template: {added}{who}");
+                return Err(fail(format!("{summary}: a webhook added {added}"))
+                    .observed(details)
+                    .steps(steps));
             }
             let workload = owner_workload(pod).filter(|_| known && !of_template.is_empty());
             let remove =
                 workload.map(|it| injection::remove_containers(evidence, &it, &of_template));
             Err(fail(format!("{summary}: {more_names}"))
-                .step(show_containers(evidence, pod))
-                .steps(remove))
+                .steps(remove)
+                .step(show_containers(evidence, pod)))
         }
     }
 }
 
-/// Who added containers that the template of the pod's deployment does not have, as far as the evidence shows it.
+/// Returns the webhooks and annotations that may have added containers to a pod, and the steps that show them.
 fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step>) {
-    let asks = |key: &&String| key.contains("inject") && !key.contains("istio.io/");
-    let annotations: Vec<_> = pod.other_annotations.iter().filter(asks).collect();
+    let is_injection = |key: &&String| key.contains("inject") && !key.contains("istio.io/");
+    let annotations: Vec<_> = pod.other_annotations.iter().filter(is_injection).collect();
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let selects = |webhook: &&Webhook| {
         !is_injector(webhook)
@@ -192,12 +197,12 @@ fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step
     let webhooks = evidence.install.webhooks.value().into_iter().flatten().filter(selects);
     let webhooks: BTreeSet<_> = webhooks.map(|webhook| &webhook.configuration).collect();
     let webhooks: Vec<_> = webhooks.into_iter().collect();
-    let mut who = ", which is not in its template".to_owned();
+    let mut who = String::new();
     if !webhooks.is_empty() {
-        let _ = write!(who, "; beside Istio's, its webhooks are {}", list(&webhooks));
+        let _ = write!(who, "; other webhooks: {}", list(&webhooks));
     }
     if !annotations.is_empty() {
-        let _ = write!(who, "; its annotations ask for injection: {}", list(&annotations));
+        let _ = write!(who, "; annotations: {}", list(&annotations));
     }
     let template = owner_workload(pod).filter(|_| !annotations.is_empty());
     let template = template.map(|it| workloads::show_template_annotations(evidence, &it));
@@ -208,37 +213,39 @@ fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step
 }
 
 fn show_containers(evidence: &Evidence, pod: &Pod) -> Step {
-    pods::describe(evidence, pod, "shows its containers")
+    pods::describe(evidence, pod, "Show the containers of the pod")
 }
 
-/// Why a pod has no sidecar, as far as the evidence shows it, and what to do.
+/// Returns why a pod has no sidecar, where the evidence shows it, and the step that fixes it.
 fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
     if has_injection_disabled(pod) {
-        let field = if pod.labels.contains_key(INJECT) { "labels" } else { "annotations" };
-        let text = format!("takes {INJECT} out of its template");
+        let is_label = pod.labels.contains_key(INJECT);
+        let (noun, field) =
+            if is_label { ("label", "labels") } else { ("annotation", "annotations") };
+        let text = format!("Remove the {noun} {INJECT} from the pod template");
         let remove = |workload: String| {
             injection::remove_from_template(evidence, &workload, (field, &[INJECT]), text)
         };
         let step = owner_workload(pod).map(remove);
-        let step = step.unwrap_or_else(|| show_containers(evidence, pod));
-        return (format!(": it says {INJECT}=false"), step);
+        let advice = || format!("Create the pod again without the {noun} {INJECT}");
+        let step = step.unwrap_or_else(|| Step::advice(Purpose::Fix, advice()));
+        return (format!(": {noun} {INJECT}=false"), step);
     }
     if pod.host_network {
         let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
         let step = match deployments.find(|deployment| deployment.selects(pod)) {
             Some(deployment) => {
-                let text = "moves its pods to the pod network, where Istio injects";
+                let text = "Move the pods to the pod network, where Istio injects";
                 workloads::leave_host_network(evidence, deployment, text)
             }
             None => show_containers(evidence, pod),
         };
-        return (": it is on the node's network, where Istio never injects".into(), step);
+        return (": it uses the node's network (hostNetwork)".into(), step);
     }
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let why = match labels {
         Some(labels) if enables_injection(labels) => {
-            ": the namespace is labelled, but the pod was made without (before the label, or while \
-             injection did not work)"
+            ": created before the label or while injection failed"
         }
         Some(_) => ": the namespace is not labelled for injection",
         None => "",
@@ -246,7 +253,7 @@ fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
     (why.to_owned(), pods::replace(evidence, pod))
 }
 
-/// The pods without a sidecar, where some have none and every other pod has one application.
+/// Returns the pods without a sidecar, where some have none and every other pod has one application.
 fn pods_without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
     let (without, with): (Vec<_>, Vec<_>) =
         current_pods(evidence).ok()?.into_iter().partition(|pod| pod.proxy().is_none());
@@ -254,7 +261,7 @@ fn pods_without_sidecar(evidence: &Evidence) -> Option<Vec<&Pod>> {
     (!without.is_empty() && with.iter().all(one)).then_some(without)
 }
 
-/// Whether all that is wrong is that pods have no sidecar, and none of them refuses it.
+/// Whether missing sidecars are the only failure, and no pod refuses its sidecar.
 fn pods_only_miss_sidecar(evidence: &Evidence) -> bool {
     pods_without_sidecar(evidence).is_some_and(|pods| !pods.into_iter().any(refuses_sidecar))
 }
@@ -267,7 +274,7 @@ fn webhook_leaves_pods_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
     pods_only_miss_sidecar(effect.evidence) && webhook_prevents_injection(effect)
 }
 
-/// The template of a deployment refuses injection, and only its pods have no sidecar.
+/// Whether the template of a deployment refuses injection, and only its pods have no sidecar.
 fn template_refuses_sidecar(effect: &Effect<'_, Evidence>) -> bool {
     let named = effect.object_of(&injection_webhook::CLAIM);
     let refuses = |pod: &Pod| {
@@ -290,8 +297,8 @@ fn client_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
     deployment_does_not_run(effect, &effect.evidence.expectations.client_deployment)
 }
 
-/// The verdict is about the state of pods only where none runs. A pod that does not run has its containers
-/// asked for: without a sidecar among them, that is the verdict.
+/// Whether the deployment explains that no pod runs. A pod without a sidecar among its requested containers fails for
+/// that reason instead.
 fn deployment_does_not_run(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
     !pods.iter().any(|pod| pod.is_running())
@@ -326,38 +333,38 @@ mod cases {
         healthy(|_| {}, Pass);
         before_the_label(|e| remove_sidecar(demo_pod(e, "echo")), Fail);
         not_labelled(|e| { remove_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail);
-        refuses(|e| { let pod = demo_pod(e, "echo"); remove_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
-        third(|e| add_to_template_and_pod(e, "debug"), Fail);
-        third_stands_first(|e| { add_to_template_and_pod(e, "debug"); demo_pod(e, "client").containers.reverse(); }, Fail);
-        third_of_a_deployment_unseen(|e| { add_to_template_and_pod(e, "debug"); e.demo.deployments = Observation::failed("forbidden"); }, Fail);
-        third_added_by_somebody(|e| add_container(demo_pod(e, "client"), "vault-agent"), Fail);
-        third_while_a_rollout_goes_on(|e| { add_container(demo_pod(e, "client"), "debug"); client(e).current_replicas = 2; }, Fail);
-        third_added_by_a_webhook(|e| {
+        injection_disabled_by_annotation(|e| { let pod = demo_pod(e, "echo"); remove_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
+        extra_container(|e| add_to_template_and_pod(e, "debug"), Fail);
+        extra_container_is_first(|e| { add_to_template_and_pod(e, "debug"); demo_pod(e, "client").containers.reverse(); }, Fail);
+        extra_container_and_deployments_unreadable(|e| { add_to_template_and_pod(e, "debug"); e.demo.deployments = Observation::failed("forbidden"); }, Fail);
+        extra_container_not_in_template(|e| add_container(demo_pod(e, "client"), "vault-agent"), Fail);
+        extra_container_during_a_rollout(|e| { add_container(demo_pod(e, "client"), "debug"); client(e).current_replicas = 2; }, Fail);
+        extra_container_with_annotation_of_a_webhook(|e| {
             let pod = demo_pod(e, "client");
             add_container(pod, "vault-agent");
             pod.other_annotations = vec!["vault.hashicorp.com/agent-inject".into()];
             let webhook = Webhook { configuration: "vault-agent-injector-cfg".into(), ..Webhook::default() };
             of(&mut e.install.webhooks).push(webhook);
         }, Fail);
-        third_beside_another_application(|e| {
+        extra_container_beside_another_application(|e| {
             let pod = demo_pod(e, "client");
             pod.containers.iter_mut().for_each(|it| if it.name == "client" { it.name = "mine".into(); });
             add_container(pod, "debug");
         }, Fail);
         no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail);
         gateway(|e| { let pod = demo_pod(e, "client"); pod.containers.retain(|it| it.name == "istio-proxy"); pod.containers[0].args = vec!["proxy".into(), "router".into()]; }, Fail);
-        an_impostor(|e| set_images(e, "nginx"), Fail);
+        foreign_image(|e| set_images(e, "nginx"), Fail);
         native(make_native, Changed);
         one_native_one_missing(|e| { make_native(e); remove_sidecar(demo_pod(e, "echo")); }, Fail);
         no_pods(|e| of(&mut e.demo.pods).clear(), Fail);
         no_namespace(|e| e.demo.pods = Observation::absent("there is no namespace client"), Fail);
         forbidden(|e| e.demo.pods = Observation::failed("pods is forbidden"), Unjudged);
-        named_like_it(|e| set_images(e, "example.com/proxyv2/nginx:1"), Fail);
-        tagged_like_it(|e| set_images(e, "nginx:proxyv2"), Fail);
-        vendors_name(|e| set_images(e, "registry.example/mesh/istio-proxyv2-rhel8:2.5"), Pass);
-        mirror(|e| set_images(e, "localhost:5000/mesh/proxyv2@sha256:00"), Pass);
-        none_started(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; }, Fail);
-        all_failed(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); }, Fail);
+        image_with_similar_repository(|e| set_images(e, "example.com/proxyv2/nginx:1"), Fail);
+        image_with_similar_tag(|e| set_images(e, "nginx:proxyv2"), Fail);
+        vendors_image(|e| set_images(e, "registry.example/mesh/istio-proxyv2-rhel8:2.5"), Pass);
+        image_of_a_mirror(|e| set_images(e, "localhost:5000/mesh/proxyv2@sha256:00"), Pass);
+        no_pod_started(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.ready = false; }, Fail);
+        all_pods_failed(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Failed".into(); }, Fail);
         evicted(|e| { let mut old = demo_pod(e, "echo").clone(); old.name = "evicted".into(); old.phase = "Failed".into(); remove_sidecar(&mut old); of(&mut e.demo.pods).push(old); }, Pass);
     }
 }

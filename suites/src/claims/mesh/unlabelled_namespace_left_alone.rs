@@ -35,14 +35,14 @@ claim! {
     /// ## What makes it fail
     /// - A pod in the unlabelled namespace gets a sidecar.
     /// - A pod in the demo's namespace gets none, or the namespace does not exist.
-    /// - A rule of the cluster (pod security, a quota, a limit range, a policy) refuses what injection adds to the pod.
-    ///   Where it refuses the demo's pods as well, `backend_deployment` is the cause.
+    /// - A rule of the cluster (pod security, a quota, a limit range, a policy) refuses the injected containers. Where it
+    ///   refuses the demo's pods as well, `backend_deployment` is the cause.
     ///
     /// ## How to fix it
     /// - The namespace has no label (`namespace_labelled`): label it with `istio-injection=enabled`.
     /// - The webhook does not inject (`injection_webhook`): fix it, or install Istio again.
     /// - A rule refuses the pod: label the namespace with `pod-security.kubernetes.io/enforce=privileged`, or raise the quota.
-    /// - A webhook injects everywhere: correct the `namespaceSelector` that selects unlabelled namespaces.
+    /// - A webhook injects in all namespaces: correct the `namespaceSelector` that selects unlabelled namespaces.
     ///
     /// ## Check by hand
     ///     kubectl -n client run probe --image=nginx --dry-run=server -o yaml | grep istio-proxy
@@ -60,17 +60,20 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let summaries = all_hold([judge_unlabelled(evidence), judge_labelled(evidence)])?;
-    Ok(Judgement::pass(summaries.join("; ")))
+    let mut summaries = all_hold([judge_unlabelled(evidence), judge_labelled(evidence)])?;
+    summaries.reverse();
+    Ok(Judgement::pass(format!("a dry-run pod gets {}", summaries.join(", "))))
 }
 
-fn container_names(run: &DryRun) -> String {
-    list(&run.containers.iter().map(|container| container.name.as_str()).collect::<Vec<_>>())
+/// Formats the containers of a dry run's pod.
+fn format_containers(run: &DryRun) -> String {
+    let names: Vec<_> = run.containers.iter().map(|container| container.name.as_str()).collect();
+    format!("containers: {}", list(&names))
 }
 
 fn judge_unlabelled(evidence: &Evidence) -> Judged {
-    let what = "a pod in a namespace without labels";
-    let object = "a namespace without labels";
+    let what = "the dry run in a namespace without labels";
+    let object = "namespace without labels";
     let show = || injection::list_webhooks(evidence);
     let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
     let namespace = &run.namespace;
@@ -79,23 +82,23 @@ fn judge_unlabelled(evidence: &Evidence) -> Judged {
         let observed = match selects {
             Some(it) => {
                 let Webhook { name, configuration, .. } = it;
-                format!("{}; webhook {name} of {configuration} selects it", container_names(run))
+                format!("{}; selected by webhook {name} of {configuration}", format_containers(run))
             }
-            None => container_names(run),
+            None => format_containers(run),
         };
         return Err(Judgement::fail(format!(
-            "a pod in namespace {namespace}, which is not labelled, would get a sidecar"
+            "a pod in namespace {namespace} would get a sidecar, but the namespace is not labelled"
         ))
-        .expected("no sidecar")
+        .expected("containers: probe")
         .observed(observed)
         .object(Object::global("namespace", namespace))
-        .step(show())
-        .steps(selects.map(|_| injection::inject_labelled_only())));
+        .steps(selects.map(|_| injection::inject_labelled_only()))
+        .step(show()));
     }
     Ok(Judgement::pass(format!("none in {namespace}")))
 }
 
-/// The webhook that injects in a namespace although nothing is labelled: neither it nor the pod.
+/// Returns the webhook that injects in a namespace although neither the namespace nor the pod has a label.
 fn find_webhook_of_every_namespace<'e>(
     evidence: &'e Evidence,
     namespace: &str,
@@ -109,20 +112,19 @@ fn find_webhook_of_every_namespace<'e>(
 }
 
 fn judge_labelled(evidence: &Evidence) -> Judged {
-    let what = format!("a pod in namespace {}", evidence.expectations.namespace);
+    let what = format!("the dry run in namespace {}", evidence.expectations.namespace);
     let object = Object::demo_namespace(evidence);
     let step = || label_or_list_webhooks(evidence);
-    if let Some((words, refusal)) = refused_injection(evidence) {
+    if let Some((message, refusal)) = find_refused_injection(evidence) {
         let refusal = format_refusal(refusal);
         let name = &evidence.expectations.namespace;
-        let summary = format!(
-            "no pod with a sidecar can be created in namespace {name}, and the next rollout fails: {refusal}"
-        );
+        let summary =
+            format!("no pod with a sidecar can be created in namespace {name}: {refusal}");
         return Err(Judgement::fail(summary)
-            .expected("a pod with a sidecar is admitted")
-            .observed(excerpt(words))
+            .expected("the API server admits a pod with a sidecar")
+            .observed(excerpt(message))
             .object(object)
-            .steps(namespaces::admit_pods(evidence, name, words)));
+            .steps(namespaces::admit_pods(evidence, name, message)));
     }
     let run = require(&evidence.mesh.dry_run_labelled, &what, &object, step)?;
     let namespace = &run.namespace;
@@ -130,17 +132,17 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
         return Err(Judgement::fail(format!(
             "a pod in namespace {namespace} would get no sidecar"
         ))
-        .expected(format!("a container {SIDECAR}"))
-        .observed(container_names(run))
+        .expected(format!("containers: probe and {SIDECAR}"))
+        .observed(format_containers(run))
         .object(object)
         .step(step()));
     }
     Ok(Judgement::pass(format!("a sidecar in {namespace}")))
 }
 
-/// The API server's words on the dry run's pod, where a rule of the cluster refuses what injection adds to it. What
-/// refuses the pod for itself says nothing of the demo's.
-fn refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
+/// Returns the API server's message where a rule of the cluster refuses the injected containers of the dry run's pod. A
+/// refusal of the pod's own container proves nothing for the demo's pods.
+fn find_refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
     use Refusal::{Denied, LimitRange, PodSecurity, Quota};
     let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return None };
     let refusal = classify_refusal(reason);
@@ -149,7 +151,7 @@ fn refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
     (by_rule && names_injected).then_some((reason, refusal))
 }
 
-/// Whether what refuses the dry run's pod refuses the backend's pods as well.
+/// Whether the rule that refuses the dry run's pod refuses the backend's pods as well.
 fn backend_is_refused_too(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return false };
@@ -158,7 +160,7 @@ fn backend_is_refused_too(effect: &Effect<'_, Evidence>) -> bool {
     leaves_unlabelled_alone(evidence) && refusal == Some(classify_refusal(reason))
 }
 
-/// Labels the namespace; where it is labelled already, the webhooks are the reason.
+/// Labels the namespace, or lists the webhooks where it is labelled already.
 fn label_or_list_webhooks(evidence: &Evidence) -> Step {
     let labels = demo_labels(evidence);
     if labels.is_some_and(|labels| enables_injection(labels) || names_revision(labels)) {
@@ -167,7 +169,7 @@ fn label_or_list_webhooks(evidence: &Evidence) -> Step {
     namespaces::label_for_injection(evidence)
 }
 
-/// Whether only the dry run in the demo's namespace can be wrong.
+/// Whether the dry run in the unlabelled namespace is correct.
 fn leaves_unlabelled_alone(evidence: &Evidence) -> bool {
     evidence.mesh.dry_run_unlabelled.value().is_some_and(|run| !dry_run_has_sidecar(run))
 }
@@ -210,25 +212,25 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        everywhere(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail);
-        everywhere_by_name(inject_everywhere, Fail);
-        everywhere_by_a_webhook(|e| {
+        injected_in_all_namespaces(|e| { let inside = of(&mut e.mesh.dry_run_labelled).clone(); let outside = of(&mut e.mesh.dry_run_unlabelled); outside.containers = inside.containers; outside.init_containers = inside.init_containers; }, Fail);
+        injected_container_without_an_image(inject_everywhere, Fail);
+        webhook_selects_all_namespaces(|e| {
             inject_everywhere(e);
             for webhook in of(&mut e.install.webhooks) {
                 webhook.namespace_selector = LabelSelector::default();
                 webhook.object_selector = LabelSelector::default();
             }
         }, Fail);
-        nowhere(inject_nothing, Fail);
+        injected_in_no_namespace(inject_nothing, Fail);
         no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
         forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);
         refused_by_pod_security(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
-        refused_for_itself(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
-        not_called(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
-        forbidden_outside(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);
-        nowhere_though_labelled(|e| { label(e, true); inject_nothing(e); }, Fail);
-        nowhere_and_not_labelled(|e| { label(e, false); inject_nothing(e); }, Fail);
-        one_wrong_one_unseen(|e| { e.mesh.dry_run_labelled = Observation::failed("no answer"); inject_everywhere(e); }, Fail);
-        not_asked(|e| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped);
+        refused_for_its_own_container(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
+        webhook_not_called(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
+        forbidden_in_the_unlabelled_namespace(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);
+        labelled_and_not_injected(|e| { label(e, true); inject_nothing(e); }, Fail);
+        not_labelled_and_not_injected(|e| { label(e, false); inject_nothing(e); }, Fail);
+        injected_in_all_namespaces_and_one_dry_run_failed(|e| { e.mesh.dry_run_labelled = Observation::failed("no answer"); inject_everywhere(e); }, Fail);
+        not_selected(|e| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped);
     }
 }

@@ -1,7 +1,6 @@
-//! What the lines of the client's log are: replies, curl's progress meter, errors.
+//! Splits the lines of the client's log into replies, curl's progress meter and errors.
 
-/// What one piece of a line is. curl's meter overwrites itself with carriage returns: each of
-/// them begins a new piece.
+/// A piece of a line. curl's meter overwrites itself with carriage returns, and each of them begins a new piece.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
     /// The head of curl's meter: a request begins.
@@ -10,12 +9,11 @@ pub(super) enum Piece {
     Meter,
     /// The reply, exactly.
     Reply,
-    /// Anything else: an error of curl's, another body, the shell's complaint.
+    /// Anything else: an error of curl, another body, an error of the shell.
     Other(String),
 }
 
-/// The beginnings of what Envoy replies in the backend's stead. These bodies end without a newline, so that
-/// the next reply stands in the same line.
+/// The beginnings of Envoy's own replies. These bodies end without a newline, so the next reply is in the same line.
 const ENVOY_BODIES: [&str; 12] = [
     "no healthy upstream",
     "upstream connect error or disconnect/reset before headers",
@@ -32,7 +30,7 @@ const ENVOY_BODIES: [&str; 12] = [
     "Jwks ",
 ];
 
-/// The pieces of a line, in order.
+/// Returns the pieces of a line, in order.
 pub(super) fn pieces(line: &str, reply: &str) -> Vec<Piece> {
     line.split(['\r', '\n']).flat_map(|piece| classify(piece, reply)).collect()
 }
@@ -60,7 +58,7 @@ fn classify(piece: &str, reply: &str) -> Vec<Piece> {
             return vec![Piece::Other(before.to_owned()), Piece::Reply];
         }
     }
-    vec![Piece::Other(without_meter(piece).to_owned())]
+    vec![Piece::Other(remove_meter(piece).to_owned())]
 }
 
 /// Whether these are the columns of curl's meter: sizes, speeds and times, many of them.
@@ -80,8 +78,8 @@ fn is_column(word: &str) -> bool {
     size() || time()
 }
 
-/// A piece without the meter before it: curl's errors follow the meter's last number at once.
-fn without_meter(piece: &str) -> &str {
+/// Removes the meter before an error: curl's errors follow the meter's last number at once.
+fn remove_meter(piece: &str) -> &str {
     match piece.find("curl: (") {
         Some(at) => &piece[at..],
         None => piece.trim(),
@@ -182,10 +180,9 @@ mod tests {
             prop_assert!(!found || line.contains(REPLY));
         }
 
-        /// Whatever became of a real log: nothing of it is lost but white space and what stands
-        /// before an error of curl's.
+        /// A damaged log loses only white space and the text before an error of curl.
         #[test]
-        fn a_damaged_log_has_pieces(text in damaged(LOG, "(curl: \\(|[0-9:.kM-]{1,8}|\r|\n|%|\\PC{0,3})")) {
+        fn damaged_log_has_pieces(text in damaged(LOG, "(curl: \\(|[0-9:.kM-]{1,8}|\r|\n|%|\\PC{0,3})")) {
             for line in text.split('\n') {
                 let found = pieces(line, REPLY);
                 prop_assert!(line.trim().is_empty() || !found.is_empty(), "{line:?}");

@@ -60,7 +60,7 @@ fn reach_server(evidence: &PreflightEvidence) -> Vec<Step> {
     let recorded = &evidence.cluster.seen;
     let of_kind = subject.context.strip_prefix("kind-");
     if evidence.cluster.credentials_refused {
-        return steps::renew_kubeconfig(recorded, of_kind);
+        return steps::replace_kubeconfig(recorded, of_kind);
     }
     let stopped = find_stopped_nodes(evidence);
     if !stopped.is_empty() {

@@ -49,7 +49,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             .expected("a range of IPv4 with addresses left for a node and its load balancer")
             .observed(observed)
             .object("the network kind of the engine")
-            .steps(steps::renew_kind_network()))
+            .steps(steps::replace_kind_network()))
     };
     let ranges = list(&network.ranges);
     let Some(size) = network.ranges.iter().find_map(|range| ipv4_size(range)) else {
