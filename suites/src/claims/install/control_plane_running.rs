@@ -130,11 +130,16 @@ fn check_pods(evidence: &Evidence) -> Judged {
             1 => String::new(),
             number => format!(" (and {})", count(number - 1, MORE_POD)),
         };
-        let observed: Vec<_> =
-            unready.iter().map(|(pod, state)| format!("{} {state}", pod.name)).collect();
+        let observed = match unready.as_slice() {
+            [(_, state)] => state.strip_prefix("is ").unwrap_or(state).to_owned(),
+            all => {
+                let all = all.iter().map(|(pod, state)| format!("{} {state}", pod.name));
+                list(&all.collect::<Vec<_>>())
+            }
+        };
         return Err(Judgement::fail(format!("pod {} {state}{more}", pod.name))
             .expected(EXPECTED)
-            .observed(list(&observed))
+            .observed(observed)
             .object(Object::pod(pod))
             .steps(steps(evidence, pod)));
     }

@@ -83,7 +83,7 @@ fn judge(evidence: &Evidence) -> Judged {
             "no injection webhook exists: no mutating webhook calls /inject",
         )
         .expected("a mutating webhook that calls istiod's /inject")
-        .observed(format!("none, {}", count(webhooks.len(), OTHER_WEBHOOK)))
+        .observed(format!("none ({})", count(webhooks.len(), OTHER_WEBHOOK)))
         .object(WEBHOOKS)
         .step(restore()));
     }
@@ -165,7 +165,7 @@ fn find_selecting<'e>(
             (Some(false), _) | (_, Some(false)) => {}
             _ => {
                 return Err(Judgement::unjudged(format!(
-                    "webhook {} of {} has a selector that meshcheck does not know",
+                    "meshcheck cannot evaluate the selectors of webhook {} in {}",
                     webhook.name, webhook.configuration
                 )));
             }
@@ -203,7 +203,7 @@ fn none_selects(
         let (reason, step) = if found.is_empty() {
             ("their labels prevent it".to_owned(), show_webhooks(evidence))
         } else {
-            let text = "Remove from the pod template what prevents injection";
+            let text = format!("Remove the label {} from the pod template", list(keys));
             let workload = format!("deployment/{name}");
             let remove = remove_from_template(evidence, &workload, ("labels", keys), text);
             (format!("label {}", list(&found)), remove)

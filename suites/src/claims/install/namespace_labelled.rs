@@ -117,7 +117,7 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     if selections.contains(&None) {
         return Err(Judgement::unjudged(
-            "a webhook has a namespace selector that meshcheck does not know",
+            "meshcheck cannot evaluate the namespace selector of a webhook",
         ));
     }
     let mut installed: Vec<_> = injectors()

@@ -113,8 +113,8 @@ fn judge(evidence: &Evidence) -> Judged {
             && is_of_a_node(evidence, address)
         {
             return Err(Judgement::unjudged(format!(
-                "DNS has {address}, of a node's pod range but of no Calico pool; no other pod \
-                 shows which of them is used"
+                "DNS has {address}, in a node's pod range and in no Calico pool; no other pod \
+                 shows which range is used"
             )));
         }
         if is_alone && is_in(&network.ranges, address) {

@@ -317,12 +317,14 @@ fn no_room(
             .object("the nodes")
             .step(show_room(evidence));
     }
-    let taint = nodes.iter().find_map(find_taint);
-    let state =
-        taint.map_or("cordoned".to_owned(), |taint| format!("cordoned or tainted ({taint})"));
-    Judgement::fail(format!("no node accepts {name}: every node is {state}"))
-        .expected("a node that accepts pods")
-        .observed(format!("{}, each {state}", count(nodes.len(), NODE)))
+    let taint = nodes.iter().find_map(find_taint).map_or("none", String::as_str);
+    let state = match nodes.len() {
+        1 => format!("the only node has the taint {taint}"),
+        _ => "every node is cordoned or tainted".to_owned(),
+    };
+    Judgement::fail(format!("no node accepts {name}: {state}"))
+        .expected("a node without a taint")
+        .observed(format!("{}, taint {taint}", count(nodes.len(), NODE)))
         .object("the nodes")
         .step(show_taints(evidence))
 }
