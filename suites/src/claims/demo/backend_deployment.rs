@@ -79,10 +79,9 @@ fn judge(evidence: &Evidence) -> Judged {
     check_mirror(deployment, container, image, "demo.backend.image")?;
     let reply = &evidence.expectations.reply;
     Ok(Judgement::pass(format!(
-        "deployment {}: {}, {} replies `{reply}`",
+        "deployment {}: {}, replies `{reply}`",
         deployment.name,
-        format_availability(deployment),
-        container.image
+        format_availability(deployment)
     )))
 }
 

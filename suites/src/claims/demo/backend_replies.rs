@@ -96,7 +96,7 @@ fn judge(evidence: &Evidence) -> Judged {
     if let Some(at) = asked.replies.iter().position(|it| !it.says(reply)) {
         let trouble = format_reply(&asked.replies[at]);
         let observed = format!("request {} of {wanted}: {trouble}", at + 1);
-        return Err(wrong(evidence, asked, &observed, Some(&asked.replies[at])));
+        return Err(judge_wrong_reply(evidence, asked, &observed, Some(&asked.replies[at])));
     }
     if asked.replies.len() < wanted {
         return Err(judge_missing_replies(evidence, asked, wanted));
@@ -132,14 +132,24 @@ fn judge_missing_replies(evidence: &Evidence, asked: &Asked, wanted: usize) -> J
     }
     let output = if output.is_empty() { String::new() } else { format!(": {output}") };
     let (number, code) = (asked.replies.len(), exec.exit_code);
-    wrong(evidence, asked, &format!("{number} of {wanted} replies, exit code {code}{output}"), None)
+    judge_wrong_reply(
+        evidence,
+        asked,
+        &format!("{number} of {wanted} replies, exit code {code}{output}"),
+        None,
+    )
 }
 
 fn pod(evidence: &Evidence, asked: &Asked) -> Object {
     Object::new("pod", &evidence.expectations.namespace, &asked.exec.pod)
 }
 
-fn wrong(evidence: &Evidence, asked: &Asked, observed: &str, reply: Option<&Reply>) -> Judgement {
+fn judge_wrong_reply(
+    evidence: &Evidence,
+    asked: &Asked,
+    observed: &str,
+    reply: Option<&Reply>,
+) -> Judgement {
     let (summary, steps) = explain(evidence, asked, reply).unwrap_or_else(|| {
         let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);

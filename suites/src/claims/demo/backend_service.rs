@@ -111,7 +111,7 @@ fn require_service(evidence: &Evidence) -> Result<&Service, Judgement> {
     })
 }
 
-/// Why a service without a cluster IP is deleted.
+/// The text of the step that deletes a service without a cluster IP.
 const DELETE: &str = "Delete the service: it cannot get a cluster IP later";
 
 /// Fails where the service is being deleted.
@@ -184,7 +184,15 @@ fn check_specification(evidence: &Evidence, service: &Service) -> Judged {
 fn differs(evidence: &Evidence, differences: &[Difference]) -> Judgement {
     let all =
         |part: fn(&Difference) -> &str| differences.iter().map(part).collect::<Vec<_>>().join("; ");
-    Judgement::fail(all(|it| &it.what))
+    let summary = match differences {
+        [only] => only.what.clone(),
+        several => format!(
+            "service {} differs from the tutorial's in {} points",
+            evidence.expectations.backend_service,
+            several.len()
+        ),
+    };
+    Judgement::fail(summary)
         .expected(all(|it| &it.expected))
         .observed(all(|it| &it.observed))
         .object(service_object(evidence))

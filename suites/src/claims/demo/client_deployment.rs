@@ -79,10 +79,9 @@ fn judge(evidence: &Evidence) -> Judged {
     check_mirror(deployment, container, image, "demo.client.image")?;
     let host = evidence.expectations.backend_address();
     Ok(Judgement::pass(format!(
-        "deployment {}: {}, {} requests {host}",
+        "deployment {}: {}, requests {host}",
         deployment.name,
-        format_availability(deployment),
-        container.image
+        format_availability(deployment)
     )))
 }
 

@@ -111,7 +111,7 @@ fn check_deletion(evidence: &Evidence) -> Judged {
 
 /// Finds the pods that are not ready, each with its state. A pod that is being deleted does not count: another one
 /// replaces it, or a replica is missing.
-fn unready_pods(evidence: &Evidence) -> Vec<(&Pod, String)> {
+fn unready_pods(evidence: &Evidence) -> Vec<(&Pod, Trouble)> {
     let all = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
     let pods = all.iter().filter(|pod| !pod.terminating && !is_replaced(pod, all));
     pods.filter_map(|pod| Some((pod, find_trouble(evidence, pod)?))).collect()
@@ -125,21 +125,18 @@ fn check_pods(evidence: &Evidence) -> Judged {
     let install = || install_default(evidence, INSTALL);
     let pods = require(&evidence.install.pods, &what, &object, install)?;
     let unready = unready_pods(evidence);
-    if let Some((pod, state)) = unready.first() {
+    if let Some((pod, Trouble { summary, .. })) = unready.first() {
         let more = match unready.len() {
             1 => String::new(),
             number => format!(" (and {})", count(number - 1, MORE_POD)),
         };
-        let observed = match unready.as_slice() {
-            [(_, state)] => state.strip_prefix("is ").unwrap_or(state).to_owned(),
-            all => {
-                let all = all.iter().map(|(pod, state)| format!("{} {state}", pod.name));
-                list(&all.collect::<Vec<_>>())
-            }
-        };
-        return Err(Judgement::fail(format!("pod {} {state}{more}", pod.name))
+        let observed: Vec<_> = unready
+            .iter()
+            .map(|(pod, Trouble { state, .. })| format!("{} is {state}", pod.name))
+            .collect();
+        return Err(Judgement::fail(format!("pod {} {summary}{more}", pod.name))
             .expected(EXPECTED)
-            .observed(observed)
+            .observed(list(&observed))
             .object(Object::pod(pod))
             .steps(steps(evidence, pod)));
     }
@@ -175,22 +172,34 @@ fn steps(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
 
 const MORE_POD: Noun = Noun("more pod", "more pods");
 
-/// Describes why a pod is not ready, to follow its name.
-fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
+/// Why a pod is not ready.
+struct Trouble {
+    /// A clause, to follow the pod's name.
+    summary: String,
+    /// The whole state, to follow "is".
+    state: String,
+}
+
+/// Finds out why a pod is not ready.
+fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<Trouble> {
     if pod.phase == "Succeeded" {
         return None;
     }
     let looping =
         pod.all_containers().find(|container| is_in_restart_loop(container, evidence.moment()));
     if let Some(container) = looping {
-        let state = format_container_state(container);
-        return Some(format!("restarts again and again: container {} {state}", container.name));
+        let (name, phase) = (&container.name, &pod.phase);
+        return Some(Trouble {
+            summary: format!("restarts again and again: container {name}"),
+            state: format!("{phase}: container {name} {}", format_container_state(container)),
+        });
     }
     let well = pod.phase == "Running"
         && pod.ready
         && !pod.containers.is_empty()
         && pod.containers.iter().all(|container| container.ready);
-    (!well).then(|| format!("is {}", format_pod_state(pod)))
+    let state = format_pod_state(pod);
+    (!well).then(|| Trouble { summary: format!("is {state}"), state })
 }
 
 /// Fails where istiod or the gateway has no pods: where one is scaled to 0, all the other pods are still Running.

@@ -66,7 +66,11 @@ fn judge(evidence: &Evidence) -> Judged {
             .expected(format!("an active namespace with the label {expected}"))
             .observed(excerpt(message))
             .object(Object::demo_namespace(evidence))
-            .step(show_conditions(evidence, namespace, "Show what delays the deletion"))
+            .step(show_conditions(
+                evidence,
+                namespace,
+                "Show the conditions that delay the deletion",
+            ))
             .step(wait_deleted(evidence, namespace))
             .step(create(evidence, "Create the namespace again"))
             .step(label_for_webhooks(evidence, &[])));

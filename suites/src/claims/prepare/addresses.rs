@@ -208,7 +208,7 @@ impl<'e> Shortage<'e> {
     }
 }
 
-/// What lists all services shows.
+/// The text of the step that lists all services.
 pub(super) const LIST_ADDRESSES: &str = "List the services and their external IPs";
 
 /// Whether the tutorial removes this service: it names `kong-proxy` in namespace `kong`.

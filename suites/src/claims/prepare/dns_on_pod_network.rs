@@ -186,7 +186,8 @@ fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
     let of_node = |pod: &&Pod| pod.node == dns.node && !pod.terminating && !pod.ready;
     if let Some(pod) = network.value().into_iter().flatten().find(of_node) {
         let reason = format!("pod {} is {}", pod.name, format_pod_state(pod));
-        return Judgement::fail(format!("no DNS pod is ready: {reason}"))
+        let summary = format!("no DNS pod is ready, and pod {} of its node is not", pod.name);
+        return Judgement::fail(summary)
             .observed(format!("{state}; {reason}"))
             .object(Object::pod(pod))
             .steps(pods::diagnose(evidence, pod));

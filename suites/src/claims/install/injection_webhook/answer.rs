@@ -83,7 +83,7 @@ fn called_service<'w>(
     Ok(called)
 }
 
-/// What shows the service and its endpoints.
+/// The text of the step that shows the service.
 const SHOW: &str = "Show the service and its endpoints";
 
 fn service_object(called: &WebhookService) -> Object {
@@ -105,7 +105,8 @@ fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
     let what = format!("the services of namespace {}", called.namespace);
     let services = require(&evidence.install.services, &what, &service, restore)?;
     let Some(found) = services.iter().find(|one| one.name == called.name) else {
-        let summary = format!("{service} does not exist, and webhook {} calls it", webhook.name);
+        let summary =
+            format!("service {} does not exist, and an injection webhook calls it", called.name);
         let has_service = |other: &Webhook| {
             let other = other.service.as_ref();
             other.is_some_and(|other| services.iter().any(|one| one.name == other.name))
@@ -121,7 +122,7 @@ fn service_exists(evidence: &Evidence, webhook: &Webhook) -> Judged {
     if !found.ports.iter().any(|port| port.port == called.port) {
         let ports: Vec<_> = found.ports.iter().map(|port| port.port.to_string()).collect();
         let summary =
-            format!("{service} has no port {}, and webhook {} calls it", called.port, webhook.name);
+            format!("service {} has no port {}, which the webhook calls", called.name, called.port);
         return Err(fail(called, summary, format!("ports {}", list(&ports)))
             .step(show_called(evidence, called, SHOW))
             .step(restore()));
