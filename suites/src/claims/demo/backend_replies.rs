@@ -22,6 +22,7 @@ use crate::steps::Step;
 use crate::steps::demo::{
     ask_again, explain_domain, restore_client_image, show_answerer, start, unset_variables,
 };
+use crate::steps::injection::restart_all;
 use crate::steps::istio::{delete_policy, show_policy};
 use crate::steps::{pods, workloads};
 
@@ -205,24 +206,14 @@ fn explain_expired(evidence: &Evidence, asked: &Asked) -> (String, Vec<Step>) {
     let ended = ends.filter(|(_, end)| **end <= evidence.moment());
     let ended: Vec<_> = ended.map(|(pod, end)| format!("pod {pod} at {end}")).collect();
     let known = if ended.is_empty() { String::new() } else { format!(": {}", list(&ended)) };
-    let Expectations {
-        namespace,
-        backend_deployment,
-        client_deployment,
-        istio_namespace,
-        gateway,
-        ..
-    } = &evidence.expectations;
+    let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let is_gateway_too = routed.is_none_or(|answer| is_expired_certificate(&answer.body));
-    let restart = |namespace: &str, deployment: &str| {
-        let text = "Restart the deployment so that its pods get new certificates";
-        workloads::restart(evidence, namespace, &format!("deployment/{deployment}"), text)
-    };
-    let mut steps =
-        vec![restart(namespace, backend_deployment), restart(namespace, client_deployment)];
+    let text = "Restart the deployments so that their pods get new certificates";
+    let mut steps = vec![restart_all(evidence, text)];
     if is_gateway_too {
-        steps.push(restart(istio_namespace, gateway));
+        let (gateway, text) = (format!("deployment/{gateway}"), "Restart the gateway, too");
+        steps.push(workloads::restart(evidence, istio_namespace, &gateway, text));
     }
     steps.push(ask_again(evidence, &asked.url));
     (format!("the workload certificates of the mesh have expired{known}"), steps)

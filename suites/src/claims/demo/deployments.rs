@@ -133,11 +133,11 @@ pub(super) fn check_available(
         _ => Some(format_headline(&trouble, unready)).filter(|it| !it.starts_with(&counts)),
     };
     let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
-    let reasons: String =
-        reason.into_iter().chain(init.clone()).map(|reason| format!(": {reason}")).collect();
-    let summary = match replicas {
-        0 => format!("deployment {name} is scaled to 0"),
-        _ => format!("deployment {name} has {counts}replicas available{reasons}"),
+    let summary = if *replicas == 0 {
+        format!("deployment {name} is scaled to 0")
+    } else {
+        let available = format!("deployment {name} has {counts}replicas available");
+        [Some(available), reason, init.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
     };
     let steps = match (unready, refused) {
         _ if *replicas == 0 => vec![start(evidence, name)],

@@ -237,6 +237,9 @@ fn none_selects(
     fail(summary).object(WEBHOOKS).step(restore_control_plane(evidence, RESTORE))
 }
 
+/// The labels of a pod that can prevent injection, alone or together.
+const PREVENTING: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
+
 /// Finds the labels of a pod template that prevent injection: the fewest without which a webhook selects its pods.
 fn find_preventing_labels(
     pod_labels: &Labels,
@@ -247,8 +250,7 @@ fn find_preventing_labels(
         rest.retain(|key, _| !keys.contains(&key.as_str()));
         is_selected(&rest)
     };
-    const CHOICES: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
-    CHOICES.iter().find(enough).copied().unwrap_or_default()
+    PREVENTING.iter().find(enough).copied().unwrap_or_default()
 }
 
 fn is_about_namespace(effect: &Effect<'_, Evidence>) -> bool {

@@ -14,7 +14,7 @@ use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::webhooks::REVISION;
 use crate::facts::workload::owner_workload;
-use crate::format::{format_pod_state, list};
+use crate::format::{PROXY, count, format_pod_state, list};
 use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
@@ -170,10 +170,7 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
         let reason = missing.unwrap_or_else(|| reason.to_owned());
         return Err(Judgement::unjudged(format!("{}: {reason}", format_silent_proxy(pod))));
     }
-    Ok(Judgement::pass(match running.len() {
-        1 => "1 proxy".to_owned(),
-        number => format!("{number} proxies"),
-    }))
+    Ok(Judgement::pass(count(running.len(), PROXY)))
 }
 
 /// Returns the id under which istiod lists a pod's proxy.
@@ -229,8 +226,7 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     Ok(running)
 }
 
-/// Returns the steps against another version of istiod: an unused revision is removed where another istiod has the
-/// expected version.
+/// Removes an unused revision where another istiod has the expected version, or upgrades the mesh.
 fn replace_istiod(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let Some(revision) = find_unused_revision(evidence, pod) else { return upgrade(evidence) };
     vec![istio::uninstall_revision(evidence, revision)]
@@ -344,8 +340,10 @@ fn upgrade(evidence: &Evidence) -> Vec<Step> {
         Some(version) => istio::check_as(evidence, version),
         None => istio::show_versions(evidence),
     };
-    let text = format!("Change the mesh to Istio {wanted}, with the programs of that version");
-    let install = istio::restore_control_plane(evidence, &text);
+    let mut install = istio::restore_control_plane(evidence, &format!("Install Istio {wanted}"));
+    if install.command.as_ref().is_some_and(|it| it.starts_with("istioctl")) {
+        install.text += " with the istioctl of that version";
+    }
     // Where another program installed Istio, that program changes its version.
     [first].into_iter().chain(install.command.is_some().then_some(install)).collect()
 }

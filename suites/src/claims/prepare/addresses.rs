@@ -185,7 +185,7 @@ impl<'e> Shortage<'e> {
         let owner = self.owner();
         let show = services::show_holder(evidence, owner);
         let fix = match &self.reason {
-            Reason::Pool => free_address(evidence, owner),
+            Reason::Pool => services::free_address(evidence, owner),
             Reason::NodePorts(..) if owner.name == "traefik" => Step::advice(
                 Purpose::Fix,
                 "Start k3s with the option --disable traefik (Rancher Desktop: switch off Traefik)",
@@ -214,16 +214,6 @@ pub(super) const LIST_ADDRESSES: &str = "List the services and their external IP
 /// Whether the tutorial removes this service: it names `kong-proxy` in namespace `kong`.
 fn is_tutorials_competitor(service: &Service) -> bool {
     service.namespace == "kong" && service.name == "kong-proxy"
-}
-
-/// Frees the address of the service that the tutorial removes. Another service may be needed.
-fn free_address(evidence: &Evidence, owner: &Service) -> Step {
-    if is_tutorials_competitor(owner) {
-        return services::free_address(evidence, owner);
-    }
-    let text =
-        "Add a free address to the pool, or remove a load balancer service that is not needed";
-    Step::advice(Purpose::Fix, text)
 }
 
 /// Whether a service has a node's address, on which each port exists once: so does k3s, unless MetalLB runs there.
@@ -261,7 +251,7 @@ pub(super) fn check_address_is_not_shared(evidence: &Evidence) -> Result<(), Jud
     .expected(format!("{address}, {ports}: {gateway}"))
     .observed(format!("{address}, {ports}: {gateway} and {namespace}/{name}"))
     .object(Object::new("service", namespace, name))
-    .steps([services::show_holder(evidence, other), free_address(evidence, other)]))
+    .steps([services::show_holder(evidence, other), services::free_address(evidence, other)]))
 }
 
 /// Formats services with their addresses: `kong/kong-proxy has 198.51.100.7`.

@@ -159,7 +159,7 @@ fn find_trouble(node: &Node) -> Option<(&'static str, String)> {
         .map(|condition| ("has", condition.kind.clone()))
 }
 
-/// Returns the steps that free the disk of a node, where it has DiskPressure.
+/// Returns the steps that free the disk of a node, where it has `DiskPressure`.
 fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     let full = |it: &Condition| it.kind == "DiskPressure" && it.status == "True";
     if !node.conditions.iter().any(full) {

@@ -30,7 +30,7 @@ fn bundle_is_valid(evidence: &Evidence, webhook: &Webhook) -> Judged {
             .observed(observed)
             .object(format!("webhook {name} of mutatingwebhookconfiguration {configuration}"))
             .step(rewrite_certificate(evidence))
-            .step(restore_control_plane(evidence, "Reinstall Istio if that does not help")))
+            .step(restore_control_plane(evidence, "Restore istiod's right to write the CA bundle")))
     };
     if bundle.bytes == 0 {
         return fail("is empty", "0 bytes".into());
