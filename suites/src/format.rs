@@ -45,7 +45,7 @@ pub(crate) struct Noun(pub(crate) &'static str, pub(crate) &'static str);
 
 pub(crate) const CLUSTER: Noun = Noun("cluster", "clusters");
 pub(crate) const CONTAINER: Noun = Noun("container", "containers");
-pub(crate) const DEFINITION: Noun = Noun("definition", "definitions");
+pub(crate) const CRD: Noun = Noun("CRD", "CRDs");
 pub(crate) const DEPLOYMENT: Noun = Noun("deployment", "deployments");
 pub(crate) const ENDPOINT: Noun = Noun("endpoint", "endpoints");
 pub(crate) const INJECTION_WEBHOOK: Noun = Noun("injection webhook", "injection webhooks");

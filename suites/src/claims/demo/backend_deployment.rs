@@ -24,27 +24,30 @@ claim! {
     /// image `hashicorp/http-echo`, the argument `-text=Hello from backend service` and container port 5678.
     ///
     /// ## Why it matters
-    /// The backend gives the reply that the client's log shows. Without it every later request in the demo fails.
+    /// The backend sends the reply that the client's log shows. Without it, every later request in the demo fails.
     ///
     /// ## How it is checked
-    /// Lists the deployments and pods of the demo's namespace (`list` on each). Container, image, text and port are
-    /// those of the tutorial, whatever the image's tag and registry. All replicas are available and no rollout is
-    /// going on.
+    /// - Lists the deployments and pods of the demo's namespace (`list` on each).
+    /// - Container, image, text and port are the tutorial's. Tag and registry of the image may differ.
+    /// - All replicas are available, and no rollout is in progress.
     ///
     /// ## What makes it fail
-    /// - The deployment is not there or is being deleted, its container is not there, or it has another image, text or port.
-    /// - Its image comes from a mirror that keeps only the last word of its name: then it is *changed*.
-    /// - It listens on the pod's loopback alone (`-listen=127.0.0.1:5678`): no other pod reaches it.
-    /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
-    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
-    ///   injection webhook (`injection_webhook`), or the namespace is missing
-    ///   (`namespace_labelled`).
+    /// - The deployment or its container does not exist, or the deployment is being deleted.
+    /// - The container has another image, text or port.
+    /// - It listens on the pod's loopback only (`-listen=127.0.0.1:5678`), where no other pod reaches it.
+    /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
+    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
+    ///   (`injection_webhook`).
+    /// - The namespace does not exist (`namespace_labelled`).
+    ///
+    /// An image from a mirror that keeps only the last part of its name makes the claim *changed*.
     ///
     /// ## How to fix it
     /// - Another specification: apply `backend.yaml` again, set the image, or patch the argument.
     /// - 0 replicas: scale the deployment to 1.
-    /// - Refused pods: fix what refuses them (a quota, a limit range, pod security, a policy), then restart the deployment.
-    /// - Other pods that are not ready: read the log or the events of the pod.
+    /// - Refused pods: change the quota, limit range, pod security level or policy that refuses them. Then restart the
+    ///   deployment.
+    /// - Pods that are not ready: read the log or the events of the pod.
     ///
     /// ## Check by hand
     ///     kubectl -n client get deployment echo-deployment -o wide
@@ -66,7 +69,7 @@ claim! {
     judge: judge,
 }
 
-/// The flag of http-echo that says where it listens: `:5678` without it.
+/// http-echo's flag for the address on which it listens: `:5678` without it.
 const LISTEN: &str = "-listen";
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -76,13 +79,13 @@ fn judge(evidence: &Evidence) -> Judged {
     check_mirror(deployment, container, image, "demo.backend.image")?;
     let reply = &evidence.expectations.reply;
     Ok(Judgement::pass(format!(
-        "{}, {} replies `{reply}`",
-        format_availability(deployment),
-        container.image
+        "deployment {}: {}, replies `{reply}`",
+        deployment.name,
+        format_availability(deployment)
     )))
 }
 
-/// The deployment, where nothing is wrong with it but that its pods may not be available.
+/// Returns the deployment where its specification is the tutorial's; its pods may be unavailable.
 fn specified(evidence: &Evidence) -> Option<&Deployment> {
     check_specification(evidence).ok().map(|(deployment, _)| deployment)
 }
@@ -93,21 +96,26 @@ fn require_backend(evidence: &Evidence) -> Result<(&Deployment, &Container), Jud
     require_container(evidence, name, its, "backend.yaml")
 }
 
-/// The deployment and its container, where the specification is the tutorial's.
+/// Returns the deployment and its container where the specification is the tutorial's.
 fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
     let BackendDetails { container: its, image, port, reply_flag: flag, .. } =
         &evidence.expectations.backend;
     let (deployment, container) = require_backend(evidence)?;
     let (name, reply) = (&deployment.name, &evidence.expectations.reply);
     check_image(deployment, container, image, || {
-        set_image(evidence, name, (its, image), "changes it")
+        set_image(evidence, name, (its, image), "Set the tutorial's image")
     })?;
     let fail = |summary: String| Judgement::fail(summary).object(Object::deployment(deployment));
-    let text = find_text(container, flag);
+    let text = find_flag(container, flag);
     if !flag.is_empty() && text != Some(reply.as_str()) {
-        let observed =
-            text.map_or_else(|| format!("no {flag}"), |text| excerpt(&format!("{flag}={text}")));
-        return Err(fail(format!("{name} is told to reply with another text"))
+        let (summary, observed) = match text {
+            Some(text) => (
+                format!("deployment {name} replies `{}`, expected `{reply}`", excerpt(text)),
+                excerpt(&format!("{flag}={text}")),
+            ),
+            None => (format!("deployment {name} has no argument {flag}"), format!("no {flag}")),
+        };
+        return Err(fail(summary)
             .expected(format!("{flag}={reply}"))
             .observed(observed)
             .step(set_backend_arguments(evidence, &replace_argument(container, flag, reply))));
@@ -115,45 +123,45 @@ fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container),
     if let Some(listens) = find_loopback(container) {
         let arguments = replace_argument(container, LISTEN, &format!(":{port}"));
         return Err(fail(format!(
-            "{name} listens on {listens}, where its sidecar does not ask it"
+            "deployment {name} listens on {listens} only: other pods do not reach it"
         ))
-        .expected(format!("{LISTEN}=:{port}: port {port} of the pod's address"))
+        .expected(format!("{LISTEN}=:{port}"))
         .observed(format!("{LISTEN}={listens}"))
         .step(set_backend_arguments(evidence, &arguments)));
     }
     if !container.ports.contains(port) {
         let ports: Vec<_> = container.ports.iter().map(u16::to_string).collect();
-        return Err(fail(format!("{name} does not declare port {port}"))
+        return Err(fail(format!("deployment {name} does not declare container port {port}"))
             .expected(format!("container port {port}"))
-            .observed(list(&ports))
+            .observed(format!("container port {}", list(&ports)))
             .step(apply_manifest(evidence, "backend.yaml")));
     }
     Ok((deployment, container))
 }
 
-/// Where the backend listens, where that is only the pod's loopback: its sidecar asks the pod's address.
+/// Finds the address on which the backend listens, where it is the pod's loopback. A sidecar uses the pod's address.
 fn find_loopback(container: &Container) -> Option<&str> {
-    let listens = find_text(container, LISTEN)?;
+    let listens = find_flag(container, LISTEN)?;
     let host = listens.rsplit_once(':')?.0.trim_matches(['[', ']']);
     let is_loopback = |ip: IpAddr| ip.is_loopback();
     (host == "localhost" || host.parse().is_ok_and(is_loopback)).then_some(listens)
 }
 
-/// Whether requests of other pods cannot reach the backend where it listens.
+/// Whether the backend listens where requests of other pods do not reach it.
 pub(crate) fn listens_on_loopback(evidence: &Evidence) -> bool {
     let backend = require_backend(evidence).ok();
     backend.is_some_and(|(_, it)| find_loopback(it).is_some())
 }
 
-/// The text with which the deployed backend replies, where it is not the tutorial's.
+/// Returns the reply of the deployed backend where it is not the tutorial's.
 pub(crate) fn other_reply_text(evidence: &Evidence) -> Option<&str> {
     let (_, container) = require_backend(evidence).ok()?;
-    find_text(container, &evidence.expectations.backend.reply_flag)
+    find_flag(container, &evidence.expectations.backend.reply_flag)
         .filter(|text| *text != evidence.expectations.reply)
 }
 
-/// The value of a flag, as Go's flag parser reads it, with one dash or two: the last one counts.
-fn find_text<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
+/// Finds the value of a flag as Go's flag parser does: with one dash or two, the last one counts.
+fn find_flag<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
     let wanted = flag.trim_start_matches('-');
     if wanted.is_empty() {
         return None;
@@ -173,7 +181,7 @@ fn find_text<'c>(container: &'c Container, flag: &str) -> Option<&'c str> {
     text
 }
 
-/// A container's arguments with this value for a flag, and the others as they are.
+/// Returns a container's arguments with this value for a flag, and the others unchanged.
 fn replace_argument(container: &Container, flag: &str, value: &str) -> Vec<String> {
     let wanted = flag.trim_start_matches('-');
     let mut arguments = vec![format!("{flag}={value}")];
@@ -206,18 +214,18 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        three(|e| scale(backend(e), 3, 3), Pass);
+        three_replicas(|e| scale(backend(e), 3, 3), Pass);
         another_tag(|e| backend(e).containers[0].image += "-rc", Pass);
         mirror(|e| use_mirror(backend(e)), Pass);
         flat_mirror(|e| use_flat_mirror(backend(e)), Changed);
         third_container(|e| add_container(backend(e)), Pass);
         unavailable(|e| backend(e).available_replicas = 0, Fail);
-        half(|e| scale(backend(e), 2, 1), Fail);
-        zero(|e| scale_to_zero(backend(e)), Fail);
+        one_of_two_available(|e| scale(backend(e), 2, 1), Fail);
+        scaled_to_zero(|e| scale_to_zero(backend(e)), Fail);
         old_pod_left(|e| backend(e).current_replicas = 2, Fail);
-        not_updated(|e| backend(e).updated_replicas = 0, Fail);
+        rollout_in_progress(|e| backend(e).updated_replicas = 0, Fail);
         unobserved_change(|e| backend(e).generation += 1, Fail);
-        stuck(|e| exceed_deadline(backend(e)), Fail);
+        rollout_stuck(|e| exceed_deadline(backend(e)), Fail);
         refused(|e| refuse(backend(e), "failed calling webhook: connection refused"), Fail);
         being_deleted(|e| backend(e).terminating = true, Fail);
         refused_by_a_quota(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: istio-init"), Fail);
@@ -228,19 +236,19 @@ mod cases {
         }, Fail);
         refused_without_an_account(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: error looking up service account client/echo: serviceaccount \"echo\" not found"), Fail);
         refused_by_pod_security(|e| refuse(backend(e), "pods is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities"), Fail);
-        image(|e| backend(e).containers[0].image = "docker.io/library/busybox:1.36".into(), Fail);
+        other_image(|e| backend(e).containers[0].image = "docker.io/library/busybox:1.36".into(), Fail);
         container_renamed(|e| backend(e).containers[0].name = "main".into(), Fail);
-        two_words(|e| args(e, &["-text", "Hello from backend service"]), Pass);
+        flag_and_value_apart(|e| args(e, &["-text", "Hello from backend service"]), Pass);
         two_dashes(|e| args(e, &["--text=Hello from backend service"]), Pass);
         other_text(|e| args(e, &["-text=Hello from backend service v2"]), Fail);
-        last_one_counts(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail);
+        text_given_twice(|e| args(e, &["-text=Hello from backend service", "-text=x"]), Fail);
         no_text(|e| args(e, &[]), Fail);
-        loopback(|e| args(e, &["-text=Hello from backend service", "-listen=127.0.0.1:5678"]), Fail);
+        listens_on_loopback(|e| args(e, &["-text=Hello from backend service", "-listen=127.0.0.1:5678"]), Fail);
         default_port(|e| args(e, &["-text=Hello from backend service", "-listen=:5678"]), Pass);
-        port(|e| backend(e).containers[0].ports = vec![8080], Fail);
+        other_port(|e| backend(e).containers[0].ports = vec![8080], Fail);
         missing(|e| of(&mut e.demo.deployments).clear(), Fail);
         no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail);
-        pod_in_words(|e| {
+        image_not_pulled(|e| {
             backend(e).available_replicas = 0;
             let pod = demo_pod(e, "echo");
             pod.ready = false;
@@ -266,17 +274,17 @@ mod cases {
             sidecar.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
             sidecar.last_termination = Some(Termination { exit_code: 137, reason: "OOMKilled".into(), finished_at: None });
         }, Fail);
-        image_of_a_registry_that_is_not_trusted(|e| {
+        registry_not_trusted(|e| {
             backend(e).available_replicas = 0;
             let pod = demo_pod(e, "echo");
             pod.ready = false;
             pod.containers[0].ready = false;
             pod.containers[0].state = ContainerState::Waiting { reason: "ErrImagePull".into(), message: "tls: failed to verify certificate: x509: certificate signed by unknown authority".into() };
         }, Fail);
-        waited(|e| {
+        unavailable_after_a_wait(|e| {
             backend(e).available_replicas = 0;
             e.demo.settling = Observation::seen(Settling { awaited: vec![], waited_ms: 30_000, settled: false });
         }, Fail);
-        unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+        deployments_unread(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
     }
 }

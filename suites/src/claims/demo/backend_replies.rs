@@ -1,4 +1,4 @@
-//! Asked now, from the client, the backend replies.
+//! The backend replies to requests that the client sends now.
 
 use crate::claims::by_name::client_deployment::{self, no_client_can_ask, specified};
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
@@ -24,43 +24,43 @@ use crate::steps::demo::{
 };
 use crate::steps::injection::restart_all;
 use crate::steps::istio::{delete_policy, show_policy};
-use crate::steps::pods;
-use crate::steps::workloads::restart;
+use crate::steps::{pods, workloads};
 
 claim! {
     /// The tutorial implies it: the client's loop runs `curl echo-service.client.svc.cluster.local` and gets "Hello
     /// from backend service".
     ///
     /// ## Why it matters
-    /// A log can be old. Requests that are sent now show whether the backend replies now, and what comes instead.
+    /// A log can be old. New requests show whether the backend replies now, and what the client gets instead.
     ///
     /// ## How it is checked
     /// Runs curl several times in the client's container. Every answer has status 200 and exactly the backend's text.
-    /// It needs `list` on `pods` and `get` on `pods/exec` in the demo's namespace, from Kubernetes 1.35 on also
-    /// `create`.
+    ///
+    /// It needs `list` on `pods` and `get` on `pods/exec` in the demo's namespace. From Kubernetes 1.35 on it also needs
+    /// `create` on `pods/exec`.
     ///
     /// ## What makes it fail
-    /// - An answer has another status or text, or there is none.
-    /// - No client can ask (`client_deployment`), or curl is not in its image.
+    /// - An answer has another status or text, or there is no answer.
+    /// - No client can send a request (`client_deployment`), or its image has no curl.
     /// - The backend has another text or no pods (`backend_deployment`, `backend_service`).
-    /// - The name is not resolved (`dns_on_pod_network`), or no node answers (`nodes_ready`).
-    /// - The rules lead past the backend's proxy (`inbound_redirected`, `live_rules`).
-    /// - A proxy answers by itself, because of an `AuthorizationPolicy` or a `VirtualService`.
-    /// - The workload certificates have expired: the machine slept, or istiod was away for a day.
+    /// - The name does not resolve (`dns_on_pod_network`), or no node answers (`nodes_ready`).
+    /// - The iptables rules bypass the backend's proxy (`inbound_redirected`, `live_rules`).
+    /// - A proxy answers itself, because of an `AuthorizationPolicy` or a `VirtualService`.
+    /// - The workload certificates have expired: the machine slept, or istiod was down for a day.
     /// - The cluster's domain is not the tutorial's, or the client's container sets `http_proxy`.
     ///
     /// ## How to fix it
     /// - The backend has 0 replicas: scale it to 1. The client has no curl: set its image.
-    /// - The certificates have expired: `kubectl rollout restart` both deployments and the gateway.
-    /// - The domain is another one: set `cluster-domain` in `meshcheck.toml`, and ask that name in `client.yaml`.
-    /// - The container sets a proxy: `kubectl set env` removes the variable.
+    /// - The certificates have expired: run `kubectl rollout restart` for both deployments and the gateway.
+    /// - The domain differs: set `cluster-domain` in `meshcheck.toml`, and use that name in `client.yaml`.
+    /// - The container sets a proxy: remove the variable with `kubectl set env`.
     /// - A proxy answers: list the policies or virtual services, and remove the one that is not wanted.
-    /// - Anything else: ask again by hand, and read the backend's log.
+    /// - Another reason: repeat the request by hand, and read the backend's log.
     ///
     /// ## Check by hand
     ///     kubectl -n client exec deploy/client-deployment -c client -- curl -sSi echo-service
     ///     kubectl -n client logs deploy/echo-deployment -c echo --tail=20
-    demo::backend_replies: "asked now, from the client, the backend replies",
+    demo::backend_replies: "the backend replies to requests that the client sends now",
     beyond: true,
     needs: Exec,
     stops: [BackendPort],
@@ -81,80 +81,93 @@ claim! {
     judge: judge,
 }
 
-/// curl's exit codes, by the shell, where it cannot be run or is not found.
+/// The shell's exit codes where curl cannot be run or is not found.
 const NO_CURL: [i32; 2] = [126, 127];
 
 fn judge(evidence: &Evidence) -> Judged {
     let Expectations { namespace, client_deployment, reply, .. } = &evidence.expectations;
     let object = Object::new("deployment", namespace, client_deployment);
-    let show = || pods::list(evidence, namespace, &[], "shows the client's pods");
-    let what = "the backend, asked from a client pod";
+    let show = || pods::list(evidence, namespace, &[], "List the client's pods");
+    let what = "the backend's replies to the client";
     let asked = require(&evidence.demo.asked, what, object, show)?;
     if asked.requests == 0 {
-        return Err(Judgement::unjudged("the backend was asked nothing"));
+        return Err(Judgement::unjudged("no request was sent to the backend"));
     }
     let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
     if let Some(at) = asked.replies.iter().position(|it| !it.says(reply)) {
         let trouble = format_reply(&asked.replies[at]);
         let observed = format!("request {} of {wanted}: {trouble}", at + 1);
-        return Err(wrong(evidence, asked, &observed, Some(&asked.replies[at])));
+        return Err(judge_wrong_reply(evidence, asked, &observed, Some(&asked.replies[at])));
     }
     if asked.replies.len() < wanted {
-        return Err(too_few(evidence, asked, wanted));
+        return Err(judge_missing_replies(evidence, asked, wanted));
     }
     Ok(Judgement::pass(format!("{wanted} of {wanted} requests: 200 `{reply}`")))
 }
 
-/// An answer that is not as it should be: status and body, or curl's error.
+/// Formats a wrong answer: status and body, or curl's error.
 fn format_reply(reply: &Reply) -> String {
     if reply.status == 0 {
         return excerpt(if reply.error.is_empty() { "no answer" } else { &reply.error });
     }
     match text_of(&reply.body) {
         "" => format!("{} with an empty body", reply.status),
-        // White space that an excerpt does not show may be all that differs.
+        // The only difference may be white space, which an excerpt does not show.
         body if excerpt(body) != body && body.trim().lines().count() == 1 => {
-            format!("{} `{}`, in other white space", reply.status, excerpt(body))
+            format!("{} `{}` with other white space", reply.status, excerpt(body))
         }
         body => format!("{} `{}`", reply.status, excerpt(body)),
     }
 }
 
-fn too_few(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
+fn judge_missing_replies(evidence: &Evidence, asked: &Asked, wanted: usize) -> Judgement {
     let exec = &asked.exec;
     let output = excerpt(if exec.stderr.trim().is_empty() { &exec.stdout } else { &exec.stderr });
     if NO_CURL.contains(&exec.exit_code) {
-        return Judgement::fail("the client cannot ask: curl is not in its image")
-            .expected(format!("{wanted} answers"))
-            .observed(format!("exit {}: {output}", exec.exit_code))
+        let observed = format!("0 replies, exit code {}: {output}", exec.exit_code);
+        return Judgement::fail("the client cannot send requests: its image has no curl")
+            .expected(format!("{wanted} replies"))
+            .observed(observed.trim_end_matches(": "))
             .object(pod(evidence, asked))
             .step(restore_client_image(evidence));
     }
     let output = if output.is_empty() { String::new() } else { format!(": {output}") };
     let (number, code) = (asked.replies.len(), exec.exit_code);
-    wrong(evidence, asked, &format!("{number} of {wanted} answers, exit {code}{output}"), None)
+    judge_wrong_reply(
+        evidence,
+        asked,
+        &format!("{number} of {wanted} replies, exit code {code}{output}"),
+        None,
+    )
 }
 
 fn pod(evidence: &Evidence, asked: &Asked) -> Object {
     Object::new("pod", &evidence.expectations.namespace, &asked.exec.pod)
 }
 
-fn wrong(evidence: &Evidence, asked: &Asked, observed: &str, reply: Option<&Reply>) -> Judgement {
+fn judge_wrong_reply(
+    evidence: &Evidence,
+    asked: &Asked,
+    observed: &str,
+    reply: Option<&Reply>,
+) -> Judgement {
     let (summary, steps) = explain(evidence, asked, reply).unwrap_or_else(|| {
         let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);
         let steps = [vec![again], show_answerer(evidence, observed)].concat();
-        let Expectations { backend_service, reply, .. } = &evidence.expectations;
-        (format!("GET {backend_service}: {trouble}, expected 200 `{reply}`"), steps)
+        (format!("GET {} from the client: {trouble}", asked.url), steps)
     });
     Judgement::fail(summary)
-        .expected(format!("200 `{}`, {} times", evidence.expectations.reply, asked.requests))
+        .expected(format!(
+            "{0} of {0} requests: 200 `{1}`",
+            asked.requests, evidence.expectations.reply
+        ))
         .observed(observed)
         .object(pod(evidence, asked))
         .steps(steps)
 }
 
-/// Why the backend does not reply, where the evidence shows it, and what to do.
+/// Explains a wrong reply where the evidence shows the reason: the headline and the steps.
 fn explain(
     evidence: &Evidence,
     asked: &Asked,
@@ -162,7 +175,7 @@ fn explain(
 ) -> Option<(String, Vec<Step>)> {
     let Expectations { backend_deployment, cluster_domain, .. } = &evidence.expectations;
     if is_scaled_to_zero(evidence, backend_deployment) {
-        let summary = format!("nothing replies: {backend_deployment} is scaled to zero");
+        let summary = format!("no backend replies: deployment {backend_deployment} is scaled to 0");
         return Some((summary, vec![start(evidence, backend_deployment)]));
     }
     let reply = reply?;
@@ -174,9 +187,8 @@ fn explain(
     }
     let proxies = find_proxy_variables(evidence, &asked.exec.pod);
     if !proxies.is_empty() {
-        let (variables, trouble) = (list(&proxies), format_reply(reply));
-        let summary =
-            format!("curl asks a proxy, because its container sets {variables}: {trouble}");
+        let variables = list(&proxies);
+        let summary = format!("curl sends requests to a web proxy: its container sets {variables}");
         return Some((summary, unset_variables(evidence, &proxies)));
     }
     if is_expired_certificate(&reply.body) {
@@ -188,25 +200,26 @@ fn explain(
     None
 }
 
-/// The certificates of the client's or the backend's proxy have expired, and perhaps the gateway's.
+/// Explains expired certificates of the client's or the backend's proxy, and of the gateway where it has the same error.
 fn explain_expired(evidence: &Evidence, asked: &Asked) -> (String, Vec<Step>) {
     let ends = evidence.mesh.certificate_ends.value().into_iter().flatten();
     let ended = ends.filter(|(_, end)| **end <= evidence.moment());
-    let ended: Vec<_> = ended.map(|(pod, end)| format!("that of {pod} ended at {end}")).collect();
+    let ended: Vec<_> = ended.map(|(pod, end)| format!("pod {pod} at {end}")).collect();
     let known = if ended.is_empty() { String::new() } else { format!(": {}", list(&ended)) };
     let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
     let routed = evidence.ingress.route.value().and_then(|route| route.routed.value());
     let is_gateway_too = routed.is_none_or(|answer| is_expired_certificate(&answer.body));
-    let mut steps = vec![restart_all(evidence, "makes the pods anew, with new certificates")];
+    let text = "Restart the deployments so that their pods get new certificates";
+    let mut steps = vec![restart_all(evidence, text)];
     if is_gateway_too {
-        let gateway = format!("deployment/{gateway}");
-        steps.push(restart(evidence, istio_namespace, &gateway, "does the same for the gateway"));
+        let (gateway, text) = (format!("deployment/{gateway}"), "Restart the gateway, too");
+        steps.push(workloads::restart(evidence, istio_namespace, &gateway, text));
     }
     steps.push(ask_again(evidence, &asked.url));
     (format!("the workload certificates of the mesh have expired{known}"), steps)
 }
 
-/// A policy denies the requests: the one that can, where there is only one.
+/// Explains a denied request: names the policy where only one can deny it.
 fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String, Vec<Step>) {
     let backend = &evidence.expectations.backend_deployment;
     let pods = running_pods(evidence, backend).unwrap_or_default();
@@ -215,7 +228,8 @@ fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String,
     if let [policy] = policies.as_slice() {
         let (namespace, name) = (&policy.namespace, &policy.name);
         let action = policy.action.as_deref().unwrap_or("ALLOW");
-        let summary = format!("authorization policy {namespace}/{name} ({action}) denies requests");
+        let summary =
+            format!("authorization policy {namespace}/{name} ({action}) denies the request");
         return (
             summary,
             vec![again, show_policy(evidence, policy), delete_policy(evidence, policy)],
@@ -223,20 +237,20 @@ fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String,
     }
     let names: Vec<_> = policies.iter().map(|it| format!("{}/{}", it.namespace, it.name)).collect();
     let summary = match names.as_slice() {
-        [] => "an authorization policy denies requests".to_owned(),
-        names => format!("one of the authorization policies {} denies requests", list(names)),
+        [] => format!("an authorization policy denies the request: {}", format_reply(reply)),
+        names => format!("one of the authorization policies {} denies the request", list(names)),
     };
     (summary, [vec![again], show_answerer(evidence, &reply.body)].concat())
 }
 
-/// Whether the first wrong answer shows this failure.
+/// Whether the first wrong reply shows this failure.
 fn shows<'e>(effect: &Effect<'e, Evidence>, failure: fn(&Outcome<'e>, &Evidence) -> bool) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && find_wrong_reply(effect.evidence)
             .is_some_and(|reply| failure(&Outcome::Reply(reply), effect.evidence))
 }
 
-/// The client that is deployed is not the tutorial's, and has no curl.
+/// Whether the deployed client is not the tutorial's and has no curl.
 fn client_has_no_curl(effect: &Effect<'_, Evidence>) -> bool {
     let asked = effect.evidence.demo.asked.value();
     effect.judgement.verdict == Verdict::Fail
@@ -252,12 +266,12 @@ mod cases {
     use crate::testing::{client as client_deployment, demo_pod, of};
     use jiff::SignedDuration;
 
-    /// The first answer.
+    /// Returns the first reply.
     fn first(evidence: &mut Evidence) -> &mut Reply {
         &mut of(&mut evidence.demo.asked).replies[0]
     }
 
-    /// No answer: curl ended with this code.
+    /// Removes all replies: curl ended with this code.
     fn exit(evidence: &mut Evidence, code: i32) {
         let asked = of(&mut evidence.demo.asked);
         asked.replies.clear();
@@ -304,10 +318,10 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         without_newline(|e| of(&mut e.demo.asked).replies.iter_mut().for_each(|reply| { reply.body.pop(); }), Pass);
-        similar_body(|e| first(e).body = "Hello from backend service v2\n".into(), Fail);
+        text_with_more_words(|e| first(e).body = "Hello from backend service v2\n".into(), Fail);
         two_newlines(|e| first(e).body.push('\n'), Fail);
         last_one_failed(|e| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail);
-        right_body_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail);
+        right_text_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail);
         curl_error(|e| { first(e).status = 0; first(e).error = "curl: (7) Failed to connect".into(); }, Fail);
         denied(deny, Fail);
         aborted(|e| { first(e).status = 503; first(e).body = "fault filter abort".into(); }, Fail);
@@ -321,7 +335,7 @@ mod cases {
         }, Fail);
         domain_is_another(|e| { unresolved(e); set_domain(e); }, Fail);
         domain_is_another_and_the_backend_answers_503(|e| { first(e).status = 503; set_domain(e); }, Fail);
-        asked_through_a_proxy(|e| {
+        sent_through_a_web_proxy(|e| {
             let asked = of(&mut e.demo.asked).exec.pod.clone();
             let client = of(&mut e.demo.pods).iter_mut().find(|pod| pod.name == asked).unwrap();
             client.containers.iter_mut().for_each(|it| it.env = vec!["http_proxy".into()]);
@@ -329,14 +343,14 @@ mod cases {
             unresolved(e);
         }, Fail);
         refused_by_the_backend(|e| { first(e).status = 403; first(e).body = "go away".into(); }, Fail);
-        too_few(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail);
+        one_reply_missing(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail);
         no_curl(|e| { exit(e, 127); of(&mut e.demo.asked).exec.stderr = "sh: curl: not found".into(); }, Fail);
-        cannot_start(|e| exit(e, 126), Fail);
+        curl_not_executable(|e| exit(e, 126), Fail);
         killed(|e| exit(e, 137), Fail);
-        backend_gone(|e| { remove_backend(e); first(e).status = 503; }, Fail);
+        backend_scaled_to_zero(|e| { remove_backend(e); first(e).status = 503; }, Fail);
         no_client(|e| e.demo.asked = Observation::absent("no client pod runs"), Fail);
-        asked_nothing(|e| { exit(e, 0); of(&mut e.demo.asked).requests = 0; }, Unjudged);
-        unseen(|e| e.demo.asked = Observation::failed("forbidden"), Unjudged);
-        not_asked(|e| e.demo.asked = Observation::not_asked("--only"), Skipped);
+        no_request_sent(|e| { exit(e, 0); of(&mut e.demo.asked).requests = 0; }, Unjudged);
+        replies_unread(|e| e.demo.asked = Observation::failed("forbidden"), Unjudged);
+        not_selected(|e| e.demo.asked = Observation::not_asked("--only"), Skipped);
     }
 }

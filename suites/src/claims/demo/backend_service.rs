@@ -1,4 +1,4 @@
-//! The backend's service leads from port 80 to the backend's port 5678.
+//! The backend's service forwards from port 80 to the backend's port 5678.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -19,35 +19,36 @@ use crate::steps::workloads::show_finalizers;
 use crate::steps::{IntoSteps, pods};
 
 claim! {
-    /// The tutorial's `backend.yaml` has the service `echo-service` in namespace `client`: port 80, named `http`, to
-    /// target port 5678, with the selector `app: echo`.
+    /// The tutorial's `backend.yaml` has the service `echo-service` in namespace `client`. Its port 80, named `http`, has
+    /// targetPort 5678. Its selector is `app: echo`.
     ///
     /// ## Why it matters
-    /// The client asks the service's name. By the port's name Istio knows the protocol: `http` and `http-…` are HTTP,
-    /// `tcp` is not, and of a name without a protocol Istio has to detect it.
+    /// The client requests the service's name. Istio derives the protocol from the port's name: `http` and `http-…` are
+    /// HTTP, and `tcp` is TCP. For a name without a protocol, Istio has to detect it.
     ///
     /// ## How it is checked
-    /// Lists services, endpoint slices and pods of the demo's namespace (`list` on each, services and pods in the
-    /// whole cluster). The service has a cluster IP, the tutorial's port and a selector for the backend's pods. All
-    /// ready endpoints are pods of the backend, with the backend's port.
+    /// - Lists services, endpoint slices and pods of the demo's namespace (`list` on each; services and pods in the whole
+    ///   cluster).
+    /// - The service has a cluster IP, the tutorial's port, and a selector for the backend's pods.
+    /// - All ready endpoints are pods of the backend, with the backend's port.
     ///
     /// ## What makes it fail
-    /// - The service is not there or is being deleted, or the namespace is missing (`namespace_labelled`).
-    /// - Its port, port name, protocol, target port or selector is another one, or it has no cluster IP.
+    /// - The service does not exist or is being deleted, or the namespace is missing (`namespace_labelled`).
+    /// - Its port, port name, protocol, targetPort or selector differs, or it has no cluster IP.
     /// - It has no ready endpoint: the backend is scaled to 0 or not ready (`backend_deployment`).
-    /// - A pod of something else stands behind it, or an endpoint has another port than the backend's.
+    /// - An endpoint is not a pod of the backend, or has another port than the backend's.
     ///
     /// ## How to fix it
-    /// - Another specification: patch the service, or apply `backend.yaml` again. Delete a service without cluster IP
+    /// - Another specification: patch the service, or apply `backend.yaml` again. Delete a service without a cluster IP
     ///   first.
     /// - The backend has 0 replicas: scale it to 1. It is not ready: read the log or the events of its pod.
     ///
     /// ## Check by hand
     ///     kubectl -n client get service echo-service -o yaml
     ///     kubectl -n client get endpoints,pods -o wide
-    demo::backend_service: "the backend's service leads from port 80 to the backend's port 5678",
+    demo::backend_service: "the backend's service forwards from port 80 to the backend's port 5678",
     statement_for: |expectations| format!(
-        "the backend's service leads from port {} to the backend's port {}",
+        "the backend's service forwards from port {} to the backend's port {}",
         expectations.backend.service_port, expectations.backend.port
     ),
     needs: Reading,
@@ -61,16 +62,15 @@ claim! {
 
 fn judge(evidence: &Evidence) -> Judged {
     let service = require_service(evidence)?;
-    let words = all_hold([
-        stays(evidence, service),
-        specification(evidence, service),
-        endpoints(evidence),
+    let parts = all_hold([
+        check_deletion(evidence, service),
+        check_specification(evidence, service),
+        check_endpoints(evidence),
     ])?;
-    Ok(Judgement::pass(words[1..].join(", ")))
+    Ok(Judgement::pass(parts[1..].join(", ")))
 }
 
-/// Whether a request to the service's port reaches a ready pod of the backend; nothing where that was
-/// not observed.
+/// Whether a request to the service's port reaches a ready pod of the backend; nothing where that could not be read.
 pub(crate) fn leads_to_the_backend(evidence: &Evidence) -> Option<bool> {
     let holds = |judged: Judged| match judged {
         Ok(_) => Some(true),
@@ -79,7 +79,7 @@ pub(crate) fn leads_to_the_backend(evidence: &Evidence) -> Option<bool> {
     let wanted = evidence.expectations.backend.service_port;
     match require_service(evidence) {
         Ok(service) if service.ports.iter().any(|port| port.port == wanted) => {
-            holds(endpoints(evidence))
+            holds(check_endpoints(evidence))
         }
         Ok(_) => Some(false),
         Err(missing) => holds(Err(missing)),
@@ -101,9 +101,9 @@ fn require_service(evidence: &Evidence) -> Result<&Service, Judgement> {
         let BackendDetails { service_port, service_port_name, port, .. } =
             &evidence.expectations.backend;
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
-        Judgement::fail(format!("there is no service {backend_service}"))
+        Judgement::fail(format!("service {backend_service} does not exist"))
             .expected(format!(
-                "{backend_service}: port {service_port} `{service_port_name}` to {port}"
+                "service {backend_service}: port {service_port} `{service_port_name}`, targetPort {port}"
             ))
             .observed(format!("services in {namespace}: {}", list(&names)))
             .object(object)
@@ -111,45 +111,50 @@ fn require_service(evidence: &Evidence) -> Result<&Service, Judgement> {
     })
 }
 
+/// The text of the step that deletes a service without a cluster IP.
+const DELETE: &str = "Delete the service: it cannot get a cluster IP later";
+
 /// Fails where the service is being deleted.
-fn stays(evidence: &Evidence, service: &Service) -> Judged {
+fn check_deletion(evidence: &Evidence, service: &Service) -> Judged {
     if !service.terminating {
         return Ok(Judgement::pass(String::new()));
     }
     let object = service_object(evidence);
     Err(Judgement::fail(format!("{object} is being deleted"))
-        .expected(object.to_string())
-        .observed("a deletion timestamp")
+        .expected("no deletionTimestamp")
+        .observed("deletionTimestamp is set")
         .object(object)
         .step(show_finalizers(evidence, &service.namespace, &format!("service/{}", service.name)))
         .step(apply_manifest(evidence, "backend.yaml")))
 }
 
-/// Something that is not as the tutorial says.
+/// A difference between the service and the tutorial's.
 struct Difference {
     what: String,
     expected: String,
     observed: String,
 }
 
-fn specification(evidence: &Evidence, service: &Service) -> Judged {
+fn check_specification(evidence: &Evidence, service: &Service) -> Judged {
     let name = &service.name;
     if service.kind == "ExternalName" {
-        let what = format!("{name} is only another name for something outside of the cluster");
-        let expected = "a service that selects pods".into();
-        let difference = Difference { what, expected, observed: service.kind.clone() };
+        let what = format!("service {name} has type ExternalName and selects no pods");
+        let expected = "type ClusterIP".into();
+        let observed = format!("type {}", service.kind);
+        let difference = Difference { what, expected, observed };
         return Err(differs(evidence, &[difference]));
     }
-    // Without an address of its own nothing leads from its port to the pods': who asks it gets the
-    // pods' addresses, and asks them for the service's port.
+    // Without a cluster IP no port is forwarded: a client gets the pods' addresses and uses the service's port there.
     if service.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
         let found = service.cluster_ip.as_deref().unwrap_or("none");
-        return Err(Judgement::fail(format!("{name} has no cluster IP: its port leads nowhere"))
-            .expected("a cluster IP")
-            .observed(format!("cluster IP {found}"))
-            .object(service_object(evidence))
-            .step(delete(evidence, &service.namespace, "svc", name, "removes it"))
-            .step(apply_manifest(evidence, "backend.yaml")));
+        return Err(Judgement::fail(format!(
+            "service {name} has no cluster IP: no port is forwarded"
+        ))
+        .expected("a cluster IP")
+        .observed(format!("cluster IP {found}"))
+        .object(service_object(evidence))
+        .step(delete(evidence, &service.namespace, "svc", name, DELETE))
+        .step(apply_manifest(evidence, "backend.yaml")));
     }
     let BackendDetails { service_port, service_port_name, port, labels, .. } =
         &evidence.expectations.backend;
@@ -158,39 +163,51 @@ fn specification(evidence: &Evidence, service: &Service) -> Judged {
         service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     if !selects_backend(evidence, service) {
         differences.push(Difference {
-            what: format!("{name} does not select the backend's pods"),
-            expected: selector(labels),
-            observed: if selects.is_empty() { "no selector".to_owned() } else { list(&selects) },
+            what: format!("service {name} does not select the backend's pods"),
+            expected: format!("selector {}", selector(labels)),
+            observed: match selects.as_slice() {
+                [] => "no selector".to_owned(),
+                selects => format!("selector {}", selects.join(",")),
+            },
         });
     }
     if !differences.is_empty() {
         return Err(differs(evidence, &differences));
     }
     Ok(Judgement::pass(format!(
-        "port {service_port} `{service_port_name}` leads to {port} of {}",
-        list(&selects)
+        "service {name}: port {service_port} `{service_port_name}`, targetPort {port}, selector {}",
+        selects.join(",")
     )))
 }
 
-/// All that differs, at once: one command restores it.
+/// Fails with all differences at once: one command restores the service.
 fn differs(evidence: &Evidence, differences: &[Difference]) -> Judgement {
     let all =
         |part: fn(&Difference) -> &str| differences.iter().map(part).collect::<Vec<_>>().join("; ");
-    Judgement::fail(all(|it| &it.what))
+    let summary = match differences {
+        [only] => only.what.clone(),
+        several => format!(
+            "service {} differs from the tutorial's in {} points",
+            evidence.expectations.backend_service,
+            several.len()
+        ),
+    };
+    Judgement::fail(summary)
         .expected(all(|it| &it.expected))
         .observed(all(|it| &it.observed))
         .object(service_object(evidence))
         .step(restore_service(evidence))
 }
 
-/// What differs in the service's port.
+/// Lists the differences of the service's port.
 fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference> {
     let BackendDetails { service_port: number, service_port_name, port: listens, .. } = tutorials;
     let name = &service.name;
     let Some(port) = service.ports.iter().find(|port| port.port == *number) else {
         let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
-        let (expected, observed) = (format!("port {number}"), format!("ports: {}", list(&ports)));
-        return vec![Difference { what: format!("{name} has no {expected}"), expected, observed }];
+        let (expected, observed) = (format!("port {number}"), format!("port {}", list(&ports)));
+        let what = format!("service {name} has no {expected}");
+        return vec![Difference { what, expected, observed }];
     };
     let mut differences = Vec::new();
     let mut add = |what, expected, observed| {
@@ -200,31 +217,35 @@ fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference
         add(
             match port.name.as_str() {
                 "" => format!(
-                    "port {number} of {name} has no name, from which Istio knows the protocol"
+                    "port {number} of service {name} has no name: Istio has to detect the protocol"
                 ),
-                called => format!(
-                    "port {number} of {name} is named `{called}`, not `{service_port_name}`: {}",
-                    explain_protocol(called, service_port_name)
+                found => format!(
+                    "port {number} of service {name} is named `{found}`, expected \
+                     `{service_port_name}`: {}",
+                    explain_protocol(found, service_port_name)
                 ),
             },
             format!("port name {service_port_name}"),
             match port.name.as_str() {
-                "" => "a port without a name".to_owned(),
-                called => format!("port name {called}"),
+                "" => "no port name".to_owned(),
+                found => format!("port name {found}"),
             },
         );
     }
     if port.protocol != "TCP" {
-        let what = format!("port {number} of {name} is not for TCP");
-        add(what, "TCP".into(), port.protocol.clone());
+        let what = format!("port {number} of service {name} has protocol {}", port.protocol);
+        add(what, "protocol TCP".into(), format!("protocol {}", port.protocol));
     }
     // A named target port shows its number in the endpoints.
     if port.target_port.parse::<u16>().is_ok_and(|target| target != *listens) {
         let target = &port.target_port;
         add(
-            format!("port {number} of {name} leads to port {target}, where nobody listens"),
-            format!("target port {listens}"),
-            format!("target port {target}"),
+            format!(
+                "port {number} of service {name} forwards to targetPort {target}, the backend \
+                 listens on {listens}"
+            ),
+            format!("targetPort {listens}"),
+            format!("targetPort {target}"),
         );
     }
     differences
@@ -235,7 +256,7 @@ fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference
 const PROTOCOLS: [&str; 11] =
     ["http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
 
-/// What Istio makes of the name of a port that has another one.
+/// Describes how Istio uses a port name that differs from the tutorial's.
 fn explain_protocol(name: &str, tutorials: &str) -> String {
     let protocol = |name: &str| {
         let names = |it: &&&str| name.strip_prefix(**it).is_some_and(|rest| rest.starts_with('-'));
@@ -244,14 +265,14 @@ fn explain_protocol(name: &str, tutorials: &str) -> String {
     };
     match protocol(name) {
         Some(found) if Some(found) == protocol(tutorials) => {
-            format!("Istio knows it as {found} all the same")
+            format!("Istio treats both as {found}")
         }
-        Some(found) => format!("Istio takes the protocol for {found}"),
-        None => "the name tells no protocol, and Istio has to detect it".to_owned(),
+        Some(found) => format!("Istio treats it as {found}"),
+        None => "Istio has to detect the protocol".to_owned(),
     }
 }
 
-/// Whether the service selects the pods that the backend's deployment makes.
+/// Whether the service selects the pods of the backend's deployment.
 fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
     let backend = find_deployment(evidence, &evidence.expectations.backend_deployment);
     service.selects_labels(
@@ -259,7 +280,7 @@ fn selects_backend(evidence: &Evidence, service: &Service) -> bool {
     )
 }
 
-fn endpoints(evidence: &Evidence) -> Judged {
+fn check_endpoints(evidence: &Evidence) -> Judged {
     let Expectations { namespace, backend_service, backend_deployment, .. } =
         &evidence.expectations;
     let port = evidence.expectations.backend.port;
@@ -281,30 +302,32 @@ fn endpoints(evidence: &Evidence) -> Judged {
     if let Some(stranger) = ready.iter().find(|endpoint| !is_backend(endpoint)) {
         let who = stranger.pod.clone().unwrap_or_else(|| list(&stranger.addresses));
         let summary = format!(
-            "behind {backend_service} stands {who}, which is no pod of {backend_deployment}"
+            "service {backend_service} has the endpoint {who}, which is no pod of {backend_deployment}"
         );
         return Err(fail(evidence, summary, who, restore_service(evidence)));
     }
-    // A service of two address families names its pods twice.
+    // A service of two address families lists its pods twice.
     let good = ready.iter().filter(|endpoint| endpoint.ports.contains(&port));
     let good = good.map(|endpoint| &endpoint.pod).collect::<BTreeSet<_>>().len();
     // Of several ports, each may have endpoints of its own.
     let is_only_port = require_service(evidence).is_ok_and(|service| service.ports.len() == 1);
-    let leads_elsewhere = |it: &&&Endpoint| is_only_port && !it.ports.contains(&port);
-    let mut elsewhere: Vec<_> = ready.iter().filter(leads_elsewhere).collect();
+    let has_other_port = |it: &&&Endpoint| is_only_port && !it.ports.contains(&port);
+    let mut elsewhere: Vec<_> = ready.iter().filter(has_other_port).collect();
     if good == 0 {
         elsewhere = ready.iter().collect();
     }
     if !elsewhere.is_empty() {
         let ports: BTreeSet<_> = elsewhere.iter().flat_map(|endpoint| &endpoint.ports).collect();
         let ports: Vec<_> = ports.into_iter().map(u16::to_string).collect();
-        let summary = format!("{backend_service} leads to another port than the backend's {port}");
+        let summary = format!(
+            "endpoints of service {backend_service} have another port than the backend's {port}"
+        );
         let observed = format!("port {}", list(&ports));
         return Err(fail(evidence, summary, observed, restore_service(evidence)));
     }
     Ok(Judgement::pass(match good {
-        1 => "1 backend pod is ready behind it".to_owned(),
-        number => format!("{number} backend pods are ready behind it"),
+        1 => "1 ready endpoint".to_owned(),
+        number => format!("{number} ready endpoints"),
     }))
 }
 
@@ -328,21 +351,22 @@ fn fail(
         .steps(steps.into_steps())
 }
 
-/// There is no ready endpoint: because of the backend, or because of the service.
+/// Fails because there is no ready endpoint: the reason is the backend or the service.
 fn no_endpoint(evidence: &Evidence) -> Judgement {
     let Expectations { namespace, backend_service, backend_deployment, .. } =
         &evidence.expectations;
     if is_scaled_to_zero(evidence, backend_deployment) {
-        let summary =
-            format!("nobody is behind {backend_service}: {backend_deployment} is scaled to zero");
-        let observed = format!("{backend_deployment} has 0 replicas");
+        let summary = format!(
+            "service {backend_service} has no ready endpoint: {backend_deployment} is scaled to 0"
+        );
+        let observed = format!("no ready pod: {backend_deployment} has 0 replicas");
         return fail(evidence, summary, observed, start(evidence, backend_deployment));
     }
     let mut pods = evidence.demo.pods.value().into_iter().flatten();
-    let summary = format!("nobody is behind {backend_service}: it has no ready endpoint");
+    let summary = format!("service {backend_service} has no ready endpoint");
     match pods.find(|pod| is_pod_of(evidence, pod, backend_deployment)) {
         Some(pod) if !pod.ready => {
-            let observed = format!("{} is {}", pod.name, format_pod_state(pod));
+            let observed = format!("pod {} is {}", pod.name, format_pod_state(pod));
             fail(evidence, summary, observed, pods::diagnose(evidence, pod))
         }
         _ => {
@@ -352,13 +376,13 @@ fn no_endpoint(evidence: &Evidence) -> Judgement {
     }
 }
 
-/// The service is as it should be, and no echo pod is ready behind it.
+/// Whether the service is the tutorial's, and no pod of the backend is ready.
 fn no_backend_is_ready(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let name = &evidence.expectations.backend_deployment;
     let is_ready_backend = |pod: &Pod| is_pod_of(evidence, pod, name) && pod.is_running_and_ready();
-    let is_specified =
-        require_service(evidence).is_ok_and(|service| specification(evidence, service).is_ok());
+    let is_specified = require_service(evidence)
+        .is_ok_and(|service| check_specification(evidence, service).is_ok());
     let (pods, endpoints) = (evidence.demo.pods.value(), evidence.demo.endpoints.value());
     is_specified
         && endpoints.is_some_and(|all| !all.iter().any(|one| is_ready(evidence, one)))

@@ -21,33 +21,35 @@ use crate::steps::demo::{apply_manifest, restore_client_image};
 
 claim! {
     /// The tutorial says: "deploy frontend application": deployment `client-deployment` with the image
-    /// `curlimages/curl`, a shell loop that sleeps 10 seconds and then runs `curl
+    /// `curlimages/curl`. Its shell loop sleeps 10 seconds and then runs `curl
     /// echo-service.client.svc.cluster.local`.
     ///
     /// ## Why it matters
-    /// The client sends the requests whose replies the tutorial shows. Its log is the first proof that the mesh
-    /// works.
+    /// The client sends the requests whose replies the tutorial shows. Its log is the first proof that the mesh works.
     ///
     /// ## How it is checked
-    /// Lists the deployments and pods of the demo's namespace (`list` on each). The container has the tutorial's
-    /// image, whatever its tag and registry, and a loop that asks the backend with curl. All replicas are available
-    /// and no rollout is going on.
+    /// - Lists the deployments and pods of the demo's namespace (`list` on each).
+    /// - The container has the tutorial's image. Its tag and registry may differ.
+    /// - The container's command is a loop that requests the backend with curl.
+    /// - All replicas are available, and no rollout is in progress.
     ///
     /// ## What makes it fail
-    /// - The deployment is not there or is being deleted, its container is not there, or it has another image, or does not ask the backend in a loop.
-    /// - Its image comes from a mirror that keeps only the last word of its name: then it is *changed*.
-    /// - It is scaled to 0, or its pods are not available: they crash, are not ready, or are refused.
-    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the
-    ///   injection webhook (`injection_webhook`), or the namespace is missing
-    ///   (`namespace_labelled`).
-    /// - A quota, a limit range, pod security or a policy refuses its pods, or `istio-init` does not run. Where the
-    ///   backend has the same trouble, `backend_deployment` is the cause.
+    /// - The deployment or its container does not exist, or the deployment is being deleted.
+    /// - The container has another image, or does not request the backend in a loop.
+    /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
+    /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
+    ///   (`injection_webhook`).
+    /// - The namespace does not exist (`namespace_labelled`).
+    /// - A quota, a limit range, pod security or a policy refuses its pods, or `istio-init` does not run. If the backend has
+    ///   the same problem, `backend_deployment` is the cause.
+    ///
+    /// An image from a mirror that keeps only the last part of its name makes the claim *changed*.
     ///
     /// ## How to fix it
     /// - Another specification: apply `client.yaml` again, or set the image.
     /// - 0 replicas: scale the deployment to 1.
-    /// - Refused pods: fix what refuses them, then restart the deployment.
-    /// - Other pods that are not ready: read the log or the events of the pod.
+    /// - Refused pods: change the rule that refuses them. Then restart the deployment.
+    /// - Pods that are not ready: read the log or the events of the pod.
     ///
     /// ## Check by hand
     ///     kubectl -n client get deployment client-deployment -o wide
@@ -77,18 +79,18 @@ fn judge(evidence: &Evidence) -> Judged {
     check_mirror(deployment, container, image, "demo.client.image")?;
     let host = evidence.expectations.backend_address();
     Ok(Judgement::pass(format!(
-        "{}, {} asks {host}",
-        format_availability(deployment),
-        container.image
+        "deployment {}: {}, requests {host}",
+        deployment.name,
+        format_availability(deployment)
     )))
 }
 
-/// The deployment, where nothing is wrong with it but that its pods may not be available.
+/// Returns the deployment where its specification is the tutorial's; its pods may be unavailable.
 pub(super) fn specified(evidence: &Evidence) -> Option<&Deployment> {
     check_specification(evidence).ok().map(|(deployment, _)| deployment)
 }
 
-/// The pods of both deployments are refused by the same rule, or Istio's containers in them have the same trouble.
+/// Whether the same rule refuses the pods of both deployments, or the same container of Istio's is stuck in both.
 fn backend_has_the_same_trouble(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let backend = find_deployment(evidence, &evidence.expectations.backend_deployment);
@@ -102,17 +104,15 @@ fn require_client(evidence: &Evidence) -> Result<(&Deployment, &Container), Judg
     require_container(evidence, name, its, "client.yaml")
 }
 
-/// The deployment and its container, where the specification is the tutorial's.
+/// Returns the deployment and its container where the specification is the tutorial's.
 fn check_specification(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {
     let (deployment, container) = require_client(evidence)?;
     let image = &evidence.expectations.client.image;
     check_image(deployment, container, image, || restore_client_image(evidence))?;
     let host = evidence.expectations.backend_address();
     let script = script(container);
-    if !is_loop_asking(&script, &host) {
-        let summary =
-            format!("{} is told something else than to ask the backend in a loop", deployment.name);
-        return Err(Judgement::fail(summary)
+    if let Some(difference) = find_difference(&script, &host) {
+        return Err(Judgement::fail(format!("deployment {} {difference}", deployment.name))
             .expected(format!("a shell loop with `curl {host}`"))
             .observed(if script.is_empty() { "no command".to_owned() } else { excerpt(&script) })
             .object(Object::deployment(deployment))
@@ -125,33 +125,41 @@ fn script(container: &Container) -> String {
     [&container.command[..], &container.args].concat().join(" ")
 }
 
-/// Whether the client that is deployed asks the backend, whatever its image.
-pub(super) fn asks_the_backend(evidence: &Evidence) -> bool {
+/// Whether the deployed client requests the backend in a loop, whatever its image.
+pub(super) fn requests_the_backend(evidence: &Evidence) -> bool {
     let host = evidence.expectations.backend_address();
-    require_client(evidence).is_ok_and(|(_, it)| is_loop_asking(&script(it), &host))
+    require_client(evidence).is_ok_and(|(_, it)| find_difference(&script(it), &host).is_none())
 }
 
-/// Whether a script is a shell loop that asks this host, or host and port, with curl.
-fn is_loop_asking(script: &str, host: &str) -> bool {
+/// Describes how a script differs from a shell loop that requests this host, or host and port, with curl.
+fn find_difference(script: &str, host: &str) -> Option<String> {
     let separator = |c: char| c.is_whitespace() || ";|&()'\"".contains(c);
     let words: Vec<_> = script.split(separator).filter(|word| !word.is_empty()).collect();
     let loops = words.iter().any(|word| ["while", "until", "for"].contains(word));
     let curls = words.iter().any(|word| *word == "curl" || word.ends_with("/curl"));
-    let asks = words.iter().any(|word| {
+    let requests = words.iter().any(|word| {
         let address = word.strip_prefix("http://").unwrap_or(word);
         let address = address.strip_suffix('/').unwrap_or(address);
         address.strip_suffix(":80").unwrap_or(address) == host
     });
-    loops && curls && asks
+    if words.is_empty() {
+        Some("has no command".to_owned())
+    } else if !curls {
+        Some("does not run curl".to_owned())
+    } else if !requests {
+        Some(format!("does not request {host}"))
+    } else {
+        (!loops).then(|| format!("requests {host} only once, not in a loop"))
+    }
 }
 
-/// Whether the pods were observed, and no client pod runs: there is no log.
+/// Whether no client pod runs, by pods that were read: there is no log.
 pub(super) fn no_client_runs(evidence: &Evidence) -> bool {
     running_pods(evidence, &evidence.expectations.client_deployment)
         .is_some_and(|pods| pods.is_empty())
 }
 
-/// Whether in every client pod that runs the client's container is not ready.
+/// Whether the client's container is not ready in every running client pod.
 pub(super) fn is_container_down(evidence: &Evidence) -> bool {
     let container = &evidence.expectations.client.container;
     let is_down = |pod: &Pod| pod.containers.iter().any(|it| it.name == *container && !it.ready);
@@ -159,7 +167,7 @@ pub(super) fn is_container_down(evidence: &Evidence) -> bool {
         .is_some_and(|pods| pods.into_iter().all(is_down))
 }
 
-/// Whether no client can ask the backend: no pod runs, or a command in its container fails.
+/// Whether no client can send a request: no pod runs, or a command in its container fails.
 pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
     no_client_runs(evidence)
         || is_container_down(evidence) && !matches!(evidence.demo.asked, Observation::Seen { .. })
@@ -184,19 +192,19 @@ mod cases {
         mirror(|e| use_mirror(client(e)), Pass);
         flat_mirror(|e| use_flat_mirror(client(e)), Changed);
         registry_with_a_port(|e| client(e).containers[0].image = "mirror.example:5000/curlimages/curl".into(), Pass);
-        until(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass);
+        until_loop(|e| script(e, "until false; do curl http://echo-service.client.svc.cluster.local:80/; sleep 5; done"), Pass);
         third_container(|e| add_container(client(e)), Pass);
         unavailable(|e| client(e).available_replicas = 0, Fail);
-        zero(|e| scale_to_zero(client(e)), Fail);
+        scaled_to_zero(|e| scale_to_zero(client(e)), Fail);
         refused(|e| refuse(client(e), "failed calling webhook: connection refused"), Fail);
-        without_curl(|e| client(e).containers[0].image = "busybox".into(), Fail);
+        other_image(|e| client(e).containers[0].image = "busybox".into(), Fail);
         container_renamed(|e| client(e).containers[0].name = "main".into(), Fail);
-        no_loop(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail);
+        one_request_only(|e| script(e, "curl echo-service.client.svc.cluster.local"), Fail);
         no_curl(|e| script(e, "while true; do wget echo-service.client.svc.cluster.local; done"), Fail);
         other_host(|e| script(e, "while true; do curl echo-service.client.svc.cluster.local.example; done"), Fail);
         other_service(|e| script(e, "while true; do curl echo.client.svc.cluster.local; done"), Fail);
         no_command(|e| { client(e).containers[0].command.clear(); client(e).containers[0].args.clear(); }, Fail);
         missing(|e| of(&mut e.demo.deployments).clear(), Fail);
-        unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+        deployments_unread(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
     }
 }

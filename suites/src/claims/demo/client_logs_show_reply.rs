@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::by_name::client_deployment::{
-    self, asks_the_backend, is_container_down, no_client_runs, specified,
+    self, is_container_down, no_client_runs, requests_the_backend, specified,
 };
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{
@@ -32,27 +32,29 @@ claim! {
     /// service: `kubectl logs -n client -l app=client -c client`".
     ///
     /// ## Why it matters
-    /// It is the demo's proof that traffic flows. A log that only holds old replies shows that it has stopped.
+    /// The log is the demo's proof that traffic flows. If it has only old replies, the traffic has stopped.
     ///
     /// ## How it is checked
-    /// Reads the log of the container `client` in every running client pod. The newest reply is exactly the backend's
-    /// text, not older than three turns of the loop, and no error or other text follows it. It needs `list` on `pods`
-    /// and `get` on `pods/log` in the demo's namespace. A client that began a moment ago leaves the claim unjudged,
-    /// and so does a clock that may be wrong.
+    /// - Reads the log of the container `client` in every running client pod.
+    /// - The newest reply is exactly the backend's text, and not older than three turns of the loop.
+    /// - No error and no other text follows it.
+    ///
+    /// It needs `list` on `pods` and `get` on `pods/log` in the demo's namespace. The claim is unjudged where the client has
+    /// just started, or where a clock may be wrong.
     ///
     /// ## What makes it fail
-    /// - No client pod runs, or it does not ask the backend, or curl is missing (`client_deployment`).
-    /// - curl reports an error, or something else than the backend replies.
-    /// - The newest reply is old, or the newest requests brought none.
-    /// - The backend has another text or no pods (`backend_deployment`, `backend_service`), or fails in
-    ///   the same way when it is asked now (`backend_replies`).
-    /// - The name is not resolved (`dns_on_pod_network`), or no node answers (`nodes_ready`).
-    /// - The rules lead past the backend's proxy (`inbound_redirected`, `live_rules`).
+    /// - No client pod runs, it does not request the backend, or it has no curl (`client_deployment`).
+    /// - curl reports an error, or the log shows another text than the backend's.
+    /// - The newest reply is old, or the newest requests got no reply.
+    /// - The backend has another text or no pods (`backend_deployment`, `backend_service`).
+    /// - New requests fail in the same way (`backend_replies`).
+    /// - The name does not resolve (`dns_on_pod_network`), or no node answers (`nodes_ready`).
+    /// - The iptables rules bypass the backend's proxy (`inbound_redirected`, `live_rules`).
     ///
     /// ## How to fix it
     /// - A deployment has 0 replicas: scale it to 1. The client is missing: apply `client.yaml`.
     /// - The client has no curl: set its image.
-    /// - Anything else: read the log, and fix what its newest lines show.
+    /// - Another reason: read the log, and fix the error in its newest lines.
     ///
     /// ## Check by hand
     ///     kubectl -n client logs -l app=client -c client --timestamps --tail=20
@@ -76,9 +78,9 @@ claim! {
     judge: judge,
 }
 
-/// What a loop turn takes besides its sleep, and how far clocks may differ that ought to agree.
+/// The time of a loop turn besides its sleep, and the tolerated difference between two clocks.
 const GRACE: SignedDuration = SignedDuration::from_secs(5);
-/// So many turns may the newest reply be old.
+/// The number of loop turns after which the newest reply is old.
 const TURNS: i32 = 3;
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -91,22 +93,22 @@ fn judge(evidence: &Evidence) -> Judged {
         let waiting = all.iter().find(|pod| is_pod_of(evidence, pod, client_deployment));
         return Err(none_runs(evidence, object, waiting));
     }
-    let show = || show_log(evidence, running[0], "shows it");
+    let show = || show_log(evidence, running[0]);
     let logs = require(&evidence.demo.client_logs, "the client's log", &object, show)?;
-    let words = all_hold(running.iter().map(|pod| match find_log(evidence, logs, &pod.name) {
-        Some(log) => shows_reply(evidence, pod, log),
-        None => Err(Judgement::unjudged(format!("the log of {} was not read", pod.name))),
+    let parts = all_hold(running.iter().map(|pod| match find_log(evidence, logs, &pod.name) {
+        Some(log) => judge_log(evidence, pod, log),
+        None => Err(Judgement::unjudged(format!("log of pod {} is not in the evidence", pod.name))),
     }))?;
-    Ok(Judgement::pass(words.join("; ")))
+    Ok(Judgement::pass(parts.join("; ")))
 }
 
 fn none_runs(evidence: &Evidence, object: Object, waiting: Option<&Pod>) -> Judgement {
     let name = &evidence.expectations.client_deployment;
-    let fail = Judgement::fail("no client pod runs, so there is no log to read")
-        .expected(format!("a running pod of {name}"));
+    let fail = Judgement::fail(format!("deployment {name} has no running pod and no log"))
+        .expected("a running client pod");
     match waiting {
         Some(pod) => fail
-            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+            .observed(format!("pod {} is {}", pod.name, format_pod_state(pod)))
             .object(Object::pod(pod))
             .steps(pods::diagnose(evidence, pod)),
         None => fail.observed("no client pod").object(object).step(
@@ -120,86 +122,87 @@ fn none_runs(evidence: &Evidence, object: Object, waiting: Option<&Pod>) -> Judg
 }
 
 fn list_pods(evidence: &Evidence) -> Step {
-    pods::list(evidence, &evidence.expectations.namespace, &[], "shows the pods")
+    pods::list(evidence, &evidence.expectations.namespace, &[], "List the pods")
 }
 
-fn show_log(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
+fn show_log(evidence: &Evidence, pod: &Pod) -> Step {
     let container = &evidence.expectations.client.container;
+    let text = "Show the newest lines of the client's log";
     pods::show_log(evidence, pod, container, &["--timestamps", "--tail=20"], text)
 }
 
-fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
+fn judge_log(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
     let Expectations { reply, client_interval_seconds, backend_deployment, .. } =
         &evidence.expectations;
     let interval = SignedDuration::from_secs(i64::from(*client_interval_seconds));
     let reading = read(log, reply);
-    let backend_gone = is_scaled_to_zero(evidence, backend_deployment);
-    let fail = |summary: &str, observed: String| {
-        let (cause, step) = if backend_gone {
-            let cause = format!(": {backend_deployment} is scaled to zero");
+    let has_no_backend = is_scaled_to_zero(evidence, backend_deployment);
+    let fail = |summary: String, observed: String| {
+        let (cause, step) = if has_no_backend {
+            let cause = format!(", {backend_deployment} is scaled to 0");
             (cause, start(evidence, backend_deployment))
         } else if observed.contains("curl: not found") {
-            let cause = ": there is no curl in the client's image".to_owned();
+            let cause = ", the client's image has no curl".to_owned();
             (cause, restore_client_image(evidence))
         } else {
-            (String::new(), show_log(evidence, pod, "shows the log"))
+            (String::new(), show_log(evidence, pod))
         };
         Err(Judgement::fail(format!("{summary}{cause}"))
-            .expected(format!(
-                "the line `{reply}` every {client_interval_seconds} s, and no error after it"
-            ))
+            .expected(format!("`{reply}` every {client_interval_seconds} s, and no error after it"))
             .observed(observed)
             .object(Object::pod(pod))
             .step(step))
     };
     if let Some(trouble) = &reading.trouble {
+        let line = format!("`{}`", excerpt(trouble));
+        // A long line stands in `observed` alone.
+        let last = if line.chars().count() > 80 { "another text than the reply" } else { &line };
         let summary = if reading.reply.is_some() {
-            "something else than the reply came last in the client's log"
+            format!("the client's log ends with {last}")
         } else {
-            "the client's log shows something else than the reply"
+            format!("the client's log has no reply, but {last}")
         };
-        return fail(summary, format!("`{}`", excerpt(trouble)));
+        return fail(summary, line);
     }
     let Some(newest) = reading.reply else {
         if let Some(age) =
             running_for(evidence, pod, log.read_at).filter(|age| *age < interval * 2 + GRACE)
         {
             return Err(Judgement::unjudged(format!(
-                "too early: the client in {} began {} s ago, and asks every {client_interval_seconds} s",
+                "too early: client pod {} started {} s ago, with a request every {client_interval_seconds} s",
                 pod.name,
                 age.as_secs()
             )));
         }
         let requests = reading.requests.len();
         return fail(
-            "the client's log shows no reply",
+            "the client's log has no reply".to_owned(),
             match requests {
-                0 => "no line of a request".to_owned(),
+                0 => "no requests".to_owned(),
                 number => format!("{number} requests without a reply"),
             },
         );
     };
-    // One request may be on its way. What begins right beside the reply is its own request: the
-    // log's two streams are not in step.
+    // One request may be in progress. A request right beside the reply is that of the reply: the log's two streams
+    // are not in step.
     let unanswered =
         reading.requests.iter().filter(|at| at.duration_since(newest) > interval / 2).count();
     if unanswered > 1 {
         return fail(
-            "the client's newest requests brought no reply",
+            format!("the client's last {unanswered} requests got no reply"),
             format!("{unanswered} requests without a reply since {newest}"),
         );
     }
     let age = log.read_at.duration_since(newest);
     let limit = interval * TURNS + GRACE;
     let clocks_differ = match log.clock {
-        // The same clock wrote the log.
+        // This clock wrote the log.
         Clock::Node => false,
         Clock::ApiServer | Clock::Collector => age < -GRACE,
     };
     if clocks_differ {
         return Err(Judgement::unjudged(format!(
-            "the newest reply in {} is {} s in the future by the clock of {}: whether it is fresh \
-             cannot be told",
+            "age of the newest reply of pod {} unknown: it is {} s in the future by the clock of {}",
             pod.name,
             -age.as_secs(),
             owner(log.clock)
@@ -207,34 +210,30 @@ fn shows_reply(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
     }
     if age <= limit {
         return Ok(Judgement::pass(format!(
-            "{}: `{reply}`, {} s ago",
+            "newest reply of pod {}: `{reply}`, {} s ago",
             pod.name,
             age.as_secs().max(0)
         )));
     }
-    let observed = format!(
-        "the newest reply is {} s old, by the clock of {}",
-        age.as_secs(),
-        owner(log.clock)
-    );
-    // A log without any newer line may be old only by a wrong clock, unless that clock is the
-    // log's own.
-    if log.clock == Clock::Collector && !backend_gone {
-        return Err(Judgement::unjudged(format!("{observed}, which may be wrong")));
+    let seconds = age.as_secs();
+    let observed = format!("newest reply {seconds} s ago, by the clock of {}", owner(log.clock));
+    // Only a wrong clock may make a log without a newer line old, unless it is the log's own clock.
+    if log.clock == Clock::Collector && !has_no_backend {
+        return Err(Judgement::unjudged(format!("{observed}: that clock may be wrong")));
     }
-    fail("the client's log shows old replies only", observed)
+    fail(format!("the client's newest reply is {seconds} s old"), observed)
 }
 
-/// Whose clock it is.
+/// Returns the owner of a clock.
 fn owner(clock: Clock) -> &'static str {
     match clock {
         Clock::Node => "the node",
         Clock::ApiServer => "the API server",
-        Clock::Collector => "the machine that looked",
+        Clock::Collector => "the machine that ran meshcheck",
     }
 }
 
-/// How long a pod's client has been running.
+/// Returns how long a pod's client container has been running.
 fn running_for(evidence: &Evidence, pod: &Pod, now: Timestamp) -> Option<SignedDuration> {
     let name = &evidence.expectations.client.container;
     let client = pod.containers.iter().find(|container| container.name == *name)?;
@@ -246,7 +245,7 @@ fn running_for(evidence: &Evidence, pod: &Pod, now: Timestamp) -> Option<SignedD
     }
 }
 
-/// What the log of the client pod that the failure names shows in the reply's place.
+/// Finds the text that stands in place of the reply in the log of the failure's client pod.
 fn outcome(effect: &Effect<'_, Evidence>) -> Option<Outcome<'static>> {
     let evidence = effect.evidence;
     if effect.judgement.verdict != Verdict::Fail {
@@ -262,25 +261,25 @@ fn shows(effect: &Effect<'_, Evidence>, failure: fn(&Outcome<'static>, &Evidence
     outcome(effect).is_some_and(|outcome| failure(&outcome, effect.evidence))
 }
 
-/// The client that is deployed is not the tutorial's: it has no curl, or does not ask.
+/// Whether the deployed client is not the tutorial's: it has no curl, or does not request the backend.
 fn client_cannot_ask(effect: &Effect<'_, Evidence>) -> bool {
     if specified(effect.evidence).is_some() || effect.judgement.verdict != Verdict::Fail {
         return false;
     }
-    !asks_the_backend(effect.evidence)
+    !requests_the_backend(effect.evidence)
         || outcome(effect).is_some_and(|outcome| match outcome {
-            // What never ran has asked nothing.
+            // A container that never ran has sent no request.
             Outcome::Nothing => is_container_down(effect.evidence),
             outcome => outcome.contains(&["curl: not found", "curl: command not found"]),
         })
 }
 
-/// A proxy answers in the backend's place, whoever in the client's pod asks.
+/// Whether a proxy answers instead of the backend.
 fn proxy_answers_instead(effect: &Effect<'_, Evidence>) -> bool {
     find_proxys_own_reply(effect.evidence).is_some() && outcome(effect).is_some()
 }
 
-/// A request that is sent now fails with the error that stands in the log, or gets the text that stands there.
+/// Whether a new request fails with the error of the log, or gets the text of the log.
 fn request_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     match (outcome(effect), find_wrong_reply(effect.evidence)) {
         (Some(Outcome::Text(text)), Some(Reply { error, body, .. })) => {

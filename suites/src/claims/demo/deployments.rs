@@ -1,4 +1,4 @@
-//! What the claims on the two deployments share: the container, the image, and whether pods are available.
+//! Checks that the claims on the two deployments share: the container, the image, and available replicas.
 
 use crate::evidence::{Container, Deployment, Evidence, Pod};
 use crate::facts::dns::all_wait_for_dns;
@@ -16,7 +16,7 @@ use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
 use crate::steps::{Purpose, Step, namespaces, nodes, pods, workloads};
 
-/// A deployment of the demo and its container. `file` is the tutorial's manifest of it.
+/// Returns a deployment of the demo and its container. `file` is its manifest in the tutorial.
 pub(super) fn require_container<'e>(
     evidence: &'e Evidence,
     name: &str,
@@ -30,7 +30,7 @@ pub(super) fn require_container<'e>(
     let deployments = require(&evidence.demo.deployments, &what, &object, apply)?;
     let Some(deployment) = deployments.iter().find(|deployment| deployment.name == name) else {
         let names: Vec<_> = deployments.iter().map(|one| one.name.as_str()).collect();
-        return Err(Judgement::fail(format!("there is no deployment {name}"))
+        return Err(Judgement::fail(format!("deployment {name} does not exist"))
             .expected(format!("deployment {name}"))
             .observed(format!("deployments in {namespace}: {}", list(&names)))
             .object(object)
@@ -38,8 +38,8 @@ pub(super) fn require_container<'e>(
     };
     if deployment.terminating {
         return Err(Judgement::fail(format!("deployment {name} is being deleted"))
-            .expected(format!("deployment {name}"))
-            .observed("a deletion timestamp")
+            .expected("no deletionTimestamp")
+            .observed("deletionTimestamp is set")
             .object(object)
             .step(workloads::show_finalizers(evidence, namespace, &format!("deployment/{name}")))
             .step(apply()));
@@ -47,9 +47,9 @@ pub(super) fn require_container<'e>(
     let found = deployment.containers.iter().find(|one| one.name == container);
     let found = found.ok_or_else(|| {
         let names: Vec<_> = deployment.containers.iter().map(|one| one.name.as_str()).collect();
-        Judgement::fail(format!("{name} has no container `{container}`"))
-            .expected(format!("a container `{container}`"))
-            .observed(format!("containers: {}", list(&names)))
+        Judgement::fail(format!("deployment {name} has no container {container}"))
+            .expected(format!("container {container}"))
+            .observed(format!("container {}", list(&names)))
             .object(object)
             .step(apply())
     })?;
@@ -68,15 +68,15 @@ pub(super) fn check_image(
         return Ok(());
     }
     let name = &deployment.name;
-    Err(Judgement::fail(format!("{name} runs another image than the tutorial's"))
+    Err(Judgement::fail(format!("deployment {name} does not run the image {repository}"))
         .expected(repository)
         .observed(&container.image)
         .object(Object::deployment(deployment))
         .step(restore()))
 }
 
-/// *Changed* where an image of this repository comes from a mirror that keeps the last word of its name only. `key` is
-/// the setting that takes it.
+/// Returns *changed* where an image of this repository comes from a mirror that keeps only the last part of its name.
+/// `key` is the setting for another image.
 pub(super) fn check_mirror(
     deployment: &Deployment,
     container: &Container,
@@ -88,21 +88,22 @@ pub(super) fn check_mirror(
     else {
         return Ok(());
     };
-    let text = format!("set {key} in meshcheck.toml where the tutorial uses this mirror");
-    Err(Judgement::changed(format!("{}'s image comes from a mirror, {mirror}", deployment.name))
+    let text = format!("Set {key} in meshcheck.toml if the tutorial uses this mirror");
+    let summary = format!("image of deployment {} comes from a mirror, {mirror}", deployment.name);
+    Err(Judgement::changed(summary)
         .expected(repository)
         .observed(image)
         .object(Object::deployment(deployment))
         .step(Step::advice(Purpose::Fix, text)))
 }
 
-/// Whether an image is of this repository, of whatever tag, from whatever registry or mirror.
+/// Whether an image is of this repository, whatever its tag, registry or mirror.
 fn is_image(image: &str, repository: &str) -> bool {
     let (name, _) = split_image(image);
     name == repository || name.strip_suffix(repository).is_some_and(|mirror| mirror.ends_with('/'))
 }
 
-/// Fails where not all replicas are available, or a rollout is going on.
+/// Fails where not all replicas are available, or a rollout is in progress.
 pub(super) fn check_available(
     evidence: &Evidence,
     deployment: &Deployment,
@@ -113,61 +114,67 @@ pub(super) fn check_available(
     let refused = find_refusal(deployment);
     let mut observed = trouble.clone();
     if let Some(pod) = unready {
-        observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
+        observed = format!("{observed}; pod {} is {}", pod.name, format_pod_state(pod));
     }
-    if let Some(reason) = refused {
-        observed = format!("{observed}; no pod can be created: {}", excerpt(reason));
+    if let Some(message) = refused {
+        observed = format!("{observed}; no pod can be created: {}", excerpt(message));
     }
     if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
-        observed = format!("{observed}; waited {} s for it", settling.waited_ms / 1000);
+        observed = format!("{observed}; waited {} s", settling.waited_ms / 1000);
     }
-    // What refuses its pods says more than the rollout that waits for them.
-    let headline = match (unready, refused) {
-        (None, Some(words)) => {
-            format!("no pod can be created: {}", format_refusal(classify_refusal(words)))
+    let Deployment { name, namespace, replicas, available_replicas, .. } = deployment;
+    let counts = format!("{available_replicas} of {replicas} ");
+    // A refusal explains more than the rollout that waits for the pods.
+    let reason = match (unready, refused) {
+        (None, Some(message)) => {
+            Some(format!("no pod can be created: {}", format_refusal(classify_refusal(message))))
         }
-        _ => format_headline(&trouble, unready),
+        // The headline has the counts already.
+        _ => Some(format_headline(&trouble, unready)).filter(|it| !it.starts_with(&counts)),
     };
-    let init = unready.and_then(|pod| init_error(evidence, pod));
-    let headline = init.map_or(headline.clone(), |words| format!("{headline}: {}", excerpt(words)));
-    let Deployment { name, namespace, replicas, .. } = deployment;
+    let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
+    let summary = if *replicas == 0 {
+        format!("deployment {name} is scaled to 0")
+    } else {
+        let available = format!("deployment {name} has {counts}replicas available");
+        [Some(available), reason, init.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+    };
     let steps = match (unready, refused) {
         _ if *replicas == 0 => vec![start(evidence, name)],
         (Some(pod), _) => {
-            let table = init.is_some_and(|words| words.contains("initialize table"));
+            let table = init.is_some_and(|error| error.contains("initialize table"));
             let node = pod.node.as_deref().filter(|_| table);
             let load = node.map(|node| nodes::load_nat_table(evidence, node));
             load.into_iter().chain(pods::diagnose(evidence, pod)).collect()
         }
-        (None, Some(words)) => admit(evidence, deployment, words),
-        _ => vec![workloads::describe(evidence, namespace, name, "shows what it waits for")],
+        (None, Some(message)) => admit(evidence, deployment, message),
+        _ => vec![workloads::describe(evidence, namespace, name, "Show why replicas are missing")],
     };
-    Err(Judgement::fail(format!("{name} is not available: {headline}"))
-        .expected("at least one replica, all of them available, no rollout going on")
+    Err(Judgement::fail(summary)
+        .expected(format!("{0} of {0} available, no rollout in progress", replicas.max(&1)))
         .observed(observed)
         .object(Object::deployment(deployment))
         .steps(steps))
 }
 
-/// The error with which istio-init ended, where it keeps a pod from starting.
-fn init_error<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
+/// Finds the error with which istio-init ended, where it prevents a pod from starting.
+fn find_init_failure<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
     find_stuck_container(pod).filter(|(container, _)| container.name == INIT)?;
     find_init_error(evidence.mesh.init_logs.get(&pod.name)?.value()?)
 }
 
-/// Removes what refuses the pods of a deployment, then requests them again.
-fn admit(evidence: &Evidence, deployment: &Deployment, words: &str) -> Vec<Step> {
+/// Removes the reason why the pods of a deployment are refused, then restarts it.
+fn admit(evidence: &Evidence, deployment: &Deployment, message: &str) -> Vec<Step> {
     let (namespace, target) = (&deployment.namespace, format!("deployment/{}", deployment.name));
-    let text = "asks for its pods at once: Kubernetes waits longer after each refusal, also once \
-                its reason is gone";
+    let text = "Restart the deployment after the fix: Kubernetes waits longer after each refusal";
     let restart = workloads::restart(evidence, namespace, &target, text);
-    let mut steps = namespaces::admit_pods(evidence, namespace, words);
+    let mut steps = namespaces::admit_pods(evidence, namespace, message);
     steps.push(restart);
     steps
 }
 
-/// Whether two deployments lack their pods for the same reason: the same rule refuses them, or the same
-/// container of Istio's ends or waits in the same way.
+/// Whether two deployments lack their pods for the same reason: the same rule refuses them, or the same container of
+/// Istio's is stuck in the same way.
 pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deployment) -> bool {
     if let (Some(one), Some(other)) = (find_refusal(one), find_refusal(other)) {
         return classify_refusal(one) == classify_refusal(other);
@@ -180,7 +187,7 @@ pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deplo
     stuck(one).is_some() && stuck(one) == stuck(other)
 }
 
-/// The pods of a deployment that are not ready.
+/// Returns the pods of a deployment that are not ready.
 fn unready_pods<'e>(
     evidence: &'e Evidence,
     deployment: &Deployment,
@@ -190,14 +197,14 @@ fn unready_pods<'e>(
         .filter(|pod| !pod.is_running_and_ready())
 }
 
-/// Whether sidecars alone keep a deployment from being available, because istiod is down: a sidecar is not
-/// ready before it has its configuration.
+/// Whether a deployment is unavailable only because its sidecars wait for istiod, which is down. A sidecar is ready when
+/// it has its configuration.
 pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> bool {
     let mut unready = unready_pods(evidence, deployment).peekable();
     is_istiod_down(evidence) && unready.peek().is_some() && unready.all(waits_for_its_proxy)
 }
 
-/// The same, because cluster DNS is down.
+/// Whether a deployment is unavailable only because its sidecars wait for cluster DNS, which is down.
 pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> bool {
     all_wait_for_dns(evidence, unready_pods(evidence, deployment))
 }
@@ -217,26 +224,26 @@ pub(super) fn deletion_refuses_pods(deployment: &Deployment) -> bool {
 pub(super) mod changes {
     use crate::evidence::{Condition, Deployment};
 
-    /// A second container before the others.
+    /// Adds a second container before the others.
     pub(crate) fn add_container(deployment: &mut Deployment) {
         let mut more = deployment.containers[0].clone();
         more.name = "more".into();
         deployment.containers.insert(0, more);
     }
 
-    /// Its image from a mirror, with a digest.
+    /// Takes its image from a mirror, with a digest.
     pub(crate) fn use_mirror(deployment: &mut Deployment) {
         let image = &mut deployment.containers[0].image;
         *image = format!("mirror.example:5000/hub/{image}@sha256:0");
     }
 
-    /// Its image from a mirror that has no directories but its own.
+    /// Takes its image from a mirror that keeps only the last part of its name.
     pub(crate) fn use_flat_mirror(deployment: &mut Deployment) {
         let image = &mut deployment.containers[0].image;
         *image = format!("registry.example.com/train/{}", image.rsplit('/').next().unwrap());
     }
 
-    /// So many replicas, all of them there and of the new template.
+    /// Sets the number of replicas, all of them of the new template.
     pub(crate) fn scale(deployment: &mut Deployment, replicas: u32, available: u32) {
         deployment.replicas = replicas;
         deployment.current_replicas = replicas;

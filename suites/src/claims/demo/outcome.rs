@@ -1,4 +1,4 @@
-//! What came where the backend's reply was expected, and which failure it shows.
+//! The outcome of a request to the backend, and the failure that it shows.
 
 use crate::claims::by_name::backend_deployment::{listens_on_loopback, other_reply_text};
 use crate::claims::by_name::backend_service::leads_to_the_backend;
@@ -9,14 +9,14 @@ use crate::facts::istiod::find_other_domain;
 use crate::facts::proxy_replies::is_connect_error;
 use crate::facts::sidecar::{is_cut_off, redirects_to_stopped_sidecar};
 
-/// curl's messages where a name has no address.
+/// curl's messages on a name without an address.
 const NOT_RESOLVED: [&str; 3] = ["Could not resolve", "Couldn't resolve", "Resolving timed out"];
 
-/// curl's messages where nothing listens.
+/// curl's messages on an address where nothing listens.
 const NOT_CONNECTED: [&str; 4] =
     ["Failed to connect", "Could not connect", "Couldn't connect", "Connection refused"];
 
-/// Messages of curl and Envoy where nothing takes a request.
+/// Messages of curl and Envoy on a request that no backend takes.
 const NOT_TAKEN: [&str; 5] = [
     "no healthy upstream",
     "upstream connect error",
@@ -25,13 +25,13 @@ const NOT_TAKEN: [&str; 5] = [
     "timed out",
 ];
 
-/// What came where the backend's reply was expected.
+/// The outcome of a request whose expected outcome is the backend's reply.
 pub(super) enum Outcome<'e> {
     /// An answer, or curl's error.
     Reply(&'e Reply),
     /// A text in the client's log.
     Text(String),
-    /// A log in which nothing but the reply is missing.
+    /// No text: only the reply is missing in the log.
     Nothing,
 }
 
@@ -46,19 +46,19 @@ impl Outcome<'_> {
         texts.iter().any(|text| message.contains(text))
     }
 
-    /// Whether cluster DNS does not resolve the name of a service that exists, or does not run.
+    /// Whether cluster DNS is down, or does not resolve the name of an existing service.
     pub(super) fn is_unresolved(&self, evidence: &Evidence) -> bool {
-        // The name of a service that does not exist has no address either.
+        // The name of a missing service has no address either.
         let exists = backend_service_exists(evidence) == Some(true);
         (is_dns_down(evidence) || exists) && self.contains(&NOT_RESOLVED)
     }
 
-    /// Whether the name of a service is not resolved because the cluster's domain is another one.
+    /// Whether a service's name does not resolve because the cluster has another domain.
     pub(super) fn names_another_domain(&self, evidence: &Evidence) -> bool {
         find_other_domain(evidence).is_some() && self.contains(&NOT_RESOLVED)
     }
 
-    /// Whether the backend replies, with the other text that its deployment has.
+    /// Whether the backend replies with the other text of its deployment.
     pub(super) fn is_other_reply(&self, evidence: &Evidence) -> bool {
         other_reply_text(evidence).is_some_and(|other| match self {
             Self::Reply(reply) => reply.says(other),
@@ -67,25 +67,25 @@ impl Outcome<'_> {
         })
     }
 
-    /// Whether the backend's proxy reaches nobody, because the backend listens on its pod's loopback only.
+    /// Whether the backend's proxy cannot connect, because the backend listens on its pod's loopback only.
     pub(super) fn is_refused_behind_proxy(&self, evidence: &Evidence) -> bool {
         listens_on_loopback(evidence)
             && matches!(self, Self::Reply(reply) if is_connect_error(&reply.body))
     }
 
-    /// Whether the name is not resolved in a pod whose sidecar does not reach istiod either.
+    /// Whether the name does not resolve in a pod whose sidecar does not reach istiod either.
     pub(super) fn is_cut_off(&self, evidence: &Evidence) -> bool {
         self.contains(&NOT_RESOLVED)
             && is_cut_off(evidence, &evidence.expectations.client_deployment)
     }
 
-    /// Whether it is what a service gives that does not lead to the backend.
+    /// Whether it is the outcome of a service that does not forward to the backend.
     pub(super) fn misses_the_backend(&self, evidence: &Evidence) -> bool {
         let missing = backend_service_exists(evidence) == Some(false);
         leads_to_the_backend(evidence) == Some(false)
             && match self {
                 _ if missing && self.contains(&NOT_RESOLVED) => true,
-                // Whoever answers to the name of a service that does not exist, the backend it is not.
+                // An answer for a missing service is not the backend's.
                 Self::Reply(reply) if reply.status != 0 => {
                     missing || (502..=504).contains(&reply.status)
                 }
@@ -94,7 +94,7 @@ impl Outcome<'_> {
             }
     }
 
-    /// Whether no client pod has a proxy that runs: what its application asks goes to that proxy.
+    /// Whether all client pods redirect their requests to a stopped proxy.
     pub(super) fn ends_at_stopped_proxy(&self, evidence: &Evidence) -> bool {
         let client = &evidence.expectations.client_deployment;
         let pods = running_pods(evidence, client).unwrap_or_default();
@@ -104,7 +104,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Whether the backend's service exists; nothing where services were not observed.
+/// Whether the backend's service exists; nothing where services could not be read.
 fn backend_service_exists(evidence: &Evidence) -> Option<bool> {
     let services = evidence.demo.services.value()?;
     Some(services.iter().any(|one| one.name == evidence.expectations.backend_service))

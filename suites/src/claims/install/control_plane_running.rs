@@ -18,7 +18,7 @@ use crate::facts::sidecar::SIDECAR;
 use crate::facts::workload::{is_in_restart_loop, is_replaced};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
-use crate::format::{POD, count, excerpt, format_container_state, format_pod_state, list};
+use crate::format::{Noun, POD, count, excerpt, format_container_state, format_pod_state, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::Step;
@@ -30,30 +30,31 @@ claim! {
     /// `kubectl get pods -n istio-system`".
     ///
     /// ## Why it matters
-    /// Without istiod no pod gets a sidecar, and no proxy gets its configuration. Without the gateway no request
-    /// reaches the mesh from outside.
+    /// Without istiod no pod gets a sidecar, and no proxy gets its configuration. Without the gateway no request from
+    /// outside reaches the mesh.
     ///
     /// ## How it is checked
-    /// Lists the pods and the deployments of the control plane's namespace. Every pod is Running with all containers
-    /// ready, or Completed. istiod and the ingress gateway have pods, and all replicas are available. It needs `list`
-    /// on `pods` and on `deployments`.
+    /// - Lists the pods and deployments of the control plane's namespace (`list` on `pods` and on `deployments`).
+    /// - Every pod is Running with all containers ready, or Completed.
+    /// - istiod and the ingress gateway have pods, and all their replicas are available.
     ///
     /// ## What makes it fail
-    /// - A pod is Pending, Failed or not ready, or a container is restarted over and over: three times with the last
-    ///   one within ten minutes, or ten times because of its memory (`OOMKilled`).
-    /// - istiod or the gateway is scaled to 0, or its pods are refused, as by a quota.
+    /// - A pod is Pending, Failed or not ready.
+    /// - A container restarts again and again: three times with the last restart within ten minutes, or ten times because
+    ///   of its memory (`OOMKilled`).
+    /// - istiod or the gateway is scaled to 0, or its pods are refused, for example by a quota.
     /// - The namespace, istiod or the gateway is being deleted.
-    /// - istiod is not installed: then `default_profile` is the cause.
-    /// - No node is ready or has room, or none takes the pod because of a taint: then `nodes_ready` is the cause.
-    /// - Cluster DNS is down, and proxies do not find istiod: then `dns_on_pod_network` is the cause.
-    /// - Only Kiali's pods are not well: then `running` is the cause.
+    /// - istiod is not installed. Then `default_profile` is the cause.
+    /// - No node is ready, has room or accepts the pod. Then `nodes_ready` is the cause.
+    /// - Cluster DNS is down, and proxies do not find istiod. Then `dns_on_pod_network` is the cause.
+    /// - Only Kiali's pods are not ready. Then `running` is the cause.
     ///
-    /// A pod that has failed and is still listed beside its successor, as an evicted one is, makes the claim *changed*.
+    /// A Failed pod that another pod has replaced, such as an evicted one, makes the claim *changed*.
     ///
     /// ## How to fix it
-    /// - Read the last log lines of the container that crashes, or describe the pod and read its events.
-    /// - The gateway's image is `auto`: let the webhook inject its pods, then restart its deployment.
-    /// - Scale the deployment to 1 replica, or delete a pod that has failed and stays listed.
+    /// - A container crashes: read its last log lines. Another pod is not ready: describe it and read its events.
+    /// - The gateway's image is `auto`: allow injection in its namespace, then restart its deployment.
+    /// - A deployment has 0 replicas: scale it to 1. A Failed pod is still listed: delete it.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get pods
@@ -65,27 +66,28 @@ claim! {
         default_profile if looks_in_wrong_place,
         dns_on_pod_network if waits_for_dns,
         default_profile if istiod_is_not_installed,
-        running if only_kiali_is_unwell,
+        running if only_kiali_is_unready,
     ],
     judge: judge,
 }
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
+const INSTALL: &str = "Install Istio";
 
 fn judge(evidence: &Evidence) -> Judged {
-    // A pod that is ill says more than the number of those that are not there.
+    // An unready pod shows more than the number of missing replicas.
     let parts = [
-        nothing_is_deleted(evidence),
-        deployments_have_pods(evidence),
-        pods_are_well(evidence),
-        none_is_missing(evidence),
-        none_is_left(evidence),
+        check_deletion(evidence),
+        check_deployments_have_pods(evidence),
+        check_pods(evidence),
+        check_replicas(evidence),
+        check_replaced_pods(evidence),
     ];
     Ok(Judgement::pass(all_hold(parts)?.concat()))
 }
 
-/// What is being deleted runs for the last time.
-fn nothing_is_deleted(evidence: &Evidence) -> Judged {
+/// Fails where the namespace, istiod or the gateway is being deleted: it does not run again after that.
+fn check_deletion(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let fail = |object: Object, observed: &str, step| {
         Err(Judgement::fail(format!("{object} is being deleted"))
@@ -93,43 +95,46 @@ fn nothing_is_deleted(evidence: &Evidence) -> Judged {
             .observed(excerpt(observed))
             .object(object)
             .step(step)
-            .step(install_default(evidence, "installs Istio again, once it is gone")))
+            .step(install_default(evidence, "Install Istio again after the deletion")))
     };
-    if let Some(words) = find_deletion(evidence, namespace) {
+    if let Some(message) = find_deletion(evidence, namespace) {
         let step = namespaces::wait_deleted(evidence, namespace);
-        return fail(Object::global("namespace", namespace), words, step);
+        return fail(Object::global("namespace", namespace), message, step);
     }
     let deployments = evidence.install.deployments.value().map(Vec::as_slice).unwrap_or_default();
     let deleted = control_plane(evidence, deployments).into_iter().find(|it| it.terminating);
     let Some(deployment) = deleted else { return Ok(Judgement::pass(String::new())) };
     let target = format!("deployment/{}", deployment.name);
     let step = workloads::show_finalizers(evidence, namespace, &target);
-    fail(Object::deployment(deployment), "a deletion timestamp", step)
+    fail(Object::deployment(deployment), "deletionTimestamp is set", step)
 }
 
-/// The pods that are not well, each with its trouble. One that is being deleted is not judged: others take
-/// its place, or are missed.
-fn unwell_pods(evidence: &Evidence) -> Vec<(&Pod, String)> {
+/// Finds the pods that are not ready, each with its state. A pod that is being deleted does not count: another one
+/// replaces it, or a replica is missing.
+fn unready_pods(evidence: &Evidence) -> Vec<(&Pod, Trouble)> {
     let all = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
     let pods = all.iter().filter(|pod| !pod.terminating && !is_replaced(pod, all));
     pods.filter_map(|pod| Some((pod, find_trouble(evidence, pod)?))).collect()
 }
 
-fn pods_are_well(evidence: &Evidence) -> Judged {
+/// Fails where a pod is not ready, or none runs.
+fn check_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let object = Object::global("namespace", namespace);
     let what = format!("the pods of namespace {namespace}");
-    let install = || install_default(evidence, "installs Istio");
+    let install = || install_default(evidence, INSTALL);
     let pods = require(&evidence.install.pods, &what, &object, install)?;
-    let unwell = unwell_pods(evidence);
-    if let Some((pod, trouble)) = unwell.first() {
-        let more = match unwell.len() {
+    let unready = unready_pods(evidence);
+    if let Some((pod, Trouble { summary, .. })) = unready.first() {
+        let more = match unready.len() {
             1 => String::new(),
-            number => format!(", and {} more", count(number - 1, POD)),
+            number => format!(" (and {})", count(number - 1, MORE_POD)),
         };
-        let observed: Vec<_> =
-            unwell.iter().map(|(pod, trouble)| format!("{} is {trouble}", pod.name)).collect();
-        return Err(Judgement::fail(format!("{} is {trouble}{more}", pod.name))
+        let observed: Vec<_> = unready
+            .iter()
+            .map(|(pod, Trouble { state, .. })| format!("{} is {state}", pod.name))
+            .collect();
+        return Err(Judgement::fail(format!("pod {} {summary}{more}", pod.name))
             .expected(EXPECTED)
             .observed(list(&observed))
             .object(Object::pod(pod))
@@ -138,7 +143,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
     let current = || pods.iter().filter(|pod| !pod.terminating && !is_replaced(pod, pods));
     let running = current().filter(|pod| pod.phase == "Running").count();
     if running == 0 {
-        return Err(Judgement::fail(format!("no pod runs in namespace {namespace}"))
+        return Err(Judgement::fail(format!("namespace {namespace} has no running pod"))
             .expected(EXPECTED)
             .observed(if pods.is_empty() { "no pod" } else { "only pods that have ended" })
             .object(object)
@@ -149,7 +154,7 @@ fn pods_are_well(evidence: &Evidence) -> Judged {
         number => format!(", {number} Completed"),
     };
     Ok(Judgement::pass(format!(
-        "{} in {namespace} Running and ready{completed}",
+        "{} in namespace {namespace} Running and ready{completed}",
         count(running, POD)
     )))
 }
@@ -158,44 +163,57 @@ fn steps(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if pod.phase == "Failed" {
         return vec![pods::delete_failed(evidence, pod)];
     }
-    // Injection puts the proxy's image in its place.
+    // Injection replaces this image by the proxy's.
     if pod.containers.iter().any(|it| it.name == SIDECAR && it.image == "auto") {
         return injection::inject_gateway(evidence, pod);
     }
     pods::diagnose(evidence, pod)
 }
 
-/// What is wrong with a pod, to follow "is".
-fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<String> {
+const MORE_POD: Noun = Noun("more pod", "more pods");
+
+/// Why a pod is not ready.
+struct Trouble {
+    /// A clause, to follow the pod's name.
+    summary: String,
+    /// The whole state, to follow "is".
+    state: String,
+}
+
+/// Finds out why a pod is not ready.
+fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<Trouble> {
     if pod.phase == "Succeeded" {
         return None;
     }
     let looping =
         pod.all_containers().find(|container| is_in_restart_loop(container, evidence.moment()));
     if let Some(container) = looping {
-        let state = format_container_state(container);
-        return Some(format!("restarted over and over: {} {state}", container.name));
+        let (name, phase) = (&container.name, &pod.phase);
+        return Some(Trouble {
+            summary: format!("restarts again and again: container {name}"),
+            state: format!("{phase}: container {name} {}", format_container_state(container)),
+        });
     }
     let well = pod.phase == "Running"
         && pod.ready
         && !pod.containers.is_empty()
         && pod.containers.iter().all(|container| container.ready);
-    (!well).then(|| format_pod_state(pod))
+    let state = format_pod_state(pod);
+    (!well).then(|| Trouble { summary: format!("is {state}"), state })
 }
 
-/// istiod and the gateway must have pods: a namespace in which one is scaled to zero has nothing
-/// but running pods, and no control plane.
-fn deployments_have_pods(evidence: &Evidence) -> Judged {
+/// Fails where istiod or the gateway has no pods: where one is scaled to 0, all the other pods are still Running.
+fn check_deployments_have_pods(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the deployments of namespace {namespace}");
-    let install = || install_default(evidence, "installs Istio");
+    let install = || install_default(evidence, INSTALL);
     let object = Object::global("namespace", namespace);
     let deployments = require(&evidence.install.deployments, &what, &object, install)?;
     let parts = control_plane(evidence, deployments);
     if !parts.iter().any(|one| is_istiod(&one.template_labels)) {
-        return Err(Judgement::fail("istiod is not installed")
-            .expected("a deployment of istiod with running pods")
-            .observed("no such deployment")
+        return Err(Judgement::fail(format!("istiod is not installed in namespace {namespace}"))
+            .expected("a deployment of istiod")
+            .observed("no deployment of istiod")
             .object(object)
             .step(install()));
     }
@@ -204,22 +222,29 @@ fn deployments_have_pods(evidence: &Evidence) -> Judged {
         let has_no_pod = evidence.install.pods.value().is_some_and(|pods| {
             !pods.iter().any(|pod| !pod.terminating && deployment.selects(pod))
         });
-        let step = if deployment.replicas == 0 {
-            workloads::scale_up(evidence, namespace, name, "starts it again")
+        let (mut summary, step) = if deployment.replicas == 0 {
+            let text = "Scale the deployment to 1 replica";
+            (
+                format!("deployment {name} is scaled to 0"),
+                workloads::scale_up(evidence, namespace, name, text),
+            )
         } else if has_no_pod {
-            workloads::describe(evidence, namespace, name, "shows why it gets no pods")
+            let text = "Show why the deployment has no pods";
+            (
+                format!("deployment {name} has no pods"),
+                workloads::describe(evidence, namespace, name, text),
+            )
         } else {
             continue;
         };
         let mut observed =
             format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
-        let mut summary = format!("{name} has no pods");
-        if let Some(words) = find_refusal(deployment) {
-            summary = format!("{summary}: {}", format_refusal(classify_refusal(words)));
-            observed = format!("{observed}; no pod can be created: {}", excerpt(words));
+        if let Some(message) = find_refusal(deployment) {
+            summary = format!("{summary}: {}", format_refusal(classify_refusal(message)));
+            observed = format!("{observed}; no pod can be created: {}", excerpt(message));
         }
         return Err(Judgement::fail(summary)
-            .expected(format!("at least one running pod of {name}"))
+            .expected("1 or more running pods")
             .observed(observed)
             .object(Object::deployment(deployment))
             .step(step));
@@ -227,14 +252,14 @@ fn deployments_have_pods(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
-/// The deployments of istiod, then those of the ingress gateway.
+/// Lists the deployments of istiod, then those of the ingress gateway.
 fn control_plane<'e>(evidence: &Evidence, deployments: &'e [Deployment]) -> Vec<&'e Deployment> {
     let istiods = deployments.iter().filter(|one| is_istiod(&one.template_labels));
     istiods.chain(deployments.iter().filter(|one| is_ingress_gateway(one, evidence))).collect()
 }
 
-/// A pod that was refused (by a quota, by a webhook) is in no list of pods.
-fn none_is_missing(evidence: &Evidence) -> Judged {
+/// Fails where replicas are missing. A refused pod (by a quota, by a webhook) is in no list of pods.
+fn check_replicas(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let deployments = evidence.install.deployments.value();
     let short = deployments
@@ -242,22 +267,25 @@ fn none_is_missing(evidence: &Evidence) -> Judged {
         .flat_map(|deployments| control_plane(evidence, deployments))
         .find(|deployment| deployment.available_replicas < deployment.replicas);
     let Some(deployment) = short else { return Ok(Judgement::pass(String::new())) };
-    let (name, available) = (&deployment.name, format_availability(deployment));
-    Err(Judgement::fail(format!("{name}: {available}"))
-        .expected("every replica that is asked for is available")
+    let Deployment { name, replicas, available_replicas, .. } = deployment;
+    let available = format_availability(deployment);
+    let summary =
+        format!("deployment {name} has {available_replicas} of {replicas} replicas available");
+    Err(Judgement::fail(summary)
+        .expected(format!("{replicas} of {replicas} available"))
         .observed(format_rollout_trouble(deployment).unwrap_or(available))
         .object(Object::deployment(deployment))
-        .step(workloads::describe(evidence, namespace, name, "shows what it waits for")))
+        .step(workloads::describe(evidence, namespace, name, "Show why replicas are missing")))
 }
 
-/// A pod that has failed and whose successor runs does no harm, but `kubectl get pods` lists it.
-fn none_is_left(evidence: &Evidence) -> Judged {
+/// Reports a Failed pod that another one has replaced: it does no harm, but `kubectl get pods` lists it.
+fn check_replaced_pods(evidence: &Evidence) -> Judged {
     let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
     let mut left = pods.iter().filter(|pod| !pod.terminating && is_replaced(pod, pods));
     let Some(pod) = left.next() else { return Ok(Judgement::pass(String::new())) };
     let reason = excerpt(pod.reason.as_deref().unwrap_or("without a reason"));
     let summary =
-        format!("{} has failed and is still listed: another pod has replaced it", pod.name);
+        format!("pod {} is Failed and still listed: another pod has replaced it", pod.name);
     Err(Judgement::changed(summary)
         .expected(EXPECTED)
         .observed(format!("Failed: {reason}"))
@@ -266,24 +294,24 @@ fn none_is_left(evidence: &Evidence) -> Judged {
 }
 
 fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
-    let unwell = unwell_pods(effect.evidence);
-    deployments_have_pods(effect.evidence).is_ok()
-        && all_wait_for_nodes(effect.evidence, unwell.into_iter().map(|(pod, _)| pod))
+    let unready = unready_pods(effect.evidence);
+    check_deployments_have_pods(effect.evidence).is_ok()
+        && all_wait_for_nodes(effect.evidence, unready.into_iter().map(|(pod, _)| pod))
 }
 
 fn waits_for_dns(effect: &Effect<'_, Evidence>) -> bool {
-    let unwell = unwell_pods(effect.evidence);
-    deployments_have_pods(effect.evidence).is_ok()
-        && all_wait_for_dns(effect.evidence, unwell.into_iter().map(|(pod, _)| pod))
+    let unready = unready_pods(effect.evidence);
+    check_deployments_have_pods(effect.evidence).is_ok()
+        && all_wait_for_dns(effect.evidence, unready.into_iter().map(|(pod, _)| pod))
 }
 
-/// The pods that are not well are all Kiali's, which stands in the same namespace.
-fn only_kiali_is_unwell(effect: &Effect<'_, Evidence>) -> bool {
-    let unwell = unwell_pods(effect.evidence);
+/// Whether all unready pods are Kiali's, which runs in the same namespace.
+fn only_kiali_is_unready(effect: &Effect<'_, Evidence>) -> bool {
+    let unready = unready_pods(effect.evidence);
     find_kiali(effect.evidence).is_some_and(|kiali| {
-        deployments_have_pods(effect.evidence).is_ok()
-            && !unwell.is_empty()
-            && unwell.iter().all(|(pod, _)| kiali.selects(pod))
+        check_deployments_have_pods(effect.evidence).is_ok()
+            && !unready.is_empty()
+            && unready.iter().all(|(pod, _)| kiali.selects(pod))
     })
 }
 

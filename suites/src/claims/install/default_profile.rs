@@ -6,10 +6,10 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations};
 use crate::facts::gateway::is_ingress_gateway;
 use crate::facts::installation::{
-    OtherGateway, control_plane_elsewhere, gateway_daemon_set, gateway_elsewhere,
+    Elsewhere, OtherGateway, control_plane_elsewhere, gateway_daemon_set, gateway_elsewhere,
 };
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
-use crate::format::{DEFINITION, count, list};
+use crate::format::{CRD, count, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::Step;
@@ -23,29 +23,29 @@ claim! {
     /// default profile: `istioctl install --set profile=default -y`".
     ///
     /// ## Why it matters
-    /// The profile decides which parts of Istio run. The rest of the tutorial needs istiod for injection and the
-    /// ingress gateway for traffic from outside. An egress gateway is a sign of another profile, such as `demo`.
+    /// The profile decides which parts of Istio run. The tutorial needs istiod for injection, and the ingress gateway for
+    /// traffic from outside. An egress gateway is a sign of another profile, such as `demo`.
     ///
     /// ## How it is checked
-    /// Lists the deployments of the control plane's namespace, which needs `list` on `deployments`. One is istiod,
-    /// exactly one is an ingress gateway, and none is an egress gateway. The API discovery, which every account may
-    /// read, shows whether all definitions of Istio are established.
+    /// - Lists the deployments of the control plane's namespace (`list` on `deployments`). One is istiod, exactly one is an
+    ///   ingress gateway, and none is an egress gateway.
+    /// - Reads the API discovery, which every account may. All custom resource definitions (CRDs) of Istio are established.
     ///
     /// ## What makes it fail
-    /// - istiod or the ingress gateway is not installed, or the namespace does not exist. Where the install stopped
-    ///   because istiod does not run, `control_plane_running` is the cause.
+    /// - istiod or the ingress gateway is not installed, or the namespace does not exist. If the install stopped because
+    ///   istiod does not run, `control_plane_running` is the cause.
     /// - There is a second ingress gateway or an egress gateway.
     /// - Istio is in another namespace than the expected one.
-    /// - A custom resource definition is missing or not established.
+    /// - A CRD is missing or not established.
     ///
     /// An ingress gateway in another namespace, or one that is a `DaemonSet`, makes it *changed*.
     ///
     /// ## How to fix it
-    /// - A part or a definition is missing: run `istioctl install --set profile=default -y` again. Where Helm or an
-    ///   operator installed Istio, use that instead.
-    /// - Istio or its gateway is elsewhere: set `istio.namespace`, `istio.gateway` and `istio.gateway-namespace` in
+    /// - A part or a CRD is missing: run `istioctl install --set profile=default -y` again. If Helm or an operator
+    ///   installed Istio, use that instead.
+    /// - Istio or its gateway is in another place: set `istio.namespace`, `istio.gateway` and `istio.gateway-namespace` in
     ///   `meshcheck.toml`.
-    /// - A part is too many: delete its deployment and its service.
+    /// - A gateway too many: delete its deployment and its service.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get deployments
@@ -58,8 +58,8 @@ claim! {
     judge: judge,
 }
 
-/// The definitions that Istio 1.20 and newer bring. `istiooperators.install.istio.io` is not
-/// among them: it went away with the operator.
+/// The CRDs of Istio 1.20 and newer. `istiooperators.install.istio.io` is not among them: it was removed with the
+/// operator.
 /// Source: `manifests/charts/base/crds/crd-all.gen.yaml`.
 const CRDS: [&str; 14] = [
     "authorizationpolicies.security.istio.io",
@@ -81,21 +81,25 @@ const CRDS: [&str; 14] = [
 fn judge(evidence: &Evidence) -> Judged {
     if let Some(place) = control_plane_elsewhere(evidence) {
         let namespace = &evidence.expectations.istio_namespace;
+        let observed = match place {
+            Elsewhere::Namespace(other) => format!("istiod in namespace {other}"),
+            Elsewhere::Url(url) => format!("istiod at {url}"),
+        };
         return Err(Judgement::fail(format!("{place}, not in namespace {namespace}"))
             .expected(format!("istiod in namespace {namespace}"))
-            .observed(place.to_string())
+            .observed(observed)
             .object(Object::global("namespace", namespace))
             .steps(set_places(evidence)));
     }
-    let words = all_hold([deployments(evidence), definitions(evidence)])?;
-    Ok(Judgement::pass(words.join("; ")))
+    let parts = all_hold([check_deployments(evidence), check_definitions(evidence)])?;
+    Ok(Judgement::pass(parts.join("; ")))
 }
 
-fn deployments(evidence: &Evidence) -> Judged {
+fn check_deployments(evidence: &Evidence) -> Judged {
     let Expectations { istio_namespace, gateway, .. } = &evidence.expectations;
     let what = format!("the deployments of namespace {istio_namespace}");
     let object = Object::global("namespace", istio_namespace);
-    let install = || install_default(evidence, "installs the default profile");
+    let install = || install_default(evidence, "Install the default profile");
     let deployments = require(&evidence.install.deployments, &what, &object, install)?;
     let names = |of: &[&Deployment]| {
         list(&of.iter().map(|deployment| deployment.name.as_str()).collect::<Vec<_>>())
@@ -103,12 +107,12 @@ fn deployments(evidence: &Evidence) -> Judged {
     let fail = |summary: String| {
         let all: Vec<_> = deployments.iter().collect();
         Judgement::fail(summary)
-            .expected(format!("istiod, one ingress gateway ({gateway}), no egress gateway"))
+            .expected(format!("deployments: istiod and {gateway}, no egress gateway"))
             .observed(format!("deployments: {}", names(&all)))
     };
     let missing = |part: &str, step: Step| {
-        let show = || list_all(evidence, istio_namespace, &[], "shows what there is");
-        fail(format!("{part} is missing: this is not the default profile"))
+        let show = || list_all(evidence, istio_namespace, &[], "List the deployments and pods");
+        fail(format!("{part} is not installed, the default profile includes it"))
             .object(object.clone())
             .steps(step.command.is_none().then(show))
             .step(step)
@@ -121,7 +125,7 @@ fn deployments(evidence: &Evidence) -> Judged {
     let istiods: Vec<_> =
         deployments.iter().filter(|deployment| is_istiod(&deployment.template_labels)).collect();
     if istiods.is_empty() {
-        return Err(missing("istiod", restore_control_plane(evidence, "restores it")));
+        return Err(missing("istiod", restore_control_plane(evidence, "Restore istiod")));
     }
     let gateways: Vec<_> =
         deployments.iter().filter(|deployment| is_ingress_gateway(deployment, evidence)).collect();
@@ -132,30 +136,40 @@ fn deployments(evidence: &Evidence) -> Judged {
     }
     if gateways.len() > 1 {
         let surplus = gateways.iter().find(|other| other.name != *gateway).unwrap_or(&gateways[0]);
-        let what = format!("there are {} ingress gateways: {}", gateways.len(), names(&gateways));
+        let what =
+            format!("{} ingress gateways are installed: {}", gateways.len(), names(&gateways));
         return Err(too_many(what, surplus));
     }
     if let Some(egress) = deployments.iter().find(|deployment| is_egress_gateway(deployment)) {
-        let what =
-            "an egress gateway is installed: the profile `demo` has one, the default does not";
-        return Err(too_many(what.to_owned(), egress));
+        let what = format!(
+            "deployment {} is an egress gateway, the default profile has none",
+            egress.name
+        );
+        return Err(too_many(what, egress));
     }
-    let changed = |summary: String, observed: String| {
+    let changed = |summary: String, expected: String, observed: String| {
         Judgement::changed(summary)
-            .expected(format!("deployment {gateway} in namespace {istio_namespace}"))
+            .expected(expected)
             .observed(observed)
             .object(object.clone())
             .steps(set_places(evidence))
     };
     if let Some(other) = other_place {
-        let summary = format!("{other}, not in {}", evidence.expectations.gateway_namespace());
-        return Err(changed(summary, format!("{}/{}", other.namespace, other.name)));
+        let namespace = evidence.expectations.gateway_namespace();
+        let summary = format!("{other}, not in namespace {namespace}");
+        let expected = format!("gateway {gateway} in namespace {namespace}");
+        let observed = format!("gateway {} in namespace {}", other.name, other.namespace);
+        return Err(changed(summary, expected, observed));
     }
     if let Some(name) = daemon_set.filter(|_| gateways.is_empty()) {
         let summary = format!("the ingress gateway {name} is a DaemonSet, not a Deployment");
-        return Err(changed(summary, format!("daemonset {name}")));
+        return Err(changed(summary, format!("deployment {gateway}"), format!("daemonset {name}")));
     }
-    Ok(Judgement::pass(format!("{} and {}, no egress gateway", names(&istiods), names(&gateways))))
+    Ok(Judgement::pass(format!(
+        "deployments {} and {}, no egress gateway",
+        names(&istiods),
+        names(&gateways)
+    )))
 }
 
 fn is_egress_gateway(deployment: &Deployment) -> bool {
@@ -163,7 +177,7 @@ fn is_egress_gateway(deployment: &Deployment) -> bool {
         || deployment.template_labels.get("istio").is_some_and(|istio| istio == "egressgateway")
 }
 
-fn definitions(evidence: &Evidence) -> Judged {
+fn check_definitions(evidence: &Evidence) -> Judged {
     let object = "Istio's custom resource definitions";
     let restore = || restore_definitions(evidence);
     let crds = require(&evidence.install.crds, object, object, restore)?;
@@ -176,40 +190,44 @@ fn definitions(evidence: &Evidence) -> Judged {
         })
         .collect();
     if wrong.is_empty() {
-        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), DEFINITION))));
+        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), CRD))));
     }
-    Err(Judgement::fail(if wrong.len() == CRDS.len() {
-        "none of Istio's custom resource definitions can be used".to_owned()
-    } else {
-        format!("a custom resource definition cannot be used: {}", wrong[0])
+    let all = CRDS.len();
+    Err(Judgement::fail(match wrong.len() {
+        1 => format!("CRD {}", wrong[0]),
+        number if number == all => "no CRD of Istio is established".to_owned(),
+        number => format!("{number} of Istio's {all} CRDs are missing or not established"),
     })
-    .expected(format!("{}, all established", count(CRDS.len(), DEFINITION)))
-    .observed(match wrong.len() {
-        ..=3 => list(&wrong),
-        more => format!("{}, and {} more", wrong[..3].join(", "), more - 3),
-    })
+    .expected(format!("{all} of {all} established"))
+    .observed(format!(
+        "{} of {all} established: {}",
+        all - wrong.len(),
+        match wrong.len() {
+            ..=3 => list(&wrong),
+            more => format!("{} and {} more", wrong[..3].join(", "), more - 3),
+        }
+    ))
     .object(object)
     .steps(restore()))
 }
 
-/// Whether a claim is unjudged because Istio is not in the namespace that was looked at, or its gateway is not.
+/// Whether a claim is unjudged because Istio or its gateway is not in the expected namespace.
 pub(crate) fn looks_in_wrong_place(effect: &Effect<'_, Evidence>) -> bool {
     let Effect { evidence, judgement, .. } = effect;
-    let is_said = |it: OtherGateway<'_>| judgement.summary.contains(&it.to_string());
+    let is_named = |it: OtherGateway<'_>| judgement.summary.contains(&it.to_string());
     judgement.verdict == Verdict::Unjudged
         && (control_plane_elsewhere(evidence).is_some()
-            || gateway_elsewhere(evidence).is_some_and(is_said))
+            || gateway_elsewhere(evidence).is_some_and(is_named))
 }
 
-/// Whether a claim fails because istiod is not installed. A pod of it that still answers would be a reason to
-/// look elsewhere.
+/// Whether a claim fails because istiod is not installed. Where a pod of it still answers, there is another reason.
 pub(crate) fn istiod_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
     has_no_istiod(effect.evidence)
         && is_istiod_down(effect.evidence)
         && effect.judgement.verdict == Verdict::Fail
 }
 
-/// Whether the gateway is missing because the install stopped at istiod: it comes after it.
+/// Whether the gateway is missing because the install stopped at istiod, which is installed before it.
 fn gateway_waits_for_istiod(effect: &Effect<'_, Evidence>) -> bool {
     let namespace = Object::global("namespace", &effect.evidence.expectations.istio_namespace);
     install_stopped_at_istiod(effect.evidence) && effect.is_about(namespace)
@@ -291,7 +309,7 @@ mod cases {
                 webhook.url = Some("https://istiod.example.com/inject".into());
             }
         }, Fail);
-        webhook_of_a_namespace_that_is_gone(|e| { move_istiod(e); of(&mut e.install.namespaces).remove("mesh"); }, Fail);
+        webhook_of_a_deleted_namespace(|e| { move_istiod(e); of(&mut e.install.namespaces).remove("mesh"); }, Fail);
         helm_lost_istiod(|e| { mark_helm(e); remove_deployment(e, "istiod"); }, Fail);
         helm_lost_its_gateway(|e| { mark_helm(e); let name = e.expectations.gateway.clone(); remove_deployment(e, &name); }, Fail);
         operator_lost_istiod(|e| {
@@ -302,20 +320,18 @@ mod cases {
             remove_deployment(e, "istiod");
         }, Fail);
         no_istiod(|e| remove_deployment(e, "istiod"), Fail);
-        nothing(|e| of(&mut e.install.deployments).clear(), Fail);
+        no_deployments(|e| of(&mut e.install.deployments).clear(), Fail);
         no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail);
         definition_missing(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail);
-        definition_named(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail);
         definitions_all_missing(|e| of(&mut e.install.crds).clear(), Fail);
-        definition_not_served(|e| of(&mut e.install.crds)[0].established = false, Fail);
-        no_definition(|e| of(&mut e.install.crds).clear(), Fail);
-        definitions_unseen(|e| e.install.crds = Observation::failed("forbidden"), Unjudged);
-        deployments_unseen(|e| e.install.deployments = Observation::failed("forbidden"), Unjudged);
-        proven_wrong_anyhow(|e| {
+        definition_not_established(|e| of(&mut e.install.crds)[0].established = false, Fail);
+        definitions_unread(|e| e.install.crds = Observation::failed("forbidden"), Unjudged);
+        deployments_unread(|e| e.install.deployments = Observation::failed("forbidden"), Unjudged);
+        no_istiod_and_definitions_unread(|e| {
             e.install.crds = Observation::failed("forbidden");
             remove_deployment(e, "istiod");
         }, Fail);
-        options_are_kept(|e| {
+        no_istiod_and_install_options(|e| {
             let install_set = vec!["values.a=b".to_owned()];
             e.subject.bundle = Some(BundleFacts { origin: "lab".into(), key: String::new(), install_set, notes: vec![] });
             remove_deployment(e, "istiod");

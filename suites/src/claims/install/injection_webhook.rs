@@ -13,7 +13,6 @@ use crate::facts::webhooks::{INJECTION, REVISION, is_deactivated, is_injector, o
 use crate::format::{INJECTION_WEBHOOK, OTHER_WEBHOOK, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
-use crate::steps::Step;
 use crate::steps::injection::{remove_from_template, show_webhooks};
 use crate::steps::istio::restore_control_plane;
 use crate::steps::namespaces::label_for_webhooks;
@@ -27,32 +26,33 @@ claim! {
     /// creation requests to include the Envoy sidecar containers automatically".
     ///
     /// ## Why it matters
-    /// Where no webhook selects the namespace, new pods get no sidecar and stay outside of the mesh. Where the
-    /// webhook does not answer, no new pod can be created there, unless its failure policy is `Ignore`.
+    /// If no webhook selects the namespace, new pods get no sidecar and stay outside the mesh. If the webhook does not
+    /// answer, no new pod can be created there, unless its failure policy is `Ignore`.
     ///
     /// ## How it is checked
-    /// Evaluates the selectors of all injection webhooks against the labels of the demo's namespace and of its pods.
-    /// Each webhook that selects them has a valid CA bundle, and its service has the port and a ready endpoint. The API
-    /// server's own error counts too, of a dry run or of a replica set: that it cannot call the webhook. It needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
+    /// - Evaluates the selectors of all injection webhooks against the labels of the demo's namespace and of its pods.
+    /// - Each webhook that selects them has a valid CA bundle. Its service has the port and a ready endpoint.
+    /// - The API server can call the webhook: a dry run or a replica set shows an error if it cannot.
+    ///
+    /// It needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
     /// plane's namespace, and on `deployments` in the demo's namespace.
     ///
     /// ## What makes it fail
-    /// - No webhook injects, because Istio is not installed (`default_profile` is the cause), or all are
-    ///   deactivated.
-    /// - No webhook selects the namespace, because of its label: then `namespace_labelled` is the cause.
-    /// - The labels of the demo's pods keep injection away.
+    /// - No webhook injects: Istio is not installed (`default_profile` is the cause), or all webhooks are deactivated.
+    /// - No webhook selects the namespace because of its label. Then `namespace_labelled` is the cause.
+    /// - The labels of the demo's pods prevent injection.
     /// - The CA bundle is empty, invalid or expired.
-    /// - The webhook's service has no ready endpoint. Where istiod is down, `control_plane_running` is the
-    ///   cause.
-    /// - The API server cannot call the webhook: a firewall drops port 15017, an HTTP proxy takes the request, TLS
-    ///   fails, or the answer is an error.
+    /// - The webhook's service has no ready endpoint. If istiod is down, `control_plane_running` is the cause.
+    /// - The API server cannot call the webhook. A firewall drops port 15017, an HTTP proxy takes the request, TLS fails,
+    ///   or the answer is an error.
     ///
     /// ## How to fix it
-    /// - Restore the webhooks and their service: run `istioctl install --set profile=default -y` again.
-    /// - Label the namespace, or remove the label that keeps injection away from the deployment's template.
-    /// - Delete istiod's pod where the CA bundle is wrong: istiod writes it when it starts.
-    /// - Delete the webhook configuration of a revision that is gone.
-    /// - Open TCP port 15017 from the API server to istiod's pods. Add `.svc` to the API server's `NO_PROXY`.
+    /// - Webhooks or their service are missing: run `istioctl install --set profile=default -y` again.
+    /// - Labels: label the namespace, or remove the label that prevents injection from the deployment's template.
+    /// - CA bundle: delete istiod's pod. istiod writes the bundle when it starts.
+    /// - A removed revision left its webhook configuration: delete it.
+    /// - Firewall: open TCP port 15017 from the API server to istiod's pods. Proxy: add `.svc` to the API server's
+    ///   `NO_PROXY`.
     ///
     /// ## Check by hand
     ///     kubectl get mutatingwebhookconfigurations
@@ -66,30 +66,33 @@ claim! {
         namespace_labelled if webhook_misses_the_label,
     ],
     holds_without: [
-        ("/demo/deployments", "the tutorial installs Istio first: a plain pod stands for those that are not there yet"),
+        ("/demo/deployments", "the tutorial installs Istio first: before the demo, a plain pod is judged"),
     ],
     judge: judge,
 }
 
 const WEBHOOKS: &str = "the injection webhooks";
+const RESTORE: &str = "Restore the webhooks";
 
 fn judge(evidence: &Evidence) -> Judged {
-    let restore = || restore_control_plane(evidence, "restores them");
+    let restore = || restore_control_plane(evidence, RESTORE);
     let webhooks = require(&evidence.install.webhooks, "the mutating webhooks", WEBHOOKS, restore)?;
     let injectors: Vec<_> = webhooks.iter().filter(|webhook| is_injector(webhook)).collect();
     if injectors.is_empty() {
-        return Err(Judgement::fail("no webhook injects sidecars: none calls /inject")
-            .expected("a mutating webhook that calls istiod's /inject")
-            .observed(count(webhooks.len(), OTHER_WEBHOOK))
-            .object(WEBHOOKS)
-            .step(restore()));
+        return Err(Judgement::fail(
+            "no injection webhook exists: no mutating webhook calls /inject",
+        )
+        .expected("a mutating webhook that calls istiod's /inject")
+        .observed(format!("none ({})", count(webhooks.len(), OTHER_WEBHOOK)))
+        .object(WEBHOOKS)
+        .step(restore()));
     }
     let labels = namespace_labels(evidence)?;
     let mut calling: Vec<&Webhook> = Vec::new();
-    let (made, unobserved) = templates(evidence);
-    // Where the deployments were not observed, a plain pod can still show that nothing is injected.
-    let mut selections: Vec<Judged> = unobserved.into_iter().map(Err).collect();
-    for (deployment, pod_labels) in made {
+    let (templates, unread) = collect_templates(evidence);
+    // Where the deployments could not be read, a plain pod can still show that nothing is injected.
+    let mut selections: Vec<Judged> = unread.into_iter().map(Err).collect();
+    for (deployment, pod_labels) in templates {
         match find_selecting(&injectors, labels, &pod_labels) {
             Ok(selecting) if selecting.is_empty() => {
                 let fail = none_selects(evidence, &injectors, labels, &pod_labels, deployment);
@@ -106,7 +109,7 @@ fn judge(evidence: &Evidence) -> Judged {
         }
     }
     let answers = calling.iter().flat_map(|webhook| answer::judge_answer(evidence, webhook));
-    // What is wrong with the webhook or its service says more than the call that fails because of it.
+    // A fault of the webhook or its service explains more than the call that fails because of it.
     let call = answer::judge_call(evidence, calling.first().copied());
     all_hold(selections.into_iter().chain(answers).chain([call]))?;
     let mut names: Vec<_> = calling
@@ -115,39 +118,39 @@ fn judge(evidence: &Evidence) -> Judged {
         .collect();
     names.sort_unstable();
     names.dedup();
-    let overlap = if names.len() > 1 { " (more than one: they overlap)" } else { "" };
+    let selects = if names.len() > 1 { "overlap and select" } else { "selects" };
     Ok(Judgement::pass(format!(
-        "{} selects namespace {}{overlap}, and istiod is there to answer it",
+        "{} {selects} namespace {}; istiod has a ready endpoint",
         list(&names),
         evidence.expectations.namespace
     )))
 }
 
-/// The labels with which the demo's deployments make pods, by deployment, and why they could not
-/// be observed. Where nothing is deployed, a plain pod stands for them.
-fn templates(evidence: &Evidence) -> (Vec<(Option<&str>, Labels)>, Option<Judgement>) {
+/// Collects the labels of the demo's pod templates by deployment, and the reason why they could not be read. Before
+/// the demo is deployed, a plain pod without labels is judged.
+fn collect_templates(evidence: &Evidence) -> (Vec<(Option<&str>, Labels)>, Option<Judgement>) {
     let Expectations { namespace, backend_deployment, client_deployment, .. } =
         &evidence.expectations;
     let names = [backend_deployment, client_deployment];
     let deployments = &evidence.demo.deployments;
-    let unobserved = match deployments {
+    let unread = match deployments {
         Observation::Absent { .. } => None,
         _ => deployments.look(&format!("the deployments of namespace {namespace}")).err(),
     };
-    let mut made: Vec<_> = deployments
+    let mut templates: Vec<_> = deployments
         .value()
         .into_iter()
         .flatten()
         .filter(|deployment| names.contains(&&deployment.name))
         .map(|deployment| (Some(deployment.name.as_str()), deployment.template_labels.clone()))
         .collect();
-    if made.is_empty() {
-        made.push((None, Labels::new()));
+    if templates.is_empty() {
+        templates.push((None, Labels::new()));
     }
-    (made, unobserved)
+    (templates, unread)
 }
 
-/// The webhooks that inject a pod with these labels in a namespace with those.
+/// Finds the webhooks that inject a pod with these labels in a namespace with those labels.
 fn find_selecting<'e>(
     injectors: &[&'e Webhook],
     namespace: &Labels,
@@ -162,7 +165,7 @@ fn find_selecting<'e>(
             (Some(false), _) | (_, Some(false)) => {}
             _ => {
                 return Err(Judgement::unjudged(format!(
-                    "webhook {} of {} selects in a way that is not known here",
+                    "meshcheck cannot evaluate the selectors of webhook {} in {}",
                     webhook.name, webhook.configuration
                 )));
             }
@@ -179,7 +182,7 @@ fn none_selects(
     deployment: Option<&str>,
 ) -> Judgement {
     let namespace = &evidence.expectations.namespace;
-    let who = deployment.map_or("its pods".to_owned(), |name| format!("the pods of {name}"));
+    let pods = deployment.map_or("its pods".to_owned(), |name| format!("the pods of {name}"));
     let is_selected = |labels: &Labels, pod: &Labels| {
         find_selecting(injectors, labels, pod).is_ok_and(|selecting| !selecting.is_empty())
     };
@@ -187,13 +190,27 @@ fn none_selects(
     let fail = |summary: String| {
         let all = count(injectors.len(), INJECTION_WEBHOOK);
         Judgement::fail(summary)
-            .expected(format!("a webhook that selects namespace {namespace} and {who}"))
-            .observed(format!("{all}, {deactivated} of them deactivated"))
+            .expected(format!("a webhook that selects namespace {namespace} and {pods}"))
+            .observed(format!("none of {all} ({deactivated} deactivated)"))
     };
     if let Some(name) = deployment.filter(|_| is_selected(labels, &Labels::new())) {
-        return fail(format!("no webhook selects {who}: their own labels keep injection away"))
+        let keys = find_preventing_labels(pod_labels, |rest| is_selected(labels, rest));
+        let found: Vec<_> = pod_labels
+            .iter()
+            .filter(|(key, _)| keys.contains(&key.as_str()))
+            .map(|(key, value)| format!("{key}={}", excerpt(value)))
+            .collect();
+        let (reason, step) = if found.is_empty() {
+            ("their labels prevent it".to_owned(), show_webhooks(evidence))
+        } else {
+            let text = format!("Remove the label {} from the pod template", list(keys));
+            let workload = format!("deployment/{name}");
+            let remove = remove_from_template(evidence, &workload, ("labels", keys), text);
+            (format!("label {}", list(&found)), remove)
+        };
+        return fail(format!("no webhook selects {pods}: {reason}"))
             .object(Object::new("deployment", namespace, name))
-            .step(let_in(evidence, name, pod_labels, |rest| is_selected(labels, rest)));
+            .step(step);
     }
     let revision = only_revision(evidence);
     let (key, value) = revision.map_or((INJECTION, "enabled"), |revision| (REVISION, revision));
@@ -201,46 +218,39 @@ fn none_selects(
         let is_enabled = labels.get(INJECTION).is_some_and(|it| it == "enabled");
         return fail(match revision.filter(|_| is_enabled) {
             Some(revision) => format!(
-                "no webhook selects namespace {namespace}: those that are there serve the revision \
-                 `{}`, and {INJECTION} is for the default one",
+                "no webhook selects namespace {namespace}: {INJECTION} needs the default revision, \
+                 only `{}` is installed",
                 excerpt(revision)
             ),
             None => format!(
-                "no webhook selects namespace {namespace}, only because it is not labelled: see \
-                 install::namespace_labelled"
+                "no webhook selects namespace {namespace}: its labels do not enable injection"
             ),
         })
         .object(Object::demo_namespace(evidence))
         .step(label_for_webhooks(evidence, &["istio.io/rev-", "--overwrite"]));
     }
     let summary = if deactivated == injectors.len() {
-        "no webhook injects sidecars: each one is deactivated".to_owned()
+        format!("all {deactivated} injection webhooks are deactivated")
     } else {
-        format!("no webhook selects namespace {namespace}, whatever its label")
+        format!("no webhook selects namespace {namespace}, even with an injection label")
     };
-    fail(summary).object(WEBHOOKS).step(restore_control_plane(evidence, "restores them"))
+    fail(summary).object(WEBHOOKS).step(restore_control_plane(evidence, RESTORE))
 }
 
-/// Removes from a deployment's template the labels that keep injection away: the fewest without which
-/// its pods are selected.
-fn let_in(
-    evidence: &Evidence,
-    deployment: &str,
+/// The labels of a pod that can prevent injection, alone or together.
+const PREVENTING: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
+
+/// Finds the labels of a pod template that prevent injection: the fewest without which a webhook selects its pods.
+fn find_preventing_labels(
     pod_labels: &Labels,
     is_selected: impl Fn(&Labels) -> bool,
-) -> Step {
+) -> &'static [&'static str] {
     let enough = |keys: &&&[&str]| {
         let mut rest = pod_labels.clone();
         rest.retain(|key, _| !keys.contains(&key.as_str()));
         is_selected(&rest)
     };
-    let choices: [&[&str]; 3] = [&[INJECT], &[REVISION], &[INJECT, REVISION]];
-    let Some(keys) = choices.iter().find(enough) else {
-        return show_webhooks(evidence);
-    };
-    let workload = format!("deployment/{deployment}");
-    let text = "takes what keeps injection away out of its template";
-    remove_from_template(evidence, &workload, ("labels", keys), text)
+    PREVENTING.iter().find(enough).copied().unwrap_or_default()
 }
 
 fn is_about_namespace(effect: &Effect<'_, Evidence>) -> bool {
@@ -261,7 +271,7 @@ fn no_istiod_answers(effect: &Effect<'_, Evidence>) -> bool {
 }
 
 fn webhook_misses_the_label(effect: &Effect<'_, Evidence>) -> bool {
-    // The judge has tried whether a label would be enough: the verdict is about the namespace then.
+    // The judge names the namespace only where a label would be enough.
     is_about_namespace(effect)
         && (demo_namespace_is_missing(effect.evidence) || label_is_wrong(effect))
 }

@@ -1,4 +1,4 @@
-//! The Istio that runs is the one that was asked for.
+//! istiod, the proxies and istioctl have the expected version.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::webhooks::REVISION;
 use crate::facts::workload::owner_workload;
-use crate::format::format_pod_state;
+use crate::format::{PROXY, count, format_pod_state, list};
 use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
@@ -25,32 +25,35 @@ claim! {
     /// version with its `istioctl`.
     ///
     /// ## Why it matters
-    /// In a half-upgraded mesh, istiod and the proxies differ in version, and what the tutorial shows may differ. A
-    /// pod keeps the proxy with which it was created until it is created again.
+    /// In a half-upgraded mesh, istiod and the proxies have different versions, and the tutorial's output may differ. A pod
+    /// keeps its proxy version until the pod is created again.
     ///
     /// ## How it is checked
-    /// Compares the expected version with the image tags of istiod and of every proxy, and with what istiod, the
-    /// proxies and `istioctl` report. An image without a version in its tag says nothing. It needs `list` on `pods`,
-    /// and `get` (from Kubernetes 1.35 on also `create`) on `pods/portforward` in the control plane's namespace.
+    /// - Compares the expected version with the image tags of istiod and of every proxy. An image without a version in its
+    ///   tag does not count.
+    /// - Compares it with the versions that istiod, the proxies and `istioctl` report.
+    ///
+    /// It needs `list` on `pods`, and `get` on `pods/portforward` in the control plane's namespace. From Kubernetes 1.35 on
+    /// it also needs `create` there.
     ///
     /// ## What makes it fail
     /// - istiod, a proxy or `istioctl` has another version.
-    /// - A vendor's build of the version that was asked for, such as `1.20.3-asm.4`, makes it *changed*.
-    /// - No istiod runs: then `default_profile` or `control_plane_running` is the cause.
-    /// - A proxy that istiod does not know leaves the claim unjudged, because of `proxies_in_sync`.
+    /// - A vendor's build of the expected version, such as `1.20.3-asm.4`, makes it *changed*.
+    /// - No istiod runs. Then `default_profile` or `control_plane_running` is the cause.
+    /// - istiod does not list a proxy. Then the claim is unjudged, because of `proxies_in_sync`.
     ///
     /// ## How to fix it
     /// - The whole mesh has another version: install with the `istioctl` of the expected version, or check the mesh
     ///   with `--istio VERSION`.
     /// - Only an unused istiod has another version: remove its revision with `istioctl uninstall`.
-    /// - One proxy has another version: restart its deployment. Remove the annotation `sidecar.istio.io/proxyImage`
-    ///   where it names the image.
+    /// - One proxy has another version: restart its deployment. If the annotation `sidecar.istio.io/proxyImage` names the
+    ///   image, remove the annotation.
     /// - `istioctl` has another version: put the expected one first in `PATH`.
     ///
     /// ## Check by hand
     ///     istioctl version
     ///     istioctl proxy-status
-    install::istio_version: "the Istio that runs is the one that was asked for",
+    install::istio_version: "istiod, the proxies and istioctl have the expected version",
     needs: Request,
     caused_by: [
         default_profile if looks_in_wrong_place,
@@ -60,7 +63,7 @@ claim! {
     ],
     holds_without: [
         ("/install/istioctl_version", "a mesh can be installed without istioctl"),
-        ("/demo/pods", "where no pod is, no proxy is of another version: that pods are there is claimed elsewhere"),
+        ("/demo/pods", "without pods no proxy has another version: other claims need the pods"),
     ],
     holds_unasked: [
         ("/install/istioctl_version", "a mesh can be installed without istioctl"),
@@ -68,7 +71,7 @@ claim! {
     judge: judge,
 }
 
-/// The parts of the mesh. istioctl runs on this machine, and is no part of it.
+/// The parts of the mesh. istioctl runs on this machine and is not part of it.
 const MESH: [fn(&Evidence) -> Judged; 4] =
     [istiod_images, istiod_reports, proxy_images, proxy_reports];
 
@@ -76,7 +79,7 @@ fn judge(evidence: &Evidence) -> Judged {
     let parts = MESH.iter().map(|part| part(evidence)).chain([istioctl(evidence)]);
     let reporting: Vec<_> = all_hold(parts)?.into_iter().filter(|it| !it.is_empty()).collect();
     let wanted = &evidence.expectations.istio_version;
-    Ok(Judgement::pass(format!("{} report {wanted}", reporting.join(", "))))
+    Ok(Judgement::pass(format!("{} report Istio {wanted}", list(&reporting))))
 }
 
 fn istiod_images(evidence: &Evidence) -> Judged {
@@ -89,7 +92,7 @@ fn istiod_images(evidence: &Evidence) -> Judged {
 }
 
 fn istiod_reports(evidence: &Evidence) -> Judged {
-    let what = "what istiod says of itself";
+    let what = "the versions that istiod reports";
     let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
     for (pod, report) in reports {
         if let Some(version) = report.version.value() {
@@ -103,8 +106,9 @@ fn istiod_reports(evidence: &Evidence) -> Judged {
     }
     for pod in istiods(evidence)? {
         let version = reports.get(&pod.name).map(|report| &report.version);
-        if let Some(reason) = version.map_or(Some("it was not asked"), Observation::reason) {
-            let summary = format!("istiod {} did not say its version: {reason}", pod.name);
+        let missing = if pod.ready { "it is not in the evidence" } else { "the pod is not ready" };
+        if let Some(reason) = version.map_or(Some(missing), Observation::reason) {
+            let summary = format!("version of istiod pod {} unknown: {reason}", pod.name);
             return Err(Judgement::unjudged(summary));
         }
     }
@@ -126,7 +130,7 @@ fn proxy_images(evidence: &Evidence) -> Judged {
 }
 
 fn proxy_reports(evidence: &Evidence) -> Judged {
-    let what = "what istiod says of itself";
+    let what = "the versions that istiod reports";
     let reports = require(&evidence.install.istiod, what, "istiod", || upgrade(evidence))?;
     let (pods, all_observed) = proxy_pods(evidence);
     let mut known = BTreeMap::new();
@@ -136,41 +140,46 @@ fn proxy_reports(evidence: &Evidence) -> Judged {
             known.extend(proxies.iter().map(|one| (one.proxy.as_str(), &one.istio_version)));
         } else {
             let reason = report.proxies.reason().unwrap_or_default();
-            missing = Some(format!("istiod {istiod} did not list its proxies: {reason}"));
+            missing = Some(format!("cannot read the proxies of istiod pod {istiod}: {reason}"));
         }
     }
     for (&proxy, version) in known.iter().filter(|(_, version)| !version.is_empty()) {
         let pod = pods.iter().find(|pod| proxy == proxy_id(pod));
         let (name, namespace) = proxy.split_once('.').unwrap_or((proxy, ""));
         let object = Object::new("pod", namespace, name);
-        check_report(evidence, version, &format!("the proxy of {name}"), object, || match pod {
-            Some(pod) => vec![replace_proxy(evidence, pod)],
-            None => vec![
-                istio::proxy_status(evidence, "shows all versions"),
-                Step::advice(Purpose::Fix, "restart what is behind"),
-            ],
-        })?;
+        check_report(
+            evidence,
+            version,
+            &format!("the proxy of pod {name}"),
+            object,
+            || match pod {
+                Some(pod) => vec![replace_proxy(evidence, pod)],
+                None => vec![
+                    istio::proxy_status(evidence, "Show the versions of all proxies"),
+                    Step::advice(Purpose::Fix, "Restart the workload of that proxy"),
+                ],
+            },
+        )?;
     }
     all_observed?;
     let running: Vec<_> = pods.iter().filter(|pod| pod.is_running()).collect();
     let is_silent = |pod: &&&&Pod| known.get(proxy_id(pod).as_str()).is_none_or(|it| it.is_empty());
     if let Some(pod) = running.iter().find(is_silent) {
-        let reason = missing.unwrap_or_else(|| "istiod does not know it".to_owned());
-        return Err(Judgement::unjudged(format!("{}: {reason}", silent_proxy(pod))));
+        let is_listed = known.contains_key(proxy_id(pod).as_str());
+        let reason = if is_listed { "istiod lists no version" } else { "istiod does not list it" };
+        let reason = missing.unwrap_or_else(|| reason.to_owned());
+        return Err(Judgement::unjudged(format!("{}: {reason}", format_silent_proxy(pod))));
     }
-    Ok(Judgement::pass(match running.len() {
-        1 => "1 proxy".to_owned(),
-        number => format!("{number} proxies"),
-    }))
+    Ok(Judgement::pass(count(running.len(), PROXY)))
 }
 
-/// A pod's proxy as istiod lists it.
+/// Returns the id under which istiod lists a pod's proxy.
 fn proxy_id(pod: &Pod) -> String {
     format!("{}.{}", pod.name, pod.namespace)
 }
 
-fn silent_proxy(pod: &Pod) -> String {
-    format!("the proxy of {} did not report its version", pod.name)
+fn format_silent_proxy(pod: &Pod) -> String {
+    format!("version of the proxy of pod {} unknown", pod.name)
 }
 
 fn istioctl(evidence: &Evidence) -> Judged {
@@ -182,21 +191,21 @@ fn istioctl(evidence: &Evidence) -> Judged {
             Ok(Judgement::pass("istioctl"))
         }
         Observation::Failed { reason } => {
-            Err(Judgement::unjudged(format!("could not ask istioctl for its version: {reason}")))
+            Err(Judgement::unjudged(format!("cannot read the version of istioctl: {reason}")))
         }
-        // It was not used: a mesh can be installed in other ways.
+        // istioctl was not used: a mesh can be installed in other ways.
         Observation::Absent { .. } | Observation::NotAsked { .. } => {
             Ok(Judgement::pass(String::new()))
         }
     }
 }
 
-/// The istiod pods that run. Where none does, no version of Istio runs.
+/// Returns the running pods of istiod. Without one the version is unknown.
 fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     let namespace = &evidence.expectations.istio_namespace;
     let object = format!("istiod in namespace {namespace}");
     let restore = || {
-        let text = "shows what there is";
+        let text = "List the deployments and pods";
         istio::restore_istiod(evidence, workloads::list_all(evidence, namespace, &[], text))
     };
     let what = format!("the pods of namespace {namespace}");
@@ -206,20 +215,18 @@ fn istiods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement> {
     if running.is_empty() {
         let observed = all().next().map_or_else(
             || "no istiod pod".to_owned(),
-            |pod| format!("{} is {}", pod.name, format_pod_state(pod)),
+            |pod| format!("pod {} is {}", pod.name, format_pod_state(pod)),
         );
-        return Err(Judgement::fail(
-            "no istiod runs, so no version of Istio does: see install::control_plane_running",
-        )
-        .expected(format!("istiod {}", evidence.expectations.istio_version))
-        .observed(observed)
-        .object(object)
-        .steps(restore()));
+        return Err(Judgement::fail("Istio's version is unknown: istiod has no running pod")
+            .expected(format!("a running istiod {}", evidence.expectations.istio_version))
+            .observed(observed)
+            .object(object)
+            .steps(restore()));
     }
     Ok(running)
 }
 
-/// What brings an istiod to the version: a revision that no proxy uses is removed, where another one has the version.
+/// Removes an unused revision where another istiod has the expected version, or upgrades the mesh.
 fn replace_istiod(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let Some(revision) = find_unused_revision(evidence, pod) else { return upgrade(evidence) };
     vec![istio::uninstall_revision(evidence, revision)]
@@ -234,12 +241,14 @@ fn find_unused_revision<'e>(evidence: &Evidence, pod: &'e Pod) -> Option<&'e str
     reports.values().any(has_version).then_some(revision)
 }
 
-/// The pods with a proxy, sidecars and gateways, and why some could not be observed.
+/// Collects the pods with a proxy, sidecars and gateways, and the reason why some could not be read.
 fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Result<Vec<String>, Judgement>) {
     let has_proxy = |pod: &&Pod| {
-        let over = pod.phase == "Succeeded" || pod.phase == "Failed";
+        let has_ended = pod.phase == "Succeeded" || pod.phase == "Failed";
         let mut containers = pod.all_containers();
-        !pod.terminating && !over && containers.any(|container| container.name == "istio-proxy")
+        !pod.terminating
+            && !has_ended
+            && containers.any(|container| container.name == "istio-proxy")
     };
     let (mut pods, mut unobserved) = (Vec::new(), Vec::new());
     for (namespace, observation) in [
@@ -248,7 +257,7 @@ fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Result<Vec<String>, Judgement>
     ] {
         match observation.look(&format!("the pods of namespace {namespace}")) {
             Ok(all) => pods.extend(all.iter().filter(has_proxy)),
-            // Where there is no pod there is no proxy of another version.
+            // Without a pod there is no proxy of another version.
             Err(early) if early.verdict == Verdict::Fail => {}
             Err(early) => unobserved.push(Err(early)),
         }
@@ -256,8 +265,8 @@ fn proxy_pods(evidence: &Evidence) -> (Vec<&Pod>, Result<Vec<String>, Judgement>
     (pods, all_hold(unobserved))
 }
 
-/// Fails where an image is of another version. An image without a telling tag says nothing: what
-/// the program reports of itself then decides.
+/// Fails where an image's tag is another version. An image without a version in its tag does not count: the version
+/// that the program reports decides then.
 fn check_image(
     evidence: &Evidence,
     pod: &Pod,
@@ -270,8 +279,8 @@ fn check_image(
         return Ok(());
     }
     Err(other_version(tag, wanted)(format!(
-        "container {} of pod {} is of Istio {tag}, not {wanted}",
-        container.name, pod.name
+        "pod {}: container {} has Istio {tag}, expected {wanted}",
+        pod.name, container.name
     ))
     .expected(format!("an image of Istio {wanted}"))
     .observed(&container.image)
@@ -279,7 +288,7 @@ fn check_image(
     .steps(steps()))
 }
 
-/// Fails where a program reports another version of itself.
+/// Fails where a program reports another version.
 fn check_report(
     evidence: &Evidence,
     version: &str,
@@ -291,22 +300,22 @@ fn check_report(
     if plain(version) == plain(istio_version) {
         return Ok(());
     }
-    let summary = format!("{who} reports Istio {version}, not {istio_version}");
+    let summary = format!("{who} reports Istio {version}, expected {istio_version}");
     Err(other_version(plain(version), plain(istio_version))(summary)
-        .expected(format!("{istio_version}, asked for by {istio_version_source}"))
+        .expected(format!("{istio_version} (from {istio_version_source})"))
         .observed(version)
         .object(object)
         .steps(steps()))
 }
 
-/// The judgement on another version: *changed* for a vendor's build of the wanted one.
+/// Returns the judgement on another version: *changed* for a vendor's build of the expected one.
 fn other_version(version: &str, wanted: &str) -> fn(String) -> Judgement {
     let is_of_wanted = version.split_once('-').is_some_and(|(number, _)| number == wanted);
     let vendor = is_of_wanted && is_vendor_build(version);
     if vendor { Judgement::changed } else { Judgement::fail }
 }
 
-/// The version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
+/// Returns the version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
 fn version_tag(image: &str) -> Option<&str> {
     let name = image.split('@').next()?.rsplit('/').next()?;
     let (_, tag) = name.split_once(':')?;
@@ -314,7 +323,7 @@ fn version_tag(image: &str) -> Option<&str> {
     tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
 }
 
-/// A version without what does not make it another: a leading `v`, and how its image was built.
+/// Returns a version without a leading `v` and without the kind of its image.
 fn plain(version: &str) -> &str {
     let version = version.trim();
     let version = version.strip_prefix('v').unwrap_or(version);
@@ -324,20 +333,22 @@ fn plain(version: &str) -> &str {
         .unwrap_or(version)
 }
 
-/// Brings the mesh to the expected version, or judges it by the version that all of it has.
+/// Returns the steps that bring the mesh to the expected version, or check it as the version that all of it has.
 fn upgrade(evidence: &Evidence) -> Vec<Step> {
     let wanted = escape_backquotes(&evidence.expectations.istio_version);
     let first = match common_version(evidence) {
         Some(version) => istio::check_as(evidence, version),
         None => istio::show_versions(evidence),
     };
-    let text = format!("with istioctl {wanted} brings the mesh to it");
-    let install = istio::restore_control_plane(evidence, &text);
-    // Where another program installed it, that program brings another version.
+    let mut install = istio::restore_control_plane(evidence, &format!("Install Istio {wanted}"));
+    if install.command.as_ref().is_some_and(|it| it.starts_with("istioctl")) {
+        install.text += " with the istioctl of that version";
+    }
+    // Where another program installed Istio, that program changes its version.
     [first].into_iter().chain(install.command.is_some().then_some(install)).collect()
 }
 
-/// The other version that all of the mesh has, in its images and in its reports, where it is one.
+/// Finds the other version that the whole mesh has, in its images and its reports.
 fn common_version(evidence: &Evidence) -> Option<&str> {
     let istiods = evidence.install.istiod.value()?;
     let version = istiods.values().next()?.version.value()?;
@@ -347,7 +358,7 @@ fn common_version(evidence: &Evidence) -> Option<&str> {
     (is_other && MESH.iter().all(|part| part(&other).is_ok())).then_some(version)
 }
 
-/// Gives a pod the proxy that goes with istiod.
+/// Returns the step that gives a pod the proxy of istiod's version.
 fn replace_proxy(evidence: &Evidence, pod: &Pod) -> Step {
     let namespace = pod.namespace.as_str();
     let workload = owner_workload(pod);
@@ -355,16 +366,15 @@ fn replace_proxy(evidence: &Evidence, pod: &Pod) -> Step {
     if let Some(deployment) = deployment.filter(|_| pod.annotations.contains_key(PROXY_IMAGE)) {
         return injection::remove_proxy_image(evidence, namespace, deployment);
     }
-    let keeps = "a pod keeps the proxy that it was made with until it is made anew";
+    let keeps = "a pod keeps the proxy with which it was created";
     if let Some(workload) = &workload {
-        let text = format!("makes its pods anew: {keeps}");
+        let text = format!("Restart the workload: {keeps}");
         return workloads::restart(evidence, namespace, workload, text);
     }
-    pods::show(evidence, pod, format!("shows it: {keeps}"))
+    pods::show(evidence, pod, format!("Show the pod: {keeps}"))
 }
 
-/// No istiod is there to report its version. The verdict may be about an image or about istioctl instead, which
-/// are wrong by themselves.
+/// Whether no istiod runs that could report its version. A wrong image and a wrong istioctl have other reasons.
 fn no_istiod_reports(effect: &Effect<'_, Evidence>) -> bool {
     let object = effect.judgement.object.as_deref().unwrap_or_default();
     is_istiod_down(effect.evidence) && (object == "istiod" || object.starts_with("istiod in "))
@@ -377,8 +387,8 @@ fn istiod_does_not_know_the_proxy(effect: &Effect<'_, Evidence>) -> bool {
         let lists = istiods.values().filter_map(|istiod| istiod.proxies.value());
         lists.flatten().any(|proxy| proxy.proxy == proxy_id(pod))
     };
-    // Which proxy did not report its version is in the summary alone.
-    let is_silent = |pod: &&&Pod| effect.judgement.summary.contains(&silent_proxy(pod));
+    // Only the summary names the proxy without a version.
+    let is_silent = |pod: &&&Pod| effect.judgement.summary.contains(&format_silent_proxy(pod));
     effect.judgement.verdict == Verdict::Unjudged
         && lists.all(|list| list.is_some())
         && proxy_pods(effect.evidence).0.iter().find(is_silent).is_some_and(|pod| !knows(pod))

@@ -2,16 +2,18 @@
 
 use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Expectations};
 use crate::facts::Labels;
+use crate::facts::demo::is_pod_of;
 use crate::facts::injection::{demo_labels, demo_namespace_is_missing, find_deletion};
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod};
-use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects};
+use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects, only_revision};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::injection::restart_all;
+use crate::steps::Step;
 use crate::steps::namespaces::{create, label_for_webhooks, show_conditions, wait_deleted};
+use crate::steps::workloads::restart;
 
 claim! {
     /// The tutorial says: "Enable automatic sidecar injection for your namespace: `kubectl label namespace client
@@ -19,24 +21,27 @@ claim! {
     ///
     /// ## Why it matters
     /// Istio injects a sidecar only in namespaces with a label that an injection webhook selects. A pod gets its
-    /// sidecar when it is created: pods from before the label have none.
+    /// sidecar when it is created. Pods from before the label have none.
     ///
     /// ## How it is checked
-    /// Reads the labels of the demo's namespace. `istio-injection=enabled` holds. `istio.io/rev=REVISION` holds where
-    /// an active injection webhook selects that revision, and no label `istio-injection` is there. It needs `list` on
-    /// `namespaces`, and on `mutatingwebhookconfigurations` for a namespace with a revision.
+    /// Reads the labels of the demo's namespace. One of these must hold:
+    /// - The label `istio-injection=enabled` is set.
+    /// - `istio.io/rev=REVISION` is set, an active injection webhook selects that revision, and `istio-injection` is not
+    ///   set.
+    ///
+    /// It needs `list` on `namespaces`. For a namespace with a revision, it also needs `list` on
+    /// `mutatingwebhookconfigurations`.
     ///
     /// ## What makes it fail
-    /// - The namespace does not exist, is being deleted, or has neither of the two labels. Where the install stopped at
-    ///   istiod before the namespace was created, `default_profile` is the cause.
-    /// - It is in ambient mode (`istio.io/dataplane-mode`).
+    /// - The namespace does not exist, is being deleted, or has neither of the two labels. If the install stopped at istiod
+    ///   before the namespace was created, `default_profile` is the cause.
+    /// - The namespace is in ambient mode (`istio.io/dataplane-mode`).
     /// - `istio-injection` has another value than `enabled`.
-    /// - `istio.io/rev` names a revision that no webhook selects. Where no Istio is installed at all,
-    ///   `default_profile` is the cause.
+    /// - `istio.io/rev` names a revision that no webhook selects. If no Istio is installed, `default_profile` is the cause.
     ///
     /// ## How to fix it
-    /// Create the namespace where it is missing. Label it, then restart its deployments. Where only a named revision
-    /// is installed, the label is `istio.io/rev=REVISION`.
+    /// Create the namespace if it is missing. Label it, then restart the deployments whose pods have no sidecar. If only a
+    /// named revision is installed, the label is `istio.io/rev=REVISION`.
     ///
     /// ## Check by hand
     ///     kubectl get namespace client --show-labels
@@ -54,52 +59,53 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let labels = namespace_labels(evidence)?;
-    if let Some(words) = find_deletion(evidence, namespace) {
+    let (key, value) = only_revision(evidence).map_or((INJECTION, "enabled"), |it| (REVISION, it));
+    let expected = format!("{key}={value}");
+    if let Some(message) = find_deletion(evidence, namespace) {
         return Err(Judgement::fail(format!("namespace {namespace} is being deleted"))
-            .expected(format!(
-                "a namespace {namespace} that stays, with the label {INJECTION}=enabled"
-            ))
-            .observed(excerpt(words))
+            .expected(format!("an active namespace with the label {expected}"))
+            .observed(excerpt(message))
             .object(Object::demo_namespace(evidence))
-            .step(show_conditions(evidence, namespace, "shows what keeps it, if it stays for long"))
+            .step(show_conditions(
+                evidence,
+                namespace,
+                "Show the conditions that delay the deletion",
+            ))
             .step(wait_deleted(evidence, namespace))
-            .step(create(evidence, "creates it again"))
+            .step(create(evidence, "Create the namespace again"))
             .step(label_for_webhooks(evidence, &[])));
     }
     let label = |more: &[&str]| {
-        let text = "makes its pods anew: a pod gets its sidecar when it is made";
-        vec![label_for_webhooks(evidence, more), restart_all(evidence, text)]
+        let label = label_for_webhooks(evidence, more);
+        [label].into_iter().chain(restart_uninjected(evidence)).collect::<Vec<_>>()
     };
     let wrong = |summary: String, observed: String| {
         Judgement::fail(summary)
-            .expected(format!("{INJECTION}=enabled"))
+            .expected(&expected)
             .observed(observed)
             .object(Object::demo_namespace(evidence))
     };
-    // Where both labels are there, this one counts.
+    // Where both labels are set, this one counts.
     if let Some(value) = labels.get(INJECTION) {
         if value == "enabled" {
-            return Ok(Judgement::pass(format!("{namespace} has {INJECTION}=enabled")));
+            return Ok(Judgement::pass(format!("namespace {namespace} has {INJECTION}=enabled")));
         }
         let value = excerpt(value);
-        let summary = if value == "disabled" {
-            format!("injection is switched off in namespace {namespace}")
-        } else {
-            format!("`{value}` is no value of the label {INJECTION}: only `enabled` switches it on")
-        };
+        let reason = if value == "disabled" { "off" } else { "on only with the value enabled" };
+        let summary =
+            format!("namespace {namespace} has {INJECTION}={value}: injection is {reason}");
         return Err(wrong(summary, format!("{INJECTION}={value}")).steps(label(&["--overwrite"])));
     }
     let Some(revision) = labels.get(REVISION) else {
         let mode = labels.get(MODE).filter(|mode| *mode != "none");
         if let Some(mode) = mode.map(|mode| excerpt(mode)) {
-            let summary = format!(
-                "namespace {namespace} is in ambient mode ({MODE}={mode}): its pods get no sidecar"
-            );
-            let observed = format!("{MODE}={mode}, neither {INJECTION} nor {REVISION}");
+            let summary =
+                format!("namespace {namespace} is in ambient mode: its pods get no sidecar");
+            let observed = format!("{MODE}={mode}, no label {INJECTION} or {REVISION}");
             return Err(wrong(summary, observed).steps(label(&[&format!("{MODE}-")])));
         }
-        let summary = format!("namespace {namespace} is not labelled for injection");
-        let observed = format!("neither {INJECTION} nor {REVISION}");
+        let summary = format!("namespace {namespace} has no injection label");
+        let observed = format!("no label {INJECTION} or {REVISION}");
         return Err(wrong(summary, observed).steps(label(&[])));
     };
     let relabel = || label(&[&format!("{REVISION}-")]);
@@ -110,12 +116,12 @@ fn judge(evidence: &Evidence) -> Judged {
         injectors().map(|webhook| webhook.namespace_selector.selects(labels)).collect();
     if selections.contains(&Some(true)) {
         return Ok(Judgement::pass(format!(
-            "{namespace} has {REVISION}={revision}, and a webhook serves that revision"
+            "namespace {namespace} has {REVISION}={revision}, and a webhook selects it"
         )));
     }
     if selections.contains(&None) {
         return Err(Judgement::unjudged(
-            "a webhook selects namespaces in a way that is not known here",
+            "meshcheck cannot evaluate the namespace selector of a webhook",
         ));
     }
     let mut installed: Vec<_> = injectors()
@@ -126,24 +132,40 @@ fn judge(evidence: &Evidence) -> Judged {
     installed.dedup();
     let revision = excerpt(revision);
     let summary =
-        format!("no webhook serves the revision `{revision}` that namespace {namespace} asks for");
+        format!("namespace {namespace} has {REVISION}={revision}, and no webhook selects it");
     let observed = format!("{REVISION}={revision}; installed revisions: {}", list(&installed));
     Err(wrong(summary, observed)
-        .expected(format!("{INJECTION}=enabled, or {REVISION} with an installed revision"))
+        .expected(format!("{expected}, or {REVISION} with an installed revision"))
         .steps(relabel()))
 }
 
 /// The namespace's label for ambient mode.
 const MODE: &str = "istio.io/dataplane-mode";
 
-/// The labels of the demo's namespace.
+/// Restarts the demo's deployments that have a pod without a sidecar.
+fn restart_uninjected(evidence: &Evidence) -> impl Iterator<Item = Step> {
+    let Expectations { namespace, backend_deployment, client_deployment, .. } =
+        &evidence.expectations;
+    let lacks_sidecar = |name: &&String| {
+        let mut pods = evidence.demo.pods.value().into_iter().flatten();
+        pods.any(|it| !it.terminating && it.sidecar().is_none() && is_pod_of(evidence, it, name))
+    };
+    let text = "Restart the deployment so that its pods get a sidecar";
+    [backend_deployment, client_deployment]
+        .into_iter()
+        .filter(lacks_sidecar)
+        .map(move |name| restart(evidence, namespace, &format!("deployment/{name}"), text))
+}
+
+/// Returns the labels of the demo's namespace.
 pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement> {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
-    let create = || vec![create(evidence, "creates it"), label_for_webhooks(evidence, &[])];
+    let create =
+        || vec![create(evidence, "Create the namespace"), label_for_webhooks(evidence, &[])];
     require(&evidence.install.namespaces, "the namespaces", &object, create)?;
     demo_labels(evidence).ok_or_else(|| {
-        Judgement::fail(format!("there is no namespace {namespace}"))
+        Judgement::fail(format!("namespace {namespace} does not exist"))
             .expected(format!("a namespace {namespace} with the label {INJECTION}=enabled"))
             .observed("no such namespace")
             .object(object)
@@ -151,7 +173,7 @@ pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement
     })
 }
 
-/// A namespace that asks for a revision while none is installed.
+/// Whether the namespace names a revision while none is installed.
 fn no_revision_is_installed(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let asks = demo_labels(evidence)
@@ -159,8 +181,8 @@ fn no_revision_is_installed(effect: &Effect<'_, Evidence>) -> bool {
     asks && has_no_istiod(evidence) && has_no_injector(evidence)
 }
 
-/// Whether the namespace is there, and asks for no injection, or for a revision that none of the webhooks
-/// serves. Where there is no webhook at all, no label would help.
+/// Whether the namespace exists and its labels enable no injection, or name a revision that no webhook selects. Without
+/// any webhook no label would help.
 pub(crate) fn label_is_wrong(effect: &Effect<'_, Evidence>) -> bool {
     demo_labels(effect.evidence).is_some_and(|labels| match labels.get(INJECTION) {
         Some(value) => value != "enabled",
@@ -182,18 +204,18 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        webhooks_unseen(|e| e.install.webhooks = Observation::failed("forbidden"), Pass);
+        webhooks_unread(|e| e.install.webhooks = Observation::failed("forbidden"), Pass);
         revision(|e| label(e, &[("istio.io/rev", "default")]), Pass);
-        both(|e| label(e, &[("istio-injection", "enabled"), ("istio.io/rev", "none")]), Pass);
-        missing(|e| label(e, &[]), Fail);
+        both_labels(|e| label(e, &[("istio-injection", "enabled"), ("istio.io/rev", "none")]), Pass);
+        no_label(|e| label(e, &[]), Fail);
         ambient(|e| label(e, &[("istio.io/dataplane-mode", "ambient")]), Fail);
-        missing_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
+        no_label_and_only_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
         disabled(|e| label(e, &[("istio-injection", "disabled")]), Fail);
-        misspelt(|e| label(e, &[("istio-injection", "enable")]), Fail);
-        upper_case(|e| label(e, &[("istio-injection", "Enabled")]), Fail);
+        value_misspelt(|e| label(e, &[("istio-injection", "enable")]), Fail);
+        value_in_upper_case(|e| label(e, &[("istio-injection", "Enabled")]), Fail);
         other_label(|e| label(e, &[("istio-inject", "enabled")]), Fail);
         disabled_and_revision(|e| label(e, &[("istio-injection", "disabled"), ("istio.io/rev", "default")]), Fail);
-        revision_of_nobody(|e| label(e, &[("istio.io/rev", "canary")]), Fail);
+        revision_not_installed(|e| label(e, &[("istio.io/rev", "canary")]), Fail);
         revision_without_webhooks(|e| {
             label(e, &[("istio.io/rev", "default")]);
             of(&mut e.install.webhooks).clear();
@@ -204,9 +226,9 @@ mod cases {
             let words = "Some content in the namespace has finalizers remaining: example.com/x in 1 resource instances";
             crate::testing::terminate_namespace(e, "client", words);
         }, Fail);
-        another_is_deleted(|e| crate::testing::terminate_namespace(e, "old", ""), Pass);
-        namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
-        revision_webhooks_unseen(|e| {
+        another_namespace_being_deleted(|e| crate::testing::terminate_namespace(e, "old", ""), Pass);
+        namespaces_unread(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
+        revision_and_webhooks_unread(|e| {
             label(e, &[("istio.io/rev", "default")]);
             e.install.webhooks = Observation::failed("forbidden");
         }, Unjudged);
@@ -216,7 +238,7 @@ mod cases {
                 webhook.object_selector.match_labels.insert("istio.io/deactivated".into(), "never-match".into());
             }
         }, Fail);
-        selects_strangely(|e| {
+        unknown_selector(|e| {
             label(e, &[("istio.io/rev", "canary")]);
             add_unknown_operator(e);
         }, Unjudged);

@@ -15,7 +15,7 @@ pub(super) fn delete_namespace(evidence: &mut Evidence) {
     of(&mut evidence.install.namespaces).remove(&namespace);
 }
 
-/// The webhooks that are not switched off.
+/// Returns the webhooks that are not deactivated.
 pub(super) fn active(evidence: &mut Evidence) -> impl Iterator<Item = &mut Webhook> {
     let off = |webhook: &Webhook| {
         webhook.object_selector.match_labels.contains_key("istio.io/deactivated")
@@ -32,7 +32,7 @@ pub(super) fn add_unknown_operator(evidence: &mut Evidence) {
     }
 }
 
-/// A control plane of a named revision alone, as Helm charts install it: without the default tag.
+/// Leaves a control plane of a named revision without the default tag, as Helm charts install it.
 pub(super) fn keep_only_revision(evidence: &mut Evidence, revision: &str) {
     let webhooks = of(&mut evidence.install.webhooks);
     webhooks.retain(|it| {

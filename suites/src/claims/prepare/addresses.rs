@@ -1,34 +1,33 @@
-//! Load balancer addresses: which one the gateway holds, who holds the others, and whether one is left.
+//! Load balancer addresses: the gateway's, those of other services, and whether one is free.
 
 use std::net::IpAddr;
 
 use crate::evidence::{Evidence, Expectations, Service, ServicePort};
 use crate::facts::gateway::{find_address_sharers, shared_ports};
-use crate::format::{excerpt, list};
+use crate::format::{SERVICE, count, list};
 use crate::judgement::Judgement;
 use crate::object::Object;
 use crate::steps::{Purpose, Step, services};
 
-/// What the claims on addresses look at.
+/// The objects that the claims on addresses read.
 pub(super) const OBJECTS: &str = "services of type LoadBalancer";
 
-/// What MetalLB says of a pool that has no address left.
+/// The text of MetalLB's event on a pool without a free address.
 const POOL_USED_UP: &str = "no available IPs";
 
-/// The gateway's service, as far as load balancer addresses go.
+/// The state of the gateway's service, as far as load balancer addresses go.
 pub(super) enum Gateway<'e> {
-    /// It asked for an address and holds these.
+    /// It has these external addresses.
     Holds(Vec<&'e str>),
-    /// It asked for an address and holds none.
+    /// It has type LoadBalancer and no address yet.
     Pending(&'e Service),
-    /// It is of another type, and asks for none.
-    AsksNone(&'e str),
-    /// It is not there: before the install.
+    /// It has another type, which gets no address.
+    OtherType(&'e str),
+    /// It does not exist: Istio is not installed yet.
     Missing,
 }
 
-/// Finds the gateway's service in the list of all that ask for an address, or else in its
-/// namespace.
+/// Finds the gateway's service in the list of all load balancer services, then in its namespace.
 pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement> {
     let Expectations { gateway, .. } = &evidence.expectations;
     let namespace = evidence.expectations.gateway_namespace();
@@ -40,7 +39,7 @@ pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement
         .and_then(|services| services.iter().find(is_gateway))
         .or_else(|| local.and_then(|services| services.iter().find(is_gateway)));
     match found {
-        Some(service) if service.kind != "LoadBalancer" => Ok(Gateway::AsksNone(&service.kind)),
+        Some(service) if service.kind != "LoadBalancer" => Ok(Gateway::OtherType(&service.kind)),
         Some(service) => match service.external_addresses().collect::<Vec<_>>() {
             addresses if addresses.is_empty() => Ok(Gateway::Pending(service)),
             addresses => Ok(Gateway::Holds(addresses)),
@@ -48,13 +47,13 @@ pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement
         None if asking.is_some() || local.is_some() => Ok(Gateway::Missing),
         None => {
             let reason = evidence.cluster.load_balancer_services.reason().unwrap_or_default();
-            Err(Judgement::unjudged(format!("could not look at {OBJECTS}: {reason}")))
+            Err(Judgement::unjudged(format!("cannot read {OBJECTS}: {reason}")))
         }
     }
 }
 
-/// The services besides the gateway, and besides a probe of ours, that hold addresses.
-pub(super) fn find_holders(evidence: &Evidence) -> Vec<&Service> {
+/// Finds the other services that have an address: neither the gateway nor meshcheck's test service.
+pub(super) fn find_owners(evidence: &Evidence) -> Vec<&Service> {
     let Expectations { gateway, .. } = &evidence.expectations;
     let namespace = evidence.expectations.gateway_namespace();
     let probe = evidence.cluster.load_balancer_probe.value().map(|probe| &probe.namespace);
@@ -68,13 +67,12 @@ pub(super) fn find_holders(evidence: &Evidence) -> Vec<&Service> {
         .collect()
 }
 
-/// Whether a service holds an address that another one could want. A host name is one that a cloud makes for each
-/// service.
-fn holds_scarce_address(service: &Service) -> bool {
+/// Whether a service has an IP address, which another service could need. A cloud creates a host name for each service.
+fn has_scarce_address(service: &Service) -> bool {
     service.load_balancer_addresses.iter().any(|it| it.parse::<IpAddr>().is_ok())
 }
 
-/// The address that a service of our own got, where no other service holds it since.
+/// Finds the address that meshcheck's test service got, unless another service has it now.
 pub(crate) fn find_free_address(evidence: &Evidence) -> Option<&str> {
     let cluster = &evidence.cluster;
     let address = cluster.load_balancer_probe.value()?.address.as_ref()?;
@@ -83,7 +81,7 @@ pub(crate) fn find_free_address(evidence: &Evidence) -> Option<&str> {
     (!is_held).then_some(address)
 }
 
-/// What the load balancer says of the gateway's service, and of one of ours.
+/// Lists the load balancer's events on the gateway's service and on the test service.
 fn events(evidence: &Evidence) -> impl Iterator<Item = &str> {
     let cluster = &evidence.cluster;
     let events = cluster.gateway_events.value().into_iter().flatten();
@@ -91,135 +89,135 @@ fn events(evidence: &Evidence) -> impl Iterator<Item = &str> {
     events.chain(probed).map(String::as_str)
 }
 
-/// What the load balancer says where its pool has no address left.
-fn pool_used_up(evidence: &Evidence) -> Option<&str> {
-    find_failure(evidence)
-        .filter(|words| lacks_addresses(words) && find_free_address(evidence).is_none())
+/// Whether the load balancer's pool has no free address, by its own event.
+fn is_pool_used_up(evidence: &Evidence) -> bool {
+    find_failure(evidence).is_some_and(lacks_addresses) && find_free_address(evidence).is_none()
 }
 
-/// What the load balancer says of its failure to give an address (`AllocationFailed`, `SyncLoadBalancerFailed`).
+/// Finds the last event on a failed allocation (`AllocationFailed`, `SyncLoadBalancerFailed`).
 pub(super) fn find_failure(evidence: &Evidence) -> Option<&str> {
     let failed = |event: &&str| event.split(':').next().is_some_and(|it| it.ends_with("Failed"));
     events(evidence).filter(|event| failed(event) || lacks_addresses(event)).last()
 }
 
-/// Whether a load balancer's words say that no pool of it has an address.
-pub(super) fn lacks_addresses(words: &str) -> bool {
-    words.contains(POOL_USED_UP)
+/// Whether an event's text states that no pool has a free address.
+pub(super) fn lacks_addresses(event: &str) -> bool {
+    event.contains(POOL_USED_UP)
 }
 
-/// What the load balancer says where it refuses an address for another reason than a pool that is used up.
+/// Finds the event of a load balancer that refuses an address for another reason than a used-up pool.
 pub(super) fn find_other_refusal(evidence: &Evidence) -> Option<&str> {
-    find_failure(evidence).filter(|words| !lacks_addresses(words))
+    find_failure(evidence).filter(|event| !lacks_addresses(event))
 }
 
-/// Why the gateway, or a service of ours, gets no address while others hold some.
+/// The reason why the gateway, or the test service, gets no address while other services have some.
 pub(super) struct Shortage<'e> {
-    /// The services that hold addresses.
-    holders: Vec<&'e Service>,
+    /// The services that have an address.
+    owners: Vec<&'e Service>,
     reason: Reason<'e>,
 }
 
 enum Reason<'e> {
-    /// The pool is used up: so says the load balancer.
-    Pool(&'e str),
-    /// Addresses are the nodes' own, and this service has the gateway's ports there.
+    /// The load balancer's event states that the pool is used up.
+    Pool,
+    /// Services get the nodes' addresses, and this service uses the gateway's ports there.
     NodePorts(&'e Service, Vec<u16>),
-    /// It is not known.
+    /// No event and no port shows the reason.
     Unknown,
 }
 
 impl<'e> Shortage<'e> {
-    /// Nothing where no service holds an address that the gateway could want, or where the load balancer gives
+    /// Finds the shortage. There is none where no service has an IP address, or where the load balancer gives
     /// another reason.
-    pub(super) fn of(evidence: &'e Evidence) -> Option<Self> {
+    pub(super) fn find(evidence: &'e Evidence) -> Option<Self> {
         if find_other_refusal(evidence).is_some() {
             return None;
         }
-        let mut holders = find_holders(evidence);
-        holders.retain(|service| holds_scarce_address(service));
-        holders.first()?;
+        let mut owners = find_owners(evidence);
+        owners.retain(|service| has_scarce_address(service));
+        owners.first()?;
         let probe = Service { ports: vec![probed_port()], ..Service::default() };
         let waiting = match find_gateway(evidence) {
             Ok(Gateway::Pending(service)) => service,
             _ => &probe,
         };
-        let on_nodes = holders.iter().find_map(|&holder| {
-            let ports = shared_ports(waiting, holder);
-            (takes_ports_of_nodes(evidence, holder) && !ports.is_empty()).then_some((holder, ports))
+        let on_nodes = owners.iter().find_map(|&owner| {
+            let ports = shared_ports(waiting, owner);
+            (uses_ports_of_nodes(evidence, owner) && !ports.is_empty()).then_some((owner, ports))
         });
-        let reason = match (pool_used_up(evidence), on_nodes) {
-            (Some(event), _) => Reason::Pool(event),
-            (None, Some((holder, ports))) => Reason::NodePorts(holder, ports),
-            (None, None) => Reason::Unknown,
+        let reason = match on_nodes {
+            _ if is_pool_used_up(evidence) => Reason::Pool,
+            Some((owner, ports)) => Reason::NodePorts(owner, ports),
+            None => Reason::Unknown,
         };
-        Some(Self { holders, reason })
+        Some(Self { owners, reason })
     }
 
-    /// The service to look at first.
-    pub(super) fn holder(&self) -> &'e Service {
+    /// Returns the service that the failure names: the one that the tutorial removes, where it has an address.
+    pub(super) fn owner(&self) -> &'e Service {
         match self.reason {
-            Reason::NodePorts(holder, _) => holder,
-            Reason::Pool(_) | Reason::Unknown => self.holders[0],
+            Reason::NodePorts(owner, _) => owner,
+            Reason::Pool | Reason::Unknown => {
+                let tutorials = self.owners.iter().find(|it| is_tutorials_competitor(it));
+                tutorials.unwrap_or(&self.owners[0])
+            }
         }
     }
 
-    /// Why there is no address, as it stands behind a colon.
+    /// Describes the shortage in a clause: `service kong/kong-proxy has 198.51.100.7`.
     pub(super) fn describe(&self) -> String {
-        let held = format_holders(&self.holders);
+        let Service { namespace, name, load_balancer_addresses, .. } = self.owner();
+        let owners = match self.owners.len() {
+            1 => (format!("service {namespace}/{name} has"), list(load_balancer_addresses)),
+            number => (format!("{} have", count(number, SERVICE)), "an external IP".to_owned()),
+        };
         match &self.reason {
-            Reason::Pool(_) => format!("the pool is used up by {held}"),
-            Reason::NodePorts(holder, ports) => {
-                let Service { namespace, name, .. } = holder;
-                format!("{namespace}/{name} has {} of the nodes", format_ports(ports))
+            Reason::Pool => format!("{} all addresses of the pool", owners.0),
+            Reason::NodePorts(_, ports) => {
+                format!("service {namespace}/{name} uses {} of the nodes", format_ports(ports))
             }
-            Reason::Unknown => held,
+            Reason::Unknown => format!("{} {}", owners.0, owners.1),
         }
     }
 
-    /// The same, as a headline.
-    pub(super) fn headline(&self) -> String {
-        match self.reason {
-            Reason::Unknown => format!("an address is held by {}", format_holders(&self.holders)),
-            Reason::Pool(_) | Reason::NodePorts(..) => self.describe(),
-        }
-    }
-
-    /// What the load balancer says, where it is known.
-    pub(super) fn words(&self) -> Option<String> {
-        match self.reason {
-            Reason::Pool(event) => Some(excerpt(event)),
-            _ => None,
-        }
-    }
-
-    /// Shows what there is. An address is taken from nobody unless that is known to help.
+    /// Returns the steps. An address is freed only where the tutorial frees it and that helps.
     pub(super) fn steps(&self, evidence: &Evidence) -> Vec<Step> {
-        let holder = self.holder();
-        let show = services::show_holder(evidence, holder);
-        match &self.reason {
-            Reason::Pool(_) => vec![show, services::free_address(evidence, holder)],
-            Reason::NodePorts(..) if holder.name == "traefik" => {
-                let text = "start k3s with the option --disable traefik, which frees the ports (Rancher Desktop: switch Traefik off)";
-                vec![show, Step::advice(Purpose::Fix, text)]
+        let owner = self.owner();
+        let show = services::show_holder(evidence, owner);
+        let fix = match &self.reason {
+            Reason::Pool => services::free_address(evidence, owner),
+            Reason::NodePorts(..) if owner.name == "traefik" => Step::advice(
+                Purpose::Fix,
+                "Start k3s with the option --disable traefik (Rancher Desktop: switch off Traefik)",
+            ),
+            Reason::NodePorts(..) => Step::advice(
+                Purpose::Fix,
+                "Give one of the two services other ports, or another load balancer",
+            ),
+            Reason::Unknown => {
+                return match find_gateway(evidence) {
+                    Ok(Gateway::Pending(Service { namespace, name, .. })) => {
+                        let text = "Show the load balancer's events on the service";
+                        vec![services::describe(evidence, namespace, name, text), show]
+                    }
+                    _ => vec![show, services::list_all(evidence, LIST_ADDRESSES)],
+                };
             }
-            Reason::NodePorts(..) => {
-                let text = "give one of the two services other ports, or another load balancer";
-                vec![show, Step::advice(Purpose::Fix, text)]
-            }
-            Reason::Unknown => match find_gateway(evidence) {
-                Ok(Gateway::Pending(Service { namespace, name, .. })) => {
-                    let text = "shows under Events what the load balancer says";
-                    vec![services::describe(evidence, namespace, name, text), show]
-                }
-                _ => vec![show, services::list_all(evidence, "shows who asks for an address")],
-            },
-        }
+        };
+        vec![show, fix]
     }
 }
 
-/// Whether a service has its address from nodes, which have each port once: as k3s gives them, unless MetalLB runs there.
-fn takes_ports_of_nodes(evidence: &Evidence, service: &Service) -> bool {
+/// The text of the step that lists all services.
+pub(super) const LIST_ADDRESSES: &str = "List the services and their external IPs";
+
+/// Whether the tutorial removes this service: it names `kong-proxy` in namespace `kong`.
+fn is_tutorials_competitor(service: &Service) -> bool {
+    service.namespace == "kong" && service.name == "kong-proxy"
+}
+
+/// Whether a service has a node's address, on which each port exists once: so does k3s, unless MetalLB runs there.
+fn uses_ports_of_nodes(evidence: &Evidence, service: &Service) -> bool {
     let nodes = || evidence.cluster.nodes.value().into_iter().flatten();
     let speakers = evidence.cluster.network_pods.value().into_iter().flatten();
     let metallb = speakers.flat_map(|pod| pod.labels.values()).any(|value| value == "metallb");
@@ -228,19 +226,18 @@ fn takes_ports_of_nodes(evidence: &Evidence, service: &Service) -> bool {
         || !metallb && nodes().any(|node| node.kubelet_version.contains("+k3s"))
 }
 
-/// The port of a service of ours that asks for an address.
+/// Returns the port of meshcheck's test service.
 fn probed_port() -> ServicePort {
     ServicePort { port: 80, protocol: "TCP".into(), ..ServicePort::default() }
 }
 
-/// `ports 80 and 443`
+/// Formats ports: `ports 80 and 443`.
 fn format_ports(ports: &[u16]) -> String {
     let noun = if ports.len() == 1 { "port" } else { "ports" };
     format!("{noun} {}", list(&ports.iter().map(u16::to_string).collect::<Vec<_>>()))
 }
 
-/// A failure where another service has the gateway's address, with the same ports: one of the two does not get its
-/// traffic.
+/// Fails where another service has the gateway's address and one of its ports: one of the two gets no traffic there.
 pub(super) fn check_address_is_not_shared(evidence: &Evidence) -> Result<(), Judgement> {
     let Some((other, ports)) = find_address_sharers(evidence).into_iter().next() else {
         return Ok(());
@@ -249,31 +246,31 @@ pub(super) fn check_address_is_not_shared(evidence: &Evidence) -> Result<(), Jud
     let gateway = &evidence.expectations.gateway;
     let (ports, address) = (format_ports(&ports), list(load_balancer_addresses));
     Err(Judgement::fail(format!(
-        "{namespace}/{name} has the address of {gateway} too, with {ports}"
+        "service {namespace}/{name} has the same address and {ports} as {gateway}"
     ))
-    .expected(format!("an address for {gateway} alone, or other ports"))
-    .observed(format!("both have {address}, {ports}"))
+    .expected(format!("{address}, {ports}: {gateway}"))
+    .observed(format!("{address}, {ports}: {gateway} and {namespace}/{name}"))
     .object(Object::new("service", namespace, name))
     .steps([services::show_holder(evidence, other), services::free_address(evidence, other)]))
 }
 
-pub(super) fn format_holders(holders: &[&Service]) -> String {
-    list(&holders.iter().map(|&holder| format_holder(holder)).collect::<Vec<_>>())
-}
-
-fn format_holder(service: &Service) -> String {
-    let Service { namespace, name, load_balancer_addresses, .. } = service;
-    format!("{namespace}/{name} (holds {})", list(load_balancer_addresses))
+/// Formats services with their addresses: `kong/kong-proxy has 198.51.100.7`.
+pub(super) fn format_owners(owners: &[&Service]) -> String {
+    let format = |service: &&Service| {
+        let Service { namespace, name, load_balancer_addresses, .. } = service;
+        format!("{namespace}/{name} has {}", list(load_balancer_addresses))
+    };
+    list(&owners.iter().map(format).collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 pub(in crate::claims) mod changes {
-    //! Changes to who holds an address.
+    //! Changes to the services that have an address.
 
     use crate::evidence::{Evidence, LoadBalancerProbe, Observation, Service};
     use crate::testing::of;
 
-    /// Another service that holds an address, and the names that hints must quote.
+    /// Adds another service with an address.
     pub(crate) fn kong(evidence: &mut Evidence) {
         let proxy = Service {
             namespace: "kong".into(),
@@ -285,14 +282,14 @@ pub(in crate::claims) mod changes {
         of(&mut evidence.cluster.load_balancer_services).push(proxy);
     }
 
-    /// Another service, whose address is a host name of a cloud.
+    /// Adds another service with the host name of a cloud.
     pub(crate) fn cloud(evidence: &mut Evidence) {
         kong(evidence);
         let kong = of(&mut evidence.cluster.load_balancer_services).last_mut().unwrap();
         kong.load_balancer_addresses = vec!["a1b2.elb.example.com".into()];
     }
 
-    /// Another service with this address and these ports.
+    /// Adds another service with this address and these ports.
     pub(crate) fn other(evidence: &mut Evidence, name: &str, address: &str, ports: &[u16]) {
         kong(evidence);
         let other = of(&mut evidence.cluster.load_balancer_services).last_mut().unwrap();
@@ -302,20 +299,20 @@ pub(in crate::claims) mod changes {
         other.ports.iter_mut().zip(ports).for_each(|(port, number)| port.port = *number);
     }
 
-    /// Another service has the gateway's address.
+    /// Adds another service with the gateway's address.
     pub(crate) fn sharer(evidence: &mut Evidence, ports: &[u16]) {
         let address = gateway_services(evidence).next().unwrap().load_balancer_addresses[0].clone();
         other(evidence, "kong-proxy", &address, ports);
     }
 
-    /// k3s gives services the addresses of its nodes, each port once.
+    /// Adds another service with a node's address, as k3s does.
     pub(crate) fn on_nodes(evidence: &mut Evidence, name: &str, ports: &[u16]) {
         pending(evidence);
         let address = of(&mut evidence.cluster.nodes)[0].addresses[0].clone();
         other(evidence, name, &address, ports);
     }
 
-    /// The load balancer says that its pool is used up.
+    /// Adds the event of a used-up pool.
     pub(crate) fn used_up(evidence: &mut Evidence) {
         kong(evidence);
         pending(evidence);
@@ -323,7 +320,7 @@ pub(in crate::claims) mod changes {
         evidence.cluster.gateway_events = Observation::seen(vec![event.into()]);
     }
 
-    /// The load balancer says why it gives no address, though nobody holds one.
+    /// Adds an event of the load balancer on the pending gateway.
     pub(crate) fn refused(evidence: &mut Evidence, event: &str) {
         pending(evidence);
         evidence.cluster.gateway_events = Observation::seen(vec![event.into()]);
@@ -342,7 +339,7 @@ pub(in crate::claims) mod changes {
         not_tried(evidence);
     }
 
-    /// A service of our own got an address.
+    /// Gives the test service an address.
     pub(crate) fn tried(evidence: &mut Evidence) {
         evidence.cluster.load_balancer_probe = Observation::seen(LoadBalancerProbe {
             namespace: "probe".into(),

@@ -19,25 +19,29 @@ claim! {
     /// `kube-dns` and the network Calico's.
     ///
     /// ## Why it matters
-    /// A DNS on another network does not answer pods whose traffic a sidecar takes over.
+    /// A sidecar takes over the traffic of its pod. DNS pods on another network do not answer such a pod.
     ///
     /// ## How it is checked
-    /// Lists the pods and deployments with the label `k8s-app=kube-dns` in `kube-system`, the nodes and, where they exist,
-    /// Calico's IP pools (`list` on each). Every running DNS pod must have an address of an enabled pool, or of a node's
-    /// pod range. Some networks (Cilium, those of clouds) follow neither: where the mesh's and the demo's pods are outside
-    /// of them, the DNS pods must have addresses like theirs.
+    /// - Lists the pods and deployments with the label `k8s-app=kube-dns` in `kube-system`.
+    /// - Lists the nodes and Calico's IP pools, where they exist.
+    /// - Every running DNS pod must have an address of an enabled pool, or of a node's pod range.
+    /// - Some networks (Cilium, clouds) use neither. There, DNS pods must have addresses like the pods of mesh and demo.
+    ///
+    /// It needs `list` on each of these.
     ///
     /// ## What makes it fail
-    /// - No DNS pod runs or is ready. Where the pods wait for a node, `nodes_ready` is the cause.
-    /// - kube-proxy, or another pod of the nodes' network, is not ready: then DNS does not reach the API server.
-    /// - A DNS pod is in its node's network.
-    /// - An address is outside of the pod network, or of the network before, which no other pod uses any more.
+    /// - No DNS pod runs or is ready. If the pods wait for a node, `nodes_ready` is the cause.
+    /// - kube-proxy, or another pod of the node's network, is not ready. Then DNS does not reach the API server.
+    /// - A DNS pod uses its node's network.
+    /// - A DNS pod has an address outside the pod network, for example of the network plug-in before.
     ///
-    /// Where other pods are outside too, and the DNS pods have still other addresses, the claim is unjudged.
+    /// The claim is unjudged where other pods also have addresses outside the known ranges, and DNS has still others.
     ///
     /// ## How to fix it
-    /// Scale the deployment up where it has 0 replicas. Restart it to get new addresses. Set `hostNetwork` to false. Read
-    /// the log of a DNS pod that is not ready: "Loop detected" means that CoreDNS forwards to itself.
+    /// - 0 replicas: scale the deployment up.
+    /// - Wrong address: restart the deployment to get new addresses. If the pod uses its node's network, set
+    ///   `hostNetwork` to false.
+    /// - Not ready: read the log of the pod. "Loop detected" means that CoreDNS forwards requests to itself.
     ///
     /// ## Check by hand
     ///     kubectl -n kube-system get deployments,pods -o wide -l k8s-app=kube-dns
@@ -46,7 +50,7 @@ claim! {
     stops: [Network],
     caused_by: [nodes_ready if dns_waits_for_nodes],
     holds_without: [
-        ("/cluster/calico_pools", "without Calico the nodes say what the pod network is"),
+        ("/cluster/calico_pools", "without Calico the nodes define the pod network"),
     ],
     judge: judge,
 }
@@ -54,22 +58,20 @@ claim! {
 const NAMESPACE: &str = "kube-system";
 const LABEL: &str = "k8s-app=kube-dns";
 
-/// The ranges of the pod network, and who says so.
+/// The ranges of the pod network, and their source.
 struct PodNetwork {
     ranges: Vec<Network>,
     source: String,
-    /// Whether the network's own controller says so. What a node has in its specification is
-    /// only a proposal, which some networks do not follow.
+    /// Whether the ranges are those of the network's own controller. A node's pod range is only a proposal, which
+    /// some networks do not follow.
     certain: bool,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
     let object = format!("pods with label {LABEL} in {NAMESPACE}");
-    let dns = require(&evidence.cluster.dns, "the cluster's DNS", &object, || {
-        show(evidence, "shows what there is")
-    })?;
+    let dns = require(&evidence.cluster.dns, "the cluster's DNS", &object, || show(evidence))?;
     let deployment = dns.deployments.first();
-    let expected = "running DNS pods with addresses of the pod network";
+    let expected = "a ready DNS pod, with an address of the pod network";
     let running: Vec<_> = dns.pods.iter().filter(|pod| pod.is_running()).collect();
     if running.is_empty() {
         return Err(not_running(evidence, deployment, &dns.pods).expected(expected));
@@ -78,16 +80,18 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(not_ready(evidence, running[0]).expected(expected));
     }
     if let Some(pod) = running.iter().find(|pod| pod.host_network) {
-        return Err(Judgement::fail(
-            "a DNS pod lives in its node's network, not in the pod network",
-        )
+        return Err(Judgement::fail(format!(
+            "DNS pod {} uses its node's network, not the pod network",
+            pod.name
+        ))
         .expected(expected)
-        .observed(format!("{} has its node's address {}", pod.name, format_address(pod)))
+        .observed(format!("hostNetwork: true, with the node's address {}", format_address(pod)))
         .object(Object::pod(pod))
         .step(deployment.map_or_else(
-            || show(evidence, "shows where it is"),
+            || show(evidence),
             |deployment| {
-                workloads::leave_host_network(evidence, deployment, "moves it to the pod network")
+                let text = "Move the DNS pods to the pod network";
+                workloads::leave_host_network(evidence, deployment, text)
             },
         )));
     }
@@ -109,8 +113,8 @@ fn judge(evidence: &Evidence) -> Judged {
             && is_of_a_node(evidence, address)
         {
             return Err(Judgement::unjudged(format!(
-                "a DNS pod has {address}, of its nodes' pod ranges, and Calico has pools: before \
-                 another pod has an address, nobody says which of them gives it"
+                "DNS has {address}, in a node's pod range and in no Calico pool; no other pod \
+                 shows which range is used"
             )));
         }
         if is_alone && is_in(&network.ranges, address) {
@@ -118,8 +122,7 @@ fn judge(evidence: &Evidence) -> Judged {
         }
         if is_alone {
             return Err(Judgement::unjudged(format!(
-                "the addresses of other pods are not in {} either: this cluster's network does \
-                 not say where its addresses come from",
+                "range of the pod network unknown: other pods have addresses outside {} too",
                 network.source
             )));
         }
@@ -127,11 +130,12 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     let addresses: Vec<_> = running.iter().map(|pod| format_address(pod)).collect();
     let name = deployment.map_or("DNS", |deployment| deployment.name.as_str());
-    Ok(Judgement::pass(format!("{name} has {}, in {}", list(&addresses), network.source)))
+    Ok(Judgement::pass(format!("{name} has {} in {}", list(&addresses), network.source)))
 }
 
-/// Lists DNS's deployments and pods.
-fn show(evidence: &Evidence, text: &str) -> Step {
+/// Lists the deployments and pods of DNS.
+fn show(evidence: &Evidence) -> Step {
+    let text = "List the deployments and pods of cluster DNS";
     workloads::list_all(evidence, NAMESPACE, &["-o", "wide", "-l", LABEL], text)
 }
 
@@ -141,59 +145,61 @@ fn format_address(pod: &Pod) -> String {
 
 fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod]) -> Judgement {
     if let Some(pod) = pods.iter().find(|pod| !pod.terminating) {
-        return Judgement::fail("no DNS pod runs: names are not resolved")
-            .observed(format!("{} is {}", pod.name, format_pod_state(pod)))
+        return Judgement::fail("no DNS pod runs, service names do not resolve")
+            .observed(format!("pod {} is {}", pod.name, format_pod_state(pod)))
             .object(Object::pod(pod))
             .steps(pods::diagnose(evidence, pod));
     }
     let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
     if replies.into_iter().any(|reply| reply.status != 0) {
         return Judgement::unjudged(format!(
-            "no pod with the label {LABEL} runs in {NAMESPACE}, and names are resolved: by a DNS elsewhere"
+            "DNS runs elsewhere: names resolve, but no pod in {NAMESPACE} has the label {LABEL}"
         ));
     }
     let Some(deployment) = deployment else {
         return Judgement::fail(format!(
-            "there is no cluster DNS: nothing carries the label {LABEL}"
+            "cluster DNS is missing: no deployment or pod has the label {LABEL}"
         ))
-        .observed("no deployment and no pod")
+        .observed("no deployment, no pod")
         .object(format!("pods with label {LABEL} in {NAMESPACE}"))
-        .step(show(evidence, "shows what there is"));
+        .step(show(evidence));
     };
-    Judgement::fail(format!(
-        "no DNS pod runs: {} has none, and names are not resolved",
-        deployment.name
-    ))
-    .observed(format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
-    .object(Object::deployment(deployment))
-    .step(if deployment.replicas == 0 {
-        workloads::scale(evidence, NAMESPACE, &deployment.name, 2, "starts it again")
+    let name = &deployment.name;
+    let (state, step) = if deployment.replicas == 0 {
+        let text = "Scale the deployment to 2 replicas";
+        ("is scaled to 0", workloads::scale(evidence, NAMESPACE, name, 2, text))
     } else {
-        workloads::describe(evidence, NAMESPACE, &deployment.name, "shows why")
-    })
+        let text = "Show why the deployment has no pods";
+        ("has no pods", workloads::describe(evidence, NAMESPACE, name, text))
+    };
+    Judgement::fail(format!("DNS deployment {name} {state}, service names do not resolve"))
+        .observed(format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
+        .object(Object::deployment(deployment))
+        .step(step)
 }
 
-/// DNS pods run, and none is ready. kube-proxy and the pod network lead to the API server, without which DNS does not
-/// get ready.
+/// Fails because no running DNS pod is ready. DNS gets ready only when it reaches the API server, through kube-proxy
+/// and the pod network.
 fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
-    let state = format!("{} is {}", dns.name, format_pod_state(dns));
+    let state = format!("pod {} is {}", dns.name, format_pod_state(dns));
     let network = &evidence.cluster.network_pods;
     let of_node = |pod: &&Pod| pod.node == dns.node && !pod.terminating && !pod.ready;
     if let Some(pod) = network.value().into_iter().flatten().find(of_node) {
-        let reason = format!("{} is {}", pod.name, format_pod_state(pod));
-        return Judgement::fail(format!("no DNS pod is ready, and {reason}"))
+        let reason = format!("pod {} is {}", pod.name, format_pod_state(pod));
+        let summary = format!("no DNS pod is ready, and pod {} of its node is not", pod.name);
+        return Judgement::fail(summary)
             .observed(format!("{state}; {reason}"))
             .object(Object::pod(pod))
             .steps(pods::diagnose(evidence, pod));
     }
-    let judgement = Judgement::fail("no DNS pod is ready: names are not resolved")
+    let judgement = Judgement::fail("no DNS pod is ready, service names do not resolve")
         .observed(state)
         .object(Object::pod(dns))
         .steps(pods::diagnose(evidence, dns));
     if network.value().is_some() {
         return judgement;
     }
-    let text = "shows whether kube-proxy and the pod network are ready, without which DNS is not";
+    let text = "Check that kube-proxy and the pod network are ready: DNS needs both";
     judgement.step(pods::list(evidence, NAMESPACE, &["-o", "wide"], text))
 }
 
@@ -204,24 +210,23 @@ fn outside(
     network: &str,
 ) -> Judgement {
     let step = deployment.map_or_else(
-        || show(evidence, "shows where it is"),
+        || show(evidence),
         |deployment| {
             let name = &deployment.name;
-            let differs =
-                format!(" (here DNS is called {}, not kube-dns)", escape_backquotes(name));
-            let differs = if name == "kube-dns" { "" } else { &differs };
-            let text = format!("gives its pods new addresses{differs}");
+            let tutorials = if name == "kube-dns" { "" } else { " (kube-dns in the tutorial)" };
+            let text = format!(
+                "Restart deployment {}{tutorials} so that its pods get new addresses",
+                escape_backquotes(name)
+            );
             workloads::restart(evidence, NAMESPACE, &format!("deployment/{name}"), text)
         },
     );
-    Judgement::fail(format!(
-        "a DNS pod's address is not of the pod network: {}",
-        format_address(pod)
-    ))
-    .expected(format!("an address in {network}"))
-    .observed(format_address(pod))
-    .object(Object::pod(pod))
-    .step(step)
+    let address = format_address(pod);
+    Judgement::fail(format!("DNS pod {} has {address}, outside the pod network", pod.name))
+        .expected(format!("an address in {network}"))
+        .observed(address)
+        .object(Object::pod(pod))
+        .step(step)
 }
 
 fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgement> {
@@ -229,13 +234,13 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
         Observation::Absent { .. } => &[][..],
         pools => require(pools, "Calico's IP pools", "", Vec::new)?.as_slice(),
     };
-    // Calico without pools leaves addresses to another plugin, which goes by the nodes' ranges.
+    // Calico without pools leaves addresses to another plug-in, which uses the nodes' ranges.
     if !pools.is_empty() {
         let enabled: Vec<_> =
             pools.iter().filter(|pool| !pool.disabled).map(|pool| pool.cidr.as_str()).collect();
         let source = format!("Calico's enabled pools ({})", list(&enabled));
         let ranges = parse_ranges(&enabled)?;
-        // Where Calico only keeps policies (canal), it makes a pool all the same, and nobody uses it.
+        // Where Calico only enforces policies (canal), it creates a pool too, and no pod uses it.
         let of_dns = dns.iter().filter_map(|pod| pod.ip.as_ref()?.parse().ok());
         let is_unused = others_are_outside(evidence, &ranges)
             && of_dns.clone().all(|address| !is_in(&ranges, address))
@@ -247,19 +252,16 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
         }
     }
     let nodes = require(&evidence.cluster.nodes, "the nodes", "the nodes", || {
-        nodes::list(evidence, "shows them")
+        nodes::list(evidence, "List the nodes")
     })?;
     let ranges: Vec<_> =
         nodes.iter().flat_map(|node| &node.pod_cidrs).map(String::as_str).collect();
     if ranges.is_empty() && other_addresses(evidence).next().is_none() {
         return Err(Judgement::unjudged(
-            "there are no Calico pools, and no node says which range of the pod network it has",
+            "range of the pod network unknown: no Calico pool, no pod range on a node, no other pod",
         ));
     }
-    let source = match ranges.as_slice() {
-        [] => "any range that a node names".to_owned(),
-        ranges => format!("the nodes' pod ranges ({})", list(ranges)),
-    };
+    let source = format!("the nodes' pod ranges ({})", list(&ranges));
     Ok(PodNetwork { ranges: parse_ranges(&ranges)?, source, certain: false })
 }
 
@@ -274,7 +276,7 @@ fn is_in(ranges: &[Network], address: IpAddr) -> bool {
     ranges.iter().any(|range| range.contains(address))
 }
 
-/// The addresses of other pods on the pod network.
+/// Lists the addresses of other pods on the pod network.
 fn other_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
     let others = [&evidence.install.pods, &evidence.demo.pods];
     let pods = others.into_iter().filter_map(Observation::value).flatten();
@@ -306,7 +308,7 @@ fn is_of_a_node(evidence: &Evidence, address: IpAddr) -> bool {
 fn dns_waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
     let dns = effect.evidence.cluster.dns.value();
     let pods = dns.into_iter().flat_map(|dns| &dns.pods).filter(|pod| !pod.terminating);
-    // The claim holds with one that is ready, unless that one's address is the trouble.
+    // One ready pod is enough, unless its address is wrong.
     !pods.clone().any(Pod::is_running_and_ready) && all_wait_for_nodes(effect.evidence, pods)
 }
 

@@ -12,17 +12,18 @@ claim! {
     /// The tutorial implies that the cluster runs a version of Kubernetes that this Istio supports.
     ///
     /// ## Why it matters
-    /// An Istio outside of its support window often installs and then fails in parts.
+    /// An Istio on an unsupported version of Kubernetes often installs, and then fails in parts.
     ///
     /// ## How it is checked
-    /// Asks the API server for its version, which every account may. It must lie in the window that Istio's page of
-    /// supported releases names for this minor version.
+    /// Reads the API server's version, which every account may. Compares it with the versions that Istio's page of
+    /// supported releases lists for this minor version.
     ///
     /// ## What makes it fail
-    /// The server is older or newer than the window. Where no window is known for this Istio, the claim is unjudged.
+    /// The API server is older or newer than the supported versions. The claim is unjudged where meshcheck does not know
+    /// which versions this Istio supports.
     ///
     /// ## How to fix it
-    /// Make a cluster of a version in the window, or take an Istio that supports this one. The report names both.
+    /// Create a cluster with a supported version, or use an Istio that supports this one. The report names both.
     ///
     /// ## Check by hand
     ///     kubectl version
@@ -35,25 +36,24 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let object = "the API server";
     let istio = &evidence.expectations.istio_version;
+    let show = || show_version(evidence, "Show the versions of kubectl and of the API server");
     let version =
-        require(&evidence.cluster.server_version, "the server's version", object, || {
-            show_version(evidence, "shows it")
-        })?;
-    let Some((major, minor)) = major_and_minor(version) else {
+        require(&evidence.cluster.server_version, "the API server's version", object, show)?;
+    let Some((major, minor)) = parse_version(version) else {
         return Err(Judgement::unjudged(format!(
-            "the server's version `{version}` cannot be read"
+            "cannot parse the API server's version `{version}`"
         )));
     };
     let Some(profile) = profile::of(istio) else {
         return Err(Judgement::unjudged(format!(
-            "which versions of Kubernetes Istio {istio} supports is not known here"
+            "meshcheck does not know which Kubernetes versions Istio {istio} supports"
         )));
     };
     let (oldest, newest) = profile.kubernetes;
-    let window = format!("Kubernetes 1.{oldest} to 1.{newest}");
+    let window = format!("v1.{oldest} to v1.{newest}");
     if major == 1 && (oldest..=newest).contains(&minor) {
         return Ok(Judgement::pass(format!(
-            "the server is {version}; Istio {istio} supports {window}"
+            "Istio {istio} supports Kubernetes {window}, the API server has {version}"
         )));
     }
     let others: Vec<_> = PROFILES
@@ -61,24 +61,22 @@ fn judge(evidence: &Evidence) -> Judged {
         .filter(|other| major == 1 && (other.kubernetes.0..=other.kubernetes.1).contains(&minor))
         .map(|other| format!("{}.{}", other.version.0, other.version.1))
         .collect();
-    let way_out = if others.is_empty() {
-        format!("make a cluster of {window}")
+    let create = format!("Create a cluster with Kubernetes {window}");
+    let fix = if others.is_empty() {
+        create
     } else {
-        format!(
-            "make a cluster of {window}, or take Istio {}, which supports this one",
-            list(&others)
-        )
+        format!("{create}, or use an Istio that supports this cluster: Istio {}", list(&others))
     };
     let age = if (major, minor) < (1, oldest) { "old" } else { "new" };
     Err(Judgement::fail(format!("Kubernetes {version} is too {age} for Istio {istio}"))
         .expected(window)
         .observed(version)
         .object(object)
-        .steps([show_version(evidence, "shows the version"), Step::advice(Purpose::Fix, way_out)]))
+        .steps([Step::advice(Purpose::Fix, fix), show()]))
 }
 
-/// `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`
-fn major_and_minor(version: &str) -> Option<(u64, u64)> {
+/// Parses a version: `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`.
+fn parse_version(version: &str) -> Option<(u64, u64)> {
     let (major, rest) = version.trim().trim_start_matches('v').split_once('.')?;
     let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     Some((major.parse().ok()?, rest.get(..digits)?.parse().ok()?))
@@ -97,10 +95,10 @@ mod cases {
         healthy(|_| {}, Pass);
         too_old(|e| server(e, "v1.9.0"), Fail);
         too_new(|e| server(e, "v1.99.0"), Fail);
-        no_version(|e| server(e, "stable"), Unjudged);
+        version_without_number(|e| server(e, "stable"), Unjudged);
         unknown_istio(|e| e.expectations.istio_version = "1.99.0".into(), Unjudged);
-        unseen(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged);
-        nobody_told(|e| e.cluster.server_version = Observation::absent("no version"), Fail);
+        version_unread(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged);
+        version_missing(|e| e.cluster.server_version = Observation::absent("no version"), Fail);
     }
 }
 
@@ -126,7 +124,10 @@ mod tests {
     #[case("v1", Verdict::Unjudged)]
     #[case("v1.x", Verdict::Unjudged)]
     #[case("", Verdict::Unjudged)]
-    fn server_must_be_in_the_window(#[case] version: &str, #[case] verdict: Verdict) {
+    fn version_outside_of_the_supported_ones_fails(
+        #[case] version: &str,
+        #[case] verdict: Verdict,
+    ) {
         let mut evidence = healthy();
         let (oldest, newest) =
             profile::of(&evidence.expectations.istio_version).unwrap().kubernetes;
@@ -145,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn failure_says_too_old_or_too_new_and_which_istio_fits() {
+    fn failure_names_too_old_or_too_new_and_the_istio_that_fits() {
         let mut evidence = healthy();
         evidence.expectations.istio_version = "1.20.3".into();
         evidence.cluster.server_version = Observation::seen("v1.24.2".into());

@@ -1,8 +1,8 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{
-    Gateway, Shortage, find_failure, find_free_address, find_gateway, find_holders,
-    find_other_refusal, format_holders, lacks_addresses,
+    Gateway, LIST_ADDRESSES, Shortage, find_failure, find_free_address, find_gateway,
+    find_other_refusal, find_owners, format_owners, lacks_addresses,
 };
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
@@ -11,30 +11,32 @@ use crate::facts::gateway::is_minikube;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
-use crate::steps::{Step, services};
+use crate::steps::{Purpose, Step, services};
 
 claim! {
     /// The tutorial says: before the install, make sure that a load balancer address is free for the ingress gateway.
     ///
     /// ## Why it matters
-    /// Without a free address the gateway's service stays pending, and nothing from outside reaches the mesh.
+    /// Without a free address the gateway's service stays `<pending>`. Then no request from outside reaches the mesh.
     ///
     /// ## How it is checked
-    /// Lists services of type LoadBalancer (`list` on services). After the install the gateway must hold an address. Before
-    /// it, a service of meshcheck's own asks for one, in a namespace of its own (`--active`: `create` and `delete` on
-    /// namespaces and services).
+    /// - After the install: lists the services of type LoadBalancer. The gateway's service must have an external IP.
+    /// - Before the install: creates a test service in a temporary namespace and waits for its external IP. This needs
+    ///   `--active`, and `create` and `delete` on namespaces and services.
+    ///
+    /// It needs `list` on services.
     ///
     /// ## What makes it fail
-    /// - No load balancer controller answers, or it says why it gives no address.
-    /// - Other services hold addresses, and the gateway waits for one: then `no_competing_load_balancer` is the cause.
+    /// - No load balancer controller answers, or its event gives a reason for the refusal.
+    /// - Other services have the addresses and the gateway is `<pending>`. Then `no_competing_load_balancer` is the cause.
     ///
-    /// Where a service of meshcheck's own got an address that nobody holds since, the claim passes: a gateway that is
-    /// pending all the same has another reason (`ingress::external_address`). Where the others hold host names, as a
-    /// cloud gives them, it is unjudged.
+    /// The claim passes where the test service got an address that is still free. A pending gateway then has another
+    /// reason (`ingress::external_address`). It is unjudged where the other services have host names of a cloud.
     ///
     /// ## How to fix it
-    /// Install a load balancer such as MetalLB with a pool that has a free address. On minikube, run `minikube tunnel`.
-    /// Free an address that nobody needs, where the pool is used up.
+    /// - No controller: install a load balancer such as MetalLB, with a pool that has a free address. On minikube, run
+    ///   `minikube tunnel`.
+    /// - Used-up pool: add an address to it, or remove a load balancer service that is not needed.
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
@@ -50,130 +52,124 @@ fn judge(evidence: &Evidence) -> Judged {
     let probe = &evidence.cluster.load_balancer_probe;
     match find_gateway(evidence) {
         Ok(Gateway::Holds(addresses)) => {
-            Ok(Judgement::pass(format!("{gateway} holds {}", list(&addresses))))
+            Ok(Judgement::pass(format!("service {gateway} has external IP {}", list(&addresses))))
         }
         Ok(Gateway::Pending(_)) => gateway_pending(evidence),
-        Ok(state @ (Gateway::AsksNone(_) | Gateway::Missing)) => match probe {
-            Observation::Seen { value } => probed(evidence, value),
+        Ok(state @ (Gateway::OtherType(_) | Gateway::Missing)) => match probe {
+            Observation::Seen { value } => judge_probe(evidence, value),
             Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
-                "{}, and whether an address is free was not tried: {reason}",
+                "{}; no test service was created: {reason}",
                 describe(&state, gateway)
             ))),
             Observation::Failed { reason } | Observation::Absent { reason } => {
                 Err(Judgement::unjudged(format!(
-                    "{}, and whether an address is free could not be tried: {reason}",
+                    "{}; the test with a test service failed: {reason}",
                     describe(&state, gateway)
                 )))
             }
         },
-        // A service of our own that got nothing proves the claim wrong, whoever holds what.
-        Err(unseen) => match probe.value() {
-            Some(probe) if probe.address.is_none() => probed(evidence, probe),
-            _ => Err(unseen),
+        // A test service without an address disproves the claim, whichever services have one.
+        Err(unread) => match probe.value() {
+            Some(probe) if probe.address.is_none() => judge_probe(evidence, probe),
+            _ => Err(unread),
         },
     }
 }
 
 fn describe(state: &Gateway<'_>, gateway: &str) -> String {
     match state {
-        Gateway::AsksNone(kind) => {
-            format!("the service {gateway} is of type {kind} and asks for no address")
+        Gateway::OtherType(kind) => {
+            format!("service {gateway} has type {kind} and needs no address")
         }
-        _ => format!("the service {gateway} is not there yet"),
+        _ => format!("service {gateway} does not exist yet"),
     }
 }
 
-fn probed(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
+fn judge_probe(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
     if let Some(address) = &probe.address {
         return Ok(Judgement::pass(format!(
-            "a service of our own in {} got {address}",
+            "a test service in namespace {} got external IP {address}",
             probe.namespace
         )));
     }
-    let mut observed = format!("none after {} s", probe.waited_ms.div_ceil(1000));
-    if let Some(event) = probe.events.last() {
-        observed = format!("{observed}; the cluster says: {}", excerpt(event));
-    }
-    Err(without_address(evidence, "a service of our own", &observed)
-        .object(format!("a service of type LoadBalancer in namespace {}", probe.namespace)))
+    let waited = format!("<pending> after {} s", probe.waited_ms.div_ceil(1000));
+    let event = probe.events.last().map(String::as_str);
+    Err(without_address(evidence, "a test service", &waited, event)
+        .object(format!("service of type LoadBalancer in namespace {}", probe.namespace)))
 }
 
 fn gateway_pending(evidence: &Evidence) -> Judged {
     let Expectations { gateway, .. } = &evidence.expectations;
     if let Some(address) = find_free_address(evidence) {
         return Ok(Judgement::pass(format!(
-            "a service of our own got {address}, which is free: that {gateway} is pending has another reason"
+            "a test service got {address}, which is free; {gateway} is <pending> for another reason"
         )));
     }
-    let holders = find_holders(evidence);
-    if let Some(words) = find_other_refusal(evidence).filter(|_| !holders.is_empty()) {
+    let owners = find_owners(evidence);
+    if let Some(event) = find_other_refusal(evidence).filter(|_| !owners.is_empty()) {
         return Err(Judgement::unjudged(format!(
-            "{gateway} is pending, and the load balancer says: {}; whether another address is free is not known",
-            excerpt(words)
+            "service {gateway} is <pending>, unknown whether another address is free; event: {}",
+            excerpt(event)
         )));
     }
-    if Shortage::of(evidence).is_none() && !holders.is_empty() {
+    if Shortage::find(evidence).is_none() && !owners.is_empty() {
         return Err(Judgement::unjudged(format!(
-            "{gateway} is pending, and {} shows that the load balancer gives addresses: \
-             whether it has one more is not known",
-            format_holders(&holders)
+            "service {gateway} is <pending>, unknown whether the cloud gives another address; {}",
+            format_owners(&owners)
         )));
     }
-    Err(without_address(evidence, &format!("the service {gateway}"), "<pending>")
-        .object(Object::new("service", evidence.expectations.gateway_namespace(), gateway)))
+    let who = format!("service {gateway}");
+    Err(without_address(evidence, &who, "<pending>", find_failure(evidence)).object(Object::new(
+        "service",
+        evidence.expectations.gateway_namespace(),
+        gateway,
+    )))
 }
 
-fn without_address(evidence: &Evidence, who: &str, observed: &str) -> Judgement {
-    let expected = "an external address";
-    let Some(shortage) = Shortage::of(evidence) else {
-        if let Some(words) = find_failure(evidence) {
-            let summary =
-                format!("{who} gets no load balancer address: the load balancer refuses it");
-            return Judgement::fail(summary)
-                .expected(expected)
-                .observed(format!("{observed}; the cluster says: {}", excerpt(words)))
-                .step(show_refusal(evidence, words));
-        }
-        let others = match find_holders(evidence).as_slice() {
-            [] => "no other service holds one: no load balancer controller answers".to_owned(),
-            holders => format_holders(holders),
-        };
-        let judgement =
-            Judgement::fail(format!("{who} gets no load balancer address, and {others}"));
-        return judgement.expected(expected).observed(observed).steps(missing_controller(evidence));
+/// Fails because a service gets no address. `event` is the load balancer's, where it sent one.
+fn without_address(evidence: &Evidence, who: &str, state: &str, event: Option<&str>) -> Judgement {
+    let observed = match event {
+        Some(event) => format!("{state}; event: {}", excerpt(event)),
+        None => state.to_owned(),
     };
-    let said = shortage.words().map(|words| format!("{observed}; the cluster says: {words}"));
-    let why = shortage.describe();
-    Judgement::fail(format!("{who} gets no load balancer address: {why}"))
-        .expected(expected)
-        .observed(said.unwrap_or_else(|| observed.to_owned()))
-        .steps(shortage.steps(evidence))
+    let fail = |reason: &str| {
+        Judgement::fail(format!("{who} is <pending>: {reason}"))
+            .expected("an external IP")
+            .observed(&observed)
+    };
+    if let Some(shortage) = Shortage::find(evidence) {
+        return fail(&shortage.describe()).steps(shortage.steps(evidence));
+    }
+    if let Some(event) = find_failure(evidence) {
+        return fail("the load balancer refuses an address").step(show_refusal(evidence, event));
+    }
+    match find_owners(evidence).as_slice() {
+        [] => fail("no load balancer controller answers").steps(add_controller(evidence)),
+        owners => fail(&format_owners(owners)).steps(add_controller(evidence)),
+    }
 }
 
-/// Shows what the load balancer needs to give an address.
-fn show_refusal(evidence: &Evidence, words: &str) -> Step {
-    if lacks_addresses(words) {
-        let text = "shows MetalLB's pools: it needs an IPAddressPool with a free address";
+/// Shows the reason for a refusal: the pools, or the events.
+fn show_refusal(evidence: &Evidence, event: &str) -> Step {
+    if lacks_addresses(event) {
+        let text = "Show MetalLB's pools: it needs an IPAddressPool with a free address";
         return services::show_pools(evidence, text);
     }
     let Expectations { gateway, .. } = &evidence.expectations;
-    let text = "shows what the load balancer says; mend what it names";
+    let text = "Show the load balancer's events on the service: they name the reason";
     services::describe(evidence, evidence.expectations.gateway_namespace(), gateway, text)
 }
 
-/// What gives addresses where no load balancer controller answers.
-fn missing_controller(evidence: &Evidence) -> Vec<Step> {
+/// Opens minikube's tunnel, or advises to install a load balancer controller.
+fn add_controller(evidence: &Evidence) -> Vec<Step> {
     if is_minikube(evidence) {
         return vec![services::open_tunnel(evidence)];
     }
-    vec![services::list_all(
-        evidence,
-        "shows who asks for an address: a cluster without a cloud needs a controller such as MetalLB, \
-         with a pool that has a free address",
-    )]
+    let text = "Install a load balancer controller such as MetalLB, and a pool with a free address";
+    vec![services::list_all(evidence, LIST_ADDRESSES), Step::advice(Purpose::Fix, text)]
 }
 
-/// An address that is free explains nothing.
+/// Whether no address is known to be free. A free one explains nothing.
 fn others_hold_the_addresses(effect: &Effect<'_, Evidence>) -> bool {
     find_free_address(effect.evidence).is_none()
 }
@@ -187,9 +183,9 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        not_tried(not_tried, Pass);
-        own_list_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass);
-        others_hold_too(kong, Pass);
+        not_tested(not_tried, Pass);
+        list_of_services_failed(|e| e.cluster.load_balancer_services = Observation::failed("x"), Pass);
+        others_have_addresses(kong, Pass);
         refused_for_another_reason(|e| {
             kong(e);
             refused(e, "AllocationFailed: [\"10.9.9.9\"] is not allowed in config");
@@ -200,27 +196,26 @@ mod cases {
             other.load_balancer_addresses.clear();
             of(&mut e.cluster.load_balancer_services).insert(0, other);
         }, Pass);
-        pending_without_holder(pending, Fail);
+        pending_alone(pending, Fail);
         pending_on_minikube(|e| { pending(e); e.subject.context = "minikube".into(); }, Fail);
-        no_pool(|e| refused(e, "AllocationFailed: Failed to allocate IP: no available IPs"), Fail);
+        pool_empty(|e| refused(e, "AllocationFailed: Failed to allocate IP: no available IPs"), Fail);
         cloud_refuses(|e| refused(e, "SyncLoadBalancerFailed: could not find any suitable subnets"), Fail);
-        pool_used_up(|e| { kong(e); pending(e); }, Fail);
-        hint_frees(|e| { kong(e); pending(e); }, Fail);
-        pool_used_up_by_its_own_words(used_up, Fail);
-        address_left(|e| { pending(e); kong(e); tried(e); }, Pass);
-        address_left_and_events_of_before(|e| { used_up(e); tried(e); }, Pass);
+        another_has_an_address(|e| { kong(e); pending(e); }, Fail);
+        pool_used_up(used_up, Fail);
+        address_free(|e| { pending(e); kong(e); tried(e); }, Pass);
+        address_free_and_older_event(|e| { used_up(e); tried(e); }, Pass);
         address_taken_since(|e| { pending(e); other(e, "kong-proxy", "198.51.100.8", &[80]); tried(e); }, Fail);
         cloud_gives_names(|e| { cloud(e); pending(e); }, Unjudged);
-        cloud_gives_no_name_to_ours(|e| { before_the_install(e); cloud(e); tried_in_vain(e); }, Fail);
+        test_service_gets_no_host_name(|e| { before_the_install(e); cloud(e); tried_in_vain(e); }, Fail);
         ports_of_the_nodes(|e| on_nodes(e, "traefik", &[80, 443]), Fail);
         minikube_without_tunnel(|e| { pending(e); of(&mut e.cluster.nodes)[0].name = "minikube".into(); }, Fail);
-        before(before_the_install, Pass);
-        before_in_vain(|e| { before_the_install(e); tried_in_vain(e); }, Fail);
-        before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
-        before_not_tried(|e| { before_the_install(e); not_tried(e); }, Skipped);
-        before_not_possible(|e| { before_the_install(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
+        before_install(before_the_install, Pass);
+        before_install_no_address(|e| { before_the_install(e); tried_in_vain(e); }, Fail);
+        before_install_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
+        before_install_not_tested(|e| { before_the_install(e); not_tried(e); }, Skipped);
+        before_install_test_failed(|e| { before_the_install(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
         node_port(|e| { node_port(e); not_tried(e); }, Skipped);
-        blind(blind, Unjudged);
-        blind_in_vain(|e| { blind(e); tried_in_vain(e); }, Fail);
+        services_unread(blind, Unjudged);
+        services_unread_and_no_address(|e| { blind(e); tried_in_vain(e); }, Fail);
     }
 }

@@ -1,8 +1,8 @@
 //! No other service holds the only load balancer address.
 
 use super::addresses::{
-    Gateway, OBJECTS, Shortage, check_address_is_not_shared, find_free_address, find_gateway,
-    find_holders, find_other_refusal, format_holders,
+    Gateway, LIST_ADDRESSES, OBJECTS, Shortage, check_address_is_not_shared, find_failure,
+    find_free_address, find_gateway, find_other_refusal, find_owners, format_owners,
 };
 use crate::entry::claim;
 use crate::evidence::{Evidence, Expectations, Observation};
@@ -15,24 +15,23 @@ claim! {
     /// The tutorial says: remove a LoadBalancer service that holds the only address. It names `kong-proxy` in `kong`.
     ///
     /// ## Why it matters
-    /// A cluster of the class has one address. The gateway gets it only if nobody else holds it.
+    /// A cluster of the class has one address. The gateway gets it only if no other service has it.
     ///
     /// ## How it is checked
-    /// Lists services of type LoadBalancer (`list` on services): who holds an address, and whether the gateway waits for
-    /// one. Before the install, a service of meshcheck's own shows whether another address is left (`--active`).
+    /// Lists services of type LoadBalancer (`list` on services): their addresses, and whether the gateway is `<pending>`.
+    /// Before the install, a test service shows whether another address is free (`--active`).
     ///
     /// ## What makes it fail
-    /// - Another service holds an IP address while the gateway's service is pending, or while a service of meshcheck's
-    ///   own gets none.
-    /// - Another service has the ports of the gateway on the nodes, where a service gets the nodes' addresses (k3s).
+    /// - Another service has an IP address while the gateway's service is `<pending>`.
+    /// - Another service has an IP address, and meshcheck's test service gets none.
+    /// - Services get the nodes' addresses (k3s), and another service uses the gateway's ports there.
     /// - Another service has the gateway's address, with the same ports.
     ///
-    /// A host name is no such address: a cloud makes one for each service. A service of meshcheck's own that got an
-    /// address shows that one is left.
+    /// A host name does not count: a cloud creates one for each service. If the test service got an address, one is free.
     ///
     /// ## How to fix it
-    /// Read what the load balancer says of the gateway's service. Where the pool is used up, look at the service that
-    /// holds the address. Free the address only if nobody needs it. On k3s, start it with `--disable traefik`.
+    /// Read the events of the gateway's service. If the pool is used up, add an address to it, or remove a load balancer
+    /// service that is not needed. On k3s, start it with `--disable traefik`.
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
@@ -44,65 +43,62 @@ claim! {
 
 fn judge(evidence: &Evidence) -> Judged {
     let Expectations { gateway, .. } = &evidence.expectations;
-    let namespace = evidence.expectations.gateway_namespace();
     require(&evidence.cluster.load_balancer_services, OBJECTS, OBJECTS, || {
-        services::list_all(evidence, "shows them")
+        services::list_all(evidence, LIST_ADDRESSES)
     })?;
-    let holders = find_holders(evidence);
-    let held = format_holders(&holders);
+    let owners = find_owners(evidence);
+    let others = format_owners(&owners);
     let state = find_gateway(evidence)?;
     if let Gateway::Holds(addresses) = state {
         let own = list(&addresses);
         check_address_is_not_shared(evidence)?;
-        return Ok(Judgement::pass(if holders.is_empty() {
-            format!("{gateway} holds {own}, and no other service holds an address")
+        return Ok(Judgement::pass(if owners.is_empty() {
+            format!("service {gateway} has external IP {own}, no other service has one")
         } else {
-            format!("{gateway} holds {own}; {held} do not keep it from that")
+            format!("service {gateway} has external IP {own}; {others}")
         }));
     }
     let is_pending = matches!(state, Gateway::Pending(_));
-    if let Some(words) = find_other_refusal(evidence).filter(|_| !holders.is_empty()) {
+    if let Some(event) = find_other_refusal(evidence).filter(|_| !owners.is_empty()) {
         return Ok(Judgement::pass(format!(
-            "{held} do not keep it from {gateway}: the load balancer says: {}",
-            excerpt(words)
+            "service {gateway} is <pending> for another reason; event: {}",
+            excerpt(event)
         )));
     }
-    let Some(shortage) = Shortage::of(evidence) else {
-        return Ok(Judgement::pass(match (is_pending, holders.is_empty()) {
-            (_, false) => {
-                format!("{held}: such a name is made for each service, and keeps none from another")
-            }
+    let Some(shortage) = Shortage::find(evidence) else {
+        return Ok(Judgement::pass(match (is_pending, owners.is_empty()) {
+            (_, false) => format!("{others}: a cloud creates a host name for each service"),
             (true, true) => format!(
-                "no other service holds an address: that {gateway} has none either has another \
-                 cause"
+                "no other service has an external IP; {gateway} is <pending> for another reason"
             ),
-            (false, true) => "no service holds a load balancer address".to_owned(),
+            (false, true) => "no service has an external IP".to_owned(),
         }));
     };
     if let Some(address) = find_free_address(evidence) {
         return Ok(Judgement::pass(format!(
-            "{held} leave an address free: a service of our own got {address}"
+            "an address is free, a test service got {address}; {others}"
         )));
     }
     let who = match (is_pending, &evidence.cluster.load_balancer_probe) {
-        (true, _) => format!("{gateway} waits for one"),
-        (false, Observation::Seen { .. }) => "a service of our own got none".to_owned(),
+        (true, _) => gateway,
+        (false, Observation::Seen { .. }) => "a test service",
         (false, Observation::NotAsked { reason }) => {
             return Err(Judgement::skipped(format!(
-                "{held}; whether that was the only address was not tried: {reason}"
+                "{others}; no test service was created to find another address: {reason}"
             )));
         }
         (false, Observation::Failed { reason } | Observation::Absent { reason }) => {
             return Err(Judgement::unjudged(format!(
-                "{held}; whether that was the only address could not be tried: {reason}"
+                "{others}; the test for another address failed: {reason}"
             )));
         }
     };
-    let observed = shortage.words().map_or(held.clone(), |words| format!("{held}; {words}"));
-    Err(Judgement::fail(format!("{}, and {who}", shortage.headline()))
-        .expected(format!("an address left for {namespace}/{gateway}"))
-        .observed(observed)
-        .object(Object::new("service", &shortage.holder().namespace, &shortage.holder().name))
+    let event = find_failure(evidence).map(|event| format!("; event: {}", excerpt(event)));
+    let owner = shortage.owner();
+    Err(Judgement::fail(format!("{}, {who} is <pending>", shortage.describe()))
+        .expected(format!("{who} has an external IP"))
+        .observed(format!("{who} is <pending>; {others}{}", event.unwrap_or_default()))
+        .object(Object::new("service", &owner.namespace, &owner.name))
         .steps(shortage.steps(evidence)))
 }
 
@@ -116,9 +112,9 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         enough_for_all(kong, Pass);
-        nobody_holds(pending, Pass);
+        no_service_has_an_address(pending, Pass);
         competitor(|e| { kong(e); pending(e); }, Fail);
-        called_like_the_gateway(|e| {
+        named_like_the_gateway(|e| {
             pending(e);
             kong(e);
             let name = e.expectations.gateway.clone();
@@ -128,17 +124,16 @@ mod cases {
             kong(e);
             refused(e, "AllocationFailed: [\"10.9.9.9\"] is not allowed in config");
         }, Pass);
-        hint_looks(|e| { kong(e); pending(e); }, Fail);
         pool_used_up(used_up, Fail);
-        address_left(|e| { pending(e); kong(e); tried(e); }, Pass);
+        address_free(|e| { pending(e); kong(e); tried(e); }, Pass);
         cloud_gives_names(|e| { cloud(e); pending(e); }, Pass);
         name_and_address(|e| { cloud(e); kong(e); pending(e); }, Fail);
         traefik_has_the_ports(|e| on_nodes(e, "traefik", &[80, 443]), Fail);
         traefik_of_k3s(|e| { on_nodes(e, "traefik", &[80, 443]); let nodes = of(&mut e.cluster.nodes); nodes[0].addresses.clear(); nodes[0].kubelet_version = "v1.29.15+k3s1".into(); }, Fail);
         metallb_on_k3s(|e| { pending(e); other(e, "traefik", "198.51.100.9", &[80]); of(&mut e.cluster.nodes)[0].kubelet_version = "v1.29.15+k3s1".into(); let speaker = Pod { labels: [("app".into(), "metallb".into())].into(), ..Pod::default() }; e.cluster.network_pods = Observation::seen(vec![speaker]); }, Fail);
         another_has_a_port(|e| on_nodes(e, "nginx", &[443, 8443]), Fail);
-        traefik_has_the_port_before_the_install(|e| { on_nodes(e, "traefik", &[80, 443]); let mut services = e.cluster.load_balancer_services.clone(); before_the_install(e); of(&mut services).remove(0); e.cluster.load_balancer_services = services; tried_in_vain(e); of(&mut e.cluster.load_balancer_probe).events.clear(); }, Fail);
-        other_ports_of_the_nodes(|e| on_nodes(e, "nginx", &[8443]), Fail);
+        traefik_has_the_port_before_install(|e| { on_nodes(e, "traefik", &[80, 443]); let mut services = e.cluster.load_balancer_services.clone(); before_the_install(e); of(&mut services).remove(0); e.cluster.load_balancer_services = services; tried_in_vain(e); of(&mut e.cluster.load_balancer_probe).events.clear(); }, Fail);
+        other_ports_of_nodes(|e| on_nodes(e, "nginx", &[8443]), Fail);
         same_address_and_ports(|e| sharer(e, &[80, 443]), Fail);
         same_address_and_one_port(|e| sharer(e, &[443]), Fail);
         same_address_other_ports(|e| sharer(e, &[8000]), Pass);
@@ -146,14 +141,14 @@ mod cases {
             sharer(e, &[443]);
             of(&mut e.cluster.load_balancer_services).last_mut().unwrap().ports[0].protocol = "UDP".into();
         }, Pass);
-        nothing_there(|e| { before_the_install(e); not_tried(e); }, Pass);
-        before_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
-        before_one_left(|e| { before_the_install(e); kong(e); }, Pass);
-        before_not_tried(|e| { before_the_install(e); kong(e); not_tried(e); }, Skipped);
-        before_not_possible(|e| { before_the_install(e); kong(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
+        before_install_no_service(|e| { before_the_install(e); not_tried(e); }, Pass);
+        before_install_used_up(|e| { before_the_install(e); kong(e); tried_in_vain(e); }, Fail);
+        before_install_one_free(|e| { before_the_install(e); kong(e); }, Pass);
+        before_install_not_tested(|e| { before_the_install(e); kong(e); not_tried(e); }, Skipped);
+        before_install_test_failed(|e| { before_the_install(e); kong(e); e.cluster.load_balancer_probe = Observation::failed("time-out"); }, Unjudged);
         node_port(|e| { node_port(e); not_tried(e); }, Pass);
-        blind(|e| e.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged);
-        our_own_probe(|e| {
+        services_unread(|e| e.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged);
+        only_the_test_service(|e| {
             kong(e);
             pending(e);
             tried(e);

@@ -14,22 +14,24 @@ claim! {
     /// The tutorial implies a cluster whose nodes are Ready and have room for istiod, the gateway and the demo.
     ///
     /// ## Why it matters
-    /// On a small machine istiod stays Pending, and every later step of the tutorial fails because of it.
+    /// On a small machine istiod stays Pending, and every later step of the tutorial fails.
     ///
     /// ## How it is checked
-    /// Lists nodes and pods (`list` on each). Every node must be Ready and report no pressure. No pod of the mesh or the
-    /// demo may wait for a node because of CPU, memory, places, ports or taints: the scheduler's words count. Before
-    /// the install, what the default profile requests must fit.
+    /// - Lists nodes and pods (`list` on each). Every node must be Ready, without pressure.
+    /// - No pod of the mesh or the demo may be unschedulable because of CPU, memory, pod slots, ports or taints. The
+    ///   scheduler's message in the pod's status counts.
+    /// - Before the install, the requests of the default profile must fit on the nodes.
     ///
     /// ## What makes it fail
     /// - A node is NotReady or reports pressure.
     /// - Every node is cordoned.
-    /// - A pod is Pending because no node has room for it, or what the mesh requests does not fit.
-    /// - A pod is Pending because of a taint, as on a single node that is the control plane's, or of ports.
+    /// - A pod is Pending because no node has room, or the requests of the mesh do not fit.
+    /// - A pod is Pending because of a taint, as on a single control-plane node, or because its ports are in use.
     ///
     /// ## How to fix it
-    /// Read the conditions and events of the node. Uncordon it. Remove the taint. Free disk space. Remove pods that take
-    /// the room, or give the machine more CPU and memory.
+    /// - NotReady or pressure: read the node's conditions and events. Free disk space.
+    /// - Cordoned or tainted: uncordon the node, or remove the taint.
+    /// - No room: remove pods that are not needed, or give the machine more CPU and memory.
     ///
     /// ## Check by hand
     ///     kubectl get nodes
@@ -37,17 +39,17 @@ claim! {
     prepare::nodes_ready: "the nodes are ready and have room for the mesh",
     beyond: true,
     needs: Reading,
-    holds_without: [("/demo/pods", "before the demo no pod of it waits for room")],
+    holds_without: [("/demo/pods", "before the demo exists, no pod of it waits for room")],
     judge: judge,
 }
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
-/// What must find a place on a node, and what it requests in the default profile.
+/// A part of the mesh that needs a node, with its requests in the default profile.
 /// Source: `manifests/profiles/default.yaml` and the charts' `values.yaml` of Istio 1.20.
 struct Piece {
     name: &'static str,
-    /// How its pods are known.
+    /// The label of its pods.
     label: (&'static str, &'static str),
     requests: Resources,
 }
@@ -63,95 +65,101 @@ const GATEWAY: Piece = Piece {
     requests: Resources { cpu_millis: 100, memory_bytes: 128 * MEBIBYTE, pods: 1 },
 };
 const SIDECAR: Piece = Piece {
-    name: "a pod of the demo with its sidecar",
+    name: "the demo's pods",
     label: ("", ""),
     requests: Resources { cpu_millis: 100, memory_bytes: 128 * MEBIBYTE, pods: 1 },
 };
 
 fn judge(evidence: &Evidence) -> Judged {
-    let show = || nodes::list(evidence, "shows them");
+    let show = || nodes::list(evidence, "List the nodes");
     let nodes = require(&evidence.cluster.nodes, "the nodes", "the nodes", show)?;
     if nodes.is_empty() {
-        return Err(Judgement::fail("the cluster has no node")
-            .expected("at least one node that is Ready")
-            .observed("none")
+        return Err(Judgement::fail("the cluster has no nodes")
+            .expected("1 or more Ready nodes")
+            .observed("0 nodes")
             .object("the nodes")
             .step(show()));
     }
-    if let Some((node, trouble)) =
-        nodes.iter().find_map(|node| find_trouble(node).map(|trouble| (node, trouble)))
+    if let Some((node, verb, state)) =
+        nodes.iter().find_map(|node| find_trouble(node).map(|(verb, state)| (node, verb, state)))
     {
-        return Err(Judgement::fail(format!("node {} is not well: {trouble}", node.name))
+        return Err(Judgement::fail(format!("node {} {verb} {state}", node.name))
             .expected("Ready, without pressure")
-            .observed(trouble)
+            .observed(state)
             .object(Object::global("node", &node.name))
-            .step(nodes::describe(evidence, node, "shows its conditions and events"))
+            .step(nodes::describe(evidence, node, "Show the node's conditions and events"))
             .steps(free_disk(evidence, node)));
     }
-    // What runs goes on; what is restarted finds no place.
+    // Running pods stay; a restarted pod finds no node.
     if let Some(node) = nodes.first().filter(|_| nodes.iter().all(|node| node.unschedulable)) {
-        return Err(Judgement::fail("no node takes pods: each is cordoned (unschedulable)")
-            .expected("a node on which pods are placed")
-            .observed(format!("{}, cordoned", count(nodes.len(), NODE)))
+        let summary = match nodes.len() {
+            1 => format!("node {} is cordoned (unschedulable)", node.name),
+            number => format!("all {number} nodes are cordoned (unschedulable)"),
+        };
+        return Err(Judgement::fail(summary)
+            .expected("a node that accepts pods")
+            .observed(format!("{}, SchedulingDisabled", count(nodes.len(), NODE)))
             .object(Object::global("node", &node.name))
-            .step(nodes::uncordon(evidence, node, "lets pods be placed there again")));
+            .step(nodes::uncordon(evidence, node, "Allow scheduling on the node")));
     }
-    let ready = format!("{} Ready", count(nodes.len(), NODE));
+    let ready = format!("{0} of {0} nodes Ready", nodes.len());
     if let Some((pod, reason)) = waiting_for_nodes(evidence) {
-        return Err(no_node_takes(evidence, nodes, pod, reason));
+        return Err(unschedulable(evidence, nodes, pod, reason));
     }
-    // A pod that waits for room may be among those that were not seen.
+    // A pod that waits for room may be among those that could not be read.
     let others = others_are_known(evidence);
-    let missing = pieces_without_a_place(evidence);
+    let missing = find_unplaced_pieces(evidence);
     if missing.is_empty() {
         others?;
-        return Ok(Judgement::pass(format!("{ready}, and the mesh has its place on them")));
+        return Ok(Judgement::pass(format!("{ready}, no pod of the mesh waits for room")));
     }
     let requested = require(
         &evidence.cluster.requested,
-        "what pods request of the nodes",
+        "the resource requests of the pods",
         "the nodes",
         || show_room(evidence),
     )?;
     let mut free: Vec<Resources> = nodes
         .iter()
-        .filter(|node| takes_pods(node))
-        .map(|node| left(node.allocatable, requested.get(&node.name).copied().unwrap_or_default()))
+        .filter(|node| accepts_pods(node))
+        .map(|node| {
+            subtract(node.allocatable, requested.get(&node.name).copied().unwrap_or_default())
+        })
         .collect();
     for piece in &missing {
-        // The node with the most CPU left, as the scheduler would.
+        // The node with the most free CPU comes first, as for the scheduler.
         free.sort_by_key(|left| std::cmp::Reverse(left.cpu_millis));
         let Some(place) = free.iter_mut().find(|left| fits(piece.requests, **left)) else {
-            // Without a look at the mesh's pods nobody knows whether it needs a place at all.
+            // Where the mesh's pods could not be read, it is unknown whether it needs room at all.
             require(&evidence.install.pods, "the pods of the control plane", "", Vec::new)?;
-            return Err(no_room(evidence, piece, free.first()));
+            return Err(no_room(evidence, nodes, piece, free.first()));
         };
-        *place = left(*place, piece.requests);
+        *place = subtract(*place, piece.requests);
     }
     others?;
-    let names: Vec<_> = missing.iter().map(|piece| piece.name).collect();
+    let mut names: Vec<_> = missing.iter().map(|piece| piece.name).collect();
+    names.dedup();
     Ok(Judgement::pass(format!("{ready}, with room for {}", list(&names))))
 }
 
-/// The first condition of a node that keeps it from being well.
-fn find_trouble(node: &Node) -> Option<String> {
+/// Finds the first bad condition of a node, with its verb: `is` `NotReady: …`, `has` `MemoryPressure`.
+fn find_trouble(node: &Node) -> Option<(&'static str, String)> {
     let Some(ready) = node.conditions.iter().find(|condition| condition.kind == "Ready") else {
-        return Some("it has no condition Ready".to_owned());
+        return Some(("has", "no condition Ready".to_owned()));
     };
     if ready.status != "True" {
         let message = if ready.message.is_empty() { &ready.reason } else { &ready.message };
-        return Some(
-            format!("Ready is {}: {message}", ready.status).trim_end_matches(": ").to_owned(),
-        );
+        let state = format!("NotReady: {message}");
+        return Some(("is", state.trim_end_matches(": ").to_owned()));
     }
     let pressure = |kind: &str| kind.ends_with("Pressure") || kind == "NetworkUnavailable";
     node.conditions
         .iter()
         .find(|condition| pressure(&condition.kind) && condition.status == "True")
-        .map(|condition| format!("it reports {}", condition.kind))
+        .map(|condition| ("has", condition.kind.clone()))
 }
 
-/// Shows how full the disk of a node is, where that keeps it from being well.
+/// Returns the steps that free the disk of a node, where it has `DiskPressure`.
 fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     let full = |it: &Condition| it.kind == "DiskPressure" && it.status == "True";
     if !node.conditions.iter().any(full) {
@@ -160,13 +168,17 @@ fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     nodes::free_disk(evidence, node)
 }
 
-fn takes_pods(node: &Node) -> bool {
-    let keeps_away =
-        |taint: &String| taint.ends_with(":NoSchedule") || taint.ends_with(":NoExecute");
-    !node.unschedulable && !node.taints.iter().any(keeps_away)
+/// Finds the taint of a node that keeps new pods away.
+fn find_taint(node: &Node) -> Option<&String> {
+    let mut taints = node.taints.iter();
+    taints.find(|taint| taint.ends_with(":NoSchedule") || taint.ends_with(":NoExecute"))
 }
 
-/// A pod of the mesh or of the demo for which the scheduler finds no node, for a reason that lies with the nodes.
+fn accepts_pods(node: &Node) -> bool {
+    !node.unschedulable && find_taint(node).is_none()
+}
+
+/// Finds an unschedulable pod of the mesh or of the demo, where the reason is the nodes.
 fn waiting_for_nodes(evidence: &Evidence) -> Option<(&Pod, Unschedulable<'_>)> {
     let pods = [&evidence.install.pods, &evidence.demo.pods];
     let pods = pods.into_iter().filter_map(|pods| pods.value()).flatten();
@@ -174,7 +186,7 @@ fn waiting_for_nodes(evidence: &Evidence) -> Option<(&Pod, Unschedulable<'_>)> {
     waiting.find(|(_, reason)| is_for_nodes(*reason))
 }
 
-fn no_node_takes(
+fn unschedulable(
     evidence: &Evidence,
     nodes: &[Node],
     pod: &Pod,
@@ -183,18 +195,18 @@ fn no_node_takes(
     let name = &pod.name;
     let (summary, expected, steps) = match reason {
         Unschedulable::Taint(key) => (
-            format!("no node takes pod {name}: it does not tolerate the taint {key}"),
-            "a node without that taint",
+            format!("pod {name} is unschedulable: it does not tolerate the taint {key}"),
+            format!("a node without the taint {key}"),
             untaint(evidence, nodes, key),
         ),
         Unschedulable::Ports => (
-            format!("no node takes pod {name}: the ports that it asks for are taken"),
-            "a node whose ports are free",
-            vec![pods::describe(evidence, pod, "shows the ports and the pod's events")],
+            format!("pod {name} is unschedulable: its host ports are in use"),
+            "a node with free host ports".to_owned(),
+            vec![pods::describe(evidence, pod, "Show the pod's ports and events")],
         ),
         _ => (
-            format!("there is no room for pod {name}"),
-            "a node with room for it",
+            format!("pod {name} is unschedulable: no node has room for it"),
+            "a node with room".to_owned(),
             vec![show_room(evidence)],
         ),
     };
@@ -210,15 +222,14 @@ fn untaint(evidence: &Evidence, nodes: &[Node], key: &str) -> Vec<Step> {
     let is_it = |taint: &&String| taint.split(['=', ':']).next() == Some(key);
     let tainted = nodes.iter().filter_map(|it| Some((it, it.taints.iter().find(is_it)?)));
     let steps: Vec<_> = tainted.map(|(node, it)| nodes::untaint(evidence, node, it)).collect();
-    if steps.is_empty() { vec![nodes::describe_all(evidence, "shows the taints")] } else { steps }
+    if steps.is_empty() { vec![show_taints(evidence)] } else { steps }
 }
 
-/// Whether the pods of the mesh and of the demo were looked at. That they are not there yet is an
-/// answer too.
+/// Requires that the pods of the mesh and of the demo could be read. Before the install they may be absent.
 fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
     for (what, pods) in [
         ("the pods of the control plane", &evidence.install.pods),
-        ("the pods of the demo", &evidence.demo.pods),
+        ("the demo's pods", &evidence.demo.pods),
     ] {
         if !pods.is_absent() {
             require(pods, what, "", Vec::new)?;
@@ -227,9 +238,9 @@ fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
     Ok(())
 }
 
-/// What of the mesh neither has a node nor was scaled to zero, largest first.
-fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
-    // An istiod of another namespace has its place, and the gateway may stand beside it.
+/// Finds the parts of the mesh that have no node and are not scaled to 0, the largest first.
+fn find_unplaced_pieces(evidence: &Evidence) -> Vec<&'static Piece> {
+    // An istiod in another namespace has its node, and the gateway may be beside it.
     if injects_from_elsewhere(evidence) {
         return Vec::new();
     }
@@ -253,7 +264,7 @@ fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
                     .is_some_and(|all| all.iter().any(scaled_down))
         })
     };
-    // What runs elsewhere needs no place for itself here.
+    // A part that runs elsewhere needs no room here.
     let elsewhere = |piece: &&Piece| {
         control_plane_elsewhere(evidence).is_some()
             || piece.label == GATEWAY.label && gateway_elsewhere(evidence).is_some()
@@ -269,7 +280,7 @@ fn pieces_without_a_place(evidence: &Evidence) -> Vec<&'static Piece> {
     missing
 }
 
-fn left(all: Resources, taken: Resources) -> Resources {
+fn subtract(all: Resources, taken: Resources) -> Resources {
     Resources {
         cpu_millis: all.cpu_millis.saturating_sub(taken.cpu_millis),
         memory_bytes: all.memory_bytes.saturating_sub(taken.memory_bytes),
@@ -292,24 +303,41 @@ fn format_resources(amount: Resources) -> String {
     )
 }
 
-fn no_room(evidence: &Evidence, piece: &Piece, most: Option<&Resources>) -> Judgement {
-    let fail = Judgement::fail(format!("the nodes have no room for {}", piece.name))
-        .expected(format!("a node with {} to spare", format_resources(piece.requests)))
-        .object("the nodes");
-    let Some(most) = most else {
-        return fail
-            .observed("no node takes pods: each is cordoned or tainted")
-            .step(nodes::describe_all(evidence, "shows the taints"));
+fn no_room(
+    evidence: &Evidence,
+    nodes: &[Node],
+    piece: &Piece,
+    most: Option<&Resources>,
+) -> Judgement {
+    let Piece { name, requests, .. } = piece;
+    if let Some(most) = most {
+        return Judgement::fail(format!("no node has room for {name}"))
+            .expected(format!("free on a node: {}", format_resources(*requests)))
+            .observed(format!("free on the emptiest node: {}", format_resources(*most)))
+            .object("the nodes")
+            .step(show_room(evidence));
+    }
+    let taint = nodes.iter().find_map(find_taint).map_or("none", String::as_str);
+    let state = match nodes.len() {
+        1 => format!("the only node has the taint {taint}"),
+        _ => "every node is cordoned or tainted".to_owned(),
     };
-    fail.observed(format!("the emptiest node has {} left", format_resources(*most)))
-        .step(show_room(evidence))
+    Judgement::fail(format!("no node accepts {name}: {state}"))
+        .expected("a node without a taint")
+        .observed(format!("{}, taint {taint}", count(nodes.len(), NODE)))
+        .object("the nodes")
+        .step(show_taints(evidence))
 }
 
 fn show_room(evidence: &Evidence) -> Step {
-    nodes::describe_all(evidence, "shows under \"Allocated resources\" who takes the room")
+    nodes::describe_all(evidence, "Show the requests of the pods under \"Allocated resources\"")
 }
 
-/// Whether nothing could be observed because no node is ready: logs and commands go through its kubelet.
+fn show_taints(evidence: &Evidence) -> Step {
+    nodes::describe_all(evidence, "Show the taints of the nodes")
+}
+
+/// Whether a claim is unjudged because no node is ready: logs and commands go through a node's kubelet.
 pub(crate) fn no_node_answers(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Unjudged
         && !effect.judgement.summary.contains("forbidden")

@@ -162,8 +162,8 @@ fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
     let expected = [
         ("demo::backend_service", "services in client: greeter-svc"),
         ("demo::backend_deployment", "deployments in client: asker-deploy and greeter-deploy"),
-        ("demo::client_deployment", "there is no deployment client-deployment"),
-        ("install::namespace_labelled", "there is no namespace client"),
+        ("demo::client_deployment", "deployment client-deployment does not exist"),
+        ("install::namespace_labelled", "namespace client does not exist"),
         ("ingress::service_is_load_balancer", "istio-ingressgateway"),
         ("kiali::redirects_to_web_root", "/console/"),
     ];
@@ -178,18 +178,18 @@ fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
 
 /// One name that differs alone.
 #[rstest::rstest]
-#[case(|it: &mut Expectations| it.backend.container = "web".into(), "demo::backend_deployment", "a container `web`")]
+#[case(|it: &mut Expectations| it.backend.container = "web".into(), "demo::backend_deployment", "has no container web")]
 #[case(|it: &mut Expectations| it.backend.image = "example/web".into(), "demo::backend_deployment", "set image deployment/echo-deployment echo=example/web")]
 #[case(|it: &mut Expectations| it.backend.port = 8080, "demo::backend_deployment", "container port 8080")]
 #[case(|it: &mut Expectations| it.backend.reply_flag = "-say".into(), "demo::backend_deployment", "no -say")]
 #[case(|it: &mut Expectations| it.backend.service_port = 81, "demo::backend_service", "has no port 81")]
-#[case(|it: &mut Expectations| it.backend.service_port_name = "http-web".into(), "demo::backend_service", "not `http-web`")]
+#[case(|it: &mut Expectations| it.backend.service_port_name = "http-web".into(), "demo::backend_service", "expected `http-web`")]
 #[case(|it: &mut Expectations| it.reply = "Hi".into(), "demo::backend_replies", "200 `Hi`")]
-#[case(|it: &mut Expectations| it.reply = "Hi".into(), "demo::client_logs_show_reply", "the line `Hi` every")]
-#[case(|it: &mut Expectations| it.client.container = "caller".into(), "demo::client_deployment", "a container `caller`")]
+#[case(|it: &mut Expectations| it.reply = "Hi".into(), "demo::client_logs_show_reply", "`Hi` every")]
+#[case(|it: &mut Expectations| it.client.container = "caller".into(), "demo::client_deployment", "has no container caller")]
 #[case(|it: &mut Expectations| it.client.image = "example/caller".into(), "demo::client_deployment", "client=example/caller")]
 #[case(|it: &mut Expectations| it.cluster_domain = "corp.test".into(), "demo::client_deployment", "curl echo-service.client.svc.corp.test")]
-#[case(|it: &mut Expectations| it.namespace = "shop".into(), "install::namespace_labelled", "there is no namespace shop")]
+#[case(|it: &mut Expectations| it.namespace = "shop".into(), "install::namespace_labelled", "namespace shop does not exist")]
 #[case(|it: &mut Expectations| it.gateway = "edge".into(), "ingress::external_address", "edge")]
 #[case(|it: &mut Expectations| it.kiali.port = 80, "kiali::running", "has no port 80")]
 #[case(|it: &mut Expectations| it.kiali.web_root = "/".into(), "kiali::redirects_to_web_root", "does not redirect / to /:")]

@@ -1,4 +1,4 @@
-//! Changes to the backend's service and its endpoints, and changes that do not matter.
+//! The cases of the claim.
 
 use crate::claims::demo::testing::remove_backend;
 use crate::entry::cases;
@@ -36,16 +36,16 @@ cases! { Evidence:
     missing(|e| of(&mut e.demo.services).clear(), Fail);
     no_namespace(|e| e.demo.services = Observation::absent("no namespace"), Fail);
     port_renamed(|e| service(e).ports[0].name = "web".into(), Fail);
-    port_named_http_too(|e| service(e).ports[0].name = "http-web".into(), Fail);
+    port_named_http_web(|e| service(e).ports[0].name = "http-web".into(), Fail);
     port_named_tcp(|e| service(e).ports[0].name = "tcp-web".into(), Fail);
     port_named_grpc(|e| service(e).ports[0].name = "grpc-web".into(), Fail);
     one_endpoint_on_another_port(|e| { let more = Endpoint { ports: vec![8080], ..endpoint(e).clone() }; of(&mut e.demo.endpoints).push(more); }, Fail);
     port_without_name(|e| service(e).ports[0].name.clear(), Fail);
     other_port(|e| service(e).ports[0].port = 8080, Fail);
-    udp(|e| service(e).ports[0].protocol = "UDP".into(), Fail);
-    target_port(|e| service(e).ports[0].target_port = "5679".into(), Fail);
+    protocol_udp(|e| service(e).ports[0].protocol = "UDP".into(), Fail);
+    other_target_port(|e| service(e).ports[0].target_port = "5679".into(), Fail);
     named_target_elsewhere(|e| { service(e).ports[0].target_port = "web".into(); endpoint(e).ports = vec![8080]; }, Fail);
-    selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail);
+    other_selector(|e| { service(e).selector.insert("app".into(), "eco".into()); }, Fail);
     selector_too_narrow(|e| { service(e).selector.insert("tier".into(), "a".into()); }, Fail);
     name_and_selector(|e| { service(e).ports[0].name = "web".into(); service(e).selector.insert("app".into(), "eco".into()); }, Fail);
     target_and_selector(|e| { service(e).ports[0].target_port = "5679".into(); service(e).selector.clear(); }, Fail);
@@ -56,12 +56,12 @@ cases! { Evidence:
     pod_not_ready(|e| { endpoint(e).ready = false; demo_pod(e, "echo").ready = false; }, Fail);
     endpoint_without_address(|e| endpoint(e).addresses.clear(), Fail);
     scaled_to_zero(remove_backend, Fail);
-    stranger(|e| { let client = demo_pod(e, "client").name.clone(); endpoint(e).pod = Some(client); }, Fail);
-    no_pod(|e| endpoint(e).pod = None, Fail);
-    services_unseen(|e| e.demo.services = Observation::failed("forbidden"), Unjudged);
-    endpoints_unseen(|e| e.demo.endpoints = Observation::failed("forbidden"), Unjudged);
-    pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
-    proven_wrong_anyhow(|e| {
+    endpoint_of_another_pod(|e| { let client = demo_pod(e, "client").name.clone(); endpoint(e).pod = Some(client); }, Fail);
+    endpoint_without_pod(|e| endpoint(e).pod = None, Fail);
+    services_unread(|e| e.demo.services = Observation::failed("forbidden"), Unjudged);
+    endpoints_unread(|e| e.demo.endpoints = Observation::failed("forbidden"), Unjudged);
+    pods_unread(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    port_without_name_and_endpoints_unread(|e| {
         e.demo.endpoints = Observation::failed("forbidden");
         service(e).ports[0].name.clear();
     }, Fail);

@@ -1,4 +1,4 @@
-//! Changes to the client's log, and changes that do not matter.
+//! The cases of the claim.
 
 use jiff::SignedDuration;
 
@@ -17,7 +17,7 @@ fn log(evidence: &mut Evidence) -> &mut ClientLog {
     &mut of(&mut evidence.demo.client_logs)[0]
 }
 
-/// Replaces the log by these lines, each so many seconds before it was read.
+/// Replaces the log by these lines, each with its age in seconds.
 fn write(evidence: &mut Evidence, lines: &[(i64, &str)]) {
     let log = log(evidence);
     log.clock = Clock::Node;
@@ -36,14 +36,14 @@ fn clock(evidence: &mut Evidence, clock: Clock) {
     log(evidence).clock = clock;
 }
 
-/// The client has been running for so many seconds.
+/// Sets how many seconds the client has been running.
 fn since(evidence: &mut Evidence, seconds: i64) {
     let now = log(evidence).read_at;
     let since = Some(now - SignedDuration::from_secs(seconds));
     demo_pod(evidence, "client").containers[0].state = ContainerState::Running { since };
 }
 
-/// A second client pod, with the first one's log.
+/// Adds a second client pod with the first one's log.
 fn second(evidence: &mut Evidence) -> &mut ClientLog {
     let mut pod = demo_pod(evidence, "client").clone();
     pod.name = "second".into();
@@ -53,7 +53,7 @@ fn second(evidence: &mut Evidence) -> &mut ClientLog {
     of(&mut evidence.demo.client_logs).last_mut().unwrap()
 }
 
-/// No client pod is there.
+/// Removes all client pods.
 fn remove_client(evidence: &mut Evidence) {
     let is_client = |app: &String| app == "client";
     of(&mut evidence.demo.pods).retain(|pod| !pod.labels.get("app").is_some_and(is_client));
@@ -65,12 +65,12 @@ cases! { Evidence:
     three_turns_old(|e| write(e, &[(35, REPLY)]), Pass);
     meter_between(|e| write(e, &[(2, HEAD), (2, ROW), (2, REPLY), (1, ROW)]), Pass);
     one_terminal(|e| write(e, &[(2, &format!("{ROW}{REPLY}"))]), Pass);
-    request_on_its_way(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass);
+    request_in_progress(|e| write(e, &[(10, HEAD), (10, REPLY), (0, HEAD)]), Pass);
     streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass);
     request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass);
     clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
     earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass);
-    just_mended(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass);
+    just_fixed(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass);
     api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
     two_clients(|e| { second(e); }, Pass);
     another_pod_has_no_log(|e| { second(e).pod = "third".into(); of(&mut e.demo.pods).last_mut().unwrap().terminating = true; }, Pass);
@@ -78,23 +78,23 @@ cases! { Evidence:
     by_owner(|e| e.demo.deployments = Observation::failed("forbidden"), Pass);
     old(|e| write(e, &[(36, REPLY)]), Fail);
     old_by_the_api_servers_clock(|e| { write(e, &[(90, REPLY)]); clock(e, Clock::ApiServer); }, Fail);
-    backend_gone(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail);
-    backend_gone_whatever_the_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail);
+    backend_scaled_to_zero(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); }, Fail);
+    backend_scaled_to_zero_and_collector_clock(|e| { scale_to_zero(backend(e)); write(e, &[(90, REPLY)]); clock(e, Clock::Collector); }, Fail);
     requests_without_reply(|e| write(e, &[(22, REPLY), (12, HEAD), (2, HEAD)]), Fail);
-    without_reply_whatever_the_clock(|e| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail);
-    similar(|e| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail);
-    similar_since(|e| add(e, "Hello from backend service v2"), Fail);
-    prefixed(|e| write(e, &[(2, "xHello from backend service")]), Fail);
+    requests_without_reply_and_collector_clock(|e| { write(e, &[(900, REPLY), (890, HEAD), (880, HEAD)]); clock(e, Clock::Collector); }, Fail);
+    other_text(|e| write(e, &[(12, "Hello from backend service v2"), (2, "Hello from backend service v2")]), Fail);
+    other_text_last(|e| add(e, "Hello from backend service v2"), Fail);
+    text_with_prefix(|e| write(e, &[(2, "xHello from backend service")]), Fail);
     cannot_resolve(|e| add(e, &format!("{ROW}curl: (6) Could not resolve host: echo")), Fail);
     cannot_connect(|e| add(e, "curl: (7) Failed to connect"), Fail);
     denied(|e| add(e, "RBAC: access denied"), Fail);
     reset(|e| add(e, "upstream connect error or disconnect/reset before headers"), Fail);
     no_curl(|e| write(e, &[(12, "sh: curl: not found"), (2, "sh: curl: not found")]), Fail);
-    never(|e| { since(e, 600); write(e, &[]); }, Fail);
-    not_early_any_more(|e| { since(e, 25); write(e, &[]); }, Fail);
-    no_client_asked_for(|e| { scale_to_zero(client(e)); remove_client(e); }, Fail);
-    never_answered(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail);
-    one_of_two(|e| second(e).lines.clear(), Fail);
+    empty_log(|e| { since(e, 600); write(e, &[]); }, Fail);
+    empty_log_after_two_turns(|e| { since(e, 25); write(e, &[]); }, Fail);
+    client_scaled_to_zero(|e| { scale_to_zero(client(e)); remove_client(e); }, Fail);
+    requests_and_no_reply(|e| { since(e, 600); write(e, &[(12, HEAD), (2, HEAD)]); }, Fail);
+    one_of_two_logs_empty(|e| second(e).lines.clear(), Fail);
     no_client(remove_client, Fail);
     client_pending(|e| demo_pod(e, "client").phase = "Pending".into(), Fail);
     no_log(|e| e.demo.client_logs = Observation::absent("no container"), Fail);
@@ -103,14 +103,14 @@ cases! { Evidence:
     future_of_the_collector(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::Collector); }, Unjudged);
     future_of_the_api_server(|e| { write(e, &[(-60, REPLY)]); clock(e, Clock::ApiServer); }, Unjudged);
     old_by_the_collectors_clock(|e| { write(e, &[(600, REPLY)]); clock(e, Clock::Collector); }, Unjudged);
-    log_unread(|e| of(&mut e.demo.client_logs).clear(), Unjudged);
+    log_not_in_evidence(|e| of(&mut e.demo.client_logs).clear(), Unjudged);
     other_container(|e| log(e).container = "istio-proxy".into(), Unjudged);
-    logs_unseen(|e| e.demo.client_logs = Observation::failed("forbidden"), Unjudged);
-    pods_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    logs_unread(|e| e.demo.client_logs = Observation::failed("forbidden"), Unjudged);
+    pods_unread(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
 }
 
 #[test]
-fn quotations_are_short_and_clean() {
+fn long_log_line_is_cut_and_has_no_control_characters() {
     let judgement = prove(
         "demo::client_logs_show_reply",
         |evidence| add(evidence, &format!("\u{1b}[31m{}", "no ".repeat(5000))),

@@ -1,4 +1,4 @@
-//! Changes to webhooks, labels and what answers, and changes that do not matter.
+//! The cases of the claim.
 
 use jiff::SignedDuration;
 
@@ -25,7 +25,7 @@ fn endpoints(evidence: &mut Evidence) -> &mut Endpoint {
     of(&mut evidence.install.endpoints).iter_mut().find(|one| one.service == "istiod").unwrap()
 }
 
-/// The webhook of a revision that was removed, beside the one that is there.
+/// Adds the webhook of a removed revision beside the installed one.
 fn left_webhook(evidence: &mut Evidence) {
     let mut left = active(evidence).next().unwrap().clone();
     left.configuration = "istio-sidecar-injector-old".into();
@@ -49,8 +49,8 @@ cases! { Evidence:
         }
     }, Pass);
     by_revision(|e| label(e, &[("istio.io/rev", "default")]), Pass);
-    demo_not_there_yet(|e| e.demo.deployments = Observation::absent("no namespace"), Pass);
-    other_webhooks_are_strange(|e| {
+    no_demo_yet(|e| e.demo.deployments = Observation::absent("no namespace"), Pass);
+    other_mutating_webhooks(|e| {
         let mut others: Vec<_> = active(e).map(|webhook| webhook.clone()).collect();
         for other in &mut others {
             other.service.as_mut().unwrap().path = "/mutate".into();
@@ -58,7 +58,7 @@ cases! { Evidence:
         }
         of(&mut e.install.webhooks).extend(others);
     }, Pass);
-    overlap(|e| {
+    webhooks_overlap(|e| {
         let copies: Vec<_> = active(e).map(|webhook| Webhook { configuration: "again".into(), ..webhook.clone() }).collect();
         of(&mut e.install.webhooks).extend(copies);
     }, Pass);
@@ -69,8 +69,8 @@ cases! { Evidence:
     not_labelled_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[]); }, Fail);
     labelled_for_the_default_revision(|e| keep_only_revision(e, "1-20-3"), Fail);
     labelled_for_a_revision(|e| { keep_only_revision(e, "1-20-3"); label(e, &[("istio.io/rev", "1-20-3")]); }, Pass);
-    left_by_a_revision(|e| left_webhook(e), Fail);
-    switched_off(|e| label(e, &[("istio-injection", "disabled")]), Fail);
+    left_by_removed_revision(|e| left_webhook(e), Fail);
+    injection_disabled(|e| label(e, &[("istio-injection", "disabled")]), Fail);
     pods_opt_out(|e| { backend(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
     client_opts_out(|e| { client(e).template_labels.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
     selector_changed(|e| active(e).for_each(|webhook| { webhook.namespace_selector.match_labels.insert("team".into(), "b".into()); }), Fail);
@@ -94,41 +94,41 @@ cases! { Evidence:
     service_deleted(|e| of(&mut e.install.services).retain(|one| one.name != "istiod"), Fail);
     endpoint_not_ready(|e| endpoints(e).ready = false, Fail);
     endpoint_without_address(|e| endpoints(e).addresses.clear(), Fail);
-    istiod_gone(|e| {
+    istiod_scaled_to_zero(|e| {
         of(&mut e.install.endpoints).retain(|one| one.service != "istiod");
         scale_to_zero(installed(e, "istiod"));
     }, Fail);
-    istiod_gone_but_ignored(|e| {
+    no_endpoint_and_failures_ignored(|e| {
         of(&mut e.install.endpoints).clear();
         active(e).for_each(|webhook| webhook.failure_policy = "Ignore".into());
     }, Fail);
-    bundle_of_tomorrow(|e| {
+    bundle_begins_later(|e| {
         let then = e.recorded_at + SignedDuration::from_hours(1);
         active(e).for_each(|webhook| webhook.ca_bundle.certificates[0].not_before = then);
     }, Unjudged);
     calls_a_url(|e| active(e).for_each(|webhook| { webhook.service = None; webhook.url = Some("https://istiod.example/inject".into()); }), Unjudged);
     calls_elsewhere(|e| active(e).for_each(|webhook| webhook.service.as_mut().unwrap().namespace = "elsewhere".into()), Unjudged);
-    selects_strangely(add_unknown_operator, Unjudged);
-    webhooks_unseen(|e| e.install.webhooks = Observation::failed("forbidden"), Unjudged);
-    namespaces_unseen(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
-    deployments_unseen(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
-    services_unseen(|e| e.install.services = Observation::failed("forbidden"), Unjudged);
+    unknown_selector(add_unknown_operator, Unjudged);
+    webhooks_unread(|e| e.install.webhooks = Observation::failed("forbidden"), Unjudged);
+    namespaces_unread(|e| e.install.namespaces = Observation::failed("forbidden"), Unjudged);
+    deployments_unread(|e| e.demo.deployments = Observation::failed("forbidden"), Unjudged);
+    services_unread(|e| e.install.services = Observation::failed("forbidden"), Unjudged);
     no_services(|e| e.install.services = Observation::absent("no namespace"), Fail);
-    endpoints_unseen(|e| e.install.endpoints = Observation::failed("forbidden"), Unjudged);
-    proven_wrong_anyhow(|e| {
+    endpoints_unread(|e| e.install.endpoints = Observation::failed("forbidden"), Unjudged);
+    bundle_empty_and_endpoints_unread(|e| {
         e.install.endpoints = Observation::failed("forbidden");
         bundle(e, |bundle| bundle.bytes = 0);
     }, Fail);
-    not_labelled_anyhow(|e| {
+    not_labelled_and_deployments_unread(|e| {
         e.demo.deployments = Observation::failed("forbidden");
         label(e, &[]);
     }, Fail);
-    opts_out_beside_a_label_that_does_no_harm(|e| {
+    pods_opt_out_and_have_another_label(|e| {
         let labels = &mut backend(e).template_labels;
         labels.insert("sidecar.istio.io/inject".into(), "false".into());
         labels.insert("istio.io/rev".into(), "default".into());
     }, Fail);
-    opts_out_in_other_words(|e| {
+    pods_miss_an_unknown_label(|e| {
         backend(e).template_labels.insert("mesh".into(), "no".into());
         active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });
     }, Fail);

@@ -1,4 +1,4 @@
-//! Changes that matter to the version, and changes that do not.
+//! The cases of the claim.
 
 use crate::entry::cases;
 use crate::evidence::{Container, Evidence, Istiod, Observation, Pod, Provider};
@@ -13,7 +13,7 @@ fn reports(evidence: &mut Evidence) -> &mut Istiod {
     of(&mut evidence.install.istiod).values_mut().next().unwrap()
 }
 
-/// Gives every image of Istio a tag made of the expected version.
+/// Gives every image of Istio a tag with the expected version.
 fn tag(evidence: &mut Evidence, pattern: &str) {
     let tag = pattern.replace("{}", &evidence.expectations.istio_version);
     let pods = of(&mut evidence.install.pods).iter_mut().chain(of(&mut evidence.demo.pods));
@@ -26,7 +26,7 @@ fn tag(evidence: &mut Evidence, pattern: &str) {
     }
 }
 
-/// Gives the whole mesh a vendor's version, where 1.20.3 was asked for.
+/// Gives the whole mesh a vendor's version, where 1.20.3 is expected.
 fn build_by_vendor(evidence: &mut Evidence, version: &str) {
     evidence.expectations.istio_version = "1.20.3".into();
     evidence.install.istioctl_version = Observation::not_asked("not used");
@@ -44,15 +44,15 @@ cases! { Evidence:
     digest(|e| tag(e, "@sha256:0123"), Pass);
     moving_tag(|e| tag(e, ":latest"), Pass);
     no_istioctl(|e| e.install.istioctl_version = Observation::not_asked("not used"), Pass);
-    istioctl_not_there(|e| e.install.istioctl_version = Observation::absent("no istioctl"), Pass);
-    pod_on_its_way_out(|e| { let pod = demo_pod(e, "echo"); pod.terminating = true; proxy(pod).image = "istio/proxyv2:1.1.0".into(); }, Pass);
+    istioctl_missing(|e| e.install.istioctl_version = Observation::absent("no istioctl"), Pass);
+    old_proxy_terminating(|e| { let pod = demo_pod(e, "echo"); pod.terminating = true; proxy(pod).image = "istio/proxyv2:1.1.0".into(); }, Pass);
     completed_job(|e| {
         let mut job = demo_pod(e, "echo").clone();
         job.name = "job".into();
         job.phase = "Succeeded".into();
         of(&mut e.demo.pods).push(job);
     }, Pass);
-    old_and_over(|e| {
+    old_proxy_ended(|e| {
         for phase in ["Succeeded", "Failed"] {
             let mut old = demo_pod(e, "echo").clone();
             old.name = phase.to_lowercase();
@@ -63,9 +63,9 @@ cases! { Evidence:
     }, Pass);
     vendor_build(|e| build_by_vendor(e, "1.20.3-asm.4"), Changed);
     vendor_build_of_another(|e| build_by_vendor(e, "1.19.7-asm.4"), Fail);
-    asked_for_another(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
-    half_of_another(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail);
-    other_half_unseen(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail);
+    another_version_expected(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
+    half_of_another_version(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[1].istio_version = "1.19.7".into(); }, Fail);
+    another_version_and_proxies_unread(|e| { e.expectations.istio_version = "1.99.0".into(); reports(e).proxies = Observation::failed("time-out"); }, Fail);
     unused_revision_of_another_version(|e| {
         let mut old = istiod(e).clone();
         old.name = "istiod-1-19-7".into();
@@ -77,13 +77,13 @@ cases! { Evidence:
     }, Fail);
     longer_version(|e| tag(e, ":{}1"), Fail);
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail);
-    whole_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail);
-    whole_but_for_a_silent_proxy(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[0].istio_version.clear(); }, Fail);
-    whole_on_somebodys_cluster(|e| { e.expectations.istio_version = "1.99.0".into(); e.subject.provider = Provider::Existing; e.subject.active = true; }, Fail);
+    another_version_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail);
+    another_version_and_a_proxy_without_version(|e| { e.expectations.istio_version = "1.99.0".into(); of(&mut reports(e).proxies)[0].istio_version.clear(); }, Fail);
+    another_version_on_an_existing_cluster(|e| { e.expectations.istio_version = "1.99.0".into(); e.subject.provider = Provider::Existing; e.subject.active = true; }, Fail);
     istiod_report(|e| reports(e).version = Observation::seen("1.19.7".into()), Fail);
     gateway_image(|e| proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail);
     sidecar_image(|e| proxy(demo_pod(e, "echo")).image = "docker.io/istio/proxyv2:1.19.7".into(), Fail);
-    chosen_image(|e| {
+    image_set_by_annotation(|e| {
         let pod = demo_pod(e, "echo");
         pod.annotations.insert("sidecar.istio.io/proxyImage".into(), "istio/proxyv2:1.19.7".into());
         proxy(pod).image = "istio/proxyv2:1.19.7".into();
@@ -113,17 +113,17 @@ cases! { Evidence:
     }, Fail);
     istiod_pending(|e| istiod(e).phase = "Pending".into(), Fail);
     no_namespace(|e| e.install.pods = Observation::absent("no namespace"), Fail);
-    istiod_silent(|e| reports(e).version = Observation::failed("time-out"), Unjudged);
-    istiod_not_asked(|e| of(&mut e.install.istiod).clear(), Unjudged);
-    proxies_unseen(|e| reports(e).proxies = Observation::failed("time-out"), Unjudged);
-    proxy_unknown(|e| { of(&mut reports(e).proxies).remove(0); }, Unjudged);
-    proxy_silent(|e| of(&mut reports(e).proxies)[0].istio_version.clear(), Unjudged);
-    reports_unseen(|e| e.install.istiod = Observation::failed("forbidden"), Unjudged);
-    pods_unseen(|e| e.install.pods = Observation::failed("forbidden"), Unjudged);
-    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    istiod_version_unread(|e| reports(e).version = Observation::failed("time-out"), Unjudged);
+    istiod_without_report(|e| of(&mut e.install.istiod).clear(), Unjudged);
+    proxies_unread(|e| reports(e).proxies = Observation::failed("time-out"), Unjudged);
+    proxy_not_listed(|e| { of(&mut reports(e).proxies).remove(0); }, Unjudged);
+    proxy_without_version(|e| of(&mut reports(e).proxies)[0].istio_version.clear(), Unjudged);
+    reports_unread(|e| e.install.istiod = Observation::failed("forbidden"), Unjudged);
+    pods_unread(|e| e.install.pods = Observation::failed("forbidden"), Unjudged);
+    demo_unread(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
     demo_not_asked(|e| e.demo.pods = Observation::not_asked("--only"), Skipped);
-    istioctl_unseen(|e| e.install.istioctl_version = Observation::failed("killed"), Unjudged);
-    proven_wrong_anyhow(|e| {
+    istioctl_unread(|e| e.install.istioctl_version = Observation::failed("killed"), Unjudged);
+    wrong_image_and_reports_unread(|e| {
         e.install.istiod = Observation::failed("forbidden");
         proxy(gateway(e)).image = "docker.io/istio/proxyv2:1.19.7".into();
     }, Fail);

@@ -7,14 +7,14 @@ use crate::evidence::{
 };
 use crate::testing::{demo_pod, of, scale_to_zero};
 
-/// The backend is asked by its name, and the name is not resolved.
-fn no_names(evidence: &mut Evidence) {
+/// Makes the client's requests fail because the backend's name does not resolve.
+fn fail_resolution(evidence: &mut Evidence) {
     for reply in &mut of(&mut evidence.demo.asked).replies {
         *reply = Reply { error: "Could not resolve host: echo-service".into(), ..Reply::default() };
     }
 }
 
-/// Cluster DNS with one pod: what is changed is then all there is.
+/// Leaves one DNS pod, so that a change to it is a change to all.
 fn one_dns(evidence: &mut Evidence) -> &mut crate::evidence::Dns {
     let dns = of(&mut evidence.cluster.dns);
     dns.pods.truncate(1);
@@ -41,9 +41,9 @@ cases! { Evidence:
         demo_pod(e, "echo").ip = Some("172.31.5.10".into());
         of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["fd00::/64".into(), "172.31.4.0/22".into()];
     }, Pass);
-    called_otherwise(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass);
+    named_kube_dns(|e| of(&mut e.cluster.dns).deployments[0].name = "kube-dns".into(), Pass);
     outside(|e| dns_at(e, "203.0.113.9"), Fail);
-    hint_names_it(|e| {
+    outside_and_named_rke2_dns(|e| {
         of(&mut e.cluster.dns).deployments[0].name = "rke2-dns".into();
         dns_at(e, "203.0.113.9");
     }, Fail);
@@ -55,7 +55,7 @@ cases! { Evidence:
         dns_at(e, "198.51.100.7");
         e.cluster.calico_pools = Observation::seen(vec![pool("203.0.113.0/24", false)]);
     }, Fail);
-    // Calico keeps the policies alone, and its pool is nobody's.
+    // Calico only enforces policies, and no pod uses its pool.
     canal(|e| e.cluster.calico_pools = Observation::seen(vec![pool("192.168.0.0/16", false)]), Pass);
     canal_before_the_install(|e| {
         before_the_install(e);
@@ -77,26 +77,26 @@ cases! { Evidence:
     }, Fail);
     host_network(|e| one_dns(e).pods[0].host_network = true, Fail);
     scaled_to_zero(|e| {
-        no_names(e);
+        fail_resolution(e);
         let dns = of(&mut e.cluster.dns);
         dns.pods.clear();
         scale_to_zero(&mut dns.deployments[0]);
     }, Fail);
-    // Clusters whose DNS is their provider's, or in another namespace.
-    scaled_to_zero_and_not_needed(|e| {
+    // Names resolve: DNS is the provider's, or in another namespace.
+    scaled_to_zero_and_names_resolve(|e| {
         let dns = of(&mut e.cluster.dns);
         dns.pods.clear();
         scale_to_zero(&mut dns.deployments[0]);
     }, Unjudged);
-    nothing_there_and_not_needed(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
-    nothing_there_and_not_asked(|e| {
+    no_dns_and_names_resolve(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
+    no_dns_and_replies_unread(|e| {
         *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
         e.demo.asked = Observation::failed("forbidden");
     }, Fail);
-    on_its_way_out(|e| { no_names(e); one_dns(e).pods[0].terminating = true; }, Fail);
+    terminating(|e| { fail_resolution(e); one_dns(e).pods[0].terminating = true; }, Fail);
     pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);
     not_ready(|e| one_dns(e).pods[0].ready = false, Fail);
-    not_ready_and_no_more_is_known(|e| {
+    not_ready_and_other_pods_unread(|e| {
         one_dns(e).pods[0].ready = false;
         e.cluster.network_pods = Observation::default();
     }, Fail);
@@ -113,7 +113,7 @@ cases! { Evidence:
         };
         e.cluster.network_pods = Observation::seen(vec![proxy]);
     }, Fail);
-    nothing_there(|e| { no_names(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
+    no_dns(|e| { fail_resolution(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
     no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged);
     no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Pass);
     no_ranges_and_another_network(|e| {
@@ -124,13 +124,13 @@ cases! { Evidence:
         before_the_install(e);
         of(&mut e.cluster.nodes)[0].pod_cidrs.clear();
     }, Unjudged);
-    ranges_mean_nothing(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Pass);
-    ranges_mean_nothing_and_another_network(|e| {
+    ranges_not_used(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()], Pass);
+    ranges_not_used_and_another_network(|e| {
         of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()];
         dns_at(e, "172.17.0.2");
     }, Unjudged);
-    // Cilium came after DNS, and DNS was not restarted.
-    network_before(|e| {
+    // Cilium was installed after DNS, and DNS was not restarted.
+    address_of_network_before(|e| {
         of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["203.0.113.0/24".into()];
         dns_at(e, "203.0.113.9");
     }, Fail);
@@ -141,11 +141,11 @@ cases! { Evidence:
         }
         dns_at(e, "2001:db8:1:1::9");
     }, Pass);
-    no_range_at_all(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged);
-    dns_unseen(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged);
-    pools_unseen(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged);
-    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
-    wrong_whatever_the_pools(|e| {
+    range_is_no_network(|e| of(&mut e.cluster.nodes)[0].pod_cidrs = vec!["pods".into()], Unjudged);
+    dns_unread(|e| e.cluster.dns = Observation::failed("forbidden"), Unjudged);
+    pools_unread(|e| e.cluster.calico_pools = Observation::failed("forbidden"), Unjudged);
+    nodes_unread(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+    host_network_and_pools_unread(|e| {
         one_dns(e).pods[0].host_network = true;
         e.cluster.calico_pools = Observation::failed("forbidden");
     }, Fail);

@@ -10,7 +10,7 @@ fn condition(evidence: &mut Evidence, kind: &str, status: &str) {
     node.conditions.iter_mut().find(|one| one.kind == kind).unwrap().status = status.into();
 }
 
-/// What the pods take leaves the first node with so much.
+/// Leaves this much free on the first node.
 fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
     let all = Resources { cpu_millis: 4000, memory_bytes: 1 << 34, pods: 110 };
     of(&mut evidence.cluster.nodes)[0].allocatable = all;
@@ -23,7 +23,7 @@ fn leave(evidence: &mut Evidence, cpu_millis: u64, mebibytes: u64, pods: u64) {
     of(&mut evidence.cluster.requested).insert(name, taken);
 }
 
-/// The backend's pod finds no node, for this reason of the scheduler.
+/// Makes the backend's pod unschedulable, with this message of the scheduler.
 fn wait(evidence: &mut Evidence, words: &str) {
     let pod = demo_pod(evidence, "echo");
     pod.node = None;
@@ -33,9 +33,9 @@ fn wait(evidence: &mut Evidence, words: &str) {
 
 cases! { Evidence:
     healthy(|_| {}, Pass);
-    full_of_the_mesh(|e| leave(e, 0, 0, 0), Pass);
-    requests_unseen(|e| e.cluster.requested = Observation::failed("forbidden"), Pass);
-    room_before(|e| { before_the_install(e); leave(e, 800, 2432, 4); }, Pass);
+    full_with_the_mesh(|e| leave(e, 0, 0, 0), Pass);
+    requests_unread(|e| e.cluster.requested = Observation::failed("forbidden"), Pass);
+    room_before_install(|e| { before_the_install(e); leave(e, 800, 2432, 4); }, Pass);
     gateway_scaled_to_zero(|e| {
         leave(e, 0, 0, 0);
         let name = e.expectations.gateway.clone();
@@ -43,10 +43,10 @@ cases! { Evidence:
         scale_to_zero(installed(e, &name));
     }, Pass);
     not_ready(|e| condition(e, "Ready", "False"), Fail);
-    unknown(|e| condition(e, "Ready", "Unknown"), Fail);
-    silent(|e| of(&mut e.cluster.nodes)[0].conditions.clear(), Fail);
-    memory(|e| condition(e, "MemoryPressure", "True"), Fail);
-    disk(|e| condition(e, "DiskPressure", "True"), Fail);
+    ready_unknown(|e| condition(e, "Ready", "Unknown"), Fail);
+    no_conditions(|e| of(&mut e.cluster.nodes)[0].conditions.clear(), Fail);
+    memory_pressure(|e| condition(e, "MemoryPressure", "True"), Fail);
+    disk_pressure(|e| condition(e, "DiskPressure", "True"), Fail);
     second_not_ready(|e| {
         let mut second = of(&mut e.cluster.nodes)[0].clone();
         second.name = "worker".into();
@@ -54,18 +54,18 @@ cases! { Evidence:
         of(&mut e.cluster.nodes).push(second);
     }, Fail);
     no_nodes(|e| of(&mut e.cluster.nodes).clear(), Fail);
-    no_cpu_before(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail);
-    no_memory_before(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail);
+    no_cpu_for_istiod(|e| { before_the_install(e); leave(e, 499, 9000, 9); }, Fail);
+    no_memory_for_istiod(|e| { before_the_install(e); leave(e, 2000, 2047, 9); }, Fail);
     no_memory_for_the_gateway(|e| { before_the_install(e); leave(e, 2000, 2048 + 127, 9); }, Fail);
-    no_memory_for_a_sidecar(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail);
-    no_cpu_for_all(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail);
-    no_sidecar(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail);
-    no_pods_before(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail);
-    cordoned_before(|e| {
+    no_memory_for_the_demo(|e| { before_the_install(e); leave(e, 2000, 2048 + 128 + 127, 9); }, Fail);
+    no_cpu_for_the_gateway(|e| { before_the_install(e); leave(e, 599, 9000, 9); }, Fail);
+    no_cpu_for_the_demo(|e| { before_the_install(e); leave(e, 799, 9000, 9); }, Fail);
+    no_pod_slots(|e| { before_the_install(e); leave(e, 2000, 9000, 1); }, Fail);
+    cordoned(|e| {
         before_the_install(e);
         of(&mut e.cluster.nodes)[0].unschedulable = true;
     }, Fail);
-    tainted_before(|e| {
+    tainted_before_install(|e| {
         before_the_install(e);
         of(&mut e.cluster.nodes)[0].taints = vec!["node-role.kubernetes.io/control-plane:NoSchedule".into()];
     }, Fail);
@@ -81,20 +81,20 @@ cases! { Evidence:
         pod.phase = "Pending".into();
         pod.reason = Some("0/1 nodes are available: 1 Too many pods.".into());
     }, Fail);
-    nodes_unseen(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
-    requests_unseen_before(|e| {
+    nodes_unread(|e| e.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+    requests_unread_before_install(|e| {
         before_the_install(e);
         e.cluster.requested = Observation::failed("forbidden");
     }, Unjudged);
-    demo_unseen(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
-    demo_not_there_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass);
+    demo_unread(|e| e.demo.pods = Observation::failed("forbidden"), Unjudged);
+    no_demo_yet(|e| e.demo.pods = Observation::absent("no namespace"), Pass);
     pending_for_another_reason(|e| wait(e, "1 node(s) didn't match Pod's node affinity/selector."), Pass);
     tainted(|e| {
         of(&mut e.cluster.nodes)[0].taints = vec!["a=b:NoSchedule".into(), "c=:NoExecute".into()];
         wait(e, "1 node(s) had untolerated taint {c: }.");
     }, Fail);
     no_longer_tainted(|e| wait(e, "1 node(s) had untolerated taint {a: b}."), Fail);
-    ports_are_taken(|e| wait(e, "1 node(s) didn't have free ports for the requested pod ports."), Fail);
+    ports_in_use(|e| wait(e, "1 node(s) didn't have free ports for the requested pod ports."), Fail);
     istiod_of_another_namespace(|e| {
         before_the_install(e);
         leave(e, 0, 0, 0);
@@ -103,15 +103,15 @@ cases! { Evidence:
             webhook.service.as_mut().unwrap().namespace = "aks-istio-system".into();
         }
     }, Pass);
-    had_to_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
-    leaves_before_it_has_a_place(|e| {
+    scheduled_after_a_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
+    unscheduled_and_terminating(|e| {
         let pod = demo_pod(e, "echo");
         pod.node = None;
         pod.phase = "Pending".into();
         pod.terminating = true;
         pod.reason = Some("1 Insufficient cpu.".into());
     }, Pass);
-    mesh_unseen(|e| {
+    mesh_unread(|e| {
         leave(e, 100, 100, 1);
         e.install.pods = Observation::failed("forbidden");
     }, Unjudged);
