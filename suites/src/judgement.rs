@@ -178,10 +178,10 @@ impl<T> Look<T> for Observation<T> {
                 .expected(what)
                 .observed(reason.clone())),
             Self::Failed { reason } => {
-                Err(Judgement::unjudged(format!("could not look at {what}: {reason}")))
+                Err(Judgement::unjudged(format!("cannot read {what}: {reason}")))
             }
             Self::NotAsked { reason } => {
-                Err(Judgement::skipped(format!("{what}: not asked for: {reason}")))
+                Err(Judgement::skipped(format!("{what}: not checked: {reason}")))
             }
         }
     }
