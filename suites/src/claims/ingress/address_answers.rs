@@ -91,11 +91,13 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     if answer.status != 200 {
         let HttpAnswer { request, status, .. } = answer;
-        return Err(Judgement::fail(format!("gateway is not ready: {request}: {status}"))
-            .expected("200")
-            .observed(format_answer(answer))
-            .object(object)
-            .steps(bring_back()));
+        return Err(Judgement::fail(format!(
+            "the gateway is not ready: {request} returns {status}"
+        ))
+        .expected("200")
+        .observed(format_answer(answer))
+        .object(object)
+        .steps(bring_back()));
     }
     let proof = prove_gateway(evidence)?;
     Ok(Judgement::pass(format!("{} from {}: 200, {proof}", answer.request, answer.vantage)))

@@ -22,7 +22,7 @@ fn format_server(answer: &HttpAnswer) -> String {
 pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judgement {
     let HttpAnswer { request, vantage, .. } = answer;
     let server = format_server(answer);
-    let observed = format!("{server} to {vantage}: {}", format_answer(answer));
+    let observed = format!("{server}: {} (request from {vantage})", format_answer(answer));
     if can_be_in_between(evidence, answer) {
         let why = "it may be a proxy or web filter on the path";
         return Judgement::unjudged(format!("{request}: {server} answers, {why}"))
@@ -30,7 +30,7 @@ pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judge
             .step(machine::check_there(evidence));
     }
     Judgement::fail(format!("{request}: {server} answers, another machine has the address"))
-        .expected("server envoy, the gateway")
+        .expected("server envoy")
         .observed(observed)
         .object(gateway_object(evidence))
         .steps(choose_another_pool(evidence))
@@ -67,7 +67,7 @@ fn choose_another_pool(evidence: &Evidence) -> Vec<Step> {
 
 /// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
 pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
-    let silence = format_silence(reason);
+    let silence = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
         let why = if evidence.ingress.asked.is_empty() && !has_private_address(evidence) {
@@ -89,15 +89,25 @@ pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Ju
     };
     Judgement::fail(summary)
         .expected(expected)
-        .observed(reason)
+        .observed("no answer")
         .object(gateway_object(evidence))
         .steps(steps)
+}
+
+/// Formats the reason of a missing answer so that it names the gateway or the request.
+fn format_no_answer(reason: &str) -> String {
+    let silence = format_silence(reason);
+    if silence.starts_with("no answer to ") {
+        return silence;
+    }
+    let reason = silence.strip_prefix("no answer: ").unwrap_or(&silence);
+    format!("the gateway does not answer: {reason}")
 }
 
 /// Returns the headline on a missing answer, with the reason where the address shows one, and the steps.
 fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
     let pools = |text| vec![services::show_pools(evidence, text)];
-    let silence = format_silence(reason);
+    let silence = format_no_answer(reason);
     if let Some(address) = find_network_address(evidence) {
         let text = "Check that the pool begins with a host address";
         return (

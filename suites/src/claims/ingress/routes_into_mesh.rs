@@ -86,7 +86,7 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let route = require(
         &evidence.ingress.route,
-        "test route of the gateway",
+        "the test route of the gateway",
         gateway_object(evidence),
         || bring_back_gateway(evidence),
     )

@@ -62,9 +62,11 @@ fn judge(evidence: &Evidence) -> Judged {
     let install = || istio::install_default(evidence, "Install the default profile again");
     if gateway.terminating {
         let show = show_finalizers(evidence, &gateway.namespace, &format!("service/{name}"));
-        let summary = format!("service {name} is being deleted");
-        let observed = "a deletion timestamp".to_owned();
-        return Err(fail(summary, "no deletion timestamp", observed, install()).step(show));
+        return Err(Judgement::fail(format!("service {name} is being deleted"))
+            .expected("no deletion timestamp")
+            .observed("a deletion timestamp")
+            .object(gateway_object(evidence))
+            .steps([show, install()]));
     }
     let kind = &gateway.kind;
     if kind != "LoadBalancer" {

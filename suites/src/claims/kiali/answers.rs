@@ -28,7 +28,7 @@ pub(super) fn answer<'e>(
     let answer = answer.map_err(|judgement| match observation {
         Observation::Absent { reason } => Judgement {
             summary: format!("{what}: {}", format_silence(reason)),
-            ..judgement.expected(expected)
+            ..judgement.expected(expected).observed("no answer")
         },
         _ => judgement,
     })?;

@@ -95,11 +95,11 @@ fn judge(evidence: &Evidence) -> Judged {
             format!("{} from {}: {}", value.request, value.vantage, value.status),
         )),
         Observation::Seen { value } => Err(Judgement::unjudged(format!(
-            "{} from {} is not answered by Kiali, meshcheck's port-forward is: {}",
-            value.request,
-            value.vantage,
-            format_redirect(value)
+            "{} from {}: {}, not Kiali's answer; meshcheck's port-forward reaches Kiali",
+            value.request, value.vantage, value.status
         ))
+        .expected(expected_redirect(evidence))
+        .observed(format_redirect(value))
         .step(Step::advice(Purpose::Inspect, "Name Kiali's URL with --kiali-url"))),
         Observation::Absent { reason } => {
             Ok(Judgement::pass(format!("{forwarded}; {}", format_silence(reason))))

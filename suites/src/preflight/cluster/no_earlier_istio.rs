@@ -148,15 +148,13 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
     let ending = evidence.cluster.terminating.value().into_iter().flatten();
     let expected = [namespace, &seen.expectations.namespace];
     if let Some(ending) = ending.clone().find(|ending| expected.contains(ending)) {
-        return fail(
-            format!("namespace {ending} is being deleted"),
-            "Terminating".into(),
-            format!("namespace {ending}"),
-            namespaces::show_conditions(
-                seen,
-                ending,
-                "Show the conditions that delay the deletion",
-            ),
+        let text = "Show the conditions that delay the deletion";
+        return Some(
+            Judgement::fail(format!("namespace {ending} is being deleted"))
+                .expected("Active")
+                .observed("Terminating")
+                .object(Object::global("namespace", ending))
+                .step(namespaces::show_conditions(seen, ending, text)),
         );
     }
     if let Some(place) = control_plane_elsewhere(seen) {

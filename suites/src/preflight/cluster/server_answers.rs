@@ -47,9 +47,11 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             )));
         }
     };
+    let observed =
+        if cluster.credentials_refused { "the credentials are refused" } else { "no answer" };
     Err(Judgement::fail(reason.clone())
-        .expected("an answer of the API server")
-        .observed(reason)
+        .expected("an answer")
+        .observed(observed)
         .object("the API server")
         .steps(reach_server(evidence)))
 }

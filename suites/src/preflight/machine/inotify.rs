@@ -74,7 +74,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     } else {
         ""
     };
-    Ok(Judgement::pass(format!("{observed}{more}")))
+    Ok(Judgement::pass(format!("inotify limits: {observed}{more}")))
 }
 
 #[cfg(test)]

@@ -56,7 +56,10 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         .step(steps::show_engine_memory()));
     }
     if evidence.machine.kernel.value().is_some_and(|kernel| kernel.release != engine.kernel) {
-        return Ok(Judgement::pass(format!("the docker engine has {}", format_gibibytes(total))));
+        return Ok(Judgement::pass(format!(
+            "the docker engine has {} memory",
+            format_gibibytes(total)
+        )));
     }
     let memory = evidence.machine.memory.look("the memory of this machine")?;
     if memory.available < USED {
@@ -75,7 +78,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         .step(steps::show_memory_users()));
     }
     Ok(Judgement::pass(format!(
-        "{} of {} available",
+        "{} of {} memory available",
         format_gibibytes(memory.available),
         format_gibibytes(memory.total)
     )))
