@@ -69,8 +69,11 @@ fn judge(evidence: &Evidence) -> Judged {
     let HttpAnswer { request, vantage, status, .. } = answer;
     let is_forwarded = vantage.contains("port-forward");
     if !is_of_kiali(evidence, answer) {
-        let summary =
-            format!("exposed port {port} does not serve Kiali: {request} returns {status}");
+        let summary = if is_forwarded {
+            format!("GET / through meshcheck's port-forward is not answered by Kiali: {status}")
+        } else {
+            format!("exposed port {port} does not serve Kiali: {request} returns {status}")
+        };
         let mut failure = wrong_answer(evidence, summary, answer);
         failure.steps = expose(evidence);
         return Err(failure);

@@ -90,8 +90,7 @@ fn deployment(evidence: &Evidence) -> Judged {
                 .step(list_all(evidence, namespace, &[], text)));
         }
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
-        let summary = format!("no deployment {NAME} in namespace {istio_namespace}");
-        return Err(Judgement::fail(summary)
+        return Err(Judgement::fail("Kiali is not installed")
             .expected(format!("a deployment {NAME}"))
             .observed(format!("deployments {}", list(&names)))
             .object(object)
