@@ -1,4 +1,4 @@
-//! What a judge answers.
+//! The result of a judge: verdict, texts, steps.
 
 use std::fmt;
 
@@ -7,25 +7,24 @@ use serde::{Deserialize, Serialize};
 use crate::evidence::Observation;
 use crate::steps::{IntoSteps, Step};
 
-/// How a claim fares.
+/// The verdict on a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// It holds, and was seen to hold.
+    /// The claim holds.
     Pass,
-    /// It does not hold.
+    /// The claim does not hold.
     Fail,
-    /// The mesh does what the tutorial means, but no longer in the tutorial's words: the text
-    /// needs a new edition.
+    /// The mesh works, but differs from the tutorial's text: the text needs an update.
     Changed,
-    /// It could not be looked at.
+    /// The claim could not be checked.
     Unjudged,
-    /// It was not asked for.
+    /// The claim was not selected, or needs an option.
     Skipped,
 }
 
 impl Verdict {
-    /// The word used in JSON, JUnit and on the terminal.
+    /// Returns the name in JSON, in JUnit and on the terminal.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -43,30 +42,29 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// A verdict with its reasons. Texts may quote the cluster: they are data, and whoever prints
-/// them escapes them for the place where they go.
+/// A verdict with its reasons. Texts may quote the cluster: each printer escapes them for its own format.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
-    /// One sentence: what was seen, or what is wrong.
+    /// The headline: the state of the object, then the reason.
     pub summary: String,
-    /// What should have been there.
+    /// The expected state.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub expected: Option<String>,
-    /// What was there.
+    /// The observed state, in the form of the expected one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub observed: Option<String>,
-    /// The object that it is about: `pod client/client-deployment-5b9-fh4wp`.
+    /// The object: `pod client/client-deployment-5b9-fh4wp`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub object: Option<String>,
-    /// What to do next, the most useful step first.
+    /// The next steps, the most useful one first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<Step>,
 }
 
-/// What a judge function returns. Both sides are judgements: `Err` is the early way out, so that
-/// [`Look::look`] can be used with `?`.
+/// The return type of a judge function. Both sides are judgements: `Err` returns early, so that [`Look::look`] can be
+/// used with `?`.
 pub type Judged = Result<Judgement, Judgement>;
 
 impl Judgement {
@@ -81,92 +79,90 @@ impl Judgement {
         }
     }
 
-    /// Whether it says that something is not as it should be: what holds explains nothing, and neither does
-    /// what could not be observed.
+    /// Whether the claim was checked and does not hold. Only such a claim can explain the failure of another one.
     pub fn does_not_hold(&self) -> bool {
         matches!(self.verdict, Verdict::Fail | Verdict::Changed)
     }
 
-    /// All steps in one line: what a report calls the hint.
+    /// Returns all steps in one line: the hint of a report.
     pub fn hint(&self) -> Option<String> {
         let steps: Vec<_> = self.steps.iter().map(Step::to_string).collect();
         (!steps.is_empty()).then(|| steps.join("; "))
     }
 
-    /// The claim holds, with what was seen.
-    pub fn pass(seen: impl Into<String>) -> Self {
-        Self::new(Verdict::Pass, seen)
+    /// The claim holds.
+    pub fn pass(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Pass, summary)
     }
 
     /// The claim does not hold.
-    pub fn fail(wrong: impl Into<String>) -> Self {
-        Self::new(Verdict::Fail, wrong)
+    pub fn fail(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Fail, summary)
     }
 
-    /// The claim holds in substance, in other words than the tutorial's.
-    pub fn changed(how: impl Into<String>) -> Self {
-        Self::new(Verdict::Changed, how)
+    /// The mesh works, but differs from the tutorial's text.
+    pub fn changed(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Changed, summary)
     }
 
-    /// The claim could not be judged.
-    pub fn unjudged(why: impl Into<String>) -> Self {
-        Self::new(Verdict::Unjudged, why)
+    /// The claim could not be checked.
+    pub fn unjudged(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Unjudged, summary)
     }
 
-    /// The claim was not asked for.
-    pub fn skipped(why: impl Into<String>) -> Self {
-        Self::new(Verdict::Skipped, why)
+    /// The claim was not selected, or needs an option.
+    pub fn skipped(summary: impl Into<String>) -> Self {
+        Self::new(Verdict::Skipped, summary)
     }
 
-    /// Adds what should have been there.
+    /// Adds the expected state.
     #[must_use]
-    pub fn expected(mut self, what: impl Into<String>) -> Self {
-        self.expected = Some(or_nothing(what.into()));
+    pub fn expected(mut self, state: impl Into<String>) -> Self {
+        self.expected = Some(or_nothing(state.into()));
         self
     }
 
-    /// Adds what was there.
+    /// Adds the observed state.
     #[must_use]
-    pub fn observed(mut self, what: impl Into<String>) -> Self {
-        self.observed = Some(or_nothing(what.into()));
+    pub fn observed(mut self, state: impl Into<String>) -> Self {
+        self.observed = Some(or_nothing(state.into()));
         self
     }
 
-    /// Adds the object that it is about.
+    /// Adds the object.
     #[must_use]
-    pub fn object(mut self, what: impl Into<String>) -> Self {
-        self.object = Some(what.into());
+    pub fn object(mut self, object: impl Into<String>) -> Self {
+        self.object = Some(object.into());
         self
     }
 
-    /// Adds what to do next.
+    /// Adds the next steps.
     #[must_use]
     pub fn steps(mut self, steps: impl IntoIterator<Item = Step>) -> Self {
         self.steps.extend(steps);
         self
     }
 
-    /// Adds one thing to do next.
+    /// Adds one step.
     #[must_use]
     pub fn step(self, step: Step) -> Self {
         self.steps([step])
     }
 }
 
-/// A text from the cluster may be empty: a report must not say `observed` and then nothing.
+/// Returns the text, or `nothing` where a text of the cluster is empty.
 fn or_nothing(text: String) -> String {
     if text.trim().is_empty() { "nothing".to_owned() } else { text }
 }
 
-/// The early way out for a judge: an observation that was not made decides the claim.
+/// The early return of a judge: a missing observation decides the claim.
 pub trait Look<T> {
-    /// What was seen.
+    /// Returns the observed value.
     ///
     /// # Errors
     ///
-    /// The judgement that follows from there being nothing to see: *fail* where it is absent,
-    /// *unjudged* where the look failed, *skipped* where nobody asked. `what` names the thing:
-    /// "the pods of namespace client".
+    /// The judgement of a missing observation: *fail* where the object is absent, *unjudged* where reading failed,
+    /// *skipped* where it was not requested. `what` names the observation: "the pods of namespace client".
     fn look(&self, what: &str) -> Result<&T, Judgement>;
 }
 
@@ -187,7 +183,7 @@ impl<T> Look<T> for Observation<T> {
     }
 }
 
-/// What was observed; where there is nothing, the judgement of [`Look`], a failure with its object and steps.
+/// Returns the observed value, or the judgement of [`Look`]: a failure with its object and steps.
 ///
 /// # Errors
 ///
@@ -209,15 +205,17 @@ mod tests {
     use super::Verdict;
     use rstest::rstest;
 
-    /// The word on the terminal is the word in JSON.
     #[rstest]
     #[case(Verdict::Pass, "pass")]
     #[case(Verdict::Fail, "fail")]
     #[case(Verdict::Changed, "changed")]
     #[case(Verdict::Unjudged, "unjudged")]
     #[case(Verdict::Skipped, "skipped")]
-    fn a_verdict_is_one_word_everywhere(#[case] verdict: Verdict, #[case] word: &str) {
-        assert_eq!(verdict.to_string(), word);
-        assert_eq!(serde_json::to_value(verdict).unwrap(), word);
+    fn verdict_has_one_name_on_the_terminal_and_in_json(
+        #[case] verdict: Verdict,
+        #[case] name: &str,
+    ) {
+        assert_eq!(verdict.to_string(), name);
+        assert_eq!(serde_json::to_value(verdict).unwrap(), name);
     }
 }

@@ -11,7 +11,7 @@ pub enum LogError {
     #[error("the log prints no iptables rules")]
     None,
     /// The beginning of the log is missing, and rules with it, as with `kubectl logs --tail`.
-    #[error("the log is cut off at its beginning: rules have no table")]
+    #[error("the log is cut off at its beginning: it has rules without the head of their table")]
     NoHead,
     /// The rules cannot be parsed.
     #[error("cannot parse the rules in the log: {0}")]

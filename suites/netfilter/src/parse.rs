@@ -65,7 +65,7 @@ pub fn parse(text: &str) -> Result<RuleSet, ParseError> {
             continue;
         }
         let Some(table) = &mut open else {
-            return Err(fail("it is outside of a table"));
+            return Err(fail("it is outside of any table"));
         };
         if line == "COMMIT" {
             let mut table = std::mem::take(table);

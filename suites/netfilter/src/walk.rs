@@ -122,7 +122,7 @@ impl<'a> Walker<'a> {
         let outcome = self.follow();
         let outcome = match self.unsure.take() {
             Some(rule) if here.follow() != outcome => {
-                let why = "it is unknown whether that address is of this host".to_owned();
+                let why = "it is unknown whether that is an address of this host".to_owned();
                 Outcome::Unjudged { rule, why }
             }
             _ => outcome,

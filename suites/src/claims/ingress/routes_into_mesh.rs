@@ -33,9 +33,9 @@ claim! {
     /// A gateway that answers its health check can still have no routes, or route every host to one service.
     ///
     /// ## How it is checked
-    /// Creates a Gateway and a VirtualService for a test host in a temporary namespace, sends a request for that host to
-    /// the gateway's address, and expects the backend's reply. A request for an unknown host must get 404. Then it deletes
-    /// the namespace.
+    /// Creates a Gateway and a VirtualService for a test host in a temporary namespace. A request for that host to the
+    /// gateway's address must get the backend's reply, and a request for an unknown host must get 404. Then it deletes the
+    /// namespace.
     ///
     /// The namespace has the labels of the demo's namespace, so that istiod watches it (`discoverySelectors`). The check
     /// needs `create` and `delete` on namespaces, gateways and virtualservices. On a cluster that meshcheck did not create
