@@ -58,7 +58,7 @@ pub struct ServicePort {
     pub node_port: Option<u16>,
 }
 
-/// An endpoint in the EndpointSlices of a service.
+/// An endpoint in the endpoint slices of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its service.

@@ -6,7 +6,7 @@ use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::nodes_ready;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Expectations, Pod};
+use crate::evidence::{Deployment, Evidence, Expectations, Pod};
 use crate::facts::image::{
     flat_mirror, image_name, is_pinned, same_image, same_version, split_image,
 };
@@ -75,7 +75,7 @@ fn judge(evidence: &Evidence) -> Judged {
 /// Judges the deployment: availability and image.
 fn deployment(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "deployment");
-    let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
+    let istio_namespace = &evidence.expectations.istio_namespace;
     let what = format!("the deployments of namespace {istio_namespace}");
     let all = require(&evidence.install.deployments, &what, &object, || kiali::install(evidence))?;
     let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
@@ -125,6 +125,13 @@ fn deployment(evidence: &Evidence) -> Judged {
                 ),
             ));
     }
+    judge_image(evidence, kiali)
+}
+
+/// Judges the image of the available deployment.
+fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
+    let object = kiali_object(evidence, "deployment");
+    let Expectations { istio_version, kiali_image, .. } = &evidence.expectations;
     let image = kiali
         .containers
         .iter()
