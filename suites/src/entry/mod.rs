@@ -57,7 +57,7 @@ pub trait Subject: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the evidence without observations of wrong namespaces; none where there are none.
+    /// The evidence without what was looked for in a place where it is not, where there is such a thing.
     fn without_wrong_places(&self) -> Option<Self> {
         None
     }

@@ -71,7 +71,7 @@ fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
     let mut deployments = evidence.install.deployments.value().into_iter().flatten();
     let deployment = deployments.find(|one| one.name == *gateway);
     if deployment.is_some_and(|one| one.replicas == 0) {
-        let text = "Scale the gateway up: it is scaled to zero";
+        let text = "Scale the gateway to 1 replica";
         return vec![workloads::scale_up(evidence, namespace, gateway, text)];
     }
     if let (Some(deployment), Some(service)) = (deployment, find_gateway_service(evidence)) {

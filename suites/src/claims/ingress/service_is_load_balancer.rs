@@ -134,7 +134,6 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        being_deleted(|e| gateway(e).terminating = true, Fail);
         one_port_more(|e| { let mut more = gateway(e).ports[0].clone(); more.port = 15443; gateway(e).ports.push(more); }, Pass);
         node_port(|e| gateway(e).kind = "NodePort".into(), Fail);
         no_https(|e| gateway(e).ports.retain(|port| port.port != 443), Fail);
@@ -142,6 +141,7 @@ mod cases {
         no_node_port(|e| gateway(e).ports.iter_mut().for_each(|port| port.node_port = None), Fail);
         node_ports_not_allocated(|e| { gateway(e).ports.iter_mut().for_each(|port| port.node_port = None); gateway(e).allocates_node_ports = Some(false); }, Pass);
         headless(|e| gateway(e).cluster_ip = Some("None".into()), Fail);
+        being_deleted(|e| gateway(e).terminating = true, Fail);
         gone(remove_gateway_service, Fail);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
         installed_with_its_options(|e| { e.subject.bundle.as_mut().unwrap().install_set = vec!["values.a=b".into()]; gateway(e).kind = "NodePort".into(); }, Fail);

@@ -36,12 +36,7 @@ fn kiali_object(evidence: &Evidence, kind: &'static str) -> Object {
 fn show_or_scale_up(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.istio_namespace;
     if find_kiali(evidence).is_some_and(|kiali| kiali.replicas == 0) {
-        return workloads::scale_up(
-            evidence,
-            namespace,
-            NAME,
-            "Scale Kiali up: it is scaled to zero",
-        );
+        return workloads::scale_up(evidence, namespace, NAME, "Scale Kiali to 1 replica");
     }
     pods::list(evidence, namespace, &["-l", "app=kiali"], "List the pods of Kiali")
 }

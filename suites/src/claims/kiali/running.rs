@@ -115,7 +115,7 @@ fn deployment(evidence: &Evidence) -> Judged {
         let trouble = format_headline(&trouble, unready);
         let replicas = kiali.replicas.max(1);
         return Err(Judgement::fail(format!("deployment {NAME} is not available: {trouble}"))
-            .expected(format!("{replicas} of {replicas} available"))
+            .expected(format!("{replicas} of {replicas} replicas available"))
             .observed(observed)
             .object(object)
             .steps(
@@ -310,7 +310,6 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass);
         another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
         flat_mirror(|e| image(e, "registry.example.com/train/kiali:v1.79"), Changed);
@@ -324,6 +323,7 @@ mod cases {
         scaled_to_zero(|e| scale_to_zero(installed(e, "kiali")), Fail);
         unavailable(|e| installed(e, "kiali").available_replicas = 0, Fail);
         missing(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail);
+        being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         another_port(|e| service(e).ports.iter_mut().for_each(|port| port.port = 80), Fail);
         no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail);
         no_endpoints(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail);
