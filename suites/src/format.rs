@@ -5,7 +5,7 @@ pub(crate) mod rollout;
 #[cfg(test)]
 mod tests;
 
-use crate::evidence::{Container, ContainerState, Pod, Termination};
+use crate::evidence::{Container, ContainerState, HttpAnswer, Pod, Termination};
 use crate::facts::workload::find_troubled_container;
 
 /// The maximum length of a quotation, in characters: an error of the API server with a webhook's answer has some 500.
@@ -39,12 +39,28 @@ pub(crate) fn list<S: AsRef<str>>(items: &[S]) -> String {
     }
 }
 
+/// Formats status and body of an answer: ``404 `not found` ``, or `404` where the body is empty.
+pub(crate) fn format_answer(answer: &HttpAnswer) -> String {
+    let body = excerpt(&answer.body);
+    if body.is_empty() { answer.status.to_string() } else { format!("{} `{body}`", answer.status) }
+}
+
+/// Formats the reason of a missing answer: `no answer to GET http://…: from this machine: …`.
+pub(crate) fn format_silence(reason: &str) -> String {
+    match reason.strip_prefix("nothing answers") {
+        Some(rest) if rest.starts_with(':') => format!("no answer{rest}"),
+        Some(rest) => format!("no answer to{rest}"),
+        None => reason.to_owned(),
+    }
+}
+
 /// A noun with its plural.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Noun(pub(crate) &'static str, pub(crate) &'static str);
 
 pub(crate) const CLUSTER: Noun = Noun("cluster", "clusters");
 pub(crate) const CONTAINER: Noun = Noun("container", "containers");
+pub(crate) const CPU: Noun = Noun("CPU", "CPUs");
 pub(crate) const CRD: Noun = Noun("CRD", "CRDs");
 pub(crate) const DEPLOYMENT: Noun = Noun("deployment", "deployments");
 pub(crate) const ENDPOINT: Noun = Noun("endpoint", "endpoints");
@@ -57,8 +73,7 @@ pub(crate) const OTHER: Noun = Noun("other", "others");
 pub(crate) const OTHER_NODE: Noun = Noun("other node", "other nodes");
 pub(crate) const OTHER_WEBHOOK: Noun = Noun("other webhook", "other webhooks");
 pub(crate) const POD: Noun = Noun("pod", "pods");
-pub(crate) const POOL: Noun = Noun("pool", "pools");
-pub(crate) const PROCESSOR: Noun = Noun("processor", "processors");
+pub(crate) const POOL: Noun = Noun("IPAddressPool", "IPAddressPools");
 pub(crate) const PROXY: Noun = Noun("proxy", "proxies");
 pub(crate) const RIGHT: Noun = Noun("right", "rights");
 pub(crate) const SERVICE: Noun = Noun("service", "services");

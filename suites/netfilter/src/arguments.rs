@@ -1,8 +1,8 @@
-//! The arguments of `istio-iptables`, which the init container runs.
+//! Parses the arguments of `istio-iptables`, which istio-init runs.
 
 use std::collections::BTreeSet;
 
-/// The arguments, with the defaults where one is not given.
+/// The arguments, with defaults for missing ones.
 /// Source of names and defaults: `istio-iptables --help` of Istio 1.20.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InitArguments {
@@ -10,27 +10,27 @@ pub struct InitArguments {
     pub outbound_port: String,
     /// `-z`: the port to which inbound traffic is redirected.
     pub inbound_port: String,
-    /// `-u`: the users whose traffic is the proxy's own.
+    /// `-u`: the users of the proxy.
     pub proxy_uid: String,
-    /// `-g`: the groups whose traffic is the proxy's own.
+    /// `-g`: the groups of the proxy.
     pub proxy_gid: String,
     /// `-m`: `REDIRECT` or `TPROXY`.
     pub mode: String,
     /// `-i`: the ranges to which outbound traffic is redirected; `*` is all.
     pub outbound_ranges: String,
-    /// `-x`: the ranges that are left out.
+    /// `-x`: the excluded ranges.
     pub outbound_ranges_excluded: BTreeSet<String>,
     /// `-b`: the ports on which inbound traffic is redirected; `*` is all.
     pub inbound_ports: String,
-    /// `-d`: the ports that are left out.
+    /// `-d`: the excluded inbound ports.
     pub inbound_ports_excluded: BTreeSet<String>,
-    /// `-q`: ports to which outbound traffic is redirected whatever the range.
+    /// `-q`: ports to which outbound traffic is redirected to any range.
     pub outbound_ports: BTreeSet<String>,
-    /// `-o`: the ports that are left out.
+    /// `-o`: the excluded outbound ports.
     pub outbound_ports_excluded: BTreeSet<String>,
-    /// `-c`: the interfaces that are left out.
+    /// `-c`: the excluded interfaces.
     pub interfaces_excluded: BTreeSet<String>,
-    /// Everything else, as it is written.
+    /// All other arguments, as text.
     pub others: Vec<String>,
 }
 
@@ -54,7 +54,7 @@ impl Default for InitArguments {
     }
 }
 
-/// Reads the arguments of the init container, with or without the word `istio-iptables` in front.
+/// Parses the arguments of istio-init, with or without the leading word `istio-iptables`.
 pub fn arguments(words: &[String]) -> InitArguments {
     let mut read = InitArguments::default();
     let mut words = words.iter().map(String::as_str).peekable();
@@ -89,7 +89,7 @@ pub fn arguments(words: &[String]) -> InitArguments {
         };
         match glued {
             Some(value) => take(value),
-            // What is not known may have no value: it is looked at by itself.
+            // An unknown option may have no value: the next word is parsed by itself.
             None if !KNOWN.contains(&name) => known = false,
             None => take(words.next().unwrap_or_default()),
         }
@@ -100,14 +100,14 @@ pub fn arguments(words: &[String]) -> InitArguments {
     read
 }
 
-/// A short option with its value in the same word: `-p15001`, `-p=15001`.
+/// Parses a short option with its value in the same word: `-p15001`, `-p=15001`.
 fn short(word: &str) -> Option<(&str, Option<&str>)> {
     let (name, value) = word.split_at_checked(2)?;
     (KNOWN.contains(&name) && !value.is_empty())
         .then(|| (name, Some(value.strip_prefix('=').unwrap_or(value))))
 }
 
-/// The options that have a value.
+/// The options with a value.
 const KNOWN: [&str; 24] = [
     "-p",
     "--envoy-port",
@@ -181,7 +181,7 @@ mod tests {
         let read =
             arguments(&words("istio-iptables -p 15001 --log_output_level=default:info -n -x"));
         assert_eq!(read.others, ["--log_output_level=default:info", "-n"]);
-        // What follows it may be an option: it is read.
+        // The next word may be an option: it is parsed.
         let read = arguments(&words("istio-iptables --dry-run -p 15002"));
         assert_eq!((read.outbound_port.as_str(), read.others.len()), ("15002", 1));
     }

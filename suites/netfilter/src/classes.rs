@@ -1,5 +1,4 @@
-//! Every port, address and owner, without walking each: one representative for each class that the rules
-//! tell apart.
+//! Classes of ports, addresses and owners: one representative for all values that the rules do not distinguish.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -9,7 +8,7 @@ use super::ports::PortSet;
 use super::rules::{Match, RuleSet, Side};
 use super::walk::outcome;
 
-/// Where packets like this one end, for every destination port from 1 to 65535.
+/// Returns the results of packets like this one for every destination port from 1 to 65535.
 pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)> {
     let mut starts: BTreeSet<u32> = BTreeSet::from([1]);
     for condition in rules.matches() {
@@ -37,8 +36,7 @@ pub fn port_outcomes(rules: &RuleSet, packet: &Packet) -> Vec<(PortSet, Outcome)
     outcomes
 }
 
-/// How many rules would be asked for all packets that the rules tell apart, at most: whoever asks for
-/// all of them needs to know that it ends.
+/// Returns an upper limit of the rules to compare for all classes of packets, so that callers can refuse too many.
 pub fn work(rules: &RuleSet, family: Family) -> usize {
     let mut ranges = 1_usize;
     for condition in rules.matches() {
@@ -61,8 +59,8 @@ pub fn work(rules: &RuleSet, family: Family) -> usize {
     .fold(1, usize::saturating_mul)
 }
 
-/// Where classes begin without any rule: a private and a public address, and what is behind those that are left
-/// out. A class may begin in there and reach beyond.
+/// The first addresses of classes without any rule: a private and a public one, and those after excluded ranges. A class
+/// may begin inside of an excluded range.
 const FIRST_V4: [Ipv4Addr; 4] = [
     Ipv4Addr::new(1, 0, 0, 0),
     Ipv4Addr::new(10, 96, 0, 10),
@@ -75,8 +73,8 @@ const FIRST_V6: [Ipv6Addr; 3] = [
     Ipv6Addr::new(0xfd00, 0x10, 0x96, 0, 0, 0, 0, 10),
 ];
 
-/// One address for each class of addresses that the rules tell apart, loopback, multicast and what is no host
-/// left out.
+/// Returns one address for each class of addresses that the rules distinguish. Loopback, multicast and reserved addresses
+/// are excluded.
 pub fn address_classes(rules: &RuleSet, family: Family) -> Vec<IpAddr> {
     let mut starts: BTreeSet<IpAddr> = match family {
         Family::V4 => FIRST_V4.map(IpAddr::from).into(),
@@ -99,7 +97,23 @@ pub fn address_classes(rules: &RuleSet, family: Family) -> Vec<IpAddr> {
     starts.into_iter().collect()
 }
 
-/// Whether an address can be another host's. The first of IPv6 are a host's own, as `::6` is a pod's.
+/// Like [`address_classes`], with known addresses first: each replaces the representative of its class.
+pub fn address_classes_with(rules: &RuleSet, family: Family, known: &[IpAddr]) -> Vec<IpAddr> {
+    let mut classes = address_classes(rules, family);
+    let mut named = Vec::new();
+    for address in known.iter().copied().filter(|it| Family::of(*it) == family) {
+        // Classes are in order: the last one that begins at or before the address contains it.
+        let class = classes.partition_point(|begin| *begin <= address);
+        if let Some(at) = class.checked_sub(1) {
+            classes.remove(at);
+            named.push(address);
+        }
+    }
+    named.extend(classes);
+    named
+}
+
+/// Whether an address can be of another host. The first IPv6 addresses are local, as `::6` of a proxy.
 fn is_host(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(it) => !it.is_loopback() && (1..224).contains(&it.octets()[0]),
@@ -107,7 +121,7 @@ fn is_host(address: IpAddr) -> bool {
     }
 }
 
-/// One source port for each class that the rules tell apart.
+/// Returns one source port for each class that the rules distinguish.
 pub fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
     let mut starts = BTreeSet::from([1, usual]);
     for condition in rules.matches() {
@@ -120,11 +134,11 @@ pub fn source_port_classes(rules: &RuleSet, usual: u16) -> Vec<u16> {
             }
         }
     }
-    // Without such rules one is as good as any.
+    // Without such rules one port is enough.
     if starts.len() == 2 { vec![usual] } else { starts.into_iter().collect() }
 }
 
-/// The interfaces that rules name, and the usual one. Loopback is another matter.
+/// Returns the interfaces that rules name, and the usual one, without loopback.
 pub fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     let mut names = BTreeSet::from([usual.to_owned()]);
     for condition in rules.matches() {
@@ -139,7 +153,7 @@ pub fn interface_classes(rules: &RuleSet, usual: &str) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// One number for each class of users that the rules tell apart.
+/// Returns one number for each class of users that the rules distinguish.
 pub fn user_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::User { range, .. } => Some(*range),
@@ -147,7 +161,7 @@ pub fn user_classes(rules: &RuleSet) -> Vec<u32> {
     })
 }
 
-/// One number for each class of groups that the rules tell apart.
+/// Returns one number for each class of groups that the rules distinguish.
 pub fn group_classes(rules: &RuleSet) -> Vec<u32> {
     numbers(rules, |condition| match condition {
         Match::Group { range, .. } => Some(*range),
@@ -221,6 +235,18 @@ mod tests {
     }
 
     #[test]
+    fn known_address_represents_its_class() {
+        let rules = parse("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 10.0.0.0/8 -j RETURN\nCOMMIT\n");
+        let rules = rules.unwrap();
+        let known = ["10.97.1.2".parse().unwrap(), "fd00::1".parse().unwrap()];
+        let classes = address_classes_with(&rules, V4, &known);
+        assert_eq!(classes[0], known[0]);
+        assert_eq!(classes.len(), address_classes(&rules, V4).len());
+        assert!(classes.contains(&"10.0.0.0".parse().unwrap()));
+        assert!(!classes.contains(&"10.96.0.10".parse().unwrap()));
+    }
+
+    #[test]
     fn network_that_begins_at_reserved_addresses_has_a_class() {
         let rules = parse("*nat\n:OUTPUT ACCEPT\n-A OUTPUT -d 0.0.0.0/5 -j RETURN\nCOMMIT\n");
         let excluded: Network = Network { address: Ipv4Addr::UNSPECIFIED.into(), length: 5 };
@@ -273,7 +299,7 @@ mod tests {
     }
 
     proptest! {
-        /// The classes say for each port what walking that port says.
+        /// The class of a port has the same result as a walk with that port.
         #[test]
         fn port_classes_agree_with_single_walks(
             ranges in proptest::collection::vec((1u16..2000, 0u16..300), 0..6),

@@ -1,21 +1,21 @@
-//! Whether two sets of rules mean the same, however they are written.
+//! Compares two sets of rules by their meaning.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::rules::{Chain, Policy, RuleSet, Table};
 
-/// One thing in which two sets of rules differ.
+/// A difference between two sets of rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Difference {
-    /// A rule that the first has and the second has not.
+    /// A rule that only the first set has.
     Missing {
         /// Table and chain: `nat/ISTIO_INBOUND`.
         chain: String,
         /// The rule.
         rule: String,
     },
-    /// A rule that the second has and the first has not.
+    /// A rule that only the second set has.
     Extra {
         /// Table and chain.
         chain: String,
@@ -35,7 +35,7 @@ pub enum Difference {
 }
 
 impl Difference {
-    /// The table in which it is.
+    /// Returns its table.
     pub fn table(&self) -> &str {
         match self {
             Self::Missing { chain, .. }
@@ -57,8 +57,8 @@ impl fmt::Display for Difference {
     }
 }
 
-/// In what the second set differs from the first. Counters, comments, the order of chains and of
-/// conditions, and chains that hold nothing and that nothing leads to, are no difference.
+/// Returns the differences of the second set from the first. Counters, comments, the order of chains and conditions, and
+/// empty chains are no differences.
 pub fn differences(first: &RuleSet, second: &RuleSet) -> Vec<Difference> {
     let mut found = Vec::new();
     for (table, chain) in names(first).union(&names(second)) {
@@ -90,7 +90,7 @@ pub fn differences(first: &RuleSet, second: &RuleSet) -> Vec<Difference> {
     found
 }
 
-/// The chains of a set of rules. One that is empty differs in nothing from one that is not there.
+/// Returns the chains of a set of rules. An empty chain equals a missing one.
 fn names(rules: &RuleSet) -> BTreeSet<(String, String)> {
     let chains = |table: &Table| {
         table
@@ -102,7 +102,7 @@ fn names(rules: &RuleSet) -> BTreeSet<(String, String)> {
     rules.tables.iter().flat_map(chains).collect()
 }
 
-/// What the first list has more often than the second.
+/// Returns the items that the first list has more often than the second.
 fn left_over(one: &[String], other: &[String]) -> Vec<String> {
     let mut other: Vec<_> = other.iter().collect();
     let mut left = Vec::new();
@@ -134,11 +134,11 @@ mod tests {
     }
 
     #[rstest]
-    // What is no difference.
+    // No difference.
     #[case(":KUBE-IPTABLES-HINT - [0:0]\n-A PREROUTING", "-A PREROUTING", "")]
     #[case("[7:99] -A OUTPUT -p tcp -j ISTIO_OUTPUT", "-A OUTPUT -p tcp -j ISTIO_OUTPUT", "")]
     #[case("-A OUTPUT -j ISTIO_OUTPUT -p tcp", "-A OUTPUT -p tcp -j ISTIO_OUTPUT", "")]
-    // What is one.
+    // A difference.
     #[case("", "-A OUTPUT -p tcp -j ISTIO_OUTPUT\n", "nat/OUTPUT lacks")]
     #[case(
         "-A ISTIO_OUTPUT -p tcp --dport 80 -j RETURN\n-A ISTIO_OUTPUT -j ISTIO_REDIRECT",
@@ -172,7 +172,7 @@ mod tests {
         }
     }
 
-    /// Neither a chain without rules nor a jump to it changes what becomes of a packet; its policy does.
+    /// A chain without rules changes a packet's result only by its policy.
     #[rstest]
     #[case("*nat\n:OWN - [0:0]\nCOMMIT\n", &[])]
     #[case("*filter\n:FORWARD ACCEPT\nCOMMIT\n", &[])]

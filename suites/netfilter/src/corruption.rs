@@ -1,4 +1,4 @@
-//! Tests on rules, logs and arguments that are nearly right: they are read or refused, without a panic.
+//! Tests on corrupted rules, logs and arguments: they are parsed or refused, without a panic.
 
 use proptest::prelude::*;
 
@@ -13,7 +13,7 @@ const SAMPLES: &[&str] = &[
     include_str!("../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log"),
 ];
 
-/// What rules are made of, and what they are not.
+/// A pattern of words inside and outside of rules.
 const WORDS: &str =
     "(!|-[a-zA-Z]|--[a-z-]{1,12}|[0-9./:,\"]{0,9}|[A-Z_]{2,12}|\\*nat|COMMIT|\n:|\\PC{0,3})";
 
@@ -52,7 +52,6 @@ proptest! {
         let _ = (parse(&text), rules_in_log(&text, V4), rules_in_log(&text, V6));
     }
 
-    /// An argument of the init container is understood, or kept as it is.
     #[test]
     fn unknown_argument_is_kept(
         words in proptest::collection::vec("(-[a-zA-Z]|-[a-z][=0-9]{1,4}|--[a-z-]{1,30}(=\\PC{0,4})?|\\PC{0,6})", 0..12),

@@ -1,4 +1,4 @@
-//! iptables rules, parsed and walked as the kernel would: where does a packet end?
+//! Parses iptables rules and walks packets through them as the kernel does.
 //!
 //! ```text
 //! istio-init's log ─► log ─► parse ─► RuleSet ─► walk ─► Outcome and trail
@@ -6,8 +6,7 @@
 //!                                            └─► compare ─► differences
 //! ```
 //!
-//! A match or target that is not known is kept as it is written. Where it could decide, the walk ends
-//! unjudged with that rule; it is never guessed.
+//! An unknown match or target is kept as text. Where it could decide, the walk ends unjudged with that rule.
 
 mod arguments;
 mod classes;
@@ -30,8 +29,8 @@ mod walk;
 
 pub use arguments::{InitArguments, arguments};
 pub use classes::{
-    address_classes, group_classes, interface_classes, port_outcomes, source_port_classes,
-    user_classes, work,
+    address_classes, address_classes_with, group_classes, interface_classes, port_outcomes,
+    source_port_classes, user_classes, work,
 };
 pub use compare::{Difference, differences};
 pub use log::{LogError, LoggedRules, Printed, rules_in_log};

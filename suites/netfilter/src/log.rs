@@ -1,29 +1,29 @@
-//! The rules that istio-init's log prints.
+//! Finds the rules in the log of istio-init.
 
 use super::packet::Family;
 use super::parse::{ParseError, parse};
 use super::rules::RuleSet;
 
-/// Why a log holds no rules.
+/// The reason why a log has no usable rules.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// It prints none.
+    /// The log has no rules.
     #[error("the log prints no iptables rules")]
     None,
-    /// Its beginning is missing, and rules with it: `kubectl logs --tail` gives such a text.
+    /// The beginning of the log is missing, and rules with it, as with `kubectl logs --tail`.
     #[error("the log is cut off at its beginning: it has rules without the head of their table")]
     NoHead,
-    /// It prints some that cannot be read.
-    #[error("the rules in the log cannot be read: {0}")]
+    /// The rules cannot be parsed.
+    #[error("cannot parse the rules in the log: {0}")]
     Unreadable(#[from] ParseError),
 }
 
-/// What a log printed.
+/// Which rules a log prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Printed {
-    /// The rules in force when it was done, as `iptables-save` gave them.
+    /// The rules in force at its end, as `iptables-save` printed them.
     InForce,
-    /// The rules that it asked for. Whether they were set is another question.
+    /// The rules that were requested. They may not be in force.
     AskedFor,
 }
 
@@ -32,28 +32,27 @@ pub enum Printed {
 pub struct LoggedRules {
     /// The rules.
     pub rules: RuleSet,
-    /// What they are.
+    /// Whether they were in force.
     pub printed: Printed,
 }
 
-/// What istio-init prints where it sets no rules of `ip6tables`.
+/// The line of istio-init where it sets no `ip6tables` rules.
 /// Source: `tools/istio-iptables/pkg/config/config.go` of Istio 1.20.
 const NO_IPV6: &str = "ENABLE_INBOUND_IPV6=false";
 
-/// The rules of a family that the log prints: those in force at its end, else those that it asked for.
+/// Returns the rules of a family in a log: those in force at its end, else the requested ones.
 ///
 /// # Errors
 ///
 /// When there are none, or they cannot be read.
 pub fn rules_in_log(log: &str, family: Family) -> Result<LoggedRules, LogError> {
-    // Rules that were saved before others were asked for are no longer those in force: the last group
-    // counts, whichever it is.
+    // Saved rules are out of date once others are requested: the last group counts.
     let groups = groups(log);
     let Some(last) = groups.iter().rfind(|group| group.family == family) else {
         let sets_none = family == Family::V6 && log.lines().any(|line| line.trim() == NO_IPV6);
         return match groups.iter().any(|group| group.headless) {
             true => Err(LogError::NoHead),
-            // It says that there are none: that is known as well.
+            // The log shows that there are none.
             false if sets_none => {
                 Ok(LoggedRules { rules: RuleSet::default(), printed: Printed::InForce })
             }
@@ -64,30 +63,30 @@ pub fn rules_in_log(log: &str, family: Family) -> Result<LoggedRules, LogError> 
         return Err(LogError::NoHead);
     }
     let printed = if last.saved { Printed::InForce } else { Printed::AskedFor };
-    // Lines have the log's own numbers: behind as many empty ones as stand before them.
+    // Empty lines before the rules keep the line numbers of the log.
     let rules = parse(&format!("{}{}", "\n".repeat(last.line), last.text))?;
     Ok(LoggedRules { rules, printed })
 }
 
-/// Tables that stand together in a log.
+/// Consecutive tables in a log.
 struct Group {
-    /// How many lines stand before it.
+    /// The number of lines before it.
     line: usize,
-    /// Its lines.
+    /// Its text.
     text: String,
     /// Whether `iptables-save` printed them.
     saved: bool,
-    /// Whether it begins inside of a table.
+    /// Whether the head of its first table is missing.
     headless: bool,
     family: Family,
 }
 
-/// What stands between tables of one group: comments and empty lines.
+/// Whether a line can be between tables of a group: a comment or an empty line.
 fn is_between(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-/// Whether a line can only stand in a table: a rule, or a chain with its policy and its counters.
+/// Whether a line can only be inside of a table: a rule, or a chain with policy and counters.
 fn is_inside_of_table(line: &str) -> bool {
     line.starts_with("-A ") || line.starts_with(':') && line.ends_with(']')
 }
@@ -103,7 +102,7 @@ fn groups(log: &str) -> Vec<Group> {
         let line = line.trim();
         let headless = !inside && is_inside_of_table(line);
         let begins = headless || !inside && line.starts_with('*');
-        // A value of an environment variable that is `*` has words in front of it.
+        // `*` as the value of a variable is not at the start of a line.
         if begins && apart {
             groups.push(Group { saved, headless, family, line: number, text: String::new() });
         }

@@ -1,4 +1,4 @@
-//! The options of one rule: what a packet must be.
+//! Parses the options of a rule.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use super::rules::{AddressKind, Match, Network, Protocol, Side, Target};
 use super::targets::jump;
 use super::text::{join_quoted, parse_value_and_mask};
 
-/// Options that belong to no module: each begins something new.
+/// Whether an option belongs to no module, and ends the options of the one before.
 fn is_generic(word: &str) -> bool {
     matches!(
         word,
@@ -44,14 +44,14 @@ pub(super) fn is_name(word: &str) -> bool {
         && word.chars().all(|it| !it.is_whitespace() && !it.is_control() && it != '"')
 }
 
-/// Whether an option can have this name, its first hyphen aside. Hyphens alone are none.
+/// Whether an option can have this name, without its first hyphen. Hyphens alone are no name.
 fn is_option(name: &str) -> bool {
     name.chars().all(|it| it.is_ascii_alphanumeric() || it == '-') && name.contains(|it| it != '-')
 }
 
 pub(super) type Conditions = (Vec<Match>, Option<Target>);
 
-/// The conditions of a rule, and its target.
+/// Parses the conditions of a rule, and its target.
 pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
     let mut matches = Vec::new();
     let mut target = None;
@@ -65,14 +65,13 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             }
             option => (false, option, more),
         };
-        // The old place of a negation: behind the option.
-        // In front of a further option it belongs to that.
+        // The old position of a negation is after the option. Before another option it belongs to that one.
         if let [bang, value, ..] = after
             && bang == "!"
             && !value.starts_with('-')
         {
             if not {
-                return Err("it is turned round twice");
+                return Err("it is negated twice");
             }
             not = true;
             after = &after[1..];
@@ -81,12 +80,12 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
         let missing = "an option has no value";
         match option {
             "-m" | "--match" | "-c" | "--set-counters" if not => {
-                return Err("it cannot be turned round");
+                return Err("it cannot be negated");
             }
             "-m" | "--match" => {
                 let name = value.ok_or(missing)?;
                 if !is_name(name) {
-                    return Err("a module is expected");
+                    return Err("expected a module");
                 }
                 name.clone_into(&mut module);
                 after = &after[1..];
@@ -100,10 +99,10 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
             "-j" | "--jump" | "-g" | "--goto" => {
                 let name = value.ok_or(missing)?;
                 if not || !is_name(name) {
-                    return Err("a target is expected");
+                    return Err("expected a target");
                 }
                 if target.is_some() {
-                    return Err("a second target");
+                    return Err("it has a second target");
                 }
                 let (own, after_own) = own_words(&after[1..]);
                 target = Some(if option.contains('g') {
@@ -130,7 +129,7 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                     let (own, after_own) = arguments(after);
                     let bang = if not { "! " } else { "" };
                     let text = join_quoted(bang, option, own);
-                    // Options of tcp and udp need no module's name behind `-p`.
+                    // Options of tcp and udp need no module after `-p`.
                     matches.push(Match::Unknown(match module.as_str() {
                         "" | "tcp" | "udp" => text,
                         _ if is_generic(option) => text,
@@ -139,14 +138,14 @@ pub(super) fn conditions(words: &[String]) -> Result<Conditions, &'static str> {
                     after = after_own;
                 }
             }
-            _ => return Err("a word stands where an option is expected"),
+            _ => return Err("expected an option"),
         }
         rest = after;
     }
     Ok((matches, target))
 }
 
-/// Modules whose options are understood, or stand for nothing.
+/// Modules whose options are known, or have no effect.
 const KNOWN_MODULES: [&str; 10] = [
     "tcp",
     "udp",
@@ -160,24 +159,23 @@ const KNOWN_MODULES: [&str; 10] = [
     "comment",
 ];
 
-/// Everything up to the next generic option.
+/// Splits the words at the next generic option.
 fn own_words(words: &[String]) -> (&[String], &[String]) {
     let mut end = words.iter().position(|word| is_generic(word)).unwrap_or(words.len());
-    // A `!` in front of a generic option belongs to that.
+    // A `!` before a generic option belongs to that option.
     if end > 0 && words[end - 1] == "!" {
         end -= 1;
     }
     words.split_at(end)
 }
 
-/// The values of one option: everything up to the next option.
+/// Splits the words at the next option: the values of one option.
 fn arguments(words: &[String]) -> (&[String], &[String]) {
     let end = words.iter().position(|word| word.starts_with('-') || word == "!");
     words.split_at(end.unwrap_or(words.len()))
 }
 
-/// A condition that is understood; an empty list for one that always holds, nothing for one that is
-/// not understood.
+/// Parses a known condition: an empty list where it always holds, none where it is unknown.
 fn condition(not: bool, option: &str, value: &str, module: &str) -> Option<Vec<Match>> {
     let one = |found: Match| Some(vec![found]);
     match option {
@@ -222,7 +220,7 @@ fn condition(not: bool, option: &str, value: &str, module: &str) -> Option<Vec<M
     }
 }
 
-/// Names and numbers of one protocol are the same.
+/// Parses a protocol by name or number.
 fn protocol(name: &str) -> Protocol {
     match name {
         "tcp" | "6" => Protocol::Tcp,
@@ -246,7 +244,7 @@ const PROTOCOLS: [(&str, &str); 8] = [
     ("136", "udplite"),
 ];
 
-/// Services that rules name; `iptables-save` writes numbers.
+/// Service names in rules; `iptables-save` writes numbers.
 const SERVICES: [(&str, u16); 6] =
     [("ssh", 22), ("domain", 53), ("http", 80), ("ntp", 123), ("https", 443), ("http-alt", 8080)];
 
@@ -269,7 +267,7 @@ fn address(not: bool, side: Side, value: &str) -> Option<Vec<Match>> {
     let bits = if address.is_ipv4() { 32 } else { 128 };
     let length = match length {
         "" => bits,
-        // A mask in dotted form: only one that begins with its ones is a length.
+        // A dotted mask is a length only if all its ones come first.
         mask if mask.contains('.') => {
             let mask: std::net::Ipv4Addr = mask.parse().ok()?;
             let ones = mask.to_bits().leading_ones();

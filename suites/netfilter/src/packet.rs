@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::rules::Protocol;
 
-/// A family of addresses. Each has rules of its own: those of `iptables` and those of `ip6tables`.
+/// A family of addresses. Each has its own rules: those of `iptables` and those of `ip6tables`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// IPv4.
@@ -15,12 +15,12 @@ pub enum Family {
 }
 
 impl Family {
-    /// The family of an address.
+    /// Returns the family of an address.
     pub fn of(address: IpAddr) -> Self {
         if address.is_ipv4() { Self::V4 } else { Self::V6 }
     }
 
-    /// The address by which a host calls itself.
+    /// Returns the loopback address.
     pub fn localhost(self) -> IpAddr {
         match self {
             Self::V4 => Ipv4Addr::LOCALHOST.into(),
@@ -35,33 +35,33 @@ impl fmt::Display for Family {
     }
 }
 
-/// Where a packet comes in.
+/// Where a packet enters the rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hook {
     /// A process of this host sends it.
     Outbound,
-    /// It arrives, for this host.
+    /// It arrives at this host.
     Inbound,
 }
 
-/// What the kernel knows of a packet's connection.
+/// The state of a packet's connection in the kernel's connection tracking.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ConnectionState {
-    /// The packet is its first. Only then the nat table is asked.
+    /// The packet is the first of its connection. Only then it passes the nat table.
     #[default]
     New,
-    /// Packets went in both directions. The nat table was asked for the first one.
+    /// The connection has packets in both directions. The first packet passed the nat table.
     Established,
-    /// It belongs to another connection.
+    /// The connection belongs to another one.
     Related,
-    /// The packet fits to no connection.
+    /// The packet belongs to no connection.
     Invalid,
-    /// It is not tracked.
+    /// The connection is not tracked.
     Untracked,
 }
 
 impl ConnectionState {
-    /// The word that rules use.
+    /// Returns the word that rules use.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::New => "NEW",
@@ -72,7 +72,7 @@ impl ConnectionState {
         }
     }
 
-    /// Whether the nat table is asked where such a packet goes.
+    /// Whether such a packet passes the nat table.
     pub(super) fn is_translated(self) -> bool {
         matches!(self, Self::New | Self::Related)
     }
@@ -81,7 +81,7 @@ impl ConnectionState {
 /// A packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Packet {
-    /// Where it comes in.
+    /// Where it enters the rules.
     pub hook: Hook,
     /// Its protocol.
     pub protocol: Protocol,
@@ -93,11 +93,11 @@ pub struct Packet {
     pub source_port: u16,
     /// Its destination port.
     pub destination_port: u16,
-    /// The interface that it leaves by, or arrives at.
+    /// The interface through which it leaves or arrives.
     pub interface: String,
-    /// Who sends it, where a process of this host does.
+    /// The user of the sending process, on this host.
     pub user: Option<u32>,
-    /// Whose group sends it, where a process of this host does.
+    /// The group of the sending process, on this host.
     pub group: Option<u32>,
     /// Whether its destination is an address of this host.
     pub to_this_host: bool,
@@ -107,12 +107,12 @@ pub struct Packet {
     pub mark: u32,
     /// The mark of its connection.
     pub connection_mark: u32,
-    /// What is known of its connection.
+    /// The state of its connection.
     pub state: ConnectionState,
 }
 
 impl Packet {
-    /// The first packet of a TCP connection between a pod and another host, to port 80.
+    /// Creates the first packet of a TCP connection between a pod and another host, to port 80.
     pub fn first(hook: Hook, family: Family) -> Self {
         let host = |number: u8| match family {
             Family::V4 => IpAddr::from([10, 244, 0, number]),
@@ -139,37 +139,37 @@ impl Packet {
     }
 }
 
-/// Where a packet ends.
+/// The result of a walk: where the packet ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// At a port of this host, instead of where it was to go.
+    /// Redirected to a port of this host.
     Redirected {
         /// The port.
         port: u16,
     },
-    /// At this host, at the port that it was to go to.
+    /// Redirected to this host, at its own destination port.
     RedirectedHere,
-    /// At another destination, as the rule writes it.
+    /// Sent to another destination.
     DestinationChanged {
-        /// Where to.
+        /// The destination, as the rule writes it.
         to: String,
     },
-    /// At a port of this host, with its destination as it was.
+    /// Delivered to a port of this host by TPROXY, with its original destination.
     TransparentlyProxied {
         /// The port.
         port: u16,
     },
-    /// Where it was to go.
+    /// Not redirected: it continues to its destination.
     Accepted,
-    /// Nowhere.
+    /// Dropped without an answer.
     Dropped,
-    /// Nowhere, and its sender gets an answer.
+    /// Rejected with an answer to its sender.
     Rejected,
     /// Unknown: a rule that is not understood may decide.
     Unjudged {
         /// The rule.
         rule: String,
-        /// Why it is not known.
+        /// Why the result is unknown.
         why: String,
     },
 }
@@ -178,9 +178,9 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Redirected { port } => write!(f, "redirected to port {port}"),
-            Self::RedirectedHere => f.write_str("redirected to the same port of this host"),
+            Self::RedirectedHere => f.write_str("redirected to this host, same port"),
             Self::DestinationChanged { to } => write!(f, "sent to {to}"),
-            Self::TransparentlyProxied { port } => write!(f, "proxied by port {port}"),
+            Self::TransparentlyProxied { port } => write!(f, "redirected to port {port} (TPROXY)"),
             Self::Accepted => f.write_str("not redirected"),
             Self::Dropped => f.write_str("dropped"),
             Self::Rejected => f.write_str("rejected"),
@@ -189,24 +189,24 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Whether a rule is for a packet.
+/// Whether a rule matches a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fit {
-    /// It is.
+    /// The rule matches.
     Matched,
-    /// It is not.
+    /// The rule does not match.
     Failed {
         /// The first condition that certainly does not hold.
         condition: String,
     },
-    /// It is not known.
+    /// It is unknown whether the rule matches.
     Unknown {
-        /// The first condition that is not understood, with none that certainly fails beside it.
+        /// The first condition that is not understood, where no other one certainly fails.
         condition: String,
     },
 }
 
-/// One rule that the packet was held against.
+/// One rule that was compared with the packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The table.
@@ -215,9 +215,9 @@ pub struct Step {
     pub chain: String,
     /// The rule, as it was written.
     pub rule: String,
-    /// The line that it stands on.
+    /// Its line.
     pub line: usize,
-    /// Whether it is for the packet.
+    /// Whether it matches.
     pub fit: Fit,
 }
 
@@ -226,12 +226,12 @@ pub struct Step {
 pub struct Walk {
     /// Where it ends.
     pub outcome: Outcome,
-    /// Every rule that it came by, in order, with those that were not for it.
+    /// Every rule that was compared with the packet, in order.
     pub trail: Vec<Step>,
 }
 
 impl Walk {
-    /// The rules that were for the packet.
+    /// Returns the rules that matched.
     pub fn matched(&self) -> impl Iterator<Item = &Step> {
         self.trail.iter().filter(|step| step.fit == Fit::Matched)
     }

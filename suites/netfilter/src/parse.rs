@@ -1,17 +1,17 @@
-//! From what `iptables-save` prints, or `iptables-restore` reads, to rules.
+//! Parses the format of `iptables-save` and `iptables-restore`.
 
 use super::options::{conditions, is_name};
 use super::rules::{Chain, Policy, Rule, RuleSet, Table, Target};
 
-/// Why a text is no set of rules.
+/// The reason why a text cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseError {
-    /// A line that cannot be read.
-    #[error("line {line} cannot be read ({reason}): {text}")]
+    /// A line cannot be parsed.
+    #[error("cannot parse line {line} ({reason}): {text}")]
     Line {
         /// Its number, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// The error.
         reason: &'static str,
         /// The line, at most 200 characters of it.
         text: String,
@@ -22,12 +22,12 @@ pub enum ParseError {
         /// The table.
         table: String,
     },
-    /// There is no table in it.
-    #[error("there are no rules in it")]
+    /// The text has no table.
+    #[error("no rules found")]
     Empty,
 }
 
-/// The chains that tables have by themselves.
+/// The built-in chains.
 const BUILT_IN: [&str; 5] = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"];
 
 /// The commands whose next word is a chain.
@@ -38,8 +38,8 @@ const NAMES_A_CHAIN: [&str; 8] =
 ///
 /// # Errors
 ///
-/// When a line is none of the format's, a table has no `COMMIT`, or there is no table at all. What is
-/// written as a rule should be and is not known is no error: it is kept as unknown.
+/// When a line is malformed, a table has no `COMMIT`, or there is no table. An unknown but well-formed rule is no error: it
+/// is kept as unknown.
 pub fn parse(text: &str) -> Result<RuleSet, ParseError> {
     let mut rules = RuleSet::default();
     let mut open: Option<Table> = None;
@@ -59,7 +59,7 @@ pub fn parse(text: &str) -> Result<RuleSet, ParseError> {
             }
             let name = name.trim();
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return Err(fail("a table's name is expected"));
+                return Err(fail("expected the name of a table"));
             }
             open = Some(Table { name: name.to_owned(), chains: Vec::new() });
             continue;
@@ -85,24 +85,24 @@ pub fn parse(text: &str) -> Result<RuleSet, ParseError> {
     }
 }
 
-/// `NAME POLICY [PACKETS:BYTES]`
+/// Parses the declaration of a chain: `NAME POLICY [PACKETS:BYTES]`.
 fn declare(table: &mut Table, declaration: &str) -> Result<(), &'static str> {
     let mut words = declaration.split_whitespace();
-    let name = words.next().ok_or("a chain's name is expected")?;
+    let name = words.next().ok_or("expected the name of a chain")?;
     let policy = match words.next() {
         Some("ACCEPT") => Some(Policy::Accept),
         Some("DROP") => Some(Policy::Drop),
         Some("-") => None,
-        _ => return Err("a policy is expected: ACCEPT, DROP or -"),
+        _ => return Err("expected a policy: ACCEPT, DROP or -"),
     };
     if words.next().is_some_and(|word| !is_counters(word)) || words.next().is_some() {
-        return Err("counters are expected: [PACKETS:BYTES]");
+        return Err("expected counters: [PACKETS:BYTES]");
     }
     chain(table, name).policy = policy;
     Ok(())
 }
 
-/// `[PACKETS:BYTES]`
+/// Whether a word is `[PACKETS:BYTES]`.
 fn is_counters(word: &str) -> bool {
     let inner = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
     let number = |text: &str| !text.is_empty() && text.chars().all(|it| it.is_ascii_digit());
@@ -111,7 +111,7 @@ fn is_counters(word: &str) -> bool {
         .is_some_and(|(one, two)| number(one) && number(two))
 }
 
-/// The chain of this name; one that is built in and was not declared accepts.
+/// Returns the chain of this name. A new built-in chain has the policy ACCEPT.
 fn chain<'a>(table: &'a mut Table, name: &str) -> &'a mut Chain {
     let at = table.chains.iter().position(|chain| chain.name == name).unwrap_or_else(|| {
         let policy = BUILT_IN.contains(&name).then_some(Policy::Accept);
@@ -128,7 +128,7 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
         && first.starts_with('[')
     {
         if !is_counters(first) {
-            return Err("counters are expected: [PACKETS:BYTES]");
+            return Err("expected counters: [PACKETS:BYTES]");
         }
         tokens = rest;
     }
@@ -136,7 +136,7 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
         && NAMES_A_CHAIN.contains(&command.as_str())
         && !is_name(name)
     {
-        return Err("a chain's name is expected");
+        return Err("expected the name of a chain");
     }
     match tokens {
         [command, name] if command == "-N" || command == "--new-chain" => {
@@ -147,7 +147,7 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
             chain(table, name).policy = match policy.as_str() {
                 "ACCEPT" => Some(Policy::Accept),
                 "DROP" => Some(Policy::Drop),
-                _ => return Err("a policy is expected: ACCEPT or DROP"),
+                _ => return Err("expected a policy: ACCEPT or DROP"),
             };
             Ok(())
         }
@@ -167,7 +167,7 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
             let (matches, target) = conditions(rest)?;
             let chain = chain(table, name);
             if place == 0 || place > chain.rules.len() + 1 {
-                return Err("it is to be inserted where nothing is");
+                return Err("the position to insert at does not exist");
             }
             let rule = Rule { line: number, text: line.to_owned(), matches, target };
             chain.rules.insert(place - 1, rule);
@@ -183,11 +183,11 @@ fn rule(table: &mut Table, line: &str, number: usize) -> Result<(), &'static str
             table.chains.retain(|chain| BUILT_IN.contains(&chain.name.as_str()) || !wanted(chain));
             Ok(())
         }
-        _ => Err("a rule (-A CHAIN …) is expected"),
+        _ => Err("expected a rule: -A CHAIN …"),
     }
 }
 
-/// The words of a line; what stands in quotes is one word.
+/// Splits a line into words; text in quotes is one word.
 fn tokens(line: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;
@@ -213,7 +213,7 @@ fn tokens(line: &str) -> Result<Vec<String>, &'static str> {
     Ok(words)
 }
 
-/// Turns targets that name a chain of the table into jumps.
+/// Converts targets that name a chain of the table to jumps.
 fn resolve(table: &mut Table) {
     let names: Vec<_> = table.chains.iter().map(|chain| chain.name.clone()).collect();
     for rule in table.chains.iter_mut().flat_map(|chain| &mut chain.rules) {

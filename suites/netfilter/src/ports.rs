@@ -13,17 +13,17 @@ impl PortSet {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&port))
     }
 
-    /// Whether there is nothing in it.
+    /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Its first port.
+    /// Returns the first port.
     pub fn first(&self) -> Option<u16> {
         self.0.first().map(|(first, _)| *first)
     }
 
-    /// The ports of this set that are not in a list.
+    /// Returns the ports of this set that are not in a list.
     #[must_use]
     pub fn without(&self, ports: &[u16]) -> Self {
         let mut left = Self::default();
@@ -41,7 +41,7 @@ impl PortSet {
         left
     }
 
-    /// Adds the ports from one up to, and without, another that is larger than all before.
+    /// Adds the ports from `from` to before `to`. They must be larger than all ports in the set.
     pub(crate) fn push(&mut self, from: u32, to: u32) {
         let (Ok(first), Ok(last)) = (u16::try_from(from), u16::try_from(to.saturating_sub(1)))
         else {

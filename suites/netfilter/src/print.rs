@@ -1,4 +1,4 @@
-//! How rules are written: what `iptables-restore` would read.
+//! Formats rules as `iptables-restore` reads them.
 
 use std::fmt;
 
@@ -123,7 +123,7 @@ impl fmt::Display for Target {
 }
 
 impl Rule {
-    /// The rule in one form, however it was written: for comparing.
+    /// Returns the rule in a normal form, for comparison.
     pub fn normal(&self) -> String {
         let mut matches: Vec<_> = self.matches.iter().map(ToString::to_string).collect();
         matches.sort();

@@ -1,11 +1,11 @@
-//! Rules as data. How they are written stands in `print`.
+//! The types of rules. `print` formats them.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// All tables of one address family.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RuleSet {
-    /// In the order in which they were written.
+    /// The tables in the order of the text.
     pub tables: Vec<Table>,
 }
 
@@ -23,16 +23,16 @@ pub struct Table {
 pub struct Chain {
     /// Its name.
     pub name: String,
-    /// What happens at the end of a built-in chain; user chains have none.
+    /// The policy of a built-in chain; user chains have none.
     pub policy: Option<Policy>,
     /// Its rules, in order.
     pub rules: Vec<Rule>,
 }
 
-/// What happens to a packet that reaches the end of a built-in chain.
+/// The policy for a packet that reaches the end of a built-in chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// It goes on.
+    /// It continues.
     Accept,
     /// It is dropped.
     Drop,
@@ -41,31 +41,31 @@ pub enum Policy {
 /// A rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
-    /// The line that it stands on, from 1.
+    /// Its line, from 1.
     pub line: usize,
-    /// As it was written.
+    /// Its text.
     pub text: String,
-    /// What a packet must be.
+    /// Its conditions on a packet.
     pub matches: Vec<Match>,
-    /// What happens to it then; a rule without a target counts and does nothing.
+    /// Its target; a rule without one only counts packets.
     pub target: Option<Target>,
 }
 
 /// The source or the destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Where it comes from.
+    /// The source.
     Source,
-    /// Where it goes to.
+    /// The destination.
     Destination,
 }
 
-/// One condition of a rule. `not` turns it round.
+/// One condition of a rule. `not` negates it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
     /// `-s`, `-d`
     Address {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Which of the two.
         side: Side,
@@ -74,74 +74,74 @@ pub enum Match {
     },
     /// `-i`; a trailing `+` stands for any rest.
     InInterface {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Its name.
         name: String,
     },
     /// `-o`; a trailing `+` stands for any rest.
     OutInterface {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Its name.
         name: String,
     },
     /// `-p`
     Protocol {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Which one.
         protocol: Protocol,
     },
     /// `--sport`, `--dport`, `--sports`, `--dports`
     Ports {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Which of the two.
         side: Side,
         /// Ranges, both ends included.
         ranges: Vec<(u16, u16)>,
     },
-    /// `-m multiport --ports`: one of the two, whichever.
+    /// `-m multiport --ports`: source or destination port.
     EitherPort {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Ranges, both ends included.
         ranges: Vec<(u16, u16)>,
     },
-    /// `-m owner --uid-owner`: who sends it.
+    /// `-m owner --uid-owner`: the sending user.
     User {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Both ends included.
         range: (u32, u32),
     },
-    /// `-m owner --gid-owner`: whose group sends it.
+    /// `-m owner --gid-owner`: the sending group.
     Group {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Both ends included.
         range: (u32, u32),
     },
     /// `-m addrtype`
     AddressType {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// Which of the two.
         side: Side,
-        /// Of what kind.
+        /// The kind of address.
         kind: AddressKind,
     },
     /// `-m conntrack --ctstate`, `-m state --state`: words in upper case.
     State {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// `NEW`, `ESTABLISHED`, …
         states: Vec<String>,
     },
     /// `-m mark --mark VALUE/MASK`
     Mark {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// The value.
         value: u32,
@@ -150,23 +150,23 @@ pub enum Match {
     },
     /// `-m connmark --mark VALUE/MASK`: the mark of the whole connection.
     ConnectionMark {
-        /// Turned round.
+        /// Whether it is negated.
         not: bool,
         /// The value.
         value: u32,
         /// The bits that count.
         mask: u32,
     },
-    /// What is not known, as it is written.
+    /// An unknown condition, as text.
     Unknown(String),
 }
 
 /// A kind of address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AddressKind {
-    /// One of this host's.
+    /// An address of this host.
     Local,
-    /// One of another host's.
+    /// A unicast address of another host.
     Unicast,
 }
 
@@ -194,14 +194,14 @@ impl Protocol {
 /// A range of addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Network {
-    /// Its first address.
+    /// The first address.
     pub address: IpAddr,
-    /// How many leading bits count.
+    /// The length of the prefix, in bits.
     pub length: u8,
 }
 
 impl Network {
-    /// The first and the last address, as numbers.
+    /// Returns the first and the last address, as numbers.
     pub fn bounds(&self) -> (u128, u128) {
         let (bits, address) = match self.address {
             IpAddr::V4(address) => (32, u128::from(address.to_bits())),
@@ -212,7 +212,7 @@ impl Network {
         (address & !mask, address | mask)
     }
 
-    /// Whether an address lies in it. One of the other family never does.
+    /// Whether the range contains an address. It never contains one of the other family.
     pub fn contains(&self, address: IpAddr) -> bool {
         let number = match (self.address, address) {
             (IpAddr::V4(_), IpAddr::V4(address)) => u128::from(address.to_bits()),
@@ -223,7 +223,7 @@ impl Network {
         (first..=last).contains(&number)
     }
 
-    /// The same range, with its first address.
+    /// Returns the same range, written with its first address.
     #[must_use]
     pub fn normal(self) -> Self {
         let (first, _) = self.bounds();
@@ -235,34 +235,34 @@ impl Network {
     }
 }
 
-/// What happens to a packet that a rule matches.
+/// The target of a rule: what happens to a packet that matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// It leaves the table as it is.
+    /// The packet leaves the table unchanged.
     Accept,
     /// It is dropped.
     Drop,
-    /// It is refused, with the answer that the options name.
+    /// It is rejected, with the answer in the options.
     Reject(String),
-    /// Back to the chain that it came from.
+    /// It returns to the calling chain.
     Return,
-    /// Into another chain, and back.
+    /// It calls another chain.
     Jump(String),
-    /// Into another chain, and back to the chain before this one.
+    /// It continues in another chain, which returns to the chain before this one.
     Goto(String),
-    /// To a port of this host; without one, to the same port.
+    /// It is redirected to a port of this host, by default its own.
     Redirect(Option<(u16, u16)>),
-    /// To another destination, as it is written.
+    /// It gets another destination, as text.
     DestinationNat(String),
-    /// From another source, as it is written: `SNAT`, `MASQUERADE`. Where it goes stays as it is.
+    /// It gets another source: `SNAT`, `MASQUERADE`, as text. The destination stays.
     SourceNat(String),
-    /// To a port of this host, with its destination as it was; the mark routes it there.
+    /// TPROXY: it is delivered to a port of this host with its original destination; the mark routes it there.
     TransparentProxy {
         /// The port.
         port: u16,
-        /// The address; without one, that at which the packet arrived.
+        /// The address; by default that at which the packet arrived.
         address: Option<IpAddr>,
-        /// What is done to the packet's mark.
+        /// The change of the packet's mark.
         mark: SetMark,
     },
     /// Sets bits of the packet's mark.
@@ -285,9 +285,9 @@ pub enum Target {
     },
     /// Its connection is not tracked, and therefore never translated.
     NoTrack,
-    /// Something that lets the packet go on as it is: LOG, NFLOG, CT that chooses a zone.
+    /// A target without effect on the packet: LOG, NFLOG, CT with a zone.
     Nothing(String),
-    /// What is not known, as it is written.
+    /// An unknown target, as text.
     Unknown(String),
 }
 
@@ -301,31 +301,31 @@ pub struct SetMark {
 }
 
 impl SetMark {
-    /// The mark that comes of a mark.
+    /// Returns the changed mark.
     pub fn apply(self, mark: u32) -> u32 {
         (mark & !self.mask) ^ self.value
     }
 }
 
 impl RuleSet {
-    /// A table.
+    /// Returns a table.
     pub fn table(&self, name: &str) -> Option<&Table> {
         self.tables.iter().find(|table| table.name == name)
     }
 
-    /// All rules.
+    /// Returns all rules.
     pub fn rules(&self) -> impl Iterator<Item = &Rule> {
         self.tables.iter().flat_map(|table| &table.chains).flat_map(|chain| &chain.rules)
     }
 
-    /// The conditions of all rules.
+    /// Returns the conditions of all rules.
     pub(crate) fn matches(&self) -> impl Iterator<Item = &Match> {
         self.rules().flat_map(|rule| &rule.matches)
     }
 }
 
 impl Table {
-    /// A chain.
+    /// Returns a chain.
     pub fn chain(&self, name: &str) -> Option<&Chain> {
         self.chains.iter().find(|chain| chain.name == name)
     }

@@ -1,11 +1,11 @@
-//! The target of one rule: what happens to a packet.
+//! Parses the target of a rule.
 
 use std::net::{IpAddr, SocketAddr};
 
 use super::rules::{SetMark, Target};
 use super::text::{join_quoted, parse_number, parse_value_and_mask};
 
-/// A target with its options. Whether an unknown name is a chain is found out later.
+/// Parses a target with its options. Chains are resolved later.
 pub(super) fn jump(name: &str, options: &[String]) -> Target {
     let all = || join_quoted("", name, options);
     let unknown = || Target::Unknown(all());
@@ -39,7 +39,7 @@ pub(super) fn jump(name: &str, options: &[String]) -> Target {
             .unwrap_or_else(unknown),
         "NOTRACK" => Target::NoTrack,
         "CT" if has("--notrack") => Target::NoTrack,
-        // A zone only tells connections of the same addresses apart; a helper watches.
+        // A zone only separates connections with the same addresses; a helper only observes.
         "CT" if has("--zone") || has("--helper") => Target::Nothing(all()),
         "LOG" | "NFLOG" | "ULOG" | "TRACE" => Target::Nothing(all()),
         _ => unknown(),
@@ -49,7 +49,7 @@ pub(super) fn jump(name: &str, options: &[String]) -> Target {
 fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<Target> {
     let port = value(&["--on-port"])?.parse().ok()?;
     let address = match value(&["--on-ip"]) {
-        // The address that means none, and that `iptables-save` always writes.
+        // `iptables-save` writes the unspecified address for none.
         Some(text) => Some(text.parse().ok()?).filter(|it: &IpAddr| !it.is_unspecified()),
         None => None,
     };
@@ -63,7 +63,7 @@ fn transparent_proxy<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<
     Some(Target::TransparentProxy { port, address, mark })
 }
 
-/// `--set-mark` puts its bits in whether the mask names them or not; `--set-xmark` turns them round.
+/// Parses how a mark is set. `--set-mark` sets its bits with or without the mask, `--set-xmark` inverts them.
 fn set_mark<'a>(value: &impl Fn(&[&str]) -> Option<&'a str>) -> Option<SetMark> {
     if let Some((value, mask)) = value(&["--set-mark"]).and_then(parse_value_and_mask) {
         return Some(SetMark { value, mask: mask | value });
@@ -100,7 +100,7 @@ fn connection_mark<'a>(
     })
 }
 
-/// One destination, as a rule writes it: an address, a port, or both; nothing for a range of them.
+/// Parses one destination: an address, a port, or both; none for a range.
 pub(super) fn destination(to: &str) -> Option<(Option<IpAddr>, Option<u16>)> {
     if let Ok(both) = to.parse::<SocketAddr>() {
         return Some((Some(both.ip()), Some(both.port())));

@@ -1,6 +1,6 @@
-//! Words and numbers of a rule, as text.
+//! Quotes words and parses numbers of a rule.
 
-/// Joins words to one text that reads as these words again.
+/// Joins words to a text that is parsed to the same words.
 pub(super) fn join_quoted(start: &str, name: &str, words: &[String]) -> String {
     let mut all: Vec<String> = [start.trim(), name]
         .into_iter()

@@ -8,14 +8,13 @@ use super::packet::{ConnectionState, Fit, Hook, Outcome, Packet, Step, Walk};
 use super::rules::{Policy, Rule, RuleSet, Table, Target};
 use super::targets::destination;
 
-/// Chains do not nest deeper than this. The kernel refuses loops when rules are loaded; a text may hold
-/// one all the same.
+/// The maximum depth of chains. The kernel refuses loops when it loads rules; a text can contain one.
 const DEPTH: usize = 64;
 
-/// The longest walk, in rules.
+/// The maximum number of rules in a walk.
 const STEPS: usize = 20_000;
 
-/// Tables and chains, in the order in which the kernel asks them.
+/// Tables and chains, in the kernel's order.
 type Stages = &'static [(&'static str, &'static str)];
 
 const OUTBOUND: Stages = &[
@@ -44,7 +43,7 @@ pub fn walk(rules: &RuleSet, packet: &Packet) -> Walk {
     Walk { outcome, trail }
 }
 
-/// Walks a packet without recording the trail, which takes longer than the walk itself.
+/// Walks a packet without recording the trail, which is faster.
 pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
     Walker::new(rules, packet, false).run().0
 }
@@ -53,45 +52,45 @@ pub(super) fn outcome(rules: &RuleSet, packet: &Packet) -> Outcome {
 struct Walker<'a> {
     rules: &'a RuleSet,
     packet: Packet,
-    /// Where it is written down.
+    /// The recorded trail.
     trail: Option<Vec<Step>>,
     steps: usize,
-    /// What a table has done to the packet's destination.
+    /// The change of the packet's destination by a table.
     changed: Option<Outcome>,
-    /// Whether its destination is another one since; nothing where that is not known.
+    /// Whether the destination differs since then; none where that is unknown.
     translated: Option<bool>,
-    /// Whether an address that may be this host's is taken for one.
+    /// Whether an address that may be of this host is assumed to be.
     assumed: bool,
     /// The rule that sent the packet to such an address.
     unsure: Option<String>,
-    /// Whether the connection is known already: the raw table comes before that.
+    /// Whether the connection is known: the raw table comes before connection tracking.
     tracked: bool,
-    /// Whether it was sent to this host and left by the loopback interface: it arrives there.
+    /// Whether the packet was sent to this host and now arrives at the loopback interface.
     looped_back: bool,
-    /// What the rules have put in that a text does not tell.
+    /// The unknown properties of the packet.
     unknown: Vec<Unknown>,
 }
 
-/// What is not known of a packet on its way.
+/// A property of the packet that the rules change to an unknown value.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unknown {
-    /// Its interfaces: it passes through to another host.
+    /// Its interfaces: it is forwarded to another host.
     Interfaces,
-    /// The interface by which it leaves for another destination.
+    /// The interface to its new destination.
     WayOut,
-    /// Its source: another one was put in.
+    /// Its source, which a rule replaced.
     Source,
-    /// Its destination: the first address of the interface at which it arrived.
+    /// Its destination, which is the first address of the inbound interface.
     Destination,
 }
 
-/// How a chain was left.
+/// How a walk leaves a chain.
 enum Left {
-    /// The packet goes on behind the jump.
+    /// The packet continues after the jump.
     Back,
-    /// The packet is done with this table.
+    /// The packet leaves the table.
     Table,
-    /// The packet is done altogether.
+    /// The walk ends.
     End(Outcome),
 }
 
@@ -116,8 +115,8 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// The outcome and the trail. Where a rule sends the packet to an address that may be this host's or
-    /// another's, both are tried: unless they end alike the packet is unjudged.
+    /// Returns the outcome and the trail. Where a rule sends the packet to an address that may be of this host or another
+    /// one, both are tried. The packet is unjudged unless both have the same outcome.
     fn run(mut self) -> (Outcome, Vec<Step>) {
         let mut here = Self { assumed: true, ..self.clone() };
         let outcome = self.follow();
@@ -139,8 +138,8 @@ impl<'a> Walker<'a> {
         ended.or_else(|| self.changed.take()).unwrap_or(Outcome::Accepted)
     }
 
-    /// What a host sends to itself arrives at its loopback interface, and passes what is asked of all
-    /// that arrives. Its connection and its mark it keeps.
+    /// Continues with a packet of this host to itself: it arrives at the loopback interface, with the same connection and
+    /// mark.
     fn loop_back(&mut self) -> Option<Outcome> {
         if !self.packet.to_this_host {
             return None;
@@ -165,21 +164,21 @@ impl<'a> Walker<'a> {
         matches!(self.changed, Some(Outcome::TransparentlyProxied { .. }))
     }
 
-    /// Tables in order; the outcome where the packet ends in one.
+    /// Walks the packet through tables in order. Returns the outcome where it ends in one.
     fn stages(&mut self, stages: Stages) -> Option<Outcome> {
         for (table, chain) in stages {
-            // The nat table says once where a connection goes; a socket that was found stays.
-            let asked =
+            // Only the first packet of a connection passes the nat table; a packet of TPROXY skips it.
+            let passes_nat =
                 self.packet.state.is_translated() && !self.is_proxied() && !self.looped_back;
-            if *table == "nat" && !asked {
+            if *table == "nat" && !passes_nat {
                 continue;
             }
             self.tracked = *table != "raw" || self.looped_back;
-            // What was turned round to this host leaves by its loopback interface.
+            // A packet that was redirected to this host leaves through the loopback interface.
             if *chain == "POSTROUTING" && self.changed.is_some() && self.packet.to_this_host {
                 "lo".clone_into(&mut self.packet.interface);
             }
-            // It is routed anew for its new destination: which way is not in the rules.
+            // The kernel routes the packet again; rules do not contain the route.
             if *chain == "POSTROUTING"
                 && matches!(self.changed, Some(Outcome::DestinationChanged { .. }))
                 && !self.packet.to_this_host
@@ -193,29 +192,29 @@ impl<'a> Walker<'a> {
         None
     }
 
-    /// One table at one hook; the outcome where the packet ends there.
+    /// Walks the packet through one table at one hook. Returns the outcome where it ends there.
     fn stage(&mut self, table: &str, chain: &str) -> Option<Outcome> {
         let table = self.rules.table(table)?;
         let base = table.chain(chain)?;
         match self.chain(table, chain, 0) {
             Left::End(outcome) => Some(outcome),
             Left::Table => None,
-            // Its end, or RETURN: the policy decides.
+            // At the end of the chain and after RETURN the policy decides.
             Left::Back => (base.policy == Some(Policy::Drop)).then_some(Outcome::Dropped),
         }
     }
 
     fn chain(&mut self, table: &Table, name: &str, depth: usize) -> Left {
         let Some(chain) = table.chain(name) else {
-            return unjudged(name, "it leads to a chain that is not there");
+            return unjudged(name, "it jumps to a missing chain");
         };
         if depth > DEPTH {
-            return unjudged(name, "chains call each other without end");
+            return unjudged(name, "its chains form a loop");
         }
         for rule in &chain.rules {
             self.steps += 1;
             if self.steps > STEPS {
-                return unjudged(&rule.text, "the way does not end");
+                return unjudged(&rule.text, "the walk is too long");
             }
             let matched = self.fits(table, name, rule);
             if matched == Some(false) {
@@ -233,7 +232,7 @@ impl<'a> Walker<'a> {
                     Left::Back => {}
                     left => return left,
                 },
-                // Back from there leads to the chain before this one.
+                // RETURN after a goto returns to the chain before this one.
                 Target::Goto(to) => return self.chain(table, to, depth + 1),
                 target => {
                     if let Some(left) = self.apply(target, rule) {
@@ -245,7 +244,7 @@ impl<'a> Walker<'a> {
         Left::Back
     }
 
-    /// What a target does to the packet; nothing where the packet goes on to the next rule.
+    /// Applies a target to the packet. Returns none where the packet continues with the next rule.
     fn apply(&mut self, target: &Target, rule: &Rule) -> Option<Left> {
         let has_connection = self.has_connection();
         let packet = &mut self.packet;
@@ -259,7 +258,7 @@ impl<'a> Walker<'a> {
             Target::Reject(_) => return Some(Left::End(Outcome::Rejected)),
             Target::Return => return Some(Left::Back),
             Target::Mark(mark) => packet.mark = mark.apply(packet.mark),
-            // Where there is no connection, there is none to mark.
+            // Without a connection there is nothing to mark.
             Target::ConnectionMark(_) | Target::SaveMark { .. } | Target::RestoreMark { .. }
                 if !has_connection => {}
             Target::ConnectionMark(mark) => {
@@ -272,7 +271,7 @@ impl<'a> Walker<'a> {
             Target::RestoreMark { packet: cleared, connection } => {
                 packet.mark = (packet.mark & !cleared) ^ (packet.connection_mark & connection);
             }
-            // What has a connection keeps it.
+            // A packet with a connection keeps it.
             Target::NoTrack if self.looped_back && packet.state != ConnectionState::Invalid => {}
             Target::NoTrack => packet.state = ConnectionState::Untracked,
             Target::Redirect(ports) => return Some(self.redirect(*ports, rule)),
@@ -296,7 +295,7 @@ impl<'a> Walker<'a> {
                 self.packet.destination_port = first;
                 Outcome::Redirected { port: first }
             }
-            Some(_) => return unjudged(&rule.text, "it redirects to one of several ports"),
+            Some(_) => return unjudged(&rule.text, "it redirects to a range of ports"),
         };
         let elsewhere = !self.packet.to_this_host;
         self.packet.to_this_host = true;
@@ -308,7 +307,7 @@ impl<'a> Walker<'a> {
             self.translated =
                 Some(before != (self.packet.destination, self.packet.destination_port));
         } else {
-            // The first address of the interface, which may be the one that it was going to.
+            // The first address of the interface may be the original destination.
             if elsewhere {
                 self.unknown.push(Unknown::Destination);
             }
@@ -321,7 +320,7 @@ impl<'a> Walker<'a> {
 
     fn translate(&mut self, to: &str, rule: &Rule) -> Left {
         let Some((address, port)) = destination(to) else {
-            return unjudged(&rule.text, "it sends to one of several destinations");
+            return unjudged(&rule.text, "it sends to a range of destinations");
         };
         let packet = &mut self.packet;
         let before = (packet.destination, packet.destination_port);
@@ -339,8 +338,7 @@ impl<'a> Walker<'a> {
         Left::Table
     }
 
-    /// Whether a rule is for the packet: nothing where it is not known. One condition that certainly
-    /// does not hold is enough to tell.
+    /// Whether a rule matches the packet; none where that is unknown. One condition that certainly fails decides.
     fn fits(&mut self, table: &Table, chain: &str, rule: &Rule) -> Option<bool> {
         let mut decides = None;
         let mut matched = Some(true);

@@ -1,4 +1,4 @@
-//! Which entry explains the failure of another one.
+//! Finds the entry that causes the failure of another one.
 
 use std::collections::BTreeMap;
 
@@ -8,29 +8,29 @@ use crate::judgement::{Judgement, Verdict};
 /// The judgements of all entries, by id.
 pub(crate) type Judgements = BTreeMap<&'static str, Judgement>;
 
-/// An entry that may explain the failure of the one that lists it.
+/// An entry that may cause the failure of the entry that lists it.
 pub struct CausedBy<E: Subject> {
-    /// The entry whose failure explains.
+    /// The entry that may be the cause.
     pub entry: &'static Entry<E>,
-    /// Whether the evidence shows it in this case. The measure: with what was observed of the cause alone,
-    /// the effect could not hold, so that fixing anything else first is in vain. In doubt: no. A wrong cause
-    /// sends people to the wrong place, a missing one only leaves a line where it is.
+    /// Whether the evidence shows that it is the cause: with the observed failure of the cause alone, the effect could not
+    /// pass. In doubt it is not: a wrong cause misleads, a missing one only leaves the failure in the list.
     pub when: fn(&Effect<'_, E>) -> bool,
-    /// Whether the effect cannot be observed before the cause holds: then it is unjudged because of it.
+    /// Whether the effect cannot be observed before the cause passes. Then the effect is unjudged because of it.
     pub precondition: bool,
 }
 
 impl<E: Subject> CausedBy<E> {
-    /// An entry without which nothing of the effect can be observed.
+    /// Creates a cause that must pass before the effect can be observed.
     pub const fn precondition(entry: &'static Entry<E>) -> Self {
         Self { entry, when: |_| true, precondition: true }
     }
 
-    /// An entry whose failure makes the effect fail in the cases that `when` recognises.
+    /// Creates a cause that makes the effect fail where `when` is true.
     pub const fn failure(entry: &'static Entry<E>, when: fn(&Effect<'_, E>) -> bool) -> Self {
         Self { entry, when, precondition: false }
     }
 
+    /// Whether the cause explains this effect.
     fn explains(&self, effect: &Effect<'_, E>) -> bool {
         let Some(cause) = effect.judgements.get(self.entry.id) else { return false };
         if self.precondition {
@@ -41,33 +41,33 @@ impl<E: Subject> CausedBy<E> {
     }
 }
 
-/// A failure that is to be explained.
+/// A failure whose cause is searched.
 pub struct Effect<'a, E: Subject> {
-    /// What was observed.
+    /// The evidence.
     pub evidence: &'a E,
-    /// The verdict that is to be explained: an entry has more than one way to fail.
+    /// The judgement of the failing entry.
     pub judgement: &'a Judgement,
     judgements: &'a Judgements,
 }
 
 impl<E: Subject> Effect<'_, E> {
-    /// Whether another entry does not hold.
+    /// Whether another entry fails or is changed.
     pub fn fails(&self, other: &Entry<E>) -> bool {
         self.judgements.get(other.id).is_some_and(Judgement::does_not_hold)
     }
 
-    /// The object that the verdict on another entry names.
+    /// Returns the object of the judgement on another entry.
     pub fn object_of(&self, other: &Entry<E>) -> Option<&str> {
         self.judgements.get(other.id)?.object.as_deref()
     }
 
-    /// Whether the verdict is about this object.
+    /// Whether the judgement is about this object.
     pub fn is_about(&self, object: impl Into<String>) -> bool {
         self.judgement.object == Some(object.into())
     }
 }
 
-/// For each entry that does not hold: the id of the one at the root of it, where one is known.
+/// Returns for each failing entry the id of its root cause, where one is known.
 pub(crate) fn roots<E: Subject>(
     evidence: &E,
     judgements: &Judgements,
@@ -79,7 +79,7 @@ pub(crate) fn roots<E: Subject>(
     direct.iter().map(|(id, first)| (*id, root(&direct, first))).collect()
 }
 
-/// The first entry that explains a failure.
+/// Returns the first cause that explains a failure.
 fn cause<E: Subject>(
     entry: &'static Entry<E>,
     evidence: &E,
@@ -93,7 +93,7 @@ fn cause<E: Subject>(
     Some(entry.causes.iter().find(|cause| cause.explains(&effect))?.entry.id)
 }
 
-/// The end of the way from cause to cause. The causes have no circles, which a test proves.
+/// Follows the causes to the root. They have no cycle, which a test proves.
 fn root(direct: &BTreeMap<&'static str, &'static str>, first: &'static str) -> &'static str {
     let mut at = first;
     for _ in direct {

@@ -1,7 +1,7 @@
-//! The form in which a claim or a check is written.
+//! The macros that define a claim or a check.
 
-/// Defines the claim of a file: the page as a doc comment, then id, statement and the rest. A claim without
-/// a page, or without the file of its expected messages, does not compile.
+/// Defines the claim of a file: the page as a doc comment, then id, statement and the other fields. A claim without a page
+/// or without its `.snap` file does not compile.
 macro_rules! claim {
     ($($rest:tt)+) => {
         $crate::entry::macros::entry! { CLAIM, $crate::evidence::Evidence, $crate::claims::Needs; $($rest)+ }
@@ -77,8 +77,8 @@ macro_rules! optional {
 }
 pub(crate) use optional;
 
-/// The cases of an entry, a line each: `NAME(CHANGE, VERDICT);`. The change is made to healthy evidence; the
-/// whole message of each case stands in the `.snap` file beside the entry's file.
+/// Defines the cases of an entry: `NAME(CHANGE, VERDICT);`. The change applies to healthy evidence. The `.snap` file
+/// beside the entry's file holds the complete message of each case.
 #[cfg(test)]
 macro_rules! cases {
     ($evidence:ty: $($name:ident($change:expr, $verdict:ident);)+) => {

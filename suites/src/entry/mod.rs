@@ -1,7 +1,7 @@
-//! One claim or check: its row, its page, its judge and its causes, in one value.
+//! Entries: a claim or a check with its id, page, judge and causes.
 //!
-//! Claims of the tutorial and checks of a preflight are entries of the same kind, on different evidence.
-//! All that is common to them is here: patterns, causes, judging, pages, and the test of their messages.
+//! Claims of the tutorial and checks of the preflight are entries on different evidence. This module holds their common
+//! parts: patterns, causes, judging, pages, and the test of their messages.
 
 mod causes;
 pub(crate) mod macros;
@@ -28,31 +28,31 @@ use crate::report::ClusterFacts;
 
 /// What entries are judged on: the evidence of a mesh, or of a preflight.
 pub trait Subject: Sized + 'static {
-    /// What an entry on this evidence needs: how it is observed, or where it has a meaning.
+    /// What an entry on this evidence needs: how it is observed, or when it applies.
     type Needs: Copy + fmt::Debug + PartialEq + Send + Sync + 'static;
 
-    /// What an entry is called in messages: `claim`, `check`.
+    /// The noun for an entry in messages: `claim`, `check`.
     const NOUN: &'static str;
 
-    /// Every entry on this evidence, in the order in which a reader goes through them.
+    /// Returns every entry on this evidence, in the order of reports.
     fn entries() -> &'static [&'static Entry<Self>];
 
-    /// The names and values that are expected.
+    /// Returns the expected names and values.
     fn expectations(&self) -> &Expectations;
 
-    /// The claims that may fail, or are not asked for.
+    /// Returns the waivers: claims that may fail or are skipped.
     fn waivers(&self) -> &[Waiver] {
         &[]
     }
 
-    /// The cluster, for the head of a report.
+    /// Returns the facts of the cluster for the head of a report.
     fn facts(&self) -> ClusterFacts;
 
-    /// Whether an entry has a meaning here.
+    /// Checks whether an entry applies.
     ///
     /// # Errors
     ///
-    /// *skipped*, with the reason, where it has none.
+    /// *skipped*, with the reason, where it does not.
     fn applies(&self, _needs: Self::Needs) -> Result<(), Judgement> {
         Ok(())
     }
@@ -62,19 +62,19 @@ pub trait Subject: Sized + 'static {
         None
     }
 
-    /// Adds what every judgement on this evidence has to say.
+    /// Adds to a judgement what every judgement on this evidence needs.
     fn complete(&self, judgement: Judgement) -> Judgement {
         judgement
     }
 
-    /// Evidence on which an entry with these needs holds, to be changed by its cases.
+    /// Returns evidence on which an entry with these needs passes; its cases change it.
     #[cfg(test)]
     fn healthy(needs: Self::Needs) -> Self;
 }
 
-/// A claim or a check: everything about it but its cases' expected messages.
+/// A claim or a check, without the expected messages of its cases.
 pub struct Entry<E: Subject> {
-    /// `SECTION::NAME`: also the name of its test.
+    /// `SECTION::NAME`, which is also the name of its test.
     pub id: &'static str,
     /// One sentence in plain words.
     pub statement: &'static str,
@@ -82,17 +82,17 @@ pub struct Entry<E: Subject> {
     pub statement_for: Option<fn(&Expectations) -> String>,
     /// Whether the tutorial only implies it.
     pub beyond: bool,
-    /// How it is observed, or where it has a meaning.
+    /// How it is observed, or when it applies.
     pub needs: E::Needs,
-    /// Where it stands in the picture of a request's path.
+    /// Its stops in the picture of the request path.
     pub stops: &'static [Stop],
-    /// The entries that may explain its failure. The first that fits does.
+    /// The entries that may cause its failure. The first that fits is the cause.
     pub causes: &'static [CausedBy<E>],
-    /// Where it holds although something that it reads is absent: JSON pointer and reason.
+    /// Absent observations with which it may pass: JSON pointer and reason.
     pub holds_without: &'static [(&'static str, &'static str)],
-    /// Where it holds although something that it reads was not asked for: JSON pointer and reason.
+    /// Observations that were not requested, with which it may pass: JSON pointer and reason.
     pub holds_unasked: &'static [(&'static str, &'static str)],
-    /// The page of `explain`, as it stands above the entry.
+    /// The page of `explain`, from the doc comment above the entry.
     pub page: Page,
     /// The judge.
     pub judge: fn(&E) -> Judged,
@@ -108,35 +108,35 @@ impl<E: Subject> fmt::Debug for Entry<E> {
 }
 
 impl<E: Subject> Entry<E> {
-    /// Its section.
+    /// Returns its section.
     pub fn section(&self) -> Section {
         Section::of(self.id)
     }
 
-    /// The part of its id behind the section.
+    /// Returns the part of its id after the section.
     pub fn name(&self) -> &'static str {
         self.id.split_once("::").map_or(self.id, |(_, name)| name)
     }
 
-    /// The statement with what is expected, where a tutorial has other ports or paths.
+    /// Returns the statement with the expected ports and paths.
     pub fn statement_for(&self, expectations: &Expectations) -> String {
         self.statement_for
             .map_or_else(|| self.statement.to_owned(), |statement| statement(expectations))
     }
 
-    /// The verdict on this evidence.
+    /// Judges this evidence.
     pub fn judge(&self, evidence: &E) -> Judgement {
         let judged = evidence.applies(self.needs).and_then(|()| (self.judge)(evidence));
         evidence.complete(judged.unwrap_or_else(|early| early))
     }
 
-    /// Whether any of these patterns asks for it; none at all asks for everything.
+    /// Whether any of these patterns selects the entry. Without patterns every entry is selected.
     pub fn is_asked(&self, only: &[Pattern]) -> bool {
         only.is_empty() || only.iter().any(|pattern| pattern.matches(self))
     }
 }
 
-/// Puts the entries of all sections into one list.
+/// Concatenates the entries of all sections.
 pub(crate) const fn concat<E: Subject, const N: usize>(
     sections: &[&[&'static Entry<E>]],
 ) -> [&'static Entry<E>; N] {
@@ -151,11 +151,11 @@ pub(crate) const fn concat<E: Subject, const N: usize>(
         }
         section += 1;
     }
-    assert!(at == N, "every entry has its place");
+    assert!(at == N, "every entry is in the list");
     all
 }
 
-/// How many entries all sections have.
+/// Counts the entries of all sections.
 pub(crate) const fn count<E: Subject>(sections: &[&[&'static Entry<E>]]) -> usize {
     let (mut section, mut total) = (0, 0);
     while section < sections.len() {

@@ -1,10 +1,10 @@
-//! The page of an entry: what `explain` prints and `docs/claims` holds.
+//! The page of an entry, for `explain` and `docs/claims`.
 
 use std::fmt::Write as _;
 
 use super::{Entry, Subject};
 
-/// What is written about an entry: its page, and the messages that its cases give.
+/// The page of an entry, and the messages of its cases.
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     /// The doc comment above the entry, each line with the space that follows `///`.
@@ -16,7 +16,7 @@ pub struct Page {
 }
 
 impl Page {
-    /// The headings that every page has, in this order, below what the tutorial says.
+    /// The headings of every page, in this order, after the first paragraph.
     pub const HEADINGS: [&'static str; 5] = [
         "Why it matters",
         "How it is checked",
@@ -25,13 +25,13 @@ impl Page {
         "Check by hand",
     ];
 
-    /// The page in Markdown.
+    /// Returns the page in Markdown.
     pub fn markdown(&self) -> String {
         let lines = self.text.lines().map(|line| line.strip_prefix(' ').unwrap_or(line));
         lines.collect::<Vec<_>>().join("\n")
     }
 
-    /// The message of the first case that fails: its name, and its text.
+    /// Returns name and message of the first case that fails.
     fn example(&self) -> Option<(&'static str, &'static str)> {
         self.messages.split("── ").find_map(|case| {
             let (name, message) = case.split_once(" ──\n")?;
@@ -41,7 +41,7 @@ impl Page {
 }
 
 impl<E: Subject> Entry<E> {
-    /// Everything that is known about the entry, in Markdown: what `explain` prints.
+    /// Returns the complete page in Markdown, as `explain` prints it.
     pub fn explain(&self) -> String {
         let mut page = format!("# {}\n\n{}.\n\n", self.id, capitalised(self.statement));
         page += self.page.markdown().trim_end();
@@ -54,19 +54,19 @@ impl<E: Subject> Entry<E> {
         page + "\n"
     }
 
-    /// The address of its page on the web.
+    /// Returns the URL of its page.
     pub fn page_address(&self) -> String {
         let repository = env!("CARGO_PKG_REPOSITORY");
         format!("{repository}/blob/main/docs/claims/{}", self.page_path())
     }
 
-    /// Its page below `docs/claims`.
+    /// Returns the path of its page below `docs/claims`.
     pub fn page_path(&self) -> String {
         format!("{}/{}.md", self.section(), self.name())
     }
 }
 
-/// Adds links to the pages of the entries that may explain this one's failure.
+/// Adds links to the pages of the entries that may cause this one's failure.
 fn list_causes<E: Subject>(page: &mut String, entry: &Entry<E>) {
     let mut listed: Vec<&str> = Vec::new();
     for cause in entry.causes.iter().map(|cause| cause.entry) {
@@ -81,7 +81,7 @@ fn list_causes<E: Subject>(page: &mut String, entry: &Entry<E>) {
     }
 }
 
-/// A sentence that begins with a capital letter.
+/// Returns a text with a capital first letter.
 fn capitalised(text: &str) -> String {
     let mut characters = text.chars();
     characters

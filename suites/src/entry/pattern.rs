@@ -1,4 +1,4 @@
-//! Which entries are asked for: an id, a section, or either with `*` for any run of characters.
+//! Patterns that select entries: an id or a section, with `*` for any characters.
 
 use std::str::FromStr;
 
@@ -18,7 +18,7 @@ pub struct NoSuchEntry {
 }
 
 impl Pattern {
-    /// Reads a pattern that must ask for an entry on evidence of type `E`.
+    /// Parses a pattern that must match an entry on evidence of type `E`.
     ///
     /// # Errors
     ///
@@ -32,12 +32,12 @@ impl Pattern {
         }
     }
 
-    /// A pattern, whatever it asks for.
+    /// Creates a pattern without checking that it matches an entry.
     pub(crate) fn unchecked(text: &str) -> Self {
         Self(text.trim().to_owned())
     }
 
-    /// Whether this entry is asked for.
+    /// Whether the pattern matches this entry.
     pub fn matches<E: Subject>(&self, entry: &Entry<E>) -> bool {
         matches_text(&self.0, entry.id) || matches_text(&self.0, Section::of(entry.id).word())
     }
@@ -46,12 +46,13 @@ impl Pattern {
 impl FromStr for Pattern {
     type Err = NoSuchEntry;
 
-    /// Reads a pattern that must ask for a claim.
+    /// Parses a pattern that must match a claim.
     fn from_str(text: &str) -> Result<Self, NoSuchEntry> {
         Self::parse::<Evidence>(text)
     }
 }
 
+/// Whether a text matches a pattern with `*`.
 fn matches_text(pattern: &str, text: &str) -> bool {
     match pattern.split_once('*') {
         None => pattern == text,
@@ -73,7 +74,7 @@ mod tests {
     #[case("mesh::*redirected", 2)]
     #[case("*", CLAIMS.len())]
     #[case("*::istio_version", 1)]
-    fn pattern_asks_for_claims(#[case] pattern: Pattern, #[case] count: usize) {
+    fn pattern_matches_claims(#[case] pattern: Pattern, #[case] count: usize) {
         assert_eq!(CLAIMS.iter().filter(|claim| pattern.matches(claim)).count(), count);
     }
 
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn pattern_of_checks_asks_for_checks_only() {
+    fn pattern_of_checks_matches_no_claim() {
         let machine = Pattern::parse::<PreflightEvidence>("machine").unwrap();
         assert!(CHECKS.iter().any(|check| machine.matches(check)));
         let error = Pattern::parse::<PreflightEvidence>("mesh::live_rules").unwrap_err();

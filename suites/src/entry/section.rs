@@ -1,10 +1,10 @@
-//! Where an entry belongs: its section in a report, and its stops in the picture of a request's path.
+//! The sections of a report, and the stops in the picture of the request path.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A section of a report: of the tutorial, or of the preflight before it.
+/// A section of a report on the tutorial or the preflight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Section {
@@ -16,27 +16,27 @@ pub enum Section {
     Demo,
     /// Sidecars, redirection, traffic.
     Mesh,
-    /// The way in from outside.
+    /// From outside of the cluster into the mesh.
     Ingress,
-    /// The console.
+    /// Kiali and its console.
     Kiali,
-    /// Preflight: the machine that is to make the cluster.
+    /// Preflight: the machine that creates the cluster.
     Machine,
-    /// Preflight: what is to be installed.
+    /// Preflight: the software to install.
     Software,
-    /// Preflight: the cluster that is there.
+    /// Preflight: the existing cluster.
     Cluster,
 }
 
 impl Section {
-    /// All of the tutorial's, in its order.
+    /// The sections of the tutorial, in its order.
     pub const ALL: [Self; 6] =
         [Self::Prepare, Self::Install, Self::Demo, Self::Mesh, Self::Ingress, Self::Kiali];
 
-    /// Those of the preflight. No claim of the tutorial belongs to them.
+    /// The sections of the preflight. No claim of the tutorial is in them.
     pub const PREFLIGHT: [Self; 3] = [Self::Machine, Self::Software, Self::Cluster];
 
-    /// Its word in ids and JSON.
+    /// Returns its word in ids and JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::Prepare => "prepare",
@@ -51,7 +51,7 @@ impl Section {
         }
     }
 
-    /// The section that an id begins with. Every entry's id begins with one, which a test proves.
+    /// Returns the section with which an id begins. A test proves that every id begins with one.
     pub(crate) fn of(id: &str) -> Self {
         let word = id.split("::").next().unwrap_or_default();
         let mut all = Self::ALL.into_iter().chain(Self::PREFLIGHT);
@@ -65,12 +65,12 @@ impl fmt::Display for Section {
     }
 }
 
-/// A stop in the picture of a request's path, or what lies between two.
+/// A stop in the picture of the request path, or a connection between two stops.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
     /// The client's container.
     Client,
-    /// The client's rules that redirect what it sends.
+    /// The client's rules that redirect outbound traffic.
     OutboundRules,
     /// The client's sidecar.
     ClientSidecar,
@@ -78,7 +78,7 @@ pub enum Stop {
     Network,
     /// The backend's service.
     Service,
-    /// The backend's rules that redirect what it receives.
+    /// The backend's rules that redirect inbound traffic.
     InboundRules,
     /// The backend's sidecar.
     BackendSidecar,
@@ -86,7 +86,7 @@ pub enum Stop {
     BackendPort,
     /// The backend's container.
     Backend,
-    /// Whoever asks from outside of the mesh.
+    /// A client outside of the mesh.
     Outside,
     /// The load balancer in front of the gateway.
     LoadBalancer,

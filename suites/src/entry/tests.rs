@@ -1,4 +1,4 @@
-//! What must be true of every claim and every check.
+//! Tests on every claim and every check: completeness, causes, pages.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -8,7 +8,7 @@ use super::{Entry, Page, Section, Subject};
 use crate::judgement::Verdict;
 use crate::{CHECKS, CLAIMS};
 
-/// What is wrong with entries that a reader would miss.
+/// Lists what is missing or wrong in entries.
 fn problems<E: Subject>(entries: &[&Entry<E>], sections: &[Section]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut ids = BTreeSet::new();
@@ -17,15 +17,15 @@ fn problems<E: Subject>(entries: &[&Entry<E>], sections: &[Section]) -> Vec<Stri
         let mut miss = |what: String| problems.push(format!("{id} {what}"));
         let (section, name) = id.split_once("::").unwrap_or_default();
         if !ids.insert(id) {
-            miss("stands twice".into());
+            miss("is defined twice".into());
         }
         if !sections.iter().any(|known| known.word() == section)
             || !name.chars().all(|c| c.is_ascii_lowercase() || c == '_')
         {
-            miss("is no id".into());
+            miss("is not a valid id".into());
         }
         if !entry.page.file.ends_with(&format!("{section}/{name}.rs")) {
-            miss(format!("stands in {}", entry.page.file));
+            miss(format!("is in {}", entry.page.file));
         }
         for verdict in [Verdict::Fail, Verdict::Unjudged, Verdict::Pass] {
             if !entry.cases.iter().any(|case| case.verdict == verdict) {
@@ -34,7 +34,7 @@ fn problems<E: Subject>(entries: &[&Entry<E>], sections: &[Section]) -> Vec<Stri
         }
         let names: BTreeSet<_> = entry.cases.iter().map(|case| case.name).collect();
         if names.len() != entry.cases.len() {
-            miss("has two cases of one name".into());
+            miss("has two cases with the same name".into());
         }
         let page = entry.page.markdown();
         let headings: Vec<_> = page.lines().filter_map(|line| line.strip_prefix("## ")).collect();
@@ -42,7 +42,7 @@ fn problems<E: Subject>(entries: &[&Entry<E>], sections: &[Section]) -> Vec<Stri
             miss(format!("has a page with the headings {headings:?}"));
         }
         if page.contains("TODO") {
-            miss("has a page with something left to write".into());
+            miss("has a page with a TODO".into());
         }
     }
     problems
@@ -60,13 +60,13 @@ fn every_check_is_complete() {
     assert!(CHECKS.is_sorted_by_key(|check| check.section()));
 }
 
-/// Effects and causes that would close a circle, but never hold together with its other half. `default_profile` explains
+/// Pairs of effect and cause that would close a cycle, but never occur together with the reverse pair. `default_profile` explains
 /// `control_plane_running` only where no istiod is installed; the reverse needs an installed istiod that is not ready.
 const EXCLUSIVE: [(&str, &str); 1] =
     [("install::default_profile", "install::control_plane_running")];
 
-/// Takes away what nothing explains, over and over: nothing is left where there is no circle.
-fn assert_no_circle<E: Subject>(entries: &[&Entry<E>]) {
+/// Asserts that causes have no cycle: removes entries without causes until none is left.
+fn assert_no_cycle<E: Subject>(entries: &[&Entry<E>]) {
     let mut left: Vec<_> = entries.to_vec();
     while !left.is_empty() {
         let open = |id: &str| left.iter().any(|entry| entry.id == id);
@@ -75,15 +75,15 @@ fn assert_no_circle<E: Subject>(entries: &[&Entry<E>]) {
             causes.any(|cause| open(cause) && !EXCLUSIVE.contains(&(entry.id, cause)))
         };
         let rest: Vec<_> = left.iter().filter(explained).copied().collect();
-        assert!(rest.len() < left.len(), "a circle: {rest:?}");
+        assert!(rest.len() < left.len(), "a cycle: {rest:?}");
         left = rest;
     }
 }
 
 #[test]
-fn causes_have_no_circle() {
-    assert_no_circle(CLAIMS);
-    assert_no_circle(CHECKS);
+fn causes_have_no_cycle() {
+    assert_no_cycle(CLAIMS);
+    assert_no_cycle(CHECKS);
 }
 
 fn docs() -> PathBuf {
@@ -107,12 +107,12 @@ fn generated_pages_of_checks_are_current() {
     assert_pages(CHECKS);
 }
 
-/// A picture of which claim may explain which, in Mermaid.
+/// The graph of causes, in Mermaid.
 #[test]
 fn generated_picture_of_causes_is_current() {
     let mut text = String::from(
-        "# What causes what\n\nAn arrow leads from a claim to those that fail because of it, where the evidence shows it.\n\
-         Each claim lists its own causes, in its file.\n\n```mermaid\ngraph LR\n",
+        "# Causes of failing claims\n\nAn arrow points from a claim to the claims that may fail because of it, where the evidence shows it.\n\
+         Each claim lists its causes in its file.\n\n```mermaid\ngraph LR\n",
     );
     for claim in CLAIMS {
         let mut drawn = BTreeSet::new();
@@ -127,7 +127,7 @@ fn generated_picture_of_causes_is_current() {
 }
 
 #[test]
-fn every_page_stands_for_an_entry() {
+fn every_page_is_of_an_entry() {
     let entries =
         CLAIMS.iter().map(|it| it.page_path()).chain(CHECKS.iter().map(|it| it.page_path()));
     let known: BTreeSet<_> = entries.collect();

@@ -1,4 +1,4 @@
-//! The cluster beneath the mesh.
+//! The cluster: nodes, load balancers, DNS.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Condition, Deployment, Observation, Pod, Service};
 
-/// What the section *prepare* needs.
+/// The observations of the section *prepare*.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClusterEvidence {
@@ -14,19 +14,19 @@ pub struct ClusterEvidence {
     pub server_version: Observation<String>,
     /// All nodes.
     pub nodes: Observation<Vec<Node>>,
-    /// What the pods of all namespaces request of each node, by the node's name.
+    /// The sum of the requests of all pods on each node, by the node's name.
     pub requested: Observation<BTreeMap<String, Resources>>,
     /// All services of type `LoadBalancer`, in all namespaces.
     pub load_balancer_services: Observation<Vec<Service>>,
-    /// A service of our own that asked for an address, before the install.
+    /// A test service of type LoadBalancer, before the install.
     pub load_balancer_probe: Observation<LoadBalancerProbe>,
-    /// What the cluster's events say of the gateway's service: `REASON: MESSAGE`.
+    /// The events of the gateway's service: `REASON: MESSAGE`.
     pub gateway_events: Observation<Vec<String>>,
-    /// Pods that make the nodes' network, by their labels: kube-proxy, kindnet and others like it, MetalLB's speakers.
+    /// The pods that implement the network, by their labels: kube-proxy, CNI plug-ins such as kindnet, MetalLB's speakers.
     pub network_pods: Observation<Vec<Pod>>,
-    /// Cluster DNS.
+    /// The cluster's DNS.
     pub dns: Observation<Dns>,
-    /// Calico's IP pools; absent where the cluster does not know that kind of object.
+    /// Calico's IP pools; absent where their CRD is not installed.
     pub calico_pools: Observation<Vec<IpPool>>,
 }
 
@@ -37,15 +37,15 @@ pub struct Node {
     pub name: String,
     /// Its conditions: `Ready`, `MemoryPressure`, `DiskPressure`, `PIDPressure`, …
     pub conditions: Vec<Condition>,
-    /// Whether it takes no new pods.
+    /// Whether it is cordoned (unschedulable).
     pub unschedulable: bool,
-    /// Taints that keep pods away: `key=value:effect`.
+    /// Its taints: `key=value:effect`.
     pub taints: Vec<String>,
-    /// The ranges of the pod network that it hands out.
+    /// Its ranges of pod addresses.
     pub pod_cidrs: Vec<String>,
     /// Its addresses.
     pub addresses: Vec<String>,
-    /// What it has to give.
+    /// Its allocatable resources.
     pub allocatable: Resources,
     /// The kubelet's version.
     pub kubelet_version: String,
@@ -57,35 +57,35 @@ pub struct Node {
     pub architecture: String,
 }
 
-/// An amount of what nodes give and pods request.
+/// An amount of resources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
     /// CPU, in thousandths of a core.
     pub cpu_millis: u64,
     /// Memory, in bytes.
     pub memory_bytes: u64,
-    /// Pods.
+    /// The number of pods.
     pub pods: u64,
 }
 
-/// A service of our own that asked for a load balancer address.
+/// A test service of type LoadBalancer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LoadBalancerProbe {
-    /// The namespace of ours in which it stood.
+    /// Its temporary namespace.
     pub namespace: String,
-    /// The address that it got.
+    /// The address that it got, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
     /// How long it waited, in milliseconds.
     pub waited_ms: u64,
-    /// What the cluster's events said of it.
+    /// Its events.
     pub events: Vec<String>,
 }
 
-/// Cluster DNS: what carries the label `k8s-app=kube-dns` in `kube-system`.
+/// The cluster's DNS: objects with the label `k8s-app=kube-dns` in `kube-system`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dns {
-    /// Its deployments, whatever they are called.
+    /// Its deployments, with any name.
     pub deployments: Vec<Deployment>,
     /// Its pods.
     pub pods: Vec<Pod>,
@@ -98,6 +98,6 @@ pub struct IpPool {
     pub name: String,
     /// Its range.
     pub cidr: String,
-    /// Whether it is switched off.
+    /// Whether it is disabled.
     pub disabled: bool,
 }

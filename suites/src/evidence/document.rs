@@ -1,4 +1,4 @@
-//! The document itself: who looked, at what, expecting what.
+//! The evidence document: recorder, subject, expectations, and all observations.
 
 use std::fmt;
 
@@ -10,13 +10,13 @@ use super::{
     InstallEvidence, KialiEvidence, MeshEvidence, Observation, Redaction, explain_missing,
 };
 
-/// The schema number that this program writes. Older ones still judge, newer ones do not.
+/// The schema that this program writes. It reads older schemas, but no newer ones.
 pub const SCHEMA: u32 = 1;
 
-/// Everything that was observed in one run. One JSON document.
+/// All observations of one run, as one JSON document.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The number of this layout, [`SCHEMA`] when it was written.
+    /// The schema of this document, [`SCHEMA`] when it was written.
     pub schema: u32,
     /// The program that wrote it: `meshcheck 0.1.0`.
     pub recorder: String,
@@ -24,33 +24,32 @@ pub struct Evidence {
     pub recorded_at: Timestamp,
     /// How long the collection took, in milliseconds.
     pub took_ms: u64,
-    /// The cluster that was looked at, and how.
+    /// The observed cluster.
     pub subject: Subject,
-    /// What the run expects to find.
+    /// The names and values that the run expects.
     pub expectations: Expectations,
-    /// Nodes, version, load balancers, DNS.
+    /// The cluster: nodes, version, load balancers, DNS.
     pub cluster: ClusterEvidence,
     /// The control plane and its injection webhooks.
     pub install: InstallEvidence,
-    /// The namespace of the demo, its workloads, the client's log.
+    /// The demo's namespace: workloads and the client's log.
     pub demo: DemoEvidence,
-    /// What the mesh does to the demo's pods and their traffic.
+    /// The sidecars, rules and traffic of the demo's pods.
     pub mesh: MeshEvidence,
-    /// The gateway, seen from outside.
+    /// The gateway, tested from outside of the mesh.
     pub ingress: IngressEvidence,
     /// Kiali.
     pub kiali: KialiEvidence,
-    /// The ends of containers' logs, where `record --include-logs` asked for them. No claim looks at
-    /// them: they are for who mends.
+    /// The last lines of containers' logs, with `record --include-logs`. No claim reads them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<ContainerLog>,
-    /// Where secrets stood, which are not in here: see [`crate::redact`].
+    /// The texts from which secrets were removed: see [`crate::redact`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub redactions: Vec<Redaction>,
 }
 
 impl Evidence {
-    /// Evidence in which every observation ended in the same way, and why.
+    /// Creates evidence in which every observation has the same state and reason.
     pub fn without_observations(
         subject: Subject,
         expectations: Expectations,
@@ -76,8 +75,8 @@ impl Evidence {
         explain_missing(evidence, why)
     }
 
-    /// The time of the look, by a clock of the cluster where one was read: that of the machine that
-    /// collected may be wrong, and would make certificates look expired that are not.
+    /// Returns the time of the run by a clock of the cluster, where one was read. A wrong clock of the collecting machine
+    /// would make valid certificates look expired.
     pub fn moment(&self) -> Timestamp {
         let logs = self.demo.client_logs.value().into_iter().flatten();
         let read = logs.filter(|log| log.clock != Clock::Collector).map(|log| log.read_at).next();
@@ -85,10 +84,10 @@ impl Evidence {
     }
 }
 
-/// The cluster that was looked at.
+/// The observed cluster.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subject {
-    /// Who provided it.
+    /// Who created it.
     pub provider: Provider,
     /// Its name: the kind cluster's, or the kubeconfig's name for it.
     pub name: String,
@@ -96,31 +95,30 @@ pub struct Subject {
     pub context: String,
     /// The API server's URL, without credentials.
     pub server: String,
-    /// The kubeconfig file that reaches it, where hints must name it: the cluster is ours, or the
-    /// caller named a file.
+    /// The kubeconfig file that hints must name: meshcheck's own, or the one that the caller named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kubeconfig: Option<String>,
     /// Whether the context is the current one of its kubeconfig: commands need not name it then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub context_is_current: bool,
-    /// Whether objects of our own were allowed there.
+    /// Whether meshcheck was allowed to create temporary objects.
     pub active: bool,
-    /// Where the software came from, when this run or an earlier one installed it.
+    /// The source of the software, where meshcheck installed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bundle: Option<BundleFacts>,
-    /// What kind of machine collected: `linux/x86_64`.
+    /// The platform of the collecting machine: `linux/x86_64`.
     pub collected_on: String,
 }
 
-/// Who provided a cluster.
+/// Who created a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
-    /// We made it with kind.
+    /// meshcheck, with kind.
     Kind,
-    /// It was there, and its context was named.
+    /// Somebody else: the caller named its context.
     Existing,
-    /// There is none: a preflight looked at the machine alone.
+    /// There is no cluster: a preflight checked the machine alone.
     None,
 }
 
@@ -134,7 +132,7 @@ impl fmt::Display for Provider {
     }
 }
 
-/// What a reader of the evidence must know of the software's source.
+/// The source of the software that meshcheck installed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BundleFacts {
     /// `release` or `lab`.
@@ -143,7 +141,7 @@ pub struct BundleFacts {
     pub key: String,
     /// The options given to `istioctl install --set`, besides the profile.
     pub install_set: Vec<String>,
-    /// What makes this software differ from the official release, in sentences.
+    /// The differences from the official release, in sentences.
     pub notes: Vec<String>,
 }
 
@@ -155,7 +153,7 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn a_provider_has_one_word() {
+    fn provider_has_same_word_in_text_and_json() {
         let words =
             [(Provider::Kind, "kind"), (Provider::Existing, "existing"), (Provider::None, "none")];
         for (provider, word) in words {
@@ -168,10 +166,7 @@ mod tests {
     #[case::section(&["cluster", "install", "demo", "mesh", "ingress", "kiali"], "")]
     #[case::head(&["schema", "recorded_at", "subject", "expectations"], "")]
     #[case::map_by_pod(&["init_logs", "live_rules"], "/mesh")]
-    fn document_without_a_part_that_is_no_observation_is_refused(
-        #[case] fields: &[&str],
-        #[case] parent: &str,
-    ) {
+    fn document_without_required_field_is_refused(#[case] fields: &[&str], #[case] parent: &str) {
         for field in fields {
             let mut document = recorded();
             let parent = document.pointer_mut(parent).and_then(Value::as_object_mut).unwrap();
@@ -181,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn observation_of_another_shape_is_refused() {
+    fn malformed_observation_is_refused() {
         for place in places(&recorded(), is_observation) {
             let mut document = recorded();
             *document.pointer_mut(&place).unwrap() = serde_json::json!({});

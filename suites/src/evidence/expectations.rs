@@ -1,18 +1,17 @@
-//! What the tutorial, and who called, expect to find: names, ports, words.
+//! The expected names, ports and texts, from the tutorial, the configuration and the options.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What the tutorial, and who called, expect to find. Names are here so that a tutorial that
-/// varies them needs other data, not other code.
+/// The expected names, ports and texts. A tutorial with other names needs other data, not other code.
 ///
-/// What came later than the first recordings has the tutorial's words where a file says nothing.
+/// Fields that older files lack have the tutorial's values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectations {
-    /// The version of Istio that was asked for: `1.20.3`.
+    /// The expected version of Istio: `1.20.3`.
     pub istio_version: String,
-    /// Who asked for it: `the tutorial`, `--istio`, `the bundle`, `meshcheck.toml`.
+    /// Where this version comes from: `the tutorial`, `--istio`, `the bundle`, `meshcheck.toml`.
     pub istio_version_source: String,
     /// The namespace of the control plane.
     pub istio_namespace: String,
@@ -26,38 +25,38 @@ pub struct Expectations {
     pub client_deployment: String,
     /// The ingress gateway's service and deployment.
     pub gateway: String,
-    /// The line with which the backend replies.
+    /// The text of the backend's reply.
     pub reply: String,
     /// Seconds between two requests of the client.
     pub client_interval_seconds: u32,
-    /// The image of Kiali in the release's addon manifest, where the source of the software says.
-    /// Otherwise the version profile knows it.
+    /// The image of Kiali in the release's addon manifest, where the source of the software has it. Otherwise the version
+    /// profile has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kiali_image: Option<String>,
     /// The gateway's namespace, where it is not that of the control plane.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gateway_namespace: Option<String>,
-    /// The labels of the gateway's pods, by which a route of our own finds them.
+    /// The labels of the gateway's pods, which the test route selects.
     #[serde(default = "gateway_labels")]
     pub gateway_labels: BTreeMap<String, String>,
     /// The domain of the cluster's DNS.
     #[serde(default = "cluster_domain")]
     pub cluster_domain: String,
-    /// The backend, apart from its names above.
+    /// The backend's details besides its names.
     #[serde(default)]
     pub backend: BackendDetails,
-    /// The client, apart from its names above.
+    /// The client's details besides its name.
     #[serde(default)]
     pub client: ClientDetails,
     /// Kiali's server.
     #[serde(default)]
     pub kiali: KialiDetails,
-    /// Claims that this run asks less of.
+    /// The waivers of this run.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waivers: Vec<Waiver>,
 }
 
-/// The backend, apart from its names.
+/// The backend's details besides its names.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackendDetails {
@@ -69,15 +68,15 @@ pub struct BackendDetails {
     pub image: String,
     /// The port on which it listens.
     pub port: u16,
-    /// The flag of its program that is told the reply; empty where it is not told by a flag.
+    /// The flag of its program that sets the reply; empty where no flag sets it.
     pub reply_flag: String,
     /// The service's port.
     pub service_port: u16,
-    /// The name of that port, by which the mesh knows what is spoken there.
+    /// The name of that port, from which the mesh derives the protocol.
     pub service_port_name: String,
 }
 
-/// The client, apart from its name.
+/// The client's details besides its name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientDetails {
@@ -85,11 +84,11 @@ pub struct ClientDetails {
     pub container: String,
     /// The labels of its pods.
     pub labels: BTreeMap<String, String>,
-    /// Its image, without a registry and a tag. It has curl.
+    /// Its image with curl, without a registry and a tag.
     pub image: String,
 }
 
-/// Kiali's server, as the addon's manifest sets it up.
+/// Kiali's server, as in the addon's manifest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KialiDetails {
@@ -101,16 +100,16 @@ pub struct KialiDetails {
     pub exposed_port: u16,
 }
 
-/// A claim of which less is asked, and why. Whatever it says, it makes nothing green.
+/// A waiver: claims that are skipped or may fail, and why. It never turns a failure into a pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Waiver {
-    /// Which claims: a pattern, as `--only` takes it.
+    /// The pattern of the claims, as for `--only`.
     pub claims: String,
-    /// What is asked of them.
+    /// What the waiver still asks of them.
     pub asks: Asks,
-    /// Why, in the words of who said so.
+    /// The reason, as written in the configuration.
     pub reason: String,
-    /// Where it was said: `meshcheck.toml`.
+    /// The source of the waiver: `meshcheck.toml`.
     pub source: String,
 }
 
@@ -120,7 +119,7 @@ pub struct Waiver {
 pub enum Asks {
     /// Nothing: the claim is skipped.
     Nothing,
-    /// A verdict, which counts for the exit code only where the claim holds.
+    /// A verdict, which does not change the exit code where the claim fails.
     AVerdict,
 }
 
@@ -167,7 +166,7 @@ impl Default for KialiDetails {
 }
 
 impl Expectations {
-    /// What the tutorial says, for a version of Istio and who asked for it.
+    /// Returns the tutorial's names and values, for a version of Istio and its source.
     pub fn of_the_tutorial(istio_version: &str, source: &str) -> Self {
         Self {
             istio_version: istio_version.into(),
@@ -191,17 +190,17 @@ impl Expectations {
         }
     }
 
-    /// The namespace of the ingress gateway.
+    /// Returns the namespace of the ingress gateway.
     pub fn gateway_namespace(&self) -> &str {
         self.gateway_namespace.as_deref().unwrap_or(&self.istio_namespace)
     }
 
-    /// The backend service's name, in full: `echo-service.client.svc.cluster.local`.
+    /// Returns the full name of the backend's service: `echo-service.client.svc.cluster.local`.
     pub fn backend_host(&self) -> String {
         format!("{}.{}.svc.{}", self.backend_service, self.namespace, self.cluster_domain)
     }
 
-    /// How the client calls the backend: its name, and the port where it is not HTTP's own.
+    /// Returns the address that the client calls: the backend's name, and the port where it is not 80.
     pub fn backend_address(&self) -> String {
         let host = self.backend_host();
         match self.backend.service_port {
@@ -210,17 +209,17 @@ impl Expectations {
         }
     }
 
-    /// Envoy's cluster for requests to the backend, in the client's proxy.
+    /// Returns Envoy's cluster for requests to the backend, in the client's proxy.
     pub fn outbound_cluster(&self) -> String {
         format!("outbound|{}||{}", self.backend.service_port, self.backend_host())
     }
 
-    /// Envoy's cluster for requests to its own application, in the backend's proxy.
+    /// Returns Envoy's cluster for requests to the application, in the backend's proxy.
     pub fn inbound_cluster(&self) -> String {
         format!("inbound|{}||", self.backend.port)
     }
 
-    /// What this expects otherwise than another, in the configuration's words:
+    /// Lists the differences from other expectations, by the keys of the configuration:
     /// `demo.namespace: shop, not client`.
     pub fn differences(&self, other: &Self) -> Vec<String> {
         let (one, other) = (self.named(), other.named());
@@ -228,6 +227,7 @@ impl Expectations {
         differing.map(|((name, one), (_, other))| format!("{name}: {one}, not {other}")).collect()
     }
 
+    /// Returns the values by the keys of the configuration.
     fn named(&self) -> Vec<(&'static str, String)> {
         let Self { backend, client, kiali, .. } = self;
         vec![
@@ -263,7 +263,7 @@ impl Expectations {
     }
 }
 
-/// Labels as the tools of Kubernetes write a selector: `app=echo,tier=back`.
+/// Formats labels as a selector: `app=echo,tier=back`.
 pub fn selector(labels: &BTreeMap<String, String>) -> String {
     labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(",")
 }
@@ -272,9 +272,8 @@ pub fn selector(labels: &BTreeMap<String, String>) -> String {
 mod tests {
     use super::*;
 
-    /// A file of before there was a configuration says only the names that there were then.
     #[test]
-    fn what_an_old_file_does_not_say_is_the_tutorials() {
+    fn missing_field_of_older_file_has_the_tutorials_value() {
         let tutorial = Expectations::of_the_tutorial("1.20.3", "the tutorial");
         let mut old = serde_json::to_value(&tutorial).unwrap();
         for later in ["gateway_labels", "cluster_domain", "backend", "client", "kiali"] {
@@ -284,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_have_a_port_where_it_is_not_https_own() {
+    fn address_has_a_port_unless_it_is_80() {
         let mut expectations = Expectations::of_the_tutorial("1.20.3", "the tutorial");
         let host = "echo-service.client.svc.cluster.local";
         assert_eq!(expectations.backend_address(), host);

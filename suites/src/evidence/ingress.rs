@@ -1,4 +1,4 @@
-//! The gateway, seen from outside of the mesh. Its service and pods are in
+//! The gateway, tested from outside of the mesh. Its service and pods are in
 //! [`super::InstallEvidence`].
 
 use std::collections::BTreeMap;
@@ -7,41 +7,41 @@ use serde::{Deserialize, Serialize};
 
 use super::{HttpAnswer, Observation};
 
-/// What the section *ingress* needs.
+/// The observations of the section *ingress*.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IngressEvidence {
-    /// `GET http://ADDRESS:15021/healthz/ready`: the first answer of all addresses. Absent where the gateway has no
-    /// address or none answers.
+    /// `GET http://ADDRESS:15021/healthz/ready`: the first answer from any address. Absent where the gateway has no address
+    /// or no address answers.
     pub health: Observation<HttpAnswer>,
-    /// The IP addresses that were asked, those of a name looked up; empty in older files, which asked the first one.
+    /// The tested IP addresses, those of a host name after resolution. Empty in older files, which tested the first one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub asked: Vec<String>,
-    /// The way from here into the cluster's network; absent where no node answered with its certificate.
+    /// The connection from this machine to the cluster's network; absent where no node answered with its certificate.
     pub way: Observation<Way>,
-    /// Requests to the address, as the gateway's own proxies count them.
+    /// The requests to the address that the gateway's proxies counted.
     pub counted: Observation<GatewayCount>,
-    /// Requests through a route of our own.
+    /// Requests through the test route.
     pub route: Observation<Route>,
 }
 
-/// What shows that the cluster's network can be reached.
+/// A connection to the cluster's network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
-    /// From where: `this machine`, `a container of ours on the cluster's network`.
+    /// Where the connection begins: `this machine`, or a container on the cluster's network.
     pub vantage: String,
-    /// The node that was reached: its kubelet's address, or its container.
+    /// The node that answered: the address of its kubelet, or its container.
     pub node: String,
     /// The ranges of the nodes' network, where the nodes are containers on this machine.
     #[serde(default)]
     pub networks: Vec<String>,
 }
 
-/// Requests to port 15021 of the gateway's address, and `rq_total` of Envoy's cluster `agent`, to which that port
-/// leads, before and after them. The kubelet's probes and those of a load balancer are counted too.
+/// Requests to port 15021 of the gateway's address, and `rq_total` of Envoy's cluster `agent`, which serves that port,
+/// before and after them. Probes of the kubelet and of a load balancer are counted too.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GatewayCount {
-    /// How many requests were answered.
+    /// The number of answered requests.
     pub requests: u64,
     /// The gateway's pods whose counters are summed.
     pub pods: Vec<String>,
@@ -51,23 +51,23 @@ pub struct GatewayCount {
     pub after: u64,
 }
 
-/// Requests through a `Gateway` and a `VirtualService` of our own.
+/// Requests through the test route: a temporary `Gateway` and `VirtualService`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Route {
-    /// The namespace of ours in which they stood.
+    /// The temporary namespace of these objects.
     pub namespace: String,
-    /// The labels that the namespace has besides meshcheck's: those of the demo's namespace. Older files have none.
+    /// The labels of that namespace besides meshcheck's, copied from the demo's namespace. Older files have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace_labels: Option<BTreeMap<String, String>>,
-    /// The host name of our own that was routed to the backend.
+    /// The test host, which was routed to the backend.
     pub host: String,
-    /// The answer for that host.
+    /// The answer for the test host.
     #[serde(default)]
     pub routed: Observation<HttpAnswer>,
-    /// The answer for a host that nobody routes.
+    /// The answer for a host without a route.
     #[serde(default)]
     pub unknown_host: Observation<HttpAnswer>,
-    /// Whether both objects were removed again, by a look afterwards.
+    /// Whether both objects were gone after the test.
     #[serde(default)]
     pub removed: Observation<bool>,
 }

@@ -1,4 +1,4 @@
-//! The control plane.
+//! The control plane and its webhooks.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Deployment, Endpoint, Observation, Pod, Service};
 
-/// The labels and annotations that tell who installed an object.
+/// The labels and annotations that show which tool installed an object.
 pub const MARKS: [&str; 9] = [
     "app.kubernetes.io/managed-by",
     "argocd.argoproj.io/instance",
@@ -20,21 +20,21 @@ pub const MARKS: [&str; 9] = [
     "meta.helm.sh/release-namespace",
 ];
 
-/// What the section *install* needs.
+/// The observations of the section *install*.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstallEvidence {
     /// The pods of the control plane's and the gateway's namespace, gateways and Kiali included.
     pub pods: Observation<Vec<Pod>>,
-    /// The deployments there.
+    /// The deployments in these namespaces.
     pub deployments: Observation<Vec<Deployment>>,
-    /// The services there.
+    /// The services in these namespaces.
     pub services: Observation<Vec<Service>>,
     /// The endpoints of these services.
     pub endpoints: Observation<Vec<Endpoint>>,
     /// Custom resource definitions whose group ends in `istio.io`.
     pub crds: Observation<Vec<Crd>>,
-    /// Mutating webhooks that are called when a pod is created, of all configurations.
+    /// The mutating webhooks for pods, of all configurations.
     pub webhooks: Observation<Vec<Webhook>>,
     /// The labels of all namespaces, by name.
     pub namespaces: Observation<BTreeMap<String, BTreeMap<String, String>>>,
@@ -43,9 +43,9 @@ pub struct InstallEvidence {
     pub terminating_namespaces: Vec<TerminatingNamespace>,
     /// The pods of istiod, of gateways, of ambient mode and of Kiali in all namespaces, by their labels.
     pub mesh_pods: Observation<Vec<Pod>>,
-    /// What each istiod pod says of itself, by pod name.
+    /// The version and the proxies that each istiod pod reports, by pod name.
     pub istiod: Observation<BTreeMap<String, Istiod>>,
-    /// The version that `istioctl` reports of itself, where it was used.
+    /// The version of `istioctl`, where it was used.
     pub istioctl_version: Observation<String>,
 }
 
@@ -54,11 +54,11 @@ pub struct InstallEvidence {
 pub struct TerminatingNamespace {
     /// Its name.
     pub name: String,
-    /// What keeps it, by its conditions; often empty.
+    /// Why the deletion is not complete, by its conditions; often empty.
     pub message: String,
 }
 
-/// What one istiod pod says of itself.
+/// The version and the proxies that one istiod pod reports.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Istiod {
     /// `/version` on port 15014: `1.20.3`.
@@ -69,15 +69,15 @@ pub struct Istiod {
     pub proxies: Observation<Vec<ProxySync>>,
 }
 
-/// What istiod knows of one proxy.
+/// The sync status of one proxy, by istiod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProxySync {
     /// `POD.NAMESPACE`
     pub proxy: String,
-    /// `sidecar`, `router`, …; empty where this version does not tell.
+    /// `sidecar`, `router`, …; empty where this version of istiod does not report it.
     #[serde(default)]
     pub kind: String,
-    /// The version that the proxy reports of itself.
+    /// The version that the proxy reports.
     pub istio_version: String,
     /// Clusters (CDS).
     pub clusters: SyncState,
@@ -89,8 +89,7 @@ pub struct ProxySync {
     pub endpoints: SyncState,
 }
 
-/// The nonces of one kind of configuration: what was sent last, what was acknowledged last.
-/// Empty where nothing was.
+/// The nonces of one kind of configuration: the last sent and the last acknowledged one, empty where there is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncState {
     /// The nonce sent last.
@@ -111,7 +110,7 @@ pub struct Crd {
 /// One webhook of a mutating webhook configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Webhook {
-    /// The configuration that it stands in.
+    /// The name of its configuration.
     pub configuration: String,
     /// Its name in that configuration.
     pub name: String,
@@ -121,12 +120,12 @@ pub struct Webhook {
     /// The tag that the configuration is labelled with (`istio.io/tag`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
-    /// Those labels and annotations of the configuration that tell who installed it.
+    /// Those of [`MARKS`] that the configuration has.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<String, String>,
-    /// Which namespaces it is for.
+    /// The namespaces that it selects.
     pub namespace_selector: LabelSelector,
-    /// Which pods it is for.
+    /// The pods that it selects.
     pub object_selector: LabelSelector,
     /// `Fail` or `Ignore`.
     pub failure_policy: String,
@@ -136,11 +135,11 @@ pub struct Webhook {
     /// The URL that it calls, where it calls one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// The certificates with which the API server checks who answers.
+    /// The certificates with which the API server verifies the service.
     pub ca_bundle: CaBundle,
 }
 
-/// The service behind a webhook.
+/// The service that a webhook calls.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WebhookService {
     /// Its namespace.
@@ -149,23 +148,23 @@ pub struct WebhookService {
     pub name: String,
     /// The path: `/inject`, `/inject/cluster/…`.
     pub path: String,
-    /// The port, 443 where none is said.
+    /// The port, 443 by default.
     pub port: u16,
 }
 
-/// What stands in a webhook's CA bundle. The certificates themselves are not kept.
+/// The facts of a webhook's CA bundle. The certificates themselves are not kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaBundle {
-    /// Its length in bytes; 0: it is empty.
+    /// Its length in bytes; 0 where it is empty.
     pub bytes: usize,
     /// The certificates in it.
     pub certificates: Vec<CertificateFacts>,
-    /// What keeps it from being parsed.
+    /// Why it cannot be parsed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
 
-/// A certificate, as far as claims need it.
+/// The facts of a certificate that claims need.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CertificateFacts {
     /// Its subject: `O=cluster.local`.
@@ -176,7 +175,7 @@ pub struct CertificateFacts {
     pub not_after: Timestamp,
 }
 
-/// A Kubernetes label selector: all of its requirements must hold; none selects everything.
+/// A Kubernetes label selector: all of its requirements must hold. Without requirements it selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LabelSelector {
     /// `matchLabels`

@@ -1,4 +1,4 @@
-//! Logs for who mends: no claim looks at them.
+//! Logs of containers, for people: no claim reads them.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +13,10 @@ pub struct ContainerLog {
     pub pod: String,
     /// The container.
     pub container: String,
-    /// Whether it is the log of the container's run before this one: why it was restarted.
+    /// Whether this is the log of the container's previous run, which shows why it was restarted.
     #[serde(default)]
     pub previous: bool,
-    /// Its last lines, each with the time at which it was written.
+    /// The last lines, each with its timestamp.
     #[serde(default)]
     pub text: Observation<String>,
     /// Whether older lines were left out.
@@ -25,7 +25,7 @@ pub struct ContainerLog {
 }
 
 impl ContainerLog {
-    /// `NAMESPACE/POD/CONTAINER`, and whether it is of a run before.
+    /// Returns `NAMESPACE/POD/CONTAINER`, with a note where the log is of the previous run.
     pub fn name(&self) -> String {
         let run = if self.previous { " (before its restart)" } else { "" };
         format!("{}/{}/{}{run}", self.namespace, self.pod, self.container)

@@ -1,4 +1,4 @@
-//! The record of one look at a cluster: what was observed, never what follows from it.
+//! Evidence: all observations of one run, without verdicts.
 
 mod cluster;
 mod demo;

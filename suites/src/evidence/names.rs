@@ -1,9 +1,9 @@
-//! Names in a document: what a program would take for an option is none.
+//! Checks the names in a document: a name must not look like an option of a command.
 
 use super::Evidence;
 use crate::json;
 
-/// The fields that hold names of Kubernetes. They stand in hints, where they are arguments.
+/// The fields that hold names of Kubernetes. Hints use them as arguments of commands.
 const NAMES: [&str; 15] = [
     "name",
     "namespace",
@@ -23,8 +23,8 @@ const NAMES: [&str; 15] = [
 ];
 
 impl Evidence {
-    /// The place of a name that begins with a hyphen. There is none in Kubernetes: in a file from elsewhere
-    /// it would make `--all` of the name of a pod to delete.
+    /// Returns the JSON pointer of a name that begins with a hyphen. Kubernetes allows none: in a file from another source,
+    /// `--all` in place of a pod's name would change a command.
     pub fn option_in_place_of_a_name(&self) -> Option<String> {
         let document = serde_json::to_value(self).ok()?;
         let mut found = None;
@@ -46,12 +46,12 @@ mod tests {
     use serde_json::Value;
 
     #[test]
-    fn recorded_names_are_names() {
+    fn recorded_names_are_valid() {
         assert_eq!(healthy().option_in_place_of_a_name(), None);
     }
 
     #[test]
-    fn an_option_is_found_wherever_a_name_stands() {
+    fn option_is_found_in_place_of_each_name() {
         let mut tried = 0;
         for place in places(&recorded(), Value::is_string) {
             let field = place.rsplit('/').next().unwrap_or_default();

@@ -1,66 +1,65 @@
-//! One thing that was looked at, and how the look ended.
+//! One observation of the cluster, and its state.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Why an observation has no value that its file does not hold.
+/// The reason of an observation that its file does not hold.
 const NOT_RECORDED: &str = "not recorded in this evidence: an older meshcheck may have written it";
 
-/// How one look at the world ended.
+/// An observation: its value, or the reason why it has none.
 ///
-/// "It is not there" and "it could not be looked at" are different answers: the first lets a
-/// claim fail, the second leaves it unjudged. Neither can become a pass.
+/// An absent object makes a claim fail; an observation that failed leaves the claim unjudged. Neither lets it pass.
 ///
-/// The default is [`Failed`](Self::Failed): a field that an older file lacks leaves its claims
-/// unjudged, so that new observations do not make old evidence unreadable.
+/// The default is [`Failed`](Self::Failed): a field that an older file lacks leaves its claims unjudged, and the file
+/// stays readable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Observation<T> {
-    /// It was seen.
+    /// The value was observed.
     Seen {
-        /// What was seen.
+        /// The observed value.
         value: T,
     },
-    /// It was looked for where it must stand, and it is not there.
+    /// The object does not exist.
     Absent {
-        /// Where it was looked for.
+        /// Where it is missing, or why.
         reason: String,
     },
-    /// It could not be looked at: no permission, a time-out, no connection.
+    /// The observation failed: no permission, a time-out, no connection.
     Failed {
-        /// Why not, with the server's words where it had some.
+        /// The reason, with the server's message where there is one.
         reason: String,
     },
-    /// It was not looked at, because nobody asked for it.
+    /// The observation was not requested.
     NotAsked {
-        /// What would have to be asked for.
+        /// What would request it, or why it is not needed.
         reason: String,
     },
 }
 
 impl<T> Observation<T> {
-    /// It was seen.
+    /// Creates an observation with a value.
     pub fn seen(value: T) -> Self {
         Self::Seen { value }
     }
 
-    /// It is not there.
+    /// Creates the observation that an object does not exist.
     pub fn absent(reason: impl Into<String>) -> Self {
         Self::Absent { reason: reason.into() }
     }
 
-    /// It could not be looked at.
+    /// Creates an observation that failed.
     pub fn failed(reason: impl Into<String>) -> Self {
         Self::Failed { reason: reason.into() }
     }
 
-    /// It was not asked for.
+    /// Creates an observation that was not requested.
     pub fn not_asked(reason: impl Into<String>) -> Self {
         Self::NotAsked { reason: reason.into() }
     }
 
-    /// What was seen, if anything was.
+    /// Returns the value, where there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Seen { value } => Some(value),
@@ -68,7 +67,7 @@ impl<T> Observation<T> {
         }
     }
 
-    /// What was seen, to be changed: for tests that mutate evidence.
+    /// Returns the value to change it, for tests.
     pub fn value_mut(&mut self) -> Option<&mut T> {
         match self {
             Self::Seen { value } => Some(value),
@@ -76,7 +75,7 @@ impl<T> Observation<T> {
         }
     }
 
-    /// The same ending, by reference.
+    /// Returns the same observation with a reference to its value.
     pub fn as_ref(&self) -> Observation<&T> {
         match self {
             Self::Seen { value } => Observation::seen(value),
@@ -86,12 +85,12 @@ impl<T> Observation<T> {
         }
     }
 
-    /// The same ending, with another value.
+    /// Changes the value; another state stays.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Observation<U> {
         self.and_then(|value| Observation::seen(change(value)))
     }
 
-    /// What follows from the value; the same ending where there is none.
+    /// Derives an observation from the value; another state stays.
     pub fn and_then<U>(self, next: impl FnOnce(T) -> Observation<U>) -> Observation<U> {
         match self {
             Self::Seen { value } => next(value),
@@ -101,12 +100,12 @@ impl<T> Observation<T> {
         }
     }
 
-    /// Whether it is not there: not the same as that it could not be looked at.
+    /// Whether the object does not exist. An observation that failed is not absent.
     pub fn is_absent(&self) -> bool {
         matches!(self, Self::Absent { .. })
     }
 
-    /// Why nothing was seen; nothing where something was.
+    /// Returns the reason why there is no value; none where there is one.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Seen { .. } => None,
@@ -123,7 +122,7 @@ impl<T> Default for Observation<T> {
     }
 }
 
-/// Gives a reason to every observation that was not recorded: how all of them ended, and why.
+/// Gives every observation that was not recorded the same state and reason.
 pub(crate) fn explain_missing<T>(value: T, why: &Observation<()>) -> T
 where
     T: Serialize + DeserializeOwned,
@@ -157,7 +156,7 @@ mod tests {
     #[case(Number::absent("a"), Observation::absent("a"))]
     #[case(Number::failed("f"), Observation::failed("f"))]
     #[case(Number::not_asked("n"), Observation::not_asked("n"))]
-    fn only_a_value_leads_on(#[case] first: Number, #[case] last: Number) {
+    fn next_observation_needs_a_value(#[case] first: Number, #[case] last: Number) {
         let next = |number: &u32| match number {
             0 => Observation::absent("none before it"),
             number => Observation::seen(number + 1),

@@ -1,21 +1,21 @@
-//! Every observation that a document holds, and which of them failed.
+//! The observations of a document, and the failed ones among them.
 
 use serde_json::Value;
 
 use super::{Evidence, Observation};
 use crate::json;
 
-/// The observations of a document, those within others included.
+/// The number of observations in a document, and the failed ones. Nested observations count too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Observations {
-    /// How many there are.
+    /// The number of observations.
     pub count: usize,
-    /// Where those stand that failed, as JSON pointers (`/demo/client_logs`), and why.
+    /// The failed observations: JSON pointer (`/demo/client_logs`) and reason.
     pub failed: Vec<(String, String)>,
 }
 
 impl Evidence {
-    /// Its observations, in the document's order.
+    /// Collects the observations, in the document's order.
     pub fn observations(&self) -> Observations {
         let mut all = Observations::default();
         let document = serde_json::to_value(self).unwrap_or_default();
@@ -31,7 +31,7 @@ impl Evidence {
     }
 }
 
-/// The observation that a value is, without what was seen.
+/// Parses a value as an observation, without its value.
 fn observation(value: &Value) -> Option<Observation<()>> {
     let fields = value.as_object().filter(|fields| fields.len() == 2)?;
     let reason = || fields.get("reason").and_then(Value::as_str).map(str::to_owned);

@@ -1,14 +1,14 @@
-//! What is not in the evidence, because it was secret.
+//! The list of secrets that were removed from evidence.
 
 use serde::{Deserialize, Serialize};
 
-/// A place where secrets stood. What they were is not kept.
+/// A text from which secrets were removed. The secrets are not kept.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Redaction {
-    /// The text that held them, as a JSON pointer: `/demo/pods/value/0/containers/1/args/3`.
+    /// The JSON pointer of the text: `/demo/pods/value/0/containers/1/args/3`.
     pub place: String,
-    /// What kind of secret: `password`, `jwt`, `private-key`, …
+    /// The kind of secret: `password`, `jwt`, `private-key`, …
     pub kind: String,
-    /// How many.
+    /// The number of secrets.
     pub count: u32,
 }

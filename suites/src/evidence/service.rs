@@ -1,4 +1,4 @@
-//! Services and the endpoints behind them.
+//! Services and their endpoints.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::workload::has_all;
 
-/// A service, with the endpoints behind it.
+/// A service of Kubernetes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its namespace.
@@ -19,7 +19,7 @@ pub struct Service {
     pub terminating: bool,
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`.
     pub kind: String,
-    /// Its cluster address; `None` stands for a headless service.
+    /// `.spec.clusterIP`; `None` for a headless service.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster_ip: Option<String>,
     /// The labels by which it selects pods.
@@ -28,7 +28,7 @@ pub struct Service {
     pub ports: Vec<ServicePort>,
     /// The addresses and host names in `.status.loadBalancer.ingress`.
     pub load_balancer_addresses: Vec<String>,
-    /// `.spec.externalIPs`: addresses at which the nodes take traffic for it, whoever leads it there.
+    /// `.spec.externalIPs`: more addresses at which the nodes accept its traffic.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub external_ips: Vec<String>,
     /// `.spec.loadBalancerClass`: the only load balancer that may serve it.
@@ -53,29 +53,29 @@ pub struct ServicePort {
     pub port: u16,
     /// The pod's port: a number or a name.
     pub target_port: String,
-    /// The port on every node, where there is one.
+    /// `nodePort`, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node_port: Option<u16>,
 }
 
-/// An endpoint in the slices of a service.
+/// An endpoint in the endpoint slices of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
-    /// The service that it belongs to.
+    /// Its service.
     pub service: String,
     /// Its addresses: one, in practice.
     pub addresses: Vec<String>,
-    /// The pod behind it, where it is a pod.
+    /// The name of its pod, where it is a pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<String>,
-    /// The ports that it answers on.
+    /// Its ports.
     pub ports: Vec<u16>,
-    /// Whether it takes traffic.
+    /// Whether it is ready.
     pub ready: bool,
 }
 
 impl Service {
-    /// What `kubectl get svc` shows as EXTERNAL-IP: the load balancer's addresses, then `.spec.externalIPs`.
+    /// Returns the EXTERNAL-IP of `kubectl get svc`: the load balancer's addresses, then `.spec.externalIPs`.
     pub fn external_addresses(&self) -> impl Iterator<Item = &str> {
         self.load_balancer_addresses.iter().chain(&self.external_ips).map(String::as_str)
     }

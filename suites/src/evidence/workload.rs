@@ -1,4 +1,4 @@
-//! Kubernetes objects as far as claims and readers need them.
+//! Pods, containers, deployments: the fields that claims and reports need.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ pub struct Pod {
     pub name: String,
     /// Its labels.
     pub labels: BTreeMap<String, String>,
-    /// Its annotations of the mesh: those whose key ends in `istio.io/…`.
+    /// Its annotations of Istio, whose keys end in `istio.io/…`.
     pub annotations: BTreeMap<String, String>,
     /// The names of all its other annotations. Their values are not kept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -23,20 +23,20 @@ pub struct Pod {
     /// The controller that owns it: `ReplicaSet/echo-deployment-5b9`, `Job/…`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
-    /// The node that it is on, once it is scheduled.
+    /// Its node, where it is scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// Its address, once it has one.
+    /// Its address, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// All of its addresses: two where its cluster has both families. An older file has none in here.
+    /// All of its addresses: two in a dual-stack cluster. Empty in older files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ips: Vec<String>,
-    /// Whether it lives in the node's network.
+    /// Whether it uses the node's network (`hostNetwork`).
     pub host_network: bool,
     /// `Pending`, `Running`, `Succeeded`, `Failed` or `Unknown`.
     pub phase: String,
-    /// Why it is in that phase, or why it is not scheduled: the API's reason and message.
+    /// Reason and message of its phase, or why it is not scheduled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// Whether its condition `Ready` is true.
@@ -52,12 +52,12 @@ pub struct Pod {
     pub init_containers: Vec<Container>,
 }
 
-/// A container of a pod: what was asked for, and how it is.
+/// A container of a pod: its specification and its status.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Container {
     /// Its name.
     pub name: String,
-    /// Its image as asked for.
+    /// The image in its specification.
     pub image: String,
     /// The command, where the pod sets one.
     pub command: Vec<String>,
@@ -71,42 +71,42 @@ pub struct Container {
     /// An init container's own restart policy: `Always` makes it a native sidecar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restart_policy: Option<String>,
-    /// Whether its status says ready.
+    /// Whether its status is ready.
     pub ready: bool,
-    /// How often it was restarted.
+    /// The number of restarts.
     pub restarts: u32,
-    /// What it does now.
+    /// Its current state.
     pub state: ContainerState,
-    /// How it ended the last time, if it did.
+    /// Its last termination, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_termination: Option<Termination>,
 }
 
-/// What a container does.
+/// The state of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ContainerState {
-    /// The kubelet has not said yet.
+    /// The kubelet has not reported a state.
     #[default]
     Unknown,
-    /// It waits to start.
+    /// It is waiting to start.
     Waiting {
         /// The kubelet's reason: `CrashLoopBackOff`, `ImagePullBackOff`, `PodInitializing`.
         reason: String,
         /// The kubelet's message, often empty.
         message: String,
     },
-    /// It runs.
+    /// It is running.
     Running {
         /// Since when, by the node's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         since: Option<Timestamp>,
     },
-    /// It has ended.
+    /// It has terminated.
     Terminated(Termination),
 }
 
-/// How a container ended.
+/// The termination of a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Termination {
     /// The exit code.
@@ -128,24 +128,24 @@ pub struct Deployment {
     /// Whether it is being deleted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub terminating: bool,
-    /// Those of its labels and annotations that tell who installed it: `meta.helm.sh/release-name`.
+    /// Those of [`MARKS`](super::MARKS) that it has: `meta.helm.sh/release-name`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub marks: BTreeMap<String, String>,
     /// The labels by which it selects its pods.
     pub selector: BTreeMap<String, String>,
     /// The labels of its pod template.
     pub template_labels: BTreeMap<String, String>,
-    /// The containers of its pod template; their statuses are empty.
+    /// The containers of its pod template, without status.
     pub containers: Vec<Container>,
-    /// Replicas asked for.
+    /// The desired number of replicas.
     pub replicas: u32,
-    /// Replicas that exist, of any template.
+    /// The number of existing replicas, of any template.
     pub current_replicas: u32,
-    /// Replicas of the current template.
+    /// The number of replicas of the current template.
     pub updated_replicas: u32,
-    /// Replicas that are ready.
+    /// The number of ready replicas.
     pub ready_replicas: u32,
-    /// Replicas that are available.
+    /// The number of available replicas.
     pub available_replicas: u32,
     /// The generation of the specification.
     pub generation: i64,
@@ -162,21 +162,21 @@ pub struct Condition {
     pub kind: String,
     /// `True`, `False` or `Unknown`.
     pub status: String,
-    /// A word.
+    /// Its reason, one word.
     #[serde(default)]
     pub reason: String,
-    /// A sentence.
+    /// Its message.
     #[serde(default)]
     pub message: String,
 }
 
 impl Pod {
-    /// Whether it runs and is not being deleted.
+    /// Whether the pod is Running and not being deleted.
     pub fn is_running(&self) -> bool {
         self.phase == "Running" && !self.terminating
     }
 
-    /// Whether it runs, is not being deleted, and its condition `Ready` is true.
+    /// Whether the pod is Running, not being deleted, and Ready.
     pub fn is_running_and_ready(&self) -> bool {
         self.is_running() && self.ready
     }
@@ -186,47 +186,47 @@ impl Pod {
         has_all(&self.labels, labels)
     }
 
-    /// All of its containers, init containers last.
+    /// Returns all of its containers, init containers last.
     pub fn all_containers(&self) -> impl Iterator<Item = &Container> + Clone {
         self.containers.iter().chain(&self.init_containers)
     }
 
-    /// The containers that `kubectl get pods` counts in READY: native sidecars are among them.
+    /// Returns the containers that `kubectl get pods` counts in READY, native sidecars included.
     pub fn counted_containers(&self) -> impl Iterator<Item = &Container> {
         let native = self.init_containers.iter().filter(|it| it.is_native_sidecar());
         self.containers.iter().chain(native)
     }
 
-    /// Its addresses, each once.
+    /// Returns its addresses, each once.
     pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
         let more = self.ips.iter().filter(|it| Some(*it) != self.ip.as_ref());
         self.ip.iter().chain(more).filter_map(|it| it.parse().ok())
     }
 
-    /// Istio's proxy in it: a sidecar, or the proxy of a gateway.
+    /// Returns its container istio-proxy: a sidecar, or the proxy of a gateway.
     pub fn proxy(&self) -> Option<&Container> {
         self.counted_containers().find(|container| container.name == "istio-proxy")
     }
 
-    /// Its sidecar, as a container or as a native sidecar.
+    /// Returns its sidecar: a container, or a native sidecar.
     pub fn sidecar(&self) -> Option<&Container> {
         self.proxy().filter(|proxy| !proxy.is_router())
     }
 
-    /// Whether it is a gateway: its proxy serves no application of the pod.
+    /// Whether the pod is a gateway: its proxy runs as a router.
     pub fn is_gateway(&self) -> bool {
         self.proxy().is_some_and(Container::is_router)
     }
 }
 
 impl Container {
-    /// Whether it runs as a gateway's proxy: `pilot-agent proxy router`.
+    /// Whether the container is the proxy of a gateway: `pilot-agent proxy router`.
     pub fn is_router(&self) -> bool {
         let mut words = self.command.iter().chain(&self.args);
         words.any(|word| word == "proxy") && words.next().is_some_and(|word| word == "router")
     }
 
-    /// Whether it is an init container that runs as long as its pod does.
+    /// Whether the container is a native sidecar: an init container with restartPolicy Always.
     pub fn is_native_sidecar(&self) -> bool {
         self.restart_policy.as_deref() == Some("Always")
     }
@@ -241,6 +241,7 @@ impl Deployment {
     }
 }
 
+/// Whether labels contain all wanted ones.
 pub(super) fn has_all(
     labels: &BTreeMap<String, String>,
     wanted: &BTreeMap<String, String>,
@@ -269,7 +270,7 @@ mod tests {
     #[case::leaves("Running", true, true, false)]
     #[case::ended("Succeeded", false, false, false)]
     #[case::no_phase("", false, true, false)]
-    fn pod_runs_in_phase_running_until_it_is_deleted(
+    fn running_pod_is_not_being_deleted(
         #[case] phase: &str,
         #[case] terminating: bool,
         #[case] ready: bool,
@@ -329,7 +330,7 @@ mod tests {
     #[case::sidecar(&["proxy", "sidecar"], true)]
     #[case::gateway(&["proxy", "router", "--domain"], false)]
     #[case::named_for_it(&["proxy", "sidecar", "router"], true)]
-    fn proxy_of_a_gateway_is_no_sidecar(#[case] args: &[&str], #[case] is_sidecar: bool) {
+    fn router_proxy_is_no_sidecar(#[case] args: &[&str], #[case] is_sidecar: bool) {
         let mut proxy = container("istio-proxy", None);
         proxy.args = args.iter().copied().map(str::to_owned).collect();
         let pod = Pod { containers: vec![proxy], ..Pod::default() };
@@ -338,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn each_address_of_a_pod_is_given_once() {
+    fn pod_returns_each_address_once() {
         let ips = ["10.244.0.8", "fd00:10:244::8"].map(str::to_owned);
         let mut pod = Pod { ip: Some(ips[0].clone()), ips: ips.into(), ..Pod::default() };
         assert_eq!(pod.addresses().map(|it| it.to_string()).collect::<Vec<_>>(), pod.ips);

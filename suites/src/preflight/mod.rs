@@ -1,7 +1,7 @@
-//! Before the install: is this machine, and a cluster that is there, ready for the tutorial?
+//! The preflight: checks whether a machine and an existing cluster are ready for the tutorial.
 //!
-//! As with the claims, what was seen ([`evidence`]) and what follows from it are apart: [`CHECKS`] is the
-//! table, [`judge`](crate::judge) makes the same report of it that a check of the mesh makes.
+//! Observations are in [`evidence`], the checks in [`CHECKS`]. [`judge`](crate::judge) makes the same report of them as of
+//! the claims.
 
 pub(crate) mod cluster;
 pub mod evidence;
@@ -17,21 +17,21 @@ use crate::judgement::Judgement;
 use crate::report::ClusterFacts;
 use evidence::PreflightEvidence;
 
-/// Something that must be so before the install: everything about it stands in its file.
+/// A check that must pass before the install. Its file holds everything about it.
 pub type Check = Entry<PreflightEvidence>;
 
-/// Where a check has a meaning; elsewhere it is *skipped*.
+/// The condition under which a check applies; otherwise it is *skipped*.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
-    /// Everywhere.
+    /// Always.
     Always,
-    /// Where no cluster was named: this machine is to make one.
+    /// Where no cluster was named: this machine will create one.
     Provisioning,
-    /// There, and where the software was named.
+    /// As `Provisioning`, and where the software was named.
     Software,
-    /// Where this machine is to make a cluster, or the named one's nodes are containers on it.
+    /// Where this machine will create a cluster, or the named cluster's nodes are containers on it.
     Engine,
-    /// Where this machine is to make a cluster, or the named one's nodes run on its kernel.
+    /// Where this machine will create a cluster, or the named cluster's nodes run on its kernel.
     NodesHere,
     /// Where a cluster was named.
     ClusterNamed,
@@ -40,7 +40,7 @@ pub enum When {
 /// The checks of all sections.
 const SECTIONS: [&[&Check]; 3] = [machine::CHECKS, software::CHECKS, cluster::CHECKS];
 
-/// Every check, in the order in which a reader fixes what is wrong.
+/// Every check, in the order in which failures are fixed.
 pub const CHECKS: &[&Check] = &entry::concat::<_, { entry::count(&SECTIONS) }>(&SECTIONS);
 
 impl Subject for PreflightEvidence {

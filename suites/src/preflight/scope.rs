@@ -1,12 +1,11 @@
-//! Which checks have a meaning here: whether this machine is to make the cluster, or runs the nodes of one.
+//! Which checks apply: to a machine that creates a cluster, to one that runs its nodes, or to the cluster alone.
 
 use super::When;
 use super::evidence::PreflightEvidence;
 use crate::judgement::Judgement;
 
 impl PreflightEvidence {
-    /// Whether the nodes of the cluster that was named run on this machine's kernel; why it is not known
-    /// where it is not.
+    /// Whether the nodes of the named cluster run on this machine's kernel; the error says why this is unknown.
     fn nodes_are_here(&self) -> Result<bool, String> {
         if self.cluster.nodes_are_containers {
             return Ok(true);
@@ -25,37 +24,37 @@ impl PreflightEvidence {
 }
 
 impl When {
-    /// Whether a check has a meaning here.
+    /// Checks whether a check applies.
     ///
     /// # Errors
     ///
-    /// *skipped*, with the reason, where it has none.
+    /// *skipped*, with the reason, where it does not.
     pub(super) fn applies(self, evidence: &PreflightEvidence) -> Result<(), Judgement> {
         let context = &evidence.cluster.seen.subject.context;
         let named = evidence.cluster_named;
         match self {
             Self::Always => Ok(()),
             Self::ClusterNamed if named => Ok(()),
-            Self::ClusterNamed => Err(Judgement::skipped(
-                "no cluster was named: --context NAME or --kubeconfig FILE does",
-            )),
+            Self::ClusterNamed => {
+                Err(Judgement::skipped("no cluster named: add --context NAME or --kubeconfig FILE"))
+            }
             _ if !named => Ok(()),
             Self::Software if evidence.software_named => Ok(()),
             Self::Provisioning | Self::Software => {
-                Err(Judgement::skipped("a cluster was named, so none is to be made here"))
+                Err(Judgement::skipped("not needed: a cluster was named, so none is created here"))
             }
             Self::Engine if evidence.cluster.nodes_are_containers => Ok(()),
             Self::Engine => Err(Judgement::skipped(format!(
-                "the nodes of {context} are no containers on this machine"
+                "the nodes of {context} are not containers on this machine"
             ))),
             Self::NodesHere => match evidence.nodes_are_here() {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Judgement::skipped(format!(
-                    "the nodes of {context} are other machines: `meshcheck preflight` on one of \
-                     them looks at this"
+                    "the nodes of {context} are other machines: run `meshcheck preflight` on one of \
+                     them"
                 ))),
                 Err(reason) => Err(Judgement::skipped(format!(
-                    "whether the nodes of {context} run on this machine was not seen: {reason}"
+                    "cannot tell whether the nodes of {context} run on this machine: {reason}"
                 ))),
             },
         }

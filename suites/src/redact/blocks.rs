@@ -1,4 +1,4 @@
-//! Secrets that take up more than a word: private keys, and manifests of Secrets.
+//! Secrets longer than a word: private keys, and manifests of Secrets.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use super::{Secret, is_no_secret};
 /// The kind of a private key.
 const KEY: &str = "private-key";
 
-/// The kind of what stands in a manifest of a Secret.
+/// The kind of the values in a manifest of a Secret.
 const DATA: &str = "secret-data";
 
 static BEGIN: LazyLock<Option<Regex>> =
@@ -17,12 +17,12 @@ static BEGIN: LazyLock<Option<Regex>> =
 static END: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----").ok());
 
-/// Private keys in PEM, whole or cut at either end. One that does not end goes on to the end of the text.
+/// Finds private keys in PEM, complete or cut at either end. A key without an end extends to the end of the text.
 pub(super) fn private_keys(text: &str) -> Vec<Secret> {
     let (Some(begin), Some(end)) = (BEGIN.as_ref(), END.as_ref()) else { return Vec::new() };
     let mut found = Vec::new();
     let mut at = 0;
-    // Each text is gone through once, however many keys begin and end in it.
+    // One pass over the text, with any number of keys.
     let (mut start, mut stop) = (begin.find(text), end.find(text));
     while at < text.len() {
         if start.is_some_and(|it| it.start() < at) {
@@ -48,14 +48,14 @@ pub(super) fn private_keys(text: &str) -> Vec<Secret> {
     found
 }
 
-/// Where a key begins whose first line was cut off: the lines before its end that hold nothing but
-/// base64, behind a timestamp or not.
+/// Finds where a key without its first line begins: at the first of the base64 lines before its end. A line may have a
+/// timestamp.
 fn body_before(text: &str, from: usize, end: usize) -> usize {
     let mut start = end;
-    // What stands before the end on its own line belongs to it.
+    // Text before the end mark on the same line belongs to the key.
     while let Some(before) = text.get(from..start).map(|it| it.strip_suffix('\n').unwrap_or(it)) {
         let line = before.rsplit('\n').next().unwrap_or_default();
-        // A line of a log has its time in front.
+        // A line of a log begins with its time.
         let stamped =
             |time: &str| time.ends_with('Z') && time.starts_with(|it: char| it.is_ascii_digit());
         let body = line.split_once(' ').filter(|(time, _)| stamped(time)).map_or(line, |it| it.1);
@@ -76,13 +76,13 @@ fn is_base64(text: &str) -> bool {
     text.trim().bytes().all(|it| it.is_ascii_alphanumeric() || b"+/=\r".contains(&it))
 }
 
-/// Whether a text leaves a private key open: the next line of the log goes on with it.
+/// Whether a text begins a private key without ending it: the next line of the log continues it.
 pub(super) fn key_stays_open(text: &str) -> bool {
     let last = BEGIN.as_ref().and_then(|begin| begin.find_iter(text).last());
     last.is_some_and(|last| !text.get(last.end()..).unwrap_or_default().contains("-----END"))
 }
 
-/// Whether a text goes on with a private key that an earlier line began.
+/// Returns the kind of a text that continues a private key of an earlier line.
 pub(super) fn rest_of_key(text: &str) -> Option<&'static str> {
     let body = !text.trim().is_empty() && is_base64(text);
     (body || text.contains("-----END")).then_some(KEY)
@@ -97,7 +97,7 @@ static SECRET_YAML: LazyLock<Option<Regex>> =
 static DATA_YAML: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"(?m)^([ \t]*)(?:data|stringData):[ \t\r]*$").ok());
 
-/// What manifests of Secrets hold: also inside of an annotation, as `kubectl apply` keeps it.
+/// Finds the values in manifests of Secrets, also in the annotation that `kubectl apply` writes.
 pub(super) fn manifests(text: &str) -> Vec<Secret> {
     let mut found = Vec::new();
     if SECRET_JSON.as_ref().is_some_and(|it| it.is_match(text)) {
@@ -107,8 +107,8 @@ pub(super) fn manifests(text: &str) -> Vec<Secret> {
                 continue;
             }
             let rest = text.get(start..).unwrap_or_default();
-            // The values of a Secret are texts: the next brace outside of quotes ends them. One that
-            // was cut off goes on to the end.
+            // The values of a Secret are texts: the next brace outside of quotes ends them. A cut manifest extends to
+            // the end of the text.
             let end = start + closing_brace(rest);
             let inside = text.get(start..end).unwrap_or_default();
             if !is_no_secret(inside) {
@@ -128,6 +128,7 @@ pub(super) fn manifests(text: &str) -> Vec<Secret> {
     found
 }
 
+/// Returns the position of the next closing brace outside of quotes.
 fn closing_brace(text: &str) -> usize {
     let mut quoted = false;
     let mut backslashes = 0;
@@ -148,7 +149,7 @@ fn closing_brace(text: &str) -> usize {
     text.len()
 }
 
-/// The values of a YAML map whose lines are indented deeper than this.
+/// Adds the values of a YAML map whose lines are indented deeper than this.
 fn below(text: &str, from: usize, indent: usize, found: &mut Vec<Secret>) {
     let mut at = from;
     for line in text.get(from..).unwrap_or_default().split_inclusive('\n') {
@@ -162,12 +163,12 @@ fn below(text: &str, from: usize, indent: usize, found: &mut Vec<Secret>) {
         if depth <= indent {
             return;
         }
-        // A line without a key goes on with the value before it.
+        // A line without a key continues the value before it.
         let value = content.split_once(": ").map_or(
             if content.ends_with(':') { "" } else { content.trim_start() },
             |(_, value)| value.trim(),
         );
-        // A sign for a text of several lines is no value.
+        // The indicator of a block scalar is no value.
         if is_no_secret(value) || matches!(value, "|" | "|-" | ">" | ">-") {
             continue;
         }

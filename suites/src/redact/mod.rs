@@ -1,8 +1,7 @@
-//! Secrets taken out of evidence: what they look like stands in tables, where they stood is told.
+//! Removes secrets from evidence. Tables define how secrets look; the evidence lists where they were.
 //!
-//! A secret becomes a mark, `[redacted:password:1]`. The same secret gets the same number within a
-//! document, another one another: what was equal stays equal, what differed stays different, so that no
-//! verdict turns on a secret's being hidden.
+//! A secret is replaced by a mark, `[redacted:password:1]`. Within a document each secret has its own number: equal
+//! secrets stay equal and different ones stay different, so that no verdict changes.
 
 mod blocks;
 mod pairs;
@@ -18,11 +17,10 @@ use serde_json::Value;
 
 use crate::evidence::{Evidence, Redaction};
 
-/// Takes the secrets out of evidence, and lists in it where they stood. What is redacted already stays as
-/// it is.
+/// Removes the secrets from evidence, and lists in it where they were. Existing marks stay.
 pub fn redact(evidence: Evidence) -> Evidence {
-    let told = evidence.redactions.clone();
-    let before = told.iter().map(|it| it.count).fold(0, u32::saturating_add);
+    let earlier = evidence.redactions.clone();
+    let before = earlier.iter().map(|it| it.count).fold(0, u32::saturating_add);
     let Ok(mut document) = serde_json::to_value(&evidence) else {
         unreachable!("evidence is JSON");
     };
@@ -32,40 +30,41 @@ pub fn redact(evidence: Evidence) -> Evidence {
     }
     match serde_json::from_value::<Evidence>(document) {
         Ok(mut redacted) => {
-            redacted.redactions = told.into_iter().chain(found).collect();
+            redacted.redactions = earlier.into_iter().chain(found).collect();
             redacted
         }
         Err(error) => unreachable!("redaction changes texts alone: {error}"),
     }
 }
 
-/// Takes the secrets out of a text that is no part of a document: an error's message.
+/// Removes the secrets from a text outside of a document, such as an error message.
 pub fn text(text: &str) -> String {
     Redactor::default().text(text).0
 }
 
-/// Takes the secrets out of every text of a document, the names in its maps included.
+/// Removes the secrets from every text of a document, and from the names in its maps.
 pub fn document(document: &mut Value) -> Vec<Redaction> {
     document_from(document, 0)
 }
 
+/// Removes the secrets from a document in which `before` secrets were redacted earlier.
 fn document_from(document: &mut Value, before: u32) -> Vec<Redaction> {
     let mut redactor = Redactor { numbers: BTreeMap::new(), before, found: Vec::new() };
     walk::walk(document, &mut redactor);
     redactor.found
 }
 
-/// What was found so far.
+/// The secrets found so far.
 #[derive(Default)]
 struct Redactor {
     /// The number of each secret.
     numbers: BTreeMap<String, u32>,
-    /// Numbers that an earlier redaction of this document has given.
+    /// How many numbers an earlier redaction of this document has used.
     before: u32,
     found: Vec<Redaction>,
 }
 
-/// A secret in a text: where, and of what kind.
+/// A secret in a text: its position and kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Secret {
     start: usize,
@@ -73,20 +72,20 @@ struct Secret {
     kind: &'static str,
 }
 
-/// What looks for secrets of some kind in a text. Ranges come in order, and none overlaps another.
+/// Finds the secrets of some kinds in a text, in order and without overlaps.
 type Finder = fn(&str) -> Vec<Secret>;
 
-/// All of them, those that find the larger pieces first: what stands inside of a secret is gone with it.
+/// All finders, those of larger secrets first: they remove the smaller secrets inside.
 const FINDERS: [Finder; 4] = [blocks::manifests, blocks::private_keys, pairs::find, tokens::find];
 
-/// How often a text is looked at again, at the most. Seen: three times, in texts made to confuse.
+/// The maximum number of passes over a text. Hostile test texts need three.
 const ROUNDS: usize = 16;
 
 impl Redactor {
-    /// The text without its secrets, and how many there were of each kind.
+    /// Returns the text without its secrets, and their number by kind.
     ///
-    /// A mark is no secret where a secret stood: its neighbour may be taken for one only then. So it is
-    /// looked again until nothing is found, and a text that was redacted stays as it is.
+    /// A mark can make its neighbour look like a secret, so passes repeat until one finds nothing. A redacted text does not
+    /// change again.
     fn text(&mut self, text: &str) -> (String, BTreeMap<&'static str, u32>) {
         let mut text = text.to_owned();
         let mut counts = BTreeMap::new();
@@ -100,7 +99,7 @@ impl Redactor {
         (text, counts)
     }
 
-    /// Looks once for secrets of each kind.
+    /// Replaces the secrets that one pass finds.
     fn round(&mut self, text: String, counts: &mut BTreeMap<&'static str, u32>) -> String {
         let mut text = text;
         for find in FINDERS {
@@ -126,7 +125,7 @@ impl Redactor {
         text
     }
 
-    /// What stands in a secret's place.
+    /// Returns the mark that replaces a secret.
     fn mark(&mut self, kind: &str, secret: &str) -> String {
         let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
         let next = next.saturating_add(self.before).saturating_add(1);
@@ -134,12 +133,13 @@ impl Redactor {
         format!("[redacted:{kind}:{number}]")
     }
 
+    /// Records where secrets were.
     fn note(&mut self, place: &str, kind: &str, count: u32) {
         self.found.push(Redaction { place: place.to_owned(), kind: kind.to_owned(), count });
     }
 }
 
-/// Whether a text is a mark of ours, and nothing else.
+/// Whether a text is a mark and nothing else.
 fn is_mark(text: &str) -> bool {
     let inner = text.strip_prefix("[redacted:").and_then(|rest| rest.strip_suffix(']'));
     inner.and_then(|inner| inner.rsplit_once(':')).is_some_and(|(kind, number)| {
@@ -150,8 +150,7 @@ fn is_mark(text: &str) -> bool {
     })
 }
 
-/// Whether what stands in a secret's place is none: nothing, a mark of ours or of others, a reference to
-/// a variable, a word for there being no value.
+/// Whether a value in a secret's place is no secret: empty, a mark, a reference to a variable, or a word such as `null`.
 fn is_no_secret(value: &str) -> bool {
     const WORDS: [&str; 9] =
         ["null", "nil", "<nil>", "none", "true", "false", "undefined", "redacted", "<redacted>"];

@@ -1,4 +1,4 @@
-//! Secrets that are named: `password=…`, `"token": "…"`, `--api-key …`, `Authorization: …`.
+//! Secrets after a name: `password=…`, `"token": "…"`, `--api-key …`, `Authorization: …`.
 
 use std::sync::LazyLock;
 
@@ -6,31 +6,31 @@ use regex::Regex;
 
 use super::{Secret, is_mark, is_no_secret};
 
-/// Names that are followed by a secret.
+/// Names before a secret.
 pub(super) struct Names {
-    /// The kind of what follows.
+    /// The kind of the secret.
     pub(super) kind: &'static str,
-    /// The names' ends, in any case: `db_password` ends in `password`.
+    /// The ends of the names, in upper or lower case: `db_password` ends in `password`.
     words: &'static str,
-    /// How much follows.
+    /// The extent of the secret.
     reach: Reach,
-    /// Texts, and what becomes of them.
+    /// Texts with a secret, and the redacted texts.
     #[cfg(test)]
     pub(super) hits: &'static [(&'static str, &'static str)],
-    /// Texts that stay as they are.
+    /// Texts that do not change.
     #[cfg(test)]
     pub(super) misses: &'static [&'static str],
 }
 
-/// The longest mark that is looked for, in bytes.
+/// The maximum length of a mark, in bytes.
 const LONGEST_MARK: usize = 64;
 
-/// How much follows a name.
+/// The extent of the secret after a name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
-    /// A word, whatever it looks like.
+    /// Any word.
     Word,
-    /// A word; inside of a sentence only one that is no plain word: "no such token: expired".
+    /// A word. Inside of a sentence a plain word is none: "no such token: expired".
     TellingWord,
     /// The rest of the line.
     Line,
@@ -50,7 +50,7 @@ macro_rules! names {
     };
 }
 
-/// The table: kind, names, reach, what becomes of some texts, texts that stay.
+/// The table: kind, names, extent, texts with their redacted form, texts that do not change.
 pub(super) const NAMES: &[Names] = names! {
     "authorization", r"authorization", Line, [
         "authorization: Bearer abc.def" => "authorization: [redacted:authorization:1]",
@@ -153,12 +153,12 @@ pub(super) const NAMES: &[Names] = names! {
     ];
 };
 
-/// A name of the table with what stands around it, compiled.
+/// The compiled patterns of a name.
 struct Compiled {
     names: &'static Names,
-    /// The name, and what stands between it and the secret.
+    /// The name, and the separator before the secret.
     before: Regex,
-    /// A name alone.
+    /// The name alone.
     whole: Regex,
 }
 
@@ -167,7 +167,7 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
         let words = names.words;
         let name = format!(r"(?:[A-Za-z0-9_.-]*(?:{words})(?:[_-]?[0-9]{{1,3}})?)");
         // `NAME=`, `NAME: `, `"NAME": `, `'NAME', '`, `--NAME `.
-        // Where proxies print headers, a comma stands between name and value.
+        // Proxies print headers with a comma between name and value.
         let comma = if names.reach == Reach::Line { r"|'\s{0,3},\s{0,3}" } else { "" };
         let before = format!(
             r#"(?i)(?:(?P<flag>(?:^|[\s"'\[,(])--?{name}[ \t]+)|(?P<name>{name})(?:(?P<quote>\\*["'])\s{{0,3}}[:=]{comma}|[ \t]{{0,3}}(?:=>|:=|[:=]))[ \t]{{0,3}})"#
@@ -178,28 +178,28 @@ static COMPILED: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
     all.flatten().collect()
 });
 
-/// The kind of the secret that a map holds under this name.
+/// Returns the kind of the secret that a map holds under this name.
 pub(super) fn names_a_secret(name: &str) -> Option<&'static str> {
-    // Labels and annotations have a domain in front: `example.com/api-key`.
+    // Labels and annotations begin with a domain: `example.com/api-key`.
     let name = name.rsplit('/').next().unwrap_or(name);
     let of = |it: &&Compiled| it.whole.is_match(name);
     COMPILED.iter().find(of).map(|it| it.names.kind)
 }
 
-/// The kind of the secret that the argument behind this one holds.
+/// Returns the kind of the secret in the argument after this one.
 pub(super) fn flag(argument: &str) -> Option<&'static str> {
     argument.starts_with('-').then(|| names_a_secret(argument)).flatten()
 }
 
-/// The secrets that are named in a text.
+/// Finds the secrets after a name in a text.
 pub(super) fn find(text: &str) -> Vec<Secret> {
     let mut found: Vec<Secret> = Vec::new();
-    // Most texts hold none, and to see that alone costs a fraction.
+    // `is_match` is cheaper, and most texts hold no secret.
     for compiled in COMPILED.iter().filter(|it| it.before.is_match(text)) {
         let mut at = 0;
         while let Some(named) = compiled.before.captures_at(text, at) {
             let Some(whole) = named.get(0) else { break };
-            // At least one character on: it was the name's.
+            // Continue at least one character later.
             at = whole.end().max(at + 1);
             let name = named.name("name");
             let quoted = named.name("quote").is_some();
@@ -214,7 +214,7 @@ pub(super) fn find(text: &str) -> Vec<Secret> {
                 named_in_quotes: quoted,
                 flag: name.is_none(),
             };
-            // Before its end is looked for: that may be far away.
+            // Test this before searching for the end, which may be far away.
             if place.is_no_name(rest, reach) {
                 continue;
             }
@@ -233,13 +233,13 @@ pub(super) fn find(text: &str) -> Vec<Secret> {
     without_overlaps(found)
 }
 
-/// Whether a text begins as a flag does: `-v`, `--verbose`. A secret may begin with a hyphen.
+/// Whether a text begins like a flag: `-v`, `--verbose`. A secret can begin with a hyphen.
 pub(super) fn is_flag(text: &str) -> bool {
     text.trim_start_matches('-').starts_with(|it: char| it.is_ascii_alphabetic())
         && text.starts_with('-')
 }
 
-/// The first of those that overlap, and the longer of those that begin together.
+/// Keeps the first of overlapping secrets, and the longer of two with the same start.
 pub(super) fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
     found.sort_by_key(|it| (it.start, std::cmp::Reverse(it.end)));
     let mut end = 0;
@@ -253,23 +253,23 @@ pub(super) fn without_overlaps(mut found: Vec<Secret>) -> Vec<Secret> {
     found
 }
 
-/// What stands around a value.
+/// The text around a value.
 struct Place<'a> {
     text: &'a str,
     name: &'a str,
     name_at: usize,
-    /// What stands between name and value.
+    /// The text between name and value.
     gap: &'a str,
     /// Whether the value is in quotes.
     quoted: bool,
-    /// Whether the name is.
+    /// Whether the name is in quotes.
     named_in_quotes: bool,
-    /// Whether it is an argument and its value.
+    /// Whether this is an argument with its value.
     flag: bool,
 }
 
 impl Place<'_> {
-    /// What stands on the same line or further up, before the name.
+    /// Returns the text before the name.
     fn before(&self) -> &str {
         self.text.get(..self.name_at).unwrap_or_default()
     }
@@ -278,7 +278,7 @@ impl Place<'_> {
         self.gap.contains(':') && !self.gap.contains('=')
     }
 
-    /// Whether this is no name before a value, though it looks like one; `rest` stands behind it.
+    /// Whether the match is no name of a value. `rest` is the text after it.
     fn is_no_name(&self, rest: &str, reach: Reach) -> bool {
         if self.flag {
             return is_flag(rest);
@@ -296,17 +296,17 @@ impl Place<'_> {
             let inside = self.before().ends_with(['/', ':', '@']);
             return inside || lower && reach != Reach::Word;
         }
-        // An object or a list: its own names tell.
+        // An object or a list has names of its own.
         reach != Reach::Line && rest.starts_with(['{', '['])
     }
 
-    /// Whether what stands behind the name is no secret there.
+    /// Whether the text after the name is no secret.
     fn is_no_value(&self, value: &str, reach: Reach) -> bool {
         if !self.has_colon() || self.flag {
             return false;
         }
         if reach == Reach::Line {
-            // `Bearer $TOKEN`; containerd on an image that is not pulled.
+            // `Bearer $TOKEN`; a message of containerd about an image that cannot be pulled.
             return value.starts_with("server message: ")
                 || value.len() < 100 && value.rsplit(' ').next().is_some_and(is_no_secret);
         }
@@ -319,13 +319,13 @@ impl Place<'_> {
     }
 }
 
-/// Whether a value may be the next word of a sentence.
+/// Whether a value can be a word of a sentence.
 fn is_plain_word(value: &str) -> bool {
     let word = value.trim_end_matches(['.', ',', ';', ':', '!']);
     word.len() <= 16 && word.bytes().all(|it| it.is_ascii_lowercase() || it.is_ascii_punctuation())
 }
 
-/// Where a value is that begins here, without quotes. Behind a name in quotes, one without them is JSON's.
+/// Returns the range of the value that begins here, without its quotes. An unquoted value after a quoted name is JSON.
 fn value(text: &str, start: usize, reach: Reach, json: bool) -> Option<(usize, usize)> {
     let rest = text.get(start..)?;
     let bare = rest.trim_start_matches('\\');
@@ -337,7 +337,7 @@ fn value(text: &str, start: usize, reach: Reach, json: bool) -> Option<(usize, u
         return Some((from, from + closing_quote(inside, quote, escapes)));
     }
     let bytes = rest.as_bytes();
-    // A mark of ours is passed over whole.
+    // A mark is skipped completely.
     let mark = bytes.iter().take(LONGEST_MARK).position(|it| *it == b']').map_or(0, |at| at + 1);
     let mark = if rest.get(..mark).is_some_and(is_mark) { mark } else { 0 };
     let mut end = rest.len();
@@ -347,8 +347,7 @@ fn value(text: &str, start: usize, reach: Reach, json: bool) -> Option<(usize, u
             b'\n' | b'\r' => true,
             b',' | b'}' | b']' => json,
             b' ' | b'\t' => reach != Reach::Line,
-            // A quote in the middle of a word is a part of it: `it's`. In a header's value quotes belong to
-            // it where they come in pairs.
+            // A quote inside of a word is part of it: `it's`. Pairs of quotes are part of a header's value.
             b'"' | b'\'' | b'`' => {
                 let after = bytes.get(at + 1).copied().unwrap_or(b' ');
                 let closes = after.is_ascii_whitespace() || b",:;}])>\\\"'".contains(&after);
@@ -374,8 +373,8 @@ fn value(text: &str, start: usize, reach: Reach, json: bool) -> Option<(usize, u
     (!word.is_empty()).then_some((start, start + word.len()))
 }
 
-/// The length of what stands before the closing quote: one that has as many backslashes as the opening
-/// one had. Without one, the line's end closes.
+/// Returns the length of the text before the closing quote, which has as many backslashes as the opening quote. The end
+/// of the line also closes.
 fn closing_quote(text: &str, quote: char, escapes: usize) -> usize {
     let mut backslashes = 0;
     for (at, character) in text.char_indices() {

@@ -1,4 +1,4 @@
-//! What is secret never survives; what is none is left alone.
+//! Tests that redaction removes every secret, and changes no other text.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::testing::claim_cases;
 use crate::testing::{healthy, places, recorded};
 
 #[test]
-fn the_tables_do_what_their_examples_say() {
+fn examples_in_tables_are_redacted() {
     for names in pairs::NAMES {
         for (before, after) in names.hits {
             assert_eq!(text(before), *after, "{}: {before}", names.kind);
@@ -23,7 +23,7 @@ fn the_tables_do_what_their_examples_say() {
         }
         assert!(!names.hits.is_empty() && !names.misses.is_empty(), "{}", names.kind);
     }
-    for look in tokens::LOOKS {
+    for look in tokens::FORMATS {
         for (before, after) in look.hits {
             assert_eq!(text(before), *after, "{}: {before}", look.kind);
         }
@@ -43,14 +43,14 @@ fn the_tables_do_what_their_examples_say() {
     "x -----BEGIN OPENSSH PRIVATE KEY-----\\nAAA\\n-----END OPENSSH PRIVATE KEY-----\\ny",
     "x [redacted:private-key:1]\\ny"
 )]
-// Cut at its end, and at its beginning.
+// Cut at the end, and at the beginning.
 #[case("log\n-----BEGIN EC PRIVATE KEY-----\nAAA", "log\n[redacted:private-key:1]")]
 #[case(
     "a line of words\n2026-01-01T00:00:00Z AAA+/\nBBB=\n-----END PRIVATE KEY-----\nrest",
     "a line of words\n[redacted:private-key:1]\nrest"
 )]
 #[case("AAA\n-----END PRIVATE KEY-----", "[redacted:private-key:1]")]
-// Public parts stay.
+// Public keys and certificates stay.
 #[case(
     "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
     "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----"
@@ -59,7 +59,7 @@ fn the_tables_do_what_their_examples_say() {
     "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----",
     "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----"
 )]
-fn private_keys_go_whole(#[case] before: &str, #[case] after: &str) {
+fn private_key_is_removed_completely(#[case] before: &str, #[case] after: &str) {
     assert_eq!(text(before), after);
 }
 
@@ -84,13 +84,13 @@ fn private_keys_go_whole(#[case] before: &str, #[case] after: &str) {
 )]
 #[case(r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#, r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#)]
 #[case("kind: SecretList\ndata:\n  a: x", "kind: SecretList\ndata:\n  a: x")]
-fn manifests_of_secrets_keep_their_names_alone(#[case] before: &str, #[case] after: &str) {
+fn secret_manifest_keeps_only_names(#[case] before: &str, #[case] after: &str) {
     assert_eq!(text(before), after);
 }
 
-/// Neighbours tell of each other: arguments, lines of a log, what a map calls it.
+/// The name of a secret can be in the argument or line before it, or in the key of a map.
 #[test]
-fn a_secret_may_be_named_beside_itself() {
+fn secret_is_found_by_neighbouring_text() {
     let mut all = json!({
         "args": ["--db-password", "hunter2", "--verbose", "hunter3", "--token", "--x"],
         "lines": [
@@ -118,18 +118,17 @@ fn a_secret_may_be_named_beside_itself() {
     assert_eq!(found.len(), 6, "{found:?}");
 }
 
-/// What was equal stays equal, what differed stays different: no verdict turns on it.
 #[test]
-fn the_same_secret_gets_the_same_mark() {
+fn equal_secrets_have_equal_marks() {
     let mut all = json!(["password=a", "password=b", "password=a"]);
     document(&mut all);
     assert_eq!(all[0], all[2]);
     assert_ne!(all[0], all[1]);
 }
 
-/// A file that an older program redacted may hold more: its new marks are no old ones.
+/// A newer program may find more secrets in a redacted file.
 #[test]
-fn marks_of_two_redactions_do_not_meet() {
+fn second_redaction_uses_new_marks() {
     let mut evidence = healthy();
     evidence.expectations.reply = "token=abc".into();
     let once = redact(evidence);
@@ -160,7 +159,7 @@ fn fixtures() -> Vec<(String, String)> {
 }
 
 #[test]
-fn nothing_that_was_recorded_is_taken_for_a_secret() {
+fn recorded_evidence_has_no_secret() {
     let all = fixtures();
     assert!(all.len() > 5, "{all:?}");
     for (name, content) in all {
@@ -174,9 +173,8 @@ fn nothing_that_was_recorded_is_taken_for_a_secret() {
     }
 }
 
-/// Every text that any case of any claim puts into the evidence.
 #[test]
-fn no_case_of_any_claim_holds_a_secret() {
+fn evidence_of_all_cases_has_no_secret() {
     fn visit(value: &Value, texts: &mut BTreeSet<String>) {
         match value {
             Value::String(text) => drop(texts.insert(text.clone())),
@@ -199,9 +197,8 @@ fn no_case_of_any_claim_holds_a_secret() {
     }
 }
 
-/// What a hostile or a long text costs: it grows with the text, and no faster.
 #[test]
-fn a_long_text_takes_no_more_than_its_length() {
+fn long_text_is_redacted_in_linear_time() {
     for piece in [
         "password=",
         "-----BEGIN PRIVATE KEY-----",
@@ -225,33 +222,33 @@ fn a_long_text_takes_no_more_than_its_length() {
     }
 }
 
-/// Texts of everyday evidence that hold no secret.
+/// Generates texts of evidence without a secret.
 fn harmless() -> impl Strategy<Value = String> {
     prop_oneof![
-        // Pods, replica sets, jobs; what a proxy is called.
+        // Names of pods and proxies.
         "(token|secret|password|auth|basic|bearer|[a-z]{1,12})(-[a-z]{1,8}){0,2}-[0-9a-f]{8,10}-[bcdfghjklmnpqrstvwxz2456789]{5}(\\.[a-z]{1,16})?",
-        // uids, digests, images.
+        // UIDs, digests, images.
         "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
         "(docker\\.io|registry:5000)/(istio|token|secret)/(proxyv2|token|secret):1\\.[0-9]{2}\\.[0-9](@sha256:[0-9a-f]{64})?",
-        // Nonces of the mesh.
+        // Nonces of xDS.
         "[A-Za-z0-9+/]{11}=[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-8[0-9a-f]{3}-[0-9a-f]{12}",
-        // Rules, and what an init container is told.
+        // iptables rules, and arguments of the init container.
         "-A ISTIO_(OUTPUT|INBOUND|REDIRECT) (! )?-s 127\\.0\\.0\\.6/32 -p tcp -m (owner ! )?--uid-owner 1337 -j (RETURN|REDIRECT --to-ports 1500[16])",
         Just("istio-iptables -p 15001 -z 15006 -u 1337 -m REDIRECT -i * -x  -b * -d 15090,15021,15020 --log_output_level=default:info".to_owned()),
-        // Words of the API server.
+        // Messages of the API server.
         "secrets \"[a-z-]{1,20}\" is forbidden: User \"system:serviceaccount:[a-z]{1,9}:(token|secret)\" cannot (get|list) resource \"(secrets|pods/exec)\" in API group \"\" in the namespace \"(token|client)\"",
         "MountVolume.SetUp failed for volume \"istio-token\" : failed to fetch token: (pod|serviceaccounts) \"[a-z]{3,9}\" not found",
         "GET http://(token|secret|10\\.0\\.0\\.[0-9]{1,2}):[0-9]{2,5}/(healthz/ready)? \\(host [a-z]{1,9}\\.test\\)",
-        // Certificates' public parts.
+        // Certificates.
         "(O=cluster\\.local|CN=istiod\\.istio-system\\.svc)",
         Just("-----BEGIN CERTIFICATE-----\nMIIC\n-----END CERTIFICATE-----\n".to_owned()),
         Just("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUMvVENDQWVXZ0F3SUJBZ0lS".to_owned()),
     ]
 }
 
-/// A secret, and a text that holds it.
+/// Generates a secret, and a text with it.
 fn secrets() -> impl Strategy<Value = (String, String)> {
-    // No reference, nothing that a quote or a space of its own would end, and nothing that looks like a flag.
+    // No reference, no quote or space inside, no hyphen at the start.
     let word = "[A-Za-z0-9!#%^*()_+=/~|.;:][A-Za-z0-9!#%^*()_+=/~|.;:-]{6,29}[A-Z0-9]";
     let named = prop::sample::select(vec![
         "password=",
@@ -305,8 +302,7 @@ fn holds(value: &Value, secret: &str) -> bool {
     }
 }
 
-/// The recorded evidence with something written into one of its texts; nothing where the document says
-/// otherwise what may stand there.
+/// Returns the recorded evidence with one text changed; none where the document allows only certain values there.
 fn planted(place: &str, change: impl FnOnce(&str) -> String) -> Option<Evidence> {
     let mut document = recorded();
     let there = document.pointer_mut(place)?;
@@ -322,7 +318,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
-    fn a_secret_never_survives(
+    fn secret_in_any_text_is_removed(
         (secret, planting) in secrets(),
         place in any::<prop::sample::Index>(),
         before in "([a-z]{1,8}[ \n]){0,2}",
@@ -331,15 +327,15 @@ proptest! {
         let texts = texts();
         let place = place.get(&texts);
         let Some(evidence) = planted(place, |old| format!("{old} {before}{planting}{after}")) else {
-            // A time, or a word of a few.
+            // A timestamp, or one of few allowed words.
             return Ok(());
         };
         let redacted = redact(evidence.clone());
         let document = serde_json::to_value(&redacted).unwrap();
         prop_assert!(!holds(&document, &secret), "{place}: {planting:?} in {:?}", document.pointer(place));
-        let told = redacted.redactions.iter().any(|it| it.place == *place);
-        prop_assert!(told, "{place}: {:?}", redacted.redactions);
-        // All else is as before.
+        let is_listed = redacted.redactions.iter().any(|it| it.place == *place);
+        prop_assert!(is_listed, "{place}: {:?}", redacted.redactions);
+        // All other values are unchanged.
         let mut other = serde_json::to_value(&evidence).unwrap();
         let mut same = document.clone();
         for document in [&mut other, &mut same] {
@@ -348,28 +344,27 @@ proptest! {
         }
         prop_assert!(other == same, "{place}: more than the text has changed");
         prop_assert!(redact(redacted.clone()) == redacted, "{place}: redacted twice");
-        // No verdict turns on it.
+        // No verdict changes.
         let verdicts = |it: &Evidence| {
             judge(it, &[]).claims.into_iter().map(|it| (it.id, it.verdict)).collect::<Vec<_>>()
         };
-        let turned: Vec<_> = verdicts(&evidence)
+        let changed: Vec<_> = verdicts(&evidence)
             .into_iter()
             .zip(verdicts(&redacted))
             .filter(|(before, after)| before != after)
             .collect();
-        // An image's version stands behind its last colon, and an image holds no secret: this one is
-        // no image any more.
-        prop_assert!(turned.is_empty() || place.ends_with("/image"), "{place}: {turned:?}");
+        // A redacted image is no longer a valid image with a tag.
+        prop_assert!(changed.is_empty() || place.ends_with("/image"), "{place}: {changed:?}");
     }
 
     #[test]
-    fn what_is_no_secret_stays(text in prop::collection::vec(harmless(), 1..4)) {
+    fn text_without_secret_does_not_change(text in prop::collection::vec(harmless(), 1..4)) {
         let text = text.join(" ");
         prop_assert_eq!(super::text(&text), text);
     }
 
     #[test]
-    fn any_text_is_redacted_once(text in "\\PC{0,40}(password|token|\"|\\\\|'|=|: |eyJ|-----BEGIN PRIVATE KEY-----|-----END PRIVATE KEY-----|\n|@|://|Bearer |\\PC){0,12}") {
+    fn redacted_text_does_not_change_again(text in "\\PC{0,40}(password|token|\"|\\\\|'|=|: |eyJ|-----BEGIN PRIVATE KEY-----|-----END PRIVATE KEY-----|\n|@|://|Bearer |\\PC){0,12}") {
         let once = super::text(&text);
         prop_assert_eq!(super::text(&once), once.clone());
         let finders: [Finder; 4] = [blocks::manifests, blocks::private_keys, pairs::find, tokens::find];

@@ -1,4 +1,4 @@
-//! Secrets that are known by their own look: tokens of well-known makers, JWTs, credentials in URLs.
+//! Secrets with a known format: tokens of well-known providers, JWTs, credentials in URLs.
 
 use std::sync::LazyLock;
 
@@ -7,25 +7,25 @@ use regex::Regex;
 use super::pairs::without_overlaps;
 use super::{Secret, is_mark};
 
-/// What a kind of secret looks like.
-pub(super) struct Look {
+/// The format of a kind of secret.
+pub(super) struct Format {
     /// The kind.
     pub(super) kind: &'static str,
     /// A regular expression whose groups are the secrets.
     regex: &'static str,
-    /// What more there must be to a match.
+    /// A further condition on a match.
     is_secret: fn(&str) -> bool,
-    /// Texts, and what becomes of them.
+    /// Texts with a secret, and the redacted texts.
     #[cfg(test)]
     pub(super) hits: &'static [(&'static str, &'static str)],
-    /// Texts that stay as they are.
+    /// Texts that do not change.
     #[cfg(test)]
     pub(super) misses: &'static [&'static str],
 }
 
-macro_rules! looks {
+macro_rules! formats {
     ($($kind:literal, $regex:literal, $is_secret:expr, [$($hit:literal => $clean:literal),* $(,)?], [$($miss:literal),* $(,)?];)*) => {
-        &[$(Look {
+        &[$(Format {
             kind: $kind,
             regex: $regex,
             is_secret: $is_secret,
@@ -37,8 +37,8 @@ macro_rules! looks {
     };
 }
 
-/// The table: kind, look, what more there must be, what becomes of some texts, texts that stay.
-pub(super) const LOOKS: &[Look] = looks! {
+/// The table: kind, regular expression, further condition, texts with their redacted form, texts that do not change.
+pub(super) const FORMATS: &[Format] = formats! {
     "jwt", r"\b(e[yw][A-Za-z0-9_+/-]{14,}={0,2}(?:\.[A-Za-z0-9_-]*){0,4})", is_encoded_json, [
         "x eyJhbGciOiJSUzI1NiJ9.eyJpc3MiOiJrOHMifQ.c2ln y" => "x [redacted:jwt:1] y",
         "cut eyJhbGciOiJSUzI1NiIsImtpZCI" => "cut [redacted:jwt:1]",
@@ -127,21 +127,21 @@ pub(super) const LOOKS: &[Look] = looks! {
     ];
 };
 
-static COMPILED: LazyLock<Vec<(&'static Look, Regex)>> = LazyLock::new(|| {
-    LOOKS.iter().filter_map(|look| Some((look, Regex::new(look.regex).ok()?))).collect()
+static COMPILED: LazyLock<Vec<(&'static Format, Regex)>> = LazyLock::new(|| {
+    FORMATS.iter().filter_map(|format| Some((format, Regex::new(format.regex).ok()?))).collect()
 });
 
-/// The secrets in a text that are known by their look.
+/// Finds the secrets in a text by their format.
 pub(super) fn find(text: &str) -> Vec<Secret> {
     let mut found = Vec::new();
-    // Most texts hold none, and to see that alone costs a fraction.
-    for (look, regex) in COMPILED.iter().filter(|(_, regex)| regex.is_match(text)) {
+    // `is_match` is cheaper, and most texts hold no secret.
+    for (format, regex) in COMPILED.iter().filter(|(_, regex)| regex.is_match(text)) {
         for captures in regex.captures_iter(text) {
             let groups = captures.iter().skip(1).flatten();
-            found.extend(groups.filter(|it| (look.is_secret)(it.as_str())).map(|it| Secret {
+            found.extend(groups.filter(|it| (format.is_secret)(it.as_str())).map(|it| Secret {
                 start: it.start(),
                 end: it.end(),
-                kind: look.kind,
+                kind: format.kind,
             }));
         }
     }
@@ -160,24 +160,25 @@ fn holds_a_digit(text: &str) -> bool {
     text.bytes().any(|it| it.is_ascii_digit())
 }
 
-/// Whether it is no word of a sentence, and no parameter of a header.
+/// Whether a text is neither a word of a sentence nor a parameter of a header.
 fn is_no_word(text: &str) -> bool {
     let word = text.trim_end_matches(['.', ',']);
     let letters = word.bytes().skip(1).all(|it| it.is_ascii_lowercase() || it == b'-');
     !(letters && word.len() <= 20 || ["realm=", "error="].iter().any(|it| word.starts_with(it)))
 }
 
-/// Whether it is no `uid:gid`.
+/// Whether a text is not `uid:gid`.
 fn is_no_pair_of_ids(text: &str) -> bool {
     !text.bytes().all(|it| it.is_ascii_digit() || it == b':') && is_no_mark(text)
 }
 
+/// Whether a text is base64 of `user:password`.
 fn decodes_to_a_pair(text: &str) -> bool {
     let decoded = decoded(text);
     decoded.contains(&b':') && decoded.iter().all(|it| (0x20..0x7f).contains(it) || *it >= 0x80)
 }
 
-/// Whether it begins with an encoded JSON object: the header of a JWT, credentials for registries.
+/// Whether a text begins with an encoded JSON object, as a JWT or credentials for registries do.
 fn is_encoded_json(text: &str) -> bool {
     let first = text.split('.').next().unwrap_or_default();
     let beginning = decoded(first.get(..first.len().min(16)).unwrap_or_default());
@@ -193,7 +194,7 @@ fn is_encoded_private_key(text: &str) -> bool {
     String::from_utf8_lossy(&beginning).contains("PRIVATE KEY")
 }
 
-/// What base64, of either alphabet, decodes to: as far as it is any.
+/// Decodes base64 of either alphabet, up to the first other character.
 fn decoded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::new();
     let (mut buffer, mut bits) = (0_u32, 0);

@@ -1,16 +1,16 @@
-//! Through a document: every text, every name in a map, with what its neighbours tell of it.
+//! Visits every text of a document and every name in its maps, with the state from the texts before.
 
 use serde_json::{Map, Value};
 
 use super::{Redactor, blocks, is_no_secret, pairs};
 use crate::json::escape;
 
-/// What the texts before this one in the same list tell.
+/// State from the earlier texts in the same list.
 #[derive(Default)]
 struct Before {
-    /// A private key has begun, and not ended: each line of a log is a text of its own.
+    /// Whether a private key has begun and not ended: each line of a log is a separate text.
     in_key: bool,
-    /// An argument that is followed by a secret: `--password`.
+    /// The kind of the secret that follows an argument such as `--password`.
     flag: Option<&'static str>,
 }
 
@@ -33,6 +33,7 @@ fn visit(value: &mut Value, at: &str, redactor: &mut Redactor, before: &mut Befo
     }
 }
 
+/// Redacts the names and values of a map.
 fn object(fields: &mut Map<String, Value>, at: &str, redactor: &mut Redactor, before: &mut Before) {
     let clean = fields.keys().any(|key| redactor.text(key).0 != *key);
     if clean {
@@ -58,6 +59,7 @@ fn object(fields: &mut Map<String, Value>, at: &str, redactor: &mut Redactor, be
     }
 }
 
+/// Redacts one text.
 fn one(text: &mut String, at: &str, redactor: &mut Redactor, before: &mut Before) {
     let flag = before.flag.take().filter(|_| !pairs::is_flag(text) && !is_no_secret(text));
     if let Some(kind) = flag {

@@ -2,6 +2,7 @@
 
 pub(crate) mod cluster;
 pub(crate) mod demo;
+pub(crate) mod gateway;
 pub(crate) mod injection;
 pub(crate) mod istio;
 pub(crate) mod kiali;

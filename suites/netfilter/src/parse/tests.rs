@@ -1,4 +1,4 @@
-//! Rules as text: what is understood, what is kept, what is refused and where.
+//! Tests on parsing: known rules, unknown conditions and targets, malformed text.
 
 use super::*;
 use crate::rules::{AddressKind, Match, Side};
@@ -49,14 +49,14 @@ fn known_rule_has_one_normal_form(#[case] rule: &str, #[case] normal: &str) {
 #[case("-A OUTPUT -m owner --uid-owner nobody -j ACCEPT", "-m owner --uid-owner nobody")]
 #[case("-A OUTPUT -m bpf ! --bytecode \"1,6\" ! -o lo -j ACCEPT", "-m bpf ! --bytecode 1,6")]
 #[case("-A OUTPUT -d example.org -j ACCEPT", "-d example.org")]
-// A negation behind an option without a value belongs to the next option.
+// A negation after an option without a value belongs to the next option.
 #[case("-A OUTPUT -p tcp --syn ! --dport 80 -j ACCEPT", "--syn")]
 #[case("-A OUTPUT -p tcp ! --syn -j ACCEPT", "! --syn")]
-// An option that belongs to no module does not belong to the last one either.
+// A generic option does not belong to the last module.
 #[case("-A OUTPUT -m owner --uid-owner 5 -s example.org -j ACCEPT", "-s example.org")]
 #[case("-A OUTPUT -m bpf --bytecode \"1\\\"6\" -j ACCEPT", "-m bpf --bytecode \"1\\\"6\"")]
 #[case("-A OUTPUT -f -j ACCEPT", "-f")]
-// Options that mean something in another module only.
+// Options of another module.
 #[case("-A OUTPUT --comment why -j ACCEPT", "--comment why")]
 #[case("-A OUTPUT -p tcp --ports 80 -j ACCEPT", "--ports 80")]
 #[case("-A OUTPUT --mark 0x1 -j ACCEPT", "--mark 0x1")]
@@ -78,7 +78,7 @@ fn address_types_are_known() {
 fn unknown_target_is_kept() {
     for text in [
         "SYNPROXY --mss 1460",
-        // Targets that are known, with options that are not.
+        // Known targets with unknown options.
         "ACCEPT --later",
         "DROP --later",
         "RETURN --later",
@@ -100,31 +100,31 @@ fn unknown_target_is_kept() {
 #[case("*nat\n:OUTPUT ACCEPT [0:0] more\nCOMMIT\n", "line 2")]
 #[case("*nat\n\n[1:x] -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 3")]
 #[case("*nat\n[ -A OUTPUT -j ACCEPT\nCOMMIT\n", "line 2")]
-#[case("*nat\n-A OUTPUT ! -d ! 10.0.0.1 -j ACCEPT\nCOMMIT\n", "turned round twice")]
+#[case("*nat\n-A OUTPUT ! -d ! 10.0.0.1 -j ACCEPT\nCOMMIT\n", "negated twice")]
 #[case("*nat\n-A OUTPUT -j ACCEPT -j DROP\nCOMMIT\n", "a second target")]
 #[case("*nat\n-A OUTPUT stray -j DROP\nCOMMIT\n", "line 2")]
 #[case("# nothing\n", "no rules")]
-#[case("*nat\n:OUTPUT ACCEPT\n-A OUTPUT ! -m tcp -j ACCEPT\nCOMMIT\n", "cannot be turned round")]
-#[case("*nat\n-A OUTPUT ! -j ACCEPT\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-A OUTPUT -j \"\"\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-A OUTPUT -j -p\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-A OUTPUT -j !OWN\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-A OUTPUT -m \"t p\" -j ACCEPT\nCOMMIT\n", "a module is expected")]
-#[case("*nat\n-A OUTPUT -j \"A\\\"B\"\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-A OUTPUT -j A\u{1b}B\nCOMMIT\n", "a target is expected")]
-#[case("*nat\n-N -X\nCOMMIT\n", "a chain's name is expected")]
-#[case("*nat\n-A OUTPUT --a:b -j DROP\nCOMMIT\n", "an option is expected")]
-#[case("*nat\n-A OUTPUT -f stray -j DROP\nCOMMIT\n", "an option is expected")]
-// Hyphens alone would be printed where they read as another option's value.
-#[case("*nat\n-A OUTPUT -m bpf -m udp - -j DROP\nCOMMIT\n", "an option is expected")]
-#[case("*nat\n-A OUTPUT -m bpf -m udp -- -j DROP\nCOMMIT\n", "an option is expected")]
+#[case("*nat\n:OUTPUT ACCEPT\n-A OUTPUT ! -m tcp -j ACCEPT\nCOMMIT\n", "cannot be negated")]
+#[case("*nat\n-A OUTPUT ! -j ACCEPT\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-A OUTPUT -j \"\"\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-A OUTPUT -j -p\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-A OUTPUT -j !OWN\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-A OUTPUT -m \"t p\" -j ACCEPT\nCOMMIT\n", "expected a module")]
+#[case("*nat\n-A OUTPUT -j \"A\\\"B\"\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-A OUTPUT -j A\u{1b}B\nCOMMIT\n", "expected a target")]
+#[case("*nat\n-N -X\nCOMMIT\n", "expected the name of a chain")]
+#[case("*nat\n-A OUTPUT --a:b -j DROP\nCOMMIT\n", "expected an option")]
+#[case("*nat\n-A OUTPUT -f stray -j DROP\nCOMMIT\n", "expected an option")]
+// Printed hyphens would be parsed as the value of another option.
+#[case("*nat\n-A OUTPUT -m bpf -m udp - -j DROP\nCOMMIT\n", "expected an option")]
+#[case("*nat\n-A OUTPUT -m bpf -m udp -- -j DROP\nCOMMIT\n", "expected an option")]
 #[case("*nat\n-A OUTPUT -m bpf --bytecode 1 !\nCOMMIT\n", "it ends with")]
-#[case("*nat extra\nCOMMIT\n", "a table's name is expected")]
-#[case("*\nCOMMIT\n", "a table's name is expected")]
-#[case("*nat\n-P OUTPUT MAYBE\nCOMMIT\n", "a policy is expected")]
-#[case("*nat\n-I OUTPUT 0 -j DROP\nCOMMIT\n", "inserted where nothing is")]
-#[case("*nat\n-I OUTPUT 2 -j DROP\nCOMMIT\n", "inserted where nothing is")]
-#[case("*nat\n-R OUTPUT 1 -j DROP\nCOMMIT\n", "a rule (-A CHAIN …) is expected")]
+#[case("*nat extra\nCOMMIT\n", "expected the name of a table")]
+#[case("*\nCOMMIT\n", "expected the name of a table")]
+#[case("*nat\n-P OUTPUT MAYBE\nCOMMIT\n", "expected a policy")]
+#[case("*nat\n-I OUTPUT 0 -j DROP\nCOMMIT\n", "position to insert at does not exist")]
+#[case("*nat\n-I OUTPUT 2 -j DROP\nCOMMIT\n", "position to insert at does not exist")]
+#[case("*nat\n-R OUTPUT 1 -j DROP\nCOMMIT\n", "expected a rule: -A CHAIN …")]
 fn malformed_rules_are_refused_with_line_and_reason(#[case] text: &str, #[case] words: &str) {
     let error = parse(text).unwrap_err().to_string();
     assert!(error.contains(words), "{error}");
@@ -155,7 +155,7 @@ fn policy_command_sets_the_policy(#[case] lines: &str, #[case] policy: Option<Po
 #[case("-I OUTPUT 2", "1 3 2")]
 #[case("-I OUTPUT 3", "1 2 3")]
 #[case("--append OUTPUT", "1 2 3")]
-fn inserted_rule_stands_at_its_place(#[case] command: &str, #[case] order: &str) {
+fn inserted_rule_is_at_its_position(#[case] command: &str, #[case] order: &str) {
     let first = "-A OUTPUT -p tcp --dport 1\n-A OUTPUT -p tcp --dport 2";
     let text = format!("*nat\n{first}\n{command} -p tcp --dport 3\nCOMMIT\n");
     let rules = parse(&text).unwrap();
@@ -164,7 +164,7 @@ fn inserted_rule_stands_at_its_place(#[case] command: &str, #[case] order: &str)
 }
 
 #[test]
-fn flushed_rules_and_deleted_chains_are_gone() {
+fn flushed_rules_and_deleted_chains_are_removed() {
     let start = "*nat\n-N OWN\n-A OWN -j RETURN\n-A OUTPUT -p tcp -j OWN\n";
     let rules = |more: &str| parse(&format!("{start}{more}\nCOMMIT\n")).unwrap();
     assert_eq!(rules("-F OWN").rules().count(), 1);
@@ -174,10 +174,10 @@ fn flushed_rules_and_deleted_chains_are_gone() {
     assert!(nat.table("nat").unwrap().chain("OUTPUT").is_some());
 }
 
-/// Checks that a rule, written from what was understood, reads as the same.
+/// Checks that a printed rule is parsed to the same rule.
 pub(crate) fn check_written_form(rule: &Rule) -> Result<(), TestCaseError> {
     let mut matches = rule.matches.clone();
-    // An unknown option without a module's name would be taken for one of the module before it.
+    // An unknown option without a module would be parsed as one of the module before it.
     matches.sort_by_key(|it| !matches!(it, Match::Unknown(text) if !text.starts_with("-m ")));
     let mut words: Vec<_> = matches.iter().map(ToString::to_string).collect();
     words.extend(rule.target.as_ref().map(ToString::to_string));
@@ -244,7 +244,7 @@ const TARGETS: [&str; 22] = [
 
 proptest! {
     #[test]
-    fn written_form_of_a_rule_reads_as_the_same(
+    fn printed_rule_is_parsed_to_the_same_rule(
         conditions in proptest::sample::subsequence(&CONDITIONS[..], 0..6).prop_shuffle(),
         target in proptest::sample::select(&TARGETS[..]),
     ) {

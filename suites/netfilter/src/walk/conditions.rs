@@ -1,11 +1,11 @@
-//! Whether a packet on its way is what a rule asks for.
+//! Tests the conditions of rules on a packet.
 
 use super::{Unknown, Walker};
 use crate::packet::{ConnectionState, Hook};
 use crate::rules::{AddressKind, Match, Network, Side};
 
 impl Walker<'_> {
-    /// Whether a condition holds: nothing where it is not known.
+    /// Whether a condition holds; none where that is unknown.
     pub(super) fn holds(&self, condition: &Match) -> Option<bool> {
         let packet = &self.packet;
         let within = |ranges: &[(u16, u16)], port: u16| {
@@ -20,11 +20,11 @@ impl Walker<'_> {
             {
                 return None;
             }
-            // An interface is known for the destination that the packet came with.
+            // The interface is only known for the original destination.
             Match::OutInterface { name, .. } if self.is_unknown(Unknown::WayOut) && name != "+" => {
                 return None;
             }
-            // The source that was put in its place is not known.
+            // The new source is unknown.
             Match::Address { side: Side::Source, .. }
             | Match::AddressType { side: Side::Source, .. }
             | Match::Ports { side: Side::Source, .. }
@@ -84,18 +84,18 @@ impl Walker<'_> {
         self.unknown.contains(&what)
     }
 
-    /// Whether the packet belongs to a connection that is known.
+    /// Whether the packet belongs to a tracked connection.
     pub(super) fn has_connection(&self) -> bool {
         use ConnectionState::{Invalid, Untracked};
         self.tracked && !matches!(self.packet.state, Invalid | Untracked)
     }
 
-    /// The interface on one side; there is none on the other.
+    /// Returns the interface of one direction; the other direction has none.
     fn face(&self, side: Hook) -> &str {
         if self.packet.hook == side { &self.packet.interface } else { "" }
     }
 
-    /// Whether the connection is in one of these states.
+    /// Whether the connection is in one of these states; none where that is unknown.
     fn is_in(&self, states: &[String]) -> Option<bool> {
         let state = match self.packet.state {
             ConnectionState::Untracked => ConnectionState::Untracked,
@@ -110,12 +110,11 @@ impl Walker<'_> {
                     Some(false) => {}
                     None => certain = false,
                 },
-                // The source is translated behind all rules that could ask, except where the packet is
-                // turned round.
+                // The source is translated after all rules with this condition, except where the packet is redirected.
                 "SNAT" if state == ConnectionState::New => {
                     certain &= !self.is_unknown(Unknown::Source);
                 }
-                // Without a connection nothing was translated.
+                // Without a connection there is no translation.
                 "DNAT" | "SNAT"
                     if matches!(state, ConnectionState::Invalid | ConnectionState::Untracked) => {}
                 "NEW" | "ESTABLISHED" | "RELATED" | "INVALID" | "UNTRACKED" => {

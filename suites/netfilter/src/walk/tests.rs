@@ -30,13 +30,13 @@ pub(crate) fn inbound(port: u16) -> Packet {
     }
 }
 
-/// A packet to an address of the host that sends it.
+/// Returns a packet to an address of its own host.
 fn to_itself() -> Packet {
     let own = "10.244.0.7".parse().unwrap();
     Packet { destination: own, interface: "lo".into(), to_this_host: true, ..outbound(1000, 80) }
 }
 
-/// A packet that passes through this host to another one.
+/// Returns a packet that this host forwards to another one.
 fn passing_through() -> Packet {
     Packet { to_this_host: false, ..inbound(80) }
 }
@@ -57,16 +57,16 @@ fn nat(rules: &str) -> String {
 const TO_1: Outcome = Outcome::Redirected { port: 1 };
 
 #[rstest]
-// The end of a user chain, and RETURN in it, lead back behind the jump.
+// The end of a user chain and RETURN return to the calling chain.
 #[case("-A OUTPUT -j A\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
 #[case("-A OUTPUT -j A\n-A A -j RETURN\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
-// RETURN in a built-in chain is its policy, ACCEPT ends the table.
+// RETURN in a built-in chain applies its policy, ACCEPT ends the table.
 #[case("-A OUTPUT -j RETURN\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", Outcome::Accepted)]
 #[case(
     "-A OUTPUT -j A\n-A A -j ACCEPT\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
     Outcome::Accepted
 )]
-// Back from a goto leads to the chain before the one that went.
+// RETURN after a goto returns to the chain before the calling one.
 #[case(
     "-A OUTPUT -j A\n-A A -g B\n-A A -p tcp -j REDIRECT --to-ports 2\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
     TO_1
@@ -76,13 +76,13 @@ const TO_1: Outcome = Outcome::Redirected { port: 1 };
     "-A OUTPUT -p tcp -j REDIRECT --to-ports 1\n-A OUTPUT -p tcp -j REDIRECT --to-ports 2",
     TO_1
 )]
-// LOG lets it go on, MARK as well, and the mark is there afterwards.
+// LOG and MARK continue with the next rule, and the mark stays.
 #[case("-A OUTPUT -j LOG --log-prefix x\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1", TO_1)]
 #[case(
     "-A OUTPUT -j MARK --set-mark 7\n-A OUTPUT -m mark --mark 7 -p tcp -j REDIRECT --to-ports 1",
     TO_1
 )]
-// An unknown match decides nothing where another one fails for certain.
+// An unknown match does not decide where another one certainly fails.
 #[case(
     "-A OUTPUT -p udp -m set --match-set x dst -j ACCEPT\n-A OUTPUT -p tcp -j REDIRECT --to-ports 1",
     TO_1
@@ -101,9 +101,9 @@ fn rules_are_followed_in_the_kernels_order(#[case] rules: &str, #[case] outcome:
 #[rstest]
 #[case("-A OUTPUT -m set --match-set x dst -j ACCEPT", "unknown match")]
 #[case("-A OUTPUT -j SYNPROXY", "target is unknown")]
-#[case("-A OUTPUT -p tcp -j REDIRECT --to-ports 1-9", "one of several ports")]
-#[case("-A OUTPUT -j A\n-A A -j B\n-A B -j A", "without end")]
-#[case("-A OUTPUT -g NOWHERE", "not there")]
+#[case("-A OUTPUT -p tcp -j REDIRECT --to-ports 1-9", "range of ports")]
+#[case("-A OUTPUT -j A\n-A A -j B\n-A B -j A", "form a loop")]
+#[case("-A OUTPUT -g NOWHERE", "missing chain")]
 fn rule_not_understood_leaves_packet_unjudged(#[case] rules: &str, #[case] words: &str) {
     match outcome_of(&nat(rules), &outbound(1000, 80)) {
         Outcome::Unjudged { why, .. } => assert!(why.contains(words), "{why}"),
@@ -138,7 +138,7 @@ const LOGGED: [&str; 2] = [
 #[case(inbound(15021), Outcome::Accepted)]
 #[case(outbound(100, 80), Outcome::Redirected { port: 15001 })]
 #[case(outbound(1337, 80), Outcome::Accepted)]
-fn istio_rules_lead_to_istios_ports(#[case] packet: Packet, #[case] outcome: Outcome) {
+fn istio_rules_redirect_to_istios_ports(#[case] packet: Packet, #[case] outcome: Outcome) {
     for log in LOGGED {
         let rules = rules_in_log(log, Family::V4).unwrap().rules;
         assert_eq!(walk(&rules, &packet).outcome, outcome);
@@ -155,13 +155,13 @@ fn summary_names_chains_and_outcome() {
 }
 
 #[rstest]
-// The application speaks to itself by its pod's address, through the loopback interface.
+// The application connects to itself through the loopback interface.
 #[case("127.0.0.1", 1000, Outcome::Accepted)]
 #[case("10.244.0.7", 1000, Outcome::Accepted)]
 #[case("127.0.0.1", 1337, Outcome::Accepted)]
-// The proxy calls its own application by the pod's address: that is inbound traffic.
+// The proxy connects to its own application by the pod's address: that is inbound traffic.
 #[case("10.244.0.7", 1337, Outcome::Redirected { port: 15006 })]
-fn traffic_by_loopback_has_rules_of_its_own(
+fn traffic_over_loopback_has_its_own_rules(
     #[case] to: &str,
     #[case] user: u32,
     #[case] outcome: Outcome,
@@ -189,7 +189,7 @@ proptest! {
 }
 
 #[rstest]
-// --set-mark ORs its bits in: 0x5/0x2 is --set-xmark 0x5/0x7.
+// --set-mark sets its bits: 0x5/0x2 is --set-xmark 0x5/0x7.
 #[case("--set-mark 0x5/0x2", 0x7, 0x5)]
 #[case("--set-mark 0x5/0x4", 0x7, 0x7)]
 #[case("--set-xmark 0x5/0x2", 0x7, 0x0)]
@@ -231,7 +231,7 @@ fn established_or_untracked_packet_is_not_translated() {
     assert_eq!(outcome_of(&untracked, &outbound(1, 80)), Outcome::Accepted);
 }
 
-/// The raw table comes before connections are known: there every packet fits to none.
+/// The raw table comes before connection tracking: no packet has a connection there.
 #[rstest]
 #[case("--ctstate NEW", Outcome::Accepted)]
 #[case("--ctstate INVALID", Outcome::Dropped)]
@@ -263,7 +263,7 @@ fn packet_for_another_host_is_forwarded() {
     assert_eq!(outcome_of(rules, &inbound(80)), Outcome::Dropped);
 }
 
-/// What istio-init programs with `-m TPROXY`.
+/// The rules of istio-init with `-m TPROXY`.
 const TRANSPARENT: &str = "\
 *mangle
 -N ISTIO_DIVERT
@@ -290,7 +290,7 @@ COMMIT
 ";
 
 #[test]
-fn tproxy_rules_lead_to_the_proxy() {
+fn tproxy_rules_redirect_to_the_proxy() {
     let rules = parse(TRANSPARENT).unwrap();
     let outcome = |packet: Packet| walk(&rules, &packet).outcome;
     assert_eq!(outcome(inbound(5678)), Outcome::TransparentlyProxied { port: 15006 });
@@ -313,8 +313,7 @@ fn trail_names_the_failed_condition() {
     assert_eq!(excluded.table, "nat");
 }
 
-/// Each fault that a claim must see: a part of the rules in the log, what stands there instead, and a
-/// packet that then ends elsewhere.
+/// Faults that a claim must find: a part of the logged rules, its replacement, and a packet with another outcome.
 #[rstest]
 #[case::port_excluded(
     "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090 -j RETURN",

@@ -1,4 +1,4 @@
-//! Broken evidence: recorded faults, and changes that no recorded fault shows.
+//! Evidence with faults: recorded ones, and changes that no recorded fault shows.
 
 use crate::evidence::{
     Condition, Container, ContainerState, Deployment, Evidence, LogLine, Observation, Pod, Reply,
@@ -14,7 +14,7 @@ fn absent<T>(reason: &str) -> Observation<T> {
     Observation::absent(reason)
 }
 
-/// The demo's pods were made without sidecars, by the namespace and the webhooks of this fault.
+/// Creates the demo's pods without sidecars, with the namespace and the webhooks of this fault.
 pub(super) fn without_sidecars_by(evidence: &mut Evidence, fault: &str) {
     let cause = recorded_fault(fault);
     *evidence = recorded_fault("pods-from-before-the-label");
@@ -41,7 +41,7 @@ pub(super) fn nothing_installed(evidence: &mut Evidence) {
     evidence.mesh.dry_run_labelled = evidence.mesh.dry_run_unlabelled.clone();
     of(&mut evidence.mesh.dry_run_labelled).namespace = "client".into();
     for requested in of(&mut evidence.cluster.requested).values_mut() {
-        // What the control plane requests is free.
+        // Without the requests of the control plane.
         requested.cpu_millis = 300;
     }
     of(&mut evidence.install.pods).clear();
@@ -69,7 +69,7 @@ pub(super) fn namespace_missing(evidence: &mut Evidence) {
     route_answers(evidence, 503, "");
 }
 
-/// No pod of the demo runs.
+/// Removes all pods of the demo.
 fn no_demo_pods(evidence: &mut Evidence, why: &str) {
     of(&mut evidence.demo.pods).clear();
     of(&mut evidence.demo.pods_at_end).clear();
@@ -95,7 +95,7 @@ pub(super) fn log_says(evidence: &mut Evidence, text: &str) {
     log.lines.push(LogLine { at, text: text.into() });
 }
 
-/// The client gets this reply, from a proxy.
+/// Lets a proxy reply to the client.
 pub(super) fn proxy_replies(evidence: &mut Evidence, status: u16, body: &str) {
     let (server, body) = ("envoy".into(), body.into());
     all_reply(evidence, &Reply { status, server, body, ..Reply::default() });
@@ -105,7 +105,7 @@ pub(super) fn all_reply(evidence: &mut Evidence, reply: &Reply) {
     of(&mut evidence.demo.asked).replies.iter_mut().for_each(|one| one.clone_from(reply));
 }
 
-/// Every proxy answers that nobody is behind the service.
+/// Lets every proxy reply that the service has no healthy endpoint.
 pub(super) fn nobody_replies(evidence: &mut Evidence) {
     let body = "no healthy upstream";
     log_says(evidence, body);
@@ -122,32 +122,32 @@ pub(super) fn nothing_arrives(evidence: &mut Evidence) {
     inbound.after = inbound.before.clone();
 }
 
-/// A policy denies the client what the gateway may do.
+/// Denies the client's requests and allows the gateway's.
 pub(super) fn client_denied(evidence: &mut Evidence) {
     *evidence = recorded_fault("everything-denied");
     evidence.ingress = healthy().ingress;
 }
 
-/// The backend's proxy takes nothing that is not encrypted.
+/// Lets the backend's proxy reset unencrypted requests.
 pub(super) fn requests_are_reset(evidence: &mut Evidence) {
     let error = "Recv failure: Connection reset by peer";
     log_says(evidence, &format!("curl: (56) {error}"));
     all_reply(evidence, &Reply { error: error.into(), ..Reply::default() });
 }
 
-/// The client's template has a label that keeps the sidecar away.
+/// Sets the label inject=false in the client's template.
 pub(super) fn template_refuses_its_sidecar(evidence: &mut Evidence) {
     client(evidence).template_labels.insert(INJECT.into(), "false".into());
     refuse(demo_pod(evidence, "client"));
     copy_to_the_end(evidence);
 }
 
-/// The second look at the demo's pods is as the first.
+/// Copies the demo's pods to the second observation of them.
 pub(super) fn copy_to_the_end(evidence: &mut Evidence) {
     evidence.demo.pods_at_end = evidence.demo.pods.clone();
 }
 
-/// A pod that has refused its sidecar.
+/// Sets the label inject=false on a pod and removes its sidecar.
 pub(super) fn refuse(pod: &mut Pod) {
     lose_sidecar(pod);
     pod.labels.insert(INJECT.into(), "false".into());
@@ -176,7 +176,7 @@ pub(super) fn remove_pods(evidence: &mut Evidence, app: &str) {
     copy_to_the_end(evidence);
 }
 
-/// The log of the client's container can be read, and nothing be asked from it.
+/// Stops the client's container: its log can be read, exec fails.
 pub(super) fn client_container_down(evidence: &mut Evidence) {
     unavailable(client(evidence));
     let pod = demo_pod(evidence, "client");
@@ -188,13 +188,13 @@ pub(super) fn client_container_down(evidence: &mut Evidence) {
     evidence.mesh.traffic = Observation::failed("container not found (\"client\")");
 }
 
-/// The client's image is another program, which runs: its silence has another reason.
+/// Gives the client the image of another program, which writes no log.
 pub(super) fn client_runs_another_program(evidence: &mut Evidence) {
     client(evidence).containers[0].image = "docker.io/hashicorp/http-echo:latest".into();
     of(&mut evidence.demo.client_logs)[0].lines.clear();
 }
 
-/// Nothing answers at the gateway's address, and the route was not asked any more.
+/// Removes all answers from the gateway's address; the test route was not tested.
 pub(super) fn given_up(evidence: &mut Evidence) {
     *evidence = recorded_fault("address-unreachable");
     of(&mut evidence.ingress.route).routed = Observation::failed("not asked");
@@ -218,7 +218,7 @@ pub(super) fn kiali_crashes(evidence: &mut Evidence) {
     no_kiali(evidence);
 }
 
-/// Kiali fails on every page.
+/// Lets Kiali answer every page with 500.
 pub(super) fn kiali_answers_500(evidence: &mut Evidence) {
     evidence.kiali = recorded_fault("kiali-behind-a-500").kiali;
 }
@@ -237,7 +237,7 @@ pub(super) fn unavailable(deployment: &mut Deployment) {
     deployment.ready_replicas = 0;
 }
 
-/// The echo pod is not ready, in both looks, with its deployment.
+/// Makes the echo pod not ready in both observations, and its deployment unavailable.
 pub(super) fn backend_not_ready(evidence: &mut Evidence, change: fn(&mut Pod)) {
     unavailable(backend(evidence));
     let pod = demo_pod(evidence, "echo");
@@ -251,7 +251,7 @@ pub(super) fn backend_not_ready(evidence: &mut Evidence, change: fn(&mut Pod)) {
     nothing_arrives(evidence);
 }
 
-/// The echo pod fits on no node.
+/// Makes the echo pod unschedulable.
 pub(super) fn no_room(evidence: &mut Evidence) {
     backend_not_ready(evidence, |pod| {
         pod.phase = "Pending".into();
@@ -276,13 +276,13 @@ pub(super) fn image_missing(evidence: &mut Evidence) {
     });
 }
 
-/// A pod that was made just before istiod went: its sidecar waits for its configuration.
+/// Scales istiod to zero before the echo pod's sidecar has its configuration.
 pub(super) fn sidecar_waits(evidence: &mut Evidence) {
     *evidence = recorded_fault("istiod-scaled-to-zero");
     sidecar_not_ready(evidence);
 }
 
-/// Only the sidecar of the echo pod is not ready.
+/// Makes the sidecar of the echo pod not ready.
 pub(super) fn sidecar_not_ready(evidence: &mut Evidence) {
     unavailable(backend(evidence));
     let pod = demo_pod(evidence, "echo");
@@ -340,7 +340,7 @@ pub(super) fn pods_cannot_be_made(evidence: &mut Evidence) {
     no_demo_pods(evidence, "no pod of deployment client-deployment runs");
 }
 
-/// No pod can be made, and the API server says this of the backend.
+/// Lets the API server refuse all pods, with this condition of the backend.
 pub(super) fn backend_refused(evidence: &mut Evidence, kind: &str, status: &str, message: &str) {
     pods_cannot_be_made(evidence);
     let conditions = &mut backend(evidence).conditions;
@@ -350,7 +350,7 @@ pub(super) fn backend_refused(evidence: &mut Evidence, kind: &str, status: &str,
     conditions[0].message = message.into();
 }
 
-/// All pods have this argument of istio-init, and their rules lead past the proxy in this direction.
+/// Gives all pods this argument of istio-init, and rules that bypass the proxy in this direction.
 pub(super) fn init_argument(evidence: &mut Evidence, option: &str, value: &str, chain: &str) {
     for pod in of(&mut evidence.demo.pods) {
         let arguments = &mut pod.init_containers[0].args;
@@ -364,7 +364,7 @@ pub(super) fn init_argument(evidence: &mut Evidence, option: &str, value: &str, 
     }
 }
 
-/// The logged rules of the backend lead past its proxy.
+/// Makes the logged rules of the backend bypass its proxy.
 pub(super) fn past_the_proxy(evidence: &mut Evidence) {
     let name = demo_pod(evidence, "echo").name.clone();
     return_first(of(evidence.mesh.init_logs.get_mut(&name).unwrap()), "ISTIO_INBOUND");
@@ -375,7 +375,7 @@ fn return_first(log: &mut String, chain: &str) {
     *log = log.replace(&first, &format!("\n-A {chain} -p tcp -j RETURN{first}"));
 }
 
-/// Nothing redirects: the pods have no init container, and no rules.
+/// Removes the init containers and all rules.
 pub(super) fn no_init_container(evidence: &mut Evidence) {
     cni_plug_in(evidence);
     for pod in of(&mut evidence.demo.pods) {
@@ -384,7 +384,7 @@ pub(super) fn no_init_container(evidence: &mut Evidence) {
     evidence.mesh.live_rules.values_mut().for_each(|it| of(it).clear());
 }
 
-/// A CNI plug-in redirects: the pods have another init container, and no log of rules.
+/// Replaces istio-init by a CNI plug-in: the pods have another init container and no log of rules.
 pub(super) fn cni_plug_in(evidence: &mut Evidence) {
     for pod in of(&mut evidence.demo.pods) {
         pod.init_containers[0].name = "istio-validation".into();

@@ -1,7 +1,7 @@
-//! Changes that decide whether a claim has a cause: with one detail there is one, with another there is none.
+//! Pairs of changes that differ in the detail that decides whether a claim has a cause.
 
 use super::changes::*;
-use super::{NONE, Row, prove, rows};
+use super::{NONE, Row, assert_causes, rows};
 use crate::evidence::{ClientLog, Container, ContainerState, Evidence, Observation, Pod, Reply};
 use crate::testing::{
     backend, client, demo_pod, gateway, gateway_service, healthy, installed, istiod, of,
@@ -19,7 +19,7 @@ const ARGUMENTS: &str = "mesh::init_arguments";
 const INBOUND: &str = "mesh::inbound_redirected";
 const ROOT: &str = "kiali::redirects_to_web_root";
 
-const NOWHERE: &[Row] = rows! {
+const UNSCHEDULED: &[Row] = rows! {
     "lab": no_room => "demo::backend_deployment": NODES, "mesh::pods_ready": NODES, "demo::backend_replies": NODES;
     "lab": |it| { no_room(it); demo_pod(it, "echo").reason = Some("0/1 nodes are available: 1 Insufficient cpu.".into()); }
         => "demo::backend_deployment": NODES;
@@ -31,8 +31,8 @@ const NOWHERE: &[Row] = rows! {
 };
 
 #[test]
-fn deployment_waits_for_a_node() {
-    prove(NOWHERE);
+fn nodes_cause_unscheduled_deployments() {
+    assert_causes(UNSCHEDULED);
 }
 
 const INJECTION: &[Row] = rows! {
@@ -44,23 +44,23 @@ const INJECTION: &[Row] = rows! {
         without_sidecars_by(it, "label-of-a-revision-that-is-not-installed");
         of(&mut it.install.webhooks).clear();
     } => "mesh::two_containers_per_pod": WEBHOOK;
-    // A pod that refuses the sidecar, in a namespace without a label.
+    // A pod with inject=false, in a namespace without a label.
     "lab": |it| { without_sidecars_by(it, "label-removed"); demo_pod(it, "echo").annotations.insert(INJECT.into(), "false".into()); }
         => "mesh::two_containers_per_pod": NONE;
-    // Where there is no webhook at all, no label would help.
+    // Without a webhook the label has no effect.
     "label-removed": |it| of(&mut it.install.webhooks).clear() => "install::injection_webhook": NONE;
     "label-removed": |it| lose_sidecar(demo_pod(it, "echo")) => "mesh::two_containers_per_pod": LABEL;
     "label-removed": |it| { lose_sidecar(demo_pod(it, "echo")); one_container_more(demo_pod(it, "client")); }
         => "mesh::two_containers_per_pod": NONE;
-    // The look at the demo's pods was forbidden, whatever the label.
+    // The demo's pods cannot be read.
     "label-removed": |it| it.demo.pods = Observation::failed("pods is forbidden")
         => "mesh::two_containers_per_pod": NONE;
-    // The client's template refuses the sidecar, and a pod of the backend does so by itself.
+    // The client's template has inject=false, and so has a single pod of the backend.
     "lab": |it| { template_refuses_its_sidecar(it); refuse(demo_pod(it, "echo")); } => "mesh::two_containers_per_pod": NONE;
-    // The client's template refuses the sidecar, and a pod from before an earlier change has none either.
+    // The client's template has inject=false, and its pod lacks the sidecar for another reason.
     "lab": |it| { template_refuses_its_sidecar(it); demo_pod(it, "client").labels.remove(INJECT); }
         => "mesh::two_containers_per_pod": NONE;
-    // Only what was switched off is left of the webhooks: none serves the revision.
+    // All webhooks are deactivated: none serves the revision.
     "lab": |it| {
         let webhooks = it.install.webhooks.clone();
         nothing_installed(it);
@@ -70,13 +70,13 @@ const INJECTION: &[Row] = rows! {
         assert!(!of(&mut it.install.webhooks).is_empty());
         *labels(it) = [("istio.io/rev".into(), "default".into())].into();
     } => "install::namespace_labelled": "install::default_profile";
-    // A label that is missing is missing whatever is installed.
+    // A missing label does not depend on the installation.
     "lab": |it| { nothing_installed(it); labels(it).clear(); } => "install::namespace_labelled": NONE;
 };
 
 #[test]
-fn label_and_webhook_explain_sidecars_that_are_missing() {
-    prove(INJECTION);
+fn label_and_webhook_cause_missing_sidecars() {
+    assert_causes(INJECTION);
 }
 
 fn labels(evidence: &mut Evidence) -> &mut std::collections::BTreeMap<String, String> {
@@ -89,15 +89,15 @@ fn one_container_more(pod: &mut Pod) {
 
 const CONTROL_PLANE: &[Row] = rows! {
     "lab": sidecar_waits => "demo::backend_deployment": ISTIOD, "mesh::pods_ready": ISTIOD;
-    // What is wrong with other pods is no matter.
+    // Other failing pods do not matter.
     "lab": |it| { sidecar_waits(it); crash(demo_pod(it, "client")); } => "demo::backend_deployment": ISTIOD;
-    // A sidecar that ends by itself waits for nobody.
+    // A sidecar that crashes does not wait for istiod.
     "lab": |it| {
         sidecar_waits(it);
         let reason = "CrashLoopBackOff".into();
         sidecar(demo_pod(it, "echo")).state = ContainerState::Waiting { reason, message: String::new() };
     } => "demo::backend_deployment": NONE;
-    // istiod is well, and the gateway crashes: a backend that is not available has another reason.
+    // istiod is ready and the gateway crashes: neither makes the backend unavailable.
     "lab": |it| { crash(gateway(it)); sidecar_not_ready(it); all_reply(it, &Reply { status: 503, ..Reply::default() }); }
         => "demo::backend_deployment": NONE;
     "lab": |it| backend_refused(it, "ReplicaFailure", "True", WEBHOOK_SILENT) => "demo::backend_deployment": ISTIOD;
@@ -108,17 +108,17 @@ const CONTROL_PLANE: &[Row] = rows! {
     "lab": |it| backend_refused(it, "Progressing", "True", WEBHOOK_SILENT) => "demo::backend_deployment": NONE;
     "lab": |it| { backend_refused(it, "ReplicaFailure", "True", WEBHOOK_SILENT); scale_to_zero(backend(it)); }
         => "demo::backend_deployment": NONE;
-    // istiod is down, and of another version besides.
+    // istiod crashes, and has another version.
     "lab": |it| {
         istiod_crashes(it);
         istiod(it).containers[0].image = "istio/pilot:1.19.0".into();
     } => "install::istio_version": NONE;
-    // istiod crashes, and the gateway's pod is ready: that it does not answer has another reason.
+    // istiod crashes and the gateway is ready: the missing answer has another cause.
     "address-unreachable": |it| { crash(istiod(it)); assert!(gateway(it).ready); } => "ingress::address_answers": NONE;
-    // The route was refused for want of permission while istiod is down.
+    // The route was forbidden while istiod is down.
     "istiod-scaled-to-zero": |it| it.ingress.route = Observation::failed("namespaces is forbidden")
         => "ingress::routes_into_mesh": NONE;
-    // The gateway does not know the route: istiod did not tell it.
+    // The gateway has no route, because istiod is down.
     "istiod-scaled-to-zero": |it| { it.ingress.route = healthy().ingress.route; route_answers(it, 404, ""); }
         => "ingress::routes_into_mesh": ISTIOD;
     "lab": |it| {
@@ -128,22 +128,22 @@ const CONTROL_PLANE: &[Row] = rows! {
 };
 
 #[test]
-fn control_plane_explains_what_waits_for_it() {
-    prove(CONTROL_PLANE);
+fn control_plane_causes_failures_of_dependent_claims() {
+    assert_causes(CONTROL_PLANE);
 }
 
 const REQUESTS: &[Row] = rows! {
-    // DNS is down, and the client was seen to fail in another way.
+    // DNS is down, and the client fails in another way.
     "coredns-scaled-to-zero": |it| all_reply(it, &Reply { status: 403, ..Reply::default() })
         => "demo::backend_replies": NONE;
-    // DNS runs and is not ready. Whatever became of the service: no name has an address.
+    // DNS runs and is not ready: no name can be resolved, with or without the service.
     "coredns-scaled-to-zero": |it| {
         of(&mut it.cluster.dns).pods = of(&mut healthy().cluster.dns).pods.clone();
         of(&mut it.cluster.dns).pods.iter_mut().for_each(|pod| pod.ready = false);
         of(&mut it.demo.services).clear();
     } => "demo::client_logs_show_reply": "prepare::dns_on_pod_network",
         "demo::backend_replies": "prepare::dns_on_pod_network";
-    // Each client's log is its own: the first has one of before.
+    // The first of two clients has an older log without failures.
     "coredns-scaled-to-zero": |it| {
         let bad = of(&mut it.demo.client_logs)[0].clone();
         let mut second = demo_pod(it, "client").clone();
@@ -153,7 +153,7 @@ const REQUESTS: &[Row] = rows! {
         of(&mut it.demo.client_logs)[0].read_at = of(&mut healthy().demo.client_logs)[0].read_at;
         of(&mut it.demo.client_logs).push(ClientLog { pod: "second".into(), ..bad });
     } => "demo::client_logs_show_reply": "prepare::dns_on_pod_network";
-    // The backend is gone, and the client was not allowed to be asked.
+    // The backend is gone, and exec in the client is forbidden.
     "backend-scaled-to-zero": |it| it.demo.asked = Observation::failed("pods/exec is forbidden")
         => "demo::backend_replies": NONE;
     // The backend is gone, and the service selects nothing.
@@ -161,27 +161,27 @@ const REQUESTS: &[Row] = rows! {
         => "demo::backend_service": NONE;
     "lab": |it| { of(&mut it.demo.services)[0].ports[0].port = 8080; nobody_replies(it); nothing_arrives(it); }
         => "demo::backend_replies": SERVICE;
-    // The backend does not reply, and the log tells of something else.
+    // The backend does not reply, and the log shows another error.
     "lab": |it| { log_says(it, "curl: (28) Operation timed out"); requests_are_reset(it); }
         => "demo::client_logs_show_reply": NONE;
-    // The backend's proxy forbids the client's requests, and the gateway whatever comes.
+    // The backend's proxy denies the client's requests, and the gateway denies all requests.
     "everything-denied": |it| of(&mut of(&mut it.ingress.route).unknown_host).status = 403
         => "ingress::routes_into_mesh": NONE;
-    // The backend's proxy forbids the client's requests, and the gateway's end otherwise.
+    // The backend's proxy denies the client's requests, and the gateway's fail in another way.
     "lab": |it| { client_denied(it); route_answers(it, 503, "no healthy upstream"); } => "ingress::routes_into_mesh": NONE;
-    // A log that cannot be read any more shows nothing of what a proxy answered.
+    // Without client pods there is no log with the proxy's answer.
     "lab": |it| { nobody_replies(it); remove_pods(it, "client"); } => "demo::client_logs_show_reply": NONE;
     "lab": client_container_down
         => "demo::backend_replies": CLIENT, "mesh::traffic_through_proxies": CLIENT, "demo::client_logs_show_reply": NONE;
-    // A proxy that is away is in nobody's way where nothing redirects.
+    // Without redirection a missing proxy blocks no request.
     "sidecar-in-a-crash-loop": |it| demo_pod(it, "client").init_containers.clear() => "demo::backend_replies": NONE;
-    // What the client got does not tell of a connection.
+    // The client's answer is not a connection error.
     "sidecar-in-a-crash-loop": |it| {
         of(&mut it.demo.client_logs)[0].lines.clear();
         log_says(it, "503 from somebody");
         all_reply(it, &Reply { status: 503, body: "from somebody".into(), ..Reply::default() });
     } => "demo::client_logs_show_reply": NONE, "demo::backend_replies": NONE;
-    // The proxy runs, and is only not ready yet.
+    // The proxy runs, but is not ready yet.
     "sidecar-in-a-crash-loop": |it| {
         let proxy = sidecar(demo_pod(it, "client"));
         (proxy.restarts, proxy.last_termination) = (0, None);
@@ -191,13 +191,13 @@ const REQUESTS: &[Row] = rows! {
 };
 
 #[test]
-fn replies_have_the_cause_that_they_show() {
-    prove(REQUESTS);
+fn failed_replies_have_the_cause_that_they_show() {
+    assert_causes(REQUESTS);
 }
 
 const PODS: &[Row] = rows! {
     "backend-in-a-crash-loop": echo_first => "mesh::pods_ready": BACKEND;
-    // A second pod is ill for a reason of its own, whether its deployment is red for another one or not.
+    // A second pod is not ready for its own reason, whether its deployment fails or not.
     "backend-in-a-crash-loop": |it| { echo_first(it); demo_pod(it, "client").containers[0].ready = false; }
         => "mesh::pods_ready": NONE;
     "backend-in-a-crash-loop": |it| {
@@ -207,17 +207,17 @@ const PODS: &[Row] = rows! {
     } => "mesh::pods_ready": NONE;
     "backend-in-a-crash-loop": |it| { echo_first(it); one_container_more(demo_pod(it, "client")); }
         => "mesh::pods_ready": NONE;
-    // Without a sidecar a pod is ill all the same.
+    // A pod without a sidecar can also be not ready.
     "backend-in-a-crash-loop": |it| { echo_first(it); demo_pod(it, "echo").containers.retain(|it| it.name != "istio-proxy"); }
         => "mesh::pods_ready": BACKEND;
-    // The client is ill by itself while the backend is gone.
+    // The client is not ready for its own reason while the backend is gone.
     "backend-scaled-to-zero": |it| {
         let pod = demo_pod(it, "client");
         (pod.ready, pod.containers[0].ready) = (false, false);
     } => "mesh::pods_ready": NONE;
-    // No pod is there, and its deployment says of itself that it has what it asks for.
+    // There are no pods, and the deployment reports all replicas as available.
     "backend-says-more": |it| of(&mut it.demo.pods).clear() => "mesh::two_containers_per_pod": NONE;
-    // Before they run, pods are asked for their containers: one without a sidecar lacks it, however ill it is.
+    // A pending pod without a sidecar lacks it, whatever its state.
     "lab": |it| {
         unavailable(backend(it));
         client(it).available_replicas = 0;
@@ -227,24 +227,25 @@ const PODS: &[Row] = rows! {
         }
         demo_pod(it, "echo").containers.retain(|it| it.name != "istio-proxy");
     } => "mesh::two_containers_per_pod": NONE;
-    // Without a sidecar, and ill besides, while its deployment is at rest.
+    // Not ready and without a sidecar, while its deployment is complete.
     "pods-from-before-the-label": |it| demo_pod(it, "echo").containers[0].ready = false => "mesh::pods_ready": NONE;
 };
 
 #[test]
-fn pods_are_ill_with_their_deployments() {
-    prove(PODS);
+fn deployments_cause_pods_that_are_not_ready() {
+    assert_causes(PODS);
 }
 
-/// The verdict is about the first pod that is ill.
+/// Sorts the echo pod first: the verdict names the first pod that is not ready.
 fn echo_first(evidence: &mut Evidence) {
     of(&mut evidence.demo.pods)
         .sort_by_key(|pod| pod.labels.get("app").cloned() != Some("echo".into()));
 }
 
-/// One argument for this direction is enough to explain its rules, one for the other explains nothing.
+/// Sets an argument of istio-init, and lets inbound traffic bypass the proxy.
 const IN: fn(&mut Evidence, &str, &str) =
     |it, option, value| init_argument(it, option, value, "ISTIO_INBOUND");
+/// Sets an argument of istio-init, and lets outbound traffic bypass the proxy.
 const OUT: fn(&mut Evidence, &str, &str) =
     |it, option, value| init_argument(it, option, value, "ISTIO_OUTPUT");
 const TLS: &str = "upstream connect error: TLS_error:|268435703:SSL routines";
@@ -268,7 +269,7 @@ const RULES: &[Row] = rows! {
     "lab": |it| OUT(it, "-o", "80") => "mesh::outbound_redirected": ARGUMENTS;
     "lab": |it| OUT(it, "-p", "15002") => "mesh::outbound_redirected": ARGUMENTS;
     "lab": |it| OUT(it, "-u", "0") => "mesh::outbound_redirected": ARGUMENTS;
-    // Inbound rules do not follow from an argument on outbound ports.
+    // An argument on outbound ports does not change inbound rules.
     "outbound-port-excluded": |it| {
         let name = demo_pod(it, "client").name.clone();
         let log = of(it.mesh.init_logs.get_mut(&name).unwrap());
@@ -276,32 +277,32 @@ const RULES: &[Row] = rows! {
     } => "mesh::inbound_redirected": NONE;
     "lab": cni_plug_in => "mesh::live_rules": ARGUMENTS;
     "lab": |it| { cni_plug_in(it); it.mesh.live_rules.clear(); } => "mesh::inbound_redirected": ARGUMENTS;
-    // The plug-in has not set them. That there is one is no reason.
+    // The CNI plug-in has set no rules: its presence is not the cause.
     "lab": |it| { cni_plug_in(it); it.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }
         => "mesh::inbound_redirected": NONE;
     "lab": no_init_container => "mesh::inbound_redirected": ARGUMENTS, "mesh::outbound_redirected": ARGUMENTS;
-    // The callers' proxies encrypt, and none decrypts.
+    // The callers' proxies encrypt, and no proxy decrypts.
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, TLS); } => "demo::backend_replies": INBOUND;
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, "out of order"); } => "demo::backend_replies": NONE;
-    // The gateway's request has its own answer.
+    // The gateway gets its own answer.
     "lab": |it| { past_the_proxy(it); route_answers(it, 503, TLS); } => "ingress::routes_into_mesh": INBOUND;
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, TLS); route_answers(it, 500, "out of order"); }
         => "ingress::routes_into_mesh": NONE;
     "lab": |it| { past_the_proxy(it); nothing_arrives(it); } => "mesh::traffic_through_proxies": INBOUND;
-    // Nobody is behind the service, and what answers in its place is no proxy.
+    // The service has no endpoint, and another server answers instead.
     "lab": another_answers => "mesh::traffic_through_proxies": SERVICE;
     "lab": |it| { another_answers(it); traffic(it).inbound.before = Observation::absent("no such cluster"); }
         => "mesh::traffic_through_proxies": SERVICE;
     "lab": |it| { another_answers(it); traffic(it).inbound.after = Observation::absent("no such cluster"); }
         => "mesh::traffic_through_proxies": SERVICE;
-    // Requests arrived: that they did not come through a proxy has another reason.
+    // Requests arrived at the backend: the missing proxy has another cause.
     "lab": |it| { another_answers(it); traffic(it).inbound = traffic(&mut healthy()).inbound.clone(); }
         => "mesh::traffic_through_proxies": NONE;
 };
 
 #[test]
-fn rules_follow_from_arguments_and_traffic_from_rules() {
-    prove(RULES);
+fn arguments_cause_rules_and_rules_cause_bypassed_traffic() {
+    assert_causes(RULES);
 }
 
 fn another_answers(evidence: &mut Evidence) {
@@ -309,34 +310,34 @@ fn another_answers(evidence: &mut Evidence) {
     all_reply(evidence, &Reply { status: 503, server: "nginx".into(), ..Reply::default() });
 }
 
-const OUTSIDE: &[Row] = rows! {
-    // The service has something that is no address: it does not wait for one.
+const INGRESS_AND_KIALI: &[Row] = rows! {
+    // The service has an invalid address: it is not pending.
     "pool-exhausted": |it| gateway_service(it).load_balancer_addresses = vec!["0.0.0.0".into()]
         => "ingress::external_address": NONE;
     // The gateway is gone, and its service has lost its ports.
     "gateway-scaled-to-zero": |it| gateway_service(it).ports.clear() => "ingress::service_is_load_balancer": NONE;
-    // Nothing answers at the address; the route had an answer of its own.
+    // The health check gets no answer, the test route gets one.
     "address-unreachable": |it| { it.ingress.route = healthy().ingress.route; route_answers(it, 500, ""); }
         => "ingress::routes_into_mesh": NONE;
     "lab": kiali_answers_500 => "kiali::reachable_on_exposed_port": ROOT, "kiali::console_served": ROOT;
-    // Pages that fail in different ways may each have a reason of their own.
+    // Pages that fail in different ways may have different causes.
     "lab": |it| { kiali_answers_500(it); of(&mut it.kiali.root).status = 502; }
         => "kiali::reachable_on_exposed_port": NONE, "kiali::console_served": NONE;
     "kiali-behind-a-500": |it| of(&mut it.kiali.console).status = 404
         => "kiali::redirects_to_web_root": "kiali::running", "kiali::console_served": NONE;
-    // A mirror has another name for it, and it fails all the same.
+    // The image is from a mirror with another name.
     "lab": |it| { kiali_answers_500(it); kiali_image(it, "registry.example/mirror/my-kiali:v1.76"); }
         => "kiali::console_served": ROOT;
-    // Another root on the exposed port than in the pod is no consequence.
+    // The exposed port and the pod redirect to different roots.
     "lab": |it| {
         of(&mut it.kiali.root).headers.insert("location".into(), "/mesh/".into());
         of(&mut it.kiali.exposed).headers.insert("location".into(), "/other/".into());
     } => "kiali::reachable_on_exposed_port": NONE;
-    // Kiali is of another version, and silent: with a ready pod, known by either label, that has another reason.
+    // Kiali has another version and does not answer. Its pod is ready, found by either label: the cause is another one.
     "lab": |it| { another_kiali(it); kiali_pod(it).labels.remove("app").unwrap(); } => "kiali::redirects_to_web_root": NONE;
     "lab": |it| { another_kiali(it); kiali_pod(it).labels.remove("app.kubernetes.io/name").unwrap(); }
         => "kiali::redirects_to_web_root": NONE;
-    // Kiali's pods are gone, and one page was seen all the same: what answers there is not Kiali.
+    // Kiali has no pods, and one page answers: another program does.
     "kiali-scaled-to-zero": |it| { it.kiali.root = healthy().kiali.root; of(&mut it.kiali.root).status = 500; }
         => "kiali::redirects_to_web_root": NONE;
     "kiali-scaled-to-zero": |it| { it.kiali.exposed = healthy().kiali.exposed; of(&mut it.kiali.exposed).status = 500; }
@@ -346,8 +347,8 @@ const OUTSIDE: &[Row] = rows! {
 };
 
 #[test]
-fn gateway_and_kiali_explain_what_they_serve() {
-    prove(OUTSIDE);
+fn gateway_and_kiali_cause_failures_of_their_pages() {
+    assert_causes(INGRESS_AND_KIALI);
 }
 
 fn another_kiali(evidence: &mut Evidence) {

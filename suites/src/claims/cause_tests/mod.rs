@@ -1,5 +1,5 @@
-//! What a claim that does not hold is put down to. The recorded faults say it of whole meshes in their `fault.toml`;
-//! here stands what decides it, one detail each.
+//! Tests on the causes of failing claims. `fault.toml` of a recorded fault names its causes; these tests vary the single
+//! details that decide.
 
 mod changes;
 mod conditions;
@@ -20,13 +20,13 @@ use changes::*;
 /// A change to evidence.
 type Mutation = fn(&mut Evidence);
 
-/// Where no other claim is known to be the cause.
+/// No other claim is the cause.
 const NONE: &str = "";
 
-/// A change to evidence, and what each effect is put down to.
+/// A change to evidence, and the cause of each effect.
 struct Row {
     name: &'static str,
-    /// The evidence that is changed: `lab`, where all is well, or a recorded fault.
+    /// The evidence that is changed: `lab`, which is healthy, or a recorded fault.
     base: &'static str,
     change: Mutation,
     effects: &'static [(&'static str, &'static str)],
@@ -45,8 +45,8 @@ macro_rules! rows {
 }
 use rows;
 
-/// Judges every row: each effect must fall, and have its cause.
-fn prove(rows: &[Row]) {
+/// Judges every row: each effect must not pass, and have its cause.
+fn assert_causes(rows: &[Row]) {
     let mut wrong = String::new();
     for row in rows {
         let mut evidence = evidence(row.base);
@@ -75,7 +75,7 @@ fn report(change: Mutation) -> Report {
     judge(&evidence, &[])
 }
 
-/// Each cause, and in the same place what it explains.
+/// Returns the causes of a report, and the claims that each explains.
 fn causes(report: &Report) -> (Vec<&str>, Vec<Vec<&str>>) {
     let causes = report.causes.iter();
     causes.map(|it| (it.claim.as_str(), it.explains.iter().map(String::as_str).collect())).unzip()
@@ -91,7 +91,7 @@ const WITHOUT_ISTIOD: &[&str] = &[
 const NO_REPLIES: &[&str] =
     &["demo::client_logs_show_reply", "demo::backend_replies", "mesh::traffic_through_proxies"];
 
-/// One fault that is not recorded has one cause, and everything that is red follows from it.
+/// A fault that is not recorded has one cause, which explains all other failures.
 #[rstest]
 #[case(istiod_crashes, "install::control_plane_running", WITHOUT_ISTIOD)]
 #[case(client_denied, "demo::backend_replies", &[NO_REPLIES[0], NO_REPLIES[2]])]
@@ -112,7 +112,7 @@ fn one_fault_has_one_cause(
     assert_eq!(causes(&report), (vec![cause], vec![explains.to_vec()]), "{report:#?}");
 }
 
-/// The same, where nearly everything is red: nothing explains the last number of claims.
+/// The same where most claims fail. The last number is of the claims without a cause.
 #[rstest]
 #[case(namespace_missing, "install::namespace_labelled", 13, 0)]
 #[case(nothing_installed, "install::default_profile", 16, 1)]
@@ -143,7 +143,7 @@ fn healthy_mesh_has_no_cause() {
     assert!(report.causes.is_empty() && report.claims.iter().all(|it| it.because.is_none()));
 }
 
-/// Neither of two faults is taken for the other's consequence, and what lies deeper comes first.
+/// Of two faults neither causes the other. The report lists the deeper one first.
 #[rstest]
 #[case("backend-scaled-to-zero", kiali_crashes, ["demo::backend_deployment", "kiali::running"])]
 #[case("istiod-scaled-to-zero", image_missing, ["install::control_plane_running", "demo::backend_deployment"])]
@@ -168,7 +168,7 @@ fn independent_faults_are_causes_of_their_own(
 }
 
 #[test]
-fn claim_that_was_asked_for_names_a_cause_that_was_not() {
+fn selected_claim_names_cause_that_was_not_selected() {
     let evidence = recorded_fault("kiali-scaled-to-zero");
     let only: Pattern = "kiali::console_served".parse().unwrap();
     let report = judge(&evidence, &[only]);
@@ -176,16 +176,15 @@ fn claim_that_was_asked_for_names_a_cause_that_was_not() {
     assert_eq!(report.claims[0].because.as_deref(), Some("kiali::running"));
     assert_eq!(causes(&report), (vec!["kiali::running"], vec![vec!["kiali::console_served"]]));
     assert!(report.causes[0].hint.as_ref().unwrap().contains("--replicas=1"));
-    // What does not concern the claims that were asked for is not told.
+    // A cause that explains no selected claim is not listed.
     let other = judge(&evidence, &["mesh".parse().unwrap()]);
     assert!(other.causes.is_empty() && other.exit_code() == 0);
 }
 
 proptest! {
-    /// Whatever the verdicts are, on whatever evidence: a root does not hold, has no cause itself, and only
-    /// what does not hold has one.
+    /// With any verdicts on any evidence: a root fails, has no cause itself, and only failing claims have one.
     #[test]
-    fn roots_never_hold_and_have_no_cause(
+    fn root_fails_and_has_no_cause(
         verdicts in prop::collection::vec(0usize..5, CLAIMS.len()),
         fault in prop::sample::select(recorded_faults()),
     ) {

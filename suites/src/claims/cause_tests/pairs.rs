@@ -1,11 +1,11 @@
-//! Two faults at once: what makes a claim fall is told from what only stands beside it.
+//! Tests on two faults at once: an independent failure is not taken for the cause.
 
 use super::NONE;
 use crate::judge;
 use crate::judgement::Verdict;
 use crate::testing::{claim_cases, healthy};
 
-/// A claim, cases of the claims' own tables (claim and name) that make it fall, and what it is put down to.
+/// A claim, the cases (claim and name) that make it fail, and its cause.
 type Row = (&'static str, &'static [(&'static str, &'static str)], &'static str);
 
 /// `EFFECT CASE beside OTHER_CLAIM CASE => CAUSE;`, or `EFFECT by OTHER_CLAIM CASE => CAUSE;`
@@ -22,7 +22,7 @@ macro_rules! pairs {
     };
 }
 
-/// A claim falls in a way of its own while another one is red that could explain it.
+/// A claim fails for its own reason while a claim that could be its cause also fails.
 const BESIDE: &[Row] = pairs! {
     "prepare::dns_on_pod_network" outside beside "prepare::nodes_ready" not_ready => NONE;
     "install::istio_version" proxy_without_version beside "mesh::proxies_in_sync" stale => NONE;
@@ -64,11 +64,11 @@ const BESIDE: &[Row] = pairs! {
     "ingress::routes_into_mesh" two_newlines beside "demo::backend_deployment" other_text => NONE;
     "ingress::routes_into_mesh" nothing_answers beside "ingress::address_answers" not_ready => NONE;
     "kiali::running" another_version beside "prepare::nodes_ready" gateway_waits => NONE;
-    "kiali::console_served" not_found beside "kiali::redirects_to_web_root" broken => NONE;
-    "kiali::console_served" white_page beside "kiali::redirects_to_web_root" another_root => NONE;
+    "kiali::console_served" not_found beside "kiali::redirects_to_web_root" server_error => NONE;
+    "kiali::console_served" empty_page beside "kiali::redirects_to_web_root" another_root => NONE;
 };
 
-/// The one does follow from the other.
+/// One claim fails because of the other.
 const FOLLOWS: &[Row] = pairs! {
     "install::namespace_labelled" revision_without_webhooks beside "install::default_profile" no_istiod => "install::default_profile";
     "install::injection_webhook" not_labelled beside "install::default_profile" no_istiod => "install::namespace_labelled";
@@ -86,7 +86,7 @@ const FOLLOWS: &[Row] = pairs! {
     "kiali::console_served" not_found beside "kiali::redirects_to_web_root" another_root => "kiali::redirects_to_web_root";
 };
 
-/// One fault makes two claims fall, and the one may explain the other.
+/// One fault makes two claims fail, and one may be the cause of the other.
 const TOGETHER: &[Row] = pairs! {
     "prepare::load_balancer_address_free" by "ingress::external_address" held_by_another => "prepare::no_competing_load_balancer";
     "install::istio_version" by "demo::client_logs_show_reply" one_of_two_logs_empty => "mesh::proxies_in_sync";
@@ -119,16 +119,16 @@ fn wrong(rows: &[Row]) -> Vec<String> {
 }
 
 #[test]
-fn claim_that_falls_by_itself_has_no_cause() {
+fn independent_failure_has_no_cause() {
     assert_eq!(wrong(BESIDE), [""; 0]);
 }
 
 #[test]
-fn claim_that_falls_with_another_has_its_cause() {
+fn dependent_failure_has_its_cause() {
     assert_eq!(wrong(FOLLOWS), [""; 0]);
 }
 
 #[test]
-fn claims_that_fall_together_have_the_cause_that_was_seen() {
+fn failures_of_one_fault_have_its_cause() {
     assert_eq!(wrong(TOGETHER), [""; 0]);
 }

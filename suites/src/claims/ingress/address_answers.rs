@@ -1,7 +1,7 @@
 //! The gateway's address answers from outside of the mesh.
 
 use super::answers::{another_answers, another_gateway_answers, no_answer};
-use super::{bring_back_gateway, gateway_object};
+use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{control_plane_running, external_address};
 use crate::entry::{Effect, claim};
@@ -10,37 +10,39 @@ use crate::facts::gateway::{
     can_be_unseen, find_routed_reply, has_address, has_counted_requests, has_no_gateway_deployment,
     has_ready_endpoint, is_ingress_gateway, is_strangers_health, lacks_address,
 };
-use crate::format::excerpt;
+use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, require};
 
 claim! {
-    /// The tutorial implies that the gateway's external address leads to the gateway.
+    /// The tutorial implies that the gateway answers at its external address.
     ///
     /// ## Why it matters
-    /// A load balancer may hand out an address that no machine reaches, or that leads nowhere.
+    /// A load balancer may assign an address that no machine can reach, or that another machine has.
     ///
     /// ## How it is checked
-    /// Asks `http://ADDRESS:15021/healthz/ready` at every address of the service, from this machine. Where this machine
-    /// gets no answer and the nodes are containers here, a container on their network asks instead. The answer must be
-    /// 200, and the gateway's: its own proxies must have counted the requests (`get` on pods/portforward). Where their
-    /// counters cannot be read, the service must have a ready endpoint that is a gateway's pod, and the report says
-    /// what is not proven. The report also says from where it asked.
+    /// Sends `GET http://ADDRESS:15021/healthz/ready` to every address of the service, from this machine. Where this
+    /// machine gets no answer and the nodes are containers on it, a container on their network sends the request.
     ///
-    /// A private address is asked in vain where there is no way into the cluster's network: then the claim is unjudged.
-    /// There is a way where a node's address answers on port 10250 with its own certificate.
+    /// The status must be 200, and the gateway's proxies must have counted the requests (`get` on pods/portforward).
+    /// Where their counters cannot be read, the service must have a ready endpoint that is a gateway pod. The report
+    /// then says what is not proven. It also says where the request came from.
+    ///
+    /// The claim is unjudged where this machine has no connection to the cluster's network and the address is private.
+    /// A connection exists where a node's address answers on port 10250 with its own certificate.
     ///
     /// ## What makes it fail
-    /// - Nothing answers, or the gateway is not ready. Where port 80 answers for a route of meshcheck's own, a closed
-    ///   port 15021 is no failure.
+    /// - The gateway does not answer, or is not ready. Where port 80 answers for meshcheck's test route, a closed port
+    ///   15021 is no failure.
     /// - Another machine or another mesh's gateway answers: two address pools overlap.
-    /// - Nobody announces the address: MetalLB has no L2Advertisement, or the node is excluded from load balancers.
-    /// - The address is outside of the nodes' network, or DNS does not know the name.
+    /// - MetalLB does not announce the address: it has no L2Advertisement, or the node is excluded from load balancers.
+    /// - The address is outside of the nodes' network, or DNS does not know the host name.
     /// - The gateway has no deployment (`default_profile`) or no ready pod (`control_plane_running`).
     /// - The service has no address (`external_address`).
     ///
     /// ## How to fix it
-    /// Scale the gateway up where it has 0 replicas. Make its service select its pods. Give MetalLB a pool of the nodes'
-    /// network that nobody else uses, and an L2Advertisement. Else look at the gateway's pods and endpoints.
+    /// Scale the gateway up where it has 0 replicas. Set the selector of its service to the labels of its pods. Give
+    /// MetalLB an unused pool in the nodes' network, and an L2Advertisement. If these are right, check the gateway's pods
+    /// and endpoints.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway
@@ -56,14 +58,17 @@ claim! {
         external_address if has_no_address_to_ask,
     ],
     holds_without: [
-        ("/ingress/health", "port 80 answers for a route of meshcheck's own"),
-        ("/ingress/counted", "a ready endpoint is a gateway's pod; the report says what is not proven"),
+        ("/ingress/health", "port 80 answers for meshcheck's test route"),
+        ("/ingress/counted", "a ready endpoint is a gateway pod; the report says what is not proven"),
     ],
     holds_unasked: [
-        ("/ingress/counted", "a ready endpoint is a gateway's pod; the report says what is not proven"),
+        ("/ingress/counted", "a ready endpoint is a gateway pod; the report says what is not proven"),
     ],
     judge: judge,
 }
+
+/// The answer that the claim is about, as messages name it.
+const HEALTH: &str = "the gateway's answer to /healthz/ready";
 
 fn judge(evidence: &Evidence) -> Judged {
     let object = gateway_object(evidence);
@@ -73,23 +78,24 @@ fn judge(evidence: &Evidence) -> Judged {
     {
         return match find_routed_reply(evidence) {
             Some(answer) => Ok(Judgement::pass(format!(
-                "{} from {}: 200, the backend's reply; port 15021 does not answer: {reason}",
+                "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
                 answer.request, answer.vantage
             ))),
-            None => Err(no_answer(evidence, "the gateway's health", reason)),
+            None => Err(no_answer(evidence, "200 from /healthz/ready", reason)),
         };
     }
-    let answer = require(&evidence.ingress.health, "the gateway's health", &object, bring_back)?;
+    let answer = require(&evidence.ingress.health, HEALTH, &object, bring_back)
+        .map_err(|judgement| expect(judgement, "200 from /healthz/ready"))?;
     if is_strangers_health(answer) {
         return Err(another_answers(evidence, answer));
     }
     if answer.status != 200 {
+        let HttpAnswer { request, status, .. } = answer;
         return Err(Judgement::fail(format!(
-            "{} is not ready: {}",
-            evidence.expectations.gateway, answer.status
+            "the gateway is not ready: {request} returns {status}"
         ))
-        .expected(format!("{}: 200", answer.request))
-        .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+        .expected("200")
+        .observed(format_answer(answer))
         .object(object)
         .steps(bring_back()));
     }
@@ -97,40 +103,44 @@ fn judge(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(format!("{} from {}: 200, {proof}", answer.request, answer.vantage)))
 }
 
-/// What proves that this mesh's gateway answered, or what is not proven.
+/// Returns what proves that this mesh's gateway answered, or what is not proven.
 fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
-    let counted = evidence.ingress.counted.value().map(|it| {
-        let counted = it.after.saturating_sub(it.before);
-        format!("{} requests answered, {counted} counted by the gateway's proxy", it.requests)
-    });
-    let counted = counted.unwrap_or_default();
-    let routed = "a route of meshcheck's own leads to the backend";
+    let gateway = &evidence.expectations.gateway;
+    let count = evidence.ingress.counted.value();
+    let requests = count.map_or(0, |it| it.requests);
+    let counted = count.map_or(0, |it| it.after.saturating_sub(it.before));
+    let routed = "meshcheck's test route reaches the backend";
     match (has_counted_requests(evidence), find_routed_reply(evidence)) {
-        (Some(true), _) => return Ok("counted by the gateway's own proxy".into()),
-        (Some(false), Some(_)) => return Ok(format!("and {routed}, although: {counted}")),
-        (Some(false), None) => {
-            let why = "its proxy did not count the requests";
-            return Err(another_gateway_answers(evidence, why, counted));
+        (Some(true), _) => return Ok(format!("counted by istio-proxy of {gateway}")),
+        (Some(false), Some(_)) => {
+            return Ok(format!(
+                "{routed}, although {gateway} counted {counted} of {requests} requests"
+            ));
         }
-        (None, Some(_)) => return Ok(format!("and {routed}")),
+        (Some(false), None) => {
+            let why = format!("this gateway counted {counted} of {requests} requests");
+            let expected = format!("{requests} requests counted by istio-proxy of {gateway}");
+            return Err(another_gateway_answers(evidence, &why, expected, counted.to_string()));
+        }
+        (None, Some(_)) => return Ok(routed.into()),
         (None, None) => {}
     }
-    let gateway = &evidence.expectations.gateway;
     match (has_ready_endpoint(evidence), find_unrouted(evidence)) {
         (Some(false), _) => {
-            let why = format!("service {gateway} has no ready endpoint that is a gateway's pod");
-            Err(another_gateway_answers(evidence, &why, "200".into()))
+            let why = "its service has no ready gateway pod";
+            let expected = format!("an endpoint of service {gateway} that is a ready gateway pod");
+            Err(another_gateway_answers(evidence, why, expected, "no such endpoint".into()))
         }
         (Some(true), Some(answer)) => Err(Judgement::unjudged(format!(
-            "not proven that this mesh's gateway answers at its address: {}: {}",
+            "not proven that this mesh's gateway answered: {}: {}",
             answer.request, answer.status
         ))),
         (Some(true), None) => {
-            Ok("not proven that this mesh's gateway answered: its counters were not read".into())
+            Ok("not proven that this mesh's gateway answered: cannot read its counters".into())
         }
         (None, _) => Err(Judgement::unjudged(format!(
-            "not proven that this mesh's gateway answered: its counters were not read, and could not look at the \
-             endpoints of service {gateway}: {}",
+            "not proven that this mesh's gateway answered: cannot read its counters, nor the endpoints of service \
+             {gateway}: {}",
             evidence
                 .install
                 .endpoints
@@ -141,17 +151,18 @@ fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
     }
 }
 
-/// The answer of a gateway that does not know a route that istiod sees.
+/// Returns the 404 of a gateway for the test route, where istiod must have seen that route.
 fn find_unrouted(evidence: &Evidence) -> Option<&HttpAnswer> {
     let route = evidence.ingress.route.value().filter(|route| !can_be_unseen(route, evidence))?;
     route.routed.value().filter(|answer| answer.status == 404)
 }
 
-/// There is an address, and no deployment that could answer at it.
+/// Whether the gateway has an address and no deployment.
 fn has_no_deployment(effect: &Effect<'_, Evidence>) -> bool {
     has_no_gateway_deployment(effect.evidence) && has_address(effect.evidence)
 }
 
+/// Whether the gateway has an address and a deployment, and none of its pods is ready.
 fn no_gateway_pod_is_ready(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let deployments = evidence.install.deployments.value().into_iter().flatten();
@@ -164,6 +175,7 @@ fn no_gateway_pod_is_ready(effect: &Effect<'_, Evidence>) -> bool {
         })
 }
 
+/// Whether the gateway has no address to which a request could be sent.
 fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
     effect.evidence.ingress.health.value().is_none() && lacks_address(effect.evidence)
 }
@@ -181,7 +193,7 @@ mod cases {
         route.unknown_host = Observation::absent(reason);
     }
 
-    fn no_way(e: &mut Evidence) {
+    fn no_connection(e: &mut Evidence) {
         silent(e, "nothing answers: from this machine: no answer within 2 s");
         e.ingress.way = Observation::absent("172.18.0.2:10250: no answer within 1 s");
     }
@@ -221,42 +233,42 @@ mod cases {
         not_ready(|e| of(&mut e.ingress.health).status = 503, Fail);
         no_route(|e| silent(e, "nothing answers: no route to host"), Fail);
         refused(|e| silent(e, "nothing answers: connection refused"), Fail);
-        unseen(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged);
-        asleep(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); no_endpoint(e); silent(e, "nothing answers: refused"); }, Fail);
-        selects_nothing(|e| {
+        health_unknown(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged);
+        scaled_to_zero(|e| { let name = e.expectations.gateway.clone(); scale_to_zero(installed(e, &name)); no_endpoint(e); silent(e, "nothing answers: refused"); }, Fail);
+        service_selects_nothing(|e| {
             gateway(e).selector = [("istio".into(), "gateway".into())].into();
             no_endpoint(e);
-            no_way(e);
+            no_connection(e);
         }, Fail);
-        selects_its_pods(|e| silent(e, "nothing answers: refused"), Fail);
+        service_selects_its_pods(|e| silent(e, "nothing answers: refused"), Fail);
         not_asked(|e| e.ingress.health = Observation::not_asked("--only"), Skipped);
         port_80_alone(|e| e.ingress.health = Observation::absent("nothing answers: no answer within 2 s"), Pass);
-        no_way_to_it(no_way, Unjudged);
-        no_way_to_it_elsewhere(|e| { no_way(e); e.subject.provider = Provider::Existing; }, Unjudged);
-        public(|e| { no_way(e); at(e, "203.0.113.9", &["203.0.113.9"]); }, Fail);
-        name_of_a_private_address(|e| { no_way(e); at(e, "lb.example.com", &["10.0.3.4"]); }, Unjudged);
+        no_connection_to_it(no_connection, Unjudged);
+        no_connection_to_a_cluster_elsewhere(|e| { no_connection(e); e.subject.provider = Provider::Existing; }, Unjudged);
+        public(|e| { no_connection(e); at(e, "203.0.113.9", &["203.0.113.9"]); }, Fail);
+        name_of_a_private_address(|e| { no_connection(e); at(e, "lb.example.com", &["10.0.3.4"]); }, Unjudged);
         unknown_name(|e| { silent(e, "looking up lb.example.com: Name or service not known"); at(e, "lb.example.com", &[]); }, Fail);
-        localhost_asked_once(|e| { silent(e, "Connection refused"); at(e, "localhost", &[]); }, Unjudged);
+        localhost_with_one_address_tested(|e| { silent(e, "Connection refused"); at(e, "localhost", &[]); }, Unjudged);
         localhost_refuses(|e| { silent(e, "Connection refused"); at(e, "localhost", &["::1", "127.0.0.1"]); }, Fail);
         localhost_of_a_cluster_elsewhere(|e| {
             silent(e, "Connection refused");
             at(e, "127.0.0.1", &["127.0.0.1"]);
             e.subject.server = "https://10.20.30.47:6443".into();
         }, Unjudged);
-        address_of_a_network(|e| { no_way(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
+        address_of_a_network(|e| { no_connection(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
         outside_of_the_network(|e| { silent(e, "No route to host"); at(e, "172.19.255.1", &["172.19.255.1"]); }, Fail);
-        older_file_without_a_way(|e| {
+        older_file_without_connection(|e| {
             silent(e, "from this machine: no answer within 2 s; from a container of ours on the cluster's network: `docker run` did not end");
             e.ingress.way = Observation::default();
         }, Unjudged);
-        older_file_of_a_container(|e| {
+        older_file_with_request_of_a_container(|e| {
             silent(e, "from this machine: no answer; from a container of ours on the cluster's network: curl: (28) timed out");
             e.ingress.way = Observation::default();
         }, Fail);
         printer(|e| { let it = named(e, "lighttpd/1.4.53"); it.status = 404; it.body = "<h1>404</h1>".into(); not_active(e); }, Fail);
         captive_portal(|e| { let it = named(e, "squid/5.7"); it.headers.insert("via".into(), "1.1 proxy".into()); not_active(e); }, Unjudged);
         web_page(|e| { let it = named(e, "envoy"); it.headers.clear(); it.headers.insert("content-type".into(), "text/html".into()); not_active(e); }, Fail);
-        filter_on_the_way(|e| { named(e, "filter"); e.ingress.way = Observation::absent("no node answers"); not_active(e); }, Unjudged);
+        filter_on_the_path(|e| { named(e, "filter"); e.ingress.way = Observation::absent("no node answers"); not_active(e); }, Unjudged);
         another_mesh(not_counted, Fail);
         another_mesh_and_no_endpoint(|e| { not_counted(e); no_endpoint(e); }, Fail);
         not_counted_and_routed(|e| of(&mut e.ingress.counted).after = 15, Pass);

@@ -1,4 +1,4 @@
-//! Answers at the gateway's address, and silence: who answered, and whether anybody could have.
+//! Judgements on an answer of another server at the gateway's address, and on a missing answer.
 
 use super::{bring_back_gateway, gateway_object};
 use crate::evidence::{Evidence, HttpAnswer};
@@ -6,11 +6,11 @@ use crate::facts::gateway::{
     can_be_in_between, find_address_outside, find_gateway_service, find_network_address,
     has_private_address, has_ready_endpoint, is_reachable, is_unknown_name, node_addresses,
 };
-use crate::format::{excerpt, list};
+use crate::format::{excerpt, format_answer, format_silence, list};
 use crate::judgement::Judgement;
 use crate::steps::{Step, machine, nodes, services};
 
-/// Who gave an answer: `server squid/5.7`, or whoever has a web page there.
+/// Formats the server that gave an answer: `server squid/5.7`, or `a web server` without a name.
 fn format_server(answer: &HttpAnswer) -> String {
     match answer.headers.get("server") {
         Some(server) => format!("server {}", excerpt(server)),
@@ -18,36 +18,38 @@ fn format_server(answer: &HttpAnswer) -> String {
     }
 }
 
-/// Somebody else than the gateway answers: at its address, or on the way there. The latter proves nothing.
+/// Judges an answer of another server: a failure, or unjudged where a proxy on the path may have answered.
 pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judgement {
-    let HttpAnswer { request, vantage, status, body, .. } = answer;
-    let who = format_server(answer);
-    let summary = format!("{request} from {vantage}: {who} answers, not the gateway");
+    let HttpAnswer { request, vantage, .. } = answer;
+    let server = format_server(answer);
+    let observed = format!("{server}: {} (request from {vantage})", format_answer(answer));
     if can_be_in_between(evidence, answer) {
-        let why = "a proxy or a web filter may be in between";
-        return Judgement::unjudged(format!("{summary}: {why}"))
-            .observed(format!("{status} {}", excerpt(body)))
+        let why = "it may be a proxy or web filter on the path";
+        return Judgement::unjudged(format!("{request}: {server} answers, {why}"))
+            .observed(observed)
             .step(machine::check_there(evidence));
     }
-    Judgement::fail(format!("{summary}: another machine has its address"))
-        .expected("an answer of server envoy")
-        .observed(format!("{status} of {who}: {}", excerpt(body)))
+    Judgement::fail(format!("{request}: {server} answers, another machine has the address"))
+        .expected("server envoy")
+        .observed(observed)
         .object(gateway_object(evidence))
         .steps(choose_another_pool(evidence))
 }
 
-/// Another gateway answers at the address.
+/// Returns the failure that another gateway answers at the gateway's address.
 pub(super) fn another_gateway_answers(
     evidence: &Evidence,
     why: &str,
+    expected: String,
     observed: String,
 ) -> Judgement {
     let steps = match has_ready_endpoint(evidence) {
         Some(false) => bring_back_gateway(evidence),
         _ => choose_another_pool(evidence),
     };
-    Judgement::fail(format!("another gateway answers at the gateway's address: {why}"))
-        .expected("an answer of this mesh's gateway")
+    let gateway = &evidence.expectations.gateway;
+    Judgement::fail(format!("another gateway answers at the address of {gateway}: {why}"))
+        .expected(expected)
         .observed(observed)
         .object(gateway_object(evidence))
         .steps(steps)
@@ -57,65 +59,84 @@ fn choose_another_pool(evidence: &Evidence) -> Vec<Step> {
     vec![
         services::show_pools(
             evidence,
-            "shows the pool: take one that no other cluster, machine or DHCP server uses",
+            "Check that no other cluster, machine or DHCP server uses the addresses of the pool",
         ),
-        services::list_all(evidence, "shows who has which address"),
+        services::list_all(evidence, "List the services with their addresses"),
     ]
 }
 
-/// Nothing answers `what` at the gateway's address: a failure where somebody could have, else unjudged.
-pub(super) fn no_answer(evidence: &Evidence, what: &str, reason: &str) -> Judgement {
+/// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
+pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
+    let silence = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
         let why = if evidence.ingress.asked.is_empty() && !has_private_address(evidence) {
-            "only the first address of the name was asked"
+            "only the first address of the host name was tested"
         } else {
-            "no way from here into the cluster's network was seen"
+            "this machine has no connection to the cluster's network"
         };
-        return Judgement::unjudged(format!("{what}: {why}: {reason}"))
+        return Judgement::unjudged(format!("{why}: {silence}"))
             .step(machine::check_there(evidence));
     }
     let (summary, steps) = if has_no_endpoint {
         let gateway = &evidence.expectations.gateway;
-        (format!("service {gateway} has no ready endpoint: {reason}"), bring_back_gateway(evidence))
+        (
+            format!("service {gateway} has no ready endpoints: {silence}"),
+            bring_back_gateway(evidence),
+        )
     } else {
         explain_silence(evidence, reason)
     };
-    Judgement::fail(format!("{what}: {summary}"))
-        .expected("an answer")
-        .observed(reason)
+    Judgement::fail(summary)
+        .expected(expected)
+        .observed("no answer")
         .object(gateway_object(evidence))
         .steps(steps)
 }
 
-/// Why nothing answers, where the address shows it, and what to do.
+/// Formats the reason of a missing answer so that it names the gateway or the request.
+fn format_no_answer(reason: &str) -> String {
+    let silence = format_silence(reason);
+    if silence.starts_with("no answer to ") {
+        return silence;
+    }
+    let reason = silence.strip_prefix("no answer: ").unwrap_or(&silence);
+    format!("the gateway does not answer: {reason}")
+}
+
+/// Returns the headline on a missing answer, with the reason where the address shows one, and the steps.
 fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
     let pools = |text| vec![services::show_pools(evidence, text)];
+    let silence = format_no_answer(reason);
     if let Some(address) = find_network_address(evidence) {
-        let text = "shows the pool: begin it with the address of a host";
+        let text = "Check that the pool begins with a host address";
         return (
-            format!("{address} is the address of a network, which no host can have: {reason}"),
+            format!("{address} is a network address, no host can have it: {silence}"),
             pools(text),
         );
     }
     if let Some(address) = find_address_outside(evidence) {
         let summary = format!(
-            "{address} is outside of the nodes' network ({}): {reason}",
+            "{address} is outside of the nodes' network ({}): {silence}",
             format_nodes_network(evidence)
         );
-        return (summary, pools("shows the pool: make it part of the nodes' network"));
+        return (summary, pools("Check that the pool is part of the nodes' network"));
     }
     let name = find_gateway_service(evidence).and_then(|it| {
         it.external_addresses().find(|name| is_unknown_name(reason) && reason.contains(name))
     });
     if let Some(name) = name {
         let text =
-            "shows whether DNS knows the name: that of a new load balancer takes some minutes";
-        return (format!("DNS does not know {name}: {reason}"), vec![machine::look_up(name, text)]);
+            "Check whether DNS knows the name: a new load balancer's name takes some minutes";
+        return (
+            format!("DNS does not know {name}: {silence}"),
+            vec![machine::look_up(name, text)],
+        );
     }
-    (reason.to_owned(), bring_back_gateway(evidence))
+    (silence, bring_back_gateway(evidence))
 }
 
+/// Formats the ranges of the nodes' network; without them, the addresses of the nodes.
 fn format_nodes_network(evidence: &Evidence) -> String {
     match evidence.ingress.way.value() {
         Some(way) if !way.networks.is_empty() => list(&way.networks),
@@ -123,12 +144,12 @@ fn format_nodes_network(evidence: &Evidence) -> String {
     }
 }
 
-/// Shows MetalLB's own objects, which lead to an address of its pool.
+/// Returns steps on what announces an address of MetalLB's pool in the network.
 pub(super) fn show_announcement(evidence: &Evidence) -> Vec<Step> {
     vec![
         services::show_pools(
             evidence,
-            "shows MetalLB's IPAddressPool, and the L2Advertisement without which nobody announces its addresses",
+            "Check that an L2Advertisement announces the addresses of MetalLB's pool",
         ),
         nodes::show_excluded(evidence),
     ]

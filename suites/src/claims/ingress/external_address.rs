@@ -16,7 +16,7 @@ claim! {
     /// The tutorial says: `kubectl -n istio-system get svc` shows an EXTERNAL-IP for `istio-ingressgateway`.
     ///
     /// ## Why it matters
-    /// Without an external IP nobody outside of the cluster reaches the mesh.
+    /// Without an external IP no client outside of the cluster reaches the mesh.
     ///
     /// ## How it is checked
     /// Reads the gateway's service (`list` on services): the addresses in its status, and `spec.externalIPs`, as
@@ -27,11 +27,11 @@ claim! {
     ///   `load_balancer_address_free` is the cause, where that claim fails.
     /// - The service names a `loadBalancerClass`, and no controller of that class runs.
     /// - The service is not of type LoadBalancer (`service_is_load_balancer`).
-    /// - What stands in the status is no address.
+    /// - The address in the status is invalid.
     ///
     /// ## How to fix it
-    /// Read the events of the service: they say why it is pending. Install a load balancer such as MetalLB, or free an
-    /// address that another service holds.
+    /// Read the events of the service: they say why it is pending. Install a load balancer such as MetalLB, or add
+    /// addresses to its pool.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway
@@ -51,49 +51,54 @@ fn judge(evidence: &Evidence) -> Judged {
     let gateway = gateway_service(evidence)?;
     let fail = |summary: String, observed: String, step: Step| {
         Judgement::fail(summary)
-            .expected("an address or a host name")
+            .expected("an IP address or a host name")
             .observed(observed)
             .object(gateway_object(evidence))
             .step(step)
     };
     let addresses: Vec<_> = gateway.external_addresses().collect();
     let Some(first) = addresses.first() else {
-        let said = evidence.cluster.gateway_events.value().and_then(|events| events.last());
-        let said = said.map(|event| format!("; the cluster says: {}", excerpt(event)));
-        let class = gateway.load_balancer_class.as_ref().map(|class| {
-            format!("; only a load balancer of class {} may serve it", excerpt(class))
-        });
+        let event = evidence.cluster.gateway_events.value().and_then(|events| events.last());
+        let event = event.map(|event| format!(", event {}", excerpt(event)));
+        let class = gateway
+            .load_balancer_class
+            .as_ref()
+            .map(|class| format!(", it needs a load balancer of class {}", excerpt(class)));
         return Err(fail(
             format!(
-                "{} has no external address: it is pending{}",
+                "service {} has no external IP (<pending>){}",
                 gateway.name,
                 class.unwrap_or_default()
             ),
-            format!("<pending>{}", said.unwrap_or_default()),
+            format!("<pending>{}", event.unwrap_or_default()),
             services::describe(
                 evidence,
                 &gateway.namespace,
                 &gateway.name,
-                "shows under Events what the load balancer says; without one (MetalLB, a cloud's) it stays pending",
+                "Check the events of the service: without a load balancer (MetalLB or a cloud's) it stays <pending>",
             ),
         ));
     };
     if addresses.iter().any(|address| is_address(address)) {
-        return Ok(Judgement::pass(format!("{} has {}", gateway.name, list(&addresses))));
+        return Ok(Judgement::pass(format!(
+            "service {} has external IP {}",
+            gateway.name,
+            list(&addresses)
+        )));
     }
     Err(fail(
-        format!("what {} has is no address: {}", gateway.name, excerpt(first)),
+        format!("service {} has an invalid external IP: {}", gateway.name, excerpt(first)),
         excerpt(first),
-        show_service(evidence, "shows it"),
+        show_service(evidence, "Show the service"),
     ))
 }
 
+/// Whether a text is an IP address that a client can use, or a host name.
 fn is_address(text: &str) -> bool {
     text.parse::<IpAddr>().is_ok_and(|ip| !ip.is_unspecified()) || is_host_name(text)
 }
 
-/// Whether a text is a host name with a domain, as DNS has them; or that of this machine, which Docker Desktop
-/// gives.
+/// Whether a text is a host name with a domain, or `localhost`, which Docker Desktop assigns.
 fn is_host_name(text: &str) -> bool {
     if text == "localhost" {
         return true;
@@ -111,7 +116,7 @@ fn is_host_name(text: &str) -> bool {
         && text.trim_end_matches('.').split('.').all(label)
 }
 
-/// The service is of a type that gets no address, or is not there.
+/// Whether the service is missing, or of a type that gets no address.
 fn asks_for_no_address(effect: &Effect<'_, Evidence>) -> bool {
     match find_gateway_service(effect.evidence) {
         Some(service) => {
@@ -121,6 +126,7 @@ fn asks_for_no_address(effect: &Effect<'_, Evidence>) -> bool {
     }
 }
 
+/// Whether the service is of type LoadBalancer and has no address.
 fn is_pending(effect: &Effect<'_, Evidence>) -> bool {
     find_gateway_service(effect.evidence).is_some_and(|service| {
         service.kind == "LoadBalancer" && service.external_addresses().next().is_none()
@@ -144,9 +150,9 @@ mod cases {
         host_name(|e| address(e, "a1b2.elb.example.com"), Pass);
         pending(|e| gateway(e).load_balancer_addresses.clear(), Fail);
         external_ips_alone(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).external_ips = vec!["172.18.0.2".into()]; }, Pass);
-        class_without_controller(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).load_balancer_class = Some("example.com/lb".into()); }, Fail);
+        load_balancer_class_set(|e| { gateway(e).load_balancer_addresses.clear(); gateway(e).load_balancer_class = Some("example.com/lb".into()); }, Fail);
         second_address(|e| gateway(e).load_balancer_addresses.insert(0, "<pending>".into()), Pass);
-        pending_with_a_reason(|e| {
+        pending_with_an_event(|e| {
             gateway(e).load_balancer_addresses.clear();
             let event = "AllocationFailed: \"10.9.9.9\" is not allowed in config";
             e.cluster.gateway_events = Observation::seen(vec![event.into()]);
@@ -154,7 +160,7 @@ mod cases {
         literally_pending(|e| address(e, "<pending>"), Fail);
         unspecified(|e| address(e, "0.0.0.0"), Fail);
         no_number(|e| address(e, "172.18.0.999"), Fail);
-        a_word(|e| address(e, "gateway"), Fail);
+        one_word(|e| address(e, "gateway"), Fail);
         docker_desktop(|e| address(e, "localhost"), Pass);
         hyphen(|e| address(e, "lb-1.example.com"), Pass);
         hyphen_in_front(|e| address(e, "-lb.example.com"), Fail);

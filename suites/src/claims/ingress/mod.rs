@@ -1,4 +1,4 @@
-//! The section *ingress*: the way in from outside.
+//! The section *ingress*: from outside of the cluster into the mesh.
 
 pub(crate) mod address_answers;
 mod answers;
@@ -11,7 +11,7 @@ use crate::evidence::{Evidence, Service};
 use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
 use crate::facts::installation::gateway_elsewhere;
 use crate::format::list;
-use crate::judgement::{Judgement, require};
+use crate::judgement::{Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, istio, services, workloads};
 
@@ -23,47 +23,55 @@ pub(super) const CLAIMS: &[&Claim] = &[
     &routes_into_mesh::CLAIM,
 ];
 
-/// The gateway's service, as an object.
+/// Returns the object of the gateway's service.
 fn gateway_object(evidence: &Evidence) -> Object {
     let expectations = &evidence.expectations;
     Object::new("service", expectations.gateway_namespace(), &expectations.gateway)
 }
 
-/// The gateway's service, or the failure that it is missing.
+/// Returns the gateway's service, or the failure that it is missing.
 fn gateway_service(evidence: &Evidence) -> Result<&Service, Judgement> {
     let namespace = evidence.expectations.gateway_namespace();
     let name = &evidence.expectations.gateway;
     let object = gateway_object(evidence);
-    let install = || istio::install_default(evidence, "installs it");
+    let install = || istio::install_default(evidence, "Install the default profile again");
     let what = format!("the services of namespace {namespace}");
     let services = require(&evidence.install.services, &what, &object, install)?;
     find_gateway_service(evidence).ok_or_else(|| {
         if let Some(other) = gateway_elsewhere(evidence) {
-            return Judgement::unjudged(format!("{other}, which was not looked at"));
+            return Judgement::unjudged(format!("{other}, its service is not checked"));
         }
         let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
-        Judgement::fail(format!("there is no service {name} in namespace {namespace}"))
+        Judgement::fail(format!("no service {name} in namespace {namespace}"))
             .expected(format!("a service {name}"))
-            .observed(list(&names))
+            .observed(format!("services {}", list(&names)))
             .object(object)
             .step(install())
     })
 }
 
-/// Shows the gateway's service.
+/// Replaces what a failure expects; another verdict stays as it is.
+fn expect(judgement: Judgement, expected: &str) -> Judgement {
+    match judgement.verdict {
+        Verdict::Fail => judgement.expected(expected),
+        _ => judgement,
+    }
+}
+
+/// Returns the step that shows the gateway's service.
 fn show_service(evidence: &Evidence, text: &str) -> Step {
     let expectations = &evidence.expectations;
     services::show(evidence, expectations.gateway_namespace(), &expectations.gateway, text)
 }
 
-/// Scales the gateway up, makes its service select its pods, or shows its pods and its address.
+/// Returns steps that scale the gateway up or correct its service's selector; else steps that show pods and address.
 fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
     let namespace = evidence.expectations.gateway_namespace();
     let gateway = &evidence.expectations.gateway;
     let mut deployments = evidence.install.deployments.value().into_iter().flatten();
     let deployment = deployments.find(|one| one.name == *gateway);
     if deployment.is_some_and(|one| one.replicas == 0) {
-        let text = "starts the gateway again: it is scaled to zero";
+        let text = "Scale the gateway to 1 replica";
         return vec![workloads::scale_up(evidence, namespace, gateway, text)];
     }
     if let (Some(deployment), Some(service)) = (deployment, find_gateway_service(evidence)) {
@@ -72,8 +80,11 @@ fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
             return vec![workloads::select_pods(evidence, deployment)];
         }
     }
-    let steps = [istio::show_gateway_pods(evidence), show_service(evidence, "shows its address")];
-    // Its pods are there: what leads to them is not.
+    let steps = [
+        istio::show_gateway_pods(evidence),
+        show_service(evidence, "Show the address of the service"),
+    ];
+    // Its pods are ready: the address may not be announced in the network.
     let announcement = match has_ready_endpoint(evidence) {
         Some(true) if has_private_address(evidence) => answers::show_announcement(evidence),
         _ => Vec::new(),

@@ -1,7 +1,7 @@
 //! The gateway directs external traffic into the mesh.
 
 use super::answers::{another_answers, no_answer};
-use super::{bring_back_gateway, gateway_object};
+use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::Claim;
 use crate::claims::by_name::backend_deployment::{self, other_reply_text};
 use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
@@ -22,7 +22,7 @@ use crate::facts::gateway::{
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
-use crate::format::excerpt;
+use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, require};
 use crate::steps::{istio, namespaces, services};
 
@@ -30,30 +30,34 @@ claim! {
     /// The tutorial says: the ingress gateway directs external traffic into the mesh.
     ///
     /// ## Why it matters
-    /// A gateway that answers its health check can still have no routes, or lead every host to the same place.
+    /// A gateway that answers its health check can still have no routes, or route every host to one service.
     ///
     /// ## How it is checked
-    /// Creates a Gateway and a VirtualService for a host of its own, in a namespace of its own, and asks the gateway's
-    /// address for that host: the backend's reply is expected. A host that nobody routes must get 404. Then it deletes
-    /// the namespace. The namespace has the labels of the demo's, for istiod to see it (`discoverySelectors`). It needs `create` and `delete` on namespaces, gateways and virtualservices, and `--active` on a
-    /// cluster that is not meshcheck's.
+    /// Creates a Gateway and a VirtualService for a test host in a temporary namespace. A request for that host to the
+    /// gateway's address must get the backend's reply, and a request for an unknown host must get 404. Then it deletes the
+    /// namespace.
+    ///
+    /// The namespace has the labels of the demo's namespace, so that istiod watches it (`discoverySelectors`). The check
+    /// needs `create` and `delete` on namespaces, gateways and virtualservices. On a cluster that meshcheck did not create
+    /// it also needs `--active`.
     ///
     /// ## What makes it fail
     /// - The gateway does not get the route: istiod is down (`control_plane_running`), or the kinds are not
     ///   defined (`default_profile`).
-    /// - The backend is not there, replies something else, or forbids the request (`demo::*`).
-    /// - Traffic reaches the backend past its sidecar (`inbound_redirected`, `live_rules`).
+    /// - The backend is missing, replies with another text, or denies the request (`demo::*`).
+    /// - Traffic to the backend bypasses its sidecar (`inbound_redirected`, `live_rules`).
     /// - Another machine or another mesh's gateway has the address (`address_answers`).
     /// - The gateway has no address (`external_address`) or does not answer (`address_answers`), or another service with
-    ///   its address answers in its place (`no_competing_load_balancer`).
-    /// - Somebody else's route takes every host.
-    /// - An `AuthorizationPolicy` forbids the request at the gateway, or the gateway does not trust the backend's
+    ///   the same address answers instead (`no_competing_load_balancer`).
+    /// - Another route matches every host.
+    /// - An `AuthorizationPolicy` denies the request at the gateway, or the gateway does not trust the backend's
     ///   certificate (`proxies_in_sync`).
     ///
-    /// It is unjudged where this machine has no way to a private address, or a web filter answers in between.
+    /// It is unjudged where this machine has no connection to a private address, or a web filter on the path answers.
     ///
     /// ## How to fix it
-    /// See whether the gateway has its configuration, whether its address is its own, then who routes the host.
+    /// Check that the gateway has received its configuration, that no other machine has its address, and that no other
+    /// route matches the host.
     ///
     /// ## Check by hand
     ///     istioctl proxy-status
@@ -80,46 +84,69 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let route =
-        require(&evidence.ingress.route, "a route of our own", gateway_object(evidence), || {
-            bring_back_gateway(evidence)
-        })?;
+    let route = require(
+        &evidence.ingress.route,
+        "the test route of the gateway",
+        gateway_object(evidence),
+        || bring_back_gateway(evidence),
+    )
+    .map_err(|judgement| expect(judgement, &expected_reply(evidence)))?;
     if let Some(denied) = denied_by_gateway(evidence, route) {
         return Err(denied);
     }
     let removed = match &route.removed {
         Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
         Observation::Seen { value: false } => Err(Judgement::unjudged(format!(
-            "the objects of the probe in namespace {} are still there",
+            "temporary namespace {} of the test route still exists",
             route.namespace
         ))
-        .step(namespaces::delete(evidence, &route.namespace, "removes them"))),
+        .step(namespaces::delete(
+            evidence,
+            &route.namespace,
+            "Delete the temporary namespace",
+        ))),
         other => Err(Judgement::unjudged(format!(
-            "whether the probe's objects are gone is not known: {}",
+            "cannot check that temporary namespace {} is deleted: {}",
+            route.namespace,
             other.reason().unwrap_or_default()
         ))),
     };
     all_hold([routed(evidence, route), unknown(evidence, &route.unknown_host), removed])?;
-    Ok(Judgement::pass(format!("host {}: the backend's reply; an unknown host: 404", route.host)))
+    Ok(Judgement::pass(format!("host {}: 200 from the backend; unknown host: 404", route.host)))
 }
 
+/// Formats the reply of the backend that a routed request must get.
+fn expected_reply(evidence: &Evidence) -> String {
+    format!("200 `{}`", evidence.expectations.reply)
+}
+
+/// Returns the gateway's answer for a host, or the judgement on a missing answer.
 fn answer<'e>(
     evidence: &Evidence,
     observation: &'e Observation<HttpAnswer>,
-    what: &str,
+    host: &str,
+    expected: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
     if let Observation::Absent { reason } = observation
         && has_address(evidence)
     {
         let health =
             evidence.ingress.health.value().map(|it| format!("; {}: {}", it.request, it.status));
-        return Err(no_answer(evidence, what, &format!("{reason}{}", health.unwrap_or_default())));
+        return Err(no_answer(
+            evidence,
+            expected,
+            &format!("{reason}{}", health.unwrap_or_default()),
+        ));
     }
-    require(observation, what, gateway_object(evidence), || bring_back_gateway(evidence))
+    let what = format!("the gateway's answer for {host}");
+    require(observation, &what, gateway_object(evidence), || bring_back_gateway(evidence))
+        .map_err(|judgement| expect(judgement, expected))
 }
 
+/// Judges the gateway's answer for the test host.
 fn routed(evidence: &Evidence, route: &Route) -> Judged {
-    let answer = answer(evidence, &route.routed, "the answer for a host that is routed")?;
+    let expected = expected_reply(evidence);
+    let answer = answer(evidence, &route.routed, "the test host", &expected)?;
     let Route { host, namespace, .. } = route;
     if is_backends_reply(answer, evidence) {
         return Ok(Judgement::pass(String::new()));
@@ -129,26 +156,35 @@ fn routed(evidence: &Evidence, route: &Route) -> Judged {
     }
     if answer.status == 404 && can_be_unseen(route, evidence) {
         return Err(Judgement::unjudged(format!(
-            "request for host {host} through the gateway: 404: istiod may select namespaces by labels that namespace \
-             {} has and the route's namespace {namespace} had not",
+            "request for host {host} through the gateway: 404: istiod may not watch namespace {namespace}, which lacks \
+             labels of namespace {}",
             evidence.expectations.namespace
         )));
     }
+    let mut observed = format_answer(answer);
+    if observed == expected {
+        observed += " with other white space at its end";
+    }
+    let wrong = match answer.status {
+        200 => "200 with another text".to_owned(),
+        status => format!("{status}, expected 200"),
+    };
     let mut judgement =
-        Judgement::fail(format!("the gateway does not lead host {host} to the backend"))
-            .expected(format!("200 `{}`", evidence.expectations.reply))
-            .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+        Judgement::fail(format!("request for host {host} through the gateway: {wrong}"))
+            .expected(expected)
+            .observed(observed)
             .object(gateway_object(evidence));
     if answer.status == 404 && has_counted_requests(evidence) != Some(true) {
-        judgement.summary += ", or another mesh's gateway has its address";
-        let text = "shows the pool: no other cluster may have its addresses";
+        judgement.summary += ": no route, or another mesh's gateway has the address";
+        let text = "Check that no other cluster uses the addresses of the pool";
         judgement = judgement.step(services::show_pools(evidence, text));
     }
-    Err(judgement.step(istio::proxy_status(evidence, "shows whether the gateway has its routes")))
+    Err(judgement.step(istio::proxy_status(evidence, "Check that the gateway is SYNCED")))
 }
 
+/// Judges the gateway's answer for a host that no route matches.
 fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
-    let answer = answer(evidence, observation, "the answer for a host that nobody routes")?;
+    let answer = answer(evidence, observation, "an unknown host", "404")?;
     if answer.status == 404 {
         return Ok(Judgement::pass(String::new()));
     }
@@ -156,16 +192,16 @@ fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged
         return Err(another_answers(evidence, answer));
     }
     Err(Judgement::fail(format!(
-        "the gateway answers {} for a host that nobody routes",
+        "request for an unknown host through the gateway: {}, expected 404",
         answer.status
     ))
     .expected("404")
-    .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+    .observed(format_answer(answer))
     .object(gateway_object(evidence))
-    .step(istio::list_routes(evidence, "shows who routes every host")))
+    .step(istio::list_routes(evidence, "List the routes: one of them matches every host")))
 }
 
-/// Without their definitions, the API server takes neither of the two objects of a route.
+/// Whether the API server cannot take the objects of a route, because their kinds are not defined.
 fn routes_are_not_defined(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let is_defined = |name: &str| {
@@ -178,7 +214,7 @@ fn routes_are_not_defined(effect: &Effect<'_, Evidence>) -> bool {
         && !kinds.into_iter().all(is_defined)
 }
 
-/// istiod validates a route, and hands it to the gateway: while it is down, neither happens.
+/// Whether istiod is down, so that it neither validates the route nor sends it to the gateway.
 fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
     is_istiod_down(effect.evidence)
         && match &effect.evidence.ingress.route {
@@ -190,13 +226,14 @@ fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
         }
 }
 
+/// Whether the gateway answers 502 to 504 and the backend's service does not select the backend.
 fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
     let routed = effect.evidence.ingress.route.value().and_then(|route| route.routed.value());
     leads_to_the_backend(effect.evidence) == Some(false)
         && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
-/// Another service has the gateway's address and port, and what answered is no Envoy.
+/// Whether another service has the gateway's address and port, and the answer is not from Envoy.
 fn another_service_answers(effect: &Effect<'_, Evidence>) -> bool {
     let route = effect.evidence.ingress.route.value();
     let answers = route.into_iter().flat_map(|it| [it.routed.value(), it.unknown_host.value()]);
@@ -207,12 +244,13 @@ fn another_service_answers(effect: &Effect<'_, Evidence>) -> bool {
         && answers.flatten().any(|answer| !is_envoy(answer))
 }
 
+/// Whether the gateway has no address to which a request could be sent.
 fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
     effect.evidence.ingress.route.value().is_none() && lacks_address(effect.evidence)
 }
 
-/// Neither the health check nor a request through the gateway got an answer. The route may have been given up
-/// before its first answer: then the request for a host that nobody routes says the same.
+/// Whether neither the health check nor a request through the gateway got an answer. Where the request for the test host
+/// was given up, the request for the unknown host decides.
 fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let is_silent = |route: &Route| {
@@ -228,12 +266,12 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
             || evidence.ingress.route.value().is_some_and(is_silent))
 }
 
-/// Somebody else answers at the address: for the route too.
+/// Whether another server answers at the gateway's address.
 fn another_answers_there(effect: &Effect<'_, Evidence>) -> bool {
     is_answered_by_another(effect.evidence)
 }
 
-/// The backend gives the other text that its deployment has.
+/// Whether the backend replies with the other text that its deployment sets.
 fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
     let route = effect.evidence.ingress.route.value();
     let answer = route.and_then(|route| route.routed.value());
@@ -242,8 +280,8 @@ fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
     })
 }
 
-/// The backend fails for the client as it does for the gateway, with the same answer or for the same reason. The
-/// gateway itself fails for nothing, or it would for a host that nobody routes.
+/// Whether the client's requests fail with the same answer or for the same reason as the gateway's. The gateway itself
+/// works where it answers 404 for an unknown host.
 fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let Some(route) = evidence.ingress.route.value() else { return false };
@@ -260,29 +298,30 @@ fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     is_gateway_well && (is_same || are_expired || is_unknown)
 }
 
-/// A policy on the gateway: it denies a host that nobody routes, too.
+/// Returns the failure that a policy denies requests at the gateway: it also denies an unknown host.
 fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Judgement> {
     let denied = |answer: &&HttpAnswer| answer.status == 403 && is_policy_denial(&answer.body);
     let answer = route.routed.value().filter(denied)?;
     route.unknown_host.value().filter(denied)?;
-    let observed = format!("{} {}", answer.status, excerpt(&answer.body));
-    let summary = format!("an authorization policy denies requests at the gateway: {observed}");
+    let observed = format_answer(answer);
+    let summary = format!("an AuthorizationPolicy denies requests at the gateway: {observed}");
     Some(
         Judgement::fail(summary)
-            .expected(format!("200 `{}`", evidence.expectations.reply))
+            .expected(expected_reply(evidence))
             .observed(observed)
             .object(gateway_object(evidence))
             .step(istio::list_policies(evidence)),
     )
 }
 
-/// The gateway does not accept the backend's certificate: it is of the authority that istiod had before.
+/// Whether the gateway rejects the backend's certificate: an earlier CA of istiod signed it.
 fn gateway_does_not_trust_backend(effect: &Effect<'_, Evidence>) -> bool {
     let route = effect.evidence.ingress.route.value();
     let routed = route.and_then(|route| route.routed.value());
     routed.is_some_and(|answer| answer.body.contains("CERTIFICATE_VERIFY_FAILED"))
 }
 
+/// Whether the backend's reply reached the gateway without decryption, because of this failure of the redirection.
 fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
     let route = effect.evidence.ingress.route.value();
     let routed = route.and_then(|route| route.routed.value());
@@ -310,7 +349,7 @@ mod cases {
     }
 
     /// Another server answers on port 80, for every host.
-    fn filter(e: &mut Evidence) {
+    fn another_server(e: &mut Evidence) {
         let route = route(e);
         for answer in [&mut route.routed, &mut route.unknown_host] {
             let answer = of(answer);
@@ -331,15 +370,15 @@ mod cases {
         }, Fail);
         backend_not_trusted(|e| { routed(e).status = 503; routed(e).body = "TLS_error:|1:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED".into(); }, Fail);
         not_routed_and_not_counted(|e| { routed(e).status = 404; e.ingress.counted = Observation::failed("forbidden"); }, Fail);
-        namespace_unseen(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
+        namespace_maybe_not_watched(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
         namespace_labelled_like_the_demo(|e| {
             label_demo(e);
             route(e).namespace_labels = Some([("istio-discovery".into(), "enabled".into())].into());
             routed(e).status = 404;
         }, Fail);
-        web_filter(|e| { filter(e); gateway(e).load_balancer_addresses = vec!["203.0.113.9".into()]; e.ingress.asked.clear(); }, Unjudged);
-        another_machine(filter, Fail);
-        no_way(|e| {
+        web_filter_on_the_path(|e| { another_server(e); gateway(e).load_balancer_addresses = vec!["203.0.113.9".into()]; e.ingress.asked.clear(); }, Unjudged);
+        another_machine(another_server, Fail);
+        no_connection(|e| {
             route(e).routed = Observation::failed("not asked");
             route(e).unknown_host = Observation::absent("nothing answers: no answer within 2 s");
             e.ingress.way = Observation::absent("no node answers");
@@ -347,14 +386,14 @@ mod cases {
         another_text(|e| routed(e).body = "Hello from backend service v2\n".into(), Fail);
         two_newlines(|e| routed(e).body.push('\n'), Fail);
         nothing_answers(|e| route(e).routed = Observation::absent("nothing answers: refused"), Fail);
-        answers_everyone(|e| of(&mut route(e).unknown_host).status = 200, Fail);
-        left_there(|e| route(e).removed = Observation::seen(false), Unjudged);
-        perhaps_left_there(|e| route(e).removed = Observation::failed("no answer"), Unjudged);
+        every_host_answered(|e| of(&mut route(e).unknown_host).status = 200, Fail);
+        namespace_left(|e| route(e).removed = Observation::seen(false), Unjudged);
+        namespace_perhaps_left(|e| route(e).removed = Observation::failed("no answer"), Unjudged);
         refused_by_the_server(|e| e.ingress.route = Observation::failed("cannot create resource namespaces"), Unjudged);
         no_address(|e| e.ingress.route = Observation::absent("the service has no address"), Fail);
         not_asked(|e| e.ingress.route = Observation::not_asked("--active allows them"), Skipped);
-        wrong_and_unseen(|e| { route(e).unknown_host = Observation::failed("no answer"); routed(e).status = 503; }, Fail);
-        one_unseen(|e| route(e).unknown_host = Observation::failed("no answer"), Unjudged);
-        routed_unseen(|e| route(e).routed = Observation::failed("no answer"), Unjudged);
+        wrong_answer_and_one_unknown(|e| { route(e).unknown_host = Observation::failed("no answer"); routed(e).status = 503; }, Fail);
+        unknown_host_without_answer(|e| route(e).unknown_host = Observation::failed("no answer"), Unjudged);
+        test_host_without_answer(|e| route(e).routed = Observation::failed("no answer"), Unjudged);
     }
 }

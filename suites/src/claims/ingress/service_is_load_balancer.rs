@@ -5,23 +5,23 @@ use std::net::IpAddr;
 use super::{gateway_object, gateway_service, show_service};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::entry::{Effect, claim};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, ServicePort};
 use crate::facts::gateway::{find_gateway_service, has_no_gateway_deployment};
 use crate::format::list;
 use crate::judgement::{Judged, Judgement};
-use crate::steps::istio;
 use crate::steps::workloads::show_finalizers;
+use crate::steps::{Step, gateway as steps, istio};
 
 claim! {
     /// The tutorial says: the service `istio-ingressgateway` is of type LoadBalancer and has the ports 15021, 80 and 443.
     ///
     /// ## Why it matters
-    /// The reader compares her `kubectl get svc` with the tutorial's. A service of another type gets no external IP.
+    /// The tutorial shows the output of `kubectl get svc`. A service of another type gets no external IP.
     ///
     /// ## How it is checked
     /// Reads the services of the control plane's namespace (`list` on services). The type must be LoadBalancer, with a
     /// cluster IP, and each of the three TCP ports must have a node port, unless `allocateLoadBalancerNodePorts` is false.
-    /// More ports are no fault.
+    /// More ports are allowed.
     ///
     /// ## What makes it fail
     /// - The service is missing, being deleted, of another type or headless.
@@ -29,7 +29,8 @@ claim! {
     /// - The gateway is not installed at all: then `default_profile` is the cause.
     ///
     /// ## How to fix it
-    /// Install the default profile again: `istioctl install --set profile=default -y` sets the service right.
+    /// Set the type to LoadBalancer, or add the missing port. A missing service is created again by
+    /// `istioctl install --set profile=default -y`.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system get service istio-ingressgateway -o wide
@@ -43,59 +44,81 @@ claim! {
     judge: judge,
 }
 
-/// The ports of the default profile's gateway: health, HTTP, HTTPS.
-const PORTS: [u16; 3] = [15021, 80, 443];
+/// The ports of the default profile's gateway: name, port, target port.
+/// Source: `manifests/charts/gateways/istio-ingress/values.yaml` of Istio 1.20.
+const PORTS: [(&str, u16, u16); 3] =
+    [("status-port", 15021, 15021), ("http2", 80, 8080), ("https", 443, 8443)];
 
 fn judge(evidence: &Evidence) -> Judged {
     let gateway = gateway_service(evidence)?;
-    let fail = |summary: String, observed: String| {
+    let name = &gateway.name;
+    let fail = |summary: String, expected: &str, observed: String, fix: Step| {
         Judgement::fail(summary)
-            .expected(format!(
-                "type LoadBalancer with a cluster IP, ports {PORTS:?}, each with a node port"
-            ))
+            .expected(expected)
             .observed(observed)
             .object(gateway_object(evidence))
-            .steps([
-                istio::install_default(evidence, "sets it right"),
-                show_service(evidence, "shows it"),
-            ])
+            .steps([fix, show_service(evidence, "Show the service")])
     };
+    let install = || istio::install_default(evidence, "Install the default profile again");
     if gateway.terminating {
-        let summary = format!("service {} is being deleted", gateway.name);
-        let show =
-            show_finalizers(evidence, &gateway.namespace, &format!("service/{}", gateway.name));
-        return Err(fail(summary, "a deletion timestamp".into()).step(show));
+        let show = show_finalizers(evidence, &gateway.namespace, &format!("service/{name}"));
+        return Err(Judgement::fail(format!("service {name} is being deleted"))
+            .expected("no deletion timestamp")
+            .observed("a deletion timestamp")
+            .object(gateway_object(evidence))
+            .steps([show, install()]));
     }
-    if gateway.kind != "LoadBalancer" {
-        let kind = &gateway.kind;
-        return Err(fail(format!("{} is of type {kind}", gateway.name), format!("type {kind}")));
+    let kind = &gateway.kind;
+    if kind != "LoadBalancer" {
+        return Err(fail(
+            format!("service {name} is of type {kind}, expected LoadBalancer"),
+            "type LoadBalancer",
+            format!("type {kind}"),
+            steps::make_load_balancer(evidence, gateway).unwrap_or_else(install),
+        ));
     }
     if gateway.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
         let found = gateway.cluster_ip.as_deref().unwrap_or("none");
         return Err(fail(
-            format!("{} has no cluster IP", gateway.name),
+            format!("service {name} has no cluster IP"),
+            "an IP address as cluster IP",
             format!("cluster IP {found}"),
+            install(),
         ));
     }
-    let all: Vec<_> = gateway.ports.iter().map(|port| port.port.to_string()).collect();
-    for wanted in PORTS {
+    let all: Vec<_> = gateway.ports.iter().map(format_port).collect();
+    for (port_name, wanted, target) in PORTS {
         let port = gateway.ports.iter().find(|port| port.port == wanted && port.protocol == "TCP");
         let Some(port) = port else {
             return Err(fail(
-                format!("{} has no port {wanted}", gateway.name),
+                format!("service {name} has no TCP port {wanted}"),
+                "ports 15021, 80 and 443",
                 format!("ports {}", list(&all)),
+                steps::add_port(evidence, gateway, (port_name, wanted, target))
+                    .unwrap_or_else(install),
             ));
         };
         if port.node_port.is_none() && gateway.allocates_node_ports != Some(false) {
             return Err(fail(
-                format!("port {wanted} of {} has no node port", gateway.name),
+                format!("port {wanted} of service {name} has no node port"),
+                &format!("port {wanted} with a node port"),
                 format!("port {wanted} without a node port"),
+                install(),
             ));
         }
     }
-    Ok(Judgement::pass(format!("{} is a LoadBalancer with ports {}", gateway.name, list(&all))))
+    Ok(Judgement::pass(format!("service {name} is a LoadBalancer with ports {}", list(&all))))
 }
 
+/// Formats a port: `443`, or `443/UDP` where it is not TCP.
+fn format_port(port: &ServicePort) -> String {
+    match port.protocol.as_str() {
+        "TCP" => port.port.to_string(),
+        protocol => format!("{}/{protocol}", port.port),
+    }
+}
+
+/// Whether the gateway has neither a service nor a deployment.
 fn gateway_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     evidence.install.services.value().is_some()
@@ -111,14 +134,14 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        being_deleted(|e| gateway(e).terminating = true, Fail);
         one_port_more(|e| { let mut more = gateway(e).ports[0].clone(); more.port = 15443; gateway(e).ports.push(more); }, Pass);
         node_port(|e| gateway(e).kind = "NodePort".into(), Fail);
         no_https(|e| gateway(e).ports.retain(|port| port.port != 443), Fail);
         udp(|e| gateway(e).ports.iter_mut().for_each(|port| port.protocol = "UDP".into()), Fail);
         no_node_port(|e| gateway(e).ports.iter_mut().for_each(|port| port.node_port = None), Fail);
-        no_node_port_asked_for(|e| { gateway(e).ports.iter_mut().for_each(|port| port.node_port = None); gateway(e).allocates_node_ports = Some(false); }, Pass);
+        node_ports_not_allocated(|e| { gateway(e).ports.iter_mut().for_each(|port| port.node_port = None); gateway(e).allocates_node_ports = Some(false); }, Pass);
         headless(|e| gateway(e).cluster_ip = Some("None".into()), Fail);
+        being_deleted(|e| gateway(e).terminating = true, Fail);
         gone(remove_gateway_service, Fail);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
         installed_with_its_options(|e| { e.subject.bundle.as_mut().unwrap().install_set = vec!["values.a=b".into()]; gateway(e).kind = "NodePort".into(); }, Fail);

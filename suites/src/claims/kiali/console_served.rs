@@ -1,6 +1,6 @@
 //! Kiali serves its console, and its API reports a version.
 
-use super::answers::{answer, answers_an_error, has_same_answer_as_root};
+use super::answers::{answer, answers_an_error, has_same_answer_as_root, is_html_page};
 use super::{
     is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
     show_or_scale_up,
@@ -12,31 +12,31 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer};
 use crate::facts::image::{same_version, split_image};
 use crate::facts::kiali::find_kiali;
-use crate::format::excerpt;
+use crate::format::{excerpt, format_answer};
 use crate::judgement::{Judged, Judgement, require};
 
 claim! {
     /// The tutorial implies that the console opens in a browser at Kiali's web root.
     ///
     /// ## Why it matters
-    /// A pod that is ready and redirects can still have no console to serve, or an API of another version.
+    /// A Kiali that is ready and redirects can still lack its console, or have an API of another version.
     ///
     /// ## How it is checked
-    /// Asks Kiali's pod for its web root and for `api` below it through a port-forward (`get` and `create` on
-    /// `pods/portforward`). The console must be an HTML page. The API must report a version that fits the tag of the
-    /// image (`list` on deployments).
+    /// Requests the web root of Kiali's pod, and `api` below it, through a port-forward (`get` and `create` on
+    /// `pods/portforward`). The console must be an HTML page. The API must report the version in the tag of the image
+    /// (`list` on deployments).
     ///
     /// ## What makes it fail
     /// - The console answers with an error, an empty page, or no HTML.
-    /// - The API answers with an error, reports no version, or another one than the image's tag.
+    /// - The API answers with an error, reports no version, or a version that differs from the image's tag.
     /// - Kiali has another web root or answers every page with the same error (`redirects_to_web_root`).
-    /// - No pod of Kiali is ready, another program runs in its place, or its service leads to a port on which Kiali
-    ///   does not listen (`running`).
+    /// - No pod of Kiali is ready, another program runs instead, or its service forwards to a port on which Kiali does
+    ///   not listen (`running`).
     ///
     /// Where a login is needed, the claim is unjudged.
     ///
     /// ## How to fix it
-    /// Look at Kiali's pods and their logs. Apply the addon manifest of the release again.
+    /// Check Kiali's pods and their logs. Apply the addon manifest of the release again.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
@@ -63,42 +63,52 @@ fn judge(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(parts.join(", ")))
 }
 
+/// Judges the answer to the web root.
 fn console(evidence: &Evidence) -> Judged {
-    let answer = answer(evidence, &evidence.kiali.console, "Kiali's console")?;
+    let expected = "200 text/html, an HTML page";
+    let answer = answer(evidence, &evidence.kiali.console, "Kiali's console", expected)?;
     let kind = answer.headers.get("content-type").map(String::as_str).unwrap_or_default();
-    // An empty page, or one of words only, is none that a browser shows a console from.
-    let page = answer.body.to_ascii_lowercase();
-    let html = page.contains("<html") || page.contains("<!doctype html");
-    if answer.status == 200 && kind.starts_with("text/html") && html {
-        return Ok(Judgement::pass(format!("{}: 200 HTML", evidence.expectations.kiali.web_root)));
+    let root = &evidence.expectations.kiali.web_root;
+    let is_page = is_html_page(&answer.body);
+    if answer.status == 200 && kind.starts_with("text/html") && is_page {
+        return Ok(Judgement::pass(format!("GET {root}: 200, an HTML page")));
     }
-    Err(Judgement::fail(format!("Kiali does not serve its console: {}", answer.status))
-        .expected("200 text/html, with a page")
-        .observed(if answer.body.trim().is_empty() {
-            format!("{} {}, an empty body", answer.status, excerpt(kind))
-        } else {
-            format!("{} {} {}", answer.status, excerpt(kind), excerpt(&answer.body))
-        })
+    let body = match answer.body.trim() {
+        "" => "an empty body".to_owned(),
+        _ if is_page => "an HTML page".to_owned(),
+        body => format!("`{}`", excerpt(body)),
+    };
+    let wrong = match answer.status {
+        200 => "200 without an HTML page".to_owned(),
+        status => status.to_string(),
+    };
+    Err(Judgement::fail(format!("Kiali does not serve its console: GET {root} returns {wrong}"))
+        .expected(expected)
+        .observed(format!("{} {}, {body}", answer.status, excerpt(kind)))
         .object(kiali_object(evidence, "deployment"))
         .step(show_or_scale_up(evidence)))
 }
 
+/// Judges the answer of the API.
 fn api(evidence: &Evidence) -> Judged {
-    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API")?;
-    let fail = |summary: String| {
+    let expected = "200, JSON with a Kiali version";
+    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API", expected)?;
+    let fail = |summary: String, expected: &str, observed: String| {
         Judgement::fail(summary)
-            .expected("200, JSON with the version of Kiali")
-            .observed(format!("{} {}", answer.status, excerpt(&answer.body)))
+            .expected(expected)
+            .observed(observed)
             .object(kiali_object(evidence, "deployment"))
             .step(show_or_scale_up(evidence))
     };
     if answer.status != 200 {
-        return Err(fail(format!("Kiali's API answers {}", answer.status)));
+        let summary = format!("Kiali's API returns {}, expected 200", answer.status);
+        return Err(fail(summary, expected, format_answer(answer)));
     }
     let Some(version) = reported_version(answer) else {
-        return Err(fail("Kiali's API does not report a version".into()));
+        let summary = "Kiali's API reports no version".into();
+        return Err(fail(summary, expected, format_answer(answer)));
     };
-    // The image says what the version must be, where it says one.
+    // A tag that is a version must be the reported one.
     let image = find_kiali(evidence)
         .and_then(|kiali| kiali.containers.first())
         .map(|container| split_image(&container.image).1)
@@ -106,15 +116,14 @@ fn api(evidence: &Evidence) -> Judged {
     if let Some(tag) = image
         && !same_version(tag, &version)
     {
-        return Err(fail(format!(
-            "Kiali's API reports {}, and its image is {tag}",
-            excerpt(&version)
-        )));
+        let version = excerpt(&version);
+        let summary = format!("Kiali's API reports {version}, its image is {tag}");
+        return Err(fail(summary, &format!("version {tag}"), format!("version {version}")));
     }
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
 }
 
-/// Whether the image is known that says which version must answer.
+/// Passes where the deployments, and with them Kiali's image, were read.
 fn image_is_known(evidence: &Evidence) -> Judged {
     let what = "the image of Kiali";
     require(&evidence.install.deployments, what, kiali_object(evidence, "deployment"), || {
@@ -123,8 +132,7 @@ fn image_is_known(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
-/// The version in the API's answer. Of a long answer only the beginning is kept, which holds the
-/// status.
+/// Returns the version in the API's answer. Evidence keeps only the beginning of a long answer; the status is in it.
 pub(crate) fn reported_version(answer: &HttpAnswer) -> Option<String> {
     let body = &answer.body;
     let found = if answer.body_cut {
@@ -145,17 +153,19 @@ pub(crate) fn reported_version(answer: &HttpAnswer) -> Option<String> {
     })
 }
 
+/// Whether neither page got an answer, because no Kiali pod is ready.
 fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
     no_pod_is_ready(effect, pages.console.value().is_some() || pages.api.value().is_some())
 }
 
+/// Whether another program runs instead of Kiali and answers the console like /.
 fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     runs_another_program(evidence) && has_same_answer_as_root(evidence, &evidence.kiali.console)
 }
 
-/// Kiali redirects to another root, and there is no page at the tutorial's.
+/// Whether Kiali redirects to another root and answers 404 at the tutorial's.
 fn stands_at_another_root(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
     let location = pages.root.value().and_then(|root| root.headers.get("location"));
@@ -165,6 +175,7 @@ fn stands_at_another_root(effect: &Effect<'_, Evidence>) -> bool {
     }) && pages.console.value().is_some_and(|console| console.status == 404)
 }
 
+/// Whether the console has the same error as /.
 fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
     answers_an_error(effect.evidence, &effect.evidence.kiali.console)
 }
@@ -178,10 +189,10 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_found(|e| of(&mut e.kiali.console).status = 404, Fail);
-        no_page(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
-        white_page(|e| of(&mut e.kiali.console).body.clear(), Fail);
+        not_an_html_type(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
+        empty_page(|e| of(&mut e.kiali.console).body.clear(), Fail);
         no_markup(|e| of(&mut e.kiali.console).body = "it works".into(), Fail);
-        only_a_type(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass);
+        only_a_doctype(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass);
         only_a_tag(|e| of(&mut e.kiali.console).body = "<html lang=en>".into(), Pass);
         api_broken(|e| of(&mut e.kiali.api).status = 500, Fail);
         api_needs_login(|e| of(&mut e.kiali.api).status = 401, Unjudged);
@@ -190,15 +201,15 @@ mod cases {
         api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail);
         no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail);
         another_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v9.9.9\"}}".into(), Fail);
-        console_unseen(|e| e.kiali.console = Observation::failed("no answer"), Unjudged);
-        image_unseen(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
-        api_unseen(|e| e.kiali.api = Observation::failed("no answer"), Unjudged);
+        console_unknown(|e| e.kiali.console = Observation::failed("no answer"), Unjudged);
+        image_unknown(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
+        api_unknown(|e| e.kiali.api = Observation::failed("no answer"), Unjudged);
         no_pod(|e| { e.kiali.console = Observation::absent("no Kiali pod is ready"); e.kiali.api = Observation::absent("no Kiali pod is ready"); }, Fail);
-        long_answer(|e| { let api = of(&mut e.kiali.api); api.body = api.body.replace("\"externalServices\"", "\"more\": [{\"x"); api.body_cut = true; }, Pass);
-        long_answer_of_another(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version\" : \"v9.9.9\", ".into(); api.body_cut = true; }, Fail);
-        long_answer_without(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version".into(); api.body_cut = true; }, Fail);
+        cut_answer(|e| { let api = of(&mut e.kiali.api); api.body = api.body.replace("\"externalServices\"", "\"more\": [{\"x"); api.body_cut = true; }, Pass);
+        cut_answer_with_another_version(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version\" : \"v9.9.9\", ".into(); api.body_cut = true; }, Fail);
+        cut_answer_without_version(|e| { let api = of(&mut e.kiali.api); api.body = "{\"status\": {\"Kiali version".into(); api.body_cut = true; }, Fail);
         digest(|e| { let image = format!("{}@sha256:0123", installed(e, "kiali").containers[0].image); installed(e, "kiali").containers[0].image = image; }, Pass);
-        broken_and_unseen(|e| { e.kiali.api = Observation::failed("no answer"); of(&mut e.kiali.console).status = 500; }, Fail);
+        console_fails_and_api_unknown(|e| { e.kiali.api = Observation::failed("no answer"); of(&mut e.kiali.console).status = 500; }, Fail);
     }
 }
 
@@ -211,9 +222,9 @@ mod tests {
     use crate::testing::{healthy, of};
 
     proptest! {
-        /// A page that is no pass is a complete failure, whatever the API says.
+        /// Any answer of the API gives a pass or a complete failure.
         #[test]
-        fn whatever_the_api_says_is_judged(
+        fn any_answer_of_the_api_is_judged(
             body in "(\\{|\\}|\"status\":|\"Kiali version\"|:|\"v1\\.79\\.0\"|\"|\\[|,|1|\\PC){0,12}",
             body_cut in any::<bool>(),
         ) {

@@ -1,4 +1,4 @@
-//! The section *kiali*: the console.
+//! The section *kiali*: Kiali's deployment, service and console.
 
 mod answers;
 pub(crate) mod console_served;
@@ -27,26 +27,26 @@ pub(super) const CLAIMS: &[&Claim] = &[
     &console_served::CLAIM,
 ];
 
-/// Kiali's object of a kind.
+/// Returns Kiali's object of a kind.
 fn kiali_object(evidence: &Evidence, kind: &'static str) -> Object {
     Object::new(kind, &evidence.expectations.istio_namespace, NAME)
 }
 
-/// Scales Kiali up where it has 0 replicas; else shows its pods.
+/// Returns the step that scales Kiali up where it has 0 replicas; else the step that lists its pods.
 fn show_or_scale_up(evidence: &Evidence) -> Step {
     let namespace = &evidence.expectations.istio_namespace;
     if find_kiali(evidence).is_some_and(|kiali| kiali.replicas == 0) {
-        return workloads::scale_up(evidence, namespace, NAME, "starts it again");
+        return workloads::scale_up(evidence, namespace, NAME, "Scale Kiali to 1 replica");
     }
-    pods::list(evidence, namespace, &["-l", "app=kiali"], "shows its pods")
+    pods::list(evidence, namespace, &["-l", "app=kiali"], "List the pods of Kiali")
 }
 
-/// Whether a page got no answer because no pod of Kiali is ready. `answered`: whether the page did get one, as
-/// at a URL that leads elsewhere.
+/// Whether a page got no answer because no pod of Kiali is ready. `answered`: whether the page got an answer, as from
+/// another program at its URL.
 fn no_pod_is_ready(effect: &Effect<'_, Evidence>, answered: bool) -> bool {
     let install = &effect.evidence.install;
     let Some(pods) = install.pods.value() else {
-        // There is not even the namespace.
+        // The namespace does not exist.
         return install.pods.is_absent();
     };
     effect.judgement.verdict == Verdict::Fail
@@ -54,12 +54,12 @@ fn no_pod_is_ready(effect: &Effect<'_, Evidence>, answered: bool) -> bool {
         && !pods.iter().any(|pod| is_kiali_pod(pod) && pod.is_running_and_ready())
 }
 
-/// Whether a page was not asked because Kiali is in another namespace.
+/// Whether no request was sent because Kiali is in another namespace.
 fn is_elsewhere(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Unjudged && kiali_elsewhere(effect.evidence).is_some()
 }
 
-/// Whether another program runs in Kiali's place, by its image's name, and answers.
+/// Whether the deployment has no image of Kiali, and answers.
 fn runs_another_program(evidence: &Evidence) -> bool {
     let containers = find_kiali(evidence).map(|kiali| kiali.containers.as_slice());
     let containers = containers.unwrap_or_default();
@@ -69,23 +69,24 @@ fn runs_another_program(evidence: &Evidence) -> bool {
         && evidence.kiali.root.value().is_some()
 }
 
-/// Where Kiali's port of its service leads, and nobody listens.
+/// The target port of Kiali's service, where Kiali does not listen on it.
 struct SilentTarget<'e> {
-    /// The port's place among those of the service.
+    /// The index of the port in the service.
     index: usize,
-    /// The port of the pod.
+    /// The target port.
     number: u16,
     pod: &'e Pod,
 }
 
 impl SilentTarget<'_> {
+    /// Returns the step that corrects the target port.
     fn fix(&self, evidence: &Evidence) -> Step {
         set_target_port(evidence, self.index, evidence.expectations.kiali.port)
     }
 }
 
-/// The port of Kiali's pod that its service leads to, where the pod does not declare it and it did not answer. A port
-/// that is named is one that the pod declares.
+/// Finds the target port of Kiali's service that the pod does not declare and that did not answer. A named target port
+/// is always declared.
 fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
     let install = &evidence.install;
     let service = install.services.value()?.iter().find(|service| service.name == NAME)?;
@@ -101,7 +102,7 @@ fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
         .then_some(SilentTarget { index, number, pod })
 }
 
-/// Whether a page got no answer, and Kiali's service leads to a port where nobody listens.
+/// Whether a page fails and Kiali's service forwards to a port on which Kiali does not listen.
 fn service_misses_kiali(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail && silent_target(effect.evidence).is_some()
 }
@@ -117,7 +118,7 @@ mod changes {
         services.find(|service| service.name == NAME).unwrap()
     }
 
-    /// Makes Kiali's service lead to another port.
+    /// Sets the target port of Kiali's service.
     pub(super) fn target_port(evidence: &mut Evidence, target: &str) {
         let port = evidence.expectations.kiali.port;
         let mut ports = service(evidence).ports.iter_mut();

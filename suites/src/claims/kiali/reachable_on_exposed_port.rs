@@ -1,8 +1,8 @@
 //! Kiali answers on the exposed port.
 
 use super::answers::{
-    answer, answers_an_error, check_redirect, format_redirect, has_same_answer_as_root,
-    wrong_answer,
+    answer, answers_an_error, check_redirect, expected_redirect, format_redirect,
+    has_same_answer_as_root, wrong_answer,
 };
 use super::{
     is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
@@ -13,6 +13,7 @@ use crate::claims::by_name::{redirects_to_web_root, running};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
 use crate::facts::kiali::NAME;
+use crate::format::format_silence;
 use crate::judgement::{Judged, Judgement};
 use crate::steps::{Purpose, Step, services};
 
@@ -23,22 +24,22 @@ claim! {
     /// The reader of the tutorial opens the console from outside of the cluster, through this port.
     ///
     /// ## How it is checked
-    /// Asks the URL that `--kiali-url` names. Without it, asks Kiali's port through a port-forward of meshcheck's own,
-    /// and port 30001 of the API server's host. The answer must be the redirect to the web root, or the console itself.
-    /// It needs `get` and `create` on `pods/portforward`.
+    /// Sends a request to the URL of `--kiali-url`. Without it, sends one through meshcheck's own port-forward, and one
+    /// to port 30001 of the API server's host. The answer must be the redirect to the web root, or the console itself.
+    /// The check needs `get` and `create` on `pods/portforward`.
     ///
     /// Where only the port-forward answers, the claim passes and says so: `socat` may not run yet. It is unjudged where
-    /// something else answers on port 30001, or where a login is needed.
+    /// another program answers on port 30001, or where a login is needed.
     ///
     /// ## What makes it fail
-    /// - Nothing answers, or another program does.
+    /// - There is no answer, or another program answers.
     /// - Kiali has another web root, or answers every page with the same error: then
     ///   `redirects_to_web_root` is the cause.
-    /// - No pod of Kiali is ready, or its service leads to a port on which Kiali does not listen: then `running` is the
-    ///   cause.
+    /// - No pod of Kiali is ready, or its service forwards to a port on which Kiali does not listen: then `running` is
+    ///   the cause.
     ///
     /// ## How to fix it
-    /// Run the port-forward and `socat` as the tutorial has them. Both must go on running.
+    /// Run the port-forward and `socat` as in the tutorial, and keep both running.
     ///
     /// ## Check by hand
     ///     kubectl -n istio-system port-forward svc/kiali 20001:20001
@@ -57,52 +58,58 @@ claim! {
     holds_without: [
         ("/kiali/machine", "the port-forward answers, and the pass says that port 30001 does not"),
     ],
-    holds_unasked: [("/kiali/machine", "`--kiali-url` names another place, or the pass says so")],
+    holds_unasked: [("/kiali/machine", "`--kiali-url` names another URL, or the pass says so")],
     judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let answer = answer(evidence, &evidence.kiali.exposed, "Kiali on its exposed port")?;
-    let through = format!("{} through {}: {}", answer.request, answer.vantage, answer.status);
-    let is_forwarded = answer.vantage.contains("port-forward");
+    let port = evidence.expectations.kiali.exposed_port;
+    let what = format!("Kiali on exposed port {port}");
+    let answer = answer(evidence, &evidence.kiali.exposed, &what, &expected_redirect(evidence))?;
+    let HttpAnswer { request, vantage, status, .. } = answer;
+    let is_forwarded = vantage.contains("port-forward");
     if !is_of_kiali(evidence, answer) {
-        let summary = "Kiali does not answer as it should on the exposed port".to_owned();
+        let summary = if is_forwarded {
+            format!("GET / through meshcheck's port-forward is not answered by Kiali: {status}")
+        } else {
+            format!("exposed port {port} does not serve Kiali: {request} returns {status}")
+        };
         let mut failure = wrong_answer(evidence, summary, answer);
         failure.steps = expose(evidence);
         return Err(failure);
     }
     if !is_forwarded {
-        return Ok(Judgement::pass(through));
+        return Ok(Judgement::pass(format!("{request} from {vantage}: {status}")));
     }
-    // The port-forward goes to the pod: it passes a service that leads elsewhere.
+    // meshcheck's port-forward goes to the pod, the tutorial's to the service.
     if let Some(target) = silent_target(evidence) {
-        return Err(Judgement::fail("Kiali is exposed through a service that does not lead to it")
-            .expected(format!("port {} of its pod", evidence.expectations.kiali.port))
-            .observed(format!("port {}", target.number))
+        let (number, wanted) = (target.number, evidence.expectations.kiali.port);
+        let summary =
+            format!("service kiali forwards to targetPort {number}, where Kiali does not listen");
+        return Err(Judgement::fail(summary)
+            .expected(format!("targetPort {wanted}"))
+            .observed(format!("targetPort {number}"))
             .object(kiali_object(evidence, "service"))
             .step(target.fix(evidence)));
     }
-    let port = evidence.expectations.kiali.exposed_port;
+    let forwarded = format!("{status} through meshcheck's port-forward");
     match &evidence.kiali.machine {
-        Observation::Seen { value } if is_of_kiali(evidence, value) => Ok(Judgement::pass(format!(
-            "{} from {}: {}",
-            value.request, value.vantage, value.status
-        ))),
+        Observation::Seen { value } if is_of_kiali(evidence, value) => Ok(Judgement::pass(
+            format!("{} from {}: {}", value.request, value.vantage, value.status),
+        )),
         Observation::Seen { value } => Err(Judgement::unjudged(format!(
-            "Kiali answers through a port-forward of meshcheck, and {} from {} is not Kiali's answer: {}",
-            value.request,
-            value.vantage,
-            format_redirect(value)
+            "{} from {}: {}, not Kiali's answer; meshcheck's port-forward reaches Kiali",
+            value.request, value.vantage, value.status
         ))
-        .step(Step::advice(Purpose::Inspect, "name Kiali's URL with --kiali-url"))),
-        Observation::Absent { reason } => Ok(Judgement::pass(format!(
-            "{} through a port-forward of meshcheck; {reason}",
-            answer.status
-        ))),
-        Observation::Failed { .. } | Observation::NotAsked { .. } => Ok(Judgement::pass(format!(
-            "{} through a port-forward of meshcheck; port {port} of the machine was not asked",
-            answer.status
-        ))),
+        .expected(expected_redirect(evidence))
+        .observed(format_redirect(value))
+        .step(Step::advice(Purpose::Inspect, "Name Kiali's URL with --kiali-url"))),
+        Observation::Absent { reason } => {
+            Ok(Judgement::pass(format!("{forwarded}; {}", format_silence(reason))))
+        }
+        Observation::Failed { .. } | Observation::NotAsked { .. } => {
+            Ok(Judgement::pass(format!("{forwarded}; port {port} of the machine was not tested")))
+        }
     }
 }
 
@@ -113,21 +120,24 @@ fn is_of_kiali(evidence: &Evidence, answer: &HttpAnswer) -> bool {
     check_redirect(evidence, answer).is_ok() || answer.status == 200 && html && at_console
 }
 
+/// Returns the tutorial's commands that expose Kiali.
 fn expose(evidence: &Evidence) -> Vec<Step> {
     let KialiDetails { port, exposed_port, .. } = evidence.expectations.kiali;
     services::expose(evidence, &evidence.expectations.istio_namespace, NAME, port, exposed_port)
 }
 
+/// Whether the exposed port did not answer, because no Kiali pod is ready.
 fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
     no_pod_is_ready(effect, effect.evidence.kiali.exposed.value().is_some())
 }
 
+/// Whether another program runs instead of Kiali and answers on the exposed port like at /.
 fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     runs_another_program(evidence) && has_same_answer_as_root(evidence, &evidence.kiali.exposed)
 }
 
-/// The exposed port redirects to the same other root.
+/// Whether the exposed port redirects to the same other root as the pod.
 fn redirects_elsewhere(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
     let location = |answer: &HttpAnswer| answer.headers.get("location").cloned();
@@ -137,6 +147,7 @@ fn redirects_elsewhere(effect: &Effect<'_, Evidence>) -> bool {
     has_same_answer_as_root(effect.evidence, &pages.exposed) && location(exposed) == location(root)
 }
 
+/// Whether the exposed port has the same error as the pod.
 fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
     answers_an_error(effect.evidence, &effect.evidence.kiali.exposed)
 }
@@ -148,7 +159,7 @@ mod cases {
     use crate::evidence::{Evidence, HttpAnswer, Observation};
     use crate::testing::of;
 
-    /// The redirect, on port 30001 of the API server's host.
+    /// Returns the redirect from port 30001 of the API server's host.
     fn of_the_machine(evidence: &Evidence) -> Observation<HttpAnswer> {
         evidence.kiali.exposed.clone().map(|answer| HttpAnswer {
             request: "GET http://192.0.2.7:30001/".into(),
@@ -160,16 +171,16 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         console_of_a_named_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.vantage = "this machine".into(); e.kiali.exposed = Observation::seen(console); }, Pass);
-        something_else_is_there(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail);
-        console_that_is_broken(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.status = 500; e.kiali.exposed = Observation::seen(console); }, Fail);
-        words_at_the_consoles_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.headers.clear(); e.kiali.exposed = Observation::seen(console); }, Fail);
+        another_program(|e| { let answer = of(&mut e.kiali.exposed); answer.status = 200; answer.headers.clear(); answer.body = "nginx".into(); }, Fail);
+        console_with_an_error(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.status = 500; e.kiali.exposed = Observation::seen(console); }, Fail);
+        no_html_at_the_consoles_url(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/kiali/".into(); console.headers.clear(); e.kiali.exposed = Observation::seen(console); }, Fail);
         another_page(|e| { let mut console = of(&mut e.kiali.console).clone(); console.request = "GET http://vm:30001/".into(); e.kiali.exposed = Observation::seen(console); }, Fail);
-        port_not_asked(|e| e.kiali.machine = Observation::default(), Pass);
+        port_not_tested(|e| e.kiali.machine = Observation::default(), Pass);
         port_answers(|e| e.kiali.machine = of_the_machine(e), Pass);
-        port_of_something_else(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).status = 404; }, Unjudged);
+        port_of_another_program(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).status = 404; }, Unjudged);
         port_redirects_elsewhere(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).headers.insert("location".into(), "//elsewhere/kiali/".into()); }, Unjudged);
         login(|e| of(&mut e.kiali.exposed).status = 401, Unjudged);
-        service_leads_elsewhere(|e| target_port(e, "30001"), Fail);
+        another_target_port(|e| target_port(e, "30001"), Fail);
         hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail);
         refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail);
         forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged);

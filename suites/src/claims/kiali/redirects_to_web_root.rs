@@ -1,7 +1,11 @@
 //! Kiali redirects / to its web root.
 
-use super::answers::{Redirect, answer, check_redirect, format_redirect, wrong_answer};
-use super::{is_elsewhere, no_pod_is_ready, runs_another_program, service_misses_kiali};
+use super::answers::{
+    Redirect, answer, check_redirect, expected_redirect, format_redirect, wrong_answer,
+};
+use super::{
+    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
+};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::running;
 use crate::entry::{Effect, claim};
@@ -9,26 +13,25 @@ use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement};
 
 claim! {
-    /// The tutorial says: "Kiali redirects / to /kiali/": a request for / is answered
-    /// `<a href="/kiali/">Found</a>.`
+    /// The tutorial says: Kiali redirects / to /kiali/, and shows the answer `<a href="/kiali/">Found</a>.`
     ///
     /// ## Why it matters
-    /// The reader sees this answer when she opens Kiali without a path, and the tutorial shows it word by word.
-    /// Another web root makes every link of the tutorial to the console wrong.
+    /// The tutorial shows this answer word for word. With another web root, every link of the tutorial to the console
+    /// is wrong.
     ///
     /// ## How it is checked
-    /// Asks Kiali's pod for / through a port-forward, without following the redirect, and compares status, Location
-    /// and body. It needs `get` and `create` on `pods/portforward` in the control plane's namespace.
+    /// Sends `GET /` to Kiali's pod through a port-forward, without following the redirect, and compares status, Location
+    /// and body. The check needs `get` and `create` on `pods/portforward` in the control plane's namespace.
     ///
     /// ## What makes it fail
     /// - Kiali has another web root (`server.web_root` in its ConfigMap).
-    /// - It redirects to another host, as something in front of it or in its place does.
-    /// - Kiali answers with an error or another page, or another program runs in its place.
-    /// - Kiali serves TLS only: `identity.cert_file` is set in its ConfigMap.
-    /// - Its service leads to a port on which Kiali does not listen: then `running` is the cause.
+    /// - It redirects to another host, as a proxy in front of it does.
+    /// - Kiali answers with an error or another page, or another program runs instead.
+    /// - Kiali serves HTTPS only: `identity.cert_file` is set in its ConfigMap.
+    /// - Its service forwards to a port on which Kiali does not listen: then `running` is the cause.
     /// - No pod of Kiali is ready: then `running` is the cause.
     ///
-    /// A redirect to the right place with another status or body is *changed*: the page opens, and the tutorial's text
+    /// A redirect to the web root with another status or body is *changed*: the page opens, but the tutorial's text
     /// differs. Where a login is needed, the claim is unjudged.
     ///
     /// ## How to fix it
@@ -52,15 +55,22 @@ claim! {
 }
 
 fn judge(evidence: &Evidence) -> Judged {
-    let answer = answer(evidence, &evidence.kiali.root, "Kiali's answer to /")?;
+    let expected = expected_redirect(evidence);
+    let answer = answer(evidence, &evidence.kiali.root, "Kiali's answer to /", &expected)?;
     let root = &evidence.expectations.kiali.web_root;
     match check_redirect(evidence, answer) {
         Ok(Redirect::Verbatim) => {
-            Ok(Judgement::pass(format!("302 to {root}, through {}", answer.vantage)))
+            Ok(Judgement::pass(format!("GET /: 302 to {root}, through {}", answer.vantage)))
         }
         Ok(Redirect::Reworded) => {
-            let words = format_redirect(answer);
-            Ok(Judgement::changed(format!("Kiali redirects / to {root} in other words: {words}")))
+            let difference = match answer.status {
+                302 => "another body than the tutorial's".to_owned(),
+                status => format!("status {status}, the tutorial says 302"),
+            };
+            Ok(Judgement::changed(format!("Kiali redirects / to {root} with {difference}"))
+                .expected(expected)
+                .observed(format_redirect(answer))
+                .object(kiali_object(evidence, "deployment")))
         }
         Err(why) => {
             let summary = format!("Kiali does not redirect / to {root}: {why}");
@@ -69,10 +79,12 @@ fn judge(evidence: &Evidence) -> Judged {
     }
 }
 
+/// Whether / got no answer, because no Kiali pod is ready.
 fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
     no_pod_is_ready(effect, effect.evidence.kiali.root.value().is_some())
 }
 
+/// Whether another program runs instead of Kiali.
 fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
     runs_another_program(effect.evidence)
 }
@@ -83,30 +95,31 @@ mod cases {
     use crate::evidence::{Evidence, HttpAnswer, Observation};
     use crate::testing::{installed, of, scale_to_zero};
 
+    /// Sets the Location of an answer.
     fn relocate(answer: &mut HttpAnswer, to: &str) {
         answer.headers.insert("location".into(), to.into());
     }
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        absolute(|e| relocate(of(&mut e.kiali.root), "http://localhost:20001/kiali/"), Pass);
+        absolute_location(|e| relocate(of(&mut e.kiali.root), "http://localhost:20001/kiali/"), Pass);
         another_root(|e| relocate(of(&mut e.kiali.root), "/mesh/"), Fail);
         longer_root(|e| relocate(of(&mut e.kiali.root), "/kiali/console"), Fail);
         no_location(|e| of(&mut e.kiali.root).headers.clear(), Fail);
         another_host(|e| relocate(of(&mut e.kiali.root), "https://elsewhere.invalid/kiali/"), Fail);
         another_host_without_scheme(|e| relocate(of(&mut e.kiali.root), "//elsewhere/kiali/"), Fail);
         another_port(|e| relocate(of(&mut e.kiali.root), "http://localhost:80/kiali/"), Fail);
-        host_that_was_asked(|e| { let root = of(&mut e.kiali.root); root.request = "GET http://localhost:30001/".into(); relocate(root, "http://localhost:30001/kiali/"); }, Pass);
-        host_that_was_not_asked(|e| { let root = of(&mut e.kiali.root); root.request = "GET http://localhost:30001/".into(); relocate(root, "http://localhost:20001/kiali/"); }, Fail);
-        moved_for_ever(|e| of(&mut e.kiali.root).status = 301, Changed);
-        moved_for_a_while(|e| of(&mut e.kiali.root).status = 307, Changed);
+        requested_host(|e| { let root = of(&mut e.kiali.root); root.request = "GET http://localhost:30001/".into(); relocate(root, "http://localhost:30001/kiali/"); }, Pass);
+        another_port_of_the_host(|e| { let root = of(&mut e.kiali.root); root.request = "GET http://localhost:30001/".into(); relocate(root, "http://localhost:20001/kiali/"); }, Fail);
+        permanent_redirect(|e| of(&mut e.kiali.root).status = 301, Changed);
+        temporary_redirect(|e| of(&mut e.kiali.root).status = 307, Changed);
         not_modified(|e| of(&mut e.kiali.root).status = 304, Fail);
         login(|e| of(&mut e.kiali.root).status = 401, Unjudged);
-        tls(|e| { let root = of(&mut e.kiali.root); root.status = 400; root.headers.clear(); root.body = "Client sent an HTTP request to an HTTPS server.\n".into(); }, Fail);
-        broken(|e| of(&mut e.kiali.root).status = 500, Fail);
+        https_only(|e| { let root = of(&mut e.kiali.root); root.status = 400; root.headers.clear(); root.body = "Client sent an HTTP request to an HTTPS server.\n".into(); }, Fail);
+        server_error(|e| of(&mut e.kiali.root).status = 500, Fail);
         another_body(|e| of(&mut e.kiali.root).body = "<a href=\"/mesh/\">Found</a>.".into(), Changed);
         no_pod(|e| e.kiali.root = Observation::absent("no Kiali pod is ready"), Fail);
         forbidden(|e| e.kiali.root = Observation::failed("pods/portforward is forbidden"), Unjudged);
-        asleep(|e| { scale_to_zero(installed(e, "kiali")); e.kiali.root = Observation::absent("no Kiali pod is ready"); }, Fail);
+        scaled_to_zero(|e| { scale_to_zero(installed(e, "kiali")); e.kiali.root = Observation::absent("no Kiali pod is ready"); }, Fail);
     }
 }

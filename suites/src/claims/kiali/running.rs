@@ -6,7 +6,7 @@ use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::nodes_ready;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Expectations, Pod};
+use crate::evidence::{Deployment, Evidence, Expectations, Pod};
 use crate::facts::image::{
     flat_mirror, image_name, is_pinned, same_image, same_version, split_image,
 };
@@ -28,7 +28,7 @@ claim! {
     /// The tutorial says: install Kiali with `kubectl apply -f samples/addons/kiali.yaml`, and wait until it runs.
     ///
     /// ## Why it matters
-    /// The tutorial ends with a look at the mesh in Kiali's console. Another version shows other pages than its text.
+    /// The tutorial ends in Kiali's console. The pages of another version differ from the tutorial's text.
     ///
     /// ## How it is checked
     /// Reads deployments, services, EndpointSlices and pods in the control plane's namespace (`list` on each). The
@@ -38,10 +38,10 @@ claim! {
     /// ## What makes it fail
     /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
     /// - Its image is not the one in the manifest of this Istio release.
-    /// - Its image is that of another repository. A mirror's, with the same tag, makes it *changed*, and so does
-    ///   another namespace.
+    /// - Its image is from another repository. A mirror with the same tag makes the claim *changed*, and so does another
+    ///   namespace.
     /// - Its service is missing, has another port, or selects no ready pod of Kiali.
-    /// - Its service leads to a port that Kiali's pod does not declare, and nothing answers there.
+    /// - Its service forwards to a port that Kiali's pod does not declare, and that does not answer.
     /// - The nodes have no room for it (`nodes_ready`), or the control plane's namespace is missing, or the install
     ///   stopped before the gateway (`default_profile`).
     ///
@@ -65,39 +65,41 @@ claim! {
 
 fn judge(evidence: &Evidence) -> Judged {
     if kiali_elsewhere(evidence).is_some() {
-        // Its service is there as well.
+        // Its service is in that namespace too.
         return deployment(evidence);
     }
     let parts = all_hold([deployment(evidence), service(evidence)])?;
     Ok(Judgement::pass(parts.join(", ")))
 }
 
+/// Judges the deployment: availability and image.
 fn deployment(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "deployment");
-    let Expectations { istio_namespace, istio_version, kiali_image, .. } = &evidence.expectations;
+    let istio_namespace = &evidence.expectations.istio_namespace;
     let what = format!("the deployments of namespace {istio_namespace}");
     let all = require(&evidence.install.deployments, &what, &object, || kiali::install(evidence))?;
-    let expected = "available, with the image of the release's manifest";
     let Some(kiali) = all.iter().find(|deployment| deployment.name == NAME) else {
         if let Some(namespace) = kiali_elsewhere(evidence) {
-            let summary = format!("Kiali is in namespace {namespace}, not in {istio_namespace}");
+            let summary =
+                format!("Kiali is in namespace {namespace}, the tutorial says {istio_namespace}");
+            let text = "List the deployments and pods of that namespace";
             return Err(Judgement::changed(summary)
-                .expected(format!("Kiali in namespace {istio_namespace}"))
-                .observed(format!("Kiali in namespace {namespace}"))
+                .expected(format!("namespace {istio_namespace}"))
+                .observed(format!("namespace {namespace}"))
                 .object(object)
-                .step(list_all(evidence, namespace, &[], "shows it")));
+                .step(list_all(evidence, namespace, &[], text)));
         }
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
         return Err(Judgement::fail("Kiali is not installed")
-            .expected(expected)
-            .observed(list(&names))
+            .expected(format!("a deployment {NAME}"))
+            .observed(format!("deployments {}", list(&names)))
             .object(object)
             .step(kiali::install(evidence)));
     };
     if kiali.terminating {
         let target = format!("deployment/{NAME}");
-        return Err(Judgement::fail(format!("{target} is being deleted"))
-            .expected(expected)
+        return Err(Judgement::fail(format!("deployment {NAME} is being deleted"))
+            .expected("no deletion timestamp")
             .observed("a deletion timestamp")
             .object(object)
             .step(show_finalizers(evidence, istio_namespace, &target))
@@ -105,20 +107,31 @@ fn deployment(evidence: &Evidence) -> Judged {
     }
     if let Some(trouble) = format_rollout_trouble(kiali) {
         let pods = evidence.install.pods.value().map(Vec::as_slice).unwrap_or_default();
-        let ill = find_unready_pod(kiali, pods);
+        let unready = find_unready_pod(kiali, pods);
         let mut observed = format_availability(kiali);
-        if let Some(pod) = ill {
+        if let Some(pod) = unready {
             observed = format!("{observed}; {} is {}", pod.name, format_pod_state(pod));
         }
-        let trouble = format_headline(&trouble, ill);
-        return Err(Judgement::fail(format!("Kiali is not available: {trouble}"))
-            .expected(expected)
+        let trouble = format_headline(&trouble, unready);
+        let replicas = kiali.replicas.max(1);
+        return Err(Judgement::fail(format!("deployment {NAME} is not available: {trouble}"))
+            .expected(format!("{replicas} of {replicas} replicas available"))
             .observed(observed)
             .object(object)
             .steps(
-                ill.map_or_else(|| vec![show_or_scale_up(evidence)], |pod| diagnose(evidence, pod)),
+                unready.map_or_else(
+                    || vec![show_or_scale_up(evidence)],
+                    |pod| diagnose(evidence, pod),
+                ),
             ));
     }
+    judge_image(evidence, kiali)
+}
+
+/// Judges the image of the available deployment.
+fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
+    let object = kiali_object(evidence, "deployment");
+    let Expectations { istio_version, kiali_image, .. } = &evidence.expectations;
     let image = kiali
         .containers
         .iter()
@@ -130,23 +143,23 @@ fn deployment(evidence: &Evidence) -> Judged {
     let wanted = kiali_image.clone().map_or_else(known, |image| vec![image]);
     if wanted.is_empty() {
         return Err(Judgement::unjudged(format!(
-            "Kiali is available, but which image the addon of Istio {istio_version} has is not known here"
+            "cannot check Kiali's image: the addon image of Istio {istio_version} is not known to meshcheck"
         )));
     }
     if is_pinned(image) && wanted.iter().any(|it| image_name(image) == image_name(it)) {
         let version = evidence.kiali.api.value().and_then(reported_version);
         let is_wanted = |it: &String| {
-            version.as_ref().is_some_and(|said| same_version(split_image(it).1, said))
+            version.as_ref().is_some_and(|reported| same_version(split_image(it).1, reported))
         };
         if wanted.iter().any(is_wanted) {
-            let said = version.unwrap_or_default();
             return Ok(Judgement::pass(format!(
-                "{}, and its API reports {said}",
-                format_availability(kiali)
+                "{}, version {} by its API",
+                format_availability(kiali),
+                version.unwrap_or_default()
             )));
         }
         return Err(Judgement::unjudged(format!(
-            "Kiali is available, and its image {image} has a digest in the place of a version"
+            "cannot check Kiali's version: its image {image} has a digest and no tag"
         )));
     }
     let mirror = wanted.iter().find_map(|it| {
@@ -154,55 +167,49 @@ fn deployment(evidence: &Evidence) -> Judged {
         flat_mirror(image, split_image(it).0).filter(|_| same_tag && !same_image(image, it))
     });
     if let Some(mirror) = mirror {
-        let text = "set kiali.image in meshcheck.toml where the tutorial uses this mirror";
-        return Err(Judgement::changed(format!("Kiali's image comes from a mirror, {mirror}"))
+        let text = "Set kiali.image in meshcheck.toml if the tutorial uses this mirror";
+        return Err(Judgement::changed(format!("Kiali's image is from the mirror {mirror}"))
             .expected(list(&wanted))
             .observed(image)
             .object(object)
             .step(Step::advice(Purpose::Fix, text)));
     }
     if !wanted.iter().any(|it| same_image(image, it)) {
-        return Err(Judgement::fail(format!(
-            "Kiali's image is {image}, not that of the release's manifest"
-        ))
-        .expected(list(&wanted))
-        .observed(image)
-        .object(object)
-        .step(kiali::install(evidence)));
+        let wanted = list(&wanted);
+        return Err(Judgement::fail(format!("Kiali's image is {image}, expected {wanted}"))
+            .expected(wanted)
+            .observed(image)
+            .object(object)
+            .step(kiali::install(evidence)));
     }
     Ok(Judgement::pass(format!("{}, {image}", format_availability(kiali))))
 }
 
+/// Judges the service: port and endpoint.
 fn service(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "service");
     let namespace = &evidence.expectations.istio_namespace;
     let what = format!("the services of namespace {namespace}");
     let all = require(&evidence.install.services, &what, &object, || kiali::install(evidence))?;
     let wanted = evidence.expectations.kiali.port;
-    let expected = format!("a service with port {wanted}");
     let found = all.iter().find(|service| service.name == NAME);
-    let ports: Vec<_> =
-        found.iter().flat_map(|it| &it.ports).map(|port| port.port.to_string()).collect();
     if found.is_some_and(|service| service.ports.iter().any(|port| port.port == wanted)) {
         return has_endpoint(evidence, object);
     }
-    let summary = if found.is_some() {
-        format!("Kiali's service has no port {wanted}")
+    let judgement = if let Some(service) = found {
+        let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
+        Judgement::fail(format!("service {NAME} has no port {wanted}"))
+            .expected(format!("port {wanted}"))
+            .observed(format!("port {}", list(&ports)))
     } else {
-        "Kiali has no service".to_owned()
+        Judgement::fail(format!("no service {NAME} in namespace {namespace}"))
+            .expected(format!("a service {NAME}"))
+            .observed(format!("no service {NAME}"))
     };
-    Err(Judgement::fail(summary)
-        .expected(expected)
-        .observed(if found.is_some() {
-            format!("ports {}", list(&ports))
-        } else {
-            "no service".into()
-        })
-        .object(object)
-        .step(kiali::install(evidence)))
+    Err(judgement.object(object).step(kiali::install(evidence)))
 }
 
-/// Whether Kiali is behind its service, on the port that the service leads to.
+/// Judges whether a ready Kiali pod is an endpoint of the service and listens on its target port.
 fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let show = || services::show_endpoints(evidence, namespace);
@@ -211,9 +218,9 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     let mut ready =
         endpoints.iter().filter(|it| it.service == NAME && it.ready && !it.addresses.is_empty());
     let Some(endpoint) = ready.next() else {
-        return Err(Judgement::fail("Kiali's service has no ready endpoint")
-            .expected("a ready pod of Kiali")
-            .observed("no ready endpoint")
+        return Err(Judgement::fail(format!("service {NAME} has no ready endpoints"))
+            .expected("a ready endpoint")
+            .observed("no ready endpoints")
             .object(object)
             .step(show()));
     };
@@ -226,8 +233,9 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     if !behind.is_some_and(is_of_kiali) {
         let other = endpoint.pod.as_ref().map(|pod| format!("pod {pod}"));
         let other = other.unwrap_or_else(|| list(&endpoint.addresses));
-        return Err(Judgement::fail(format!("Kiali's service leads to {other}, not to Kiali"))
-            .expected("a ready pod of Kiali")
+        let summary = format!("the ready endpoint of service {NAME} is {other}, not a Kiali pod");
+        return Err(Judgement::fail(summary)
+            .expected("a Kiali pod")
             .observed(other)
             .object(object)
             .step(show()));
@@ -237,7 +245,7 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
         let declared = target.pod.all_containers().flat_map(|it| &it.ports).map(u16::to_string);
         let (number, pod) = (target.number, &target.pod.name);
         return Err(Judgement::fail(format!(
-            "Kiali's service leads to port {number}, which pod {pod} does not declare"
+            "service {NAME} forwards to targetPort {number}, which pod {pod} does not declare"
         ))
         .expected(format!("targetPort {wanted}"))
         .observed(format!(
@@ -250,18 +258,20 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     Ok(Judgement::pass(format!("port {wanted}")))
 }
 
+/// Whether Kiali's pods wait for a node.
 fn waits_for_nodes(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     deployment_waits_for_nodes(evidence, find_kiali(evidence), &evidence.install.pods)
 }
 
+/// Whether the namespace of the control plane does not exist.
 fn istio_namespace_is_missing(effect: &Effect<'_, Evidence>) -> bool {
     let Evidence { install, expectations, .. } = effect.evidence;
     let namespaces = install.namespaces.value();
     namespaces.is_some_and(|all| !all.contains_key(&expectations.istio_namespace))
 }
 
-/// Kiali is not installed, and neither is what the tutorial installs before it.
+/// Whether the install stopped before the gateway, and Kiali is not installed.
 fn install_came_not_so_far(effect: &Effect<'_, Evidence>) -> bool {
     let mut deployments = effect.evidence.install.deployments.value().into_iter().flatten();
     install_stopped_at_istiod(effect.evidence) && deployments.all(|it| it.name != NAME)
@@ -284,7 +294,7 @@ mod cases {
         of(&mut e.install.pods).iter_mut().find(|pod| is_kiali_pod(pod)).unwrap()
     }
 
-    /// Kiali was moved to a namespace of its own.
+    /// Moves Kiali to a namespace of its own.
     fn moved(e: &mut Evidence) {
         of(&mut e.install.deployments).retain(|it| it.name != "kiali");
         of(&mut e.install.services).retain(|it| it.name != "kiali");
@@ -293,36 +303,37 @@ mod cases {
         pods.filter(|it| is_kiali_pod(it)).for_each(|it| it.namespace = "kiali".into());
     }
 
+    /// Sets the image of Kiali.
     fn image(e: &mut Evidence, image: &str) {
         installed(e, "kiali").containers[0].image = image.into();
     }
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
-        being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         mirror(|e| { e.expectations.kiali_image = Some("quay.io/kiali/kiali:v1.76".into()); image(e, "mirror.example.com/quay/kiali/kiali:v1.76.0"); }, Pass);
         another_container_beside_it(|e| { let mut more = installed(e, "kiali").containers[0].clone(); more.name = "metrics".into(); more.image = "nginx:1".into(); installed(e, "kiali").containers.insert(0, more); }, Pass);
         flat_mirror(|e| image(e, "registry.example.com/train/kiali:v1.79"), Changed);
         flat_mirror_of_another_version(|e| image(e, "registry.example.com/train/kiali:v2.0"), Fail);
         another_version(|e| image(e, "quay.io/kiali/kiali:v2.0.0"), Fail);
-        pinned(|e| { image(e, "quay.io/kiali/kiali@sha256:0123"); e.kiali.api = Observation::failed("no answer"); }, Unjudged);
-        pinned_and_reported(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Pass);
-        pinned_stranger(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);
+        digest(|e| { image(e, "quay.io/kiali/kiali@sha256:0123"); e.kiali.api = Observation::failed("no answer"); }, Unjudged);
+        digest_and_reported_version(|e| image(e, "quay.io/kiali/kiali@sha256:0123"), Pass);
+        digest_of_another_image(|e| image(e, "docker.io/library/nginx@sha256:0123"), Fail);
         another_image(|e| image(e, "quay.io/kiali/kiali-operator:v1.79"), Fail);
         no_tag(|e| image(e, "quay.io/kiali/kiali"), Fail);
         scaled_to_zero(|e| scale_to_zero(installed(e, "kiali")), Fail);
         unavailable(|e| installed(e, "kiali").available_replicas = 0, Fail);
-        gone(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail);
+        missing(|e| of(&mut e.install.deployments).retain(|it| it.name != "kiali"), Fail);
+        being_deleted(|e| installed(e, "kiali").terminating = true, Fail);
         another_port(|e| service(e).ports.iter_mut().for_each(|port| port.port = 80), Fail);
         no_service(|e| of(&mut e.install.services).retain(|it| it.name != "kiali"), Fail);
-        selects_nobody(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail);
-        not_ready_behind_it(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail);
+        no_endpoints(|e| of(&mut e.install.endpoints).retain(|one| one.service != "kiali"), Fail);
+        no_ready_endpoints(|e| of(&mut e.install.endpoints).iter_mut().for_each(|one| one.ready &= one.service != "kiali"), Fail);
         another_target_port(|e| target_port(e, "30001"), Fail);
         named_target_port(|e| target_port(e, "api-port"), Pass);
         target_port_answers(|e| { target_port(e, "30001"); of(&mut e.kiali.root).request = "GET http://localhost:30001/".into(); }, Pass);
         target_port_of_a_pod_that_declares_none(|e| { target_port(e, "30001"); kiali_pod(e).containers[0].ports.clear(); }, Pass);
-        another_pod_behind_it(|e| { let other = of(&mut e.install.pods).iter().find(|pod| !is_kiali_pod(pod)).unwrap().name.clone(); endpoint(e).pod = Some(other); }, Fail);
-        no_pod_behind_it(|e| endpoint(e).pod = None, Fail);
+        endpoint_of_another_pod(|e| { let other = of(&mut e.install.pods).iter().find(|pod| !is_kiali_pod(pod)).unwrap().name.clone(); endpoint(e).pod = Some(other); }, Fail);
+        endpoint_without_pod(|e| endpoint(e).pod = None, Fail);
         pod_known_by_its_deployment(|e| { kiali_pod(e).labels.retain(|key, _| key == "app.kubernetes.io/instance"); installed(e, "kiali").selector.retain(|key, _| key == "app.kubernetes.io/instance"); }, Pass);
         in_another_namespace(moved, Changed);
         other_namespaces_forbidden(|e| { moved(e); e.install.mesh_pods = Observation::failed("forbidden"); }, Fail);

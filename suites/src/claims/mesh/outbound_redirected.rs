@@ -16,7 +16,8 @@ use crate::evidence::Evidence;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::judgement::{Judged, Judgement};
 use meshcheck_netfilter::{
-    Family, Hook, Outcome, Packet, PortSet, address_classes, group_classes, user_classes, walk,
+    Family, Hook, Outcome, Packet, PortSet, address_classes, address_classes_with, group_classes,
+    user_classes, walk,
 };
 
 claim! {
@@ -112,7 +113,7 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
     let rules = &pod_rules.rules;
     let template = pod_rules.first_packet(Hook::Outbound);
     let mut packets = Vec::new();
-    for destination in address_classes(rules, pod_rules.family) {
+    for destination in sample_destinations(pod_rules) {
         for user in user_classes(rules).into_iter().filter(|user| *user != PROXY_ID) {
             for group in group_classes(rules).into_iter().filter(|group| *group != PROXY_ID) {
                 let (user, group) = (Some(user), Some(group));
@@ -129,6 +130,17 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
         },
         |_, ports, outcome| format!("outbound traffic to {} is {outcome}", format_ports(ports)),
     )
+}
+
+/// Returns a destination for each class of addresses that the rules distinguish: the backend's service first.
+fn sample_destinations(pod_rules: &PodRules<'_>) -> Vec<IpAddr> {
+    let Evidence { demo, expectations, .. } = pod_rules.evidence;
+    let services = demo.services.value().into_iter().flatten();
+    let known: Vec<_> = services
+        .filter(|service| service.name == expectations.backend_service)
+        .filter_map(|service| service.cluster_ip.as_deref()?.parse().ok())
+        .collect();
+    address_classes_with(&pod_rules.rules, pod_rules.family, &known)
 }
 
 /// User and group of the proxy's traffic: both are the proxy's, or only one of them.

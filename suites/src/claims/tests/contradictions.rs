@@ -1,4 +1,4 @@
-//! Observations that contradict each other: a report has a sentence on both, in the claim that is judged by them.
+//! Tests on observations that contradict each other: the headline of a claim names both.
 
 use crate::claims::prepare::addresses::changes::{kong, pending, tried, used_up};
 use crate::claims::prepare::addresses::find_free_address;
@@ -14,27 +14,28 @@ use crate::testing::{
 /// Two observations that contradict each other.
 struct Pair {
     name: &'static str,
-    /// Makes both.
+    /// Sets both in healthy evidence.
     change: fn(&mut Evidence),
-    /// Whether both were made.
+    /// Whether evidence has both.
     contradicts: fn(&Evidence) -> bool,
-    /// The claim whose headline has the sentence, and what that contains.
+    /// The claim whose headline names both, and the text of the headline.
     claim: &'static str,
     says: &'static str,
 }
 
+/// Whether the health check got 200.
 fn is_healthy(evidence: &Evidence) -> bool {
     evidence.ingress.health.value().is_some_and(|health| health.status == 200)
 }
 
-/// Whether the answer to the health check is a gateway's, of whichever mesh.
+/// Whether a gateway answered the health check, of this mesh or another.
 fn is_answered_by_a_gateway(evidence: &Evidence) -> bool {
     is_healthy(evidence) && !evidence.ingress.health.value().is_some_and(is_strangers_health)
 }
 
 const PAIRS: &[Pair] = &[
     Pair {
-        name: "the route answered, the address does not",
+        name: "test route answers, health check does not",
         change: |it| {
             it.ingress.health = Observation::absent("nothing answers: no answer within 2 s");
         },
@@ -43,7 +44,7 @@ const PAIRS: &[Pair] = &[
         says: "port 15021 does not answer",
     },
     Pair {
-        name: "the address answered, the route does not",
+        name: "health check answers, test route does not",
         change: |it| {
             of(&mut it.ingress.route).routed = Observation::absent("nothing answers: refused");
         },
@@ -55,7 +56,7 @@ const PAIRS: &[Pair] = &[
         says: ":15021/healthz/ready: 200",
     },
     Pair {
-        name: "the route answered, the gateway's proxy counted nothing",
+        name: "test route answers, the gateway's proxy counted one request",
         change: |it| of(&mut it.ingress.counted).after = 15,
         contradicts: |it| {
             is_answered_by_a_gateway(it)
@@ -63,10 +64,10 @@ const PAIRS: &[Pair] = &[
                 && find_routed_reply(it).is_some()
         },
         claim: "ingress::address_answers",
-        says: "although: 10 requests answered, 1 counted",
+        says: "although istio-ingressgateway counted 1 of 10 requests",
     },
     Pair {
-        name: "the address answered, no gateway's pod is behind it",
+        name: "health check answers, the service has no gateway pod",
         change: |it| {
             of(&mut it.install.endpoints).clear();
             it.ingress.counted = Observation::failed("forbidden");
@@ -82,7 +83,7 @@ const PAIRS: &[Pair] = &[
         says: "another gateway answers",
     },
     Pair {
-        name: "a probe got an address, others hold addresses and the gateway none",
+        name: "test service got an address, other services have addresses, the gateway has none",
         change: |it| {
             pending(it);
             kong(it);
@@ -93,7 +94,7 @@ const PAIRS: &[Pair] = &[
         says: "which is free",
     },
     Pair {
-        name: "a probe got an address, the pool is used up",
+        name: "test service got an address, the pool is used up",
         change: |it| {
             used_up(it);
             tried(it);
@@ -104,7 +105,7 @@ const PAIRS: &[Pair] = &[
     },
 ];
 
-/// Whether a probe got an address that is free, and the gateway waits for one.
+/// Whether a test service got an address that is free, and the gateway is `<pending>`.
 fn is_free_although_pending(evidence: &Evidence) -> bool {
     let mut services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
     find_free_address(evidence).is_some()
@@ -114,7 +115,7 @@ fn is_free_although_pending(evidence: &Evidence) -> bool {
         })
 }
 
-/// What is wrong where the report on evidence has no sentence on a contradiction.
+/// Returns a message where the headline does not name a contradiction.
 fn missing_sentence(pair: &Pair, evidence: &Evidence, name: &str) -> Option<String> {
     let report = judge(evidence, &[]);
     let claim = report.claims.iter().find(|claim| claim.id == pair.claim)?;
@@ -123,7 +124,7 @@ fn missing_sentence(pair: &Pair, evidence: &Evidence, name: &str) -> Option<Stri
 }
 
 #[test]
-fn report_has_a_sentence_on_each_contradiction() {
+fn headline_names_each_contradiction() {
     for pair in PAIRS {
         let mut evidence = healthy();
         assert!(!(pair.contradicts)(&evidence), "{}", pair.name);
@@ -134,7 +135,7 @@ fn report_has_a_sentence_on_each_contradiction() {
 }
 
 #[test]
-fn every_recorded_contradiction_has_its_sentence() {
+fn headline_names_contradictions_of_all_recorded_evidence() {
     let faults = recorded_faults().into_iter().map(|name| (recorded_fault(&name), name));
     let cases = recorded_cases().into_iter().map(|name| (recorded_case(&name), name));
     let changed = claim_cases()

@@ -1,5 +1,4 @@
-//! Tests on evidence that is corrupted at random: it is refused, or judged, without a panic and with
-//! everything that a judgement must say.
+//! Tests on evidence that is corrupted at random: it is refused or judged without a panic, and each judgement is complete.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -15,18 +14,18 @@ use crate::testing::{places, recorded};
 enum Corruption {
     /// A list loses its last element, an object a field.
     Remove(prop::sample::Index),
-    /// Two elements of a list, or the values of two fields, change places.
+    /// Two elements of a list, or the values of two fields, are swapped.
     Swap(prop::sample::Index, prop::sample::Index),
-    /// An element of a list is there twice.
+    /// An element of a list is repeated.
     Repeat(prop::sample::Index),
-    /// Nothing is left of a list, an object or a text.
+    /// A list, an object or a text becomes empty.
     Empty,
-    /// Whatever it was, it is this now.
+    /// Any value becomes this one.
     Become(Value),
 }
 
 impl Corruption {
-    /// Changes a part; one of another kind stays as it is.
+    /// Changes a value; a value of another type stays as it is.
     fn apply(&self, part: &mut Value) {
         match (self, part) {
             (Self::Remove(which), Value::Array(items)) if !items.is_empty() => {
@@ -65,7 +64,7 @@ fn a_value() -> impl Strategy<Value = Value> {
             .prop_map(Value::from),
         prop::sample::select(vec![-1i64, i64::MIN]).prop_map(Value::from),
         "\\PC{0,12}".prop_map(Value::from),
-        // The first and the last time that there is, and texts that something else is made of.
+        // The first and the last timestamp, and texts that other parsers read.
         prop::sample::select(vec![
             "-009999-01-02T01:59:59Z",
             "9999-12-30T22:00:00Z",
@@ -93,7 +92,7 @@ fn a_corruption() -> impl Strategy<Value = Corruption> {
     ]
 }
 
-/// What must be true of each report, whatever was seen.
+/// Checks totals, exit code and completeness of a report.
 fn check(report: &Report) -> Result<(), TestCaseError> {
     prop_assert_eq!(report.totals, Totals::of(&report.claims));
     let any = |verdict| report.claims.iter().any(|claim| claim.verdict == verdict);
@@ -129,7 +128,7 @@ proptest! {
             }
         }
         match serde_json::from_value::<Evidence>(document) {
-            // A newer schema is refused where files are read.
+            // Readers of files refuse a newer schema.
             Ok(evidence) if evidence.schema <= crate::evidence::SCHEMA => {
                 check(&judge(&evidence, &[]))?;
             }

@@ -1,5 +1,4 @@
-//! Tests on the hints of all cases: what stands in backquotes is a command that a POSIX shell reads as
-//! it is meant, whatever the cluster's names are.
+//! Tests on the hints of all cases: a POSIX shell reads each command in backquotes as intended, with any names.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -15,11 +14,11 @@ use crate::testing::{claim_cases, mark_helm};
 const PROGRAMS: [&str; 8] =
     ["kubectl", "istioctl", "docker", "socat", "meshcheck", "minikube", "dig", "helm"];
 
-/// A context that would do something, were it not quoted.
+/// A context that would run commands if it were not quoted.
 const CONTEXT: &str = "it's $(touch BROKEN) `touch BROKEN` \"two\"; touch BROKEN & # \\ *";
 const KUBECONFIG: &str = "/tmp/my configs/$(touch BROKEN)'s.yaml";
 
-/// The hints of every case that does not hold, on evidence whose names `name` has changed.
+/// Returns the hints of all cases, on evidence whose names `name` has changed.
 fn hints(name: impl Fn(&mut Evidence)) -> BTreeSet<String> {
     claim_cases()
         .into_iter()
@@ -31,6 +30,7 @@ fn hints(name: impl Fn(&mut Evidence)) -> BTreeSet<String> {
         .collect()
 }
 
+/// Returns the commands in hints.
 fn commands(hints: &BTreeSet<String>) -> BTreeSet<String> {
     let all = hints.iter().flat_map(|hint| {
         assert_eq!(hint.matches('`').count() % 2, 0, "a backquote is left open: {hint}");
@@ -39,8 +39,7 @@ fn commands(hints: &BTreeSet<String>) -> BTreeSet<String> {
     all.collect()
 }
 
-/// Runs a script with the shell, in a directory where nothing but what the test puts there is found.
-/// What it wrote, and the directory.
+/// Runs a script in an empty directory. Returns its output and the directory.
 fn shell(script: &str) -> (String, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let mut child = Command::new("sh")
@@ -58,7 +57,7 @@ fn shell(script: &str) -> (String, tempfile::TempDir) {
     (String::from_utf8(output.stdout).unwrap(), directory)
 }
 
-/// The arguments with which a shell would start each command: every program is one that prints them.
+/// Returns the arguments of each command as a shell passes them: each program is replaced by one that prints them.
 fn arguments(commands: &BTreeSet<String>) -> Vec<Vec<String>> {
     let mut script = String::new();
     for program in PROGRAMS {
@@ -77,7 +76,7 @@ fn arguments(commands: &BTreeSet<String>) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn every_hint_is_a_command_of_a_program_that_trainers_have() {
+fn each_command_runs_a_known_program() {
     let commands = commands(&hints(|_| {}));
     assert!(commands.len() > 50, "{}", commands.len());
     for command in &commands {
@@ -89,13 +88,13 @@ fn every_hint_is_a_command_of_a_program_that_trainers_have() {
 }
 
 #[test]
-fn what_helm_installed_is_not_installed_by_istioctl() {
+fn helm_installation_is_not_fixed_by_istioctl() {
     let mut repaired = 0;
     for (claim, case) in claim_cases() {
         let mut evidence = case.evidence(claim);
         mark_helm(&mut evidence);
         if !is_installed_otherwise(&evidence) {
-            // Nothing is left that has a mark.
+            // The case has removed all objects with a mark.
             continue;
         }
         let hint = claim.judge(&evidence).hint().unwrap_or_default();
@@ -106,7 +105,7 @@ fn what_helm_installed_is_not_installed_by_istioctl() {
 }
 
 #[test]
-fn names_reach_the_programs_as_they_are() {
+fn names_are_quoted_in_commands() {
     let commands = commands(&hints(|evidence| {
         evidence.subject.context = CONTEXT.to_owned();
         evidence.subject.kubeconfig = Some(KUBECONFIG.to_owned());
@@ -123,16 +122,16 @@ fn names_reach_the_programs_as_they_are() {
             continue;
         }
         assert_eq!(value("--context"), Some(CONTEXT), "{words:?}");
-        // One of ours is known by its context, whatever its kubeconfig.
+        // meshcheck knows its own clusters by their context.
         let kubeconfig = value("--kubeconfig");
-        let ours = words[0] == "meshcheck" && kubeconfig.is_none();
-        assert!(ours || kubeconfig == Some(KUBECONFIG), "{words:?}");
+        let is_own = words[0] == "meshcheck" && kubeconfig.is_none();
+        assert!(is_own || kubeconfig == Some(KUBECONFIG), "{words:?}");
         named += usize::from(value("-n") == Some("name space's $(touch BROKEN)"));
     }
     assert!(named > 5, "{named}");
 }
 
-/// Everything that a cluster may have named so, with a command in backquotes in it.
+/// Adds a command in backquotes to every name that the cluster chooses.
 fn poison(value: &mut Value, key: &str) {
     const NAMED: [&str; 7] =
         ["name", "image", "reason", "message", "web_root", "istio_version", "annotations"];
@@ -152,9 +151,9 @@ fn poison(value: &mut Value, key: &str) {
     }
 }
 
-/// Evidence may be a stranger's: no name in it becomes a command to type.
+/// Evidence may come from an unknown source: a name in it must not become a command.
 #[test]
-fn no_name_opens_a_command() {
+fn name_with_backquotes_adds_no_command() {
     let mut named = 0;
     for (at, (claim, case)) in claim_cases().into_iter().enumerate() {
         let evidence = case.evidence(claim);
@@ -176,7 +175,7 @@ fn no_name_opens_a_command() {
 }
 
 #[test]
-fn a_kubeconfig_at_home_is_found_there() {
+fn kubeconfig_in_home_directory_is_expanded() {
     let commands = commands(&hints(|evidence| {
         evidence.subject.kubeconfig = Some("~/my kube/config".to_owned());
     }));

@@ -1,5 +1,4 @@
-//! Tests that hide parts of the evidence, each in turn: what was not seen is *unjudged*, and never
-//! makes anything green.
+//! Tests that hide observations, each in turn: claims that need it are *unjudged*, and none of them passes.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
@@ -14,29 +13,32 @@ use crate::judgement::{Judgement, Verdict};
 use crate::testing::claim_cases;
 use crate::testing::{is_observation, places, recorded};
 
-/// What no claim on a healthy mesh depends on, and why.
+/// Observations that no claim on a healthy mesh needs, and why.
 const NOT_NEEDED: [(&str, &str); 9] = [
     (
         "/install/mesh_pods",
-        "what is in other namespaces matters where something is missing in the expected one",
+        "other namespaces matter where an object is missing in the expected one",
     ),
-    ("/cluster/gateway_events", "the gateway holds an address: nobody asks why it is pending"),
-    ("/cluster/load_balancer_probe", "the gateway holds an address: whether one is free is known"),
-    ("/cluster/network_pods", "DNS is ready: nobody asks what it waits for"),
-    ("/cluster/requested", "all of the mesh has its place: nobody asks for room"),
-    ("/ingress/way", "the address answers: there is a way to it"),
-    ("/demo/settling", "it adds words to what is wrong, and decides nothing"),
+    ("/cluster/gateway_events", "the gateway has an address: events do not matter"),
+    ("/cluster/load_balancer_probe", "the gateway has an address: no free address is needed"),
+    ("/cluster/network_pods", "DNS is ready: it waits for no other pod"),
+    ("/cluster/requested", "all pods of the mesh are scheduled: free resources do not matter"),
+    ("/ingress/way", "the address answers: the connection works"),
+    ("/demo/settling", "it adds text to failures, and decides nothing"),
     ("/mesh/certificate_ends", "they name the proxy whose certificate has expired"),
-    ("/mesh/resources", "they name the policy that denies, or the resource that hides a service"),
+    (
+        "/mesh/resources",
+        "they name the policy that denies requests, or the resource that hides a service",
+    ),
 ];
 
-/// What a claim passes without, and says so.
+/// Observations without which a claim passes, and the text of that pass.
 const NAMED_IN_THE_PASS: [(&str, &str); 1] =
-    [("/kiali/machine", "port 30001 of the machine was not asked")];
+    [("/kiali/machine", "port 30001 of the machine was not tested")];
 
 fn judge(document: &Value) -> Vec<Judgement> {
-    let evidence: Evidence =
-        serde_json::from_value(document.clone()).expect("what is hidden leaves evidence");
+    let evidence: Evidence = serde_json::from_value(document.clone())
+        .expect("evidence with a hidden observation is valid");
     CLAIMS.iter().map(|claim| claim.judge(&evidence)).collect()
 }
 
@@ -44,7 +46,7 @@ fn observations() -> Vec<String> {
     places(&recorded(), is_observation)
 }
 
-/// The maps by pod: what is in them is no field that an older file could lack.
+/// The maps by pod: their entries are not fields that an older file could lack.
 const MAPS: [&str; 3] = ["/mesh/init_logs", "/mesh/live_rules", "/mesh/live_rules_v6"];
 
 fn hide(document: &mut Value, place: &str, state: &str) {
@@ -57,14 +59,13 @@ fn hide(document: &mut Value, place: &str, state: &str) {
         }
         return;
     }
-    // What is inside of something hidden is hidden already.
+    // An observation inside of a hidden one is gone already.
     if let Some(there) = document.pointer_mut(place) {
         *there = json!({"state": state, "reason": "hidden by a test"});
     }
 }
 
-/// What the claims say where this observation ended in this way: those that say something else
-/// than before.
+/// Returns the claims whose judgement changes where this observation is in this state.
 fn changed(place: &str, state: &str) -> Vec<(&'static str, Judgement)> {
     static BEFORE: LazyLock<Vec<Judgement>> = LazyLock::new(|| judge(&recorded()));
     let mut document = recorded();
@@ -75,7 +76,7 @@ fn changed(place: &str, state: &str) -> Vec<(&'static str, Judgement)> {
 
 #[test]
 fn every_observation_is_found() {
-    // The sections' own, and those inside of others: istiod's words, the counters, the route.
+    // Those of the sections, and those inside of others: versions of istiod, counters, the route.
     let found = observations();
     let text = recorded().to_string();
     let written = ["seen", "absent", "failed", "not_asked"]
@@ -84,7 +85,7 @@ fn every_observation_is_found() {
     assert!(found.len() > 40, "{found:?}");
 }
 
-/// A look that failed, and a field that an older file lacks.
+/// An observation that failed, and a field that an older file lacks.
 #[rstest]
 #[case::failed("failed", "hidden by a test")]
 #[case::missing("missing", "not recorded in this evidence")]
@@ -116,14 +117,14 @@ fn failed_or_missing_observation_makes_claims_unjudged_and_changes_nothing_else(
     assert_eq!(without_effect, BTreeSet::from(listed));
 }
 
-/// Whether a claim lists that it can do without an observation that nobody asked for.
+/// Whether a claim lists an observation that it does not need when it is not requested.
 fn can_hold_unproven(id: &str, place: &str) -> bool {
     listed(|claim| claim.holds_unasked)
         .iter()
         .any(|(claim, listed)| *claim == id && listed == place)
 }
 
-/// The claims that depend on each observation and hold without it, where it ended in this way.
+/// Returns the claims that depend on an observation and pass with it in this state.
 fn hold_without(state: &str) -> BTreeSet<(&'static str, String)> {
     let mut hold = BTreeSet::new();
     for place in observations() {
@@ -149,7 +150,7 @@ fn hold_without(state: &str) -> BTreeSet<(&'static str, String)> {
     hold
 }
 
-/// The exceptions that the claims list themselves.
+/// Returns the exceptions that the claims list themselves.
 fn listed(
     exceptions: fn(&Claim) -> &'static [(&'static str, &'static str)],
 ) -> BTreeSet<(&'static str, String)> {
@@ -158,16 +159,16 @@ fn listed(
 }
 
 #[test]
-fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
+fn absent_observation_passes_only_listed_claims() {
     assert_eq!(hold_without("absent"), listed(|claim| claim.holds_without));
 }
 
 #[test]
-fn what_was_not_asked_for_is_skipped_or_unjudged_and_never_red() {
+fn unrequested_observation_passes_only_listed_claims() {
     assert_eq!(hold_without("not_asked"), listed(|claim| claim.holds_unasked));
 }
 
-/// Everything hidden in the same way.
+/// Judges with all observations in this state.
 fn all(state: &str) -> Vec<(&'static str, Verdict)> {
     let mut document = recorded();
     for place in observations() {
@@ -178,23 +179,23 @@ fn all(state: &str) -> Vec<(&'static str, Verdict)> {
 }
 
 #[test]
-fn where_every_look_failed_all_is_unjudged() {
+fn claims_are_unjudged_where_all_observations_failed() {
     for (id, verdict) in all("failed") {
         assert_eq!(verdict, Verdict::Unjudged, "{id}");
     }
 }
 
 #[test]
-fn where_nothing_is_there_nothing_holds() {
+fn no_claim_passes_where_all_observations_are_absent() {
     for (id, verdict) in all("absent") {
-        // Whether an address is free cannot be known from there being no services at all.
+        // Without services it is unknown whether an address is free.
         let unknown = id == "prepare::load_balancer_address_free";
         assert_eq!(verdict, if unknown { Verdict::Unjudged } else { Verdict::Fail }, "{id}");
     }
 }
 
 #[test]
-fn where_nothing_was_asked_for_nothing_is_judged() {
+fn claims_are_skipped_or_unjudged_where_nothing_was_requested() {
     for (id, verdict) in all("not_asked") {
         assert!(matches!(verdict, Verdict::Skipped | Verdict::Unjudged), "{id} is {verdict}");
     }
@@ -203,22 +204,22 @@ fn where_nothing_was_asked_for_nothing_is_judged() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// What is wrong does not become right by looking away.
+    /// Hiding an observation never lets a failing claim pass.
     #[test]
-    fn hiding_never_turns_a_red_claim_green(
+    fn hidden_observation_lets_no_failing_claim_pass(
         case in any::<prop::sample::Index>(),
         place in any::<prop::sample::Index>(),
         state in prop::sample::select(vec!["failed", "not_asked", "missing"]),
     ) {
-        let mut red = claim_cases();
-        red.retain(|(_, case)| case.verdict == Verdict::Fail);
-        let (claim, case) = case.get(&red);
+        let mut failing = claim_cases();
+        failing.retain(|(_, case)| case.verdict == Verdict::Fail);
+        let (claim, case) = case.get(&failing);
         let evidence = case.evidence(claim);
         let mut document = serde_json::to_value(&evidence).expect("evidence is JSON");
         let places = places(&document, is_observation);
         let place = place.get(&places);
         hide(&mut document, place, state);
-        let evidence = serde_json::from_value(document).expect("what is hidden leaves evidence");
+        let evidence = serde_json::from_value(document).expect("evidence with a hidden observation is valid");
         let judgement = claim.judge(&evidence);
         let is_unproven = can_hold_unproven(claim.id, place) && judgement.summary.contains("not proven");
         prop_assert!(

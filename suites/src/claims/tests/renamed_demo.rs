@@ -1,4 +1,4 @@
-//! Tests on a demo in which everything has another name: the same verdicts and causes, in its names.
+//! Tests on a demo with other names: it has the same verdicts and causes, and reports use its names.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use crate::report::ClaimReport;
 use crate::testing::claim_cases;
 use crate::testing::healthy;
 
-/// What stands in the evidence's JSON, and what stands there in the renamed demo: in this order.
+/// Patterns in the evidence's JSON with their replacements, applied in this order.
 const NAMES: &[(&str, &str)] = &[
     ("client-deployment", "asker-deploy"),
     ("echo-deployment", "greeter-deploy"),
@@ -29,7 +29,7 @@ const NAMES: &[(&str, &str)] = &[
     ("namespace client", "namespace shop"),
     ("-text", "-say"),
     (r"outbound\|80\|", "outbound|8081|"),
-    // Who calls the service names its port, which is not HTTP's own.
+    // Callers name the port of the service, because it is not 80.
     (
         r"(curl |//)greeter-svc\.shop\.svc\.corp\.test(:80\b)?([^:.\w])",
         "${1}greeter-svc.shop.svc.corp.test:8081$3",
@@ -56,7 +56,7 @@ static RENAMED: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     NAMES.iter().map(|(old, new)| (Regex::new(old).expect("a pattern"), *new)).collect()
 });
 
-/// What no report on the renamed demo may say.
+/// Names that no report on the renamed demo may contain.
 const FOREIGN: [&str; 19] = [
     "client-deployment",
     "echo-deployment",
@@ -79,13 +79,14 @@ const FOREIGN: [&str; 19] = [
     "-c client ",
 ];
 
-/// Renames everything that a tutorial can call otherwise.
+/// Renames all that a tutorial can name differently.
 fn renamed(evidence: &Evidence) -> Evidence {
     let text = serde_json::to_string(evidence).expect("evidence is JSON");
     let text = RENAMED.iter().fold(text, |text, (old, new)| old.replace_all(&text, *new).into());
     serde_json::from_str(&text).expect("it is evidence still")
 }
 
+/// Returns all texts of a claim's report.
 fn texts(claim: &ClaimReport) -> String {
     let ClaimReport { statement, summary, expected, observed, object, hint, .. } = claim;
     let more = [expected, observed, object, hint].map(|it| it.clone().unwrap_or_default());
@@ -94,7 +95,7 @@ fn texts(claim: &ClaimReport) -> String {
 
 /// Finds a name of the tutorial in a report on the renamed demo.
 fn is_foreign(text: &str) -> Option<&'static str> {
-    // Kiali's image is not the tutorial's to name.
+    // The configuration does not rename Kiali's image.
     let text = text.replace("quay.io/kiali/kiali", "").replace("example.com/kiali/", "");
     FOREIGN.into_iter().find(|word| text.contains(word))
 }
@@ -120,7 +121,6 @@ fn renamed_demo_holds_with_its_own_names() {
     assert!(of("kiali::redirects_to_web_root").contains("302 to /console/"));
 }
 
-/// Every change that the tables of cases know has the same consequence there.
 #[test]
 fn renamed_demo_has_the_same_verdicts_and_causes_in_every_case() {
     let mut differences = Vec::new();
@@ -149,7 +149,6 @@ fn renamed_demo_has_the_same_verdicts_and_causes_in_every_case() {
     assert!(differences.is_empty(), "{} differ:\n{}", differences.len(), differences.join("\n"));
 }
 
-/// Where one demo's names are expected and another's are found, claims fail and name both.
 #[test]
 fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
     let mut evidence = renamed(&healthy());
@@ -176,7 +175,6 @@ fn renamed_demo_fails_where_the_tutorials_names_are_expected() {
     assert_eq!(report.exit_code(), 1);
 }
 
-/// One name that differs alone.
 #[rstest::rstest]
 #[case(|it: &mut Expectations| it.backend.container = "web".into(), "demo::backend_deployment", "has no container web")]
 #[case(|it: &mut Expectations| it.backend.image = "example/web".into(), "demo::backend_deployment", "set image deployment/echo-deployment echo=example/web")]
@@ -207,7 +205,6 @@ fn one_other_expectation_fails_its_claim(
     assert!(text.contains(words), "`{words}` is not in\n{text}");
 }
 
-/// A backend whose reply is set by no flag is judged by what it replies.
 #[test]
 fn backend_without_reply_flag_is_judged_by_its_reply() {
     let mut evidence = healthy();

@@ -1,10 +1,10 @@
-//! The words on sidecars: no report says that no pod has one where a pod has one, whether it runs or not.
+//! Tests that no report denies the sidecar of a pod that has one, whether it runs or not.
 
 use crate::judge;
 use crate::testing::{claim_cases, recorded_fault, recorded_faults};
 
 #[test]
-fn no_report_denies_a_sidecar_that_a_pod_has() {
+fn report_denies_no_existing_sidecar() {
     let faults = recorded_faults().into_iter().map(|name| (recorded_fault(&name), name));
     let cases = claim_cases();
     let cases = cases

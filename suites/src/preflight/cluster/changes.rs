@@ -1,4 +1,4 @@
-//! Changes to what was observed of a cluster, for the cases of this section.
+//! Changes to the evidence of a cluster, for the cases of this section.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ pub(crate) fn in_vain(evidence: &mut PreflightEvidence) {
     of(&mut evidence.cluster.seen.cluster.load_balancer_probe).address = None;
 }
 
-/// A plain cluster: nothing gives addresses.
+/// Removes everything that assigns addresses.
 pub(crate) fn plain(evidence: &mut PreflightEvidence) {
     not_tried(evidence);
     of(&mut evidence.cluster.controllers).clear();
@@ -62,13 +62,13 @@ pub(crate) fn called(evidence: &mut PreflightEvidence, image: &str) {
     of(&mut evidence.cluster.controllers).push(controller("daemonset", "lb", image));
 }
 
-/// MetalLB's pool holds one address.
+/// Gives MetalLB's pool a single address.
 pub(crate) fn one_address(evidence: &mut PreflightEvidence) {
     not_tried(evidence);
     of(&mut evidence.cluster.pools)[0].addresses = vec!["172.18.255.251/32".into()];
 }
 
-/// The mesh of the recorded evidence, healthy.
+/// Installs the mesh of the recorded evidence.
 pub(crate) fn installed(evidence: &mut PreflightEvidence) {
     evidence.cluster.seen.install = healthy().install;
 }
@@ -78,7 +78,7 @@ pub(crate) fn istiod(evidence: &mut PreflightEvidence) -> &mut Pod {
     pods.iter_mut().find(|pod| pod.labels.get("app").is_some_and(|it| it == "istiod")).unwrap()
 }
 
-/// What the recorded mesh leaves where its pods are gone.
+/// Leaves only webhooks and CRDs of the recorded mesh.
 pub(crate) fn without_istiod(evidence: &mut PreflightEvidence) {
     installed(evidence);
     of(&mut evidence.cluster.seen.install.pods).clear();

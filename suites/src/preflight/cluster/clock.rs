@@ -1,4 +1,4 @@
-//! The clocks of the server and of this machine agree.
+//! The clocks of the API server and of this machine agree.
 
 use jiff::SignedDuration;
 
@@ -13,57 +13,59 @@ check! {
     /// The tutorial implies clocks that agree.
     ///
     /// ## Why it matters
-    /// Certificates and tokens are not valid where clocks differ by minutes.
+    /// Certificates and tokens are invalid where clocks differ by minutes.
     ///
     /// ## How it is checked
     /// Compares the date in the server's answer with this machine's clock.
     ///
     /// ## What makes it fail
-    /// The clocks are more than 2 minutes apart.
+    /// The clocks differ by more than 2 minutes.
     ///
     /// ## How to fix it
-    /// Let both machines keep their time over the network.
+    /// Synchronise the clocks of both machines with NTP.
     ///
     /// ## Check by hand
     ///     timedatectl
-    cluster::clock: "the clocks of the server and of this machine agree",
+    cluster::clock: "the clocks of the API server and of this machine agree",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// How far the clocks may be apart. A certificate of Istio is valid from two minutes before it is made, a
-/// token from the second in which it is.
+/// The largest difference of the clocks. A certificate of Istio is valid from two minutes before its creation, a token
+/// from its creation.
 /// Source: `security/pkg/pki/util/generate_cert.go` (`ClockSkewGracePeriod`).
 const APART: SignedDuration = SignedDuration::from_mins(2);
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let server = match &evidence.cluster.server {
-        // Why is told by the check that says so.
+        // cluster::server_answers has the reason.
         Observation::Absent { .. } => {
-            return Err(Judgement::unjudged("the server's clock was not seen: it does not answer"));
+            return Err(Judgement::unjudged(
+                "cannot read the API server's clock: the server does not answer",
+            ));
         }
-        other => other.look("the server's clock")?,
+        other => other.look("the API server's clock")?,
     };
     let Some(clock) = server.clock else {
-        return Err(Judgement::unjudged("the server does not tell the time"));
+        return Err(Judgement::unjudged("the API server sends no time"));
     };
-    // The server tells whole seconds.
+    // The server sends whole seconds.
     let apart = clock.duration_since(server.ours).abs();
     let seconds = apart.as_secs();
     if apart > APART {
         return Err(Judgement::fail(format!(
-            "the clocks of the server and of this machine are {seconds} s apart"
+            "the clocks of the API server and of this machine differ by {seconds} s"
         ))
-        .expected(format!("less than {} s", APART.as_secs()))
-        .observed(format!("{clock} there, {} here", server.ours))
-        .object("the clock of the cluster's nodes, or of this machine")
+        .expected(format!("at most {} s", APART.as_secs()))
+        .observed(format!("{seconds} s: {clock} on the server, {} here", server.ours))
+        .object("clock of the API server or of this machine")
         .steps(machine::keep_time()));
     }
     Ok(Judgement::pass(if seconds < 2 {
-        "they agree to the second".to_owned()
+        "the clocks differ by less than 2 s".to_owned()
     } else {
-        format!("they are {seconds} s apart")
+        format!("the clocks differ by {seconds} s")
     }))
 }
 
@@ -77,10 +79,10 @@ mod cases {
 
     cases! { PreflightEvidence:
         agree(|_| {}, Pass);
-        nearly(|e| apart(e, -30), Pass);
+        slightly_behind(|e| apart(e, -30), Pass);
         ahead(|e| apart(e, 121), Fail);
         behind(|e| apart(e, -4000), Fail);
-        untold(|e| of(&mut e.cluster.server).clock = None, Unjudged);
-        no_server(no_answer, Unjudged);
+        server_sends_no_time(|e| of(&mut e.cluster.server).clock = None, Unjudged);
+        server_without_answer(no_answer, Unjudged);
     }
 }

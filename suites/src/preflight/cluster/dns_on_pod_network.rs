@@ -7,19 +7,19 @@ use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 
 check! {
-    /// The tutorial says: the pods of the cluster's DNS have addresses of the pod network.
+    /// The tutorial says: the DNS pods have addresses of the pod network.
     ///
     /// ## Why it matters
-    /// A DNS on another network does not answer pods with a sidecar.
+    /// DNS pods on another network do not answer pods with a sidecar.
     ///
     /// ## How it is checked
-    /// As the claim `dns_on_pod_network`, before the install.
+    /// Like the claim `prepare::dns_on_pod_network`, before the install.
     ///
     /// ## What makes it fail
     /// No DNS pod runs, or its address is outside of the pod network.
     ///
     /// ## How to fix it
-    /// Scale DNS up or restart it.
+    /// Scale the DNS deployment up, or restart it.
     ///
     /// ## Check by hand
     ///     kubectl -n kube-system get pods -o wide -l k8s-app=kube-dns
@@ -29,7 +29,7 @@ check! {
     judge: judge,
 }
 
-/// Before the install the same must hold as after it.
+/// Judges by the claim of the same name.
 fn judge(evidence: &PreflightEvidence) -> Judged {
     Ok(by_name::dns_on_pod_network::CLAIM.judge(&evidence.cluster.seen))
 }
@@ -43,12 +43,12 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        runs(|_| {}, Pass);
-        on_the_node(|e| {
+        on_the_pod_network(|_| {}, Pass);
+        on_the_node_network(|e| {
             for pod in &mut of(&mut e.cluster.seen.cluster.dns).pods {
                 pod.host_network = true;
             }
         }, Fail);
-        not_seen(|e| e.cluster.seen.cluster.dns = Observation::failed("forbidden"), Unjudged);
+        dns_unknown(|e| e.cluster.seen.cluster.dns = Observation::failed("forbidden"), Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! The nodes have the images, or can get them.
+//! The nodes have the images, or can pull them.
 
 use crate::entry::check;
 use crate::evidence::Observation;
@@ -9,7 +9,7 @@ use crate::object::Object;
 use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::Platform;
 use crate::preflight::evidence::PreflightEvidence;
-use crate::steps::nodes;
+use crate::steps::{Purpose, Step, nodes};
 
 check! {
     /// The tutorial implies nodes that can pull its images.
@@ -18,18 +18,17 @@ check! {
     /// A pod whose image cannot be pulled stays in ImagePullBackOff.
     ///
     /// ## How it is checked
-    /// Compares the images that the kubelet lists with those that are needed. With `--active` a pod of meshcheck's own pulls
-    /// one of them.
+    /// Compares the images that the kubelets list with the needed ones. With `--active` a test pod pulls one of them.
     ///
     /// ## What makes it fail
-    /// A node cannot pull an image that is missing on it.
+    /// A node lacks an image and cannot pull it.
     ///
     /// ## How to fix it
-    /// Give the nodes a way to the registry, or load the images into them.
+    /// Give the nodes access to the registry, or load the images into them.
     ///
     /// ## Check by hand
     ///     kubectl get events --all-namespaces
-    cluster::images: "the nodes have the images, or can get them",
+    cluster::images: "the nodes have the images, or can pull them",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
@@ -42,7 +41,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         return Err(Judgement::unjudged(if nodes.is_empty() {
             "the cluster has no node"
         } else {
-            "which images are needed is not known here"
+            "the images of this Istio are not known to meshcheck"
         }));
     }
     let lacks = |node: &Platform| -> Vec<&String> {
@@ -52,12 +51,12 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         nodes.iter().map(|node| (node, lacks(node))).find(|(_, missing)| !missing.is_empty())
     else {
         return Ok(Judgement::pass(format!(
-            "all {} are on {}",
+            "all {} images are on {}",
             needed.len(),
             if nodes.len() == 1 { "the node" } else { "every node" }
         )));
     };
-    let more = if node.more_images { " (the kubelet names fifty images at the most)" } else { "" };
+    let more = if node.more_images { " (the kubelet lists at most fifty)" } else { "" };
     let there = format!(
         "{} of {} images are on node {}{more}",
         needed.len() - missing.len(),
@@ -66,23 +65,29 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     );
     match &evidence.cluster.pull {
         Observation::Seen { value } if value.came => Ok(Judgement::pass(format!(
-            "{there}; {} was pulled in {} ms: the registry can be reached",
+            "{there}; {} was pulled in {} ms",
             value.image, value.waited_ms
         ))),
         Observation::Seen { value } => {
+            let images = escape_backquotes(&list(&missing));
+            let text =
+                format!("Give the nodes access to the registry, or load into them: {images}");
             Err(Judgement::fail(format!("the nodes cannot pull {}", value.image))
-                .expected("the images on the nodes, or a registry that they can reach")
+                .expected("all images on the nodes, or a registry that they can reach")
                 .observed(format!("{}; {there}", excerpt(&value.words)))
                 .object(Object::global("node", &node.node))
-                .step(nodes::show_events(&evidence.cluster.seen, format!("shows what the nodes say; they need a way to the registry (their proxy, a mirror), or the images must be loaded into them: {}", escape_backquotes(&list(&missing))))))
+                .steps([
+                    nodes::show_events(&evidence.cluster.seen, "Check the events of the pull"),
+                    Step::advice(Purpose::Fix, text),
+                ]))
         }
         Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
-            "{there}; whether {} can be pulled was not tried: {reason}",
+            "{there}; pulling {} was not tested: {reason}",
             count(missing.len(), OTHER)
         ))),
         Observation::Failed { reason } | Observation::Absent { reason } => {
             Err(Judgement::unjudged(format!(
-                "{there}; whether the others can be pulled could not be tried: {reason}"
+                "{there}; cannot test whether the nodes can pull the others: {reason}"
             )))
         }
     }
@@ -97,17 +102,17 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        all(|_| {}, Pass);
+        all_on_the_node(|_| {}, Pass);
         pulled(fewer_images, Pass);
-        not_pulled(|e| {
+        pull_failed(|e| {
             fewer_images(e);
             let pull = of(&mut e.cluster.pull);
             pull.came = false;
             pull.words = "ErrImagePull: dial tcp: lookup registry-1.docker.io: no such host".into();
         }, Fail);
-        not_tried_where_some_lack(|e| { fewer_images(e); e.cluster.pull = Observation::not_asked("--active tries"); }, Skipped);
-        could_not_be_tried(|e| { fewer_images(e); e.cluster.pull = Observation::failed("forbidden"); }, Unjudged);
-        more_than_the_kubelet_names(|e| {
+        pull_not_tested(|e| { fewer_images(e); e.cluster.pull = Observation::not_asked("--active tries"); }, Skipped);
+        pull_unknown(|e| { fewer_images(e); e.cluster.pull = Observation::failed("forbidden"); }, Unjudged);
+        kubelet_list_is_cut(|e| {
             fewer_images(e);
             platform(e).more_images = true;
             e.cluster.pull = Observation::not_asked("--active tries");
@@ -120,7 +125,7 @@ mod cases {
             e.cluster.pull = Observation::failed("forbidden");
         }, Unjudged);
         no_node(|e| of(&mut e.cluster.platforms).clear(), Unjudged);
-        none_known(|e| e.software.images.clear(), Unjudged);
-        not_seen(|e| e.cluster.platforms = Observation::failed("forbidden"), Unjudged);
+        images_not_known(|e| e.software.images.clear(), Unjudged);
+        nodes_unknown(|e| e.cluster.platforms = Observation::failed("forbidden"), Unjudged);
     }
 }

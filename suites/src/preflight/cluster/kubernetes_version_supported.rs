@@ -1,4 +1,4 @@
-//! The version of Kubernetes is one that this Istio supports.
+//! This Istio supports the cluster's Kubernetes version.
 
 use crate::claims::by_name;
 use crate::entry::check;
@@ -10,26 +10,26 @@ check! {
     /// The tutorial implies that its Istio supports the Kubernetes of the cluster.
     ///
     /// ## Why it matters
-    /// Outside of the window an install may fail in parts.
+    /// With another Kubernetes, parts of the install may fail.
     ///
     /// ## How it is checked
-    /// As the claim `kubernetes_version_supported`, before the install.
+    /// Like the claim `prepare::kubernetes_version_supported`, before the install.
     ///
     /// ## What makes it fail
-    /// The server is older or newer than the window.
+    /// The server is older or newer than the supported versions.
     ///
     /// ## How to fix it
-    /// Make a cluster of a version in the window, or take an Istio that supports this one.
+    /// Create a cluster of a supported version, or use an Istio that supports this version.
     ///
     /// ## Check by hand
     ///     kubectl version
-    cluster::kubernetes_version_supported: "the version of Kubernetes is one that this Istio supports",
+    cluster::kubernetes_version_supported: "this Istio supports the cluster's Kubernetes version",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// Before the install the same must hold as after it.
+/// Judges by the claim of the same name.
 fn judge(evidence: &PreflightEvidence) -> Judged {
     Ok(by_name::kubernetes_version_supported::CLAIM.judge(&evidence.cluster.seen))
 }
@@ -43,6 +43,6 @@ mod cases {
     cases! { PreflightEvidence:
         supported(|_| {}, Pass);
         too_old(|e| e.cluster.seen.cluster.server_version = Observation::seen("v1.9.0".into()), Fail);
-        not_seen(|e| e.cluster.seen.cluster.server_version = Observation::failed("timed out"), Unjudged);
+        version_unknown(|e| e.cluster.seen.cluster.server_version = Observation::failed("timed out"), Unjudged);
     }
 }

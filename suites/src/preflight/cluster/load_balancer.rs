@@ -1,4 +1,4 @@
-//! Something there gives load balancer addresses.
+//! A load balancer assigns addresses to services.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,34 +10,34 @@ use crate::object::Object;
 use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::{Controller, Pool};
-use crate::steps::{cluster, services, workloads};
+use crate::steps::{Purpose, Step, cluster, services, workloads};
 
 check! {
-    /// The tutorial implies that something gives the gateway an external IP.
+    /// The tutorial implies a load balancer that assigns an external IP to the gateway.
     ///
     /// ## Why it matters
-    /// Without a load balancer the gateway's service stays pending.
+    /// Without a load balancer the gateway's service stays `<pending>`.
     ///
     /// ## How it is checked
-    /// Looks for controllers that are known to give addresses, for MetalLB's pools, and for services that hold an address. With
-    /// `--active` a service of meshcheck's own asks for one.
+    /// Lists deployments and daemonsets for known controllers, MetalLB's pools, and services that have an address. With
+    /// `--active` a test service of type LoadBalancer must get one.
     ///
     /// ## What makes it fail
-    /// - No controller answers, or it is not ready.
+    /// - No load balancer controller runs, or it is not ready.
     /// - MetalLB has no pool, or its pool is used up.
     ///
     /// ## How to fix it
-    /// Install a controller such as MetalLB, apply a pool, or free an address that nobody needs.
+    /// Install a controller such as MetalLB, create a pool, or add addresses to it.
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
-    cluster::load_balancer: "something there gives load balancer addresses",
+    cluster::load_balancer: "a load balancer assigns addresses to services",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// What gives addresses, by a part of its image's name.
+/// Known load balancer controllers, by a part of their image's name.
 const KNOWN: [(&str, &str); 8] = [
     ("metallb/controller", "MetalLB"),
     ("metallb/speaker", "MetalLB"),
@@ -49,23 +49,23 @@ const KNOWN: [(&str, &str); 8] = [
     ("purelb", "PureLB"),
 ];
 
-/// Providers whose own machinery outside of the cluster gives addresses, by how their nodes call them.
+/// Providers whose load balancer is outside of the cluster, by the provider in their node's id.
 const CLOUDS: [&str; 6] = ["aws", "gce", "azure", "digitalocean", "openstack", "k3s"];
 
 const METALLB: &str = "MetalLB";
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let cluster = &evidence.cluster;
-    // One that was given is worth more than all that may give one.
+    // An assigned address proves more than a running controller.
     let probe = cluster.seen.cluster.load_balancer_probe.value();
     if let Some(address) = probe.and_then(|probe| probe.address.as_ref()) {
         return Ok(Judgement::pass(format!(
-            "a service of our own got {address} in {} ms{}",
+            "a test service got {address} in {} ms{}",
             probe.map_or(0, |probe| probe.waited_ms),
             format_holders(evidence)
         )));
     }
-    let controllers = cluster.controllers.look("what runs in the cluster")?;
+    let controllers = cluster.controllers.look("the deployments and daemonsets")?;
     let known: Vec<_> = controllers.iter().filter_map(find_known).collect();
     if let Some((name, _)) = known.iter().find(|(name, _)| *name == METALLB) {
         return metallb(evidence, name, &known);
@@ -76,32 +76,37 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         }
         return Ok(Judgement::pass(format!("{name} runs{}", format_holders(evidence))));
     }
-    let services = cluster.seen.cluster.load_balancer_services.look("the services")?;
+    let services =
+        cluster.seen.cluster.load_balancer_services.look("the services of type LoadBalancer")?;
     if services.iter().any(|service| !service.load_balancer_addresses.is_empty()) {
-        return Ok(Judgement::pass(format!("something gives them{}", format_holders(evidence))));
+        return Ok(Judgement::pass(format!(
+            "an unknown load balancer assigns addresses{}",
+            format_holders(evidence)
+        )));
     }
-    let none = |what: String, observed: String, object: String| {
-        Err(Judgement::fail(what)
-            .expected("a load balancer controller")
+    let none = |reason: String, observed: String, object: String| {
+        let text = "Install a load balancer such as MetalLB, with a pool of free addresses (https://metallb.io/installation/)";
+        Err(Judgement::fail(format!("no load balancer assigns addresses: {reason}"))
+            .expected("an external IP")
             .observed(observed)
             .object(object)
-            .step(services::list_all(&cluster.seen, "shows who waits; a cluster without a cloud needs a controller such as MetalLB (https://metallb.io/installation/), with a pool of free addresses")))
+            .steps([
+                Step::advice(Purpose::Fix, text),
+                services::list_all(&cluster.seen, "List the services with their external IPs"),
+            ]))
     };
     if let Some(service) = services.first() {
         return none(
-            format!(
-                "nothing gives load balancer addresses: {}/{} waits for one, and no controller that is known here runs",
-                service.namespace, service.name
-            ),
-            format!("{} without an address", count(services.len(), SERVICE)),
+            format!("service {}/{} is <pending>", service.namespace, service.name),
+            format!("{} <pending>", count(services.len(), SERVICE)),
             format!("service {}/{}", service.namespace, service.name),
         );
     }
     if let Some(probe) = probe {
         return none(
-            "nothing gives load balancer addresses: a service of our own got none".into(),
-            format!("none after {} s", probe.waited_ms.div_ceil(1000)),
-            format!("a service of type LoadBalancer in namespace {}", probe.namespace),
+            "a test service got none".into(),
+            format!("<pending> after {} s", probe.waited_ms.div_ceil(1000)),
+            format!("test service in namespace {}", probe.namespace),
         );
     }
     let cloud = cluster.platforms.value().into_iter().flatten().find_map(|node| {
@@ -109,14 +114,15 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     });
     if let Some(cloud) = cloud {
         return Err(Judgement::skipped(format!(
-            "the nodes are {cloud}'s, which gives addresses unless it was told not to: --active asks for one"
+            "the nodes run on {cloud}, which has its own load balancer: --active tests it"
         )));
     }
     Err(Judgement::unjudged(
-        "no load balancer controller that is known here runs, and no service has asked for an address: --active asks for one",
+        "no known load balancer controller runs, and no service needs an address: --active tests one",
     ))
 }
 
+/// Finds the name of a known load balancer in the images of a controller.
 fn find_known(controller: &Controller) -> Option<(&'static str, &Controller)> {
     KNOWN.into_iter().find_map(|(part, name)| {
         let any = controller.images.iter().any(|image| image.contains(part));
@@ -124,17 +130,25 @@ fn find_known(controller: &Controller) -> Option<(&'static str, &Controller)> {
     })
 }
 
+/// Returns the failure that no pod of a controller is ready.
 fn not_ready(evidence: &PreflightEvidence, name: &str, controller: &Controller) -> Judgement {
     let Controller { kind, namespace, name: object, wanted, ready, .. } = controller;
     let of = format!("{kind}/{object}");
-    Judgement::fail(format!("{name} is not ready: no pod of {of} is"))
-        .expected(format!("{wanted} ready"))
-        .observed(format!("{ready} ready"))
-        .object(format!("{kind} {namespace}/{object}"))
-        .step(workloads::describe_any(&evidence.cluster.seen, namespace, &of, "shows why"))
+    Judgement::fail(format!(
+        "{name} is not ready: {kind} {object} has {ready} of {wanted} pods ready"
+    ))
+    .expected(format!("{wanted} of {wanted} pods ready"))
+    .observed(format!("{ready} of {wanted} pods ready"))
+    .object(format!("{kind} {namespace}/{object}"))
+    .step(workloads::describe_any(
+        &evidence.cluster.seen,
+        namespace,
+        &of,
+        "Show why its pods are not ready",
+    ))
 }
 
-/// MetalLB: it must run, have a pool, and an address left in it.
+/// Judges MetalLB: it must be ready, with a pool that has a free address.
 fn metallb(
     evidence: &PreflightEvidence,
     name: &str,
@@ -146,21 +160,34 @@ fn metallb(
     }
     let namespace = own.first().map_or("metallb-system", |(_, it)| it.namespace.as_str());
     let pools = match &evidence.cluster.pools {
-        // A server that knows no pools yet has none.
+        // Without the CRD there are no pools.
         Observation::Absent { .. } => &Vec::new(),
-        other => other.look("the pools of MetalLB")?,
+        other => other.look("MetalLB's address pools")?,
     };
     let usable: Vec<&Pool> = pools.iter().filter(|pool| pool.auto_assign).collect();
     if usable.is_empty() {
-        return Err(Judgement::fail("MetalLB has no pool that services get addresses of")
+        let observed = match pools.len() {
+            0 => "no IPAddressPool".to_owned(),
+            number => format!("{} without autoAssign", count(number, POOL)),
+        };
+        let text = "Create an IPAddressPool of unused addresses in the nodes' network (https://metallb.io/configuration/)";
+        return Err(Judgement::fail("MetalLB has no address pool with autoAssign")
             .expected("an IPAddressPool with autoAssign")
-            .observed(count(pools.len(), POOL))
-            .object("the pools of MetalLB")
-            .step(cluster::list_pools(&evidence.cluster.seen, namespace, "shows them; https://metallb.io/configuration/ has a pool to apply: addresses of the nodes' network that nobody else has")));
+            .observed(observed)
+            .object("MetalLB's address pools")
+            .steps([
+                Step::advice(Purpose::Fix, text),
+                cluster::list_pools(&evidence.cluster.seen, namespace, "List the address pools"),
+            ]));
     }
     let ranges: Vec<_> = usable.iter().flat_map(|pool| pool.addresses.clone()).collect();
-    let state = format!("{name} runs, with the pool {}", list(&ranges));
-    let services = evidence.cluster.seen.cluster.load_balancer_services.look("the services")?;
+    let state = format!("{name} runs with pool {}", list(&ranges));
+    let services = evidence
+        .cluster
+        .seen
+        .cluster
+        .load_balancer_services
+        .look("the services of type LoadBalancer")?;
     let expectations = &evidence.cluster.seen.expectations;
     let is_gateway = |service: &&Service| {
         service.name == expectations.gateway
@@ -169,7 +196,7 @@ fn metallb(
     if services.iter().any(|it| is_gateway(&it) && !it.load_balancer_addresses.is_empty()) {
         return Ok(Judgement::pass(format!("{state}{}", format_holders(evidence))));
     }
-    // What the ranges hold, where all of them can be counted.
+    // IPv6 ranges are not counted.
     let all: Option<Vec<(u32, u32)>> = ranges.iter().map(|range| parse_bounds(range)).collect();
     let taken = |of: &[(u32, u32)]| {
         let addresses = services.iter().flat_map(|service| &service.load_balancer_addresses);
@@ -195,7 +222,7 @@ fn metallb(
     Ok(Judgement::pass(format!("{state}, {left} of {size} free{}", format_holders(evidence))))
 }
 
-/// No address is left: who holds one could give it.
+/// Returns the failure that the pool has no free address.
 fn used_up(
     evidence: &PreflightEvidence,
     services: &[Service],
@@ -203,22 +230,25 @@ fn used_up(
     ranges: &str,
 ) -> Judgement {
     let seen = &evidence.cluster.seen;
-    let addresses = if size == 1 { "1 address".to_owned() } else { format!("{size} addresses") };
-    let fail = Judgement::fail("the pool of MetalLB is used up")
-        .expected("an address left for the ingress gateway")
-        .observed(format!("{addresses} in {ranges}, none free{}", format_holders(evidence)));
+    let fail =
+        Judgement::fail(format!("MetalLB's pool is used up: 0 of {size} addresses are free"))
+            .expected("a free address for the ingress gateway")
+            .observed(format!(
+                "0 of {size} addresses in {ranges} free{}",
+                format_holders(evidence)
+            ));
     let Some(Service { namespace, name, .. }) =
         services.iter().find(|service| !service.load_balancer_addresses.is_empty())
     else {
         return fail
-            .object("the pools of MetalLB")
-            .step(services::list_all(seen, "shows who holds them"));
+            .object("MetalLB's address pools")
+            .step(services::list_all(seen, "List the services with their addresses"));
     };
     fail.object(Object::new("service", namespace, name))
         .step(services::free_one(seen, namespace, name))
 }
 
-/// The first and the last address of `a-b`, `a/24`.
+/// Parses the first and the last address of a range: `a-b`, `a/24`.
 fn parse_bounds(range: &str) -> Option<(u32, u32)> {
     let address = |text: &str| text.trim().parse::<Ipv4Addr>().ok().map(Ipv4Addr::to_bits);
     if let Some((first, last)) = range.split_once('-') {
@@ -232,7 +262,7 @@ fn parse_bounds(range: &str) -> Option<(u32, u32)> {
     Some((network, network | !mask))
 }
 
-/// Who holds addresses, and who waits for one.
+/// Formats the services of type LoadBalancer with their addresses, to follow another text.
 fn format_holders(evidence: &PreflightEvidence) -> String {
     let services = evidence.cluster.seen.cluster.load_balancer_services.value();
     let probe = evidence.cluster.seen.cluster.load_balancer_probe.value().map(|it| &it.namespace);
@@ -243,9 +273,9 @@ fn format_holders(evidence: &PreflightEvidence) -> String {
         .map(|service| {
             let Service { namespace, name, load_balancer_addresses, .. } = service;
             if load_balancer_addresses.is_empty() {
-                format!("{namespace}/{name} waits for one")
+                format!("service {namespace}/{name} is <pending>")
             } else {
-                format!("{namespace}/{name} holds {}", list(load_balancer_addresses))
+                format!("service {namespace}/{name} has {}", list(load_balancer_addresses))
             }
         })
         .collect();
@@ -263,11 +293,11 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        tried(|_| {}, Pass);
-        tried_and_others_hold(|e| services(e).push(service("kong", Some("172.18.255.252"))), Pass);
+        tested(|_| {}, Pass);
+        tested_and_others_have_addresses(|e| services(e).push(service("kong", Some("172.18.255.252"))), Pass);
         metallb(not_tried, Pass);
-        metallb_some_held(|e| { not_tried(e); services(e).push(service("kong", Some("172.18.255.252"))); }, Pass);
-        metallb_others_hold_elsewhere(|e| { not_tried(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
+        metallb_with_one_address_used(|e| { not_tried(e); services(e).push(service("kong", Some("172.18.255.252"))); }, Pass);
+        metallb_with_address_outside_of_the_pool(|e| { not_tried(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
         metallb_used_up(|e| { one_address(e); services(e).push(service("kong", Some("172.18.255.251"))); }, Fail);
         metallb_used_up_by_the_gateway(|e| {
             one_address(e);
@@ -276,20 +306,20 @@ mod cases {
         }, Pass);
         metallb_ipv6(|e| { not_tried(e); of(&mut e.cluster.pools)[0].addresses = vec!["fd00::1-fd00::9".into()]; }, Pass);
         metallb_without_a_pool(|e| { not_tried(e); of(&mut e.cluster.pools).clear(); }, Fail);
-        metallb_of_which_nobody_knows_pools(|e| { not_tried(e); e.cluster.pools = Observation::absent("no such kind"); }, Fail);
-        metallb_pool_by_name_only(|e| { not_tried(e); of(&mut e.cluster.pools)[0].auto_assign = false; }, Fail);
+        metallb_without_pool_crd(|e| { not_tried(e); e.cluster.pools = Observation::absent("no such kind"); }, Fail);
+        metallb_pool_without_auto_assign(|e| { not_tried(e); of(&mut e.cluster.pools)[0].auto_assign = false; }, Fail);
         metallb_speaker_not_ready(|e| { not_tried(e); of(&mut e.cluster.controllers)[1].ready = 0; }, Fail);
-        metallb_pools_unseen(|e| { not_tried(e); e.cluster.pools = Observation::failed("forbidden"); }, Unjudged);
-        metallb_services_unseen(|e| { not_tried(e); e.cluster.seen.cluster.load_balancer_services = Observation::failed("forbidden"); }, Unjudged);
+        metallb_pools_unknown(|e| { not_tried(e); e.cluster.pools = Observation::failed("forbidden"); }, Unjudged);
+        metallb_services_unknown(|e| { not_tried(e); e.cluster.seen.cluster.load_balancer_services = Observation::failed("forbidden"); }, Unjudged);
         kube_vip(|e| called(e, "ghcr.io/kube-vip/kube-vip:v0.8"), Pass);
         kube_vip_not_ready(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); of(&mut e.cluster.controllers)[0].ready = 0; }, Fail);
         k3s(|e| { plain(e); platform(e).provider_id = "k3s://vm7".into(); }, Skipped);
-        something_unknown(|e| { plain(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
-        plain_cluster(plain, Unjudged);
-        plain_and_somebody_waits(|e| { plain(e); services(e).push(service("kong", None)); }, Fail);
-        plain_and_tried(|e| { in_vain(e); of(&mut e.cluster.controllers).clear(); }, Fail);
+        unknown_load_balancer(|e| { plain(e); services(e).push(service("kong", Some("10.0.0.9"))); }, Pass);
+        no_load_balancer(plain, Unjudged);
+        no_load_balancer_and_service_pending(|e| { plain(e); services(e).push(service("kong", None)); }, Fail);
+        no_load_balancer_and_tested(|e| { in_vain(e); of(&mut e.cluster.controllers).clear(); }, Fail);
         scaled_to_zero(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); of(&mut e.cluster.controllers)[0].wanted = 0; }, Unjudged);
-        not_seen(|e| { not_tried(e); e.cluster.controllers = Observation::failed("forbidden"); }, Unjudged);
+        controllers_unknown(|e| { not_tried(e); e.cluster.controllers = Observation::failed("forbidden"); }, Unjudged);
     }
 }
 
@@ -308,7 +338,7 @@ mod tests {
     #[case("fd00::1-fd00::9", None)]
     #[case("172.18.0.0/33", None)]
     #[case("pool", None)]
-    fn ranges_are_counted(#[case] range: &str, #[case] size: Option<u64>) {
+    fn range_has_size(#[case] range: &str, #[case] size: Option<u64>) {
         let counted = parse_bounds(range).map(|(first, last)| u64::from(last - first) + 1);
         assert_eq!(counted, size);
     }

@@ -13,13 +13,13 @@ check! {
     /// The tutorial says: make sure that a load balancer address is free.
     ///
     /// ## Why it matters
-    /// The gateway needs one.
+    /// The gateway needs an address of its own.
     ///
     /// ## How it is checked
-    /// As the claim `load_balancer_address_free`, before the install.
+    /// Like the claim `prepare::load_balancer_address_free`, before the install.
     ///
     /// ## What makes it fail
-    /// A service of meshcheck's own gets no address. Where nothing gives addresses, `cluster::load_balancer` is the cause.
+    /// A test service gets no address. Where no load balancer runs, `cluster::load_balancer` is the cause.
     ///
     /// ## How to fix it
     /// See `cluster::load_balancer`.
@@ -33,12 +33,12 @@ check! {
     judge: judge,
 }
 
-/// Before the install the same must hold as after it.
+/// Judges by the claim of the same name.
 fn judge(evidence: &PreflightEvidence) -> Judged {
     Ok(by_name::load_balancer_address_free::CLAIM.judge(&evidence.cluster.seen))
 }
 
-/// Where nothing gives addresses, or all are held, none is free.
+/// Whether no address is free: no load balancer runs, or its pool is used up.
 fn fails(effect: &Effect<'_, PreflightEvidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail
 }
@@ -51,9 +51,9 @@ mod cases {
     use crate::preflight::evidence::*;
 
     cases! { PreflightEvidence:
-        got(|_| {}, Pass);
-        none(in_vain, Fail);
-        not_asked(not_tried, Skipped);
-        not_possible(|e| e.cluster.seen.cluster.load_balancer_probe = Observation::failed("time-out"), Unjudged);
+        address_assigned(|_| {}, Pass);
+        no_address(in_vain, Fail);
+        not_tested(not_tried, Skipped);
+        test_failed(|e| e.cluster.seen.cluster.load_balancer_probe = Observation::failed("time-out"), Unjudged);
     }
 }

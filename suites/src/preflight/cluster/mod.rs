@@ -1,4 +1,4 @@
-//! The section *cluster*: what the tutorial needs of a cluster that is there.
+//! The section *cluster*: what the tutorial needs of an existing cluster.
 
 #[cfg(test)]
 pub(crate) mod changes;
@@ -17,7 +17,7 @@ pub(crate) mod server_answers;
 
 use crate::preflight::Check;
 
-/// The checks of this section, in the order in which a reader fixes what is wrong.
+/// The checks of this section, in the order in which failures are fixed.
 pub(super) const CHECKS: &[&Check] = &[
     &server_answers::CHECK,
     &clock::CHECK,

@@ -13,16 +13,16 @@ check! {
     /// The tutorial says: remove a LoadBalancer service that holds the only address, such as `kong-proxy`.
     ///
     /// ## Why it matters
-    /// The gateway gets the address only if nobody else holds it.
+    /// The gateway gets the address only if no other service has it.
     ///
     /// ## How it is checked
-    /// As the claim `no_competing_load_balancer`, before the install.
+    /// Like the claim `prepare::no_competing_load_balancer`, before the install.
     ///
     /// ## What makes it fail
-    /// Another service holds an address, and a service of meshcheck's own gets none.
+    /// Another service has an address, and a test service gets none.
     ///
     /// ## How to fix it
-    /// Free the address only if nobody needs it.
+    /// Add addresses to the pool. Free an address only if its service is not needed.
     ///
     /// ## Check by hand
     ///     kubectl get services --all-namespaces
@@ -33,12 +33,12 @@ check! {
     judge: judge,
 }
 
-/// Before the install the same must hold as after it.
+/// Judges by the claim of the same name.
 fn judge(evidence: &PreflightEvidence) -> Judged {
     Ok(by_name::no_competing_load_balancer::CLAIM.judge(&evidence.cluster.seen))
 }
 
-/// Where nothing gives addresses, or all are held, none is free.
+/// Whether no address is free: no load balancer runs, or its pool is used up.
 fn fails(effect: &Effect<'_, PreflightEvidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail
 }
@@ -53,6 +53,6 @@ mod cases {
     cases! { PreflightEvidence:
         none(|_| {}, Pass);
         one(|e| { in_vain(e); services(e).push(service("kong", Some("172.18.255.251"))); }, Fail);
-        not_seen(|e| e.cluster.seen.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged);
+        services_unknown(|e| e.cluster.seen.cluster.load_balancer_services = Observation::failed("forbidden"), Unjudged);
     }
 }

@@ -1,11 +1,11 @@
-//! No earlier Istio has left anything that is in the way.
+//! No earlier Istio blocks the install.
 
 use std::fmt::Write as _;
 
 use crate::entry::check;
 use crate::evidence::{Evidence, Observation, Pod, Webhook};
 use crate::facts::installation::control_plane_elsewhere;
-use crate::format::{DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
+use crate::format::{CRD, DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
 use crate::preflight::cluster::server_answers;
@@ -14,33 +14,33 @@ use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::{Step, cluster, istio, namespaces, pods};
 
 check! {
-    /// The tutorial implies a cluster without an Istio of earlier.
+    /// The tutorial implies a cluster without an earlier Istio.
     ///
     /// ## Why it matters
-    /// A webhook without a service keeps every pod from being created. Old objects configure the new mesh.
+    /// While a webhook has no service, no pod that it selects can be created. Old objects configure the new mesh.
     ///
     /// ## How it is checked
     /// Lists pods, services, deployments, webhooks, namespaces and objects of Istio's kinds (`list` on each).
     ///
     /// ## What makes it fail
-    /// - An istiod of another version runs, or one that is not ready.
+    /// - istiod of another version runs, or istiod is not ready.
     /// - A webhook, deployment, service or object of an earlier Istio is left.
     /// - A namespace that the tutorial uses is being deleted.
     ///
     /// ## How to fix it
-    /// Uninstall the earlier Istio if nobody needs it. An Istio of the right version stays.
+    /// Uninstall the earlier Istio if it is not needed. Keep an Istio of the expected version.
     ///
     /// ## Check by hand
     ///     istioctl version
     ///     kubectl get mutatingwebhookconfigurations
-    cluster::no_earlier_istio: "no earlier Istio has left anything that is in the way",
+    cluster::no_earlier_istio: "no earlier Istio blocks the install",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// What Istio's own kinds are called before an install of nobody's: nothing is.
-const EXPECTED: &str = "no Istio, or the one of the tutorial, running";
+/// The state of the cluster in which an install works.
+const EXPECTED: &str = "no Istio, or the expected version with a ready istiod";
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let seen = &evidence.cluster.seen;
@@ -48,78 +48,81 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     if !istiod.is_empty() {
         return judge_installed(seen, &istiod);
     }
-    // What is there tells, whatever could not be looked at.
-    if let Some(trace) = find_obstacle(evidence) {
-        return Err(trace);
+    // An obstacle fails the check, whatever could not be read.
+    if let Some(failure) = find_obstacle(evidence) {
+        return Err(failure);
     }
     for look in [
         seen.install.pods.look("the pods of Istio's namespace").map(drop),
         seen.install.deployments.look("the deployments of Istio's namespace").map(drop),
         seen.install.services.look("the services of Istio's namespace").map(drop),
         seen.install.webhooks.look("the mutating webhooks").map(drop),
-        seen.install.crds.look("the kinds of objects that the server knows").map(drop),
+        seen.install.crds.look("the custom resource definitions").map(drop),
         seen.install.namespaces.look("the namespaces").map(drop),
         evidence.cluster.validating.look("the validating webhooks").map(drop),
         evidence.cluster.terminating.look("the namespaces").map(drop),
     ] {
         look?;
     }
-    // Without their kinds there are no objects; with them, only a look can tell.
+    // Without CRDs there are no objects of Istio; with CRDs they must be listed.
     if seen.install.crds.value().is_some_and(|crds| !crds.is_empty())
         && evidence.cluster.istio_objects.value().is_none()
     {
         let reason = evidence.cluster.istio_objects.reason().unwrap_or_default();
         return Err(Judgement::unjudged(format!(
-            "could not look for objects of Istio's kinds: {reason}"
+            "cannot list the objects of Istio's kinds: {reason}"
         )));
     }
     if let Observation::Failed { reason } = &evidence.cluster.istio_objects {
         return Err(Judgement::unjudged(format!(
-            "could not look for objects of Istio's kinds: {reason}"
+            "cannot list the objects of Istio's kinds: {reason}"
         )));
     }
     Ok(Judgement::pass(format_harmless(seen)))
 }
 
-/// The pods that are istiod, in whatever namespace was looked at.
+/// Returns the pods of istiod in the observed namespaces.
 fn find_istiod_pods(seen: &Evidence) -> Vec<&Pod> {
     let pods = seen.install.pods.value().into_iter().flatten();
     pods.filter(|pod| pod.labels.get("app").is_some_and(|app| app == "istiod") && !pod.terminating)
         .collect()
 }
 
-/// An istiod is there: well and of the version that is asked for, it is no leftover.
+/// Judges an installed Istio: it passes with the expected version and a ready istiod.
 fn judge_installed(seen: &Evidence, istiod: &[&Pod]) -> Judged {
     let wanted = &seen.expectations.istio_version;
     let Some(pod) = istiod.iter().find(|pod| pod.ready) else {
         let Some(pod) = istiod.first() else {
-            return Err(Judgement::unjudged("no pod of istiod is there"));
+            return Err(Judgement::unjudged("istiod has no pod"));
         };
-        return Err(Judgement::fail("an istiod is there that is not ready")
+        return Err(Judgement::fail("Istio is installed, and no pod of istiod is ready")
             .expected(EXPECTED)
-            .observed(format!("{} not ready", count(istiod.len(), POD)))
+            .observed(format!("{} of istiod, 0 ready", count(istiod.len(), POD)))
             .object(Object::pod(pod))
-            .steps([pods::describe(seen, pod, "shows why"), istio::uninstall(seen)]));
+            .steps([
+                pods::describe(seen, pod, "Show why the pod is not ready"),
+                istio::uninstall(seen),
+            ]));
     };
     match find_version(seen, pod) {
         Some(version) if version == *wanted => Ok(Judgement::pass(format!(
-            "Istio {version} is installed already, and istiod is ready: `meshcheck check` tells the rest"
+            "Istio {version} is installed and istiod is ready: run `meshcheck check`"
         ))),
         Some(version) => {
-            Err(Judgement::fail(format!("Istio {version} is installed, not {wanted}"))
-                .expected(EXPECTED)
-                .observed(format!("istiod {version}"))
+            Err(Judgement::fail(format!("Istio {version} is installed, expected {wanted}"))
+                .expected(format!("no Istio, or Istio {wanted}"))
+                .observed(format!("Istio {version}"))
                 .object(Object::pod(pod))
                 .steps([istio::check_version(seen, &version), istio::uninstall(seen)]))
         }
         None => Err(Judgement::unjudged(format!(
-            "an Istio is installed, and does not tell its version: {}",
-            seen.install.istiod.reason().unwrap_or("istiod was not asked")
+            "Istio is installed, its version is unknown: {}",
+            seen.install.istiod.reason().unwrap_or("istiod did not report it")
         ))),
     }
 }
 
-/// What the pod says of itself, else what its image is tagged with.
+/// Returns the version that istiod reports, else the tag of its image.
 fn find_version(seen: &Evidence, pod: &Pod) -> Option<String> {
     let reported = seen.install.istiod.value().and_then(|all| all.get(&pod.name)?.version.value());
     reported.cloned().or_else(|| {
@@ -129,25 +132,29 @@ fn find_version(seen: &Evidence, pod: &Pod) -> Option<String> {
     })
 }
 
-/// The first thing that is in the way of an install, what breaks most first.
+/// Finds the first obstacle to an install: the most harmful one first.
 fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
     let seen = &evidence.cluster.seen;
     let namespace = &seen.expectations.istio_namespace;
-    let fail = |what: String, observed: String, object: String, step: Step| {
-        Some(Judgement::fail(what).expected(EXPECTED).observed(observed).object(object).step(step))
+    let fail = |summary: String, observed: String, object: String, step: Step| {
+        Some(
+            Judgement::fail(summary)
+                .expected(EXPECTED)
+                .observed(observed)
+                .object(object)
+                .step(step),
+        )
     };
     let ending = evidence.cluster.terminating.value().into_iter().flatten();
     let expected = [namespace, &seen.expectations.namespace];
     if let Some(ending) = ending.clone().find(|ending| expected.contains(ending)) {
-        return fail(
-            format!("the namespace {ending} is being removed, and not gone yet"),
-            "Terminating".into(),
-            format!("namespace {ending}"),
-            namespaces::show_conditions(
-                seen,
-                ending,
-                "shows what it waits for; in a minute it may be gone",
-            ),
+        let text = "Show the conditions that delay the deletion";
+        return Some(
+            Judgement::fail(format!("namespace {ending} is being deleted"))
+                .expected("Active")
+                .observed("Terminating")
+                .object(Object::global("namespace", ending))
+                .step(namespaces::show_conditions(seen, ending, text)),
         );
     }
     if let Some(place) = control_plane_elsewhere(seen) {
@@ -164,9 +171,9 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
         let name = &webhook.configuration;
         return fail(
             format!(
-                "the webhook {name} of an earlier Istio is left: nobody answers it, and no pod is created where it is asked"
+                "webhook {name} of an earlier Istio has no istiod: pods that it selects cannot be created"
             ),
-            format!("{name}, and no istiod"),
+            format!("webhook {name}, no istiod"),
             format!("webhook {name}"),
             istio::uninstall(seen),
         );
@@ -177,9 +184,9 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
         let name = &webhook.configuration;
         return fail(
             format!(
-                "the webhook {name} of an earlier Istio is left: nobody answers it, and no object of Istio is taken"
+                "webhook {name} of an earlier Istio has no istiod: objects of Istio cannot be created"
             ),
-            format!("{name}, and no istiod"),
+            format!("webhook {name}, no istiod"),
             format!("webhook {name}"),
             istio::uninstall(seen),
         );
@@ -196,7 +203,7 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
     .collect();
     if !left.is_empty() {
         return fail(
-            format!("the namespace {namespace} is not empty, and no istiod is in it"),
+            format!("namespace {namespace} is not empty, and has no istiod"),
             list(&left),
             format!("namespace {namespace}"),
             istio::uninstall(seen),
@@ -211,10 +218,13 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
         .map(|it| format!("{} {}/{}", it.resource, it.namespace, it.name))
         .collect();
     fail(
-        format!("{} of an earlier Istio would configure the new one", count(objects.len(), OBJECT)),
+        format!(
+            "{} of an earlier Istio would configure the new mesh",
+            count(objects.len(), OBJECT)
+        ),
         list(&all),
-        format!("the {resource} {namespace}/{name}"),
-        cluster::delete(seen, namespace, resource, name, "removes it, if nobody needs it"),
+        format!("{resource} {namespace}/{name}"),
+        cluster::delete(seen, namespace, resource, name, "Delete the object if it is not needed"),
     )
 }
 
@@ -222,7 +232,7 @@ fn format_names<T>(observation: &Observation<Vec<T>>, name: impl Fn(&T) -> Strin
     observation.value().into_iter().flatten().map(name).collect()
 }
 
-/// Whether a webhook is an injector of Istio's.
+/// Whether a webhook is one of Istio's injectors.
 fn is_injector(webhook: &Webhook) -> bool {
     webhook.revision.is_some()
         || webhook.service.as_ref().is_some_and(|service| {
@@ -230,7 +240,7 @@ fn is_injector(webhook: &Webhook) -> bool {
         })
 }
 
-/// What is left and does no harm.
+/// Formats remains of an earlier Istio that do not block an install.
 fn format_harmless(seen: &Evidence) -> String {
     let crds = seen.install.crds.value().map_or(0, Vec::len);
     let labelled: Vec<_> = seen
@@ -246,23 +256,14 @@ fn format_harmless(seen: &Evidence) -> String {
         .map(|(name, _)| name.clone())
         .collect();
     let mut text = match crds {
-        0 => "there is no trace of Istio".to_owned(),
+        0 => "no Istio is installed".to_owned(),
         number => format!(
-            "of an earlier Istio {} left, without objects: an install takes them over",
-            if number == 1 {
-                "1 kind of objects is".to_owned()
-            } else {
-                format!("{number} kinds of objects are")
-            }
+            "no Istio is installed; an install reuses {} of an earlier Istio",
+            count(number, CRD)
         ),
     };
     if !labelled.is_empty() {
-        let _ = write!(
-            text,
-            "; {} labelled for injection already: {}",
-            if labelled.len() == 1 { "a namespace is" } else { "namespaces are" },
-            list(&labelled)
-        );
+        let _ = write!(text, "; labelled for injection: {}", list(&labelled));
     }
     text
 }
@@ -280,19 +281,19 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        nothing(|_| {}, Pass);
-        the_same(installed, Pass);
+        not_installed(|_| {}, Pass);
+        expected_version(installed, Pass);
         another_version(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail);
-        another_version_may_stay(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail);
-        by_its_image(|e| { installed(e); of(&mut e.cluster.seen.install.istiod).clear(); }, Pass);
-        no_version(|e| {
+        another_version_with_check(|e| { installed(e); e.cluster.seen.expectations.istio_version = "1.20.3".into(); }, Fail);
+        version_of_the_image(|e| { installed(e); of(&mut e.cluster.seen.install.istiod).clear(); }, Pass);
+        version_unknown(|e| {
             installed(e);
             of(&mut e.cluster.seen.install.istiod).clear();
             istiod(e).containers.clear();
         }, Unjudged);
         not_ready(|e| { installed(e); istiod(e).ready = false; }, Fail);
         webhook_left(without_istiod, Fail);
-        istiod_elsewhere(|e| {
+        istiod_in_another_namespace(|e| {
             without_istiod(e);
             let install = &mut e.cluster.seen.install;
             install.mesh_pods = Observation::failed("forbidden");
@@ -301,7 +302,7 @@ mod cases {
                 webhook.service.as_mut().unwrap().namespace = "mesh".into();
             }
         }, Fail);
-        validating_left(|e| {
+        validating_webhook_left(|e| {
             without_webhooks(e);
             of(&mut e.cluster.validating).push(ValidatingWebhook {
                 configuration: "istio-validator".into(),
@@ -309,7 +310,7 @@ mod cases {
                 namespace: "istio-system".into(),
             });
         }, Fail);
-        validating_of_others(|e| of(&mut e.cluster.validating).push(ValidatingWebhook {
+        validating_webhook_of_others(|e| of(&mut e.cluster.validating).push(ValidatingWebhook {
             configuration: "metallb".into(), service: "webhook".into(), namespace: "metallb-system".into(),
         }), Pass);
         deployments_left(|e| { without_webhooks(e); e.cluster.seen.install.deployments = healthy().install.deployments; }, Fail);
@@ -322,17 +323,17 @@ mod cases {
                 name: "cart".into(),
             });
         }, Fail);
-        kinds_left(without_webhooks, Pass);
-        one_kind_left(|e| { without_webhooks(e); of(&mut e.cluster.seen.install.crds).truncate(1); }, Pass);
+        definitions_left(without_webhooks, Pass);
+        one_definition_left(|e| { without_webhooks(e); of(&mut e.cluster.seen.install.crds).truncate(1); }, Pass);
         namespace_labelled(labelled, Pass);
-        namespace_ending(|e| of(&mut e.cluster.terminating).push("istio-system".into()), Fail);
-        demo_ending(|e| of(&mut e.cluster.terminating).push("client".into()), Fail);
-        another_namespace_ending(|e| of(&mut e.cluster.terminating).push("shop".into()), Pass);
-        pods_unseen(|e| e.cluster.seen.install.pods = Observation::failed("forbidden"), Unjudged);
-        webhooks_unseen(|e| e.cluster.seen.install.webhooks = Observation::failed("forbidden"), Unjudged);
-        objects_absent_with_their_kinds(|e| { without_webhooks(e); e.cluster.istio_objects = Observation::absent("404"); }, Unjudged);
-        objects_unseen(|e| e.cluster.istio_objects = Observation::failed("forbidden"), Unjudged);
-        webhook_left_whatever_else(|e| { without_istiod(e); e.cluster.seen.install.namespaces = Observation::failed("forbidden"); }, Fail);
-        kinds_unseen(|e| e.cluster.seen.install.crds = Observation::<Vec<Crd>>::failed("forbidden"), Unjudged);
+        namespace_terminating(|e| of(&mut e.cluster.terminating).push("istio-system".into()), Fail);
+        demo_namespace_terminating(|e| of(&mut e.cluster.terminating).push("client".into()), Fail);
+        another_namespace_terminating(|e| of(&mut e.cluster.terminating).push("shop".into()), Pass);
+        pods_unknown(|e| e.cluster.seen.install.pods = Observation::failed("forbidden"), Unjudged);
+        webhooks_unknown(|e| e.cluster.seen.install.webhooks = Observation::failed("forbidden"), Unjudged);
+        objects_absent_with_definitions(|e| { without_webhooks(e); e.cluster.istio_objects = Observation::absent("404"); }, Unjudged);
+        objects_unknown(|e| e.cluster.istio_objects = Observation::failed("forbidden"), Unjudged);
+        webhook_left_and_namespaces_unknown(|e| { without_istiod(e); e.cluster.seen.install.namespaces = Observation::failed("forbidden"); }, Fail);
+        definitions_unknown(|e| e.cluster.seen.install.crds = Observation::<Vec<Crd>>::failed("forbidden"), Unjudged);
     }
 }

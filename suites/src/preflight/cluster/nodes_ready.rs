@@ -7,20 +7,20 @@ use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 
 check! {
-    /// The tutorial implies nodes that are Ready and have room for the mesh.
+    /// The tutorial implies nodes that are Ready and have enough resources for the mesh.
     ///
     /// ## Why it matters
     /// On a full node istiod stays Pending.
     ///
     /// ## How it is checked
-    /// As the claim `nodes_ready`, before the install.
+    /// Like the claim `prepare::nodes_ready`, before the install.
     ///
     /// ## What makes it fail
     /// - A node is NotReady, reports pressure, or is cordoned.
-    /// - What the mesh requests does not fit.
+    /// - The nodes have too few free resources for the requests of the mesh.
     ///
     /// ## How to fix it
-    /// Read the conditions of the node, uncordon it, or free room.
+    /// Read the conditions of the node, uncordon it, or free resources.
     ///
     /// ## Check by hand
     ///     kubectl describe nodes
@@ -30,7 +30,7 @@ check! {
     judge: judge,
 }
 
-/// Before the install the same must hold as after it.
+/// Judges by the claim of the same name.
 fn judge(evidence: &PreflightEvidence) -> Judged {
     Ok(by_name::nodes_ready::CLAIM.judge(&evidence.cluster.seen))
 }
@@ -47,6 +47,6 @@ mod cases {
         ready(|_| {}, Pass);
         cordoned(|e| of(&mut e.cluster.seen.cluster.nodes)[0].unschedulable = true, Fail);
         no_room(|e| of(&mut e.cluster.seen.cluster.nodes)[0].allocatable.cpu_millis = 1000, Fail);
-        not_seen(|e| e.cluster.seen.cluster.nodes = Observation::failed("forbidden"), Unjudged);
+        nodes_unknown(|e| e.cluster.seen.cluster.nodes = Observation::failed("forbidden"), Unjudged);
     }
 }

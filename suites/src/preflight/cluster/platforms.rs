@@ -1,4 +1,4 @@
-//! The images of Istio are made for what the nodes are.
+//! Istio has images for the platform of the nodes.
 
 use std::collections::BTreeSet;
 
@@ -14,26 +14,26 @@ check! {
     /// The tutorial implies Linux nodes on amd64 or arm64.
     ///
     /// ## Why it matters
-    /// Istio has no images for other nodes.
+    /// Istio has no images for other platforms.
     ///
     /// ## How it is checked
-    /// Lists the nodes (`list` on nodes) and reads system and architecture.
+    /// Lists the nodes (`list` on nodes), with operating system and architecture.
     ///
     /// ## What makes it fail
     /// No node runs Linux on amd64 or arm64.
     ///
     /// ## How to fix it
-    /// Add a node for which Istio has images.
+    /// Add a node with Linux on amd64 or arm64.
     ///
     /// ## Check by hand
     ///     kubectl get nodes -o wide
-    cluster::platforms: "the images of Istio are made for what the nodes are",
+    cluster::platforms: "Istio has images for the platform of the nodes",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// The processors that the images of Istio are built for.
+/// The CPU architectures of Istio's images.
 /// Source: <https://istio.io/latest/news/releases/1.15.x/announcing-1.15/> (arm64 since 1.15).
 const ARCHITECTURES: [&str; 2] = ["amd64", "arm64"];
 
@@ -44,21 +44,23 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     };
     let Some(first) = nodes.iter().find(fit) else {
         let observed: Vec<_> = nodes.iter().map(format_platform).collect();
-        return Err(Judgement::fail("Istio has no images for any of the nodes")
-            .expected(format!("Linux on {}", ARCHITECTURES.join(" or ")))
-            .observed(list(&observed))
-            .object("the nodes")
-            .step(nodes::list_wide(
-                &evidence.cluster.seen,
-                "shows them: the tutorial needs a node of Linux on amd64 or arm64",
-            )));
+        return Err(Judgement::fail(
+            "no node runs Linux on amd64 or arm64: Istio has no images for them",
+        )
+        .expected(format!("a node with linux on {}", ARCHITECTURES.join(" or ")))
+        .observed(list(&observed))
+        .object("the nodes")
+        .step(nodes::list_wide(
+            &evidence.cluster.seen,
+            "List the nodes with their operating systems",
+        )));
     };
     let kernels: BTreeSet<_> = nodes.iter().map(|node| node.kernel.as_str()).collect();
     let kernels: Vec<_> = kernels.into_iter().collect();
     let others = nodes.iter().filter(|node| !fit(node)).count();
     let others = match others {
         0 => String::new(),
-        number => format!("; {} that Istio has no images for", count(number, OTHER_NODE)),
+        number => format!("; Istio has no images for {}", count(number, OTHER_NODE)),
     };
     Ok(Judgement::pass(format!(
         "{} ({}), {}, kernel {}{others}",
@@ -69,6 +71,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     )))
 }
 
+/// Formats the platform of a node: `class-worker: linux on arm`.
 fn format_platform(node: &Platform) -> String {
     format!("{}: {} on {}", node.node, node.os, node.architecture)
 }
@@ -92,6 +95,6 @@ mod cases {
             of(&mut e.cluster.platforms).insert(0, other);
         }, Pass);
         no_nodes(|e| of(&mut e.cluster.platforms).clear(), Fail);
-        not_seen(|e| e.cluster.platforms = Observation::failed("forbidden"), Unjudged);
+        nodes_unknown(|e| e.cluster.platforms = Observation::failed("forbidden"), Unjudged);
     }
 }

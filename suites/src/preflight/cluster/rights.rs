@@ -1,4 +1,4 @@
-//! The caller may install Istio and the demo.
+//! This account may install Istio and the demo.
 
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
@@ -12,10 +12,10 @@ check! {
     /// The tutorial implies an account that may install Istio and the demo.
     ///
     /// ## Why it matters
-    /// `istioctl install` stops in the middle where a right is missing.
+    /// Without one of the rights `istioctl install` fails after it has created some objects.
     ///
     /// ## How it is checked
-    /// Asks the server for each right that an install needs (SelfSubjectAccessReview, which every account may create).
+    /// Creates a SelfSubjectAccessReview for each right that an install needs. Every account may do so.
     ///
     /// ## What makes it fail
     /// At least one right is missing.
@@ -25,32 +25,35 @@ check! {
     ///
     /// ## Check by hand
     ///     kubectl auth can-i create clusterroles
-    cluster::rights: "the caller may install Istio and the demo",
+    cluster::rights: "this account may install Istio and the demo",
     needs: ClusterNamed,
     after: server_answers,
     judge: judge,
 }
 
-/// How many of the missing rights are named.
+/// How many missing rights a headline names.
 const NAMED: usize = 4;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let rights = evidence.cluster.rights.look("what the caller may do")?;
+    let rights = evidence.cluster.rights.look("the rights of this account")?;
     if rights.is_empty() {
-        return Err(Judgement::unjudged("the server was asked for no right"));
+        return Err(Judgement::unjudged("no right was tested"));
     }
     let missing: Vec<_> = rights.iter().filter(|right| !right.allowed).collect();
     let Some(first) = missing.first() else {
-        return Ok(Judgement::pass(format!("all {} that an install needs", rights.len())));
+        return Ok(Judgement::pass(format!(
+            "this account has all {} that an install needs",
+            count(rights.len(), RIGHT)
+        )));
     };
     let mut named: Vec<_> = missing.iter().take(NAMED).map(|right| format_right(right)).collect();
     if missing.len() > NAMED {
         named.push(format!("{} more", missing.len() - NAMED));
     }
-    Err(Judgement::fail(format!("the caller may not {}", list(&named)))
-        .expected(format!("all {} that an install needs", count(rights.len(), RIGHT)))
-        .observed(format!("{} of them missing", missing.len()))
-        .object(format!("the credentials of context {}", evidence.cluster.seen.subject.context))
+    Err(Judgement::fail(format!("this account may not {}", list(&named)))
+        .expected(format!("{0} of {0} rights", rights.len()))
+        .observed(format!("{} of {} rights", rights.len() - missing.len(), rights.len()))
+        .object(format!("credentials of context {}", evidence.cluster.seen.subject.context))
         .steps(steps::ask_for_rights(
             &evidence.cluster.seen,
             &first.verb,
@@ -59,11 +62,12 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         )))
 }
 
+/// Formats a right: `create deployments.apps in namespace istio-system`.
 fn format_right(right: &Right) -> String {
     if right.namespace.is_empty() {
         format!("{} {}", right.verb, right.resource)
     } else {
-        format!("{} {} in {}", right.verb, right.resource, right.namespace)
+        format!("{} {} in namespace {}", right.verb, right.resource, right.namespace)
     }
 }
 
@@ -76,14 +80,14 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        all(|_| {}, Pass);
+        all_allowed(|_| {}, Pass);
         one_missing(|e| of(&mut e.cluster.rights)[0].allowed = false, Fail);
         in_a_namespace(|e| of(&mut e.cluster.rights)[1].allowed = false, Fail);
         many(|e| {
             let right = Right { verb: "create".into(), resource: "secrets".into(), ..Right::default() };
             of(&mut e.cluster.rights).extend(std::iter::repeat_n(right, 6));
         }, Fail);
-        none_asked(|e| of(&mut e.cluster.rights).clear(), Unjudged);
-        not_seen(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
+        none_tested(|e| of(&mut e.cluster.rights).clear(), Unjudged);
+        rights_unknown(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
     }
 }

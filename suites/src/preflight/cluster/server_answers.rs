@@ -13,14 +13,14 @@ check! {
     /// The tutorial implies a cluster that kubectl reaches.
     ///
     /// ## Why it matters
-    /// Nothing else about the cluster can be checked before its API server answers.
+    /// No other check of the cluster is possible before its API server answers.
     ///
     /// ## How it is checked
-    /// Asks the API server for its version with the credentials of the context.
+    /// Requests the version of the API server with the credentials of the context.
     ///
     /// ## What makes it fail
-    /// - The server does not answer: the machine, the network or a kind node is down. Where a node of the named kind cluster is
-    ///   stopped, `machine::kind_nodes_run` is the cause.
+    /// - The server does not answer: the machine, the network or a kind node is down. Where a node of the named kind cluster
+    ///   is stopped, `machine::kind_nodes_run` is the cause.
     /// - The server refuses the credentials.
     ///
     /// ## How to fix it
@@ -30,7 +30,7 @@ check! {
     ///     kubectl cluster-info
     cluster::server_answers: "the API server answers, and accepts the credentials",
     needs: ClusterNamed,
-    caused_by: [kind_nodes_run if node_stands_still],
+    caused_by: [kind_nodes_run if has_stopped_node],
     judge: judge,
 }
 
@@ -47,14 +47,16 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             )));
         }
     };
+    let observed =
+        if cluster.credentials_refused { "the credentials are refused" } else { "no answer" };
     Err(Judgement::fail(reason.clone())
-        .expected("an answer of the API server to these credentials")
-        .observed(reason)
+        .expected("an answer")
+        .observed(observed)
         .object("the API server")
         .steps(reach_server(evidence)))
 }
 
-/// A node of kind that stands still is started; elsewhere the client's own words tell more.
+/// Returns steps that start a stopped kind node; else steps that show the client's own error.
 fn reach_server(evidence: &PreflightEvidence) -> Vec<Step> {
     let subject = &evidence.cluster.seen.subject;
     let recorded = &evidence.cluster.seen;
@@ -75,8 +77,8 @@ fn reach_server(evidence: &PreflightEvidence) -> Vec<Step> {
     vec![steps::show_cluster_info(recorded, !proxies.is_empty())]
 }
 
-/// Whether the cluster that was named is one of kind here, of which a node stands still.
-fn node_stands_still(effect: &Effect<'_, PreflightEvidence>) -> bool {
+/// Whether the named cluster is a kind cluster on this machine with a stopped node.
+fn has_stopped_node(effect: &Effect<'_, PreflightEvidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail && !find_stopped_nodes(effect.evidence).is_empty()
 }
 
@@ -90,14 +92,14 @@ mod cases {
 
     cases! { PreflightEvidence:
         answers(|_| {}, Pass);
-        silent(no_answer, Fail);
-        silent_behind_a_proxy(|e| { no_answer(e); e.cluster.seen.subject.context = "vm7".into(); of(&mut e.machine.proxies).variables.push("HTTPS_PROXY".into()); }, Fail);
+        no_answer(no_answer, Fail);
+        no_answer_behind_a_proxy(|e| { no_answer(e); e.cluster.seen.subject.context = "vm7".into(); of(&mut e.machine.proxies).variables.push("HTTPS_PROXY".into()); }, Fail);
         node_stopped(|e| of_kind(e, "exited"), Fail);
-        node_gone(|e| { of_kind(e, "exited"); of(&mut e.machine.kind_nodes).clear(); }, Fail);
+        node_missing(|e| { of_kind(e, "exited"); of(&mut e.machine.kind_nodes).clear(); }, Fail);
         node_runs(|e| of_kind(e, "running"), Fail);
-        engine_unseen(|e| { of_kind(e, "exited"); e.machine.kind_nodes = Observation::failed("no"); }, Fail);
-        refused(|e| { no_answer(e); e.cluster.credentials_refused = true; }, Fail);
-        refused_by_kinds(|e| { no_answer(e); e.cluster.credentials_refused = true; e.cluster.seen.subject.context = "kind-class".into(); }, Fail);
-        not_seen(|e| e.cluster.server = Observation::failed("interrupted"), Unjudged);
+        nodes_unknown(|e| { of_kind(e, "exited"); e.machine.kind_nodes = Observation::failed("no"); }, Fail);
+        credentials_refused(|e| { no_answer(e); e.cluster.credentials_refused = true; }, Fail);
+        credentials_refused_by_kind(|e| { no_answer(e); e.cluster.credentials_refused = true; e.cluster.seen.subject.context = "kind-class".into(); }, Fail);
+        server_unknown(|e| e.cluster.server = Observation::failed("interrupted"), Unjudged);
     }
 }

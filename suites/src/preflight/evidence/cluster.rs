@@ -1,41 +1,41 @@
-//! A cluster that is there, before the install.
+//! An existing cluster, before the install.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::{Evidence, Expectations, Observation, Subject, explain_missing};
 
-/// A cluster that is there.
+/// An existing cluster, before the install.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ClusterLook {
     /// The server's first answer.
     pub server: Observation<Server>,
-    /// Whether it was not asked, or did not answer, because of the caller's credentials.
+    /// Whether the server, or a proxy before it, refused the credentials.
     pub credentials_refused: bool,
-    /// What `check` sees of the same: of the sections *prepare* and *install*, and the demo's pods.
+    /// The evidence of `check` for the sections *prepare* and *install*, and the demo's pods.
     pub seen: Evidence,
     /// Whether its nodes are containers on this machine.
     pub nodes_are_containers: bool,
-    /// What its nodes are.
+    /// The platforms of its nodes.
     pub platforms: Observation<Vec<Platform>>,
-    /// What the caller may do there.
+    /// The rights of this account.
     pub rights: Observation<Vec<Right>>,
-    /// What runs there that may give load balancer addresses: every deployment and daemon set.
+    /// All deployments and daemonsets: one may be a load balancer controller.
     pub controllers: Observation<Vec<Controller>>,
-    /// MetalLB's pools; absent where the cluster does not know that kind of object.
+    /// MetalLB's address pools; absent where their CRD is not installed.
     pub pools: Observation<Vec<Pool>>,
-    /// Objects of Istio's own kinds; absent where the cluster knows none of these kinds.
+    /// Objects of Istio's kinds; absent where no CRD of Istio is installed.
     pub istio_objects: Observation<Vec<IstioObject>>,
-    /// Validating webhooks, by configuration and the service that each calls.
+    /// The validating webhooks with the services that they call.
     pub validating: Observation<Vec<ValidatingWebhook>>,
-    /// The namespaces that are being removed.
+    /// The namespaces that are being deleted.
     pub terminating: Observation<Vec<String>>,
-    /// The pull of an image, tried with a pod of our own.
+    /// The pull of an image by a test pod.
     pub pull: Observation<Pull>,
 }
 
 impl ClusterLook {
-    /// A cluster of which nothing was observed, and why.
+    /// Creates evidence in which every observation has the same state and reason.
     pub fn without_observations(
         subject: Subject,
         expectations: Expectations,
@@ -65,13 +65,13 @@ impl ClusterLook {
 pub struct Server {
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// Its clock, to the second, where it told.
+    /// The server's time, to the second, where it was sent.
     pub clock: Option<Timestamp>,
-    /// Our clock at that moment.
+    /// The time of this machine at that moment.
     pub ours: Timestamp,
 }
 
-/// What a node is.
+/// The platform of a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Platform {
     /// Its name.
@@ -86,17 +86,17 @@ pub struct Platform {
     pub kernel: String,
     /// `containerd://1.7.24`
     pub runtime: String,
-    /// The number that its kernel drew when it started.
+    /// The boot id of its kernel.
     pub boot_id: String,
     /// `kind://docker/kind/kind-control-plane`, `aws:///…`
     pub provider_id: String,
-    /// The images that it has, by every name; the kubelet names fifty images at the most.
+    /// The images that it has, by all names; the kubelet lists at most fifty.
     pub images: Vec<String>,
-    /// Whether more images may be there than are named.
+    /// Whether the node may have more images than are listed.
     pub more_images: bool,
 }
 
-/// Something that an install does, and whether the caller may.
+/// A right that an install needs, and whether this account has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Right {
     /// `create`
@@ -105,11 +105,11 @@ pub struct Right {
     pub resource: String,
     /// The namespace; empty for all.
     pub namespace: String,
-    /// Whether the server says yes.
+    /// Whether the account has it.
     pub allowed: bool,
 }
 
-/// A deployment or a daemon set.
+/// A deployment or a daemonset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Controller {
     /// `deployment` or `daemonset`
@@ -120,20 +120,20 @@ pub struct Controller {
     pub name: String,
     /// Its images.
     pub images: Vec<String>,
-    /// How many of its pods are wanted.
+    /// The desired number of pods.
     pub wanted: i32,
-    /// How many are ready.
+    /// The number of ready pods.
     pub ready: i32,
 }
 
-/// A pool of addresses.
+/// An address pool of MetalLB.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pool {
     /// Its name.
     pub name: String,
     /// `172.18.255.200-172.18.255.203`, `192.168.9.0/28`
     pub addresses: Vec<String>,
-    /// Whether services get an address of it without naming it.
+    /// Whether services get an address from it without naming it (`autoAssign`).
     pub auto_assign: bool,
 }
 
@@ -151,7 +151,7 @@ pub struct IstioObject {
 /// A validating webhook.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ValidatingWebhook {
-    /// The configuration that it stands in.
+    /// The name of its configuration.
     pub configuration: String,
     /// The name of the service that it calls.
     pub service: String,
@@ -159,15 +159,15 @@ pub struct ValidatingWebhook {
     pub namespace: String,
 }
 
-/// The pull of an image, tried with a pod of our own.
+/// The pull of an image by a test pod.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pull {
     /// The image.
     pub image: String,
-    /// Whether it came.
+    /// Whether it was pulled.
     pub came: bool,
-    /// How long that took, or was waited for, in milliseconds.
+    /// The time of the pull, or the time waited, in milliseconds.
     pub waited_ms: u64,
-    /// What the cluster said last.
+    /// The last event.
     pub words: String,
 }

@@ -1,4 +1,4 @@
-//! The machine that makes a cluster, or that the nodes of one run on.
+//! The machine that creates a cluster, or on which its nodes run.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +9,11 @@ use crate::evidence::Observation;
 /// This machine. Memory and disks are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineEvidence {
-    /// The number that the kernel draws when it starts: nodes that report the same one run on this kernel.
+    /// The kernel's boot id: nodes with the same one run on this kernel.
     pub boot_id: Observation<String>,
-    /// What came of asking the container engine.
+    /// The answer of the container engine.
     pub engine: Observation<EngineAnswer>,
-    /// The kernel, and what it can do to packets.
+    /// The kernel and its netfilter.
     pub kernel: Observation<Kernel>,
     /// Memory.
     pub memory: Observation<Memory>,
@@ -27,30 +27,30 @@ pub struct MachineEvidence {
     pub open_files: Observation<OpenFiles>,
     /// The control groups that the kernel offers.
     pub cgroups: Observation<Cgroups>,
-    /// The engine's network `kind`; absent where it is not made yet.
+    /// The engine's network `kind`; absent where it does not exist yet.
     pub network: Observation<KindNetwork>,
-    /// Proxies of the environment.
+    /// The proxy variables of the environment.
     pub proxies: Observation<Proxies>,
     /// The nodes of all clusters of kind, running or not.
     pub kind_nodes: Observation<Vec<KindNode>>,
-    /// The clusters of ours whose run was killed.
+    /// The clusters of killed meshcheck runs.
     pub leftovers: Observation<Vec<String>>,
 }
 
-/// What came of asking the container engine.
+/// The answer of the container engine.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum EngineAnswer {
     /// It answers.
     Answers(Engine),
-    /// It is there, but this user may not talk to it.
+    /// It denies access to this user.
     Refuses {
-        /// The program's words.
+        /// The message of `docker`.
         words: String,
     },
     /// It does not answer.
     Silent {
-        /// The program's words.
+        /// The message of `docker`.
         words: String,
     },
     /// There is no program `docker`.
@@ -66,15 +66,15 @@ pub struct Engine {
     pub kernel: String,
     /// `linux`
     pub os: String,
-    /// The processors that it has.
+    /// The number of its CPUs.
     pub cpus: u64,
-    /// The memory that it has, which may be that of a virtual machine.
+    /// Its memory, which may be that of a virtual machine.
     pub memory_bytes: u64,
     /// `1` or `2`
     pub cgroup_version: String,
     /// Whether it runs without root.
     pub rootless: bool,
-    /// Where it keeps its data.
+    /// Its data directory.
     pub root_dir: String,
 }
 
@@ -83,56 +83,56 @@ pub struct Engine {
 pub struct Kernel {
     /// `6.1.0-18-amd64`
     pub release: String,
-    /// Whether we may do as root does: only then is a refusal the kernel's own.
+    /// Whether this user has root's rights: only then the kernel itself refused a rule.
     pub as_root: bool,
-    /// Rules such as `istio-init` makes, tried in a network namespace of our own.
+    /// Rules like those of `istio-init`, tried in a temporary network namespace.
     pub tries: Observation<Vec<RuleTry>>,
-    /// Where the parts of netfilter are that the rules need, by the name of their module.
+    /// The state of the netfilter modules that the rules need, by name.
     pub modules: Observation<BTreeMap<String, Module>>,
 }
 
-/// One program that was given the rules.
+/// One program with which the rules were tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleTry {
     /// `iptables-nft-restore`
     pub program: String,
-    /// Whether it took them.
+    /// Whether it accepted them.
     pub taken: bool,
-    /// Its words, where it did not.
+    /// Its error, where it did not.
     pub words: String,
 }
 
-/// Where a part of the kernel is.
+/// The state of a kernel module.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Module {
-    /// In the kernel itself.
+    /// Built into the kernel.
     BuiltIn,
     /// Loaded.
     Loaded,
-    /// On the disk: the kernel loads it when it is needed.
+    /// Not loaded, but on disk: the kernel loads it when needed.
     Loadable,
-    /// Nowhere.
+    /// Not found.
     Missing,
 }
 
 /// Memory in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Memory {
-    /// All of it.
+    /// The total.
     pub total: u64,
-    /// What could be had without swapping.
+    /// What is available without swapping.
     pub available: u64,
 }
 
 /// A disk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Disk {
-    /// The directory that was asked for.
+    /// The directory that was checked.
     pub path: String,
-    /// Its device: two directories may share one.
+    /// Its device number: two directories may be on one device.
     pub device: u64,
-    /// What is free, in bytes.
+    /// The free space, in bytes.
     pub free: u64,
 }
 
@@ -152,9 +152,9 @@ pub struct Inotify {
 pub struct OpenFiles {
     /// How many this program may open.
     pub ours: u64,
-    /// How many are open on the machine.
+    /// How many files are open on the machine.
     pub open: u64,
-    /// How many may be.
+    /// How many files may be open on the machine.
     pub all: u64,
 }
 
@@ -165,41 +165,41 @@ pub struct Cgroups {
     pub controllers: Vec<String>,
 }
 
-/// The network that all clusters of kind share.
+/// The docker network of all kind clusters.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindNetwork {
     /// Its ranges.
     pub ranges: Vec<String>,
-    /// How many containers have an address in it.
+    /// The number of containers with an address in it.
     pub containers: usize,
 }
 
-/// Proxies of the environment. Their values are not kept: they may hold passwords.
+/// The proxy variables of the environment. Their values are not kept: they may hold passwords.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proxies {
-    /// The variables that name one.
+    /// The names of the variables that are set.
     pub variables: Vec<String>,
-    /// What the tutorial asks for by address, and whether that would go through a proxy.
+    /// The addresses that the tutorial uses, and whether requests to them go through a proxy.
     pub ways: Vec<Way>,
 }
 
-/// Somewhere that the tutorial's `curl` goes.
+/// An address that the tutorial's `curl` uses.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Way {
     /// The address.
     pub address: String,
-    /// What would except it, for `NO_PROXY`: an address, or the range that it is of.
+    /// The entry for `NO_PROXY`: the address, or its range.
     pub exception: String,
-    /// Whether a proxy is asked for it.
+    /// Whether requests to it go through a proxy.
     pub through_proxy: bool,
 }
 
-/// A node of a cluster of kind: a container.
+/// A node of a kind cluster, which is a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindNode {
     /// The container's name.
     pub name: String,
-    /// The cluster's.
+    /// The cluster's name.
     pub cluster: String,
     /// `running`, `exited`, `paused`, …
     pub state: String,

@@ -1,4 +1,4 @@
-//! What a preflight saw: of the machine, of the software, of a cluster that is there.
+//! The evidence of a preflight: machine, software, and an existing cluster.
 
 mod cluster;
 mod machine;
@@ -11,14 +11,14 @@ pub use software::*;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Everything that a preflight saw.
+/// All observations of a preflight.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct PreflightEvidence {
-    /// When the look began, by the clock of this machine.
+    /// When the collection began, by the clock of this machine.
     pub recorded_at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// How long the collection took, in milliseconds.
     pub took_ms: u64,
-    /// Whether the caller named a cluster. Without one, this machine is to make it.
+    /// Whether the caller named a cluster. Otherwise this machine will create one.
     pub cluster_named: bool,
     /// Whether the caller named the software, by its bundle.
     pub software_named: bool,

@@ -1,48 +1,48 @@
-//! The software that is to be installed.
+//! The software to install.
 
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
 
-/// The software.
+/// The software to install.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SoftwareEvidence {
-    /// Where it comes from.
+    /// Its source.
     pub source: Observation<Supply>,
-    /// Its programs, started here; absent where it is not on this machine yet.
+    /// The test starts of its programs; absent where it is not on this machine yet.
     pub programs: Observation<Vec<Program>>,
-    /// The images that nodes must have or get.
+    /// The images that the nodes need.
     pub images: Vec<String>,
 }
 
-/// Where the software comes from.
+/// The source of the software.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "supply", rename_all = "snake_case")]
 pub enum Supply {
-    /// It is here, and its checksums are right.
+    /// It is on this machine, with the right checksums.
     Here(Facts),
-    /// It is not here yet, and the places that have it answer.
+    /// It is not on this machine, and the download sites answer.
     WithinReach {
-        /// How much there is to download, in bytes, where that is known.
+        /// The download sites.
         places: String,
     },
-    /// It is neither here nor to be had.
+    /// It is not on this machine, and cannot be downloaded.
     OutOfReach {
-        /// What happened.
+        /// The error.
         words: String,
-        /// What to do about it.
+        /// The fix.
         hint: String,
     },
-    /// It is here, and damaged or not what was asked for.
+    /// It is on this machine, but damaged or not the expected one.
     Unusable {
-        /// What is wrong.
+        /// The error.
         words: String,
-        /// What to do about it.
+        /// The fix.
         hint: String,
     },
 }
 
-/// What is known of software that is here.
+/// The versions of software on this machine.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
     /// `the bundle`, `the cached release`
@@ -57,13 +57,13 @@ pub struct Facts {
     pub node_image: String,
 }
 
-/// A program of the software, started here.
+/// The test start of a program of the software.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Program {
     /// `kind`
     pub name: String,
-    /// Whether it ran.
+    /// Whether it started.
     pub runs: bool,
-    /// What it said of its version, or why it did not run.
+    /// Its version, or the error of the start.
     pub words: String,
 }

@@ -1,4 +1,4 @@
-//! Changes to what was observed of a machine, for the cases of this section.
+//! Changes to the evidence of a machine, for the cases of this section.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +35,7 @@ pub(crate) fn hangs(evidence: &mut PreflightEvidence) {
     evidence.machine.engine = Observation::failed("`docker info` did not end within 5 s");
 }
 
-/// macOS: the engine has a kernel of its own.
+/// Gives the engine another kernel, as on macOS.
 pub(crate) fn in_a_virtual_machine(evidence: &mut PreflightEvidence) {
     engine(evidence).kernel = "6.6.12-linuxkit".into();
 }

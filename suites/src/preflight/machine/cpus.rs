@@ -1,52 +1,53 @@
-//! There are processors enough for the cluster and the mesh.
+//! The docker engine has enough CPUs for the cluster and the mesh.
 
 use super::engine;
 use crate::entry::check;
-use crate::format::{PROCESSOR, count};
+use crate::format::{CPU, count};
 use crate::judgement::{Judged, Judgement};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
-    /// The tutorial implies a machine on which kind's pods, istiod, the gateway and the demo find a place.
+    /// The tutorial implies a machine with enough CPUs for kind's pods, istiod, the gateway and the demo.
     ///
     /// ## Why it matters
-    /// What pods request must fit: with too few processors istiod stays Pending.
+    /// The node must have the CPU that the pods request: with less, istiod stays Pending.
     ///
     /// ## How it is checked
-    /// Reads the number of processors from `docker info`. Two are enough.
+    /// Reads the number of CPUs from `docker info`. Two are enough.
     ///
     /// ## What makes it fail
-    /// The engine has fewer than 2 processors.
+    /// The engine has fewer than 2 CPUs.
     ///
     /// ## How to fix it
-    /// Give the engine's virtual machine more processors.
+    /// Give the engine's virtual machine more CPUs.
     ///
     /// ## Check by hand
     ///     docker info --format '{{.NCPU}}'
-    machine::cpus: "there are processors enough for the cluster and the mesh",
+    machine::cpus: "the docker engine has enough CPUs for the cluster and the mesh",
     needs: Provisioning,
     after: docker_usable,
     judge: judge,
 }
 
-/// Thousandths of a processor that pods request: those of kind's own pods 950, istiod 500, the gateway 100,
-/// two sidecars 200.
+/// The CPU that pods request, in thousandths: kind's own pods 950, istiod 500, the gateway 100, two sidecars 200.
 const CPU_MILLIS: u64 = 1750;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let cpus = engine(evidence)?.cpus;
-    let number = count(usize::try_from(cpus).unwrap_or(usize::MAX), PROCESSOR);
+    let number = count(usize::try_from(cpus).unwrap_or(usize::MAX), CPU);
     if cpus.saturating_mul(1000) < CPU_MILLIS {
-        return Err(Judgement::fail(format!("{number} is too little: istiod would find no place"))
-            .expected("2 processors: pods request 1750 thousandths")
-            .observed(&number)
-            .object("the processors of the docker engine")
-            .step(steps::show_engine_processors()));
+        return Err(Judgement::fail(format!(
+            "the docker engine has {number}, 2 are needed: istiod would stay Pending"
+        ))
+        .expected("at least 2 CPUs (pods request 1750m)")
+        .observed(&number)
+        .object("the docker engine")
+        .step(steps::show_engine_processors()));
     }
-    let tight = if cpus < 4 { "; the tutorial is quicker with 4" } else { "" };
-    Ok(Judgement::pass(format!("the engine has {number}{tight}")))
+    let tight = if cpus < 4 { "; the tutorial runs faster with 4" } else { "" };
+    Ok(Judgement::pass(format!("the docker engine has {number}{tight}")))
 }
 
 #[cfg(test)]
@@ -62,6 +63,6 @@ mod cases {
         one(|e| engine(e).cpus = 1, Fail);
         no_engine(refuses, Unjudged);
         no_docker(no_program, Unjudged);
-        hanging(hangs, Unjudged);
+        engine_without_answer(hangs, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! The disks have room for the software and for a node.
+//! The disks have enough free space for the software and a node.
 
 use super::{engine, format_gibibytes};
 use crate::entry::check;
@@ -10,25 +10,25 @@ use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
-    /// The tutorial implies room on the disk for the software and a node.
+    /// The tutorial implies enough free disk space for the software and a node.
     ///
     /// ## Why it matters
-    /// A full disk ends the download or makes the node report DiskPressure.
+    /// On a full disk the download fails, or the node reports DiskPressure.
     ///
     /// ## How it is checked
-    /// Reads the free space where the engine and the cache keep their files.
+    /// Reads the free space in the directories of the engine and of the cache.
     ///
     /// ## What makes it fail
     /// - The engine's disk has less than 4 GiB free for a node.
-    /// - The cache's disk has less than 4 GiB free for the release that is still to be downloaded.
+    /// - The cache's disk has less than 4 GiB free, and the release is not downloaded yet.
     ///
     /// ## How to fix it
-    /// Remove images that nobody uses, or set `MESHCHECK_CACHE` to another disk.
+    /// Remove unused images, or set `MESHCHECK_CACHE` to another disk.
     ///
     /// ## Check by hand
     ///     docker system df
     ///     df -h
-    machine::disk: "the disks have room for the software and for a node",
+    machine::disk: "the disks have enough free space for the software and a node",
     needs: Provisioning,
     after: docker_usable,
     judge: judge,
@@ -36,11 +36,10 @@ check! {
 
 const GIBIBYTE: u64 = 1 << 30;
 
-/// What a node takes of the engine's disk: its image and its volume. Seen: 3.5 GB with the lab's.
+/// The space of a node on the engine's disk: its image and its volume. The lab's takes 3.5 GB.
 const NODE_DISK: u64 = 4 * GIBIBYTE;
 
-/// What a release takes of the cache at the most, with the downloads that it is put together from. The lab's bundle,
-/// of the same parts, has 1.6 GB.
+/// The space of a release in the cache, with its downloads. The lab's bundle of the same parts takes 1.6 GB.
 const RELEASE_DISK: u64 = 4 * GIBIBYTE;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
@@ -50,7 +49,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         _ => RELEASE_DISK,
     };
     let engine_disk = match &evidence.machine.engine_disk {
-        // Its own look says why: another machine's disk.
+        // The engine is on another machine.
         Observation::Absent { .. } => None,
         other => Some(other.look("the disk of the docker engine")?),
     };
@@ -69,22 +68,23 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     for (disk, need, is_cache) in &needs {
         if disk.free < *need {
             return Err(Judgement::fail(format!(
-                "{} are free where {} is",
+                "{} free at {}, {} needed",
                 format_gibibytes(disk.free),
-                disk.path
+                disk.path,
+                format_gibibytes(*need)
             ))
-            .expected(format!("{} for the software and a node", format_gibibytes(*need)))
+            .expected(format!("at least {} free", format_gibibytes(*need)))
             .observed(format!("{} free", format_gibibytes(disk.free)))
-            .object(format!("the disk of {}", disk.path))
+            .object(format!("disk of {}", disk.path))
             .steps(steps::free_disk(*is_cache)));
         }
     }
     let free: Vec<_> = needs
         .iter()
-        .map(|(disk, ..)| format!("{} free where {} is", format_gibibytes(disk.free), disk.path))
+        .map(|(disk, ..)| format!("{} free at {}", format_gibibytes(disk.free), disk.path))
         .collect();
     let elsewhere =
-        if engine_disk.is_none() { "; the engine's own disk is another machine's" } else { "" };
+        if engine_disk.is_none() { "; the engine's disk is on another machine" } else { "" };
     Ok(Judgement::pass(format!("{}{elsewhere}", free.join(", "))))
 }
 
@@ -104,14 +104,14 @@ mod cases {
         both_on_one_disk_fit(|e| { to_download(e); of(&mut e.machine.engine_disk).free = 8 * GIB; }, Pass);
         cache_full(|e| { to_download(e); two_disks(e); of(&mut e.machine.cache_disk).free = GIB; }, Fail);
         cache_full_and_nothing_to_download(|e| { two_disks(e); of(&mut e.machine.cache_disk).free = GIB; }, Pass);
-        of_another_machine(|e| e.machine.engine_disk = Observation::absent("not here"), Pass);
-        of_another_machine_and_cache_full(|e| {
+        engine_on_another_machine(|e| e.machine.engine_disk = Observation::absent("not here"), Pass);
+        engine_on_another_machine_and_cache_full(|e| {
             e.machine.engine_disk = Observation::absent("not here");
             to_download(e);
             of(&mut e.machine.cache_disk).free = GIB;
         }, Fail);
-        not_seen(|e| e.machine.engine_disk = Observation::failed("permission denied"), Unjudged);
-        cache_not_seen(|e| e.machine.cache_disk = Observation::failed("no home"), Unjudged);
+        engine_disk_unknown(|e| e.machine.engine_disk = Observation::failed("permission denied"), Unjudged);
+        cache_disk_unknown(|e| e.machine.cache_disk = Observation::failed("no home"), Unjudged);
         no_engine(silent, Unjudged);
     }
 }

@@ -9,18 +9,17 @@ use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::{Step, machine as steps};
 
 check! {
-    /// The tutorial implies a docker engine that the reader may use: kind makes its nodes of containers.
+    /// The tutorial implies a docker engine that the reader may use: the nodes of kind are containers.
     ///
     /// ## Why it matters
-    /// Without it no cluster can be made on this machine.
+    /// Without it kind cannot create a cluster on this machine.
     ///
     /// ## How it is checked
-    /// Runs `docker info` and reads the answer: whether an engine answers this user, its version, and whether it runs Linux
-    /// containers.
+    /// Runs `docker info`: an engine must answer this user, be recent enough, and run Linux containers.
     ///
     /// ## What makes it fail
     /// - The program docker is missing, or no engine answers.
-    /// - The engine does not let this user in.
+    /// - The engine denies access to this user.
     /// - The engine runs Windows containers, or is older than 20.10.
     ///
     /// ## How to fix it
@@ -33,19 +32,24 @@ check! {
     judge: judge,
 }
 
-/// The oldest engine with which our runs were seen to work, by the first number of its version.
+/// The oldest engine that is tested, by the first number of its version.
 const OLDEST: u64 = 20;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let expected = "an engine that answers this user";
-    let fail = |what: &str, observed: &str, steps: Vec<Step>| {
-        Err(Judgement::fail(what).expected(expected).observed(observed).object(ENGINE).steps(steps))
+    let usable = "an engine that answers this user";
+    let fail = |summary: &str, expected: &str, observed: &str, steps: Vec<Step>| {
+        Err(Judgement::fail(summary)
+            .expected(expected)
+            .observed(observed)
+            .object(ENGINE)
+            .steps(steps))
     };
     let engine = match evidence.machine.engine.look(ENGINE)? {
         EngineAnswer::Answers(engine) => engine,
         EngineAnswer::Refuses { words } => {
             return fail(
-                "the docker engine runs, but this user may not use it",
+                "the docker engine denies access to this user",
+                usable,
                 &excerpt(words),
                 steps::join_docker_group(),
             );
@@ -53,13 +57,15 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         EngineAnswer::Silent { words } => {
             return fail(
                 "the docker engine does not answer",
+                usable,
                 &excerpt(words),
                 steps::start_docker(),
             );
         }
         EngineAnswer::NoProgram => {
             return fail(
-                "docker is not installed: there is no program `docker` on the PATH",
+                "docker is not installed: no program `docker` in PATH",
+                usable,
                 "no program `docker`",
                 vec![steps::install_docker()],
             );
@@ -67,20 +73,22 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     };
     if engine.os != "linux" {
         return fail(
-            "the docker engine runs no Linux containers",
-            &format!("containers of {}", engine.os),
+            "the docker engine does not run Linux containers",
+            "Linux containers",
+            &format!("{} containers", engine.os),
             vec![steps::use_linux_containers()],
         );
     }
     let major = engine.version.split('.').next().and_then(|major| major.parse::<u64>().ok());
     if major.is_some_and(|major| major < OLDEST) {
         return fail(
-            &format!("the docker engine {} is too old", engine.version),
+            &format!("docker engine {} is too old", engine.version),
+            "20.10 or newer",
             &engine.version,
             vec![steps::upgrade_docker()],
         );
     }
-    let rootless = if engine.rootless { ", without root" } else { "" };
+    let rootless = if engine.rootless { " (rootless)" } else { "" };
     Ok(Judgement::pass(format!("docker {} answers{rootless}", engine.version)))
 }
 
@@ -92,15 +100,15 @@ mod cases {
     use crate::preflight::machine::changes::*;
 
     cases! { PreflightEvidence:
-        ready(|_| {}, Pass);
+        answers(|_| {}, Pass);
         rootless(|e| engine(e).rootless = true, Pass);
-        not_allowed(refuses, Fail);
+        access_denied(refuses, Fail);
         not_running(silent, Fail);
         not_installed(no_program, Fail);
-        of_windows(|e| engine(e).os = "windows".into(), Fail);
-        very_old(|e| engine(e).version = "19.03.1".into(), Fail);
+        windows_containers(|e| engine(e).os = "windows".into(), Fail);
+        too_old(|e| engine(e).version = "19.03.1".into(), Fail);
         old_enough(|e| engine(e).version = "20.10.24+dfsg1".into(), Pass);
-        of_no_number(|e| engine(e).version = "dev".into(), Pass);
-        hanging(hangs, Unjudged);
+        version_without_number(|e| engine(e).version = "dev".into(), Pass);
+        no_answer_in_time(hangs, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! The kernel takes the rules with which istio-init redirects traffic.
+//! The kernel accepts the iptables rules of istio-init.
 
 use std::collections::BTreeMap;
 
@@ -17,25 +17,25 @@ check! {
     /// A kernel without these tables refuses the rules, and every pod with a sidecar stays in Init.
     ///
     /// ## How it is checked
-    /// Gives rules such as istio-init makes to the kernel, in a network namespace that ends with the program. Where the caller
-    /// may not do that, the lists of the kernel's modules decide.
+    /// Applies rules like those of istio-init in a temporary network namespace. Where the caller may not create one, the
+    /// lists of the kernel's modules decide.
     ///
     /// ## What makes it fail
     /// - The kernel refuses the rules of table nat, target REDIRECT or match owner.
-    /// - A module for them is known to be missing.
+    /// - A module that they need is missing.
     ///
     /// ## How to fix it
-    /// Load the modules, and name them in `/etc/modules-load.d`.
+    /// Load the modules, and list them in `/etc/modules-load.d`.
     ///
     /// ## Check by hand
     ///     sudo modprobe -a iptable_nat xt_REDIRECT xt_owner xt_conntrack
-    machine::kernel_redirects: "the kernel takes the rules with which istio-init redirects traffic",
+    machine::kernel_redirects: "the kernel accepts the iptables rules of istio-init",
     needs: NodesHere,
     judge: judge,
 }
 
-/// A part of netfilter that the rules of `istio-init` need, and the modules of which any will do: those of
-/// the older tables, and those of the newer ones.
+/// A part of netfilter that the rules of `istio-init` need, with its modules: one of them is enough. Some are of
+/// iptables-legacy, some of nftables.
 /// Source: <https://istio.io/latest/docs/setup/platform-setup/prerequisites/>.
 struct Part {
     what: &'static str,
@@ -53,30 +53,30 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let kernel = evidence.machine.kernel.look("the kernel")?;
     if let Some(other) = other_kernel(evidence, kernel) {
         return Err(Judgement::unjudged(format!(
-            "the containers run on another kernel, {other}: what it can do is seen from a pod only"
+            "containers run on another kernel, {other}: meshcheck cannot try the rules on it"
         )));
     }
     if let Some(taken) = kernel.tries.value().and_then(|tries| tries.iter().find(|one| one.taken)) {
         return Ok(Judgement::pass(format!(
-            "{} takes such rules, in a network namespace of our own (kernel {})",
-            taken.program, kernel.release
+            "kernel {} accepts the rules ({} in a temporary network namespace)",
+            kernel.release, taken.program
         )));
     }
     let refused = kernel.tries.value().and_then(|tries| tries.last());
     if let Some(refused) = refused.filter(|_| kernel.as_root) {
         return Err(refusal(kernel, refused));
     }
-    let modules = kernel.modules.look("the modules of the kernel").map_err(|_| {
+    let modules = kernel.modules.look("the kernel modules").map_err(|_| {
         let tried = match &kernel.tries {
             Observation::Seen { .. } => refused
                 .map_or("iptables is not installed".to_owned(), |it| {
-                    format!("{} says: {}", it.program, excerpt(&it.words))
+                    format!("{}: {}", it.program, excerpt(&it.words))
                 }),
             other => other.reason().unwrap_or_default().to_owned(),
         };
         Judgement::unjudged(format!(
-            "the rules could not be tried ({tried}), nor could the modules of kernel {} be read \
-             ({}); `sudo meshcheck preflight` can try",
+            "cannot try the rules ({tried}) nor read the modules of kernel {} ({}): run \
+             `sudo meshcheck preflight`",
             kernel.release,
             kernel.modules.reason().unwrap_or_default()
         ))
@@ -84,7 +84,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     by_modules(kernel, modules)
 }
 
-/// The kernel of the engine, where it is not this machine's: a virtual machine's, or another machine's.
+/// Returns the kernel of the engine where it is another one, in a virtual machine or on another machine.
 fn other_kernel<'e>(evidence: &'e PreflightEvidence, kernel: &Kernel) -> Option<&'e str> {
     match evidence.machine.engine.value()? {
         EngineAnswer::Answers(engine) if engine.kernel != kernel.release => Some(&engine.kernel),
@@ -92,32 +92,36 @@ fn other_kernel<'e>(evidence: &'e PreflightEvidence, kernel: &Kernel) -> Option<
     }
 }
 
+/// Returns the failure that the kernel refused the rules.
 fn refusal(kernel: &Kernel, refused: &RuleTry) -> Judgement {
-    Judgement::fail("the kernel does not take the rules with which istio-init redirects traffic")
-        .expected("rules of the table nat with REDIRECT and owner are taken")
+    Judgement::fail(format!("kernel {} refuses the iptables rules of istio-init", kernel.release))
+        .expected("rules of table nat with REDIRECT and owner are accepted")
         .observed(format!("{}: {}", refused.program, excerpt(&refused.words)))
-        .object(format!("the kernel {}", kernel.release))
+        .object(format!("kernel {}", kernel.release))
         .step(steps::load_modules(""))
 }
 
+/// Judges by the kernel's modules.
 fn by_modules(kernel: &Kernel, modules: &BTreeMap<String, Module>) -> Judged {
     let state = |part: &Part| {
         let known = part.any_of.iter().filter_map(|name| modules.get(*name));
-        // One that is missing decides only where the others are known to be missing as well.
+        // A missing module decides only where all others are missing too.
         known.copied().min_by_key(|module| *module == Module::Missing)
     };
     let all_known = |part: &Part| part.any_of.iter().all(|name| modules.contains_key(*name));
     let missing: Vec<_> = PARTS
         .iter()
         .filter(|part| state(part) == Some(Module::Missing) && all_known(part))
-        .map(|part| format!("{} ({})", part.what, part.any_of.join(" or ")))
         .collect();
     if !missing.is_empty() {
-        return Err(Judgement::fail(format!("the kernel lacks {}", list(&missing)))
-            .expected("in the kernel, loaded, or to be loaded when needed")
-            .observed(format!("{} of them not found", missing.len()))
-            .object(format!("the kernel {}", kernel.release))
-            .step(steps::load_modules(" (package linux-modules-extra on some clouds' images)")));
+        let names: Vec<_> = missing.iter().map(|part| part.what).collect();
+        let modules: Vec<_> = missing.iter().map(|part| part.any_of.join(" or ")).collect();
+        let modules = list(&modules);
+        return Err(Judgement::fail(format!("kernel {} lacks {}", kernel.release, list(&names)))
+            .expected(format!("module {modules}: built in, loaded or loadable"))
+            .observed(format!("module {modules}: not found"))
+            .object(format!("kernel {}", kernel.release))
+            .step(steps::load_modules(" (package linux-modules-extra on some cloud images)")));
     }
     let unknown: Vec<_> = PARTS
         .iter()
@@ -126,7 +130,7 @@ fn by_modules(kernel: &Kernel, modules: &BTreeMap<String, Module>) -> Judged {
         .collect();
     if !unknown.is_empty() {
         return Err(Judgement::unjudged(format!(
-            "whether kernel {} has {} could not be seen; `sudo meshcheck preflight` can try the rules",
+            "cannot tell whether kernel {} has {}: run `sudo meshcheck preflight`, which tries the rules",
             kernel.release,
             list(&unknown)
         )));
@@ -137,7 +141,7 @@ fn by_modules(kernel: &Kernel, modules: &BTreeMap<String, Module>) -> Judged {
             let state = match state(part)? {
                 Module::BuiltIn => "built in",
                 Module::Loaded => "loaded",
-                Module::Loadable => "loaded when needed",
+                Module::Loadable => "loadable",
                 Module::Missing => return None,
             };
             Some(format!("{} ({state})", part.what))
@@ -155,39 +159,39 @@ mod cases {
     use crate::testing::of;
 
     cases! { PreflightEvidence:
-        taken(|_| {}, Pass);
-        taken_by_one_of_two(|e| {
+        accepted(|_| {}, Pass);
+        accepted_by_one_of_two(|e| {
             refused(e, true);
             of(&mut kernel(e).tries)[1].taken = true;
         }, Pass);
-        taken_whatever_the_modules(|e| kernel(e).modules = Observation::failed("none"), Pass);
+        accepted_with_modules_unknown(|e| kernel(e).modules = Observation::failed("none"), Pass);
         refused_to_root(|e| refused(e, true), Fail);
         refused_to_others(|e| refused(e, false), Pass);
         loadable(not_tried, Pass);
         built_in(|e| { not_tried(e); modules(e).insert("xt_owner".into(), Module::BuiltIn); }, Pass);
         loaded(|e| { not_tried(e); modules(e).insert("xt_owner".into(), Module::Loaded); }, Pass);
-        the_newer_tables_do(|e| { not_tried(e); modules(e).insert("iptable_nat".into(), Module::Missing); }, Pass);
+        nftables_alone(|e| { not_tried(e); modules(e).insert("iptable_nat".into(), Module::Missing); }, Pass);
         no_owner(|e| { not_tried(e); modules(e).insert("xt_owner".into(), Module::Missing); }, Fail);
         no_nat(|e| {
             not_tried(e);
             modules(e).insert("iptable_nat".into(), Module::Missing);
             modules(e).insert("nft_chain_nat".into(), Module::Missing);
         }, Fail);
-        one_table_missing_the_other_unknown(|e| {
+        iptable_nat_missing_and_nftables_unknown(|e| {
             not_tried(e);
             modules(e).insert("iptable_nat".into(), Module::Missing);
             modules(e).remove("nft_chain_nat");
         }, Unjudged);
         owner_unknown(|e| { not_tried(e); modules(e).remove("xt_owner"); }, Unjudged);
         nothing_known(|e| { not_tried(e); kernel(e).modules = Observation::failed("no /lib/modules"); }, Unjudged);
-        nothing_known_says_what_was_tried(|e| { not_tried(e); kernel(e).modules = Observation::failed("no"); }, Unjudged);
+        reason_of_both(|e| { not_tried(e); kernel(e).modules = Observation::failed("no"); }, Unjudged);
         refused_and_nothing_known(|e| { refused(e, false); kernel(e).modules = Observation::absent("no"); }, Unjudged);
         no_iptables_and_nothing_known(|e| {
             kernel(e).tries = Observation::seen(vec![]);
             kernel(e).modules = Observation::failed("no");
         }, Unjudged);
         in_a_vm(in_a_virtual_machine, Unjudged);
-        not_seen(|e| e.machine.kernel = Observation::failed("macOS"), Unjudged);
+        kernel_unknown(|e| e.machine.kernel = Observation::failed("macOS"), Unjudged);
         without_an_engine(silent, Pass);
     }
 }

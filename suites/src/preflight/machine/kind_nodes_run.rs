@@ -1,31 +1,31 @@
-//! No cluster of kind on this machine has a node that stands still.
+//! All nodes of kind clusters on this machine run.
 
 use super::engine;
 use crate::entry::check;
 use crate::format::{NODE, count, excerpt};
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::evidence::PreflightEvidence;
+use crate::preflight::evidence::{KindNode, PreflightEvidence};
 use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
-    /// The tutorial implies that a kind cluster of earlier still runs.
+    /// The tutorial implies that an existing kind cluster runs.
     ///
     /// ## Why it matters
-    /// After a reboot its containers stand still, and kubectl gets no answer.
+    /// After a reboot its containers may be stopped, and kubectl gets no answer.
     ///
     /// ## How it is checked
-    /// Lists the containers of kind on this engine with their state.
+    /// Lists the containers of kind on this engine, with their states.
     ///
     /// ## What makes it fail
     /// A node of a kind cluster is stopped or paused.
     ///
     /// ## How to fix it
-    /// Start its containers, or delete the cluster.
+    /// Start its containers. Delete the cluster only if you no longer need it.
     ///
     /// ## Check by hand
     ///     docker ps --all --filter label=io.x-k8s.kind.cluster
-    machine::kind_nodes_run: "no cluster of kind on this machine has a node that stands still",
+    machine::kind_nodes_run: "all nodes of kind clusters on this machine run",
     needs: Engine,
     after: docker_usable,
     judge: judge,
@@ -33,42 +33,53 @@ check! {
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;
-    let nodes = evidence.machine.kind_nodes.look("the nodes of kind")?;
+    let nodes = evidence.machine.kind_nodes.look("the nodes of kind clusters")?;
     let left = evidence.machine.leftovers.value();
-    // What a killed run of ours left is told of elsewhere, with another hint.
+    // machine::no_leftovers reports the clusters of killed runs.
     let left = |cluster: &String| left.is_some_and(|left| left.contains(cluster));
-    // Where a cluster was named, the others are nobody's concern.
+    // Where a cluster was named, others do not matter.
     let context = &evidence.cluster.seen.subject.context;
     let named = context.strip_prefix("kind-").filter(|_| evidence.cluster_named);
     let concerns = |cluster: &String| named.is_none_or(|named| named == cluster);
     let nodes: Vec<_> = nodes.iter().filter(|node| concerns(&node.cluster)).collect();
-    let still: Vec<_> = nodes
+    let stopped: Vec<_> = nodes
         .iter()
         .copied()
         .filter(|node| node.state != "running" && !left(&node.cluster))
         .collect();
-    let Some(first) = still.first() else {
+    let Some(first) = stopped.first() else {
         return Ok(Judgement::pass(match nodes.len() {
-            0 => "there is no cluster of kind".to_owned(),
-            number => format!("{} of kind, running", count(number, NODE)),
+            0 => "no kind cluster on this machine".to_owned(),
+            number => format!("{} of kind clusters, all running", count(number, NODE)),
         }));
     };
-    let of_it: Vec<_> = still
+    let of_it: Vec<_> = stopped
         .iter()
         .filter(|node| node.cluster == first.cluster)
         .map(|node| node.name.as_str())
         .collect();
     Err(Judgement::fail(format!(
-        "the cluster {} of kind stands still: its node {} does not run, as after a reboot",
-        first.cluster, first.name
+        "node {} of kind cluster {} is not running: {}",
+        first.name,
+        first.cluster,
+        format_stop(first)
     ))
-    .expected("every node running")
-    .observed(format!("{}: {}", first.state, excerpt(&first.words)))
+    .expected("running")
+    .observed(excerpt(&first.state))
     .object(format!("container {}", first.name))
     .steps(steps::wake_kind_cluster(&first.cluster, &of_it, first.state == "paused")))
 }
 
-/// The nodes of the kind cluster that was named which stand still.
+/// Formats why a node does not run: `exited (137) 9 hours ago`, `paused`.
+fn format_stop(node: &KindNode) -> String {
+    let words = excerpt(&node.words);
+    match words.strip_prefix("Exited") {
+        Some(rest) => format!("exited{rest}"),
+        None => excerpt(&node.state),
+    }
+}
+
+/// Returns the stopped nodes of the kind cluster that was named.
 pub(crate) fn find_stopped_nodes(evidence: &PreflightEvidence) -> Vec<String> {
     let Some(cluster) = evidence.cluster.seen.subject.context.strip_prefix("kind-") else {
         return Vec::new();
@@ -92,7 +103,7 @@ mod cases {
         running(|_| {}, Pass);
         none(|e| of(&mut e.machine.kind_nodes).clear(), Pass);
         after_a_reboot(stopped, Fail);
-        says_since_when(stopped, Fail);
+        since_hours(stopped, Fail);
         paused(|e| node(e).state = "paused".into(), Fail);
         two_of_one_cluster(|e| {
             stopped(e);
@@ -100,8 +111,8 @@ mod cases {
             worker.name = "class-worker".into();
             of(&mut e.machine.kind_nodes).push(worker);
         }, Fail);
-        left_by_us(|e| { stopped(e); e.machine.leftovers = Observation::seen(vec!["class".into()]); }, Pass);
-        not_seen(|e| e.machine.kind_nodes = Observation::failed("time-out"), Unjudged);
+        left_by_killed_run(|e| { stopped(e); e.machine.leftovers = Observation::seen(vec!["class".into()]); }, Pass);
+        nodes_unknown(|e| e.machine.kind_nodes = Observation::failed("time-out"), Unjudged);
         no_engine(silent, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! There is memory enough for the cluster and the mesh.
+//! This machine has enough memory for the cluster and the mesh.
 
 use super::{engine, format_gibibytes};
 use crate::entry::check;
@@ -8,25 +8,25 @@ use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
-    /// The tutorial implies a machine with memory enough for the mesh.
+    /// The tutorial implies a machine with enough memory for the mesh.
     ///
     /// ## Why it matters
-    /// istiod alone requests 2 GiB. Without it, istiod stays Pending or is killed.
+    /// istiod alone requests 2 GiB. With less, istiod stays Pending or is killed.
     ///
     /// ## How it is checked
     /// Reads the engine's memory from `docker info` and the available memory from `/proc/meminfo`.
     ///
     /// ## What makes it fail
-    /// - The engine has less than what pods request, 2.7 GiB.
+    /// - The engine has less memory than the pods request, 2.6 GiB.
     /// - Less than 1.5 GiB are available on this machine.
     ///
     /// ## How to fix it
-    /// Give the engine's virtual machine at least 4 GiB, or end what takes the memory.
+    /// Give the engine's virtual machine at least 4 GiB, or end programs that use much memory.
     ///
     /// ## Check by hand
     ///     docker info --format '{{.MemTotal}}'
     ///     free -h
-    machine::memory: "there is memory enough for the cluster and the mesh",
+    machine::memory: "this machine has enough memory for the cluster and the mesh",
     needs: Provisioning,
     after: docker_usable,
     judge: judge,
@@ -34,11 +34,11 @@ check! {
 
 const MEBIBYTE: u64 = 1 << 20;
 
-/// What pods request: kind's own 290 MiB, istiod 2048, the gateway 128, two sidecars 256. The scheduler
-/// places them by the engine's whole memory.
+/// The memory that pods request: kind's own 290 MiB, istiod 2048, the gateway 128, two sidecars 256. The scheduler
+/// compares this with the engine's whole memory.
 const REQUESTED: u64 = 2722 * MEBIBYTE;
 
-/// What a cluster with the mesh and the demo really uses. Seen with the lab's: 1.0 GiB.
+/// The memory that a cluster with the mesh and the demo uses, with a margin. The lab's uses 1.0 GiB.
 const USED: u64 = 1536 * MEBIBYTE;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
@@ -46,37 +46,39 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let total = engine.memory_bytes;
     if total < REQUESTED {
         return Err(Judgement::fail(format!(
-            "{} of memory are too little: istiod would find no place",
-            format_gibibytes(total)
+            "the docker engine has {} memory, {} are needed: istiod would stay Pending",
+            format_gibibytes(total),
+            format_gibibytes(REQUESTED)
         ))
-        .expected(format!("at least {} for what pods request", format_gibibytes(REQUESTED)))
+        .expected(format!("at least {} (requests of the pods)", format_gibibytes(REQUESTED)))
         .observed(format_gibibytes(total))
-        .object("the memory of the docker engine")
+        .object("the docker engine")
         .step(steps::show_engine_memory()));
     }
     if evidence.machine.kernel.value().is_some_and(|kernel| kernel.release != engine.kernel) {
         return Ok(Judgement::pass(format!(
-            "the engine's machine has {}",
+            "the docker engine has {} memory",
             format_gibibytes(total)
         )));
     }
     let memory = evidence.machine.memory.look("the memory of this machine")?;
     if memory.available < USED {
         return Err(Judgement::fail(format!(
-            "only {} of memory are available",
-            format_gibibytes(memory.available)
+            "{} memory available, a cluster with the mesh needs {}",
+            format_gibibytes(memory.available),
+            format_gibibytes(USED)
         ))
-        .expected(format!("at least {} for a cluster with the mesh", format_gibibytes(USED)))
+        .expected(format!("at least {} available", format_gibibytes(USED)))
         .observed(format!(
-            "{} of {}",
+            "{} of {} available",
             format_gibibytes(memory.available),
             format_gibibytes(memory.total)
         ))
-        .object("the memory of this machine")
+        .object("memory of this machine")
         .step(steps::show_memory_users()));
     }
     Ok(Judgement::pass(format!(
-        "{} of {} are available",
+        "{} of {} memory available",
         format_gibibytes(memory.available),
         format_gibibytes(memory.total)
     )))
@@ -95,9 +97,9 @@ mod cases {
         engine_too_small(|e| engine(e).memory_bytes = 2 * GIB, Fail);
         vm_too_small(|e| { in_a_virtual_machine(e); engine(e).memory_bytes = 2 * GIB; }, Fail);
         in_a_vm(|e| { in_a_virtual_machine(e); e.machine.memory = Observation::failed("macOS"); }, Pass);
-        taken_by_others(|e| of(&mut e.machine.memory).available = GIB, Fail);
+        used_by_other_programs(|e| of(&mut e.machine.memory).available = GIB, Fail);
         just_enough(|e| { of(&mut e.machine.memory).available = GIB + GIB / 2; engine(e).memory_bytes = 3 * GIB; }, Pass);
-        not_seen(|e| e.machine.memory = Observation::failed("no /proc"), Unjudged);
+        memory_unknown(|e| e.machine.memory = Observation::failed("no /proc"), Unjudged);
         no_engine(silent, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! The section *machine*: what a cluster of kind needs of the machine that it is made on.
+//! The section *machine*: what a kind cluster needs of its machine.
 
 pub(crate) mod cgroups;
 #[cfg(test)]
@@ -19,7 +19,7 @@ use crate::judgement::{Judgement, Look as _};
 use crate::preflight::Check;
 use crate::preflight::evidence::{Engine, EngineAnswer, PreflightEvidence};
 
-/// The checks of this section, in the order in which a reader fixes what is wrong.
+/// The checks of this section, in the order in which failures are fixed.
 pub(super) const CHECKS: &[&Check] = &[
     &docker_usable::CHECK,
     &cgroups::CHECK,
@@ -35,15 +35,15 @@ pub(super) const CHECKS: &[&Check] = &[
     &no_leftovers::CHECK,
 ];
 
-/// What most checks of the machine look at.
+/// The object of most checks of the machine.
 const ENGINE: &str = "the docker engine";
 
-/// The engine, where it answers; what needs it cannot be judged elsewhere.
+/// Returns the engine where it answers; a check that needs it is unjudged without it.
 fn engine(evidence: &PreflightEvidence) -> Result<&Engine, Judgement> {
     match evidence.machine.engine.look(ENGINE)? {
         EngineAnswer::Answers(engine) => Ok(engine),
         EngineAnswer::Refuses { .. } => {
-            Err(Judgement::unjudged("the docker engine does not let this user ask"))
+            Err(Judgement::unjudged("the docker engine denies access to this user"))
         }
         EngineAnswer::Silent { .. } => {
             Err(Judgement::unjudged("the docker engine does not answer"))
@@ -52,7 +52,7 @@ fn engine(evidence: &PreflightEvidence) -> Result<&Engine, Judgement> {
     }
 }
 
-/// An amount of memory or disk, as people read it.
+/// Formats an amount of memory or disk: `2.6 GiB`.
 fn format_gibibytes(bytes: u64) -> String {
     const TENTH: u64 = (1 << 30) / 10;
     let tenths = bytes / TENTH;

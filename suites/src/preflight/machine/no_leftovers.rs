@@ -1,4 +1,4 @@
-//! No run of meshcheck that was killed has left a cluster.
+//! No cluster of a killed meshcheck run is left.
 
 use super::engine;
 use crate::entry::check;
@@ -9,23 +9,23 @@ use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
-    /// Nothing in the tutorial: meshcheck checks after itself.
+    /// The tutorial says nothing about this: meshcheck checks for clusters of its own.
     ///
     /// ## Why it matters
-    /// A killed run may leave a cluster that takes memory and addresses.
+    /// A killed run can leave a cluster that uses memory and addresses.
     ///
     /// ## How it is checked
-    /// Lists the clusters that carry meshcheck's mark and whose run has ended.
+    /// Lists the clusters with meshcheck's mark whose run has ended.
     ///
     /// ## What makes it fail
     /// A killed run has left a cluster.
     ///
     /// ## How to fix it
-    /// Remove it with `meshcheck down`. The next run does so too.
+    /// Delete it with `meshcheck down`. The next run also deletes it.
     ///
     /// ## Check by hand
     ///     meshcheck down --leftovers
-    machine::no_leftovers: "no run of meshcheck that was killed has left a cluster",
+    machine::no_leftovers: "no cluster of a killed meshcheck run is left",
     needs: Provisioning,
     after: docker_usable,
     judge: judge,
@@ -33,22 +33,19 @@ check! {
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;
-    let left = evidence.machine.leftovers.look("what runs of meshcheck have left")?;
+    let left = evidence.machine.leftovers.look("the clusters of earlier meshcheck runs")?;
     let Some(first) = left.first() else {
-        return Ok(Judgement::pass("nothing is left of a run that was killed"));
+        return Ok(Judgement::pass("no cluster of a killed run is left"));
     };
     Err(Judgement::fail(format!(
-        "{} left by runs of meshcheck that were killed",
-        format_clusters(left.len())
+        "{} of killed meshcheck runs left: {}",
+        count(left.len(), CLUSTER),
+        list(left)
     ))
-    .expected("nothing")
+    .expected("no cluster")
     .observed(list(left))
-    .object(format!("the cluster {first}"))
+    .object(format!("cluster {first}"))
     .step(steps::remove_leftover(first)))
-}
-
-fn format_clusters(number: usize) -> String {
-    format!("{} {}", count(number, CLUSTER), if number == 1 { "was" } else { "were" })
 }
 
 #[cfg(test)]
@@ -63,7 +60,7 @@ mod cases {
         none(|_| {}, Pass);
         one(|e| of(&mut e.machine.leftovers).push("meshcheck-1".into()), Fail);
         two(|e| of(&mut e.machine.leftovers).extend(["meshcheck-1".into(), "meshcheck-2".into()]), Fail);
-        not_seen(|e| e.machine.leftovers = Observation::failed("permission denied"), Unjudged);
+        leftovers_unknown(|e| e.machine.leftovers = Observation::failed("permission denied"), Unjudged);
         no_engine(silent, Unjudged);
     }
 }

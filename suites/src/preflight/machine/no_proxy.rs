@@ -1,4 +1,4 @@
-//! No proxy stands between this machine and the cluster's addresses.
+//! Requests to the cluster's addresses do not go through a proxy.
 
 use crate::entry::check;
 use crate::format::list;
@@ -10,47 +10,47 @@ check! {
     /// The tutorial implies that requests to the cluster's addresses do not go through a proxy.
     ///
     /// ## Why it matters
-    /// A proxy answers in the cluster's place, with errors that point elsewhere.
+    /// A proxy answers instead of the cluster, with errors that are misleading.
     ///
     /// ## How it is checked
     /// Reads the proxy variables of the environment and compares NO_PROXY with the cluster's addresses.
     ///
     /// ## What makes it fail
-    /// A proxy is set and NO_PROXY does not except an address of the cluster.
+    /// A proxy is set, and NO_PROXY does not contain the cluster's addresses.
     ///
     /// ## How to fix it
     /// Add the cluster's ranges to NO_PROXY and no_proxy.
     ///
     /// ## Check by hand
     ///     env | grep -i proxy
-    machine::no_proxy: "no proxy stands between this machine and the cluster's addresses",
+    machine::no_proxy: "requests to the cluster's addresses do not go through a proxy",
     needs: Always,
     judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let proxies = evidence.machine.proxies.look("the proxies of the environment")?;
+    let proxies = evidence.machine.proxies.look("the proxy variables of the environment")?;
     if proxies.variables.is_empty() {
-        return Ok(Judgement::pass("the environment names no proxy"));
+        return Ok(Judgement::pass("no proxy variable is set"));
     }
     let variables = list(&proxies.variables);
     let through: Vec<_> = proxies.ways.iter().filter(|way| way.through_proxy).collect();
     let Some(first) = through.first() else {
         return Ok(Judgement::pass(if proxies.ways.is_empty() {
-            format!("{variables} set, and no address of a cluster is known yet")
+            format!("{variables} set; no address of a cluster is known yet")
         } else {
-            format!("{variables} set, and NO_PROXY excepts the cluster's addresses")
+            format!("{variables} set; NO_PROXY contains the cluster's addresses")
         }));
     };
     let mut exceptions: Vec<_> = through.iter().map(|way| way.exception.clone()).collect();
     exceptions.dedup();
     Err(Judgement::fail(format!(
-        "a request to {}, an address of the cluster, would go to the proxy",
+        "requests to the cluster's address {} go through the proxy of {variables}",
         first.address
     ))
     .expected(format!("NO_PROXY with {}", list(&exceptions)))
-    .observed(format!("{variables} set, and NO_PROXY does not except it"))
-    .object("the environment of this shell")
+    .observed(format!("NO_PROXY without {}", list(&exceptions)))
+    .object("environment of this shell")
     .step(steps::except_from_proxy(&exceptions)))
 }
 
@@ -64,9 +64,9 @@ mod cases {
 
     cases! { PreflightEvidence:
         none(|_| {}, Pass);
-        excepted(|e| proxy(e, false), Pass);
-        in_between(|e| proxy(e, true), Fail);
-        nowhere_to_go(|e| { proxy(e, true); of(&mut e.machine.proxies).ways.clear(); }, Pass);
-        not_seen(|e| e.machine.proxies = Observation::failed("no environment"), Unjudged);
+        in_no_proxy(|e| proxy(e, false), Pass);
+        through_the_proxy(|e| proxy(e, true), Fail);
+        no_address_known(|e| { proxy(e, true); of(&mut e.machine.proxies).ways.clear(); }, Pass);
+        variables_unknown(|e| e.machine.proxies = Observation::failed("no environment"), Unjudged);
     }
 }

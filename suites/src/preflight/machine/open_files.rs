@@ -1,4 +1,4 @@
-//! Enough files can be opened.
+//! This shell and the machine can open enough files.
 
 use crate::entry::check;
 use crate::judgement::{Judged, Judgement, Look as _};
@@ -9,7 +9,7 @@ check! {
     /// The tutorial implies that programs may open enough files.
     ///
     /// ## Why it matters
-    /// A shell or a machine at its limit fails in the middle of a run.
+    /// At its limit, a shell or a machine fails in the middle of a run.
     ///
     /// ## How it is checked
     /// Reads the limit of this shell and `fs.file-nr`.
@@ -24,36 +24,41 @@ check! {
     /// ## Check by hand
     ///     ulimit -n
     ///     cat /proc/sys/fs/file-nr
-    machine::open_files: "enough files can be opened",
+    machine::open_files: "this shell and the machine can open enough files",
     needs: NodesHere,
     judge: judge,
 }
 
-/// How many files a run of ours may want to open at once: what macOS, of all defaults the smallest, allows.
-const OUR_FILES: u64 = 256;
+/// The files that a run of meshcheck may open at once: the default limit of macOS, the smallest of all.
+const PROGRAM_FILES: u64 = 256;
 
-/// How many files a cluster opens at the most. Seen with the mesh and the demo: some 1200.
+/// The files that a cluster may open. With the mesh and the demo it opens about 1200.
 const FILES: u64 = 8192;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let files = evidence.machine.open_files.look("the limits on open files")?;
-    if files.ours < OUR_FILES {
-        return Err(Judgement::fail(format!("this shell may open {} files only", files.ours))
-            .expected(format!("at least {OUR_FILES}"))
-            .observed(files.ours.to_string())
-            .object("the limit on open files of this shell")
-            .step(steps::raise_open_files_of_shell()));
+    if files.ours < PROGRAM_FILES {
+        return Err(Judgement::fail(format!(
+            "this shell may open {} files, {PROGRAM_FILES} are needed",
+            files.ours
+        ))
+        .expected(format!("at least {PROGRAM_FILES} files"))
+        .observed(format!("{} files", files.ours))
+        .object("limit on open files of this shell")
+        .step(steps::raise_open_files_of_shell()));
     }
     let left = files.all.saturating_sub(files.open);
     if left < FILES {
-        return Err(Judgement::fail(format!("the machine can open {left} more files only"))
-            .expected(format!("at least {FILES}"))
-            .observed(format!("{} of {} are open", files.open, files.all))
-            .object("the limit fs.file-max of the kernel")
-            .step(steps::raise_open_files(files.all.saturating_add(FILES * 16))));
+        return Err(Judgement::fail(format!(
+            "the machine can open {left} more files, {FILES} are needed"
+        ))
+        .expected(format!("at least {FILES} more files"))
+        .observed(format!("{left} more files ({} of {} are open)", files.open, files.all))
+        .object("kernel limit fs.file-max")
+        .step(steps::raise_open_files(files.all.saturating_add(FILES * 16))));
     }
     Ok(Judgement::pass(format!(
-        "{} for this program, {} open on the machine",
+        "this program may open {} files, {} are open on the machine",
         files.ours, files.open
     )))
 }
@@ -70,6 +75,6 @@ mod cases {
         enough(|_| {}, Pass);
         shell(|e| of(&mut e.machine.open_files).ours = 64, Fail);
         machine(|e| of(&mut e.machine.open_files).all = 4000, Fail);
-        not_seen(|e| e.machine.open_files = Observation::failed("no /proc"), Unjudged);
+        limits_unknown(|e| e.machine.open_files = Observation::failed("no /proc"), Unjudged);
     }
 }

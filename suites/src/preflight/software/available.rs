@@ -1,4 +1,4 @@
-//! The software is here and whole, or can be downloaded.
+//! The software is on this machine and complete, or can be downloaded.
 
 use crate::entry::check;
 use crate::format::excerpt;
@@ -11,22 +11,22 @@ check! {
     /// The tutorial says: download Istio 1.20.3.
     ///
     /// ## Why it matters
-    /// In a room without internet the software must be there before the class begins.
+    /// Without internet, the software must be on the machine before class.
     ///
     /// ## How it is checked
-    /// Looks for the bundle or the release in the cache and compares it with its manifest. Else it asks whether the download
-    /// sites answer.
+    /// Compares the bundle, or the release in the cache, with its manifest. Without either, tests whether the download sites
+    /// answer.
     ///
     /// ## What makes it fail
-    /// - The software is not here, and a download site does not answer.
+    /// - The software is not on this machine, and a download site does not answer.
     /// - A part of the software is missing or changed.
     ///
     /// ## How to fix it
-    /// Get the bundle with `meshcheck bundle`, where there is internet, and carry it here.
+    /// Download the bundle with `meshcheck bundle` on a machine with internet, and copy it to this machine.
     ///
     /// ## Check by hand
     ///     meshcheck bundle
-    software::available: "the software is here and whole, or can be downloaded",
+    software::available: "the software is on this machine and complete, or can be downloaded",
     needs: Software,
     judge: judge,
 }
@@ -35,25 +35,26 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let istio = &evidence.cluster.seen.expectations.istio_version;
     match evidence.software.source.look("the software")? {
         Supply::Here(facts) => Ok(Judgement::pass(format!(
-            "{} is whole: Istio {}, Kubernetes {}, kind {} of its own (image archives: by their size; their sums are compared when they are used)",
+            "{} is complete: Istio {}, Kubernetes {}, kind {} (image archives are checked by size only)",
             facts.what, facts.istio, facts.kubernetes, facts.kind
         ))),
         Supply::WithinReach { places } => Ok(Judgement::pass(format!(
-            "Istio {istio} is not here yet; {places} answer, and `meshcheck bundle` downloads it now"
+            "Istio {istio} is not on this machine; {places} answer: `meshcheck bundle` downloads it"
         ))),
         Supply::OutOfReach { words, hint } => {
-            Err(Judgement::fail(format!("Istio {istio} is not here, and cannot be downloaded"))
-                .expected("a bundle, a release in the cache, or the places that have it")
+            let summary = format!("Istio {istio} is not on this machine and cannot be downloaded");
+            Err(Judgement::fail(summary)
+                .expected("a bundle, a cached release, or download sites that answer")
                 .observed(excerpt(words))
-                .object(format!("the release of Istio {istio}"))
-                .steps(steps::get_bundle("shows what is wrong with each", hint)))
+                .object(format!("release of Istio {istio}"))
+                .steps(steps::get_bundle("Download the software", hint)))
         }
         Supply::Unusable { words, hint } => {
-            Err(Judgement::fail("the software is here, but cannot be used")
-                .expected("every part, with the sum that the manifest names")
+            Err(Judgement::fail("the software on this machine cannot be used")
+                .expected("every part with the checksum in the manifest")
                 .observed(excerpt(words))
                 .object("the software")
-                .steps(steps::get_bundle("gets a whole one", hint)))
+                .steps(steps::get_bundle("Download the software again", hint)))
         }
     }
 }
@@ -66,11 +67,11 @@ mod cases {
     use crate::preflight::software::changes::*;
 
     cases! { PreflightEvidence:
-        here(|_| {}, Pass);
+        complete(|_| {}, Pass);
         downloadable(to_download, Pass);
-        nowhere(out_of_reach, Fail);
-        nowhere_says_what_to_do(out_of_reach, Fail);
-        not_whole(damaged, Fail);
-        not_seen(unseen, Unjudged);
+        out_of_reach(out_of_reach, Fail);
+        out_of_reach_with_a_hint(out_of_reach, Fail);
+        incomplete(damaged, Fail);
+        software_unknown(unseen, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! Changes to what was observed of the software, for the cases of this section.
+//! Changes to the evidence of the software, for the cases of this section.
 
 use crate::evidence::Observation;
 use crate::preflight::evidence::*;
@@ -15,12 +15,12 @@ pub(crate) fn facts(evidence: &mut PreflightEvidence) -> &mut Facts {
 }
 
 pub(crate) fn out_of_reach(evidence: &mut PreflightEvidence) {
-    let (words, hint) = ("`https://x` is out of reach: timed out", "check the network");
+    let (words, hint) = ("`https://x` is out of reach: timed out", "Check the network");
     supply(evidence, Supply::OutOfReach { words: words.into(), hint: hint.into() });
 }
 
 pub(crate) fn damaged(evidence: &mut PreflightEvidence) {
-    let (words, hint) = ("the part kind is another one", "copy it again");
+    let (words, hint) = ("part kind has another checksum", "Copy the bundle again");
     supply(evidence, Supply::Unusable { words: words.into(), hint: hint.into() });
 }
 

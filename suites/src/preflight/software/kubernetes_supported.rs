@@ -13,16 +13,16 @@ check! {
     /// The tutorial implies that its Istio supports the Kubernetes of the cluster.
     ///
     /// ## Why it matters
-    /// Outside of the window an install may fail in parts.
+    /// With another Kubernetes, parts of the install may fail.
     ///
     /// ## How it is checked
-    /// Compares the version of the node image with the window that Istio's page of supported releases names.
+    /// Compares the version of the node image with Istio's table of supported releases.
     ///
     /// ## What makes it fail
-    /// The node image is older or newer than the window.
+    /// The node image is older or newer than the supported versions.
     ///
     /// ## How to fix it
-    /// Get a bundle whose nodes this Istio supports.
+    /// Download a bundle whose nodes this Istio supports.
     ///
     /// ## Check by hand
     ///     meshcheck bundle
@@ -37,41 +37,47 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         Supply::Here(facts) => facts,
         Supply::WithinReach { .. } => {
             return Err(Judgement::skipped(
-                "the software is not here yet, and names its Kubernetes when it is",
+                "the software is not on this machine yet, so its Kubernetes version is unknown",
             ));
         }
         Supply::OutOfReach { words, .. } | Supply::Unusable { words, .. } => {
             return Err(Judgement::unjudged(format!(
-                "could not look into the software: {}",
+                "cannot read the software: {}",
                 excerpt(words)
             )));
         }
     };
     let Some(profile) = profile::of(&facts.istio) else {
         return Err(Judgement::unjudged(format!(
-            "which versions of Kubernetes Istio {} supports is not known here",
+            "the Kubernetes versions that Istio {} supports are not known to meshcheck",
             facts.istio
         )));
     };
     let Some(minor) = parse_minor(&facts.kubernetes) else {
-        return Err(Judgement::unjudged(format!("`{}` is no version", facts.kubernetes)));
+        return Err(Judgement::unjudged(format!(
+            "the bundle names no Kubernetes version: `{}`",
+            facts.kubernetes
+        )));
     };
     let (oldest, newest) = profile.kubernetes;
     let window = format!("Kubernetes 1.{oldest} to 1.{newest}");
     if (oldest..=newest).contains(&minor) {
         return Ok(Judgement::pass(format!(
-            "its nodes are {}; Istio {} supports {window}",
+            "the nodes have Kubernetes {}; Istio {} supports {window}",
             facts.kubernetes, facts.istio
         )));
     }
-    Err(Judgement::fail(format!("Istio {} does not support the nodes of its bundle", facts.istio))
+    let version = &facts.kubernetes;
+    let summary =
+        format!("Istio {} does not support Kubernetes {version} of its bundle", facts.istio);
+    Err(Judgement::fail(summary)
         .expected(window)
-        .observed(&facts.kubernetes)
-        .object(format!("the node image {}", facts.node_image))
-        .steps(steps::get_bundle("gets nodes that this Istio supports", "")))
+        .observed(format!("Kubernetes {version}"))
+        .object(format!("node image {}", facts.node_image))
+        .steps(steps::get_bundle("Download a bundle whose nodes this Istio supports", "")))
 }
 
-/// The 29 of `v1.29.15`.
+/// Parses the minor version: 29 of `v1.29.15`.
 fn parse_minor(version: &str) -> Option<u64> {
     let rest = version.trim().trim_start_matches('v').strip_prefix("1.")?;
     rest.split(['.', '-', '+']).next()?.parse().ok()
@@ -90,9 +96,9 @@ mod cases {
         too_old(|e| facts(e).kubernetes = "v1.2.1".into(), Fail);
         no_version(|e| facts(e).kubernetes = "stable".into(), Unjudged);
         unknown_istio(|e| facts(e).istio = "1.99.0".into(), Unjudged);
-        to_come(to_download, Skipped);
-        nowhere(out_of_reach, Unjudged);
-        not_whole(damaged, Unjudged);
-        not_seen(unseen, Unjudged);
+        not_downloaded(to_download, Skipped);
+        out_of_reach(out_of_reach, Unjudged);
+        incomplete(damaged, Unjudged);
+        software_unknown(unseen, Unjudged);
     }
 }

@@ -1,4 +1,4 @@
-//! The section *software*: what is to be installed.
+//! The section *software*: the release or bundle to install.
 
 pub(crate) mod available;
 #[cfg(test)]
@@ -8,6 +8,6 @@ pub(crate) mod programs_run;
 
 use crate::preflight::Check;
 
-/// The checks of this section, in the order in which a reader fixes what is wrong.
+/// The checks of this section, in the order in which failures are fixed.
 pub(super) const CHECKS: &[&Check] =
     &[&available::CHECK, &programs_run::CHECK, &kubernetes_supported::CHECK];

@@ -1,4 +1,4 @@
-//! kind and istioctl of the software run on this machine.
+//! kind and istioctl of the software start on this machine.
 
 use crate::entry::check;
 use crate::evidence::Observation;
@@ -12,7 +12,7 @@ check! {
     /// The tutorial says: run `istioctl install`.
     ///
     /// ## Why it matters
-    /// A program for another processor, or on a disk mounted noexec, does not start.
+    /// A program for another CPU architecture, or on a disk mounted noexec, does not start.
     ///
     /// ## How it is checked
     /// Starts kind and istioctl of the software with their version command.
@@ -21,12 +21,12 @@ check! {
     /// One of the programs does not start.
     ///
     /// ## How to fix it
-    /// Get programs for this machine, or put the bundle on a disk from which programs may be started.
+    /// Download the programs for this machine, or move the bundle to a disk that is not mounted noexec.
     ///
     /// ## Check by hand
     ///     istioctl version --remote=false
     ///     kind version
-    software::programs_run: "kind and istioctl of the software run on this machine",
+    software::programs_run: "kind and istioctl of the software start on this machine",
     needs: Software,
     after: available,
     judge: judge,
@@ -38,21 +38,21 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         other => other.look("the programs of the software")?,
     };
     if programs.is_empty() {
-        return Err(Judgement::unjudged("the software has no programs that are known here"));
+        return Err(Judgement::unjudged("the software contains no program that meshcheck knows"));
     }
     let broken = programs.iter().find(|program| !program.runs);
     if let Some(program) = broken {
-        return Err(Judgement::fail(format!("{} does not run on this machine", program.name))
-            .expected("a program for this machine, on a disk from which programs may be started")
+        return Err(Judgement::fail(format!("{} does not start on this machine", program.name))
+            .expected(format!("{} starts", program.name))
             .observed(excerpt(&program.words))
-            .object(format!("the program {} of the software", program.name))
+            .object(format!("program {} of the software", program.name))
             .steps(steps::get_programs()));
     }
     let names: Vec<_> = programs
         .iter()
         .map(|program| format!("{} {}", program.name, excerpt(&program.words)))
         .collect();
-    Ok(Judgement::pass(format!("{} run", list(&names))))
+    Ok(Judgement::pass(format!("{} start", list(&names))))
 }
 
 #[cfg(test)]
@@ -63,14 +63,14 @@ mod cases {
     use crate::preflight::software::changes::*;
 
     cases! { PreflightEvidence:
-        both_run(|_| {}, Pass);
-        for_another_machine(|e| {
+        both_start(|_| {}, Pass);
+        other_architecture(|e| {
             let programs = e.software.programs.value_mut().unwrap();
             programs[1].runs = false;
             programs[1].words = "Exec format error".into();
         }, Fail);
-        to_come(to_download, Skipped);
+        not_downloaded(to_download, Skipped);
         none_known(|e| e.software.programs = Observation::seen(vec![]), Unjudged);
-        not_seen(|e| e.software.programs = Observation::failed("no answer within 5 s"), Unjudged);
+        programs_unknown(|e| e.software.programs = Observation::failed("no answer within 5 s"), Unjudged);
     }
 }

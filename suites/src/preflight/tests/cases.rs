@@ -1,11 +1,11 @@
-//! What the cases of checks start from.
+//! Evidence with which the cases of checks begin.
 
 use super::super::evidence::PreflightEvidence;
 use super::super::{CHECKS, When};
 use super::ready::{cluster_ready, machine_ready};
 use crate::judgement::Judgement;
 
-/// Evidence on which a check has a meaning, and holds.
+/// Returns evidence on which a check applies and passes.
 pub(crate) fn ready_for(when: When) -> PreflightEvidence {
     if when == When::ClusterNamed { cluster_ready() } else { machine_ready() }
 }

@@ -1,8 +1,8 @@
-//! Small changes to what was seen of a machine and a cluster that are ready, and the verdict of each.
+//! Tests on the causes of failed checks, and on the conditions under which checks apply.
 
 mod cases;
+mod missing_observations;
 pub(crate) mod ready;
-mod unseen;
 
 use super::evidence::{ClusterLook, PreflightEvidence};
 use super::{CHECKS, When};
@@ -14,9 +14,9 @@ use cases::judgement;
 pub(super) use cases::ready_for;
 use ready::{cluster_ready, machine_ready};
 
-/// A reboot: the node is what to mend, and nothing else.
+/// After a reboot the stopped node is the only cause.
 #[test]
-fn a_server_whose_node_stands_still_is_a_consequence() {
+fn stopped_node_causes_failure_of_server_and_its_checks() {
     let mut evidence = cluster_ready();
     evidence.cluster.seen.subject.context = "kind-class".into();
     let why = Observation::failed("the server does not answer");
@@ -35,7 +35,7 @@ fn a_server_whose_node_stands_still_is_a_consequence() {
     for id in ["cluster::server_answers", "cluster::rights"] {
         assert_eq!(because(&evidence, id).as_deref(), Some("machine::kind_nodes_run"), "{id}");
     }
-    // Another cluster that stands still explains nothing, and is nobody's concern.
+    // The stopped nodes of another cluster explain nothing, and fail no check.
     evidence.cluster.seen.subject.context = "kind-other".into();
     assert_eq!(because(&evidence, "cluster::server_answers"), None);
     let nodes = judgement("machine::kind_nodes_run", &evidence);
@@ -44,14 +44,14 @@ fn a_server_whose_node_stands_still_is_a_consequence() {
 }
 
 #[test]
-fn a_machine_that_is_ready_is_green() {
+fn ready_machine_passes_all_checks() {
     let report = judge(&machine_ready(), &[]);
-    let not_green: Vec<_> = report
+    let not_passed: Vec<_> = report
         .claims
         .iter()
         .filter(|it| it.verdict != Verdict::Pass && it.section != Section::Cluster)
         .collect();
-    assert!(not_green.is_empty(), "{not_green:#?}");
+    assert!(not_passed.is_empty(), "{not_passed:#?}");
     assert!(report.claims.iter().all(|it| it.verdict != Verdict::Fail));
     assert_eq!(report.exit_code(), 0);
     assert!(report.is_preflight());
@@ -59,26 +59,26 @@ fn a_machine_that_is_ready_is_green() {
 }
 
 #[test]
-fn a_cluster_that_is_ready_is_green() {
+fn ready_cluster_passes_all_checks() {
     let report = judge(&cluster_ready(), &[]);
-    let not_green: Vec<_> = report
+    let not_passed: Vec<_> = report
         .claims
         .iter()
         .filter(|it| it.verdict != Verdict::Pass && it.section == Section::Cluster)
         .collect();
-    assert!(not_green.is_empty(), "{not_green:#?}");
+    assert!(not_passed.is_empty(), "{not_passed:#?}");
     assert_eq!(report.exit_code(), 0);
     assert_eq!(report.claims.len(), CHECKS.len());
 }
 
-/// Without anything that gives addresses nobody gets one: that is told once.
+/// Without a load balancer no service gets an address: the report names one cause.
 #[test]
-fn without_a_load_balancer_the_address_is_a_consequence() {
+fn missing_load_balancer_causes_missing_address() {
     let mut evidence = cluster_ready();
     if let Some(probe) = evidence.cluster.seen.cluster.load_balancer_probe.value_mut() {
         probe.address = None;
     }
-    // MetalLB has a free address: then the cause is not known.
+    // MetalLB has a free address: the cause is unknown.
     let because = |evidence: &PreflightEvidence| {
         let report = judge(evidence, &[]);
         let of = |id: &str| report.claims.iter().find(|it| it.id == id).cloned().unwrap();
@@ -91,9 +91,9 @@ fn without_a_load_balancer_the_address_is_a_consequence() {
     assert_eq!(because(&evidence).as_deref(), Some("cluster::load_balancer"));
 }
 
-/// Someone who looks at a far cluster from a laptop without docker is told nothing of docker.
+/// A laptop needs no docker to check a remote cluster.
 #[test]
-fn of_a_cluster_elsewhere_this_machine_is_not_judged() {
+fn remote_cluster_skips_checks_of_this_machine() {
     let mut evidence = cluster_ready();
     evidence.cluster.nodes_are_containers = false;
     evidence.machine.boot_id = Observation::seen("another".into());
@@ -107,9 +107,9 @@ fn of_a_cluster_elsewhere_this_machine_is_not_judged() {
     }
 }
 
-/// A node that runs on this machine without being a container of it: k3s, say.
+/// A node can run on this machine without being a container, as with k3s.
 #[test]
-fn the_kernel_of_a_node_on_this_machine_is_judged() {
+fn node_on_this_kernel_needs_the_kernel_checks() {
     let mut evidence = cluster_ready();
     evidence.cluster.nodes_are_containers = false;
     let report = judge(&evidence, &[]);
@@ -119,7 +119,7 @@ fn the_kernel_of_a_node_on_this_machine_is_judged() {
 }
 
 #[test]
-fn what_hangs_on_an_engine_that_refuses_names_it() {
+fn refusing_engine_causes_unjudged_checks() {
     let mut evidence = machine_ready();
     evidence.machine.engine = Observation::seen(super::evidence::EngineAnswer::Refuses {
         words: "permission denied".into(),
@@ -131,14 +131,14 @@ fn what_hangs_on_an_engine_that_refuses_names_it() {
     for check in report.claims.iter().filter(|it| it.verdict == Verdict::Unjudged) {
         assert_eq!(check.because.as_deref(), Some("machine::docker_usable"), "{check:#?}");
     }
-    // The kernel was looked at without the engine, and is no consequence of it.
+    // The check of the kernel needs no engine.
     let kernel = report.claims.iter().find(|it| it.id == "machine::kernel_redirects").unwrap();
     assert_eq!(kernel.verdict, Verdict::Pass);
     assert_eq!(report.exit_code(), 1);
 }
 
 #[test]
-fn only_what_is_asked_for_is_reported() {
+fn report_contains_only_selected_checks() {
     let only: Vec<Pattern> = ["machine::k*", "software"]
         .map(|it| Pattern::parse::<PreflightEvidence>(it).unwrap())
         .to_vec();
@@ -150,24 +150,23 @@ fn only_what_is_asked_for_is_reported() {
     assert!(CHECKS.iter().all(|check| check.is_asked(&[])));
 }
 
-/// The words in which the reader is told why something was left out.
 #[test]
-fn every_reason_to_leave_something_out_is_told() {
+fn skipped_check_has_its_reason() {
     let mut elsewhere = cluster_ready();
     elsewhere.cluster.nodes_are_containers = false;
     elsewhere.machine.boot_id = Observation::failed("no /proc");
-    let words = |when: When, evidence: &PreflightEvidence| -> String {
+    let reason = |when: When, evidence: &PreflightEvidence| -> String {
         when.applies(evidence).unwrap_err().summary
     };
-    assert!(words(When::NodesHere, &elsewhere).contains("was not seen: no /proc"));
-    assert!(words(When::Engine, &elsewhere).contains("no containers on this machine"));
-    assert!(words(When::Provisioning, &elsewhere).contains("none is to be made"));
-    assert!(words(When::Software, &elsewhere).contains("none is to be made"));
-    assert!(words(When::ClusterNamed, &machine_ready()).contains("--context NAME"));
+    assert!(reason(When::NodesHere, &elsewhere).contains("on this machine: no /proc"));
+    assert!(reason(When::Engine, &elsewhere).contains("not containers on this machine"));
+    assert!(reason(When::Provisioning, &elsewhere).contains("none is created here"));
+    assert!(reason(When::Software, &elsewhere).contains("none is created here"));
+    assert!(reason(When::ClusterNamed, &machine_ready()).contains("--context NAME"));
     elsewhere.software_named = true;
     assert!(When::Software.applies(&elsewhere).is_ok());
     elsewhere.machine.boot_id = Observation::seen("another".into());
-    assert!(words(When::NodesHere, &elsewhere).contains("other machines"));
+    assert!(reason(When::NodesHere, &elsewhere).contains("other machines"));
     elsewhere.cluster.platforms = Observation::failed("nodes is forbidden");
-    assert!(words(When::NodesHere, &elsewhere).contains("nodes is forbidden"));
+    assert!(reason(When::NodesHere, &elsewhere).contains("nodes is forbidden"));
 }

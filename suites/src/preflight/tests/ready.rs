@@ -1,4 +1,4 @@
-//! What is seen of a machine and of a cluster that are ready.
+//! Evidence of a machine and of a cluster that are ready.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::super::evidence::*;
 use crate::evidence::{Evidence, LoadBalancerProbe, Observation, Provider, Resources, Subject};
 use crate::testing::healthy;
 
-/// A machine that is to make a cluster, and can.
+/// Returns evidence of a machine that can create a cluster.
 pub(super) fn machine_ready() -> PreflightEvidence {
     let recorded = healthy();
     let why = Observation::not_asked("no cluster was named");
@@ -33,7 +33,7 @@ pub(super) fn machine_ready() -> PreflightEvidence {
     }
 }
 
-/// A cluster of kind on such a machine, before the install, with objects of our own allowed.
+/// Returns evidence of a kind cluster on this machine before the install, with `--active`.
 pub(super) fn cluster_ready() -> PreflightEvidence {
     let mut evidence = machine_ready();
     evidence.cluster_named = true;
@@ -200,7 +200,7 @@ fn cluster() -> ClusterLook {
     }
 }
 
-/// A controller of MetalLB's namespace that is ready.
+/// Returns a ready controller in MetalLB's namespace.
 pub(crate) fn controller(kind: &str, name: &str, image: &str) -> Controller {
     Controller {
         kind: kind.into(),

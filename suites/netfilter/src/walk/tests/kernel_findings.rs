@@ -1,4 +1,4 @@
-//! Where the walker once differed from the kernel: found by `tests/kernel`, kept as unit tests.
+//! Differences from the kernel that `tests/kernel` found, as unit tests.
 
 use rstest::rstest;
 
@@ -17,7 +17,7 @@ const REDIRECT: &str = "*nat\n-A OUTPUT -p tcp -j REDIRECT --to-ports 15001\nCOM
     "*raw\n-A PREROUTING -j CT --notrack\nCOMMIT\n\
      *filter\n-A INPUT -m conntrack --ctstate NEW -j DROP\nCOMMIT\n"
 )]
-// So does its mark.
+// Its mark also stays.
 #[case("*mangle\n-A OUTPUT -j MARK --set-mark 7\n-A INPUT -m mark --mark 7 -j DROP\nCOMMIT\n")]
 fn packet_redirected_to_this_host_arrives_there(#[case] rules: &str) {
     let rules = format!("{rules}{REDIRECT}");
@@ -35,12 +35,12 @@ fn only_packet_to_this_host_passes_its_input_chain(
 }
 
 #[test]
-fn packet_by_loopback_is_not_translated_again() {
+fn packet_over_loopback_is_not_translated_again() {
     let rules = "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 15006\nCOMMIT\n";
     assert_eq!(outcome_of(rules, &to_itself()), Outcome::Accepted);
 }
 
-/// It is sent to where it was going anyway: for the kernel that is no translation.
+/// The kernel counts a redirect to the original destination as no translation.
 #[rstest]
 #[case("REDIRECT", Outcome::RedirectedHere)]
 #[case("REDIRECT --to-ports 80", Outcome::Redirected { port: 80 })]
@@ -68,7 +68,7 @@ fn invalid_packet_has_no_connection_mark(#[case] rule: &str) {
     assert_eq!(outcome_of(&rules, &inbound(80)), Outcome::Dropped);
 }
 
-/// What the rules put in, and a text does not tell.
+/// Addresses and interfaces that rules change to unknown values.
 #[rstest]
 // Whether an address is this host's.
 #[case(
@@ -79,13 +79,13 @@ fn invalid_packet_has_no_connection_mark(#[case] rule: &str) {
     "*nat\n-A PREROUTING -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n*filter\n:INPUT DROP\nCOMMIT\n",
     inbound(80)
 )]
-// By which interface it leaves for there.
+// The outbound interface.
 #[case(
     "*nat\n-A OUTPUT -p tcp -j DNAT --to-destination 10.0.0.9\nCOMMIT\n\
      *mangle\n-A POSTROUTING -o eth0 -j DROP\nCOMMIT\n",
     outbound(1000, 80)
 )]
-// Which address its interface has.
+// The address of its interface.
 #[case(
     "*nat\n-A PREROUTING -j REDIRECT\nCOMMIT\n*filter\n-A INPUT -d 10.244.0.7 -j DROP\nCOMMIT\n",
     Packet { destination: "192.0.2.5".parse().unwrap(), ..passing_through() }
@@ -95,7 +95,7 @@ fn invalid_packet_has_no_connection_mark(#[case] rule: &str) {
      *filter\n-A INPUT -m conntrack --ctstate DNAT -j DROP\nCOMMIT\n",
     inbound(80)
 )]
-// From where it seems to come.
+// Its new source.
 #[case(
     "*nat\n-A POSTROUTING -j MASQUERADE\nCOMMIT\n*filter\n-A INPUT -s 10.244.0.7 -j DROP\nCOMMIT\n",
     to_itself()

@@ -1,4 +1,4 @@
-//! The state of a packet on its way: marks, connection, interfaces; and the limits of a walk.
+//! Tests on marks, connections and interfaces of a packet, and on the limits of a walk.
 
 use rstest::rstest;
 
@@ -15,7 +15,7 @@ fn in_state(state: ConnectionState) -> Packet {
     Packet { state, ..first() }
 }
 
-/// Bits are cleared by one mask and turned round by what the other one lets through.
+/// One mask clears bits, and the other selects bits to invert.
 #[rstest]
 #[case("--save-mark --nfmask 0x6 --ctmask 0x3", 0xc, 0x5, "-m connmark --mark 0x0")]
 #[case("--restore-mark --nfmask 0x3 --ctmask 0x6", 0x5, 0xc, "-m mark --mark 0x0")]
@@ -44,7 +44,7 @@ fn packet_without_connection_keeps_no_connection_mark(#[case] how: &str) {
     assert_eq!(outcome_of(&rules, &in_state(ConnectionState::Invalid)), Outcome::Accepted);
 }
 
-/// Whether an address was translated is known of the first packet, and of one without a connection.
+/// The translation is known of the first packet, and of a packet without a connection.
 #[rstest]
 #[case(ConnectionState::New, "DNAT", false)]
 #[case(ConnectionState::New, "SNAT", false)]
@@ -104,7 +104,7 @@ fn notrack_takes_effect_at_the_next_rule() {
     assert_eq!(outcome_of(rules, &first()), Outcome::Dropped);
 }
 
-/// A socket that was found stays: the packet is for this host, and nothing turns it round any more.
+/// A packet of TPROXY is for this host, and later rules do not redirect it.
 #[test]
 fn tproxied_packet_is_for_this_host() {
     let proxied = "*mangle\n-A PREROUTING -p tcp -j TPROXY --on-port 15006\nCOMMIT\n";
@@ -122,8 +122,8 @@ const REDIRECT: &str = "REDIRECT --to-ports 1";
 const TO_LOOPBACK: &str = "DNAT --to-destination 127.0.0.1";
 const OTHER_PORT: &str = "DNAT --to-destination :9";
 
-/// By which interface a packet leaves: the one that it was routed by, and behind all rules of OUTPUT the
-/// one of its new destination, where that is known. `None` is unjudged.
+/// The outbound interface is that of the original destination in OUTPUT, and that of the new destination after it, where
+/// known. `None` is unjudged.
 #[rstest]
 #[case("RETURN", "*mangle\n-A POSTROUTING -o eth0 -j DROP", Some(true))]
 #[case("RETURN", "*mangle\n-A POSTROUTING -o lo -j DROP", Some(false))]
@@ -174,7 +174,7 @@ fn port_condition_fails_for_protocols_without_ports(
     }
 }
 
-/// Chains that lead from one to the next, so many behind the first, and a packet dropped in the last.
+/// Returns chains that call each other to this depth; the last one drops the packet.
 fn nested(depth: usize) -> String {
     let chains: Vec<_> = (1..=depth).map(|at| format!("-N C{at}\n")).collect();
     let jumps: Vec<_> = (1..depth).map(|at| format!("-A C{at} -j C{}\n", at + 1)).collect();
@@ -188,7 +188,7 @@ fn chains_nested_deeper_than_the_limit_are_unjudged() {
     assert!(is_unjudged(&outcome_of(&nested(DEPTH + 1), &first())));
 }
 
-/// So many rules that are not for the packet, and one that drops it.
+/// Returns this number of rules that do not match, and one that drops the packet.
 fn long(rules: usize) -> String {
     format!("*filter\n{}-A OUTPUT -j DROP\nCOMMIT\n", "-A OUTPUT -p udp -j DROP\n".repeat(rules))
 }

@@ -1,5 +1,4 @@
-//! Hides parts of what was seen, each in turn: what could not be looked at makes nothing green that hangs on
-//! it, and nothing red.
+//! Tests that hide observations, each in turn: a check that needs a failed observation neither passes nor fails.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +11,12 @@ use super::ready::{cluster_ready, machine_ready};
 use crate::judgement::{Judgement, Verdict};
 use crate::testing::{is_observation, places};
 
-/// Checks that stay green without something that they look at, and why.
+/// Checks that pass although an observation failed, and why.
 const HOLD_WITHOUT: [(&str, &str, &str); 2] = [
     (
         "machine::kernel_redirects",
         "/machine/kernel/value/tries",
-        "where the rules cannot be tried, the modules of the kernel tell",
+        "where the rules cannot be tried, the kernel modules decide",
     ),
     (
         "cluster::load_balancer",
@@ -42,7 +41,7 @@ fn hide(document: &mut Value, place: &str, state: &str) {
 }
 
 #[test]
-fn a_look_that_failed_makes_nothing_red_and_is_told() {
+fn failed_observation_fails_no_check_and_gives_its_reason() {
     let mut hold = BTreeSet::new();
     for document in documents() {
         let before = judged(&document);
@@ -72,26 +71,26 @@ fn a_look_that_failed_makes_nothing_red_and_is_told() {
     assert_eq!(hold, listed);
 }
 
-/// Checks that stay green where something that they look at is not there, and why.
+/// Checks that pass although an observation is absent, and why.
 const HOLD_WITHOUT_IT: [(&str, &str, &str); 6] = [
-    ("machine::disk", "/machine/engine_disk", "the engine is another machine's: so is its disk"),
-    ("machine::network_kind", "/machine/network", "kind makes it with its first cluster"),
+    ("machine::disk", "/machine/engine_disk", "the engine and its disk are on another machine"),
+    ("machine::network_kind", "/machine/network", "kind creates it with its first cluster"),
     (
         "cluster::dns_on_pod_network",
         "/cluster/seen/cluster/calico_pools",
-        "without Calico the nodes say what the pod network is",
+        "without Calico the nodes name the pod network",
     ),
     ("cluster::nodes_ready", "/cluster/seen/install/pods", "before the install there are none"),
     ("cluster::nodes_ready", "/cluster/seen/demo/pods", "before the demo there are none"),
     (
         "cluster::no_earlier_istio",
         "/cluster/istio_objects",
-        "the server knows none of Istio's kinds: it has no objects of them",
+        "without Istio's CRDs there are no objects of them",
     ),
 ];
 
 #[test]
-fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
+fn absent_observation_passes_only_listed_checks() {
     let mut hold = BTreeSet::new();
     for document in documents() {
         let before = judged(&document);
@@ -117,7 +116,7 @@ fn what_is_not_there_leaves_nothing_green_that_depends_on_it() {
 }
 
 #[test]
-fn where_every_look_failed_nothing_holds() {
+fn no_check_passes_where_all_observations_failed() {
     for mut document in documents() {
         for place in places(&document, is_observation) {
             hide(&mut document, &place, "failed");
@@ -135,16 +134,16 @@ fn where_every_look_failed_nothing_holds() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// What is wrong does not become right by looking away.
+    /// Hiding an observation never lets a failing check pass.
     #[test]
-    fn hiding_never_turns_a_red_check_green(
+    fn hidden_observation_lets_no_failing_check_pass(
         case in any::<prop::sample::Index>(),
         place in any::<prop::sample::Index>(),
         state in prop::sample::select(vec!["failed", "not_asked"]),
     ) {
-        let mut red: Vec<_> = CHECKS.iter().flat_map(|check| check.cases.iter().map(move |it| (check, it))).collect();
-        red.retain(|(_, case)| case.verdict == Verdict::Fail);
-        let (check, case) = case.get(&red);
+        let mut failing: Vec<_> = CHECKS.iter().flat_map(|check| check.cases.iter().map(move |it| (check, it))).collect();
+        failing.retain(|(_, case)| case.verdict == Verdict::Fail);
+        let (check, case) = case.get(&failing);
         let evidence = case.evidence(check);
         let mut document = serde_json::to_value(&evidence).unwrap();
         let places = places(&document, is_observation);
