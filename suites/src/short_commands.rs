@@ -72,7 +72,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
-    use crate::evidence::Evidence;
+    use crate::evidence::{Evidence, Provider};
     use crate::judge;
     use rstest::rstest;
 
@@ -105,6 +105,7 @@ mod tests {
     ) {
         let report = judge(
             &broken(|evidence| {
+                evidence.subject.provider = Provider::Existing;
                 evidence.subject.context = "vm7".into();
                 evidence.subject.kubeconfig = kubeconfig.map(Into::into);
                 evidence.subject.context_is_current = context_is_current;

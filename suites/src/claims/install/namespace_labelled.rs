@@ -2,18 +2,16 @@
 
 use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Expectations};
+use crate::evidence::Evidence;
 use crate::facts::Labels;
-use crate::facts::demo::is_pod_of;
 use crate::facts::injection::{demo_labels, demo_namespace_is_missing, find_deletion};
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod};
 use crate::facts::webhooks::{INJECTION, REVISION, has_no_injector, injects, only_revision};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
-use crate::steps::Step;
+use crate::steps::injection::restart_without_sidecar;
 use crate::steps::namespaces::{create, label_for_webhooks, show_conditions, wait_deleted};
-use crate::steps::workloads::restart;
 
 claim! {
     /// The tutorial says: "Enable automatic sidecar injection for your namespace: `kubectl label namespace client
@@ -77,7 +75,7 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     let label = |more: &[&str]| {
         let label = label_for_webhooks(evidence, more);
-        [label].into_iter().chain(restart_uninjected(evidence)).collect::<Vec<_>>()
+        [label].into_iter().chain(restart_without_sidecar(evidence)).collect::<Vec<_>>()
     };
     let wrong = |summary: String, observed: String| {
         Judgement::fail(summary)
@@ -141,21 +139,6 @@ fn judge(evidence: &Evidence) -> Judged {
 
 /// The namespace's label for ambient mode.
 const MODE: &str = "istio.io/dataplane-mode";
-
-/// Restarts the demo's deployments that have a pod without a sidecar.
-fn restart_uninjected(evidence: &Evidence) -> impl Iterator<Item = Step> {
-    let Expectations { namespace, backend_deployment, client_deployment, .. } =
-        &evidence.expectations;
-    let lacks_sidecar = |name: &&String| {
-        let mut pods = evidence.demo.pods.value().into_iter().flatten();
-        pods.any(|it| !it.terminating && it.sidecar().is_none() && is_pod_of(evidence, it, name))
-    };
-    let text = "Restart the deployment so that its pods get a sidecar";
-    [backend_deployment, client_deployment]
-        .into_iter()
-        .filter(lacks_sidecar)
-        .map(move |name| restart(evidence, namespace, &format!("deployment/{name}"), text))
-}
 
 /// Returns the labels of the demo's namespace.
 pub(super) fn namespace_labels(evidence: &Evidence) -> Result<&Labels, Judgement> {
