@@ -8,6 +8,7 @@ mod html;
 mod human;
 mod junit;
 mod options;
+mod outcome;
 mod style;
 mod writer;
 
