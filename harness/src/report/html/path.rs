@@ -1,7 +1,7 @@
 //! The path of a request as a picture: stops and the links between them, istiod and the namespace, and the one
 //! place where it breaks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use meshcheck_suites::evidence::Expectations;
@@ -26,12 +26,13 @@ const INSIDE: [Stop; 9] = [
 const FROM_OUTSIDE: [Stop; 5] =
     [Stop::Outside, Stop::LoadBalancer, Stop::Gateway, Stop::Route, Stop::Service];
 
-/// The claims about the control plane; those that name the gateway are about the gateway.
+const WEBHOOK: &str = "install::injection_webhook";
+/// The claims about the control plane. Those that name a workload are about its sidecar, or about the gateway.
 const CONTROL_PLANE: [&str; 4] = [
     "install::control_plane_running",
     "install::default_profile",
     "install::istio_version",
-    "install::injection_webhook",
+    WEBHOOK,
 ];
 const NAMESPACE: &str = "install::namespace_labelled";
 
@@ -67,8 +68,10 @@ pub(super) struct PartView<'r> {
     pub(super) state: State,
     /// Whether requests pass it.
     is_on_path: bool,
-    /// The failing claim that no other one explains.
-    root: Option<&'r ClaimReport>,
+    /// The failing claims that no other one explains.
+    roots: Vec<&'r ClaimReport>,
+    /// The claims that explain the failing ones.
+    causes: Vec<&'r str>,
 }
 
 /// The place of a part in the mesh.
@@ -151,8 +154,9 @@ fn name_of(place: Place, names: &Expectations) -> String {
     name.to_owned()
 }
 
-fn note_of(place: Place, report: &Report, names: &Expectations) -> String {
+fn note_of(place: Place, state: State, report: &Report, names: &Expectations) -> String {
     let sync = report.claims.iter().find(|claim| claim.id == IN_SYNC).map(|claim| claim.verdict);
+    let sync = sync.filter(|_| state == State::Whole);
     match place {
         Place::At(Stop::Client) => names.client_deployment.clone(),
         Place::At(Stop::Backend) => names.backend_deployment.clone(),
@@ -169,13 +173,22 @@ fn note_of(place: Place, report: &Report, names: &Expectations) -> String {
     }
 }
 
+fn is_of_control_plane(claim: &ClaimReport) -> bool {
+    CONTROL_PLANE.contains(&claim.id.as_str())
+}
+
 /// Whether a claim is about a place, whichever object it names.
 fn is_of(place: Place, claim: &ClaimReport) -> bool {
-    let is_in = |ids: &[&str]| ids.contains(&claim.id.as_str());
     match place {
-        Place::Istiod => is_in(&CONTROL_PLANE),
+        // A webhook that fails for another reason, like a missing label, is not istiod's failure.
+        Place::Istiod if claim.id == WEBHOOK => claim.because.is_none(),
+        Place::Istiod => is_of_control_plane(claim),
         Place::Namespace => claim.id == NAMESPACE,
-        Place::At(Stop::Gateway) if is_in(&CONTROL_PLANE) => true,
+        Place::At(Stop::Gateway | Stop::ClientSidecar | Stop::BackendSidecar)
+            if is_of_control_plane(claim) =>
+        {
+            true
+        }
         // Requests pass a sidecar with an old configuration, or with one that istiod did not confirm.
         Place::At(Stop::ClientSidecar | Stop::BackendSidecar | Stop::Gateway)
             if claim.id == IN_SYNC && claim.because.is_some() =>
@@ -197,9 +210,8 @@ fn names_place(place: Place, claim: &ClaimReport, names: &Expectations) -> bool 
         Place::At(Stop::Gateway) => Some(workloads[2]),
         Place::At(_) => return true,
     };
-    let is_of_control_plane = CONTROL_PLANE.contains(&claim.id.as_str());
     own.is_some_and(|own| object.contains(own.as_str()))
-        || (own.is_none() || !is_of_control_plane)
+        || (own.is_none() || !is_of_control_plane(claim))
             && !workloads.iter().any(|it| object.contains(it.as_str()))
 }
 
@@ -265,32 +277,36 @@ fn part<'r>(
     report: &'r Report,
     names: &Expectations,
 ) -> PartView<'r> {
-    let claims = || report.claims.iter().filter(|claim| is_of(place, claim));
-    let about = || claims().filter(|claim| names_place(place, claim, names));
+    let (about, others): (Vec<_>, Vec<_>) = report
+        .claims
+        .iter()
+        .filter(|claim| is_of(place, claim))
+        .partition(|claim| names_place(place, claim, names));
+    let is_whole = |claim: &&ClaimReport| State::of_claim(claim) == State::Whole;
     // A verdict names one object: where it names another one, this one was not checked.
-    let is_open = |claim: &ClaimReport| State::of_claim(claim) > State::Whole;
-    let others = || claims().filter(|claim| !names_place(place, claim, names));
-    let is_control = place == Place::Istiod || place == Place::At(Stop::Gateway);
-    let least =
-        if !is_control && others().any(is_open) { State::Unseen } else { State::Whole };
-    let state = match about().map(State::of_claim).max() {
-        Some(state) => state.max(least),
-        None if is_control || place == Place::At(Stop::Outside) => State::Whole,
+    let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim))
+        && !about.iter().any(is_whole);
+    let state = match about.iter().map(|claim| State::of_claim(claim)).max() {
+        Some(State::Whole) if is_unseen => State::Unseen,
+        Some(state) => state,
+        None if place == Place::At(Stop::Outside) => State::Whole,
         None => State::Unseen,
     };
+    let causes = about.iter().filter_map(|claim| claim.because.as_deref()).collect();
     let short = |text: &str| truncated(&clean(text).replace('\n', " "), NAME, "…");
     PartView {
         kind,
         name: short(&name_of(place, names)),
-        note: short(&note_of(place, report, names)),
+        note: short(&note_of(place, state, report, names)),
         state,
         is_on_path: matches!(place, Place::At(_)),
-        root: about().find(|claim| State::of_claim(claim) == State::Broken),
+        causes,
+        roots: about.into_iter().filter(|it| State::of_claim(it) == State::Broken).collect(),
     }
 }
 
-/// Leaves one part broken: the one of the first cause. What comes before it works as far as the request is
-/// concerned; what comes after it is not reached, unless requests arrive nevertheless.
+/// Leaves one part broken: the one of the first cause. Parts before it work, unless they have another cause. Parts
+/// behind it are not reached, unless requests arrive nevertheless.
 fn keep_one_break<'r>(
     report: &Report,
     parts: &mut [PartView<'r>],
@@ -298,7 +314,7 @@ fn keep_one_break<'r>(
     arrives: bool,
 ) -> Option<(String, &'r ClaimReport)> {
     let first_cause = |part: &PartView| {
-        let is_root = |id: &str| part.root.is_some_and(|claim| claim.id == id);
+        let is_root = |id: &str| part.roots.iter().any(|claim| claim.id == id);
         let causes = &report.causes;
         causes.iter().position(|cause| is_root(&cause.claim)).unwrap_or(causes.len())
     };
@@ -309,15 +325,24 @@ fn keep_one_break<'r>(
         .min_by_key(|(at, part)| (first_cause(part), *at))
         .map(|(at, _)| at);
     let on_path = broken.filter(|at| *at < parts.len());
+    let found = parts.iter().chain(around.iter()).nth(broken?);
+    let found = found.and_then(|part| Some((part.name.clone(), *part.roots.first()?)));
+    let behind = parts.get(on_path.unwrap_or_default()..).unwrap_or_default();
+    let behind: BTreeSet<_> =
+        behind.iter().flat_map(|part| &part.roots).map(|claim| claim.id.as_str()).collect();
     for (at, part) in parts.iter_mut().chain(around.iter_mut()).enumerate() {
         part.state = match (part.state, on_path) {
             (State::Broken, _) if broken == Some(at) => State::Broken,
-            (State::Affected | State::Broken, Some(here)) if at < here => State::Whole,
+            // It fails because requests do not arrive.
+            (State::Affected, Some(here))
+                if at < here && part.causes.iter().all(|it| behind.contains(it)) =>
+            {
+                State::Whole
+            }
             (_, Some(here)) if at > here && part.is_on_path && !arrives => State::After,
             (State::Broken, _) => State::Affected,
             (state, _) => state,
         };
     }
-    let part = parts.iter().chain(around.iter()).nth(broken?)?;
-    Some((part.name.clone(), part.root?))
+    found
 }
