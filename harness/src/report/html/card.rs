@@ -103,7 +103,10 @@ impl<'r> Card<'r> {
     }
 
     /// One card for each message.
-    fn of_claims(cluster: &ClusterFacts, claims: impl Iterator<Item = &'r ClaimReport>) -> Vec<Self> {
+    fn of_claims(
+        cluster: &ClusterFacts,
+        claims: impl Iterator<Item = &'r ClaimReport>,
+    ) -> Vec<Self> {
         let mut cards: Vec<(&'r [Step], Self)> = Vec::new();
         for claim in claims {
             let same = |(steps, card): &&mut (&[Step], Self)| {

@@ -124,10 +124,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case(
-        Observation::failed("pods/log is forbidden"),
-        "cannot read it: pods/log is forbidden"
-    )]
+    #[case(Observation::failed("pods/log is forbidden"), "cannot read it: pods/log is forbidden")]
     #[case(Observation::not_asked("left out: too much"), "left out: too much")]
     fn absent_log_has_its_reason(#[case] text: Observation<String>, #[case] words: &str) {
         let (name, text) = container_log(&log(text, false));

@@ -10,7 +10,7 @@ use askama::{Result, Values};
 use super::{clean, detail};
 
 /// The lengths of words that stay on one line where there is room for them, in bytes.
-const UNBROKEN: std::ops::RangeInclusive<usize> = 4..=120;
+const UNBROKEN: std::ops::RangeInclusive<usize> = 2..=120;
 
 /// Formats a text for an attribute or an id; the template escapes it.
 #[askama::filter_fn]

@@ -113,7 +113,8 @@ impl Page<'_> {
 
     /// The heading above a card.
     fn title_of(&self, number: &usize) -> &'static str {
-        let group = self.groups.iter().find(|it| it.cards.iter().any(|card| card.number == *number));
+        let group =
+            self.groups.iter().find(|it| it.cards.iter().any(|card| card.number == *number));
         group.map_or("", |group| group.title)
     }
 

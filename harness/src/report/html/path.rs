@@ -134,7 +134,11 @@ impl State {
 fn name_of(place: Place, names: &Expectations) -> String {
     let Place::At(stop) = place else {
         let is_istiod = place == Place::Istiod;
-        return if is_istiod { "istiod".to_owned() } else { format!("namespace {}", names.namespace) };
+        return if is_istiod {
+            "istiod".to_owned()
+        } else {
+            format!("namespace {}", names.namespace)
+        };
     };
     let name = match stop {
         Stop::Client => "client",
@@ -160,7 +164,9 @@ fn note_of(place: Place, state: State, report: &Report, names: &Expectations) ->
     match place {
         Place::At(Stop::Client) => names.client_deployment.clone(),
         Place::At(Stop::Backend) => names.backend_deployment.clone(),
-        Place::At(Stop::Service) => format!("{}:{}", names.backend_service, names.backend.service_port),
+        Place::At(Stop::Service) => {
+            format!("{}:{}", names.backend_service, names.backend.service_port)
+        }
         Place::At(Stop::Gateway) => names.gateway.clone(),
         Place::At(Stop::ClientSidecar | Stop::BackendSidecar) => match sync {
             Some(Verdict::Pass | Verdict::Changed) => "Envoy, in sync".to_owned(),
@@ -247,7 +253,8 @@ fn picture<'r>(
 ) -> Picture<'r> {
     let view = |place, kind| part(place, kind, report, names);
     let is_inside = path.contains(&Stop::Client);
-    let mut around = is_inside.then(|| [view(Place::Istiod, "stop"), view(Place::Namespace, "stop")]);
+    let mut around =
+        is_inside.then(|| [view(Place::Istiod, "stop"), view(Place::Namespace, "stop")]);
     let kinds = ["stop", "link"].into_iter().cycle();
     let mut parts: Vec<_> =
         path.iter().zip(kinds).map(|(stop, kind)| view(Place::At(*stop), kind)).collect();
@@ -266,7 +273,8 @@ fn picture<'r>(
         (State::After, "Grey: not reached."),
     ];
     let occurs = |state| around.iter().flatten().chain(&parts).any(|part| part.state == state);
-    let legend: Vec<_> = lines.into_iter().filter(|(state, _)| occurs(*state)).map(|it| it.1).collect();
+    let legend: Vec<_> =
+        lines.into_iter().filter(|(state, _)| occurs(*state)).map(|it| it.1).collect();
     let legend = legend.join(" ");
     Picture { title, label, around, parts, answers: None, broken, legend }
 }

@@ -61,14 +61,18 @@ fn failing_claim_is_linked_from_the_bar_and_shown_first() {
 
 #[test]
 fn cause_has_expected_and_observed_its_steps_and_its_consequences() {
-    let step = restart("kubectl --context kind-x -n client rollout restart deployment/echo-deployment");
+    let step =
+        restart("kubectl --context kind-x -n client rollout restart deployment/echo-deployment");
     let page = html(&sample_with(step), None).unwrap();
     let (before, _) = page.split_once(">Fix first").unwrap();
     assert_eq!(before.matches("<h2").count(), 1, "no other heading stands before it");
     assert!(before.contains("Commands below use:"), "{before}");
     let card = between(&page, "id=\"card-1\"", "</article>");
     assert!(card.contains("<dt>expected</dt>") && card.contains("<dt>observed</dt>"), "{card}");
-    assert!(card.contains("<b>Fix</b> <span class=\"tag restarts\">restarts pods</span> Restart"), "{card}");
+    assert!(
+        card.contains("<b>Fix</b> <span class=\"tag restarts\">restarts pods</span> Restart"),
+        "{card}"
+    );
     assert!(card.contains("<code><span class=\"u\">echo-deployment</span></code>"), "{card}");
     assert!(card.contains(">kubectl <span") || card.contains("kubectl</span>"), "{card}");
     assert!(!card.contains("--context"), "the setup has the context: {card}");
@@ -83,8 +87,12 @@ fn cause_has_expected_and_observed_its_steps_and_its_consequences() {
 #[test]
 fn changed_claim_is_an_update_of_the_tutorial() {
     let page = html(&sample(), None).unwrap();
-    let update = between(&page, ">Update the tutorial <small>nothing to do on the cluster", "</section>");
-    assert!(update.contains("the tutorial says") && update.contains("the cluster shows"), "{update}");
+    let update =
+        between(&page, ">Update the tutorial <small>nothing to do on the cluster", "</section>");
+    assert!(
+        update.contains("the tutorial says") && update.contains("the cluster shows"),
+        "{update}"
+    );
     assert!(update.contains("mesh::init_arguments"), "{update}");
 }
 
@@ -109,7 +117,10 @@ fn every_link_has_a_target() {
     let mut without_causes = report.clone();
     without_causes.causes.clear();
     let plain = html(&without_causes, None).unwrap();
-    assert!(plain.contains(&format!("Caused by {CAUSE}")) && !plain.contains("Fix first"), "{plain}");
+    assert!(
+        plain.contains(&format!("Caused by {CAUSE}")) && !plain.contains("Fix first"),
+        "{plain}"
+    );
     for page in [page, plain, html(&sample(), None).unwrap()] {
         for link in page.split("href=\"#").skip(1) {
             let (target, _) = link.split_once('"').unwrap();
