@@ -18,6 +18,8 @@ pub(super) struct Group<'r> {
 pub(super) struct Card<'r> {
     /// Its number on the page, from 1.
     pub(super) number: usize,
+    /// The heading above it.
+    pub(super) title: &'static str,
     /// Claims with the same message: one, or several that could not be judged for one reason.
     pub(super) ids: Vec<&'r str>,
     pub(super) statement: Option<String>,
@@ -71,8 +73,12 @@ pub(super) fn groups(report: &Report) -> Vec<Group<'_>> {
         },
     ];
     groups.retain(|group| !group.cards.is_empty());
-    for (at, card) in groups.iter_mut().flat_map(|group| &mut group.cards).enumerate() {
-        card.number = at + 1;
+    let mut number = 0;
+    for group in &mut groups {
+        for card in &mut group.cards {
+            number += 1;
+            (card.number, card.title) = (number, group.title);
+        }
     }
     groups
 }
@@ -88,6 +94,7 @@ impl<'r> Card<'r> {
         };
         Self {
             number: 0,
+            title: "",
             ids: vec![&cause.claim],
             statement: here.map(|it| it.statement.clone()).or_else(statement),
             verdict: cause.verdict,
@@ -124,6 +131,7 @@ impl<'r> Card<'r> {
             };
             let card = Self {
                 number: 0,
+                title: "",
                 ids: vec![&claim.id],
                 statement: Some(claim.statement.clone()),
                 verdict: claim.verdict,

@@ -1,6 +1,11 @@
 //! Filters of the template: each makes a text of the cluster harmless, and gives it its form.
 
-#![expect(unreachable_pub, reason = "the macro makes its helpers public")]
+#![expect(
+    unreachable_pub,
+    clippy::inline_always,
+    clippy::unused_self,
+    reason = "the macro writes its helpers so"
+)]
 
 use std::fmt::Display;
 
@@ -55,7 +60,7 @@ pub(super) fn command(text: impl Display, _: &dyn Values) -> Result<Safe<String>
     let mut units: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match units.last_mut().filter(|last| takes_value(last) && !word.starts_with('-')) {
-            Some(option) => *option += &format!(" {word}"),
+            Some(option) => option.extend([" ", word]),
             None => units.push(word.to_owned()),
         }
     }

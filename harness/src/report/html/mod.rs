@@ -19,7 +19,7 @@ use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
 
-use self::card::Group;
+use self::card::{Card, Group};
 use self::evidence::Shown;
 use self::path::{Picture, State};
 use super::ReportError;
@@ -81,6 +81,10 @@ struct SectionView<'r> {
 /// When the template cannot be filled, which is a bug.
 pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, ReportError> {
     let shown = evidence.map(|it| evidence::shown(it, rules::traces(it))).unwrap_or_default();
+    // There is none before the install, and nothing to draw where nothing was judged.
+    let judged =
+        |claim: &ClaimReport| !matches!(claim.verdict, Verdict::Unjudged | Verdict::Skipped);
+    let has_path = !report.is_preflight() && report.claims.iter().any(judged);
     let page = Page {
         style: STYLE,
         style_hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
@@ -94,8 +98,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         groups: card::groups(report),
         tabs: tabs(report),
         sections: report.sections().into_iter().map(|it| section_view(report, it)).collect(),
-        // Before the install there is no path.
-        pictures: if report.is_preflight() { Vec::new() } else { path::pictures(report, evidence) },
+        pictures: if has_path { path::pictures(report, evidence) } else { Vec::new() },
         shown,
         longest: report.phases.iter().map(|phase| phase.seconds).fold(0.0, f64::max),
         version: env!("CARGO_PKG_VERSION"),
@@ -105,22 +108,20 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
 }
 
 impl Page<'_> {
-    /// The card that tells of a claim.
-    fn card_of(&self, id: &str) -> Option<usize> {
+    /// The card with the details of a claim.
+    fn card_of(&self, id: &str) -> Option<&Card<'_>> {
         let mut cards = self.groups.iter().flat_map(|group| &group.cards);
-        cards.find(|card| card.ids.contains(&id)).map(|card| card.number)
+        cards.find(|card| card.ids.contains(&id))
     }
 
-    /// The heading above a card.
-    fn title_of(&self, number: &usize) -> &'static str {
-        let group =
-            self.groups.iter().find(|it| it.cards.iter().any(|card| card.number == *number));
-        group.map_or("", |group| group.title)
+    /// Whether the summary of a claim is not that of other claims on the same card.
+    fn has_own_summary(&self, id: &str) -> bool {
+        self.card_of(id).is_none_or(|card| card.ids.len() == 1)
     }
 
-    /// The fragment of the place that tells most of a claim: its card, or its line.
+    /// The fragment of the place with most details of a claim: its card, or its line.
     fn place_of(&self, id: &str) -> String {
-        self.card_of(id).map_or_else(|| clean(id), |number| format!("card-{number}"))
+        self.card_of(id).map_or_else(|| clean(id), |card| format!("card-{}", card.number))
     }
 
     /// The fragment of the tab that is shown until another one is chosen.

@@ -288,12 +288,11 @@ fn part<'r>(
     let (about, others): (Vec<_>, Vec<_>) = report
         .claims
         .iter()
-        .filter(|claim| is_of(place, claim))
+        .filter(|claim| claim.verdict != Verdict::Skipped && is_of(place, claim))
         .partition(|claim| names_place(place, claim, names));
     let is_whole = |claim: &&ClaimReport| State::of_claim(claim) == State::Whole;
     // A verdict names one object: where it names another one, this one was not checked.
-    let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim))
-        && !about.iter().any(is_whole);
+    let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim));
     let state = match about.iter().map(|claim| State::of_claim(claim)).max() {
         Some(State::Whole) if is_unseen => State::Unseen,
         Some(state) => state,
