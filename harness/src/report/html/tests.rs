@@ -96,6 +96,33 @@ fn changed_claim_is_an_update_of_the_tutorial() {
     assert!(update.contains("mesh::init_arguments"), "{update}");
 }
 
+#[test]
+fn claims_with_one_reason_share_a_card_and_tell_it_once() {
+    let mut report = sample();
+    report.causes.clear();
+    for claim in &mut report.claims {
+        claim.verdict = Verdict::Unjudged;
+        claim.because = None;
+        claim.steps.clear();
+        claim.summary = "no cluster".into();
+    }
+    let page = html(&report, None).unwrap();
+    let group = between(&page, ">Not judged</h2>", "</section>");
+    assert_eq!(group.matches("<article").count(), 1, "{group}");
+    assert_eq!(page.matches("no cluster").count(), 1, "{page}");
+    assert!(!page.contains("Request path"), "nothing was judged: {page}");
+}
+
+#[test]
+fn allowed_failure_stands_apart() {
+    let mut report = sample();
+    report.causes.clear();
+    report.claims[1].may_fail = Some("meshcheck.toml: no sidecars here".into());
+    let page = html(&report, None).unwrap();
+    assert!(between(&page, ">Allowed to fail</h2>", "</section>").contains(CAUSE), "{page}");
+    assert!(!page.contains(">Fails</h2>"), "{page}");
+}
+
 #[rstest]
 #[case::invisible("kubectl delete\u{202e} pods")]
 #[case::too_long(&format!("kubectl {}", "x".repeat(5000)))]
