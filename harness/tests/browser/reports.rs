@@ -1,4 +1,4 @@
-//! The pages that are looked at: the program's own, of recorded evidence and of damaged copies.
+//! The pages under test: of recorded evidence and of changed copies.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,14 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// All of them.
-pub(crate) const CASES: [&str; 7] =
-    ["green", "scaled", "rules", "logs", "unseen", "absent", "hostile"];
+pub(crate) const CASES: [&str; 9] =
+    ["green", "scaled", "rules", "logs", "unseen", "absent", "hostile", "denied", "changed"];
+
+/// Those that are recorded as they are, below `fixtures`.
+const RECORDED: [(&str, &str); 2] = [
+    ("denied", "faults/everything-denied/evidence.json.gz"),
+    ("changed", "evidence/istio-1.31-alpha-kubernetes-1.34.json.gz"),
+];
 
 /// What no cluster should be able to do to a page: 64 KiB of it.
 fn evil() -> String {
@@ -18,7 +24,13 @@ fn evil() -> String {
 
 /// Writes the page of a case into a directory. Its file.
 pub(crate) fn page(directory: &Path, case: &str) -> PathBuf {
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures");
+    let page = directory.join(format!("{case}.html"));
+    if let Some((_, file)) = RECORDED.iter().find(|(name, _)| *name == case) {
+        write_page(&fixtures.join(file), &page);
+        return page;
+    }
+    let recorded = fixtures.join("evidence/lab.json");
     let mut evidence = serde_json::from_str(&fs::read_to_string(recorded).unwrap()).unwrap();
     match case {
         "green" => {}
@@ -37,14 +49,17 @@ pub(crate) fn page(directory: &Path, case: &str) -> PathBuf {
     }
     let file = directory.join(format!("{case}.json"));
     fs::write(&file, evidence.to_string()).unwrap();
-    let page = directory.join(format!("{case}.html"));
+    write_page(&file, &page);
+    page
+}
+
+fn write_page(evidence: &Path, page: &Path) {
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
         .args(["judge", "--quiet", "--report", &format!("html={}", page.display())])
-        .arg(file)
+        .arg(evidence)
         .output()
         .unwrap();
     assert!(matches!(output.status.code(), Some(0 | 1 | 3)), "{output:?}");
-    page
 }
 
 /// The backend is scaled to zero, and the client's log shows it.

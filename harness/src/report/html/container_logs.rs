@@ -1,18 +1,18 @@
-//! The ends of containers' logs, where the evidence has them (`record --include-logs`): for who mends.
+//! The last lines of containers' logs, where the evidence has them (`record --include-logs`).
 
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::{ContainerLog, Observation};
 
 use super::{LINE, clean, cut};
 
-/// How many of a log's last lines the page shows, and how much of it, in bytes.
+/// How many of a log's last lines the page shows, and how many bytes.
 const LINES: usize = 200;
 const BYTES: usize = 24 << 10;
 
 /// How many logs are shown: together half a megabyte at the most.
 pub(super) const LOGS: usize = 20;
 
-/// Each log by its name, with its end or with why there is none.
+/// Lists the logs by name: each with its last lines, or with the reason why it is absent.
 pub(super) fn container_logs(evidence: &Evidence) -> Vec<(String, String)> {
     evidence.logs.iter().map(container_log).collect()
 }
@@ -20,17 +20,17 @@ pub(super) fn container_logs(evidence: &Evidence) -> Vec<(String, String)> {
 fn container_log(log: &ContainerLog) -> (String, String) {
     let name = format!("log of {}", clean(&log.name()));
     let text = match &log.text {
-        Observation::Seen { value } => return end(&name, &clean(value), log.cut),
+        Observation::Seen { value } => return last_lines(&name, &clean(value), log.cut),
         Observation::NotAsked { reason } => clean(reason),
         Observation::Absent { reason } | Observation::Failed { reason } => {
-            format!("could not be read: {}", clean(reason))
+            format!("cannot read it: {}", clean(reason))
         }
     };
     (format!("{name}: none"), cut(&text, LINE, "the evidence has all of it"))
 }
 
-/// As many of the last lines as there is room for.
-fn end(name: &str, text: &str, was_cut: bool) -> (String, String) {
+/// Keeps as many of the last lines as there is room for.
+fn last_lines(name: &str, text: &str, was_cut: bool) -> (String, String) {
     let all = text.lines().count();
     let mut room = BYTES;
     let mut shown: Vec<_> = text
@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_short_log_is_shown_whole() {
+    fn short_log_is_shown_whole() {
         let (name, text) = container_log(&log(Observation::seen("a\nb\n".into()), false));
         assert_eq!(name, "log of istio-system/istiod-1/discovery");
         assert_eq!(text, "a\nb");
@@ -97,7 +97,7 @@ mod tests {
         true,
         "[300 older lines are left out: `meshcheck show FILE --logs` has them, and those before them were not recorded]"
     )]
-    fn of_a_long_one_the_end_and_how_much_is_left_out(#[case] cut: bool, #[case] words: &str) {
+    fn long_log_shows_its_end_and_how_much_is_left_out(#[case] cut: bool, #[case] words: &str) {
         let (name, text) = container_log(&log(Observation::seen(lines(500, "line")), cut));
         assert!(name.ends_with(", its last 200 lines"), "{name}");
         let all: Vec<_> = text.lines().collect();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_without_end_leave_room_for_others() {
+    fn endless_line_leaves_room_for_others() {
         let long = format!("first\n{}\nlast\n", "x".repeat(1 << 20));
         let (_, text) = container_log(&log(Observation::seen(long), false));
         assert!(text.starts_with("first\nxxx") && text.ends_with("last"), "{text}");
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_bounded_in_bytes_as_well() {
+    fn log_is_bounded_in_bytes() {
         let (name, text) =
             container_log(&log(Observation::seen(lines(200, &"y".repeat(300))), false));
         assert!(text.len() <= BYTES + 200, "{}", text.len());
@@ -124,12 +124,9 @@ mod tests {
     }
 
     #[rstest]
-    #[case(
-        Observation::failed("pods/log is forbidden"),
-        "could not be read: pods/log is forbidden"
-    )]
+    #[case(Observation::failed("pods/log is forbidden"), "cannot read it: pods/log is forbidden")]
     #[case(Observation::not_asked("left out: too much"), "left out: too much")]
-    fn why_there_is_none_is_said(#[case] text: Observation<String>, #[case] words: &str) {
+    fn absent_log_has_its_reason(#[case] text: Observation<String>, #[case] words: &str) {
         let (name, text) = container_log(&log(text, false));
         assert!(name.ends_with(": none"), "{name}");
         assert_eq!(text, words);

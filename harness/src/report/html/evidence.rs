@@ -1,5 +1,5 @@
-//! What was seen, as far as a page shows it: pods, the client's log, rules, the logs that print them, the
-//! ends of the others.
+//! The evidence that the page shows: pods, the client's log, rules, the logs that print them, the ends of the
+//! other logs.
 
 use meshcheck_suites::Evidence;
 use meshcheck_suites::claims::{LogMark, log_marks};
@@ -13,17 +13,17 @@ use super::{LINE, clean, cut};
 pub(super) const EXCERPT: usize = 6000;
 /// How many lines of the client's log.
 const LINES: usize = 60;
-/// How many pods are listed, and how many ways and excerpts there are: a page is to be opened.
+/// How many pods, traces and excerpts are shown: a browser must open the page at once.
 const PODS: usize = 200;
-const WAYS: usize = 12;
+const TRACES: usize = 12;
 const EXCERPTS: usize = 16;
 
-/// What a page shows of the evidence.
+/// The evidence that the page shows.
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) pods: Vec<PodView>,
     pub(super) logs: Vec<LogView>,
-    pub(super) ways: Vec<TraceView>,
+    pub(super) traces: Vec<TraceView>,
     pub(super) excerpts: Vec<(String, String)>,
     pub(super) left_out: Option<String>,
 }
@@ -33,7 +33,7 @@ pub(super) struct PodView {
     pub(super) name: String,
     pub(super) phase: String,
     pub(super) ready: String,
-    pub(super) well: bool,
+    pub(super) is_ready: bool,
     pub(super) restarts: u32,
     pub(super) node: String,
     pub(super) containers: String,
@@ -43,7 +43,7 @@ pub(super) struct PodView {
 pub(super) struct LogView {
     pub(super) name: String,
     pub(super) lines: Vec<LineView>,
-    /// Whether its end is trouble.
+    /// Whether it ends with errors.
     pub(super) open: bool,
 }
 
@@ -55,8 +55,8 @@ pub(super) struct LineView {
     pub(super) class: &'static str,
 }
 
-/// What is worth showing, and not more than a browser opens at once.
-pub(super) fn shown(evidence: &Evidence, mut ways: Vec<TraceView>) -> Shown {
+/// Collects the evidence for the page, not more than a browser opens at once.
+pub(super) fn shown(evidence: &Evidence, mut traces: Vec<TraceView>) -> Shown {
     let mut pods = pods(evidence);
     let mut logs = logs(evidence);
     let mut excerpts = excerpts(evidence);
@@ -68,13 +68,13 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<TraceView>) -> Shown {
         }
     };
     keep("pods", pods.len(), PODS);
-    keep("client logs", logs.len(), WAYS);
-    keep("ways of packets", ways.len(), WAYS);
+    keep("client logs", logs.len(), TRACES);
+    keep("traces of packets", traces.len(), TRACES);
     keep("logs and sets of rules", excerpts.len(), EXCERPTS);
     keep("logs of containers", container_logs.len(), LOGS);
     pods.truncate(PODS);
-    logs.truncate(WAYS);
-    ways.truncate(WAYS);
+    logs.truncate(TRACES);
+    traces.truncate(TRACES);
     excerpts.truncate(EXCERPTS);
     container_logs.truncate(LOGS);
     excerpts.extend(container_logs);
@@ -84,15 +84,15 @@ pub(super) fn shown(evidence: &Evidence, mut ways: Vec<TraceView>) -> Shown {
             left.join(", ")
         )
     });
-    Shown { pods, logs, ways, excerpts, left_out }
+    Shown { pods, logs, traces, excerpts, left_out }
 }
 
-/// The pods, those that are not well first.
+/// Lists the pods; those that are not ready come first.
 fn pods(evidence: &Evidence) -> Vec<PodView> {
     let lists = [&evidence.demo.pods, &evidence.install.pods];
     let mut pods: Vec<_> =
         lists.into_iter().filter_map(|list| list.value()).flatten().map(pod).collect();
-    pods.sort_by_key(|pod| pod.well);
+    pods.sort_by_key(|pod| pod.is_ready);
     pods
 }
 
@@ -106,7 +106,7 @@ fn pod(pod: &Pod) -> PodView {
         name: clean(&format!("{}/{}", pod.namespace, pod.name)),
         phase: clean(phase),
         ready: format!("{ready}/{}", counted.len()),
-        well: pod.phase == "Succeeded" || !counted.is_empty() && ready == counted.len(),
+        is_ready: pod.phase == "Succeeded" || !counted.is_empty() && ready == counted.len(),
         restarts: counted.iter().map(|it| it.restarts).fold(0, u32::saturating_add),
         node: clean(pod.node.as_deref().unwrap_or("none")),
         containers: cut(&clean(&states.join(", ")), LINE, "the evidence has all of it"),
@@ -166,20 +166,20 @@ fn log(log: &ClientLog, reply: &str) -> LogView {
     }
 }
 
-/// What was seen, or why nothing was; nothing where nobody asked.
+/// Formats what was read, or why nothing was; nothing where it was not collected.
 pub(super) fn format_observation(observation: &Observation<String>) -> Option<String> {
     let cut = |text: &str| cut(&clean(text), EXCERPT, "the evidence has all of it");
     match observation {
         Observation::Seen { value } => Some(cut(value)),
-        Observation::Absent { reason } => Some(format!("not there: {}", cut(reason))),
-        Observation::Failed { reason } => Some(format!("could not look: {}", cut(reason))),
+        Observation::Absent { reason } => Some(format!("absent: {}", cut(reason))),
+        Observation::Failed { reason } => Some(format!("cannot read it: {}", cut(reason))),
         Observation::NotAsked { .. } => None,
     }
 }
 
 fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
     let logs = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
-        Some((format!("istio-init's log of {}", clean(pod)), format_observation(log)?))
+        Some((format!("log of istio-init in {}", clean(pod)), format_observation(log)?))
     });
     let mesh = &evidence.mesh;
     let both = [("rules", &mesh.live_rules), ("IPv6 rules", &mesh.live_rules_v6)];

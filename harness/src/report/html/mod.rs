@@ -1,8 +1,10 @@
-//! One page for a browser: verdicts, the way of a request, evidence. It asks nothing of any network, and
-//! needs no script.
+//! One page for a browser: the outcome, what to fix, the request's path, the claims, the evidence. It fetches
+//! nothing and needs no script.
 
+mod card;
 mod container_logs;
 mod evidence;
+mod filters;
 mod path;
 mod rules;
 #[cfg(test)]
@@ -11,18 +13,20 @@ mod tests;
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
 use meshcheck_suites::evidence::Provider;
-use meshcheck_suites::report::{Cause, ClaimReport};
-use meshcheck_suites::{Evidence, Report, Verdict, hint};
+use meshcheck_suites::report::ClaimReport;
+use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
 
-use self::evidence::{LogView, PodView};
-use self::path::Picture;
-use self::rules::TraceView;
+use self::card::{Card, Group};
+use self::evidence::Shown;
+use self::path::{Picture, State};
 use super::ReportError;
+use super::outcome::{counted, noun, outcome};
 use crate::text::{for_page, for_xml};
 
-/// The style, the only thing that the page allows itself to use: its policy names this very text.
+/// The style, the only thing that the page may use: its policy names the hash of this text.
 const STYLE: &str = include_str!("../../../templates/report.css");
 
 /// How much of one text of a claim the page shows, in bytes.
@@ -33,121 +37,188 @@ const LINE: usize = 400;
 
 #[derive(Template)]
 #[template(path = "report.html")]
-struct Page {
+struct Page<'r> {
     style: &'static str,
     style_hash: String,
-    /// The verdict in two words, for the browser's tab.
-    brief: String,
-    title: String,
-    headline: String,
-    /// The word of the worst verdict.
-    worst: &'static str,
-    facts: String,
-    totals: Vec<(&'static str, usize)>,
-    notes: Vec<String>,
-    /// What to mend first.
-    causes: Vec<CauseView>,
-    /// What does not hold, or was not seen to hold: for the list at the top.
-    open: Vec<ClaimView>,
-    pictures: Vec<Picture>,
-    sections: Vec<SectionView>,
-    pods: Vec<PodView>,
-    logs: Vec<LogView>,
-    ways: Vec<TraceView>,
-    excerpts: Vec<(String, String)>,
-    /// What evidence there is besides, where it is too much for a page.
-    left_out: Option<String>,
-    footer: String,
+    outcome: String,
+    /// The verdict of the report as a whole.
+    worst: Verdict,
+    chips: Vec<String>,
+    report: &'r Report,
+    noun: &'static str,
+    notes: &'r [String],
+    setup: Option<String>,
+    groups: Vec<Group<'r>>,
+    tabs: Vec<Tab>,
+    sections: Vec<SectionView<'r>>,
+    pictures: Vec<Picture<'r>>,
+    shown: Shown,
+    /// The longest phase, in seconds.
+    longest: f64,
+    version: &'static str,
 }
 
-struct SectionView {
+/// A choice of claims: those with one verdict.
+struct Tab {
+    verdict: Verdict,
+    /// The fragment of the address that chooses it.
+    fragment: &'static str,
+    count: usize,
+}
+
+struct SectionView<'r> {
     name: &'static str,
-    holds: usize,
-    claims: Vec<ClaimView>,
+    title: &'static str,
+    worst: Verdict,
+    holding: usize,
+    claims: Vec<&'r ClaimReport>,
 }
 
-struct CauseView {
-    cause: Link,
-    verdict: &'static str,
-    summary: String,
-    object: Option<String>,
-    hint: Vec<HintPart>,
-    explains: Vec<Link>,
-}
-
-/// A claim by its name. One that was not asked for stands nowhere on the page.
-struct Link {
-    name: String,
-    here: bool,
-}
-
-struct ClaimView {
-    name: String,
-    verdict: &'static str,
-    because: Option<Link>,
-    summary: String,
-    statement: String,
-    page: String,
-    details: Vec<(&'static str, String)>,
-    hint: Vec<HintPart>,
-    open: bool,
-}
-
-struct HintPart {
-    command: bool,
-    text: String,
-}
-
-/// The page.
+/// Formats the report as a page.
 ///
 /// # Errors
 ///
 /// When the template cannot be filled, which is a bug.
 pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, ReportError> {
-    let totals = &report.totals;
     let shown = evidence.map(|it| evidence::shown(it, rules::traces(it))).unwrap_or_default();
-    let (brief, headline, worst) = headline(report);
+    // There is none before the install, and nothing to draw where nothing was judged.
+    let judged =
+        |claim: &ClaimReport| !matches!(claim.verdict, Verdict::Unjudged | Verdict::Skipped);
+    let has_path = !report.is_preflight() && report.claims.iter().any(judged);
     let page = Page {
         style: STYLE,
         style_hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
-        brief,
-        title: format!(
-            "{} on Istio {}",
-            clean(&report.cluster.context),
-            clean(&report.istio_version)
-        ),
-        headline,
-        worst,
-        facts: facts(report),
-        totals: vec![
-            ("pass", totals.pass),
-            ("fail", totals.fail),
-            ("changed", totals.changed),
-            ("unjudged", totals.unjudged),
-            ("skipped", totals.skipped),
-        ],
-        notes: report.cluster.bundle.iter().flat_map(|it| &it.notes).map(|it| clean(it)).collect(),
-        causes: report.causes.iter().map(|cause| cause_view(report, cause)).collect(),
-        open: sections(report)
-            .into_iter()
-            .flat_map(|section| section.claims)
-            .filter(|claim| claim.open)
-            .collect(),
-        // A preflight comes before there is any way to picture.
-        pictures: if report.is_preflight() { Vec::new() } else { path::pictures(report, evidence) },
-        sections: sections(report),
-        pods: shown.pods,
-        logs: shown.logs,
-        ways: shown.ways,
-        excerpts: shown.excerpts,
-        left_out: shown.left_out,
-        footer: format!(
-            "meshcheck {}. The same evidence gives the same page; --report json=FILE has all of it for scripts.",
-            env!("CARGO_PKG_VERSION")
-        ),
+        outcome: outcome(report),
+        worst: worst_of_report(report),
+        chips: chips(report),
+        report,
+        noun: noun(report),
+        notes: report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default(),
+        setup: report.setup(),
+        groups: card::groups(report),
+        tabs: tabs(report),
+        sections: report.sections().into_iter().map(|it| section_view(report, it)).collect(),
+        pictures: if has_path { path::pictures(report, evidence) } else { Vec::new() },
+        shown,
+        longest: report.phases.iter().map(|phase| phase.seconds).fold(0.0, f64::max),
+        version: env!("CARGO_PKG_VERSION"),
     };
     // The template engine leaves out the newline at a file's end.
     page.render().map(|text| text + "\n").map_err(|error| ReportError::Format(error.to_string()))
+}
+
+impl Page<'_> {
+    /// The card with the details of a claim.
+    fn card_of(&self, id: &str) -> Option<&Card<'_>> {
+        let mut cards = self.groups.iter().flat_map(|group| &group.cards);
+        cards.find(|card| card.ids.contains(&id))
+    }
+
+    /// Whether the summary of a claim is not that of other claims on the same card.
+    fn has_own_summary(&self, id: &str) -> bool {
+        self.card_of(id).is_none_or(|card| card.ids.len() == 1)
+    }
+
+    /// The fragment of the place with most details of a claim: its card, or its line.
+    fn place_of(&self, id: &str) -> String {
+        self.card_of(id).map_or_else(|| clean(id), |card| format!("card-{}", card.number))
+    }
+
+    /// The fragment of the tab that is shown until another one is chosen.
+    fn default_tab(&self) -> &'static str {
+        let open = self.tabs.iter().find(|tab| is_open(tab.verdict));
+        open.map_or("all", |tab| tab.fragment)
+    }
+}
+
+/// Whether a verdict leaves something to do.
+fn is_open(verdict: Verdict) -> bool {
+    !matches!(verdict, Verdict::Pass | Verdict::Skipped)
+}
+
+/// The sign of a verdict.
+fn sign(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Pass => "●",
+        Verdict::Fail => "✗",
+        Verdict::Changed => "≠",
+        Verdict::Unjudged => "?",
+        Verdict::Skipped => "–",
+    }
+}
+
+/// The verdicts that occur, from the worst to the best.
+fn tabs(report: &Report) -> Vec<Tab> {
+    let totals = &report.totals;
+    let mut tabs = vec![
+        Tab { verdict: Verdict::Fail, fragment: "failed", count: totals.fail },
+        Tab { verdict: Verdict::Changed, fragment: "changed", count: totals.changed },
+        Tab { verdict: Verdict::Unjudged, fragment: "unjudged", count: totals.unjudged },
+        Tab { verdict: Verdict::Pass, fragment: "passed", count: totals.pass },
+        Tab { verdict: Verdict::Skipped, fragment: "skipped", count: totals.skipped },
+    ];
+    tabs.retain(|tab| tab.count > 0);
+    tabs
+}
+
+/// The worst of these verdicts.
+fn worst<'c>(claims: impl IntoIterator<Item = &'c ClaimReport>) -> Verdict {
+    let badness = |verdict: &Verdict| match verdict {
+        Verdict::Skipped => 0,
+        Verdict::Pass => 1,
+        Verdict::Changed => 2,
+        Verdict::Unjudged => 3,
+        Verdict::Fail => 4,
+    };
+    claims.into_iter().map(|it| it.verdict).max_by_key(badness).unwrap_or(Verdict::Skipped)
+}
+
+/// The verdict of the report as a whole. A failure that is allowed leaves it green; a report in which nothing
+/// holds is unjudged.
+fn worst_of_report(report: &Report) -> Verdict {
+    match worst(report.claims.iter().filter(|claim| claim.may_fail.is_none())) {
+        Verdict::Skipped if report.totals.pass == 0 => Verdict::Unjudged,
+        Verdict::Skipped => Verdict::Pass,
+        verdict => verdict,
+    }
+}
+
+fn section_view(report: &Report, section: Section) -> SectionView<'_> {
+    let claims: Vec<_> = report.claims.iter().filter(|claim| claim.section == section).collect();
+    SectionView {
+        name: section.word(),
+        title: match section {
+            Section::Prepare => "Prepare the cluster: load balancer address, cluster DNS",
+            Section::Install => "Install Istio with the default profile, label the namespace",
+            Section::Demo => "Deploy the echo backend and the curl client",
+            Section::Mesh => "Verify that traffic flows through Envoy",
+            Section::Ingress => "Reach the mesh through the ingress gateway",
+            Section::Kiali => "Install Kiali and open its console",
+            Section::Machine => "The machine that creates the cluster",
+            Section::Software => "The software to install",
+            Section::Cluster => "The existing cluster",
+        },
+        worst: worst(claims.iter().copied()),
+        holding: claims.iter().filter(|claim| claim.verdict == Verdict::Pass).count(),
+        claims,
+    }
+}
+
+/// The environment in short texts.
+fn chips(report: &Report) -> Vec<String> {
+    let cluster = &report.cluster;
+    let version = report.claims.iter().find(|claim| claim.id == "install::istio_version");
+    let is_expected = version.is_some_and(|claim| claim.verdict != Verdict::Pass);
+    let expected = if is_expected { " expected" } else { "" };
+    let mut chips = vec![format!("Istio {}{expected}", report.istio_version)];
+    chips.extend(cluster.kubernetes_version.iter().map(|version| format!("Kubernetes {version}")));
+    let at = cluster.recorded_at.parse::<Timestamp>();
+    chips.extend(at.map(|at| at.strftime("%-d %b %Y, %H:%M UTC").to_string()));
+    chips.push(match (cluster.provider, cluster.collection_ms) {
+        (Provider::None, 0) => "nothing was collected".to_owned(),
+        (_, ms) => format!("checked in {}.{} s", ms / 1000, ms / 100 % 10),
+    });
+    chips
 }
 
 /// Text of a cluster, as a page may get it; the template escapes it.
@@ -168,114 +239,4 @@ fn cut(text: &str, bytes: usize, elsewhere: &str) -> String {
     let end = text.floor_char_boundary(bytes);
     let shown = text.get(..end).unwrap_or_default();
     format!("{shown}\n[cut here, {} bytes more: {elsewhere}]", text.len() - end)
-}
-
-fn facts(report: &Report) -> String {
-    let cluster = &report.cluster;
-    let mut facts = vec![clean(&cluster.server)];
-    if let Some(version) = &cluster.kubernetes_version {
-        facts.push(format!("Kubernetes {}", clean(version)));
-    }
-    if !cluster.recorded_at.is_empty() {
-        let at = clean(&cluster.recorded_at);
-        facts.push(match (cluster.provider, cluster.collection_ms) {
-            (Provider::None, 0) => format!("nothing was looked at, {at}"),
-            (_, milliseconds) => format!("looked at {at} in {milliseconds} ms"),
-        });
-    }
-    facts.retain(|fact| !fact.is_empty());
-    facts.join(", ")
-}
-
-/// The outcome in two words, in a sentence, and the word of its worst verdict.
-fn headline(report: &Report) -> (String, String, &'static str) {
-    let totals = &report.totals;
-    let counts = [
-        (totals.fail, Verdict::Fail),
-        (totals.changed, Verdict::Changed),
-        (totals.unjudged, Verdict::Unjudged),
-    ];
-    let open: Vec<_> = counts.into_iter().filter(|(count, _)| *count > 0).collect();
-    let words: Vec<_> = open.iter().map(|(count, verdict)| format!("{count} {verdict}")).collect();
-    let number = report.claims.len();
-    let Some((_, worst)) = open.first() else {
-        let word = if totals.pass == 0 { "nothing was judged" } else { "all holds" };
-        let sentence = match totals.skipped {
-            0 => format!("All {number} claims hold"),
-            skipped => {
-                format!("{} of {number} claims hold; {skipped} were not asked for", totals.pass)
-            }
-        };
-        let worst = if totals.pass == 0 { Verdict::Unjudged } else { Verdict::Pass };
-        return (word.to_owned(), sentence, worst.word());
-    };
-    let causes = match report.causes.len() {
-        0 => String::new(),
-        1 => " (1 cause)".to_owned(),
-        causes => format!(" ({causes} causes)"),
-    };
-    let sentence = format!("{} of {number} claims hold; {}{causes}", totals.pass, words.join(", "));
-    (words.join(", "), sentence, worst.word())
-}
-
-fn sections(report: &Report) -> Vec<SectionView> {
-    report
-        .sections()
-        .into_iter()
-        .map(|section| {
-            let claims: Vec<_> =
-                report.claims.iter().filter(|claim| claim.section == section).collect();
-            SectionView {
-                name: section.word(),
-                holds: claims.iter().filter(|claim| claim.verdict == Verdict::Pass).count(),
-                claims: claims.into_iter().map(|one| claim(report, one)).collect(),
-            }
-        })
-        .filter(|section| !section.claims.is_empty())
-        .collect()
-}
-
-fn link(report: &Report, id: &str) -> Link {
-    Link { name: clean(id), here: report.claims.iter().any(|claim| claim.id == id) }
-}
-
-fn hint_parts(hint: Option<&String>) -> Vec<HintPart> {
-    let parts = hint.map(|hint| hint::parts(hint)).unwrap_or_default();
-    parts
-        .into_iter()
-        .map(|part| match part {
-            hint::Part::Command(text) => HintPart { command: true, text: detail(text) },
-            hint::Part::Words(text) => HintPart { command: false, text: detail(text) },
-        })
-        .collect()
-}
-
-fn cause_view(report: &Report, cause: &Cause) -> CauseView {
-    CauseView {
-        cause: link(report, &cause.claim),
-        verdict: cause.verdict.word(),
-        summary: detail(&cause.summary),
-        object: cause.object.as_deref().map(detail),
-        hint: hint_parts(cause.hint.as_ref()),
-        explains: cause.explains.iter().map(|id| link(report, id)).collect(),
-    }
-}
-
-fn claim(report: &Report, claim: &ClaimReport) -> ClaimView {
-    let details =
-        [("object", &claim.object), ("expected", &claim.expected), ("observed", &claim.observed)];
-    ClaimView {
-        name: clean(&claim.id),
-        verdict: claim.verdict.word(),
-        because: claim.because.as_deref().map(|id| link(report, id)),
-        summary: detail(&claim.summary),
-        statement: clean(&claim.statement),
-        page: clean(&claim.page),
-        details: details
-            .into_iter()
-            .filter_map(|(name, text)| Some((name, detail(text.as_deref()?))))
-            .collect(),
-        hint: hint_parts(claim.hint.as_ref()),
-        open: !matches!(claim.verdict, Verdict::Pass | Verdict::Skipped),
-    }
 }

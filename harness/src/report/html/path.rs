@@ -1,17 +1,15 @@
-//! The path of a request as a picture: stops and the links between them, each with the claims that speak
-//! of it, and the place where it breaks.
+//! The path of a request as a picture: stops and the links between them, istiod and the namespace, and the one
+//! place where it breaks.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use meshcheck_suites::evidence::Expectations;
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{CLAIMS, Evidence, Report, Stop, Verdict};
 
-use super::{Link, clean, link};
+use super::clean;
 use crate::text::truncated;
-
-/// Whether a claim speaks of a stop.
-fn speaks_of(claim: &ClaimReport, stop: Stop) -> bool {
-    CLAIMS.iter().any(|it| it.id == claim.id && it.stops.contains(&stop))
-}
 
 /// Stops and links, by turns.
 const INSIDE: [Stop; 9] = [
@@ -28,165 +26,330 @@ const INSIDE: [Stop; 9] = [
 const FROM_OUTSIDE: [Stop; 5] =
     [Stop::Outside, Stop::LoadBalancer, Stop::Gateway, Stop::Route, Stop::Service];
 
-/// How many columns of a name fit into a stop.
-const NAME: usize = 19;
+const WEBHOOK: &str = "install::injection_webhook";
+/// The claims about the control plane. Those that name a workload are about its sidecar, or about the gateway.
+const CONTROL_PLANE: [&str; 4] = [
+    "install::control_plane_running",
+    "install::default_profile",
+    "install::istio_version",
+    WEBHOOK,
+];
+const NAMESPACE: &str = "install::namespace_labelled";
+
+/// The claims that hold where a request arrives.
+const ARRIVES: [&str; 2] = ["demo::backend_replies", "ingress::routes_into_mesh"];
+/// The claim about the configuration of the sidecars. One without it still forwards requests.
+const IN_SYNC: &str = "mesh::proxies_in_sync";
+
+/// How many columns of a name are shown.
+const NAME: usize = 40;
 
 /// One path, from its beginning to its end.
-pub(super) struct Picture {
+pub(super) struct Picture<'r> {
     pub(super) title: &'static str,
-    /// The same in words, for those who do not see it.
+    /// The same in words, for readers who do not see it.
     pub(super) label: String,
-    pub(super) parts: Vec<PartView>,
-    /// The claims that do not hold, by part.
-    pub(super) open: Vec<OpenClaim>,
+    /// istiod and the namespace; the path from outside has neither.
+    pub(super) around: Option<[PartView<'r>; 2]>,
+    pub(super) parts: Vec<PartView<'r>>,
+    /// The answers to requests of this check.
+    pub(super) answers: Option<String>,
+    /// The part that breaks, and the claim that says why.
+    pub(super) broken: Option<(String, &'r ClaimReport)>,
+    /// The meaning of the lines that occur.
+    pub(super) legend: String,
 }
 
-pub(super) struct PartView {
+pub(super) struct PartView<'r> {
     /// `stop` or `link`.
     pub(super) kind: &'static str,
     pub(super) name: String,
     pub(super) note: String,
-    pub(super) state: &'static str,
-    pub(super) mark: &'static str,
+    pub(super) state: State,
+    /// Whether requests pass it.
+    is_on_path: bool,
+    /// The failing claims that no other one explains.
+    roots: Vec<&'r ClaimReport>,
+    /// The claims that explain the failing ones.
+    causes: Vec<&'r str>,
 }
 
-/// A claim that does not hold, and the part that it speaks of.
-pub(super) struct OpenClaim {
-    pub(super) part: &'static str,
-    pub(super) verdict: &'static str,
-    pub(super) claim: Link,
-    pub(super) because: Option<Link>,
+/// The place of a part in the mesh.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Istiod,
+    Namespace,
+    At(Stop),
 }
 
-fn name_of(stop: Stop) -> &'static str {
-    match stop {
+/// The state of a part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum State {
+    /// It works.
+    Whole,
+    /// It was not checked, or could not be.
+    Unseen,
+    /// A request does not come so far.
+    After,
+    /// It fails because of something else.
+    Affected,
+    /// It is the place where the request fails.
+    Broken,
+}
+
+impl State {
+    /// Its class on the page.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Unseen => "unseen",
+            Self::After => "after",
+            Self::Affected => "affected",
+            Self::Broken => "broken",
+        }
+    }
+
+    /// Its words in the picture and in the description.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Whole => "works",
+            Self::Unseen => "not checked",
+            Self::After => "not reached",
+            Self::Affected => "affected",
+            Self::Broken => "fails",
+        }
+    }
+
+    fn of_claim(claim: &ClaimReport) -> Self {
+        match claim.verdict {
+            // The mesh does its work.
+            Verdict::Pass | Verdict::Changed => Self::Whole,
+            Verdict::Unjudged | Verdict::Skipped => Self::Unseen,
+            Verdict::Fail if claim.because.is_some() => Self::Affected,
+            Verdict::Fail => Self::Broken,
+        }
+    }
+}
+
+fn name_of(place: Place, names: &Expectations) -> String {
+    let Place::At(stop) = place else {
+        let is_istiod = place == Place::Istiod;
+        return if is_istiod {
+            "istiod".to_owned()
+        } else {
+            format!("namespace {}", names.namespace)
+        };
+    };
+    let name = match stop {
         Stop::Client => "client",
-        Stop::OutboundRules => "iptables: 15001",
+        Stop::OutboundRules => "iptables 15001",
         Stop::ClientSidecar => "client's sidecar",
-        Stop::Network => "DNS, mesh",
+        Stop::Network => "network, DNS",
         Stop::Service => "service",
-        Stop::InboundRules => "iptables: 15006",
+        Stop::InboundRules => "iptables 15006",
         Stop::BackendSidecar => "backend's sidecar",
-        Stop::BackendPort => "port 5678",
+        Stop::BackendPort => return format!("port {}", names.backend.port),
         Stop::Backend => "backend",
         Stop::Outside => "you",
         Stop::LoadBalancer => "load balancer",
         Stop::Gateway => "gateway",
         Stop::Route => "route",
-    }
+    };
+    name.to_owned()
 }
 
-fn note_of(stop: Stop, names: &Expectations) -> &str {
-    match stop {
-        Stop::Client => &names.client_deployment,
-        Stop::Backend => &names.backend_deployment,
-        Stop::Service => &names.backend_service,
-        Stop::Gateway => &names.gateway,
-        Stop::ClientSidecar | Stop::BackendSidecar => "Envoy",
-        Stop::Outside => "outside of the mesh",
-        _ => "",
-    }
-}
-
-/// The workload that it belongs to, where its claims speak of several.
-fn workload_of(stop: Stop, names: &Expectations) -> Option<&str> {
-    match stop {
-        Stop::Client | Stop::OutboundRules | Stop::ClientSidecar => Some(&names.client_deployment),
-        Stop::Backend | Stop::InboundRules | Stop::BackendSidecar => {
-            Some(&names.backend_deployment)
+fn note_of(place: Place, state: State, report: &Report, names: &Expectations) -> String {
+    let sync = report.claims.iter().find(|claim| claim.id == IN_SYNC).map(|claim| claim.verdict);
+    let sync = sync.filter(|_| state == State::Whole);
+    match place {
+        Place::At(Stop::Client) => names.client_deployment.clone(),
+        Place::At(Stop::Backend) => names.backend_deployment.clone(),
+        Place::At(Stop::Service) => {
+            format!("{}:{}", names.backend_service, names.backend.service_port)
         }
-        Stop::Gateway => Some(&names.gateway),
-        _ => None,
+        Place::At(Stop::Gateway) => names.gateway.clone(),
+        Place::At(Stop::ClientSidecar | Stop::BackendSidecar) => match sync {
+            Some(Verdict::Pass | Verdict::Changed) => "Envoy, in sync".to_owned(),
+            Some(Verdict::Fail) => "Envoy, not in sync".to_owned(),
+            _ => "Envoy".to_owned(),
+        },
+        Place::At(Stop::Outside) => "outside of the mesh".to_owned(),
+        Place::Istiod => "configures the sidecars".to_owned(),
+        _ => String::new(),
     }
 }
 
-/// Whether this claim speaks of this part. One that names the object of another workload does not.
-fn is_about(stop: Stop, claim: &ClaimReport, names: &Expectations) -> bool {
-    let Some(workload) = workload_of(stop, names) else { return true };
+fn is_of_control_plane(claim: &ClaimReport) -> bool {
+    CONTROL_PLANE.contains(&claim.id.as_str())
+}
+
+/// Whether a claim is about a place, whichever object it names.
+fn is_of(place: Place, claim: &ClaimReport) -> bool {
+    match place {
+        // A webhook that fails for another reason, like a missing label, is not istiod's failure.
+        Place::Istiod if claim.id == WEBHOOK => claim.because.is_none(),
+        Place::Istiod => is_of_control_plane(claim),
+        Place::Namespace => claim.id == NAMESPACE,
+        Place::At(Stop::Gateway | Stop::ClientSidecar | Stop::BackendSidecar)
+            if is_of_control_plane(claim) =>
+        {
+            true
+        }
+        // Requests pass a sidecar with an old configuration, or with one that istiod did not confirm.
+        Place::At(Stop::ClientSidecar | Stop::BackendSidecar | Stop::Gateway)
+            if claim.id == IN_SYNC && claim.because.is_some() =>
+        {
+            false
+        }
+        Place::At(stop) => CLAIMS.iter().any(|it| it.id == claim.id && it.stops.contains(&stop)),
+    }
+}
+
+/// Whether a verdict is about this place: about its workload, or about none in particular.
+fn names_place(place: Place, claim: &ClaimReport, names: &Expectations) -> bool {
     let object = claim.object.as_deref().unwrap_or_default();
     let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
-    object.contains(workload) || !workloads.iter().any(|it| object.contains(it.as_str()))
+    let own = match place {
+        Place::Istiod | Place::Namespace => None,
+        Place::At(Stop::Client | Stop::OutboundRules | Stop::ClientSidecar) => Some(workloads[0]),
+        Place::At(Stop::Backend | Stop::InboundRules | Stop::BackendSidecar) => Some(workloads[1]),
+        Place::At(Stop::Gateway) => Some(workloads[2]),
+        Place::At(_) => return true,
+    };
+    own.is_some_and(|own| object.contains(own.as_str()))
+        || (own.is_none() || !is_of_control_plane(claim))
+            && !workloads.iter().any(|it| object.contains(it.as_str()))
 }
 
-/// How a part is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum State {
-    Whole,
-    Unseen,
-    Follows,
-    Broken,
-}
-
-impl State {
-    /// Its class on the page, its words, and its mark in the picture.
-    fn shown(self) -> (&'static str, &'static str, &'static str) {
-        match self {
-            Self::Whole => ("whole", "holds", ""),
-            Self::Unseen => ("unseen", "not seen", ""),
-            Self::Follows => ("follows", "fails because of something else", "follows"),
-            Self::Broken => ("broken", "breaks here", "✗ breaks here"),
-        }
-    }
-
-    /// What a verdict alone says of a part. *Changed*: the mesh does what it is to do.
-    fn of_verdict(verdict: Verdict) -> Self {
-        match verdict {
-            Verdict::Pass | Verdict::Changed => Self::Whole,
-            Verdict::Unjudged | Verdict::Skipped => Self::Unseen,
-            Verdict::Fail => Self::Broken,
-        }
-    }
-
-    fn of_claim(claim: &ClaimReport) -> Self {
-        match Self::of_verdict(claim.verdict) {
-            Self::Broken if claim.because.is_some() => Self::Follows,
-            state => state,
-        }
-    }
-}
-
-/// The pictures of this report: from the client to the backend, and in from outside.
-pub(super) fn pictures(report: &Report, evidence: Option<&Evidence>) -> Vec<Picture> {
+/// Draws the pictures of this report: from the client to the backend, and from outside.
+pub(super) fn pictures<'r>(report: &'r Report, evidence: Option<&Evidence>) -> Vec<Picture<'r>> {
     let tutorial = Expectations::of_the_tutorial("", "");
     let names = evidence.map_or(&tutorial, |evidence| &evidence.expectations);
-    vec![
-        picture("from the client to the backend", &INSIDE, report, names),
-        picture("in from outside", &FROM_OUTSIDE, report, names),
-    ]
+    let mut inside = picture("Request path", &INSIDE, report, names);
+    inside.answers = evidence.and_then(answers);
+    vec![inside, picture("Ingress path", &FROM_OUTSIDE, report, names)]
 }
 
-fn picture(title: &'static str, path: &[Stop], report: &Report, names: &Expectations) -> Picture {
-    let mut picture = Picture { title, label: String::new(), parts: Vec::new(), open: Vec::new() };
-    let mut words = Vec::new();
-    for (part, kind) in path.iter().zip(["stop", "link"].into_iter().cycle()) {
-        let speaks = |claim: &&ClaimReport| speaks_of(claim, *part);
-        let (claims, of_others): (Vec<_>, Vec<_>) =
-            report.claims.iter().filter(speaks).partition(|claim| is_about(*part, claim, names));
-        let is_open = |claim: &&ClaimReport| State::of_verdict(claim.verdict) > State::Whole;
-        // A verdict names one object. That it is another's is no word that this one is well.
-        let least = if of_others.iter().any(is_open) { State::Unseen } else { State::Whole };
-        let state = match claims.iter().map(|claim| State::of_claim(claim)).max() {
-            Some(state) => state.max(least),
-            None if *part == Stop::Outside => State::Whole,
-            None => State::Unseen,
-        };
-        let (class, spoken, mark) = state.shown();
-        words.push(format!("{}: {spoken}", name_of(*part)));
-        picture.open.extend(claims.into_iter().filter(is_open).map(|claim| OpenClaim {
-            part: name_of(*part),
-            verdict: claim.verdict.word(),
-            claim: link(report, &claim.id),
-            because: claim.because.as_deref().map(|id| link(report, id)),
-        }));
-        let note = clean(note_of(*part, names)).replace('\n', " ");
-        picture.parts.push(PartView {
-            kind,
-            name: name_of(*part).to_owned(),
-            note: truncated(&note, NAME, "…"),
-            state: class,
-            mark,
-        });
+/// Counts the answers by their status code.
+fn answers(evidence: &Evidence) -> Option<String> {
+    let asked = evidence.demo.asked.value()?;
+    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
+    for reply in &asked.replies {
+        *counts.entry(reply.status).or_default() += 1;
     }
-    picture.label = format!("{title}: {}", words.join(", "));
-    picture
+    let counts = counts.into_iter().map(|(status, count)| match status {
+        0 => format!("{count} without an answer"),
+        status => format!("{count} × {status}"),
+    });
+    let counts: Vec<_> = counts.collect();
+    (!counts.is_empty()).then(|| format!("Requests of this check: {}", counts.join(", ")))
+}
+
+fn picture<'r>(
+    title: &'static str,
+    path: &[Stop],
+    report: &'r Report,
+    names: &Expectations,
+) -> Picture<'r> {
+    let view = |place, kind| part(place, kind, report, names);
+    let is_inside = path.contains(&Stop::Client);
+    let mut around =
+        is_inside.then(|| [view(Place::Istiod, "stop"), view(Place::Namespace, "stop")]);
+    let kinds = ["stop", "link"].into_iter().cycle();
+    let mut parts: Vec<_> =
+        path.iter().zip(kinds).map(|(stop, kind)| view(Place::At(*stop), kind)).collect();
+    let arrives = report.claims.iter().any(|claim| {
+        claim.id == ARRIVES[usize::from(!is_inside)] && claim.verdict == Verdict::Pass
+    });
+    let broken = keep_one_break(report, &mut parts, around.as_mut(), arrives);
+    let mut label = title.to_owned();
+    for (at, part) in around.iter().flatten().chain(&parts).enumerate() {
+        let comma = if at == 0 { ":" } else { "," };
+        let _ = write!(label, "{comma} {} {}", part.name, part.state.words());
+    }
+    let lines = [
+        (State::Affected, "Dashed: affected."),
+        (State::Unseen, "Dotted: not checked."),
+        (State::After, "Grey: not reached."),
+    ];
+    let occurs = |state| around.iter().flatten().chain(&parts).any(|part| part.state == state);
+    let legend: Vec<_> =
+        lines.into_iter().filter(|(state, _)| occurs(*state)).map(|it| it.1).collect();
+    let legend = legend.join(" ");
+    Picture { title, label, around, parts, answers: None, broken, legend }
+}
+
+fn part<'r>(
+    place: Place,
+    kind: &'static str,
+    report: &'r Report,
+    names: &Expectations,
+) -> PartView<'r> {
+    let (about, others): (Vec<_>, Vec<_>) = report
+        .claims
+        .iter()
+        .filter(|claim| claim.verdict != Verdict::Skipped && is_of(place, claim))
+        .partition(|claim| names_place(place, claim, names));
+    let is_whole = |claim: &&ClaimReport| State::of_claim(claim) == State::Whole;
+    // A verdict names one object: where it names another one, this one was not checked.
+    let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim));
+    let state = match about.iter().map(|claim| State::of_claim(claim)).max() {
+        Some(State::Whole) if is_unseen => State::Unseen,
+        Some(state) => state,
+        None if place == Place::At(Stop::Outside) => State::Whole,
+        None => State::Unseen,
+    };
+    let causes = about.iter().filter_map(|claim| claim.because.as_deref()).collect();
+    let short = |text: &str| truncated(&clean(text).replace('\n', " "), NAME, "…");
+    PartView {
+        kind,
+        name: short(&name_of(place, names)),
+        note: short(&note_of(place, state, report, names)),
+        state,
+        is_on_path: matches!(place, Place::At(_)),
+        causes,
+        roots: about.into_iter().filter(|it| State::of_claim(it) == State::Broken).collect(),
+    }
+}
+
+/// Leaves one part broken: the one of the first cause. Parts before it work, unless they have another cause. Parts
+/// behind it are not reached, unless requests arrive nevertheless.
+fn keep_one_break<'r>(
+    report: &Report,
+    parts: &mut [PartView<'r>],
+    around: Option<&mut [PartView<'r>; 2]>,
+    arrives: bool,
+) -> Option<(String, &'r ClaimReport)> {
+    let first_cause = |part: &PartView| {
+        let is_root = |id: &str| part.roots.iter().any(|claim| claim.id == id);
+        let causes = &report.causes;
+        causes.iter().position(|cause| is_root(&cause.claim)).unwrap_or(causes.len())
+    };
+    let around: &mut [PartView<'r>] = around.map_or(&mut [], |it| it.as_mut_slice());
+    let all = parts.iter().chain(around.iter()).enumerate();
+    let broken = all
+        .filter(|(_, part)| part.state == State::Broken)
+        .min_by_key(|(at, part)| (first_cause(part), *at))
+        .map(|(at, _)| at);
+    let on_path = broken.filter(|at| *at < parts.len());
+    let found = parts.iter().chain(around.iter()).nth(broken?);
+    let found = found.and_then(|part| Some((part.name.clone(), *part.roots.first()?)));
+    let behind = parts.get(on_path.unwrap_or_default()..).unwrap_or_default();
+    let behind: BTreeSet<_> =
+        behind.iter().flat_map(|part| &part.roots).map(|claim| claim.id.as_str()).collect();
+    for (at, part) in parts.iter_mut().chain(around.iter_mut()).enumerate() {
+        part.state = match (part.state, on_path) {
+            (State::Broken, _) if broken == Some(at) => State::Broken,
+            // It fails because requests do not arrive.
+            (State::Affected, Some(here))
+                if at < here && part.causes.iter().all(|it| behind.contains(it)) =>
+            {
+                State::Whole
+            }
+            (_, Some(here)) if at > here && part.is_on_path && !arrives => State::After,
+            (State::Broken, _) => State::Affected,
+            (state, _) => state,
+        };
+    }
+    found
 }

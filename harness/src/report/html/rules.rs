@@ -1,8 +1,8 @@
-//! The rules of a pod with a packet's path through them, hop by hop.
+//! The rules of a pod with a packet's path through them, rule by rule.
 
 use std::collections::BTreeMap;
 
-use meshcheck_netfilter::{Fit, Hook, Packet, Step, parse};
+use meshcheck_netfilter::{Fit, Hook, Outcome, Packet, Step, parse};
 use meshcheck_suites::Evidence;
 use meshcheck_suites::claims::{PacketTrace, RulesSource, packet_traces};
 
@@ -19,8 +19,8 @@ pub(super) struct TraceView {
     pub(super) packet: String,
     pub(super) lines: Vec<RuleView>,
     pub(super) end: String,
-    /// Whether it leads to a wrong place.
-    pub(super) open: bool,
+    /// Whether it ends at a wrong place.
+    pub(super) is_wrong: bool,
 }
 
 /// A line of the rules.
@@ -31,10 +31,10 @@ pub(super) struct RuleView {
     pub(super) class: &'static str,
 }
 
-/// The traces of this evidence: those to wrong places first.
+/// Collects the traces of this evidence; those that end at a wrong place come first.
 pub(super) fn traces(evidence: &Evidence) -> Vec<TraceView> {
     let mut traces: Vec<_> = packet_traces(evidence).iter().map(trace_view).collect();
-    traces.sort_by_key(|trace| !trace.open);
+    traces.sort_by_key(|trace| !trace.is_wrong);
     traces
 }
 
@@ -45,34 +45,41 @@ fn trace_view(trace: &PacketTrace) -> TraceView {
     };
     let family = if trace.packet.source.is_ipv6() { " IPv6" } else { "" };
     let source = if trace.source == RulesSource::InForce { " in force" } else { "" };
-    let outcome = clean(&trace.walk.outcome.to_string());
-    let right = if trace.right { "" } else { ", which is wrong" };
+    let outcome = outcome(trace);
     let mut lines = lines(trace);
     let more = lines.len().saturating_sub(LINES);
     if more > 0 {
         lines.truncate(LINES);
         lines.push(RuleView {
             mark: String::new(),
-            text: format!("[cut here, {more} lines more: the evidence has all of them]"),
+            text: format!("[{more} more lines are left out: the evidence has all of them]"),
             note: String::new(),
             class: "other",
         });
     }
     TraceView {
         name: format!(
-            "{direction}{family} rules{source} of {}: port {} is {outcome}{right}",
+            "{direction}{family} rules{source} of {}: port {} is {outcome}",
             clean(&trace.pod),
             trace.packet.destination_port
         ),
-        packet: format!("{}. {}", packet(&trace.packet), clean(&trace.walk.summary())),
+        packet: format!("{}: {}", format_packet(&trace.packet), clean(&trace.walk.summary())),
         lines,
-        end: format!("It ends: {outcome}{right}."),
-        open: !trace.right,
+        end: format!("Result: {outcome}"),
+        is_wrong: !trace.right,
     }
 }
 
-/// The packet in words.
-fn packet(packet: &Packet) -> String {
+/// Formats where the packet ends.
+fn outcome(trace: &PacketTrace) -> String {
+    match trace.walk.outcome {
+        Outcome::Accepted => "not redirected".to_owned(),
+        ref other => clean(&other.to_string()),
+    }
+}
+
+/// Formats the packet.
+fn format_packet(packet: &Packet) -> String {
     let user = packet.user.map(|user| format!(" of user {user}")).unwrap_or_default();
     let direction = match packet.hook {
         Hook::Inbound => "arrives at",
@@ -89,7 +96,7 @@ fn packet(packet: &Packet) -> String {
 }
 
 fn lines(trace: &PacketTrace) -> Vec<RuleView> {
-    // A packet that is turned round comes by a rule twice.
+    // A packet that loops back passes a rule twice.
     let mut steps: BTreeMap<usize, Vec<(usize, &Step)>> = BTreeMap::new();
     let mut number = 0;
     for step in &trace.walk.trail {
@@ -116,28 +123,28 @@ fn line_view(trace: &PacketTrace, text: &str, here: &[(usize, &Step)], last: usi
         let mark: Vec<_> = hits.iter().map(|(number, _)| number.to_string()).collect();
         let ends = *number == last;
         let note = match target(&step.rule) {
-            Some("RETURN") => "it fits: back to where this chain was called".to_owned(),
+            Some("RETURN") => "matches: return to the calling chain".to_owned(),
             Some(chain) if is_chain(trace, chain) => {
-                format!("it fits: on to {}", clean(chain))
+                format!("matches: continue in {}", clean(chain))
             }
-            _ if ends => format!("it fits: {}", clean(&trace.walk.outcome.to_string())),
-            _ => "it fits".to_owned(),
+            _ if ends => format!("matches: {}", outcome(trace)),
+            _ => "matches".to_owned(),
         };
         let class = if ends && !trace.right { "lost" } else { "hit" };
         return view(format!("→ {}", mark.join(", ")), note, class);
     }
     match here.first() {
         Some((_, Step { fit: Fit::Failed { condition }, .. })) => {
-            view("no".to_owned(), format!("not for it: {}", clean(condition)), "other")
+            view("no".to_owned(), format!("no match: {}", clean(condition)), "other")
         }
         Some((_, Step { fit: Fit::Unknown { condition }, .. })) => {
-            view("?".to_owned(), format!("not understood: {}", clean(condition)), "lost")
+            view("?".to_owned(), format!("unknown condition: {}", clean(condition)), "lost")
         }
         _ => view(String::new(), String::new(), "other"),
     }
 }
 
-/// The target of a rule: one of iptables' own, or a chain.
+/// Returns the target of a rule: one of iptables' own, or a chain.
 fn target(rule: &str) -> Option<&str> {
     let mut words = rule.split_whitespace();
     words.find(|word| ["-j", "--jump", "-g", "--goto"].contains(word))?;

@@ -3,61 +3,161 @@
 use super::evidence::{EXCERPT, format_observation};
 use super::*;
 use crate::report::human::tests::sample;
+use meshcheck_suites::Step;
 use meshcheck_suites::evidence::Observation;
+use meshcheck_suites::steps::{Impact, Purpose};
+use rstest::rstest;
+
+const CAUSE: &str = "mesh::two_containers_per_pod";
+
+/// The text between two others.
+fn between<'p>(page: &'p str, start: &str, end: &str) -> &'p str {
+    let (_, rest) = page.split_once(start).unwrap_or_else(|| panic!("no {start} in {page}"));
+    rest.split_once(end).unwrap_or_else(|| panic!("no {end} in {rest}")).0
+}
+
+/// The sample with a step for its cause.
+fn sample_with(step: Step) -> Report {
+    let mut report = sample();
+    report.claims[1].commands = step.command.iter().cloned().collect();
+    report.claims[1].steps = vec![step];
+    report.causes[0].steps.clone_from(&report.claims[1].steps);
+    report
+}
+
+fn restart(command: &str) -> Step {
+    Step {
+        purpose: Purpose::Fix,
+        impact: Impact::RestartsPods,
+        text: "restart deployment `echo-deployment`".into(),
+        command: Some(command.into()),
+    }
+}
 
 #[test]
 fn hostile_text_is_escaped_and_nothing_is_fetched() {
     let page = html(&sample(), None).unwrap();
     assert!(!page.contains("<script>") && page.contains("script"), "{page}");
     assert!(!page.contains('\u{1b}'));
-    for loading in [" src=", "@import", "url(", "<link", "<script", "<iframe"] {
+    for loading in [" src=", "@import", "url(", "<link", "<script", "<iframe", " style="] {
         assert!(!page.contains(loading), "{loading}");
     }
     assert!(page.contains("default-src 'none'"));
 }
 
 #[test]
-fn what_does_not_hold_is_a_step_away() {
+fn failing_claim_is_linked_from_the_bar_and_shown_first() {
     let page = html(&sample(), None).unwrap();
-    for id in ["mesh::two_containers_per_pod", "mesh::proxies_in_sync"] {
-        assert!(page.contains(&format!("href=\"#{id}\"")), "{id}");
-        let place = page.split_once(&format!("id=\"{id}\"")).unwrap().1;
-        assert!(place.split_once('>').unwrap().0.ends_with(" open"), "{id}");
-    }
-    assert!(!page.contains("href=\"#prepare::nodes_ready\""), "it holds");
+    let bar = between(&page, "<nav class=\"bar\"", "</nav>");
+    assert!(bar.contains("href=\"#card-1\"") && bar.contains("href=\"#section-mesh\""), "{bar}");
+    assert!(!bar.contains("href=\"#prepare::nodes_ready\""), "it holds: {bar}");
+    assert!(page.contains("class=\"claims start-failed\""), "{page}");
+    let mut report = sample();
+    report.claims.retain(|claim| claim.verdict == Verdict::Pass);
+    report.causes.clear();
+    report.totals = meshcheck_suites::report::Totals::of(&report.claims);
+    assert!(html(&report, None).unwrap().contains("class=\"claims start-all\""));
 }
 
 #[test]
-fn the_cause_stands_first_and_leads_to_what_follows() {
-    let page = html(&sample(), None).unwrap();
-    let (before, after) = page.split_once("What to mend first</h2>").unwrap();
-    assert_eq!(before.matches("<h2").count(), 1, "no other stands before it");
-    let (first, rest) = after.split_once("<h2").unwrap();
-    for id in ["mesh::two_containers_per_pod", "mesh::proxies_in_sync"] {
-        assert!(first.contains(&format!("href=\"#{id}\"")), "{first}");
-    }
-    assert!(first.contains("rollout restart"), "{first}");
-    let because = "because of <a href=\"#mesh::two_containers_per_pod\">";
-    // In the list, with the claim, and beneath the pictures: each sidecar's and the gateway's.
-    assert_eq!(rest.matches(because).count(), 5);
+fn cause_has_expected_and_observed_its_steps_and_its_consequences() {
+    let step =
+        restart("kubectl --context kind-x -n client rollout restart deployment/echo-deployment");
+    let page = html(&sample_with(step), None).unwrap();
+    let (before, _) = page.split_once(">Fix first").unwrap();
+    assert_eq!(before.matches("<h2").count(), 1, "no other heading stands before it");
+    assert!(before.contains("Commands below use:"), "{before}");
+    let card = between(&page, "id=\"card-1\"", "</article>");
+    assert!(card.contains("<dt>expected</dt>") && card.contains("<dt>observed</dt>"), "{card}");
+    assert!(
+        card.contains("<b>Fix</b> <span class=\"tag restarts\">restarts pods</span> Restart"),
+        "{card}"
+    );
+    assert!(card.contains("<code><span class=\"u\">echo-deployment</span></code>"), "{card}");
+    assert!(card.contains(">kubectl <span") || card.contains("kubectl</span>"), "{card}");
+    assert!(!card.contains("--context"), "the setup has the context: {card}");
+    let consequences = between(card, "Not judged because of this: 1 claim", "</details>");
+    assert!(consequences.contains("href=\"#mesh::proxies_in_sync\""), "{consequences}");
+    assert!(!consequences.contains("<pre"), "a consequence has no commands: {consequences}");
+    let line = between(&page, "<details id=\"mesh::proxies_in_sync\"", "</details>");
+    assert!(line.contains(&format!("Caused by <a href=\"#card-1\">{CAUSE}</a>")), "{line}");
+    assert!(!line.contains("<pre"), "{line}");
 }
 
-/// A cause may be none of the claims that were asked for: there is no place to lead to.
 #[test]
-fn links_lead_to_a_place_or_are_none() {
+fn changed_claim_is_an_update_of_the_tutorial() {
+    let page = html(&sample(), None).unwrap();
+    let update =
+        between(&page, ">Update the tutorial <small>nothing to do on the cluster", "</section>");
+    assert!(
+        update.contains("the tutorial says") && update.contains("the cluster shows"),
+        "{update}"
+    );
+    assert!(update.contains("mesh::init_arguments"), "{update}");
+}
+
+#[test]
+fn claims_with_one_reason_share_a_card_and_tell_it_once() {
+    let mut report = sample();
+    report.causes.clear();
+    for claim in &mut report.claims {
+        claim.verdict = Verdict::Unjudged;
+        claim.because = None;
+        claim.steps.clear();
+        claim.summary = "no cluster".into();
+    }
+    let page = html(&report, None).unwrap();
+    let group = between(&page, ">Not judged</h2>", "</section>");
+    assert_eq!(group.matches("<article").count(), 1, "{group}");
+    assert_eq!(page.matches("no cluster").count(), 1, "{page}");
+    assert!(!page.contains("Request path"), "nothing was judged: {page}");
+}
+
+#[test]
+fn allowed_failure_stands_apart() {
+    let mut report = sample();
+    report.causes.clear();
+    report.claims[1].may_fail = Some("meshcheck.toml: no sidecars here".into());
+    let page = html(&report, None).unwrap();
+    assert!(between(&page, ">Allowed to fail</h2>", "</section>").contains(CAUSE), "{page}");
+    assert!(!page.contains(">Fails</h2>"), "{page}");
+}
+
+#[rstest]
+#[case::invisible("kubectl delete\u{202e} pods")]
+#[case::too_long(&format!("kubectl {}", "x".repeat(5000)))]
+fn command_that_is_not_shown_to_its_end_is_not_one_to_copy(#[case] command: &str) {
+    let page = html(&sample_with(restart(command)), None).unwrap();
+    let card = between(&page, "id=\"card-1\"", "</article>");
+    assert!(card.contains("Do not copy this line") && !card.contains("<pre"), "{card}");
+}
+
+/// A cause may be none of the selected claims: its card is on the page nevertheless.
+#[test]
+fn every_link_has_a_target() {
     let mut report = sample();
     report.claims.remove(1);
     report.causes[0].summary = "<b>bold</b>".into();
     let page = html(&report, None).unwrap();
-    assert!(!page.contains("href=\"#mesh::two_containers_per_pod\""), "{page}");
-    assert!(page.contains("because of mesh::two_containers_per_pod"), "{page}");
     assert!(!page.contains("<b>bold"), "{page}");
-    report.causes.clear();
-    assert!(!html(&report, None).unwrap().contains("mend first"));
+    assert!(page.contains(&format!("Caused by <a href=\"#card-1\">{CAUSE}</a>")), "{page}");
+    let mut without_causes = report.clone();
+    without_causes.causes.clear();
+    let plain = html(&without_causes, None).unwrap();
+    assert!(
+        plain.contains(&format!("Caused by {CAUSE}")) && !plain.contains("Fix first"),
+        "{plain}"
+    );
+    for page in [page, plain, html(&sample(), None).unwrap()] {
+        for link in page.split("href=\"#").skip(1) {
+            let (target, _) = link.split_once('"').unwrap();
+            assert_eq!(page.matches(&format!("id=\"{target}\"")).count(), 1, "{target}");
+        }
+    }
 }
 
 #[test]
-fn what_turns_or_hides_text_does_not_reach_the_page() {
+fn characters_that_turn_or_hide_text_do_not_reach_the_page() {
     let mut report = sample();
     report.claims[1].observed = Some("a\u{202e}b\u{1b}[31mc\u{200b}\u{0}".into());
     report.cluster.context = "<img onerror=x>\u{202e}".into();
@@ -66,33 +166,79 @@ fn what_turns_or_hides_text_does_not_reach_the_page() {
     assert!(!page.contains(['\u{202e}', '\u{200b}', '\u{1b}', '\u{0}']));
 }
 
+#[rstest]
+#[case("port 80 `http` is open", "port 80 <code>http</code> is open")]
+#[case("`<b>` and ` alone", "<code>&#60;b&#62;</code> and ` alone")]
+#[case("pod echo-1-x is new", "pod <span class=\"u\">echo-1-x</span> is new")]
+fn backquotes_are_code_and_names_stay_whole(#[case] text: &str, #[case] expected: &str) {
+    let mut report = sample();
+    report.causes[0].expected = Some(text.into());
+    let page = html(&report, None).unwrap();
+    assert_eq!(between(&page, "<dt>expected</dt><dd>", "</dd>"), expected);
+}
+
 #[test]
-fn long_texts_say_that_they_are_cut_and_failed_looks_why() {
+fn cut_text_says_so_and_unreadable_text_says_why() {
     let text = format_observation(&Observation::seen("é".repeat(EXCERPT))).unwrap();
     let end = format!("[cut here, {EXCERPT} bytes more: the evidence has all of it]");
     assert!(text.ends_with(&end), "{text}");
     let text = format_observation(&Observation::failed("pods/exec is forbidden")).unwrap();
-    assert_eq!(text, "could not look: pods/exec is forbidden");
+    assert_eq!(text, "cannot read it: pods/exec is forbidden");
     assert_eq!(format_observation(&Observation::not_asked("no")), None);
 }
 
+/// The picture in words: it begins with its title.
+fn picture(page: &str, title: &str) -> String {
+    between(page, &format!("aria-label=\"{title}: "), "\"").replace("&#39;", "'")
+}
+
 #[test]
-fn the_picture_shows_where_it_breaks_and_only_there() {
+fn request_path_breaks_at_one_place() {
     let mut report = sample();
     report.claims[1].object = Some("pod client/client-deployment-5b9-abcde".into());
     let page = html(&report, None).unwrap();
-    // In words as well, for those who do not see it.
-    assert_eq!(page.matches(">✗ breaks here<").count(), 1, "{page}");
-    assert_eq!(page.matches("client&#39;s sidecar: breaks here").count(), 1, "{page}");
-    // The verdict names the client's pod alone: that is no word that the backend's is well.
-    assert_eq!(page.matches("backend&#39;s sidecar: not seen").count(), 1, "{page}");
-    // One that names no workload may be on either side.
+    assert_eq!(page.matches("✗ breaks here<").count(), 1, "{page}");
+    let path = picture(&page, "Request path");
+    assert!(path.contains("client's sidecar fails, network, DNS not reached"), "{path}");
+    assert!(path.contains("backend not reached"), "{path}");
+    // One that names no workload may be on either side: the first of them is marked.
     report.claims[1].object = Some("namespace client".into());
-    assert_eq!(html(&report, None).unwrap().matches(">✗ breaks here<").count(), 2);
-    // What follows from something else is no place where it breaks.
+    assert_eq!(html(&report, None).unwrap().matches("✗ breaks here<").count(), 1);
+    // A consequence is no place where it breaks.
     report.claims[1].because = Some("install::namespace_labelled".into());
     let page = html(&report, None).unwrap();
-    assert!(!page.contains("breaks here") && page.contains(">follows<"), "{page}");
+    assert!(!page.contains("breaks here"), "{page}");
+    assert!(picture(&page, "Request path").contains("client's sidecar affected"), "{page}");
+}
+
+#[rstest]
+#[case::istiod("install::control_plane_running", "deployment istio-system/istiod", "istiod fails")]
+#[case::namespace("install::namespace_labelled", "namespace client", "namespace client fails")]
+fn failing_control_plane_or_namespace_leaves_the_path_open(
+    #[case] id: &str,
+    #[case] object: &str,
+    #[case] words: &str,
+) {
+    let evidence = recorded();
+    let mut report = meshcheck_suites::judge(&evidence, &[]);
+    let claim = report.claims.iter_mut().find(|claim| claim.id == id).unwrap();
+    claim.verdict = Verdict::Fail;
+    claim.object = Some(object.into());
+    let page = html(&report, Some(&evidence)).unwrap();
+    let path = picture(&page, "Request path");
+    assert!(path.contains(words) && path.matches("fails").count() == 1, "{path}");
+    assert!(path.ends_with("port 5678 works, backend works"), "{path}");
+    assert!(!page.contains("breaks here") && page.contains("Requests of this check: "), "{page}");
+}
+
+#[test]
+fn phases_are_a_timeline() {
+    let page = html(&sample(), None).unwrap();
+    let timeline = between(&page, "id=\"timeline\"", "</section>");
+    assert!(timeline.contains("<dt>cluster</dt>") && timeline.contains("14.2 s"), "{timeline}");
+    let mut report = sample();
+    report.phases.clear();
+    assert!(!html(&report, None).unwrap().contains("Timeline"));
 }
 
 fn recorded() -> Evidence {
@@ -100,17 +246,16 @@ fn recorded() -> Evidence {
 }
 
 #[test]
-fn a_packet_s_way_is_marked_from_rule_to_rule_to_its_end() {
+fn packet_trace_is_marked_from_rule_to_rule_to_its_end() {
     let evidence = recorded();
     let page = html(&meshcheck_suites::judge(&evidence, &[]), Some(&evidence)).unwrap();
-    let (_, way) = page.split_once("<summary>inbound rules of").unwrap();
-    let (way, _) = way.split_once("</details>").unwrap();
+    let way = between(&page, "<summary>inbound rules of", "</details>");
     let hits: Vec<_> = way.split("<li ").filter(|line| line.starts_with("class=\"hit\"")).collect();
     assert_eq!(hits.len(), 3, "{way}");
-    assert!(hits[0].contains("→ 1<") && hits[0].contains("on to ISTIO_INBOUND"), "{way}");
-    assert!(hits[1].contains("→ 2<") && hits[1].contains("on to ISTIO_IN_REDIRECT"), "{way}");
+    assert!(hits[0].contains("→ 1<") && hits[0].contains("continue in ISTIO_INBOUND"), "{way}");
+    assert!(hits[1].contains("→ 2<") && hits[1].contains("continue in ISTIO_IN_REDIRECT"), "{way}");
     assert!(hits[2].contains("→ 3<") && hits[2].contains("redirected to port 15006"), "{way}");
-    assert!(way.contains("not for it: ") && way.contains("It ends: redirected to port 15006."));
+    assert!(way.contains("no match: ") && way.contains("Result: redirected to port 15006"));
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::evidence::{Evidence, Pod, ServicePort};
 use crate::facts::image::image_name;
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
-use crate::judgement::Verdict;
+use crate::judgement::{Judgement, Look as _, Verdict};
 use crate::object::Object;
 use crate::steps::kiali::set_target_port;
 use crate::steps::{Step, pods, workloads};
@@ -89,10 +89,7 @@ impl SilentTarget<'_> {
 /// is always declared.
 fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
     let install = &evidence.install;
-    let service = install.services.value()?.iter().find(|service| service.name == NAME)?;
-    let of_kiali = |port: &ServicePort| port.port == evidence.expectations.kiali.port;
-    let (index, port) = service.ports.iter().enumerate().find(|(_, port)| of_kiali(port))?;
-    let number = port.target_port.parse().ok()?;
+    let (index, number) = target_number(evidence)?;
     let mut ready = install.endpoints.value()?.iter().filter(|it| it.service == NAME && it.ready);
     let name = ready.find_map(|endpoint| endpoint.pod.as_ref())?;
     let pod = install.pods.value()?.iter().find(|pod| pod.name == *name)?;
@@ -100,6 +97,26 @@ fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
     let answered = evidence.kiali.root.value().and_then(asked_port) == Some(number);
     (declared.peek().is_some() && !declared.any(|port| *port == number) && !answered)
         .then_some(SilentTarget { index, number, pod })
+}
+
+/// Returns the target port of Kiali's service if it is a number, with the index of the port.
+fn target_number(evidence: &Evidence) -> Option<(usize, u16)> {
+    let services = evidence.install.services.value()?;
+    let service = services.iter().find(|service| service.name == NAME)?;
+    let of_kiali = |port: &ServicePort| port.port == evidence.expectations.kiali.port;
+    let (index, port) = service.ports.iter().enumerate().find(|(_, port)| of_kiali(port))?;
+    Some((index, port.target_port.parse().ok()?))
+}
+
+/// Fails unless everything is observed that shows whether Kiali listens on the target port of its service.
+fn require_target(evidence: &Evidence) -> Result<(), Judgement> {
+    let install = &evidence.install;
+    install.services.look("the services")?;
+    if target_number(evidence).is_some_and(|(_, it)| it != evidence.expectations.kiali.port) {
+        install.endpoints.look("the endpoints of service kiali")?;
+        install.pods.look("the pods of Kiali")?;
+    }
+    Ok(())
 }
 
 /// Whether a page fails and Kiali's service forwards to a port on which Kiali does not listen.

@@ -5,7 +5,7 @@ use super::answers::{
     has_same_answer_as_root, wrong_answer,
 };
 use super::{
-    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
+    is_elsewhere, kiali_object, no_pod_is_ready, require_target, runs_another_program, service_misses_kiali,
     silent_target,
 };
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
@@ -82,6 +82,7 @@ fn judge(evidence: &Evidence) -> Judged {
         return Ok(Judgement::pass(format!("{request} from {vantage}: {status}")));
     }
     // meshcheck's port-forward goes to the pod, the tutorial's to the service.
+    require_target(evidence)?;
     if let Some(target) = silent_target(evidence) {
         let (number, wanted) = (target.number, evidence.expectations.kiali.port);
         let summary =
@@ -181,6 +182,9 @@ mod cases {
         port_redirects_elsewhere(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).headers.insert("location".into(), "//elsewhere/kiali/".into()); }, Unjudged);
         login(|e| of(&mut e.kiali.exposed).status = 401, Unjudged);
         another_target_port(|e| target_port(e, "30001"), Fail);
+        another_target_port_and_no_endpoints(|e| { target_port(e, "30001"); e.install.endpoints = Observation::failed("endpointslices is forbidden"); }, Unjudged);
+        another_target_port_and_no_pods(|e| { target_port(e, "30001"); e.install.pods = Observation::failed("pods is forbidden"); }, Unjudged);
+        no_services(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
         hangs(|e| e.kiali.exposed = Observation::absent("nothing answers: no answer within 5 s"), Fail);
         refused(|e| e.kiali.exposed = Observation::absent("nothing answers: refused"), Fail);
         forbidden(|e| e.kiali.exposed = Observation::failed("pods/portforward is forbidden"), Unjudged);
