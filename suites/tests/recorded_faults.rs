@@ -8,8 +8,10 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use meshcheck_suites::report::Cause;
+use meshcheck_suites::steps::Purpose;
 use meshcheck_suites::{Evidence, Report, Verdict, golden, judge};
-use recorded::{cell, folders, name, repository, stable_report, text};
+use recorded::{folders, name, repository, stable_report, text};
 use serde::Deserialize;
 
 /// What a check must say of a case; the steps of its file are the campaign's.
@@ -118,42 +120,61 @@ fn recorded_evidence_names_no_machine() {
 }
 
 const HEAD: &str = "\
-# Broken meshes, and what is told of them
+# Faults and their fixes
 
-Every fault of `cargo xtask faults` and of its set `live`, judged on the evidence that it recorded in `fixtures/faults` and `fixtures/live`. The table has what
-the report says first, the command that it names first, and which other claims are red because of it. The whole report is `report.snap` in the fault's folder. A test compares this table with
-what is judged today; `cargo xtask bless faults` writes it anew.
-
-| fault | what is told first | type | red as well |
-|---|---|---|---|
+Each fault was made on a real mesh, and recorded: `fixtures/faults`, and `fixtures/live` for situations that other people reported. Below are the causes that the
+report names and its steps. The whole report is `report.snap` in the folder of the fault. Commands use the current context. Pod names end in `…`.
+`cargo xtask bless faults` renews this page.
 ";
 
 #[test]
-fn generated_table_of_faults_is_up_to_date() {
-    let mut rows: Vec<_> = ["faults", "live"]
+fn generated_page_of_faults_is_up_to_date() {
+    let mut faults: Vec<_> = ["faults", "live"]
         .into_iter()
         .flat_map(folders)
         .map(|it| (stable_report(&it), name(&it).to_owned()))
+        .filter(|(report, _)| !report.causes.is_empty())
         .collect();
     // In the tutorial's order.
-    rows.sort_by_key(|(report, _)| {
+    faults.sort_by_key(|(report, _)| {
         let cause = report.causes.first();
         cause.and_then(|cause| report.claims.iter().position(|claim| claim.id == cause.claim))
     });
-    let mut table = HEAD.to_owned();
-    for (report, name) in rows {
-        for (at, cause) in report.causes.iter().enumerate() {
-            let name = if at == 0 { format!("`{name}`") } else { String::new() };
-            let command = cause.commands.first().map(|it| format!("`{}`", cell(it)));
-            let _ = writeln!(
-                table,
-                "| {name} | {}: {} | {} | {} |",
-                cause.claim,
-                cell(&cause.summary),
-                command.unwrap_or_default(),
-                cause.explains.join(", ")
-            );
+    let mut page = HEAD.to_owned();
+    let mut section = None;
+    for (report, name) in &faults {
+        let first = report.causes.first().and_then(|it| it.claim.split("::").next());
+        if section != first {
+            section = first;
+            let _ = writeln!(page, "\n## {}", first.unwrap_or("no claim"));
+        }
+        let _ = writeln!(page, "\n### {}", name.replace('-', " "));
+        report.causes.iter().for_each(|cause| write_cause(&mut page, report, cause));
+    }
+    golden::assert_file(&repository("docs/faults.md"), &page, "faults");
+}
+
+fn write_cause(page: &mut String, report: &Report, cause: &Cause) {
+    let page_of_claim = cause.claim.replace("::", "/");
+    let _ = writeln!(
+        page,
+        "**{}** ([{}](claims/{page_of_claim}.md))\n",
+        cause.summary.replace('<', "&lt;"),
+        cause.claim
+    );
+    for step in &cause.steps {
+        let purpose = if step.purpose == Purpose::Fix { "Fix" } else { "Inspect" };
+        let _ = writeln!(page, "{purpose}: {}\n", step.text);
+        if let Some(command) = &step.command {
+            let mut short = report.cluster.shorten(command);
+            // Options that only the lab's Istio needs.
+            for option in report.cluster.bundle.iter().flat_map(|bundle| &bundle.install_set) {
+                short = short.replace(&format!(" --set {option}"), "");
+            }
+            let _ = writeln!(page, "    {short}\n");
         }
     }
-    golden::assert_file(&repository("docs/faults.md"), &table, "faults");
+    if !cause.explains.is_empty() {
+        let _ = writeln!(page, "Also failing because of this: {}\n", cause.explains.join(", "));
+    }
 }

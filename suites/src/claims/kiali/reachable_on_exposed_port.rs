@@ -5,8 +5,8 @@ use super::answers::{
     has_same_answer_as_root, wrong_answer,
 };
 use super::{
-    is_elsewhere, kiali_object, no_pod_is_ready, require_target, runs_another_program, service_misses_kiali,
-    silent_target,
+    is_elsewhere, kiali_object, no_pod_is_ready, require_target, runs_another_program,
+    service_misses_kiali, silent_target,
 };
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{redirects_to_web_root, running};
