@@ -69,10 +69,8 @@ pub fn read_kubeconfig(file: &Path) -> Result<(), ConnectError> {
 /// time.
 pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let patience = choice.patience.max(FIRST_ANSWER);
-    let place = choice
-        .kubeconfig
-        .as_deref()
-        .map_or_else(default_place, |path| format!("`{}`", path.display()));
+    let place =
+        choice.kubeconfig.as_deref().map_or_else(default_place, |path| path.display().to_string());
     let (file, asked, named) = (choice.kubeconfig.clone(), choice.context.clone(), place.clone());
     let chosen = off_thread(move || Chosen::read(file.as_deref(), asked, &named)).await;
     let chosen = chosen.unwrap_or_else(|reason| Err(ConnectError::Kubeconfig { place, reason }))?;
@@ -161,11 +159,11 @@ fn refused(
             ConnectError::NotKubernetes { server, context, reason }
         }
         kube::Error::SerdeError(error) => {
-            let reason = format!("what it says of its version cannot be read: {error}");
+            let reason = format!("its version cannot be read: {error}");
             ConnectError::NotKubernetes { server, context, reason }
         }
         kube::Error::FromUtf8(_) => {
-            let reason = "what it says of its version is not text".into();
+            let reason = "its version is not text".into();
             ConnectError::NotKubernetes { server, context, reason }
         }
         _ => {
@@ -220,7 +218,8 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_context_names_those_that_are_there() {
         let error = failing(GOOD, Some("vm3")).await;
-        assert!(error.to_string().ends_with("has no context `vm3`; it has: vm1"), "{error}");
+        assert!(error.to_string().ends_with("has no context `vm3`"), "{error}");
+        assert!(error.hint().ends_with("--context: vm1"), "{}", error.hint());
         assert!(error.is_usage());
     }
 

@@ -258,7 +258,7 @@ fn a_support_file_is_shown() {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     let told = stdout(&output);
     for words in [
-        "could not look at /demo/asked: forbidden",
+        "cannot read /demo/asked: forbidden",
         "password: 1, in /logs/0/text/value",
         "istio-system/istiod-1/discovery: 2 lines",
     ] {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Entry, Section, Subject};
+use crate::entry::{Entry, Pattern, Section, Subject};
 use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
 use crate::judgement::{Judgement, Verdict};
@@ -175,7 +175,10 @@ impl ClaimReport {
         if *asks == Asks::Nothing {
             return Self {
                 verdict: Verdict::Skipped,
-                summary: format!("skipped by {source}: {reason}"),
+                summary: match reason.as_str() {
+                    "" => format!("skipped by {source}"),
+                    reason => format!("skipped by {source}: {reason}"),
+                },
                 expected: None,
                 observed: None,
                 object: None,
@@ -269,17 +272,57 @@ impl Report {
         self.claims.iter().any(|claim| Section::PREFLIGHT.contains(&claim.section))
     }
 
-    /// The exit code of a command that judged: 0 every claim asked for holds, 1 at least one
-    /// fails or changed, 3 at least one could not be judged and none failed.
-    ///
-    /// A claim that was skipped because nobody asked for it takes no part, nor does one that may fail
-    /// and does, but a report in which nothing at all holds is never a 0.
+    /// Marks the claims that these patterns select as skipped by `--skip`. Causes that only they would fix go.
+    pub fn skip(&mut self, patterns: &[Pattern]) {
+        if patterns.is_empty() {
+            return;
+        }
+        let waiver = Waiver {
+            claims: String::new(),
+            asks: Asks::Nothing,
+            reason: String::new(),
+            source: "--skip".into(),
+        };
+        let is_skipped = |id: &str| patterns.iter().any(|pattern| pattern.matches_id(id));
+        for claim in self.claims.iter_mut().filter(|claim| is_skipped(&claim.id)) {
+            *claim = claim.clone().waived(&waiver);
+        }
+        self.totals = Totals::of(&self.claims);
+        for cause in &mut self.causes {
+            cause.explains.retain(|id| !is_skipped(id));
+        }
+        let claims = &self.claims;
+        let stands = |id: &String| {
+            let mut failing = claims.iter().filter(|claim| claim.verdict == Verdict::Fail);
+            failing.any(|claim| claim.id == *id && claim.may_fail.is_none())
+        };
+        self.causes.retain(|cause| !cause.explains.is_empty() || stands(&cause.claim));
+    }
+
+    /// Whether every claim was skipped: there is no verdict.
+    pub fn is_all_skipped(&self) -> bool {
+        self.claims.iter().all(|claim| claim.verdict == Verdict::Skipped)
+    }
+
+    /// The exit code of a command that judged, where every verdict counts that is not *pass*.
     pub fn exit_code(&self) -> u8 {
+        self.exit_code_for(&[Verdict::Fail, Verdict::Changed, Verdict::Unjudged])
+    }
+
+    /// The exit code of a command that judged: 1 where a claim fails or is changed, else 3 where one is
+    /// unjudged, else 0. A verdict that is not in `counted` does not count.
+    ///
+    /// A skipped claim does not count, nor does one that may fail. A report without any verdict is a 3.
+    pub fn exit_code_for(&self, counted: &[Verdict]) -> u8 {
         let Totals { pass, fail, changed, unjudged, .. } = self.totals;
         let waived = Totals::of(self.claims.iter().filter(|claim| claim.may_fail.is_some()));
-        if fail + changed > waived.fail + waived.changed {
+        let (fail, changed) = (fail - waived.fail, changed - waived.changed);
+        let counts = |verdict, number| counted.contains(&verdict) && number > 0;
+        if counts(Verdict::Fail, fail) || counts(Verdict::Changed, changed) {
             1
-        } else if unjudged > waived.unjudged || pass == 0 {
+        } else if counts(Verdict::Unjudged, unjudged - waived.unjudged)
+            || pass + fail + changed == 0
+        {
             3
         } else {
             0
@@ -422,5 +465,43 @@ mod tests {
             phases: Vec::new(),
         };
         assert_eq!(report.exit_code(), code);
+    }
+
+    #[rstest]
+    #[case(&[Verdict::Fail], 1, 1, 1, 1)]
+    #[case(&[Verdict::Fail], 0, 1, 1, 0)]
+    #[case(&[Verdict::Changed], 1, 0, 0, 0)]
+    #[case(&[Verdict::Changed, Verdict::Unjudged], 1, 0, 1, 3)]
+    #[case(&[Verdict::Unjudged], 1, 1, 0, 0)]
+    fn verdict_that_is_not_counted_leaves_the_exit_code(
+        #[case] counted: &[Verdict],
+        #[case] fail: usize,
+        #[case] changed: usize,
+        #[case] unjudged: usize,
+        #[case] code: u8,
+    ) {
+        let mut report = judge(&crate::testing::healthy(), &[]);
+        report.totals = Totals { fail, changed, unjudged, ..report.totals };
+        assert_eq!(report.exit_code_for(counted), code);
+    }
+
+    #[test]
+    fn skipped_claim_leaves_totals_and_causes() {
+        let mut evidence = crate::testing::healthy();
+        without_kiali(&mut evidence);
+        let judged = |pattern: &str| {
+            let mut report = judge(&evidence, &[]);
+            report.skip(&[pattern.parse().unwrap()]);
+            report
+        };
+        let report = judged("kiali");
+        assert_eq!(of(&report, "kiali::running").summary, "skipped by --skip");
+        assert_eq!((report.totals.skipped, report.totals.fail), (4, 0));
+        assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
+        let report = judged("kiali::running");
+        assert_eq!((report.causes.len(), report.totals.fail, report.exit_code()), (1, 3, 1));
+        let report = judged("*");
+        assert!(report.is_all_skipped() && report.causes.is_empty());
+        assert_eq!(report.exit_code(), 3);
     }
 }

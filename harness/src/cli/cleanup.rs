@@ -14,7 +14,7 @@ use crate::{cluster, collect, signals};
 /// Listens for Ctrl-C and its kin.
 pub(super) fn listen() -> Result<CancellationToken, Failure> {
     signals::listen()
-        .map_err(|error| Failure::environment(format!("listening for signals: {error}")))
+        .map_err(|error| Failure::environment(format!("cannot listen for signals: {error}")))
 }
 
 /// Does `work`, until a signal cancels it or it panics.

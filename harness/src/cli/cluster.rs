@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{ClusterOptions, Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
-use super::reports::write_evidence_and_verdicts;
+use super::observe::judged;
+use super::reports::{Judged, write_evidence_and_verdicts};
 use super::software;
 use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
@@ -37,7 +38,9 @@ pub(super) struct Running {
 }
 
 /// `meshcheck run`
-pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Failure> {
+    arguments.namespaces.apply(settings.names_mut())?;
+    let settings = &settings;
     installable(settings)?;
     writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
@@ -57,11 +60,11 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
         Ok(evidence) => evidence,
         Err(failure) => return Err(failure.in_phase(failed).after(phases)),
     };
-    let mut report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
+    let mut report = judged(&evidence, &arguments.judging);
     report.phases = phases;
     write_evidence_and_verdicts(
         &evidence,
-        &report,
+        &Judged::alone(&report, Some(&evidence)),
         arguments.evidence.as_deref(),
         &arguments.judging.output,
     )
@@ -87,7 +90,7 @@ pub(super) async fn provision_and_collect(
             events: events.clone(),
         };
         let look = async {
-            events.doing(Phase::Collect, "looking at everything that claims need");
+            events.doing(Phase::Collect, "collecting evidence");
             Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0)
         };
         events.phase(Phase::Collect, look).await
@@ -103,12 +106,11 @@ pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     }
     Err(Failure::usage(
         format!(
-            "what is installed here is as the release and the bundle have it, and {} says otherwise:\n{}",
+            "`run` and `up` install Istio and Kiali with the names of the release, and {} differs:\n{}",
             settings.source(),
             foreign.join("\n")
         ),
-        "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` judges it"
-            .into(),
+        "leave these keys out, or install your own way and use `meshcheck check`".into(),
     ))
 }
 
@@ -120,10 +122,10 @@ fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
 }
 
 /// `meshcheck up`
-pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn up(arguments: Up, settings: &Settings, quiet: bool) -> Result<u8, Failure> {
     installable(settings)?;
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, false);
+    let shown = progress::show(receiver, quiet);
     let cancel = listen()?;
     let options = (&arguments.cluster, settings);
     let outcome = provisioned(options, true, &events, &cancel, |up| async move {
@@ -135,7 +137,7 @@ pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure
     let (name, kubeconfig) = outcome?;
     let kubeconfig = meshcheck_suites::hint::quote(&kubeconfig.to_string_lossy());
     to_stdout(&format!(
-        "{name} is there.\n\n  meshcheck check\n  kubectl --kubeconfig {kubeconfig} get pods --all-namespaces\n  meshcheck down\n"
+        "created {name}\n\n  meshcheck check\n  kubectl --kubeconfig {kubeconfig} get pods --all-namespaces\n  meshcheck down\n"
     ))?;
     Ok(0)
 }
@@ -149,9 +151,9 @@ pub(super) async fn down(arguments: Down) -> Result<u8, Failure> {
         cluster::down(&state, arguments.name.as_deref()).await?
     };
     let text = match (removed.is_empty(), arguments.leftovers) {
-        (false, _) => format!("removed: {}\n", removed.join(", ")),
-        (true, false) => "there was no cluster of ours to remove\n".to_owned(),
-        (true, true) => "nothing of ours was left\n".to_owned(),
+        (false, _) => format!("deleted: {}\n", removed.join(", ")),
+        (true, false) => "meshcheck has no cluster to delete\n".to_owned(),
+        (true, true) => "no leftovers to delete\n".to_owned(),
     };
     to_stdout(&text)?;
     Ok(0)
@@ -172,7 +174,7 @@ async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failu
         let connection = connect(&choice).await?;
         let found = crate::collect::remove_left(&connection.client).await;
         let found = found.map_err(|reason| {
-            Failure::environment(format!("removing the namespaces of killed probes: {reason}"))
+            Failure::environment(format!("cannot delete the namespaces of killed probes: {reason}"))
         })?;
         removed.extend(found.into_iter().map(|name| format!("namespace {name}")));
     }
@@ -205,7 +207,7 @@ where
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
-        events.note(format!("removed what a run that was killed had left: {}", swept.join(", ")));
+        events.note(format!("deleted the leftovers of a killed run: {}", swept.join(", ")));
     }
     let mut cluster = cluster::begin(&state, &bundle)?;
     let names = expected(settings, &cluster.state);
@@ -233,7 +235,7 @@ where
     }
     let removed = events
         .phase(Phase::Remove, async {
-            events.doing(Phase::Remove, format!("removing `{name}`"));
+            events.doing(Phase::Remove, format!("deleting {name}"));
             cluster::remove(&state, place, created).await
         })
         .await

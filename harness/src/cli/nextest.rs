@@ -34,8 +34,8 @@ pub(super) async fn setup(
 ) -> Result<u8, Failure> {
     let Some(handover) = env::var_os("NEXTEST_ENV").map(PathBuf::from) else {
         return Err(Failure::usage(
-            "nextest-setup is for nextest's setup scripts: NEXTEST_ENV is not set".into(),
-            "use `meshcheck run`".into(),
+            "nextest-setup works only as a setup script of nextest: NEXTEST_ENV is not set".into(),
+            "run `meshcheck run` in its place".into(),
         ));
     };
     if env::var_os(EVIDENCE_VARIABLE).is_some_and(|file| !file.is_empty()) {
@@ -65,7 +65,7 @@ pub(super) async fn setup(
     };
     let append = OpenOptions::new().append(true).open(&handover);
     append.and_then(|mut file| writeln!(file, "{line}")).map_err(|error| {
-        Failure::environment(format!("writing `{}`: {error}", handover.display()))
+        Failure::environment(format!("cannot write {}: {error}", handover.display()))
     })?;
     Ok(0)
 }
@@ -77,7 +77,7 @@ fn keep(evidence: &Evidence) -> Result<PathBuf, Failure> {
     let directory = std::path::absolute(target.join("nextest").join("evidence"))
         .map_err(|error| Failure::environment(error.to_string()))?;
     fs::create_dir_all(&directory).map_err(|error| {
-        Failure::environment(format!("making `{}`: {error}", directory.display()))
+        Failure::environment(format!("cannot create {}: {error}", directory.display()))
     })?;
     remove_old(&directory);
     let run = env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());

@@ -47,9 +47,13 @@ pub(super) fn expectations(
 }
 
 /// `meshcheck bundle`: gets the software, and prints where it is.
-pub(super) async fn bundle(options: BundleOptions, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn bundle(
+    options: BundleOptions,
+    settings: &Settings,
+    quiet: bool,
+) -> Result<u8, Failure> {
     let (events, receiver) = Events::channel();
-    let shown = crate::progress::show(receiver, options.quiet);
+    let shown = crate::progress::show(receiver, quiet);
     let outcome = get(&options.source, settings, &events).await;
     drop(events);
     // Its last lines come before the result or the error.

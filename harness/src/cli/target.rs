@@ -63,8 +63,8 @@ impl NamedCluster {
         if kept.len() > 1 {
             let names: Vec<_> = kept.iter().map(ClusterState::context).collect();
             return Err(Failure::usage(
-                format!("there are {} clusters of ours: {}", names.len(), names.join(", ")),
-                "name one of them with --context NAME".into(),
+                format!("meshcheck has created {} clusters, and the call names none", names.len()),
+                format!("name one of them with --context: {}", names.join(", ")),
             ));
         }
         Ok(kept.pop())

@@ -106,20 +106,20 @@ fn a_bomb_is_refused_within_bounds() {
 }
 
 #[test]
-fn a_compressed_file_that_was_cut_says_so() {
+fn cut_compressed_file_is_named() {
     let whole = compressed(&fs::read(recorded()).unwrap());
     for length in [2, 9, whole.len() / 2, whole.len() - 1] {
         let error = of(&whole[..length]).unwrap_err();
-        assert!(error.hint().contains("cut off"), "{length}: {error}");
+        assert!(error.to_string().ends_with("cut off"), "{length}: {error}");
     }
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn damage_is_named_with_its_place() {
     let text = fs::read_to_string(recorded()).unwrap();
     let error =
-        of(text.replacen("\"schema\": 1", "\"schema\": \"one\"", 1).as_bytes()).unwrap_err();
-    assert!(error.to_string().contains("line 2 column"), "{error}");
+        of(text.replacen("\"took_ms\": ", "\"took_ms\": x", 1).as_bytes()).unwrap_err();
+    assert!(error.to_string().ends_with("its JSON is damaged at line 5"), "{error}");
     let deep = "[".repeat(1_000_000);
     let error = of(deep.as_bytes()).unwrap_err();
     assert!(matches!(error, EvidenceFileError::NotEvidence { .. }), "{error}");

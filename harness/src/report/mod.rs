@@ -18,6 +18,7 @@ pub use error::ReportError;
 pub use html::html;
 pub use human::{human, phases};
 pub use junit::junit;
-pub use options::{ColorChoice, Format, Kind, OutputOptions, ReportFile};
+pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
+pub(crate) use options::{STDOUT, output_path};
 pub use style::Style;
 pub(crate) use writer::hint;

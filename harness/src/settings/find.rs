@@ -45,7 +45,7 @@ fn choose(option: Option<&Path>, variable: Option<PathBuf>, here: &Path) -> Opti
 
 /// Reads a configuration file.
 pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
-    let read = |source| SettingsError::Read { path: path.to_owned(), source };
+    let read = |error| SettingsError::Read { path: path.to_owned(), error };
     let file = File::open(path).map_err(read)?;
     if file.metadata().map_err(read)?.is_dir() {
         return Err(read(io::ErrorKind::IsADirectory.into()));

@@ -13,11 +13,13 @@ use std::time::Duration;
 use meshcheck_suites::evidence::{Expectations, Waiver};
 
 pub(crate) use error::SettingsError;
-pub(crate) use file::DEFAULT;
 #[cfg(test)]
 pub(crate) use file::parse;
+pub(crate) use file::{DEFAULT, SAME_NAMESPACE};
 pub(crate) use find::{FILE, Found, VARIABLE, find, load};
-pub(crate) use values::parse_seconds;
+pub(crate) use values::{
+    format_duration, parse_limit, parse_namespace, parse_url, parse_version, parse_wait,
+};
 
 /// What a configuration file says; what it does not say is the tutorial's, or the caller's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +77,12 @@ impl Settings {
         name.map_or_else(|| FILE.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// What this calls otherwise than other expectations do; the version of Istio apart.
+    /// The names, to be changed by options.
+    pub(crate) fn names_mut(&mut self) -> &mut Expectations {
+        &mut self.names
+    }
+
+    /// Lists the names that differ from other expectations; the version of Istio apart.
     pub(crate) fn differences(&self, other: &Expectations) -> Vec<String> {
         self.expectations(&other.istio_version, "").differences(other)
     }

@@ -1,0 +1,401 @@
+//! Calls as people make them, wrong ones above all: for each the exit code and the whole message. No cluster.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+
+/// The calls, by topic. `NAME=VALUE` before a call is a variable, `<FILE` behind it is its standard input.
+const CALLS: [(&str, &[&str]); 12] = [
+    (
+        "a file that is not evidence",
+        &[
+            "judge report.json",
+            "judge junit.xml",
+            "judge page.html",
+            "judge other.xml",
+            "judge kubectl.json",
+            "judge pod.yaml",
+            "judge values.yaml",
+            "judge other.json",
+            "judge list.json",
+            "judge text.txt",
+            "judge lab.tar",
+            "judge lab.tar.gz",
+            "judge z.zip",
+            "judge page.html.gz",
+            "judge twice.json.gz",
+            "judge empty.json",
+            "judge spaces.json",
+            "judge random.bin",
+            "judge cut.json",
+            "judge cut.json.gz",
+            "judge damaged.json",
+            "judge field.json",
+            "judge type.json",
+            "judge schema2.json",
+            "judge schema-text.json",
+            "judge missing.json",
+            "judge none/missing.json",
+            "judge god.json",
+            "judge directory",
+            "judge empty-directory",
+            "judge /dev/zero",
+            "judge - <report.json",
+            "judge - <empty.json",
+            "show report.json",
+            "show directory",
+        ],
+    ),
+    (
+        "a file that is evidence",
+        &[
+            "judge good.json",
+            "judge bom.json",
+            "judge utf16.json",
+            "judge utf16.json.gz",
+            "judge - <good.json",
+            "judge /dev/stdin <good.json",
+            "judge failing.json",
+        ],
+    ),
+    (
+        "several files",
+        &[
+            "judge",
+            "judge good.json failing.json --output json",
+            "judge good.json failing.json",
+            "judge good.json unjudged.json --quiet",
+            "judge unjudged.json failing.json --quiet",
+            "judge good.json report.json",
+            "judge report.json missing.json",
+            "judge good.json failing.json --report junit=-",
+            "judge good.json failing.json --report html=r.html",
+        ],
+    ),
+    (
+        "a report that cannot be written",
+        &[
+            "judge failing.json --report html=none/r.html",
+            "judge good.json --report html=none/r.html",
+            "judge good.json --report json=directory",
+            "judge failing.json --report junit=/dev/full",
+            "judge good.json --report junit=/dev/full",
+            "judge good.json --evidence none/e.json",
+            "check --kubeconfig kc.yaml --evidence none/e.json",
+            "check --kubeconfig kc.yaml --evidence -",
+            "record --kubeconfig kc.yaml --out none/e.json",
+            "record --kubeconfig kc.yaml --out directory",
+            "man --dir /dev/null/x",
+        ],
+    ),
+    (
+        "reports",
+        &[
+            "judge good.json --report json=-",
+            "judge good.json --report json=- --report junit=-",
+            "judge good.json --output json --report junit=-",
+            "judge good.json --report json=r.json --report junit=r.json",
+            "judge good.json --report json=good.json",
+            "judge good.json --report pdf=r.pdf",
+            "judge good.json --report r.html",
+            "judge good.json --report html=",
+            "judge good.json --report",
+            "judge good.json --html r.html",
+            "judge good.json --junit=r.xml",
+            "judge good.json --output xml",
+            "judge good.json --output JSON",
+            "judge good.json -o json",
+        ],
+    ),
+    (
+        "patterns",
+        &[
+            "claims --only pods_ready",
+            "claims --only Mesh::Pods_Ready",
+            "claims --only pods_ready,live_rules",
+            "claims --only mesh::podsready",
+            "claims --only weather",
+            "claims --only ''",
+            "claims mesh",
+            "judge good.json --only KIALI --quiet",
+            "judge failing.json --skip demo,mesh --quiet",
+            "judge good.json --skip kiala",
+            "judge good.json --only kiali --skip kiali --quiet",
+            "--config skip.toml judge good.json --only kiali --quiet",
+            "preflight --only mesh::pods_ready",
+            "preflight --only docker_usabel",
+            "explain pods_redy",
+            "explain weather",
+        ],
+    ),
+    (
+        "what fails",
+        &[
+            "judge failing.json --fail-on unjudged --quiet",
+            "judge failing.json --fail-on fail --quiet",
+            "judge unjudged.json --fail-on fail,changed --quiet",
+            "judge good.json --fail-on all",
+        ],
+    ),
+    (
+        "global options",
+        &[
+            "-q judge failing.json",
+            "judge failing.json -q",
+            "--verbose judge good.json",
+            "-v judge good.json -vv",
+            "judge good.json -q -v",
+            "--color always --ascii judge good.json -q",
+            "--color sometimes judge good.json",
+        ],
+    ),
+    (
+        "kubeconfigs",
+        &[
+            "check --kubeconfig missing.yaml",
+            "check --kubeconfig directory",
+            "check --kubeconfig empty.json",
+            "check --kubeconfig random.bin",
+            "check --kubeconfig good.json",
+            "check --kubeconfig pod.yaml",
+            "check --kubeconfig text.txt",
+            "check --kubeconfig kc.yaml --context vm3",
+            "check --kubeconfig no-current.yaml",
+            "check --kubeconfig no-cluster.yaml",
+            "check",
+            "KUBECONFIG=missing.yaml check",
+            "check --kubeconfig kc.yaml",
+            "check kc.yaml",
+            "check vm1",
+        ],
+    ),
+    (
+        "values",
+        &[
+            "check --kubeconfig kc.yaml --istio 9",
+            "check --kubeconfig kc.yaml --istio latest",
+            "check --kubeconfig kc.yaml --kiali-url localhost:20001",
+            "check --kubeconfig kc.yaml --kiali-url ftp://localhost/",
+            "check --kubeconfig kc.yaml --kiali-url http://me:secret@localhost/",
+            "check --kubeconfig kc.yaml --timeout 0",
+            "check --kubeconfig kc.yaml --timeout soon",
+            "check --kubeconfig kc.yaml --wait 5",
+            "check --kubeconfig kc.yaml --wait 1s --quiet",
+            "check --kubeconfig kc.yaml --wait 2x",
+            "check --kubeconfig kc.yaml --wait 1m --watch 1m",
+            "check --kubeconfig missing.yaml --wait 5m",
+            "check --kubeconfig kc.yaml -n client --timeout 1s",
+            "check --kubeconfig kc.yaml -n Client",
+            "check --kubeconfig kc.yaml --namespace mesh --istio-namespace mesh",
+            "rbac -n Shop",
+        ],
+    ),
+    (
+        "configurations",
+        &[
+            "--config missing.toml judge good.json",
+            "judge good.json --config missing.toml",
+            "judge good.json --config directory",
+            "judge good.json --config bad.toml",
+            "judge good.json --config rename.toml",
+            "MESHCHECK_CONFIG=missing.toml claims",
+            "claims --config bad.toml",
+            "down --name nothere --config bad.toml",
+            "config --check",
+        ],
+    ),
+    (
+        "commands",
+        &[
+            "",
+            "judgee good.json",
+            "help jugde",
+            "frobnicate",
+            "check --frobnicate",
+            "check --kubecfg kc.yaml",
+            "bundle --bundle missing",
+            "run --bundle missing",
+            "show logs.json --logs zzz",
+            "show good.json --logs",
+            "record --kubeconfig kc.yaml",
+            "preflight --active",
+            "completions ksh",
+        ],
+    ),
+];
+
+fn recorded() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+fn pretty(evidence: &Value) -> Vec<u8> {
+    serde_json::to_vec_pretty(evidence).unwrap()
+}
+
+/// The recorded evidence with another value at a place.
+fn changed(place: &str, value: Value) -> Vec<u8> {
+    let mut evidence = recorded();
+    *evidence.pointer_mut(place).unwrap() = value;
+    pretty(&evidence)
+}
+
+fn compressed(content: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(content).unwrap();
+    encoder.finish().unwrap()
+}
+
+const KUBECONFIG: &str = "
+apiVersion: v1
+kind: Config
+current-context: vm1
+contexts:
+  - { name: vm1, context: { cluster: one, user: one } }
+  - { name: vm2, context: { cluster: two, user: one } }
+clusters: [{ name: one, cluster: { server: 'https://127.0.0.1:1' } }]
+users: [{ name: one, user: {} }]
+";
+
+/// The files that the calls name.
+fn write_files(directory: &Path) {
+    let good = pretty(&recorded());
+    let report = meshcheck_suites::judge(
+        &serde_json::from_slice::<meshcheck_suites::Evidence>(&good).unwrap(),
+        &[],
+    );
+    let mut tar = vec![0; 1024];
+    tar[257..262].copy_from_slice(b"ustar");
+    let page = b"<!DOCTYPE html>\n<html><body>report</body></html>\n".to_vec();
+    let utf16: Vec<u8> = std::iter::once(0xfeff)
+        .chain(String::from_utf8(good.clone()).unwrap().encode_utf16())
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    let log = json!([{
+        "namespace": "istio-system", "pod": "istiod-1", "container": "discovery",
+        "text": { "state": "seen", "value": "a\n" }
+    }]);
+    let mut field = recorded();
+    field["cluster"].as_object_mut().unwrap().remove("server_version");
+    let failed = json!({ "state": "failed", "reason": "pods/exec is forbidden" });
+    let pod = json!({ "apiVersion": "v1", "kind": "List", "items": [] });
+    let files: Vec<(&str, Vec<u8>)> = vec![
+        ("failing.json", changed("/demo/asked/value/replies/0/status", 503.into())),
+        ("unjudged.json", changed("/demo/asked", failed)),
+        ("schema2.json", changed("/schema", 2.into())),
+        ("schema-text.json", changed("/schema", "one".into())),
+        ("type.json", changed("/took_ms", "long".into())),
+        ("logs.json", changed("/logs", log)),
+        ("field.json", pretty(&field)),
+        ("report.json", serde_json::to_vec(&report).unwrap()),
+        ("junit.xml", b"<?xml version=\"1.0\"?>\n<testsuites name=\"meshcheck\"/>\n".into()),
+        ("other.xml", b"<?xml version=\"1.0\"?>\n<project/>\n".into()),
+        ("kubectl.json", serde_json::to_vec_pretty(&pod).unwrap()),
+        ("pod.yaml", b"# a pod\napiVersion: v1\nkind: Pod\nmetadata:\n  name: echo\n".into()),
+        ("values.yaml", b"replicas: 2\n".into()),
+        ("other.json", b"{\"name\": \"left-pad\"}\n".into()),
+        ("list.json", b"[1, 2]\n".into()),
+        ("text.txt", b"hello world\n".into()),
+        ("lab.tar.gz", compressed(&tar)),
+        ("lab.tar", tar),
+        ("z.zip", b"PK\x03\x04 and more".into()),
+        ("page.html.gz", compressed(&page)),
+        ("page.html", page),
+        ("twice.json.gz", compressed(&compressed(&good))),
+        ("empty.json", Vec::new()),
+        ("spaces.json", b" \n \n".into()),
+        ("random.bin", vec![0x80, 0x91, 0xfe, 0x03, 0xd8, 0x00, 0xc3]),
+        ("cut.json", good[..good.len() / 2].to_vec()),
+        ("cut.json.gz", compressed(&good)[..4000].to_vec()),
+        ("damaged.json", String::from_utf8(good.clone()).unwrap().replacen("true", "truth", 1).into()),
+        ("bom.json", [b"\xef\xbb\xbf".as_slice(), &good].concat()),
+        ("utf16.json.gz", compressed(&utf16)),
+        ("utf16.json", utf16),
+        ("good.json", good),
+        ("kc.yaml", KUBECONFIG.into()),
+        ("no-current.yaml", KUBECONFIG.replace("current-context: vm1\n", "").into()),
+        ("no-cluster.yaml", KUBECONFIG.replace("current-context: vm1", "current-context: vm2").into()),
+        ("bad.toml", b"[demo]\nnamespce = \"shop\"\n".into()),
+        ("rename.toml", b"[demo]\nnamespace = \"shop\"\n".into()),
+        ("skip.toml", b"[claims.skip]\n\"kiali::*\" = \"no console\"\n".into()),
+        ("directory/vm1.json.gz", Vec::new()),
+        ("directory/vm2.json.gz", Vec::new()),
+    ];
+    for name in ["directory", "empty-directory", "home"] {
+        fs::create_dir(directory.join(name)).unwrap();
+    }
+    for (name, content) in files {
+        fs::write(directory.join(name), content).unwrap();
+    }
+}
+
+/// Makes a call, and writes what came of it.
+fn made(directory: &Path, call: &str) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+    command
+        .current_dir(directory)
+        .env_clear()
+        .env("HOME", directory.join("home"))
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .stdin(Stdio::null());
+    for word in call.split(' ').filter(|word| !word.is_empty()) {
+        match word.split_once('=') {
+            Some((name, value)) if name.chars().all(|it| it.is_ascii_uppercase() || it == '_') => {
+                command.env(name, value);
+            }
+            _ if word.starts_with('<') => {
+                command.stdin(fs::File::open(directory.join(&word[1..])).unwrap());
+            }
+            _ => {
+                command.arg(word.trim_matches('\''));
+            }
+        }
+    }
+    let output = command.output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
+    let mut text = format!("$ meshcheck {call}\n");
+    // Reports have tests of their own.
+    let kind = match stdout.get(..1) {
+        Some("{") => "JSON",
+        Some("<") => "XML",
+        _ => "text",
+    };
+    match stdout.lines().count() {
+        0..=3 if kind == "text" => text.push_str(&stdout),
+        lines if kind == "JSON" && lines <= 3 => {
+            let _ = writeln!(text, "({lines} lines of JSON)");
+        }
+        _ => {
+            let _ = writeln!(text, "({kind})");
+        }
+    }
+    let _ = write!(text, "{stderr}=> {}\n\n", output.status.code().unwrap());
+    text.replace(&directory.display().to_string(), "DIRECTORY")
+}
+
+#[test]
+fn every_call_has_its_exit_code_and_message() {
+    let directory = tempfile::tempdir().unwrap();
+    write_files(directory.path());
+    let mut text = String::new();
+    for (topic, calls) in CALLS {
+        let _ = write!(text, "# {topic}\n\n");
+        for call in calls {
+            text.push_str(&made(directory.path(), call));
+        }
+    }
+    for word in ["u64", "struct ", "line 1 column", "panicked", "hint:"] {
+        assert!(!text.contains(word), "{word}: {text}");
+    }
+    insta::assert_snapshot!(text);
+    let left: Vec<PathBuf> = ["r.html", "r.json", "r.xml", "-"].map(PathBuf::from).into();
+    assert!(left.iter().all(|name| !directory.path().join(name).exists()));
+}
