@@ -168,6 +168,9 @@ fn refused(
         }
         _ => {
             let reason = certificate::untimely(error).unwrap_or(reason);
+            // The layers of the client say the same in other words.
+            let layers = ["client error (Connect): ", "tcp connect error: "];
+            let reason = layers.iter().fold(reason, |reason, layer| reason.replace(layer, ""));
             ConnectError::Unreachable { server, context, reason }
         }
     }

@@ -14,13 +14,11 @@ use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
 use meshcheck_suites::hint::quote;
 use meshcheck_suites::redact::redact;
-use serde::Deserialize;
-use serde_json::Value;
 
 use crate::atomic_file::{self, is_device, write_atomically};
 use crate::suggest::nearest;
 use crate::text::{io_reason, read_fix};
-use kind::{Kind, NAME_EVIDENCE, damage, kind_of};
+use kind::{Kind, NAME_EVIDENCE, damage, read_head};
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
 const LIMIT: u64 = 64 << 20;
@@ -100,8 +98,9 @@ fn listed(directory: &Path, path: &Path) -> String {
     let is_evidence = |name: &String| name.ends_with(".json") || name.ends_with(".json.gz");
     let mut names: Vec<_> = names.filter(is_evidence).collect();
     names.sort();
-    let asked = path.file_name().unwrap_or_default().to_string_lossy();
-    let near = nearest(&asked, names.iter().map(|name| (name.clone(), name.clone())));
+    let stem = |name: &str| name.split(".json").next().unwrap_or_default().to_owned();
+    let asked = stem(&path.file_name().unwrap_or_default().to_string_lossy());
+    let near = nearest(&asked, names.iter().map(|name| (stem(name), name.clone())));
     match (near.filter(|_| directory != path), names.as_slice()) {
         (Some(near), _) => format!("check the name: the directory has {near}"),
         (None, []) => NAME_EVIDENCE.into(),
@@ -111,14 +110,6 @@ fn listed(directory: &Path, path: &Path) -> String {
             format!("name a file in this directory: {shown}{more}")
         }
     }
-}
-
-/// What a newer program may have written.
-#[derive(Deserialize)]
-struct Head {
-    schema: u64,
-    #[serde(default)]
-    recorder: Option<Value>,
 }
 
 /// The text of a file, as UTF-8 without a byte order mark: Notepad writes one, and the `>` of PowerShell makes UTF-16.
@@ -162,7 +153,10 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     let not = |Kind { name, fix }| EvidenceFileError::NotEvidence {
         path: path.to_owned(),
         reason: name,
-        fix: fix.replace("FILE`", &format!("{}`", quote(&path.to_string_lossy()))),
+        fix: fix.replace(
+            "THIS",
+            &if path == Path::new(STDIN) { "FILE".into() } else { quote(&path.to_string_lossy()) },
+        ),
     };
     match outcome {
         Ok(_) => {}
@@ -173,19 +167,13 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
         return Err(EvidenceFileError::TooLong(path.to_owned()));
     }
     let text = decode(text).map_err(|reason| not(Kind::damaged(reason)))?;
-    if let Some(kind) = kind_of(&text) {
-        return Err(not(kind));
-    }
-    let broken = |error: serde_json::Error| not(damage(&error));
-    let Head { schema, recorder } = serde_json::from_slice(&text).map_err(broken)?;
+    let head = read_head(&text).map_err(not)?;
+    let schema = head.schema().unwrap_or_default();
     if schema > u64::from(SCHEMA) {
-        // `meshcheck 0.1.0`
-        let recorder = recorder.as_ref().and_then(Value::as_str).unwrap_or_default();
-        let version = recorder.strip_prefix("meshcheck ");
-        let writer = version.filter(|it| semver::Version::parse(it).is_ok()).map(str::to_owned);
+        let writer = head.writer();
         return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema, writer });
     }
-    let evidence: Evidence = serde_json::from_slice(&text).map_err(broken)?;
+    let evidence: Evidence = serde_json::from_slice(&text).map_err(|error| not(damage(&error)))?;
     if let Some(place) = evidence.option_in_place_of_a_name() {
         let reason = format!("{place} begins with a hyphen, which no name in Kubernetes does");
         return Err(not(Kind::damaged(&reason)));

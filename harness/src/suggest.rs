@@ -3,11 +3,17 @@
 /// How alike two words must be: two letters of a short word may be wrong, of `foo` nothing is like `port`.
 const LIKENESS: f64 = 0.6;
 
+/// The longest word that is compared, in bytes: comparing takes time with its length.
+const LENGTH: usize = 100;
+
 /// Returns the candidate whose key is most like this word, where any is.
 pub(crate) fn nearest<T>(
     word: &str,
     candidates: impl IntoIterator<Item = (String, T)>,
 ) -> Option<T> {
+    if word.len() > LENGTH {
+        return None;
+    }
     let plain = |word: &str| word.to_lowercase().replace('_', "-");
     let word = plain(word);
     let scored = candidates.into_iter().map(|(key, candidate)| {

@@ -8,8 +8,19 @@ use textwrap::core::display_width;
 
 /// Returns why a file operation failed, without the number that the system has for it.
 pub(crate) fn io_reason(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or_default().to_owned()
+    without_error_numbers(&error.to_string())
+}
+
+/// Returns a message without ` (os error 2)`.
+pub(crate) fn without_error_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(
+            part.trim_start_matches(|it: char| it.is_ascii_digit()).trim_start_matches(')'),
+        );
+    }
+    text
 }
 
 /// Returns the fix for a file that is there and cannot be read.

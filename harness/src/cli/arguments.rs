@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
 use meshcheck_suites::evidence::Expectations;
-use meshcheck_suites::{CHECKS, CLAIMS, Pattern, preflight};
+use meshcheck_suites::preflight::evidence::PreflightEvidence;
+use meshcheck_suites::{CHECKS, CLAIMS, Pattern};
 
 use super::candidates;
 use super::failure::Failure;
@@ -341,16 +342,23 @@ fn parse_evidence(text: &str) -> Result<PathBuf, String> {
 
 fn parse_pattern(text: &str) -> Result<Pattern, String> {
     let ids = CLAIMS.iter().map(|claim| claim.id);
-    let wrong = "no claim matches it";
-    text.parse()
-        .map_err(|_| unknown_pattern(text, wrong, ids, "list the claims: `meshcheck claims`"))
+    text.parse().map_err(|_| match Pattern::parse::<PreflightEvidence>(text) {
+        Ok(_) => {
+            format!("it selects checks of the preflight\nwrite `meshcheck preflight --only {text}`")
+        }
+        Err(_) => {
+            unknown_pattern(text, "no claim matches it", ids, "list the claims: `meshcheck claims`")
+        }
+    })
 }
 
 fn parse_check(text: &str) -> Result<Pattern, String> {
     let ids = CHECKS.iter().map(|check| check.id);
     let list = "name a section (machine, software, cluster) or a check of `meshcheck preflight`";
-    Pattern::parse::<preflight::evidence::PreflightEvidence>(text)
-        .map_err(|_| unknown_pattern(text, "no check of the preflight matches it", ids, list))
+    Pattern::parse::<PreflightEvidence>(text).map_err(|_| match text.parse::<Pattern>() {
+        Ok(_) => format!("it selects claims, not checks\nwrite `meshcheck check --only {text}`"),
+        Err(_) => unknown_pattern(text, "no check of the preflight matches it", ids, list),
+    })
 }
 
 /// Describes a pattern that selects nothing, with the nearest id as fix.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{ArgAction, Args, Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
@@ -39,15 +39,15 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalOptions {
-    /// The configuration [default: $`MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
+    /// The configuration [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print only what does not hold, and the summary; no progress
-    #[arg(long, short, global = true, action = ArgAction::Count)]
-    pub(crate) quiet: u8,
+    #[arg(long, short, global = true, overrides_with = "quiet")]
+    pub(crate) quiet: bool,
     /// Also print the statement of each claim, what was observed where it holds, and times
-    #[arg(long, short, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
+    #[arg(long, short, global = true, overrides_with = "verbose")]
+    pub(crate) verbose: bool,
     /// Use colour; the variable `NO_COLOR` turns it off
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub(crate) color: ColorChoice,
@@ -89,7 +89,6 @@ Examples:
   meshcheck check --context training-vm-7
   meshcheck check --context training-vm-7 --active --only 'ingress::*'
   meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml
-
   meshcheck check --context training-vm-7 --wait 5m     # until all claims hold, 5 minutes at most
   meshcheck check --context training-vm-7 --watch 30s   # again and again, until Ctrl-C
 
@@ -127,7 +126,7 @@ Examples:
   meshcheck judge vm7.json.gz
   meshcheck judge vm7.json.gz --only mesh --output json
   meshcheck judge vm*.json.gz --report junit=vms.xml    # one suite a file
-  ssh vm7 meshcheck record --out - | meshcheck judge -
+  meshcheck judge - < vm7.json.gz                       # for example from ssh
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
@@ -209,8 +208,8 @@ impl Cli {
     pub(super) fn resolved(mut self) -> Self {
         let GlobalOptions { quiet, verbose, color, ascii, .. } = self.global;
         if let Some(output) = self.command.output() {
-            output.quiet = quiet > 0;
-            output.verbose = verbose > 0;
+            output.quiet = quiet;
+            output.verbose = verbose;
             output.color = color;
             output.ascii = ascii;
         }

@@ -16,7 +16,7 @@ use crate::report::{Died, ReportError};
 use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::state::StateError;
-use crate::text::for_terminal;
+use crate::text::{for_terminal, without_error_numbers};
 
 /// Why a command ended early.
 #[derive(Debug, Default)]
@@ -134,6 +134,11 @@ impl Failure {
         self
     }
 
+    /// Returns the error without its fix.
+    pub(super) fn message(&self) -> String {
+        text(&self.message)
+    }
+
     /// Returns the error and its fix as one text.
     pub(super) fn text(&self) -> String {
         let message = text(&self.message);
@@ -163,7 +168,7 @@ macro_rules! failures {
         impl From<$error> for Failure {
             fn from($it: $error) -> Self {
                 let code = if $is_usage { USAGE } else { ENVIRONMENT };
-                Self { message: chain(&$it), hint: $hint, code, ..Self::default() }
+                Self { message: without_error_numbers(&chain(&$it)), hint: $hint, code, ..Self::default() }
             }
         }
     )+};

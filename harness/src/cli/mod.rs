@@ -80,7 +80,7 @@ fn run(mut command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
 
 async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
     let config = global.config.as_deref();
-    let quiet = global.quiet > 0;
+    let quiet = global.quiet;
     check_named_configuration(&command, config)?;
     let configured = || configured(config);
     match command {

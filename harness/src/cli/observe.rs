@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Check, Judge, Judging, Target};
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
-use super::reports::{Judged, write_evidence_and_verdicts, write_verdicts};
+use super::reports::{Judged, Reports, write_evidence_and_verdicts, write_verdicts};
 use super::software;
 use super::target::{NamedCluster, own_choice};
 use crate::collect::{Options, Timings, collect};
@@ -40,6 +40,9 @@ pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, F
     let deadline = arguments.wait.map(|wait| Instant::now() + wait);
     let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
     let mut noted = String::new();
+    // Ctrl-C leaves the reports of the last check as they are.
+    let mut has_verdicts = false;
+    let keep = |failure: Failure, has: bool| if has { failure.with_verdicts(0) } else { failure };
     loop {
         let settle = left().unwrap_or(Duration::MAX);
         let options = CollectOptions { include_logs: false, quiet: output.quiet, settle };
@@ -70,9 +73,11 @@ pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, F
                 )
             });
             match written {
-                Err(failure) if pause.is_some() => failure.print(),
-                written if pause.is_none() => return written,
-                Ok(_) | Err(_) => {}
+                Err(failure) if pause.is_some() && failure.is_environment() => {
+                    Reports::of_claims(&arguments.judging).write_failure(failure).print();
+                }
+                Ok(_) if pause.is_some() => has_verdicts = true,
+                written => return written.map_err(|failure| keep(failure, has_verdicts)),
             }
         } else {
             let note = describe_wait(&outcome);
@@ -82,7 +87,8 @@ pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, F
             noted = note;
         }
         let pause = pause.unwrap_or_default();
-        until_cancelled(&cancel, tokio::time::sleep(pause)).await?;
+        let slept = until_cancelled(&cancel, tokio::time::sleep(pause)).await;
+        slept.map_err(|failure| keep(failure, has_verdicts))?;
     }
 }
 
@@ -95,7 +101,7 @@ fn time_of(report: &Report) -> String {
 fn describe_wait<A, B>(outcome: &Result<(A, B, Report), Failure>) -> String {
     let report = match outcome {
         Ok((.., report)) => report,
-        Err(failure) => return format!("waiting: {}", failure.text().replace('\n', "; ")),
+        Err(failure) => return format!("waiting: {}", failure.message()),
     };
     let holds = [Verdict::Pass, Verdict::Skipped];
     let open: Vec<_> =

@@ -8,7 +8,7 @@ use std::path::Path;
 use meshcheck_suites::{Evidence, Report};
 use serde::Serialize;
 
-use super::arguments::{Check, Judge, Preflight, Run};
+use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
 use super::junit_files::junit_of_files;
@@ -41,6 +41,12 @@ impl Reports {
             _ => return None,
         };
         Some(Self { asked, output: output? })
+    }
+
+    /// Returns those of a command that judges claims.
+    pub(super) fn of_claims(judging: &Judging) -> Self {
+        let asked = Asked::Claims(judging.selection.only.clone());
+        Self { asked, output: judging.output.clone() }
     }
 
     /// Writes into every report why nothing was judged, unless verdicts stand there. Returns the failure,

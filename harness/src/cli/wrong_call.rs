@@ -10,7 +10,7 @@ use crate::suggest::nearest;
 /// Reads the command line. Help and version are printed, and end the program.
 pub(super) fn parse() -> Result<Cli, Failure> {
     match Cli::try_parse() {
-        Ok(cli) if cli.global.quiet > 0 && cli.global.verbose > 0 => Err(Failure::usage(
+        Ok(cli) if cli.global.quiet && cli.global.verbose => Err(Failure::usage(
             "--quiet and --verbose exclude each other".into(),
             "leave one of them out".into(),
         )),
@@ -43,7 +43,8 @@ fn failure(error: &clap::Error, words: &[String]) -> Failure {
     };
     // `--only <PATTERN>`
     let argument = value(ContextKind::InvalidArg).unwrap_or_default();
-    let option = argument.split_once(" <").map_or(argument.as_str(), |(option, _)| option);
+    let plain = argument.replace("...", "").replace(['<', '>'], "");
+    let option = argument.split_once(" <").map_or(plain.as_str(), |(option, _)| option);
     let given = value(ContextKind::InvalidValue).unwrap_or_default();
     let (message, fix) = match error.kind() {
         ErrorKind::UnknownArgument => {
@@ -73,7 +74,7 @@ fn failure(error: &clap::Error, words: &[String]) -> Failure {
             let fix = Some(fix).filter(|fix| !fix.is_empty()).map(str::to_owned);
             (format!("{option} {given}: {reason}"), fix)
         }
-        ErrorKind::MissingRequiredArgument => (format!("{argument} is missing"), None),
+        ErrorKind::MissingRequiredArgument => (format!("{plain} is missing"), None),
         ErrorKind::ArgumentConflict => {
             let other = value(ContextKind::PriorArg).unwrap_or_default();
             let other = other.split(" <").next().unwrap_or_default().to_owned();

@@ -157,7 +157,15 @@ fn first_line(error: &KubeconfigError) -> String {
         other => chain(other),
     };
     // A parser's message may quote the file, and the file holds keys: one line of it is enough.
-    reason.lines().next().unwrap_or_default().to_owned()
+    let line = reason.lines().next().unwrap_or_default();
+    let wrong = line
+        .strip_prefix("failed to parse kubeconfig YAML: ")
+        .map(|it| it.trim_start_matches("error: "));
+    match wrong {
+        Some(wrong) if wrong.starts_with("line 1 column 1:") => "it is not a kubeconfig".into(),
+        Some(wrong) => format!("its YAML is wrong: {wrong}"),
+        None => line.to_owned(),
+    }
 }
 
 /// Whether a file can be read whole. One that is not there is told by whoever reads it.

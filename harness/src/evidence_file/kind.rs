@@ -44,12 +44,12 @@ impl Kind {
 
 /// What files of other formats begin with.
 const MAGIC: [(&[u8], &str, &str); 8] = [
-    (b"PK\x03\x04", "a zip archive", "unpack it first: `unzip FILE`"),
-    (b"\xfd7zXZ", "compressed with xz", "decompress it first: `xz -d FILE`"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "decompress it first: `zstd -d FILE`"),
-    (b"BZh", "compressed with bzip2", "decompress it first: `bzip2 -d FILE`"),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first: `7z x FILE`"),
-    (b"\x1f\x8b", "compressed twice", "decompress it first: `gunzip FILE`"),
+    (b"PK\x03\x04", "a zip archive", "unpack it first: `unzip THIS`"),
+    (b"\xfd7zXZ", "compressed with xz", "decompress it first: `xz -d THIS`"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "decompress it first: `zstd -d THIS`"),
+    (b"BZh", "compressed with bzip2", "decompress it first: `bzip2 -d THIS`"),
+    (b"7z\xbc\xaf", "a 7-Zip archive", "unpack it first: `7z x THIS`"),
+    (b"\x1f\x8b", "compressed twice", "decompress it first: `gunzip THIS`"),
     (b"%PDF", "a PDF document", NAME_EVIDENCE),
     (b"\x7fELF", "a program", NAME_EVIDENCE),
 ];
@@ -57,58 +57,73 @@ const MAGIC: [(&[u8], &str, &str); 8] = [
 /// Where a tar archive has its mark.
 const TAR: std::ops::Range<usize> = 257..262;
 
-/// Names the kind of a decompressed file, unless it is JSON with the marks of evidence.
-pub(super) fn kind_of(content: &[u8]) -> Option<Kind> {
+/// Reads the head of a decompressed file.
+///
+/// # Errors
+///
+/// What the file is, where it is not JSON with the marks of evidence.
+pub(super) fn read_head(content: &[u8]) -> Result<Head, Kind> {
     if content.is_empty() {
-        return Some(Kind::damaged("it is empty"));
+        return Err(Kind::damaged("it is empty"));
     }
     if let Some((_, name, fix)) = MAGIC.iter().find(|(magic, ..)| content.starts_with(magic)) {
-        return Some(Kind::new(format!("it is {name}")).with_fix(fix));
+        return Err(Kind::new(format!("it is {name}")).with_fix(fix));
     }
     if content.get(TAR) == Some(b"ustar") {
-        return Some(Kind::new("it is a tar archive").with_fix("unpack it first: `tar -xf FILE`"));
+        return Err(Kind::new("it is a tar archive").with_fix("unpack it first: `tar -xf THIS`"));
     }
-    let Ok(text) = std::str::from_utf8(content) else {
-        // A text with a damaged letter is JSON all the same, up to there.
-        let is_json = content.trim_ascii_start().starts_with(b"{");
-        return (!is_json).then(|| Kind::new("it is neither JSON nor compressed with gzip"));
+    let start = content.trim_ascii_start();
+    if start.starts_with(b"{") {
+        return json(content);
+    }
+    let Ok(text) = std::str::from_utf8(start) else {
+        return Err(Kind::new("it is neither JSON nor compressed with gzip"));
     };
-    let start = text.trim_start();
-    match start.chars().next() {
-        None => Some(Kind::new("it contains only spaces")),
-        Some('{') => json(text),
-        Some('[') => Some(Kind::new("it is a JSON list, not evidence")),
-        Some('<') => Some(markup(start)),
-        Some(_) if is_yaml(start) => Some(yaml(start)),
-        Some(_) => Some(Kind::new("it is text, not JSON")),
-    }
+    Err(match text.chars().next() {
+        None => Kind::new("it contains only spaces"),
+        Some('[') => Kind::new("it is a JSON list, not evidence"),
+        Some('<') => markup(text),
+        Some(_) if is_yaml(text) => yaml(text),
+        Some(_) => Kind::new("it is text, not JSON"),
+    })
 }
 
 /// The fields by which JSON documents are told apart.
 #[derive(Deserialize)]
-struct Head {
+pub(super) struct Head {
     schema: Option<Value>,
-    recorder: Option<IgnoredAny>,
+    recorder: Option<Value>,
     claims: Option<IgnoredAny>,
     kind: Option<Value>,
     #[serde(rename = "apiVersion")]
     api_version: Option<IgnoredAny>,
 }
 
-fn json(text: &str) -> Option<Kind> {
-    // What is damaged is told by whoever reads all of it.
-    let head: Head = serde_json::from_str(text).ok()?;
-    let number = head.schema.as_ref().is_some_and(Value::is_u64);
-    match (&head.recorder, head.claims) {
-        (None, Some(_)) => Some(Kind::report("a report")),
-        (Some(_), _) | (None, None) if number => None,
-        _ => match (head.kind.as_ref().and_then(Value::as_str), head.api_version) {
-            (Some(kind), Some(_)) => Some(object(kind)),
-            _ if head.schema.is_some() => {
-                Some(Kind::new("its field `schema` is not a number, so it is not evidence"))
-            }
-            _ => Some(Kind::new("it is JSON of another program: the field `schema` is missing")),
-        },
+impl Head {
+    /// The number of its layout.
+    pub(super) fn schema(&self) -> Option<u64> {
+        self.schema.as_ref().and_then(Value::as_u64)
+    }
+
+    /// The version of the meshcheck that wrote it, of `meshcheck 0.1.0`.
+    pub(super) fn writer(&self) -> Option<String> {
+        let recorder = self.recorder.as_ref().and_then(Value::as_str).unwrap_or_default();
+        let version = recorder.strip_prefix("meshcheck ");
+        version.filter(|it| semver::Version::parse(it).is_ok()).map(str::to_owned)
+    }
+}
+
+fn json(content: &[u8]) -> Result<Head, Kind> {
+    let head: Head = serde_json::from_slice(content).map_err(|error| damage(&error))?;
+    let kind = head.kind.as_ref().and_then(Value::as_str);
+    if head.recorder.is_none() && head.claims.is_some() {
+        return Err(Kind::report("a report"));
+    }
+    match (kind, &head.api_version) {
+        _ if head.schema().is_some() => Ok(head),
+        (Some(kind), Some(_)) => Err(object(kind)),
+        _ if head.schema.is_some() => Err(Kind::damaged("its field `schema` is not a number")),
+        _ => Err(Kind::new("it is JSON of another program: the field `schema` is missing")),
     }
 }
 

@@ -117,8 +117,7 @@ fn cut_compressed_file_is_named() {
 #[test]
 fn damage_is_named_with_its_place() {
     let text = fs::read_to_string(recorded()).unwrap();
-    let error =
-        of(text.replacen("\"took_ms\": ", "\"took_ms\": x", 1).as_bytes()).unwrap_err();
+    let error = of(text.replacen("\"took_ms\": ", "\"took_ms\": x", 1).as_bytes()).unwrap_err();
     assert!(error.to_string().ends_with("its JSON is damaged at line 5"), "{error}");
     let deep = "[".repeat(1_000_000);
     let error = of(deep.as_bytes()).unwrap_err();
