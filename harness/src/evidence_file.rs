@@ -91,7 +91,7 @@ impl EvidenceFileError {
 
 /// The fix for a missing file: names the files of this directory that may be meant.
 fn listed(directory: &Path, path: &Path) -> String {
-    /// How many names are told.
+    /// How many names are listed.
     const NAMES: usize = 5;
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());

@@ -1,4 +1,4 @@
-//! `run`, `up`, `down`: clusters of our own, and their end, whatever happens.
+//! `run`, `up`, `down`: creates clusters, and deletes them whatever happens.
 
 use std::time::{Duration, Instant};
 
@@ -24,13 +24,13 @@ use crate::settings::Settings;
 use crate::state::{ClusterState, State};
 use crate::{evidence_file, progress};
 
-/// How long one look may take in a run of our own: the cluster may still be busy.
+/// The time limit of each request on a new cluster, which may still be busy.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How long rollouts may take to come to an end in a run of our own.
+/// How long rollouts are waited for on a new cluster.
 const SETTLE: Duration = Duration::from_mins(1);
 
-/// A cluster of ours with everything on it.
+/// A cluster of meshcheck with Istio and the demo.
 pub(super) struct Running {
     cluster: Provisioned,
     connection: Connection,
@@ -48,9 +48,9 @@ pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Fa
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.judging.output.quiet);
     let cancel = listen()?;
-    let look =
+    let work =
         provision_and_collect(&arguments.cluster, settings, arguments.keep, &events, &cancel);
-    let outcome = look.await;
+    let outcome = work.await;
     events.keep("total", start.elapsed());
     let (phases, failed) = (events.times(), events.failed());
     drop(events);
@@ -70,7 +70,7 @@ pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Fa
     )
 }
 
-/// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
+/// Creates a cluster, collects evidence, and deletes the cluster unless it is to be kept.
 pub(super) async fn provision_and_collect(
     options: &ClusterOptions,
     settings: &Settings,
@@ -89,16 +89,16 @@ pub(super) async fn provision_and_collect(
             include_logs: false,
             events: events.clone(),
         };
-        let look = async {
+        let collected = async {
             events.doing(Phase::Collect, "collecting evidence");
             Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0)
         };
-        events.phase(Phase::Collect, look).await
+        events.phase(Phase::Collect, collected).await
     })
     .await
 }
 
-/// Whether what we install can be called what the configuration says.
+/// Checks whether meshcheck can install with the names of the configuration.
 pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     let foreign = install::foreign(&settings.expectations("", ""));
     if foreign.is_empty() {
@@ -114,7 +114,7 @@ pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     ))
 }
 
-/// Returns what is expected of a cluster of ours.
+/// Returns what is expected of a cluster of meshcheck.
 fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
     let software = Software { cluster: Some(cluster), ..Software::default() };
     // No note: these settings are those with which it is made.
@@ -159,7 +159,7 @@ pub(super) async fn down(arguments: Down) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// Removes what killed runs left: here, and on the cluster that is named.
+/// Deletes the leftovers of killed runs: here, and on the cluster that is named.
 async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failure> {
     let Down { context, kubeconfig, .. } = arguments;
     let mut removed = Vec::new();
@@ -180,14 +180,14 @@ async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failu
     }
     match cluster::sweep(state).await {
         Ok(swept) => removed.extend(swept),
-        // Who asks for a cluster elsewhere may have no engine here, and then nothing of ours in it.
+        // With a cluster elsewhere there may be no engine here, and then nothing of meshcheck in it.
         Err(_) if named && state.names().is_ok_and(|names| names.is_empty()) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(removed)
 }
 
-/// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
+/// Creates a cluster and does `work` with it. The cluster is deleted afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
     (options, settings): (&ClusterOptions, &Settings),
@@ -211,7 +211,7 @@ where
     }
     let mut cluster = cluster::begin(&state, &bundle)?;
     let names = expected(settings, &cluster.state);
-    // What is asked of claims is said anew at each check.
+    // Each check reads the waivers from its own configuration.
     cluster.state.expectations = Some(Expectations { waivers: Vec::new(), ..names });
     cluster.directory.write(&cluster.state)?;
     // Another handle on the place: the work owns the cluster, and may be dropped at any point.

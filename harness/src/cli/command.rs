@@ -92,8 +92,8 @@ Examples:
   meshcheck check --context training-vm-7 --wait 5m     # until all claims hold, 5 minutes at most
   meshcheck check --context training-vm-7 --watch 30s   # again and again, until Ctrl-C
 
-Before it checks, it waits up to 30 seconds for rollouts (`limits.settle` in the configuration). The demo
-client sends a request every 10 seconds: where its log lacks a reply, check waits for one more request.")]
+Before it checks, it waits up to 30 seconds for rollouts (`limits.settle` in the configuration). The
+demo client sends a request every 10 seconds: where its log lacks a reply, check waits for one more.")]
     Check(Check),
     /// Record the evidence of an existing cluster in one file, without secrets, to judge it elsewhere
     #[command(after_help = "\
@@ -117,8 +117,8 @@ Examples:
 The manifest creates the service account `meshcheck` in the namespace `default`. Create a token for it:
   kubectl --namespace default create token meshcheck --duration 24h
 
-`preflight` needs the rights of the account that installs. Without a right, its check is unjudged, and names
-the verb and the resource.")]
+`preflight` needs the rights of the account that installs. Without a right, its check is unjudged,
+and names the verb and the resource.")]
     Rbac(Rbac),
     /// Judge recorded evidence, one file or several, without a cluster
     #[command(after_help = "\
@@ -126,7 +126,7 @@ Examples:
   meshcheck judge vm7.json.gz
   meshcheck judge vm7.json.gz --only mesh --output json
   meshcheck judge vm*.json.gz --report junit=vms.xml    # one suite a file
-  meshcheck judge - < vm7.json.gz                       # for example from ssh
+  meshcheck judge - < vm7.json.gz                       # or piped from another program
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),

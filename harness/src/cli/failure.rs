@@ -24,7 +24,7 @@ pub(super) struct Failure {
     message: String,
     hint: Option<String>,
     code: u8,
-    /// In which phase, where that is known, and how long the phases took until then.
+    /// The phase, where it is known, and the duration of the phases until then.
     phase: Option<Phase>,
     phases: Vec<PhaseTime>,
     /// Whether it came after the verdicts, so that they stand in the reports.
@@ -124,7 +124,7 @@ impl Failure {
         }
     }
 
-    /// Another failure that came on top of this one. What was said already is not said again.
+    /// Adds another failure, unless its message is already part of this one.
     #[must_use]
     pub(super) fn and(mut self, other: &Self) -> Self {
         if !self.message.contains(&other.message) {

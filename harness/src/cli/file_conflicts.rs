@@ -89,7 +89,7 @@ fn kubeconfigs() -> Vec<PathBuf> {
 }
 
 /// Returns where a file is or would be; nothing for what is no file, as `/dev/null` and pipes, and for what
-/// cannot be found out: writing tells that.
+/// cannot be resolved: writing reports that.
 fn resolved(path: &Path) -> Option<PathBuf> {
     if let Ok(there) = fs::metadata(path) {
         return there.is_file().then(|| path.canonicalize().ok()).flatten();

@@ -1,5 +1,4 @@
-//! Evidence for the conformance tests: recorded once, by nextest's setup script or in the tests' own
-//! process.
+//! Records the evidence of the conformance tests once: in nextest's setup script, or in the process of the tests.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -27,7 +26,7 @@ pub(crate) const REASON_VARIABLE: &str = "MESHCHECK_NO_EVIDENCE";
 const OLD: Duration = Duration::from_hours(24);
 
 /// `meshcheck nextest-setup`: records evidence, and names it in the file that nextest reads. Where
-/// that is not possible, it hands over the reason instead: the tests then say it, and JUnit has it.
+/// that is not possible, it hands over the reason: the tests and JUnit then show it.
 pub(super) async fn setup(
     arguments: NextestSetup,
     settings: Result<Settings, Failure>,
@@ -100,7 +99,7 @@ fn remove_old(directory: &Path) {
     }
 }
 
-/// Provisions a cluster, looks at it, removes it: for the tests' own process.
+/// Creates a cluster, collects evidence, deletes the cluster: in the process of the tests.
 pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

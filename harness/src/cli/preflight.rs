@@ -64,19 +64,19 @@ async fn collect_evidence(
     }
 }
 
-/// Returns the cluster of ours whose context is named, where it is one.
+/// Returns the cluster of meshcheck whose context is named, where it is one.
 fn find_own(arguments: &Preflight) -> Option<ClusterState> {
     if arguments.kubeconfig.is_some() {
         return None;
     }
     let name = arguments.context.as_ref()?.strip_prefix("kind-")?;
-    // Without a place for state there is none of ours.
+    // Without a state directory meshcheck has no cluster.
     let state = State::from_environment().ok()?;
     let is_known = state.names().ok()?.iter().any(|known| known == name);
     is_known.then(|| state.read(name).ok()).flatten()
 }
 
-/// How the cluster that is meant is reached: one of ours, by its context, or any other.
+/// Returns how to connect to the cluster that is named: one of meshcheck, or any other.
 fn choice(arguments: &Preflight, own: Option<&ClusterState>) -> Result<Choice, Failure> {
     let (active, patience) = (arguments.active, arguments.timeout);
     Ok(match own {

@@ -1,4 +1,4 @@
-//! `completions`, `man`, `config`: what makes the program at home on a machine. No cluster.
+//! `completions`, `man`, `config`: prints completion scripts, manual pages and configurations.
 
 use std::fs;
 use std::io;
@@ -20,13 +20,13 @@ use crate::settings::{DEFAULT, Found, Settings, format_duration};
 use crate::source::DEFAULT_ISTIO;
 use crate::text::io_reason;
 
-/// Our name on the command line.
+/// The name of the program on the command line.
 const NAME: &str = "meshcheck";
 
-/// The variable by which a shell's script asks the program what comes next.
+/// The variable by which a shell's script asks for completions.
 const ASKING: &str = "COMPLETE";
 
-/// Answers a shell that asks what could come next, and ends; does nothing where none asks.
+/// Prints completions and ends where a shell asks for them.
 pub(super) fn complete() {
     clap_complete::CompleteEnv::with_factory(command).var(ASKING).bin(NAME).complete();
 }
@@ -46,7 +46,7 @@ pub(super) fn completions(arguments: &Completions) -> Result<u8, Failure> {
         Shell::Power => &Powershell,
     };
     let mut script = Vec::new();
-    // By its name: the script outlives the place where the program lies today.
+    // By its name: the program may move after the script is installed.
     shell
         .write_registration(ASKING, NAME, NAME, NAME, &mut script)
         .map_err(|error| Failure::environment(format!("cannot write the script: {error}")))?;
@@ -116,7 +116,7 @@ fn failed(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
 /// Lists the commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
 fn pages() -> Vec<Command> {
     let mut whole = command();
-    // Options that every command takes are told on every page.
+    // Global options are on every page.
     whole.build();
     let inner = whole.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
     let inner = inner.map(|inner| {

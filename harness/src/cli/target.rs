@@ -1,4 +1,4 @@
-//! Which cluster is looked at: one that options or the configuration name, or one that `up` left.
+//! Chooses the cluster: one that options or the configuration name, or one that `up` created.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::connect::Choice;
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
 
-/// Which cluster is named, by options or by the configuration.
+/// The cluster that options or the configuration name.
 pub(super) struct NamedCluster {
     pub(super) context: Option<String>,
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Whether the context was named beside the file in which it stands: it is not one of ours.
+    /// Whether the kubeconfig was named, too: then it is not a cluster of meshcheck.
     is_elsewhere: bool,
-    /// Whether it is the one that the configuration means.
+    /// Whether the configuration names it.
     pub(super) is_configured: bool,
 }
 
@@ -44,8 +44,8 @@ impl NamedCluster {
         }
     }
 
-    /// Returns the cluster of ours that is meant: the one whose context is named, or the one that `up`
-    /// left where nothing is named.
+    /// Returns the cluster of meshcheck whose context is named, or the one that `up` created where nothing is
+    /// named.
     pub(super) fn find_own(&self) -> Result<Option<ClusterState>, Failure> {
         if self.is_elsewhere {
             return Ok(None);
@@ -71,13 +71,13 @@ impl NamedCluster {
     }
 }
 
-/// How a cluster of ours is reached.
+/// Returns how to connect to a cluster of meshcheck.
 pub(super) fn own_choice(cluster: &ClusterState, patience: Duration) -> Result<Choice, Failure> {
     Ok(Choice {
         kubeconfig: Some(State::from_environment()?.kubeconfig(&cluster.name)),
         context: Some(cluster.context()),
         bundle: Some(cluster.bundle.clone()),
-        ours: true,
+        is_own: true,
         active: true,
         patience,
     })

@@ -1,5 +1,5 @@
-//! Credentials that a program hands out: the kubeconfig's exec plugin, run by us, so that one that hangs
-//! is ended and not left behind.
+//! Gets credentials from the kubeconfig's exec plugin. It runs the plugin itself, so that one that hangs is
+//! ended.
 
 use std::time::Duration;
 
@@ -75,8 +75,8 @@ async fn run(plugin: &ExecConfig, ceiling: Duration) -> Result<Status, String> {
         format!("its exec plugin: {reason} {advice}").trim_end().to_owned()
     })?;
     if finished.code != Some(0) {
-        let said = finished.stderr.trim().lines().last().unwrap_or("it printed no reason");
-        return Err(format!("its exec plugin `{command}` failed: {said}"));
+        let reason = finished.stderr.trim().lines().last().unwrap_or("it printed no reason");
+        return Err(format!("its exec plugin `{command}` failed: {reason}"));
     }
     let answer: ExecCredential = serde_json::from_str(&finished.stdout).map_err(|_| {
         format!("its exec plugin `{command}` did not answer with an ExecCredential")

@@ -1,10 +1,10 @@
-//! Why there is no cluster to look at, each with what to do about it.
+//! Why a connection failed, each with its fix.
 
 use super::certificate;
 
-/// Why there is no cluster to look at.
+/// Why a connection failed.
 #[derive(Debug, thiserror::Error)]
-#[expect(missing_docs, reason = "each message says what its fields are")]
+#[expect(missing_docs, reason = "each message shows its fields")]
 pub enum ConnectError {
     /// The kubeconfig cannot be read or understood.
     #[error("cannot read the kubeconfig {place}: {reason}")]
@@ -75,8 +75,8 @@ impl ConnectError {
                     .into()
             }
             Self::Unreachable { reason, .. } if reason.contains(certificate::BAD) => {
-                "get a new kubeconfig from this cluster: this one does not trust the server's certificate; \
-                 if it has expired, renew it on the control plane with `kubeadm certs renew all`"
+                "get a new kubeconfig from this cluster: this one does not trust the server's certificate. \
+                 If the certificate has expired, renew it on the control plane: `kubeadm certs renew all`"
                     .into()
             }
             Self::Unreachable { server, .. } if is_local(server) => {
@@ -89,7 +89,7 @@ impl ConnectError {
         }
     }
 
-    /// Whether the call was wrong, rather than the world.
+    /// Whether the call is wrong, rather than the environment.
     pub fn is_usage(&self) -> bool {
         !matches!(self, Self::Unreachable { .. } | Self::NotKubernetes { .. })
     }

@@ -1,5 +1,4 @@
-//! A kubeconfig, and what is chosen in it. Each of its paths may lead to anything: nothing is read
-//! without a bound.
+//! Reads a kubeconfig, and chooses its context. Its paths may be pipes or devices: every read has a limit.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -54,7 +53,7 @@ impl Chosen {
             );
             return Err(unusable(reason));
         };
-        // Without a user, one would ask as nobody: what is refused then says nothing of the cluster.
+        // Without a user, requests would be anonymous, and their refusal no fact about the cluster.
         let user = named.user.filter(|user| !user.is_empty());
         let user = user.map(|user| (kubeconfig.auth_infos.iter().find(|it| it.name == user), user));
         if let Some((None, user)) = user {
@@ -168,7 +167,7 @@ fn first_line(error: &KubeconfigError) -> String {
     }
 }
 
-/// Whether a file can be read whole. One that is not there is told by whoever reads it.
+/// Checks whether a file can be read whole. A missing one is reported when it is read.
 fn is_small_file(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
         Ok(data) if !data.is_file() => Err(format!("`{}` is not a regular file", path.display())),

@@ -88,7 +88,7 @@ pub(super) fn read_head(content: &[u8]) -> Result<Head, Kind> {
     })
 }
 
-/// The fields by which JSON documents are told apart.
+/// The fields that distinguish JSON documents.
 #[derive(Deserialize)]
 pub(super) struct Head {
     schema: Option<Value>,

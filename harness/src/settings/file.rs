@@ -115,7 +115,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> 
         SettingsError::wrong(path, text, span.unwrap_or_default().start, message)
     };
     let document = Deserializer::parse(text).map_err(|error| {
-        // The parser explains in several lines what one can tell.
+        // The message of the parser has several lines.
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         wrong(error.span(), format!("this is not TOML: {message}"))
     })?;

@@ -1,4 +1,4 @@
-//! What a value may be: names of Kubernetes, ports, times, patterns; and what to write instead.
+//! Checks values: names of Kubernetes, ports, durations, patterns.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
