@@ -95,7 +95,10 @@ fn listed(directory: &Path, path: &Path) -> String {
     const NAMES: usize = 5;
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let is_evidence = |name: &String| name.ends_with(".json") || name.ends_with(".json.gz");
+    let is_evidence = |name: &String| {
+        let name = name.to_lowercase();
+        [".json", ".json.gz"].iter().any(|end| name.ends_with(end))
+    };
     let mut names: Vec<_> = names.filter(is_evidence).collect();
     names.sort();
     let stem = |name: &str| name.split(".json").next().unwrap_or_default().to_owned();

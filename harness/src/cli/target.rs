@@ -119,4 +119,17 @@ mod tests {
         assert_eq!(nothing.context, check.target.context);
         assert_eq!(nothing.kubeconfig, check.target.kubeconfig);
     }
+    #[test]
+    fn namespaces_of_options_win_over_the_configuration() {
+        let cli = Cli::parse_from(["meshcheck", "check", "-n", "shop"]);
+        let Command::Check(check) = cli.command else { panic!("it is `check`") };
+        let mut names = Settings::default().expectations("1.20.3", "");
+        check.target.namespaces.apply(&mut names).unwrap();
+        assert_eq!(
+            (names.namespace.as_str(), names.istio_namespace.as_str()),
+            ("shop", "istio-system")
+        );
+        names.istio_namespace = "shop".into();
+        assert!(check.target.namespaces.apply(&mut names).is_err());
+    }
 }

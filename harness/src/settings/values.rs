@@ -360,3 +360,32 @@ fn one_label(key: &str, value: &Value) -> Result<(String, String), String> {
     }
     Ok((key.to_owned(), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("5", "5s")]
+    #[case("0.5", "500ms")]
+    #[case("90s", "1m30s")]
+    #[case("1h30m", "1h30m")]
+    #[case("1h 30m", "1h30m")]
+    #[case("5m", "5m")]
+    fn duration_is_written_as_it_is_read(#[case] text: &str, #[case] written: &str) {
+        let duration = parse_duration(text).unwrap();
+        assert_eq!(parse_duration(written), Ok(duration));
+        assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("-5s")]
+    #[case("soon")]
+    #[case("1e300")]
+    #[case("nan")]
+    fn other_text_is_no_duration(#[case] text: &str) {
+        assert!(parse_duration(text).is_err());
+    }
+}
