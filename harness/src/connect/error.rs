@@ -52,6 +52,9 @@ impl ConnectError {
             Self::NoSuchContext { known, .. } | Self::NoContext { known, .. } if !known.is_empty() => {
                 format!("name a context of this file with --context: {}", known.join(", "))
             }
+            Self::Kubeconfig { reason, .. } if reason == "Is a directory" => {
+                "name a file in this directory with --kubeconfig FILE".into()
+            }
             Self::Kubeconfig { .. } | Self::NoSuchContext { .. } | Self::NoContext { .. } => {
                 "name the cluster's kubeconfig with --kubeconfig FILE, or set KUBECONFIG".into()
             }

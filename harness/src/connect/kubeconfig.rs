@@ -163,6 +163,7 @@ fn first_line(error: &KubeconfigError) -> String {
     match wrong {
         Some(wrong) if wrong.starts_with("line 1 column 1:") => "it is not a kubeconfig".into(),
         Some(wrong) => format!("its YAML is wrong: {wrong}"),
+        None if line.contains("Invalid UTF-8") => "it is not text".into(),
         None => line.to_owned(),
     }
 }

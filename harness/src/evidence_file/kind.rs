@@ -176,7 +176,7 @@ pub(super) fn damage(error: &serde_json::Error) -> Kind {
     let message = error.to_string();
     let name = message.split('`').nth(1).unwrap_or_default();
     let what = if message.starts_with("missing field") {
-        format!("the field `{name}` is missing at {place}")
+        format!("the field `{name}` is missing in the object that ends at {place}")
     } else if message.starts_with("duplicate field") {
         format!("the field `{name}` occurs twice, at {place}")
     } else if message.starts_with("unknown variant") {
