@@ -13,15 +13,25 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_suites::hint::quote;
 
+use crate::report::STDOUT;
+
 /// How much of a name goes into that of its partial file: file systems take 255 bytes.
 const NAME_LENGTH: usize = 200;
 
 /// Writes a file beside its place, and moves it there once it is whole. What is no regular file, such
-/// as `/dev/stdout` or a pipe, is written to as it is: it must never be replaced by a file.
+/// as a pipe, is written to as it is: it must never be replaced by a file. Standard output is, too: it may be
+/// a socket, which cannot be opened by its path, and a reader that has gone away is no error there.
 pub(crate) fn write_atomically(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
+    if path == Path::new(STDOUT) {
+        let mut stdout = io::stdout().lock();
+        return match write(&mut stdout).and_then(|()| stdout.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            outcome => outcome,
+        };
+    }
     let Some((place, permissions)) = replaceable(path)? else {
         let mut device = BufWriter::new(File::options().append(true).open(path)?);
         write(&mut device)?;
@@ -49,17 +59,35 @@ pub(crate) fn check_writable(path: &Path) -> io::Result<()> {
     }
 }
 
-/// What to do where a file could not be written.
+/// Returns the fix for a file that could not be written.
 pub(crate) fn hint(path: &Path, error: &io::Error) -> String {
     match error.kind() {
-        io::ErrorKind::StorageFull => "the disk is full: free some space".into(),
-        io::ErrorKind::IsADirectory => "it is a directory: name a file in it".into(),
+        io::ErrorKind::StorageFull => "free some space: the disk is full".into(),
+        io::ErrorKind::IsADirectory => "name a file in this directory".into(),
         io::ErrorKind::NotFound => format!(
-            "the directory is not there: `mkdir -p {}`",
+            "create the directory: `mkdir -p {}`",
             quote(&path.parent().unwrap_or(path).to_string_lossy())
         ),
         _ => "name a file in a directory where you may write".into(),
     }
+}
+
+/// Whether a file could not be written because its path is wrong.
+pub(crate) fn is_wrong_path(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+        ReadOnlyFilesystem,
+    };
+    let kinds = [
+        InvalidFilename,
+        InvalidInput,
+        IsADirectory,
+        NotADirectory,
+        NotFound,
+        PermissionDenied,
+        ReadOnlyFilesystem,
+    ];
+    kinds.contains(&error.kind())
 }
 
 /// Whether what stands at this path is written to as it is: a device or a pipe.

@@ -1,4 +1,4 @@
-//! From a kubeconfig and a context to a cluster that answers. The user's files are only read.
+//! Connects to the cluster of a kubeconfig and a context. It only reads the user's files.
 
 mod bounded;
 mod certificate;
@@ -28,24 +28,24 @@ const FIRST_ANSWER: Duration = Duration::from_secs(5);
 pub struct Connection {
     /// The client.
     pub client: Client,
-    /// What the evidence says of it.
+    /// Its part of the evidence.
     pub subject: Subject,
     /// The server's version, from its first answer: `v1.29.15`.
     pub server_version: String,
 }
 
-/// Which cluster is asked for.
+/// The cluster to connect to.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     /// The kubeconfig file; without one, `$KUBECONFIG` or `~/.kube/config`.
     pub kubeconfig: Option<PathBuf>,
     /// The context; without one, the file's current context.
     pub context: Option<String>,
-    /// The software on it, where it is ours.
+    /// The software on it, where meshcheck created it.
     pub bundle: Option<BundleFacts>,
-    /// Whether it is ours.
-    pub ours: bool,
-    /// Whether objects of our own are allowed there.
+    /// Whether meshcheck created it.
+    pub is_own: bool,
+    /// Whether probes may create objects there.
     pub active: bool,
     /// How long the first answer may take, where that is more than five seconds.
     pub patience: Duration,
@@ -69,10 +69,8 @@ pub fn read_kubeconfig(file: &Path) -> Result<(), ConnectError> {
 /// time.
 pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let patience = choice.patience.max(FIRST_ANSWER);
-    let place = choice
-        .kubeconfig
-        .as_deref()
-        .map_or_else(default_place, |path| format!("`{}`", path.display()));
+    let place =
+        choice.kubeconfig.as_deref().map_or_else(default_place, |path| path.display().to_string());
     let (file, asked, named) = (choice.kubeconfig.clone(), choice.context.clone(), place.clone());
     let chosen = off_thread(move || Chosen::read(file.as_deref(), asked, &named)).await;
     let chosen = chosen.unwrap_or_else(|reason| Err(ConnectError::Kubeconfig { place, reason }))?;
@@ -87,7 +85,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     let config = move || runtime.block_on(Config::from_custom_kubeconfig(kubeconfig, &options));
     let config = off_thread(config).await.map_err(unusable)?;
     let mut config = config.map_err(|error| unusable(chain(&error)))?;
-    // Whoever waits for an answer has a limit, and says so in better words.
+    // The limit below has the better message.
     config.connect_timeout = Some(patience * 2);
     let server = without_credentials(&config.cluster_url);
     config.proxy_url = proxy::choose(
@@ -116,7 +114,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
         client,
         server_version: version.git_version,
         subject: Subject {
-            provider: if choice.ours { Provider::Kind } else { Provider::Existing },
+            provider: if choice.is_own { Provider::Kind } else { Provider::Existing },
             name: cluster,
             context,
             context_is_current,
@@ -129,8 +127,7 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
     })
 }
 
-/// Does what reads files where it holds nobody up, for five seconds at the most: a path may lead to
-/// anything.
+/// Reads files in a thread of their own, for five seconds at the most: a path may be a pipe.
 async fn off_thread<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, String> {
@@ -141,7 +138,7 @@ async fn off_thread<T: Send + 'static>(
     }
 }
 
-/// Why the first answer is not the one of a server that accepts us.
+/// Describes why the server did not accept the first request.
 fn refused(
     error: &kube::Error,
     credentials: &AuthInfo,
@@ -150,7 +147,7 @@ fn refused(
 ) -> ConnectError {
     let (server, context) = (server.to_owned(), context.to_owned());
     let reason = chain(error);
-    // Servers word it in many ways, or just break the connection off.
+    // Servers have many messages for it, or close the connection.
     if let Some(end) = certificate::ended(credentials) {
         return ConnectError::Expired { context, end, reason };
     }
@@ -163,22 +160,25 @@ fn refused(
             ConnectError::NotKubernetes { server, context, reason }
         }
         kube::Error::SerdeError(error) => {
-            let reason = format!("what it says of its version cannot be read: {error}");
+            let reason = format!("its version cannot be read: {error}");
             ConnectError::NotKubernetes { server, context, reason }
         }
         kube::Error::FromUtf8(_) => {
-            let reason = "what it says of its version is not text".into();
+            let reason = "its version is not text".into();
             ConnectError::NotKubernetes { server, context, reason }
         }
         _ => {
             let reason = certificate::untimely(error).unwrap_or(reason);
+            // The layers of the client repeat that the connection failed.
+            let layers = ["client error (Connect): ", "tcp connect error: "];
+            let reason = layers.iter().fold(reason, |reason, layer| reason.replace(layer, ""));
             ConnectError::Unreachable { server, context, reason }
         }
     }
 }
 
-/// A path as a shell takes it, from the home directory where it lies there: evidence travels, and tells
-/// nothing of whose machine it was recorded on.
+/// Returns a path as a shell takes it, with `~` for the home directory: evidence is shared, and must not
+/// name the user who recorded it.
 pub(crate) fn from_home(path: &Path) -> String {
     let home = std::env::var_os("HOME").map(PathBuf::from);
     let below = home.as_deref().and_then(|home| path.strip_prefix(home).ok());
@@ -220,14 +220,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_unknown_context_names_those_that_are_there() {
+    async fn unknown_context_lists_the_known_ones() {
         let error = failing(GOOD, Some("vm3")).await;
-        assert!(error.to_string().ends_with("has no context `vm3`; it has: vm1"), "{error}");
+        assert!(error.to_string().ends_with("has no context `vm3`"), "{error}");
+        assert!(error.hint().ends_with("--context: vm1"), "{}", error.hint());
         assert!(error.is_usage());
     }
 
     #[tokio::test]
-    async fn a_server_that_is_not_there_is_the_worlds_fault() {
+    async fn unreachable_server_is_no_wrong_call() {
         let error = failing(GOOD, None).await;
         assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
         assert!(error.to_string().contains("https://127.0.0.1:1"), "{error}");
@@ -239,7 +240,7 @@ mod tests {
     #[case("contexts: [")]
     #[case("kind: Config\napiVersion: v1\n")]
     #[tokio::test]
-    async fn a_broken_kubeconfig_is_named(#[case] text: &str) {
+    async fn broken_kubeconfig_is_named(#[case] text: &str) {
         let error = failing(text, None).await;
         assert!(error.is_usage());
         assert!(error.to_string().contains("config"), "{error}");

@@ -1,8 +1,10 @@
 //! Evidence on disk: JSON, compressed unless the name ends in `.json`. Written whole or not at all, without
 //! secrets; read with suspicion.
 
-use std::fs::File;
-use std::io::{self, BufReader, Read as _};
+mod kind;
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -10,11 +12,13 @@ use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
+use meshcheck_suites::hint::quote;
 use meshcheck_suites::redact::redact;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
 
 use crate::atomic_file::{self, is_device, write_atomically};
+use crate::suggest::nearest;
+use crate::text::{io_reason, read_fix};
+use kind::{Kind, NAME_EVIDENCE, damage, read_head};
 
 /// The longest evidence that is read, in bytes, decompressed. Seen: 0.1 MB on a healthy cluster.
 const LIMIT: u64 = 64 << 20;
@@ -22,60 +26,93 @@ const LIMIT: u64 = 64 << 20;
 /// What a gzip file begins with.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// Why a file is no evidence, or could not be written.
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// Why a file is not evidence, or could not be written.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EvidenceFileError {
     /// It could not be read.
-    #[error("reading the evidence `{}`", path.display())]
-    Read { path: PathBuf, source: io::Error },
+    #[error("cannot read {}: {}", name(path), io_reason(error))]
+    Read { path: PathBuf, error: io::Error },
     /// It is not a file.
-    #[error("the evidence `{}` is not a regular file", .0.display())]
+    #[error("cannot read {}: it is {}", name(.0), if .0.is_dir() { "a directory" } else { "not a regular file" })]
     NotAFile(PathBuf),
     /// It is too long.
-    #[error("the evidence `{}` is longer than {} MiB when it is decompressed", .0.display(), LIMIT >> 20)]
+    #[error("cannot read {}: it is longer than {} MiB when it is decompressed", name(.0), LIMIT >> 20)]
     TooLong(PathBuf),
     /// It is not evidence.
-    #[error("the evidence `{}` cannot be understood: {reason}", path.display())]
-    NotEvidence { path: PathBuf, reason: String, cut: bool },
-    /// It is a report: the verdicts, without what they were judged on.
-    #[error("`{}` is a report, not evidence: it has the verdicts, without the observations", .0.display())]
-    Report(PathBuf),
+    #[error("cannot read {}: {reason}", name(path))]
+    NotEvidence { path: PathBuf, reason: String, fix: String },
     /// It was written by a newer program.
-    #[error("the evidence `{}` has schema {schema}, and this program reads up to {SCHEMA}", path.display())]
-    TooNew { path: PathBuf, schema: u64 },
+    #[error(
+        "cannot read {}: it has schema {schema}, and this meshcheck reads schema {SCHEMA}",
+        name(path)
+    )]
+    TooNew { path: PathBuf, schema: u64, writer: Option<String> },
     /// It could not be written.
-    #[error("writing the evidence `{}`", path.display())]
-    Write { path: PathBuf, source: io::Error },
+    #[error("cannot write the evidence {}: {}", path.display(), io_reason(error))]
+    Write { path: PathBuf, error: io::Error },
+}
+
+/// Returns the name of a file in messages.
+fn name(path: &Path) -> String {
+    if path == Path::new(STDIN) { "standard input".into() } else { path.display().to_string() }
 }
 
 impl EvidenceFileError {
-    /// What to do about it.
+    /// Returns the fix.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::TooLong(_) => "evidence is far shorter than that: do not trust this file".into(),
-            Self::NotEvidence { cut: true, .. } => {
-                "the file was cut off: copy it again, whole".into()
+            Self::TooLong(_) => "do not trust this file: evidence is far shorter".into(),
+            Self::NotEvidence { fix, .. } => fix.clone(),
+            Self::Read { path, error } if error.kind() == io::ErrorKind::NotFound => {
+                let directory = path.parent().filter(|it| !it.as_os_str().is_empty());
+                listed(directory.unwrap_or(Path::new(".")), path)
             }
-            Self::Report(_) => {
-                "judge the file that `meshcheck record` or `--evidence` wrote".into()
+            Self::Read { path, .. } => read_fix(path),
+            Self::NotAFile(path) if path.is_dir() => listed(path, path),
+            Self::NotAFile(_) => {
+                "pass it through standard input: `meshcheck judge - < FILE`".into()
             }
-            Self::Read { .. } | Self::NotAFile(_) | Self::NotEvidence { .. } => {
-                "name a file of evidence: `meshcheck record --out evidence.json` writes one".into()
+            Self::TooNew { writer: Some(version), .. } => {
+                format!("use meshcheck {version}, which wrote it, or a newer one")
             }
-            Self::TooNew { .. } => "use the program that wrote it, or a newer one".into(),
-            Self::Write { source, path } => atomic_file::hint(path, source),
+            Self::TooNew { .. } => "use the meshcheck that wrote it, or a newer one".into(),
+            Self::Write { error, path } => atomic_file::hint(path, error),
         }
+    }
+
+    /// Whether the environment is wrong, rather than the call.
+    pub(crate) fn is_environment(&self) -> bool {
+        matches!(self, Self::Write { error, .. } if !atomic_file::is_wrong_path(error))
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    schema: u64,
-    /// A report has these instead of a recorder.
-    #[serde(default)]
-    claims: Option<IgnoredAny>,
-    #[serde(default)]
-    recorder: Option<IgnoredAny>,
+/// The fix for a missing file: names the files of this directory that may be meant.
+fn listed(directory: &Path, path: &Path) -> String {
+    /// How many names are listed.
+    const NAMES: usize = 5;
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let is_evidence = |name: &String| {
+        let name = name.to_lowercase();
+        [".json", ".json.gz"].iter().any(|end| name.ends_with(end))
+    };
+    let mut names: Vec<_> = names.filter(is_evidence).collect();
+    names.sort();
+    let stem = |name: &str| name.split(".json").next().unwrap_or_default().to_owned();
+    let asked = stem(&path.file_name().unwrap_or_default().to_string_lossy());
+    let near = nearest(&asked, names.iter().map(|name| (stem(name), name.clone())));
+    match (near.filter(|_| directory != path), names.as_slice()) {
+        (Some(near), _) => format!("check the name: the directory has {near}"),
+        (None, []) => NAME_EVIDENCE.into(),
+        (None, names) => {
+            let more = if names.len() > NAMES { " and others" } else { "" };
+            let shown = names.get(..NAMES).unwrap_or(names).join(", ");
+            format!("name a file in this directory: {shown}{more}")
+        }
+    }
 }
 
 /// The text of a file, as UTF-8 without a byte order mark: Notepad writes one, and the `>` of PowerShell makes UTF-16.
@@ -90,18 +127,23 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
     let text = char::decode_utf16(pairs.iter().copied().map(unit)).collect::<Result<String, _>>();
     match text {
         Ok(text) if rest.is_empty() => Ok(text.into_bytes()),
-        _ => Err("it begins as UTF-16 and does not go on as such"),
+        _ => Err("its UTF-16 text is damaged"),
     }
 }
 
-/// Reads evidence.
+/// Reads evidence; from standard input where the path is `-`.
 pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
-    let io = |source| EvidenceFileError::Read { path: path.to_owned(), source };
-    let metadata = std::fs::metadata(path).map_err(io)?;
-    if !metadata.is_file() {
-        return Err(EvidenceFileError::NotAFile(path.to_owned()));
-    }
-    let mut file = BufReader::new(File::open(path).map_err(io)?);
+    let io = |error| EvidenceFileError::Read { path: path.to_owned(), error };
+    let input: Box<dyn Read> = if [STDIN, "/dev/stdin"].iter().any(|it| path == Path::new(it)) {
+        Box::new(io::stdin())
+    } else {
+        // Opening a pipe would wait for its writer.
+        if !fs::metadata(path).map_err(io)?.is_file() {
+            return Err(EvidenceFileError::NotAFile(path.to_owned()));
+        }
+        Box::new(File::open(path).map_err(io)?)
+    };
+    let mut file = BufReader::new(input);
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;
     let all = io::Cursor::new(start.clone()).chain(file);
@@ -111,40 +153,50 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
     } else {
         all.take(LIMIT + 1).read_to_end(&mut text)
     };
-    let not =
-        |reason: String, cut| EvidenceFileError::NotEvidence { path: path.to_owned(), reason, cut };
+    let not = |Kind { name, fix }| EvidenceFileError::NotEvidence {
+        path: path.to_owned(),
+        reason: name,
+        fix: fix.replace(
+            "THIS",
+            &if path == Path::new(STDIN) { "FILE".into() } else { quote(&path.to_string_lossy()) },
+        ),
+    };
     match outcome {
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            return Err(not("the compressed data ends too early".into(), true));
-        }
-        Err(error) if start == GZIP => return Err(not(error.to_string(), false)),
+        Err(error) if start == GZIP => return Err(not(damaged_gzip(&error))),
         Err(error) => return Err(io(error)),
     }
     if text.len() as u64 > LIMIT {
         return Err(EvidenceFileError::TooLong(path.to_owned()));
     }
-    let text = decode(text).map_err(|reason| not(reason.into(), false))?;
-    let broken = |error: serde_json::Error| not(error.to_string(), error.is_eof());
-    let Head { schema, claims, recorder } = serde_json::from_slice(&text).map_err(broken)?;
-    if claims.is_some() && recorder.is_none() {
-        return Err(EvidenceFileError::Report(path.to_owned()));
-    }
+    let text = decode(text).map_err(|reason| not(Kind::damaged(reason)))?;
+    let head = read_head(&text).map_err(not)?;
+    let schema = head.schema().unwrap_or_default();
     if schema > u64::from(SCHEMA) {
-        return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema });
+        let writer = head.writer();
+        return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema, writer });
     }
-    let evidence: Evidence = serde_json::from_slice(&text).map_err(broken)?;
+    let evidence: Evidence = serde_json::from_slice(&text).map_err(|error| not(damage(&error)))?;
     if let Some(place) = evidence.option_in_place_of_a_name() {
         let reason = format!("{place} begins with a hyphen, which no name in Kubernetes does");
-        return Err(not(reason, false));
+        return Err(not(Kind::damaged(&reason)));
     }
-    // Whoever wrote it may have been an older program, or none of ours.
+    // It may come from an older program, or from another one.
     Ok(redact(evidence))
 }
 
-/// Finds out, before anything is looked at, whether evidence can be written there.
+/// Describes an error of the decompression.
+fn damaged_gzip(error: &io::Error) -> Kind {
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        Kind::cut("its compressed data ends too early")
+    } else {
+        Kind::damaged("its compressed data is damaged")
+    }
+}
+
+/// Checks, before anything is collected, whether evidence can be written to this path.
 pub(crate) fn check_writable(path: &Path) -> Result<(), EvidenceFileError> {
-    let not = |source| EvidenceFileError::Write { path: path.to_owned(), source };
+    let not = |error| EvidenceFileError::Write { path: path.to_owned(), error };
     atomic_file::check_writable(path).map_err(not)
 }
 
@@ -164,7 +216,7 @@ pub(crate) fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFile
             file.write_all(b"\n")
         }
     })
-    .map_err(|source| EvidenceFileError::Write { path: path.to_owned(), source })
+    .map_err(|error| EvidenceFileError::Write { path: path.to_owned(), error })
 }
 
 #[cfg(test)]

@@ -69,7 +69,7 @@ fn difference(settings: &Settings, installed: &Expectations) -> Option<String> {
         number => format!(", and {number} more"),
     };
     let file = settings.source();
-    Some(format!("note: `up` called things otherwise than {file} does now: {first}{more}"))
+    Some(format!("note: `up` installed other names than those of {file}: {first}{more}"))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
     #[case::other(
         "[demo]\nnamespace = \"shop\"\nreply = \"Hi\"\n[kiali]\nport = 1\n",
         Some(
-            "note: `up` called things otherwise than meshcheck.toml does now: demo.namespace: shop, not up, and 2 more"
+            "note: `up` installed other names than those of meshcheck.toml: demo.namespace: shop, not up, and 2 more"
         )
     )]
     fn file_that_differs_from_installed_names_is_noted(

@@ -21,6 +21,7 @@ mod settings;
 mod signals;
 pub mod source;
 mod state;
+mod suggest;
 mod support;
 mod text;
 pub mod wait;

@@ -65,7 +65,7 @@ fn write_observations(text: &mut String, evidence: &Evidence) {
     let mut all = evidence.observations();
     // Logs are reported of by themselves.
     all.failed.retain(|(place, _)| !place.starts_with("/logs/"));
-    let _ = writeln!(text, "looks: {}, {} of them in vain", all.count, all.failed.len());
+    let _ = writeln!(text, "observations: {}, {} of them failed", all.count, all.failed.len());
     // One reason may have ended many looks.
     let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (place, reason) in &all.failed {
@@ -73,7 +73,7 @@ fn write_observations(text: &mut String, evidence: &Evidence) {
     }
     for (reason, places) in by_reason {
         let line = format!("{}: {}", some(&places), for_terminal(reason));
-        let _ = writeln!(text, "  could not look at {}", truncated(&line, COLUMNS, "…"));
+        let _ = writeln!(text, "  cannot read {}", truncated(&line, COLUMNS, "…"));
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn logs(evidence: &Evidence, part: &str) -> String {
             other => {
                 let _ = writeln!(
                     text,
-                    "could not be read: {}",
+                    "cannot read the log: {}",
                     for_terminal(other.reason().unwrap_or_default())
                 );
             }
@@ -169,8 +169,8 @@ mod tests {
         }];
         let text = summary(&evidence);
         for words in [
-            ", 1 of them in vain\n",
-            "could not look at /demo/client_logs: forbidden: needs `get` on `pods/log`\n",
+            ", 1 of them failed\n",
+            "cannot read /demo/client_logs: forbidden: needs `get` on `pods/log`\n",
             "jwt: 3, in /logs/0/text/value, /demo/x\n",
             "istio-system/istiod-1/discovery (before its restart): the last 2 lines\n",
         ] {

@@ -1,6 +1,35 @@
 //! Text from a cluster is data: made harmless before it reaches a terminal, a page or XML.
 
+use std::io;
+use std::path::Path;
+
+use meshcheck_suites::hint::quote;
 use textwrap::core::display_width;
+
+/// Returns why a file operation failed, without the number that the system has for it.
+pub(crate) fn io_reason(error: &io::Error) -> String {
+    without_error_numbers(&error.to_string())
+}
+
+/// Returns a message without ` (os error 2)`.
+pub(crate) fn without_error_numbers(message: &str) -> String {
+    let mut parts = message.split(" (os error ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(
+            part.trim_start_matches(|it: char| it.is_ascii_digit()).trim_start_matches(')'),
+        );
+    }
+    text
+}
+
+/// Returns the fix for a file that is there and cannot be read.
+pub(crate) fn read_fix(path: &Path) -> String {
+    if path.is_dir() {
+        return "name a file in this directory".into();
+    }
+    format!("check who may read it: `ls -l {}`", quote(&path.to_string_lossy()))
+}
 
 /// A text for one place on a terminal: escape sequences, control characters and characters that turn
 /// or hide text vanish, and line breaks become visible.

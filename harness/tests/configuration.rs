@@ -57,7 +57,7 @@ const SKIP: &str = "[claims.skip]\n\"kiali::*\" = \"this class has no console\"\
 fn the_file_in_the_directory_is_used_and_told_of() {
     let place = Place::with(SKIP);
     let output = place.judge(&["--output", "json"]);
-    assert_eq!(err(&output), "configuration: meshcheck.toml, which lies in this directory\n");
+    assert_eq!(err(&output), "configuration: meshcheck.toml (in this directory)\n");
     let report: Value = serde_json::from_str(&out(&output)).unwrap();
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(report["totals"]["skipped"], 4);
@@ -98,10 +98,7 @@ fn wrong_file_is_one_error_with_its_place() {
     assert_eq!(out(&output), "");
     insta::assert_snapshot!(err(&output), @r"
     error: meshcheck.toml:2:1: unknown key `namespce` in [demo]: did you mean `namespace`?
-
-    hint:
-      meshcheck config
-        prints every key, what it is for, and its default
+    fix: see `meshcheck config`: it prints every key with its purpose and default
     ");
     // Neither clearing up nor help is held up by it.
     for arguments in [&["claims"][..], &["config"], &["completions", "bash"], &["man"]] {
@@ -124,8 +121,8 @@ fn every_command_that_it_decides_reads_it(#[case] arguments: &[&str]) {
     // Also where it is named and not there.
     let output = place.meshcheck(&[&["--config", "none.toml"], arguments].concat());
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
-    assert!(err(&output).starts_with("error: reading the configuration `none.toml`"));
-    assert!(err(&output).contains("\nhint:\n  meshcheck config > meshcheck.toml\n"));
+    assert!(err(&output).starts_with("error: cannot read the configuration none.toml: "));
+    assert!(err(&output).contains("`meshcheck config > none.toml`\n"));
 }
 
 /// What it names and what it is given are two things; the evidence's own names count.
@@ -134,7 +131,7 @@ fn evidence_of_other_names_is_never_judged_by_these() {
     let place = Place::with("[demo]\nnamespace = \"shop\"\n");
     let output = place.judge(&["--quiet"]);
     assert_eq!(output.status.code(), Some(0));
-    assert!(err(&output).contains("note: the evidence was recorded for other names than meshcheck.toml says: demo.namespace: shop, not client; its own are judged"), "{}", err(&output));
+    assert!(err(&output).contains("note: the evidence was recorded with other names than those of meshcheck.toml: demo.namespace: shop, not client; the names of the evidence apply"), "{}", err(&output));
     let output = place.judge(&["--config", "meshcheck.toml"]);
     assert_eq!((output.status.code(), out(&output)), (Some(2), String::new()));
     assert!(err(&output).contains("demo.namespace: shop, not client"), "{}", err(&output));
@@ -177,7 +174,7 @@ fn what_cannot_be_installed_by_another_name_is_refused_before_anything_is_made()
         let told = err(&output);
         assert!(told.contains("\n  istio.namespace: mesh, not istio-system\n"), "{told}");
         assert!(!told.contains("shop"), "the demo can be called so: {told}");
-        assert!(told.contains("hint: leave these keys out"), "{told}");
+        assert!(told.contains("fix: leave these keys out"), "{told}");
         assert!(!place.0.path().join("state/clusters").exists());
     }
 }
@@ -188,7 +185,7 @@ fn the_default_file_is_read_as_it_is_printed() {
     let printed = out(&place.meshcheck(&["config"]));
     fs::write(place.0.path().join("meshcheck.toml"), &printed).unwrap();
     let checked = out(&place.meshcheck(&["config", "--check"]));
-    assert_eq!(checked, "meshcheck.toml:\n  nothing but what holds without it\n");
+    assert_eq!(checked, "meshcheck.toml:\n  no difference from the tutorial\n");
     let varied = printed.replace("namespace = \"client\"", "namespace = \"shop\"");
     fs::write(place.0.path().join("meshcheck.toml"), varied + "\"kiali\" = \"none\"\n").unwrap();
     let checked = out(&place.meshcheck(&["config", "--check"]));

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{Entry, Section, Subject};
+use crate::entry::{Entry, Pattern, Section, Subject};
 use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
 use crate::judgement::{Judgement, Verdict};
@@ -189,7 +189,10 @@ impl ClaimReport {
         if *asks == Asks::Nothing {
             return Self {
                 verdict: Verdict::Skipped,
-                summary: format!("skipped by {source}: {reason}"),
+                summary: match reason.as_str() {
+                    "" => format!("skipped by {source}"),
+                    reason => format!("skipped by {source}: {reason}"),
+                },
                 expected: None,
                 observed: None,
                 object: None,
@@ -285,17 +288,57 @@ impl Report {
         self.claims.iter().any(|claim| Section::PREFLIGHT.contains(&claim.section))
     }
 
-    /// The exit code of a command that judged: 0 every claim asked for holds, 1 at least one
-    /// fails or changed, 3 at least one could not be judged and none failed.
-    ///
-    /// A claim that was skipped because nobody asked for it takes no part, nor does one that may fail
-    /// and does, but a report in which nothing at all holds is never a 0.
+    /// Marks the claims that these patterns select as skipped by `--skip`. Causes that only they would fix go.
+    pub fn skip(&mut self, patterns: &[Pattern]) {
+        if patterns.is_empty() {
+            return;
+        }
+        let waiver = Waiver {
+            claims: String::new(),
+            asks: Asks::Nothing,
+            reason: String::new(),
+            source: "--skip".into(),
+        };
+        let is_skipped = |id: &str| patterns.iter().any(|pattern| pattern.matches_id(id));
+        for claim in self.claims.iter_mut().filter(|claim| is_skipped(&claim.id)) {
+            *claim = claim.clone().waived(&waiver);
+        }
+        self.totals = Totals::of(&self.claims);
+        for cause in &mut self.causes {
+            cause.explains.retain(|id| !is_skipped(id));
+        }
+        let claims = &self.claims;
+        let stands = |id: &String| {
+            let mut failing = claims.iter().filter(|claim| claim.verdict == Verdict::Fail);
+            failing.any(|claim| claim.id == *id && claim.may_fail.is_none())
+        };
+        self.causes.retain(|cause| !cause.explains.is_empty() || stands(&cause.claim));
+    }
+
+    /// Whether every claim was skipped: there is no verdict.
+    pub fn is_all_skipped(&self) -> bool {
+        self.claims.iter().all(|claim| claim.verdict == Verdict::Skipped)
+    }
+
+    /// The exit code of a command that judged, where every verdict counts that is not *pass*.
     pub fn exit_code(&self) -> u8 {
+        self.exit_code_for(&[Verdict::Fail, Verdict::Changed, Verdict::Unjudged])
+    }
+
+    /// The exit code of a command that judged: 1 where a claim fails or is changed, else 3 where one is
+    /// unjudged, else 0. A verdict that is not in `counted` does not count.
+    ///
+    /// A skipped claim does not count, nor does one that may fail. A report without any verdict is a 3.
+    pub fn exit_code_for(&self, counted: &[Verdict]) -> u8 {
         let Totals { pass, fail, changed, unjudged, .. } = self.totals;
         let waived = Totals::of(self.claims.iter().filter(|claim| claim.may_fail.is_some()));
-        if fail + changed > waived.fail + waived.changed {
+        let (fail, changed) = (fail - waived.fail, changed - waived.changed);
+        let counts = |verdict, number| counted.contains(&verdict) && number > 0;
+        if counts(Verdict::Fail, fail) || counts(Verdict::Changed, changed) {
             1
-        } else if unjudged > waived.unjudged || pass == 0 {
+        } else if counts(Verdict::Unjudged, unjudged - waived.unjudged)
+            || pass + fail + changed == 0
+        {
             3
         } else {
             0
@@ -304,141 +347,4 @@ impl Report {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::evidence::Evidence;
-    use crate::{CLAIMS, judge};
-    use rstest::rstest;
-
-    fn waived(asks: Asks, claims: &str) -> Evidence {
-        let mut evidence = crate::testing::healthy();
-        evidence.expectations.waivers = vec![Waiver {
-            claims: claims.into(),
-            asks,
-            reason: "this class has no console".into(),
-            source: "meshcheck.toml".into(),
-        }];
-        evidence
-    }
-
-    fn of<'r>(report: &'r Report, id: &str) -> &'r ClaimReport {
-        report.claims.iter().find(|claim| claim.id == id).unwrap()
-    }
-
-    /// Kiali is not there: one failure, from which three follow.
-    fn without_kiali(evidence: &mut Evidence) {
-        evidence.install.deployments.value_mut().unwrap().retain(|it| it.name != "kiali");
-        evidence.install.pods.value_mut().unwrap().retain(|it| !it.name.starts_with("kiali"));
-        let nothing = crate::evidence::Observation::absent("no Kiali pod is ready");
-        let pages = &mut evidence.kiali;
-        for page in [&mut pages.root, &mut pages.exposed, &mut pages.console, &mut pages.api] {
-            *page = nothing.clone();
-        }
-    }
-
-    #[test]
-    fn what_to_type_stands_alone_for_scripts() {
-        let mut evidence = crate::testing::healthy();
-        without_kiali(&mut evidence);
-        let report = judge(&evidence, &[]);
-        let claim = of(&report, "kiali::running");
-        assert_eq!(claim.commands, commands(claim.hint.as_deref().unwrap()));
-        assert!(claim.commands[0].starts_with("kubectl "), "{:?}", claim.commands);
-        assert_eq!(report.causes[0].commands, claim.commands);
-        assert!(of(&report, "mesh::live_rules").commands.is_empty());
-    }
-
-    #[test]
-    fn what_is_skipped_says_by_whom_and_is_no_pass() {
-        let mut evidence = waived(Asks::Nothing, "kiali::*");
-        without_kiali(&mut evidence);
-        let report = judge(&evidence, &[]);
-        let claim = of(&report, "kiali::running");
-        assert_eq!(claim.verdict, Verdict::Skipped);
-        assert_eq!(claim.summary, "skipped by meshcheck.toml: this class has no console");
-        assert_eq!((claim.observed.as_ref(), claim.hint.as_ref()), (None, None));
-        assert!(claim.commands.is_empty());
-        assert_eq!((report.totals.skipped, report.totals.fail), (4, 0));
-        assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
-        // Also where it would hold.
-        let report = judge(&waived(Asks::Nothing, "mesh::live_rules"), &[]);
-        assert_eq!(of(&report, "mesh::live_rules").verdict, Verdict::Skipped);
-        assert_eq!((report.totals.pass, report.totals.skipped), (CLAIMS.len() - 1, 1));
-        // Nothing but skipped claims is no success.
-        assert_eq!(judge(&waived(Asks::Nothing, "*"), &[]).exit_code(), 3);
-    }
-
-    #[test]
-    fn what_may_fail_stays_red_and_does_not_turn_the_exit_code() {
-        let mut evidence = waived(Asks::AVerdict, "kiali");
-        without_kiali(&mut evidence);
-        let report = judge(&evidence, &[]);
-        let claim = of(&report, "kiali::running");
-        assert_eq!(claim.verdict, Verdict::Fail);
-        assert!(claim.may_fail.is_some() && claim.hint.is_some());
-        assert_eq!(
-            claim.summary,
-            "may fail by meshcheck.toml (this class has no console): Kiali is not installed"
-        );
-        assert_eq!((report.totals.fail, report.exit_code()), (4, 0));
-        // What does not follow from it still counts.
-        evidence.demo.asked = crate::evidence::Observation::failed("no answer");
-        assert_eq!(judge(&evidence, &[]).exit_code(), 3);
-        evidence.demo.services.value_mut().unwrap().clear();
-        assert_eq!(judge(&evidence, &[]).exit_code(), 1);
-        // A claim that holds is a pass like any other.
-        let report = judge(&waived(Asks::AVerdict, "kiali"), &[]);
-        assert_eq!((report.totals.pass, report.exit_code()), (CLAIMS.len(), 0));
-        assert!(of(&report, "kiali::running").may_fail.is_some());
-    }
-
-    /// One cause may be allowed to fail, its consequence not.
-    #[test]
-    fn a_cause_is_named_whatever_is_asked_of_it() {
-        for asks in [Asks::Nothing, Asks::AVerdict] {
-            let mut evidence = waived(asks, "kiali::running");
-            without_kiali(&mut evidence);
-            let report = judge(&evidence, &[]);
-            assert_eq!(report.causes[0].claim, "kiali::running");
-            assert_eq!(report.causes[0].summary, "Kiali is not installed");
-            assert_eq!(report.causes[0].explains.len(), 3);
-            assert_eq!(
-                of(&report, "kiali::console_served").because.as_deref(),
-                Some("kiali::running")
-            );
-            assert_eq!(report.exit_code(), 1);
-        }
-    }
-
-    #[rstest]
-    #[case(Totals { pass: 3, ..Totals::default() }, 0)]
-    #[case(Totals { pass: 3, skipped: 1, ..Totals::default() }, 0)]
-    #[case(Totals { pass: 3, fail: 1, unjudged: 1, ..Totals::default() }, 1)]
-    #[case(Totals { pass: 3, changed: 1, ..Totals::default() }, 1)]
-    #[case(Totals { pass: 3, unjudged: 1, ..Totals::default() }, 3)]
-    #[case(Totals { skipped: 1, ..Totals::default() }, 3)]
-    #[case(Totals::default(), 3)]
-    fn exit_codes_follow_the_contract(#[case] totals: Totals, #[case] code: u8) {
-        let report = Report {
-            schema: REPORT_SCHEMA,
-            istio_version: "1.20.3".into(),
-            cluster: ClusterFacts {
-                name: "kind".into(),
-                provider: Provider::Existing,
-                context: "kind-kind".into(),
-                context_is_current: false,
-                kubeconfig: None,
-                server: "https://127.0.0.1:6443".into(),
-                kubernetes_version: None,
-                recorded_at: "2026-01-01T00:00:00Z".into(),
-                collection_ms: 1,
-                bundle: None,
-            },
-            totals,
-            claims: Vec::new(),
-            causes: Vec::new(),
-            phases: Vec::new(),
-        };
-        assert_eq!(report.exit_code(), code);
-    }
-}
+mod tests;

@@ -1,15 +1,21 @@
-//! The options of the commands, and the words of `--help`.
+//! The options of the commands, and the text of `--help`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum, ValueHint};
 use clap_complete::engine::ArgValueCandidates;
-use meshcheck_suites::{Pattern, preflight};
+use meshcheck_suites::evidence::Expectations;
+use meshcheck_suites::preflight::evidence::PreflightEvidence;
+use meshcheck_suites::{CHECKS, CLAIMS, Pattern};
 
 use super::candidates;
-use crate::report::{Format, OutputOptions};
-use crate::settings::parse_seconds;
+use super::failure::Failure;
+use crate::report::{Format, OutputOptions, output_path};
+use crate::settings::{
+    SAME_NAMESPACE, parse_limit, parse_namespace, parse_url, parse_version, parse_wait,
+};
+use crate::suggest::nearest_id;
 
 /// Where the software comes from.
 #[derive(Debug, Clone, Args)]
@@ -17,29 +23,56 @@ pub(crate) struct SourceOptions {
     /// Use the bundle in this directory instead of the official release
     #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
     pub(crate) bundle: Option<PathBuf>,
-    /// The version of Istio: what is installed, and what must be found [default: 1.20.3, or the
-    /// bundle's]
-    #[arg(long, value_name = "VERSION")]
+    /// The version of Istio to install and to expect [default: 1.20.3, or the bundle's]
+    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
     pub(crate) istio: Option<String>,
 }
 
-/// What a cluster of ours is made of.
+/// How meshcheck creates a cluster.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ClusterOptions {
     #[command(flatten)]
     pub(crate) source: SourceOptions,
-    /// Make the cluster by this kind configuration: other subnets, ports, more nodes [default: the
-    /// bundle's]
+    /// The kind configuration of the cluster: subnets, ports, nodes [default: the bundle's]
     #[arg(long, value_name = "FILE", env = "MESHCHECK_KIND_CONFIG", value_hint = ValueHint::FilePath)]
     pub(crate) kind_config: Option<PathBuf>,
+}
+
+/// The namespaces, where they differ from the configuration's.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Namespaces {
+    /// The namespace of the demo [default: `demo.namespace` of the configuration, or client]
+    #[arg(long, short, value_name = "NAME", value_parser = parse_namespace)]
+    pub(crate) namespace: Option<String>,
+    /// The namespace of the control plane [default: `istio.namespace` of the configuration, or
+    /// istio-system]
+    #[arg(long, value_name = "NAME", value_parser = parse_namespace)]
+    pub(crate) istio_namespace: Option<String>,
+}
+
+impl Namespaces {
+    /// Puts them in the place of the configuration's.
+    pub(super) fn apply(&self, names: &mut Expectations) -> Result<(), Failure> {
+        names.namespace = self.namespace.clone().unwrap_or_else(|| names.namespace.clone());
+        let istio = self.istio_namespace.clone();
+        names.istio_namespace = istio.unwrap_or_else(|| names.istio_namespace.clone());
+        if names.namespace == names.istio_namespace {
+            let fix = "name two namespaces with --namespace and --istio-namespace";
+            return Err(Failure::usage(SAME_NAMESPACE.to_owned(), fix.to_owned()));
+        }
+        Ok(())
+    }
 }
 
 /// Which claims.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Selection {
-    /// Only these claims: an id, a section, or either with `*`; can be repeated
-    #[arg(long, value_name = "PATTERN", value_parser = parse_pattern, add = ArgValueCandidates::new(candidates::claims))]
+    /// Only these claims: ids, names or sections, separated by commas, `*` for any characters
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_pattern, add = ArgValueCandidates::new(candidates::claims))]
     pub(crate) only: Vec<Pattern>,
+    /// Skip these claims: patterns as for --only
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_pattern, add = ArgValueCandidates::new(candidates::claims))]
+    pub(crate) skip: Vec<Pattern>,
 }
 
 /// Which claims are judged, and where their verdicts go.
@@ -56,11 +89,13 @@ pub(crate) struct Judging {
 pub(crate) struct Run {
     #[command(flatten)]
     pub(crate) cluster: ClusterOptions,
-    /// Leave the cluster there; `meshcheck down` removes it
+    /// Keep the cluster; `meshcheck down` deletes it
     #[arg(long)]
     pub(crate) keep: bool,
-    /// Also write the evidence to this file; compressed, unless its name ends in `.json`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    #[command(flatten)]
+    pub(crate) namespaces: Namespaces,
+    /// Also write the evidence to this file, compressed unless its name ends in `.json`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse_evidence)]
     pub(crate) evidence: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) judging: Judging,
@@ -76,17 +111,17 @@ pub(crate) struct Up {
 /// `meshcheck down`
 #[derive(Debug, Args)]
 pub(crate) struct Down {
-    /// Only the cluster of this name [default: all that are ours and not in use]
+    /// Only the cluster of this name [default: all clusters of meshcheck that are not in use]
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::clusters))]
     pub(crate) name: Option<String>,
-    /// Only what runs left that were killed: clusters, containers, and with --context or
-    /// --kubeconfig the namespaces of their probes on that cluster
+    /// Only leftovers of killed runs: clusters, containers, and with --context or --kubeconfig the
+    /// namespaces of their probes on that cluster
     #[arg(long, conflicts_with = "name")]
     pub(crate) leftovers: bool,
-    /// The context of the cluster whose probes are looked for
+    /// The context of the cluster with leftover probes
     #[arg(long, value_name = "NAME", requires = "leftovers", add = ArgValueCandidates::new(candidates::contexts))]
     pub(crate) context: Option<String>,
-    /// Its kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
+    /// The kubeconfig file of that cluster [default: $KUBECONFIG, or ~/.kube/config]
     #[arg(long, value_name = "FILE", requires = "leftovers")]
     pub(crate) kubeconfig: Option<PathBuf>,
 }
@@ -94,23 +129,24 @@ pub(crate) struct Down {
 /// Which cluster, and what may be done to it.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// The context of the kubeconfig [default: the cluster that `up` left, if there is one, else
-    /// the current context]
+    /// The context of the kubeconfig [default: the cluster that `up` created, or the current
+    /// context]
     #[arg(long, value_name = "NAME", add = ArgValueCandidates::new(candidates::contexts))]
     pub(crate) context: Option<String>,
     /// The kubeconfig file [default: $KUBECONFIG, or ~/.kube/config]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Allow probes that create objects: in a namespace of our own, labelled, removed afterwards
+    /// Also run probes that create objects, in a temporary namespace that is deleted afterwards
     #[arg(long)]
     pub(crate) active: bool,
-    /// Where Kiali is exposed, as a participant would open it [default: a port-forward with a
-    /// second hop in front]
-    #[arg(long, value_name = "URL")]
+    /// The address of Kiali, as a participant opens it [default: a port-forward]
+    #[arg(long, value_name = "URL", value_parser = parse_url)]
     pub(crate) kiali_url: Option<String>,
-    /// The longest that any one look may take [default: 5]
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    /// The time limit of each request: 5s, 1m30s [default: 5s]
+    #[arg(long, value_name = "DURATION", value_parser = parse_limit)]
     pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) namespaces: Namespaces,
     #[command(flatten)]
     pub(crate) source: SourceOptions,
 }
@@ -120,8 +156,14 @@ pub(crate) struct Target {
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// Also write the evidence to this file; compressed, unless its name ends in `.json`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// Check again until every claim holds, or until this time is over: 90s, 5m, 1h30m
+    #[arg(long, value_name = "DURATION", value_parser = parse_wait)]
+    pub(crate) wait: Option<Duration>,
+    /// Check again and again, with this pause, until Ctrl-C: 30s, 5m
+    #[arg(long, value_name = "DURATION", value_parser = parse_wait, conflicts_with = "wait")]
+    pub(crate) watch: Option<Duration>,
+    /// Also write the evidence to this file, compressed unless its name ends in `.json`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse_evidence)]
     pub(crate) evidence: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) judging: Judging,
@@ -132,11 +174,10 @@ pub(crate) struct Check {
 pub(crate) struct Record {
     #[command(flatten)]
     pub(crate) target: Target,
-    /// The file to write; compressed, unless its name ends in `.json`
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// The file to write, compressed unless its name ends in `.json`; `-` for standard output
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse_output)]
     pub(crate) out: PathBuf,
-    /// Also the ends of the logs of the mesh and of the demo, for who mends: secrets are redacted
-    /// there too
+    /// Also record the last lines of the logs of the mesh and of the demo, with secrets redacted
     #[arg(long)]
     pub(crate) include_logs: bool,
 }
@@ -144,10 +185,10 @@ pub(crate) struct Record {
 /// `meshcheck show`
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// The evidence, as `record` or `run --evidence` wrote it
-    #[arg(value_name = "FILE")]
+    /// The evidence that `record` or `--evidence` wrote; `-` for standard input
+    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) file: PathBuf,
-    /// Print the logs whose name, NAMESPACE/POD/CONTAINER, holds this [default: all]
+    /// Print the logs whose NAMESPACE/POD/CONTAINER contains this text [default: all]
     #[arg(long, value_name = "PART", num_args = 0..=1, default_missing_value = "")]
     pub(crate) logs: Option<String>,
 }
@@ -155,14 +196,14 @@ pub(crate) struct Show {
 /// `meshcheck rbac`
 #[derive(Debug, Args)]
 pub(crate) struct Rbac {
-    /// Also what `check --active` needs
+    /// Also the rights that `check --active` needs
     #[arg(long)]
     pub(crate) active: bool,
-    /// Also what `record --include-logs` needs
+    /// Also the rights that `record --include-logs` needs
     #[arg(long)]
     pub(crate) include_logs: bool,
     /// The namespace of the demo
-    #[arg(long, value_name = "NAME", default_value = "client", value_parser = parse_namespace)]
+    #[arg(long, short, value_name = "NAME", default_value = "client", value_parser = parse_namespace)]
     pub(crate) namespace: String,
     /// The namespace of the control plane
     #[arg(long, value_name = "NAME", default_value = "istio-system", value_parser = parse_namespace)]
@@ -172,9 +213,9 @@ pub(crate) struct Rbac {
 /// `meshcheck judge`
 #[derive(Debug, Args)]
 pub(crate) struct Judge {
-    /// The evidence, as `record` or `run --evidence` wrote it
-    #[arg(value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) file: PathBuf,
+    /// The evidence that `record` or `--evidence` wrote; `-` for standard input
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::FilePath)]
+    pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) judging: Judging,
 }
@@ -182,25 +223,28 @@ pub(crate) struct Judge {
 /// `meshcheck preflight`
 #[derive(Debug, Args)]
 pub(crate) struct Preflight {
-    /// The context of a cluster that is there [default: none, or the current one of --kubeconfig]
+    /// The context of an existing cluster [default: none, or the current one of --kubeconfig]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
-    /// The kubeconfig file of a cluster that is there [default for --context: $KUBECONFIG, or
+    /// The kubeconfig file of an existing cluster [default with --context: $KUBECONFIG, or
     /// ~/.kube/config]
     #[arg(long, value_name = "FILE")]
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// Allow probes that create objects, in a namespace of our own, labelled, removed afterwards: a
-    /// service that asks for an address, a pod that pulls an image
+    /// Also run probes that create objects, in a temporary namespace that is deleted afterwards: a
+    /// service of type LoadBalancer, a pod that pulls an image
     #[arg(long)]
     pub(crate) active: bool,
-    /// The longest that any one look may take
-    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = parse_seconds)]
+    /// The time limit of each request: 5s, 1m30s
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_limit)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) source: SourceOptions,
-    /// Only these checks: an id, a section, or either with `*`; can be repeated
-    #[arg(long, value_name = "PATTERN", value_parser = parse_check)]
+    /// Only these checks: ids, names or sections, separated by commas, `*` for any characters
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_check)]
     pub(crate) only: Vec<Pattern>,
+    /// Skip these checks: patterns as for --only
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_check)]
+    pub(crate) skip: Vec<Pattern>,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
 }
@@ -208,17 +252,18 @@ pub(crate) struct Preflight {
 /// `meshcheck claims`
 #[derive(Debug, Args)]
 pub(crate) struct Claims {
-    #[command(flatten)]
-    pub(crate) selection: Selection,
-    /// What standard output gets
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    /// Only these claims: ids, names or sections, separated by commas, `*` for any characters
+    #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_pattern, add = ArgValueCandidates::new(candidates::claims))]
+    pub(crate) only: Vec<Pattern>,
+    /// The format of standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
     pub(crate) output: Format,
 }
 
 /// `meshcheck explain`
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
-    /// An id, a section, or either with `*` for any run of characters
+    /// An id, a name, a section, or one of these with `*` for any characters
     #[arg(value_name = "CLAIM", required = true, add = ArgValueCandidates::new(candidates::entries))]
     pub(crate) patterns: Vec<String>,
 }
@@ -228,15 +273,12 @@ pub(crate) struct Explain {
 pub(crate) struct BundleOptions {
     #[command(flatten)]
     pub(crate) source: SourceOptions,
-    /// No progress
-    #[arg(long, short)]
-    pub(crate) quiet: bool,
 }
 
 /// `meshcheck config`
 #[derive(Debug, Args)]
 pub(crate) struct Config {
-    /// Read the configuration that would be used, and tell what it says otherwise than the tutorial
+    /// Read the configuration that is in use, and print how it differs from the tutorial
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -268,7 +310,7 @@ pub(crate) enum Shell {
 /// `meshcheck man`
 #[derive(Debug, Args)]
 pub(crate) struct Man {
-    /// Write the pages of all commands into this directory, which is made where it is not there
+    /// Write the pages of all commands into this directory, which is created if it is missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) dir: Option<PathBuf>,
 }
@@ -280,25 +322,57 @@ pub(crate) struct NextestSetup {
     pub(crate) cluster: ClusterOptions,
 }
 
-fn parse_pattern(text: &str) -> Result<Pattern, String> {
-    text.parse::<Pattern>().map_err(|error| {
-        format!("{error}; `meshcheck claims` lists the claims, and `mesh`, `mesh::*` or `*redirected` would match some")
-    })
+/// Reads a path to write to; `-` is standard output.
+fn parse_output(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() {
+        return Err("the file is missing\nname a file, or `-` for standard output".into());
+    }
+    Ok(output_path(text))
 }
 
-/// A namespace's name, as Kubernetes allows it: it stands in a manifest.
-fn parse_namespace(text: &str) -> Result<String, String> {
-    let inner = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
-    let fits = (1..=63).contains(&text.len()) && text.bytes().all(inner);
-    if fits && !text.starts_with('-') && !text.ends_with('-') {
-        Ok(text.to_owned())
-    } else {
-        Err("a namespace has a name of small letters, digits and hyphens".into())
+/// Reads a path for evidence beside a report, which has standard output.
+fn parse_evidence(text: &str) -> Result<PathBuf, String> {
+    let fix = "name a file, or write the evidence alone with `meshcheck record --out -`";
+    match text {
+        "-" => Err(format!("standard output gets the report\n{fix}")),
+        "" => Err(format!("the file is missing\n{fix}")),
+        file => Ok(file.into()),
     }
 }
 
-fn parse_check(text: &str) -> Result<Pattern, String> {
-    Pattern::parse::<preflight::evidence::PreflightEvidence>(text).map_err(|error| {
-        format!("{error}; `meshcheck preflight --output json` lists the checks, and `machine`, `cluster::*` or `*inotify` would match some")
+fn parse_pattern(text: &str) -> Result<Pattern, String> {
+    let ids = CLAIMS.iter().map(|claim| claim.id);
+    text.parse().map_err(|_| match Pattern::parse::<PreflightEvidence>(text) {
+        Ok(_) => {
+            format!("it selects checks of the preflight\nwrite `meshcheck preflight --only {text}`")
+        }
+        Err(_) => {
+            unknown_pattern(text, "no claim matches it", ids, "list the claims: `meshcheck claims`")
+        }
     })
+}
+
+fn parse_check(text: &str) -> Result<Pattern, String> {
+    let ids = CHECKS.iter().map(|check| check.id);
+    let list = "name a section (machine, software, cluster) or a check of `meshcheck preflight`";
+    Pattern::parse::<PreflightEvidence>(text).map_err(|_| match text.parse::<Pattern>() {
+        Ok(_) => format!("it selects claims, not checks\nwrite `meshcheck check --only {text}`"),
+        Err(_) => unknown_pattern(text, "no check of the preflight matches it", ids, list),
+    })
+}
+
+/// Describes a pattern that selects nothing, with the nearest id as fix.
+fn unknown_pattern(
+    text: &str,
+    wrong: &str,
+    ids: impl Iterator<Item = &'static str>,
+    list: &str,
+) -> String {
+    if text.trim().is_empty() {
+        return format!("the pattern is empty\n{list}");
+    }
+    match nearest_id(text, ids) {
+        Some(id) => format!("{wrong}\ndid you mean `{id}`?"),
+        None => format!("{wrong}\n{list}"),
+    }
 }

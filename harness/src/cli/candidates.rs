@@ -1,7 +1,7 @@
-//! What a shell may complete that only we know: claims, contexts, clusters of ours.
+//! Completes the values of options: claims, contexts, clusters of meshcheck.
 //!
-//! A shell waits for it at each press of a key: files are read, nothing is asked, and what cannot be read
-//! is left out.
+//! A shell waits for it at each press of a key. So it reads files, sends no request, and leaves out what it
+//! cannot read.
 
 use clap_complete::engine::CompletionCandidate;
 use kube::config::Kubeconfig;
@@ -9,7 +9,7 @@ use meshcheck_suites::{CHECKS, CLAIMS, Section};
 
 use crate::state::State;
 
-/// Sections, and claims with what they say.
+/// Lists sections, and claims with their statements.
 pub(super) fn claims() -> Vec<CompletionCandidate> {
     let sections = Section::ALL.into_iter().map(|section| {
         CompletionCandidate::new(section.word())
@@ -21,7 +21,7 @@ pub(super) fn claims() -> Vec<CompletionCandidate> {
     sections.chain(claims).collect()
 }
 
-/// Claims and checks with what they say.
+/// Lists claims and checks with their statements.
 pub(super) fn entries() -> Vec<CompletionCandidate> {
     let claims = CLAIMS.iter().map(|claim| (claim.id, claim.statement));
     let checks = CHECKS.iter().map(|check| (check.id, check.statement));
@@ -31,18 +31,18 @@ pub(super) fn entries() -> Vec<CompletionCandidate> {
         .collect()
 }
 
-/// The contexts of the kubeconfig, and those of the clusters that `up` left.
+/// Lists the contexts of the kubeconfig, and those of the clusters that `up` created.
 pub(super) fn contexts() -> Vec<CompletionCandidate> {
     let known = Kubeconfig::read().map(|config| config.contexts).unwrap_or_default();
-    let ours = kept().into_iter().map(|name| format!("kind-{name}"));
-    let mut names: Vec<_> = known.into_iter().map(|context| context.name).chain(ours).collect();
+    let own = kept().into_iter().map(|name| format!("kind-{name}"));
+    let mut names: Vec<_> = known.into_iter().map(|context| context.name).chain(own).collect();
     names.retain(|name| !name.chars().any(char::is_control));
     names.sort();
     names.dedup();
     names.into_iter().map(CompletionCandidate::new).collect()
 }
 
-/// The clusters that `up` left.
+/// Lists the clusters that `up` created.
 pub(super) fn clusters() -> Vec<CompletionCandidate> {
     kept().into_iter().map(CompletionCandidate::new).collect()
 }

@@ -1,4 +1,4 @@
-//! Ends work that a signal or a panic ended early, and removes what probes left on a cluster.
+//! Cleans up after a signal or a panic, and deletes what probes left on a cluster.
 
 use std::panic::AssertUnwindSafe;
 
@@ -11,13 +11,13 @@ use super::failure::Failure;
 use crate::connect::Connection;
 use crate::{cluster, collect, signals};
 
-/// Listens for Ctrl-C and its kin.
+/// Listens for Ctrl-C and other signals that end a program.
 pub(super) fn listen() -> Result<CancellationToken, Failure> {
     signals::listen()
-        .map_err(|error| Failure::environment(format!("listening for signals: {error}")))
+        .map_err(|error| Failure::environment(format!("cannot listen for signals: {error}")))
 }
 
-/// Does `work`, until a signal cancels it or it panics.
+/// Does `work` until a signal cancels it or it panics.
 pub(super) async fn until_cancelled<T>(
     cancel: &CancellationToken,
     work: impl Future<Output = T>,
@@ -28,7 +28,7 @@ pub(super) async fn until_cancelled<T>(
     }
 }
 
-/// Removes what probes left on this cluster. Evidence that was collected is kept, whatever comes of it.
+/// Deletes what probes left on this cluster. Evidence that was collected is kept, even if this fails.
 pub(super) async fn remove_probes<T>(
     connection: &Connection,
     outcome: Result<T, Failure>,
@@ -36,10 +36,10 @@ pub(super) async fn remove_probes<T>(
     let subject = &connection.subject;
     let is_done = outcome.is_ok();
     if !is_done {
-        // Where there is no engine on this machine there is no container of ours.
+        // Without a container engine on this machine there is no container of meshcheck.
         let _ = cluster::remove_own_helpers().await;
     }
-    // Probes remove what they made. A cluster of others is asked once more, should it not have answered then.
+    // Probes delete their own objects. An existing cluster gets a second request, in case it did not answer then.
     if !subject.active || (is_done && subject.provider == Provider::Kind) {
         return outcome;
     }

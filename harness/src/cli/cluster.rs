@@ -1,4 +1,4 @@
-//! `run`, `up`, `down`: clusters of our own, and their end, whatever happens.
+//! `run`, `up`, `down`: creates clusters, and deletes them whatever happens.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{ClusterOptions, Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
-use super::reports::write_evidence_and_verdicts;
+use super::observe::judged;
+use super::reports::{Judged, write_evidence_and_verdicts};
 use super::software;
 use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
@@ -23,13 +24,13 @@ use crate::settings::Settings;
 use crate::state::{ClusterState, State};
 use crate::{evidence_file, progress};
 
-/// How long one look may take in a run of our own: the cluster may still be busy.
+/// The time limit of each request on a new cluster, which may still be busy.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How long rollouts may take to come to an end in a run of our own.
+/// How long rollouts are waited for on a new cluster.
 const SETTLE: Duration = Duration::from_mins(1);
 
-/// A cluster of ours with everything on it.
+/// A cluster of meshcheck with Istio and the demo.
 pub(super) struct Running {
     cluster: Provisioned,
     connection: Connection,
@@ -37,7 +38,9 @@ pub(super) struct Running {
 }
 
 /// `meshcheck run`
-pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Failure> {
+    arguments.namespaces.apply(settings.names_mut())?;
+    let settings = &settings;
     installable(settings)?;
     writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
@@ -45,9 +48,9 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, arguments.judging.output.quiet);
     let cancel = listen()?;
-    let look =
+    let work =
         provision_and_collect(&arguments.cluster, settings, arguments.keep, &events, &cancel);
-    let outcome = look.await;
+    let outcome = work.await;
     events.keep("total", start.elapsed());
     let (phases, failed) = (events.times(), events.failed());
     drop(events);
@@ -57,17 +60,17 @@ pub(super) async fn run(arguments: Run, settings: &Settings) -> Result<u8, Failu
         Ok(evidence) => evidence,
         Err(failure) => return Err(failure.in_phase(failed).after(phases)),
     };
-    let mut report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
+    let mut report = judged(&evidence, &arguments.judging);
     report.phases = phases;
     write_evidence_and_verdicts(
         &evidence,
-        &report,
+        &Judged::alone(&report, Some(&evidence)),
         arguments.evidence.as_deref(),
         &arguments.judging.output,
     )
 }
 
-/// Provisions a cluster, looks at it, and removes it again unless it is to be kept.
+/// Creates a cluster, collects evidence, and deletes the cluster unless it is to be kept.
 pub(super) async fn provision_and_collect(
     options: &ClusterOptions,
     settings: &Settings,
@@ -86,16 +89,16 @@ pub(super) async fn provision_and_collect(
             include_logs: false,
             events: events.clone(),
         };
-        let look = async {
-            events.doing(Phase::Collect, "looking at everything that claims need");
+        let collected = async {
+            events.doing(Phase::Collect, "collecting evidence");
             Ok::<_, Failure>(Box::pin(collect(&up.connection, &options)).await.0)
         };
-        events.phase(Phase::Collect, look).await
+        events.phase(Phase::Collect, collected).await
     })
     .await
 }
 
-/// Whether what we install can be called what the configuration says.
+/// Checks whether meshcheck can install with the names of the configuration.
 pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     let foreign = install::foreign(&settings.expectations("", ""));
     if foreign.is_empty() {
@@ -103,16 +106,15 @@ pub(super) fn installable(settings: &Settings) -> Result<(), Failure> {
     }
     Err(Failure::usage(
         format!(
-            "what is installed here is as the release and the bundle have it, and {} says otherwise:\n{}",
+            "`run` and `up` install Istio and Kiali with the names of the release, and {} differs:\n{}",
             settings.source(),
             foreign.join("\n")
         ),
-        "leave these keys out for `run` and `up`; or install it as your tutorial does, and `meshcheck check` judges it"
-            .into(),
+        "leave these keys out, or install your own way and use `meshcheck check`".into(),
     ))
 }
 
-/// Returns what is expected of a cluster of ours.
+/// Returns what is expected of a cluster of meshcheck.
 fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
     let software = Software { cluster: Some(cluster), ..Software::default() };
     // No note: these settings are those with which it is made.
@@ -120,10 +122,10 @@ fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
 }
 
 /// `meshcheck up`
-pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn up(arguments: Up, settings: &Settings, quiet: bool) -> Result<u8, Failure> {
     installable(settings)?;
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, false);
+    let shown = progress::show(receiver, quiet);
     let cancel = listen()?;
     let options = (&arguments.cluster, settings);
     let outcome = provisioned(options, true, &events, &cancel, |up| async move {
@@ -135,7 +137,7 @@ pub(super) async fn up(arguments: Up, settings: &Settings) -> Result<u8, Failure
     let (name, kubeconfig) = outcome?;
     let kubeconfig = meshcheck_suites::hint::quote(&kubeconfig.to_string_lossy());
     to_stdout(&format!(
-        "{name} is there.\n\n  meshcheck check\n  kubectl --kubeconfig {kubeconfig} get pods --all-namespaces\n  meshcheck down\n"
+        "created {name}\n\n  meshcheck check\n  kubectl --kubeconfig {kubeconfig} get pods --all-namespaces\n  meshcheck down\n"
     ))?;
     Ok(0)
 }
@@ -149,15 +151,15 @@ pub(super) async fn down(arguments: Down) -> Result<u8, Failure> {
         cluster::down(&state, arguments.name.as_deref()).await?
     };
     let text = match (removed.is_empty(), arguments.leftovers) {
-        (false, _) => format!("removed: {}\n", removed.join(", ")),
-        (true, false) => "there was no cluster of ours to remove\n".to_owned(),
-        (true, true) => "nothing of ours was left\n".to_owned(),
+        (false, _) => format!("deleted: {}\n", removed.join(", ")),
+        (true, false) => "meshcheck has no cluster to delete\n".to_owned(),
+        (true, true) => "no leftovers to delete\n".to_owned(),
     };
     to_stdout(&text)?;
     Ok(0)
 }
 
-/// Removes what killed runs left: here, and on the cluster that is named.
+/// Deletes the leftovers of killed runs: here, and on the cluster that is named.
 async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failure> {
     let Down { context, kubeconfig, .. } = arguments;
     let mut removed = Vec::new();
@@ -172,20 +174,20 @@ async fn leftovers(state: &State, arguments: &Down) -> Result<Vec<String>, Failu
         let connection = connect(&choice).await?;
         let found = crate::collect::remove_left(&connection.client).await;
         let found = found.map_err(|reason| {
-            Failure::environment(format!("removing the namespaces of killed probes: {reason}"))
+            Failure::environment(format!("cannot delete the namespaces of killed probes: {reason}"))
         })?;
         removed.extend(found.into_iter().map(|name| format!("namespace {name}")));
     }
     match cluster::sweep(state).await {
         Ok(swept) => removed.extend(swept),
-        // Who asks for a cluster elsewhere may have no engine here, and then nothing of ours in it.
+        // With a cluster elsewhere there may be no engine here, and then nothing of meshcheck in it.
         Err(_) if named && state.names().is_ok_and(|names| names.is_empty()) => {}
         Err(error) => return Err(error.into()),
     }
     Ok(removed)
 }
 
-/// Provisions a cluster and does `work` with it. The cluster is removed afterwards, unless all went
+/// Creates a cluster and does `work` with it. The cluster is deleted afterwards, unless all went
 /// well and it is to be kept: also when the work fails, panics, or is cancelled.
 async fn provisioned<T, F>(
     (options, settings): (&ClusterOptions, &Settings),
@@ -205,11 +207,11 @@ where
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
-        events.note(format!("removed what a run that was killed had left: {}", swept.join(", ")));
+        events.note(format!("deleted the leftovers of a killed run: {}", swept.join(", ")));
     }
     let mut cluster = cluster::begin(&state, &bundle)?;
     let names = expected(settings, &cluster.state);
-    // What is asked of claims is said anew at each check.
+    // Each check reads the waivers from its own configuration.
     cluster.state.expectations = Some(Expectations { waivers: Vec::new(), ..names });
     cluster.directory.write(&cluster.state)?;
     // Another handle on the place: the work owns the cluster, and may be dropped at any point.
@@ -233,7 +235,7 @@ where
     }
     let removed = events
         .phase(Phase::Remove, async {
-            events.doing(Phase::Remove, format!("removing `{name}`"));
+            events.doing(Phase::Remove, format!("deleting {name}"));
             cluster::remove(&state, place, created).await
         })
         .await

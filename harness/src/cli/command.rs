@@ -1,178 +1,218 @@
-//! The command line: what can be asked, and the words of `--help`.
+//! The command line: commands, global options, and the text of `--help`.
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, ValueHint};
+use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
     Preflight, Rbac, Record, Run, Show, Up,
 };
-use crate::report::OutputOptions;
+use crate::report::{ColorChoice, OutputOptions};
 
-/// Checks that a service-mesh tutorial holds: on a kind cluster of its own, or on yours.
+/// Checks the claims of a service-mesh tutorial against a real cluster.
 #[derive(Debug, Parser)]
 #[command(name = "meshcheck", version, propagate_version = true, max_term_width = 100)]
 #[command(after_help = "\
 Examples:
-  meshcheck run                             # on this machine, with docker
-  meshcheck check --context training-vm-7   # a cluster that is there
-  meshcheck judge vm7.json.gz               # what somebody recorded
-  meshcheck config > meshcheck.toml         # then say what your tutorial calls otherwise
+  meshcheck run                             # create a kind cluster, check it, delete it
+  meshcheck check --context training-vm-7   # check an existing cluster
+  meshcheck judge vm7.json.gz               # judge recorded evidence, without a cluster
+  meshcheck config > meshcheck.toml         # names that differ from the tutorial's
 
 Exit codes:
-  0  every claim asked for holds
-  1  at least one claim fails, or holds in other words than the tutorial's
-  2  the call, or an input file, is wrong
-  3  something could not be judged, or the environment failed; nothing failed
-  130  ended by Ctrl-C or another signal: the first removes what was made, a second ends at once
+  0  every selected claim holds
+  1  at least one claim fails or is changed
+  2  the call, or a file that it names, is wrong
+  3  no claim fails, but one is unjudged, or meshcheck could not run
+  130  interrupted: the first Ctrl-C removes what meshcheck created, a second one ends at once
 
-Data goes to standard output, progress and messages to standard error.")]
+Reports go to standard output, progress and errors to standard error.")]
 pub struct Cli {
-    /// The configuration [default: meshcheck.toml in this directory, or the one
-    /// that the variable `MESHCHECK_CONFIG` names]
-    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) global: GlobalOptions,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// What can be done.
+/// The options that every command takes, before and after its name.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalOptions {
+    /// The configuration [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+    /// Print only what does not hold, and the summary; no progress
+    #[arg(long, short, global = true, overrides_with = "quiet")]
+    pub(crate) quiet: bool,
+    /// Also print the statement of each claim, what was observed where it holds, and times
+    #[arg(long, short, global = true, overrides_with = "verbose")]
+    pub(crate) verbose: bool,
+    /// Use colour; the variable `NO_COLOR` turns it off
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub(crate) color: ColorChoice,
+    /// Print only ASCII characters
+    #[arg(long, global = true)]
+    pub(crate) ascii: bool,
+}
+
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Provision a kind cluster, install the mesh and the demo, check every claim, report, remove
+    /// Create a kind cluster, install Istio and the demo, check every claim, delete the cluster
     #[command(after_help = "\
 Examples:
   meshcheck run
   meshcheck run --bundle /media/stick/bundle --report html=report.html
   meshcheck run --keep --output json > report.json")]
     Run(Run),
-    /// Provision and install only, and leave the cluster there
+    /// Create a kind cluster, install Istio and the demo, and keep the cluster
     #[command(after_help = "\
 Examples:
   meshcheck up
-  meshcheck up --kind-config wide.yaml   # a kind configuration of yours: other subnets, more nodes
-  meshcheck check            # judges the cluster that `up` left
+  meshcheck up --kind-config wide.yaml   # your own kind configuration: other subnets, more nodes
+  meshcheck check                        # check the cluster that `up` created
   meshcheck down")]
     Up(Up),
-    /// Remove the clusters that `up` and `run --keep` left, and what killed runs left; nothing else
+    /// Delete the clusters of `up` and `run --keep`, and the leftovers of killed runs
     #[command(after_help = "\
 Examples:
-  meshcheck down                                      # all clusters of ours that are not in use
-  meshcheck down --leftovers                          # what killed runs left; what `up` left stays
-  meshcheck down --leftovers --context training-vm-7  # and probes that a killed check left there")]
+  meshcheck down                                      # all clusters of meshcheck that are not in use
+  meshcheck down --leftovers                          # only leftovers of killed runs
+  meshcheck down --leftovers --context training-vm-7  # and the probes of a killed check there
+
+It never deletes a cluster that meshcheck did not create.")]
     Down(Down),
-    /// Check the claims on a cluster that is there; creates nothing on it without --active
+    /// Check an existing cluster; creates nothing on it without --active
     #[command(after_help = "\
 Examples:
   meshcheck check --context training-vm-7
   meshcheck check --context training-vm-7 --active --only 'ingress::*'
   meshcheck check --kubeconfig vm7.yaml --report html=vm7.html --report junit=vm7.xml
+  meshcheck check --context training-vm-7 --wait 5m     # until all claims hold, 5 minutes at most
+  meshcheck check --context training-vm-7 --watch 30s   # again and again, until Ctrl-C
 
-What rolls out as it begins is given half a minute (`limits.settle` of the configuration), and the
-client one more turn of its loop where the backend replies and the log does not show it yet. Such
-waits are told.")]
+Before it checks, it waits up to 30 seconds for rollouts (`limits.settle` in the configuration). The
+demo client sends a request every 10 seconds: where its log lacks a reply, check waits for one more.")]
     Check(Check),
-    /// Write down what `check` would look at, without judging it: one file, without secrets, to be
-    /// judged elsewhere
+    /// Record the evidence of an existing cluster in one file, without secrets, to judge it elsewhere
     #[command(after_help = "\
 Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
   meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
   meshcheck judge vm7.json.gz")]
     Record(Record),
-    /// Tell what a recorded file holds: looks, redactions, logs
+    /// Show the contents of recorded evidence: observations, redactions, logs
     #[command(after_help = "\
 Examples:
   meshcheck show vm7.json.gz
   meshcheck show vm7.json.gz --logs istiod")]
     Show(Show),
-    /// Print the rights that `check` needs, for an account that has few
+    /// Print the RBAC manifest of the rights that `check` needs
     #[command(after_help = "\
 Examples:
   meshcheck rbac | kubectl apply -f -
   meshcheck rbac --active --namespace shop > rights.yaml
 
-It makes the service account `meshcheck` in the namespace `default`; a token for it:
+The manifest creates the service account `meshcheck` in the namespace `default`. Create a token for it:
   kubectl --namespace default create token meshcheck --duration 24h
 
-`preflight` is for who installs, and looks with the rights of that account: what it may not see is
-unjudged, and names the verb and the resource.")]
+`preflight` needs the rights of the account that installs. Without a right, its check is unjudged,
+and names the verb and the resource.")]
     Rbac(Rbac),
-    /// Judge recorded evidence; needs no cluster
+    /// Judge recorded evidence, one file or several, without a cluster
     #[command(after_help = "\
 Examples:
   meshcheck judge vm7.json.gz
-  meshcheck judge vm7.json.gz --only mesh --output json")]
+  meshcheck judge vm7.json.gz --only mesh --output json
+  meshcheck judge vm*.json.gz --report junit=vms.xml    # one suite a file
+  meshcheck judge - < vm7.json.gz                       # or piped from another program
+
+The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
-    /// Before the install: is this machine, or a cluster that is there, ready for the tutorial?
+    /// Check, before the install, whether this machine or an existing cluster is ready
     #[command(after_help = "\
 Examples:
-  meshcheck preflight                              # this machine, where a cluster is to be made
+  meshcheck preflight                              # this machine, for a new cluster
   meshcheck preflight --bundle /media/stick/bundle
-  meshcheck preflight --context training-vm-7      # a cluster that is there: creates nothing on it
+  meshcheck preflight --context training-vm-7      # an existing cluster: creates nothing on it
   meshcheck preflight --context training-vm-7 --active --report html=vm7.html
   meshcheck preflight --only machine --quiet
 
-A machine is looked at where it matters: with a cluster elsewhere it is not.")]
+It checks this machine only where a cluster is to be created on it.")]
     Preflight(Preflight),
-    /// Print the table of claims
+    /// List the claims
     #[command(after_help = "\
 Examples:
   meshcheck claims
   meshcheck claims --only mesh
   meshcheck claims --output json")]
     Claims(Claims),
-    /// Explain a claim or a preflight check: what it means, how it is checked, how to fix it
+    /// Explain a claim or a preflight check: its meaning, its method, its fix
     #[command(after_help = "\
 Examples:
   meshcheck explain mesh::pods_ready
   meshcheck explain machine::docker_usable
   meshcheck explain 'kiali::*'")]
     Explain(Explain),
-    /// Get the software into the cache, and print the directory of the bundle
+    /// Download the software into the cache, and print the directory of the bundle
     #[command(after_help = "\
 Examples:
   meshcheck bundle                       # then copy the directory to a USB stick
   meshcheck run --bundle /media/stick/release-1.20.3-0123456789ab")]
     Bundle(BundleOptions),
-    /// Print a configuration with every key and its default, or look at yours
+    /// Print a configuration with every key and its default, or check yours
     #[command(after_help = "\
 Examples:
   meshcheck config > meshcheck.toml      # used by every command in this directory
   meshcheck config --check
   meshcheck --config meshcheck.toml config --check")]
     Config(Config),
-    /// Print what makes a shell complete commands, options, contexts and claims
+    /// Print the completion script of a shell: commands, options, contexts, claims
     #[command(after_help = "\
 Examples:
   source <(meshcheck completions bash)
   meshcheck completions zsh > _meshcheck       # in a directory of your fpath
   meshcheck completions fish > meshcheck.fish  # in ~/.config/fish/completions")]
     Completions(Completions),
-    /// Print the manual page, or write that of every command
+    /// Print the manual page, or write the pages of all commands
     #[command(after_help = "\
 Examples:
   meshcheck man > meshcheck.1
   meshcheck man --dir man1               # then `man man1/meshcheck-check.1`")]
     Man(Man),
-    /// Whether the official releases can be reached from here
+    /// Check whether the official releases can be reached from here
     #[command(hide = true)]
     ReleasesReachable,
-    /// Provision and record for one nextest run: its setup script
+    /// Create a cluster and record its evidence for one run of nextest
     #[command(hide = true)]
     NextestSetup(NextestSetup),
 }
 
 impl Command {
-    /// Returns where verdicts go; nothing where a command judges nothing.
-    pub(super) fn output(&self) -> Option<&OutputOptions> {
+    /// Returns how the command prints verdicts; nothing where it judges nothing.
+    pub(super) fn output(&mut self) -> Option<&mut OutputOptions> {
         match self {
             Self::Run(Run { judging, .. })
             | Self::Check(Check { judging, .. })
-            | Self::Judge(Judge { judging, .. }) => Some(&judging.output),
-            Self::Preflight(preflight) => Some(&preflight.output),
+            | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
+            Self::Preflight(preflight) => Some(&mut preflight.output),
             _ => None,
         }
+    }
+}
+
+impl Cli {
+    /// Gives the global options to the command.
+    #[must_use]
+    pub(super) fn resolved(mut self) -> Self {
+        let GlobalOptions { quiet, verbose, color, ascii, .. } = self.global;
+        if let Some(output) = self.command.output() {
+            output.quiet = quiet;
+            output.verbose = verbose;
+            output.color = color;
+            output.ascii = ascii;
+        }
+        self
     }
 }

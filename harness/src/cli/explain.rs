@@ -6,6 +6,7 @@ use meshcheck_suites::{CHECKS, CLAIMS, Evidence, Pattern};
 use super::arguments::Explain;
 use super::failure::Failure;
 use crate::report::to_stdout;
+use crate::suggest::nearest_id;
 
 /// Prints the pages that are asked for, in the order of the arguments.
 pub(super) fn explain(arguments: &Explain) -> Result<u8, Failure> {
@@ -30,13 +31,13 @@ fn pages(text: &str) -> Result<Vec<String>, Failure> {
     Ok(claims.chain(checks).collect())
 }
 
-/// The id that is most like a text, else where the ids stand.
+/// The fix for a text that selects nothing.
 fn suggestion(text: &str) -> String {
     let ids = CLAIMS.iter().map(|it| it.id).chain(CHECKS.iter().map(|it| it.id));
-    let near = ids.map(|id| (strsim::normalized_damerau_levenshtein(id, text), id));
-    match near.max_by(|one, other| one.0.total_cmp(&other.0)) {
-        Some((likeness, id)) if likeness > 0.6 => format!("`meshcheck explain {id}`"),
-        _ => "`meshcheck claims` lists the claims, `meshcheck preflight` the checks".to_owned(),
+    match nearest_id(text, ids) {
+        Some(id) => format!("did you mean `meshcheck explain {id}`?"),
+        None => "list the claims with `meshcheck claims`, the checks with `meshcheck preflight`"
+            .to_owned(),
     }
 }
 

@@ -1,21 +1,22 @@
-//! The end of a command that could not do what it was to do: one error, one hint, an exit code.
+//! How a command fails: one error, one fix, an exit code.
 
 use std::io::{Write as _, stderr};
 
 use meshcheck_suites::redact::text;
 use meshcheck_suites::report::PhaseTime;
 
+use crate::atomic_file::is_wrong_path;
 use crate::chain;
 use crate::cluster::ClusterError;
 use crate::connect::ConnectError;
 use crate::events::Phase;
 use crate::evidence_file::EvidenceFileError;
 use crate::install::InstallError;
-use crate::report::{Died, ReportError, Style, hint};
+use crate::report::{Died, ReportError};
 use crate::settings::SettingsError;
 use crate::source::SourceError;
 use crate::state::StateError;
-use crate::text::for_terminal;
+use crate::text::{for_terminal, without_error_numbers};
 
 /// Why a command ended early.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(super) struct Failure {
     message: String,
     hint: Option<String>,
     code: u8,
-    /// In which phase, where that is known, and how long the phases took until then.
+    /// The phase, where it is known, and the duration of the phases until then.
     phase: Option<Phase>,
     phases: Vec<PhaseTime>,
     /// Whether it came after the verdicts, so that they stand in the reports.
@@ -43,7 +44,7 @@ impl Failure {
         Self { message, code: ENVIRONMENT, ..Self::default() }
     }
 
-    /// What to do about it.
+    /// Adds the fix.
     #[must_use]
     pub(super) fn with_hint(self, hint: &str) -> Self {
         Self { hint: Some(hint.to_owned()), ..self }
@@ -54,25 +55,25 @@ impl Failure {
         Self { message, hint: Some(hint), code: USAGE, ..Self::default() }
     }
 
-    /// A bug of ours: the panic has told where.
+    /// A bug of meshcheck: the message of the panic stands above.
     pub(super) fn bug() -> Self {
-        Self::environment("a bug: the message above says where".into())
+        Self::environment("a bug: the message above names its place in the code".into())
     }
 
-    /// The user ended it.
+    /// A signal ended it.
     pub(super) fn interrupted() -> Self {
         Self {
-            message: "interrupted; what was made has been removed".into(),
+            message: "interrupted; everything that meshcheck created was removed".into(),
             code: INTERRUPTED,
             ..Self::default()
         }
     }
 
-    /// Something of ours is still there, and this command takes it away.
+    /// A namespace of a probe may still exist, and this command deletes it.
     pub(super) fn left(reason: &str, command: &str) -> Self {
         Self {
-            message: format!("a namespace of ours may be left there: {reason}"),
-            hint: Some(format!("`{command}` removes it once the cluster answers again")),
+            message: format!("meshcheck could not delete its temporary namespace: {reason}"),
+            hint: Some(format!("delete it once the cluster answers again: `{command}`")),
             code: ENVIRONMENT,
             ..Self::default()
         }
@@ -95,10 +96,17 @@ impl Failure {
         Self { phases, ..self }
     }
 
-    /// That it came after the verdicts.
+    /// Marks it as one that came after the verdicts, which have this exit code. 1 stays: a failing claim never
+    /// looks like an environment that failed.
     #[must_use]
-    pub(super) fn with_verdicts(self) -> Self {
-        Self { has_verdicts: true, ..self }
+    pub(super) fn with_verdicts(self, code: u8) -> Self {
+        let code = if code == 1 { code } else { self.code };
+        Self { has_verdicts: true, code, ..self }
+    }
+
+    /// Whether the environment failed, which may pass.
+    pub(super) fn is_environment(&self) -> bool {
+        self.code == ENVIRONMENT
     }
 
     /// Whether it came after the verdicts, so that they stand in the reports.
@@ -116,7 +124,7 @@ impl Failure {
         }
     }
 
-    /// Another failure that came on top of this one. What was said already is not said again.
+    /// Adds another failure, unless its message is already part of this one.
     #[must_use]
     pub(super) fn and(mut self, other: &Self) -> Self {
         if !self.message.contains(&other.message) {
@@ -126,11 +134,16 @@ impl Failure {
         self
     }
 
-    /// The error and its hint, in one text.
+    /// Returns the error without its fix.
+    pub(super) fn message(&self) -> String {
+        text(&self.message)
+    }
+
+    /// Returns the error and its fix as one text.
     pub(super) fn text(&self) -> String {
         let message = text(&self.message);
         match &self.hint {
-            Some(hint) => format!("{message}\nhint: {hint}"),
+            Some(hint) => format!("{message}\nfix: {hint}"),
             None => message,
         }
     }
@@ -138,24 +151,24 @@ impl Failure {
     /// Prints it on standard error.
     pub(super) fn print(&self) {
         let mut to = stderr().lock();
-        // What the world answered may hold what it was asked with: a proxy's URL with a password.
+        // An answer may quote the question: a proxy's URL with a password.
         for (at, line) in text(&self.message).lines().enumerate() {
             let start = if at == 0 { "error: " } else { "  " };
             let _ = writeln!(to, "{start}{}", for_terminal(line));
         }
-        if let Some(words) = &self.hint {
-            let _ = write!(to, "\n{}", hint("hint", words, "", Style::for_stderr()));
+        if let Some(hint) = &self.hint {
+            let _ = writeln!(to, "fix: {}", for_terminal(hint));
         }
     }
 }
 
-/// Makes failures of errors, each with its hint and whether the call is wrong rather than the environment.
+/// Makes failures of errors, each with its fix and whether the call is wrong rather than the environment.
 macro_rules! failures {
     ($($error:ty: |$it:ident| $hint:expr, $is_usage:expr;)+) => {$(
         impl From<$error> for Failure {
             fn from($it: $error) -> Self {
                 let code = if $is_usage { USAGE } else { ENVIRONMENT };
-                Self { message: chain(&$it), hint: $hint, code, ..Self::default() }
+                Self { message: without_error_numbers(&chain(&$it)), hint: $hint, code, ..Self::default() }
             }
         }
     )+};
@@ -163,9 +176,9 @@ macro_rules! failures {
 
 failures! {
     ConnectError: |error| Some(error.hint()), error.is_usage();
-    EvidenceFileError: |error| Some(error.hint()), !matches!(error, EvidenceFileError::Write { .. });
+    EvidenceFileError: |error| Some(error.hint()), !error.is_environment();
     SettingsError: |error| Some(error.hint()), true;
-    ReportError: |error| Some(error.hint()), false;
+    ReportError: |error| Some(error.hint()), matches!(&error, ReportError::File { source, .. } if is_wrong_path(source));
     ClusterError: |error| error.hint(), error.is_usage();
     InstallError: |error| error.hint(), false;
     StateError: |error| error.hint(), false;

@@ -1,4 +1,4 @@
-//! Checks that no file that a command writes is one that it reads, and that no two are one.
+//! Checks that a command does not write a file that it reads, and that it writes no file twice.
 
 use std::env;
 use std::fs;
@@ -6,24 +6,36 @@ use std::path::{Path, PathBuf};
 
 use super::command::Command;
 use super::failure::Failure;
-use crate::report::Kind;
+use crate::report::{Format, Kind, OutputOptions, STDOUT};
 
 /// A file that the call names, and by what.
 type Named = (&'static str, PathBuf);
 
 /// Refuses a call whose files would overwrite each other: before anything is written, a report of that
 /// failure included.
-pub(super) fn check(command: &Command, config: Option<&Path>) -> Result<(), Failure> {
-    let (read, written) = files(command, config);
+pub(super) fn check(
+    command: &Command,
+    output: Option<&OutputOptions>,
+    config: Option<&Path>,
+) -> Result<(), Failure> {
+    let (read, written) = files(command, output, config);
+    let printed = written.iter().filter(|(_, path)| path == Path::new(STDOUT)).count();
+    let is_json = output.is_some_and(|output| output.output == Format::Json);
+    if printed > 1 || (printed == 1 && is_json) {
+        return Err(Failure::usage(
+            "two reports would go to standard output".into(),
+            "write one of them to a file with --report KIND=FILE".into(),
+        ));
+    }
     for (at, (name, path)) in written.iter().enumerate() {
         let Some(place) = resolved(path) else { continue };
         let same = |other: &&Named| resolved(&other.1).is_some_and(|other| other == place);
-        let input = read.iter().find(same).map(|(other, _)| format!("{other} is read from it"));
+        let input = read.iter().find(same).map(|(other, _)| format!("it is {other}"));
         let output = written.iter().take(at).find(same);
-        let output = output.map(|(other, _)| format!("{other} goes there as well"));
+        let output = output.map(|(other, _)| format!("{other} writes the same file"));
         if let Some(reason) = input.or(output) {
             return Err(Failure::usage(
-                format!("{name} would overwrite `{}`: {reason}", path.display()),
+                format!("{name} would overwrite {}: {reason}", path.display()),
                 "name another file; nothing was written".into(),
             ));
         }
@@ -32,26 +44,33 @@ pub(super) fn check(command: &Command, config: Option<&Path>) -> Result<(), Fail
 }
 
 /// Lists the files that a command reads, and those that it writes.
-fn files(command: &Command, config: Option<&Path>) -> (Vec<Named>, Vec<Named>) {
-    let (input, output) = match command {
-        Command::Judge(it) => (("the evidence", Some(&it.file)), None),
+fn files(
+    command: &Command,
+    output: Option<&OutputOptions>,
+    config: Option<&Path>,
+) -> (Vec<Named>, Vec<Named>) {
+    let (name, input, evidence) = match command {
+        Command::Judge(it) => ("the evidence", it.files.iter().collect(), None),
         Command::Check(it) => {
-            (("the kubeconfig", it.target.kubeconfig.as_ref()), it.evidence.as_ref())
+            ("the kubeconfig", it.target.kubeconfig.iter().collect(), it.evidence.as_ref())
         }
-        Command::Preflight(it) => (("the kubeconfig", it.kubeconfig.as_ref()), None),
+        Command::Preflight(it) => ("the kubeconfig", it.kubeconfig.iter().collect(), None),
         Command::Run(it) => {
-            (("the kind configuration", it.cluster.kind_config.as_ref()), it.evidence.as_ref())
+            let file = it.cluster.kind_config.iter().collect();
+            ("the kind configuration", file, it.evidence.as_ref())
         }
-        Command::Record(it) => (("the kubeconfig", it.target.kubeconfig.as_ref()), Some(&it.out)),
+        Command::Record(it) => {
+            ("the kubeconfig", it.target.kubeconfig.iter().collect::<Vec<_>>(), Some(&it.out))
+        }
         _ => return (Vec::new(), Vec::new()),
     };
     let mut read: Vec<Named> =
         kubeconfigs().into_iter().map(|path| ("the kubeconfig", path)).collect();
     read.extend(config.map(|path| ("the configuration", path.to_owned())));
-    read.extend(input.1.map(|path| (input.0, path.clone())));
+    read.extend(input.into_iter().map(|path| (name, path.clone())));
     let name = if matches!(command, Command::Record(_)) { "--out" } else { "--evidence" };
-    let mut written: Vec<Named> = output.map(|path| (name, path.clone())).into_iter().collect();
-    written.extend(command.output().into_iter().flat_map(|output| &output.reports).map(|report| {
+    let mut written: Vec<Named> = evidence.map(|path| (name, path.clone())).into_iter().collect();
+    written.extend(output.into_iter().flat_map(|output| &output.reports).map(|report| {
         let name = match report.kind {
             Kind::Junit => "--report junit=",
             Kind::Html => "--report html=",
@@ -70,7 +89,7 @@ fn kubeconfigs() -> Vec<PathBuf> {
 }
 
 /// Returns where a file is or would be; nothing for what is no file, as `/dev/null` and pipes, and for what
-/// cannot be found out: writing tells that.
+/// cannot be resolved: writing reports that.
 fn resolved(path: &Path) -> Option<PathBuf> {
     if let Ok(there) = fs::metadata(path) {
         return there.is_file().then(|| path.canonicalize().ok()).flatten();
@@ -97,23 +116,31 @@ mod tests {
         }
         std::os::unix::fs::symlink("e.json", place.path().join("link.json")).unwrap();
         let line = line.replace('@', &format!("{}/", place.path().display()));
-        let Cli { command, config } = Cli::parse_from(line.split(' '));
-        check(&command, config.as_deref()).err().map(|failure| failure.text())
+        let Cli { mut command, global } = Cli::parse_from(line.split(' '));
+        let output = command.output().cloned();
+        let refused = check(&command, output.as_ref(), global.config.as_deref());
+        refused.err().map(|failure| failure.text())
     }
 
     #[rstest]
-    #[case("m judge @e.json --report json=@e.json", "the evidence is read from it")]
+    #[case("m judge @e.json --report json=@e.json", "it is the evidence")]
     #[case("m judge @e.json --report html=@./e.json", "--report html= would overwrite")]
-    #[case("m judge @link.json --report json=@e.json", "the evidence is read from it")]
-    #[case("m judge @e.json --report json=@link.json", "the evidence is read from it")]
-    #[case("m judge @e.json --report json=@new --report junit=@new", "goes there as well")]
+    #[case("m judge @link.json --report json=@e.json", "it is the evidence")]
+    #[case("m judge @e.json --report json=@link.json", "it is the evidence")]
+    #[case(
+        "m judge @e.json --report json=@new --report junit=@new",
+        "--report json= writes the same file"
+    )]
     #[case("m --config @c.toml judge @e.json --report json=@c.toml", "the configuration")]
     #[case("m check --kubeconfig @k.yaml --report html=@k.yaml", "the kubeconfig")]
     #[case("m preflight --kubeconfig @k.yaml --report html=@k.yaml", "the kubeconfig")]
     #[case("m record --kubeconfig @k.yaml --out @k.yaml", "--out would overwrite")]
-    #[case("m run --evidence @new --report json=@new", "--evidence goes there as well")]
-    #[case("m check --evidence @new --report json=@new", "--evidence goes there as well")]
+    #[case("m run --evidence @new --report json=@new", "--evidence writes the same file")]
+    #[case("m check --evidence @new --report json=@new", "--evidence writes the same file")]
     #[case("m run --kind-config @k.yaml --evidence @k.yaml", "the kind configuration")]
+    #[case("m judge @a.json @e.json --report json=@e.json", "it is the evidence")]
+    #[case("m judge @e.json --report json=- --report junit=-", "two reports")]
+    #[case("m judge @e.json --output json --report junit=-", "two reports")]
     fn file_that_would_be_overwritten_is_named(#[case] line: &str, #[case] words: &str) {
         let refusal = refusal(line).unwrap();
         assert!(refusal.contains(words), "{refusal}");
@@ -124,6 +151,7 @@ mod tests {
     #[case("m judge @e.json --report json=/dev/null --report html=/dev/null")]
     #[case("m judge @none/e.json --report json=@none/r.json")]
     #[case("m check --report json=@e.json")]
+    #[case("m judge - --report json=-")]
     fn separate_files_are_accepted(#[case] line: &str) {
         assert_eq!(refusal(line), None);
     }

@@ -8,6 +8,7 @@ mod command;
 mod explain;
 mod failure;
 mod file_conflicts;
+mod junit_files;
 mod nextest;
 mod observe;
 mod preflight;
@@ -17,17 +18,18 @@ mod reports;
 mod shell;
 mod software;
 mod target;
+mod wrong_call;
 
 use std::io::Write as _;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use futures::FutureExt as _;
 
 pub use command::Cli;
 pub(crate) use command::Command;
+use command::GlobalOptions;
 pub(crate) use nextest::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
 
 use crate::report::to_stdout;
@@ -39,9 +41,11 @@ use reports::Reports;
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
     shell::complete();
-    let Cli { command, config } = Cli::parse();
-    crate::signals::unblock();
-    match run(command, config.as_deref()) {
+    let outcome = wrong_call::parse().and_then(|Cli { command, global }| {
+        crate::signals::unblock();
+        run(command, &global)
+    });
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             failure.print();
@@ -50,20 +54,21 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command, config: Option<&Path>) -> Result<u8, Failure> {
-    file_conflicts::check(&command, config)?;
-    let reports = Reports::of(&command);
+fn run(mut command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
+    let output = command.output().cloned();
+    file_conflicts::check(&command, output.as_ref(), global.config.as_deref())?;
+    let reports = Reports::of(&command, output);
     let report = |failure| match &reports {
         Some(reports) => reports.write_failure(failure),
         None => failure,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
-        let hint = "`ulimit -a` shows how many files and processes a user may have";
-        report(Failure::environment(format!("starting: {error}")).with_hint(hint))
+        let fix = "check the limits of files and processes: `ulimit -a`";
+        report(Failure::environment(format!("cannot start: {error}")).with_hint(fix))
     })?;
     let outcome = runtime.block_on(async {
-        let work = AssertUnwindSafe(dispatch(command, config)).catch_unwind();
+        let work = AssertUnwindSafe(dispatch(command, global)).catch_unwind();
         let outcome = work.await.unwrap_or_else(|_| Err(Failure::bug()));
         // Still here: a second signal ends it, should writing hang.
         outcome.map_err(report)
@@ -73,15 +78,19 @@ fn run(command: Command, config: Option<&Path>) -> Result<u8, Failure> {
     outcome
 }
 
-async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure> {
-    // What cleans up, and what only prints, is not kept from it by a wrong file.
+async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
+    let config = global.config.as_deref();
+    let quiet = global.quiet;
+    check_named_configuration(&command, config)?;
     let configured = || configured(config);
     match command {
-        Command::Run(arguments) => Box::pin(cluster::run(arguments, &configured()?)).await,
-        Command::Up(arguments) => Box::pin(cluster::up(arguments, &configured()?)).await,
+        Command::Run(arguments) => Box::pin(cluster::run(arguments, configured()?)).await,
+        Command::Up(arguments) => Box::pin(cluster::up(arguments, &configured()?, quiet)).await,
         Command::Down(arguments) => cluster::down(arguments).await,
         Command::Check(arguments) => Box::pin(observe::check(arguments, &configured()?)).await,
-        Command::Record(arguments) => Box::pin(record::record(arguments, &configured()?)).await,
+        Command::Record(arguments) => {
+            Box::pin(record::record(arguments, &configured()?, quiet)).await
+        }
         Command::Show(arguments) => record::show(&arguments),
         Command::Rbac(arguments) => rbac::rbac(&arguments),
         Command::Judge(arguments) => observe::judge(&arguments, &configured()?, config.is_some()),
@@ -89,11 +98,11 @@ async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
         Command::Claims(arguments) => {
-            to_stdout(&crate::report::claims(&arguments.selection.only, arguments.output))?;
+            to_stdout(&crate::report::claims(&arguments.only, arguments.output))?;
             Ok(0)
         }
         Command::Explain(arguments) => explain::explain(&arguments),
-        Command::Bundle(arguments) => software::bundle(arguments, &configured()?).await,
+        Command::Bundle(arguments) => software::bundle(arguments, &configured()?, quiet).await,
         Command::Config(arguments) => {
             let found = arguments.check.then(|| settings::find(config)).flatten();
             let settings = found.as_ref().map(|found| settings::load(&found.path)).transpose()?;
@@ -106,8 +115,21 @@ async fn dispatch(command: Command, config: Option<&Path>) -> Result<u8, Failure
     }
 }
 
-/// The configuration that holds. One that was not named on the command line is told of: it decides what
-/// is looked at.
+/// Refuses a wrong configuration that a call names, where the command itself needs none. A file that merely lies
+/// in the directory keeps no command from cleaning up or printing.
+fn check_named_configuration(command: &Command, config: Option<&Path>) -> Result<(), Failure> {
+    let named = match command {
+        Command::Down(_) | Command::Completions(_) | Command::Man(_) => config.map(Path::to_owned),
+        Command::Show(_) | Command::Rbac(_) | Command::Claims(_) | Command::Explain(_) => {
+            settings::find(config).filter(|found| found.by.is_some()).map(|found| found.path)
+        }
+        _ => None,
+    };
+    named.map(|file| settings::load(&file)).transpose()?;
+    Ok(())
+}
+
+/// Reads the configuration. One that was not named on the command line is noted: it decides what is checked.
 fn configured(option: Option<&Path>) -> Result<Settings, Failure> {
     let Some(found) = settings::find(option) else { return Ok(Settings::default()) };
     let settings = settings::load(&found.path)?;
@@ -115,13 +137,13 @@ fn configured(option: Option<&Path>) -> Result<Settings, Failure> {
     match found.by {
         Some(settings::VARIABLE) => say(&format!("configuration: {file} ({})", settings::VARIABLE)),
         Some(_) => {}
-        None => say(&format!("configuration: {file}, which lies in this directory")),
+        None => say(&format!("configuration: {file} (in this directory)")),
     }
     Ok(settings)
 }
 
-/// A line on standard error.
+/// Prints a line on standard error.
 fn say(line: &str) {
-    // Without a standard error there is nobody to tell.
+    // A closed standard error is no reason to fail.
     let _ = writeln!(std::io::stderr().lock(), "{}", for_terminal(line));
 }

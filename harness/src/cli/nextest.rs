@@ -1,5 +1,4 @@
-//! Evidence for the conformance tests: recorded once, by nextest's setup script or in the tests' own
-//! process.
+//! Records the evidence of the conformance tests once: in nextest's setup script, or in the process of the tests.
 
 use std::env;
 use std::fs::{self, OpenOptions};
@@ -27,15 +26,15 @@ pub(crate) const REASON_VARIABLE: &str = "MESHCHECK_NO_EVIDENCE";
 const OLD: Duration = Duration::from_hours(24);
 
 /// `meshcheck nextest-setup`: records evidence, and names it in the file that nextest reads. Where
-/// that is not possible, it hands over the reason instead: the tests then say it, and JUnit has it.
+/// that is not possible, it hands over the reason: the tests and JUnit then show it.
 pub(super) async fn setup(
     arguments: NextestSetup,
     settings: Result<Settings, Failure>,
 ) -> Result<u8, Failure> {
     let Some(handover) = env::var_os("NEXTEST_ENV").map(PathBuf::from) else {
         return Err(Failure::usage(
-            "nextest-setup is for nextest's setup scripts: NEXTEST_ENV is not set".into(),
-            "use `meshcheck run`".into(),
+            "nextest-setup works only as a setup script of nextest: NEXTEST_ENV is not set".into(),
+            "run `meshcheck run` in its place".into(),
         ));
     };
     if env::var_os(EVIDENCE_VARIABLE).is_some_and(|file| !file.is_empty()) {
@@ -65,7 +64,7 @@ pub(super) async fn setup(
     };
     let append = OpenOptions::new().append(true).open(&handover);
     append.and_then(|mut file| writeln!(file, "{line}")).map_err(|error| {
-        Failure::environment(format!("writing `{}`: {error}", handover.display()))
+        Failure::environment(format!("cannot write {}: {error}", handover.display()))
     })?;
     Ok(0)
 }
@@ -77,7 +76,7 @@ fn keep(evidence: &Evidence) -> Result<PathBuf, Failure> {
     let directory = std::path::absolute(target.join("nextest").join("evidence"))
         .map_err(|error| Failure::environment(error.to_string()))?;
     fs::create_dir_all(&directory).map_err(|error| {
-        Failure::environment(format!("making `{}`: {error}", directory.display()))
+        Failure::environment(format!("cannot create {}: {error}", directory.display()))
     })?;
     remove_old(&directory);
     let run = env::var("NEXTEST_RUN_ID").unwrap_or_else(|_| std::process::id().to_string());
@@ -100,7 +99,7 @@ fn remove_old(directory: &Path) {
     }
 }
 
-/// Provisions a cluster, looks at it, removes it: for the tests' own process.
+/// Creates a cluster, collects evidence, deletes the cluster: in the process of the tests.
 pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()

@@ -1,13 +1,17 @@
-//! `check`, `judge`: looking at a cluster that is there, and judging what was seen.
+//! `check`, `judge`: collects evidence on an existing cluster, and judges evidence.
 
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
+use jiff::ZonedDateTime;
 use meshcheck_suites::evidence::{Evidence, Observation};
+use meshcheck_suites::{Report, Verdict};
+use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Check, Judge, Target};
+use super::arguments::{Check, Judge, Judging, Target};
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
-use super::reports::{write_evidence_and_verdicts, write_verdicts};
+use super::reports::{Judged, Reports, write_evidence_and_verdicts, write_verdicts};
 use super::software;
 use super::target::{NamedCluster, own_choice};
 use crate::collect::{Options, Timings, collect};
@@ -15,63 +19,174 @@ use crate::connect::{Choice, connect};
 use crate::events::{Events, Phase};
 use crate::evidence_file;
 use crate::progress;
-use crate::report::writable;
+use crate::report::{Kind, OutputOptions, writable};
 use crate::settings::Settings;
 
-/// How long any one look may take, where nobody said.
+/// The time limit of each request, by default.
 const LOOK: Duration = Duration::from_secs(5);
 
-/// How long rollouts may take to come to an end before the look.
+/// How long rollouts are waited for before the evidence is collected, by default.
 const SETTLE: Duration = Duration::from_secs(30);
+
+/// The pause between two checks of `--wait`.
+const PAUSE: Duration = Duration::from_secs(5);
 
 /// `meshcheck check`
 pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, Failure> {
-    writable(&arguments.judging.output)?;
+    let output = &arguments.judging.output;
+    writable(output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
-    let options = CollectOptions { include_logs: false, quiet: arguments.judging.output.quiet };
-    let collected = Box::pin(collect_evidence(&arguments.target, settings, options)).await;
-    let (evidence, timings) =
-        collected.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
-    let report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
-    if arguments.judging.output.verbose {
-        print_timings(&timings);
+    let cancel = listen()?;
+    let deadline = arguments.wait.map(|wait| Instant::now() + wait);
+    let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+    let mut noted = String::new();
+    // Ctrl-C leaves the reports of the last check as they are.
+    let mut has_verdicts = false;
+    let keep = |failure: Failure, has: bool| if has { failure.with_verdicts(0) } else { failure };
+    loop {
+        let settle = left().unwrap_or(Duration::MAX);
+        let options = CollectOptions { include_logs: false, quiet: output.quiet, settle };
+        let collected = collect_evidence(&arguments.target, settings, options, &cancel);
+        let checked = Box::pin(collected).await.map(|(evidence, timings)| {
+            let report = judged(&evidence, &arguments.judging);
+            (evidence, timings, report)
+        });
+        let outcome = checked.map_err(|failure| failure.in_phase(Some(Phase::Collect)));
+        let pause = match (&outcome, left().filter(|left| !left.is_zero())) {
+            (Err(failure), _) if !failure.is_environment() => None,
+            (_, None) => arguments.watch,
+            (Ok((.., report)), _) if report.exit_code_for(&output.counted()) == 0 => None,
+            (_, Some(left)) => Some(PAUSE.min(left)),
+        };
+        if pause.is_none() || arguments.watch.is_some() {
+            let written = outcome.and_then(|(evidence, timings, report)| {
+                if output.verbose {
+                    print_timings(&timings);
+                }
+                let time = arguments.watch.map(|_| time_of(&report));
+                let judged = Judged { time, ..Judged::alone(&report, Some(&evidence)) };
+                write_evidence_and_verdicts(
+                    &evidence,
+                    &judged,
+                    arguments.evidence.as_deref(),
+                    output,
+                )
+            });
+            match written {
+                Err(failure) if pause.is_some() && failure.is_environment() => {
+                    Reports::of_claims(&arguments.judging).write_failure(failure).print();
+                }
+                Ok(_) if pause.is_some() => has_verdicts = true,
+                written => return written.map_err(|failure| keep(failure, has_verdicts)),
+            }
+        } else {
+            let note = describe_wait(&outcome);
+            if note != noted && !output.quiet {
+                super::say(&note);
+            }
+            noted = note;
+        }
+        let pause = pause.unwrap_or_default();
+        let slept = until_cancelled(&cancel, tokio::time::sleep(pause)).await;
+        slept.map_err(|failure| keep(failure, has_verdicts))?;
     }
-    write_evidence_and_verdicts(
-        &evidence,
-        &report,
-        arguments.evidence.as_deref(),
-        &arguments.judging.output,
-    )
 }
 
-/// `meshcheck judge`. Evidence is judged by the names for which it was recorded: what has others was
-/// never looked at. A configuration says which claims are skipped or may fail.
+/// The heading of a report that `--watch` prints.
+fn time_of(report: &Report) -> String {
+    format!("{}, {}", report.cluster.context, ZonedDateTime::now().strftime("%H:%M:%S"))
+}
+
+/// Describes why `--wait` checks again.
+fn describe_wait<A, B>(outcome: &Result<(A, B, Report), Failure>) -> String {
+    let report = match outcome {
+        Ok((.., report)) => report,
+        Err(failure) => return format!("waiting: {}", failure.message()),
+    };
+    let holds = [Verdict::Pass, Verdict::Skipped];
+    let open: Vec<_> =
+        report.claims.iter().filter(|claim| !holds.contains(&claim.verdict)).collect();
+    let first = open.first().map_or("", |claim| claim.id.as_str());
+    match open.len() {
+        0 => "waiting".to_owned(),
+        1 => format!("waiting for 1 claim: {first}"),
+        number => format!("waiting for {number} claims: {first} and {} more", number - 1),
+    }
+}
+
+/// Judges evidence by the options.
+pub(super) fn judged(evidence: &Evidence, Judging { selection, .. }: &Judging) -> Report {
+    let mut report = meshcheck_suites::judge(evidence, &selection.only);
+    report.skip(&selection.skip);
+    report
+}
+
+/// `meshcheck judge`
 pub(super) fn judge(
     arguments: &Judge,
     settings: &Settings,
     file_was_named: bool,
 ) -> Result<u8, Failure> {
-    let mut evidence = evidence_file::read(&arguments.file)?;
+    let Judge { files, judging } = arguments;
+    let output: &OutputOptions = &judging.output;
+    if files.len() > 1 && output.reports.iter().any(|report| report.kind == Kind::Html) {
+        return Err(Failure::usage(
+            "an HTML report shows one file, and the call names several".into(),
+            "judge one file a call, or write --report junit=FILE or json=FILE".into(),
+        ));
+    }
+    writable(output)?;
+    let mut evidence = Vec::new();
+    let mut failures = Vec::new();
+    for file in files {
+        match read(file, settings, file_was_named) {
+            Ok(read) => evidence.push((file, read)),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    let last = if evidence.is_empty() { failures.pop() } else { None };
+    failures.iter().for_each(Failure::print);
+    if let Some(last) = last {
+        return Err(last);
+    }
+    let several = files.len() > 1;
+    let reports: Vec<_> = evidence.iter().map(|(_, evidence)| judged(evidence, judging)).collect();
+    let judged: Vec<_> = evidence
+        .iter()
+        .zip(&reports)
+        .map(|((file, evidence), report)| {
+            let file = several.then(|| file.display().to_string());
+            Judged { file, ..Judged::alone(report, Some(evidence)) }
+        })
+        .collect();
+    let code = write_verdicts(&judged, output)?;
+    // A file that cannot be read weighs more than any verdict.
+    Ok(failures.iter().map(Failure::code).max().unwrap_or(code))
+}
+
+/// Reads evidence to judge it by the names for which it was recorded. A configuration says which claims are
+/// skipped or may fail.
+fn read(file: &Path, settings: &Settings, file_was_named: bool) -> Result<Evidence, Failure> {
+    let mut evidence = evidence_file::read(file)?;
     if settings.file.is_some() {
         let others = settings.differences(&evidence.expectations);
         let difference = |separator: &str| {
-            let start = "the evidence was recorded for other names than";
+            let start = "the evidence was recorded with other names than";
             let others = others.join(separator);
-            format!("{start} {} says:{separator}{others}", settings.source())
+            format!("{start} those of {}:{separator}{others}", settings.source())
         };
         if !others.is_empty() && file_was_named {
-            let hint = "record with this configuration, or judge without it";
-            return Err(Failure::usage(difference("\n"), hint.into()));
+            let fix = "record the evidence with this configuration, or judge it without --config";
+            return Err(Failure::usage(difference("\n"), fix.into()));
         }
         if !others.is_empty() {
-            super::say(&format!("note: {}; its own are judged", difference(" ")));
+            super::say(&format!("note: {}; the names of the evidence apply", difference(" ")));
         }
     }
     if let Some(waivers) = &settings.waivers {
         evidence.expectations.waivers.clone_from(waivers);
     }
-    let report = meshcheck_suites::judge(&evidence, &arguments.judging.selection.only);
-    write_verdicts(&report, Some(&evidence), &arguments.judging.output)
+    Ok(evidence)
 }
 
 /// How evidence is collected.
@@ -81,18 +196,21 @@ pub(super) struct CollectOptions {
     pub(super) include_logs: bool,
     /// Without progress.
     pub(super) quiet: bool,
+    /// How long rollouts are waited for at the most.
+    pub(super) settle: Duration,
 }
 
 /// Collects evidence on the cluster that the options name.
 pub(super) async fn collect_evidence(
     target: &Target,
     settings: &Settings,
-    CollectOptions { include_logs, quiet }: CollectOptions,
+    CollectOptions { include_logs, quiet, settle }: CollectOptions,
+    cancel: &CancellationToken,
 ) -> Result<(Evidence, Timings), Failure> {
-    let cancel = listen()?;
     let named = NamedCluster::new(target, settings);
     let own = named.find_own()?;
-    let expectations = software::expectations(&target.source, settings, own.as_ref())?;
+    let mut expectations = software::expectations(&target.source, settings, own.as_ref())?;
+    target.namespaces.apply(&mut expectations)?;
     // The configuration's URL is that of its cluster: another one's Kiali would be green for this one.
     let configured_url =
         settings.kiali_url.clone().filter(|_| own.is_none() && named.is_configured);
@@ -107,17 +225,15 @@ pub(super) async fn collect_evidence(
             ..Choice::default()
         },
     };
-    let connection = until_cancelled(&cancel, Box::pin(connect(&choice))).await??;
+    let connection = until_cancelled(cancel, Box::pin(connect(&choice))).await??;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, quiet);
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
         limit,
-        settle: settings.settle.unwrap_or(SETTLE),
-        load_balancer_probe: Observation::not_asked(
-            "a service of ours asks for an address before the install only",
-        ),
+        settle: settings.settle.unwrap_or(SETTLE).min(settle),
+        load_balancer_probe: Observation::not_asked("the probe runs only before the install"),
         istioctl_version: match own.and_then(|cluster| cluster.istioctl_version) {
             Some(version) => Observation::seen(version),
             None => Observation::not_asked("this run used no istioctl"),
@@ -125,7 +241,7 @@ pub(super) async fn collect_evidence(
         include_logs,
         events,
     };
-    let outcome = until_cancelled(&cancel, Box::pin(collect(&connection, &options))).await;
+    let outcome = until_cancelled(cancel, Box::pin(collect(&connection, &options))).await;
     // What was waited for stands before what was found.
     drop(options);
     let _ = shown.await;

@@ -1,11 +1,11 @@
-//! `preflight`: is this machine, and a cluster that is there, ready for the tutorial?
+//! `preflight`: checks, before the install, whether this machine or an existing cluster is ready.
 
 use meshcheck_suites::preflight::evidence::PreflightEvidence;
 
 use super::arguments::Preflight;
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
-use super::reports::write_verdicts;
+use super::reports::{Judged, write_verdicts};
 use super::target::own_choice;
 use super::{observe, software};
 use crate::collect::Timings;
@@ -20,11 +20,12 @@ use crate::state::{ClusterState, State};
 pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
     let (evidence, timings) = collect_evidence(&arguments, settings).await?;
-    let report = meshcheck_suites::judge(&evidence, &arguments.only);
+    let mut report = meshcheck_suites::judge(&evidence, &arguments.only);
+    report.skip(&arguments.skip);
     if arguments.output.verbose {
         observe::print_timings(&timings);
     }
-    write_verdicts(&report, None, &arguments.output)
+    write_verdicts(&[Judged::alone(&report, None)], &arguments.output)
 }
 
 async fn collect_evidence(
@@ -46,8 +47,8 @@ async fn collect_evidence(
     let named = arguments.context.is_some() || arguments.kubeconfig.is_some();
     if arguments.active && !named {
         return Err(Failure::usage(
-            "--active is for a cluster, and none is named".into(),
-            "name one with --context NAME or --kubeconfig FILE".into(),
+            "--active needs a cluster, and the call names none".into(),
+            "name a cluster with --context NAME or --kubeconfig FILE".into(),
         ));
     }
     let cluster = if named {
@@ -63,19 +64,19 @@ async fn collect_evidence(
     }
 }
 
-/// Returns the cluster of ours whose context is named, where it is one.
+/// Returns the cluster of meshcheck whose context is named, where it is one.
 fn find_own(arguments: &Preflight) -> Option<ClusterState> {
     if arguments.kubeconfig.is_some() {
         return None;
     }
     let name = arguments.context.as_ref()?.strip_prefix("kind-")?;
-    // Without a place for state there is none of ours.
+    // Without a state directory meshcheck has no cluster.
     let state = State::from_environment().ok()?;
     let is_known = state.names().ok()?.iter().any(|known| known == name);
     is_known.then(|| state.read(name).ok()).flatten()
 }
 
-/// How the cluster that is meant is reached: one of ours, by its context, or any other.
+/// Returns how to connect to the cluster that is named: one of meshcheck, or any other.
 fn choice(arguments: &Preflight, own: Option<&ClusterState>) -> Result<Choice, Failure> {
     let (active, patience) = (arguments.active, arguments.timeout);
     Ok(match own {

@@ -1,37 +1,56 @@
-//! `record`, `show`: a file of what was seen, for somebody elsewhere; and what is in one.
+//! `record`, `show`: writes evidence to a file, and shows the contents of one.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
+use std::time::Duration;
 
+use meshcheck_suites::Evidence;
+use meshcheck_suites::evidence::ContainerLog;
 use meshcheck_suites::hint::quote;
 
 use super::arguments::{Record, Show};
+use super::cleanup::listen;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
 use crate::evidence_file;
-use crate::report::to_stdout;
+use crate::report::{STDOUT, to_stdout};
 use crate::settings::Settings;
 use crate::support;
 use crate::text::for_page;
 
 /// `meshcheck record`
-pub(super) async fn record(arguments: Record, settings: &Settings) -> Result<u8, Failure> {
-    // Found out before the look, not after it.
+pub(super) async fn record(
+    arguments: Record,
+    settings: &Settings,
+    quiet: bool,
+) -> Result<u8, Failure> {
     evidence_file::check_writable(&arguments.out)?;
-    let options = CollectOptions { include_logs: arguments.include_logs, quiet: false };
-    let (evidence, _) = Box::pin(collect_evidence(&arguments.target, settings, options)).await?;
+    let cancel = listen()?;
+    let options =
+        CollectOptions { include_logs: arguments.include_logs, quiet, settle: Duration::MAX };
+    let collected = collect_evidence(&arguments.target, settings, options, &cancel);
+    let (evidence, _) = Box::pin(collected).await?;
     evidence_file::write(&arguments.out, &evidence)?;
-    let mut told = format!("recorded: {}\n", named(&arguments.out));
-    told.push_str(&support::summary(&evidence));
-    if !arguments.include_logs {
-        told.push_str("logs: only those that claims need; --include-logs adds the others' ends\n");
+    if quiet {
+        return Ok(0);
     }
-    told.push_str("what is in it was looked through for secrets by their looks: look it through yourself too\n");
-    let file = quote(&arguments.out.to_string_lossy());
-    let _ = writeln!(told, "\nto judge it, anywhere: meshcheck judge {file}");
+    let mut text = format!("recorded: {}\n", named(&arguments.out));
+    text.push_str(&support::summary(&evidence));
+    if !arguments.include_logs {
+        text.push_str(
+            "logs: only those that claims need; --include-logs adds the last lines of the others\n",
+        );
+    }
+    text.push_str(
+        "secrets were redacted by name and by pattern: review the file before you share it\n",
+    );
+    if arguments.out != Path::new(STDOUT) {
+        let file = quote(&arguments.out.to_string_lossy());
+        let _ = writeln!(text, "\njudge it on any machine: meshcheck judge {file}");
+    }
     // Standard output may be the file.
-    let _ = std::io::stderr().write_all(told.as_bytes());
+    let _ = std::io::stderr().write_all(text.as_bytes());
     Ok(0)
 }
 
@@ -52,20 +71,25 @@ pub(super) fn show(arguments: &Show) -> Result<u8, Failure> {
         Some(part) => {
             let logs = support::logs(&evidence, part);
             if logs.is_empty() {
-                let hint = if evidence.logs.is_empty() {
-                    "`meshcheck record --include-logs` writes them into it".to_owned()
-                } else {
-                    format!(
-                        "`meshcheck show {}` lists them",
-                        quote(&arguments.file.to_string_lossy())
-                    )
-                };
-                let what = if part.is_empty() { String::new() } else { format!(" of `{part}`") };
-                return Err(Failure::usage(format!("the file holds no log{what}"), hint));
+                return Err(no_such_log(&evidence, part));
             }
             for_page(&logs)
         }
     };
     to_stdout(&text)?;
     Ok(0)
+}
+
+/// Names the logs that the evidence has.
+fn no_such_log(evidence: &Evidence, part: &str) -> Failure {
+    let mut names: Vec<_> = evidence.logs.iter().map(ContainerLog::name).collect();
+    names.sort();
+    let what =
+        if part.is_empty() { String::new() } else { format!(" whose name contains `{part}`") };
+    let fix = if names.is_empty() {
+        "record the evidence with logs: `meshcheck record --include-logs --out FILE`".to_owned()
+    } else {
+        format!("name one of them: {}", names.join(", "))
+    };
+    Failure::usage(format!("the evidence has no log{what}"), fix)
 }

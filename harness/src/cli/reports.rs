@@ -6,14 +6,21 @@
 use std::path::Path;
 
 use meshcheck_suites::{Evidence, Report};
+use serde::Serialize;
 
-use super::arguments::{Check, Judge, Preflight, Run};
+use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
+use super::junit_files::junit_of_files;
+use crate::atomic_file::write_atomically;
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::failpoint::failpoint;
-use crate::report::{Asked, OutputOptions, emit, emit_died};
+use crate::report::{
+    Asked, Format, Kind, OutputOptions, ReportError, STDOUT, emit, emit_died, html, junit,
+    to_stdout,
+};
+use crate::text::for_terminal;
 
 /// The reports that a command was asked for, and what they are about.
 pub(super) struct Reports {
@@ -23,7 +30,7 @@ pub(super) struct Reports {
 
 impl Reports {
     /// Returns those of this command; none where it judges nothing.
-    pub(super) fn of(command: &Command) -> Option<Self> {
+    pub(super) fn of(command: &Command, output: Option<OutputOptions>) -> Option<Self> {
         let asked = match command {
             Command::Run(Run { judging, .. })
             | Command::Check(Check { judging, .. })
@@ -33,7 +40,13 @@ impl Reports {
             Command::Preflight(Preflight { only, .. }) => Asked::Checks(only.clone()),
             _ => return None,
         };
-        Some(Self { asked, output: command.output()?.clone() })
+        Some(Self { asked, output: output? })
+    }
+
+    /// Returns those of a command that judges claims.
+    pub(super) fn of_claims(judging: &Judging) -> Self {
+        let asked = Asked::Claims(judging.selection.only.clone());
+        Self { asked, output: judging.output.clone() }
     }
 
     /// Writes into every report why nothing was judged, unless verdicts stand there. Returns the failure,
@@ -49,26 +62,119 @@ impl Reports {
     }
 }
 
-/// Writes the evidence where that was asked for, and prints and writes the verdicts on it; the exit code.
+/// The verdicts on one file, or on a cluster.
+pub(super) struct Judged<'a> {
+    pub(super) report: &'a Report,
+    pub(super) evidence: Option<&'a Evidence>,
+    /// The name of the file, where there are several.
+    pub(super) file: Option<String>,
+    /// The time, where a cluster is checked again and again.
+    pub(super) time: Option<String>,
+}
+
+impl<'a> Judged<'a> {
+    /// Verdicts that have standard output and the reports for themselves.
+    pub(super) fn alone(report: &'a Report, evidence: Option<&'a Evidence>) -> Self {
+        Self { report, evidence, file: None, time: None }
+    }
+
+    fn heading(&self) -> Option<&str> {
+        self.file.as_deref().or(self.time.as_deref())
+    }
+}
+
+/// Writes the evidence where that was asked for, and prints and writes the verdicts on it. Returns the exit code.
 pub(super) fn write_evidence_and_verdicts(
     evidence: &Evidence,
-    report: &Report,
+    judged: &Judged<'_>,
     file: Option<&Path>,
     output: &OutputOptions,
 ) -> Result<u8, Failure> {
     let written = file.map_or(Ok(()), |file| evidence_file::write(file, evidence));
-    let code = write_verdicts(report, Some(evidence), output)?;
-    written.map_err(|error| Failure::from(error).with_verdicts())?;
+    let code = write_verdicts(std::slice::from_ref(judged), output)?;
+    written.map_err(|error| Failure::from(error).with_verdicts(code))?;
     Ok(code)
 }
 
-/// Prints and writes verdicts; the exit code.
-pub(super) fn write_verdicts(
-    report: &Report,
-    evidence: Option<&Evidence>,
-    output: &OutputOptions,
-) -> Result<u8, Failure> {
+/// Prints and writes verdicts. Returns the exit code: 1 wins over 3, and 3 over 0.
+pub(super) fn write_verdicts(judged: &[Judged<'_>], output: &OutputOptions) -> Result<u8, Failure> {
     failpoint(Phase::Judge.word());
-    emit(report, evidence, output).map_err(|error| Failure::from(error).with_verdicts())?;
-    Ok(report.exit_code())
+    let codes = judged.iter().map(|one| one.report.exit_code_for(&output.counted()));
+    let code = codes.min_by_key(|code| [1, 3].iter().position(|it| it == code).unwrap_or(2));
+    let code = code.unwrap_or_default();
+    let is_taken = output.reports.iter().any(|report| report.path == Path::new(STDOUT));
+    let written = match judged {
+        [one] if one.heading().is_none() && !is_taken => emit(one.report, one.evidence, output),
+        _ => print(judged, output, is_taken).and(write_files(judged, output)),
+    };
+    written.map_err(|error| Failure::from(error).with_verdicts(code))?;
+    if judged.iter().any(|one| one.report.is_all_skipped()) {
+        super::say("nothing was judged: every selected claim is skipped");
+    }
+    Ok(code)
+}
+
+/// Prints verdicts on standard output, unless a report is written there.
+fn print(judged: &[Judged<'_>], output: &OutputOptions, is_taken: bool) -> Result<(), ReportError> {
+    if is_taken {
+        return Ok(());
+    }
+    if output.output == Format::Json {
+        return to_stdout(&json(judged)?);
+    }
+    let output = OutputOptions { reports: Vec::new(), ..output.clone() };
+    for (at, one) in judged.iter().enumerate() {
+        let space = if at > 0 { "\n" } else { "" };
+        let heading = for_terminal(one.heading().unwrap_or_default());
+        to_stdout(&format!("{space}==> {heading} <==\n"))?;
+        emit(one.report, one.evidence, &output)?;
+    }
+    Ok(())
+}
+
+/// Writes every report that was asked for. One that cannot be written keeps no other from being written.
+fn write_files(judged: &[Judged<'_>], output: &OutputOptions) -> Result<(), ReportError> {
+    let mut outcome = Ok(());
+    for file in &output.reports {
+        let text = match (file.kind, judged) {
+            (Kind::Json, _) => json(judged),
+            (Kind::Junit, [Judged { report, file: None, .. }]) => junit(report),
+            (Kind::Junit, _) => {
+                let name = |one: &Judged<'_>| one.file.clone().unwrap_or_default();
+                let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
+                junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
+            }
+            (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
+        };
+        let written = text.and_then(|text| {
+            write_atomically(&file.path, |to| to.write_all(text.as_bytes()))
+                .map_err(|source| ReportError::File { path: file.path.clone(), source })
+        });
+        outcome = outcome.and(written);
+    }
+    outcome
+}
+
+/// Verdicts with the name of their file.
+#[derive(Serialize)]
+struct Line<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+    #[serde(flatten)]
+    report: &'a Report,
+}
+
+/// Writes verdicts as JSON: one report as it is, several of them one a line.
+fn json(judged: &[Judged<'_>]) -> Result<String, ReportError> {
+    let text = match judged {
+        [one] if one.heading().is_none() => {
+            serde_json::to_string_pretty(one.report).map(|it| it + "\n")
+        }
+        _ => judged
+            .iter()
+            .map(|one| Line { file: one.file.as_deref(), report: one.report })
+            .map(|line| serde_json::to_string(&line).map(|it| it + "\n"))
+            .collect(),
+    };
+    text.map_err(|error| ReportError::Format(error.to_string()))
 }

@@ -1,4 +1,4 @@
-//! `completions`, `man`, `config`: what makes the program at home on a machine. No cluster.
+//! `completions`, `man`, `config`: prints completion scripts, manual pages and configurations.
 
 use std::fs;
 use std::io;
@@ -14,17 +14,19 @@ use meshcheck_suites::evidence::Expectations;
 use super::arguments::{self, Completions, Shell};
 use super::command::Cli;
 use super::failure::Failure;
+use crate::atomic_file::is_wrong_path;
 use crate::report::to_stdout;
-use crate::settings::{DEFAULT, Found, Settings};
+use crate::settings::{DEFAULT, Found, Settings, format_duration};
 use crate::source::DEFAULT_ISTIO;
+use crate::text::io_reason;
 
-/// Our name on the command line.
+/// The name of the program on the command line.
 const NAME: &str = "meshcheck";
 
-/// The variable by which a shell's script asks the program what comes next.
+/// The variable by which a shell's script asks for completions.
 const ASKING: &str = "COMPLETE";
 
-/// Answers a shell that asks what could come next, and ends; does nothing where none asks.
+/// Prints completions and ends where a shell asks for them.
 pub(super) fn complete() {
     clap_complete::CompleteEnv::with_factory(command).var(ASKING).bin(NAME).complete();
 }
@@ -44,10 +46,10 @@ pub(super) fn completions(arguments: &Completions) -> Result<u8, Failure> {
         Shell::Power => &Powershell,
     };
     let mut script = Vec::new();
-    // By its name: the script outlives the place where the program lies today.
+    // By its name: the program may move after the script is installed.
     shell
         .write_registration(ASKING, NAME, NAME, NAME, &mut script)
-        .map_err(|error| Failure::environment(format!("writing the script: {error}")))?;
+        .map_err(|error| Failure::environment(format!("cannot write the script: {error}")))?;
     let mut script = String::from_utf8_lossy(&script).into_owned();
     if arguments.shell == Shell::Bash {
         // The name by which bash calls it, in the last lines.
@@ -85,28 +87,36 @@ _meshcheck() {
 pub(super) fn man(arguments: &arguments::Man) -> Result<u8, Failure> {
     let Some(directory) = &arguments.dir else {
         let main = command().disable_help_subcommand(true);
-        to_stdout(&page(main).map_err(failed("writing", Path::new("the page")))?)?;
+        to_stdout(&page(main).map_err(failed("write", Path::new("the page")))?)?;
         return Ok(0);
     };
-    fs::create_dir_all(directory).map_err(failed("making", directory))?;
+    fs::create_dir_all(directory).map_err(failed("create", directory))?;
     let pages = pages();
     for command in &pages {
         let file = directory.join(format!("{}.1", command.get_name()));
         let written = page(command.clone()).and_then(|text| fs::write(&file, text));
-        written.map_err(failed("writing", &file))?;
+        written.map_err(failed("write", &file))?;
     }
     to_stdout(&format!("{} pages in {}\n", pages.len(), directory.display()))?;
     Ok(0)
 }
 
 fn failed(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
-    move |error| Failure::environment(format!("{action} `{}`: {error}", path.display()))
+    move |error| {
+        let message = format!("cannot {action} {}: {}", path.display(), io_reason(&error));
+        let fix = "name a directory where you may write with --dir DIR";
+        if is_wrong_path(&error) {
+            Failure::usage(message, fix.into())
+        } else {
+            Failure::environment(message).with_hint(fix)
+        }
+    }
 }
 
 /// Lists the commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
 fn pages() -> Vec<Command> {
     let mut whole = command();
-    // Options that every command takes are told on every page.
+    // Global options are on every page.
     whole.build();
     let inner = whole.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
     let inner = inner.map(|inner| {
@@ -159,7 +169,7 @@ pub(super) fn config(
     }
     let Some(found) = found else {
         return Err(Failure::usage(
-            "there is no configuration here".into(),
+            "this directory has no meshcheck.toml, and the call names no configuration".into(),
             "name one with --config FILE, or write one: `meshcheck config > meshcheck.toml`".into(),
         ));
     };
@@ -172,8 +182,8 @@ pub(super) fn config(
         ("kiali.url", settings.kiali_url.clone()),
         ("cluster.context", settings.context.clone()),
         ("cluster.kubeconfig", settings.kubeconfig.as_ref().map(|it| it.display().to_string())),
-        ("limits.look", settings.look.map(|it| format!("{} s", it.as_secs_f64()))),
-        ("limits.settle", settings.settle.map(|it| format!("{} s", it.as_secs_f64()))),
+        ("limits.look", settings.look.map(format_duration)),
+        ("limits.settle", settings.settle.map(format_duration)),
     ];
     lines.extend(more.into_iter().filter_map(|(key, value)| Some(format!("{key}: {}", value?))));
     for waiver in &expected.waivers {
@@ -184,7 +194,7 @@ pub(super) fn config(
         lines.push(format!("{what}: {}: {}", waiver.claims, waiver.reason));
     }
     if lines.is_empty() {
-        lines.push("nothing but what holds without it".into());
+        lines.push("no difference from the tutorial".into());
     }
     let lines: Vec<_> = lines.iter().map(|line| crate::text::for_terminal(line)).collect();
     to_stdout(&format!("{}:\n  {}\n", found.path.display(), lines.join("\n  ")))?;

@@ -19,14 +19,14 @@ pub(super) async fn get(
     settings: &Settings,
     events: &Events,
 ) -> Result<Bundle, Failure> {
-    // A bundle that was named holds what it holds.
+    // A bundle that the call names decides its own version.
     let configured = settings.istio_version.clone().filter(|_| options.bundle.is_none());
     let istio = options.istio.clone().or(configured);
     let source = Source::from_options(options.bundle.clone(), istio)?;
     events.phase(Phase::Source, async { source.resolve(events).await.map_err(Failure::from) }).await
 }
 
-/// Returns what is expected of a cluster: one of ours, or any other.
+/// Returns what is expected of a cluster: one of meshcheck, or any other.
 pub(super) fn expectations(
     options: &SourceOptions,
     settings: &Settings,
@@ -47,18 +47,22 @@ pub(super) fn expectations(
 }
 
 /// `meshcheck bundle`: gets the software, and prints where it is.
-pub(super) async fn bundle(options: BundleOptions, settings: &Settings) -> Result<u8, Failure> {
+pub(super) async fn bundle(
+    options: BundleOptions,
+    settings: &Settings,
+    quiet: bool,
+) -> Result<u8, Failure> {
     let (events, receiver) = Events::channel();
-    let shown = crate::progress::show(receiver, options.quiet);
+    let shown = crate::progress::show(receiver, quiet);
     let outcome = get(&options.source, settings, &events).await;
     drop(events);
-    // Its last lines come before the result or the error.
+    // The last lines of progress come before the result or the error.
     let _ = shown.await;
     to_stdout(&format!("{}\n", outcome?.dir().display()))?;
     Ok(0)
 }
 
-/// Whether the official releases can be reached from here.
+/// Checks whether the official releases can be reached from here.
 pub(super) async fn releases_reachable() -> Result<u8, Failure> {
     let origins = Origins::from_environment()?;
     let recipe = Recipe::new(DEFAULT_ISTIO, Platform::here()?)?;

@@ -1,4 +1,4 @@
-//! Which cluster is looked at: one that options or the configuration name, or one that `up` left.
+//! Chooses the cluster: one that options or the configuration name, or one that `up` created.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use crate::connect::Choice;
 use crate::settings::Settings;
 use crate::state::{ClusterState, State};
 
-/// Which cluster is named, by options or by the configuration.
+/// The cluster that options or the configuration name.
 pub(super) struct NamedCluster {
     pub(super) context: Option<String>,
     pub(super) kubeconfig: Option<PathBuf>,
-    /// Whether the context was named beside the file in which it stands: it is not one of ours.
+    /// Whether the kubeconfig was named, too: then it is not a cluster of meshcheck.
     is_elsewhere: bool,
-    /// Whether it is the one that the configuration means.
+    /// Whether the configuration names it.
     pub(super) is_configured: bool,
 }
 
@@ -44,8 +44,8 @@ impl NamedCluster {
         }
     }
 
-    /// Returns the cluster of ours that is meant: the one whose context is named, or the one that `up`
-    /// left where nothing is named.
+    /// Returns the cluster of meshcheck whose context is named, or the one that `up` created where nothing is
+    /// named.
     pub(super) fn find_own(&self) -> Result<Option<ClusterState>, Failure> {
         if self.is_elsewhere {
             return Ok(None);
@@ -63,21 +63,21 @@ impl NamedCluster {
         if kept.len() > 1 {
             let names: Vec<_> = kept.iter().map(ClusterState::context).collect();
             return Err(Failure::usage(
-                format!("there are {} clusters of ours: {}", names.len(), names.join(", ")),
-                "name one of them with --context NAME".into(),
+                format!("meshcheck has created {} clusters, and the call names none", names.len()),
+                format!("name one of them with --context: {}", names.join(", ")),
             ));
         }
         Ok(kept.pop())
     }
 }
 
-/// How a cluster of ours is reached.
+/// Returns how to connect to a cluster of meshcheck.
 pub(super) fn own_choice(cluster: &ClusterState, patience: Duration) -> Result<Choice, Failure> {
     Ok(Choice {
         kubeconfig: Some(State::from_environment()?.kubeconfig(&cluster.name)),
         context: Some(cluster.context()),
         bundle: Some(cluster.bundle.clone()),
-        ours: true,
+        is_own: true,
         active: true,
         patience,
     })
@@ -118,5 +118,18 @@ mod tests {
         let nothing = NamedCluster::new(&check.target, &Settings::default());
         assert_eq!(nothing.context, check.target.context);
         assert_eq!(nothing.kubeconfig, check.target.kubeconfig);
+    }
+    #[test]
+    fn namespaces_of_options_win_over_the_configuration() {
+        let cli = Cli::parse_from(["meshcheck", "check", "-n", "shop"]);
+        let Command::Check(check) = cli.command else { panic!("it is `check`") };
+        let mut names = Settings::default().expectations("1.20.3", "");
+        check.target.namespaces.apply(&mut names).unwrap();
+        assert_eq!(
+            (names.namespace.as_str(), names.istio_namespace.as_str()),
+            ("shop", "istio-system")
+        );
+        names.istio_namespace = "shop".into();
+        assert!(check.target.namespaces.apply(&mut names).is_err());
     }
 }

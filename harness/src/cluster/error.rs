@@ -27,7 +27,7 @@ pub(crate) enum ClusterError {
     #[error("the kind configuration `{}` cannot be used: {reason}", path.display())]
     OwnConfig { path: std::path::PathBuf, reason: String },
     /// A cluster that was to be removed is not ours, or not there.
-    #[error("there is no cluster of ours called `{name}`; ours are: {ours}")]
+    #[error("meshcheck has no cluster called {name} (its clusters: {ours})")]
     NotOurs { name: String, ours: String },
     /// A cluster that was to be removed is in use.
     #[error("the cluster `{name}` is in use by another run of meshcheck")]
@@ -60,9 +60,10 @@ impl ClusterError {
                  apiVersion: kind.x-k8s.io/v1alpha4"
                     .into(),
             ),
-            Self::NotOurs { .. } => {
-                Some("clusters that others made are removed with `kind delete cluster`".into())
-            }
+            Self::NotOurs { .. } => Some(
+                "name one of its clusters; to delete a cluster of somebody else, use that program"
+                    .into(),
+            ),
             Self::InUse { .. } => Some("end that run first: Ctrl-C there".into()),
             Self::LeftOver { .. } | Self::Wait(_) => Some("`meshcheck down` tries again".into()),
         }

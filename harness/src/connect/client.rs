@@ -13,8 +13,8 @@ use tower::util::MapResponseLayer;
 use super::bounded::Budget;
 
 /// How often a request is repeated that the server had no time for (429, 503, 504), after which pauses.
-/// Together they are far below the time that one look may take, so that the server's own words, not a
-/// time-out, are what is told of it.
+/// Together they are far below the time limit of a request, so that the server's message is reported, not a
+/// time-out.
 const REPEATS: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);

@@ -1,5 +1,5 @@
-//! Credentials that a program hands out: the kubeconfig's exec plugin, run by us, so that one that hangs
-//! is ended and not left behind.
+//! Gets credentials from the kubeconfig's exec plugin. It runs the plugin itself, so that one that hangs is
+//! ended.
 
 use std::time::Duration;
 
@@ -40,7 +40,10 @@ pub(super) async fn resolve(credentials: AuthInfo) -> Result<AuthInfo, String> {
             let status = run(plugin, CEILING).await?;
             replace(&credentials, status).map_err(|error| {
                 // The message of a parser may quote what it parses.
-                format!("what the exec plugin handed out cannot be used ({:?})", error.classify())
+                format!(
+                    "the credentials of the exec plugin cannot be used ({:?})",
+                    error.classify()
+                )
             })
         }
         _ => Ok(credentials),
@@ -50,7 +53,7 @@ pub(super) async fn resolve(credentials: AuthInfo) -> Result<AuthInfo, String> {
 async fn run(plugin: &ExecConfig, ceiling: Duration) -> Result<Status, String> {
     let command = plugin.command.as_deref().unwrap_or_default();
     if command.is_empty() {
-        return Err("the kubeconfig names an exec plugin without a command".into());
+        return Err("its exec plugin has no command".into());
     }
     let question = json!({
         "apiVersion": plugin.api_version,
@@ -72,13 +75,13 @@ async fn run(plugin: &ExecConfig, ceiling: Duration) -> Result<Status, String> {
         format!("its exec plugin: {reason} {advice}").trim_end().to_owned()
     })?;
     if finished.code != Some(0) {
-        let said = finished.stderr.trim().lines().last().unwrap_or("it said nothing");
-        return Err(format!("its exec plugin `{command}` failed: {said}"));
+        let reason = finished.stderr.trim().lines().last().unwrap_or("it printed no reason");
+        return Err(format!("its exec plugin `{command}` failed: {reason}"));
     }
     let answer: ExecCredential = serde_json::from_str(&finished.stdout).map_err(|_| {
         format!("its exec plugin `{command}` did not answer with an ExecCredential")
     })?;
-    answer.status.ok_or_else(|| format!("its exec plugin `{command}` handed out nothing"))
+    answer.status.ok_or_else(|| format!("its exec plugin `{command}` returned no credentials"))
 }
 
 fn replace(credentials: &AuthInfo, status: Status) -> Result<AuthInfo, serde_json::Error> {

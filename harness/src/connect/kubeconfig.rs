@@ -1,5 +1,4 @@
-//! A kubeconfig, and what is chosen in it. Each of its paths may lead to anything: nothing is read
-//! without a bound.
+//! Reads a kubeconfig, and chooses its context. Its paths may be pipes or devices: every read has a limit.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -7,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use kube::config::{Kubeconfig, KubeconfigError};
 
-use super::error::{ConnectError, NONE};
+use super::error::ConnectError;
 use crate::chain;
+use crate::text::io_reason;
 
 /// The longest file that is read, in bytes. A kubeconfig of a hundred clusters has a megabyte.
 const LIMIT: u64 = 4 << 20;
@@ -35,30 +35,30 @@ impl Chosen {
         let unusable =
             |reason: String| ConnectError::Kubeconfig { place: place.to_owned(), reason };
         let kubeconfig = read(file).map_err(unusable)?;
-        let known: Vec<_> =
-            kubeconfig.contexts.iter().map(|context| context.name.as_str()).collect();
+        let known = || kubeconfig.contexts.iter().map(|context| context.name.clone()).collect();
         let place = place.to_owned();
         let context = match asked.or_else(|| kubeconfig.current_context.clone()) {
             Some(context) if !context.is_empty() => context,
-            _ => return Err(ConnectError::NoContext { place, known: list(&known) }),
+            _ => return Err(ConnectError::NoContext { place, known: known() }),
         };
         let Some(found) = kubeconfig.contexts.iter().find(|known| known.name == context) else {
-            return Err(ConnectError::NoSuchContext { place, context, known: list(&known) });
+            return Err(ConnectError::NoSuchContext { place, context, known: known() });
         };
         let named = found.context.clone().unwrap_or_default();
         let cluster = kubeconfig.clusters.iter().find(|known| known.name == named.cluster);
         let Some(cluster) = cluster.and_then(|known| known.cluster.clone()) else {
             let reason = format!(
-                "context `{context}` is of cluster `{}`, which is not in it",
+                "its context `{context}` names the cluster `{}`, which it does not have",
                 named.cluster
             );
             return Err(unusable(reason));
         };
-        // Without a user, one would ask as nobody: what is refused then says nothing of the cluster.
+        // Without a user, requests would be anonymous, and their refusal no fact about the cluster.
         let user = named.user.filter(|user| !user.is_empty());
         let user = user.map(|user| (kubeconfig.auth_infos.iter().find(|it| it.name == user), user));
         if let Some((None, user)) = user {
-            let reason = format!("context `{context}` is of user `{user}`, which is not in it");
+            let reason =
+                format!("its context `{context}` names the user `{user}`, which it does not have");
             return Err(unusable(reason));
         }
         let credentials = user.and_then(|(found, _)| found?.auth_info.clone()).unwrap_or_default();
@@ -77,15 +77,11 @@ impl Chosen {
     }
 }
 
-fn list(names: &[&str]) -> String {
-    if names.is_empty() { NONE.to_owned() } else { names.join(", ") }
-}
-
 /// Where the kubeconfig is, where none is named.
 pub(super) fn default_place() -> String {
     match std::env::var_os("KUBECONFIG").filter(|value| !value.is_empty()) {
-        Some(value) => format!("`{}` (KUBECONFIG)", value.to_string_lossy()),
-        None => "`~/.kube/config`".into(),
+        Some(value) => format!("{} (KUBECONFIG)", value.to_string_lossy()),
+        None => "~/.kube/config".into(),
     }
 }
 
@@ -102,7 +98,7 @@ fn read(file: Option<&Path>) -> Result<Kubeconfig, String> {
     };
     if files.is_empty() {
         let home = std::env::var_os("HOME").filter(|home| !home.is_empty());
-        let home = home.ok_or("HOME is not set, and nothing else says where it is")?;
+        let home = home.ok_or("neither HOME nor KUBECONFIG is set")?;
         return read_file(&Path::new(&home).join(".kube/config"));
     }
     files.iter().try_fold(Kubeconfig::default(), |all, file| {
@@ -111,16 +107,20 @@ fn read(file: Option<&Path>) -> Result<Kubeconfig, String> {
 }
 
 fn read_file(path: &Path) -> Result<Kubeconfig, String> {
-    let is_file = fs::metadata(path).map_err(|error| error.to_string())?.is_file();
+    let reason = |error| io_reason(&error);
+    let is_file = fs::metadata(path).map_err(reason)?.is_file();
     let mut bytes = Vec::new();
-    let file = File::open(path).map_err(|error| error.to_string())?;
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(|error| error.to_string())?;
+    let file = File::open(path).map_err(reason)?;
+    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(reason)?;
+    if bytes.trim_ascii().is_empty() {
+        return Err("it is empty".into());
+    }
     if bytes.len() as u64 > LIMIT {
         return Err(format!("it is longer than {} MiB", LIMIT >> 20));
     }
     // The client's library takes such a file for pairs of bytes, and counts on whole ones.
     if matches!(bytes.get(..2), Some([0xff, 0xfe] | [0xfe, 0xff])) && bytes.len() % 2 == 1 {
-        return Err("it is UTF-16 that ends in the middle of a letter".into());
+        return Err("its UTF-16 text ends in the middle of a character".into());
     }
     let read = if is_file {
         // Also finds the files that it names, which may stand beside it.
@@ -130,7 +130,24 @@ fn read_file(path: &Path) -> Result<Kubeconfig, String> {
         let text = String::from_utf8(bytes).map_err(|_| "it is not text")?;
         Kubeconfig::from_yaml(&text)
     };
-    read.map_err(|error| first_line(&error))
+    let kubeconfig = read.map_err(|error| first_line(&error))?;
+    match kubeconfig.kind.as_deref() {
+        Some("Config") => {}
+        None if has_content(&kubeconfig) => {}
+        None => return Err("it is not a kubeconfig: it has neither clusters nor contexts".into()),
+        Some(kind) => {
+            let kind = kind.chars().take(40).collect::<String>().escape_default().to_string();
+            return Err(format!("it is not a kubeconfig (kind: {kind})"));
+        }
+    }
+    Ok(kubeconfig)
+}
+
+/// Whether a file without a kind has parts of a kubeconfig: one of several files may have a part alone.
+fn has_content(kubeconfig: &Kubeconfig) -> bool {
+    let Kubeconfig { contexts, clusters, auth_infos, current_context, .. } = kubeconfig;
+    let is_empty = contexts.is_empty() && clusters.is_empty() && auth_infos.is_empty();
+    !is_empty || current_context.is_some()
 }
 
 fn first_line(error: &KubeconfigError) -> String {
@@ -139,10 +156,19 @@ fn first_line(error: &KubeconfigError) -> String {
         other => chain(other),
     };
     // A parser's message may quote the file, and the file holds keys: one line of it is enough.
-    reason.lines().next().unwrap_or_default().to_owned()
+    let line = reason.lines().next().unwrap_or_default();
+    let wrong = line
+        .strip_prefix("failed to parse kubeconfig YAML: ")
+        .map(|it| it.trim_start_matches("error: "));
+    match wrong {
+        Some(wrong) if wrong.starts_with("line 1 column 1:") => "it is not a kubeconfig".into(),
+        Some(wrong) => format!("its YAML is wrong: {wrong}"),
+        None if line.contains("Invalid UTF-8") => "it is not text".into(),
+        None => line.to_owned(),
+    }
 }
 
-/// Whether a file can be read whole. One that is not there is told by whoever reads it.
+/// Checks whether a file can be read whole. A missing one is reported when it is read.
 fn is_small_file(path: &Path) -> Result<(), String> {
     match fs::metadata(path) {
         Ok(data) if !data.is_file() => Err(format!("`{}` is not a regular file", path.display())),

@@ -77,7 +77,7 @@ impl Cluster {
 
 fn subject(choice: &Choice, context: &str, server: &str) -> Subject {
     Subject {
-        provider: if choice.ours { Provider::Kind } else { Provider::Existing },
+        provider: if choice.is_own { Provider::Kind } else { Provider::Existing },
         name: context.to_owned(),
         context: context.to_owned(),
         server: server.to_owned(),

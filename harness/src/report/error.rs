@@ -9,10 +9,10 @@ use crate::atomic_file;
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
     /// Standard output.
-    #[error("writing the report to standard output")]
+    #[error("cannot write to standard output")]
     Stdout(#[source] io::Error),
     /// A file.
-    #[error("writing the report `{}`", path.display())]
+    #[error("cannot write the report {}", path.display())]
     File {
         /// Which one.
         path: PathBuf,
@@ -20,7 +20,7 @@ pub enum ReportError {
         source: io::Error,
     },
     /// The report itself.
-    #[error("putting the report together: {0}")]
+    #[error("cannot format the report: {0}")]
     Format(String),
 }
 
@@ -28,7 +28,9 @@ impl ReportError {
     /// What to do about it.
     pub fn hint(&self) -> String {
         match self {
-            Self::Stdout(_) | Self::Format(_) => "write it to a file with --report".into(),
+            Self::Stdout(_) | Self::Format(_) => {
+                "write the report to a file with --report KIND=FILE".into()
+            }
             Self::File { path, source } => atomic_file::hint(path, source),
         }
     }

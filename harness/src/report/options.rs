@@ -1,30 +1,53 @@
-//! How verdicts are printed and written: the options that every judging command shares.
+//! How verdicts are printed: the options that every judging command shares.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use meshcheck_suites::Verdict;
 
-/// How verdicts are printed.
+/// How verdicts are printed, and which of them count.
 #[derive(Debug, Clone, Default, Args)]
 pub struct OutputOptions {
-    /// What standard output gets
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t)]
+    /// The format of standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
     pub output: Format,
-    /// Also write a report: junit=FILE, html=FILE or json=FILE; can be repeated
+    /// Also write a report: junit=FILE, html=FILE or json=FILE, `-` for standard output; can be repeated
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = parse_report)]
     pub reports: Vec<ReportFile>,
-    /// Whether to use colour; the variable `NO_COLOR` is respected
-    #[arg(long, value_name = "WHEN", value_enum, default_value_t)]
+    /// The verdicts that count for the exit code: fail and changed end with 1, unjudged with 3
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_enum,
+        value_delimiter = ',',
+        ignore_case = true,
+        default_value = "fail,changed,unjudged"
+    )]
+    pub fail_on: Vec<FailOn>,
+    /// Whether to use colour.
+    #[arg(skip)]
     pub color: ColorChoice,
-    /// No character beyond ASCII in what we write ourselves
-    #[arg(long)]
+    /// Whether to print only ASCII.
+    #[arg(skip)]
     pub ascii: bool,
-    /// Only what does not hold, and the summary
-    #[arg(long, short, conflicts_with = "verbose")]
+    /// Whether to print only what does not hold.
+    #[arg(skip)]
     pub quiet: bool,
-    /// Also the statement of each claim, what was seen where it holds, and the time of each look
-    #[arg(long, short)]
+    /// Whether to print details of what holds.
+    #[arg(skip)]
     pub verbose: bool,
+}
+
+impl OutputOptions {
+    /// Lists the verdicts that count for the exit code.
+    pub fn counted(&self) -> Vec<Verdict> {
+        let verdict = |it: &FailOn| match it {
+            FailOn::Fail => Verdict::Fail,
+            FailOn::Changed => Verdict::Changed,
+            FailOn::Unjudged => Verdict::Unjudged,
+        };
+        self.fail_on.iter().map(verdict).collect()
+    }
 }
 
 /// What standard output gets.
@@ -33,12 +56,23 @@ pub enum Format {
     /// Text for people.
     #[default]
     Human,
-    /// JSON for scripts: a contract.
+    /// JSON for scripts; its fields are stable.
     Json,
     /// About ten lines: the outcome, one line for each cause, and the sections.
     Short,
     /// The fixes as lines for a shell, the rest as comments.
     Commands,
+}
+
+/// A verdict that counts for the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// A claim that does not hold.
+    Fail,
+    /// A claim that holds, but differs from the tutorial's text.
+    Changed,
+    /// A claim that could not be checked.
+    Unjudged,
 }
 
 /// Whether to use colour.
@@ -69,25 +103,35 @@ pub enum Kind {
     Junit,
     /// One page for a browser.
     Html,
-    /// The contract's JSON.
+    /// JSON for scripts.
     Json,
 }
 
+/// The path that `-` stands for where a file is written.
+pub(crate) const STDOUT: &str = "/dev/stdout";
+
+/// Returns the path of a file to write; `-` is standard output.
+pub(crate) fn output_path(text: &str) -> PathBuf {
+    Path::new(if text == "-" { STDOUT } else { text }).to_owned()
+}
+
+/// Reads `KIND=FILE`. The second line of an error is its fix.
 fn parse_report(text: &str) -> Result<ReportFile, String> {
-    let kinds = "junit=FILE, html=FILE or json=FILE";
-    let Some((kind, path)) = text.split_once('=') else {
-        return Err(format!("it has no `=`: {kinds}"));
-    };
-    let kind = match kind {
+    let fix = "write --report junit=FILE, html=FILE or json=FILE";
+    let (kind, path) = text.split_once('=').unwrap_or((text, ""));
+    let kind = match kind.to_lowercase().as_str() {
         "junit" => Kind::Junit,
         "html" => Kind::Html,
         "json" => Kind::Json,
-        other => return Err(format!("there is no report `{other}`: {kinds}")),
+        _ if !text.contains('=') => {
+            return Err(format!("the kind of the report is missing\n{fix}"));
+        }
+        other => return Err(format!("`{other}` is not a kind of report\n{fix}")),
     };
     if path.is_empty() {
-        return Err(format!("it names no file: {kinds}"));
+        return Err(format!("the file is missing\n{fix}"));
     }
-    Ok(ReportFile { kind, path: PathBuf::from(path) })
+    Ok(ReportFile { kind, path: output_path(path) })
 }
 
 #[cfg(test)]
@@ -95,17 +139,20 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    #[test]
-    fn a_report_has_a_kind_and_a_file() {
-        let report = parse_report("junit=out/a=b.xml").unwrap();
-        assert_eq!(report, ReportFile { kind: Kind::Junit, path: "out/a=b.xml".into() });
+    #[rstest]
+    #[case("junit=out/a=b.xml", Kind::Junit, "out/a=b.xml")]
+    #[case("HTML=r.html", Kind::Html, "r.html")]
+    #[case("json=-", Kind::Json, STDOUT)]
+    fn report_has_a_kind_and_a_file(#[case] text: &str, #[case] kind: Kind, #[case] path: &str) {
+        assert_eq!(parse_report(text).unwrap(), ReportFile { kind, path: path.into() });
     }
 
     #[rstest]
-    #[case("report.xml", "no `=`")]
-    #[case("pdf=x", "no report `pdf`")]
-    #[case("json=", "no file")]
-    fn what_is_wrong_is_said(#[case] text: &str, #[case] words: &str) {
-        assert!(parse_report(text).unwrap_err().contains(words));
+    #[case("report.xml", "the kind of the report is missing\n")]
+    #[case("pdf=x", "`pdf` is not a kind of report\n")]
+    #[case("json=", "the file is missing\n")]
+    #[case("json", "the file is missing\n")]
+    fn wrong_report_is_named(#[case] text: &str, #[case] words: &str) {
+        assert!(parse_report(text).unwrap_err().starts_with(words));
     }
 }

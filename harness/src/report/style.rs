@@ -1,7 +1,7 @@
 //! How the report for people looks: colour, character set, width, and how much of a text is shown.
 
 use std::env;
-use std::io::{IsTerminal as _, stderr, stdout};
+use std::io::{IsTerminal as _, stdout};
 use std::ops::RangeInclusive;
 
 use meshcheck_suites::Verdict;
@@ -63,11 +63,6 @@ impl Style {
             short: options.output == Format::Short,
             width: width(terminal),
         }
-    }
-
-    /// For messages on standard error as it is.
-    pub(crate) fn for_stderr() -> Self {
-        Self { width: width(stderr().is_terminal()), ..Self::plain() }
     }
 
     /// Returns the style of a pipe: no colour, no line broken or cut.

@@ -135,13 +135,6 @@ pub(super) fn label(step: &Step) -> String {
     if step.command.is_some() { format!("{purpose} ({impact})") } else { purpose.to_owned() }
 }
 
-/// Formats a text with commands in backquotes behind a label.
-pub(crate) fn hint(label: &str, hint: &str, indent: &str, style: Style) -> String {
-    let mut to = Writer::new(style, None);
-    to.advice(&style.paint("36", label), hint, indent);
-    to.text
-}
-
 /// Formats the steps of a claim, with whole commands.
 pub(crate) fn steps(steps: &[Step], indent: &str) -> String {
     let mut to = Writer::new(Style::plain(), None);

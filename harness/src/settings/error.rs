@@ -3,6 +3,10 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use meshcheck_suites::hint::quote;
+
+use crate::text::{io_reason, read_fix};
+
 /// The longest file that is read, in bytes. With every key and its comment it has 4 KiB.
 pub(super) const LIMIT: u64 = 256 << 10;
 
@@ -10,15 +14,15 @@ pub(super) const LIMIT: u64 = 256 << 10;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SettingsError {
     /// It could not be read.
-    #[error("reading the configuration `{}`", path.display())]
-    Read { path: PathBuf, source: io::Error },
-    /// It is no configuration of a few lines.
-    #[error("the configuration `{}` is longer than {} KiB", .0.display(), LIMIT >> 10)]
+    #[error("cannot read the configuration {}: {}", path.display(), io_reason(error))]
+    Read { path: PathBuf, error: io::Error },
+    /// It is longer than any configuration.
+    #[error("cannot read the configuration {}: it is longer than {} KiB", .0.display(), LIMIT >> 10)]
     TooLong(PathBuf),
     /// It is not text.
-    #[error("the configuration `{}` is not UTF-8", .0.display())]
+    #[error("cannot read the configuration {}: it is not UTF-8 text", .0.display())]
     NotText(PathBuf),
-    /// What it says is wrong.
+    /// A key or value is wrong.
     #[error("{}:{line}:{column}: {message}", path.display())]
     Wrong { path: PathBuf, line: usize, column: usize, message: String },
 }
@@ -33,18 +37,22 @@ impl SettingsError {
         Self::Wrong { path: path.to_owned(), line, column, message }
     }
 
-    /// What to do about it.
+    /// Returns the fix.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => {
-                "`meshcheck config > meshcheck.toml` writes one with all defaults".into()
+            Self::Read { error, path } if error.kind() == io::ErrorKind::NotFound => {
+                let path = quote(&path.to_string_lossy());
+                format!(
+                    "check the path, or write the file with all defaults: `meshcheck config > {path}`"
+                )
             }
-            Self::Read { .. } => "name a file that can be read".into(),
+            Self::Read { path, .. } => read_fix(path),
             Self::TooLong(_) | Self::NotText(_) => {
-                "name another file: `meshcheck config` prints one to begin with".into()
+                "name another file with --config; `meshcheck config` prints one with all defaults"
+                    .into()
             }
             Self::Wrong { .. } => {
-                "`meshcheck config` prints every key, what it is for, and its default".into()
+                "see `meshcheck config`: it prints every key with its purpose and default".into()
             }
         }
     }

@@ -14,9 +14,14 @@ use super::values::{
     Claims, Domain, Flag, Image, Interval, Label, Labels, Line, Port, PortName, Repository,
     Seconds, Service, Url, Version, WebRoot,
 };
+use crate::suggest;
 
 /// The commented configuration with every key and its default, or an example.
 pub(crate) const DEFAULT: &str = include_str!("default.toml");
+
+/// Why the demo and Istio cannot share a namespace.
+pub(crate) const SAME_NAMESPACE: &str =
+    "the demo and Istio have the same namespace, so that their pods cannot be told apart";
 
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -110,7 +115,7 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> 
         SettingsError::wrong(path, text, span.unwrap_or_default().start, message)
     };
     let document = Deserializer::parse(text).map_err(|error| {
-        // The parser explains in several lines what one can tell.
+        // The message of the parser has several lines.
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
         wrong(error.span(), format!("this is not TOML: {message}"))
     })?;
@@ -155,10 +160,7 @@ impl File {
         set(&mut names.kiali.port, kiali.port);
         set(&mut names.kiali.exposed_port, kiali.exposed_port);
         if names.namespace == names.istio_namespace {
-            let reason = "whose pods are whose could not be told";
-            let message =
-                format!("demo.namespace: the demo and Istio have the same namespace: {reason}");
-            return Err((namespace, message));
+            return Err((namespace, format!("demo.namespace: {SAME_NAMESPACE}")));
         }
         if names.backend_deployment == names.client_deployment {
             let message = "demo.client.deployment: backend and client are the same deployment";
@@ -250,22 +252,12 @@ fn explain(mut error: toml::de::Error, text: &str) -> String {
 /// Finds the key or section that is most like this name, where any is like it: in the same section, or
 /// else anywhere.
 fn nearest(section: &str, name: &str) -> Option<String> {
-    let plain = |name: &str| name.to_lowercase().replace('_', "-");
-    let score = |key: &str| {
-        let last = key.rsplit('.').next().unwrap_or(key);
-        strsim::normalized_damerau_levenshtein(&plain(name), &plain(last))
-    };
-    let best = |keys: Vec<&String>| {
-        let scored = keys.into_iter().map(|key| (score(key), key));
-        // Two letters of a short word may be wrong; of `foo` nothing is like `port`.
-        let near = scored.filter(|(score, _)| *score >= 0.6);
-        near.max_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, key)| key.clone())
-    };
+    let last = |key: &str| key.rsplit('.').next().unwrap_or(key).to_owned();
     let keys = keys();
     let inside = |key: &&String| key.rsplit_once('.').map_or("", |(outer, _)| outer) == section;
-    best(keys.iter().filter(inside).collect())
-        .map(|key| key.rsplit('.').next().unwrap_or(&key).to_owned())
-        .or_else(|| best(keys.iter().collect()))
+    let here = keys.iter().filter(inside).map(|key| (last(key), last(key)));
+    suggest::nearest(name, here)
+        .or_else(|| suggest::nearest(name, keys.iter().map(|key| (last(key), key.clone()))))
 }
 
 /// Lists all keys and sections, as the default file has them: `demo`, `demo.reply`, `demo.backend.port`.

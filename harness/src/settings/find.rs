@@ -1,4 +1,4 @@
-//! Which configuration file is used, and its text.
+//! Finds and reads the configuration file.
 
 use std::env;
 use std::fs::File;
@@ -20,7 +20,7 @@ pub(crate) const VARIABLE: &str = "MESHCHECK_CONFIG";
 pub(crate) struct Found {
     /// The file.
     pub(crate) path: PathBuf,
-    /// Who named it: nobody where it lies in the current directory.
+    /// The option or variable that named it; none where it lies in the current directory.
     pub(crate) by: Option<&'static str>,
 }
 
@@ -38,14 +38,14 @@ fn choose(option: Option<&Path>, variable: Option<PathBuf>, here: &Path) -> Opti
     if let Some(path) = variable {
         return Some(Found { path, by: Some(VARIABLE) });
     }
-    // A link that leads nowhere is meant to be read as well: the error says what is wrong.
+    // A dangling link is meant to be read as well: the error names it.
     let there = here.symlink_metadata().is_ok();
     there.then(|| Found { path: here.to_owned(), by: None })
 }
 
 /// Reads a configuration file.
 pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
-    let read = |source| SettingsError::Read { path: path.to_owned(), source };
+    let read = |error| SettingsError::Read { path: path.to_owned(), error };
     let file = File::open(path).map_err(read)?;
     if file.metadata().map_err(read)?.is_dir() {
         return Err(read(io::ErrorKind::IsADirectory.into()));
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_configuration_is_told_in_bounded_time() {
+    fn wrong_file_is_refused_in_bounded_time() {
         let directory = tempfile::tempdir().unwrap();
         let at = |name: &str| directory.path().join(name);
         assert!(matches!(load(&at("none")), Err(SettingsError::Read { .. })));

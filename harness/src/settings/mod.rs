@@ -1,4 +1,4 @@
-//! `meshcheck.toml`: what a tutorial that varies says otherwise, so that it needs no fork.
+//! `meshcheck.toml`: names and values of a tutorial that differs.
 //!
 //! `default.toml` is what `meshcheck config` prints: every key with its purpose and its default.
 
@@ -13,20 +13,22 @@ use std::time::Duration;
 use meshcheck_suites::evidence::{Expectations, Waiver};
 
 pub(crate) use error::SettingsError;
-pub(crate) use file::DEFAULT;
 #[cfg(test)]
 pub(crate) use file::parse;
+pub(crate) use file::{DEFAULT, SAME_NAMESPACE};
 pub(crate) use find::{FILE, Found, VARIABLE, find, load};
-pub(crate) use values::parse_seconds;
+pub(crate) use values::{
+    format_duration, parse_limit, parse_namespace, parse_url, parse_version, parse_wait,
+};
 
-/// What a configuration file says; what it does not say is the tutorial's, or the caller's.
+/// The values of a configuration file; for all others the defaults apply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     /// The file, where there is one.
     pub(crate) file: Option<PathBuf>,
     /// The version of Istio to install and to expect.
     pub(crate) istio_version: Option<String>,
-    /// Names, ports and words. The version in here says nothing.
+    /// Names, ports and texts. The version in here has no meaning.
     names: Expectations,
     /// Claims of which less is asked; nothing where the file has no such section.
     pub(crate) waivers: Option<Vec<Waiver>>,
@@ -36,9 +38,9 @@ pub(crate) struct Settings {
     pub(crate) context: Option<String>,
     /// The kubeconfig.
     pub(crate) kubeconfig: Option<PathBuf>,
-    /// The longest that any one look may take.
+    /// The time limit of each request.
     pub(crate) look: Option<Duration>,
-    /// The longest that rollouts are waited for before the look.
+    /// How long rollouts are waited for before evidence is collected.
     pub(crate) settle: Option<Duration>,
 }
 
@@ -59,7 +61,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// What is expected of a cluster, for a version of Istio and who asked for it.
+    /// Returns what is expected of a cluster, for a version of Istio and the source of that version.
     pub(crate) fn expectations(&self, istio_version: &str, source: &str) -> Expectations {
         Expectations {
             istio_version: istio_version.to_owned(),
@@ -69,13 +71,18 @@ impl Settings {
         }
     }
 
-    /// How the file is called where something is said by it: its name alone.
+    /// Returns the name of the file for messages.
     pub(crate) fn source(&self) -> String {
         let name = self.file.as_ref().and_then(|file| file.file_name());
         name.map_or_else(|| FILE.to_owned(), |name| name.to_string_lossy().into_owned())
     }
 
-    /// What this calls otherwise than other expectations do; the version of Istio apart.
+    /// The names, to be changed by options.
+    pub(crate) fn names_mut(&mut self) -> &mut Expectations {
+        &mut self.names
+    }
+
+    /// Lists the names that differ from other expectations; the version of Istio apart.
     pub(crate) fn differences(&self, other: &Expectations) -> Vec<String> {
         self.expectations(&other.istio_version, "").differences(other)
     }

@@ -1,12 +1,16 @@
-//! What a value may be: names of Kubernetes, ports, times, patterns; and what to write instead.
+//! Checks values: names of Kubernetes, ports, durations, patterns.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
-use meshcheck_suites::Pattern;
+use jiff::SignedDuration;
+use jiff::fmt::friendly::{Spacing, SpanPrinter};
+use meshcheck_suites::{CLAIMS, Pattern};
 use serde::Deserialize;
 use toml::Value;
+
+use crate::suggest::nearest_id;
 
 /// Makes a type of values, with the function that reads them.
 macro_rules! values {
@@ -76,8 +80,12 @@ impl TryFrom<String> for Claims {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let pattern: Result<Pattern, _> = text.parse();
-        let listed = |error| format!("{error}: `meshcheck claims` lists them");
-        pattern.map_err(listed).map(|_| Self(text))
+        let listed = |error| match nearest_id(&text, CLAIMS.iter().map(|claim| claim.id)) {
+            Some(id) => format!("{error}: did you mean `{id}`?"),
+            None => format!("{error}: `meshcheck claims` lists them"),
+        };
+        pattern.map_err(listed)?;
+        Ok(Self(text))
     }
 }
 
@@ -124,21 +132,71 @@ fn whole_number<N: Copy + TryFrom<i64> + PartialOrd + Display>(
     number.filter(|number| *number <= most).ok_or(needed)
 }
 
-/// Reads a number of seconds.
+/// Reads a limit of time: a number of seconds, or a text such as `90s`.
 fn seconds(value: &Value) -> Result<Duration, String> {
     match value {
-        Value::Integer(number) => parse_seconds(&number.to_string()),
-        Value::Float(number) => parse_seconds(&number.to_string()),
-        other => Err(format!("a number of seconds is needed here, and this is {}", kind(other))),
+        Value::Integer(number) => parse_limit(&number.to_string()),
+        Value::Float(number) => parse_limit(&number.to_string()),
+        Value::String(text) => parse_limit(text),
+        other => return Err(format!("a duration is needed here, and this is {}", kind(other))),
     }
+    .map_err(|error| error.replace('\n', ": "))
 }
 
-/// Reads a number of seconds that something may take.
-pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.1..=600.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("a number of seconds from 0.1 to 600 is needed".into()),
-    }
+/// Reads a duration such as `90s`, `5m` or `1h30m`; a number alone is in seconds.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = match text.parse() {
+        Ok(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+        Err(_) => text.parse::<SignedDuration>().ok().and_then(|it| Duration::try_from(it).ok()),
+    };
+    duration.ok_or_else(|| "not a duration\nwrite one such as 90s, 5m or 1h30m".to_owned())
+}
+
+/// Reads how long something may take.
+pub(crate) fn parse_limit(text: &str) -> Result<Duration, String> {
+    let limit = parse_duration(text).ok();
+    let limit =
+        limit.filter(|it| (Duration::from_millis(100)..=Duration::from_mins(10)).contains(it));
+    limit.ok_or_else(|| "not a duration from 0.1s to 10m\nwrite one such as 5s or 1m30s".to_owned())
+}
+
+/// Reads how long to wait, or how long to pause: a second at least, a day at the most.
+pub(crate) fn parse_wait(text: &str) -> Result<Duration, String> {
+    let wait = parse_duration(text)?;
+    let fits = (Duration::from_secs(1)..=Duration::from_hours(24)).contains(&wait);
+    let needed = || "not a duration from 1s to 24h\nwrite one such as 90s, 5m or 1h30m".to_owned();
+    fits.then_some(wait).ok_or_else(needed)
+}
+
+/// Writes a duration as it is read: `1m30s`.
+pub(crate) fn format_duration(duration: Duration) -> String {
+    SpanPrinter::new().spacing(Spacing::None).unsigned_duration_to_string(&duration)
+}
+
+/// Reads the version of Istio on the command line.
+pub(crate) fn parse_version(text: &str) -> Result<String, String> {
+    let known = version(text).map(|()| text.to_owned());
+    known.map_err(|_| "not a version of Istio\nwrite all three numbers, as in 1.20.3".to_owned())
+}
+
+/// Reads the address of a console on the command line.
+pub(crate) fn parse_url(text: &str) -> Result<String, String> {
+    let known = url(text).map(|()| text.to_owned());
+    known.map_err(|reason| match reqwest::Url::parse(&format!("http://{text}")) {
+        // `localhost:20001` is a URL of the scheme `localhost`.
+        Ok(_) if !text.contains("://") => {
+            format!("the scheme is missing\nwrite http://{text}")
+        }
+        _ => reason.replacen(": ", "\n", 1),
+    })
+}
+
+/// Reads the name of a namespace on the command line.
+pub(crate) fn parse_namespace(text: &str) -> Result<String, String> {
+    let known = label(text).map(|()| text.to_owned());
+    let rule =
+        "not a name of a namespace\nwrite lower-case letters, digits and hyphens, 63 at most";
+    known.map_err(|_| rule.to_owned())
 }
 
 /// Any text that is not empty.
@@ -160,7 +218,7 @@ fn label(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let rule = "Kubernetes takes 1 to 63 lower-case letters, digits and hyphens, a letter or digit at both ends";
-    Err(format!("`{text}` is no such name: {rule}"))
+    Err(format!("`{text}` is not a valid name: {rule}"))
 }
 
 /// A service's name: a label that begins with a letter.
@@ -169,7 +227,7 @@ fn service(text: &str) -> Result<(), String> {
     if text.starts_with(|c: char| c.is_ascii_lowercase()) {
         return Ok(());
     }
-    Err(format!("`{text}` is no name of a service: it begins with a letter"))
+    Err(format!("`{text}` is not a name of a service: it must begin with a letter"))
 }
 
 /// A name of labels and dots: deployments, domains.
@@ -178,7 +236,7 @@ fn subdomain(text: &str) -> Result<(), String> {
         return Ok(());
     }
     let rule = "Kubernetes takes up to 253 lower-case letters, digits, hyphens and dots";
-    Err(format!("`{text}` is no such name: {rule}"))
+    Err(format!("`{text}` is not a valid name: {rule}"))
 }
 
 /// The name of the service's port, by which the mesh knows that HTTP is spoken there.
@@ -190,7 +248,7 @@ fn port_name(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{text}` is no name of a port that speaks HTTP: Istio knows it by `http` or `http-…`, 15 characters at most"
+        "`{text}` is not a name of an HTTP port: Istio needs `http` or `http-…`, 15 characters at most"
     ))
 }
 
@@ -217,7 +275,7 @@ fn image_name(text: &str) -> Result<(), String> {
     if !text.is_empty() && text.chars().all(allowed) && !text.starts_with(['/', ':']) {
         return Ok(());
     }
-    Err(format!("`{text}` is no image: write one as in `hashicorp/http-echo`"))
+    Err(format!("`{text}` is not an image: write one as in `hashicorp/http-echo`"))
 }
 
 fn tag(image: &str) -> Option<&str> {
@@ -228,7 +286,7 @@ fn tag(image: &str) -> Option<&str> {
 fn version(text: &str) -> Result<(), String> {
     match semver::Version::parse(text) {
         Ok(_) => Ok(()),
-        Err(_) => Err(format!("`{text}` is no version: write one as in `1.20.3`")),
+        Err(_) => Err(format!("`{text}` is not a version: write one as in `1.20.3`")),
     }
 }
 
@@ -241,7 +299,7 @@ fn flag(text: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "`{text}` is no flag: write one as in `-text`, or `\"\"` where the reply is not told by one"
+        "`{text}` is not a flag: write one as in `-text`, or `\"\"` where no flag sets the reply"
     ))
 }
 
@@ -253,7 +311,7 @@ fn web_root(text: &str) -> Result<(), String> {
     {
         return Ok(());
     }
-    Err(format!("`{text}` is no path below the root: write one as in `/kiali/`"))
+    Err(format!("`{text}` is not a path below the root: write one as in `/kiali/`"))
 }
 
 /// An address for HTTP.
@@ -262,12 +320,15 @@ fn url(text: &str) -> Result<(), String> {
     match reqwest::Url::parse(text) {
         Ok(url) if ["http", "https"].contains(&url.scheme()) && url.has_host() => {
             if url.password().is_some() || !url.username().is_empty() {
-                return Err("leave the password out: it would stand in every report".into());
+                return Err(
+                    "it contains a password, which every report would show: leave the password out"
+                        .into(),
+                );
             }
             Ok(())
         }
-        Ok(_) => Err(format!("`{text}` is no address for HTTP: {needed}")),
-        Err(error) => Err(format!("`{text}` is no address: {error}: {needed}")),
+        Ok(_) => Err(format!("`{text}` is not an address for HTTP: {needed}")),
+        Err(error) => Err(format!("`{text}` is not an address ({error}): {needed}")),
     }
 }
 
@@ -291,11 +352,40 @@ fn one_label(key: &str, value: &Value) -> Result<(String, String), String> {
     };
     let (prefix, name) = key.rsplit_once('/').unwrap_or(("a", key));
     if !is_word(name) || subdomain(prefix).is_err() {
-        return Err(format!("`{key}` is no label of Kubernetes"));
+        return Err(format!("`{key}` is not a label of Kubernetes"));
     }
     let value = text(value, |_| Ok(())).map_err(|error| format!("label `{key}`: {error}"))?;
     if !value.is_empty() && !is_word(&value) {
-        return Err(format!("`{value}` is no value of a label"));
+        return Err(format!("`{value}` is not a value of a label"));
     }
     Ok((key.to_owned(), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("5", "5s")]
+    #[case("0.5", "500ms")]
+    #[case("90s", "1m30s")]
+    #[case("1h30m", "1h30m")]
+    #[case("1h 30m", "1h30m")]
+    #[case("5m", "5m")]
+    fn duration_is_written_as_it_is_read(#[case] text: &str, #[case] written: &str) {
+        let duration = parse_duration(text).unwrap();
+        assert_eq!(parse_duration(written), Ok(duration));
+        assert_eq!(parse_duration(&format_duration(duration)), Ok(duration));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("-5s")]
+    #[case("soon")]
+    #[case("1e300")]
+    #[case("nan")]
+    fn other_text_is_no_duration(#[case] text: &str) {
+        assert!(parse_duration(text).is_err());
+    }
 }

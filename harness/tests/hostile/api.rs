@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Cases;
 use crate::mesh::{ISTIO, Mesh};
-use crate::program::{Call, Outcome, check};
+use crate::program::{Call, Outcome, check, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::server::{Delivery, Reply, Request, Server};
 
@@ -23,6 +23,14 @@ pub(crate) const CASES: Cases = &[
             totals["pass"].as_u64() >= Some(15) && totals["fail"].as_u64() >= Some(2),
             "{ended}"
         );
+        ended
+    }),
+    ("recorded_to_standard_output", |sandbox| {
+        let mesh = Mesh::healthy();
+        let server = Server::start(move |request| mesh.answer(request));
+        let file = server.kubeconfig(sandbox);
+        let ended = meshcheck(sandbox, &["record", "--out", "-", "--kubeconfig"]).arg(file).run();
+        assert_eq!(ended.json()["schema"], 1, "{ended}");
         ended
     }),
     ("slow", |sandbox| {

@@ -20,7 +20,7 @@ pub(crate) const CASES: Cases = &[
     ("no_moment", |sandbox| {
         judge(sandbox, recorded_at("2026-13-45T99:00:00Z").to_string())
             .run()
-            .error(2, &["e.json", "line"])
+            .error(2, &["e.json", "is damaged"])
     }),
 ];
 

@@ -17,7 +17,7 @@ pub(crate) const CASES: Cases = &[
     ("missing", |sandbox| {
         check(sandbox, sandbox.at("none")).run().error(2, &["none", "No such file"])
     }),
-    ("empty", |sandbox| of(sandbox, "").error(2, &["kubeconfig", "has no current context"])),
+    ("empty", |sandbox| of(sandbox, "").error(2, &["kubeconfig", "it is empty"])),
     ("broken_yaml", |sandbox| {
         of(sandbox, "apiVersion: v1\ncontexts: [{ name: vm, ").error(2, &["kubeconfig", "line 2"])
     }),
@@ -56,7 +56,7 @@ pub(crate) const CASES: Cases = &[
     ("unreadable", unreadable),
     ("unknown_context", |sandbox| {
         let file = sandbox.file("kubeconfig", kubeconfig("https://127.0.0.1:1", "", "token: abc"));
-        check(sandbox, file).args(&["--context", "vm7"]).run().error(2, &["`vm7`", "it has: vm"])
+        check(sandbox, file).args(&["--context", "vm7"]).run().error(2, &["`vm7`", "--context: vm"])
     }),
     ("missing_cluster", |sandbox| {
         let text = kubeconfig("https://127.0.0.1:1", "", "token: abc");
@@ -118,7 +118,7 @@ pub(crate) const CASES: Cases = &[
         let server = Server::start(|_| page(200));
         check(sandbox, server.kubeconfig(sandbox))
             .run()
-            .error(3, &["not answer as one of Kubernetes"])
+            .error(3, &["not answer as a Kubernetes API server"])
     }),
     ("web_server_404", |sandbox| {
         let server = Server::start(|_| page(404));
@@ -146,7 +146,7 @@ pub(crate) const CASES: Cases = &[
             Server::start(|_| Reply::json(302, "").header("location", "http://127.0.0.1:1/login"));
         check(sandbox, server.kubeconfig(sandbox))
             .run()
-            .error(3, &["not answer as one of Kubernetes"])
+            .error(3, &["not answer as a Kubernetes API server"])
     }),
 ];
 

@@ -16,7 +16,8 @@ pub(crate) const CASES: Cases = &[
         script(sandbox, "echo secret words").no_secret().error(2, &["ExecCredential"])
     }),
     ("empty_answer", |sandbox| {
-        script(sandbox, r#"echo "{\"kind\":\"ExecCredential\"}""#).error(2, &["handed out nothing"])
+        script(sandbox, r#"echo "{\"kind\":\"ExecCredential\"}""#)
+            .error(2, &["returned no credentials"])
     }),
     ("floods", |sandbox| {
         script(sandbox, "head -c 300000000 /dev/zero").error(2, &["ExecCredential"])

@@ -298,13 +298,13 @@ impl std::fmt::Display for Outcome {
 }
 
 impl Outcome {
-    /// One clear error with this exit code: what is wrong (with all of these words), and a hint.
+    /// One clear error with this exit code: what is wrong (with all of these words), and a fix.
     pub(crate) fn error(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.exit, Some(code), "{self}");
         let count = |is: fn(&str) -> bool| self.stderr.lines().filter(|line| is(line)).count();
         let errors = count(|line| line.starts_with("error: "));
-        let hints = count(|line| line.starts_with("hint:") || line.contains("try '--help'"));
-        assert_eq!((errors, hints), (1, 1), "one error, one hint: {self}");
+        let fixes = count(|line| line.starts_with("fix: "));
+        assert_eq!((errors, fixes), (1, 1), "one error, one fix: {self}");
         // A page that was answered, or a file that was read, is quoted in part at the most.
         assert!(self.stderr.len() < 2000, "an error, not a page: {self}");
         for word in words {

@@ -51,7 +51,7 @@ pub(crate) const CASES: Cases = &[
         let text = kubeconfig("https://127.0.0.1:1", "", "token: abc");
         let file =
             sandbox.file("kubeconfig", text.replace("- name: vm", &format!("- name: {name}")));
-        check(sandbox, file).run().error(2, &["kubeconfig", "cannot be used"])
+        check(sandbox, file).run().error(2, &["cannot read the kubeconfig"])
     }),
     ("in_arguments", |sandbox| {
         let name = EVIL.replace('\0', "");

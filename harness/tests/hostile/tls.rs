@@ -41,7 +41,7 @@ pub(crate) const CASES: Cases = &[
         let ca = authority("ca");
         let server = server(&ca, 2020, None);
         let file = trusting(sandbox, &ca, &server, "token: abc");
-        check(sandbox, &file).run().error(3, &["127.0.0.1", "has ended"])
+        check(sandbox, &file).run().error(3, &["127.0.0.1", "has expired"])
     }),
     ("expired_client", |sandbox| {
         let ca = authority("ca");

@@ -1,11 +1,11 @@
-//! Patterns that select entries: an id or a section, with `*` for any characters.
+//! Selects entries: by id, by name, by section, or by one of these with `*` for any run of characters.
 
 use std::str::FromStr;
 
-use super::{Entry, Section, Subject};
+use super::{Entry, Subject};
 use crate::evidence::Evidence;
 
-/// A pattern such as `mesh`, `mesh::live_rules` or `mesh::*redirected`.
+/// A pattern such as `mesh`, `mesh::live_rules`, `live_rules` or `mesh::*redirected`, in lower case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern(String);
 
@@ -34,12 +34,18 @@ impl Pattern {
 
     /// Creates a pattern without checking that it matches an entry.
     pub(crate) fn unchecked(text: &str) -> Self {
-        Self(text.trim().to_owned())
+        Self(text.trim().to_lowercase())
     }
 
     /// Whether the pattern matches this entry.
     pub fn matches<E: Subject>(&self, entry: &Entry<E>) -> bool {
-        matches_text(&self.0, entry.id) || matches_text(&self.0, Section::of(entry.id).word())
+        self.matches_id(entry.id)
+    }
+
+    /// Whether the entry with this id is asked for. Reports print the name alone below its section.
+    pub(crate) fn matches_id(&self, id: &str) -> bool {
+        let (section, name) = id.split_once("::").unwrap_or((id, id));
+        [id, section, name].iter().any(|text| matches_text(&self.0, text))
     }
 }
 
@@ -74,6 +80,9 @@ mod tests {
     #[case("mesh::*redirected", 2)]
     #[case("*", CLAIMS.len())]
     #[case("*::istio_version", 1)]
+    #[case("live_rules", 1)]
+    #[case("Mesh::Live_Rules", 1)]
+    #[case("KIALI", 4)]
     fn pattern_matches_claims(#[case] pattern: Pattern, #[case] count: usize) {
         assert_eq!(CLAIMS.iter().filter(|claim| pattern.matches(claim)).count(), count);
     }

@@ -1,0 +1,102 @@
+//! `check --wait` and `check --watch` on a server that changes. No cluster.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[allow(dead_code, reason = "the hostile tests use the rest")]
+#[path = "hostile/mesh.rs"]
+mod mesh;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use mesh::{ISTIO, Mesh};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use support::{sandbox, server};
+
+/// A server whose node is ready once `is_ready` says so.
+fn start(is_ready: impl Fn(&server::Request) -> bool + Send + Sync + 'static) -> server::Server {
+    let healthy = Mesh::healthy();
+    let mut cordoned = Mesh::healthy();
+    for node in cordoned.list("/api/v1/nodes") {
+        for condition in node["status"]["conditions"].as_array_mut().unwrap() {
+            if condition["type"] == "Ready" {
+                condition["status"] = "False".into();
+            }
+        }
+    }
+    server::Server::start(move |request| {
+        if is_ready(request) { healthy.answer(request) } else { cordoned.answer(request) }
+    })
+}
+
+/// A check of the nodes.
+fn check(sandbox: &sandbox::Sandbox, server: &server::Server, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+    command
+        .args(["check", "--only", "nodes_ready", "--istio", ISTIO, "--kubeconfig"])
+        .arg(server.kubeconfig(sandbox))
+        .args(arguments)
+        .current_dir(sandbox.at(""))
+        .env_remove("MESHCHECK_CONFIG")
+        .env_remove("MESHCHECK_BUNDLE")
+        .env("HOME", sandbox.path().join("home"))
+        .stdin(Stdio::null());
+    command
+}
+
+#[test]
+fn wait_ends_once_every_claim_holds() {
+    let sandbox = sandbox::Sandbox::new();
+    let server = start(|request| request.path != "/api/v1/nodes" || request.before > 0);
+    let output = check(&sandbox, &server, &["--wait", "5m", "--output", "json"]).output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
+    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+    let report: Value = serde_json::from_str(&stdout).unwrap();
+    assert_eq!(report["totals"]["pass"], 1);
+    assert!(stderr.contains("waiting for 1 claim: prepare::nodes_ready\n"), "{stderr}");
+}
+
+#[test]
+fn wait_ends_with_the_last_report_once_the_time_is_over() {
+    let sandbox = sandbox::Sandbox::new();
+    let server = start(|_| false);
+    let output = check(&sandbox, &server, &["--wait", "1s", "--output", "json"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["totals"]["fail"], 1);
+}
+
+#[test]
+fn watch_prints_a_report_a_line_until_it_is_interrupted() {
+    let sandbox = sandbox::Sandbox::new();
+    let ready = Arc::new(AtomicBool::new(false));
+    let server = start({
+        let ready = Arc::clone(&ready);
+        move |_| ready.load(Ordering::SeqCst)
+    });
+    let arguments = ["--watch", "1s", "--output", "json", "--report", "json=r.json"];
+    let mut child = check(&sandbox, &server, &arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut totals =
+        || serde_json::from_str::<Value>(&lines.next().unwrap().unwrap()).unwrap()["totals"].take();
+    assert_eq!(totals()["fail"], 1);
+    ready.store(true, Ordering::SeqCst);
+    while totals()["pass"] != 1 {}
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let mut stderr = String::new();
+    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    assert!(stderr.contains("error: interrupted"), "{stderr}");
+    let report = std::fs::read_to_string(sandbox.at("r.json")).unwrap();
+    assert!(report.contains("\"pass\":1"), "the report of the last check stays: {report}");
+}
