@@ -1,6 +1,7 @@
 //! `check`, `judge`: collects evidence on an existing cluster, and judges evidence.
 
-use std::path::Path;
+use std::env;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::ZonedDateTime;
@@ -186,7 +187,22 @@ fn read(file: &Path, settings: &Settings, file_was_named: bool) -> Result<Eviden
     if let Some(waivers) = &settings.waivers {
         evidence.expectations.waivers.clone_from(waivers);
     }
+    // The file of another machine: commands that name it, or rely on its current context, do not work here.
+    let subject = &mut evidence.subject;
+    if !subject.kubeconfig.as_deref().is_some_and(is_file_here) {
+        subject.kubeconfig = None;
+        subject.context_is_current = false;
+    }
     Ok(evidence)
+}
+
+/// Whether the kubeconfig that evidence names is on this machine.
+fn is_file_here(file: &str) -> bool {
+    let home = || env::var_os("HOME").map(PathBuf::from);
+    match file.strip_prefix("~/") {
+        Some(below) => home().is_some_and(|home| home.join(below).is_file()),
+        None => Path::new(file).is_file(),
+    }
 }
 
 /// How evidence is collected.

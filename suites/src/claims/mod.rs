@@ -88,7 +88,7 @@ impl Subject for Evidence {
             context: self.subject.context.clone(),
             // The kubeconfig of a cluster that meshcheck made has one context.
             context_is_current: self.subject.context_is_current
-                || self.subject.provider == Provider::Kind,
+                || self.subject.provider == Provider::Kind && self.subject.kubeconfig.is_some(),
             kubeconfig: self.subject.kubeconfig.clone(),
             server: self.subject.server.clone(),
             kubernetes_version: self.cluster.server_version.value().cloned(),
