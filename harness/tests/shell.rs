@@ -179,7 +179,7 @@ fn bash_completes(line: &str) -> Vec<String> {
 #[rstest]
 #[case("meshcheck jud", &["judge"])]
 #[case("meshcheck check --acti", &["--active"])]
-#[case("meshcheck check --output ", &["human", "json"])]
+#[case("meshcheck check --output ", &["human", "json", "short", "commands"])]
 #[case("meshcheck check --output=j", &["json"])]
 // What the program alone knows.
 #[case("meshcheck check --only kiali::r", &["running", "redirects_to_web_root", "reachable_on_exposed_port"])]

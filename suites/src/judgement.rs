@@ -58,6 +58,9 @@ pub struct Judgement {
     /// The object: `pod client/client-deployment-5b9-fh4wp`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub object: Option<String>,
+    /// What a claim that holds leaves unproven, because evidence is missing.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caveat: Option<String>,
     /// The next steps, the most useful one first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<Step>,
@@ -75,6 +78,7 @@ impl Judgement {
             expected: None,
             observed: None,
             object: None,
+            caveat: None,
             steps: Vec::new(),
         }
     }
@@ -126,6 +130,13 @@ impl Judgement {
     #[must_use]
     pub fn observed(mut self, state: impl Into<String>) -> Self {
         self.observed = Some(or_nothing(state.into()));
+        self
+    }
+
+    /// Adds what stays unproven although the claim holds.
+    #[must_use]
+    pub fn caveat(mut self, what: impl Into<String>) -> Self {
+        self.caveat = Some(what.into());
         self
     }
 

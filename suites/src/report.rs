@@ -148,6 +148,9 @@ pub struct ClaimReport {
     /// The address of its page: what it means, how it is checked, how to fix it.
     #[serde(default)]
     pub page: String,
+    /// What stays unproven although the claim holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
     /// Why it may fail without turning the exit code, where a waiver says so. Its verdict is what
     /// it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -162,7 +165,7 @@ impl ClaimReport {
         judgement: Judgement,
     ) -> Self {
         let hint = judgement.hint();
-        let Judgement { verdict, summary, expected, observed, object, steps } = judgement;
+        let Judgement { verdict, summary, expected, observed, object, caveat, steps } = judgement;
         Self {
             id: entry.id.to_owned(),
             section: entry.section(),
@@ -177,6 +180,7 @@ impl ClaimReport {
             steps,
             because: None,
             page: entry.page_address(),
+            caveat,
             may_fail: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Verdicts for readers: people, scripts, CI servers. All from the same report.
 
+mod cards;
 mod claims;
 mod commands;
 mod died;

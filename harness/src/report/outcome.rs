@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use meshcheck_suites::report::Totals;
+use meshcheck_suites::report::{ClaimReport, Totals};
 use meshcheck_suites::{CHECKS, CLAIMS, Report, Verdict};
+
+use super::cards::has_fix;
 
 /// `1 claim`, `2 claims`.
 pub(super) fn counted(number: usize, noun: &str) -> String {
@@ -21,7 +23,6 @@ pub(super) fn outcome(report: &Report) -> String {
     let number = report.claims.len();
     let noun = noun(report);
     let cluster = &report.cluster.context;
-    let claims = format!("of {number} {noun}s");
     let all = if report.is_preflight() { CHECKS.len() } else { CLAIMS.len() };
     // A part of the claims says nothing about the tutorial as a whole.
     let (holds, fails) = if number < all {
@@ -34,25 +35,42 @@ pub(super) fn outcome(report: &Report) -> String {
     } else {
         ("The tutorial holds on".to_owned(), "The tutorial does not hold on".to_owned())
     };
+    let of_all = |count: usize, one: &str, more: &str| {
+        format!("{count} of {number} {noun}s {}", if count == 1 { one } else { more })
+    };
+    let unknown = of_all(unjudged, "is unjudged", "are unjudged");
+    let is_cleaned =
+        |claim: &ClaimReport| claim.verdict == Verdict::Changed && has_fix(&claim.steps);
+    let cleaned = report.claims.iter().filter(|claim| is_cleaned(claim)).count();
     let mut text = if fail > 0 && report.exit_code() != 0 {
         let causes = match report.causes.len() {
             0 => String::new(),
             causes => format!("{}, ", counted(causes, "cause")),
         };
-        format!("{fails} {cluster}: {causes}{fail} {claims} fail")
+        format!("{fails} {cluster}: {causes}{}", of_all(fail, "fails", "fail"))
     } else if pass == 0 {
-        format!("Nothing was judged on {cluster}: {unjudged} {claims} are unjudged")
-    } else if unjudged > 0 {
-        format!("Not everything could be checked on {cluster}: {unjudged} {claims} are unjudged")
-    } else if changed > 0 {
-        let sentences = counted(changed, "sentence");
-        let need = if changed == 1 { "needs" } else { "need" };
+        format!("Nothing was judged on {cluster}: {unknown}")
+    } else if changed > cleaned {
+        let sentences = counted(changed - cleaned, "sentence");
+        let need = if changed - cleaned == 1 { "needs" } else { "need" };
         format!("{holds} {cluster}, except for {sentences} that {need} an update")
+    } else if unjudged > 0 {
+        format!("Not everything could be checked on {cluster}: {unknown}")
     } else {
-        format!("{holds} {cluster}: {pass} {claims}")
+        format!("{holds} {cluster}: {pass} of {}", counted(number, noun))
     };
-    if fail > 0 && report.exit_code() == 0 {
-        let _ = write!(text, "; {} fail as allowed", counted(fail, noun));
+    if changed > cleaned && unjudged > 0 && fail == 0 && pass > 0 {
+        let _ = write!(text, "; {unknown}");
+    }
+    let unproven = report.claims.iter().filter(|claim| claim.caveat.is_some()).count();
+    for (count, what) in [
+        (cleaned, "to clean up"),
+        (unproven, "not proven"),
+        (if report.exit_code() == 0 { fail } else { 0 }, "allowed to fail"),
+    ] {
+        if count > 0 {
+            let _ = write!(text, "; {} {what}", counted(count, noun));
+        }
     }
     text
 }

@@ -129,6 +129,7 @@ pub(super) fn label(step: &Step) -> String {
     let impact = match step.impact {
         Impact::Reads => "reads",
         Impact::RestartsPods => "restarts pods",
+        Impact::Changes if step.purpose == Purpose::Inspect => "creates temporary objects",
         Impact::Changes => "changes",
         Impact::Deletes => "deletes",
     };

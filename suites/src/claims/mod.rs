@@ -33,7 +33,7 @@ use crate::facts::installation::fail_misplaced_observations;
 use crate::judgement::{Judgement, Verdict};
 use crate::report::ClusterFacts;
 use crate::rights::{self, FORBIDDEN};
-use crate::steps::{Purpose, Step};
+use crate::steps::{Purpose, Step, cluster};
 
 /// A statement of the tutorial: everything about it stands in its file.
 pub type Claim = Entry<Evidence>;
@@ -102,15 +102,16 @@ impl Subject for Evidence {
         fail_misplaced_observations(self)
     }
 
-    /// Names what gives a right that is missing.
+    /// Adds the steps for what many claims cannot read for one reason: a missing right, a blocked connection.
     fn complete(&self, judgement: Judgement) -> Judgement {
-        let forbidden = judgement.verdict == Verdict::Unjudged
-            && judgement.steps.is_empty()
-            && judgement.summary.contains(FORBIDDEN);
-        if forbidden {
+        if judgement.verdict != Verdict::Unjudged || !judgement.steps.is_empty() {
+            return judgement;
+        }
+        if judgement.summary.contains(FORBIDDEN) {
             return judgement.step(Step::advice(Purpose::Fix, rights::hint(self)));
         }
-        judgement
+        let steps = cluster::reach_pods(self, &judgement.summary);
+        judgement.steps(steps)
     }
 
     #[cfg(test)]

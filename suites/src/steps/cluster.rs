@@ -1,7 +1,7 @@
 //! Steps on the cluster as a whole: access, rights, pools, single objects.
 
 use super::{Impact, Purpose, Step};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Expectations};
 use crate::hint::quote;
 
 /// Shows how the server refuses the credentials, and gets new ones. `kind` is the name of a kind cluster.
@@ -69,4 +69,34 @@ pub(crate) fn delete(
     text: &str,
 ) -> Step {
     Step::fix(Impact::Deletes, evidence.kubectl(&["-n", namespace, "delete", resource, name]), text)
+}
+
+/// Shows who blocks exec and port-forward, where the reason of a failed request tells it: the way from the API server to
+/// the kubelets, or a proxy in front of the API server.
+pub(crate) fn reach_pods(evidence: &Evidence, reason: &str) -> Vec<Step> {
+    let Expectations { namespace, client_deployment, .. } = &evidence.expectations;
+    if reason.contains("error dialing backend") && reason.contains(":10250") {
+        let deployment = format!("deployment/{client_deployment}");
+        let log = ["-n", namespace, "logs", &deployment, "--all-containers", "--tail=1"];
+        let text = "Test the connection of the API server to the kubelet";
+        return vec![
+            Step::inspect(evidence.kubectl(&log), text),
+            Step::advice(
+                Purpose::Fix,
+                "Allow TCP port 10250 from the control plane to the nodes in firewalls and security groups",
+            ),
+        ];
+    }
+    if reason.contains("failed to switch protocol: 403") {
+        let can = ["-n", namespace, "auth", "can-i", "create", "pods/exec"];
+        let text = "Check the right to exec: if the answer is yes, a proxy before the API server refuses WebSockets";
+        return vec![
+            Step::inspect(evidence.kubectl(&can), text),
+            Step::advice(
+                Purpose::Inspect,
+                "Check from a machine that reaches the API server without that proxy",
+            ),
+        ];
+    }
+    Vec::new()
 }

@@ -19,10 +19,11 @@ use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
 
-use self::card::{Card, Group};
+use self::card::StepView;
 use self::evidence::Shown;
 use self::path::{Picture, State};
 use super::ReportError;
+use super::cards::{Card, Group, groups};
 use super::outcome::{counted, noun, outcome};
 use crate::text::{for_page, for_xml};
 
@@ -95,7 +96,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         noun: noun(report),
         notes: report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default(),
         setup: report.setup(),
-        groups: card::groups(report),
+        groups: groups(report),
         tabs: tabs(report),
         sections: report.sections().into_iter().map(|it| section_view(report, it)).collect(),
         pictures: if has_path { path::pictures(report, evidence) } else { Vec::new() },
@@ -108,6 +109,10 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
 }
 
 impl Page<'_> {
+    fn steps(&self, card: &Card<'_>) -> Vec<StepView> {
+        card.steps.iter().map(|step| StepView::new(&self.report.cluster, step)).collect()
+    }
+
     /// The card with the details of a claim.
     fn card_of(&self, id: &str) -> Option<&Card<'_>> {
         let mut cards = self.groups.iter().flat_map(|group| &group.cards);

@@ -1,8 +1,8 @@
-//! A card: one claim that does not hold, its steps, and the claims that do not hold because of it.
+//! Writes a card: one claim that does not hold, its steps, and the claims that do not hold because of it.
 
-use meshcheck_suites::report::{Cause, ClaimReport};
-use meshcheck_suites::{Report, Step, Verdict};
+use meshcheck_suites::{Report, Verdict};
 
+use crate::report::cards::Card;
 use crate::report::outcome::noun;
 use crate::report::writer::Writer;
 
@@ -12,131 +12,52 @@ const CONSEQUENCES: usize = 8;
 /// The space before the parts of a card.
 const INDENT: &str = "     ";
 
-/// What a card shows.
-pub(super) struct Card<'r> {
-    /// Claims with the same message: one, or several that could not be judged for one reason.
-    ids: Vec<&'r str>,
-    statement: Option<&'r str>,
-    verdict: Verdict,
-    summary: &'r str,
-    object: Option<&'r str>,
-    expected: Option<&'r str>,
-    observed: Option<&'r str>,
-    steps: &'r [Step],
-    consequences: Vec<&'r ClaimReport>,
+/// Writes the card under its number.
+pub(super) fn write_card(to: &mut Writer<'_>, report: &Report, card: &Card<'_>) {
+    let style = to.style;
+    let mark = format!("{:>2} {} ", card.number, style.sign(card.verdict));
+    let names = style.clean(&names(report, &card.ids));
+    let summary = style.detail(&card.summary);
+    if style.short {
+        return to.cut(&format!("{names}  {summary}"), &mark, "");
+    }
+    if card.is_bare() && !style.verbose {
+        return to.wrapped(&format!("{names}  {summary}"), &mark, INDENT);
+    }
+    let statement = card.statement.map(|it| format!("  {}", style.detail(it)));
+    let title = format!("{}{}", style.paint("1", &names), statement.unwrap_or_default());
+    to.wrapped(&title, &mark, INDENT);
+    to.wrapped(&summary, INDENT, INDENT);
+    let (expected, observed) = card.pair();
+    // A changed claim without details would repeat its summary.
+    let observed_text = card.observed.filter(|it| *it != card.summary);
+    let pairs = [("object", card.object), (expected, card.expected), (observed, observed_text)];
+    to.pairs(&pairs, &format!("{INDENT}  "));
+    for step in card.steps {
+        to.step(step, INDENT);
+    }
+    write_consequences(to, card);
+    if let [id] = card.ids[..] {
+        to.line(&format!("{INDENT}More: meshcheck explain {}", style.clean(id)));
+    }
 }
 
-impl<'r> Card<'r> {
-    /// The card of a cause and of what it explains.
-    pub(super) fn of_cause(report: &'r Report, cause: &'r Cause) -> Self {
-        let claim = |id: &String| report.claims.iter().find(|claim| claim.id == *id);
-        Self {
-            ids: vec![&cause.claim],
-            statement: claim(&cause.claim).map(|claim| claim.statement.as_str()),
-            verdict: cause.verdict,
-            // Its own summary tells that it is waived.
-            summary: claim(&cause.claim).map_or(&cause.summary, |claim| &claim.summary),
-            object: cause.object.as_deref(),
-            expected: cause.expected.as_deref(),
-            observed: cause.observed.as_deref(),
-            steps: &cause.steps,
-            consequences: cause.explains.iter().filter_map(claim).collect(),
-        }
+fn write_consequences(to: &mut Writer<'_>, card: &Card<'_>) {
+    let style = to.style;
+    let number = card.consequences.len();
+    if number == 0 {
+        return;
     }
-
-    /// The cards of claims that stand alone: one for each message.
-    pub(super) fn of_claims(claims: impl Iterator<Item = &'r ClaimReport>) -> Vec<Self> {
-        let mut cards: Vec<Self> = Vec::new();
-        for claim in claims {
-            let card = Self {
-                ids: vec![&claim.id],
-                statement: Some(&claim.statement),
-                verdict: claim.verdict,
-                summary: &claim.summary,
-                object: claim.object.as_deref(),
-                expected: claim.expected.as_deref(),
-                observed: claim.observed.as_deref(),
-                steps: &claim.steps,
-                consequences: Vec::new(),
-            };
-            match cards.iter_mut().find(|it| (it.summary, it.steps) == (card.summary, card.steps)) {
-                Some(same) => same.ids.extend(card.ids),
-                None => cards.push(card),
-            }
-        }
-        cards
+    to.line(&format!("{INDENT}{}", card.consequences_title()));
+    let is_cut = style.width.is_some() && !style.verbose && number > CONSEQUENCES + 1;
+    let shown = if is_cut { CONSEQUENCES } else { number };
+    let width = card.consequences.iter().map(|claim| claim.id.len()).max().unwrap_or_default();
+    for claim in card.consequences.iter().take(shown) {
+        let mark = format!("{INDENT}  {} ", style.sign(claim.verdict));
+        to.cut(&format!("{:width$}  {}", claim.id, style.detail(&claim.summary)), &mark, "");
     }
-
-    /// Whether the tutorial's text is all that needs a change.
-    pub(super) fn is_update(&self) -> bool {
-        self.verdict == Verdict::Changed
-            && self.consequences.iter().all(|claim| claim.verdict == Verdict::Changed)
-    }
-
-    /// Whether the summary is all there is: what cannot be read needs no more than its reason.
-    fn is_bare(&self) -> bool {
-        let is_alone = self.steps.is_empty() && self.consequences.is_empty();
-        self.verdict == Verdict::Unjudged && is_alone && self.expected.or(self.observed).is_none()
-    }
-
-    /// Writes the card under its number.
-    pub(super) fn write(&self, to: &mut Writer<'_>, report: &Report, number: usize) {
-        let style = to.style;
-        let mark = format!("{number:>2} {} ", style.sign(self.verdict));
-        if style.short {
-            let words = format!("{}  {}", names(report, &self.ids), style.detail(self.summary));
-            return to.cut(&words, &mark, "");
-        }
-        if self.is_bare() && !style.verbose {
-            let words = format!("{}  {}", names(report, &self.ids), style.detail(self.summary));
-            return to.wrapped(&words, &mark, INDENT);
-        }
-        let statement = self.statement.filter(|_| self.ids.len() == 1).map(|it| style.detail(it));
-        let ids = style.paint("1", &names(report, &self.ids));
-        to.wrapped(&[ids, statement.unwrap_or_default()].join("  "), &mark, INDENT);
-        to.wrapped(&style.detail(self.summary), INDENT, INDENT);
-        let object = self.object.filter(|object| {
-            let name = object.rsplit(['/', ' ']).next().unwrap_or_default();
-            style.verbose || !self.summary.contains(name)
-        });
-        let (expected, observed) = match self.verdict {
-            Verdict::Changed => ("the tutorial says", "the cluster shows"),
-            _ => ("expected", "observed"),
-        };
-        let pairs = [("object", object), (expected, self.expected), (observed, self.observed)];
-        to.pairs(&pairs, &format!("{INDENT}  "));
-        for step in self.steps {
-            to.step(step, INDENT);
-        }
-        self.write_consequences(to);
-        if let [id] = self.ids[..] {
-            to.line(&format!("{INDENT}More: meshcheck explain {}", style.clean(id)));
-        }
-    }
-
-    fn write_consequences(&self, to: &mut Writer<'_>) {
-        let style = to.style;
-        let number = self.consequences.len();
-        if number == 0 {
-            return;
-        }
-        let verdicts: Vec<_> = self.consequences.iter().map(|claim| claim.verdict).collect();
-        let title = match verdicts[..] {
-            _ if verdicts.contains(&Verdict::Fail) => "Also failing because of this",
-            _ if verdicts.contains(&Verdict::Changed) => "Also changed because of this",
-            _ => "Not judged because of this",
-        };
-        to.line(&format!("{INDENT}{title}"));
-        let is_cut = style.width.is_some() && !style.verbose && number > CONSEQUENCES + 1;
-        let shown = if is_cut { CONSEQUENCES } else { number };
-        let width = self.consequences.iter().map(|claim| claim.id.len()).max().unwrap_or_default();
-        for claim in self.consequences.iter().take(shown) {
-            let mark = format!("{INDENT}  {} ", style.sign(claim.verdict));
-            to.cut(&format!("{:width$}  {}", claim.id, style.detail(&claim.summary)), &mark, "");
-        }
-        if is_cut {
-            to.line(&format!("{INDENT}  and {} more: --verbose shows them", number - shown));
-        }
+    if is_cut {
+        to.line(&format!("{INDENT}  and {} more: --verbose shows them", number - shown));
     }
 }
 
@@ -146,7 +67,8 @@ pub(super) fn write_skipped(to: &mut Writer<'_>, report: &Report) {
     let skipped = report.claims.iter().filter(|claim| claim.verdict == Verdict::Skipped);
     for card in Card::of_claims(skipped) {
         let mark = format!("   {} ", style.sign(card.verdict));
-        let words = format!("{}: {}", names(report, &card.ids), style.detail(card.summary));
+        let names = style.clean(&names(report, &card.ids));
+        let words = format!("{names}: {}", style.detail(&card.summary));
         if style.short {
             to.cut(&words, &mark, "");
         } else {

@@ -5,15 +5,13 @@ mod card;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use std::collections::BTreeSet;
-
-use meshcheck_suites::report::{ClaimReport, PhaseTime};
+use meshcheck_suites::report::PhaseTime;
 use meshcheck_suites::{Report, Verdict};
 
+use super::cards::groups;
 use super::outcome::{counted, facts, outcome, totals};
 use super::style::Style;
 use super::writer::Writer;
-use card::Card;
 
 /// Formats the report as text.
 pub fn human(report: &Report, style: Style) -> String {
@@ -47,42 +45,18 @@ pub fn human(report: &Report, style: Style) -> String {
     to.text
 }
 
-/// Writes the causes, then what stands alone: not judged, changed, allowed to fail, skipped.
+/// Writes the cards by their groups, then what was skipped.
 fn write_cards(to: &mut Writer<'_>, report: &Report) {
-    let (updates, fixes): (Vec<_>, Vec<_>) =
-        report.causes.iter().map(|cause| Card::of_cause(report, cause)).partition(Card::is_update);
-    let shown: BTreeSet<_> = report.causes.iter().map(|cause| cause.claim.as_str()).collect();
-    let alone = |verdict, may_fail| {
-        let is_alone = move |claim: &&ClaimReport| {
-            (claim.verdict, claim.may_fail.is_some()) == (verdict, may_fail)
-        };
-        let claims = report.claims.iter().filter(|it| it.because.is_none());
-        let claims = claims.filter(|it| !shown.contains(it.id.as_str()));
-        Card::of_claims(claims.filter(is_alone))
-    };
-    let mut number = 0;
-    let mut write = |title: &str, cards: Vec<Card<'_>>| {
-        if cards.is_empty() {
-            return;
-        }
+    for group in groups(report) {
         to.text.push('\n');
-        to.line(&to.style.paint("1", title));
-        for (at, card) in cards.iter().enumerate() {
-            number += 1;
-            if at > 0 && !to.style.short {
+        to.line(&to.style.paint("1", group.title));
+        for (at, card) in group.cards.iter().enumerate() {
+            if at > 0 && !to.style.short && !card.is_bare() {
                 to.text.push('\n');
             }
-            card.write(to, report, number);
+            card::write_card(to, report, card);
         }
-    };
-    write("Fix first", fixes);
-    write("Fails", alone(Verdict::Fail, false));
-    write("Not judged", alone(Verdict::Unjudged, false));
-    let changed = updates.into_iter().chain(alone(Verdict::Changed, false)).collect();
-    write("Update the tutorial (nothing to do on the cluster)", changed);
-    let verdicts = [Verdict::Fail, Verdict::Changed, Verdict::Unjudged];
-    let allowed = verdicts.into_iter().flat_map(|verdict| alone(verdict, true)).collect();
-    write("Allowed to fail", allowed);
+    }
     if report.totals.skipped > 0 && !to.style.quiet {
         to.text.push('\n');
         to.line(&to.style.paint("1", "Skipped"));

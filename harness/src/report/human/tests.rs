@@ -2,7 +2,7 @@
 
 use super::*;
 use meshcheck_suites::evidence::{BundleFacts, Evidence, Observation, Provider};
-use meshcheck_suites::report::{Cause, ClusterFacts, PhaseTime, Totals};
+use meshcheck_suites::report::{Cause, ClaimReport, ClusterFacts, PhaseTime, Totals};
 use meshcheck_suites::steps::{Impact, Purpose, Step};
 use meshcheck_suites::{Pattern, Section, judge};
 use textwrap::core::display_width;
@@ -30,6 +30,7 @@ pub(crate) fn sample() -> Report {
         steps: Vec::new(),
         because: None,
         page: format!("https://example.com/{id}"),
+        caveat: None,
         may_fail: None,
     };
     let mut red = claim(

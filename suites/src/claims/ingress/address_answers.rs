@@ -100,8 +100,16 @@ fn judge(evidence: &Evidence) -> Judged {
         .steps(bring_back()));
     }
     let proof = prove_gateway(evidence)?;
-    Ok(Judgement::pass(format!("{} from {}: 200, {proof}", answer.request, answer.vantage)))
+    let summary = format!("{} from {}: 200, {proof}", answer.request, answer.vantage);
+    let judgement = Judgement::pass(&summary);
+    if proof.starts_with(NOT_PROVEN) {
+        let caveat = format!("{summary}; `meshcheck check --active` tests it with a route");
+        return Ok(judgement.caveat(caveat));
+    }
+    Ok(judgement)
 }
+
+const NOT_PROVEN: &str = "not proven that this mesh's gateway answered";
 
 /// Returns what proves that this mesh's gateway answered, or what is not proven.
 fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
@@ -131,15 +139,12 @@ fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
             let expected = format!("an endpoint of service {gateway} that is a ready gateway pod");
             Err(another_gateway_answers(evidence, why, expected, "no such endpoint".into()))
         }
-        (Some(true), Some(answer)) => Err(Judgement::unjudged(format!(
-            "not proven that this mesh's gateway answered: {}: {}",
-            answer.request, answer.status
-        ))),
-        (Some(true), None) => {
-            Ok("not proven that this mesh's gateway answered: cannot read its counters".into())
+        (Some(true), Some(answer)) => {
+            Err(Judgement::unjudged(format!("{NOT_PROVEN}: {}: {}", answer.request, answer.status)))
         }
+        (Some(true), None) => Ok(format!("{NOT_PROVEN}: cannot read its counters")),
         (None, _) => Err(Judgement::unjudged(format!(
-            "not proven that this mesh's gateway answered: cannot read its counters, nor the endpoints of service \
+            "{NOT_PROVEN}: cannot read its counters, nor the endpoints of service \
              {gateway}: {}",
             evidence
                 .install
