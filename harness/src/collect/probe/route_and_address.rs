@@ -111,7 +111,7 @@ pub(crate) async fn route(
     reachable: bool,
 ) -> Observation<Route> {
     if !context.active {
-        return Observation::not_asked("it needs objects of our own: --active allows them");
+        return Observation::not_asked("it needs --active");
     }
     let ceiling = if reachable { ROUTE_CEILING } else { ROUTE_CEILING_UNREACHABLE };
     let routed = async { route_through(context, addresses?, container, ceiling).await };

@@ -88,7 +88,7 @@ fn cause_has_expected_and_observed_its_steps_and_its_consequences() {
 fn changed_claim_is_an_update_of_the_tutorial() {
     let page = html(&sample(), None).unwrap();
     let update =
-        between(&page, ">Update the tutorial <small>nothing to do on the cluster", "</section>");
+        between(&page, ">Update the tutorial (nothing to do on the cluster)", "</section>");
     assert!(
         update.contains("the tutorial says") && update.contains("the cluster shows"),
         "{update}"
