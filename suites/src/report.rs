@@ -18,13 +18,13 @@ pub struct Report {
     pub schema: u32,
     /// The version of Istio that was expected.
     pub istio_version: String,
-    /// The cluster that was looked at.
+    /// The cluster that was checked.
     pub cluster: ClusterFacts,
     /// How many claims got which verdict.
     pub totals: Totals,
     /// The claims, in the tutorial's order.
     pub claims: Vec<ClaimReport>,
-    /// What is behind the claims that do not hold: what to mend first comes first. Those that explain
+    /// What is behind the claims that do not hold: what to fix first comes first. Those that explain
     /// others lead, in the tutorial's order, for its sections build on one another; then what fails
     /// alone.
     #[serde(default)]
@@ -62,7 +62,7 @@ pub struct ClusterFacts {
     pub server: String,
     /// The server's version, where it was seen.
     pub kubernetes_version: Option<String>,
-    /// When it was looked at, RFC 3339.
+    /// When it was checked, RFC 3339.
     pub recorded_at: String,
     /// How long the look took, in milliseconds.
     pub collection_ms: u64,
@@ -79,7 +79,7 @@ pub struct Totals {
     pub fail: usize,
     /// Claims that hold in other words.
     pub changed: usize,
-    /// Claims that could not be looked at.
+    /// Claims that could not be read.
     pub unjudged: usize,
     /// Claims that were not asked for.
     pub skipped: usize,
@@ -230,7 +230,7 @@ pub(crate) enum Asked {
 
 impl Cause {
     /// The causes among all claims, as far as they concern those that were asked for. One that may
-    /// fail is to be mended only where others follow from it.
+    /// fail is to fix only where others follow from it.
     pub(crate) fn among(all: &[(ClaimReport, Asked, Option<&Waiver>)]) -> Vec<Self> {
         let mut causes: Vec<_> = all
             .iter()

@@ -319,7 +319,7 @@ mod tests {
         for right in RIGHTS {
             let mut document = recorded();
             if right.needed_for == For::Check {
-                // Without --active: no route of our own proves what it proves.
+                // Without --active: no route of meshcheck proves what it proves.
                 let unasked = serde_json::json!({"state": "not_asked", "reason": "--active"});
                 *document.pointer_mut("/ingress/route").unwrap() = unasked;
             }

@@ -26,7 +26,7 @@ pub(crate) enum ClusterError {
     /// The user's own kind configuration cannot be used.
     #[error("the kind configuration `{}` cannot be used: {reason}", path.display())]
     OwnConfig { path: std::path::PathBuf, reason: String },
-    /// A cluster that was to be removed is not ours, or not there.
+    /// A cluster that was to be removed is not meshcheck's, or not there.
     #[error("meshcheck has no cluster called {name} (its clusters: {ours})")]
     NotOurs { name: String, ours: String },
     /// A cluster that was to be removed is in use.

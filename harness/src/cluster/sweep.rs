@@ -113,7 +113,7 @@ async fn remove_network(state: &State) -> Result<(), ClusterError> {
     let done = match engine::network().await? {
         // Nothing is known of one whose making was broken off, but that it was meshcheck's to make.
         Some(id) if known.is_empty() || known == id => engine::remove_network(&id).await,
-        // It is gone, or another one that is not ours has its name.
+        // It is gone, or another one that is not meshcheck's has its name.
         _ => true,
     };
     if done {

@@ -92,7 +92,7 @@ fn rolling_out(deployment: &Deployment) -> bool {
     behind && !given_up
 }
 
-/// Whether a pod is young and on its way up. One on its way out is nobody's business any more: the
+/// Whether a pod is young and on its way up. One on its way out is no concern any more: the
 /// tutorial's client, a shell that hears no signal, takes half a minute for it.
 fn starting(pod: &Pod, now: Timestamp) -> bool {
     if pod.terminating || stuck(pod) {

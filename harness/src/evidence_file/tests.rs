@@ -1,4 +1,4 @@
-//! Evidence on disk, as it should be and as it should not.
+//! Evidence on disk, complete and damaged.
 
 use std::fs;
 use std::io::Write as _;

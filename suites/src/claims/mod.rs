@@ -52,7 +52,7 @@ pub enum Needs {
     Request,
     /// A command on the node: kind only.
     Node,
-    /// Objects of our own: `--active` where the cluster is not ours.
+    /// Objects of meshcheck: `--active` where the cluster is not meshcheck's.
     Objects,
 }
 

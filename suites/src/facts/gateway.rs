@@ -199,7 +199,13 @@ pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
             Observation::Seen { .. } => true,
             Observation::Absent { .. } => false,
             // In an older file, the error of this machine or of the container shows whether there was a route.
-            _ if reason.contains("a container of ours") => reason.contains("curl: ("),
+            // The first name is that of older evidence.
+            _ if ["a container of ours", "a meshcheck container"]
+                .iter()
+                .any(|it| reason.contains(it)) =>
+            {
+                reason.contains("curl: (")
+            }
             _ => {
                 reason.contains("No route to host")
                     || (evidence.subject.provider == Provider::Kind

@@ -19,7 +19,7 @@ pub(crate) const CEILING: Duration = Duration::from_secs(20);
 const NOT_RUN: std::ops::RangeInclusive<i32> = 125..=127;
 
 /// A container on the network of the cluster's nodes, as a vantage.
-pub(crate) const VANTAGE: &str = "a container of ours on the cluster's network";
+pub(crate) const VANTAGE: &str = "a meshcheck container on the cluster's network";
 
 /// A container of meshcheck that asks in the place of this machine.
 #[derive(Debug)]

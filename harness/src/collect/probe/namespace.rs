@@ -82,7 +82,7 @@ impl OwnNamespace {
     /// Removes it. Whether its objects are gone already is for the caller to look at.
     ///
     /// Kubernetes takes five seconds for any namespace (`namespaceDeletionGracePeriod` of its
-    /// controller), and needs nobody for it. They are waited for where the cluster is not ours: it is
+    /// controller), and needs nobody for it. They are waited for where the cluster is not meshcheck's: it is
     /// left as it was found.
     pub(crate) async fn remove(mut self, cluster_is_ours: bool) -> Result<(), Missing> {
         delete(&self.client, &self.name).await?;

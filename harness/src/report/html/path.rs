@@ -47,7 +47,7 @@ const NAME: usize = 40;
 /// One path, from its beginning to its end.
 pub(super) struct Picture<'r> {
     pub(super) title: &'static str,
-    /// The same in words, for readers who do not see it.
+    /// The same as text, for readers who do not see it.
     pub(super) label: String,
     /// istiod and the namespace; the path from outside has neither.
     pub(super) around: Option<[PartView<'r>; 2]>,

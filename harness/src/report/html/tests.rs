@@ -187,7 +187,7 @@ fn cut_text_says_so_and_unreadable_text_says_why() {
     assert_eq!(format_observation(&Observation::not_asked("no")), None);
 }
 
-/// The picture in words: it begins with its title.
+/// The picture as text: it begins with its title.
 fn picture(page: &str, title: &str) -> String {
     between(page, &format!("aria-label=\"{title}: "), "\"").replace("&#39;", "'")
 }

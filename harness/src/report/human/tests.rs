@@ -52,7 +52,7 @@ pub(crate) fn sample() -> Report {
     red.commands = red.steps.iter().filter_map(|step| step.command.clone()).collect();
     red.hint = Some(red.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "));
     let mut unjudged =
-        claim("mesh::proxies_in_sync", Verdict::Unjudged, "could not look at istiod: forbidden");
+        claim("mesh::proxies_in_sync", Verdict::Unjudged, "cannot read istiod: forbidden");
     unjudged.because = Some(red.id.clone());
     unjudged.steps = vec![step(Purpose::Inspect, Impact::Reads, "istioctl proxy-status")];
     unjudged.hint = Some(unjudged.steps[0].to_string());

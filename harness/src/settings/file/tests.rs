@@ -1,4 +1,4 @@
-//! Files that are read, and what is said of those that are refused.
+//! Files that are read, and the errors for those that are refused.
 
 use proptest::prelude::*;
 
@@ -90,7 +90,7 @@ fn kubeconfig_is_relative_to_its_file() {
     assert_eq!(settings.kubeconfig.as_deref(), Some(Path::new("/root/vms.yaml")));
 }
 
-/// Texts that are refused. What is said of each stands in the snapshot.
+/// Texts that are refused. The error of each stands in the snapshot.
 const REFUSED: &[&str] = &[
     // Unknown keys.
     "[demo]\nnamespce = \"shop\"",

@@ -1,4 +1,4 @@
-//! Two hosts of our own: a pod, in which the rules are loaded, and its peer, which answers for every
+//! Two hosts of meshcheck: a pod, in which the rules are loaded, and its peer, which answers for every
 //! other address.
 //!
 //! A host is a network namespace without a name: only threads and files of this process hold it. So it
@@ -72,7 +72,7 @@ pub(crate) fn interface_to(address: Ipv4Addr) -> &'static str {
 /// listener that is closed here would still take connections there.
 static ALONE: Mutex<()> = Mutex::new(());
 
-/// Runs something in a thread of its own: a thread that has been in a namespace of ours serves for
+/// Runs something in a thread of its own: a thread that has been in a namespace of meshcheck serves for
 /// nothing else.
 pub(crate) fn in_own_thread(work: impl FnOnce() + Send) {
     // What fails leaves nothing behind that others would see.
@@ -143,7 +143,7 @@ impl Hosts {
         hosts
     }
 
-    /// The same with addresses of IPv6. Who has which is told, not asked for: the rules would apply to the questions.
+    /// The same with addresses of IPv6. Who has which is given, not asked for: the rules would apply to the questions.
     fn connect_v6(&self) {
         let v6 = |a, b, c, d| in_family(Family::V6, Ipv4Addr::new(a, b, c, d));
         let (pod, second) = (in_family(Family::V6, POD), in_family(Family::V6, POD_SECOND));
@@ -193,7 +193,7 @@ fn namespace() -> File {
 }
 
 /// Only the rules are to decide: nothing is refused for where it seems to come from, and every
-/// refusal is told.
+/// refusal is reported.
 fn settings(place: Place) {
     let set = |name: &str, value: &str| {
         let path = format!("/proc/sys/net/{name}");

@@ -15,7 +15,7 @@ use crate::conditions::{negated, network, other_condition, owner, port_condition
 use crate::hosts::in_family;
 use crate::packets::{MARKS, PORTS};
 
-/// Tables with their built-in chains, and the chains of our own. Those of `I` are for what arrives, those
+/// Tables with their built-in chains, and the chains of meshcheck. Those of `I` are for what arrives, those
 /// of `O` for what leaves, those of `S` for both.
 const TABLES: [(&str, &[&str], &[&str]); 4] = [
     ("raw", &["PREROUTING", "OUTPUT"], &["I1", "O1"]),

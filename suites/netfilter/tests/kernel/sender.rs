@@ -96,7 +96,7 @@ impl Sender {
         sender
     }
 
-    /// Sends it. What the rules refuse is told by an error: that is for others to see.
+    /// Sends it. What the rules refuse is reported by an error: that is for others to see.
     pub(crate) fn send(&self) {
         let socket = self.socket.as_raw_fd();
         let sent = if self.connects {

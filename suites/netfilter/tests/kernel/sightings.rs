@@ -24,7 +24,7 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMP_V6: u8 = 58;
 
-/// What was seen of one packet. Packets are told apart by their source port; those of ICMP, which have
+/// What was seen of one packet. Packets differ by their source port; those of ICMP, which have
 /// none, by the number of the echo.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sighting {

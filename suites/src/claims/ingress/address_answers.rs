@@ -263,11 +263,11 @@ mod cases {
         address_of_a_network(|e| { no_connection(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
         outside_of_the_network(|e| { silent(e, "No route to host"); at(e, "172.19.255.1", &["172.19.255.1"]); }, Fail);
         older_file_without_connection(|e| {
-            silent(e, "from this machine: no answer within 2 s; from a container of ours on the cluster's network: `docker run` did not end");
+            silent(e, "from this machine: no answer within 2 s; from a meshcheck container on the cluster's network: `docker run` did not end");
             e.ingress.way = Observation::default();
         }, Unjudged);
         older_file_with_request_of_a_container(|e| {
-            silent(e, "from this machine: no answer; from a container of ours on the cluster's network: curl: (28) timed out");
+            silent(e, "from this machine: no answer; from a meshcheck container on the cluster's network: curl: (28) timed out");
             e.ingress.way = Observation::default();
         }, Fail);
         printer(|e| { let it = named(e, "lighttpd/1.4.53"); it.status = 404; it.body = "<h1>404</h1>".into(); not_active(e); }, Fail);

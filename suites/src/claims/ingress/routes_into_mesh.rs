@@ -56,8 +56,8 @@ claim! {
     /// It is unjudged where this machine has no connection to a private address, or a web filter on the path answers.
     ///
     /// ## How to fix it
-    /// Check that the gateway has received its configuration, that no other machine has its address, and that no other
-    /// route matches the host.
+    /// Check that the gateway has received its configuration. No other machine may have its address, and no other route
+    /// may match the host.
     ///
     /// ## Check by hand
     ///     istioctl proxy-status

@@ -28,7 +28,7 @@ claim! {
     /// A webhook that selects too little leaves new pods outside of the mesh, although the running pods look right.
     ///
     /// ## How it is checked
-    /// Creates one pod as a server-side dry run in a namespace without labels of Istio (`default`), and one in the
+    /// Creates two pods as a server-side dry run: one in a namespace without labels of Istio (`default`), one in the
     /// demo's namespace. Nothing is stored in the cluster. The first pod has no sidecar, the second one has a container
     /// `istio-proxy`. It needs `create` on `pods` in both namespaces.
     ///
