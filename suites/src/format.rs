@@ -146,7 +146,7 @@ pub(crate) fn format_pod_state(pod: &Pod) -> String {
         return format!("{state}: container {} {}", it.name, format_container_state(it));
     }
     match &pod.reason {
-        Some(reason) => format!("{state}: {}", excerpt(reason)),
+        Some(reason) => format!("{state}: {}", excerpt(reason).trim_end_matches('.')),
         None if pod.is_running() && !pod.ready => {
             format!("{state}: condition Ready is not True")
         }

@@ -130,22 +130,23 @@ pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> boo
         || !has_private_address(evidence)
 }
 
-/// Whether istiod may not see the namespace of a route: the demo's has labels that this one lacks, by which istiod can
-/// select namespaces (`discoverySelectors`).
-pub(crate) fn can_be_unseen(route: &Route, evidence: &Evidence) -> bool {
+/// Finds a label of the demo's namespace that the namespace of a route lacks, by which istiod can select namespaces
+/// (`discoverySelectors`).
+pub(crate) fn find_missing_label<'e>(
+    route: &Route,
+    evidence: &'e Evidence,
+) -> Option<(&'e String, &'e String)> {
     const OF_ALL: [&str; 2] = ["kubernetes.io/metadata.name", "istio-injection"];
     let namespaces = evidence.install.namespaces.value();
     let labels = namespaces.and_then(|all| all.get(&evidence.expectations.namespace));
-    let has = |key, value| {
+    let has = |key: &str, value: &String| {
         route.namespace_labels.as_ref().is_some_and(|labels| labels.get(key) == Some(value))
     };
-    labels.is_some_and(|labels| {
-        labels.iter().any(|(key, value)| {
-            let decides = !OF_ALL.contains(&key.as_str())
-                && !key.starts_with("istio.io/")
-                && !key.starts_with("pod-security.kubernetes.io/");
-            decides && !has(key, value)
-        })
+    labels?.iter().find(|(key, value)| {
+        let decides = !OF_ALL.contains(&key.as_str())
+            && !key.starts_with("istio.io/")
+            && !key.starts_with("pod-security.kubernetes.io/");
+        decides && !has(key, value)
     })
 }
 
@@ -177,6 +178,18 @@ fn is_private(address: IpAddr) -> bool {
     }
 }
 
+/// Whether the API server is on the loopback interface of this machine.
+fn has_local_server(evidence: &Evidence) -> bool {
+    let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
+    ["127.", "localhost", "[::1]"].iter().any(|host| server.starts_with(host))
+}
+
+/// Whether this machine runs the cluster: the API server is on its loopback interface, or a node is a container here.
+pub(crate) fn is_local_cluster(evidence: &Evidence) -> bool {
+    let mut rules = evidence.mesh.live_rules.values();
+    has_local_server(evidence) || rules.any(|it| it.value().is_some())
+}
+
 /// Whether no answer proves that no server is at the gateway's address: it is public, or there is a route to it.
 pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
     let addresses = asked_addresses(evidence);
@@ -190,9 +203,7 @@ pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
         return names.any(|name| name != "localhost");
     }
     if addresses.iter().all(IpAddr::is_loopback) {
-        let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
-        let is_here = ["127.", "localhost", "[::1]"].iter().any(|host| server.starts_with(host));
-        return is_here && !evidence.ingress.asked.is_empty();
+        return has_local_server(evidence) && !evidence.ingress.asked.is_empty();
     }
     addresses.into_iter().any(|it| !is_private(it) && !it.is_loopback())
         || match &evidence.ingress.way {

@@ -172,13 +172,16 @@ pub(crate) fn ask_again(evidence: &Evidence, url: &str) -> Step {
 pub(crate) fn explain_domain(evidence: &Evidence, domain: &str) -> Vec<Step> {
     let show =
         evidence.kubectl(&["-n", "kube-system", "get", "configmap", "coredns", "-o", "yaml"]);
-    let set = format!(
-        "Set cluster-domain to {} in section demo of meshcheck.toml, and request that name in client.yaml",
-        escape_backquotes(domain)
-    );
+    let domain = escape_backquotes(domain);
+    let Expectations { namespace, backend_service, .. } = &evidence.expectations;
+    let set = format!("Set cluster-domain to {domain} in section demo of meshcheck.toml");
+    let request = escape_backquotes(&format!(
+        "Request {backend_service}.{namespace}.svc.{domain} in client.yaml, and apply it again"
+    ));
     vec![
-        Step::inspect(show, "Show the domain that the cluster's DNS serves"),
         Step::advice(Purpose::Fix, set),
+        Step::advice(Purpose::Fix, request),
+        Step::inspect(show, "Show the domain that the cluster's DNS serves"),
     ]
 }
 

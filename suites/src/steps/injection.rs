@@ -149,12 +149,18 @@ pub(crate) fn remove_from_template(
 }
 
 /// Raises the memory limit of a workload's sidecars from its default of 1 GiB. A limit alone would be the request, too.
-pub(crate) fn raise_proxy_memory(evidence: &Evidence, namespace: &str, workload: &str) -> Step {
+pub(crate) fn raise_proxy_memory(evidence: &Evidence, pod: &Pod, workload: &str) -> Step {
     let annotations = json!({ "sidecar.istio.io/proxyMemory": "128Mi", "sidecar.istio.io/proxyMemoryLimit": "2Gi" });
     let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
     let patch = patch.to_string();
-    let command = evidence.kubectl(&["-n", namespace, "patch", workload, "-p", &patch]);
-    Step::fix(Impact::Changes, command, "Raise the memory limit of the sidecars to 2 GiB")
+    let command = evidence.kubectl(&["-n", &pod.namespace, "patch", workload, "-p", &patch]);
+    let limit = pod.annotations.get("sidecar.istio.io/proxyMemoryLimit");
+    let from = limit.map_or_else(String::new, |it| format!(" from {}", escape_backquotes(it)));
+    Step::fix(
+        Impact::Changes,
+        command,
+        format!("Raise the memory limit of the sidecars{from} to 2Gi"),
+    )
 }
 
 /// Removes containers from the template of a workload in the demo's namespace.
@@ -212,11 +218,9 @@ fn option_of_ranges(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
 pub(crate) fn redirect_ipv6(evidence: &Evidence) -> Vec<Step> {
     let text = "Set `ISTIO_DUAL_STACK` to \"true\" in `meshConfig.defaultConfig.proxyMetadata` and \
                 `values.pilot.env` of the installation, then restart the deployments";
-    let namespace = &evidence.expectations.istio_namespace;
-    let get = ["-n", namespace, "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"];
     vec![
         Step::advice(Purpose::Fix, text),
-        Step::inspect(evidence.kubectl(&get), "Show the mesh configuration"),
+        istio::show_mesh_config(evidence, "Show the mesh configuration"),
     ]
 }
 

@@ -6,7 +6,6 @@ use crate::facts::installation::{
     Elsewhere, Installation, control_plane_elsewhere, find_other, gateway_elsewhere,
 };
 use crate::facts::istiod::find_istiod;
-use crate::format::list;
 use crate::hint::{escape_backquotes, quote};
 
 /// Installs Istio's default profile, with the options that the installed software needs. `istioctl install` would
@@ -45,12 +44,14 @@ pub(crate) fn restore_control_plane(evidence: &Evidence, text: &str) -> Step {
 pub(crate) fn set_places(evidence: &Evidence) -> Vec<Step> {
     let mut keys = Vec::new();
     if let Some(Elsewhere::Namespace(namespace)) = control_plane_elsewhere(evidence) {
-        keys.push(format!("istio.namespace to {namespace}"));
+        keys.push(format!("namespace = {}", toml(namespace)));
     }
     if let Some(it) = gateway_elsewhere(evidence) {
-        keys.push(format!("istio.gateway to {}", it.name));
-        keys.push(format!("istio.gateway-namespace to {}", it.namespace));
-        keys.push(format!("istio.gateway-labels to {}", selector(it.labels)));
+        keys.push(format!("gateway = {}", toml(it.name)));
+        keys.push(format!("gateway-namespace = {}", toml(it.namespace)));
+        let label = |(key, value): (&String, &String)| format!("{} = {}", toml(key), toml(value));
+        let labels: Vec<_> = it.labels.iter().map(label).collect();
+        keys.push(format!("gateway-labels = {{ {} }}", labels.join(", ")));
     }
     let all = ["get", "deployments,daemonsets,services", "--all-namespaces", "-l"];
     let show = evidence.kubectl(&[&all[..], &["istio"]].concat());
@@ -58,8 +59,14 @@ pub(crate) fn set_places(evidence: &Evidence) -> Vec<Step> {
     if keys.is_empty() {
         return vec![show];
     }
-    let text = format!("Set {} in meshcheck.toml", escape_backquotes(&list(&keys)));
+    let line = escape_backquotes(&keys.join(", "));
+    let text = format!("Write this line at the top of meshcheck.toml: istio = {{ {line} }}");
     vec![Step::advice(Purpose::Fix, text), show]
+}
+
+/// Formats a name as a string of TOML.
+fn toml(name: &str) -> String {
+    format!("{name:?}")
 }
 
 /// Installs Istio's custom resource definitions again, and lists the existing ones.
@@ -154,6 +161,19 @@ pub(crate) fn list_policies(evidence: &Evidence) -> Step {
 pub(crate) fn show_policy(evidence: &Evidence, policy: &MeshResource) -> Step {
     let get = get(policy, "authorizationpolicies.security.istio.io");
     Step::inspect(evidence.kubectl(&get), "Show the rules of the policy")
+}
+
+/// Shows the mesh configuration, whose `discoverySelectors` select the namespaces that istiod watches.
+pub(crate) fn show_discovery_selectors(evidence: &Evidence) -> Step {
+    let text = "Show discoverySelectors, by which istiod selects the namespaces that it watches";
+    show_mesh_config(evidence, text)
+}
+
+/// Shows the mesh configuration.
+pub(super) fn show_mesh_config(evidence: &Evidence, text: &str) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    let get = ["-n", namespace, "get", "configmap", "istio", "-o", "jsonpath={.data.mesh}"];
+    Step::inspect(evidence.kubectl(&get), text)
 }
 
 /// Deletes an authorization policy.

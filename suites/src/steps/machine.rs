@@ -1,8 +1,6 @@
 //! Steps on the machine that runs the cluster: docker, the kernel, limits, the software.
 
-use super::istio::check_impact;
 use super::{Impact, Purpose, Step};
-use crate::evidence::{Evidence, Provider, Subject};
 use crate::hint::quote;
 
 /// Creates a step that changes the machine.
@@ -178,6 +176,12 @@ pub(crate) fn list_kind_clusters(cluster: &str) -> Step {
     )
 }
 
+/// Lists the kind clusters on this machine, which share one network.
+pub(crate) fn list_neighbour_clusters() -> Step {
+    let text = "List the kind clusters of this machine: two of them must not have the same pool";
+    show("kind get clusters", text)
+}
+
 /// Deletes a cluster that a killed run left.
 pub(crate) fn remove_leftover(cluster: &str) -> Step {
     let command = format!("meshcheck down --name {}", quote(cluster));
@@ -209,16 +213,6 @@ pub(crate) fn keep_time() -> Vec<Step> {
         show("timedatectl", "Show, on each machine, whether its clock is synchronised"),
         change("sudo timedatectl set-ntp true", keep),
     ]
-}
-
-/// Checks the mesh from a machine that reaches the cluster's network.
-pub(crate) fn check_there(evidence: &Evidence) -> Step {
-    let Subject { active, provider, .. } = evidence.subject;
-    let is_asked = active && provider == Provider::Existing;
-    let active: &[&str] = if is_asked { &["--active"] } else { &[] };
-    let text =
-        "Check the mesh on the machine that runs the cluster, or on a machine in its network";
-    Step { impact: check_impact(is_asked), ..show(evidence.meshcheck("check", active), text) }
 }
 
 /// Looks up a name in DNS.

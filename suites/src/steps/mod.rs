@@ -11,6 +11,7 @@ pub(crate) mod namespaces;
 pub(crate) mod nodes;
 pub(crate) mod pods;
 pub(crate) mod services;
+pub(crate) mod vantage;
 pub(crate) mod workloads;
 
 use std::fmt;

@@ -4,7 +4,7 @@ use super::{Impact, Purpose, Step};
 use crate::evidence::Evidence;
 use crate::facts::refusal::{Refusal, classify_refusal};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
-use crate::hint::escape_backquotes;
+use crate::hint::{escape_backquotes, quote};
 
 /// Creates the demo's namespace.
 pub(crate) fn create(evidence: &Evidence, text: &str) -> Step {
@@ -98,11 +98,7 @@ fn fit_limit_range(evidence: &Evidence, namespace: &str) -> Vec<Step> {
 /// Source of the option: <https://cloud.google.com/kubernetes-engine/docs/how-to/autopilot-workload-policies>.
 fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
     if message.contains("autogke") && message.contains("NET_ADMIN") {
-        return vec![fix(
-            "Allow istio-init's capability NET_ADMIN in the cluster: gcloud container clusters update CLUSTER \
-             --workload-policies=allow-net-admin"
-                .into(),
-        )];
+        return vec![allow_net_admin(evidence)];
     }
     let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
     let webhook = escape_backquotes(webhook);
@@ -114,6 +110,23 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
         fix("Exempt the namespace from the policy, or set the fields that it requires of pods"
             .into()),
     ]
+}
+
+/// Allows the capability NET_ADMIN in a cluster of GKE Autopilot. Google's contexts are `gke_PROJECT_LOCATION_CLUSTER`.
+fn allow_net_admin(evidence: &Evidence) -> Step {
+    let text = "Allow istio-init's capability NET_ADMIN in the cluster";
+    let option = "--workload-policies=allow-net-admin";
+    let parts: Vec<_> = evidence.subject.context.splitn(4, '_').map(quote).collect();
+    let [google, project, location, cluster] = parts.as_slice() else {
+        return fix(format!("{text}: gcloud container clusters update CLUSTER {option}"));
+    };
+    if google != "gke" {
+        return fix(format!("{text}: gcloud container clusters update CLUSTER {option}"));
+    }
+    let command = format!(
+        "gcloud container clusters update {cluster} --location {location} --project {project} {option}"
+    );
+    Step::fix(Impact::Changes, command, text)
 }
 
 /// Creates a service account that pods name.

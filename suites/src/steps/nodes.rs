@@ -2,7 +2,8 @@
 
 use super::{Impact, Purpose, Step};
 use crate::evidence::{Evidence, Node};
-use crate::hint::escape_backquotes;
+use crate::facts::gateway::is_local_cluster;
+use crate::hint::{escape_backquotes, quote};
 
 /// Lists the nodes.
 pub(crate) fn list(evidence: &Evidence, text: &str) -> Step {
@@ -53,7 +54,27 @@ pub(crate) fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
         "Free disk space on node {name}, because its kubelet evicts pods while disk space is low"
     );
     let show = evidence.on_node(&node.name, &["df", "-h", "/"]);
-    vec![Step::advice(Purpose::Fix, free), Step::inspect(show, "Show the disk usage of the node")]
+    let mut steps = vec![
+        Step::advice(Purpose::Fix, free),
+        Step::inspect(show, "Show the disk usage of the node"),
+    ];
+    if is_local_cluster(evidence) {
+        let text = "Delete the images without a name on this machine, whose disk the node uses";
+        steps.push(Step::fix(Impact::Deletes, "docker image prune".into(), text));
+    }
+    steps
+}
+
+/// Makes a node trust the CA certificate in file `ca.crt`.
+pub(crate) fn trust_certificate(evidence: &Evidence, node: &str) -> Vec<Step> {
+    let place = quote(&format!("{node}:/usr/local/share/ca-certificates/"));
+    let copy = "Copy the CA certificate of the registry, or of the company's TLS proxy, from ca.crt to the node";
+    let trust = ["sh", "-c", "update-ca-certificates && systemctl restart containerd"];
+    let trust = evidence.on_node(node, &trust);
+    vec![
+        Step::fix(Impact::Changes, format!("docker cp ca.crt {place}"), copy),
+        Step::fix(Impact::Changes, trust, "Make the node trust the certificate"),
+    ]
 }
 
 /// Loads the kernel modules that istio-init's rules need, on a node.

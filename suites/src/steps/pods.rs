@@ -1,6 +1,6 @@
 //! Steps on pods: they show the state of a pod, or replace it.
 
-use super::{Impact, Purpose, Step, injection, workloads};
+use super::{Impact, Purpose, Step, injection, nodes, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
 use crate::facts::sidecar::{SIDECAR, init_runs_again};
 use crate::facts::workload::{
@@ -33,29 +33,31 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     if let Some(container) = containers().find(|it| is_out_of_memory(it)) {
         let workload = owner_workload(pod).filter(|_| container.name == SIDECAR);
         if let Some(workload) = workload {
-            return vec![injection::raise_proxy_memory(evidence, &pod.namespace, &workload)];
+            return vec![injection::raise_proxy_memory(evidence, pod, &workload)];
         }
-        let name = escape_backquotes(&container.name);
-        let text = format!(
-            "Raise the memory limit of container {name}, or give the machine more memory where it has no limit"
-        );
-        return vec![advice(text), describe(evidence, pod, "Show the memory limit")];
+        let raise = match owner_workload(pod) {
+            Some(workload) => {
+                workloads::raise_memory_limit(evidence, pod, &workload, &container.name)
+            }
+            None => advice(format!(
+                "Raise the memory limit of container {}",
+                escape_backquotes(&container.name)
+            )),
+        };
+        let text = "Show the memory limit: where there is none, the machine needs more memory";
+        return vec![raise, describe(evidence, pod, text)];
     }
     let Some(message) = find_troubled_container(pod).and_then(pull_error) else {
         return Vec::new();
     };
     if message.contains("x509: ") {
-        let trust = ["sh", "-c", "update-ca-certificates && systemctl restart containerd"];
-        let advice = advice(
-            "Copy the CA certificate of the registry, or of the company's TLS proxy, into \
-             /usr/local/share/ca-certificates of each node"
-                .into(),
-        );
-        let trust = |node| {
-            let command = evidence.on_node(node, &trust);
-            Step::fix(Impact::Changes, command, "Make the node trust the certificate")
-        };
-        return [advice].into_iter().chain(pod.node.as_deref().map(trust)).collect();
+        let trust = |node| nodes::trust_certificate(evidence, node);
+        let mut steps = pod.node.as_deref().map_or_else(Vec::new, trust);
+        if pod.namespace == evidence.expectations.istio_namespace {
+            let text = "Install Istio again with the same command, if the installation stopped at this pod";
+            steps.push(advice(text.into()));
+        }
+        return steps;
     }
     if ["toomanyrequests", "429 Too Many Requests"].iter().any(|it| message.contains(it)) {
         return vec![advice(
@@ -97,6 +99,12 @@ pub(crate) fn show_log(
 ) -> Step {
     let logs = ["-n", &pod.namespace, "logs", &pod.name, "-c", container];
     Step::inspect(evidence.kubectl(&[&logs[..], more].concat()), text)
+}
+
+/// Shows the log of kube-proxy on all nodes.
+pub(crate) fn show_kube_proxy_log(evidence: &Evidence) -> Step {
+    let logs = ["-n", "kube-system", "logs", "-l", "k8s-app=kube-proxy", "--tail=20"];
+    Step::inspect(evidence.kubectl(&logs), "Show the log of kube-proxy")
 }
 
 /// Lists the pods of a namespace; `more` are further arguments.

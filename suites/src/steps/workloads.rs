@@ -1,7 +1,7 @@
 //! Steps on deployments and other workloads.
 
 use super::{Impact, Step};
-use crate::evidence::{Deployment, Evidence};
+use crate::evidence::{Deployment, Evidence, Pod};
 use crate::hint::escape_backquotes;
 
 /// Scales a deployment from 0 replicas to 1.
@@ -60,6 +60,46 @@ pub(crate) fn restart(
 ) -> Step {
     let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", workload]);
     Step::fix(Impact::RestartsPods, command, text)
+}
+
+/// Raises the memory limit of a container in a workload's template.
+pub(crate) fn raise_memory_limit(
+    evidence: &Evidence,
+    pod: &Pod,
+    workload: &str,
+    container: &str,
+) -> Step {
+    let text =
+        format!("Raise the memory limit of container {} to 2Gi", escape_backquotes(container));
+    set_memory(evidence, &pod.namespace, workload, &[container, "--limits=memory=2Gi"], text)
+}
+
+/// Reduces the requests of a container in a workload's template.
+pub(crate) fn reduce_requests(
+    evidence: &Evidence,
+    namespace: &str,
+    workload: &str,
+    container: &str,
+) -> Step {
+    let text = format!("Reduce the requests of container {}", escape_backquotes(container));
+    set_memory(
+        evidence,
+        namespace,
+        workload,
+        &[container, "--requests=cpu=100m,memory=512Mi"],
+        text,
+    )
+}
+
+fn set_memory(
+    evidence: &Evidence,
+    namespace: &str,
+    workload: &str,
+    arguments: &[&str],
+    text: String,
+) -> Step {
+    let set = ["-n", namespace, "set", "resources", workload, "-c"];
+    Step::fix(Impact::Changes, evidence.kubectl(&[&set[..], arguments].concat()), text)
 }
 
 /// Moves the pods of a deployment from the network of their nodes to the pod network.

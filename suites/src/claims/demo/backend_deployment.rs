@@ -232,6 +232,7 @@ mod cases {
         refused_by_a_limit_range(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"), Fail);
         refused_by_a_policy(|e| refuse(backend(e), "admission webhook \"validate.kyverno.svc-fail\" denied the request: blocked"), Fail);
         refused_by_autopilot(|e| {
+            e.subject.context = "gke_train_europe-west3_autopilot".into();
             refuse(backend(e), "admission webhook \"warden-validating.common-webhooks.networking.gke.io\" denied the request: [denied by autogke-default-linux-capabilities]: linux capability 'NET_ADMIN,NET_RAW' on container 'istio-init' not allowed");
         }, Fail);
         refused_without_an_account(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: error looking up service account client/echo: serviceaccount \"echo\" not found"), Fail);

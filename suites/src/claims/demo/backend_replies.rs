@@ -157,6 +157,9 @@ fn judge_wrong_reply(
         let steps = [vec![again], show_answerer(evidence, observed)].concat();
         (format!("GET {} from the client: {trouble}", asked.url), steps)
     });
+    let is_expired = reply.is_some_and(|it| is_expired_certificate(&it.body));
+    let decisive = if is_expired { "CERTIFICATE_EXPIRED: " } else { "" };
+    let observed = format!("{decisive}{observed}");
     Judgement::fail(summary)
         .expected(format!(
             "{0} of {0} requests: 200 `{1}`",

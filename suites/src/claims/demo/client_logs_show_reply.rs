@@ -156,7 +156,7 @@ fn judge_log(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
     if let Some(trouble) = &reading.trouble {
         let line = format!("`{}`", excerpt(trouble));
         // A long line stands in `observed` alone.
-        let last = if line.chars().count() > 80 { "another text than the reply" } else { &line };
+        let last = if line.chars().count() > 80 { "a long line" } else { &line };
         let summary = if reading.reply.is_some() {
             format!("the client's log ends with {last}")
         } else {

@@ -117,7 +117,7 @@ pub(super) fn check_available(
         observed = format!("{observed}; pod {} is {}", pod.name, format_pod_state(pod));
     }
     if let Some(message) = refused {
-        observed = format!("{observed}; no pod can be created: {}", excerpt(message));
+        observed = format!("no pod can be created: {}; {observed}", excerpt(message));
     }
     if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
         observed = format!("{observed}; waited {} s", settling.waited_ms / 1000);

@@ -5,10 +5,11 @@ use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{control_plane_running, external_address};
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, HttpAnswer, Observation};
+use crate::evidence::{Evidence, HttpAnswer, Observation, selector};
 use crate::facts::gateway::{
-    can_be_unseen, find_routed_reply, has_address, has_counted_requests, has_no_gateway_deployment,
-    has_ready_endpoint, is_ingress_gateway, is_strangers_health, lacks_address,
+    find_gateway_service, find_missing_label, find_routed_reply, has_address, has_counted_requests,
+    has_no_gateway_deployment, has_ready_endpoint, is_ingress_gateway, is_strangers_health,
+    lacks_address,
 };
 use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, require};
@@ -137,7 +138,11 @@ fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
         (Some(false), _) => {
             let why = "its service has no ready gateway pod";
             let expected = format!("an endpoint of service {gateway} that is a ready gateway pod");
-            Err(another_gateway_answers(evidence, why, expected, "no such endpoint".into()))
+            let service = find_gateway_service(evidence).filter(|it| !it.selector.is_empty());
+            let selector =
+                service.map(|it| format!("; its selector is {}", selector(&it.selector)));
+            let observed = format!("no such endpoint{}", selector.unwrap_or_default());
+            Err(another_gateway_answers(evidence, why, expected, observed))
         }
         (Some(true), Some(answer)) => {
             Err(Judgement::unjudged(format!("{NOT_PROVEN}: {}: {}", answer.request, answer.status)))
@@ -158,7 +163,10 @@ fn prove_gateway(evidence: &Evidence) -> Result<String, Judgement> {
 
 /// Returns the 404 of a gateway for the test route, where istiod must have seen that route.
 fn find_unrouted(evidence: &Evidence) -> Option<&HttpAnswer> {
-    let route = evidence.ingress.route.value().filter(|route| !can_be_unseen(route, evidence))?;
+    let route = evidence.ingress.route.value()?;
+    if find_missing_label(route, evidence).is_some() {
+        return None;
+    }
     route.routed.value().filter(|answer| answer.status == 404)
 }
 
@@ -250,6 +258,11 @@ mod cases {
         port_80_alone(|e| e.ingress.health = Observation::absent("nothing answers: no answer within 2 s"), Pass);
         no_connection_to_it(no_connection, Unjudged);
         no_connection_to_a_cluster_elsewhere(|e| { no_connection(e); e.subject.provider = Provider::Existing; }, Unjudged);
+        refused_on_the_path(|e| {
+            silent(e, "nothing answers GET http://172.18.255.200:15021/healthz/ready: from this machine: Connection refused (os error 111)");
+            e.ingress.way = Observation::absent("172.18.0.2:10250: refused");
+        }, Unjudged);
+        minikube_on_a_mac(|e| { no_connection(e); e.subject.context = "minikube".into(); e.subject.collected_on = "macos/aarch64".into(); }, Unjudged);
         public(|e| { no_connection(e); at(e, "203.0.113.9", &["203.0.113.9"]); }, Fail);
         name_of_a_private_address(|e| { no_connection(e); at(e, "lb.example.com", &["10.0.3.4"]); }, Unjudged);
         unknown_name(|e| { silent(e, "looking up lb.example.com: Name or service not known"); at(e, "lb.example.com", &[]); }, Fail);

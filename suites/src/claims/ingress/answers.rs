@@ -1,14 +1,17 @@
 //! Judgements on an answer of another server at the gateway's address, and on a missing answer.
 
+use std::net::IpAddr;
+
 use super::{bring_back_gateway, gateway_object};
-use crate::evidence::{Evidence, HttpAnswer};
+use crate::evidence::{Evidence, HttpAnswer, Route};
 use crate::facts::gateway::{
-    can_be_in_between, find_address_outside, find_gateway_service, find_network_address,
-    has_private_address, has_ready_endpoint, is_reachable, is_unknown_name, node_addresses,
+    can_be_in_between, find_address_outside, find_address_sharers, find_gateway_service,
+    find_missing_label, find_network_address, has_private_address, has_ready_endpoint,
+    is_reachable, is_unknown_name, node_addresses,
 };
 use crate::format::{excerpt, format_answer, format_silence, list};
 use crate::judgement::Judgement;
-use crate::steps::{Step, machine, nodes, services};
+use crate::steps::{Step, istio, machine, nodes, services, vantage};
 
 /// Formats the server that gave an answer: `server squid/5.7`, or `a web server` without a name.
 fn format_server(answer: &HttpAnswer) -> String {
@@ -27,9 +30,13 @@ pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judge
         let why = "it may be a proxy or web filter on the path";
         return Judgement::unjudged(format!("{request}: {server} answers, {why}"))
             .observed(observed)
-            .step(machine::check_there(evidence));
+            .step(vantage::check_without_proxy(evidence));
     }
-    Judgement::fail(format!("{request}: {server} answers, another machine has the address"))
+    let owner = match find_address_sharers(evidence).first() {
+        Some((it, _)) => format!("service {}/{}", it.namespace, it.name),
+        None => "another machine".to_owned(),
+    };
+    Judgement::fail(format!("{request}: {server} answers, {owner} has the address"))
         .expected("server envoy")
         .observed(observed)
         .object(gateway_object(evidence))
@@ -56,13 +63,37 @@ pub(super) fn another_gateway_answers(
 }
 
 fn choose_another_pool(evidence: &Evidence) -> Vec<Step> {
-    vec![
-        services::show_pools(
-            evidence,
-            "Check that no other cluster, machine or DHCP server uses the addresses of the pool",
-        ),
-        services::list_all(evidence, "List the services with their addresses"),
-    ]
+    let pools = services::show_pools(
+        evidence,
+        "Check that no other cluster, machine or DHCP server uses the addresses of the pool",
+    );
+    let address = find_gateway_service(evidence).and_then(|it| it.external_addresses().next());
+    let neighbour = address
+        .filter(|_| has_private_address(evidence))
+        .and_then(|it| vantage::show_neighbour(evidence, it));
+    let list = || services::list_all(evidence, "List the services with their addresses");
+    vec![pools, neighbour.unwrap_or_else(list)]
+}
+
+/// Judges a 404 for the test host where the labels of its namespace may hide the route from istiod.
+pub(super) fn unwatched_namespace(
+    evidence: &Evidence,
+    route: &Route,
+    answer: &HttpAnswer,
+) -> Option<Judgement> {
+    let (key, value) = find_missing_label(route, evidence).filter(|_| answer.status == 404)?;
+    let namespace = &route.namespace;
+    let why = format!("istiod does not watch namespace {namespace}: no label {key}={value}");
+    let judgement = Judgement::unjudged(format!("404 for the test host: {why}"));
+    Some(judgement.step(istio::show_discovery_selectors(evidence)))
+}
+
+/// Returns the steps that show whether another mesh's gateway has the address: another cluster of kind shares the network.
+pub(super) fn find_other_mesh(evidence: &Evidence) -> Vec<Step> {
+    let is_kind = evidence.subject.context.starts_with("kind-");
+    let neighbours = is_kind.then(machine::list_neighbour_clusters);
+    let text = "Check that no other cluster uses the addresses of the pool";
+    neighbours.into_iter().chain([services::show_pools(evidence, text)]).collect()
 }
 
 /// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
@@ -70,13 +101,8 @@ pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Ju
     let silence = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
-        let why = if evidence.ingress.asked.is_empty() && !has_private_address(evidence) {
-            "only the first address of the host name was tested"
-        } else {
-            "this machine has no connection to the cluster's network"
-        };
-        return Judgement::unjudged(format!("{why}: {silence}"))
-            .step(machine::check_there(evidence));
+        return Judgement::unjudged(explain_no_connection(evidence, reason))
+            .steps(vantage::ask_elsewhere(evidence, reason));
     }
     let (summary, steps) = if has_no_endpoint {
         let gateway = &evidence.expectations.gateway;
@@ -94,6 +120,30 @@ pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Ju
         .steps(steps)
 }
 
+/// Returns the headline on a missing answer that does not prove that no server is there.
+fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
+    let silence = format_no_answer(reason);
+    if vantage::is_helper_too_slow(reason) {
+        let limit = reason.split_once("did not end within ").map_or("its time limit", |it| it.1);
+        let limit = limit.split(';').next().unwrap_or(limit);
+        return format!(
+            "the request from the cluster's network did not end: docker run took longer than {limit}"
+        );
+    }
+    let is_private = has_private_address(evidence);
+    if evidence.ingress.asked.is_empty() && !is_private {
+        return format!("only the first address of the host name was tested: {silence}");
+    }
+    if is_private && reason.contains("Connection refused") {
+        let request = silence.trim_start_matches("no answer to ").split(": from this machine");
+        let request = request.take(1).collect::<String>();
+        return format!(
+            "the gateway, or a device on the path such as a VPN, refuses the connection: {request}"
+        );
+    }
+    format!("this machine has no connection to the cluster's network: {silence}")
+}
+
 /// Formats the reason of a missing answer so that it names the gateway or the request.
 fn format_no_answer(reason: &str) -> String {
     let silence = format_silence(reason);
@@ -106,7 +156,7 @@ fn format_no_answer(reason: &str) -> String {
 
 /// Returns the headline on a missing answer, with the reason where the address shows one, and the steps.
 fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
-    let pools = |text| vec![services::show_pools(evidence, text)];
+    let pools = |text: &str| vec![services::show_pools(evidence, text)];
     let silence = format_no_answer(reason);
     if let Some(address) = find_network_address(evidence) {
         let text = "Check that the pool begins with a host address";
@@ -120,7 +170,9 @@ fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
             "{address} is outside of the nodes' network ({}): {silence}",
             format_nodes_network(evidence)
         );
-        return (summary, pools("Check that the pool is part of the nodes' network"));
+        let example = find_free_range(evidence);
+        let text = format!("Check that the pool is part of the nodes' network{example}");
+        return (summary, pools(&text));
     }
     let name = find_gateway_service(evidence).and_then(|it| {
         it.external_addresses().find(|name| is_unknown_name(reason) && reason.contains(name))
@@ -128,12 +180,21 @@ fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
     if let Some(name) = name {
         let text =
             "Check whether DNS knows the name: a new load balancer's name takes some minutes";
-        return (
-            format!("DNS does not know {name}: {silence}"),
-            vec![machine::look_up(name, text)],
-        );
+        return (format!("DNS does not know {name}"), vec![machine::look_up(name, text)]);
     }
     (silence, bring_back_gateway(evidence))
+}
+
+/// Formats a range for the pool in the network of kind's nodes, which is a /16: `, for example 172.19.255.200-…`.
+fn find_free_range(evidence: &Evidence) -> String {
+    let is_kind = evidence.subject.context.starts_with("kind-");
+    let node = node_addresses(evidence).filter(|_| is_kind).find_map(|it| match it {
+        IpAddr::V4(it) => Some(it.octets()),
+        IpAddr::V6(_) => None,
+    });
+    node.map_or_else(String::new, |[a, b, ..]| {
+        format!(", for example {a}.{b}.255.200-{a}.{b}.255.250")
+    })
 }
 
 /// Formats the ranges of the nodes' network; without them, the addresses of the nodes.

@@ -1,6 +1,6 @@
 //! The gateway directs external traffic into the mesh.
 
-use super::answers::{another_answers, no_answer};
+use super::answers::{another_answers, find_other_mesh, no_answer, unwatched_namespace};
 use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::Claim;
 use crate::claims::by_name::backend_deployment::{self, other_reply_text};
@@ -16,7 +16,7 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{
-    can_be_unseen, find_address_sharers, has_address, has_counted_requests, is_answered_by_another,
+    find_address_sharers, has_address, has_counted_requests, is_answered_by_another,
     is_backends_reply, lacks_address, names_another_server,
 };
 use crate::facts::injection::is_webhook_failure;
@@ -24,7 +24,7 @@ use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
 use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, require};
-use crate::steps::{istio, namespaces, services};
+use crate::steps::{istio, namespaces};
 
 claim! {
     /// The tutorial says: the ingress gateway directs external traffic into the mesh.
@@ -83,7 +83,13 @@ claim! {
     judge: judge,
 }
 
+/// The summary where the request for the test host was given up.
+const NOT_REQUESTED: &str = "no request for the test host: the address did not answer before";
+
 fn judge(evidence: &Evidence) -> Judged {
+    if let Observation::NotAsked { .. } = &evidence.ingress.route {
+        return Err(Judgement::skipped("needs --active, which creates a temporary Gateway"));
+    }
     let route = require(
         &evidence.ingress.route,
         "the test route of the gateway",
@@ -94,20 +100,16 @@ fn judge(evidence: &Evidence) -> Judged {
     if let Some(denied) = denied_by_gateway(evidence, route) {
         return Err(denied);
     }
+    let namespace = &route.namespace;
     let removed = match &route.removed {
         Observation::Seen { value: true } => Ok(Judgement::pass(String::new())),
-        Observation::Seen { value: false } => Err(Judgement::unjudged(format!(
-            "temporary namespace {} of the test route still exists",
-            route.namespace
-        ))
-        .step(namespaces::delete(
-            evidence,
-            &route.namespace,
-            "Delete the temporary namespace",
-        ))),
+        Observation::Seen { value: false } => {
+            let delete = namespaces::delete(evidence, namespace, "Delete the temporary namespace");
+            let summary = format!("temporary namespace {namespace} of the test route still exists");
+            Err(Judgement::unjudged(summary).step(delete))
+        }
         other => Err(Judgement::unjudged(format!(
-            "cannot check that temporary namespace {} is deleted: {}",
-            route.namespace,
+            "cannot check that temporary namespace {namespace} is deleted: {}",
             other.reason().unwrap_or_default()
         ))),
     };
@@ -138,6 +140,9 @@ fn answer<'e>(
             &format!("{reason}{}", health.unwrap_or_default()),
         ));
     }
+    if observation.reason() == Some("not asked") {
+        return Err(Judgement::unjudged(NOT_REQUESTED));
+    }
     let what = format!("the gateway's answer for {host}");
     require(observation, &what, gateway_object(evidence), || bring_back_gateway(evidence))
         .map_err(|judgement| expect(judgement, expected))
@@ -147,19 +152,15 @@ fn answer<'e>(
 fn routed(evidence: &Evidence, route: &Route) -> Judged {
     let expected = expected_reply(evidence);
     let answer = answer(evidence, &route.routed, "the test host", &expected)?;
-    let Route { host, namespace, .. } = route;
+    let host = &route.host;
     if is_backends_reply(answer, evidence) {
         return Ok(Judgement::pass(String::new()));
     }
     if names_another_server(answer) {
         return Err(another_answers(evidence, answer));
     }
-    if answer.status == 404 && can_be_unseen(route, evidence) {
-        return Err(Judgement::unjudged(format!(
-            "request for host {host} through the gateway: 404: istiod may not watch namespace {namespace}, which lacks \
-             labels of namespace {}",
-            evidence.expectations.namespace
-        )));
+    if let Some(judgement) = unwatched_namespace(evidence, route, answer) {
+        return Err(judgement);
     }
     let mut observed = format_answer(answer);
     if observed == expected {
@@ -176,10 +177,10 @@ fn routed(evidence: &Evidence, route: &Route) -> Judged {
             .object(gateway_object(evidence));
     if answer.status == 404 && has_counted_requests(evidence) != Some(true) {
         judgement.summary += ": no route, or another mesh's gateway has the address";
-        let text = "Check that no other cluster uses the addresses of the pool";
-        judgement = judgement.step(services::show_pools(evidence, text));
+        judgement = judgement.steps(find_other_mesh(evidence));
     }
-    Err(judgement.step(istio::proxy_status(evidence, "Check that the gateway is SYNCED")))
+    let text = "Check that the gateway is SYNCED: if not, it lacks the route";
+    Err(judgement.step(istio::proxy_status(evidence, text)))
 }
 
 /// Judges the gateway's answer for a host that no route matches.
@@ -228,9 +229,8 @@ fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
 
 /// Whether the gateway answers 502 to 504 and the backend's service does not select the backend.
 fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
-    let routed = effect.evidence.ingress.route.value().and_then(|route| route.routed.value());
     leads_to_the_backend(effect.evidence) == Some(false)
-        && routed.is_some_and(|answer| (502..=504).contains(&answer.status))
+        && routed_answer(effect).is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
 /// Whether another service has the gateway's address and port, and the answer is not from Envoy.
@@ -254,11 +254,8 @@ fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
 fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let is_silent = |route: &Route| {
-        matches!(
-            (&route.routed, &route.unknown_host),
-            (Observation::Absent { .. }, _)
-                | (Observation::Failed { .. }, Observation::Absent { .. })
-        )
+        let is_given_up = route.routed.value().is_none() && route.unknown_host.is_absent();
+        route.routed.is_absent() || is_given_up
     };
     has_address(evidence)
         && evidence.ingress.health.is_absent()
@@ -271,12 +268,16 @@ fn another_answers_there(effect: &Effect<'_, Evidence>) -> bool {
     is_answered_by_another(effect.evidence)
 }
 
+/// Returns the gateway's answer for the test host.
+fn routed_answer<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e HttpAnswer> {
+    effect.evidence.ingress.route.value()?.routed.value()
+}
+
 /// Whether the backend replies with the other text that its deployment sets.
 fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
-    let route = effect.evidence.ingress.route.value();
-    let answer = route.and_then(|route| route.routed.value());
     other_reply_text(effect.evidence).is_some_and(|other| {
-        answer.is_some_and(|answer| answer.status == 200 && text_of(&answer.body) == other)
+        routed_answer(effect)
+            .is_some_and(|answer| answer.status == 200 && text_of(&answer.body) == other)
     })
 }
 
@@ -316,16 +317,13 @@ fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Judgement> {
 
 /// Whether the gateway rejects the backend's certificate: an earlier CA of istiod signed it.
 fn gateway_does_not_trust_backend(effect: &Effect<'_, Evidence>) -> bool {
-    let route = effect.evidence.ingress.route.value();
-    let routed = route.and_then(|route| route.routed.value());
-    routed.is_some_and(|answer| answer.body.contains("CERTIFICATE_VERIFY_FAILED"))
+    routed_answer(effect).is_some_and(|answer| answer.body.contains("CERTIFICATE_VERIFY_FAILED"))
 }
 
 /// Whether the backend's reply reached the gateway without decryption, because of this failure of the redirection.
 fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
-    let route = effect.evidence.ingress.route.value();
-    let routed = route.and_then(|route| route.routed.value());
-    bypasses_decryption(effect, redirection, routed.map(|answer| answer.body.as_str()))
+    let body = routed_answer(effect).map(|answer| answer.body.as_str());
+    bypasses_decryption(effect, redirection, body)
 }
 
 #[cfg(test)]

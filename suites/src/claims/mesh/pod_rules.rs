@@ -7,9 +7,12 @@ use serde_json::Value;
 
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::facts::sidecar::{INIT, init_container};
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, Verdict};
 use crate::steps::pods;
 use meshcheck_netfilter::{Family, ParseError, Printed, RuleSet, parse, rules_in_log};
+
+/// Why the rules in force were not read: only a node of kind that is a container of this machine can show them.
+const NOT_READ: &str = "not read: only possible on a kind node of this machine; the logs of istio-init were judged instead";
 
 /// The source of rules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +54,11 @@ pub(super) fn judged_rules(
     let in_force = rules_in_force(evidence, pod, family);
     in_force.map(|rules| (rules, RulesSource::InForce)).map_err(|unread| {
         let missing = logged_rules(evidence, pod, family).err();
-        missing.unwrap_or_else(|| unread.clone()).observed(unread.summary)
+        let is_skipped = unread.verdict == Verdict::Skipped;
+        match missing {
+            Some(missing) if is_skipped => missing,
+            missing => missing.unwrap_or_else(|| unread.clone()).observed(unread.summary),
+        }
     })
 }
 
@@ -128,8 +135,8 @@ pub(super) fn rules_in_force(
     let unjudged = |summary: String| Err(Judgement::unjudged(summary));
     let printed = match saved_rules(evidence, pod, family) {
         Some(Observation::Seen { value }) => value,
-        Some(Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!("the rules in force: not checked: {reason}")));
+        Some(Observation::NotAsked { .. }) => {
+            return Err(Judgement::skipped(NOT_READ));
         }
         Some(other) => {
             let why = other.reason().unwrap_or_default();

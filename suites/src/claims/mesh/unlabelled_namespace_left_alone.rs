@@ -75,6 +75,12 @@ fn judge_unlabelled(evidence: &Evidence) -> Judged {
     let what = "the dry run in a namespace without labels";
     let object = "namespace without labels";
     let show = || injection::list_webhooks(evidence);
+    if let Some((message, refusal)) = find_refusal_by_rule(&evidence.mesh.dry_run_unlabelled) {
+        let refusal = format_refusal(refusal);
+        let summary =
+            format!("meshcheck's own test pod is refused: {refusal}; the mesh is not the reason");
+        return Err(Judgement::unjudged(summary).observed(excerpt(message)));
+    }
     let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
     let namespace = &run.namespace;
     if dry_run_has_sidecar(run) {
@@ -119,10 +125,10 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
         let refusal = format_refusal(refusal);
         let name = &evidence.expectations.namespace;
         let summary =
-            format!("no pod with a sidecar can be created in namespace {name}: {refusal}");
+            format!("no new pod with a sidecar can be created in namespace {name}: {refusal}");
         return Err(Judgement::fail(summary)
             .expected("the API server admits a pod with a sidecar")
-            .observed(excerpt(message))
+            .observed(format!("{}; running pods stay, the next rollout fails", excerpt(message)))
             .object(object)
             .steps(namespaces::admit_pods(evidence, name, message)));
     }
@@ -143,12 +149,18 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
 /// Returns the API server's message where a rule of the cluster refuses the injected containers of the dry run's pod. A
 /// refusal of the pod's own container proves nothing for the demo's pods.
 fn find_refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
+    let (reason, refusal) = find_refusal_by_rule(&evidence.mesh.dry_run_labelled)?;
+    let names_injected = [INIT, SIDECAR].iter().any(|name| reason.contains(name));
+    names_injected.then_some((reason, refusal))
+}
+
+/// Returns the API server's message where a rule of the cluster refuses the pod of a dry run.
+fn find_refusal_by_rule(run: &Observation<DryRun>) -> Option<(&str, Refusal<'_>)> {
     use Refusal::{Denied, LimitRange, PodSecurity, Quota};
-    let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return None };
+    let Observation::Failed { reason } = run else { return None };
     let refusal = classify_refusal(reason);
     let by_rule = matches!(refusal, Denied(_) | LimitRange | PodSecurity(_) | Quota(_));
-    let names_injected = [INIT, SIDECAR].iter().any(|name| reason.contains(name));
-    (by_rule && names_injected).then_some((reason, refusal))
+    by_rule.then_some((reason.as_str(), refusal))
 }
 
 /// Whether the rule that refuses the dry run's pod refuses the backend's pods as well.
@@ -225,6 +237,7 @@ mod cases {
         no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
         forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);
         refused_by_pod_security(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
+        policy_refuses_the_test_pod(|e| e.mesh.dry_run_unlabelled = Observation::failed("admission webhook \"validate.kyverno.svc-fail\" denied the request: resource Pod/default/ was blocked due to the following policies require-requests-limits"), Unjudged);
         refused_for_its_own_container(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
         webhook_not_called(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
         forbidden_in_the_unlabelled_namespace(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);

@@ -12,6 +12,10 @@ use crate::steps::{Purpose, Step, services};
 /// The objects that the claims on addresses read.
 pub(super) const OBJECTS: &str = "services of type LoadBalancer";
 
+/// Why no test service was created: only a preflight with `--active` creates one.
+pub(super) const NO_TEST_SERVICE: &str =
+    "whether an address is free was not tested: only meshcheck preflight --active tests it";
+
 /// The text of MetalLB's event on a pool without a free address.
 const POOL_USED_UP: &str = "no available IPs";
 
@@ -204,7 +208,11 @@ impl<'e> Shortage<'e> {
                 };
             }
         };
-        vec![show, fix]
+        match &self.reason {
+            // k3s starts traefik, so the fix is certain.
+            Reason::NodePorts(..) if owner.name == "traefik" => vec![fix, show],
+            _ => vec![show, fix],
+        }
     }
 }
 

@@ -194,13 +194,20 @@ fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
     }
     let judgement = Judgement::fail("no DNS pod is ready, service names do not resolve")
         .observed(state)
-        .object(Object::pod(dns))
-        .steps(pods::diagnose(evidence, dns));
+        .object(Object::pod(dns));
+    let own = pods::diagnose(evidence, dns);
     if network.value().is_some() {
-        return judgement;
+        return judgement.steps(own);
     }
     let text = "Check that kube-proxy and the pod network are ready: DNS needs both";
-    judgement.step(pods::list(evidence, NAMESPACE, &["-o", "wide"], text))
+    let others = vec![
+        pods::list(evidence, NAMESPACE, &["-o", "wide"], text),
+        pods::show_kube_proxy_log(evidence),
+    ];
+    // A crashed container has the reason in its log. One that runs waits for the API server.
+    let has_crashed = dns.containers.iter().any(|it| it.last_termination.is_some());
+    let steps = if has_crashed { [own, others] } else { [others, own] };
+    judgement.steps(steps.concat())
 }
 
 fn outside(

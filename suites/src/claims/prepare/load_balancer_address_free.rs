@@ -1,8 +1,8 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{
-    Gateway, LIST_ADDRESSES, Shortage, find_failure, find_free_address, find_gateway,
-    find_other_refusal, find_owners, format_owners, lacks_addresses,
+    Gateway, LIST_ADDRESSES, NO_TEST_SERVICE, Shortage, find_failure, find_free_address,
+    find_gateway, find_other_refusal, find_owners, format_owners, lacks_addresses,
 };
 use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
@@ -57,10 +57,9 @@ fn judge(evidence: &Evidence) -> Judged {
         Ok(Gateway::Pending(_)) => gateway_pending(evidence),
         Ok(state @ (Gateway::OtherType(_) | Gateway::Missing)) => match probe {
             Observation::Seen { value } => judge_probe(evidence, value),
-            Observation::NotAsked { reason } => Err(Judgement::skipped(format!(
-                "{}; no test service was created: {reason}",
-                describe(&state, gateway)
-            ))),
+            Observation::NotAsked { .. } => {
+                Err(Judgement::skipped(format!("{}; {NO_TEST_SERVICE}", describe(&state, gateway))))
+            }
             Observation::Failed { reason } | Observation::Absent { reason } => {
                 Err(Judgement::unjudged(format!(
                     "{}; the test with a test service failed: {reason}",
@@ -81,7 +80,7 @@ fn describe(state: &Gateway<'_>, gateway: &str) -> String {
         Gateway::OtherType(kind) => {
             format!("service {gateway} has type {kind} and needs no address")
         }
-        _ => format!("service {gateway} does not exist yet"),
+        _ => format!("service {gateway} does not exist"),
     }
 }
 

@@ -1,8 +1,8 @@
 //! No other service holds the only load balancer address.
 
 use super::addresses::{
-    Gateway, LIST_ADDRESSES, OBJECTS, Shortage, check_address_is_not_shared, find_failure,
-    find_free_address, find_gateway, find_other_refusal, find_owners, format_owners,
+    Gateway, LIST_ADDRESSES, NO_TEST_SERVICE, OBJECTS, Shortage, check_address_is_not_shared,
+    find_failure, find_free_address, find_gateway, find_other_refusal, find_owners, format_owners,
 };
 use crate::entry::claim;
 use crate::evidence::{Evidence, Expectations, Observation};
@@ -82,10 +82,8 @@ fn judge(evidence: &Evidence) -> Judged {
     let who = match (is_pending, &evidence.cluster.load_balancer_probe) {
         (true, _) => gateway,
         (false, Observation::Seen { .. }) => "a test service",
-        (false, Observation::NotAsked { reason }) => {
-            return Err(Judgement::skipped(format!(
-                "{others}; no test service was created to find another address: {reason}"
-            )));
+        (false, Observation::NotAsked { .. }) => {
+            return Err(Judgement::skipped(format!("{others}; {NO_TEST_SERVICE}")));
         }
         (false, Observation::Failed { reason } | Observation::Absent { reason }) => {
             return Err(Judgement::unjudged(format!(

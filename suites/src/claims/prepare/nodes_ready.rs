@@ -3,12 +3,14 @@
 use crate::entry::{Effect, claim};
 use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
 use crate::facts::installation::{control_plane_elsewhere, gateway_elsewhere};
+use crate::facts::istiod::is_istiod;
 use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, no_node_is_ready};
 use crate::facts::webhooks::injects_from_elsewhere;
+use crate::facts::workload::owner_workload;
 use crate::format::{NODE, POD, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::{Step, nodes, pods};
+use crate::steps::{Step, nodes, pods, workloads};
 
 claim! {
     /// The tutorial implies a cluster whose nodes are Ready and have room for istiod, the gateway and the demo.
@@ -87,8 +89,8 @@ fn judge(evidence: &Evidence) -> Judged {
             .expected("Ready, without pressure")
             .observed(state)
             .object(Object::global("node", &node.name))
-            .step(nodes::describe(evidence, node, "Show the node's conditions and events"))
-            .steps(free_disk(evidence, node)));
+            .steps(free_disk(evidence, node))
+            .step(nodes::describe(evidence, node, "Show the node's conditions and events")));
     }
     // Running pods stay; a restarted pod finds no node.
     if let Some(node) = nodes.first().filter(|_| nodes.iter().all(|node| node.unschedulable)) {
@@ -204,17 +206,39 @@ fn unschedulable(
             "a node with free host ports".to_owned(),
             vec![pods::describe(evidence, pod, "Show the pod's ports and events")],
         ),
-        _ => (
-            format!("pod {name} is unschedulable: no node has room for it"),
-            "a node with room".to_owned(),
-            vec![show_room(evidence)],
-        ),
+        _ => {
+            let reduce = is_istiod(&pod.labels).then(|| reduce_istiods_requests(evidence, pod));
+            let is_istiod = reduce.is_some();
+            let defaults = format!(": {} (istiod's default)", format_resources(ISTIOD.requests));
+            (
+                format!("pod {name} is unschedulable: no node has room for it"),
+                format!("a node with room{}", if is_istiod { defaults } else { String::new() }),
+                reduce.into_iter().flatten().chain([show_room(evidence)]).collect(),
+            )
+        }
     };
+    let words = excerpt(pod.reason.as_deref().unwrap_or_default());
+    let room = format_free(evidence, nodes).filter(|_| reason == Unschedulable::Room);
     Judgement::fail(summary)
         .expected(expected)
-        .observed(excerpt(pod.reason.as_deref().unwrap_or_default()))
+        .observed([room, Some(words)].into_iter().flatten().collect::<Vec<_>>().join("; "))
         .object(Object::pod(pod))
         .steps(steps)
+}
+
+/// Reduces the requests of istiod, where its pod is one of a deployment.
+fn reduce_istiods_requests(evidence: &Evidence, pod: &Pod) -> Option<Step> {
+    let workload = owner_workload(pod)?;
+    Some(workloads::reduce_requests(evidence, &pod.namespace, &workload, "discovery"))
+}
+
+/// Formats the free resources of the only node: `free on the node: 1050m CPU, 1653 MiB memory, 101 pods`.
+fn format_free(evidence: &Evidence, nodes: &[Node]) -> Option<String> {
+    let [node] = nodes else { return None };
+    let requested = evidence.cluster.requested.value()?.get(&node.name)?;
+    let free = format_resources(subtract(node.allocatable, *requested));
+    let all = node.allocatable.memory_bytes / MEBIBYTE;
+    Some(format!("free on the node: {free} (of {all} MiB allocatable)"))
 }
 
 /// Removes a taint from the nodes that have it.

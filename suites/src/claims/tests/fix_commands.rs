@@ -11,8 +11,20 @@ use crate::is_installed_otherwise;
 use crate::testing::{claim_cases, mark_helm};
 
 /// Programs that hints may name.
-const PROGRAMS: [&str; 8] =
-    ["kubectl", "istioctl", "docker", "socat", "meshcheck", "minikube", "dig", "helm"];
+const PROGRAMS: [&str; 12] = [
+    "kubectl",
+    "istioctl",
+    "docker",
+    "socat",
+    "meshcheck",
+    "minikube",
+    "dig",
+    "helm",
+    "curl",
+    "ip",
+    "kind",
+    "gcloud",
+];
 
 /// A context that would run commands if it were not quoted.
 const CONTEXT: &str = "it's $(touch BROKEN) `touch BROKEN` \"two\"; touch BROKEN & # \\ *";
