@@ -181,7 +181,7 @@ impl<T> Look<T> for Observation<T> {
     fn look(&self, what: &str) -> Result<&T, Judgement> {
         match self {
             Self::Seen { value } => Ok(value),
-            Self::Absent { reason } => Err(Judgement::fail(format!("{what}: {reason}"))
+            Self::Absent { reason } => Err(Judgement::fail(format_absent(what, reason))
                 .expected(what)
                 .observed(reason.clone())),
             Self::Failed { reason } => {
@@ -191,6 +191,15 @@ impl<T> Look<T> for Observation<T> {
                 Err(Judgement::skipped(format!("{what}: not checked: {reason}")))
             }
         }
+    }
+}
+
+/// Formats the absence of an observation for a headline.
+fn format_absent(what: &str, reason: &str) -> String {
+    match reason.strip_prefix("there is no namespace ") {
+        Some(name) => format!("namespace {name} does not exist"),
+        None if reason == "no client pod runs" => format!("not tested: {reason}"),
+        None => format!("{what}: {reason}"),
     }
 }
 

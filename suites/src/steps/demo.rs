@@ -10,11 +10,17 @@ use crate::facts::demo::find_deployment;
 use crate::format::list;
 use crate::hint::escape_backquotes;
 
-/// Applies a manifest of the tutorial again. The tutorial prints it; it may not be in a file yet.
+/// Applies a manifest of the tutorial again. The tutorial prints it; it may not be in a file yet. The tutorial's command
+/// for `backend.yaml` has a pipe in place of a redirection, and writes no file.
 pub(crate) fn apply_manifest(evidence: &Evidence, file: &str) -> Step {
     let namespace = &evidence.expectations.namespace;
     let command = evidence.kubectl(&["-n", namespace, "apply", "-f", file]);
-    Step::fix(Impact::Changes, command, format!("Apply the tutorial's manifest, saved as {file}"))
+    let typo = match file {
+        "backend.yaml" => " (in the tutorial's command, replace | before backend.yaml by >)",
+        _ => "",
+    };
+    let text = format!("Apply the tutorial's manifest, saved as {file}{typo}");
+    Step::fix(Impact::Changes, command, text)
 }
 
 /// Scales a deployment of the demo from 0 replicas to 1.
@@ -204,6 +210,12 @@ pub(crate) fn unset_variables(evidence: &Evidence, names: &[&str]) -> Vec<Step> 
     let unset = ["-n", namespace, "set", "env", &target, "-c", &client.container];
     let command = evidence.kubectl(&[&unset[..], &names].concat());
     vec![Step::fix(Impact::Changes, command, "Remove the variable from the pod template")]
+}
+
+/// Lists the peer authentications, which can make the backend's sidecar accept mutual TLS only.
+pub(crate) fn list_peer_authentications(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["get", "peerauthentications", "--all-namespaces"]);
+    Step::inspect(command, "Check whether the backend accepts mTLS only (mode STRICT)")
 }
 
 /// Envoy's answers where it has no endpoint, or where no endpoint accepts the request.

@@ -16,13 +16,11 @@ use crate::facts::workload::owner_workload;
 use crate::format::list;
 use crate::hint::escape_backquotes;
 
-/// Lists the mutating webhooks.
+/// Lists the mutating webhooks with their namespace selectors.
 pub(crate) fn list_webhooks(evidence: &Evidence) -> Step {
-    let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations"]);
-    Step::inspect(
-        command,
-        "List the mutating webhooks, whose namespace selectors decide where they inject",
-    )
+    let columns = "custom-columns=NAME:.metadata.name,NAMESPACES:.webhooks[*].namespaceSelector";
+    let command = evidence.kubectl(&["get", "mutatingwebhookconfigurations", "-o", columns]);
+    Step::inspect(command, "List the mutating webhooks and the namespaces that they select")
 }
 
 /// Shows the mutating webhooks with their selectors.
@@ -129,7 +127,8 @@ pub(crate) fn restart_without_sidecar(evidence: &Evidence) -> Option<Step> {
     (!workloads.is_empty()).then(|| restart(evidence, &workloads, text))
 }
 
-fn restart(evidence: &Evidence, workloads: &[String], text: &str) -> Step {
+/// Restarts workloads of the demo's namespace.
+pub(crate) fn restart(evidence: &Evidence, workloads: &[String], text: &str) -> Step {
     let workloads: Vec<_> = workloads.iter().map(String::as_str).collect();
     let restart = ["-n", &evidence.expectations.namespace, "rollout", "restart"];
     let command = evidence.kubectl(&[&restart[..], &workloads].concat());
@@ -161,6 +160,21 @@ pub(crate) fn raise_proxy_memory(evidence: &Evidence, pod: &Pod, workload: &str)
         command,
         format!("Raise the memory limit of the sidecars{from} to 2Gi"),
     )
+}
+
+/// Sets the requests and limits of a workload's injected containers, for a quota that requires them.
+pub(crate) fn set_proxy_resources(evidence: &Evidence, workload: &str) -> Step {
+    let annotations = json!({
+        "sidecar.istio.io/proxyCPU": "100m",
+        "sidecar.istio.io/proxyCPULimit": "500m",
+        "sidecar.istio.io/proxyMemory": "128Mi",
+        "sidecar.istio.io/proxyMemoryLimit": "512Mi",
+    });
+    let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
+    let owner = escape_backquotes(&workload.replacen('/', " ", 1));
+    let text =
+        format!("Set the requests and limits that the quota requires of the sidecar of {owner}");
+    patch_template(evidence, workload, &patch, text)
 }
 
 /// Removes containers from the template of a workload in the demo's namespace.
@@ -224,12 +238,24 @@ pub(crate) fn redirect_ipv6(evidence: &Evidence) -> Vec<Step> {
     ]
 }
 
-/// Removes the annotations that change a pod's redirection from the template of its workload.
+/// Returns the workloads of the demo's namespace whose pods have the same annotations on the redirection as this pod.
+fn workloads_redirected_alike(evidence: &Evidence, pod: &Pod) -> BTreeSet<String> {
+    let settings = |pod: &Pod| -> Vec<_> {
+        let keys = redirection_annotations(pod).into_iter();
+        keys.map(|key| (key.to_owned(), pod.annotations.get(key).cloned())).collect()
+    };
+    let pods = evidence.demo.pods.value().into_iter().flatten();
+    let alike = pods.filter(|it| !it.terminating && settings(it) == settings(pod));
+    alike.chain([pod]).filter_map(owner_workload).collect()
+}
+
+/// Removes the annotations that change a pod's redirection from the template of its workload, and of other workloads
+/// with the same annotations.
 pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let annotations = redirection_annotations(pod);
-    let Some(workload) = owner_workload(pod) else {
+    if owner_workload(pod).is_none() {
         return vec![pods::replace(evidence, pod)];
-    };
+    }
     if annotations.is_empty() && has_validation(pod) {
         let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
         let text = "Show the CNI plug-in of each node, which sets the rules";
@@ -251,7 +277,9 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     }
     if has_other_proxy_config(pod) {
         let text = "Remove the redirection settings from the annotation `proxy.istio.io/config` of the pod template";
-        let get = ["-n", &pod.namespace, "get", &workload, "-o", "yaml"];
+        let workloads = workloads_redirected_alike(evidence, pod);
+        let workloads: Vec<_> = workloads.iter().map(String::as_str).collect();
+        let get = [&["-n", &pod.namespace, "get"], &workloads[..], &["-o", "yaml"]].concat();
         return vec![
             Step::advice(Purpose::Fix, text),
             Step::inspect(evidence.kubectl(&get), "Show the pod template"),
@@ -259,6 +287,10 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     }
     let noun = if annotations.len() == 1 { "annotation" } else { "annotations" };
     let names = escape_backquotes(&list(&annotations));
-    let text = format!("Remove the {noun} {names} from the pod template");
-    vec![remove_from_template(evidence, &workload, ("annotations", &annotations), text)]
+    let remove = |workload: &String| {
+        let owner = escape_backquotes(&workload.replacen('/', " ", 1));
+        let text = format!("Remove the {noun} {names} from the pod template of {owner}");
+        remove_from_template(evidence, workload, ("annotations", &annotations), text)
+    };
+    workloads_redirected_alike(evidence, pod).iter().map(remove).collect()
 }

@@ -12,7 +12,11 @@ use crate::hint::{escape_backquotes, quote};
 /// change an installation of another kind, or install a second one beside it.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
     let Some(way) = other_way(evidence) else {
-        return Step::fix(Impact::Changes, evidence.install_default(), text);
+        let deployments = evidence.install.deployments.value();
+        let is_installed = deployments.is_some_and(|deployments| !deployments.is_empty());
+        let more =
+            if is_installed { " (reinstalls Istio and overwrites its other settings)" } else { "" };
+        return Step::fix(Impact::Changes, evidence.install_default(), format!("{text}{more}"));
     };
     Step::advice(Purpose::Fix, format!("Restore it the way Istio was installed ({way})"))
 }

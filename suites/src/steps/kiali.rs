@@ -26,6 +26,14 @@ pub(crate) fn show_settings(evidence: &Evidence, setting: &str, value: &str) -> 
     Step::inspect(command, format!("Check that {setting} is {value} in Kiali's settings"))
 }
 
+/// Shows the image of Kiali's pods and its digest, which a tag does not determine.
+pub(crate) fn show_image(evidence: &Evidence) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    let columns = "custom-columns=IMAGE:.status.containerStatuses[*].image,DIGEST:.status.containerStatuses[*].imageID";
+    let get = ["-n", namespace, "get", "pods", "-l", "app=kiali", "-o", columns];
+    Step::inspect(evidence.kubectl(&get), "Show the image of Kiali and its digest")
+}
+
 /// Sets the targetPort of Kiali's service to the port on which Kiali listens. `index` is the port's index.
 pub(crate) fn set_target_port(evidence: &Evidence, index: usize, port: u16) -> Step {
     let field = format!("/spec/ports/{index}/targetPort");

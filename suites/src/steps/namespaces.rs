@@ -1,8 +1,10 @@
 //! Steps on namespaces, and on their labels.
 
-use super::{Impact, Purpose, Step};
-use crate::evidence::Evidence;
-use crate::facts::refusal::{Refusal, classify_refusal};
+use super::{Impact, Purpose, Step, injection};
+use crate::evidence::{Evidence, Expectations};
+use crate::facts::demo::find_deployment;
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::sidecar::{INIT, SIDECAR};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
 use crate::hint::{escape_backquotes, quote};
 
@@ -67,7 +69,7 @@ fn label_privileged(evidence: &Evidence, namespace: &str) -> Step {
 /// Removes the reason for which the API server refuses pods of a namespace, where its message names the reason.
 pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) -> Vec<Step> {
     match classify_refusal(message) {
-        Refusal::Quota(quota) => fit_quota(evidence, namespace, quota),
+        Refusal::Quota(quota) => fit_quota(evidence, namespace, quota, message),
         Refusal::LimitRange => fit_limit_range(evidence, namespace),
         Refusal::PodSecurity(_) => vec![label_privileged(evidence, namespace)],
         Refusal::Denied(webhook) => fit_policy(evidence, webhook, message),
@@ -76,15 +78,49 @@ pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) ->
     }
 }
 
-/// Shows a resource quota that admits no further pod, and adapts it or the pods.
-fn fit_quota(evidence: &Evidence, namespace: &str, quota: &str) -> Vec<Step> {
+/// Shows a resource quota that admits no further pod, and adapts it or the pods. A quota that requires requests and
+/// limits refuses pods without them, whatever its amounts are.
+fn fit_quota(evidence: &Evidence, namespace: &str, quota: &str, message: &str) -> Vec<Step> {
     let show = evidence.kubectl(&["-n", namespace, "describe", "resourcequota", quota]);
+    let show = Step::inspect(show, "Show the limits and the usage of the quota");
     let quota = escape_backquotes(quota);
+    let Some((_, missing)) = message.split_once("must specify ") else {
+        return vec![
+            show,
+            fix(format!("Raise resource quota {quota}, or remove pods that use it")),
+        ];
+    };
+    if lacks_sidecar_resources_only(missing) {
+        let refused = find_refused_deployments(evidence, message).into_iter();
+        let set = refused.map(|it| injection::set_proxy_resources(evidence, &it));
+        return [show].into_iter().chain(set).collect();
+    }
     let text = format!(
-        "Raise resource quota {quota}, or set the requests and limits that it requires (for the sidecar: annotations \
-         sidecar.istio.io/proxyCPU, proxyCPULimit, proxyMemory, proxyMemoryLimit)"
+        "Set the requests and limits that resource quota {quota} requires of each container; raising the quota does not help"
     );
-    vec![Step::inspect(show, "Show the limits and the usage of the quota"), fix(text)]
+    vec![show, fix(text)]
+}
+
+/// Whether only injected containers lack requests or limits, in the message of a quota after `must specify`:
+/// `limits.cpu for: istio-init,istio-proxy; requests.cpu for: istio-init`. Annotations set those.
+fn lacks_sidecar_resources_only(missing: &str) -> bool {
+    let mut parts = missing.split("; ").map(|part| part.split_once(" for: "));
+    parts.all(|part| {
+        part.is_some_and(|(_, names)| {
+            names.split(',').all(|it| [INIT, SIDECAR].contains(&it.trim()))
+        })
+    })
+}
+
+/// Finds the deployments of the demo whose pods are refused for the same reason as in this message.
+pub(crate) fn find_refused_deployments(evidence: &Evidence, message: &str) -> Vec<String> {
+    let Expectations { backend_deployment, client_deployment, .. } = &evidence.expectations;
+    let is_refused = |name: &&String| {
+        let refusal = find_deployment(evidence, name).and_then(find_refusal);
+        refusal.is_some_and(|it| classify_refusal(it) == classify_refusal(message))
+    };
+    let names = [backend_deployment, client_deployment].into_iter().filter(is_refused);
+    names.map(|name| format!("deployment/{name}")).collect()
 }
 
 /// Shows the limit ranges of a namespace.

@@ -69,10 +69,9 @@ const COMPETITOR: (&str, &str) = ("kong", "kong-proxy");
 /// Frees an address that a service has. A service that the tutorial does not name may be in use: its owner decides.
 pub(crate) fn free_one(evidence: &Evidence, namespace: &str, service: &str) -> Step {
     if (namespace, service) == COMPETITOR {
-        let patch = r#"{"spec":{"type":"ClusterIP"}}"#;
-        let command = evidence.kubectl(&["-n", namespace, "patch", "svc", service, "-p", patch]);
-        let text = "Remove the load balancer of service kong-proxy, if nobody uses it";
-        return Step::fix(Impact::Changes, command, text);
+        let command = evidence.kubectl(&["-n", namespace, "delete", "service", service]);
+        let text = "Delete the service, as the tutorial does, only if nobody uses it";
+        return Step::fix(Impact::Deletes, command, text);
     }
     let service = escape_backquotes(&format!("{namespace}/{service}"));
     let text = format!(

@@ -117,6 +117,12 @@ pub(crate) fn delete_with_service(evidence: &Evidence, deployment: &Deployment) 
     Step::fix(Impact::Deletes, command, "Delete the deployment and its service")
 }
 
+/// Lists the daemon sets of all namespaces: programs that run on each node, such as security software.
+pub(crate) fn list_daemon_sets(evidence: &Evidence) -> Step {
+    let command = evidence.kubectl(&["get", "daemonsets", "--all-namespaces"]);
+    Step::inspect(command, "List the daemon sets, one of which may be this program")
+}
+
 /// Lists the deployments of the demo's namespace.
 pub(crate) fn list_deployments(evidence: &Evidence, text: &str) -> Step {
     let namespace = &evidence.expectations.namespace;

@@ -20,7 +20,8 @@ use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::demo::{
-    ask_again, explain_domain, restore_client_image, show_answerer, start, unset_variables,
+    ask_again, explain_domain, list_peer_authentications, restore_client_image, show_answerer,
+    start, unset_variables,
 };
 use crate::steps::injection::restart_all;
 use crate::steps::istio::{delete_policy, show_policy};
@@ -200,7 +201,20 @@ fn explain(
     if reply.status == 403 && is_policy_denial(&reply.body) {
         return Some(explain_denial(evidence, asked, reply));
     }
-    None
+    explain_reset(evidence, asked, reply)
+}
+
+/// Explains a reset connection of a client without a sidecar: a backend that accepts mutual TLS only resets plain text.
+fn explain_reset(evidence: &Evidence, asked: &Asked, reply: &Reply) -> Option<(String, Vec<Step>)> {
+    let pods = running_pods(evidence, &evidence.expectations.client_deployment)?;
+    let client = pods.into_iter().find(|pod| pod.name == asked.exec.pod)?;
+    if client.sidecar().is_some() || reply.status != 0 || !reply.error.contains("reset by peer") {
+        return None;
+    }
+    let trouble = excerpt(&reply.error);
+    let summary =
+        format!("{trouble}: the client has no sidecar, the backend may accept mTLS only (STRICT)");
+    Some((summary, vec![list_peer_authentications(evidence), ask_again(evidence, &asked.url)]))
 }
 
 /// Explains expired certificates of the client's or the backend's proxy, and of the gateway where it has the same error.

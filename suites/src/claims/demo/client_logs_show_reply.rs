@@ -160,7 +160,7 @@ fn judge_log(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
         let summary = if reading.reply.is_some() {
             format!("the client's log ends with {last}")
         } else {
-            format!("the client's log has no reply, but {last}")
+            format!("the client's log has no reply: it ends with {last}")
         };
         return fail(summary, line);
     }

@@ -14,7 +14,7 @@ use crate::format::{excerpt, format_pod_state, list};
 use crate::judgement::{Judgement, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
-use crate::steps::{Purpose, Step, namespaces, nodes, pods, workloads};
+use crate::steps::{Purpose, Step, injection, namespaces, nodes, pods, workloads};
 
 /// Returns a deployment of the demo and its container. `file` is its manifest in the tutorial.
 pub(super) fn require_container<'e>(
@@ -136,8 +136,18 @@ pub(super) fn check_available(
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
-        let available = format!("deployment {name} has {counts}replicas available");
-        [Some(available), reason, init.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
+        let headline = match reason.as_deref().map(|it| it.strip_prefix("rollout in progress: ")) {
+            // Enough old replicas are available: only the rollout is in trouble.
+            Some(Some(_)) if available_replicas >= replicas => {
+                format!("rollout of deployment {name} is in progress")
+            }
+            Some(None) if available_replicas >= replicas && unready.is_some() => {
+                format!("rollout of deployment {name} does not finish")
+            }
+            _ => format!("deployment {name} has {counts}replicas available"),
+        };
+        let reason = reason.map(|it| it.trim_start_matches("rollout in progress: ").to_owned());
+        [Some(headline), reason, init.clone()].into_iter().flatten().collect::<Vec<_>>().join(": ")
     };
     let steps = match (unready, refused) {
         _ if *replicas == 0 => vec![start(evidence, name)],
@@ -165,11 +175,18 @@ fn find_init_failure<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {
 
 /// Removes the reason why the pods of a deployment are refused, then restarts it.
 fn admit(evidence: &Evidence, deployment: &Deployment, message: &str) -> Vec<Step> {
-    let (namespace, target) = (&deployment.namespace, format!("deployment/{}", deployment.name));
-    let text = "Restart the deployment after the fix: Kubernetes waits longer after each refusal";
-    let restart = workloads::restart(evidence, namespace, &target, text);
-    let mut steps = namespaces::admit_pods(evidence, namespace, message);
-    steps.push(restart);
+    let mut steps = namespaces::admit_pods(evidence, &deployment.namespace, message);
+    // A changed pod template starts a rollout by itself.
+    let rolls_out = |step: &Step| {
+        step.command.as_ref().is_some_and(|command| command.contains(" patch deployment/"))
+    };
+    if !steps.iter().any(rolls_out) {
+        let refused = namespaces::find_refused_deployments(evidence, message);
+        let noun = if refused.len() == 1 { "deployment" } else { "deployments" };
+        let text =
+            format!("Restart the {noun} after the fix: Kubernetes waits longer after each refusal");
+        steps.push(injection::restart(evidence, &refused, &text));
+    }
     steps
 }
 

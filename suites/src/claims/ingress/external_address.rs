@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use super::{gateway_object, gateway_service, show_service};
 use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::{load_balancer_address_free, service_is_load_balancer};
+use crate::claims::prepare::addresses::{find_free_address, find_owners};
 use crate::entry::{Effect, claim};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Service};
 use crate::facts::gateway::find_gateway_service;
 use crate::format::{excerpt, list};
+use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement};
 use crate::steps::{Step, services};
 
@@ -64,19 +66,15 @@ fn judge(evidence: &Evidence) -> Judged {
             .load_balancer_class
             .as_ref()
             .map(|class| format!(", it needs a load balancer of class {}", excerpt(class)));
+        let Service { namespace, name, .. } = gateway;
+        let (because, text) = explain_pending(evidence);
         return Err(fail(
             format!(
-                "service {} has no external IP (<pending>){}",
-                gateway.name,
+                "service {name} has no external IP (<pending>){}{because}",
                 class.unwrap_or_default()
             ),
             format!("<pending>{}", event.unwrap_or_default()),
-            services::describe(
-                evidence,
-                &gateway.namespace,
-                &gateway.name,
-                "Check the events of the service: without a load balancer (MetalLB or a cloud's) it stays <pending>",
-            ),
+            services::describe(evidence, namespace, name, &text),
         ));
     };
     if addresses.iter().any(|address| is_address(address)) {
@@ -91,6 +89,26 @@ fn judge(evidence: &Evidence) -> Judged {
         excerpt(first),
         show_service(evidence, "Show the service"),
     ))
+}
+
+/// Returns the reason why the service is pending, as far as other services show one, and the text of the step that
+/// describes the service.
+fn explain_pending(evidence: &Evidence) -> (String, String) {
+    if let Some(address) = find_free_address(evidence) {
+        let because = format!(", although a test service got {address}: the pool is not used up");
+        let text = "Check the address that the service requests (loadBalancerIP, annotations) and its events: the \
+                    address must be in the pool and free";
+        return (because, text.to_owned());
+    }
+    if let Some(Service { namespace, name, .. }) = find_owners(evidence).first() {
+        let owner = escape_backquotes(&format!("{namespace}/{name}"));
+        let text = format!(
+            "Read in the events why the service gets no address: a load balancer runs, because service {owner} has one"
+        );
+        return (String::new(), text);
+    }
+    let text = "Check the events of the service: without a load balancer (MetalLB or a cloud's) it stays <pending>";
+    (String::new(), text.to_owned())
 }
 
 /// Whether a text is an IP address that a client can use, or a host name.

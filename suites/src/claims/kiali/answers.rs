@@ -33,7 +33,8 @@ pub(super) fn answer<'e>(
         _ => judgement,
     })?;
     if answer.status == 401 {
-        return Err(Judgement::unjudged(format!("{what}: 401, a login is needed")));
+        return Err(Judgement::unjudged(format!("{what}: 401, a login is needed"))
+            .step(show_settings(evidence, "auth.strategy", "anonymous, which needs no login,")));
     }
     Ok(answer)
 }
@@ -45,7 +46,7 @@ fn redirect_body(evidence: &Evidence) -> String {
 }
 
 /// Whether the server accepts HTTPS only: Go's standard library answers a plain request with this text.
-fn needs_tls(answer: &HttpAnswer) -> bool {
+pub(super) fn needs_tls(answer: &HttpAnswer) -> bool {
     answer.status == 400 && answer.body.contains("HTTP request to an HTTPS server")
 }
 

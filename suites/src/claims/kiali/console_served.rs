@@ -1,6 +1,6 @@
 //! Kiali serves its console, and its API reports a version.
 
-use super::answers::{answer, answers_an_error, has_same_answer_as_root, is_html_page};
+use super::answers::{answer, answers_an_error, has_same_answer_as_root, is_html_page, needs_tls};
 use super::{
     is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
     show_or_scale_up,
@@ -14,6 +14,7 @@ use crate::facts::image::{same_version, split_image};
 use crate::facts::kiali::find_kiali;
 use crate::format::{excerpt, format_answer};
 use crate::judgement::{Judged, Judgement, require};
+use crate::steps::kiali::show_image;
 
 claim! {
     /// The tutorial implies that the console opens in a browser at Kiali's web root.
@@ -80,6 +81,7 @@ fn console(evidence: &Evidence) -> Judged {
     };
     let wrong = match answer.status {
         200 => "200 without an HTML page".to_owned(),
+        status if needs_tls(answer) => format!("{status}, it serves HTTPS only"),
         status => status.to_string(),
     };
     Err(Judgement::fail(format!("Kiali does not serve its console: GET {root} returns {wrong}"))
@@ -92,7 +94,14 @@ fn console(evidence: &Evidence) -> Judged {
 /// Judges the answer of the API.
 fn api(evidence: &Evidence) -> Judged {
     let expected = "200, JSON with a Kiali version";
-    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API", expected)?;
+    let needs_login = evidence.kiali.api.value().is_some_and(|api| api.status == 401);
+    let answer = answer(evidence, &evidence.kiali.api, "Kiali's API", expected);
+    let answer = answer.map_err(|mut early| {
+        if needs_login {
+            early.summary += "; its version is unknown, the console answers";
+        }
+        early
+    })?;
     let fail = |summary: String, expected: &str, observed: String| {
         Judgement::fail(summary)
             .expected(expected)
@@ -106,7 +115,7 @@ fn api(evidence: &Evidence) -> Judged {
     }
     let Some(version) = reported_version(answer) else {
         let summary = "Kiali's API reports no version".into();
-        return Err(fail(summary, expected, format_answer(answer)));
+        return Err(fail(summary, expected, format!("{} without a Kiali version", answer.status)));
     };
     // A tag that is a version must be the reported one.
     let image = find_kiali(evidence)
@@ -117,8 +126,13 @@ fn api(evidence: &Evidence) -> Judged {
         && !same_version(tag, &version)
     {
         let version = excerpt(&version);
-        let summary = format!("Kiali's API reports {version}, its image is {tag}");
-        return Err(fail(summary, &format!("version {tag}"), format!("version {version}")));
+        let summary = format!(
+            "Kiali's API reports {version}, its image is tagged {tag}: the tag may be on another build"
+        );
+        return Err(Judgement {
+            steps: vec![show_image(evidence)],
+            ..fail(summary, &format!("version {tag}"), format!("version {version}"))
+        });
     }
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
 }

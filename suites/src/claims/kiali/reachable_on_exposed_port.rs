@@ -2,7 +2,7 @@
 
 use super::answers::{
     answer, answers_an_error, check_redirect, expected_redirect, format_redirect,
-    has_same_answer_as_root, wrong_answer,
+    has_same_answer_as_root, needs_tls, wrong_answer,
 };
 use super::{
     is_elsewhere, kiali_object, no_pod_is_ready, require_target, runs_another_program,
@@ -69,7 +69,9 @@ fn judge(evidence: &Evidence) -> Judged {
     let HttpAnswer { request, vantage, status, .. } = answer;
     let is_forwarded = vantage.contains("port-forward");
     if !is_of_kiali(evidence, answer) {
-        let summary = if is_forwarded {
+        let summary = if needs_tls(answer) {
+            format!("{request} returns {status}: Kiali serves HTTPS only")
+        } else if is_forwarded {
             format!("GET / through meshcheck's port-forward is not answered by Kiali: {status}")
         } else {
             format!("exposed port {port} does not serve Kiali: {request} returns {status}")

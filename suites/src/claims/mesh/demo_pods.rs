@@ -1,13 +1,16 @@
 //! The pods of the demo's namespace that are judged, and the failures that their state explains.
 
+use std::collections::BTreeSet;
+
 use crate::claims::by_name::{backend_deployment, client_deployment};
+use crate::combine::all_hold;
 use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::demo::{find_deployment, is_pod_of};
-use crate::facts::workload::is_in_restart_loop;
-use crate::format::format_pod_state;
+use crate::facts::workload::{is_in_restart_loop, owner_workload};
 use crate::format::rollout::format_rollout_trouble;
-use crate::judgement::{Judgement, Verdict, require};
+use crate::format::{format_pod_state, list};
+use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, namespaces, pods, workloads};
 
@@ -54,6 +57,33 @@ pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement>
             .step(restart_after_label(evidence)));
     }
     Ok(pods)
+}
+
+/// Combines the judgements of pods as `all_hold` does. Where pods of several workloads fail in the same way, the headline
+/// names these workloads in place of the first pod.
+pub(super) fn all_pods_hold<'e>(
+    judged: impl IntoIterator<Item = (&'e Pod, Judged)>,
+) -> Result<Vec<String>, Judgement> {
+    let judged: Vec<_> = judged.into_iter().collect();
+    all_hold(judged.iter().map(|(_, it)| it.clone())).map_err(|worst| {
+        let trouble = |pod: &Pod, summary: &str| {
+            summary.strip_prefix(&format!("pod {}: ", pod.name)).map(str::to_owned)
+        };
+        let Some(common) = judged.iter().find_map(|(pod, _)| trouble(pod, &worst.summary)) else {
+            return worst;
+        };
+        let is_alike = |(pod, it): &&(&Pod, Judged)| {
+            let early = it.as_ref().err().filter(|it| it.verdict == worst.verdict);
+            early.and_then(|it| trouble(pod, &it.summary)).as_ref() == Some(&common)
+        };
+        let owners = judged.iter().filter(is_alike).filter_map(|(pod, _)| owner_workload(pod));
+        let owners: BTreeSet<_> = owners.collect();
+        if owners.len() < 2 {
+            return worst;
+        }
+        let names: Vec<_> = owners.iter().filter_map(|it| it.split('/').nth(1)).collect();
+        Judgement { summary: format!("pods of {}: {common}", list(&names)), ..worst }
+    })
 }
 
 /// Restarts the deployments of the demo, so that their pods get a sidecar.

@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
-use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
+use crate::claims::mesh::demo_pods::{all_pods_hold, has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::has_no_init_container;
 use crate::claims::mesh::pod_rules::{by_family, format_families, logged_rules, rules_in_force};
-use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::demo_namespace_is_missing;
@@ -15,8 +14,8 @@ use crate::facts::sidecar::INIT;
 use crate::format::{POD, count, list};
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
-use crate::steps::pods;
-use meshcheck_netfilter::{Difference, Family, differences};
+use crate::steps::{Purpose, Step, pods, workloads};
+use meshcheck_netfilter::{Difference, Family, RuleSet, differences};
 
 claim! {
     /// The tutorial says: "Istio use iptables for steer traffic from client application to be proxyed by envoy proxy".
@@ -57,14 +56,11 @@ claim! {
     judge: judge,
 }
 
-/// The maximum number of differences in a message.
-const MAX_DIFFERENCES: usize = 2;
-
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
     let number = count(pods.len(), POD);
     let all = by_family(pods);
-    all_hold(all.iter().map(|(pod, family)| judge_pod(evidence, pod, *family)))?;
+    all_pods_hold(all.iter().map(|(pod, family)| (*pod, judge_pod(evidence, pod, *family))))?;
     let v6 = format_families(&all);
     Ok(Judgement::pass(format!("iptables rules match the log of {INIT}: {number}{v6}")))
 }
@@ -77,17 +73,20 @@ fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
     if differences.is_empty() {
         return Ok(Judgement::pass(String::new()));
     }
-    let named: Vec<_> = differences.iter().take(MAX_DIFFERENCES).map(ToString::to_string).collect();
-    let more = match differences.len().saturating_sub(MAX_DIFFERENCES) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
+    let first = differences[0].to_string();
+    let observed = match differences.len() {
+        1 => first,
+        number => format!("{number} differences, the first is: {first}"),
     };
     let tables: BTreeSet<_> = differences.iter().map(Difference::table).collect();
     // A program that sets another table than istio-init sets it in new pods too.
     let foreign = tables.iter().all(|table| logged.table(table).is_none());
-    let restart = (!foreign || logged.tables.is_empty()).then(|| pods::replace(evidence, pod));
     let tables: Vec<_> = tables.into_iter().collect();
     let v6 = if family == Family::V6 { " IPv6" } else { "" };
+    if foreign && !logged.tables.is_empty() {
+        return Err(foreign_rules(evidence, pod, &in_force, &tables, v6)
+            .steps(pods::show_live_rules(evidence, pod, family, &tables)));
+    }
     let summary = format!(
         "pod {}:{v6} iptables rules in table {} differ from the log of {INIT}",
         pod.name,
@@ -95,10 +94,43 @@ fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
     );
     Err(Judgement::fail(summary)
         .expected(format!("the rules of the log of {INIT}"))
-        .observed(format!("{}{more}", list(&named)))
+        .observed(observed)
         .object(Object::pod(pod))
-        .steps(restart)
+        .step(pods::replace(evidence, pod))
         .steps(pods::show_live_rules(evidence, pod, family, &tables)))
+}
+
+/// Returns the failure that another program has set rules in tables that istio-init does not use.
+fn foreign_rules(
+    evidence: &Evidence,
+    pod: &Pod,
+    in_force: &RuleSet,
+    tables: &[&str],
+    v6: &str,
+) -> Judgement {
+    let chains = tables.iter().filter_map(|it| in_force.table(it)).flat_map(|it| &it.chains);
+    // Built-in chains have a policy.
+    let chains: Vec<_> = chains.filter(|it| it.policy.is_none()).map(|it| &it.name).collect();
+    let noun = if chains.len() == 1 { "chain" } else { "chains" };
+    let added = match chains.as_slice() {
+        [] => "rules".to_owned(),
+        chains => format!("{noun} {}", list(chains)),
+    };
+    // NeuVector's enforcer names its chains so.
+    let by = if chains.iter().any(|it| it.starts_with("NV_")) { " (NV_ is NeuVector)" } else { "" };
+    let text = format!(
+        "Find the program that sets these rules{by} and exclude the namespace from it; a restart does not help"
+    );
+    let tables = list(tables);
+    Judgement::fail(format!(
+        "pod {}: another program added{v6} {added} in table {tables}",
+        pod.name
+    ))
+    .expected(format!("no rules in table {tables}"))
+    .observed(format!("{added} in table {tables}"))
+    .object(Object::pod(pod))
+    .step(Step::advice(Purpose::Fix, text))
+    .step(workloads::list_daemon_sets(evidence))
 }
 
 #[cfg(test)]

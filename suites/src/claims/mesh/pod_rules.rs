@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::facts::sidecar::{INIT, init_container};
 use crate::judgement::{Judgement, Verdict};
-use crate::steps::pods;
+use crate::steps::{Step, pods};
 use meshcheck_netfilter::{Family, ParseError, Printed, RuleSet, parse, rules_in_log};
 
 /// Why the rules in force were not read: only a node of kind that is a container of this machine can show them.
@@ -106,7 +106,14 @@ pub(super) fn logged_rules(
     };
     let of_family = if family == Family::V6 { " (IPv6)" } else { "" };
     let show = pods::show_log(evidence, pod, INIT, &[], "Show the whole log of istio-init");
-    Err(Judgement::unjudged(format!("{INIT} in pod {name}{of_family}{why}")).step(show))
+    // The kubelet rotates logs, and a new container writes a whole one.
+    let renew = why.contains("cut off").then(|| Step {
+        text: "Restart the deployment if that log is cut off too, then check again: istio-init writes a new log"
+            .into(),
+        ..pods::replace(evidence, pod)
+    });
+    let summary = format!("{INIT} in pod {name}{of_family}{why}");
+    Err(Judgement::unjudged(summary).step(show).steps(renew))
 }
 
 /// Returns the messages of a log. In a log in JSON, each is a string that may have several lines.

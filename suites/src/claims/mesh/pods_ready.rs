@@ -92,8 +92,8 @@ fn judge_ended_application(evidence: &Evidence, pod: &Pod) -> Judged {
     let summary =
         format!("pod {name}: container {} has ended, but {SIDECAR} still runs", ended.name);
     Err(Judgement::fail(summary)
-        .expected(format!("{} {state}, {SIDECAR} ended too", ended.name))
-        .observed(format!("{} {state}, {SIDECAR} running", ended.name))
+        .expected(format!("{SIDECAR} ended"))
+        .observed(format!("{SIDECAR} running, {} {state}", ended.name))
         .object(Object::pod(pod))
         .steps(pods::end_sidecar(evidence, pod)))
 }

@@ -3,10 +3,9 @@
 use std::cell::OnceCell;
 use std::net::IpAddr;
 
-use crate::claims::mesh::demo_pods::injected_pods;
+use crate::claims::mesh::demo_pods::{all_pods_hold, injected_pods};
 use crate::claims::mesh::pod_rules::{RulesSource, by_family, format_families, judged_rules};
-use crate::claims::mesh::{OWN_PORTS, PROXY_ID};
-use crate::combine::all_hold;
+use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::evidence::{Evidence, Pod};
 use crate::format::{POD, count};
 use crate::judgement::{Judged, Judgement};
@@ -77,10 +76,12 @@ pub(super) fn judge_each_pod(
     let number = count(pods.len(), POD);
     let all = by_family(pods);
     let mut in_force = false;
-    let summaries = all_hold(all.iter().map(|(pod, family)| {
-        let rules = PodRules::of(evidence, pod, *family)?;
-        in_force |= rules.source == RulesSource::InForce;
-        judge(&rules)
+    let summaries = all_pods_hold(all.iter().map(|(pod, family)| {
+        let judged = PodRules::of(evidence, pod, *family).and_then(|rules| {
+            in_force |= rules.source == RulesSource::InForce;
+            judge(&rules)
+        });
+        (*pod, judged)
     }))?;
     let first = summaries.first().map_or("", String::as_str);
     let v6 = format_families(&all);
@@ -140,7 +141,7 @@ impl Question<'_> {
                 }
                 let destination_port = ports.first().unwrap_or_default();
                 let first = Packet { destination_port, ..packet.clone() };
-                let details = format_details(rules, &first);
+                let details = find_details(rules, &first);
                 let source = match source {
                     RulesSource::Log => "",
                     RulesSource::InForce => "rules in force: ",
@@ -154,7 +155,8 @@ impl Question<'_> {
                 } else {
                     injection::restore_redirection(evidence, pod)
                 };
-                return Err(Judgement::fail(format!("pod {}: {summary}{details}", pod.name))
+                let summary = add_details(&summary, &details);
+                return Err(Judgement::fail(format!("pod {}: {summary}", pod.name))
                     .expected(self.expected)
                     .observed(observed)
                     .object(Object::pod(pod))
@@ -183,8 +185,21 @@ pub(super) fn format_ports(ports: &PortSet) -> String {
     format!("{} {ports}", if is_one { "port" } else { "ports" })
 }
 
-/// Formats the properties of a packet that decide its result, and no others.
-fn format_details(rules: &RuleSet, packet: &Packet) -> String {
+/// Adds the properties of a packet to a headline. They replace "to all ports": `outbound traffic to 192.0.2.9 is not
+/// redirected`.
+fn add_details(summary: &str, details: &[String]) -> String {
+    let Some((traffic, outcome)) = summary.split_once(" is ").filter(|_| !details.is_empty())
+    else {
+        return summary.to_owned();
+    };
+    match traffic.strip_suffix(" to all ports") {
+        Some(traffic) => format!("{traffic} {} is {outcome}", details.join(" ")),
+        None => format!("{traffic} ({}) is {outcome}", details.join(", ")),
+    }
+}
+
+/// Returns the properties of a packet that decide its result, and no others.
+fn find_details(rules: &RuleSet, packet: &Packet) -> Vec<String> {
     let outcome = walk(rules, packet).outcome;
     let decides = |mut others: Vec<Packet>| {
         others.retain(|other| other != packet);
@@ -205,11 +220,13 @@ fn format_details(rules: &RuleSet, packet: &Packet) -> String {
     };
     let mut parts = Vec::new();
     if let (Some(user), Some(group), false) = (packet.user, packet.group, is_proxy) {
-        if decides(owners(user_classes(rules), |it, user| it.user = Some(user))) {
-            parts.push(format!("of user {user}"));
-        }
-        if decides(owners(group_classes(rules), |it, group| it.group = Some(group))) {
-            parts.push(format!("of group {group}"));
+        let by_user = decides(owners(user_classes(rules), |it, user| it.user = Some(user)));
+        let by_group = decides(owners(group_classes(rules), |it, group| it.group = Some(group)));
+        match (by_user, by_group) {
+            (true, true) => parts.push(format!("of processes of user {user} in group {group}")),
+            (true, false) => parts.push(format!("of processes of user {user}")),
+            (false, true) => parts.push(format!("of processes in group {group}")),
+            (false, false) => {}
         }
     }
     let (source, destination) = (packet.source, packet.destination);
@@ -225,20 +242,28 @@ fn format_details(rules: &RuleSet, packet: &Packet) -> String {
         parts.push(format!("from source port {}", packet.source_port));
     }
     if !loopback && decides(vec![Packet { interface: usual.interface, ..packet.clone() }]) {
-        parts.push(format!("by interface {}", packet.interface));
+        parts.push(format!("through interface {}", packet.interface));
     }
     if source.is_ipv6() {
         parts.push("over IPv6".to_owned());
     }
-    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+    parts
 }
 
-/// Formats the rule that decided the result; nothing where a packet reached the end of all chains.
+/// Formats the rule that decided the result; nothing where a packet reached the end of all chains. Where Istio's chain
+/// redirects to its usual port, the rule that jumps to this chain decides.
 fn format_decision(walk: &Walk) -> String {
     let ended = matches!(walk.outcome, Outcome::Dropped | Outcome::Rejected);
     let mut steps = walk.trail.iter().filter(|step| ended || step.table == "nat");
-    match steps.next_back() {
-        Some(step) if step.fit == Fit::Matched => format!(" by rule `{}`", step.rule),
-        _ => String::new(),
-    }
+    let Some(last) = steps.next_back().filter(|step| step.fit == Fit::Matched) else {
+        return String::new();
+    };
+    let port = match last.chain.as_str() {
+        "ISTIO_REDIRECT" => Some(OUTBOUND_PORT),
+        "ISTIO_IN_REDIRECT" => Some(INBOUND_PORT),
+        _ => None,
+    };
+    let is_usual = port.is_some_and(|port| walk.outcome == Outcome::Redirected { port });
+    let jump = steps.rfind(|step| step.fit == Fit::Matched).filter(|_| is_usual);
+    format!(" by rule `{}`", jump.unwrap_or(last).rule)
 }

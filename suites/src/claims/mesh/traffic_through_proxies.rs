@@ -161,7 +161,7 @@ fn judge_answers(evidence: &Evidence) -> Judged {
         let why = asked.replies.first().map(|reply| excerpt(&reply.error));
         let why = why.filter(|why| !why.is_empty()).unwrap_or_else(|| "no answer".to_owned());
         let number = asked.replies.len();
-        let summary = format!("0 of {number} requests from the client were answered: {why}");
+        let summary = format!("0 of {number} requests from the client were answered ({why})");
         let expected = format!("{number} answers");
         return Err(fail(evidence, summary, expected, "0 answers").steps(steps(evidence)));
     }
@@ -218,7 +218,7 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let because = if side == Side::Client && !variables.is_empty() {
         format!(": curl uses a web proxy, because its container sets {}", list(&variables))
     } else if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(": Envoy answered itself: {} {}", reply.status, excerpt(&reply.body))
+        format!(": Envoy answered itself, {} `{}`", reply.status, excerpt(&reply.body))
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
         let host = evidence.expectations.backend_host();
         return Err(fail(
@@ -288,12 +288,17 @@ fn reading(
                 .step(show_unknown_service(evidence, traffic)))
         }
         Observation::Absent { reason } => {
-            let summary = format!("{proxy} has no counter for these requests: {reason}");
-            Err(fail(evidence, summary, expected, reason.as_str()).steps(steps(evidence)))
+            let pods = side.pods(evidence);
+            let why = match pods.iter().find(|pod| pod.sidecar().is_none()) {
+                Some(pod) => format!("pod {} has no sidecar", pod.name),
+                None => excerpt(reason),
+            };
+            let summary = format!("{proxy} has no counter: {why}");
+            Err(fail(evidence, summary, expected, why).steps(steps(evidence)))
         }
         other => {
             let why = other.reason().unwrap_or_default();
-            Err(Judgement::unjudged(format!("{proxy}: cannot read its counter: {why}")))
+            Err(Judgement::unjudged(format!("cannot read the counter of {proxy}: {why}")))
         }
     }
 }

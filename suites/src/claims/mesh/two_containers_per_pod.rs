@@ -169,7 +169,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             if is_of_template && !added.is_empty() {
                 let (who, steps) = explain_added_containers(evidence, pod);
                 let added = list(&added);
-                let details = format!("{observed}; not in the pod template: {added}{who}");
+                let details = format!("{observed}{who}");
                 return Err(fail(format!("{summary}: a webhook added {added}"))
                     .observed(details)
                     .steps(steps));

@@ -10,10 +10,10 @@ use crate::facts::demo::find_deployment;
 use crate::facts::injection::{
     demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
 };
-use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::refusal::{CallFailure, Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{INIT, SIDECAR};
 use crate::facts::webhooks::injects;
-use crate::format::refusal::format_refusal;
+use crate::format::refusal::{format_call_failure, format_refusal};
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
@@ -132,7 +132,16 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
             .object(object)
             .steps(namespaces::admit_pods(evidence, name, message)));
     }
-    let run = require(&evidence.mesh.dry_run_labelled, &what, &object, step)?;
+    let run = require(&evidence.mesh.dry_run_labelled, &what, &object, step);
+    let run = run.map_err(|early| match find_failed_call(evidence) {
+        Some(failure) => {
+            let why = format_call_failure(failure);
+            let summary =
+                format!("cannot read {what}: the API server cannot call the webhook: {why}");
+            Judgement { summary, ..early }
+        }
+        None => early,
+    })?;
     let namespace = &run.namespace;
     if !dry_run_has_sidecar(run) {
         return Err(Judgement::fail(format!(
@@ -144,6 +153,12 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
         .step(step()));
     }
     Ok(Judgement::pass(format!("a sidecar in {namespace}")))
+}
+
+/// Finds the failure of the webhook's call in a dry run that was not answered.
+fn find_failed_call(evidence: &Evidence) -> Option<CallFailure> {
+    let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return None };
+    classify_refusal(reason).injection_failure()
 }
 
 /// Returns the API server's message where a rule of the cluster refuses the injected containers of the dry run's pod. A

@@ -57,7 +57,7 @@ pub(super) fn find_gateway(evidence: &Evidence) -> Result<Gateway<'_>, Judgement
 }
 
 /// Finds the other services that have an address: neither the gateway nor meshcheck's test service.
-pub(super) fn find_owners(evidence: &Evidence) -> Vec<&Service> {
+pub(crate) fn find_owners(evidence: &Evidence) -> Vec<&Service> {
     let Expectations { gateway, .. } = &evidence.expectations;
     let namespace = evidence.expectations.gateway_namespace();
     let probe = evidence.cluster.load_balancer_probe.value().map(|probe| &probe.namespace);
@@ -180,6 +180,9 @@ impl<'e> Shortage<'e> {
             Reason::NodePorts(_, ports) => {
                 format!("service {namespace}/{name} uses {} of the nodes", format_ports(ports))
             }
+            Reason::Unknown if self.owners.len() > 1 => {
+                format!("{} {}, the pool may be used up", owners.0, owners.1)
+            }
             Reason::Unknown => format!("{} {}", owners.0, owners.1),
         }
     }
@@ -199,18 +202,24 @@ impl<'e> Shortage<'e> {
                 "Give one of the two services other ports, or another load balancer",
             ),
             Reason::Unknown => {
-                return match find_gateway(evidence) {
+                let mut steps = match find_gateway(evidence) {
                     Ok(Gateway::Pending(Service { namespace, name, .. })) => {
                         let text = "Show the load balancer's events on the service";
                         vec![services::describe(evidence, namespace, name, text), show]
                     }
                     _ => vec![show, services::list_all(evidence, LIST_ADDRESSES)],
                 };
+                // Another load balancer than MetalLB may have no pool.
+                if is_tutorials_competitor(owner) && runs_metallb(evidence) {
+                    steps.extend([services::free_address(evidence, owner), add_addresses()]);
+                }
+                return steps;
             }
         };
         match &self.reason {
             // k3s starts traefik, so the fix is certain.
             Reason::NodePorts(..) if owner.name == "traefik" => vec![fix, show],
+            Reason::Pool if is_tutorials_competitor(owner) => vec![show, fix, add_addresses()],
             _ => vec![show, fix],
         }
     }
@@ -218,6 +227,17 @@ impl<'e> Shortage<'e> {
 
 /// The text of the step that lists all services.
 pub(super) const LIST_ADDRESSES: &str = "List the services and their external IPs";
+
+/// Adds addresses to the pool instead of taking one from a service.
+fn add_addresses() -> Step {
+    Step::advice(Purpose::Fix, "Or add an address to MetalLB's pool")
+}
+
+/// Whether MetalLB runs in the cluster.
+fn runs_metallb(evidence: &Evidence) -> bool {
+    let pods = evidence.cluster.network_pods.value().into_iter().flatten();
+    pods.flat_map(|pod| pod.labels.values()).any(|value| value == "metallb")
+}
 
 /// Whether the tutorial removes this service: it names `kong-proxy` in namespace `kong`.
 fn is_tutorials_competitor(service: &Service) -> bool {
@@ -227,11 +247,9 @@ fn is_tutorials_competitor(service: &Service) -> bool {
 /// Whether a service has a node's address, on which each port exists once: so does k3s, unless MetalLB runs there.
 fn uses_ports_of_nodes(evidence: &Evidence, service: &Service) -> bool {
     let nodes = || evidence.cluster.nodes.value().into_iter().flatten();
-    let speakers = evidence.cluster.network_pods.value().into_iter().flatten();
-    let metallb = speakers.flat_map(|pod| pod.labels.values()).any(|value| value == "metallb");
     let is_of_node = |it| nodes().any(|node| node.addresses.contains(it));
     service.load_balancer_addresses.iter().any(is_of_node)
-        || !metallb && nodes().any(|node| node.kubelet_version.contains("+k3s"))
+        || !runs_metallb(evidence) && nodes().any(|node| node.kubelet_version.contains("+k3s"))
 }
 
 /// Returns the port of meshcheck's test service.

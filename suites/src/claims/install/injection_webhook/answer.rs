@@ -165,8 +165,8 @@ pub(super) fn judge_call(evidence: &Evidence, webhook: Option<&Webhook>) -> Judg
     let to = called.map_or("the webhook".to_owned(), |it| format!("{}:{port}", it.name));
     let reason = format_call_failure(failure);
     Err(Judgement::fail(format!("the API server cannot call the webhook at {to}: {reason}"))
-        .expected("the webhook answers the API server")
-        .observed(excerpt(error))
+        .expected("an answer of the webhook")
+        .observed(excerpt(error.rsplit("failed to call webhook: ").next().unwrap_or(error)))
         .object(called.map_or_else(|| "webhook".to_owned(), |it| service_object(it).to_string()))
         .steps(restore_call(evidence, failure, &port)))
 }
