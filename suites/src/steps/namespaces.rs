@@ -148,17 +148,15 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
     ]
 }
 
-/// Allows the capability NET_ADMIN in a cluster of GKE Autopilot. Google's contexts are `gke_PROJECT_LOCATION_CLUSTER`.
+/// Allows the capability `NET_ADMIN` in a cluster of GKE Autopilot, whose context is `gke_PROJECT_LOCATION_CLUSTER`.
 fn allow_net_admin(evidence: &Evidence) -> Step {
     let text = "Allow istio-init's capability NET_ADMIN in the cluster";
     let option = "--workload-policies=allow-net-admin";
-    let parts: Vec<_> = evidence.subject.context.splitn(4, '_').map(quote).collect();
-    let [google, project, location, cluster] = parts.as_slice() else {
+    let named = evidence.subject.context.strip_prefix("gke_");
+    let parts: Vec<_> = named.into_iter().flat_map(|it| it.splitn(3, '_')).map(quote).collect();
+    let [project, location, cluster] = parts.as_slice() else {
         return fix(format!("{text}: gcloud container clusters update CLUSTER {option}"));
     };
-    if google != "gke" {
-        return fix(format!("{text}: gcloud container clusters update CLUSTER {option}"));
-    }
     let command = format!(
         "gcloud container clusters update {cluster} --location {location} --project {project} {option}"
     );
