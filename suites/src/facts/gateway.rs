@@ -291,6 +291,12 @@ pub(crate) fn has_no_gateway_deployment(evidence: &Evidence) -> bool {
         && gateway_daemon_set(evidence).is_none()
 }
 
+/// Whether MetalLB runs in the cluster.
+pub(crate) fn runs_metallb(evidence: &Evidence) -> bool {
+    let pods = evidence.cluster.network_pods.value().into_iter().flatten();
+    pods.flat_map(|pod| pod.labels.values()).any(|value| value == "metallb")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

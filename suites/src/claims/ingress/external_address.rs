@@ -67,12 +67,10 @@ fn judge(evidence: &Evidence) -> Judged {
             .as_ref()
             .map(|class| format!(", it needs a load balancer of class {}", excerpt(class)));
         let Service { namespace, name, .. } = gateway;
-        let (because, text) = explain_pending(evidence);
+        let (state, text) = explain_pending(evidence);
+        let class = class.unwrap_or_default();
         return Err(fail(
-            format!(
-                "service {name} has no external IP (<pending>){}{because}",
-                class.unwrap_or_default()
-            ),
+            format!("service {name} {state}{class}"),
             format!("<pending>{}", event.unwrap_or_default()),
             services::describe(evidence, namespace, name, &text),
         ));
@@ -91,24 +89,30 @@ fn judge(evidence: &Evidence) -> Judged {
     ))
 }
 
-/// Returns the reason why the service is pending, as far as other services show one, and the text of the step that
-/// describes the service.
+/// Describes the pending service in a clause, with what other services show, and returns the text of the step that
+/// describes it. A load balancer of another class may have given them their addresses.
 fn explain_pending(evidence: &Evidence) -> (String, String) {
-    if let Some(address) = find_free_address(evidence) {
-        let because = format!(", although a test service got {address}: the pool is not used up");
+    let pending = "has no external IP (<pending>)".to_owned();
+    let has_class =
+        find_gateway_service(evidence).is_some_and(|it| it.load_balancer_class.is_some());
+    if let Some(address) = find_free_address(evidence).filter(|_| !has_class) {
+        let state =
+            format!("is <pending>, although a test service got {address}: the pool is not used up");
         let text = "Check the address that the service requests (loadBalancerIP, annotations) and its events: the \
                     address must be in the pool and free";
-        return (because, text.to_owned());
+        return (state, text.to_owned());
     }
-    if let Some(Service { namespace, name, .. }) = find_owners(evidence).first() {
+    if let Some(Service { namespace, name, .. }) =
+        find_owners(evidence).first().filter(|_| !has_class)
+    {
         let owner = escape_backquotes(&format!("{namespace}/{name}"));
         let text = format!(
             "Read in the events why the service gets no address: a load balancer runs, because service {owner} has one"
         );
-        return (String::new(), text);
+        return (pending, text);
     }
     let text = "Check the events of the service: without a load balancer (MetalLB or a cloud's) it stays <pending>";
-    (String::new(), text.to_owned())
+    (pending, text.to_owned())
 }
 
 /// Whether a text is an IP address that a client can use, or a host name.

@@ -340,9 +340,11 @@ fn upgrade(evidence: &Evidence) -> Vec<Step> {
         Some(version) => istio::check_as(evidence, version),
         None => istio::show_versions(evidence),
     };
-    let mut install = istio::restore_control_plane(evidence, &format!("Install Istio {wanted}"));
+    let plain = format!("Install Istio {wanted}");
+    let mut install = istio::restore_control_plane(evidence, &plain);
     if install.command.as_ref().is_some_and(|it| it.starts_with("istioctl")) {
-        install.text += " with the istioctl of that version";
+        let text = format!("{plain} with the istioctl of that version");
+        install.text = install.text.replacen(&plain, &text, 1);
     }
     // Where another program installed Istio, that program changes its version.
     [first].into_iter().chain(install.command.is_some().then_some(install)).collect()

@@ -34,7 +34,7 @@ pub(super) fn answer<'e>(
     })?;
     if answer.status == 401 {
         return Err(Judgement::unjudged(format!("{what}: 401, a login is needed"))
-            .step(show_settings(evidence, "auth.strategy", "anonymous, which needs no login,")));
+            .step(show_settings(evidence, "auth.strategy", "anonymous (no login)")));
     }
     Ok(answer)
 }

@@ -85,6 +85,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod, family: Family) -> Judged {
     let v6 = if family == Family::V6 { " IPv6" } else { "" };
     if foreign && !logged.tables.is_empty() {
         return Err(foreign_rules(evidence, pod, &in_force, &tables, v6)
+            .observed(observed)
             .steps(pods::show_live_rules(evidence, pod, family, &tables)));
     }
     let summary = format!(
@@ -127,7 +128,6 @@ fn foreign_rules(
         pod.name
     ))
     .expected(format!("no rules in table {tables}"))
-    .observed(format!("{added} in table {tables}"))
     .object(Object::pod(pod))
     .step(Step::advice(Purpose::Fix, text))
     .step(workloads::list_daemon_sets(evidence))
@@ -156,6 +156,7 @@ mod cases {
         both_families(dual_stack, Pass);
         version_6_flushed(|e| { dual_stack(e); flush(of(e.mesh.live_rules_v6.values_mut().next().unwrap())); }, Fail);
         foreign_table(|e| change(e, |rules| format!("*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -p tcp -j NFQUEUE --queue-num 0\nCOMMIT\n{rules}")), Fail);
+        foreign_chain(|e| for rules in e.mesh.live_rules.values_mut() { let rules = of(rules); *rules = format!("*filter\n:INPUT ACCEPT [0:0]\n:NV_INPUT - [0:0]\n-A INPUT -j NV_INPUT\nCOMMIT\n{rules}"); }, Fail);
         log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
         log_in_json(log_in_json, Pass);
         only_counters_differ(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);

@@ -155,10 +155,10 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(format!("a sidecar in {namespace}")))
 }
 
-/// Finds the failure of the webhook's call in a dry run that was not answered.
+/// Finds the failure of the webhook's call in a dry run that was not answered, where it is a known one.
 fn find_failed_call(evidence: &Evidence) -> Option<CallFailure> {
     let Observation::Failed { reason } = &evidence.mesh.dry_run_labelled else { return None };
-    classify_refusal(reason).injection_failure()
+    classify_refusal(reason).injection_failure().filter(|it| *it != CallFailure::Other)
 }
 
 /// Returns the API server's message where a rule of the cluster refuses the injected containers of the dry run's pod. A

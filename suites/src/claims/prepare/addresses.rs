@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use crate::evidence::{Evidence, Expectations, Service, ServicePort};
-use crate::facts::gateway::{find_address_sharers, shared_ports};
+use crate::evidence::{Evidence, Expectations, Provider, Service, ServicePort};
+use crate::facts::gateway::{find_address_sharers, runs_metallb, shared_ports};
 use crate::format::{SERVICE, count, list};
 use crate::judgement::Judgement;
 use crate::object::Object;
@@ -209,8 +209,10 @@ impl<'e> Shortage<'e> {
                     }
                     _ => vec![show, services::list_all(evidence, LIST_ADDRESSES)],
                 };
-                // Another load balancer than MetalLB may have no pool.
-                if is_tutorials_competitor(owner) && runs_metallb(evidence) {
+                // A cloud's load balancer has no pool: another service takes no address from this one.
+                let has_pool =
+                    evidence.subject.provider == Provider::Kind || runs_metallb(evidence);
+                if is_tutorials_competitor(owner) && has_pool {
                     steps.extend([services::free_address(evidence, owner), add_addresses()]);
                 }
                 return steps;
@@ -230,13 +232,7 @@ pub(super) const LIST_ADDRESSES: &str = "List the services and their external IP
 
 /// Adds addresses to the pool instead of taking one from a service.
 fn add_addresses() -> Step {
-    Step::advice(Purpose::Fix, "Or add an address to MetalLB's pool")
-}
-
-/// Whether MetalLB runs in the cluster.
-fn runs_metallb(evidence: &Evidence) -> bool {
-    let pods = evidence.cluster.network_pods.value().into_iter().flatten();
-    pods.flat_map(|pod| pod.labels.values()).any(|value| value == "metallb")
+    Step::advice(Purpose::Fix, "Add an address to MetalLB's pool instead")
 }
 
 /// Whether the tutorial removes this service: it names `kong-proxy` in namespace `kong`.

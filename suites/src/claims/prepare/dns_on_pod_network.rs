@@ -77,7 +77,7 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(not_running(evidence, deployment, &dns.pods).expected(expected));
     }
     if running.iter().all(|pod| !pod.ready) {
-        return Err(not_ready(evidence, running[0]).expected(expected));
+        return Err(not_ready(evidence, running[0]).expected("Running and ready"));
     }
     if let Some(pod) = running.iter().find(|pod| pod.host_network) {
         return Err(Judgement::fail(format!(
@@ -193,9 +193,15 @@ fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
             .steps(pods::diagnose(evidence, pod));
     }
     let judgement = Judgement::fail("no DNS pod is ready, service names do not resolve")
+<<<<<<< HEAD
         .observed(state)
         .object(Object::pod(dns));
     let own = pods::diagnose(evidence, dns);
+=======
+        .observed(format_pod_state(dns))
+        .object(Object::pod(dns))
+        .steps(pods::diagnose(evidence, dns));
+>>>>>>> w-claims2
     if network.value().is_some() {
         return judgement.steps(own);
     }

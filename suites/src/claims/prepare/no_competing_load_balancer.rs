@@ -93,7 +93,7 @@ fn judge(evidence: &Evidence) -> Judged {
     };
     let event = find_failure(evidence).map(|event| format!("; event: {}", excerpt(event)));
     let owner = shortage.owner();
-    Err(Judgement::fail(format!("{}, {who} is <pending>", shortage.describe()))
+    Err(Judgement::fail(format!("{who} is <pending>: {}", shortage.describe()))
         .expected(format!("{who} has an external IP"))
         .observed(format!("{who} is <pending>; {others}{}", event.unwrap_or_default()))
         .object(Object::new("service", &owner.namespace, &owner.name))

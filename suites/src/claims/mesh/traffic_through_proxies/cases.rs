@@ -84,6 +84,7 @@ cases! { Evidence:
         stop_client(e);
         demo_pod(e, "client").containers.iter_mut().for_each(|it| it.env = vec!["http_proxy".into()]);
     }, Fail);
+    no_counter_without_sidecar(|e| { remove_sidecar(demo_pod(e, "client")); of(&mut e.mesh.traffic).outbound.after = Observation::absent("pod client/client-1, port 15000: connection refused"); }, Fail);
     no_counter(|e| of(&mut e.mesh.traffic).inbound.after = Observation::absent("no cluster"), Fail);
     restarted(|e| of(&mut e.mesh.traffic).inbound.after = Observation::seen(0), Unjudged);
     counter_not_readable(|e| of(&mut e.mesh.traffic).outbound.before = Observation::failed("pods/portforward is forbidden"), Unjudged);
