@@ -236,10 +236,10 @@ fn deployments_cause_pods_that_are_not_ready() {
     assert_causes(PODS);
 }
 
-/// Sorts the echo pod first: the verdict names the first pod that is not ready.
+/// Sorts the echo pods first, those that are not ready before the others: the verdict names the first pod.
 fn echo_first(evidence: &mut Evidence) {
     of(&mut evidence.demo.pods)
-        .sort_by_key(|pod| pod.labels.get("app").cloned() != Some("echo".into()));
+        .sort_by_key(|pod| (pod.labels.get("app").cloned() != Some("echo".into()), pod.ready));
 }
 
 /// Sets an argument of istio-init, and lets inbound traffic bypass the proxy.

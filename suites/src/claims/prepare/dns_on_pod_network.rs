@@ -193,15 +193,9 @@ fn not_ready(evidence: &Evidence, dns: &Pod) -> Judgement {
             .steps(pods::diagnose(evidence, pod));
     }
     let judgement = Judgement::fail("no DNS pod is ready, service names do not resolve")
-<<<<<<< HEAD
-        .observed(state)
+        .observed(format_pod_state(dns))
         .object(Object::pod(dns));
     let own = pods::diagnose(evidence, dns);
-=======
-        .observed(format_pod_state(dns))
-        .object(Object::pod(dns))
-        .steps(pods::diagnose(evidence, dns));
->>>>>>> w-claims2
     if network.value().is_some() {
         return judgement.steps(own);
     }
