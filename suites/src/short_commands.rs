@@ -64,9 +64,11 @@ impl Report {
         (!aliases.is_empty()).then(|| format!("alias {}", aliases.join(" ")))
     }
 
+    /// The commands that reports show: a claim with a cause leaves them to the cause.
     fn commands(&self) -> impl Iterator<Item = &String> {
         let causes = self.causes.iter().flat_map(|cause| &cause.commands);
-        self.claims.iter().flat_map(|claim| &claim.commands).chain(causes)
+        let alone = self.claims.iter().filter(|claim| claim.because.is_none());
+        alone.flat_map(|claim| &claim.commands).chain(causes)
     }
 }
 

@@ -20,10 +20,10 @@ use crate::suggest::nearest_id;
 /// Where the software comes from.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SourceOptions {
-    /// Use the bundle in this directory instead of the official release
+    /// The bundle in this directory: `run` and `up` install it, all commands expect its versions
     #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
     pub(crate) bundle: Option<PathBuf>,
-    /// The version of Istio to install and to expect [default: 1.20.3, or the bundle's]
+    /// The version of Istio to expect, and for `run` and `up` to install [default: 1.20.3, or the bundle's]
     #[arg(long, value_name = "VERSION", value_parser = parse_version)]
     pub(crate) istio: Option<String>,
 }

@@ -57,7 +57,11 @@ pub(super) fn outcome(report: &Report) -> String {
     } else if unjudged > 0 {
         format!("Not everything could be checked on {cluster}: {unknown}")
     } else {
-        format!("{holds} {cluster}: {pass} of {}", counted(number, noun))
+        let skipped = match report.totals.skipped {
+            0 => String::new(),
+            skipped => format!(", {skipped} skipped"),
+        };
+        format!("{holds} {cluster}: {pass} of {}{skipped}", counted(number, noun))
     };
     if changed > cleaned && unjudged > 0 && fail == 0 && pass > 0 {
         let _ = write!(text, "; {unknown}");

@@ -22,7 +22,7 @@ pub fn human(report: &Report, style: Style) -> String {
         to.wrapped(&style.detail(&facts(report)), "", "  ");
     }
     if let Some(setup) = report.setup().filter(|_| !style.short) {
-        to.line(&format!("Commands below use: {}", style.paint("1", &style.clean(&setup))));
+        to.line(&format!("Type once in your shell: {}", style.paint("1", &style.clean(&setup))));
     }
     write_cards(&mut to, report);
     if style.verbose {
