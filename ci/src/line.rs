@@ -102,7 +102,7 @@ mod tests {
     use std::time::Instant;
 
     #[test]
-    fn what_is_cut_does_not_answer_and_what_is_mended_does() {
+    fn cut_line_does_not_answer_until_it_is_restored() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let line = Line::new(&server.local_addr().unwrap().to_string(), Duration::ZERO).unwrap();
         let echo = |text: &[u8]| -> io::Result<Vec<u8>> {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_client_sends_arrives_late_and_whole() {
+    fn slow_line_delivers_everything_late() {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
         let delay = Duration::from_millis(60);
         let slow = Line::new(&server.local_addr().unwrap().to_string(), delay).unwrap();

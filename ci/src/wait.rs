@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_asks_until_ready() {
+    fn wait_ends_when_ready() {
         let mut turns = 0;
         let answer = until("counting", Duration::from_millis(1), Duration::from_secs(5), || {
             turns += 1;

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_from_the_cluster_reaches_the_terminal_raw() {
+    fn text_of_the_cluster_is_cleaned_for_the_terminal() {
         let text = lines_of([Event::Note("pod \u{1b}[31mred\r\nerror: faked".into())]);
         assert_eq!(text, "   0.0s  pod red⏎error: faked\n");
     }

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_a_file_is_told_and_harmless() {
+    fn summary_of_a_file_has_no_control_characters() {
         let mut evidence = evidence();
         assert!(summary(&evidence).contains("redacted: nothing"), "{}", summary(&evidence));
         evidence.demo.client_logs =

@@ -182,7 +182,7 @@ mod tests {
     #[case("half\u{1b}[", "half[")]
     #[case("set\u{1b}(B.", "set.")]
     #[case("nul\0bell\u{7}c1\u{9b}", "nulbellc1")]
-    fn nothing_reaches_the_terminal_but_text(#[case] text: &str, #[case] clean: &str) {
+    fn terminal_text_has_no_control_characters(#[case] text: &str, #[case] clean: &str) {
         assert_eq!(for_terminal(text), clean);
     }
 
@@ -217,7 +217,7 @@ mod tests {
     #[case("世界世界", 5, "世界…")]
     #[case("ééééé", 5, "ééééé")]
     #[case("a b c", 3, "a…")]
-    fn what_is_too_wide_is_cut(#[case] text: &str, #[case] columns: usize, #[case] cut: &str) {
+    fn wide_text_is_truncated(#[case] text: &str, #[case] columns: usize, #[case] cut: &str) {
         assert_eq!(truncated(text, columns, "…"), cut);
     }
 

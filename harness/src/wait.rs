@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_ends_with_what_was_waited_for() {
+    async fn wait_returns_the_awaited_value() {
         let looks = Cell::new(0);
         let mut states = Vec::new();
         let found = wait()

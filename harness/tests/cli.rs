@@ -145,7 +145,7 @@ fn a_report_that_cannot_be_written_is_an_error_with_its_path() {
 #[case::html(|_: &str| "<html></html>".to_owned(), "it is an HTML page")]
 #[case::other_json(|_: &str| "{\"kind\":\"Pod\"}".to_owned(), "the field `schema` is missing")]
 #[case::future(|text: &str| text.replacen("\"schema\": 1", "\"schema\": 99", 1), "schema 99")]
-fn what_is_no_evidence_is_one_clear_error(#[case] change: fn(&str) -> String, #[case] words: &str) {
+fn file_without_evidence_is_one_error(#[case] change: fn(&str) -> String, #[case] words: &str) {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("evidence.json");
     fs::write(&file, change(&fs::read_to_string(recorded()).unwrap())).unwrap();

@@ -138,7 +138,7 @@ fn evidence_of_other_names_is_never_judged_by_these() {
 }
 
 #[test]
-fn what_may_fail_is_red_and_the_exit_code_is_not() {
+fn claim_that_may_fail_keeps_its_verdict_and_exit_code_0() {
     let place =
         Place::with("[claims.may-fail]\n\"demo::backend_replies\" = \"the room is slow\"\n");
     let mut evidence: Value =
@@ -166,7 +166,7 @@ fn what_may_fail_is_red_and_the_exit_code_is_not() {
 }
 
 #[test]
-fn what_cannot_be_installed_by_another_name_is_refused_before_anything_is_made() {
+fn name_fixed_by_the_release_is_refused_before_anything_is_created() {
     let place = Place::with("[istio]\nnamespace = \"mesh\"\n[demo]\nnamespace = \"shop\"\n");
     for command in ["run", "up"] {
         let output = place.meshcheck(&[command]);

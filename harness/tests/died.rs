@@ -232,7 +232,7 @@ fn an_interrupt_is_told_in_every_report(
     assert_eq!(status.code(), Some(130), "{status}: {told}");
     assert!(told.starts_with("error: interrupted"), "{told}");
     directory.every_report_says(
-        "interrupted; everything that meshcheck created was removed",
+        "interrupted; nothing of this run is left",
         number_of(command),
     );
 }

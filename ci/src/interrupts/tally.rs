@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_left_and_what_was_wrong_are_counted_apart() {
+    fn leftovers_and_wrong_results_are_counted_separately() {
         let mut cases = vec![Case::new("well")];
         assert!(Sums::new(&cases).is_clean());
         cases.push(Case { left: vec!["volume x".into()], ..Case::new("left") });

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_green() {
+    fn empty_report_is_not_green() {
         let verdicts = Verdicts::read(r#"{"claims": []}"#, String::new()).unwrap();
         assert!(!verdicts.is_green());
     }

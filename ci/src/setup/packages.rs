@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_there_needs_no_install() {
+    fn present_program_needs_no_install() {
         let line = ensure(&[program("sh", "dash")]).unwrap();
         assert_eq!(line, "tools: sh");
     }

@@ -63,7 +63,7 @@ impl Failure {
     /// A signal ended it.
     pub(super) fn interrupted() -> Self {
         Self {
-            message: "interrupted; everything that meshcheck created was removed".into(),
+            message: "interrupted; nothing of this run is left".into(),
             code: INTERRUPTED,
             ..Self::default()
         }

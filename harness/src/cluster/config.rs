@@ -62,7 +62,7 @@ mod tests {
     #[case("- a\n- b\n")]
     #[case("kind: Cluster\nnodes: 3\n")]
     #[case("kind: [\n")]
-    fn what_is_no_cluster_is_refused(#[case] yaml: &str) {
+    fn document_without_cluster_is_refused(#[case] yaml: &str) {
         assert!(marked(yaml, "meshcheck-1", Path::new("/state")).is_err());
     }
 }

@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_refused_in_bounded_time() {
+    fn binary_file_is_refused_in_bounded_time() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("long.yaml");
         std::fs::write(&file, "#".repeat(2 * 1024 * 1024)).unwrap();

@@ -136,7 +136,7 @@ mod tests {
     use meshcheck_suites::evidence::Condition;
 
     #[test]
-    fn what_is_at_rest_is_not_waited_for() {
+    fn finished_rollout_is_not_awaited() {
         let mut deployment = Deployment {
             replicas: 1,
             current_replicas: 1,
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_must_mend_is_not_waited_for() {
+    fn rollout_that_cannot_end_is_not_awaited() {
         let now = Timestamp::from_second(1_000_000).unwrap();
         let waiting = |reason: &str| Pod {
             phase: "Pending".into(),

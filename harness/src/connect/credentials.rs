@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_plugin_hands_out_takes_its_place() {
+    async fn credentials_of_a_plugin_replace_it() {
         let script = r#"printf '{"kind":"ExecCredential","status":{"token":"%s","clientCertificateData":"C","clientKeyData":"K"}}' "$WORD""#;
         let resolved = serde_json::to_value(resolve(plugin(script)).await.unwrap()).unwrap();
         assert_eq!(

@@ -164,7 +164,7 @@ mod tests {
 
     /// With the tutorial's names the manifests stay as they are written.
     #[test]
-    fn nothing_is_said_twice() {
+    fn each_difference_is_named_once() {
         let names = tutorial();
         let written = |text| apply::documents("it", text).unwrap();
         assert_eq!(namespace(&names).unwrap(), written(NAMESPACE));
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_the_releases_own_is_told() {
+    fn names_fixed_by_the_release_are_reported() {
         let mut names = tutorial();
         names.istio_namespace = "mesh".into();
         names.client.image = "example/curl".into();

@@ -137,7 +137,7 @@ mod tests {
     #[case("1 7")]
     #[case("-3 7")]
     #[case("12 x")]
-    fn what_names_no_program_is_none(#[case] text: &str) {
+    fn file_without_program_is_ignored(#[case] text: &str) {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("process");
         assert_eq!(Remembered::read(&file), None, "there is no file");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_program_has_started_counts_until_it_ends() {
+    async fn child_counts_until_it_ends() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("process");
         let pipe = place.path().join("pipe");
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_is_remembered_while_it_runs() {
+    async fn running_program_is_recorded() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("process");
         let script = format!("until [ -s '{0}' ]; do :; done; cat '{0}'", file.display());

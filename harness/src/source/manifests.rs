@@ -72,7 +72,7 @@ spec:
     }
 
     #[test]
-    fn what_is_no_manifest_is_no_panic() {
+    fn invalid_manifest_does_not_panic() {
         assert!(images("{").is_err());
         assert_eq!(version("{"), None);
         assert!(images("").unwrap().is_empty());

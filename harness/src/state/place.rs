@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_sweeps_meanwhile_disturbs_nobody() {
+    fn concurrent_sweep_disturbs_no_run() {
         let place = tempfile::tempdir().unwrap();
         let state = State::at(place.path().to_owned());
         let done = std::sync::atomic::AtomicBool::new(false);

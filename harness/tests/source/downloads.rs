@@ -235,7 +235,7 @@ async fn a_passing_fault_is_tried_again(#[case] status: u16) {
 }
 
 #[tokio::test]
-async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
+async fn download_gives_up_with_the_last_reason_and_keeps_its_part() {
     let body = content(1000);
     let sent = body.clone();
     let server = Server::start(move |request| match request.before {
@@ -253,7 +253,7 @@ async fn it_gives_up_with_the_last_reason_and_keeps_what_arrived() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_said_with_the_address() {
+async fn unreachable_server_is_named_with_its_address() {
     let place = place();
     let url = format!("http://127.0.0.1:{}/file", closed_port());
     let error =

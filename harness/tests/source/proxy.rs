@@ -80,7 +80,7 @@ async fn files_and_images_come_through_the_proxy() {
 }
 
 #[tokio::test]
-async fn what_no_proxy_names_is_asked_directly() {
+async fn no_proxy_hosts_are_asked_directly() {
     let publisher = Publisher::start();
     let proxy = proxy_for(&publisher, NOWHERE);
     let host = publisher.server.address.to_string();

@@ -107,7 +107,7 @@ async fn a_damaged_bundle_is_noticed_and_made_again() {
 }
 
 #[tokio::test]
-async fn what_a_killed_process_left_is_no_bundle() {
+async fn partial_bundle_of_a_killed_process_is_no_bundle() {
     let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());
@@ -201,7 +201,7 @@ async fn a_moved_tag_is_noted_in_the_bundle() {
 }
 
 #[tokio::test]
-async fn what_has_arrived_is_not_asked_for_again() {
+async fn downloaded_part_is_not_requested_again() {
     let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let release = publisher.release(cache.path());

@@ -51,7 +51,7 @@ mod tests {
     #[case(b"not a certificate at all")]
     #[case(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")]
     #[case(b"-----BEGIN CERTIFICATE-----\n%%%%\n")]
-    fn what_does_not_parse_says_why(#[case] bundle: &[u8]) {
+    fn unparsable_certificate_has_a_reason(#[case] bundle: &[u8]) {
         let facts = facts(bundle);
         assert!(facts.error.is_some() && facts.certificates.is_empty(), "{facts:?}");
     }

@@ -153,7 +153,7 @@ mod tests {
     #[case("HTTP/1.1 200 OK\r\nserver: envoy\r\n\r\n\n200", Ok((200, "envoy")))]
     #[case("HTTP/1.1 503 No\r\nserver: x\r\n\r\nno\n503", Ok((503, "x")))]
     #[case("rubbish", Err("curl answered `rubbish`"))]
-    fn what_curl_prints_is_an_answer(
+    fn output_of_curl_becomes_an_answer(
         #[case] output: &str,
         #[case] read: Result<(u16, &str), &str>,
     ) {

@@ -290,7 +290,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_installed_a_deployment_is_among_its_labels_and_annotations() {
+    fn installer_of_a_deployment_is_read_from_labels_and_annotations() {
         let deployment: ApiDeployment = serde_json::from_value(serde_json::json!({
             "metadata": {
                 "name": "istiod",

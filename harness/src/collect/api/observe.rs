@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn what_depends_on_a_missing_value_is_missing_for_the_same_reason() {
+    fn dependent_observation_has_the_reason_of_its_source() {
         assert_eq!(needed(&Observation::seen(1)), Ok(&1));
         let missing = |observation: Observation<()>| needed(&observation).unwrap_err();
         assert_eq!(missing(Observation::absent("a")), Missing::Absent("a".into()));

@@ -88,7 +88,7 @@ const SERVER: &[(&str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn what_may_give_addresses_is_read() {
+async fn address_providers_are_read() {
     let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
     let context = CollectContext::of_stand_in(client(SERVER), &expectations);
     let found = controllers(&context).await.unwrap();
@@ -123,7 +123,7 @@ async fn rights_are_asked_one_by_one() {
 }
 
 #[tokio::test]
-async fn what_an_earlier_istio_left_is_read() {
+async fn leftovers_of_an_earlier_istio_are_read() {
     let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
     let context = CollectContext::of_stand_in(client(SERVER), &expectations);
     let webhooks = validating(&context).await.unwrap();

@@ -297,7 +297,7 @@ mod tests {
     #[case::without_a_maker_long_ago(None, 16, true)]
     #[case::of_a_clock_ahead(None, -16, false)]
     #[case::nobody_s_word(Some("?"), 1, false)]
-    fn what_nothing_is_known_of_is_left_after_a_while(
+    fn namespace_without_owner_is_left_alone(
         #[case] maker: Option<&str>,
         #[case] minutes_ago: i64,
         #[case] left: bool,
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_living_run_made_stays_however_old_and_a_dead_one_s_goes_at_once() {
+    fn namespace_of_a_live_run_stays_and_of_a_dead_run_goes() {
         let now: Timestamp = "2026-01-01T12:00:00Z".parse().unwrap();
         let this = Owner::this().to_string();
         assert!(!is_left(&made_by(Some(&this), 1000, now), Some(now)));

@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn where_nothing_can_be_read_it_is_said() {
+    fn unreadable_kernel_files_have_a_reason() {
         let (_root, places) = kernel(&[]);
         let reason = modules(&places).unwrap_err();
         assert!(reason.contains("modules.dep") && reason.contains("config.gz"), "{reason}");

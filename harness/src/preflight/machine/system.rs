@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_there_is_named() {
+    fn missing_file_is_named() {
         let (_root, places) = places(&[("proc/meminfo", "MemTotal: 1 kB\n")]);
         assert!(memory(&places).unwrap_err().contains("MemAvailable"));
         assert!(inotify(&places).unwrap_err().contains("max_user_instances"));

@@ -44,7 +44,7 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn what_fits_stays_as_it_is() {
+    fn short_text_is_unchanged() {
         assert_eq!(bounded("a\nb\u{1b}", 1024), "a\nb");
         assert_eq!(first_line("a\nb", 1024), "a");
     }
