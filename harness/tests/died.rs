@@ -231,10 +231,7 @@ fn an_interrupt_is_told_in_every_report(
     let (status, told) = ended(child);
     assert_eq!(status.code(), Some(130), "{status}: {told}");
     assert!(told.starts_with("error: interrupted"), "{told}");
-    directory.every_report_says(
-        "interrupted; nothing of this run is left",
-        number_of(command),
-    );
+    directory.every_report_says("interrupted; nothing of this run is left", number_of(command));
 }
 
 /// The kernel ends a program that writes more than it may, in the middle of it and at once, as kill -9
