@@ -293,6 +293,7 @@ mod cases {
         log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
         port_excluded(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"), Fail);
         range_excluded(|e| insert_rule(e, CHAIN, "-d 10.96.0.0/12 -j RETURN"), Fail);
+        small_range_excluded(|e| insert_rule(e, CHAIN, "-d 192.0.2.0/24 -j RETURN"), Fail);
         address_excluded(|e| insert_rule(e, CHAIN, "-d 192.0.2.9/32 -j RETURN"), Fail);
         user_excluded(|e| insert_rule(e, CHAIN, "-m owner --uid-owner 2000 -j RETURN"), Fail);
         group_excluded(|e| insert_rule(e, CHAIN, "-m owner --gid-owner 2000 -j RETURN"), Fail);
