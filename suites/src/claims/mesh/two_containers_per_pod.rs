@@ -123,7 +123,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         let gateway = GATEWAY_NAMES.iter().find_map(|key| pod.labels.get(*key));
         let (is, object) = match gateway {
             Some(gateway) => {
-                (format!("is a gateway of Gateway {gateway}"), format!("Gateway {gateway}"))
+                (format!("is a gateway (Gateway {gateway})"), format!("Gateway {gateway}"))
             }
             None => ("is a gateway".to_owned(), "the gateway".to_owned()),
         };
