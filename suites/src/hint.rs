@@ -100,12 +100,18 @@ impl Evidence {
 
     /// Returns the command `istioctl install` of the default profile, with the options that the installed software needs.
     pub fn install_default(&self) -> String {
+        self.install_with(&[])
+    }
+
+    /// Returns the command `istioctl install` of the default profile, with more values.
+    pub(crate) fn install_with(&self, values: &[&str]) -> String {
         let mut arguments = vec!["install", "--set", "profile=default"];
         if let Some(bundle) = &self.subject.bundle {
             for option in &bundle.install_set {
                 arguments.extend(["--set", option.as_str()]);
             }
         }
+        arguments.extend(values.iter().flat_map(|value| ["--set", value]));
         arguments.push("-y");
         self.istioctl(&arguments)
     }

@@ -1,5 +1,7 @@
 //! Facts about pods, containers and deployments that need more than one field.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::evidence::{Container, ContainerState, Deployment, Evidence, Observation, Pod};
@@ -93,6 +95,12 @@ pub(crate) fn owner_workload(pod: &Pod) -> Option<String> {
         "StatefulSet" | "DaemonSet" => Some(format!("{}/{name}", kind.to_lowercase())),
         _ => None,
     }
+}
+
+/// Returns the names of the deployments that own these pods, in order.
+pub(crate) fn owner_deployments<'e>(pods: impl IntoIterator<Item = &'e Pod>) -> Vec<String> {
+    let name = |pod| Some(owner_workload(pod)?.strip_prefix("deployment/")?.to_owned());
+    pods.into_iter().filter_map(name).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// The deployment that a pod belongs to, where a pod of its previous revision is still ready. In the namespace of the

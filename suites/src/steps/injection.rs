@@ -127,6 +127,12 @@ pub(crate) fn restart_without_sidecar(evidence: &Evidence) -> Option<Step> {
     (!workloads.is_empty()).then(|| restart(evidence, &workloads, text))
 }
 
+/// Restarts deployments of the demo's namespace in one command.
+pub(crate) fn restart_deployments(evidence: &Evidence, names: &[String], text: &str) -> Step {
+    let workloads: Vec<_> = names.iter().map(|it| format!("deployment/{it}")).collect();
+    restart(evidence, &workloads, text)
+}
+
 /// Restarts workloads of the demo's namespace.
 pub(crate) fn restart(evidence: &Evidence, workloads: &[String], text: &str) -> Step {
     let workloads: Vec<_> = workloads.iter().map(String::as_str).collect();

@@ -11,12 +11,26 @@ use crate::hint::{escape_backquotes, quote};
 /// Installs Istio's default profile, with the options that the installed software needs. `istioctl install` would
 /// change an installation of another kind, or install a second one beside it.
 pub(crate) fn install_default(evidence: &Evidence, text: &str) -> Step {
+    install_with(evidence, &[], text)
+}
+
+/// Installs Istio's default profile again, with smaller requests of istiod.
+pub(crate) fn install_with_smaller_requests(evidence: &Evidence) -> Step {
+    let values = [
+        "values.pilot.resources.requests.cpu=100m",
+        "values.pilot.resources.requests.memory=512Mi",
+    ];
+    install_with(evidence, &values, "Install Istio again with smaller requests of istiod")
+}
+
+fn install_with(evidence: &Evidence, values: &[&str], text: &str) -> Step {
     let Some(way) = other_way(evidence) else {
         let deployments = evidence.install.deployments.value();
         let is_installed = deployments.is_some_and(|deployments| !deployments.is_empty());
         let more =
             if is_installed { " (reinstalls Istio and overwrites its other settings)" } else { "" };
-        return Step::fix(Impact::Changes, evidence.install_default(), format!("{text}{more}"));
+        let command = evidence.install_with(values);
+        return Step::fix(Impact::Changes, command, format!("{text}{more}"));
     };
     Step::advice(Purpose::Fix, format!("Restore it the way Istio was installed ({way})"))
 }
@@ -187,14 +201,30 @@ pub(crate) fn delete_policy(evidence: &Evidence, policy: &MeshResource) -> Step 
     Step::fix(Impact::Deletes, evidence.kubectl(&delete), "Delete the policy, if nobody needs it")
 }
 
-/// Shows the network plug-in, and disables its socket load balancing for pods, which replaces service addresses.
+/// Shows the network plug-in, and disables Cilium's socket load balancing for pods, which replaces service addresses. An
+/// upgrade without the chart's version would upgrade Cilium itself.
 pub(crate) fn explain_socket_balancing(evidence: &Evidence) -> Vec<Step> {
     let text =
         "Show the network plug-in: with socket load balancing, the proxy sees pod addresses only";
     let plug_ins = evidence.kubectl(&["-n", "kube-system", "get", "daemonsets"]);
-    let cilium =
-        "Set Cilium's value socketLB.hostNamespaceOnly to true, where Cilium is the plug-in";
-    vec![Step::inspect(plug_ins, text), Step::advice(Purpose::Fix, cilium)]
+    let in_system = ["-n", "kube-system"];
+    let helm = |rest: &[&str]| evidence.helm(&[&in_system[..], rest].concat());
+    let release = helm(&["list", "--filter", "cilium"]);
+    let value = "socketLB.hostNamespaceOnly=true";
+    let upgrade = ["upgrade", "cilium", "cilium/cilium", "--version", "VERSION", "--reuse-values"];
+    let upgrade = helm(&[&upgrade[..], &["--set", value]].concat());
+    let limit = "Limit Cilium's socket load balancing to the nodes; VERSION is the chart's version";
+    vec![
+        Step::inspect(plug_ins, text),
+        Step::inspect(release, "Show the version of Cilium's chart, where Cilium is the plug-in"),
+        Step::fix(Impact::Changes, upgrade, limit),
+        workloads::restart(
+            evidence,
+            "kube-system",
+            "daemonset/cilium",
+            "Restart Cilium, so that it reads the value",
+        ),
+    ]
 }
 
 /// Lists all gateways and virtual services.

@@ -1,7 +1,7 @@
 //! Steps on the machine that runs the cluster: docker, the kernel, limits, the software.
 
 use super::{Impact, Purpose, Step};
-use crate::hint::quote;
+use crate::hint::{quote, quote_path};
 
 /// Creates a step that changes the machine.
 fn change(command: impl Into<String>, text: impl Into<String>) -> Step {
@@ -97,17 +97,20 @@ pub(crate) fn show_memory_users() -> Step {
     show("ps aux --sort=-rss | head", "List the processes that use most memory")
 }
 
-/// Frees disk space; the cache can also be moved to another disk.
+/// Frees disk space of the engine, or moves the cache to another disk: the engine's images are not on the cache's disk.
 pub(crate) fn free_disk(is_cache: bool) -> Vec<Step> {
-    let other = Step::advice(Purpose::Fix, "Set MESHCHECK_CACHE to a directory on another disk");
-    let mut steps: Vec<_> = is_cache.then_some(other).into_iter().collect();
-    steps.push(show("docker system df", "Show the disk usage of docker"));
-    steps.push(Step::fix(
-        Impact::Deletes,
-        "docker image prune".into(),
-        "Delete the images without a name",
-    ));
-    steps
+    if is_cache {
+        let other = "Set MESHCHECK_CACHE to a directory on another disk, or free space on this one";
+        return vec![
+            Step::advice(Purpose::Fix, other),
+            show("df -h", "Show the free space of all disks"),
+        ];
+    }
+    let prune = "docker image prune".into();
+    vec![
+        show("docker system df", "Show the disk usage of docker"),
+        Step::fix(Impact::Deletes, prune, "Delete the images without a name"),
+    ]
 }
 
 /// Raises the limits on watching files.
@@ -182,10 +185,16 @@ pub(crate) fn list_neighbour_clusters() -> Step {
     show("kind get clusters", text)
 }
 
-/// Deletes a cluster that a killed run left.
-pub(crate) fn remove_leftover(cluster: &str) -> Step {
-    let command = format!("meshcheck down --name {}", quote(cluster));
-    Step::fix(Impact::Deletes, command, "Delete the cluster, as the next run does")
+/// Deletes the clusters that killed runs left.
+pub(crate) fn remove_leftovers(clusters: &[String]) -> Step {
+    let (command, text) = match clusters {
+        [cluster] => {
+            let command = format!("meshcheck down --name {}", quote(cluster));
+            (command, "Delete the cluster, as the next run does")
+        }
+        _ => ("meshcheck down --leftovers".to_owned(), "Delete the clusters, as the next run does"),
+    };
+    Step::fix(Impact::Deletes, command, text)
 }
 
 /// Downloads the software; `more` is advice of its source.
@@ -195,6 +204,14 @@ pub(crate) fn get_bundle(text: &str, more: &str) -> Vec<Step> {
         steps.push(Step::advice(Purpose::Fix, more));
     }
     steps
+}
+
+/// Checks the machine with a bundle in the cache instead of the expected release.
+pub(crate) fn use_bundle(istio: &str, directory: &str) -> Step {
+    show(
+        format!("meshcheck preflight --bundle {}", quote_path(directory)),
+        format!("Check with the cache's bundle of Istio {istio}, which needs no network"),
+    )
 }
 
 /// Downloads programs for this machine, or shows why they do not run.

@@ -40,12 +40,12 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
                 workloads::raise_memory_limit(evidence, pod, &workload, &container.name)
             }
             None => advice(format!(
-                "Raise the memory limit of container {}",
+                "Raise the memory limit of container {} to 2Gi, only if it is below 2Gi",
                 escape_backquotes(&container.name)
             )),
         };
         let text = "Show the memory limit: where there is none, the machine needs more memory";
-        return vec![raise, describe(evidence, pod, text)];
+        return vec![describe(evidence, pod, text), raise];
     }
     let Some(message) = find_troubled_container(pod).and_then(pull_error) else {
         return Vec::new();
@@ -148,6 +148,11 @@ pub(crate) fn show(evidence: &Evidence, pod: &Pod, text: impl Into<String>) -> S
 /// Describes a pod.
 pub(crate) fn describe(evidence: &Evidence, pod: &Pod, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["-n", &pod.namespace, "describe", "pod", &pod.name]), text)
+}
+
+/// Shows the containers of a pod.
+pub(crate) fn show_containers(evidence: &Evidence, pod: &Pod) -> Step {
+    describe(evidence, pod, "Show the containers of the pod")
 }
 
 /// Replaces a pod by a new one, which injection changes as it is configured now.

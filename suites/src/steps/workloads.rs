@@ -69,8 +69,10 @@ pub(crate) fn raise_memory_limit(
     workload: &str,
     container: &str,
 ) -> Step {
-    let text =
-        format!("Raise the memory limit of container {} to 2Gi", escape_backquotes(container));
+    let text = format!(
+        "Raise the memory limit of container {} to 2Gi, only if it is below 2Gi",
+        escape_backquotes(container)
+    );
     set_memory(evidence, &pod.namespace, workload, &[container, "--limits=memory=2Gi"], text)
 }
 

@@ -155,8 +155,11 @@ fn judge_log(evidence: &Evidence, pod: &Pod, log: &ClientLog) -> Judged {
     };
     if let Some(trouble) = &reading.trouble {
         let line = format!("`{}`", excerpt(trouble));
-        // A long line stands in `observed` alone.
-        let last = if line.chars().count() > 80 { "a long line" } else { &line };
+        // The whole line stands in `observed` alone.
+        let mut last = line.clone();
+        if line.chars().count() > 80 {
+            last = format!("`{}...`", excerpt(trouble).chars().take(80).collect::<String>());
+        }
         let summary = if reading.reply.is_some() {
             format!("the client's log ends with {last}")
         } else {

@@ -104,7 +104,12 @@ fn judge(evidence: &Evidence) -> Judged {
     let summary = format!("{} from {}: 200, {proof}", answer.request, answer.vantage);
     let judgement = Judgement::pass(&summary);
     if proof.starts_with(NOT_PROVEN) {
-        let caveat = format!("{summary}; `meshcheck check --active` tests it with a route");
+        let route = if evidence.subject.active {
+            "meshcheck's test route did not prove it either"
+        } else {
+            "`meshcheck check --active` tests it with a route"
+        };
+        let caveat = format!("{summary}; {route}");
         return Ok(judgement.caveat(caveat));
     }
     Ok(judgement)
@@ -225,6 +230,7 @@ mod cases {
 
     fn not_active(e: &mut Evidence) {
         e.ingress.route = Observation::not_asked("--active allows them");
+        e.subject.active = false;
     }
 
     fn not_counted(e: &mut Evidence) {

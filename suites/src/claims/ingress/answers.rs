@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::{bring_back_gateway, gateway_object};
-use crate::evidence::{Evidence, HttpAnswer, Route};
+use super::{bring_back_gateway, find_wrong_selector, gateway_object};
+use crate::evidence::{Evidence, HttpAnswer, Route, selector};
 use crate::facts::gateway::{
     can_be_in_between, find_address_outside, find_address_sharers, find_gateway_service,
     find_missing_label, find_network_address, has_private_address, has_ready_endpoint,
@@ -98,14 +98,25 @@ pub(super) fn find_other_mesh(evidence: &Evidence) -> Vec<Step> {
 
 /// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
 pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
-    let silence = format_no_answer(reason);
+    let (silence, attempts) = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
         return Judgement::unjudged(explain_no_connection(evidence, reason))
+            .observed(attempts)
             .steps(vantage::ask_elsewhere(evidence, reason));
     }
+    let gateway = &evidence.expectations.gateway;
+    if let Some((service, deployment)) = find_wrong_selector(evidence).filter(|_| has_no_endpoint) {
+        let wrong = selector(&service.selector);
+        return Judgement::fail(format!(
+            "service {gateway} has no ready endpoints: no gateway pod has the labels {wrong}"
+        ))
+        .expected(format!("selector {}", selector(&deployment.selector)))
+        .observed(format!("selector {wrong}"))
+        .object(gateway_object(evidence))
+        .steps(bring_back_gateway(evidence));
+    }
     let (summary, steps) = if has_no_endpoint {
-        let gateway = &evidence.expectations.gateway;
         (
             format!("service {gateway} has no ready endpoints: {silence}"),
             bring_back_gateway(evidence),
@@ -115,14 +126,14 @@ pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Ju
     };
     Judgement::fail(summary)
         .expected(expected)
-        .observed("no answer")
+        .observed(attempts)
         .object(gateway_object(evidence))
         .steps(steps)
 }
 
 /// Returns the headline on a missing answer that does not prove that no server is there.
 fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
-    let silence = format_no_answer(reason);
+    let (silence, _) = format_no_answer(reason);
     if vantage::is_helper_too_slow(reason) {
         let limit = reason.split_once("did not end within ").map_or("its time limit", |it| it.1);
         let limit = limit.split(';').next().unwrap_or(limit);
@@ -135,8 +146,7 @@ fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
         return format!("only the first address of the host name was tested: {silence}");
     }
     if is_private && reason.contains("Connection refused") {
-        let request = silence.trim_start_matches("no answer to ").split(": from this machine");
-        let request = request.take(1).collect::<String>();
+        let request = silence.trim_start_matches("no answer to ");
         return format!(
             "the gateway, or a device on the path such as a VPN, refuses the connection: {request}"
         );
@@ -144,20 +154,27 @@ fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
     format!("this machine has no connection to the cluster's network: {silence}")
 }
 
-/// Formats the reason of a missing answer so that it names the gateway or the request.
-fn format_no_answer(reason: &str) -> String {
+/// Formats a missing answer: a clause that names the gateway or the request, and the attempts from each place.
+fn format_no_answer(reason: &str) -> (String, String) {
     let silence = format_silence(reason);
-    if silence.starts_with("no answer to ") {
-        return silence;
-    }
-    let reason = silence.strip_prefix("no answer: ").unwrap_or(&silence);
-    format!("the gateway does not answer: {reason}")
+    let silence = silence.strip_prefix("no answer: ").unwrap_or(&silence);
+    let (request, attempts) = match (silence.strip_prefix("from "), silence.split_once(": from ")) {
+        (Some(attempts), _) => ("", Some(attempts)),
+        (None, Some((request, attempts))) => (request, Some(attempts)),
+        (None, None) => (silence, None),
+    };
+    let summary = match request {
+        "" => "the gateway does not answer".to_owned(),
+        request if request.starts_with("no answer to ") => request.to_owned(),
+        reason => format!("the gateway does not answer: {reason}"),
+    };
+    (summary, attempts.map_or_else(|| "no answer".to_owned(), |it| format!("from {it}")))
 }
 
 /// Returns the headline on a missing answer, with the reason where the address shows one, and the steps.
 fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
     let pools = |text: &str| vec![services::show_pools(evidence, text)];
-    let silence = format_no_answer(reason);
+    let (silence, _) = format_no_answer(reason);
     if let Some(address) = find_network_address(evidence) {
         let text = "Check that the pool begins with a host address";
         return (

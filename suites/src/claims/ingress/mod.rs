@@ -7,7 +7,7 @@ pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
-use crate::evidence::{Evidence, Service};
+use crate::evidence::{Deployment, Evidence, Service};
 use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
 use crate::facts::installation::gateway_elsewhere;
 use crate::format::list;
@@ -64,6 +64,16 @@ fn show_service(evidence: &Evidence, text: &str) -> Step {
     services::show(evidence, expectations.gateway_namespace(), &expectations.gateway, text)
 }
 
+/// Finds the gateway's service and deployment, where the service does not select the pods of the deployment.
+fn find_wrong_selector(evidence: &Evidence) -> Option<(&Service, &Deployment)> {
+    let mut deployments = evidence.install.deployments.value()?.iter();
+    let deployment = deployments.find(|one| one.name == evidence.expectations.gateway)?;
+    let service = find_gateway_service(evidence)?;
+    let labels = &deployment.template_labels;
+    let is_wrong = service.selector.iter().any(|(key, value)| labels.get(key) != Some(value));
+    is_wrong.then_some((service, deployment))
+}
+
 /// Returns steps that scale the gateway up or correct its service's selector; else steps that show pods and address.
 fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
     let namespace = evidence.expectations.gateway_namespace();
@@ -74,11 +84,8 @@ fn bring_back_gateway(evidence: &Evidence) -> Vec<Step> {
         let text = "Scale the gateway to 1 replica";
         return vec![workloads::scale_up(evidence, namespace, gateway, text)];
     }
-    if let (Some(deployment), Some(service)) = (deployment, find_gateway_service(evidence)) {
-        let labels = &deployment.template_labels;
-        if service.selector.iter().any(|(key, value)| labels.get(key) != Some(value)) {
-            return vec![workloads::select_pods(evidence, deployment)];
-        }
+    if let Some((_, deployment)) = find_wrong_selector(evidence) {
+        return vec![workloads::select_pods(evidence, deployment)];
     }
     let steps = [
         istio::show_gateway_pods(evidence),

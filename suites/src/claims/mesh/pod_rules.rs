@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use crate::evidence::{Evidence, Observation, Pod};
 use crate::facts::sidecar::{INIT, init_container};
+use crate::facts::workload::owner_deployments;
+use crate::format::list;
 use crate::judgement::{Judgement, Verdict};
-use crate::steps::{Step, pods};
+use crate::steps::{Step, injection, pods};
 use meshcheck_netfilter::{Family, ParseError, Printed, RuleSet, parse, rules_in_log};
 
 /// Why the rules in force were not read: only a node of kind that is a container of this machine can show them.
@@ -95,8 +97,14 @@ pub(super) fn logged_rules(
         None => return unjudged(format!("pod {name} has no {INIT} and so no log of its rules")),
     };
     if is_gone(log) {
-        let summary = format!("the log of {INIT} in pod {name} is gone: {}", log.trim());
-        return Err(Judgement::unjudged(summary).step(pods::replace(evidence, pod)));
+        let summary = format!(
+            "the log of {INIT} in pod {name} is gone: the kubelet has removed the container"
+        );
+        let renew = Step {
+            text: "Restart the deployment: a new pod has a new log".into(),
+            ..pods::replace(evidence, pod)
+        };
+        return Err(Judgement::unjudged(summary).step(renew));
     }
     let why = match rules_in_log(&messages(log), family) {
         Ok(logged) if logged.printed == Printed::InForce => return Ok(logged.rules),
@@ -107,13 +115,34 @@ pub(super) fn logged_rules(
     let of_family = if family == Family::V6 { " (IPv6)" } else { "" };
     let show = pods::show_log(evidence, pod, INIT, &[], "Show the whole log of istio-init");
     // The kubelet rotates logs, and a new container writes a whole one.
-    let renew = why.contains("cut off").then(|| Step {
+    let is_cut = why.contains(CUT_OFF);
+    let cut = owner_deployments(pods_with_cut_log(evidence, family));
+    if is_cut && cut.len() > 1 {
+        let text = "Restart the deployments if their logs are cut off too, then check again: istio-init writes new logs";
+        let summary = format!("{INIT} in the pods of {}{of_family}{why}", list(&cut));
+        let renew = injection::restart_deployments(evidence, &cut, text);
+        return Err(Judgement::unjudged(summary).step(show).step(renew));
+    }
+    let renew = is_cut.then(|| Step {
         text: "Restart the deployment if that log is cut off too, then check again: istio-init writes a new log"
             .into(),
         ..pods::replace(evidence, pod)
     });
     let summary = format!("{INIT} in pod {name}{of_family}{why}");
     Err(Judgement::unjudged(summary).step(show).steps(renew))
+}
+
+/// The words of an error on a log that has only some of its lines.
+const CUT_OFF: &str = "cut off";
+
+/// Returns the demo's pods with a log that is cut off.
+fn pods_with_cut_log(evidence: &Evidence, family: Family) -> impl Iterator<Item = &Pod> {
+    let pods = evidence.demo.pods.value().into_iter().flatten().filter(|pod| !pod.terminating);
+    pods.filter(move |pod| {
+        let log = evidence.mesh.init_logs.get(&pod.name).and_then(Observation::value);
+        let error = log.and_then(|log| rules_in_log(&messages(log), family).err());
+        error.is_some_and(|error| error.to_string().contains(CUT_OFF))
+    })
 }
 
 /// Returns the messages of a log. In a log in JSON, each is a string that may have several lines.

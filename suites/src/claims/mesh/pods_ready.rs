@@ -138,12 +138,18 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
 fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     let namespace = &evidence.expectations.namespace;
     let object = Object::demo_namespace(evidence);
-    let what = "the second list of pods";
-    let at_end = require(&evidence.demo.pods_at_end, what, &object, || {
-        pods::list(evidence, namespace, &[], "List the pods")
-    })?;
+    let show = || pods::list(evidence, namespace, &[], "List the pods");
+    if evidence.demo.pods_at_end.is_absent() {
+        return Err(Judgement::fail(format!("namespace {namespace} was deleted during the check"))
+            .expected(STAYS_READY)
+            .observed(format!("no namespace {namespace}"))
+            .object(object)
+            .step(show()));
+    }
+    let what = "the pods at the end of the check";
+    let at_end = require(&evidence.demo.pods_at_end, what, &object, show)?;
     if at_end.iter().all(|pod| pod.terminating) {
-        return Err(Judgement::fail("no pod is left in the second list of pods")
+        return Err(Judgement::fail("all pods were deleted during the check")
             .expected(STAYS_READY)
             .observed("no pod")
             .object(object)

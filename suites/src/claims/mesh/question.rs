@@ -12,8 +12,8 @@ use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 use crate::steps::injection;
 use meshcheck_netfilter::{
-    Family, Fit, Hook, Outcome, Packet, PortSet, RuleSet, Walk, address_classes, group_classes,
-    interface_classes, port_outcomes, source_port_classes, user_classes, walk, work,
+    Family, Fit, Hook, Outcome, Packet, PortSet, RuleSet, Step, Walk, address_classes,
+    group_classes, interface_classes, port_outcomes, source_port_classes, user_classes, walk, work,
 };
 
 /// The interface by which a pod reaches itself.
@@ -200,10 +200,12 @@ fn add_details(summary: &str, details: &[String]) -> String {
 
 /// Returns the properties of a packet that decide its result, and no others.
 fn find_details(rules: &RuleSet, packet: &Packet) -> Vec<String> {
-    let outcome = walk(rules, packet).outcome;
+    let trace = walk(rules, packet);
+    let outcome = &trace.outcome;
+    let rule = deciding_rule(&trace).map_or("", |step| step.rule.as_str());
     let decides = |mut others: Vec<Packet>| {
         others.retain(|other| other != packet);
-        others.iter().any(|other| walk(rules, other).outcome != outcome)
+        others.iter().any(|other| walk(rules, other).outcome != *outcome)
     };
     let usual = Packet::first(packet.hook, Family::of(packet.source));
     let loopback = packet.interface == LOOPBACK;
@@ -233,15 +235,28 @@ fn find_details(rules: &RuleSet, packet: &Packet) -> Vec<String> {
     let from = |source: IpAddr| Packet { source, ..packet.clone() };
     let to = |destination: IpAddr| Packet { destination, ..packet.clone() };
     if packet.hook == Hook::Inbound && decides(addresses().map(from).collect()) {
-        parts.push(format!("from {source}"));
+        parts.push(format!("from {}", format_range(rule, "-s", source)));
     }
     if packet.hook == Hook::Outbound && !loopback && decides(addresses().map(to).collect()) {
-        parts.push(format!("to {destination}"));
+        parts.push(format!("to {}", format_range(rule, "-d", destination)));
     }
     if decides(vec![Packet { source_port: usual.source_port, ..packet.clone() }]) {
         parts.push(format!("from source port {}", packet.source_port));
     }
-    if !loopback && decides(vec![Packet { interface: usual.interface, ..packet.clone() }]) {
+    let (own_side, own, interface) = match packet.hook {
+        Hook::Inbound => ("-d", destination, "-i"),
+        Hook::Outbound => ("-s", source, "-o"),
+    };
+    let names_own = option_value(rule, own_side)
+        .is_some_and(|_| format_range(rule, own_side, own) == own.to_string());
+    if !loopback && names_own {
+        let to = if packet.hook == Hook::Inbound { "to" } else { "from" };
+        parts.push(format!("{to} the pod's own address"));
+    }
+    if !loopback
+        && (option_value(rule, interface).is_some()
+            || decides(vec![Packet { interface: usual.interface, ..packet.clone() }]))
+    {
         parts.push(format!("through interface {}", packet.interface));
     }
     if source.is_ipv6() {
@@ -250,14 +265,31 @@ fn find_details(rules: &RuleSet, packet: &Packet) -> Vec<String> {
     parts
 }
 
+/// Returns the value of an option of a rule, where it is not negated.
+fn option_value<'r>(rule: &'r str, option: &str) -> Option<&'r str> {
+    let words: Vec<_> = rule.split_whitespace().collect();
+    let at = words.iter().position(|word| *word == option)?;
+    let is_negated = at.checked_sub(1).is_some_and(|before| words[before] == "!");
+    words.get(at + 1).copied().filter(|_| !is_negated)
+}
+
+/// Formats the addresses for which a rule decides: the range of its option, or this address.
+fn format_range(rule: &str, option: &str, address: IpAddr) -> String {
+    let whole = if address.is_ipv4() { "/32" } else { "/128" };
+    let range = option_value(rule, option).map(|range| range.strip_suffix(whole).unwrap_or(range));
+    range.map_or_else(|| address.to_string(), ToOwned::to_owned)
+}
+
 /// Formats the rule that decided the result; nothing where a packet reached the end of all chains. Where Istio's chain
 /// redirects to its usual port, the rule that jumps to this chain decides.
 fn format_decision(walk: &Walk) -> String {
+    deciding_rule(walk).map_or_else(String::new, |step| format!(" by rule `{}`", step.rule))
+}
+
+fn deciding_rule(walk: &Walk) -> Option<&Step> {
     let ended = matches!(walk.outcome, Outcome::Dropped | Outcome::Rejected);
     let mut steps = walk.trail.iter().filter(|step| ended || step.table == "nat");
-    let Some(last) = steps.next_back().filter(|step| step.fit == Fit::Matched) else {
-        return String::new();
-    };
+    let last = steps.next_back().filter(|step| step.fit == Fit::Matched)?;
     let port = match last.chain.as_str() {
         "ISTIO_REDIRECT" => Some(OUTBOUND_PORT),
         "ISTIO_IN_REDIRECT" => Some(INBOUND_PORT),
@@ -265,5 +297,5 @@ fn format_decision(walk: &Walk) -> String {
     };
     let is_usual = port.is_some_and(|port| walk.outcome == Outcome::Redirected { port });
     let jump = steps.rfind(|step| step.fit == Fit::Matched).filter(|_| is_usual);
-    format!(" by rule `{}`", jump.unwrap_or(last).rule)
+    Some(jump.unwrap_or(last))
 }

@@ -7,19 +7,21 @@ use crate::claims::by_name::{
     backend_deployment, client_deployment, injection_webhook, namespace_labelled,
 };
 use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods};
-use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
+use crate::claims::mesh::missing_sidecar::{
+    explain_missing_sidecar, label_prevents_injection, pods_missed_by_injection,
+    webhook_prevents_injection,
+};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod, Webhook};
 use crate::facts::demo::demo_container;
 use crate::facts::image::image_name;
-use crate::facts::injection::{
-    INJECT, demo_namespace_is_missing, enables_injection, has_injection_disabled, refuses_sidecar,
-};
+use crate::facts::injection::{INJECT, demo_namespace_is_missing, refuses_sidecar};
 use crate::facts::sidecar::SIDECAR;
 use crate::facts::webhooks::is_injector;
-use crate::facts::workload::owner_workload;
+use crate::facts::workload::{owner_deployments, owner_workload};
 use crate::format::{CONTAINER, EXTRA_CONTAINER, POD, count, format_pod_state, list};
+use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, pods, workloads};
@@ -72,6 +74,10 @@ claim! {
     judge: judge,
 }
 
+/// The labels by which Istio names the Gateway of the Gateway API that a pod belongs to, the newer one first.
+const GATEWAY_NAMES: [&str; 2] =
+    ["gateway.networking.k8s.io/gateway-name", "istio.io/gateway-name"];
+
 fn judge(evidence: &Evidence) -> Judged {
     // A failed pod stays listed, for example an evicted one, and runs no container.
     let mut pods = current_pods(evidence)?;
@@ -114,14 +120,29 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             .object(Object::pod(pod))
     };
     if pod.is_gateway() {
-        let summary = format!("pod {name} is a gateway and has no application");
-        let advice = "Move the gateway to its own namespace";
+        let gateway = GATEWAY_NAMES.iter().find_map(|key| pod.labels.get(*key));
+        let (is, object) = match gateway {
+            Some(gateway) => {
+                (format!("is a gateway (Gateway {gateway})"), format!("Gateway {gateway}"))
+            }
+            None => ("is a gateway".to_owned(), "the gateway".to_owned()),
+        };
+        let summary = format!("pod {name} {is} and has no application");
+        let advice = format!("Move {} to its own namespace", escape_backquotes(&object));
         return Err(fail(summary)
             .step(Step::advice(Purpose::Fix, advice))
-            .step(show_containers(evidence, pod)));
+            .step(pods::show_containers(evidence, pod)));
     }
     let Some(sidecar) = pod.sidecar() else {
         let (why, step) = explain_missing_sidecar(evidence, pod);
+        let alike = owner_deployments(pods_missed_by_injection(evidence));
+        let owner = owner_deployments([pod]);
+        if alike.len() > 1 && !refuses_sidecar(pod) && owner.iter().all(|it| alike.contains(it)) {
+            let (names, text) = (list(&alike), "Restart the deployments");
+            return Err(fail(format!("pods of {names} have no sidecar{why}"))
+                .observed(format!("1 container in each pod of {names}"))
+                .step(injection::restart_deployments(evidence, &alike, text)));
+        }
         return Err(fail(format!("pod {name} has no sidecar{why}")).step(step));
     };
     // From any registry, and under any vendor's name (`proxyv2-rhel8`).
@@ -150,7 +171,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             "Update the tutorial's text: this Istio injects native sidecars",
         ))),
         ([], _) => Err(fail(format!("pod {name} has no application container"))
-            .step(show_containers(evidence, pod))),
+            .step(pods::show_containers(evidence, pod))),
         ([_, more @ ..], _) => {
             let number = count(more.len(), EXTRA_CONTAINER);
             let summary = format!("pod {name} has {number}");
@@ -167,8 +188,8 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             // During a rollout, a pod may have the previous template.
             let is_of_template = owner.is_some_and(|it| it.updated_replicas == it.current_replicas);
             if is_of_template && !added.is_empty() {
-                let (who, steps) = explain_added_containers(evidence, pod);
                 let added = list(&added);
+                let (who, steps) = explain_added_containers(evidence, pod, &added);
                 let details = format!("{observed}{who}");
                 return Err(fail(format!("{summary}: a webhook added {added}"))
                     .observed(details)
@@ -179,13 +200,13 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
                 workload.map(|it| injection::remove_containers(evidence, &it, &of_template));
             Err(fail(format!("{summary}: {more_names}"))
                 .steps(remove)
-                .step(show_containers(evidence, pod)))
+                .step(pods::show_containers(evidence, pod)))
         }
     }
 }
 
-/// Returns the webhooks and annotations that may have added containers to a pod, and the steps that show them.
-fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step>) {
+/// Returns the webhooks and annotations that may have added containers to a pod, and the steps that remove or show them.
+fn explain_added_containers(evidence: &Evidence, pod: &Pod, added: &str) -> (String, Vec<Step>) {
     let is_injection = |key: &&String| key.contains("inject") && !key.contains("istio.io/");
     let annotations: Vec<_> = pod.other_annotations.iter().filter(is_injection).collect();
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
@@ -206,51 +227,19 @@ fn explain_added_containers(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step
     }
     let template = owner_workload(pod).filter(|_| !annotations.is_empty());
     let template = template.map(|it| workloads::show_template_annotations(evidence, &it));
-    let steps = template
-        .into_iter()
-        .chain([show_containers(evidence, pod), injection::list_webhooks(evidence)]);
-    (who, steps.collect())
-}
-
-fn show_containers(evidence: &Evidence, pod: &Pod) -> Step {
-    pods::describe(evidence, pod, "Show the containers of the pod")
-}
-
-/// Returns why a pod has no sidecar, where the evidence shows it, and the step that fixes it.
-fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
-    if has_injection_disabled(pod) {
-        let is_label = pod.labels.contains_key(INJECT);
-        let (noun, field) =
-            if is_label { ("label", "labels") } else { ("annotation", "annotations") };
-        let text = format!("Remove the {noun} {INJECT} from the pod template");
-        let remove = |workload: String| {
-            injection::remove_from_template(evidence, &workload, (field, &[INJECT]), text)
-        };
-        let step = owner_workload(pod).map(remove);
-        let advice = || format!("Create the pod again without the {noun} {INJECT}");
-        let step = step.unwrap_or_else(|| Step::advice(Purpose::Fix, advice()));
-        return (format!(": {noun} {INJECT}=false"), step);
-    }
-    if pod.host_network {
-        let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
-        let step = match deployments.find(|deployment| deployment.selects(pod)) {
-            Some(deployment) => {
-                let text = "Move the pods to the pod network, where Istio injects";
-                workloads::leave_host_network(evidence, deployment, text)
-            }
-            None => show_containers(evidence, pod),
-        };
-        return (": it uses the node's network (hostNetwork)".into(), step);
-    }
-    let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
-    let why = match labels {
-        Some(labels) if enables_injection(labels) => {
-            ": created before the label or while injection failed"
-        }
-        Some(_) => ": the namespace is not labelled for injection",
-        None => "",
+    let request = match annotations.as_slice() {
+        [] => format!("the annotation or label that requests {added}"),
+        [annotation] => format!("the annotation {annotation}"),
+        _ => format!("the annotations {}", list(&annotations)),
     };
-    (why.to_owned(), pods::replace(evidence, pod))
+    let remove = escape_backquotes(&format!(
+        "Remove {request} from the pod template, or exclude the namespace from the webhook"
+    ));
+    let steps = [Step::advice(Purpose::Fix, remove)]
+        .into_iter()
+        .chain(template)
+        .chain([pods::show_containers(evidence, pod), injection::list_webhooks(evidence)]);
+    (who, steps.collect())
 }
 
 /// Returns the pods without a sidecar, where some have none and every other pod has one application.
@@ -332,6 +321,7 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         before_the_label(|e| remove_sidecar(demo_pod(e, "echo")), Fail);
+        all_before_the_label(|e| for pod in of(&mut e.demo.pods) { remove_sidecar(pod); }, Fail);
         not_labelled(|e| { remove_sidecar(demo_pod(e, "echo")); of(&mut e.install.namespaces).get_mut("client").unwrap().clear(); }, Fail);
         injection_disabled_by_annotation(|e| { let pod = demo_pod(e, "echo"); remove_sidecar(pod); pod.annotations.insert("sidecar.istio.io/inject".into(), "false".into()); }, Fail);
         extra_container(|e| add_to_template_and_pod(e, "debug"), Fail);

@@ -3,7 +3,7 @@
 use crate::entry::claim;
 use crate::evidence::Evidence;
 use crate::format::list;
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::profile::{self, PROFILES};
 use crate::steps::cluster::show_version;
 use crate::steps::{Purpose, Step};
@@ -38,7 +38,14 @@ fn judge(evidence: &Evidence) -> Judged {
     let istio = &evidence.expectations.istio_version;
     let show = || show_version(evidence, "Show the versions of kubectl and of the API server");
     let version =
-        require(&evidence.cluster.server_version, "the API server's version", object, show)?;
+        require(&evidence.cluster.server_version, "the API server's version", object, show)
+            .map_err(|judgement| match judgement.verdict {
+                Verdict::Fail => Judgement {
+                    summary: "the API server reports no version".into(),
+                    ..judgement.expected(format!("a version that Istio {istio} supports"))
+                },
+                _ => judgement,
+            })?;
     let Some((major, minor)) = parse_version(version) else {
         return Err(Judgement::unjudged(format!(
             "cannot parse the API server's version `{version}`"

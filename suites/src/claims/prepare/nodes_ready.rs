@@ -2,6 +2,7 @@
 
 use crate::entry::{Effect, claim};
 use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
+use crate::facts::gateway::has_no_gateway_deployment;
 use crate::facts::installation::{control_plane_elsewhere, gateway_elsewhere};
 use crate::facts::istiod::is_istiod;
 use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, no_node_is_ready};
@@ -10,7 +11,7 @@ use crate::facts::workload::owner_workload;
 use crate::format::{NODE, POD, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
-use crate::steps::{Step, nodes, pods, workloads};
+use crate::steps::{Step, istio, nodes, pods, workloads};
 
 claim! {
     /// The tutorial implies a cluster whose nodes are Ready and have room for istiod, the gateway and the demo.
@@ -226,8 +227,12 @@ fn unschedulable(
         .steps(steps)
 }
 
-/// Reduces the requests of istiod, where its pod is one of a deployment.
+/// Reduces the requests of istiod, by a new installation or in its deployment.
 fn reduce_istiods_requests(evidence: &Evidence, pod: &Pod) -> Option<Step> {
+    // A first install that timed out at istiod has not created the gateway.
+    if has_no_gateway_deployment(evidence) {
+        return Some(istio::install_with_smaller_requests(evidence));
+    }
     let workload = owner_workload(pod)?;
     Some(workloads::reduce_requests(evidence, &pod.namespace, &workload, "discovery"))
 }

@@ -1,5 +1,7 @@
 //! This account may install Istio and the demo.
 
+use std::collections::BTreeSet;
+
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
@@ -46,9 +48,12 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             count(rights.len(), RIGHT)
         )));
     };
-    let mut named: Vec<_> = missing.iter().take(NAMED).map(|right| format_right(right)).collect();
-    if missing.len() > NAMED {
-        named.push(format!("{} more", missing.len() - NAMED));
+    let mut named: Vec<_> = missing.iter().map(|right| format_right(right)).collect();
+    let mut known = BTreeSet::new();
+    named.retain(|right| known.insert(right.clone()));
+    if named.len() > NAMED {
+        let more = named.split_off(NAMED).len();
+        named.push(format!("{more} more"));
     }
     Err(Judgement::fail(format!("this account may not {}", list(&named)))
         .expected(format!("{0} of {0} rights", rights.len()))

@@ -47,10 +47,15 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             )));
         }
     };
-    let observed =
-        if cluster.credentials_refused { "the credentials are refused" } else { "no answer" };
-    Err(Judgement::fail(reason.clone())
-        .expected("an answer")
+    let server = &subject.server;
+    let (summary, expected, observed) = if cluster.credentials_refused {
+        let summary = format!("the API server `{server}` refuses the credentials");
+        (summary, "credentials accepted", "credentials refused")
+    } else {
+        (reason.clone(), "an answer", "no answer")
+    };
+    Err(Judgement::fail(summary)
+        .expected(expected)
         .observed(observed)
         .object("the API server")
         .steps(reach_server(evidence)))

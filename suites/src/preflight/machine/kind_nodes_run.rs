@@ -2,7 +2,7 @@
 
 use super::engine;
 use crate::entry::check;
-use crate::format::{NODE, count, excerpt};
+use crate::format::{NODE, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::{KindNode, PreflightEvidence};
 use crate::preflight::machine::docker_usable;
@@ -53,16 +53,17 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             number => format!("{} of kind clusters, all running", count(number, NODE)),
         }));
     };
-    let of_it: Vec<_> = stopped
-        .iter()
-        .filter(|node| node.cluster == first.cluster)
-        .map(|node| node.name.as_str())
-        .collect();
+    let is_of_it = |node: &&&KindNode| node.cluster == first.cluster;
+    let of_it: Vec<_> = stopped.iter().filter(is_of_it).map(|node| node.name.as_str()).collect();
+    let (nodes, are) = if of_it.len() == 1 { ("node", "is") } else { ("nodes", "are") };
+    let mut states: Vec<_> =
+        stopped.iter().filter(is_of_it).map(|node| format_stop(node)).collect();
+    states.dedup();
     Err(Judgement::fail(format!(
-        "node {} of kind cluster {} is not running: {}",
-        first.name,
+        "{nodes} {} of kind cluster {} {are} not running: {}",
+        list(&of_it),
         first.cluster,
-        format_stop(first)
+        list(&states)
     ))
     .expected("running")
     .observed(excerpt(&first.state))

@@ -45,7 +45,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     .expected("no cluster")
     .observed(list(left))
     .object(format!("cluster {first}"))
-    .step(steps::remove_leftover(first)))
+    .step(steps::remove_leftovers(left)))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
-use crate::steps::machine as steps;
+use crate::steps::{Purpose, Step, machine as steps};
 
 check! {
     /// The tutorial says: download Istio 1.20.3.
@@ -47,7 +47,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
                 .expected("a bundle, a cached release, or download sites that answer")
                 .observed(excerpt(words))
                 .object(format!("release of Istio {istio}"))
-                .steps(steps::get_bundle("Download the software", hint)))
+                .steps(get_bundle(hint)))
         }
         Supply::Unusable { words, hint } => {
             Err(Judgement::fail("the software on this machine cannot be used")
@@ -57,6 +57,29 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
                 .steps(steps::get_bundle("Download the software again", hint)))
         }
     }
+}
+
+/// Returns the steps where no download site answers: a bundle in the cache needs no network.
+fn get_bundle(hint: &str) -> Vec<Step> {
+    let (cached, hint) = match hint.strip_prefix(CACHED).and_then(|rest| rest.split_once(TAKEN)) {
+        Some((bundle, hint)) => (bundle.split_once(": --bundle "), hint),
+        None => (None, hint),
+    };
+    let cached = cached.map(|(istio, directory)| steps::use_bundle(istio, directory));
+    let advice = (!hint.is_empty()).then(|| Step::advice(Purpose::Fix, capitalize(hint)));
+    let download = steps::get_bundle("Download the software", "");
+    cached.into_iter().chain(advice).chain(download).collect()
+}
+
+/// The beginning of the collector's fix where the cache has another bundle.
+const CACHED: &str = "the cache has a bundle of Istio ";
+/// The end of its part on that bundle.
+const TAKEN: &str = " takes that; or ";
+
+/// Returns a text with a capital letter at its beginning.
+fn capitalize(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 #[cfg(test)]
@@ -70,7 +93,10 @@ mod cases {
         complete(|_| {}, Pass);
         downloadable(to_download, Pass);
         out_of_reach(out_of_reach, Fail);
-        out_of_reach_with_a_hint(out_of_reach, Fail);
+        out_of_reach_and_a_bundle_in_the_cache(|e| supply(e, Supply::OutOfReach {
+            words: "`https://x` is out of reach: timed out".into(),
+            hint: "the cache has a bundle of Istio 1.20.3: --bundle ~/.cache/meshcheck/bundles/1.20.3 takes that; or check the network".into(),
+        }), Fail);
         incomplete(damaged, Fail);
         software_unknown(unseen, Unjudged);
     }

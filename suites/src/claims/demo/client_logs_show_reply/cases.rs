@@ -69,6 +69,7 @@ cases! { Evidence:
     streams_out_of_step(|e| write(e, &[(10, REPLY), (10, HEAD), (0, HEAD)]), Pass);
     request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass);
     clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
+    long_error(|e| write(e, &[(2, &format!("curl: (7) Failed to connect to echo-service {}", "and again ".repeat(9)))]), Fail);
     earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass);
     just_fixed(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass);
     api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass);

@@ -31,6 +31,13 @@ fn wait(evidence: &mut Evidence, words: &str) {
     pod.reason = Some(format!("Unschedulable: 0/1 nodes are available: {words}"));
 }
 
+fn istiod_waits(evidence: &mut Evidence) {
+    let pod = istiod(evidence);
+    pod.node = None;
+    pod.phase = "Pending".into();
+    pod.reason = Some("Unschedulable: 0/1 nodes are available: 1 Insufficient memory.".into());
+}
+
 cases! { Evidence:
     healthy(|_| {}, Pass);
     full_with_the_mesh(|e| leave(e, 0, 0, 0), Pass);
@@ -74,6 +81,12 @@ cases! { Evidence:
         pod.node = None;
         pod.phase = "Pending".into();
         pod.reason = Some("Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.".into());
+    }, Fail);
+    istiod_waits(istiod_waits, Fail);
+    istiod_waits_in_an_unfinished_install(|e| {
+        istiod_waits(e);
+        let gateway = e.expectations.gateway.clone();
+        of(&mut e.install.deployments).retain(|it| it.name != gateway);
     }, Fail);
     demo_waits(|e| {
         let pod = demo_pod(e, "echo");
