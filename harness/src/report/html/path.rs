@@ -278,11 +278,13 @@ fn picture<'r>(
         let comma = if at == 0 { ":" } else { "," };
         let _ = write!(label, "{comma} {} {}", part.name, part.state.words());
     }
-    let is_unproven = !is_inside && report.claims.iter().any(is_unproven);
-    let lines = [
-        (State::Unseen, if is_unproven { "Dotted: not proven." } else { "Dotted: not checked." }),
-        (State::After, "Grey: not reached."),
-    ];
+    let unseen = parts.iter().filter(|part| part.state == State::Unseen).count();
+    let dotted = match (!is_inside && report.claims.iter().any(is_unproven), unseen) {
+        (false, _) => "Dotted: not checked.",
+        (true, 1) => "Dotted: not proven.",
+        (true, _) => "Dotted: not checked or not proven.",
+    };
+    let lines = [(State::Unseen, dotted), (State::After, "Grey: not reached.")];
     let all = || around.iter().flatten().chain(&parts);
     let occurs = |state| all().any(|part| part.state == state);
     let legend: Vec<_> =
