@@ -238,6 +238,7 @@ fn failing_control_plane_or_namespace_leaves_the_path_open(
     "service works, mTLS fails, backend's sidecar not reached"
 )]
 #[case::fault("503 `fault filter abort`", "client's sidecar fails, network, DNS not reached")]
+#[case::dns("Could not resolve host: echo", "client's sidecar works, network, DNS fails, service")]
 #[case::unknown("503 `no`", "backend's sidecar works, port 5678 fails, backend not reached")]
 fn request_breaks_where_its_answer_comes_from(#[case] observed: &str, #[case] words: &str) {
     let evidence = recorded();

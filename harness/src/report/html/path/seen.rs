@@ -10,9 +10,13 @@ use meshcheck_suites::{Evidence, Stop, Verdict};
 const REPLIES: &str = "demo::backend_replies";
 
 /// Answers of Envoy, and errors of the client, with the stop where each of them comes from.
-const BREAKS: [(&str, Stop); 5] = [
+const BREAKS: [(&str, Stop); 9] = [
     ("RBAC: access denied", Stop::BackendSidecar),
     ("fault filter abort", Stop::ClientSidecar),
+    ("no healthy upstream", Stop::ClientSidecar),
+    ("curl sends requests to a web proxy", Stop::Client),
+    ("Could not resolve host", Stop::Network),
+    ("Resolving timed out", Stop::Network),
     // The connection between the two sidecars: the packets arrive, the handshake fails.
     ("TLS_error", Stop::InboundRules),
     ("CERTIFICATE_EXPIRED", Stop::InboundRules),
@@ -20,9 +24,9 @@ const BREAKS: [(&str, Stop); 5] = [
     ("(STRICT)", Stop::BackendSidecar),
 ];
 
-/// Returns the stop where the request breaks, if the answer tells it.
+/// Returns the stop where the request breaks, if the answer tells it and no other claim explains it.
 pub(super) fn break_of(claim: &ClaimReport) -> Option<Stop> {
-    if claim.id != REPLIES || claim.verdict != Verdict::Fail {
+    if claim.id != REPLIES || claim.verdict != Verdict::Fail || claim.because.is_some() {
         return None;
     }
     let texts = [claim.observed.as_deref().unwrap_or_default(), claim.summary.as_str()];
