@@ -9,10 +9,12 @@
 
 mod browser;
 mod reports;
+mod scripts;
 
 use browser::Browser;
 use reports::{CASES, page};
 use rstest::rstest;
+use scripts::{BROKEN_WORDS, CONTRASTS, INTERACTIVE};
 use serde_json::Value;
 
 /// The narrowest phone that is in use.
@@ -85,28 +87,6 @@ fn no_page_is_wider_than_the_window_needs_browser(#[case] size: (u32, u32), #[ca
     }
 }
 
-/// The words that stand on two lines although one has room for them.
-const BROKEN_WORDS: &str = r"
-(() => {
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  const range = document.createRange();
-  while (walker.nextNode()) {
-    const node = walker.currentNode;
-    const block = node.parentElement.closest('p, li, td, th, dd, dt, pre, h1, h2, h3, summary, a, label, div');
-    if (!node.parentElement.checkVisibility() || node.parentElement.closest('.log, .rules, .evidence pre')) continue;
-    for (const word of node.data.matchAll(/\S+/g)) {
-      range.setStart(node, word.index);
-      range.setEnd(node, word.index + word[0].length);
-      const boxes = [...range.getClientRects()];
-      const lines = new Set(boxes.map(it => Math.round(it.top)));
-      const width = boxes.reduce((sum, it) => sum + it.width, 0);
-      if (lines.size > 1 && width < block.clientWidth * 0.7) found.push(word[0].slice(0, 80));
-    }
-  }
-  return found;
-})()";
-
 #[rstest]
 #[case::phone(PHONE, true)]
 #[case::desk(DESK, false)]
@@ -120,37 +100,6 @@ fn no_word_is_broken_in_its_middle_needs_browser(#[case] size: (u32, u32), #[cas
         assert_eq!(browser.value(BROKEN_WORDS), serde_json::json!([]), "{case}");
     }
 }
-
-/// The contrast of every text that is shown, the worst first: its ratio and the text.
-const CONTRASTS: &str = r"
-(() => {
-  const parse = text => (text.match(/[\d.]+/g) || []).map(Number);
-  const light = rgb => {
-    const [r, g, b] = rgb.map(it => it / 255)
-      .map(it => it <= 0.04045 ? it / 12.92 : ((it + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const solid = text => { const it = parse(text); return it.length == 3 || it[3] == 1; };
-  const behind = element => {
-    for (let it = element; it; it = it.parentElement) {
-      const color = getComputedStyle(it).backgroundColor;
-      if (solid(color)) return color;
-    }
-    return 'rgb(255, 255, 255)';
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.data.trim() || !element.checkVisibility()) continue;
-    const style = getComputedStyle(element);
-    const [color, ground] = [style.color, behind(element)];
-    const [a, b] = [light(parse(color).slice(0, 3)), light(parse(ground).slice(0, 3))];
-    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
-    found.push([ratio, `${color} on ${ground}: ${walker.currentNode.data.slice(0, 60)}`]);
-  }
-  return found.sort((a, b) => a[0] - b[0]).slice(0, 400);
-})()";
 
 #[rstest]
 #[case("light", 255)]
@@ -175,10 +124,6 @@ fn every_text_has_contrast_needs_browser(#[case] scheme: &str, #[case] ground: u
         assert!(numbers(&worst[0]) >= CONTRAST, "{case}, {scheme}: {worst}");
     }
 }
-
-/// Everything that takes the focus and is shown. Of the tabs it is one: arrows lead to the others.
-const INTERACTIVE: &str = "[...document.querySelectorAll('a[href], summary, input')]
-    .filter(it => it.checkVisibility() && (it.type != 'radio' || it.id == document.querySelector('input').id))";
 
 #[test]
 #[ignore = "needs a browser: `cargo xtask test` runs it"]
@@ -229,7 +174,7 @@ fn chosen_tabs(browser: &Browser) -> Value {
     browser.value(
         "[...document.querySelectorAll('.tabs label')]
             .filter(it => getComputedStyle(it, '::after').display != 'none')
-            .map(it => it.textContent.split(' ')[0])",
+            .map(it => it.textContent.replace(/ \\d+$/, ''))",
     )
 }
 
@@ -248,11 +193,15 @@ fn tabs_choose_claims_by_key_and_by_link_needs_browser() {
     let (fail, pass) = (all(".is-fail"), all(".is-pass"));
     assert!(fail > 2 && pass > 20, "{fail} {pass}");
     assert_eq!(shown_claims(&browser), (fail, 0), "failures are shown first");
-    assert_eq!(chosen_tabs(&browser), serde_json::json!(["failed"]));
+    assert_eq!(chosen_tabs(&browser), serde_json::json!(["Not passed"]));
+    assert_eq!(browser.value("document.querySelector('.tabs input').id"), "show-all");
     // A link chooses.
+    browser.value("location.hash = '#failed'");
+    assert_eq!(shown_claims(&browser), (fail, 0));
+    assert_eq!(chosen_tabs(&browser), serde_json::json!(["Failed"]));
     browser.value("location.hash = '#passed'");
     assert_eq!(shown_claims(&browser), (0, pass));
-    assert_eq!(chosen_tabs(&browser), serde_json::json!(["passed"]));
+    assert_eq!(chosen_tabs(&browser), serde_json::json!(["Passed"]));
     browser.value("location.hash = '#all'");
     assert_eq!(shown_claims(&browser), (fail, pass));
     // A link to a claim or to a section shows it, whatever is chosen.
@@ -263,7 +212,7 @@ fn tabs_choose_claims_by_key_and_by_link_needs_browser() {
     // The keyboard chooses, and wins.
     browser.value("document.getElementById('show-failed').focus()");
     browser.press(' ');
-    assert_eq!(chosen_tabs(&browser), serde_json::json!(["failed"]));
+    assert_eq!(chosen_tabs(&browser), serde_json::json!(["Failed"]));
     browser.press(RIGHT);
     assert_eq!(browser.value("document.activeElement.id"), "show-passed");
     browser.value("location.hash = '#failed'");
@@ -299,6 +248,9 @@ fn bar_stays_and_hides_no_target_needs_browser() {
         );
         assert_eq!((&places["top"], &places["covered"]), (&0.into(), &false.into()), "{places}");
         assert!(numbers(&places["height"]) < 60.0, "one line: {places}");
+        let count = "document.querySelector('.bar small')";
+        assert_eq!(browser.value(&format!("{count}.checkVisibility()")), mobile);
+        assert_eq!(browser.value(&format!("{count}.textContent.trim()")), "5/5");
     }
 }
 

@@ -3,6 +3,7 @@
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::{ContainerLog, Observation};
 
+use super::evidence::Excerpt;
 use super::{LINE, clean, cut};
 
 /// How many of a log's last lines the page shows, and how many bytes.
@@ -13,8 +14,12 @@ const BYTES: usize = 24 << 10;
 pub(super) const LOGS: usize = 20;
 
 /// Lists the logs by name: each with its last lines, or with the reason why it is absent.
-pub(super) fn container_logs(evidence: &Evidence) -> Vec<(String, String)> {
-    evidence.logs.iter().map(container_log).collect()
+pub(super) fn container_logs(evidence: &Evidence) -> Vec<Excerpt> {
+    let excerpt = |log: &ContainerLog| {
+        let (name, text) = container_log(log);
+        Excerpt { pod: clean(&log.pod), name, text }
+    };
+    evidence.logs.iter().map(excerpt).collect()
 }
 
 fn container_log(log: &ContainerLog) -> (String, String) {

@@ -22,10 +22,24 @@ const EXCERPTS: usize = 16;
 #[derive(Default)]
 pub(super) struct Shown {
     pub(super) pods: Vec<PodView>,
+    pub(super) of_pods: Vec<OfPod>,
+    pub(super) left_out: Option<String>,
+}
+
+/// The logs and rules of one pod.
+#[derive(Default)]
+pub(super) struct OfPod {
+    pub(super) pod: String,
     pub(super) logs: Vec<LogView>,
     pub(super) traces: Vec<TraceView>,
-    pub(super) excerpts: Vec<(String, String)>,
-    pub(super) left_out: Option<String>,
+    pub(super) excerpts: Vec<Excerpt>,
+}
+
+/// A log or a set of rules as one text.
+pub(super) struct Excerpt {
+    pub(super) pod: String,
+    pub(super) name: String,
+    pub(super) text: String,
 }
 
 /// A row of the table of pods.
@@ -41,6 +55,7 @@ pub(super) struct PodView {
 
 /// The client's log.
 pub(super) struct LogView {
+    pod: String,
     pub(super) name: String,
     pub(super) lines: Vec<LineView>,
     /// Whether it ends with errors.
@@ -84,7 +99,32 @@ pub(super) fn shown(evidence: &Evidence, mut traces: Vec<TraceView>) -> Shown {
             left.join(", ")
         )
     });
-    Shown { pods, logs, traces, excerpts, left_out }
+    Shown { pods, of_pods: group(logs, traces, excerpts), left_out }
+}
+
+/// Groups the logs and rules by pod; the pods with the traces and the client's log come first.
+fn group(logs: Vec<LogView>, traces: Vec<TraceView>, excerpts: Vec<Excerpt>) -> Vec<OfPod> {
+    let mut all: Vec<OfPod> = Vec::new();
+    for log in logs {
+        of_pod(&mut all, &log.pod).logs.push(log);
+    }
+    for trace in traces {
+        of_pod(&mut all, &trace.pod).traces.push(trace);
+    }
+    for excerpt in excerpts {
+        of_pod(&mut all, &excerpt.pod).excerpts.push(excerpt);
+    }
+    all
+}
+
+/// Returns the group of a pod, by its name without the namespace: rules are recorded without it.
+fn of_pod<'g>(all: &'g mut Vec<OfPod>, pod: &str) -> &'g mut OfPod {
+    let pod = pod.rsplit('/').next().unwrap_or_default();
+    let at = all.iter().position(|group| group.pod == pod).unwrap_or_else(|| {
+        all.push(OfPod { pod: pod.to_owned(), ..OfPod::default() });
+        all.len() - 1
+    });
+    &mut all[at]
 }
 
 /// Lists the pods; those that are not ready come first.
@@ -160,6 +200,7 @@ fn log(log: &ClientLog, reply: &str) -> LogView {
         .collect();
     let before = if skipped == 0 { String::new() } else { format!(", its last {LINES} lines") };
     LogView {
+        pod: clean(&log.pod),
         name: format!("log of {}{before}", clean(&log.pod)),
         open: marks.contains(&LogMark::Trouble) || !marks.contains(&LogMark::NewestReply),
         lines,
@@ -177,15 +218,18 @@ pub(super) fn format_observation(observation: &Observation<String>) -> Option<St
     }
 }
 
-fn excerpts(evidence: &Evidence) -> Vec<(String, String)> {
-    let logs = evidence.mesh.init_logs.iter().filter_map(|(pod, log)| {
-        Some((format!("log of istio-init in {}", clean(pod)), format_observation(log)?))
-    });
+fn excerpts(evidence: &Evidence) -> Vec<Excerpt> {
     let mesh = &evidence.mesh;
-    let both = [("rules", &mesh.live_rules), ("IPv6 rules", &mesh.live_rules_v6)];
-    let both = both.into_iter().flat_map(|(what, all)| all.iter().map(move |it| (what, it)));
-    let live = both.filter_map(|(what, (pod, rules))| {
-        Some((format!("{what} in force in {}", clean(pod)), format_observation(rules)?))
-    });
-    logs.chain(live).collect()
+    let all = [
+        ("log of istio-init in", &mesh.init_logs),
+        ("rules in force in", &mesh.live_rules),
+        ("IPv6 rules in force in", &mesh.live_rules_v6),
+    ];
+    let all = all.into_iter().flat_map(|(what, all)| all.iter().map(move |it| (what, it)));
+    all.filter_map(|(what, (pod, text))| {
+        let pod = clean(pod);
+        let name = format!("{what} {pod}");
+        Some(Excerpt { name, text: format_observation(text)?, pod })
+    })
+    .collect()
 }

@@ -10,6 +10,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -33,6 +35,12 @@ const STYLE: &str = include_str!("../../../templates/report.css");
 /// How much of one text of a claim the page shows, in bytes.
 const DETAIL: usize = 4000;
 
+/// The fragment of the tab with the claims that did not pass.
+const NOT_PASSED: &str = "not-passed";
+
+/// The class of what holds, but is not proven.
+const UNPROVEN: &str = "unproven";
+
 /// How much of a line of a log, in bytes.
 const LINE: usize = 400;
 
@@ -51,6 +59,7 @@ struct Page<'r> {
     setup: Option<String>,
     groups: Vec<Group<'r>>,
     tabs: Vec<Tab>,
+    totals: Vec<Total>,
     sections: Vec<SectionView<'r>>,
     pictures: Vec<Picture<'r>>,
     shown: Shown,
@@ -59,18 +68,31 @@ struct Page<'r> {
     version: &'static str,
 }
 
-/// A choice of claims: those with one verdict.
+/// A choice of claims: all, those that did not pass, or those with one verdict.
 struct Tab {
-    verdict: Verdict,
+    /// The class of its colour, and of the claims that it shows.
+    class: String,
+    name: &'static str,
     /// The fragment of the address that chooses it.
     fragment: &'static str,
     count: usize,
+}
+
+/// How many claims have a verdict, as a link to them.
+struct Total {
+    verdict: Verdict,
+    /// The fragment of the address that chooses them.
+    fragment: &'static str,
+    count: usize,
+    unproven: usize,
 }
 
 struct SectionView<'r> {
     name: &'static str,
     title: &'static str,
     worst: Verdict,
+    /// The class of its colour: its worst verdict, or that a claim is not proven.
+    class: String,
     holding: usize,
     claims: Vec<&'r ClaimReport>,
 }
@@ -98,6 +120,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         setup: report.setup(),
         groups: groups(report),
         tabs: tabs(report),
+        totals: totals(report),
         sections: report.sections().into_iter().map(|it| section_view(report, it)).collect(),
         pictures: if has_path { path::pictures(report, evidence) } else { Vec::new() },
         shown,
@@ -131,8 +154,23 @@ impl Page<'_> {
 
     /// The fragment of the tab that is shown until another one is chosen.
     fn default_tab(&self) -> &'static str {
-        let open = self.tabs.iter().find(|tab| is_open(tab.verdict));
-        open.map_or("all", |tab| tab.fragment)
+        let is_any_open = self.report.claims.iter().any(|claim| is_open(claim.verdict));
+        if is_any_open { NOT_PASSED } else { "all" }
+    }
+
+    /// The meaning of the dashed lines of a picture.
+    fn dashed(&self, picture: &Picture<'_>) -> Option<String> {
+        let numbers: BTreeSet<_> =
+            picture.dashed.iter().filter_map(|id| Some(self.card_of(id)?.number)).collect();
+        let numbers: Vec<_> = numbers.into_iter().map(|number| number.to_string()).collect();
+        let s = if numbers.len() == 1 { "" } else { "s" };
+        match (picture.has_dashed, numbers.is_empty()) {
+            (false, _) => None,
+            (true, true) => Some("Dashed: fails because of another claim. ".to_owned()),
+            (true, false) => {
+                Some(format!("Dashed: fails because of card{s} {}. ", numbers.join(", ")))
+            }
+        }
     }
 }
 
@@ -152,17 +190,57 @@ fn sign(verdict: Verdict) -> &'static str {
     }
 }
 
+/// The class of a claim's colour: its verdict, or that it is not proven.
+fn class(claim: &ClaimReport) -> String {
+    match claim.caveat {
+        Some(_) => UNPROVEN.to_owned(),
+        None => claim.verdict.to_string(),
+    }
+}
+
+/// The class of a card's colour: a card of a claim that passes is there because the claim is not proven.
+fn card_class(card: &Card<'_>) -> String {
+    match card.verdict {
+        Verdict::Pass => UNPROVEN.to_owned(),
+        verdict => verdict.to_string(),
+    }
+}
+
 /// The verdicts that occur, from the worst to the best.
-fn tabs(report: &Report) -> Vec<Tab> {
+fn totals(report: &Report) -> Vec<Total> {
     let totals = &report.totals;
-    let mut tabs = vec![
-        Tab { verdict: Verdict::Fail, fragment: "failed", count: totals.fail },
-        Tab { verdict: Verdict::Changed, fragment: "changed", count: totals.changed },
-        Tab { verdict: Verdict::Unjudged, fragment: "unjudged", count: totals.unjudged },
-        Tab { verdict: Verdict::Pass, fragment: "passed", count: totals.pass },
-        Tab { verdict: Verdict::Skipped, fragment: "skipped", count: totals.skipped },
+    let total = |verdict, fragment, count| Total { verdict, fragment, count, unproven: 0 };
+    let unproven = report.claims.iter().filter(|claim| claim.caveat.is_some()).count();
+    let mut all = vec![
+        total(Verdict::Fail, "failed", totals.fail),
+        total(Verdict::Changed, "changed", totals.changed),
+        total(Verdict::Unjudged, "unjudged", totals.unjudged),
+        Total { unproven, ..total(Verdict::Pass, "passed", totals.pass) },
+        total(Verdict::Skipped, "skipped", totals.skipped),
     ];
-    tabs.retain(|tab| tab.count > 0);
+    all.retain(|total| total.count > 0);
+    all
+}
+
+/// All claims, those that did not pass, then one tab for each verdict that occurs.
+fn tabs(report: &Report) -> Vec<Tab> {
+    let tab =
+        |class: &str, name, fragment, count| Tab { class: class.to_owned(), name, fragment, count };
+    let open = report.claims.iter().filter(|claim| is_open(claim.verdict)).count();
+    let mut tabs = vec![tab("all", "All", "all", report.claims.len())];
+    if open > 0 {
+        tabs.push(tab("open", "Not passed", NOT_PASSED, open));
+    }
+    tabs.extend(totals(report).into_iter().map(|total| {
+        let name = match total.verdict {
+            Verdict::Fail => "Failed",
+            Verdict::Changed => "Changed",
+            Verdict::Unjudged => "Unjudged",
+            Verdict::Pass => "Passed",
+            Verdict::Skipped => "Skipped",
+        };
+        tab(&total.verdict.to_string(), name, total.fragment, total.count)
+    }));
     tabs
 }
 
@@ -190,6 +268,7 @@ fn worst_of_report(report: &Report) -> Verdict {
 
 fn section_view(report: &Report, section: Section) -> SectionView<'_> {
     let claims: Vec<_> = report.claims.iter().filter(|claim| claim.section == section).collect();
+    let worst = worst(claims.iter().copied());
     SectionView {
         name: section.word(),
         title: match section {
@@ -203,7 +282,11 @@ fn section_view(report: &Report, section: Section) -> SectionView<'_> {
             Section::Software => "The software to install",
             Section::Cluster => "The existing cluster",
         },
-        worst: worst(claims.iter().copied()),
+        worst,
+        class: match claims.iter().find(|claim| claim.caveat.is_some()) {
+            Some(claim) if worst == Verdict::Pass => class(claim),
+            _ => worst.to_string(),
+        },
         holding: claims.iter().filter(|claim| claim.verdict == Verdict::Pass).count(),
         claims,
     }

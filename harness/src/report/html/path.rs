@@ -1,13 +1,16 @@
 //! The path of a request as a picture: stops and the links between them, istiod and the namespace, and the one
 //! place where it breaks.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod seen;
+
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use meshcheck_suites::evidence::Expectations;
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{CLAIMS, Evidence, Report, Stop, Verdict};
 
+use self::seen::{answers, break_of, is_without_sidecar};
 use super::clean;
 use crate::text::truncated;
 
@@ -41,6 +44,9 @@ const ARRIVES: [&str; 2] = ["demo::backend_replies", "ingress::routes_into_mesh"
 /// The claim about the configuration of the sidecars. One without it still forwards requests.
 const IN_SYNC: &str = "mesh::proxies_in_sync";
 
+/// The claim that can hold without a proof that the gateway of this mesh answered.
+const ANSWERS: &str = "ingress::address_answers";
+
 /// How many columns of a name are shown.
 const NAME: usize = 40;
 
@@ -56,7 +62,10 @@ pub(super) struct Picture<'r> {
     pub(super) answers: Option<String>,
     /// The part that breaks, and the claim that says why.
     pub(super) broken: Option<(String, &'r ClaimReport)>,
-    /// The meaning of the lines that occur.
+    pub(super) has_dashed: bool,
+    /// The claims that explain the dashed parts.
+    pub(super) dashed: BTreeSet<&'r str>,
+    /// The meaning of the other lines that occur.
     pub(super) legend: String,
 }
 
@@ -93,6 +102,8 @@ pub(super) enum State {
     After,
     /// It fails because of something else.
     Affected,
+    /// The pods have no sidecar: it does not exist.
+    Missing,
     /// It is the place where the request fails.
     Broken,
 }
@@ -105,6 +116,7 @@ impl State {
             Self::Unseen => "unseen",
             Self::After => "after",
             Self::Affected => "affected",
+            Self::Missing => "missing",
             Self::Broken => "broken",
         }
     }
@@ -116,6 +128,7 @@ impl State {
             Self::Unseen => "not checked",
             Self::After => "not reached",
             Self::Affected => "affected",
+            Self::Missing => "missing",
             Self::Broken => "fails",
         }
     }
@@ -168,6 +181,9 @@ fn note_of(place: Place, state: State, report: &Report, names: &Expectations) ->
             format!("{}:{}", names.backend_service, names.backend.service_port)
         }
         Place::At(Stop::Gateway) => names.gateway.clone(),
+        Place::At(Stop::ClientSidecar | Stop::BackendSidecar) if state == State::Missing => {
+            "no sidecar".to_owned()
+        }
         Place::At(Stop::ClientSidecar | Stop::BackendSidecar) => match sync {
             Some(Verdict::Pass | Verdict::Changed) => "Envoy, in sync".to_owned(),
             Some(Verdict::Fail) => "Envoy, not in sync".to_owned(),
@@ -177,6 +193,11 @@ fn note_of(place: Place, state: State, report: &Report, names: &Expectations) ->
         Place::Istiod => "configures the sidecars".to_owned(),
         _ => String::new(),
     }
+}
+
+/// Whether it stays unproven that this mesh's gateway answers.
+fn is_unproven(claim: &ClaimReport) -> bool {
+    claim.id == ANSWERS && claim.caveat.is_some()
 }
 
 fn is_of_control_plane(claim: &ClaimReport) -> bool {
@@ -201,12 +222,16 @@ fn is_of(place: Place, claim: &ClaimReport) -> bool {
         {
             false
         }
+        Place::At(stop) if let Some(at) = break_of(claim) => stop == at,
         Place::At(stop) => CLAIMS.iter().any(|it| it.id == claim.id && it.stops.contains(&stop)),
     }
 }
 
 /// Whether a verdict is about this place: about its workload, or about none in particular.
 fn names_place(place: Place, claim: &ClaimReport, names: &Expectations) -> bool {
+    if break_of(claim).is_some() {
+        return true;
+    }
     let object = claim.object.as_deref().unwrap_or_default();
     let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
     let own = match place {
@@ -225,24 +250,9 @@ fn names_place(place: Place, claim: &ClaimReport, names: &Expectations) -> bool 
 pub(super) fn pictures<'r>(report: &'r Report, evidence: Option<&Evidence>) -> Vec<Picture<'r>> {
     let tutorial = Expectations::of_the_tutorial("", "");
     let names = evidence.map_or(&tutorial, |evidence| &evidence.expectations);
-    let mut inside = picture("Request path", &INSIDE, report, names);
+    let mut inside = picture("Request path", &INSIDE, report, names, evidence);
     inside.answers = evidence.and_then(answers);
-    vec![inside, picture("Ingress path", &FROM_OUTSIDE, report, names)]
-}
-
-/// Counts the answers by their status code.
-fn answers(evidence: &Evidence) -> Option<String> {
-    let asked = evidence.demo.asked.value()?;
-    let mut counts: BTreeMap<u16, usize> = BTreeMap::new();
-    for reply in &asked.replies {
-        *counts.entry(reply.status).or_default() += 1;
-    }
-    let counts = counts.into_iter().map(|(status, count)| match status {
-        0 => format!("{count} without an answer"),
-        status => format!("{count} × {status}"),
-    });
-    let counts: Vec<_> = counts.collect();
-    (!counts.is_empty()).then(|| format!("Requests of this check: {}", counts.join(", ")))
+    vec![inside, picture("Ingress path", &FROM_OUTSIDE, report, names, evidence)]
 }
 
 fn picture<'r>(
@@ -250,8 +260,9 @@ fn picture<'r>(
     path: &[Stop],
     report: &'r Report,
     names: &Expectations,
+    evidence: Option<&Evidence>,
 ) -> Picture<'r> {
-    let view = |place, kind| part(place, kind, report, names);
+    let view = |place, kind| part(place, kind, report, names, evidence);
     let is_inside = path.contains(&Stop::Client);
     let mut around =
         is_inside.then(|| [view(Place::Istiod, "stop"), view(Place::Namespace, "stop")]);
@@ -267,16 +278,29 @@ fn picture<'r>(
         let comma = if at == 0 { ":" } else { "," };
         let _ = write!(label, "{comma} {} {}", part.name, part.state.words());
     }
-    let lines = [
-        (State::Affected, "Dashed: affected."),
-        (State::Unseen, "Dotted: not checked."),
-        (State::After, "Grey: not reached."),
-    ];
-    let occurs = |state| around.iter().flatten().chain(&parts).any(|part| part.state == state);
+    let unseen = parts.iter().filter(|part| part.state == State::Unseen).count();
+    let dotted = match (!is_inside && report.claims.iter().any(is_unproven), unseen) {
+        (false, _) => "Dotted: not checked.",
+        (true, 1) => "Dotted: not proven.",
+        (true, _) => "Dotted: not checked or not proven.",
+    };
+    let lines = [(State::Unseen, dotted), (State::After, "Grey: not reached.")];
+    let all = || around.iter().flatten().chain(&parts);
+    let occurs = |state| all().any(|part| part.state == state);
     let legend: Vec<_> =
         lines.into_iter().filter(|(state, _)| occurs(*state)).map(|it| it.1).collect();
     let legend = legend.join(" ");
-    Picture { title, label, around, parts, answers: None, broken, legend }
+    let dashed: Vec<_> =
+        all().filter(|part| matches!(part.state, State::Affected | State::Missing)).collect();
+    let has_dashed = !dashed.is_empty();
+    let dashed = dashed
+        .into_iter()
+        .flat_map(|part| {
+            let roots = part.roots.iter().map(|claim| claim.id.as_str());
+            part.causes.iter().copied().chain(roots)
+        })
+        .collect();
+    Picture { title, label, around, parts, answers: None, broken, has_dashed, dashed, legend }
 }
 
 fn part<'r>(
@@ -284,6 +308,7 @@ fn part<'r>(
     kind: &'static str,
     report: &'r Report,
     names: &Expectations,
+    evidence: Option<&Evidence>,
 ) -> PartView<'r> {
     let (about, others): (Vec<_>, Vec<_>) = report
         .claims
@@ -293,17 +318,28 @@ fn part<'r>(
     let is_whole = |claim: &&ClaimReport| State::of_claim(claim) == State::Whole;
     // A verdict names one object: where it names another one, this one was not checked.
     let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim));
+    let is_unseen =
+        is_unseen || place == Place::At(Stop::Gateway) && report.claims.iter().any(is_unproven);
+    let is_missing =
+        matches!(place, Place::At(stop) if evidence.is_some_and(|it| is_without_sidecar(it, stop)));
     let state = match about.iter().map(|claim| State::of_claim(claim)).max() {
+        _ if is_missing => State::Missing,
         Some(State::Whole) if is_unseen => State::Unseen,
         Some(state) => state,
         None if place == Place::At(Stop::Outside) => State::Whole,
         None => State::Unseen,
     };
     let causes = about.iter().filter_map(|claim| claim.because.as_deref()).collect();
+    let is_mtls = |claim: &&ClaimReport| break_of(claim) == Some(Stop::InboundRules);
+    let name = if place == Place::At(Stop::InboundRules) && about.iter().any(is_mtls) {
+        "mTLS".to_owned()
+    } else {
+        name_of(place, names)
+    };
     let short = |text: &str| truncated(&clean(text).replace('\n', " "), NAME, "…");
     PartView {
         kind,
-        name: short(&name_of(place, names)),
+        name: short(&name),
         note: short(&note_of(place, state, report, names)),
         state,
         is_on_path: matches!(place, Place::At(_)),
@@ -340,6 +376,7 @@ fn keep_one_break<'r>(
     for (at, part) in parts.iter_mut().chain(around.iter_mut()).enumerate() {
         part.state = match (part.state, on_path) {
             (State::Broken, _) if broken == Some(at) => State::Broken,
+            (State::Missing, _) => State::Missing,
             // It fails because requests do not arrive.
             (State::Affected, Some(here))
                 if at < here && part.causes.iter().all(|it| behind.contains(it)) =>

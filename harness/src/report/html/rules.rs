@@ -15,6 +15,7 @@ const RULE: usize = 400;
 
 /// One trace.
 pub(super) struct TraceView {
+    pub(super) pod: String,
     pub(super) name: String,
     pub(super) packet: String,
     pub(super) lines: Vec<RuleView>,
@@ -58,6 +59,7 @@ fn trace_view(trace: &PacketTrace) -> TraceView {
         });
     }
     TraceView {
+        pod: clean(&trace.pod),
         name: format!(
             "{direction}{family} rules{source} of {}: port {} is {outcome}",
             clean(&trace.pod),

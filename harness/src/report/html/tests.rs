@@ -51,7 +51,7 @@ fn failing_claim_is_linked_from_the_bar_and_shown_first() {
     let bar = between(&page, "<nav class=\"bar\"", "</nav>");
     assert!(bar.contains("href=\"#card-1\"") && bar.contains("href=\"#section-mesh\""), "{bar}");
     assert!(!bar.contains("href=\"#prepare::nodes_ready\""), "it holds: {bar}");
-    assert!(page.contains("class=\"claims start-failed\""), "{page}");
+    assert!(page.contains("class=\"claims start-not-passed\""), "{page}");
     let mut report = sample();
     report.claims.retain(|claim| claim.verdict == Verdict::Pass);
     report.causes.clear();
@@ -66,7 +66,7 @@ fn cause_has_expected_and_observed_its_steps_and_its_consequences() {
     let page = html(&sample_with(step), None).unwrap();
     let (before, _) = page.split_once(">Fix first").unwrap();
     assert_eq!(before.matches("<h2").count(), 1, "no other heading stands before it");
-    assert!(before.contains("Commands below use:"), "{before}");
+    assert!(before.contains("Type this once in your shell:"), "{before}");
     let card = between(&page, "id=\"card-1\"", "</article>");
     assert!(card.contains("<dt>expected</dt>") && card.contains("<dt>observed</dt>"), "{card}");
     assert!(
@@ -229,6 +229,80 @@ fn failing_control_plane_or_namespace_leaves_the_path_open(
     assert!(path.contains(words) && path.matches("fails").count() == 1, "{path}");
     assert!(path.ends_with("port 5678 works, backend works"), "{path}");
     assert!(!page.contains("breaks here") && page.contains("Requests of this check: "), "{page}");
+}
+
+#[rstest]
+#[case::denied("403 `RBAC: access denied`", "backend's sidecar fails, port 5678 not reached")]
+#[case::certificate(
+    "CERTIFICATE_EXPIRED: 503 `TLS_error:|268436501`",
+    "service works, mTLS fails, backend's sidecar not reached"
+)]
+#[case::fault("503 `fault filter abort`", "client's sidecar fails, network, DNS not reached")]
+#[case::dns("Could not resolve host: echo", "client's sidecar works, network, DNS fails, service")]
+#[case::unknown("503 `no`", "backend's sidecar works, port 5678 fails, backend not reached")]
+fn request_breaks_where_its_answer_comes_from(#[case] observed: &str, #[case] words: &str) {
+    let evidence = recorded();
+    let mut report = meshcheck_suites::judge(&evidence, &[]);
+    let claim = report.claims.iter_mut().find(|it| it.id == "demo::backend_replies").unwrap();
+    claim.verdict = Verdict::Fail;
+    claim.object = Some("pod client/client-deployment-5b9-abcde".into());
+    claim.observed = Some(observed.into());
+    let path = picture(&html(&report, Some(&evidence)).unwrap(), "Request path");
+    assert!(path.contains(words) && path.matches("fails").count() == 1, "{path}");
+}
+
+#[test]
+fn missing_sidecar_is_drawn_as_missing() {
+    let mut evidence = recorded();
+    let mut pods = evidence.demo.pods.value().unwrap().clone();
+    for pod in pods.iter_mut().filter(|pod| pod.name.starts_with("client-")) {
+        pod.containers.retain(|it| it.name != "istio-proxy");
+        pod.init_containers.clear();
+    }
+    evidence.demo.pods = Observation::seen(pods);
+    let page = html(&meshcheck_suites::judge(&evidence, &[]), Some(&evidence)).unwrap();
+    let path = picture(&page, "Request path");
+    assert!(path.contains("iptables 15001 missing, client's sidecar missing, network"), "{path}");
+    assert!(path.contains("iptables 15006 works"), "{path}");
+    assert!(page.contains("<small>no sidecar</small>"), "{page}");
+    assert!(page.contains("Dashed: fails because of card 1."), "{page}");
+    assert!(!page.contains("breaks here"), "requests arrive: {path}");
+}
+
+#[test]
+fn unproven_claim_is_marked_in_chip_bar_card_and_path() {
+    let evidence = recorded();
+    let mut report = meshcheck_suites::judge(&evidence, &[]);
+    let claim = report.claims.iter_mut().find(|it| it.id == "ingress::address_answers").unwrap();
+    claim.caveat = Some("the gateway is not proven".into());
+    let page = html(&report, Some(&evidence)).unwrap();
+    assert!(page.contains("<span class=\"unproven\">(1 not proven)</span>"), "{page}");
+    let bar = between(&page, "<nav class=\"bar\"", "</nav>");
+    assert!(bar.contains("<a class=\"unproven\" href=\"#section-ingress\""), "{bar}");
+    assert!(bar.contains("<a class=\"unproven\" href=\"#card-1\""), "{bar}");
+    assert!(page.contains("<article class=\"card unproven\" id=\"card-1\""), "{page}");
+    assert!(picture(&page, "Ingress path").contains("gateway not checked, route"), "{page}");
+    assert!(page.contains("Dotted: not proven."), "{page}");
+}
+
+#[test]
+fn card_begins_with_the_fault() {
+    let page = html(&sample(), None).unwrap();
+    let card = between(&page, "id=\"card-1\"", "</article>");
+    assert!(between(card, "<h3>", "</h3>").contains("echo-1"), "{card}");
+    let claim = between(card, "<p class=\"seen\">", "</p>");
+    assert!(claim.starts_with("Claim: the statement of "), "{claim}");
+}
+
+#[test]
+fn evidence_is_grouped_by_pod() {
+    let evidence = recorded();
+    let page = html(&meshcheck_suites::judge(&evidence, &[]), Some(&evidence)).unwrap();
+    let list = between(&page, "aria-labelledby=\"evidence\"", "</section>");
+    let heading = "<h3><span class=\"u\">echo-deployment-";
+    assert_eq!(list.matches(heading).count(), 1, "{list}");
+    let of_backend = list.split_once(heading).unwrap().1;
+    assert!(of_backend.contains("rules in force in "), "{of_backend}");
 }
 
 #[test]

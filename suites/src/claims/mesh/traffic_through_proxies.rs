@@ -197,7 +197,7 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     }
     if risen >= requests {
         return Ok(Judgement::pass(format!(
-            "{proxy} forwarded {risen} requests ({requests} expected)"
+            "{proxy} forwarded {risen} requests (at least {requests} expected)"
         )));
     }
     if side == Side::Client && is_routed_elsewhere(evidence) {
