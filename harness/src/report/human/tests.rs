@@ -188,13 +188,16 @@ fn short_report_has_about_ten_lines() {
     insta::assert_snapshot!(text);
 }
 
-/// What deletes something is a comment, and so is what only reads.
+/// A fix that its reader must decide on is a comment, and so is what follows it.
 #[test]
 fn commands_are_fixes_for_a_shell() {
     let mut report = sample();
-    let delete =
-        step(Purpose::Fix, Impact::Deletes, "kubectl --context kind-x delete service other");
-    report.causes[0].steps.push(delete);
+    let fix = |impact, command: &str| step(Purpose::Fix, impact, command);
+    report.causes[0].steps.push(fix(Impact::Changes, "helm upgrade x --version VERSION"));
+    report.causes[0].steps.push(fix(Impact::RestartsPods, "kubectl rollout restart daemonset/x"));
+    let mut second = report.causes[0].clone();
+    second.steps = vec![fix(Impact::Deletes, "kubectl --context kind-x delete service other")];
+    report.causes.push(second);
     insta::assert_snapshot!(crate::report::commands(&report));
 }
 
