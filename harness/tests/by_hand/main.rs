@@ -168,7 +168,7 @@ fn a_cluster_made_by_hand_is_judged_at_every_stage() {
         .unwrap();
     let removal = Run::of(&removal);
     assert_eq!(removal.code, 2, "{removal:?}");
-    assert!(removal.stderr.contains("no cluster of ours called"), "{removal:?}");
+    assert!(removal.stderr.contains("meshcheck has no cluster called"), "{removal:?}");
 
     // Wrong calls on a good cluster.
     let unknown = ask(&["--context", "no-such-context"]);
