@@ -77,9 +77,9 @@ pub struct Totals {
     pub pass: usize,
     /// Claims that do not.
     pub fail: usize,
-    /// Claims that hold in other words.
+    /// Claims that hold, but differ from the tutorial's text.
     pub changed: usize,
-    /// Claims that could not be read.
+    /// Claims that could not be judged.
     pub unjudged: usize,
     /// Claims that were not asked for.
     pub skipped: usize,
@@ -264,6 +264,17 @@ impl Cause {
 }
 
 impl Totals {
+    /// How many claims got this verdict.
+    pub fn of_verdict(&self, verdict: Verdict) -> usize {
+        match verdict {
+            Verdict::Pass => self.pass,
+            Verdict::Fail => self.fail,
+            Verdict::Changed => self.changed,
+            Verdict::Unjudged => self.unjudged,
+            Verdict::Skipped => self.skipped,
+        }
+    }
+
     /// Counts.
     pub fn of<'c>(claims: impl IntoIterator<Item = &'c ClaimReport>) -> Self {
         let mut totals = Self::default();

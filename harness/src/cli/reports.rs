@@ -12,13 +12,12 @@ use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
 use super::junit_files::junit_of_files;
-use crate::atomic_file::write_atomically;
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
-    Asked, Format, Kind, OutputOptions, ReportError, STDOUT, emit, emit_died, html, junit,
-    to_stdout,
+    Asked, Format, Kind, OutputOptions, ReportError, STDOUT, emit, emit_died, html, json, junit,
+    to_stdout, write_files,
 };
 use crate::text::for_terminal;
 
@@ -105,7 +104,7 @@ pub(super) fn write_verdicts(judged: &[Judged<'_>], output: &OutputOptions) -> R
     let is_taken = output.reports.iter().any(|report| report.path == Path::new(STDOUT));
     let written = match judged {
         [one] if one.heading().is_none() && !is_taken => emit(one.report, one.evidence, output),
-        _ => print(judged, output, is_taken).and(write_files(judged, output)),
+        _ => print(judged, output, is_taken).and(write_files(output, |kind| format(judged, kind))),
     };
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
     if judged.iter().any(|one| one.report.is_all_skipped()) {
@@ -120,7 +119,7 @@ fn print(judged: &[Judged<'_>], output: &OutputOptions, is_taken: bool) -> Resul
         return Ok(());
     }
     if output.output == Format::Json {
-        return to_stdout(&json(judged)?);
+        return to_stdout(&format_json(judged)?);
     }
     let output = OutputOptions { reports: Vec::new(), ..output.clone() };
     for (at, one) in judged.iter().enumerate() {
@@ -132,27 +131,18 @@ fn print(judged: &[Judged<'_>], output: &OutputOptions, is_taken: bool) -> Resul
     Ok(())
 }
 
-/// Writes every report that was asked for. One that cannot be written keeps no other from being written.
-fn write_files(judged: &[Judged<'_>], output: &OutputOptions) -> Result<(), ReportError> {
-    let mut outcome = Ok(());
-    for file in &output.reports {
-        let text = match (file.kind, judged) {
-            (Kind::Json, _) => json(judged),
-            (Kind::Junit, [Judged { report, file: None, .. }]) => junit(report),
-            (Kind::Junit, _) => {
-                let name = |one: &Judged<'_>| one.file.clone().unwrap_or_default();
-                let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
-                junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
-            }
-            (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
-        };
-        let written = text.and_then(|text| {
-            write_atomically(&file.path, |to| to.write_all(text.as_bytes()))
-                .map_err(|source| ReportError::File { path: file.path.clone(), source })
-        });
-        outcome = outcome.and(written);
+/// Returns the text of a report of this kind on all verdicts.
+fn format(judged: &[Judged<'_>], kind: Kind) -> Result<String, ReportError> {
+    match (kind, judged) {
+        (Kind::Json, _) => format_json(judged),
+        (Kind::Junit, [Judged { report, file: None, .. }]) => junit(report),
+        (Kind::Junit, _) => {
+            let name = |one: &Judged<'_>| one.file.clone().unwrap_or_default();
+            let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
+            junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
+        }
+        (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
     }
-    outcome
 }
 
 /// Verdicts with the name of their file.
@@ -164,17 +154,17 @@ struct Line<'a> {
     report: &'a Report,
 }
 
-/// Writes verdicts as JSON: one report as it is, several of them one a line.
-fn json(judged: &[Judged<'_>]) -> Result<String, ReportError> {
-    let text = match judged {
-        [one] if one.heading().is_none() => {
-            serde_json::to_string_pretty(one.report).map(|it| it + "\n")
-        }
-        _ => judged
-            .iter()
-            .map(|one| Line { file: one.file.as_deref(), report: one.report })
-            .map(|line| serde_json::to_string(&line).map(|it| it + "\n"))
-            .collect(),
-    };
-    text.map_err(|error| ReportError::Format(error.to_string()))
+/// Formats verdicts as JSON: one report as it is, several of them one a line.
+fn format_json(judged: &[Judged<'_>]) -> Result<String, ReportError> {
+    if let [one] = judged
+        && one.heading().is_none()
+    {
+        return json(one.report);
+    }
+    judged
+        .iter()
+        .map(|one| Line { file: one.file.as_deref(), report: one.report })
+        .map(|line| serde_json::to_string(&line).map(|it| it + "\n"))
+        .collect::<Result<_, _>>()
+        .map_err(|error| ReportError::Format(error.to_string()))
 }

@@ -26,20 +26,28 @@ pub fn emit(
     printed.and(files(report, evidence, options))
 }
 
-/// Writes every file that was asked for. One that cannot be written keeps no other from being written.
+/// Writes one report into every file that was asked for.
 pub(super) fn files(
     report: &Report,
     evidence: Option<&Evidence>,
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
+    write_files(options, |kind| match kind {
+        Kind::Json => json(report),
+        Kind::Junit => super::junit(report),
+        Kind::Html => super::html(report, evidence),
+    })
+}
+
+/// Writes every file that was asked for, with the text of its kind. One that cannot be written keeps no other from
+/// being written.
+pub(crate) fn write_files(
+    options: &OutputOptions,
+    text: impl Fn(Kind) -> Result<String, ReportError>,
+) -> Result<(), ReportError> {
     let mut outcome = Ok(());
     for file in &options.reports {
-        let text = match file.kind {
-            Kind::Json => json(report),
-            Kind::Junit => super::junit(report),
-            Kind::Html => super::html(report, evidence),
-        };
-        let written = text.and_then(|text| {
+        let written = text(file.kind).and_then(|text| {
             write_atomically(&file.path, |to| to.write_all(text.as_bytes()))
                 .map_err(|source| ReportError::File { path: file.path.clone(), source })
         });
@@ -60,7 +68,8 @@ pub fn writable(options: &OutputOptions) -> Result<(), ReportError> {
     })
 }
 
-fn json(report: &Report) -> Result<String, ReportError> {
+/// Formats the report as JSON.
+pub(crate) fn json(report: &Report) -> Result<String, ReportError> {
     serde_json::to_string_pretty(report)
         .map(|text| text + "\n")
         .map_err(|error| ReportError::Format(error.to_string()))

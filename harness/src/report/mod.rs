@@ -18,6 +18,7 @@ pub use claims::claims;
 pub use commands::commands;
 pub use died::{Asked, Died, emit_died};
 pub use emit::{emit, to_stdout, writable};
+pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
 pub use html::html;
 pub use human::{human, phases};

@@ -6,6 +6,7 @@ use meshcheck_suites::report::{ClaimReport, Totals};
 use meshcheck_suites::{CHECKS, CLAIMS, Report, Verdict};
 
 use super::cards::has_fix;
+use super::style::SIGNS;
 
 /// `1 claim`, `2 claims`.
 pub(super) fn counted(number: usize, noun: &str) -> String {
@@ -53,7 +54,8 @@ pub(super) fn outcome(report: &Report) -> String {
     } else if changed > cleaned {
         let sentences = counted(changed - cleaned, "sentence");
         let need = if changed - cleaned == 1 { "needs" } else { "need" };
-        format!("{holds} {cluster}, except for {sentences} that {need} an update")
+        let also = if unjudged > 0 && fail == 0 { format!("; {unknown}") } else { String::new() };
+        format!("{holds} {cluster}, except for {sentences} that {need} an update{also}")
     } else if unjudged > 0 {
         format!("Not everything could be checked on {cluster}: {unknown}")
     } else {
@@ -63,9 +65,6 @@ pub(super) fn outcome(report: &Report) -> String {
         };
         format!("{holds} {cluster}: {pass} of {}{skipped}", counted(number, noun))
     };
-    if changed > cleaned && unjudged > 0 && fail == 0 && pass > 0 {
-        let _ = write!(text, "; {unknown}");
-    }
     let unproven = report.claims.iter().filter(|claim| claim.caveat.is_some()).count();
     for (count, what) in [
         (cleaned, "to clean up"),
@@ -85,24 +84,22 @@ pub(super) fn facts(report: &Report) -> String {
     facts.extend(report.cluster.kubernetes_version.iter().map(|it| format!("Kubernetes {it}")));
     let milliseconds = report.cluster.collection_ms;
     if milliseconds > 0 {
-        facts.push(format!("checked in {}.{} s", milliseconds / 1000, milliseconds / 100 % 10));
+        facts.push(checked_in(milliseconds));
     }
     facts.join(" · ")
 }
 
+/// `checked in 0.7 s`
+pub(super) fn checked_in(milliseconds: u64) -> String {
+    format!("checked in {}.{} s", milliseconds / 1000, milliseconds / 100 % 10)
+}
+
 /// How many claims got which verdict: `32 claims: 28 pass, 4 fail (1 cause)`.
 pub(super) fn totals(report: &Report, paint: impl Fn(Verdict, &str) -> String) -> String {
-    let totals = &report.totals;
-    let counts = [
-        (totals.pass, Verdict::Pass),
-        (totals.fail, Verdict::Fail),
-        (totals.changed, Verdict::Changed),
-        (totals.unjudged, Verdict::Unjudged),
-        (totals.skipped, Verdict::Skipped),
-    ];
-    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts = SIGNS.map(|(verdict, ..)| (verdict, report.totals.of_verdict(verdict)));
+    let counts = counts.into_iter().filter(|(_, count)| *count > 0);
     let counts: Vec<_> =
-        counts.map(|(count, verdict)| paint(verdict, &format!("{count} {verdict}"))).collect();
+        counts.map(|(verdict, count)| paint(verdict, &format!("{count} {verdict}"))).collect();
     let causes = match report.causes.len() {
         0 => String::new(),
         number => format!(" ({})", counted(number, "cause")),

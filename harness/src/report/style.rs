@@ -27,6 +27,11 @@ pub(super) const SIGNS: [(Verdict, &str, &str, &str); 5] = [
     (Verdict::Skipped, "–", "-", "2"),
 ];
 
+/// Returns the sign of a verdict.
+pub(super) fn sign(verdict: Verdict) -> &'static str {
+    SIGNS.iter().find(|(of, ..)| *of == verdict).map_or("", |(_, sign, ..)| sign)
+}
+
 /// How a report looks.
 #[derive(Debug, Clone, Copy)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]

@@ -122,18 +122,31 @@ impl<'r> Writer<'r> {
 
 /// `Fix (restarts pods)`, `Inspect (reads)`; without a command, `Fix` or `Inspect`.
 pub(super) fn label(step: &Step) -> String {
-    let purpose = match step.purpose {
+    let purpose = purpose(step);
+    if step.command.is_some() {
+        format!("{purpose} ({})", impact(step))
+    } else {
+        purpose.to_owned()
+    }
+}
+
+/// `Fix` or `Inspect`.
+pub(super) fn purpose(step: &Step) -> &'static str {
+    match step.purpose {
         Purpose::Fix => "Fix",
         Purpose::Inspect => "Inspect",
-    };
-    let impact = match step.impact {
+    }
+}
+
+/// What a step does to the cluster.
+pub(super) fn impact(step: &Step) -> &'static str {
+    match step.impact {
         Impact::Reads => "reads",
         Impact::RestartsPods => "restarts pods",
         Impact::Changes if step.purpose == Purpose::Inspect => "creates temporary objects",
         Impact::Changes => "changes",
         Impact::Deletes => "deletes",
-    };
-    if step.command.is_some() { format!("{purpose} ({impact})") } else { purpose.to_owned() }
+    }
 }
 
 /// Formats the steps of a claim, with whole commands.

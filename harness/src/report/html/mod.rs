@@ -26,7 +26,8 @@ use self::evidence::Shown;
 use self::path::{Picture, State};
 use super::ReportError;
 use super::cards::{Card, Group, groups};
-use super::outcome::{counted, noun, outcome};
+use super::outcome::{checked_in, counted, noun, outcome};
+use super::style::sign;
 use crate::text::{for_page, for_xml};
 
 /// The style, the only thing that the page may use: its policy names the hash of this text.
@@ -179,17 +180,6 @@ fn is_open(verdict: Verdict) -> bool {
     !matches!(verdict, Verdict::Pass | Verdict::Skipped)
 }
 
-/// The sign of a verdict.
-fn sign(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Pass => "●",
-        Verdict::Fail => "✗",
-        Verdict::Changed => "≠",
-        Verdict::Unjudged => "?",
-        Verdict::Skipped => "–",
-    }
-}
-
 /// The class of a claim's colour: its verdict, or that it is not proven.
 fn class(claim: &ClaimReport) -> String {
     match claim.caveat {
@@ -208,15 +198,17 @@ fn card_class(card: &Card<'_>) -> String {
 
 /// The verdicts that occur, from the worst to the best.
 fn totals(report: &Report) -> Vec<Total> {
-    let totals = &report.totals;
-    let total = |verdict, fragment, count| Total { verdict, fragment, count, unproven: 0 };
+    let total = |verdict, fragment| {
+        let count = report.totals.of_verdict(verdict);
+        Total { verdict, fragment, count, unproven: 0 }
+    };
     let unproven = report.claims.iter().filter(|claim| claim.caveat.is_some()).count();
     let mut all = vec![
-        total(Verdict::Fail, "failed", totals.fail),
-        total(Verdict::Changed, "changed", totals.changed),
-        total(Verdict::Unjudged, "unjudged", totals.unjudged),
-        Total { unproven, ..total(Verdict::Pass, "passed", totals.pass) },
-        total(Verdict::Skipped, "skipped", totals.skipped),
+        total(Verdict::Fail, "failed"),
+        total(Verdict::Changed, "changed"),
+        total(Verdict::Unjudged, "unjudged"),
+        Total { unproven, ..total(Verdict::Pass, "passed") },
+        total(Verdict::Skipped, "skipped"),
     ];
     all.retain(|total| total.count > 0);
     all
@@ -304,7 +296,7 @@ fn chips(report: &Report) -> Vec<String> {
     chips.extend(at.map(|at| at.strftime("%-d %b %Y, %H:%M UTC").to_string()));
     chips.push(match (cluster.provider, cluster.collection_ms) {
         (Provider::None, 0) => "nothing was collected".to_owned(),
-        (_, ms) => format!("checked in {}.{} s", ms / 1000, ms / 100 % 10),
+        (_, milliseconds) => checked_in(milliseconds),
     });
     chips
 }

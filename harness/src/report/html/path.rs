@@ -122,7 +122,7 @@ impl State {
     }
 
     /// Its words in the picture and in the description.
-    pub(super) fn words(self) -> &'static str {
+    pub(super) fn description(self) -> &'static str {
         match self {
             Self::Whole => "works",
             Self::Unseen => "not checked",
@@ -276,7 +276,7 @@ fn picture<'r>(
     let mut label = title.to_owned();
     for (at, part) in around.iter().flatten().chain(&parts).enumerate() {
         let comma = if at == 0 { ":" } else { "," };
-        let _ = write!(label, "{comma} {} {}", part.name, part.state.words());
+        let _ = write!(label, "{comma} {} {}", part.name, part.state.description());
     }
     let unseen = parts.iter().filter(|part| part.state == State::Unseen).count();
     let dotted = match (!is_inside && report.claims.iter().any(is_unproven), unseen) {
