@@ -6,7 +6,9 @@ use std::time::Duration;
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, Observation};
 use meshcheck_suites::hint::escape_backquotes;
-use meshcheck_suites::preflight::evidence::{Facts, Program, SoftwareEvidence, Supply};
+use meshcheck_suites::preflight::evidence::{
+    CachedBundle, Facts, Program, SoftwareEvidence, Supply,
+};
 
 use crate::connect::from_home;
 use crate::events::Events;
@@ -52,16 +54,13 @@ async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) 
     let supply = match reachable(&release.origins, &release.recipe).await {
         Ok(()) => Supply::WithinReach { places: "the places that have it".into() },
         Err(error) => {
-            let mut hint = error.hint().to_owned();
             let bundles = release.directory().ok();
-            if let Some(bundle) = bundles.as_deref().and_then(Path::parent).and_then(in_cache) {
-                let directory = escape_backquotes(&from_home(bundle.dir()));
-                let istio = escape_backquotes(&bundle.manifest().istio.version);
-                hint = format!(
-                    "the cache has a bundle of Istio {istio}: --bundle {directory} takes that; or {hint}"
-                );
-            }
-            Supply::OutOfReach { words: error.to_string(), hint }
+            let bundle = bundles.as_deref().and_then(Path::parent).and_then(in_cache);
+            let cached = bundle.map(|bundle| CachedBundle {
+                istio: escape_backquotes(&bundle.manifest().istio.version),
+                directory: escape_backquotes(&from_home(bundle.dir())),
+            });
+            Supply::OutOfReach { words: error.to_string(), hint: error.hint().to_owned(), cached }
         }
     };
     (Observation::seen(supply), None)

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use std::collections::BTreeSet;
 
-use super::{Impact, Purpose, Step, istio, pods};
+use super::{Impact, Purpose, Step, istio, pods, workloads};
 use crate::evidence::{Container, Evidence, Expectations, Pod, Webhook};
 use crate::facts::injection::{
     PROXY_IMAGE, has_other_proxy_config, redirection_annotations, refuses_sidecar,
@@ -134,11 +134,8 @@ pub(crate) fn restart_deployments(evidence: &Evidence, names: &[String], text: &
 }
 
 /// Restarts workloads of the demo's namespace.
-pub(crate) fn restart(evidence: &Evidence, workloads: &[String], text: &str) -> Step {
-    let workloads: Vec<_> = workloads.iter().map(String::as_str).collect();
-    let restart = ["-n", &evidence.expectations.namespace, "rollout", "restart"];
-    let command = evidence.kubectl(&[&restart[..], &workloads].concat());
-    Step::fix(Impact::RestartsPods, command, text)
+pub(crate) fn restart(evidence: &Evidence, names: &[String], text: &str) -> Step {
+    workloads::restart_several(evidence, &evidence.expectations.namespace, names, text)
 }
 
 /// Removes labels or annotations from the template of a workload in the demo's namespace, where they are set.
@@ -149,15 +146,14 @@ pub(crate) fn remove_from_template(
     text: impl Into<String>,
 ) -> Step {
     let none: Map<_, _> = keys.iter().map(|&key| (key.to_owned(), Value::Null)).collect();
-    let patch = json!({ "spec": { "template": { "metadata": { field: none } } } });
+    let patch = template_metadata(field, &json!(none));
     patch_template(evidence, workload, &patch, text)
 }
 
 /// Raises the memory limit of a workload's sidecars from its default of 1 GiB. A limit alone would be the request, too.
 pub(crate) fn raise_proxy_memory(evidence: &Evidence, pod: &Pod, workload: &str) -> Step {
     let annotations = json!({ "sidecar.istio.io/proxyMemory": "128Mi", "sidecar.istio.io/proxyMemoryLimit": "2Gi" });
-    let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
-    let patch = patch.to_string();
+    let patch = template_metadata("annotations", &annotations).to_string();
     let command = evidence.kubectl(&["-n", &pod.namespace, "patch", workload, "-p", &patch]);
     let limit = pod.annotations.get("sidecar.istio.io/proxyMemoryLimit");
     let from = limit.map_or_else(String::new, |it| format!(" from {}", escape_backquotes(it)));
@@ -176,7 +172,7 @@ pub(crate) fn set_proxy_resources(evidence: &Evidence, workload: &str) -> Step {
         "sidecar.istio.io/proxyMemory": "128Mi",
         "sidecar.istio.io/proxyMemoryLimit": "512Mi",
     });
-    let patch = json!({ "spec": { "template": { "metadata": { "annotations": annotations } } } });
+    let patch = template_metadata("annotations", &annotations);
     let owner = escape_backquotes(&workload.replacen('/', " ", 1));
     let text =
         format!("Set the requests and limits that the quota requires of the sidecar of {owner}");
@@ -205,6 +201,11 @@ pub(crate) fn remove_proxy_image(evidence: &Evidence, namespace: &str, deploymen
     let patch = ["-n", namespace, "patch", "deployment", deployment, "--type=json", "-p", &patch];
     let text = format!("Remove the annotation {PROXY_IMAGE} from the pod template");
     Step::fix(Impact::Changes, evidence.kubectl(&patch), text)
+}
+
+/// Returns a patch of the labels or annotations of a pod template.
+fn template_metadata(field: &str, values: &Value) -> Value {
+    json!({ "spec": { "template": { "metadata": { field: values } } } })
 }
 
 fn patch_template(

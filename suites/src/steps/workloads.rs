@@ -58,8 +58,20 @@ pub(crate) fn restart(
     workload: &str,
     text: impl Into<String>,
 ) -> Step {
-    let command = evidence.kubectl(&["-n", namespace, "rollout", "restart", workload]);
-    Step::fix(Impact::RestartsPods, command, text)
+    restart_several(evidence, namespace, &[workload.to_owned()], text)
+}
+
+/// Restarts workloads of one namespace in one command.
+pub(crate) fn restart_several(
+    evidence: &Evidence,
+    namespace: &str,
+    workloads: &[String],
+    text: impl Into<String>,
+) -> Step {
+    let workloads = workloads.iter().map(String::as_str);
+    let restart: Vec<_> =
+        ["-n", namespace, "rollout", "restart"].into_iter().chain(workloads).collect();
+    Step::fix(Impact::RestartsPods, evidence.kubectl(&restart), text)
 }
 
 /// Raises the memory limit of a container in a workload's template.

@@ -15,6 +15,15 @@ pub struct SoftwareEvidence {
     pub images: Vec<String>,
 }
 
+/// A bundle in the cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CachedBundle {
+    /// Its version of Istio.
+    pub istio: String,
+    /// Its directory, with `~` for the home directory.
+    pub directory: String,
+}
+
 /// The source of the software.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "supply", rename_all = "snake_case")]
@@ -32,6 +41,9 @@ pub enum Supply {
         words: String,
         /// The fix.
         hint: String,
+        /// Another bundle in the cache, which needs no network.
+        #[serde(default)]
+        cached: Option<CachedBundle>,
     },
     /// It is on this machine, but damaged or not the expected one.
     Unusable {

@@ -3,8 +3,7 @@
 use crate::entry::check;
 use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::evidence::Supply;
+use crate::preflight::evidence::{CachedBundle, PreflightEvidence, Supply};
 use crate::steps::{Purpose, Step, machine as steps};
 
 check! {
@@ -41,13 +40,13 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         Supply::WithinReach { places } => Ok(Judgement::pass(format!(
             "Istio {istio} is not on this machine; {places} answer: `meshcheck bundle` downloads it"
         ))),
-        Supply::OutOfReach { words, hint } => {
+        Supply::OutOfReach { words, hint, cached } => {
             let summary = format!("Istio {istio} is not on this machine and cannot be downloaded");
             Err(Judgement::fail(summary)
                 .expected("a bundle, a cached release, or download sites that answer")
                 .observed(excerpt(words))
                 .object(format!("release of Istio {istio}"))
-                .steps(get_bundle(hint)))
+                .steps(get_bundle(hint, cached.as_ref())))
         }
         Supply::Unusable { words, hint } => {
             Err(Judgement::fail("the software on this machine cannot be used")
@@ -60,21 +59,12 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
 }
 
 /// Returns the steps where no download site answers: a bundle in the cache needs no network.
-fn get_bundle(hint: &str) -> Vec<Step> {
-    let (cached, hint) = match hint.strip_prefix(CACHED).and_then(|rest| rest.split_once(TAKEN)) {
-        Some((bundle, hint)) => (bundle.split_once(": --bundle "), hint),
-        None => (None, hint),
-    };
-    let cached = cached.map(|(istio, directory)| steps::use_bundle(istio, directory));
+fn get_bundle(hint: &str, cached: Option<&CachedBundle>) -> Vec<Step> {
+    let cached = cached.map(|it| steps::use_bundle(&it.istio, &it.directory));
     let advice = (!hint.is_empty()).then(|| Step::advice(Purpose::Fix, capitalize(hint)));
     let download = steps::get_bundle("Download the software", "");
     cached.into_iter().chain(advice).chain(download).collect()
 }
-
-/// The beginning of the collector's fix where the cache has another bundle.
-const CACHED: &str = "the cache has a bundle of Istio ";
-/// The end of its part on that bundle.
-const TAKEN: &str = " takes that; or ";
 
 /// Returns a text with a capital letter at its beginning.
 fn capitalize(text: &str) -> String {
@@ -95,7 +85,8 @@ mod cases {
         out_of_reach(out_of_reach, Fail);
         out_of_reach_and_a_bundle_in_the_cache(|e| supply(e, Supply::OutOfReach {
             words: "`https://x` is out of reach: timed out".into(),
-            hint: "the cache has a bundle of Istio 1.20.3: --bundle ~/.cache/meshcheck/bundles/1.20.3 takes that; or check the network".into(),
+            hint: "check the network".into(),
+            cached: Some(CachedBundle { istio: "1.20.3".into(), directory: "~/.cache/meshcheck/bundles/1.20.3".into() }),
         }), Fail);
         incomplete(damaged, Fail);
         software_unknown(unseen, Unjudged);

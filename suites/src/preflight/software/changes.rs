@@ -16,7 +16,7 @@ pub(crate) fn facts(evidence: &mut PreflightEvidence) -> &mut Facts {
 
 pub(crate) fn out_of_reach(evidence: &mut PreflightEvidence) {
     let (words, hint) = ("`https://x` is out of reach: timed out", "Check the network");
-    supply(evidence, Supply::OutOfReach { words: words.into(), hint: hint.into() });
+    supply(evidence, Supply::OutOfReach { words: words.into(), hint: hint.into(), cached: None });
 }
 
 pub(crate) fn damaged(evidence: &mut PreflightEvidence) {
