@@ -1,10 +1,11 @@
 //! Progress for people: moving lines on a terminal, plain lines elsewhere. Always standard error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use meshcheck_suites::{Evidence, Section};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
@@ -14,13 +15,25 @@ use crate::text::for_terminal;
 /// A phase that ends sooner has no line of its own: what failed at once is in the error.
 const SHORT: Duration = Duration::from_millis(500);
 
+/// Returns the lines to show of incomplete evidence, of which these sections are complete.
+pub(crate) type Claims = Box<dyn Fn(&Evidence, &[Section]) -> Vec<String> + Send>;
+
 /// Shows events until the other end is dropped.
-pub(crate) fn show(mut events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
+pub(crate) fn show(events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
+    show_claims(events, quiet, None)
+}
+
+/// Shows events until the other end is dropped; on a terminal, also claims as soon as they are judged.
+pub(crate) fn show_claims(
+    mut events: UnboundedReceiver<Event>,
+    quiet: bool,
+    claims: Option<Claims>,
+) -> JoinHandle<()> {
     let terminal = stderr().is_terminal();
     tokio::spawn(async move {
         let mut shown: Option<Box<dyn Show>> = match (quiet, terminal) {
             (true, _) => None,
-            (false, true) => Some(Box::new(Bars::default())),
+            (false, true) => Some(Box::new(Bars::new(claims))),
             (false, false) => Some(Box::new(Lines::to(stderr()))),
         };
         while let Some(event) = events.recv().await {
@@ -94,16 +107,26 @@ impl<W: Write + Send> Show for Lines<W> {
                     self.line(&format!("{phase}: {end} {}", seconds(took)));
                 }
             }
+            // The report follows.
+            Event::Collected { .. } => {}
             Event::Note(text) => self.line(&text),
         }
     }
 }
 
-/// A moving line for each phase that runs.
-#[derive(Default)]
+/// A moving line for each phase that runs, and a line for each claim once it is judged.
 struct Bars {
     all: MultiProgress,
     running: BTreeMap<Phase, ProgressBar>,
+    claims: Option<Claims>,
+    shown: BTreeSet<String>,
+}
+
+impl Bars {
+    fn new(claims: Option<Claims>) -> Self {
+        let (all, running) = (MultiProgress::new(), BTreeMap::new());
+        Self { all, running, claims, shown: BTreeSet::new() }
+    }
 }
 
 impl Show for Bars {
@@ -137,6 +160,13 @@ impl Show for Bars {
                 if well || took >= SHORT {
                     let end = if well { "done in" } else { "failed after" };
                     let _ = self.all.println(format!("{phase}: {end} {}", seconds(took)));
+                }
+            }
+            Event::Collected { complete, evidence } => {
+                for line in self.claims.iter().flat_map(|claims| claims(&evidence, &complete)) {
+                    if self.shown.insert(line.clone()) {
+                        let _ = self.all.println(line);
+                    }
                 }
             }
             Event::Note(text) => {

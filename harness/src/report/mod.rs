@@ -21,6 +21,7 @@ pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
 pub use html::html;
+pub(crate) use human::format_progress;
 pub use human::{human, phases};
 pub use junit::junit;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
