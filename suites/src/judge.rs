@@ -72,8 +72,8 @@ pub fn judged_early<'r>(
     })
 }
 
-/// The waiver for an entry, where there is one. Skipping is the stronger word.
-fn waiver<'w, E: Subject>(waivers: &'w [Waiver], entry: &Entry<E>) -> Option<&'w Waiver> {
+/// Returns the waiver for an entry, where there is one. Skipping is the stronger word.
+pub fn waiver<'w, E: Subject>(waivers: &'w [Waiver], entry: &Entry<E>) -> Option<&'w Waiver> {
     let about = |waiver: &&Waiver| Pattern::unchecked(&waiver.claims).matches(entry);
     waivers.iter().filter(about).min_by_key(|waiver| waiver.asks != Asks::Nothing)
 }

@@ -11,13 +11,12 @@ use serde::Serialize;
 use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
     Asked, Format, Kind, OutputOptions, ReportError, STDOUT, emit, emit_died, html, json, junit,
-    to_stdout, write_files,
+    junit_of_files, to_stdout, write_files,
 };
 use crate::text::for_terminal;
 

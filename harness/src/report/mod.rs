@@ -24,6 +24,7 @@ pub use html::html;
 pub(crate) use human::format_progress;
 pub use human::{human, phases};
 pub use junit::junit;
+pub(crate) use junit::junit_of_files;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path};
 pub use style::Style;

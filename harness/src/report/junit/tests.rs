@@ -221,3 +221,26 @@ fn the_lab_s_notes_are_properties() {
     assert!(xml.contains("name=\"note\" value=\"Istio is a commit"), "{xml}");
     assert!(xml.contains("name=\"istio_version\" value=\"1.20.3\""), "{xml}");
 }
+
+#[test]
+fn every_file_is_a_suite_with_all_its_cases() {
+    let text = include_str!("../../../../fixtures/evidence/lab.json");
+    let mut evidence: Evidence = serde_json::from_str(text).unwrap();
+    let good = meshcheck_suites::judge(&evidence, &[]);
+    evidence.demo.services.value_mut().unwrap().clear();
+    let failing = meshcheck_suites::judge(&evidence, &[]);
+    let text = junit_of_files([("vm1 & <2>.json", &good), ("vm2.json", &failing)]).unwrap();
+    let all = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let names: Vec<_> = all.test_suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["vm1 & <2>.json", "vm2.json"]);
+    assert_eq!(all.tests, 2 * good.claims.len());
+    assert_eq!(all.failures, failing.totals.fail);
+    for suite in &all.test_suites {
+        assert_eq!(suite.test_cases.len(), good.claims.len(), "{text}");
+        assert_eq!(suite.tests, suite.test_cases.len());
+    }
+    // The text of a failure is whole.
+    let alone = junit(&failing);
+    let failure = alone.split("<failure").nth(1).unwrap().split("</failure>").next().unwrap();
+    assert!(text.contains(failure), "{text}");
+}
