@@ -87,7 +87,8 @@ impl<W: Write> Lines<W> {
 impl<W: Write + Send> Show for Lines<W> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Started(_) => {}
+            // The report shows the claims.
+            Event::Started(_) | Event::Collected { .. } => {}
             Event::Doing(phase, what) => {
                 if self.last.get(&phase) != Some(&what) {
                     self.line(&format!("{phase}: {what}"));
@@ -107,8 +108,6 @@ impl<W: Write + Send> Show for Lines<W> {
                     self.line(&format!("{phase}: {end} {}", seconds(took)));
                 }
             }
-            // The report follows.
-            Event::Collected { .. } => {}
             Event::Note(text) => self.line(&text),
         }
     }

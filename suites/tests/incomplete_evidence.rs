@@ -1,5 +1,5 @@
 //! A verdict that is shown while evidence is collected is the final one.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod recorded;
 
@@ -10,19 +10,22 @@ use rstest::rstest;
 
 /// Removes the observations of a section.
 fn remove(evidence: &mut Evidence, section: Section) {
-    let Evidence { cluster, install, demo, mesh, ingress, kiali, .. } = evidence;
+    let (subject, expectations) = (evidence.subject.clone(), evidence.expectations.clone());
+    let why = Observation::failed("not collected yet");
+    let empty = Evidence::without_observations(subject, expectations, evidence.recorded_at, &why);
     match section {
-        Section::Prepare => *cluster = Default::default(),
-        Section::Install => *install = Default::default(),
+        Section::Prepare => evidence.cluster = empty.cluster,
+        Section::Install => evidence.install = empty.install,
         Section::Demo => {
-            *demo = Default::default();
-            mesh.traffic = Observation::default();
+            evidence.demo = empty.demo;
+            evidence.mesh.traffic = empty.mesh.traffic;
         }
         Section::Mesh => {
-            *mesh = MeshEvidence { traffic: mesh.traffic.clone(), ..Default::default() };
+            let traffic = evidence.mesh.traffic.clone();
+            evidence.mesh = MeshEvidence { traffic, ..empty.mesh };
         }
-        Section::Ingress => *ingress = Default::default(),
-        _ => *kiali = Default::default(),
+        Section::Ingress => evidence.ingress = empty.ingress,
+        _ => evidence.kiali = empty.kiali,
     }
 }
 
@@ -41,7 +44,7 @@ fn compare(evidence: &Evidence) -> (usize, Vec<String>) {
     // Without these two, no verdict is shown.
     for complete in sets().filter(|it| it.starts_with(&[Section::Prepare, Section::Install])) {
         let mut part = evidence.clone();
-        part.demo.pods_at_end = Observation::default();
+        part.demo.pods_at_end = Observation::failed("not collected yet");
         let missing = Section::ALL.into_iter().filter(|section| !complete.contains(section));
         missing.for_each(|section| remove(&mut part, section));
         let early = judge(&part, &[]);

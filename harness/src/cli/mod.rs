@@ -8,6 +8,7 @@ mod command;
 mod explain;
 mod failure;
 mod file_conflicts;
+mod matrix;
 mod nextest;
 mod observe;
 mod preflight;
@@ -96,6 +97,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
+        Command::Matrix(arguments) => Box::pin(matrix::matrix(arguments, config)).await,
         Command::Claims(arguments) => {
             let waivers = named.and_then(|settings| settings.waivers).unwrap_or_default();
             to_stdout(&crate::report::claims(&arguments.only, &waivers, arguments.output))?;
