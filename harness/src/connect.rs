@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unreachable_server_is_no_wrong_call() {
+    async fn unreachable_server_is_an_environment_failure() {
         let error = failing(GOOD, None).await;
         assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
         assert!(error.to_string().contains("https://127.0.0.1:1"), "{error}");

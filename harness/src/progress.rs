@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_when_where_and_what_once() {
+    fn repeated_state_prints_one_line() {
         let doing = || Event::Doing(Phase::Istio, "waiting for deployment istiod (0/1)".into());
         let text = lines_of([Event::Started(Phase::Istio), doing(), doing()]);
         assert_eq!(text, "   0.0s  istio: waiting for deployment istiod (0/1)\n");
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_told_by_its_hundred_megabytes() {
+    fn transfer_prints_a_line_for_each_100_megabytes() {
         let at = |done| {
             let (phase, what) = (Phase::Source, "node image".to_owned());
             Event::Transferred { phase, what, done, total: Some(250_000_000) }

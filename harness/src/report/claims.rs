@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_can_be_chosen() {
+    fn only_selected_claims_are_listed() {
         let only = ["kiali", "mesh::live_rules"].map(|pattern| pattern.parse().unwrap());
         let text = claims(&only, &[], Format::Human);
         assert_eq!(text.lines().count(), 5, "{text}");

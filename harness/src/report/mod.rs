@@ -17,7 +17,7 @@ mod writer;
 
 pub use claims::claims;
 pub use commands::commands;
-pub use died::{Asked, Died, emit_died};
+pub use died::{Died, Selected, emit_died};
 pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
