@@ -162,11 +162,12 @@ impl Show for Bars {
                 }
             }
             Event::Collected { complete, evidence } => {
-                for line in self.claims.iter().flat_map(|claims| claims(&evidence, &complete)) {
-                    if self.shown.insert(line.clone()) {
-                        let _ = self.all.println(line);
-                    }
-                }
+                let lines = self.claims.iter().flat_map(|claims| claims(&evidence, &complete));
+                let new: Vec<_> = lines.filter(|line| self.shown.insert(line.clone())).collect();
+                self.all.suspend(|| {
+                    // A closed standard error is no reason to end a run.
+                    new.iter().for_each(|line| drop(writeln!(stderr(), "{line}")));
+                });
             }
             Event::Note(text) => {
                 let _ = self.all.println(for_terminal(&text));
