@@ -175,11 +175,7 @@ fn file_without_evidence_is_one_error(#[case] change: fn(&str) -> String, #[case
 // Told before anything is done.
 #[case(&["check", "--kubeconfig", "/none", "--report", "html=/nowhere/r.html"], 2, "/nowhere/r.html")]
 #[case(&["run", "--bundle", "/none", "--report", "html=/nowhere/r.html"], 2, "/nowhere/r.html")]
-fn wrong_calls_have_an_error_and_exit_code_2(
-    #[case] arguments: &[&str],
-    #[case] code: i32,
-    #[case] words: &str,
-) {
+fn wrong_call_names_the_error(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
     let output = meshcheck(arguments);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(stderr(&output).contains(words), "{}", stderr(&output));
