@@ -95,15 +95,32 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
         unjudged: ids(&["prepare::kubernetes_version_supported"]),
         says: vec!["a native sidecar".into(), "v1.89.0".into()],
     };
-    let lab_native_sidecars = Expected {
+    let lab_native_sidecars = || Expected {
         red: ids(&["mesh::two_containers_per_pod"]),
         says: vec!["a native sidecar".into()],
         ..Expected::default()
     };
+    let lab_newest = Expected {
+        unjudged: ids(&["prepare::kubernetes_version_supported"]),
+        ..lab_native_sidecars()
+    };
+    let lab_cni = Expected {
+        red: ids(&[
+            "mesh::two_containers_per_pod",
+            "mesh::init_arguments",
+            // Every pod with the plug-in excludes outbound port 15020: no fault, but it is judged as one so far.
+            "mesh::outbound_redirected",
+        ]),
+        causes: vec!["mesh::outbound_redirected".into()],
+        unjudged: ids(&["prepare::kubernetes_version_supported", "mesh::live_rules"]),
+        says: vec!["a CNI plug-in sets the rules".into()],
+    };
     let known = [
         ("istio-1.20.3", Expected::default()),
         ("istio-1.31-alpha-kubernetes-1.34", native_sidecars),
-        ("lab-1.22-alpha-native-sidecars", lab_native_sidecars),
+        ("lab-1.22-alpha-native-sidecars", lab_native_sidecars()),
+        ("lab-1.31-alpha", lab_newest),
+        ("lab-1.31-alpha-cni", lab_cni),
     ];
     for (name, expected) in &known {
         let report = report(&repository(&format!("fixtures/evidence/{name}.json.gz")));
