@@ -166,7 +166,9 @@ impl Show for Bars {
                 let new: Vec<_> = lines.filter(|line| self.shown.insert(line.clone())).collect();
                 self.all.suspend(|| {
                     // A closed standard error is no reason to end a run.
-                    new.iter().for_each(|line| drop(writeln!(stderr(), "{line}")));
+                    for line in new {
+                        let _ = writeln!(stderr(), "{line}");
+                    }
                 });
             }
             Event::Note(text) => {

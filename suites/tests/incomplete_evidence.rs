@@ -3,9 +3,11 @@
 
 mod recorded;
 
+use std::path::{Path, PathBuf};
+
 use meshcheck_suites::evidence::{MeshEvidence, Observation};
 use meshcheck_suites::{Evidence, Section, judge, judged_early};
-use recorded::{folders, name, text};
+use recorded::{folders, meshes, text};
 use rstest::rstest;
 
 /// Removes the observations of a section.
@@ -60,29 +62,39 @@ fn compare(evidence: &Evidence) -> (usize, Vec<String>) {
     (shown, wrong)
 }
 
+/// The recorded evidence below a folder of `fixtures`.
+fn files(kind: &str) -> Vec<PathBuf> {
+    if kind == "evidence" {
+        return meshes();
+    }
+    folders(kind).into_iter().map(|folder| folder.join("evidence.json.gz")).collect()
+}
+
+fn read(file: &Path) -> Evidence {
+    serde_json::from_str(&text(file)).unwrap()
+}
+
 #[rstest]
+#[case("evidence")]
 #[case("faults")]
 #[case("variations")]
 #[case("live")]
 #[case("cases")]
 fn verdict_on_incomplete_evidence_is_the_final_one(#[case] kind: &str) {
     let (mut shown, mut wrong) = (0, Vec::new());
-    let folders = folders(kind);
-    for folder in &folders {
-        let evidence = serde_json::from_str(&text(&folder.join("evidence.json.gz"))).unwrap();
-        let (more, others) = compare(&evidence);
+    let files = files(kind);
+    for file in &files {
+        let (more, others) = compare(&read(file));
         shown += more;
-        wrong.extend(others.into_iter().map(|it| format!("{}: {it}", name(folder))));
+        wrong.extend(others.into_iter().map(|it| format!("{}: {it}", file.display())));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(shown > 100 * folders.len(), "{shown} verdicts on {} files", folders.len());
+    assert!(shown > 100 * files.len(), "{shown} verdicts on {} files", files.len());
 }
 
 #[test]
 fn nothing_is_shown_before_the_sections_that_decide_on_all_claims_are_complete() {
-    let folder = folders("variations").remove(0);
-    let evidence: Evidence = serde_json::from_str(&text(&folder.join("evidence.json.gz"))).unwrap();
-    let report = judge(&evidence, &[]);
+    let report = judge(&read(&files("evidence")[0]), &[]);
     let all = Section::ALL;
     assert_eq!(judged_early(&report, &all[1..]).count(), 0);
     assert_eq!(judged_early(&report, &[Section::Prepare, Section::Demo]).count(), 0);
