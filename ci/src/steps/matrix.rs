@@ -1,5 +1,6 @@
 //! `cargo xtask matrix`: provisions every mesh of the lab for real, and compares each with its known record.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -43,7 +44,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut columns = String::new();
     for mesh in &meshes {
         let bundle = serde_json::Value::from(lab::ensure(mesh.name)?.display().to_string());
-        columns += &format!("[[column]]\nname = \"{}\"\nbundle = {bundle}\n\n", mesh.name);
+        writeln!(columns, "[[column]]\nname = \"{}\"\nbundle = {bundle}\n", mesh.name)?;
     }
     let start = Instant::now();
     let place = fresh_directory()?;
