@@ -4,7 +4,7 @@ use crate::entry::claim;
 use crate::evidence::Evidence;
 use crate::format::list;
 use crate::judgement::{Judged, Judgement, Verdict, require};
-use crate::profile::{self, PROFILES};
+use crate::profile;
 use crate::steps::cluster::show_version;
 use crate::steps::{Purpose, Step};
 
@@ -63,7 +63,7 @@ fn judge(evidence: &Evidence) -> Judged {
             "Istio {istio} supports Kubernetes {window}, the API server has {version}"
         )));
     }
-    let others: Vec<_> = PROFILES
+    let others: Vec<_> = profile::all()
         .iter()
         .filter(|other| major == 1 && (other.kubernetes.0..=other.kubernetes.1).contains(&minor))
         .map(|other| format!("{}.{}", other.version.0, other.version.1))
