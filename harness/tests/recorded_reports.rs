@@ -6,9 +6,10 @@ mod recorded;
 
 use std::fs;
 
-use meshcheck::report::{Style, human};
+use meshcheck::report::{Document, Style, human, schema};
 use meshcheck_suites::golden;
 use recorded::{KINDS, folders, stable_report};
+use serde_json::Value;
 
 #[test]
 fn generated_reports_are_up_to_date() {
@@ -40,4 +41,41 @@ fn generated_samples_in_the_readme_are_up_to_date() {
         readme.replace_range(start..start + length, &(sample + "\n"));
     }
     golden::assert_file(&path, &readme, "faults");
+}
+
+/// The validator of a document, from the schema that `meshcheck schema` prints.
+fn validator(document: Document) -> jsonschema::Validator {
+    jsonschema::validator_for(&serde_json::from_str(&schema(document)).unwrap()).unwrap()
+}
+
+/// What a schema finds wrong with a document.
+fn violations(validator: &jsonschema::Validator, document: &Value) -> Vec<String> {
+    validator.iter_errors(document).map(|it| format!("{}: {it}", it.instance_path())).collect()
+}
+
+#[test]
+fn every_recorded_document_fits_its_schema() {
+    let (reports, evidence) = (validator(Document::Report), validator(Document::Evidence));
+    let folders: Vec<_> = KINDS.into_iter().flat_map(folders).collect();
+    assert!(!folders.is_empty());
+    for folder in folders {
+        let report = serde_json::to_value(stable_report(&folder)).unwrap();
+        assert_eq!(violations(&reports, &report), [""; 0], "{}", folder.display());
+        let recorded = recorded::text(&folder.join("evidence.json.gz"));
+        let recorded = serde_json::from_str(&recorded).unwrap();
+        assert_eq!(violations(&evidence, &recorded), [""; 0], "{}", folder.display());
+    }
+}
+
+#[test]
+fn wrong_document_does_not_fit_its_schema() {
+    let folder = folders("faults").remove(0);
+    let report = serde_json::to_value(stable_report(&folder)).unwrap();
+    let mut wrong = report.clone();
+    wrong["claims"][0]["verdict"] = "green".into();
+    assert_eq!(violations(&validator(Document::Report), &wrong).len(), 1);
+    let mut wrong = report.clone();
+    wrong.as_object_mut().unwrap().remove("totals");
+    assert_eq!(violations(&validator(Document::Report), &wrong).len(), 1);
+    assert!(!violations(&validator(Document::Evidence), &report).is_empty());
 }

@@ -11,7 +11,9 @@ mod human;
 mod junit;
 mod options;
 mod outcome;
+mod schema;
 mod style;
+mod versions;
 mod writer;
 
 pub use claims::claims;
@@ -25,5 +27,7 @@ pub use human::{human, phases};
 pub use junit::junit;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path};
+pub use schema::{Document, schema};
 pub use style::Style;
+pub use versions::versions;
 pub(crate) use writer::steps;

@@ -37,6 +37,19 @@ pub enum When {
     ClusterNamed,
 }
 
+/// Whether a version of Kubernetes runs only with cgroup v2. Its kubelet does not start with cgroup v1.
+/// Source: the release notes of kind v0.31.0, and
+/// <https://kubernetes.io/blog/2025/12/17/kubernetes-v1-35-release/#removal-of-cgroup-v1-support>.
+pub fn needs_cgroup_v2(kubernetes: &str) -> bool {
+    kubernetes_minor(kubernetes).is_some_and(|minor| minor >= 35)
+}
+
+/// Parses the minor version of a version of Kubernetes 1: 29 of `v1.29.15`.
+pub fn kubernetes_minor(version: &str) -> Option<u64> {
+    let rest = version.trim().trim_start_matches('v').strip_prefix("1.")?;
+    rest.split(['.', '-', '+']).next()?.parse().ok()
+}
+
 /// The checks of all sections.
 const SECTIONS: [&[&Check]; 3] = [machine::CHECKS, software::CHECKS, cluster::CHECKS];
 

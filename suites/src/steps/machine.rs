@@ -59,6 +59,14 @@ pub(crate) fn switch_to_cgroup_v2() -> Step {
     change(format!("sudo grubby --update-kernel=ALL {option}"), text)
 }
 
+/// Checks the machine for an older Kubernetes.
+pub(crate) fn choose_kubernetes(version: &str) -> Step {
+    change(
+        format!("meshcheck preflight --kubernetes {}", quote(version)),
+        "Choose a Kubernetes that runs with cgroup v1, for `run` and `up` too",
+    )
+}
+
 /// Shows the control groups of the kernel.
 pub(crate) fn show_cgroup_controllers() -> Step {
     show(

@@ -5,6 +5,7 @@ use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
+use crate::preflight::kubernetes_minor;
 use crate::preflight::software::available;
 use crate::profile;
 use crate::steps::machine as steps;
@@ -53,7 +54,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             facts.istio
         )));
     };
-    let Some(minor) = parse_minor(&facts.kubernetes) else {
+    let Some(minor) = kubernetes_minor(&facts.kubernetes) else {
         return Err(Judgement::unjudged(format!(
             "the bundle names no Kubernetes version: `{}`",
             facts.kubernetes
@@ -75,12 +76,6 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         .observed(format!("Kubernetes {version}"))
         .object(format!("node image {}", facts.node_image))
         .steps(steps::get_bundle("Download a bundle whose nodes this Istio supports", "")))
-}
-
-/// Parses the minor version: 29 of `v1.29.15`.
-fn parse_minor(version: &str) -> Option<u64> {
-    let rest = version.trim().trim_start_matches('v').strip_prefix("1.")?;
-    rest.split(['.', '-', '+']).next()?.parse().ok()
 }
 
 #[cfg(test)]
