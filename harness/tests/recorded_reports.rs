@@ -7,8 +7,9 @@ mod recorded;
 use std::fs;
 
 use meshcheck::report::{Document, Style, human, schema};
-use meshcheck_suites::golden;
-use recorded::{KINDS, folders, stable_report};
+use meshcheck_suites::evidence::SCHEMA;
+use meshcheck_suites::{Evidence, golden, judge};
+use recorded::{KINDS, folders, name, stable_report};
 use serde_json::Value;
 
 #[test]
@@ -78,4 +79,22 @@ fn wrong_document_does_not_fit_its_schema() {
     wrong.as_object_mut().unwrap().remove("totals");
     assert_eq!(violations(&validator(Document::Report), &wrong).len(), 1);
     assert!(!violations(&validator(Document::Evidence), &report).is_empty());
+}
+
+/// The layouts of evidence that meshcheck ever wrote, each of a healthy mesh: `NUMBER-WHAT-IS-NEW.json.gz`.
+#[test]
+fn every_layout_of_evidence_that_was_ever_written_still_judges() {
+    let layouts = folders("layouts");
+    for number in 1..=SCHEMA {
+        let of_number = layouts.iter().filter(|it| name(it).starts_with(&format!("{number}-")));
+        assert!(of_number.count() > 0, "no evidence of schema {number} is kept");
+    }
+    let schema = validator(Document::Evidence);
+    for file in layouts {
+        let text = recorded::text(&file);
+        assert_eq!(violations(&schema, &serde_json::from_str(&text).unwrap()), [""; 0]);
+        let evidence: Evidence = serde_json::from_str(&text).unwrap();
+        let report = judge(&evidence, &[]);
+        assert_eq!(report.totals.pass, report.claims.len(), "{}", file.display());
+    }
 }

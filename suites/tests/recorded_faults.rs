@@ -110,7 +110,8 @@ fn recorded_evidence_names_no_machine() {
     let cases = recorded::KINDS.into_iter().flat_map(folders);
     let meshes = fs::read_dir(repository("fixtures/evidence")).unwrap();
     let meshes = meshes.map(|entry| entry.unwrap().path());
-    let files = cases.map(|folder| folder.join("evidence.json.gz")).chain(meshes);
+    let layouts = folders("layouts");
+    let files = cases.map(|folder| folder.join("evidence.json.gz")).chain(meshes).chain(layouts);
     for file in files.filter(|file| file.extension().is_some_and(|it| it == "gz")) {
         let text = text(&file);
         for word in ["\"/tmp/", "/home/", "/root/", "meshcheck.dev/maker"] {

@@ -11,57 +11,10 @@ use meshcheck_suites::{CHECKS, CLAIMS, Pattern};
 
 use super::candidates;
 use super::failure::Failure;
+use super::software_options::{ClusterOptions, InstallOptions, SourceOptions};
 use crate::report::{Document, Format, OutputOptions, output_path};
-use crate::settings::{
-    SAME_NAMESPACE, parse_kubernetes, parse_limit, parse_namespace, parse_release, parse_url,
-    parse_version, parse_wait,
-};
-use crate::source::Wanted;
+use crate::settings::{SAME_NAMESPACE, parse_limit, parse_namespace, parse_url, parse_wait};
 use crate::suggest::nearest_id;
-
-/// The software that is expected on a cluster.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SourceOptions {
-    /// The bundle in this directory, whose versions are expected
-    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
-    pub(crate) bundle: Option<PathBuf>,
-    /// The version of Istio to expect [default: 1.20.3, or the bundle's]
-    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
-    pub(crate) istio: Option<String>,
-}
-
-/// The software to install.
-#[derive(Debug, Clone, Default, Args)]
-pub(crate) struct InstallOptions {
-    /// The bundle in this directory, in place of a download
-    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
-    pub(crate) bundle: Option<PathBuf>,
-    /// The version of Istio to install, or `latest` [default: 1.20.3, or the bundle's]
-    #[arg(long, value_name = "VERSION", value_parser = parse_release)]
-    pub(crate) istio: Option<String>,
-    /// The version of Kubernetes to install Istio on: 1.34 or 1.34.0 [default: one that this Istio supports, see
-    /// `meshcheck versions`]
-    #[arg(long, value_name = "VERSION", value_parser = parse_kubernetes)]
-    pub(crate) kubernetes: Option<String>,
-}
-
-impl InstallOptions {
-    /// Returns the software that they name.
-    pub(super) fn wanted(&self) -> Wanted {
-        let Self { bundle, istio, kubernetes } = self.clone();
-        Wanted { bundle, istio, kubernetes }
-    }
-}
-
-/// How meshcheck creates a cluster.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ClusterOptions {
-    #[command(flatten)]
-    pub(crate) install: InstallOptions,
-    /// The kind configuration of the cluster: subnets, ports, nodes [default: the bundle's]
-    #[arg(long, value_name = "FILE", env = "MESHCHECK_KIND_CONFIG", value_hint = ValueHint::FilePath)]
-    pub(crate) kind_config: Option<PathBuf>,
-}
 
 /// The namespaces, where they differ from the configuration's.
 #[derive(Debug, Clone, Default, Args)]

@@ -6,12 +6,13 @@ use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Evidence, Expectations};
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{ClusterOptions, Down, Run, Up};
+use super::arguments::{Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
 use super::observe::judged;
 use super::reports::{Judged, write_evidence_and_verdicts};
 use super::software;
+use super::software_options::ClusterOptions;
 use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};

@@ -18,6 +18,7 @@ mod record;
 mod reports;
 mod shell;
 mod software;
+mod software_options;
 mod target;
 mod wrong_call;
 

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use meshcheck_suites::Evidence;
 
-use super::arguments::{ClusterOptions, InstallOptions, NextestSetup};
+use super::arguments::NextestSetup;
 use super::cleanup::listen;
 use super::cluster::{installable, provision_and_collect};
 use super::failure::Failure;
+use super::software_options::{ClusterOptions, InstallOptions};
 use crate::events::Events;
 use crate::settings::Settings;
 use crate::{evidence_file, progress};

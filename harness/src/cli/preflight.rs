@@ -2,10 +2,11 @@
 
 use meshcheck_suites::preflight::evidence::PreflightEvidence;
 
-use super::arguments::{Preflight, SourceOptions};
+use super::arguments::Preflight;
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
 use super::reports::{Judged, write_verdicts};
+use super::software_options::SourceOptions;
 use super::target::own_choice;
 use super::{observe, software};
 use crate::collect::Timings;

@@ -3,8 +3,9 @@
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::Expectations;
 
-use super::arguments::{BundleOptions, InstallOptions, SourceOptions};
+use super::arguments::BundleOptions;
 use super::failure::Failure;
+use super::software_options::{InstallOptions, SourceOptions};
 use crate::cluster::ClusterError;
 use crate::events::{Events, Phase};
 use crate::expected::{self, Software};

@@ -94,7 +94,7 @@ impl Versions {
     fn text(&self) -> String {
         let mark = |is_default: bool| if is_default { '*' } else { ' ' };
         let mut text =
-            format!("  {:<7}{:<15}{:<12}{}\n", "Istio", "Kubernetes", "default", "images");
+            format!("  {:<7}{:<15}{:<12}{}\n", "Istio", "Kubernetes", "default", "images from");
         for istio in &self.istio {
             let window = format!("{} to {}", istio.oldest_kubernetes, istio.newest_kubernetes);
             let _ = writeln!(
@@ -127,7 +127,8 @@ impl Versions {
         let DefaultPair { istio, kubernetes, kind } = &self.default;
         let _ = writeln!(
             text,
-            "\n* the default: Istio {istio} on Kubernetes {kubernetes}, with kind {kind}"
+            "\ndefault: the Kubernetes for this Istio where the call names none\n\
+             *: Istio {istio} on Kubernetes {kubernetes}, with kind {kind}, where the call names nothing"
         );
         text
     }

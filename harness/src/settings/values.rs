@@ -10,7 +10,6 @@ use meshcheck_suites::{CLAIMS, Pattern};
 use serde::Deserialize;
 use toml::Value;
 
-use crate::source::LATEST;
 use crate::suggest::nearest_id;
 
 /// Makes a type of values, with the function that reads them.
@@ -178,24 +177,6 @@ pub(crate) fn format_duration(duration: Duration) -> String {
 pub(crate) fn parse_version(text: &str) -> Result<String, String> {
     let known = version(text).map(|()| text.to_owned());
     known.map_err(|_| "not a version of Istio\nwrite all three numbers, as in 1.20.3".to_owned())
-}
-
-/// Reads the version of Istio to install: a version, or `latest`.
-pub(crate) fn parse_release(text: &str) -> Result<String, String> {
-    if text == LATEST {
-        return Ok(text.to_owned());
-    }
-    parse_version(text).map_err(|error| format!("{error}, or `{LATEST}`"))
-}
-
-/// Reads the version of Kubernetes to install Istio on.
-pub(crate) fn parse_kubernetes(text: &str) -> Result<String, String> {
-    let numbers: Vec<_> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
-    let are_numbers = numbers.iter().all(|it| it.parse::<u32>().is_ok());
-    let fits = (2..=3).contains(&numbers.len()) && are_numbers;
-    let needed =
-        || "not a version of Kubernetes\nwrite two or three numbers, as in 1.34".to_owned();
-    fits.then(|| text.to_owned()).ok_or_else(needed)
 }
 
 /// Reads the address of a console on the command line.

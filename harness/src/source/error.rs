@@ -110,8 +110,11 @@ impl SourceError {
             Self::NoCache => {
                 "set MESHCHECK_CACHE to a directory with some gigabytes of room".into()
             }
-            Self::UnknownIstio { .. } | Self::UnknownKubernetes { .. } => {
-                "name one of the versions that `meshcheck versions` lists, or a bundle with --bundle DIR".into()
+            Self::UnknownIstio { .. } => {
+                "name a version that `meshcheck versions` lists, or a bundle with --bundle DIR".into()
+            }
+            Self::UnknownKubernetes { .. } => {
+                "name a version that `meshcheck versions` lists, or all three numbers of a newer one".into()
             }
             Self::Unsupported { example, .. } => format!(
                 "write --kubernetes {example}, or name another pair that `meshcheck versions` lists"

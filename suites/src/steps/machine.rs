@@ -67,6 +67,11 @@ pub(crate) fn choose_kubernetes(version: &str) -> Step {
     )
 }
 
+/// Lists the versions that can be installed together.
+pub(crate) fn list_versions() -> Step {
+    show("meshcheck versions", "List the versions of Istio and Kubernetes that fit together")
+}
+
 /// Shows the control groups of the kernel.
 pub(crate) fn show_cgroup_controllers() -> Step {
     show(
