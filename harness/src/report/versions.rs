@@ -62,7 +62,8 @@ struct Kubernetes {
     kind_pinned: bool,
     /// The release notes that list the node image.
     source: &'static str,
-    needs_cgroup_v2: bool,
+    /// The versions of cgroups with which its kubelet runs: `v1 or v2`, `v2`.
+    cgroups: &'static str,
     is_default: bool,
 }
 
@@ -108,8 +109,8 @@ impl Versions {
         }
         let _ = writeln!(
             text,
-            "\n  {:<12}{:<10}{:<12}{:<12}{}",
-            "Kubernetes", "kind", "node image", "program", "needs"
+            "\n  {:<12}{:<10}{:<12}{:<12}cgroups",
+            "Kubernetes", "kind", "node image", "program"
         );
         let pinned = |pinned: bool| if pinned { "pinned" } else { "not pinned" };
         for it in &self.kubernetes {
@@ -120,9 +121,9 @@ impl Versions {
                 it.kind,
                 pinned(it.pinned),
                 pinned(it.kind_pinned),
-                if it.needs_cgroup_v2 { "cgroup v2" } else { "" },
+                it.cgroups,
             );
-            let _ = writeln!(text, "{}", line.trim_end());
+            let _ = writeln!(text, "{line}");
         }
         let DefaultPair { istio, kubernetes, kind } = &self.default;
         let _ = writeln!(
@@ -163,7 +164,7 @@ impl Kubernetes {
             kind: &node.kind.version,
             kind_pinned: is_pinned(node.kind),
             source: &node.kind.notes,
-            needs_cgroup_v2: needs_cgroup_v2(&version),
+            cgroups: if needs_cgroup_v2(&version) { "v2" } else { "v1 or v2" },
             is_default: node == tutorial_node(),
             version,
         }

@@ -52,12 +52,12 @@ impl Pair {
                  {major}.{minor} needs"
             ));
         }
-        let (node, note) = match kubernetes {
+        let (chosen, remark) = match kubernetes {
             None => (default_node(nearest.profile), None),
             Some(text) => find_node(istio, nearest.profile, is_newest, text)?,
         };
-        notes.extend(note);
-        let Chosen { kubernetes, digest, kind } = node;
+        notes.extend(remark);
+        let Chosen { kubernetes, digest, kind } = chosen;
         Ok(Self {
             istio: istio.to_owned(),
             registry: nearest.profile.registry.clone(),
@@ -94,6 +94,10 @@ impl From<&Node> for Chosen {
 }
 
 /// Returns the node image for an Istio where the call names no Kubernetes: the tutorial's, else the newest.
+///
+/// # Panics
+///
+/// Panics where no node image fits. A test looks one up for every profile.
 pub fn default_node_of(profile: &Profile) -> &'static Node {
     let tutorial = tutorial_node();
     if supports(profile, tutorial.kubernetes.minor) {
@@ -152,6 +156,10 @@ fn find_node(
 }
 
 /// Returns the node image of the tutorial's release.
+///
+/// # Panics
+///
+/// Panics where the catalogue lacks its own default. A test looks it up.
 pub fn tutorial_node() -> &'static Node {
     let version = catalogue::parse_kubernetes(&default_pair().kubernetes);
     let found = nodes().iter().find(|node| Some(&node.kubernetes) == version.as_ref());

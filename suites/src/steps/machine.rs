@@ -60,11 +60,11 @@ pub(crate) fn switch_to_cgroup_v2() -> Step {
 }
 
 /// Checks the machine for an older Kubernetes.
-pub(crate) fn choose_kubernetes(version: &str) -> Step {
-    change(
-        format!("meshcheck preflight --kubernetes {}", quote(version)),
-        "Choose a Kubernetes that runs with cgroup v1, for `run` and `up` too",
-    )
+pub(crate) fn choose_kubernetes(istio: &str, version: &str) -> Step {
+    let (istio, version) = (quote(istio), quote(version));
+    let command = format!("meshcheck preflight --istio {istio} --kubernetes {version}");
+    let text = "Choose a Kubernetes that runs with cgroup v1, for `run` and `up` too";
+    Step::fix(Impact::Reads, command, text)
 }
 
 /// Lists the versions that can be installed together.

@@ -59,19 +59,16 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     }
     let chosen = evidence.software.kubernetes.as_ref().filter(|it| needs_cgroup_v2(&it.version));
     if let Some(chosen) = chosen.filter(|_| version == "1") {
+        let istio = &evidence.cluster.seen.expectations.istio_version;
         let older = chosen.newest_for_cgroup_v1.as_deref();
+        let older = older.map(|version| steps::choose_kubernetes(istio, version));
         let summary =
             format!("Kubernetes {} needs cgroup v2, this machine has cgroup v1", chosen.version);
         return Err(Judgement::fail(summary)
             .expected("cgroup v2, or a Kubernetes older than 1.35")
             .observed(format!("cgroup v1, and Kubernetes {}", chosen.version))
             .object("cgroups of the docker engine")
-            .steps(
-                older
-                    .map(steps::choose_kubernetes)
-                    .into_iter()
-                    .chain([steps::switch_to_cgroup_v2()]),
-            ));
+            .steps(older.into_iter().chain([steps::switch_to_cgroup_v2()]).collect::<Vec<_>>()));
     }
     let kernel = evidence.machine.kernel.value();
     if kernel.is_some_and(|kernel| kernel.release != engine.kernel) {
