@@ -25,7 +25,11 @@ pub(super) async fn choose(
     // A bundle that the call names decides its own version.
     let configured = settings.istio_version.clone().filter(|_| wanted.bundle.is_none());
     wanted.istio = wanted.istio.or(configured);
-    Ok(Source::choose(wanted, events).await?)
+    let source = Source::choose(wanted, events).await?;
+    if let Source::Release(release) = &source {
+        release.notes.iter().chain(&release.recipe.notes).for_each(|note| events.note(note));
+    }
+    Ok(source)
 }
 
 /// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
@@ -63,7 +67,6 @@ pub(super) async fn bundle(
     let shown = crate::progress::show(receiver, quiet);
     let outcome = async {
         let source = choose(&options.install, settings, &events).await?;
-        source.notes().iter().for_each(|note| events.note(note));
         get(&source, &events).await
     }
     .await;
