@@ -11,6 +11,7 @@ use crate::claims::mesh::missing_sidecar::{
     explain_missing_sidecar, label_prevents_injection, pods_missed_by_injection,
     webhook_prevents_injection,
 };
+use crate::claims::mesh::native_sidecar::native_sidecar_change;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod, Webhook};
@@ -160,9 +161,10 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
     match (applications.as_slice(), sidecar.is_native_sidecar()) {
         ([_], false) => Ok(Judgement::pass(String::new())),
-        ([_], true) => Err(Judgement::changed(format!(
-            "pod {name} has a native sidecar: an init container with restartPolicy Always"
-        ))
+        ([_], true) => Err(Judgement::changed(
+            format!("pod {name} has a native sidecar: an init container with restartPolicy Always"),
+            native_sidecar_change(evidence, pod),
+        )
         .expected(expected)
         .observed(format!("{observed}, and the init container {SIDECAR}"))
         .object(Object::pod(pod))
