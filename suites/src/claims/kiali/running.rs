@@ -159,6 +159,7 @@ fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
     let reported = evidence.kiali.api.value().and_then(reported_version);
     let tag = split_image(image).1;
     let version = if is_pinned(image) { reported.as_deref().unwrap_or_default() } else { tag };
+    let or_newer = if matches!(addon, KialiAddon::Is(_)) { "" } else { " or newer" };
     let wanted = wanted_image(addon, version);
     if is_pinned(image) && image_name(image) == image_name(&wanted) {
         if same_version(split_image(&wanted).1, version) {
@@ -184,6 +185,7 @@ fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
             .step(Step::advice(Purpose::Fix, text)));
     }
     if !is_same {
+        let wanted = wanted + or_newer;
         return Err(Judgement::fail(format!("Kiali's image is {image}, expected {wanted}"))
             .expected(wanted)
             .observed(image)

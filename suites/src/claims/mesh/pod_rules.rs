@@ -71,7 +71,7 @@ pub(super) fn judged_rules(
 fn nftables(pod: &Pod) -> Judgement {
     let name = &pod.name;
     Judgement::unjudged(format!(
-        "pod {name}: its rules are nftables rules, which meshcheck does not simulate"
+        "pod {name}: the rules are nftables rules, which meshcheck does not simulate"
     ))
 }
 
