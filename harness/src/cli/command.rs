@@ -8,6 +8,7 @@ use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
     Preflight, Rbac, Record, Run, Show, Up,
 };
+use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
 
 /// Checks the claims of a service-mesh tutorial against a real cluster.
@@ -130,6 +131,20 @@ Examples:
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
+    /// Provision, check and record several versions of Istio, and report them side by side
+    #[command(after_help = "\
+Examples:
+  meshcheck matrix --istio 1.20.3,1.27.0 --report html=matrix.html
+  meshcheck matrix --istio 1.20.3,1.31.1 --kubernetes 1.29.2,1.34.0   # the pairs that Istio supports
+  meshcheck matrix --bundle lab --bundle lab-native-sidecars          # bundles that are on this machine
+  meshcheck matrix                                                    # the columns of matrix.toml
+  meshcheck matrix plan --output github                               # jobs for GitHub Actions
+  meshcheck matrix report records/ --baseline last-week.json          # records from any machine
+
+matrix.toml has a [[column]] for each mesh: `istio` and, if wanted, `kubernetes`, or `bundle`; `name` is
+optional. A column whose record exists is not provisioned again. A column without a record leaves the
+others alone. The exit code is that of the worst column: 1, else 3, else 0.")]
+    Matrix(MatrixArguments),
     /// Check, before the install, whether this machine or an existing cluster is ready
     #[command(after_help = "\
 Examples:
@@ -197,6 +212,13 @@ impl Command {
             | Self::Check(Check { judging, .. })
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
+            Self::Matrix(MatrixArguments { command, try_all }) => match command {
+                None => Some(&mut try_all.judging.output),
+                Some(MatrixCommand::Report(MatrixReport { judging, .. })) => {
+                    Some(&mut judging.output)
+                }
+                Some(MatrixCommand::Plan(_)) => None,
+            },
             _ => None,
         }
     }

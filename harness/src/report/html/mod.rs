@@ -5,6 +5,7 @@ mod card;
 mod container_logs;
 mod evidence;
 mod filters;
+mod matrix;
 mod path;
 mod rules;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::matrix::matrix_html;
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
