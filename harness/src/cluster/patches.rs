@@ -11,7 +11,7 @@ const FIRST_V1BETA4: u64 = 36;
 
 /// Returns the version of kubeadm's configuration that kind writes for a version of Kubernetes.
 pub(super) fn kubeadm_version(kubernetes: &str) -> &'static str {
-    match meshcheck_suites::preflight::kubernetes_minor(kubernetes) {
+    match meshcheck_suites::profile::minor_of_kubernetes(kubernetes) {
         Some(minor) if minor >= FIRST_V1BETA4 => "kubeadm.k8s.io/v1beta4",
         _ => "kubeadm.k8s.io/v1beta3",
     }

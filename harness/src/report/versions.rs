@@ -137,9 +137,8 @@ impl Versions {
 
 impl Istio {
     fn new(profile: &'static Profile) -> Self {
-        let (major, minor) = profile.version;
         let (oldest, newest) = profile.kubernetes;
-        let version = format!("{major}.{minor}");
+        let version = profile.name();
         let of_default = DEFAULT_ISTIO.starts_with(&format!("{version}."));
         let supported = nodes().iter().filter(|node| supports(profile, node.kubernetes.minor));
         Self {

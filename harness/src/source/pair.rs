@@ -46,10 +46,9 @@ impl Pair {
         let is_newest = profile::all().last() == Some(nearest.profile);
         let mut notes = Vec::new();
         if !nearest.is_exact {
-            let (major, minor) = nearest.profile.version;
+            let known = nearest.profile.name();
             notes.push(format!(
-                "Istio {istio} is newer than the newest that meshcheck knows, {major}.{minor}: it is tried with what \
-                 {major}.{minor} needs"
+                "Istio {istio} is newer than the newest that meshcheck knows, {known}: it is tried with what {known} needs"
             ));
         }
         let (chosen, remark) = match kubernetes {
@@ -197,9 +196,7 @@ impl Wanted {
 
 /// Names the versions of Istio that are known: `1.18 to 1.31`.
 fn known_istio() -> String {
-    let name = |profile: Option<&Profile>| {
-        profile.map(|it| format!("{}.{}", it.version.0, it.version.1)).unwrap_or_default()
-    };
+    let name = |profile: Option<&Profile>| profile.map(Profile::name).unwrap_or_default();
     format!("{} to {}", name(profile::all().first()), name(profile::all().last()))
 }
 

@@ -14,6 +14,7 @@ mod tests;
 use crate::entry::{self, Entry, Subject};
 use crate::evidence::Expectations;
 use crate::judgement::Judgement;
+use crate::profile;
 use crate::report::ClusterFacts;
 use evidence::PreflightEvidence;
 
@@ -41,13 +42,7 @@ pub enum When {
 /// Source: the release notes of kind v0.31.0, and
 /// <https://kubernetes.io/blog/2025/12/17/kubernetes-v1-35-release/#removal-of-cgroup-v1-support>.
 pub fn needs_cgroup_v2(kubernetes: &str) -> bool {
-    kubernetes_minor(kubernetes).is_some_and(|minor| minor >= 35)
-}
-
-/// Parses the minor version of a version of Kubernetes 1: 29 of `v1.29.15`.
-pub fn kubernetes_minor(version: &str) -> Option<u64> {
-    let rest = version.trim().trim_start_matches('v').strip_prefix("1.")?;
-    rest.split(['.', '-', '+']).next()?.parse().ok()
+    profile::minor_of_kubernetes(kubernetes).is_some_and(|minor| minor >= 35)
 }
 
 /// The checks of all sections.

@@ -5,7 +5,6 @@ use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
-use crate::preflight::kubernetes_minor;
 use crate::preflight::software::available;
 use crate::profile;
 use crate::steps::machine as steps;
@@ -20,7 +19,8 @@ check! {
     /// Compares the version of the node image, or of the one to download, with Istio's table of supported releases.
     ///
     /// ## What makes it fail
-    /// The node image is older or newer than the supported versions.
+    /// The node image is older or newer than the supported versions. An Istio that is newer than meshcheck knows is judged as
+    /// the newest known one. The check is unjudged where Kubernetes is newer too, and where Istio is too old to be known.
     ///
     /// ## How to fix it
     /// Download a bundle whose nodes this Istio supports.
@@ -53,22 +53,31 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             )));
         }
     };
-    let Some(profile) = profile::of(istio) else {
+    let Some(nearest) = profile::nearest(istio) else {
         return Err(Judgement::unjudged(format!(
             "the Kubernetes versions that Istio {istio} supports are not known to meshcheck"
         )));
     };
-    let Some(minor) = kubernetes_minor(version) else {
+    let Some(minor) = profile::minor_of_kubernetes(version) else {
         return Err(Judgement::unjudged(format!(
             "the bundle names no Kubernetes version: `{version}`"
         )));
     };
-    let (oldest, newest) = profile.kubernetes;
+    let (oldest, newest) = nearest.profile.kubernetes;
     let window = format!("Kubernetes 1.{oldest} to 1.{newest}");
-    if (oldest..=newest).contains(&minor) {
-        return Ok(Judgement::pass(format!(
-            "the nodes have Kubernetes {version}; Istio {istio} supports {window}"
-        )));
+    let known = if nearest.is_exact { istio.clone() } else { nearest.profile.name() };
+    match nearest.supports(minor) {
+        Some(true) => {
+            return Ok(Judgement::pass(format!(
+                "the nodes have Kubernetes {version}; Istio {known} supports {window}"
+            )));
+        }
+        None => {
+            return Err(Judgement::unjudged(format!(
+                "meshcheck does not know whether Istio {istio} supports Kubernetes {version}: Istio {known} supports {window}"
+            )));
+        }
+        Some(false) => {}
     }
     let (of_bundle, fix) = if matches!(supply, Supply::Here(_)) {
         let text = "Download a bundle whose nodes this Istio supports";
@@ -96,7 +105,9 @@ mod cases {
         too_new(|e| facts(e).kubernetes = "v1.99.1".into(), Fail);
         too_old(|e| facts(e).kubernetes = "v1.2.1".into(), Fail);
         no_version(|e| facts(e).kubernetes = "stable".into(), Unjudged);
-        unknown_istio(|e| facts(e).istio = "1.99.0".into(), Unjudged);
+        unknown_istio(|e| facts(e).istio = "1.17.8".into(), Unjudged);
+        newer_istio(|e| { facts(e).istio = "1.99.0".into(); facts(e).kubernetes = "v1.34.4".into(); }, Pass);
+        newer_istio_on_a_newer_cluster(|e| { facts(e).istio = "1.99.0".into(); facts(e).kubernetes = "v1.99.0".into(); }, Unjudged);
         not_downloaded(to_download, Pass);
         not_downloaded_and_too_new(|e| {
             to_download(e);
