@@ -25,7 +25,7 @@ const NATIVE: &str = "# native nftables:";
 
 /// Prints the rules in the network namespace of a process, of `iptables` or `ip6tables`. Where the newer tables hold
 /// none, the older ones may: which of them a sidecar's image uses depends on the kernel. Istio can also set native
-/// nftables rules (`values.global.nativeNftables`, Istio 1.28), which `iptables-save` does not show. Their tables are
+/// nftables rules (`values.global.nativeNftables`), which `iptables-save` does not show. Their tables are
 /// called `istio-proxy-nat`, `-mangle` and `-raw`. Source: `tools/istio-nftables/pkg/constants/constants.go` of Istio.
 const SHOW: &str = r#"
 show() {
