@@ -17,6 +17,7 @@ mod writer;
 
 pub use claims::claims;
 pub use commands::commands;
+pub(crate) use died::died_report;
 pub use died::{Died, Selected, emit_died};
 pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
@@ -26,7 +27,7 @@ pub(crate) use html::matrix_html;
 pub(crate) use human::format_progress;
 pub use human::{human, phases};
 pub use junit::junit;
-pub(crate) use junit::junit_of_files;
+pub(crate) use junit::{junit_of_files, junit_of_outcomes};
 pub(crate) use matrix::matrix_human;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path};
