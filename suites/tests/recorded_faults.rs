@@ -115,12 +115,24 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
         unjudged: ids(&["prepare::kubernetes_version_supported", "mesh::live_rules"]),
         says: vec!["a CNI plug-in sets the rules".into()],
     };
+    let lab_nftables = Expected {
+        red: ids(&["mesh::two_containers_per_pod", "mesh::init_arguments"]),
+        causes: vec!["mesh::init_arguments".into()],
+        unjudged: ids(&[
+            "prepare::kubernetes_version_supported",
+            "mesh::inbound_redirected",
+            "mesh::outbound_redirected",
+            "mesh::live_rules",
+        ]),
+        says: vec!["native nftables rules (table istio-proxy-nat)".into()],
+    };
     let known = [
         ("istio-1.20.3", Expected::default()),
         ("istio-1.31-alpha-kubernetes-1.34", native_sidecars),
         ("lab-1.22-alpha-native-sidecars", lab_native_sidecars()),
         ("lab-1.31-alpha", lab_newest),
         ("lab-1.31-alpha-cni", lab_cni),
+        ("lab-1.31-alpha-cni-nftables", lab_nftables),
     ];
     for (name, expected) in &known {
         let report = report(&repository(&format!("fixtures/evidence/{name}.json.gz")));
