@@ -100,9 +100,10 @@ pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
     let trace = walk(&pod_rules.rules, &packet);
     let to_excluded = Packet { destination_port: EXCLUDED_BY_PLUG_IN, ..packet };
     let is_excluded = walk(&pod_rules.rules, &to_excluded).outcome == Outcome::Accepted;
-    let but = match is_excluded {
-        true => format!(", nor port {EXCLUDED_BY_PLUG_IN}, which the CNI plug-in excludes"),
-        false => String::new(),
+    let but = if is_excluded {
+        format!(", nor port {EXCLUDED_BY_PLUG_IN}, which the CNI plug-in excludes")
+    } else {
+        String::new()
     };
     Ok(Judgement::pass(format!(
         "port {destination_port}: {}; all other ports and addresses too, but not the proxy's own traffic{but}",
