@@ -99,26 +99,16 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
         says: vec!["a native sidecar".into()],
         ..Expected::default()
     };
-    let lab_newest = Expected {
-        unjudged: ids(&["prepare::kubernetes_version_supported"]),
-        ..lab_native_sidecars()
-    };
     let lab_cni = Expected {
-        red: ids(&[
-            "mesh::two_containers_per_pod",
-            "mesh::init_arguments",
-            // Every pod with the plug-in excludes outbound port 15020: no fault, but it is judged as one so far.
-            "mesh::outbound_redirected",
-        ]),
-        causes: vec!["mesh::init_arguments".into(), "mesh::outbound_redirected".into()],
-        unjudged: ids(&["prepare::kubernetes_version_supported", "mesh::live_rules"]),
+        red: ids(&["mesh::two_containers_per_pod", "mesh::init_arguments"]),
+        causes: vec!["mesh::init_arguments".into()],
+        unjudged: ids(&["mesh::live_rules"]),
         says: vec!["a CNI plug-in sets the rules".into()],
     };
     let lab_nftables = Expected {
         red: ids(&["mesh::two_containers_per_pod", "mesh::init_arguments"]),
         causes: vec!["mesh::init_arguments".into()],
         unjudged: ids(&[
-            "prepare::kubernetes_version_supported",
             "mesh::inbound_redirected",
             "mesh::outbound_redirected",
             "mesh::live_rules",
@@ -129,7 +119,7 @@ fn recorded_meshes_have_the_verdicts_that_are_known() {
         ("istio-1.20.3", Expected::default()),
         ("istio-1.31-alpha-kubernetes-1.34", native_sidecars),
         ("lab-1.22-alpha-native-sidecars", lab_native_sidecars()),
-        ("lab-1.31-alpha", lab_newest),
+        ("lab-1.31-alpha", lab_native_sidecars()),
         ("lab-1.31-alpha-cni", lab_cni),
         ("lab-1.31-alpha-cni-nftables", lab_nftables),
     ];
