@@ -1,0 +1,196 @@
+//! All observations, value by value: those that differ, those that could not be compared, and the noise.
+
+use std::collections::BTreeMap;
+
+use super::leaves::{Leaf, Leaves, State, names_rule, noise_at};
+use super::model::{Class, Difference, Noise, NotCompared};
+use super::noise::RULES;
+use super::stable::fingerprint;
+
+/// What a comparison of all observations gives.
+pub(super) struct Observed {
+    /// The values that differ.
+    pub(super) differences: Vec<Difference>,
+    /// The observations that one of both does not have.
+    pub(super) not_compared: Vec<NotCompared>,
+    /// The observations that both have.
+    pub(super) compared: usize,
+    /// The values that differ and are noise.
+    pub(super) noise: Vec<Noise>,
+}
+
+/// The most places that a difference names.
+const PLACES: usize = 3;
+
+/// Compares all values of two records.
+pub(super) fn compare_observations(old: &Leaves, new: &Leaves) -> Observed {
+    let mut observed = Observed {
+        differences: Vec::new(),
+        not_compared: Vec::new(),
+        compared: 0,
+        noise: Vec::new(),
+    };
+    let mut noise = Counts::new();
+    // Below these, one record has values and the other one has none.
+    let mut apart = Vec::new();
+    for (path, was) in &old.observations {
+        let Some(now) = new.observations.get(path) else { continue };
+        let missing = |state: &State| match state {
+            State::Failed(reason) | State::NotAsked(reason) => Some(reason.clone()),
+            State::Seen | State::Absent(_) => None,
+        };
+        let is_unasked = |state: &State| matches!(state, State::NotAsked(_));
+        match (missing(was), missing(now)) {
+            (None, None) => observed.compared += 1,
+            _ if is_unasked(was) && is_unasked(now) => {}
+            // What only a run observes says nothing about the mesh.
+            _ if noise_at(path).is_some_and(|rule| rule.id == "run") => {
+                *noise.entry("run").or_default() += 1;
+            }
+            (old, new) => {
+                let what = path.trim_start_matches('/').to_owned();
+                observed.not_compared.push(NotCompared { what, old, new });
+            }
+        }
+        if was == &State::Seen && now == &State::Seen {
+            continue;
+        }
+        apart.push(format!("{path}/"));
+        if let (State::Absent(_), State::Seen) | (State::Seen, State::Absent(_)) = (was, now)
+            && noise_at(path).is_none()
+        {
+            let word = |state: &State| match state {
+                State::Seen => "there",
+                _ => "not there",
+            };
+            let place = path.trim_start_matches('/').to_owned();
+            observed.differences.push(value_difference(
+                "observation",
+                &[place],
+                Some(word(was)),
+                Some(word(now)),
+            ));
+        }
+    }
+    compare_values(old, new, &apart, &mut noise, &mut observed);
+    observed.noise = named(&noise);
+    observed
+}
+
+/// How many values each rule left out.
+type Counts = BTreeMap<&'static str, usize>;
+
+fn named(noise: &Counts) -> Vec<Noise> {
+    let rules = RULES.iter().chain([names_rule()]);
+    rules
+        .filter_map(|rule| {
+            let count = *noise.get(rule.id)?;
+            let (id, what) = (rule.id.to_owned(), rule.what.to_owned());
+            Some(Noise { id, class: Class::Noise, what, count })
+        })
+        .collect()
+}
+
+/// Places with the same values: the last part of their paths, what it was and what it is.
+type Groups<'v> = BTreeMap<(String, Option<&'v str>, Option<&'v str>), Vec<String>>;
+
+fn compare_values(
+    old: &Leaves,
+    new: &Leaves,
+    apart: &[String],
+    noise: &mut Counts,
+    observed: &mut Observed,
+) {
+    let mut groups = Groups::new();
+    let mut paths: Vec<_> = old.values.keys().chain(new.values.keys()).collect();
+    paths.sort();
+    paths.dedup();
+    for path in paths {
+        let (was, now) = (old.values.get(path), new.values.get(path));
+        let is_apart = apart
+            .iter()
+            .any(|above| path.starts_with(above.as_str()) || above.trim_end_matches('/') == path);
+        if was.map(|it| &it.raw) == now.map(|it| &it.raw) || is_apart {
+            continue;
+        }
+        if let Some(rule) = noise_at(path) {
+            *noise.entry(rule.id).or_default() += 1;
+        } else if was.map(|it| &it.text) == now.map(|it| &it.text) {
+            *noise.entry(names_rule().id).or_default() += 1;
+        } else {
+            let (place, was, now) = place(path, was, now, old, new);
+            let last = place.rsplit('/').next().unwrap_or_default().to_owned();
+            let places = groups.entry((last, was, now)).or_default();
+            if !places.contains(&place) {
+                places.push(place);
+            }
+        }
+    }
+    for ((_, was, now), places) in groups {
+        observed.differences.push(value_difference("value", &places, was, now));
+    }
+}
+
+/// Returns the place of a value that differs. Where one record has nothing at all there, it is the object above.
+fn place<'v>(
+    path: &str,
+    was: Option<&'v Leaf>,
+    now: Option<&'v Leaf>,
+    old: &'v Leaves,
+    new: &'v Leaves,
+) -> (String, Option<&'v str>, Option<&'v str>) {
+    let other = match (was, now) {
+        (Some(was), Some(now)) => {
+            let place = path.trim_start_matches('/').to_owned();
+            return (place, Some(&was.text), Some(&now.text));
+        }
+        (None, _) => old,
+        (_, None) => new,
+    };
+    let segments: Vec<_> = path.trim_start_matches('/').split('/').collect();
+    let is_empty = |length: usize| {
+        let above = format!("/{}/", segments.get(..length).unwrap_or_default().join("/"));
+        !other.values.range(above.clone()..).next().is_some_and(|(it, _)| it.starts_with(&above))
+    };
+    let length = (1..segments.len()).find(|length| is_empty(*length)).unwrap_or(segments.len());
+    let place = segments.get(..length).unwrap_or_default().join("/");
+    if length < segments.len() {
+        let there = Some("there");
+        return (place, was.and(there), now.and(there));
+    }
+    (place, was.map(|it| it.text.as_str()), now.map(|it| it.text.as_str()))
+}
+
+fn value_difference(
+    id: &str,
+    places: &[String],
+    was: Option<&str>,
+    now: Option<&str>,
+) -> Difference {
+    let unescaped = |place: &String| place.replace("~1", "/").replace("~0", "~");
+    let shown = places.iter().take(PLACES).map(unescaped).collect::<Vec<_>>().join(", ");
+    let more = places.len().saturating_sub(PLACES);
+    let object = if more > 0 { format!("{shown} and {more} other places") } else { shown };
+    let summary = match (was, now) {
+        (Some(was), Some(now)) => format!("{object}: {was} → {now}"),
+        (None, Some("there")) => format!("new: {object}"),
+        (None, Some(now)) => format!("new: {object}: {now}"),
+        (Some("there") | None, None) => format!("gone: {object}"),
+        (Some(was), None) => format!("gone: {object}: {was}"),
+    };
+    let text = format!("{}\n{}", was.unwrap_or_default(), now.unwrap_or_default());
+    Difference {
+        id: id.to_owned(),
+        class: Class::NowChanged,
+        fingerprint: fingerprint(id, &places.join("\n"), &text),
+        object,
+        summary,
+        was: was.map(str::to_owned),
+        now: now.map(str::to_owned),
+        facts: Vec::new(),
+        also: Vec::new(),
+        witness: None,
+        searched: None,
+        reason: None,
+    }
+}
