@@ -141,6 +141,7 @@ fn format(judged: &[Judged<'_>], kind: Kind) -> Result<String, ReportError> {
             let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
             junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
         }
+        (Kind::Markdown, _) => Err(ReportError::Format("verdicts have no Markdown report".into())),
         (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn files(
         Kind::Json => json(report),
         Kind::Junit => super::junit(report),
         Kind::Html => super::html(report, evidence),
+        Kind::Markdown => Err(ReportError::Format("verdicts have no Markdown report".into())),
     })
 }
 

@@ -68,7 +68,7 @@ fn side(evidence: &Evidence) -> Side {
         kubernetes_version: evidence.cluster.server_version.value().cloned(),
         recorded_at: evidence.recorded_at.to_string(),
         recorder: evidence.recorder.clone(),
-        is_official: bundle.is_none_or(|bundle| bundle.notes.is_empty()),
+        is_unofficial: bundle.is_some_and(|bundle| !bundle.notes.is_empty()),
     }
 }
 

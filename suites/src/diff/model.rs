@@ -98,8 +98,8 @@ pub struct Side {
     pub recorded_at: String,
     /// The program that wrote the file: `meshcheck 0.1.0`.
     pub recorder: String,
-    /// Whether the software is not an official release, so that a difference may come from how it was built.
-    pub is_official: bool,
+    /// Whether the software is known to be no official release: a difference can come from how it was built.
+    pub is_unofficial: bool,
 }
 
 /// How much was compared. Two records without a difference are equal in this much only.
