@@ -1,5 +1,7 @@
 //! `diff`: compares two files of evidence by their meaning.
 
+use std::path::Path;
+
 use meshcheck_suites::diff::diff as compare;
 
 use super::diff_arguments::Diff;
@@ -15,6 +17,12 @@ pub(super) fn diff(
     file_was_named: bool,
 ) -> Result<u8, Failure> {
     let output = arguments.options();
+    if [&arguments.old, &arguments.new].iter().all(|file| file.as_path() == Path::new("-")) {
+        return Err(Failure::usage(
+            "both files are standard input".into(),
+            "name a file for one of them".into(),
+        ));
+    }
     writable(output)?;
     let read = |file| read(file, settings, file_was_named);
     let view = arguments.view.into();

@@ -59,7 +59,7 @@ pub fn find_witness(
     usual: fn(Hook) -> &'static [u16],
 ) -> Search {
     let packets = packets(first, second, family);
-    let ports = [first, second].map(|rules| port_classes(rules)).into_iter().sum::<usize>();
+    let ports = [first, second].map(port_classes).into_iter().sum::<usize>();
     if packets.len().saturating_mul(ports) > MAX_WALKS {
         let why = format!("the rules distinguish too many packets: {}", packets.len());
         return Search::Unknown { why };
@@ -210,7 +210,7 @@ fn outbound(rules: [&RuleSet; 2], packet: &Packet, family: Family, all: &mut Vec
             for destination in [own, family.localhost()] {
                 for source in [own, family.localhost(), passthrough] {
                     let interface = LOOPBACK.to_owned();
-                    let here = Packet { destination, source, interface, ..packet.clone() };
+                    let here = Packet { source, destination, interface, ..packet.clone() };
                     all.push(Packet { to_this_host: true, ..here });
                 }
             }

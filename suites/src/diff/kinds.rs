@@ -58,7 +58,7 @@ pub(super) const KINDS: [Kind; 25] = [
     },
     Kind {
         id: "load-balancer-service",
-        label: "LoadBalancer service",
+        label: "service",
         read: cluster_facts::other_load_balancers,
         claims: &[
             "prepare::no_competing_load_balancer",
@@ -84,6 +84,7 @@ pub(super) const KINDS: [Kind; 25] = [
             "install::default_profile",
             "install::control_plane_running",
             "prepare::nodes_ready",
+            "kiali::running",
         ],
         in_both: false,
         change: unknown,

@@ -19,8 +19,8 @@ pub(super) struct Observed {
     pub(super) noise: Vec<Noise>,
 }
 
-/// The most places that a difference names.
-const PLACES: usize = 3;
+/// How much of a value a summary shows, in characters. The difference has all of it.
+const VALUE: usize = 160;
 
 /// Compares all values of two records.
 pub(super) fn compare_observations(old: &Leaves, new: &Leaves) -> Observed {
@@ -161,22 +161,39 @@ fn place<'v>(
     (place, was.map(|it| it.text.as_str()), now.map(|it| it.text.as_str()))
 }
 
+/// Formats the places of one value: the field, how often it occurs, and its first place.
+fn format_places(places: &[String]) -> String {
+    let plain = |place: &str| place.replace("~1", "/").replace("~0", "~");
+    match places {
+        [] => String::new(),
+        [only] => plain(only),
+        [first, ..] => {
+            let field = plain(first.rsplit('/').next().unwrap_or_default());
+            format!("{field} in {} places, as in {}", places.len(), plain(first))
+        }
+    }
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(VALUE) {
+        Some((end, _)) => format!("{} […]", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn value_difference(
     id: &str,
     places: &[String],
     was: Option<&str>,
     now: Option<&str>,
 ) -> Difference {
-    let unescaped = |place: &String| place.replace("~1", "/").replace("~0", "~");
-    let shown = places.iter().take(PLACES).map(unescaped).collect::<Vec<_>>().join(", ");
-    let more = places.len().saturating_sub(PLACES);
-    let object = if more > 0 { format!("{shown} and {more} other places") } else { shown };
+    let object = format_places(places);
     let summary = match (was, now) {
-        (Some(was), Some(now)) => format!("{object}: {was} → {now}"),
+        (Some(was), Some(now)) => format!("{object}: {} → {}", cut(was), cut(now)),
         (None, Some("there")) => format!("new: {object}"),
-        (None, Some(now)) => format!("new: {object}: {now}"),
+        (None, Some(now)) => format!("new: {object}: {}", cut(now)),
         (Some("there") | None, None) => format!("gone: {object}"),
-        (Some(was), None) => format!("gone: {object}: {was}"),
+        (Some(was), None) => format!("gone: {object}: {}", cut(was)),
     };
     let text = format!("{}\n{}", was.unwrap_or_default(), now.unwrap_or_default());
     Difference {

@@ -11,7 +11,7 @@ use super::names::Names;
 static VARYING: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
     [
         (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?", "<time>"),
-        (r"meshcheck-[a-z]+-[0-9a-f]{8}", "<temporary>"),
+        (r"meshcheck-[a-z]+-[0-9a-f]{8,}", "<temporary>"),
         (r"\b\d{1,3}(\.\d{1,3}){3}(/\d+)?(:\d+)?\b", "<address>"),
         (r"\b[0-9a-f]{1,4}(:[0-9a-f]{0,4}){3,7}(/\d+)?\b", "<address>"),
         (r"localhost:\d+", "<address>"),

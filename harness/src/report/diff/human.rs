@@ -18,7 +18,7 @@ pub fn human(diff: &Diff, style: Style) -> String {
         to.wrapped(&clean(&side(&diff.old)), "old  ", "     ");
         to.wrapped(&clean(&side(&diff.new)), "new  ", "     ");
         if let Some(note) = unofficial(diff) {
-            to.wrapped(&format!("note: {note}, which can differ by how it was built"), "", "  ");
+            to.wrapped(&format!("note: {note}: a difference can come from the build"), "", "  ");
         }
     }
     to.text.push('\n');

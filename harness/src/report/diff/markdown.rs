@@ -18,7 +18,7 @@ pub fn markdown(diff: &Diff) -> String {
     let mut to = format!("### {}\n\n", text(&outcome(diff)));
     let _ = writeln!(to, "- old: {}\n- new: {}", text(&side(&diff.old)), text(&side(&diff.new)));
     if let Some(note) = unofficial(diff) {
-        let _ = writeln!(to, "- note: {note}, which can differ by how it was built");
+        let _ = writeln!(to, "- note: {note}: a difference can come from the build");
     }
     to.push('\n');
     let (open, rest) = diff.differences.split_at(OPEN.min(diff.differences.len()));

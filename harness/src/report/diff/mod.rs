@@ -2,12 +2,16 @@
 
 mod human;
 mod markdown;
+#[cfg(test)]
+mod tests;
 mod text;
+
+use std::path::Path;
 
 use meshcheck_suites::diff::{Class, Compared, DIFF_SCHEMA, Diff, NotCompared, Side, View};
 use meshcheck_suites::redact;
 
-use super::{Format, Kind, OutputOptions, ReportError, Style, to_stdout, write_files};
+use super::{Format, Kind, OutputOptions, ReportError, STDOUT, Style, to_stdout, write_files};
 pub(super) use text::{below, compared, heading, not_compared, outcome, side, unofficial, verdict};
 
 pub use human::human as diff_human;
@@ -19,7 +23,9 @@ pub use markdown::markdown as diff_markdown;
 ///
 /// The first thing that could not be written. A reader that has gone away is no error.
 pub fn emit_diff(diff: &Diff, options: &OutputOptions) -> Result<(), ReportError> {
+    let is_taken = options.reports.iter().any(|report| report.path == Path::new(STDOUT));
     let printed = match options.output {
+        _ if is_taken => Ok(()),
         Format::Json => json(diff).and_then(|text| to_stdout(&text)),
         Format::Human | Format::Short | Format::Commands => {
             to_stdout(&diff_human(diff, Style::for_stdout(options)))

@@ -58,6 +58,13 @@ impl<'d> Card<'d> {
         let lines = lines.into_iter().filter(|(label, _)| *label != "why").collect();
         Self { difference, verdict: verdict(difference.class), heading: heading(difference), lines }
     }
+
+    /// The verdicts of a claim; the heading of any other difference has all that differs.
+    fn verdicts(&self) -> Option<(&'d str, &'d str)> {
+        let is_claim = self.difference.id.starts_with("claim-");
+        let was = self.difference.was.as_deref().filter(|_| is_claim)?;
+        Some((was, self.difference.now.as_deref()?))
+    }
 }
 
 /// Formats a comparison as a page.
