@@ -131,12 +131,13 @@ pub(super) fn format_service(service: &Service) -> String {
         let name = if it.name.is_empty() { String::new() } else { format!(" {}", it.name) };
         format!("port {}{name} to {}", it.port, it.target_port)
     };
-    let ports = service.ports.iter().map(port);
+    let mut parts = vec![service.kind.clone()];
+    parts.extend(service.ports.iter().map(port));
     let selector: Vec<_> =
         service.selector.iter().map(|(key, value)| format!("{key}={value}")).collect();
     let selects = if selector.is_empty() { "nothing".to_owned() } else { selector.join(",") };
-    let parts = [service.kind.clone()].into_iter().chain(ports);
-    parts.chain([format!("selects {selects}")]).collect::<Vec<_>>().join(PART)
+    parts.push(format!("selects {selects}"));
+    parts.join(PART)
 }
 
 pub(super) fn webhooks(evidence: &Evidence) -> Option<Facts> {

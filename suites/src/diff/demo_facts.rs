@@ -1,6 +1,7 @@
 //! What a reader sees of the demo's namespace: services, pods, containers, replies.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 
 use super::cluster_facts::{deployment, format_service, joined, read};
 use super::kinds::Facts;
@@ -106,7 +107,7 @@ fn format_containers(containers: &[Container], init_containers: &[Container]) ->
     for container in init_containers {
         let note =
             if container.is_native_sidecar() { format!(" ({NATIVE})") } else { String::new() };
-        text.push_str(&format!(", init {}{note}", container.name));
+        let _ = write!(text, ", init {}{note}", container.name);
     }
     text
 }

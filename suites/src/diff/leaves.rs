@@ -133,10 +133,10 @@ fn items<'v>(
 /// Returns the key of an item: what names it, else its place.
 fn key(item: &Value, at: usize, names: &Names) -> String {
     let text = |field: &str| item.get(field).and_then(Value::as_str).filter(|it| !it.is_empty());
-    let named = ["name", "proxy", "pod", "kind", "key", "service", "subject", "place", "claims"]
+    let field = ["name", "proxy", "pod", "kind", "key", "service", "subject", "place", "claims"]
         .iter()
         .find_map(|field| text(field));
-    let Some(name) = named else { return at.to_string() };
+    let Some(name) = field else { return at.to_string() };
     let above = text("namespace").or_else(|| text("configuration"));
     match above {
         Some(above) => names.replace(&format!("{above}.{name}")),

@@ -32,22 +32,22 @@ pub(super) fn compare_verdicts(old: &Report, new: &Report, records: &Compares<'_
     let mut compared = 0;
     for claim in &old.claims {
         let Some(other) = new.claims.iter().find(|it| it.id == claim.id) else { continue };
-        let is = |verdict| (claim.verdict == verdict, other.verdict == verdict);
-        let (skipped, unjudged) = (is(Verdict::Skipped), is(Verdict::Unjudged));
-        match (skipped, unjudged) {
-            ((true, true), _) => {}
-            ((false, false), (false, false) | (true, false) | (false, true)) => {
-                compared += usize::from(unjudged == (false, false));
-                let class = class(claim.verdict, other.verdict);
-                pairs.extend(class.map(|class| Pair { old: claim, new: other, class }));
-            }
-            _ => {
+        let both = [claim.verdict, other.verdict];
+        let count = |verdict| both.iter().filter(|it| **it == verdict).count();
+        match (count(Verdict::Skipped), count(Verdict::Unjudged)) {
+            (2, _) => {}
+            (1, _) | (_, 2) => {
                 let reason = |claim: &ClaimReport| {
                     let has = !matches!(claim.verdict, Verdict::Skipped | Verdict::Unjudged);
                     (!has).then(|| claim.summary.clone())
                 };
                 let what = claim.id.clone();
                 not_compared.push(NotCompared { what, old: reason(claim), new: reason(other) });
+            }
+            (_, unjudged) => {
+                compared += 1 - unjudged;
+                let class = class(claim.verdict, other.verdict);
+                pairs.extend(class.map(|class| Pair { old: claim, new: other, class }));
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::report::html::diff_page;
 fn record(name: &str) -> Evidence {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures").join(name);
     let file = File::open(path).unwrap();
-    if name.ends_with(".gz") {
+    if Path::new(name).extension().unwrap() == "gz" {
         serde_json::from_reader(GzDecoder::new(file)).unwrap()
     } else {
         serde_json::from_reader(file).unwrap()

@@ -125,9 +125,12 @@ pub(in crate::report) fn below(difference: &Difference, all: bool) -> Vec<(&'sta
     lines
 }
 
+/// Why the old and the new record do not have an item.
+type Reasons<'d> = (&'d Option<String>, &'d Option<String>);
+
 /// What could not be compared: the items with the same reasons in one line.
 pub(in crate::report) fn not_compared(diff: &Diff) -> Vec<String> {
-    let mut groups: Vec<((&Option<String>, &Option<String>), Vec<&str>)> = Vec::new();
+    let mut groups: Vec<(Reasons<'_>, Vec<&str>)> = Vec::new();
     for item in &diff.not_compared {
         let reasons = (&item.old, &item.new);
         match groups.iter_mut().find(|(known, _)| *known == reasons) {
