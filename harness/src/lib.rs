@@ -12,6 +12,7 @@ mod evidence_file;
 mod expected;
 mod failpoint;
 mod install;
+pub mod matrix;
 mod owner;
 pub mod preflight;
 mod process;

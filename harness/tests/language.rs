@@ -86,8 +86,9 @@ fn sentences(kind: Kind, text: &str) -> Vec<String> {
     static CODE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r#"(?s)^```.*?^```|`[^`]*`|"[^"]*"|“[^”]*”|<[^>]*>|\([^)]*\)"#).unwrap()
     });
-    static END: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(r"[.!?:;](\s|$)|\n\s*\n|\||\n\s*[-*]|(?m)^#.*$").unwrap());
+    static END: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"[.!?:;](\s|$)|\n\s*\n|\||\n\s*[-*]|(?m)^#.*$|(?m)^  [a-z]+  ").unwrap()
+    });
     let parts: Vec<String> = match kind {
         Kind::Code => Vec::new(),
         Kind::Messages => {

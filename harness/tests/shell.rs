@@ -11,7 +11,8 @@ use meshcheck::cli::Cli;
 use rstest::rstest;
 
 /// What an example needs docker, a cluster or a network for: it is parsed only.
-const NEEDS_MORE: [&str; 7] = ["run", "up", "down", "check", "record", "bundle", "preflight"];
+const NEEDS_MORE: [&str; 8] =
+    ["run", "up", "down", "check", "record", "bundle", "preflight", "matrix"];
 
 /// Somebody else's program that examples hand something to: it takes it, and does nothing.
 const KUBECTL: &str = "kubectl() { cat > /dev/null; }";

@@ -1,9 +1,10 @@
 //! `cargo xtask test`: formatting, lints, all tests, every claim on a real cluster. What CI runs.
 
 use std::path::{Path, PathBuf};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::faults;
@@ -31,7 +32,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
             .show()
     })?;
     step("unit and integration tests", || {
-        cargo(&["nextest", "run", "--workspace", "--profile", "unit"]).show()
+        cargo(&["nextest", "run", "--workspace", "--profile", "xtask", "--test-threads"])
+            .arg(threads()?)
+            .show()
     })?;
     step("examples in the documentation", || {
         cargo(&["test", "--quiet", "--doc", "--workspace"]).show()
@@ -47,11 +50,23 @@ pub(crate) fn run(options: Options) -> Result<()> {
         // Everything that needs docker shares one bundle: the release, downloaded once.
         None => meshcheck()?.args(["bundle", "--quiet"]).read()?.into(),
     };
-    step("what needs docker, root or a network, and every claim on a real cluster", || {
-        on_the_real_thing(&software, &directory)
+    let name = "what needs docker, root or a network, every claim on a real cluster, and some faults of every section";
+    step(name, || {
+        // Both wait for clusters most of the time.
+        std::thread::scope(|scope| {
+            let faults = scope.spawn(|| faults::run(&faults::Options::for_ci()));
+            let tests = on_the_real_thing(&software, &directory);
+            let faults = faults.join().unwrap_or_else(|_| bail!("the faults ended in a panic"));
+            tests.and(faults.context("faults on a real mesh"))
+        })
     })?;
-    step("runs that are ended: nothing is left", || interrupts::run(&Selection::for_ci()))?;
-    step("faults on a real mesh, some of every section", || faults::run(&faults::Options::for_ci()))
+    step("runs that are ended: nothing is left", || interrupts::run(&Selection::for_ci()))
+}
+
+/// How many tests run at the same time: twice as many as there are processors. `.config/nextest.toml` says
+/// which tests take the place of one, because they mostly wait.
+fn threads() -> Result<String> {
+    Ok((2 * available_parallelism().context("counting the processors")?.get()).to_string())
 }
 
 /// The tests that are ignored elsewhere, and one test for each claim.

@@ -9,6 +9,7 @@ use super::arguments::{
     Preflight, Rbac, Record, Run, Show, Up,
 };
 use super::diff_arguments::Diff;
+use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
 
 /// Checks the claims of a service-mesh tutorial against a real cluster.
@@ -145,6 +146,20 @@ Exit codes:
   2  the call, or a file, is wrong
   3  no difference found, but something could not be compared")]
     Diff(Diff),
+    /// Provision, check and record several versions of Istio, and report them side by side
+    #[command(after_help = "\
+Examples:
+  meshcheck matrix --istio 1.20.3,1.27.0 --report html=matrix.html
+  meshcheck matrix --istio 1.20.3,1.31.1 --kubernetes 1.29.2,1.34.0   # the pairs that Istio supports
+  meshcheck matrix --bundle lab --bundle lab-native-sidecars          # bundles that are on this machine
+  meshcheck matrix                                                    # the columns of matrix.toml
+  meshcheck matrix plan --output github                               # jobs for GitHub Actions
+  meshcheck matrix report records/ --baseline last-week.json          # records from any machine
+
+matrix.toml has a [[column]] for each mesh: `istio` and, if wanted, `kubernetes`, or `bundle`; `name` is
+optional. A column whose record exists is not provisioned again. A column without a record leaves the
+others alone. The exit code is that of the worst column: 1, else 3, else 0.")]
+    Matrix(MatrixArguments),
     /// Check, before the install, whether this machine or an existing cluster is ready
     #[command(after_help = "\
 Examples:
@@ -213,6 +228,13 @@ impl Command {
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
             Self::Diff(diff) => Some(diff.output()),
+            Self::Matrix(MatrixArguments { command, try_all }) => match command {
+                None => Some(&mut try_all.judging.output),
+                Some(MatrixCommand::Report(MatrixReport { judging, .. })) => {
+                    Some(&mut judging.output)
+                }
+                Some(MatrixCommand::Plan(_)) => None,
+            },
             _ => None,
         }
     }

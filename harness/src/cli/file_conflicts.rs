@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::command::Command;
 use super::failure::Failure;
+use super::matrix::{MatrixArguments, MatrixCommand};
 use crate::report::{Format, Kind, OutputOptions, STDOUT};
 
 /// A file that the call names, and by what.
@@ -56,6 +57,13 @@ fn files(
             ("the kubeconfig", it.target.kubeconfig.iter().collect(), it.evidence.as_ref())
         }
         Command::Preflight(it) => ("the kubeconfig", it.kubeconfig.iter().collect(), None),
+        Command::Matrix(MatrixArguments { command, try_all }) => {
+            let baseline = match command {
+                Some(MatrixCommand::Report(report)) => &report.judging.baseline,
+                _ => &try_all.judging.baseline,
+            };
+            ("the baseline", baseline.iter().collect(), None)
+        }
         Command::Run(it) => {
             let file = it.cluster.kind_config.iter().collect();
             ("the kind configuration", file, it.evidence.as_ref())

@@ -11,6 +11,7 @@ mod explain;
 mod failure;
 mod file_conflicts;
 mod junit_files;
+mod matrix;
 mod nextest;
 mod observe;
 mod preflight;
@@ -100,6 +101,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
+        Command::Matrix(arguments) => Box::pin(matrix::matrix(arguments, config)).await,
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(&arguments.only, arguments.output))?;
             Ok(0)

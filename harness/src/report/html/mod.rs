@@ -6,6 +6,7 @@ mod container_logs;
 mod diff;
 mod evidence;
 mod filters;
+mod matrix;
 mod path;
 mod rules;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::matrix::matrix_html;
 use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
