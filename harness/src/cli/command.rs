@@ -143,8 +143,8 @@ Examples:
 Exit codes:
   0  no difference in the view
   1  at least one difference
-  2  the call, or a file, is wrong
-  3  no difference found, but something could not be compared")]
+  2  a wrong call or file
+  3  something could not be compared")]
     Diff(Diff),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\
