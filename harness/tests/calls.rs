@@ -72,6 +72,7 @@ fn write_files(directory: &Path) {
     let pod = json!({ "apiVersion": "v1", "kind": "List", "items": [] });
     let files: Vec<(&str, Vec<u8>)> = vec![
         ("failing.json", changed("/demo/asked/value/replies/0/status", 503.into())),
+        ("changed.json", changed("/kiali/root/value/status", 301.into())),
         ("unjudged.json", changed("/demo/asked", failed)),
         ("schema2.json", changed("/schema", 2.into())),
         ("schema-text.json", changed("/schema", "one".into())),

@@ -19,6 +19,8 @@ pub struct Profile {
     pub registry: String,
     /// The tags of `quay.io/kiali/kiali` in the addon manifests of its releases, oldest first.
     pub kiali: Vec<KialiTag>,
+    /// The last release whose addon manifest was read, where a later one may come.
+    pub kiali_read_until: Option<Version>,
     /// The oldest minor version of Kubernetes 1 whose kubelet gets native sidecars by default. None where the default is
     /// a sidecar among the containers.
     #[serde(default, deserialize_with = "parse_kubelet")]
@@ -113,6 +115,31 @@ pub fn nearest(istio_version: &str) -> Option<Nearest> {
         .then_some(Nearest { profile: newest, is_exact: false })
 }
 
+impl Nearest {
+    /// Returns whether it supports a minor version of Kubernetes 1. None where that is not known: a version of Istio that is
+    /// newer than all profiles may support a newer Kubernetes than they do.
+    pub fn supports(&self, kubernetes: u64) -> Option<bool> {
+        let (oldest, newest) = self.profile.kubernetes;
+        match kubernetes {
+            minor if minor < oldest => Some(false),
+            minor if minor <= newest => Some(true),
+            _ => self.is_exact.then_some(false),
+        }
+    }
+}
+
+impl Profile {
+    /// Formats the minor version: `1.27`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.version.0, self.version.1)
+    }
+
+    /// Formats the supported versions of Kubernetes: `v1.25 to v1.29`.
+    pub fn format_kubernetes(&self) -> String {
+        format!("v1.{} to v1.{}", self.kubernetes.0, self.kubernetes.1)
+    }
+}
+
 /// Returns the changes between versions.
 pub fn changes() -> &'static [Change] {
     &DATA.change
@@ -132,14 +159,43 @@ pub fn change(id: &str) -> &'static Change {
     found.expect("a change of profiles.toml")
 }
 
-/// Returns the image of Kiali in the addon manifest of a release. Empty where the version is not known.
-pub fn kiali_images(istio_version: &str) -> Vec<String> {
-    let (Some(version), Some(profile)) = (parse(istio_version), of(istio_version)) else {
-        return Vec::new();
-    };
+/// The image of Kiali in the addon manifest of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KialiAddon {
+    /// This one.
+    Is(String),
+    /// This one, or one with a newer tag: the manifest of this release was not read.
+    IsOrNewer {
+        /// The image in the last manifest that was read.
+        image: String,
+        /// The release of that manifest: `1.30.3`.
+        read: String,
+    },
+}
+
+/// Returns the image of Kiali in the addon manifest of a release. None where the version does not parse, or is older than
+/// all profiles.
+pub fn kiali_addon(istio_version: &str) -> Option<KialiAddon> {
+    let Nearest { profile, is_exact } = nearest(istio_version)?;
+    let version = parse(istio_version)?;
     let patch = Version::new(version.major, version.minor, version.patch);
-    let tag = profile.kiali.iter().rfind(|it| it.since <= patch);
-    tag.map(|it| format!("{KIALI_REPOSITORY}:{}", it.tag)).into_iter().collect()
+    let tag = profile.kiali.iter().rfind(|it| it.since <= patch)?;
+    let image = format!("{KIALI_REPOSITORY}:{}", tag.tag);
+    let unread = profile.kiali_read_until.as_ref().filter(|read| **read < patch || !is_exact);
+    Some(match unread {
+        Some(read) => KialiAddon::IsOrNewer { image, read: read.to_string() },
+        None => KialiAddon::Is(image),
+    })
+}
+
+/// Returns the image of Kiali in the addon manifest of a release, as far as manifests were read. Empty where the version is
+/// not known.
+pub fn kiali_images(istio_version: &str) -> Vec<String> {
+    let known = of(istio_version).and_then(|_| kiali_addon(istio_version));
+    let image = known.map(|it| match it {
+        KialiAddon::Is(image) | KialiAddon::IsOrNewer { image, .. } => image,
+    });
+    image.into_iter().collect()
 }
 
 /// The repository of Kiali's image in all addon manifests.
@@ -167,6 +223,21 @@ fn parse_window<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Err
 /// Reads the minor version of a version of Kubernetes 1: `1.33`.
 fn parse_kubelet<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     parse_minor(from).map(|(_, minor)| Some(minor))
+}
+
+/// Returns the minor version of a version of Kubernetes 1: 34 of `v1.34.4+k3s1` or of `1.34+`.
+pub fn minor_of_kubernetes(version: &str) -> Option<u64> {
+    match parse_kubernetes(version)? {
+        (1, minor) => Some(minor),
+        _ => None,
+    }
+}
+
+/// Returns major and minor of a version of Kubernetes: `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`.
+pub fn parse_kubernetes(version: &str) -> Option<(u64, u64)> {
+    let (major, rest) = version.trim().trim_start_matches('v').split_once('.')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some((major.parse().ok()?, rest.get(..digits)?.parse().ok()?))
 }
 
 fn minor(text: &str) -> Option<(u64, u64)> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::{Entry, Pattern, Section, Subject};
 use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
-use crate::judgement::{Judgement, Verdict};
+use crate::judgement::{Judgement, TextChange, Verdict};
 use crate::steps::Step;
 
 /// The number of the report's layout.
@@ -20,6 +20,9 @@ pub struct Report {
     pub istio_version: String,
     /// The cluster that was checked.
     pub cluster: ClusterFacts,
+    /// What limits all verdicts, where something does: an Istio that is newer than the version profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
     /// How many claims got which verdict.
     pub totals: Totals,
     /// The claims, in the tutorial's order.
@@ -112,6 +115,9 @@ pub struct Cause {
     /// The steps that fix it or show more, the most useful one first. [`Self::hint`] has the same in one line.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<TextChange>>,
 }
 
 /// One claim and its verdict.
@@ -151,6 +157,9 @@ pub struct ClaimReport {
     /// What stays unproven although the claim holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<TextChange>>,
     /// Why it may fail without turning the exit code, where a waiver says so. Its verdict is what
     /// it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +174,8 @@ impl ClaimReport {
         judgement: Judgement,
     ) -> Self {
         let hint = judgement.hint();
-        let Judgement { verdict, summary, expected, observed, object, caveat, steps } = judgement;
+        let Judgement { verdict, summary, expected, observed, object, caveat, change, steps } =
+            judgement;
         Self {
             id: entry.id.to_owned(),
             section: entry.section(),
@@ -181,6 +191,7 @@ impl ClaimReport {
             because: None,
             page: entry.page_address(),
             caveat,
+            change,
             may_fail: None,
         }
     }
@@ -203,6 +214,7 @@ impl ClaimReport {
                 hint: None,
                 commands: Vec::new(),
                 steps: Vec::new(),
+                change: None,
                 because: None,
                 ..self
             };
@@ -254,6 +266,7 @@ impl Cause {
                     hint: claim.hint.clone(),
                     commands: claim.commands.clone(),
                     steps: claim.steps.clone(),
+                    change: claim.change.clone(),
                 })
             })
             .collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use meshcheck_suites::report::{Cause, ClaimReport};
 use meshcheck_suites::steps::Purpose;
-use meshcheck_suites::{CHECKS, CLAIMS, Report, Step, Verdict};
+use meshcheck_suites::{CHECKS, CLAIMS, Report, Step, TextChange, Verdict};
 
 /// The cards below one heading.
 pub(super) struct Group<'r> {
@@ -27,6 +27,8 @@ pub(super) struct Card<'r> {
     pub(super) object: Option<&'r str>,
     pub(super) expected: Option<&'r str>,
     pub(super) observed: Option<&'r str>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    pub(super) change: Option<&'r TextChange>,
     pub(super) steps: &'r [Step],
     pub(super) consequences: Vec<&'r ClaimReport>,
     pub(super) page: &'r str,
@@ -98,8 +100,9 @@ impl<'r> Card<'r> {
             verdict: cause.verdict,
             summary: summary.into(),
             object: object(cause.object.as_deref(), summary),
-            expected: cause.expected.as_deref(),
+            expected: sentence(cause.change.as_deref()).or(cause.expected.as_deref()),
             observed: cause.observed.as_deref(),
+            change: cause.change.as_deref(),
             steps: &cause.steps,
             consequences: cause.explains.iter().filter_map(claim).collect(),
             page: here.map_or("", |claim| &claim.page),
@@ -136,8 +139,10 @@ impl<'r> Card<'r> {
                 verdict: claim.verdict,
                 summary: claim.caveat.as_ref().unwrap_or(&claim.summary).into(),
                 object: object(claim.object.as_deref(), &claim.summary),
-                expected: or(&claim.expected, &claim.statement),
+                expected: sentence(claim.change.as_deref())
+                    .or_else(|| or(&claim.expected, &claim.statement)),
                 observed: or(&claim.observed, &claim.summary),
+                change: claim.change.as_deref(),
                 steps: &claim.steps,
                 consequences: Vec::new(),
                 page: &claim.page,
@@ -167,6 +172,13 @@ impl<'r> Card<'r> {
         }
     }
 
+    /// Returns what else is known of the difference from the tutorial's text, without what the card says already.
+    pub(super) fn change_lines(&self) -> Vec<(&'static str, String)> {
+        let mut lines = self.change.map(change_lines).unwrap_or_default();
+        lines.retain(|(_, text)| Some(text.as_str()) != self.observed && *text != *self.summary);
+        lines
+    }
+
     /// The words above the consequences.
     pub(super) fn consequences_title(&self) -> &'static str {
         let any = |verdict| self.consequences.iter().any(|claim| claim.verdict == verdict);
@@ -176,6 +188,25 @@ impl<'r> Card<'r> {
             () => "Not judged because of this",
         }
     }
+}
+
+/// Returns the words of the tutorial that do not hold any more.
+fn sentence(change: Option<&TextChange>) -> Option<&str> {
+    change.map(|it| it.sentence.as_str())
+}
+
+/// Returns what is known of a difference from the tutorial's text, besides its words: names and texts.
+pub(crate) fn change_lines(change: &TextChange) -> Vec<(&'static str, String)> {
+    let TextChange { now, since, why, source, restore, .. } = change;
+    let since = since.as_ref().map(|since| format!("Istio {since}"));
+    let lines = [
+        ("true instead", Some(now.clone())),
+        ("since", since),
+        ("why", Some(why.clone())),
+        ("source", Some(source.clone())),
+        ("to restore", restore.clone()),
+    ];
+    lines.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 /// Returns the reason in the summary of a claim that cannot be judged, without the object that cannot be read:

@@ -73,6 +73,7 @@ fn report(died: &Died, asked: &Asked) -> Report {
             collection_ms: 0,
             bundle: None,
         },
+        caveat: None,
         totals: Totals::of(&claims),
         claims,
         causes: Vec::new(),

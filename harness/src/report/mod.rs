@@ -17,6 +17,7 @@ mod outcome;
 mod style;
 mod writer;
 
+pub(crate) use cards::change_lines;
 pub use claims::claims;
 pub use commands::commands;
 pub use died::{Asked, Died, emit_died};

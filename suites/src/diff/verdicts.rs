@@ -2,9 +2,9 @@
 //! cause, not one for each consequence.
 
 use super::Compares;
-use super::model::{Class, Difference, NotCompared};
+use super::model::{Class, Difference, NotCompared, Reason};
 use super::stable::{fingerprint, stable};
-use crate::judgement::Verdict;
+use crate::judgement::{TextChange, Verdict};
 use crate::report::{ClaimReport, Report};
 
 /// What a comparison of verdicts gives.
@@ -145,6 +145,16 @@ fn difference(pair: &Pair<'_>, also: Vec<String>, records: &Compares<'_>) -> Dif
         also,
         witness: None,
         searched: None,
-        reason: None,
+        reason: new.change.as_deref().map(reason),
+    }
+}
+
+/// Returns the reason that a changed claim has itself.
+fn reason(change: &TextChange) -> Reason {
+    Reason {
+        since: change.since.clone(),
+        why: change.why.clone(),
+        source: change.source.clone(),
+        restore: change.restore.clone(),
     }
 }

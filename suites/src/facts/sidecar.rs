@@ -24,6 +24,14 @@ pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
     pod.init_containers.iter().find(|container| container.name == INIT)
 }
 
+/// Whether the rules of a pod are nftables rules (`values.global.nativeNftables`): `iptables-save` shows none of them.
+/// Source: the injection template of Istio 1.27.
+pub(crate) fn uses_nftables(pod: &Pod) -> bool {
+    let sets_rules = |it: &&Container| [INIT, VALIDATION].contains(&it.name.as_str());
+    let mut words = pod.init_containers.iter().filter(sets_rules).flat_map(|it| &it.args);
+    words.any(|word| word == "--native-nftables" || word == "--native-nftables=true")
+}
+
 /// Returns a pod's application that has ended while the sidecar still runs, so that the pod does not end.
 pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
     let has_ended = |it: &Container| matches!(it.state, ContainerState::Terminated(_));
@@ -111,6 +119,24 @@ mod tests {
         assert!(!init_runs_again(pod));
         pod.init_containers[0].name = VALIDATION.into();
         assert!(has_validation(pod) && init_container(pod).is_none());
+    }
+
+    #[rstest]
+    #[case(INIT, "--native-nftables", true)]
+    #[case(VALIDATION, "--native-nftables=true", true)]
+    #[case(INIT, "--native-nftables=false", false)]
+    #[case("somebody-elses", "--native-nftables", false)]
+    fn option_of_the_init_container_sets_nftables_rules(
+        #[case] container: &str,
+        #[case] word: &str,
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        let pod = demo_pod(&mut evidence, "client");
+        assert!(!uses_nftables(pod));
+        pod.init_containers[0].name = container.into();
+        pod.init_containers[0].args.push(word.into());
+        assert_eq!(uses_nftables(pod), expected);
     }
 
     #[rstest]

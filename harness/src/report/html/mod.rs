@@ -296,6 +296,7 @@ fn chips(report: &Report) -> Vec<String> {
     let is_expected = version.is_some_and(|claim| claim.verdict != Verdict::Pass);
     let expected = if is_expected { " expected" } else { "" };
     let mut chips = vec![format!("Istio {}{expected}", report.istio_version)];
+    chips.extend(report.caveat.clone());
     chips.extend(cluster.kubernetes_version.iter().map(|version| format!("Kubernetes {version}")));
     let at = cluster.recorded_at.parse::<Timestamp>();
     chips.extend(at.map(|at| at.strftime("%-d %b %Y, %H:%M UTC").to_string()));

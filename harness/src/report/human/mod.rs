@@ -21,6 +21,9 @@ pub fn human(report: &Report, style: Style) -> String {
     if !style.quiet {
         to.wrapped(&style.detail(&facts(report)), "", "  ");
     }
+    if let Some(caveat) = &report.caveat {
+        to.wrapped(&style.detail(caveat), "", "  ");
+    }
     if let Some(setup) = report.setup().filter(|_| !style.short) {
         to.line(&format!("Type once in your shell: {}", style.paint("1", &style.clean(&setup))));
     }

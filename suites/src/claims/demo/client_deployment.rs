@@ -20,8 +20,8 @@ use crate::object::Object;
 use crate::steps::demo::{apply_manifest, restore_client_image};
 
 claim! {
-    /// The tutorial says: "deploy frontend application": deployment `client-deployment` with the image
-    /// `curlimages/curl`. Its shell loop sleeps 10 seconds and then runs `curl
+    /// The tutorial says: "deploy frontend application": deployment `client-deployment` with
+    /// `image: curlimages/curl`. Its shell loop sleeps 10 seconds and then runs `curl
     /// echo-service.client.svc.cluster.local`.
     ///
     /// ## Why it matters

@@ -11,7 +11,7 @@ use crate::facts::workload::{find_stuck_container, find_unready_pod};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
-use crate::judgement::{Judgement, require};
+use crate::judgement::{Judgement, TextChange, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
 use crate::steps::{Purpose, Step, injection, namespaces, nodes, pods, workloads};
@@ -90,7 +90,9 @@ pub(super) fn check_mirror(
     };
     let text = format!("Set {key} in meshcheck.toml if the tutorial uses this mirror");
     let summary = format!("image of deployment {} comes from a mirror, {mirror}", deployment.name);
-    Err(Judgement::changed(summary)
+    let change = TextChange::new("image-mirror", format!("image: {repository}"))
+        .now(format!("image: {image}"));
+    Err(Judgement::changed(summary, change)
         .expected(repository)
         .observed(image)
         .object(Object::deployment(deployment))

@@ -10,7 +10,7 @@ use crate::facts::installation::{
 };
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
 use crate::format::{CRD, count, list};
-use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::judgement::{Judged, Judgement, TextChange, Verdict, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::istio::{
@@ -77,6 +77,10 @@ const CRDS: [&str; 14] = [
     "workloadentries.networking.istio.io",
     "workloadgroups.networking.istio.io",
 ];
+
+/// What the tutorial installs.
+const SENTENCE: &str = "For a standard installation (which is suitable for most use cases), you can use the default profile: \
+                        istioctl install --set profile=default -y";
 
 fn judge(evidence: &Evidence) -> Judged {
     if let Some(place) = control_plane_elsewhere(evidence) {
@@ -147,8 +151,9 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         );
         return Err(too_many(what, egress));
     }
-    let changed = |summary: String, expected: String, observed: String| {
-        Judgement::changed(summary)
+    let changed = |summary: String, id: &str, expected: String, observed: String| {
+        let change = TextChange::new(id, SENTENCE).now(&summary);
+        Judgement::changed(summary, change)
             .expected(expected)
             .observed(observed)
             .object(object.clone())
@@ -159,11 +164,12 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         let summary = format!("{other}, not in namespace {namespace}");
         let expected = format!("gateway {gateway} in namespace {namespace}");
         let observed = format!("gateway {} in namespace {}", other.name, other.namespace);
-        return Err(changed(summary, expected, observed));
+        return Err(changed(summary, "gateway-elsewhere", expected, observed));
     }
     if let Some(name) = daemon_set.filter(|_| gateways.is_empty()) {
         let summary = format!("the ingress gateway {name} is a DaemonSet, not a Deployment");
-        return Err(changed(summary, format!("deployment {gateway}"), format!("daemonset {name}")));
+        let (expected, observed) = (format!("deployment {gateway}"), format!("daemonset {name}"));
+        return Err(changed(summary, "gateway-daemon-set", expected, observed));
     }
     Ok(Judgement::pass(format!(
         "deployments {} and {}, no egress gateway",

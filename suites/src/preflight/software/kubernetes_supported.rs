@@ -19,7 +19,8 @@ check! {
     /// Compares the version of the node image with Istio's table of supported releases.
     ///
     /// ## What makes it fail
-    /// The node image is older or newer than the supported versions.
+    /// The node image is older or newer than the supported versions. An Istio that is newer than meshcheck knows is judged as
+    /// the newest known one. The check is unjudged where Kubernetes is newer too, and where Istio is too old to be known.
     ///
     /// ## How to fix it
     /// Download a bundle whose nodes this Istio supports.
@@ -47,27 +48,36 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             )));
         }
     };
-    let Some(profile) = profile::of(&facts.istio) else {
+    let Some(nearest) = profile::nearest(&facts.istio) else {
         return Err(Judgement::unjudged(format!(
             "the Kubernetes versions that Istio {} supports are not known to meshcheck",
             facts.istio
         )));
     };
-    let Some(minor) = parse_minor(&facts.kubernetes) else {
+    let Some(minor) = profile::minor_of_kubernetes(&facts.kubernetes) else {
         return Err(Judgement::unjudged(format!(
             "the bundle names no Kubernetes version: `{}`",
             facts.kubernetes
         )));
     };
-    let (oldest, newest) = profile.kubernetes;
+    let (oldest, newest) = nearest.profile.kubernetes;
     let window = format!("Kubernetes 1.{oldest} to 1.{newest}");
-    if (oldest..=newest).contains(&minor) {
-        return Ok(Judgement::pass(format!(
-            "the nodes have Kubernetes {}; Istio {} supports {window}",
-            facts.kubernetes, facts.istio
-        )));
-    }
+    let known = if nearest.is_exact { facts.istio.clone() } else { nearest.profile.name() };
     let version = &facts.kubernetes;
+    match nearest.supports(minor) {
+        Some(true) => {
+            return Ok(Judgement::pass(format!(
+                "the nodes have Kubernetes {version}; Istio {known} supports {window}"
+            )));
+        }
+        None => {
+            return Err(Judgement::unjudged(format!(
+                "meshcheck does not know whether Istio {} supports Kubernetes {version}: Istio {known} supports {window}",
+                facts.istio
+            )));
+        }
+        Some(false) => {}
+    }
     let summary =
         format!("Istio {} does not support Kubernetes {version} of its bundle", facts.istio);
     Err(Judgement::fail(summary)
@@ -75,12 +85,6 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         .observed(format!("Kubernetes {version}"))
         .object(format!("node image {}", facts.node_image))
         .steps(steps::get_bundle("Download a bundle whose nodes this Istio supports", "")))
-}
-
-/// Parses the minor version: 29 of `v1.29.15`.
-fn parse_minor(version: &str) -> Option<u64> {
-    let rest = version.trim().trim_start_matches('v').strip_prefix("1.")?;
-    rest.split(['.', '-', '+']).next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -95,7 +99,9 @@ mod cases {
         too_new(|e| facts(e).kubernetes = "v1.99.1".into(), Fail);
         too_old(|e| facts(e).kubernetes = "v1.2.1".into(), Fail);
         no_version(|e| facts(e).kubernetes = "stable".into(), Unjudged);
-        unknown_istio(|e| facts(e).istio = "1.99.0".into(), Unjudged);
+        unknown_istio(|e| facts(e).istio = "1.17.8".into(), Unjudged);
+        newer_istio(|e| { facts(e).istio = "1.99.0".into(); facts(e).kubernetes = "v1.34.4".into(); }, Pass);
+        newer_istio_on_a_newer_cluster(|e| { facts(e).istio = "1.99.0".into(); facts(e).kubernetes = "v1.99.0".into(); }, Unjudged);
         not_downloaded(to_download, Skipped);
         out_of_reach(out_of_reach, Unjudged);
         incomplete(damaged, Unjudged);
