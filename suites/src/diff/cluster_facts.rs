@@ -6,6 +6,7 @@ use super::kinds::Facts;
 use super::names::workload;
 use crate::evidence::{Deployment, Evidence, HttpAnswer, Observation, Pod, Service, Webhook};
 use crate::facts::gateway::find_gateway_service;
+use crate::facts::image::{same_version, split_image};
 use crate::facts::kiali::find_kiali;
 use crate::facts::webhooks::{is_deactivated, is_injector};
 use serde_json::Value;
@@ -172,9 +173,16 @@ pub(super) fn kiali_image(evidence: &Evidence) -> Option<Facts> {
     Some(container.map(fact).into_iter().collect())
 }
 
+/// Compares the version in Kiali's API with the tag of its image: the image is a fact of its own.
 pub(super) fn kiali_version(evidence: &Evidence) -> Option<Facts> {
-    let version = api_version(evidence.kiali.api.value()?);
-    Some(version.map(|it| ("Kiali in its API".to_owned(), it)).into_iter().collect())
+    let version = api_version(evidence.kiali.api.value()?)?;
+    let image = &find_kiali(evidence)?.containers.first()?.image;
+    let value = if same_version(&version, split_image(image).1) {
+        "that of its image's tag".to_owned()
+    } else {
+        format!("{version}, not that of its image's tag")
+    };
+    Some([("Kiali in its API".to_owned(), value)].into())
 }
 
 /// Returns the version that Kiali's API reports.

@@ -251,7 +251,7 @@ pub(super) const KINDS: [Kind; 25] = [
         read: cluster_facts::kiali_version,
         claims: &["kiali::running", "kiali::console_served"],
         in_both: true,
-        change: |_, _| "kiali-addon",
+        change: unknown,
     },
     Kind {
         id: "kiali-reply",
