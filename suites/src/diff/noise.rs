@@ -21,7 +21,7 @@ pub(super) const RULES: [NoiseRule; 9] = [
     },
     NoiseRule {
         id: "texts",
-        what: "logs, rules and replies as text: verdicts and facts compare their meaning",
+        what: "logs, rules, replies and notes as text: verdicts and facts compare their meaning",
         fields: &[
             "mesh/init_logs",
             "mesh/live_rules",
@@ -31,6 +31,7 @@ pub(super) const RULES: [NoiseRule; 9] = [
             "asked/stdout",
             "asked/stderr",
             "body",
+            "subject/bundle/notes",
             "logs",
         ],
     },
