@@ -84,7 +84,7 @@ fn add_facts(kind: &Kind, records: &Compares<'_>, differences: &mut Vec<Differen
     let (Some(was), Some(now)) = ((kind.read)(records.old), (kind.read)(records.new)) else {
         return;
     };
-    for changed in changed_facts(kind, &was, &now) {
+    for changed in changed_facts(kind, &was, &now, records) {
         let Changed { objects, was, now } = changed;
         let object = format!("{} {}", kind.label, list(&objects)).trim().to_owned();
         let summary = match (&was, &now) {
@@ -142,8 +142,8 @@ fn first_part(value: &str) -> &str {
     value.split(PART).next().unwrap_or(value)
 }
 
-/// Returns what differs, grouped by the values.
-fn changed_facts(kind: &Kind, was: &Facts, now: &Facts) -> Vec<Changed> {
+/// Returns what differs, grouped by the values. Names and addresses within a value are no difference.
+fn changed_facts(kind: &Kind, was: &Facts, now: &Facts, records: &Compares<'_>) -> Vec<Changed> {
     let mut changed: Vec<Changed> = Vec::new();
     let mut objects: Vec<_> = was.keys().chain(now.keys()).collect();
     objects.sort();
@@ -151,6 +151,11 @@ fn changed_facts(kind: &Kind, was: &Facts, now: &Facts) -> Vec<Changed> {
     for object in objects {
         let (was, now) = (was.get(object), now.get(object));
         if was == now || kind.in_both && (was.is_none() || now.is_none()) {
+            continue;
+        }
+        if let (Some(was), Some(now)) = (was, now)
+            && stable(was, &records.old_names) == stable(now, &records.new_names)
+        {
             continue;
         }
         let (was, now) = (was.cloned(), now.cloned());

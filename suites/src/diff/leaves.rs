@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::names::Names;
-use super::noise::{NAMES_IN_TEXTS, NoiseRule, rule};
+use super::noise::{NoiseRule, rule};
 use crate::evidence::Evidence;
 use crate::json::escape;
 
@@ -160,9 +160,4 @@ fn state(fields: &Map<String, Value>) -> Option<State> {
 
 fn joined(path: &[String]) -> String {
     path.iter().fold(String::new(), |path, segment| path + "/" + &escape(segment))
-}
-
-/// The rule for names within texts.
-pub(super) const fn names_rule() -> &'static NoiseRule {
-    &NAMES_IN_TEXTS
 }

@@ -6,6 +6,8 @@
 //!            └─► leaves ── all observations: what differs, what could not be compared, what is noise
 //! ```
 
+#[cfg(test)]
+mod another_cluster;
 mod cluster_facts;
 mod combine;
 mod demo_facts;

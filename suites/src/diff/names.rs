@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use aho_corasick::{AhoCorasick, MatchKind};
+
 use crate::evidence::{Evidence, Pod};
 
 /// The label of meshcheck's temporary namespaces.
@@ -12,8 +14,10 @@ pub(super) const TEMPORARY: &str = "temporary-namespace";
 
 /// The names of one cluster that differ between two runs, each with the name that does not.
 pub(super) struct Names {
-    /// Names and their replacements, the longest first: the name of a pod contains the name of its deployment.
-    replaced: Vec<(String, String)>,
+    /// Finds the names, the longest first: the name of a pod contains the name of its deployment. None where there are none.
+    finder: Option<AhoCorasick>,
+    /// The replacement of each.
+    replacements: Vec<String>,
 }
 
 impl Names {
@@ -39,21 +43,18 @@ impl Names {
             }
             names.insert(pod.name.clone(), workload);
         }
-        let mut replaced: Vec<_> =
-            names.into_iter().filter(|(name, by)| !name.is_empty() && name != by).collect();
-        replaced.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        Self { replaced }
+        names.retain(|name, by| !name.is_empty() && name != by);
+        let (names, replacements): (Vec<_>, Vec<_>) = names.into_iter().unzip();
+        let finder = AhoCorasick::builder().match_kind(MatchKind::LeftmostLongest).build(names);
+        Self { finder: finder.ok(), replacements }
     }
 
     /// Replaces each name in a text by the one that any run has.
     pub(super) fn replace(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        for (name, by) in &self.replaced {
-            if text.contains(name.as_str()) {
-                text = text.replace(name.as_str(), by);
-            }
+        match &self.finder {
+            Some(finder) => finder.replace_all(text, &self.replacements),
+            None => text.to_owned(),
         }
-        text
     }
 }
 

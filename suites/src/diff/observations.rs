@@ -1,10 +1,10 @@
 //! All observations, value by value: those that differ, those that could not be compared, and the noise.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::leaves::{Leaf, Leaves, State, names_rule, noise_at};
+use super::leaves::{Leaf, Leaves, State, noise_at};
 use super::model::{Class, Difference, Noise, NotCompared};
-use super::noise::RULES;
+use super::noise::{NAMES_IN_TEXTS, RULES};
 use super::stable::fingerprint;
 
 /// What a comparison of all observations gives.
@@ -32,7 +32,7 @@ pub(super) fn compare_observations(old: &Leaves, new: &Leaves) -> Observed {
     };
     let mut noise = Counts::new();
     // Below these, one record has values and the other one has none.
-    let mut apart = Vec::new();
+    let mut apart = BTreeSet::new();
     for (path, was) in &old.observations {
         let Some(now) = new.observations.get(path) else { continue };
         let missing = |state: &State| match state {
@@ -55,7 +55,7 @@ pub(super) fn compare_observations(old: &Leaves, new: &Leaves) -> Observed {
         if was == &State::Seen && now == &State::Seen {
             continue;
         }
-        apart.push(format!("{path}/"));
+        apart.insert(path.as_str());
         if let (State::Absent(_), State::Seen) | (State::Seen, State::Absent(_)) = (was, now)
             && noise_at(path).is_none()
         {
@@ -81,7 +81,7 @@ pub(super) fn compare_observations(old: &Leaves, new: &Leaves) -> Observed {
 type Counts = BTreeMap<&'static str, usize>;
 
 fn named(noise: &Counts) -> Vec<Noise> {
-    let rules = RULES.iter().chain([names_rule()]);
+    let rules = RULES.iter().chain([&NAMES_IN_TEXTS]);
     rules
         .filter_map(|rule| {
             let count = *noise.get(rule.id)?;
@@ -92,12 +92,12 @@ fn named(noise: &Counts) -> Vec<Noise> {
 }
 
 /// Places with the same values: the last part of their paths, what it was and what it is.
-type Groups<'v> = BTreeMap<(String, Option<&'v str>, Option<&'v str>), Vec<String>>;
+type Groups<'v> = BTreeMap<(String, Option<&'v str>, Option<&'v str>), BTreeSet<String>>;
 
 fn compare_values(
     old: &Leaves,
     new: &Leaves,
-    apart: &[String],
+    apart: &BTreeSet<&str>,
     noise: &mut Counts,
     observed: &mut Observed,
 ) {
@@ -107,26 +107,23 @@ fn compare_values(
     paths.dedup();
     for path in paths {
         let (was, now) = (old.values.get(path), new.values.get(path));
-        let is_apart = apart
-            .iter()
-            .any(|above| path.starts_with(above.as_str()) || above.trim_end_matches('/') == path);
+        let mut above = path.match_indices('/').filter_map(|(at, _)| path.get(..at));
+        let is_apart = apart.contains(path.as_str()) || above.any(|it| apart.contains(it));
         if was.map(|it| &it.raw) == now.map(|it| &it.raw) || is_apart {
             continue;
         }
         if let Some(rule) = noise_at(path) {
             *noise.entry(rule.id).or_default() += 1;
         } else if was.map(|it| &it.text) == now.map(|it| &it.text) {
-            *noise.entry(names_rule().id).or_default() += 1;
+            *noise.entry(NAMES_IN_TEXTS.id).or_default() += 1;
         } else {
             let (place, was, now) = place(path, was, now, old, new);
             let last = place.rsplit('/').next().unwrap_or_default().to_owned();
-            let places = groups.entry((last, was, now)).or_default();
-            if !places.contains(&place) {
-                places.push(place);
-            }
+            groups.entry((last, was, now)).or_default().insert(place);
         }
     }
     for ((_, was, now), places) in groups {
+        let places: Vec<_> = places.into_iter().collect();
         observed.differences.push(value_difference("value", &places, was, now));
     }
 }

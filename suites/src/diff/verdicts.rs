@@ -46,7 +46,7 @@ pub(super) fn compare_verdicts(old: &Report, new: &Report, records: &Compares<'_
             }
             (_, unjudged) => {
                 compared += 1 - unjudged;
-                let class = class(claim.verdict, other.verdict);
+                let class = class(claim, other);
                 pairs.extend(class.map(|class| Pair { old: claim, new: other, class }));
             }
         }
@@ -54,10 +54,15 @@ pub(super) fn compare_verdicts(old: &Report, new: &Report, records: &Compares<'_
     Verdicts { differences: fold(&pairs, records), not_compared, compared }
 }
 
-/// Returns the class of two verdicts; nothing where they are the same.
-fn class(old: Verdict, new: Verdict) -> Option<Class> {
-    match (old, new) {
-        _ if old == new => None,
+/// Returns the class of two verdicts; nothing where they are the same. A claim that is *changed* in another way is another
+/// difference from the tutorial.
+fn class(old: &ClaimReport, new: &ClaimReport) -> Option<Class> {
+    let change = |claim: &ClaimReport| claim.change.as_ref().map(|change| change.id.clone());
+    match (old.verdict, new.verdict) {
+        (Verdict::Changed, Verdict::Changed) if change(old) != change(new) => {
+            Some(Class::NowChanged)
+        }
+        (old, new) if old == new => None,
         (_, Verdict::Fail) => Some(Class::NowFails),
         (_, Verdict::Changed) => Some(Class::NowChanged),
         (_, Verdict::Unjudged) => Some(Class::NowUnjudged),

@@ -13,6 +13,9 @@ const OPEN: usize = 12;
 /// The most differences at all: a summary has at most 1 MiB. The JSON has all of them.
 const MOST: usize = 200;
 
+/// The most items of a list.
+const ITEMS: usize = 100;
+
 /// Formats a comparison as Markdown.
 pub fn markdown(diff: &Diff) -> String {
     let mut to = format!("### {}\n\n", text(&outcome(diff)));
@@ -61,7 +64,7 @@ fn write_table(to: &mut String, differences: &[Difference]) {
 }
 
 fn write_list(to: &mut String, title: &str, items: impl Iterator<Item = String>) {
-    let items: Vec<_> = items.map(|item| format!("- {item}\n")).collect();
+    let items: Vec<_> = items.take(ITEMS).map(|item| format!("- {item}\n")).collect();
     if items.is_empty() {
         return;
     }
