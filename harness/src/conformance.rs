@@ -58,7 +58,6 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
         }
     }
     if let Some(change) = &judged.change {
-        let _ = write!(text, "\n  the tutorial says  {}", for_terminal(&change.sentence));
         for (name, line) in change_lines(change) {
             let _ = write!(text, "\n  {name}  {}", for_terminal(&line));
         }

@@ -25,6 +25,9 @@ pub struct Profile {
     /// a sidecar among the containers.
     #[serde(default, deserialize_with = "parse_kubelet")]
     pub native_sidecars_from_kubelet: Option<u64>,
+    /// The custom resource definitions that it has besides those that all versions have.
+    #[serde(default)]
+    pub further_crds: Vec<String>,
     /// How istio-init logs the rules that it has set.
     pub init_log: InitLog,
     /// The rule with which istio-init sends outbound traffic to its chain.

@@ -100,7 +100,7 @@ impl<'r> Card<'r> {
             verdict: cause.verdict,
             summary: summary.into(),
             object: object(cause.object.as_deref(), summary),
-            expected: sentence(cause.change.as_deref()).or(cause.expected.as_deref()),
+            expected: expected(cause.expected.as_deref(), cause.change.as_deref()),
             observed: cause.observed.as_deref(),
             change: cause.change.as_deref(),
             steps: &cause.steps,
@@ -139,8 +139,10 @@ impl<'r> Card<'r> {
                 verdict: claim.verdict,
                 summary: claim.caveat.as_ref().unwrap_or(&claim.summary).into(),
                 object: object(claim.object.as_deref(), &claim.summary),
-                expected: sentence(claim.change.as_deref())
-                    .or_else(|| or(&claim.expected, &claim.statement)),
+                expected: match claim.change.as_deref() {
+                    Some(change) => expected(claim.expected.as_deref(), Some(change)),
+                    None => or(&claim.expected, &claim.statement),
+                },
                 observed: or(&claim.observed, &claim.summary),
                 change: claim.change.as_deref(),
                 steps: &claim.steps,
@@ -167,15 +169,22 @@ impl<'r> Card<'r> {
     /// The words above what was expected and what was observed.
     pub(super) fn pair(&self) -> (&'static str, &'static str) {
         match self.verdict {
+            Verdict::Changed if self.change.is_some() => ("expected", "the cluster shows"),
             Verdict::Changed => ("the tutorial says", "the cluster shows"),
             _ => ("expected", "observed"),
         }
     }
 
+    /// Returns the words of the tutorial that do not hold any more.
+    pub(super) fn sentence(&self) -> Option<&'r str> {
+        self.change.map(|change| change.sentence.as_str())
+    }
+
     /// Returns what else is known of the difference from the tutorial's text, without what the card says already.
     pub(super) fn change_lines(&self) -> Vec<(&'static str, String)> {
+        let said = [self.sentence(), self.observed, Some(&*self.summary)];
         let mut lines = self.change.map(change_lines).unwrap_or_default();
-        lines.retain(|(_, text)| Some(text.as_str()) != self.observed && *text != *self.summary);
+        lines.retain(|(_, text)| !said.contains(&Some(text)));
         lines
     }
 
@@ -190,16 +199,17 @@ impl<'r> Card<'r> {
     }
 }
 
-/// Returns the words of the tutorial that do not hold any more.
-fn sentence(change: Option<&TextChange>) -> Option<&str> {
-    change.map(|it| it.sentence.as_str())
+/// Returns what was expected, unless the words of the tutorial say it already.
+fn expected<'r>(expected: Option<&'r str>, change: Option<&TextChange>) -> Option<&'r str> {
+    expected.filter(|it| change.is_none_or(|change| !change.sentence.contains(it)))
 }
 
-/// Returns what is known of a difference from the tutorial's text, besides its words: names and texts.
+/// Returns what is known of a difference from the tutorial's text: names and texts, its words first.
 pub(crate) fn change_lines(change: &TextChange) -> Vec<(&'static str, String)> {
-    let TextChange { now, since, why, source, restore, .. } = change;
+    let TextChange { sentence, now, since, why, source, restore, .. } = change;
     let since = since.as_ref().map(|since| format!("Istio {since}"));
     let lines = [
+        ("the tutorial says", Some(sentence.clone())),
         ("true instead", Some(now.clone())),
         ("since", since),
         ("why", Some(why.clone())),

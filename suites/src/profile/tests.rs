@@ -37,6 +37,7 @@ fn facts_differ_from_the_version_on_that_their_change_names() {
             has("native-sidecars"),
             "{version:?}"
         );
+        assert_eq!(!profile.further_crds.is_empty(), has("traffic-extensions"), "{version:?}");
         assert_eq!(
             profile.init_log == InitLog::FinalState,
             has("init-log-final-state"),

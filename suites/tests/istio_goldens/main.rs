@@ -66,7 +66,7 @@ fn files(folder: &Path, extension: &str) -> Vec<(String, String)> {
     files
 }
 
-/// Compares what is said of each file of each module with the expected lines. `{default}` in an expected line stands for
+/// Compares the line of each file of each module with the expected one. `{default}` in an expected line stands for
 /// the kind of sidecar that is the default of the module's version.
 fn assert_lines(expected: &str, said: &[(Module, Vec<(String, String)>)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/istio_goldens").join(expected);

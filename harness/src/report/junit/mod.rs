@@ -180,7 +180,6 @@ fn text(claim: &ClaimReport, start: &str) -> String {
         }
     }
     if let Some(change) = &claim.change {
-        let _ = write!(text, "\nthe tutorial says: {}", bounded(&change.sentence, CHANGE));
         for (name, line) in change_lines(change) {
             let _ = write!(text, "\n{name}: {}", bounded(&line, CHANGE));
         }

@@ -214,15 +214,22 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
     let name = &pod.name;
     let expected = format!("init container {INIT}");
     if has_validation(pod) {
+        let (rules, id) = if uses_nftables(pod) {
+            ("nftables rules", "native-nftables")
+        } else {
+            ("the rules", "istio-cni")
+        };
         let summary =
-            format!("pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets the rules");
-        return Judgement::changed(summary, TextChange::new("istio-cni", SENTENCE))
+            format!("pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets {rules}");
+        return Judgement::changed(summary, TextChange::new(id, SENTENCE))
             .expected(expected)
             .observed(format!("init container {VALIDATION}"))
             .object(Object::pod(pod))
             .step(Step::advice(
                 Purpose::Inspect,
-                "Update the tutorial's text: on this cluster, Istio's CNI plug-in sets the rules",
+                format!(
+                    "Update the tutorial's text: on this cluster, Istio's CNI plug-in sets {rules}"
+                ),
             ));
     }
     let fail = |why: &str, steps: Vec<Step>| {

@@ -100,9 +100,10 @@ pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
     let trace = walk(&pod_rules.rules, &packet);
     let to_excluded = Packet { destination_port: EXCLUDED_BY_PLUG_IN, ..packet };
     let is_excluded = walk(&pod_rules.rules, &to_excluded).outcome == Outcome::Accepted;
-    let but = match is_excluded {
-        true => format!(", nor port {EXCLUDED_BY_PLUG_IN}, which the CNI plug-in excludes"),
-        false => String::new(),
+    let but = if is_excluded {
+        format!(", nor port {EXCLUDED_BY_PLUG_IN}, which the CNI plug-in excludes")
+    } else {
+        String::new()
     };
     Ok(Judgement::pass(format!(
         "port {destination_port}: {}; all other ports and addresses too, but not the proxy's own traffic{but}",
@@ -134,8 +135,7 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
         }
     }
     let expected = format!("redirected to port {OUTBOUND_PORT}, for all addresses and ports");
-    let excluded = Some(EXCLUDED_BY_PLUG_IN).filter(|_| has_validation(pod_rules.pod));
-    let others = |ports: &PortSet| ports.without(excluded.as_slice());
+    let others = |ports: &PortSet| without_excluded(pod_rules, ports);
     Question { traffic: "outbound traffic", expected: &expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
@@ -147,6 +147,12 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
             format!("outbound traffic to {} is {outcome}", format_ports(&others(ports)))
         },
     )
+}
+
+/// Returns the ports without the one that Istio's CNI plug-in excludes, where it sets the rules.
+fn without_excluded(pod_rules: &PodRules<'_>, ports: &PortSet) -> PortSet {
+    let is_plug_in = has_validation(pod_rules.pod);
+    ports.without(if is_plug_in { &[EXCLUDED_BY_PLUG_IN] } else { &[] })
 }
 
 /// Returns a destination for each class of addresses that the rules distinguish: the backend's service first.
@@ -235,7 +241,8 @@ fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
     let packets = OWNERS[..2].iter().map(|owner| sent_by(&packet, *owner)).collect();
     let expected =
         format!("redirected to port {INBOUND_PORT}, for the proxy's traffic to its own pod");
-    let others = |ports: &PortSet| ports.without(&[TUNNEL_PORT, DNS_PORT]);
+    let others =
+        |ports: &PortSet| without_excluded(pod_rules, ports).without(&[TUNNEL_PORT, DNS_PORT]);
     Question { traffic: "the proxy's traffic to its own pod", expected: &expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
@@ -304,13 +311,16 @@ mod cases {
         log.replace(last, &format!("{dns}\n{last}"))
     }
 
-    /// Excludes an outbound port in the rules in force.
+    /// Excludes an outbound port in the rules in force, before all other rules of the chain as the plug-in does.
     fn exclude_in_force(evidence: &mut Evidence, port: u16) {
-        let last = "-A ISTIO_OUTPUT -d 127.0.0.1/32 -j RETURN";
-        let rule = format!("-A ISTIO_OUTPUT -p tcp -m tcp --dport {port} -j RETURN\n{last}");
         for rules in evidence.mesh.live_rules.values_mut().map(of) {
-            assert!(rules.contains(last));
-            *rules = rules.replace(last, &rule);
+            let first = rules.find("-A ISTIO_OUTPUT").unwrap();
+            for protocol in ["udp", "tcp"] {
+                let rule = format!(
+                    "-A ISTIO_OUTPUT -p {protocol} -m {protocol} --dport {port} -j RETURN\n"
+                );
+                rules.insert_str(first, &rule);
+            }
         }
     }
 

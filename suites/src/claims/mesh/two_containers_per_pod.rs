@@ -118,7 +118,8 @@ fn count_native_sidecars(pods: &[&Pod], worst: Judgement) -> Judgement {
         return worst;
     }
     let pods = count(number, POD);
-    let summary = format!("{pods} have native sidecars: init containers with restartPolicy Always");
+    let summary =
+        format!("{pods} have a native sidecar: an init container with restartPolicy Always");
     Judgement { summary, ..worst }
 }
 
