@@ -195,13 +195,20 @@ fn add_rules(change: RuleChange, records: &Compares<'_>, differences: &mut Vec<D
 
 /// Adds a difference, or its fact to the difference of a claim about it. What means the same explains no verdict.
 fn add(kind: &Kind, alone: Difference, differences: &mut Vec<Difference>) {
-    let is_about = |difference: &&mut Difference| {
+    // The worst class counts, then the order in which the kind names its claims.
+    let place = |difference: &Difference| {
         let is_claim = difference.id.starts_with("claim-");
-        let mut ids = difference.also.iter().chain([&difference.object]);
-        is_claim && ids.any(|id| kind.claims.contains(&id.as_str()))
+        let found = kind
+            .claims
+            .iter()
+            .position(|id| difference.object == *id || difference.also.iter().any(|it| it == id));
+        let found = found.filter(|_| is_claim);
+        found.map(|place| (difference.class, place))
     };
-    let of_claim = differences.iter_mut().filter(is_about).min_by_key(|it| it.class);
-    let Some(claim) = of_claim.filter(|_| alone.class != Class::Equivalent) else {
+    let about = differences.iter().enumerate();
+    let about = about.filter_map(|(at, it)| Some((place(it)?, at))).min();
+    let is_same = alone.class == Class::Equivalent;
+    let Some(claim) = about.filter(|_| !is_same).and_then(|(_, at)| differences.get_mut(at)) else {
         differences.push(alone);
         return;
     };

@@ -4,12 +4,15 @@ use semver::Version;
 
 use super::model::Reason;
 use crate::evidence::Evidence;
+use crate::facts::image::same_image;
+use crate::facts::kiali::find_kiali;
 use crate::profile;
 
 /// Returns the reason of a change of Istio, where it lies between the versions of both records. An empty id has none.
 pub(super) fn reason(id: &str, old: &Evidence, new: &Evidence) -> Option<Reason> {
     let change = profile::changes().iter().find(|change| change.id == id)?;
-    let applies = change.since.as_deref().is_none_or(|since| lies_between(since, old, new));
+    let applies = change.since.as_deref().is_none_or(|since| lies_between(since, old, new))
+        && (id != "kiali-addon" || has_kiali_of_addon(new));
     applies.then(|| Reason {
         since: change.since.clone(),
         why: change.why.clone(),
@@ -28,6 +31,13 @@ fn lies_between(since: &str, old: &Evidence, new: &Evidence) -> bool {
     let (first, last) = (old_minor.min(new_minor), old_minor.max(new_minor));
     let kubernetes = |evidence: &Evidence| evidence.cluster.server_version.value().cloned();
     since <= last && (first < since || kubernetes(old) != kubernetes(new))
+}
+
+/// Whether Kiali's image is the one in the addon's manifest of this Istio.
+fn has_kiali_of_addon(evidence: &Evidence) -> bool {
+    let images = profile::kiali_images(&evidence.expectations.istio_version);
+    let container = find_kiali(evidence).and_then(|it| it.containers.first());
+    container.is_some_and(|it| images.iter().any(|image| same_image(image, &it.image)))
 }
 
 /// Returns the minor version of Istio that istiod reports, else the expected one.

@@ -211,7 +211,7 @@ fn format_rules(found: &[RuleDifference], is_old: bool) -> String {
     let more = texts.len().saturating_sub(LISTED);
     let mut shown: Vec<_> = texts.into_iter().take(LISTED).collect();
     if more > 0 {
-        shown.push(format!("{more} more rules"));
+        shown.push(format!("{more} more"));
     }
     // An empty list is no word.
     if shown.is_empty() { String::new() } else { list(&shown) }
