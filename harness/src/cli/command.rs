@@ -8,6 +8,7 @@ use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
     Preflight, Rbac, Record, Run, Schema, Show, Up, Versions,
 };
+use super::diff_arguments::Diff;
 use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
 
@@ -19,6 +20,7 @@ Examples:
   meshcheck run                             # create a kind cluster, check it, delete it
   meshcheck check --context training-vm-7   # check an existing cluster
   meshcheck judge vm7.json.gz               # judge recorded evidence, without a cluster
+  meshcheck diff old.json.gz new.json.gz    # compare two records: does the tutorial still hold?
   meshcheck config > meshcheck.toml         # names that differ from the tutorial's
 
 Exit codes:
@@ -132,6 +134,19 @@ Examples:
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
+    /// Compare two files of evidence by meaning: which claims and outputs differ, and why
+    #[command(after_help = "\
+Examples:
+  meshcheck diff istio-1.20.json.gz istio-1.31.json.gz
+  meshcheck diff old.json.gz new.json.gz --view verdicts
+  meshcheck diff old.json.gz new.json.gz --report markdown=diff.md --report html=diff.html
+
+Exit codes:
+  0  no difference in the view
+  1  at least one difference
+  2  a wrong call or file
+  3  something could not be compared")]
+    Diff(Diff),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\
 Examples:
@@ -229,6 +244,7 @@ impl Command {
             | Self::Check(Check { judging, .. })
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
+            Self::Diff(diff) => Some(diff.output()),
             Self::Matrix(MatrixArguments { command, try_all }) => match command {
                 None => Some(&mut try_all.judging.output),
                 Some(MatrixCommand::Report(MatrixReport { judging, .. })) => {

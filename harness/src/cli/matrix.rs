@@ -19,7 +19,7 @@ use crate::matrix::{
 };
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
-    to_stdout, writable, write_files,
+    no_markdown, to_stdout, writable, write_files,
 };
 use crate::settings::parse_version;
 use crate::source::SourceError;
@@ -338,6 +338,7 @@ fn finish(
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
+        Kind::Markdown => Err(no_markdown()),
         Kind::Junit => {
             let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
             junit_of_outcomes(outcomes, &judging.selection.only)

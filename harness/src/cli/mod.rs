@@ -5,6 +5,8 @@ mod candidates;
 mod cleanup;
 mod cluster;
 mod command;
+mod diff;
+mod diff_arguments;
 mod explain;
 mod failure;
 mod file_conflicts;
@@ -95,6 +97,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Show(arguments) => record::show(&arguments),
         Command::Rbac(arguments) => rbac::rbac(&arguments),
         Command::Judge(arguments) => observe::judge(&arguments, &configured()?, config.is_some()),
+        Command::Diff(arguments) => diff::diff(&arguments, &configured()?, config.is_some()),
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }

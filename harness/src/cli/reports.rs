@@ -16,7 +16,7 @@ use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, STDOUT, Selected, emit, emit_died, html, json, junit,
-    junit_of_files, to_stdout, write_files,
+    junit_of_files, no_markdown, to_stdout, write_files,
 };
 use crate::text::for_terminal;
 
@@ -140,6 +140,7 @@ fn format(judged: &[Judged<'_>], kind: Kind) -> Result<String, ReportError> {
             let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
             junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
         }
+        (Kind::Markdown, _) => Err(no_markdown()),
         (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
     }
 }
