@@ -281,7 +281,7 @@ fn judge(name: &str, file: &Path, judging: &MatrixJudging) -> Result<Tried, Fail
     let evidence = evidence_file::read(file)?;
     let mut report = meshcheck_suites::judge(&evidence, &judging.selection.only);
     report.skip(&judging.selection.skip);
-    Ok(Tried::recorded(name, report))
+    Ok(Tried::recorded(name, evidence, report))
 }
 
 /// Judges all records in these places.
@@ -329,6 +329,7 @@ fn finish(
     if let Some(baseline) = baseline {
         matrix.compare_with(baseline);
     }
+    matrix.compare_columns();
     let output = &judging.output;
     let code = matrix.exit_code(&output.counted());
     let text = match output.output {
