@@ -53,15 +53,6 @@ pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
     }
 }
 
-/// Returns what limits all verdicts: an Istio that is newer than all profiles.
-fn find_caveat(istio_version: &str) -> Option<String> {
-    let Nearest { profile, .. } = profile::nearest(istio_version).filter(|it| !it.is_exact)?;
-    let known = profile.name();
-    Some(format!(
-        "Istio {istio_version} is newer than meshcheck knows: it is judged as Istio {known}"
-    ))
-}
-
 /// Returns the claims of a report on incomplete evidence whose verdict stays, once the evidence of these sections is
 /// complete. `tests/incomplete_evidence.rs` compares them with the final verdicts on all recorded evidence.
 pub fn judged_early<'r>(
@@ -81,6 +72,15 @@ pub fn judged_early<'r>(
         let needed = [Section::Prepare, Section::Install, claim.section, further];
         is_judged(claim.verdict) && needed.iter().all(|section| complete.contains(section))
     })
+}
+
+/// Returns what limits all verdicts: an Istio that is newer than all profiles.
+fn find_caveat(istio_version: &str) -> Option<String> {
+    let Nearest { profile, .. } = profile::nearest(istio_version).filter(|it| !it.is_exact)?;
+    let known = profile.name();
+    Some(format!(
+        "Istio {istio_version} is newer than meshcheck knows: it is judged as Istio {known}"
+    ))
 }
 
 /// Returns the waiver for an entry, where there is one. Skipping is the stronger word.

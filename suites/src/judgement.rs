@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
@@ -9,7 +10,9 @@ use crate::profile;
 use crate::steps::{IntoSteps, Step};
 
 /// The verdict on a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The claim holds.
@@ -44,7 +47,7 @@ impl fmt::Display for Verdict {
 }
 
 /// A verdict with its reasons. Texts may quote the cluster: each printer escapes them for its own format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -71,7 +74,7 @@ pub struct Judgement {
 }
 
 /// A sentence of the tutorial that does not hold any more, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TextChange {
     /// The id of the change, as in [`profile::changes`]: `native-sidecars`.
     pub id: String,

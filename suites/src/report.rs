@@ -1,5 +1,6 @@
 //! All verdicts of one record, and which claims were asked for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Pattern, Section, Subject};
@@ -12,7 +13,7 @@ use crate::steps::Step;
 pub const REPORT_SCHEMA: u32 = 1;
 
 /// The verdicts on one record of evidence. Serialised, it is the JSON that others script against.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Report {
     /// The number of this layout, [`REPORT_SCHEMA`].
     pub schema: u32,
@@ -38,7 +39,7 @@ pub struct Report {
 }
 
 /// How long a phase of a run took. Phases overlap: their sum is not the run's duration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PhaseTime {
     /// `cluster`, `istio`, `kiali`, …, and `total`.
     pub phase: String,
@@ -47,7 +48,7 @@ pub struct PhaseTime {
 }
 
 /// The cluster that a report is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClusterFacts {
     /// Its name.
     pub name: String,
@@ -74,7 +75,7 @@ pub struct ClusterFacts {
 }
 
 /// How many claims got which verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Totals {
     /// Claims that hold.
     pub pass: usize,
@@ -89,7 +90,7 @@ pub struct Totals {
 }
 
 /// A claim that no other one explains, and what follows from its not holding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Cause {
     /// Its id. It may be none of the claims that were asked for: causes are looked for among all.
     pub claim: String,
@@ -121,7 +122,7 @@ pub struct Cause {
 }
 
 /// One claim and its verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClaimReport {
     /// `mesh::live_rules`
     pub id: String,

@@ -14,7 +14,9 @@ mod markdown;
 mod matrix;
 mod options;
 mod outcome;
+mod schema;
 mod style;
+mod versions;
 mod writer;
 
 pub(crate) use cards::change_lines;
@@ -36,5 +38,7 @@ pub(crate) use junit::{junit_of_files, junit_of_outcomes};
 pub(crate) use matrix::matrix_human;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path, parse_diff_report};
+pub use schema::{Document, schema};
 pub use style::Style;
+pub use versions::versions;
 pub(crate) use writer::steps;

@@ -1,12 +1,13 @@
 //! The result of a comparison, as others script against it.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The number of the layout of [`Diff`].
 pub const DIFF_SCHEMA: u32 = 1;
 
 /// What a comparison shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum View {
     /// What a reader of the tutorial sees: verdicts, and the output of the tutorial's commands.
@@ -19,7 +20,9 @@ pub enum View {
 }
 
 /// What a difference means for the tutorial. The order is the order of a report: the worst class comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Class {
     /// A claim fails now, and did not fail before.
@@ -65,7 +68,7 @@ impl Class {
 }
 
 /// The differences between two files of evidence. Serialised, it is the JSON of `meshcheck diff`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Diff {
     /// The number of this layout, [`DIFF_SCHEMA`].
     pub schema: u32,
@@ -86,7 +89,7 @@ pub struct Diff {
 }
 
 /// One of the two files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Side {
     /// The context of the cluster.
     pub context: String,
@@ -103,7 +106,7 @@ pub struct Side {
 }
 
 /// How much was compared. Two records without a difference are equal in this much only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Compared {
     /// The claims with a verdict in both files.
     pub claims: usize,
@@ -114,7 +117,7 @@ pub struct Compared {
 }
 
 /// One difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Difference {
     /// The kind of difference, in kebab-case: `claim-fails`, `pod-containers`.
     pub id: String,
@@ -148,7 +151,7 @@ pub struct Difference {
 }
 
 /// A packet that ends elsewhere now.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Witness {
     /// The packet: `tcp 10.0.0.7:40000 → :5678`.
     pub packet: String,
@@ -159,7 +162,7 @@ pub struct Witness {
 }
 
 /// Istio's own reason for a difference.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reason {
     /// The minor version that brought it: `1.27`; nothing where it differs with each version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +177,7 @@ pub struct Reason {
 }
 
 /// A claim or an observation that could not be compared.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NotCompared {
     /// The claim, or the observation by its meaning: `mesh/live_rules/client-deployment`.
     pub what: String,
@@ -185,7 +188,7 @@ pub struct NotCompared {
 }
 
 /// A rule for noise, and how often it applied.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Noise {
     /// The rule: `times`.
     pub id: String,

@@ -19,7 +19,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use meshcheck_suites::evidence::Provider;
+use meshcheck_suites::evidence::{BundleFacts, Provider};
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
@@ -62,6 +62,8 @@ struct Page<'r> {
     report: &'r Report,
     noun: &'static str,
     notes: &'r [String],
+    /// Whether the notes are on an official release.
+    is_release: bool,
     setup: Option<String>,
     groups: Vec<Group<'r>>,
     tabs: Vec<Tab>,
@@ -123,6 +125,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         report,
         noun: noun(report),
         notes: report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default(),
+        is_release: report.cluster.bundle.as_ref().is_some_and(BundleFacts::is_release),
         setup: report.setup(),
         groups: groups(report),
         tabs: tabs(report),

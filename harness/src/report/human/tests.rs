@@ -368,3 +368,14 @@ fn notes_on_the_software_take_one_line() {
     assert!(text.contains("  - the proxies are upstream Envoy\n"), "{text}");
     assert!(!human(&report, Style { quiet: true, ..style() }).contains("official"));
 }
+
+#[test]
+fn notes_on_a_release_are_shown_whole() {
+    let mut report = sample();
+    let bundle = report.cluster.bundle.as_mut().unwrap();
+    bundle.origin = "release".into();
+    bundle.notes = vec!["the newest Istio is 1.31.1, as https://x lists it".into()];
+    let text = human(&report, style());
+    assert!(text.contains("\nAbout the software:\n  - the newest Istio is 1.31.1"), "{text}");
+    assert!(!text.contains("official"), "{text}");
+}

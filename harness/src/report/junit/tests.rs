@@ -223,6 +223,29 @@ fn notes_of_the_bundle_are_properties() {
 }
 
 #[test]
+fn every_file_is_a_suite_with_all_its_cases() {
+    let text = include_str!("../../../../fixtures/evidence/lab.json");
+    let mut evidence: Evidence = serde_json::from_str(text).unwrap();
+    let good = meshcheck_suites::judge(&evidence, &[]);
+    evidence.demo.services.value_mut().unwrap().clear();
+    let failing = meshcheck_suites::judge(&evidence, &[]);
+    let text = junit_of_files([("vm1 & <2>.json", &good), ("vm2.json", &failing)]).unwrap();
+    let all = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let names: Vec<_> = all.test_suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["vm1 & <2>.json", "vm2.json"]);
+    assert_eq!(all.tests, 2 * good.claims.len());
+    assert_eq!(all.failures, failing.totals.fail);
+    for suite in &all.test_suites {
+        assert_eq!(suite.test_cases.len(), good.claims.len(), "{text}");
+        assert_eq!(suite.tests, suite.test_cases.len());
+    }
+    // The text of a failure is whole.
+    let alone = junit(&failing);
+    let failure = alone.split("<failure").nth(1).unwrap().split("</failure>").next().unwrap();
+    assert!(text.contains(failure), "{text}");
+}
+
+#[test]
 fn every_report_says_once_what_limits_all_verdicts() {
     let mut report = sample();
     report.caveat = Some("Istio 1.40.0 is newer than meshcheck knows".into());
@@ -258,27 +281,4 @@ fn every_report_says_what_differs_from_the_text_and_why() {
         }
     }
     assert!(page.contains("&lt;by default&gt;") || page.contains("&#60;by default&#62;"), "{page}");
-}
-
-#[test]
-fn every_file_is_a_suite_with_all_its_cases() {
-    let text = include_str!("../../../../fixtures/evidence/lab.json");
-    let mut evidence: Evidence = serde_json::from_str(text).unwrap();
-    let good = meshcheck_suites::judge(&evidence, &[]);
-    evidence.demo.services.value_mut().unwrap().clear();
-    let failing = meshcheck_suites::judge(&evidence, &[]);
-    let text = junit_of_files([("vm1 & <2>.json", &good), ("vm2.json", &failing)]).unwrap();
-    let all = quick_junit::Report::deserialize_from_str(&text).unwrap();
-    let names: Vec<_> = all.test_suites.iter().map(|suite| suite.name.as_str()).collect();
-    assert_eq!(names, ["vm1 & <2>.json", "vm2.json"]);
-    assert_eq!(all.tests, 2 * good.claims.len());
-    assert_eq!(all.failures, failing.totals.fail);
-    for suite in &all.test_suites {
-        assert_eq!(suite.test_cases.len(), good.claims.len(), "{text}");
-        assert_eq!(suite.tests, suite.test_cases.len());
-    }
-    // The text of a failure is whole.
-    let alone = junit(&failing);
-    let failure = alone.split("<failure").nth(1).unwrap().split("</failure>").next().unwrap();
-    assert!(text.contains(failure), "{text}");
 }
