@@ -44,7 +44,7 @@ pub(super) struct Leaves {
 pub(super) fn leaves(evidence: &Evidence, names: &Names) -> Leaves {
     let document = serde_json::to_value(evidence).unwrap_or_default();
     let mut leaves = Leaves::default();
-    descend(&document, &mut Vec::new(), names, &mut leaves);
+    descend(&document, &mut String::new(), names, &mut leaves);
     leaves
 }
 
@@ -60,12 +60,12 @@ pub(super) fn noise_at(path: &str) -> Option<&'static NoiseRule> {
     rule(&path.split('/').skip(1).map(str::to_owned).collect::<Vec<_>>())
 }
 
-fn descend(value: &Value, path: &mut Vec<String>, names: &Names, to: &mut Leaves) {
+fn descend(value: &Value, path: &mut String, names: &Names, to: &mut Leaves) {
     match value {
         Value::Object(fields) => {
             if let Some(state) = state(fields) {
                 let is_seen = state == State::Seen;
-                to.observations.insert(joined(path), state);
+                to.observations.insert(path.clone(), state);
                 if let Some(value) = fields.get("value").filter(|_| is_seen) {
                     descend(value, path, names, to);
                 }
@@ -84,7 +84,7 @@ fn descend(value: &Value, path: &mut Vec<String>, names: &Names, to: &mut Leaves
                 Value::Array(list) => list.iter().map(plain).collect::<Vec<_>>().join(" "),
                 other => other.to_string(),
             };
-            to.values.insert(joined(path), Leaf { text: names.replace(&raw), raw });
+            to.values.insert(path.clone(), Leaf { text: names.replace(&raw), raw });
         }
     }
 }
@@ -96,7 +96,7 @@ fn plain(value: &Value) -> String {
 /// Descends into items. Those with the same key are ordered by their values: the order of a list of pods says nothing.
 fn items<'v>(
     all: impl Iterator<Item = (String, &'v Value)>,
-    path: &mut Vec<String>,
+    path: &mut String,
     names: &Names,
     to: &mut Leaves,
 ) {
@@ -106,9 +106,7 @@ fn items<'v>(
     }
     for (key, values) in by_key {
         if let [only] = values.as_slice() {
-            path.push(key);
-            descend(only, path, names, to);
-            path.pop();
+            below(path, &key, |path| descend(only, path, names, to));
             continue;
         }
         let mut variants: Vec<Vec<(String, String)>> = Vec::new();
@@ -121,10 +119,9 @@ fn items<'v>(
         }
         order.sort_by(|one, other| variants[*one].cmp(&variants[*other]));
         for (number, at) in order.into_iter().enumerate() {
-            path.push(if number == 0 { key.clone() } else { format!("{key} ({})", number + 1) });
+            let name = if number == 0 { key.clone() } else { format!("{key} ({})", number + 1) };
             let mut item = Leaves::default();
-            descend(values[at], path, names, &mut item);
-            path.pop();
+            below(path, &name, |path| descend(values[at], path, names, &mut item));
             to.insert_all(item);
         }
     }
@@ -158,6 +155,15 @@ fn state(fields: &Map<String, Value>) -> Option<State> {
     }
 }
 
-fn joined(path: &[String]) -> String {
-    path.iter().fold(String::new(), |path, segment| path + "/" + &escape(segment))
+/// Calls a function with the path of an item below this one.
+fn below(path: &mut String, key: &str, each: impl FnOnce(&mut String)) {
+    let end = path.len();
+    path.push('/');
+    if key.contains(['~', '/']) {
+        path.push_str(&escape(key));
+    } else {
+        path.push_str(key);
+    }
+    each(path);
+    path.truncate(end);
 }
