@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
+use super::github;
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
@@ -19,7 +20,7 @@ use crate::matrix::{
 };
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
-    no_markdown, to_stdout, writable, write_files,
+    matrix_markdown, to_stdout, writable, write_files,
 };
 use crate::settings::parse_version;
 use crate::source::SourceError;
@@ -339,13 +340,16 @@ fn finish(
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
-        Kind::Markdown => Err(no_markdown()),
+        Kind::Markdown => Ok(matrix_markdown(&matrix)),
         Kind::Junit => {
             let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
             junit_of_outcomes(outcomes, &judging.selection.only)
         }
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
+    if github::is_job() {
+        github::add_to_summary(&matrix_markdown(&matrix));
+    }
     // The lines of a run told it before.
     for column in matrix.columns.iter().filter(|_| output.quiet) {
         for line in column.failed.iter().flat_map(|reason| reason.lines()) {

@@ -10,6 +10,7 @@ mod diff_arguments;
 mod explain;
 mod failure;
 mod file_conflicts;
+mod github;
 mod matrix;
 mod nextest;
 mod observe;
@@ -33,7 +34,7 @@ use futures::FutureExt as _;
 pub use command::Cli;
 pub(crate) use command::Command;
 use command::GlobalOptions;
-pub(crate) use nextest::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
+pub(crate) use nextest::{EVIDENCE_VARIABLE, ISTIO_VARIABLE, REASON_VARIABLE, record_once};
 
 use crate::report::to_stdout;
 use crate::settings::{self, Settings};

@@ -36,13 +36,8 @@ pub(super) fn files(
         Kind::Json => json(report),
         Kind::Junit => super::junit(report),
         Kind::Html => super::html(report, evidence),
-        Kind::Markdown => Err(no_markdown()),
+        Kind::Markdown => Ok(super::markdown(report)),
     })
-}
-
-/// Returns the error of a report on verdicts as Markdown, which the options of such commands refuse.
-pub(crate) fn no_markdown() -> ReportError {
-    ReportError::Format("verdicts have no Markdown report".into())
 }
 
 /// Writes every file that was asked for, with the text of its kind. One that cannot be written keeps no other from

@@ -11,7 +11,8 @@ pub struct OutputOptions {
     /// The format of standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
     pub output: Format,
-    /// Also write a report: junit=FILE, html=FILE or json=FILE, `-` for standard output; can be repeated
+    /// Also write a report: junit=FILE, html=FILE, json=FILE or markdown=FILE, `-` for standard output; can be
+    /// repeated
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = parse_report)]
     pub reports: Vec<ReportFile>,
     /// The verdicts that count for the exit code: fail and changed end with 1, unjudged with 3
@@ -121,8 +122,13 @@ pub(crate) fn output_path(text: &str) -> PathBuf {
 fn parse_report(text: &str) -> Result<ReportFile, String> {
     parse_kind(
         text,
-        &[("junit", Kind::Junit), ("html", Kind::Html), ("json", Kind::Json)],
-        "write --report junit=FILE, html=FILE or json=FILE",
+        &[
+            ("junit", Kind::Junit),
+            ("html", Kind::Html),
+            ("json", Kind::Json),
+            ("markdown", Kind::Markdown),
+        ],
+        "write --report junit=FILE, html=FILE, json=FILE or markdown=FILE",
     )
 }
 
