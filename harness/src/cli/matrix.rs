@@ -13,6 +13,7 @@ use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
 use super::github;
+use super::software_options::{parse_kubernetes, parse_release};
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
@@ -22,7 +23,6 @@ use crate::report::{
     Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
     matrix_markdown, to_stdout, writable, write_files,
 };
-use crate::settings::parse_version;
 use crate::source::SourceError;
 use crate::text::{for_terminal, io_reason};
 
@@ -52,7 +52,7 @@ pub(crate) enum MatrixCommand {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Columns {
     /// The versions of Istio, separated by commas
-    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_version)]
+    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_release)]
     pub(crate) istio: Vec<String>,
     /// The versions of Kubernetes, separated by commas: every pair that Istio supports is a column [default: the one
     /// that fits each Istio]
@@ -128,11 +128,6 @@ pub(crate) struct MatrixJudging {
     pub(crate) baseline: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-fn parse_kubernetes(text: &str) -> Result<String, String> {
-    parse_version(text.trim_start_matches('v'))
-        .map_err(|_| "not a version of Kubernetes\nwrite all three numbers, as in 1.29.2".into())
 }
 
 /// `meshcheck matrix`
@@ -227,7 +222,10 @@ fn is_recorded(column: &Column, file: &Path) -> bool {
         Software::Release { istio, kubernetes: wanted } => {
             evidence.expectations.istio_version == *istio
                 && bundle.origin == "release"
-                && wanted.as_deref().is_none_or(|it| Some(it) == kubernetes)
+                && wanted.as_deref().is_none_or(|it| {
+                    let it = it.trim_start_matches('v');
+                    kubernetes.is_some_and(|seen| seen == it || seen.starts_with(&format!("{it}.")))
+                })
         }
     }
 }
