@@ -1,6 +1,6 @@
 //! A machine of a class, and the way to it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -37,6 +37,8 @@ pub enum Way {
         /// The context in it.
         context: String,
     },
+    /// Not at all: its evidence was recorded in this file.
+    Record(PathBuf),
 }
 
 /// What `--list --output json` has of a machine.
@@ -48,7 +50,9 @@ struct Listed<'m> {
     user: Option<&'m str>,
     port: Option<u16>,
     context: Option<&'m str>,
-    kubeconfig: Option<&'m std::path::Path>,
+    kubeconfig: Option<&'m Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    record: Option<&'m Path>,
 }
 
 impl Serialize for Machine {
@@ -63,6 +67,7 @@ impl Serialize for Machine {
                 port: *port,
                 context: None,
                 kubeconfig: None,
+                record: None,
             },
             Way::Kubeconfig { file, context } => Listed {
                 name,
@@ -72,6 +77,17 @@ impl Serialize for Machine {
                 port: None,
                 context: Some(context),
                 kubeconfig: Some(file),
+                record: None,
+            },
+            Way::Record(file) => Listed {
+                name,
+                via: "record",
+                address: None,
+                user: None,
+                port: None,
+                context: None,
+                kubeconfig: None,
+                record: Some(file),
             },
         };
         listed.serialize(serializer)

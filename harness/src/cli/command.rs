@@ -8,6 +8,7 @@ use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
     Preflight, Rbac, Record, Run, Show, Up,
 };
+use super::class::Class;
 use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
 
@@ -131,6 +132,20 @@ Examples:
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
+    /// Check all machines of a class, over ssh or with kubeconfigs, and report them together
+    #[command(after_help = "\
+Examples:
+  meshcheck class kubeconfigs/                     # a directory with a kubeconfig for each machine
+  meshcheck class 'student@vm[01-30].example.com'  # over ssh, as your own `ssh` connects
+  meshcheck class hosts.ini --list                 # print the machines, contact none
+  meshcheck class hosts.ini --records today/ --report json=class.json
+  meshcheck class hosts.ini --only-machines vm03,vm04 --output commands
+  meshcheck class today/                           # the same report again, of the records
+
+Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy. Host keys are
+checked as ever: connect once by hand to a machine that you do not know yet.
+Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0.")]
+    Class(Box<Class>),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\
 Examples:
@@ -212,6 +227,7 @@ impl Command {
             | Self::Check(Check { judging, .. })
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
+            Self::Class(class) => Some(&mut class.judging.output),
             Self::Matrix(MatrixArguments { command, try_all }) => match command {
                 None => Some(&mut try_all.judging.output),
                 Some(MatrixCommand::Report(MatrixReport { judging, .. })) => {

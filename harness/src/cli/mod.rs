@@ -2,6 +2,7 @@
 
 mod arguments;
 mod candidates;
+mod class;
 mod cleanup;
 mod cluster;
 mod command;
@@ -98,6 +99,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
+        Command::Class(arguments) => Box::pin(class::class(*arguments, &configured()?)).await,
         Command::Matrix(arguments) => Box::pin(matrix::matrix(arguments, config)).await,
         Command::Claims(arguments) => {
             to_stdout(&crate::report::claims(&arguments.only, arguments.output))?;

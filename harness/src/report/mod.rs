@@ -2,6 +2,7 @@
 
 mod cards;
 mod claims;
+mod class;
 mod commands;
 mod died;
 mod emit;
@@ -16,6 +17,7 @@ mod style;
 mod writer;
 
 pub use claims::claims;
+pub(crate) use class::{class_commands, class_human, class_metrics, state as class_state};
 pub use commands::commands;
 pub use died::{Asked, Died, emit_died};
 pub use emit::{emit, to_stdout, writable};

@@ -43,7 +43,7 @@ fn name_of_context(context: &str) -> String {
     context.rsplit(['/', '@']).next().unwrap_or(context).to_owned()
 }
 
-/// Returns a machine for each kubeconfig of a directory, which must hold nothing else.
+/// Returns a machine for each kubeconfig or record of a directory, which must hold nothing else.
 pub(super) fn of_directory(directory: &Path) -> Result<Vec<Machine>, Refusal> {
     let wrong = |path: &Path, reason: String| Refusal::of(&path.display().to_string(), reason);
     let entries = fs::read_dir(directory).map_err(|error| wrong(directory, error.to_string()))?;
@@ -57,6 +57,12 @@ pub(super) fn of_directory(directory: &Path) -> Result<Vec<Machine>, Refusal> {
     }
     files.sort();
     let machine = |file: PathBuf| {
+        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let record = name.strip_suffix(".json.gz").map(ToOwned::to_owned);
+        if let Some(name) = record.or_else(|| name_of_record(&file)) {
+            let name = checked(&name, "machine").map_err(|reason| wrong(&file, reason))?;
+            return Ok(Machine { name, way: Way::Record(file) });
+        }
         let bytes = fs::read(&file).map_err(|error| wrong(&file, error.to_string()))?;
         let config = parse(&decode(&bytes)).ok_or_else(|| {
             wrong(&file, "it is no kubeconfig: move it away, or put a dot before its name".into())
@@ -72,7 +78,6 @@ pub(super) fn of_directory(directory: &Path) -> Result<Vec<Machine>, Refusal> {
                 "it has no current context: `kubectl config use-context NAME` sets it".into(),
             )
         })?;
-        let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let name = [".yaml", ".yml", ".conf", ".kubeconfig", ".config"]
             .iter()
             .find_map(|end| name.strip_suffix(end))
@@ -81,6 +86,13 @@ pub(super) fn of_directory(directory: &Path) -> Result<Vec<Machine>, Refusal> {
         Ok(Machine { name, way: Way::Kubeconfig { file, context } })
     };
     files.into_iter().map(machine).collect()
+}
+
+/// The name of the machine of a record that is not compressed. Some write kubeconfigs as JSON.
+fn name_of_record(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?.strip_suffix(".json")?;
+    let is_kubeconfig = fs::read(file).is_ok_and(|bytes| parse(&decode(&bytes)).is_some());
+    (!is_kubeconfig).then(|| name.to_owned())
 }
 
 /// Whether a name matches a pattern with `*` for any characters.

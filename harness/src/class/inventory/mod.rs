@@ -15,7 +15,7 @@ use std::fs;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-use super::machine::Machine;
+use super::machine::{Machine, Way};
 use crate::text::io_reason;
 pub(crate) use kubeconfigs::is_match;
 use range::{LIMIT, expand, too_many};
@@ -93,7 +93,7 @@ pub fn read(argument: &str, contexts: Option<&str>) -> Result<Inventory, Invento
         bytes_of(io::stdin()).and_then(|bytes| recognise(&decode(&bytes), None, contexts))
     } else if path.is_dir() {
         kubeconfigs::of_directory(path)
-            .map(|machines| Inventory { form: "a directory of kubeconfigs", machines })
+            .map(|machines| Inventory { form: form_of_directory(&machines), machines })
     } else if !path.exists() && (argument.contains('[') || argument.contains(',')) {
         let machines = argument.split(',').map(str::to_owned);
         hosts(&joined(machines).join("\n")).map(|machines| Inventory { form: "hosts", machines })
@@ -104,6 +104,15 @@ pub fn read(argument: &str, contexts: Option<&str>) -> Result<Inventory, Invento
     let inventory = read.map_err(refused)?;
     complete(&inventory).map_err(refused)?;
     Ok(inventory)
+}
+
+fn form_of_directory(machines: &[Machine]) -> &'static str {
+    let records = machines.iter().filter(|it| matches!(it.way, Way::Record(_))).count();
+    match records {
+        0 => "a directory of kubeconfigs",
+        all if all == machines.len() => "a directory of records",
+        _ => "a directory of kubeconfigs and records",
+    }
 }
 
 /// Joins again what was split at commas within brackets.

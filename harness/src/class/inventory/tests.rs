@@ -5,7 +5,6 @@ use std::fs;
 use rstest::rstest;
 
 use super::*;
-use crate::class::machine::Way;
 
 /// Reads an inventory from a file of its own.
 fn read_text(name: &str, content: impl AsRef<[u8]>) -> Result<Inventory, InventoryError> {
@@ -28,6 +27,9 @@ fn line(machine: &Machine) -> String {
         Way::Kubeconfig { file, context } => {
             let file = file.file_name().unwrap().to_str().unwrap();
             format!("{} {file} {context}", machine.name)
+        }
+        Way::Record(file) => {
+            format!("{} record {}", machine.name, file.file_name().unwrap().to_str().unwrap())
         }
     }
 }
@@ -160,6 +162,10 @@ fn directory_has_a_machine_for_each_kubeconfig() {
     }
     let inventory = read(place.path().to_str().unwrap(), None).unwrap();
     assert_eq!(lines(&inventory), ["vm1 vm1 vm-a", "vm2 vm2.yaml vm-a"]);
+    fs::write(place.path().join("vm3.json.gz"), [0x1f, 0x8b]).unwrap();
+    let both = read(place.path().to_str().unwrap(), None).unwrap();
+    assert_eq!(both.form, "a directory of kubeconfigs and records");
+    assert_eq!(lines(&both)[2], "vm3 record vm3.json.gz");
     fs::write(place.path().join("notes.txt"), "call the caterer").unwrap();
     let error = read(place.path().to_str().unwrap(), None).unwrap_err().to_string();
     assert!(error.contains("notes.txt: it is no kubeconfig"), "{error}");
