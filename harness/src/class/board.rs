@@ -68,6 +68,20 @@ impl Row {
         holding.last().map(|(section, _)| *section)
     }
 
+    /// Returns its place among the rows, from 0 for the worst: see [`Board::worst_first`].
+    pub(crate) fn badness(&self) -> u8 {
+        match &self.state {
+            State::Judged(report) => match report.exit_code() {
+                1 if report.totals.fail > 0 => 0,
+                3 => 2,
+                1 => 3,
+                _ => 5,
+            },
+            State::NotReached(_) => 1,
+            _ => 4,
+        }
+    }
+
     /// Returns the exit code of its verdicts; 3 where it was not reached, or not yet.
     pub fn code(&self, counted: &[Verdict]) -> u8 {
         self.report().map_or(3, |report| report.exit_code_for(counted))
@@ -127,18 +141,8 @@ impl Board {
     /// Returns the indices of the machines, the worst first: those with a failing claim, those that were not reached,
     /// those with an unjudged claim, and those on which all holds. Equal ones keep their order.
     pub fn worst_first(&self) -> Vec<usize> {
-        let badness = |row: &Row| match &row.state {
-            State::Judged(report) => match report.exit_code() {
-                1 if report.totals.fail > 0 => 0,
-                3 => 2,
-                1 => 3,
-                _ => 5,
-            },
-            State::NotReached(_) => 1,
-            _ => 4,
-        };
         let mut order: Vec<_> = (0..self.machines.len()).collect();
-        order.sort_by_key(|at| badness(&self.machines[*at]));
+        order.sort_by_key(|at| self.machines[*at].badness());
         order
     }
 }

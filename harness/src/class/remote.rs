@@ -1,6 +1,7 @@
 //! Looks at a machine over the system's own `ssh`: copies this program there once, runs it, takes what it prints.
 
 use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -216,6 +217,23 @@ impl Remote {
     }
 }
 
+/// The longest path of a directory for sockets: behind it stand a name of 40 characters and, while it is made, 17 more.
+/// Source: `sun_path` in unix(7), 104 bytes on macOS.
+const DIRECTORY: usize = 104 - 1 - 41 - 17;
+
+/// Makes a private directory for the sockets of connections that are kept; nothing where no path is short enough. It
+/// goes with the value.
+pub(crate) fn socket_directory() -> Option<tempfile::TempDir> {
+    let places =
+        [std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from), Some(std::env::temp_dir())];
+    let places = places.into_iter().flatten().chain([PathBuf::from("/tmp")]);
+    let make = |place: PathBuf| {
+        let private = std::fs::Permissions::from_mode(0o700);
+        tempfile::Builder::new().prefix("meshcheck-").permissions(private).tempdir_in(place).ok()
+    };
+    places.filter_map(make).find(|it| it.path().as_os_str().len() <= DIRECTORY)
+}
+
 async fn ended(child: &mut Child) -> bool {
     child.wait().await.is_ok_and(|status| status.success())
 }
@@ -293,6 +311,16 @@ mod tests {
     #[case("", "`ssh` ended without a word")]
     fn reason_is_the_error_of_ssh_or_of_the_program(#[case] words: &str, #[case] expected: &str) {
         assert_eq!(reason(words), expected);
+    }
+
+    #[test]
+    fn directory_of_sockets_is_private_and_goes_with_its_owner() {
+        let directory = socket_directory().unwrap();
+        let path = directory.path().to_owned();
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        assert!(path.as_os_str().len() <= DIRECTORY);
+        drop(directory);
+        assert!(!path.exists());
     }
 
     #[test]

@@ -12,6 +12,7 @@ use meshcheck_suites::Evidence;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Judging, Namespaces, SourceOptions, Target};
+use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
 use super::failure::Failure;
 use super::junit_files::junit_of_files;
@@ -21,8 +22,8 @@ use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
 use crate::evidence_file;
 use crate::report::{
-    Format, Kind, ReportError, Style, class_commands, class_human, class_metrics, to_stdout,
-    writable, write_files,
+    Format, Kind, ReportError, Style, class_commands, class_html, class_human, to_stdout, writable,
+    write_files,
 };
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
@@ -63,6 +64,8 @@ pub(crate) struct Class {
     #[arg(long)]
     pub(crate) remove: bool,
     #[command(flatten)]
+    pub(crate) board: BoardOptions,
+    #[command(flatten)]
     pub(crate) namespaces: Namespaces,
     #[command(flatten)]
     pub(crate) source: SourceOptions,
@@ -90,6 +93,9 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
     let remote = if is_remote { Some(remote(&arguments)?) } else { None };
     let cancel = listen()?;
     let look = Look { arguments: &arguments, settings, remote, cancel: &cancel };
+    if arguments.board.is_live() {
+        return Box::pin(watch(look, &machines)).await;
+    }
     let board = look.at_all(&machines).await?;
     finish(&board, &machines, &arguments)
 }
@@ -178,11 +184,11 @@ fn remote(arguments: &Class) -> Result<Remote, Failure> {
 }
 
 /// How a machine is looked at.
-struct Look<'a> {
-    arguments: &'a Class,
-    settings: &'a Settings,
-    remote: Option<Remote>,
-    cancel: &'a CancellationToken,
+pub(super) struct Look<'a> {
+    pub(super) arguments: &'a Class,
+    pub(super) settings: &'a Settings,
+    pub(super) remote: Option<Remote>,
+    pub(super) cancel: &'a CancellationToken,
 }
 
 impl Look<'_> {
@@ -210,6 +216,27 @@ impl Look<'_> {
 
     /// Looks at a machine. `progress` gets each state on the way.
     async fn at(&self, machine: &Machine, progress: impl Fn(State) + Sync) -> State {
+        match self.evidence(machine, progress).await {
+            Ok(mut evidence) => {
+                if let Some(waivers) = &self.settings.waivers {
+                    evidence.expectations.waivers.clone_from(waivers);
+                }
+                State::Judged(Box::new(judged(&evidence, &self.arguments.judging)))
+            }
+            Err(reason) => State::NotReached(reason),
+        }
+    }
+
+    /// Collects the evidence of a machine. `progress` gets each state on the way.
+    ///
+    /// # Errors
+    ///
+    /// Why there is none.
+    pub(super) async fn evidence(
+        &self,
+        machine: &Machine,
+        progress: impl Fn(State) + Sync,
+    ) -> Result<Evidence, String> {
         progress(State::Connecting);
         let evidence = match &machine.way {
             Way::Record(file) => evidence_file::read(file).map_err(|error| error.to_string()),
@@ -222,16 +249,7 @@ impl Look<'_> {
                 None => Err("there is no program to copy".to_owned()),
             },
         };
-        let evidence = evidence.and_then(|evidence| self.keep(machine, evidence));
-        match evidence {
-            Ok(mut evidence) => {
-                if let Some(waivers) = &self.settings.waivers {
-                    evidence.expectations.waivers.clone_from(waivers);
-                }
-                State::Judged(Box::new(judged(&evidence, &self.arguments.judging)))
-            }
-            Err(reason) => State::NotReached(reason),
-        }
+        self.keep(machine, evidence?)
     }
 
     async fn from_here(&self, file: &Path, context: &str) -> Result<Evidence, String> {
@@ -336,15 +354,20 @@ fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, 
         Format::Commands => class_commands(board, machines),
         Format::Human | Format::Short => class_human(board, Style::for_stdout(output)),
     };
-    let written = to_stdout(&text).and(write_files(output, |kind| match kind {
+    let written = to_stdout(&text).and(write_reports(board, arguments));
+    written.map_err(|error| Failure::from(error).with_verdicts(code))?;
+    Ok(code)
+}
+
+/// Writes the files of reports.
+pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), ReportError> {
+    write_files(&arguments.judging.output, |kind| match kind {
         Kind::Json => json(board),
         Kind::Junit => junit_of_files(
             board.machines.iter().filter_map(|row| Some((row.name.as_str(), row.report()?))),
         ),
-        Kind::Html => Ok(String::new()),
-    }));
-    written.map_err(|error| Failure::from(error).with_verdicts(code))?;
-    Ok(code)
+        Kind::Html => class_html(board, &arguments.inventory),
+    })
 }
 
 fn json(board: &Board) -> Result<String, ReportError> {

@@ -102,7 +102,8 @@ demo client sends a request every 10 seconds: where its log lacks a reply, check
 Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
   meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
-  meshcheck judge vm7.json.gz")]
+  meshcheck judge vm7.json.gz
+  meshcheck record --send http://board:8080 --token-file token   # to `class --serve`, from this machine")]
     Record(Record),
     /// Show the contents of recorded evidence: observations, redactions, logs
     #[command(after_help = "\
@@ -141,6 +142,9 @@ Examples:
   meshcheck class hosts.ini --records today/ --report json=class.json
   meshcheck class hosts.ini --only-machines vm03,vm04 --output commands
   meshcheck class today/                           # the same report again, of the records
+  meshcheck class hosts.ini --watch 30s            # again and again, until Ctrl-C
+  meshcheck class hosts.ini --serve 8080           # the same as a web page on this machine
+  meshcheck class hosts.ini --serve 0.0.0.0:8080   # for others: it prints an address with a token
 
 Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy. Host keys are
 checked as ever: connect once by hand to a machine that you do not know yet.

@@ -68,7 +68,7 @@ fn files(
             ("the kind configuration", file, it.evidence.as_ref())
         }
         Command::Record(it) => {
-            ("the kubeconfig", it.target.kubeconfig.iter().collect::<Vec<_>>(), Some(&it.out))
+            ("the kubeconfig", it.target.kubeconfig.iter().collect::<Vec<_>>(), it.out.as_ref())
         }
         _ => return (Vec::new(), Vec::new()),
     };

@@ -3,6 +3,8 @@
 mod arguments;
 mod candidates;
 mod class;
+mod class_screen;
+mod class_watch;
 mod cleanup;
 mod cluster;
 mod command;
@@ -17,6 +19,7 @@ mod preflight;
 mod rbac;
 mod record;
 mod reports;
+mod send;
 mod shell;
 mod software;
 mod target;

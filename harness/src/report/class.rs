@@ -31,13 +31,14 @@ pub(crate) fn class_human(board: &Board, style: Style) -> String {
 }
 
 /// The outcome in one sentence, without a full stop.
-pub(super) fn outcome(board: &Board) -> String {
-    let Counts { all, holding, failing, unjudged, missing } = counts(board);
+pub(crate) fn outcome(board: &Board) -> String {
+    let Counts { all, holding, failing, unjudged, missing, waiting } = counts(board);
     let mut parts = Vec::new();
     for (number, one, more) in [
         (failing, "does not", "do not"),
         (unjudged, "could not be judged", "could not be judged"),
         (missing, "was not reached", "were not reached"),
+        (waiting, "is not checked yet", "are not checked yet"),
     ] {
         if number > 0 {
             parts.push(format!("{number} {}", if number == 1 { one } else { more }));
@@ -56,16 +57,20 @@ pub(super) struct Counts {
     pub(super) failing: usize,
     pub(super) unjudged: usize,
     pub(super) missing: usize,
+    pub(super) waiting: usize,
 }
 
 pub(super) fn counts(board: &Board) -> Counts {
     let of = |verdict| board.machines.iter().filter(|row| overall(row) == verdict).count();
+    let is_missing = |row: &&Row| matches!(row.state, State::NotReached(_));
+    let missing = board.machines.iter().filter(is_missing).count();
     Counts {
         all: board.machines.len(),
         holding: of(Some(Verdict::Pass)),
         failing: of(Some(Verdict::Fail)),
         unjudged: of(Some(Verdict::Unjudged)),
-        missing: of(None),
+        missing,
+        waiting: of(None) - missing,
     }
 }
 
@@ -117,13 +122,22 @@ fn write_rows(to: &mut Writer<'_>, board: &Board) {
     );
     for at in board.worst_first() {
         let row = &board.machines[at];
-        let sign = match overall(row) {
-            Some(verdict) => style.sign(verdict),
-            None => style.paint_as(Verdict::Unjudged, "?"),
-        };
-        let first = format!(" {sign} {:width$}  {}  ", style.clean(&row.name), bar(style, row));
-        to.cut(&style.detail(&state(row)), &first, "");
+        to.cut(&style.detail(&state(row)), &row_start(style, row, width), "");
     }
+}
+
+/// The sign of a machine, its name and its sections.
+fn row_start(style: Style, row: &Row, width: usize) -> String {
+    let sign = match overall(row) {
+        Some(verdict) => style.sign(verdict),
+        None => style.paint_as(Verdict::Unjudged, "?"),
+    };
+    format!(" {sign} {:width$}  {}  ", style.clean(&row.name), bar(style, row))
+}
+
+/// Formats the row of a machine as one line. `width` is that of the longest name.
+pub(crate) fn class_line(style: Style, row: &Row, width: usize) -> String {
+    format!("{}{}", row_start(style, row, width), style.detail(&state(row)))
 }
 
 /// A sign for each section.

@@ -17,14 +17,19 @@ mod style;
 mod writer;
 
 pub use claims::claims;
-pub(crate) use class::{class_commands, class_human, class_metrics, state as class_state};
+pub(crate) use class::{
+    class_commands, class_human, class_line, outcome as class_outcome, state as class_state,
+};
 pub use commands::commands;
 pub use died::{Asked, Died, emit_died};
 pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
 pub use html::html;
-pub(crate) use html::matrix_html;
+pub(crate) use html::{
+    class_faults, class_head, class_html, class_page, class_policy, class_row, matrix_html,
+    report_policy,
+};
 pub use human::{human, phases};
 pub use junit::junit;
 pub(crate) use matrix::matrix_human;
