@@ -52,6 +52,8 @@ enum Task {
     Faults(faults::Options),
     /// Ends runs and checks at many moments, in many ways: nothing of meshcheck may be left
     Interrupts(Selection),
+    /// Provisions every mesh of the lab, reports them side by side, and compares each with its known record
+    Matrix(steps::MatrixOptions),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
     /// The program as one static file of less than 20 MB; prints its path.
@@ -86,6 +88,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
         Task::Interrupts(options) => interrupts::run(&options),
+        Task::Matrix(options) => steps::matrix(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),
         Task::NewClaim(options) => new_claim::run(&options),

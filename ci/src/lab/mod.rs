@@ -67,6 +67,15 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The name of the default mesh.
+pub(crate) const DEFAULT: &str = MESHES[0].name;
+
+/// The names of all meshes.
+#[cfg(test)]
+pub(crate) fn names() -> Vec<&'static str> {
+    MESHES.iter().map(|mesh| mesh.name).collect()
+}
+
 /// The directory of the default mesh's bundle, as [`ensure`] has it.
 pub(crate) fn ensure_default() -> Result<PathBuf> {
     ensure(MESHES[0].name)

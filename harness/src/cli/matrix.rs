@@ -12,15 +12,14 @@ use serde::de::DeserializeOwned;
 use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
     record,
 };
 use crate::report::{
-    Format, Kind, OutputOptions, ReportError, Style, matrix_html, matrix_human, to_stdout,
-    writable, write_files,
+    Format, Kind, OutputOptions, ReportError, Style, junit_of_files, matrix_html, matrix_human,
+    to_stdout, writable, write_files,
 };
 use crate::settings::parse_version;
 use crate::source::SourceError;

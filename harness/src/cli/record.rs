@@ -27,8 +27,12 @@ pub(super) async fn record(
 ) -> Result<u8, Failure> {
     evidence_file::check_writable(&arguments.out)?;
     let cancel = listen()?;
-    let options =
-        CollectOptions { include_logs: arguments.include_logs, quiet, settle: Duration::MAX };
+    let options = CollectOptions {
+        include_logs: arguments.include_logs,
+        quiet,
+        settle: Duration::MAX,
+        claims: None,
+    };
     let collected = collect_evidence(&arguments.target, settings, options, &cancel);
     let (evidence, _) = Box::pin(collected).await?;
     evidence_file::write(&arguments.out, &evidence)?;

@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_webhook_that_is_not_reached_yet_is_no_alarm() {
+    fn unreached_webhook_is_described_without_an_error() {
         let words = "Internal error occurred: failed calling webhook \"x\": failed to call webhook: \
                      Post \"https://istiod:443/inject\": connection refused";
         let state = not_called(words);
