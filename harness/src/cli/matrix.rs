@@ -18,7 +18,7 @@ use crate::matrix::{
     record,
 };
 use crate::report::{
-    Format, Kind, OutputOptions, ReportError, Style, junit_of_files, matrix_html, matrix_human,
+    Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
     to_stdout, writable, write_files,
 };
 use crate::settings::parse_version;
@@ -338,9 +338,10 @@ fn finish(
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
-        Kind::Junit => junit_of_files(
-            matrix.columns.iter().filter_map(|it| Some((it.name.as_str(), it.report.as_ref()?))),
-        ),
+        Kind::Junit => {
+            let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
+            junit_of_outcomes(outcomes, &judging.selection.only)
+        }
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
     // The lines of a run told it before.

@@ -46,10 +46,11 @@ pub fn emit_died(
     selected: &Selected,
     options: &OutputOptions,
 ) -> Result<(), ReportError> {
-    files(&report(died, selected), None, options)
+    files(&died_report(died, selected), None, options)
 }
 
-fn report(died: &Died, selected: &Selected) -> Report {
+/// Returns the report of a command that ended before it judged: every selected claim is unjudged, and says why.
+pub(crate) fn died_report(died: &Died, selected: &Selected) -> Report {
     let reason = match died.phase {
         Some(phase) => format!("the run ended in phase {phase}: {}", died.reason),
         None => died.reason.clone(),
@@ -100,7 +101,7 @@ pub(crate) mod tests {
 
     /// The report of a command that died.
     pub(crate) fn dead(reason: &str, phase: Option<Phase>, selected: &Selected) -> Report {
-        report(&Died { reason: reason.into(), phase, ..Died::default() }, selected)
+        died_report(&Died { reason: reason.into(), phase, ..Died::default() }, selected)
     }
 
     const CLAIMS_ALL: Selected = Selected::Claims(Vec::new());

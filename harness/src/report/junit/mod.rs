@@ -11,16 +11,17 @@ mod schema;
 mod tests;
 mod times;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Result;
 use std::time::Duration;
 
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{Report, Verdict};
+use meshcheck_suites::{Pattern, Report, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::{ReportError, steps};
+use super::{Died, ReportError, Selected, died_report, steps};
 use bounded::{bounded, first_line};
 use times::Times;
 
@@ -62,6 +63,29 @@ pub(crate) fn junit_of_files<'r>(
     let suites = suites.map(|(name, report)| Suite::new(name, report, report.claims.iter()));
     let suites: Vec<_> = suites.collect();
     format(&suites, suites.iter().map(Suite::time).sum())
+}
+
+/// The same, where some have no verdicts: each claim of those is unjudged, and says why.
+///
+/// # Errors
+///
+/// As [`junit`].
+pub(crate) fn junit_of_outcomes<'r>(
+    outcomes: impl IntoIterator<Item = (&'r str, std::result::Result<&'r Report, &'r str>)>,
+    selected: &[Pattern],
+) -> std::result::Result<String, ReportError> {
+    let selected = Selected::Claims(selected.to_vec());
+    let reports: Vec<_> = outcomes
+        .into_iter()
+        .map(|(name, outcome)| match outcome {
+            Ok(report) => (name, Cow::Borrowed(report)),
+            Err(reason) => {
+                let died = Died { reason: reason.to_owned(), ..Died::default() };
+                (name, Cow::Owned(died_report(&died, &selected)))
+            }
+        })
+        .collect();
+    junit_of_files(reports.iter().map(|(name, report)| (*name, report.as_ref())))
 }
 
 /// Some claims of a report, under one name.
