@@ -14,15 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Judging, Namespaces, SourceOptions, Target};
 use super::cleanup::listen;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use super::observe::{CollectOptions, collect_evidence, judged};
 use crate::class::inventory::{self, is_match};
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
 use crate::evidence_file;
 use crate::report::{
-    Format, Kind, ReportError, Style, class_commands, class_human, class_metrics, to_stdout,
-    writable, write_files,
+    Format, Kind, ReportError, Style, class_commands, class_human, class_metrics,
+    junit_of_outcomes, to_stdout, writable, write_files,
 };
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
@@ -245,7 +244,12 @@ impl Look<'_> {
             namespaces: namespaces.clone(),
             source: source.clone(),
         };
-        let options = CollectOptions { include_logs: false, quiet: true, settle: *deadline / 2 };
+        let options = CollectOptions {
+            include_logs: false,
+            quiet: true,
+            settle: *deadline / 2,
+            claims: None,
+        };
         let collected = Box::pin(collect_evidence(&target, self.settings, options, self.cancel));
         match tokio::time::timeout(*deadline, collected).await {
             Ok(Ok((evidence, _))) => Ok(evidence),
@@ -338,9 +342,10 @@ fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, 
     };
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(board),
-        Kind::Junit => junit_of_files(
-            board.machines.iter().filter_map(|row| Some((row.name.as_str(), row.report()?))),
-        ),
+        Kind::Junit => {
+            let outcomes = board.machines.iter().map(|row| (row.name.as_str(), row.outcome()));
+            junit_of_outcomes(outcomes, &arguments.judging.selection.only)
+        }
         Kind::Html => Ok(String::new()),
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
