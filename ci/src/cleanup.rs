@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_undoes() {
+    fn dropped_guard_undoes_the_change() {
         let (cleanup, done) = armed();
         drop(cleanup);
         assert!(done.load(Ordering::SeqCst));

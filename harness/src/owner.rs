@@ -94,7 +94,7 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn this_process_lives_and_its_word_says_so() {
+    fn owner_of_this_process_is_alive() {
         let this = Owner::this();
         assert_eq!(this.life(), Life::Lives);
         let word = this.to_string();
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_has_ended_and_one_of_elsewhere_are_told_apart() {
+    fn owner_has_ended_or_is_of_another_machine() {
         let this = Owner::this();
         let before = Owner { start: this.start + 1, ..this.clone() };
         assert_eq!(before.life(), Life::Ended, "the number is another program's now");
@@ -121,7 +121,7 @@ mod tests {
     #[case("host.x.2")]
     #[case("host.0.2")]
     #[case("host.-1.2")]
-    fn other_words_are_nobody(#[case] word: &str) {
+    fn malformed_owner_is_refused(#[case] word: &str) {
         assert_eq!(word.parse::<Owner>(), Err(NotAnOwner));
     }
 }

@@ -246,27 +246,27 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_quotes_the_call_and_its_last_words() {
+    async fn failed_program_is_quoted_with_its_call() {
         let error = shell("echo the reason >&2; exit 1").output().await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("sh -c 'echo the reason") && text.ends_with("the reason"), "{text}");
     }
 
     #[tokio::test]
-    async fn a_program_that_hangs_is_ended() {
+    async fn hanging_program_is_ended() {
         let error =
             shell("exec tail -f /dev/null").within(Duration::from_millis(50)).output().await;
         assert!(matches!(error, Err(ProcessError::Timeout { .. })), "{error:?}");
     }
 
     #[tokio::test]
-    async fn a_missing_program_has_a_hint() {
+    async fn missing_program_has_a_fix() {
         let error = Call::new("no-such-program").output().await.unwrap_err();
         assert!(error.hint().unwrap().contains("not on the PATH"));
     }
 
     #[tokio::test]
-    async fn the_callers_kubeconfig_is_not_inherited() {
+    async fn program_does_not_inherit_the_kubeconfig() {
         let output = shell("echo ${KUBECONFIG-none}").output().await.unwrap();
         assert_eq!(output, "none\n");
     }

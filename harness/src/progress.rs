@@ -1,10 +1,11 @@
 //! Progress for people: moving lines on a terminal, plain lines elsewhere. Always standard error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use meshcheck_suites::{Evidence, Section};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
@@ -14,13 +15,25 @@ use crate::text::for_terminal;
 /// A phase that ends sooner has no line of its own: what failed at once is in the error.
 const SHORT: Duration = Duration::from_millis(500);
 
+/// Returns the lines to show of incomplete evidence, of which these sections are complete.
+pub(crate) type Claims = Box<dyn Fn(&Evidence, &[Section]) -> Vec<String> + Send>;
+
 /// Shows events until the other end is dropped.
-pub(crate) fn show(mut events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
+pub(crate) fn show(events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
+    show_claims(events, quiet, None)
+}
+
+/// Shows events until the other end is dropped; on a terminal, also claims as soon as they are judged.
+pub(crate) fn show_claims(
+    mut events: UnboundedReceiver<Event>,
+    quiet: bool,
+    claims: Option<Claims>,
+) -> JoinHandle<()> {
     let terminal = stderr().is_terminal();
     tokio::spawn(async move {
         let mut shown: Option<Box<dyn Show>> = match (quiet, terminal) {
             (true, _) => None,
-            (false, true) => Some(Box::new(Bars::default())),
+            (false, true) => Some(Box::new(Bars::new(claims))),
             (false, false) => Some(Box::new(Lines::to(stderr()))),
         };
         while let Some(event) = events.recv().await {
@@ -74,7 +87,8 @@ impl<W: Write> Lines<W> {
 impl<W: Write + Send> Show for Lines<W> {
     fn event(&mut self, event: Event) {
         match event {
-            Event::Started(_) => {}
+            // The report shows the claims.
+            Event::Started(_) | Event::Collected { .. } => {}
             Event::Doing(phase, what) => {
                 if self.last.get(&phase) != Some(&what) {
                     self.line(&format!("{phase}: {what}"));
@@ -99,11 +113,19 @@ impl<W: Write + Send> Show for Lines<W> {
     }
 }
 
-/// A moving line for each phase that runs.
-#[derive(Default)]
+/// A moving line for each phase that runs, and a line for each claim once it is judged.
 struct Bars {
     all: MultiProgress,
     running: BTreeMap<Phase, ProgressBar>,
+    claims: Option<Claims>,
+    shown: BTreeSet<String>,
+}
+
+impl Bars {
+    fn new(claims: Option<Claims>) -> Self {
+        let (all, running) = (MultiProgress::new(), BTreeMap::new());
+        Self { all, running, claims, shown: BTreeSet::new() }
+    }
 }
 
 impl Show for Bars {
@@ -139,6 +161,16 @@ impl Show for Bars {
                     let _ = self.all.println(format!("{phase}: {end} {}", seconds(took)));
                 }
             }
+            Event::Collected { complete, evidence } => {
+                let lines = self.claims.iter().flat_map(|claims| claims(&evidence, &complete));
+                let new: Vec<_> = lines.filter(|line| self.shown.insert(line.clone())).collect();
+                self.all.suspend(|| {
+                    // A closed standard error is no reason to end a run.
+                    for line in new {
+                        let _ = writeln!(stderr(), "{line}");
+                    }
+                });
+            }
             Event::Note(text) => {
                 let _ = self.all.println(for_terminal(&text));
             }
@@ -165,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_when_where_and_what_once() {
+    fn repeated_state_prints_one_line() {
         let doing = || Event::Doing(Phase::Istio, "waiting for deployment istiod (0/1)".into());
         let text = lines_of([Event::Started(Phase::Istio), doing(), doing()]);
         assert_eq!(text, "   0.0s  istio: waiting for deployment istiod (0/1)\n");
@@ -181,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_transfer_is_told_by_its_hundred_megabytes() {
+    fn transfer_prints_a_line_for_each_100_megabytes() {
         let at = |done| {
             let (phase, what) = (Phase::Source, "node image".to_owned());
             Event::Transferred { phase, what, done, total: Some(250_000_000) }

@@ -191,23 +191,23 @@ mod tests {
     #[case("pod\u{1b}P is broken")]
     #[case("pod\u{1b}[\u{1} is broken")]
     #[case("pod\u{1b} is broken")]
-    fn half_a_sequence_hides_nothing(#[case] text: &str) {
+    fn incomplete_escape_sequence_leaves_the_text(#[case] text: &str) {
         let clean = for_terminal(text);
         assert!(clean.ends_with(" is broken"), "{clean}");
     }
 
     #[test]
-    fn a_sequence_ends_with_its_line() {
+    fn escape_sequence_ends_with_its_line() {
         assert_eq!(for_page("a\u{1b}]0;b\nc\u{7}"), "a]0;b\nc");
     }
 
     #[test]
-    fn ascii_is_ascii() {
+    fn ascii_text_has_only_ascii() {
         assert_eq!(for_ascii_terminal("é → “x”…\ny"), r#"\u{e9} -> "x"...\ny"#);
     }
 
     #[test]
-    fn a_progress_meter_becomes_lines() {
+    fn progress_meter_is_split_into_lines() {
         assert_eq!(for_page("0%\r50%\r\n100%\u{202e}"), "0%\n50%\n100%");
     }
 
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_told_by_its_beginning() {
+    fn web_page_is_cut_to_its_beginning() {
         assert_eq!(excerpt("<html>\n  <b>oops</b>\n"), "<html> <b>oops</b>");
         let page = excerpt(&"é ".repeat(1 << 20));
         assert!(page.ends_with(" …") && page.chars().count() < 410, "{page}");
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn xml_gets_what_xml_allows() {
+    fn characters_that_xml_forbids_are_removed() {
         assert_eq!(for_xml("a\u{0}\u{1b}[1m\n\tb\u{fffe}"), "a[1m\n\tb");
     }
 }

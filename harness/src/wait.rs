@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn last_value_is_the_first_good_one_or_the_one_before_the_ceiling() {
+    async fn last_value_is_the_first_sufficient_one_or_the_latest() {
         let waiting = Wait::new("a number", Duration::from_secs(1));
         let count = std::cell::Cell::new(0);
         let look = || {
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_tells_the_last_state() {
+    async fn timeout_names_the_last_state() {
         let outcome: Result<(), _> =
             wait().until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
         assert_eq!(
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_timeout_comes_at_the_ceiling_whatever_the_pause() {
+    async fn timeout_comes_at_the_ceiling_with_any_pause() {
         for pause in [Duration::from_millis(200), Duration::from_mins(1)] {
             for wait in [wait().every(pause), wait().every(pause).late()] {
                 let start = Instant::now();
@@ -208,13 +208,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_look_that_hangs_is_cut_off() {
+    async fn hanging_attempt_ends_at_the_ceiling() {
         let outcome: Result<(), _> = wait().until(|_| (), pending).await;
         assert!(matches!(outcome, Err(WaitError::Timeout { .. })));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_vain_is_told_at_once() {
+    async fn hopeless_wait_ends_at_once() {
         let start = Instant::now();
         let outcome: Result<(), _> =
             wait().until(|_| (), || ready(Look::Never("the image does not exist".into()))).await;

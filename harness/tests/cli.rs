@@ -61,7 +61,7 @@ fn recorded_evidence_is_judged_without_a_cluster() {
 #[case("/demo/asked", serde_json::json!({ "state": "failed", "reason": "pods/exec is forbidden" }), 3)]
 // One that was not asked for takes no part.
 #[case("/ingress/route", serde_json::json!({ "state": "not_asked", "reason": "--active" }), 0)]
-fn the_exit_code_tells_the_verdicts(#[case] place: &str, #[case] value: Value, #[case] code: i32) {
+fn exit_code_follows_the_verdicts(#[case] place: &str, #[case] value: Value, #[case] code: i32) {
     let directory = tempfile::tempdir().unwrap();
     let file = changed(directory.path(), |evidence| {
         *evidence.pointer_mut(place).unwrap() = value;
@@ -100,7 +100,7 @@ fn cause_stands_before_its_consequences() {
 }
 
 #[test]
-fn the_same_evidence_gives_the_same_report() {
+fn same_evidence_gives_the_same_report() {
     let file = recorded();
     let one = meshcheck(&["judge", file.to_str().unwrap()]);
     let other = meshcheck(&["judge", file.to_str().unwrap()]);
@@ -109,7 +109,7 @@ fn the_same_evidence_gives_the_same_report() {
 }
 
 #[test]
-fn reports_are_written_whole_and_where_they_were_asked_for() {
+fn requested_reports_are_written_completely() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
     let report = |kind: &str, name: &str| format!("{kind}={}", at(name).display());
@@ -128,7 +128,7 @@ fn reports_are_written_whole_and_where_they_were_asked_for() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_an_error_with_its_path() {
+fn unwritable_report_is_an_error_with_its_path() {
     let file = recorded();
     let report = ["--report", "junit=/nowhere/at/all/r.xml"];
     let output = meshcheck(&[&["judge", file.to_str().unwrap()], &report[..]].concat());
@@ -175,7 +175,7 @@ fn file_without_evidence_is_one_error(#[case] change: fn(&str) -> String, #[case
 // Told before anything is done.
 #[case(&["check", "--kubeconfig", "/none", "--report", "html=/nowhere/r.html"], 2, "/nowhere/r.html")]
 #[case(&["run", "--bundle", "/none", "--report", "html=/nowhere/r.html"], 2, "/nowhere/r.html")]
-fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
+fn wrong_call_names_the_error(#[case] arguments: &[&str], #[case] code: i32, #[case] words: &str) {
     let output = meshcheck(arguments);
     assert_eq!(output.status.code(), Some(code), "{output:?}");
     assert!(stderr(&output).contains(words), "{}", stderr(&output));
@@ -184,7 +184,7 @@ fn wrong_calls_are_told(#[case] arguments: &[&str], #[case] code: i32, #[case] w
 
 /// Whether a cluster of that name is meshcheck's cannot be known then.
 #[test]
-fn an_engine_that_does_not_run_is_told_with_what_to_type() {
+fn stopped_engine_is_reported_with_a_fix() {
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
         .args(["down", "--name", "kind"])
         .env("MESHCHECK_STATE", tempfile::tempdir().unwrap().path())
@@ -197,7 +197,7 @@ fn an_engine_that_does_not_run_is_told_with_what_to_type() {
 }
 
 #[test]
-fn the_table_of_claims_is_there_for_people_and_scripts() {
+fn claims_are_listed_as_text_and_as_json() {
     let text = stdout(&meshcheck(&["claims"]));
     assert!(text.contains("mesh::init_arguments"), "{text}");
     let json: Value =
@@ -207,7 +207,7 @@ fn the_table_of_claims_is_there_for_people_and_scripts() {
 
 /// Evidence travels: no home directory, no certificate, no token is in it.
 #[test]
-fn the_recorded_evidence_names_no_machine() {
+fn recorded_evidence_names_no_machine() {
     let text = fs::read_to_string(recorded()).unwrap();
     for word in ["/root/", "/home/", "BEGIN CERTIFICATE", "BEGIN PRIVATE", "eyJhbGciOi"] {
         assert!(!text.contains(word), "{word}");
@@ -215,7 +215,7 @@ fn the_recorded_evidence_names_no_machine() {
 }
 
 #[test]
-fn a_full_disk_is_told_and_the_other_reports_are_written() {
+fn full_disk_is_reported_and_other_reports_are_written() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("r.json");
     let (evidence, json) = (recorded(), format!("json={}", file.display()));
@@ -229,7 +229,7 @@ fn a_full_disk_is_told_and_the_other_reports_are_written() {
 }
 
 #[test]
-fn a_reader_that_has_gone_away_is_no_error() {
+fn closed_pipe_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
         .args(["judge", recorded().to_str().unwrap(), "--output", "json"])
         .stdout(std::process::Stdio::piped())
@@ -245,7 +245,7 @@ fn a_reader_that_has_gone_away_is_no_error() {
 /// What a support file holds is reported on standard output, and its logs are shown without what a terminal
 /// would obey.
 #[test]
-fn a_support_file_is_shown() {
+fn support_file_is_shown() {
     let directory = tempfile::tempdir().unwrap();
     let file = changed(directory.path(), |evidence| {
         evidence["logs"] = serde_json::json!([{
@@ -336,7 +336,7 @@ fn verdict<'r>(report: &'r Value, id: &str) -> &'r Value {
 }
 
 #[test]
-fn a_machine_without_an_engine_is_told_what_to_type_first() {
+fn missing_engine_is_the_first_fix_of_preflight() {
     let output = preflight(&["--only", "machine", "--output", "json"], None);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let report: Value = serde_json::from_str(&stdout(&output)).unwrap();
@@ -354,7 +354,7 @@ fn a_machine_without_an_engine_is_told_what_to_type_first() {
 
 /// A proxy's address may hold a password: that there is one is reported, and nothing of it.
 #[test]
-fn a_proxy_in_between_is_told_without_its_address() {
+fn proxy_is_reported_without_its_address() {
     let output = preflight(&["--only", "machine::no_proxy", "--output", "json"], None);
     let text = stdout(&output);
     let report: Value = serde_json::from_str(&text).unwrap();
@@ -375,7 +375,7 @@ users: [{ name: one, user: {} }]
 
 /// The cluster's state is what was asked for: that it does not answer is a verdict, not an error.
 #[test]
-fn a_cluster_that_does_not_answer_is_a_verdict() {
+fn unreachable_cluster_is_a_verdict_of_preflight() {
     let directory = tempfile::tempdir().unwrap();
     let junit = directory.path().join("r.xml");
     let html = directory.path().join("r.html");

@@ -54,7 +54,7 @@ fn err(output: &Output) -> String {
 const SKIP: &str = "[claims.skip]\n\"kiali::*\" = \"this class has no console\"\n";
 
 #[test]
-fn the_file_in_the_directory_is_used_and_told_of() {
+fn file_in_the_directory_is_used_and_named() {
     let place = Place::with(SKIP);
     let output = place.judge(&["--output", "json"]);
     assert_eq!(err(&output), "configuration: meshcheck.toml (in this directory)\n");
@@ -71,7 +71,7 @@ fn the_file_in_the_directory_is_used_and_told_of() {
 }
 
 #[test]
-fn the_option_wins_over_the_variable_and_that_over_the_directory() {
+fn option_wins_over_variable_and_variable_over_directory() {
     let place = Place::with("broken");
     let other = place.0.path().join("other.toml");
     fs::write(&other, SKIP).unwrap();
@@ -113,7 +113,7 @@ fn wrong_file_is_one_error_with_its_place() {
 #[case(&["run"])]
 #[case(&["up"])]
 #[case(&["bundle"])]
-fn every_command_that_it_decides_reads_it(#[case] arguments: &[&str]) {
+fn each_affected_command_reads_the_file(#[case] arguments: &[&str]) {
     let place = Place::with("[demo]\nnamespace = \"Shop\"\n");
     let output = place.meshcheck(arguments);
     assert_eq!(output.status.code(), Some(2), "{}", err(&output));
@@ -127,7 +127,7 @@ fn every_command_that_it_decides_reads_it(#[case] arguments: &[&str]) {
 
 /// What it names and what it is given are two things; the evidence's own names count.
 #[test]
-fn evidence_of_other_names_is_never_judged_by_these() {
+fn evidence_is_judged_by_its_own_names() {
     let place = Place::with("[demo]\nnamespace = \"shop\"\n");
     let output = place.judge(&["--quiet"]);
     assert_eq!(output.status.code(), Some(0));
@@ -180,7 +180,7 @@ fn name_fixed_by_the_release_is_refused_before_anything_is_created() {
 }
 
 #[test]
-fn the_default_file_is_read_as_it_is_printed() {
+fn printed_default_file_is_read() {
     let place = Place::with("");
     let printed = out(&place.meshcheck(&["config"]));
     fs::write(place.0.path().join("meshcheck.toml"), &printed).unwrap();
@@ -199,7 +199,7 @@ fn the_default_file_is_read_as_it_is_printed() {
 
 /// A context that a file names is looked for, and the error says which.
 #[test]
-fn the_cluster_of_the_file_is_looked_for() {
+fn cluster_named_in_the_file_is_checked() {
     let place = Place::with("[cluster]\ncontext = \"vm7\"\nkubeconfig = \"class.yaml\"\n");
     let kubeconfig = "apiVersion: v1\nkind: Config\ncontexts: []\nclusters: []\nusers: []\n";
     fs::write(place.0.path().join("class.yaml"), kubeconfig).unwrap();

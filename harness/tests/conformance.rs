@@ -51,7 +51,9 @@ fn missing() -> Option<&'static str> {
 
 /// Passes only on a claim that holds: on a cluster of meshcheck nothing is left out.
 fn verdict(claim: &Claim, evidence: &Evidence) -> Result<(), Failed> {
-    conformance::explain(claim, evidence).map_or(Ok(()), |explanation| Err(quoted(&explanation)))
+    let file = conformance::evidence_file();
+    let explanation = conformance::explain(claim, evidence, file.as_deref());
+    explanation.map_or(Ok(()), |explanation| Err(quoted(&explanation)))
 }
 
 /// nextest quotes what stands behind `Error: ` on standard error.

@@ -113,7 +113,7 @@ fn number_of(command: &str) -> usize {
 #[case::another_report_unwritable(&["judge", "e.json", "--report", "html=none/r.html"], 2, "none/r.html")]
 #[case::check_report_unwritable(&["check", "--report", "html=none/r.html"], 2, "none/r.html")]
 #[case::preflight_report_unwritable(&["preflight", "--report", "json=none/r.json"], 2, "none/r.json")]
-fn every_early_end_is_told_in_every_report(
+fn every_report_names_the_reason_of_an_early_end(
     #[case] arguments: &[&str],
     #[case] code: i32,
     #[case] words: &str,
@@ -127,7 +127,7 @@ fn every_early_end_is_told_in_every_report(
 }
 
 #[test]
-fn only_what_was_asked_for_is_told_of() {
+fn report_contains_only_selected_claims() {
     let directory = Directory::new();
     let output = directory
         .meshcheck(&["judge", "none.json", "--only", "mesh::*redirected"])
@@ -139,7 +139,7 @@ fn only_what_was_asked_for_is_told_of() {
 
 /// A bug is no reason for a green report of yesterday either.
 #[test]
-fn a_bug_is_told_in_every_report() {
+fn every_report_names_a_bug() {
     let directory = Directory::new();
     let mut command = directory.meshcheck(&["judge", "e.json"]);
     let output = command.env("MESHCHECK_TEST_PANIC", "judge").output().unwrap();
@@ -151,7 +151,7 @@ fn a_bug_is_told_in_every_report() {
 
 /// nextest's tests learn why there is no evidence: its own JUnit then has the reason.
 #[test]
-fn a_setup_script_hands_over_what_is_wrong_with_the_configuration() {
+fn setup_script_passes_on_the_configuration_error() {
     let directory = Directory::new();
     directory.0.file("handover", "");
     let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
@@ -209,7 +209,7 @@ fn ended(mut child: Child) -> (ExitStatus, String) {
 #[case::check_look_terminated("check", true, Signal::SIGTERM)]
 #[case::preflight_first_answer("preflight", false, Signal::SIGINT)]
 #[case::preflight_look("preflight", true, Signal::SIGINT)]
-fn an_interrupt_is_told_in_every_report(
+fn every_report_names_an_interruption(
     #[case] command: &str,
     #[case] tells_version: bool,
     #[case] signal: Signal,
@@ -237,7 +237,7 @@ fn an_interrupt_is_told_in_every_report(
 /// The kernel ends a program that writes more than it may, in the middle of it and at once, as kill -9
 /// does. What it leaves goes with the next write.
 #[test]
-fn a_write_that_was_killed_leaves_nothing_for_long() {
+fn killed_write_is_cleaned_up_by_the_next_one() {
     let directory = Directory::new();
     let temporary = || -> Vec<_> {
         let names =

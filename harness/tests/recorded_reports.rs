@@ -8,13 +8,23 @@ use std::fs;
 
 use meshcheck::report::{Style, human};
 use meshcheck_suites::golden;
-use recorded::{KINDS, folders, stable_report};
+use recorded::{KINDS, folders, meshes, stable_report, stable_report_on};
 
 #[test]
 fn generated_reports_are_up_to_date() {
     for folder in KINDS.into_iter().flat_map(folders) {
         let report = human(&stable_report(&folder), Style::plain());
         golden::assert_file(&folder.join("report.snap"), &report, "faults");
+    }
+}
+
+#[test]
+fn generated_reports_on_whole_meshes_are_up_to_date() {
+    for file in meshes() {
+        let report = human(&stable_report_on(&file), Style::plain());
+        // `NAME.json.gz` becomes `NAME.snap`.
+        let snap = file.with_extension("").with_extension("snap");
+        golden::assert_file(&snap, &report, "faults");
     }
 }
 

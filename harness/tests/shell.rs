@@ -189,7 +189,7 @@ fn bash_completes(line: &str) -> Vec<String> {
 #[case("meshcheck check --context gke:eu", &["eu:class"])]
 #[case("meshcheck check --context nobody", &[""])]
 #[case("meshcheck judge vm", &["vm7.json.gz"])]
-fn bash_completes_what_can_follow(#[case] line: &str, #[case] words: &[&str]) {
+fn bash_completes_options_and_values(#[case] line: &str, #[case] words: &[&str]) {
     assert_eq!(bash_completes(line), words, "{line}");
 }
 
@@ -210,7 +210,7 @@ fn every_shell_has_its_script(#[case] shell: &str, #[case] words: &str) {
 
 /// A kubeconfig that cannot be read ends no completion with an error.
 #[test]
-fn completing_is_silent_where_nothing_can_be_read() {
+fn completion_is_silent_if_the_kubeconfig_is_malformed() {
     let place = place();
     fs::write(place.path().join("kubeconfig"), "{ broken").unwrap();
     let output = ran(program("meshcheck", place.path())
@@ -254,7 +254,7 @@ fn every_command_has_a_page() {
 }
 
 #[test]
-fn a_page_that_cannot_be_written_is_told() {
+fn unwritable_manual_page_is_an_error() {
     let place = place();
     fs::write(place.path().join("file"), "").unwrap();
     let output = ran(program("meshcheck", place.path()).args(["man", "--dir", "file/man1"]));

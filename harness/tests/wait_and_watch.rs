@@ -49,6 +49,38 @@ fn check(sandbox: &sandbox::Sandbox, server: &server::Server, arguments: &[&str]
     command
 }
 
+/// Runs a check whose standard error is a terminal. Returns all that the terminal gets.
+fn check_on_terminal(arguments: &[&str]) -> String {
+    let sandbox = sandbox::Sandbox::new();
+    let server = start(|_| true);
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut call = check(&sandbox, &server, arguments);
+    let mut child = call.stdout(Stdio::null()).stderr(Stdio::from(terminal.slave)).spawn().unwrap();
+    // The last handle of the terminal's other side.
+    drop(call);
+    let mut shown = Vec::new();
+    // A terminal without another side ends with an error.
+    let _ = std::fs::File::from(terminal.master).read_to_end(&mut shown);
+    child.wait().unwrap();
+    String::from_utf8(shown).unwrap()
+}
+
+#[test]
+fn claim_is_shown_on_a_terminal_before_the_report() {
+    let shown = check_on_terminal(&["--output", "json"]);
+    assert!(shown.contains("prepare::nodes_ready  "), "{shown}");
+    assert!(!shown.contains("mesh::"), "only claims that were asked for: {shown}");
+    assert_eq!(shown.matches("prepare::nodes_ready").count(), 1, "{shown}");
+}
+
+#[rstest::rstest]
+#[case::quiet(&["--quiet"])]
+#[case::checked_again(&["--wait", "1s"])]
+fn claim_is_not_shown_before_the_report(#[case] arguments: &[&str]) {
+    let shown = check_on_terminal(arguments);
+    assert!(!shown.contains("prepare::nodes_ready  "), "{shown}");
+}
+
 #[test]
 fn wait_ends_once_every_claim_holds() {
     let sandbox = sandbox::Sandbox::new();
@@ -59,6 +91,7 @@ fn wait_ends_once_every_claim_holds() {
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
     let report: Value = serde_json::from_str(&stdout).unwrap();
     assert_eq!(report["totals"]["pass"], 1);
+    assert!(!stderr.contains("prepare::nodes_ready  "), "a pipe gets the report alone: {stderr}");
     assert!(stderr.contains("waiting for 1 claim: prepare::nodes_ready\n"), "{stderr}");
 }
 

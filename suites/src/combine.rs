@@ -43,7 +43,7 @@ mod tests {
     #[case(&[Verdict::Unjudged, Verdict::Changed], Verdict::Changed)]
     #[case(&[Verdict::Skipped, Verdict::Pass, Verdict::Unjudged], Verdict::Unjudged)]
     #[case(&[Verdict::Pass, Verdict::Skipped], Verdict::Skipped)]
-    fn the_worst_part_decides(#[case] parts: &[Verdict], #[case] expected: Verdict) {
+    fn worst_part_decides_the_verdict(#[case] parts: &[Verdict], #[case] expected: Verdict) {
         let parts = parts.iter().map(|&verdict| {
             let mut part = Judgement::pass("");
             part.verdict = verdict;
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_that_hold_leave_their_words() {
+    fn passing_parts_keep_their_summaries() {
         let parts = ["a", "b"].map(|word| Ok(Judgement::pass(word)));
         assert_eq!(all_hold(parts), Ok(vec!["a".to_owned(), "b".to_owned()]));
     }

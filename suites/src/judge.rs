@@ -1,7 +1,8 @@
 //! Judges evidence: every entry, what causes what, and the report of those that were asked for.
 
-use crate::entry::{Entry, Judgements, Pattern, Subject, roots};
+use crate::entry::{Entry, Judgements, Pattern, Section, Subject, roots};
 use crate::evidence::{Asks, Waiver};
+use crate::judgement::Verdict;
 use crate::report::{Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
 
 /// Judges evidence: all entries, or those that any of the patterns asks for. Causes are looked for among all
@@ -50,8 +51,29 @@ pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
     }
 }
 
-/// The waiver for an entry, where there is one. Skipping is the stronger word.
-fn waiver<'w, E: Subject>(waivers: &'w [Waiver], entry: &Entry<E>) -> Option<&'w Waiver> {
+/// Returns the claims of a report on incomplete evidence whose verdict stays, once the evidence of these sections is
+/// complete. `tests/incomplete_evidence.rs` compares them with the final verdicts on all recorded evidence.
+pub fn judged_early<'r>(
+    report: &'r Report,
+    complete: &[Section],
+) -> impl Iterator<Item = &'r ClaimReport> {
+    let is_judged = |verdict| !matches!(verdict, Verdict::Unjudged | Verdict::Skipped);
+    report.claims.iter().filter(move |claim| {
+        let further = match claim.section {
+            // Dry runs show whether the injection webhook works.
+            Section::Install => Section::Mesh,
+            // The requests of the demo show the traffic of the sidecars.
+            Section::Mesh => Section::Demo,
+            section => section,
+        };
+        // Nodes, services and istiod decide on claims of every section.
+        let needed = [Section::Prepare, Section::Install, claim.section, further];
+        is_judged(claim.verdict) && needed.iter().all(|section| complete.contains(section))
+    })
+}
+
+/// Returns the waiver for an entry, where there is one. Skipping is the stronger word.
+pub fn waiver<'w, E: Subject>(waivers: &'w [Waiver], entry: &Entry<E>) -> Option<&'w Waiver> {
     let about = |waiver: &&Waiver| Pattern::unchecked(&waiver.claims).matches(entry);
     waivers.iter().filter(about).min_by_key(|waiver| waiver.asks != Asks::Nothing)
 }

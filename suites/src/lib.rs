@@ -34,7 +34,7 @@ pub use entry::{CausedBy, Effect, Entry, NoSuchEntry, Page, Pattern, Section, St
 pub use evidence::Evidence;
 #[doc(hidden)]
 pub use facts::installation::is_installed_otherwise;
-pub use judge::judge;
+pub use judge::{judge, judged_early, waiver};
 pub use judgement::{Judgement, Verdict};
 pub use preflight::{CHECKS, Check};
 pub use report::Report;

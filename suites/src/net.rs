@@ -66,7 +66,7 @@ mod tests {
     #[case("::/0", "fd00::1", true)]
     #[case("::/0", "10.0.0.1", false)]
     #[case("0.0.0.0/0", "::1", false)]
-    fn a_range_contains_its_addresses(
+    fn range_contains_its_addresses(
         #[case] network: Network,
         #[case] address: &str,
         #[case] inside: bool,
@@ -81,7 +81,7 @@ mod tests {
     #[case("pods/24")]
     #[case("10.244.0.0/-1")]
     #[case("")]
-    fn other_texts_are_no_ranges(#[case] text: &str) {
+    fn malformed_range_is_refused(#[case] text: &str) {
         assert!(text.parse::<Network>().is_err());
     }
 }

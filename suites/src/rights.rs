@@ -370,7 +370,7 @@ mod tests {
         r#"forbidden: User "u" cannot get path "/version""#,
         "forbidden: needs `get` on the path /version ("
     )]
-    fn what_is_missing_is_named_first(#[case] message: &str, #[case] start: &str) {
+    fn missing_right_is_named_first(#[case] message: &str, #[case] start: &str) {
         let told = forbidden(message);
         assert!(told.starts_with(start) && told.contains(message), "{told}");
     }
@@ -380,12 +380,12 @@ mod tests {
     #[case(r#"pods "x" is forbidden: violates PodSecurity "restricted:latest""#)]
     #[case(r#"User "u" cannot list"#)]
     #[case("")]
-    fn other_words_stay(#[case] message: &str) {
+    fn other_errors_are_unchanged(#[case] message: &str) {
         assert_eq!(forbidden(message), message);
     }
 
     #[test]
-    fn the_hint_asks_for_what_this_check_needs() {
+    fn fix_names_the_rights_of_this_check() {
         let mut evidence = healthy();
         evidence.subject.active = false;
         assert!(hint(&evidence).starts_with("`meshcheck rbac | kubectl apply -f -`"));

@@ -60,7 +60,7 @@ mod tests {
     #[case("DoesNotExist", &[], &[("l", "")], Some(true))]
     #[case("DoesNotExist", &[], &[("k", "")], Some(false))]
     #[case("Gt", &["1"], &[("k", "2")], None)]
-    fn expressions_mean_what_kubernetes_says(
+    fn label_expressions_select_as_in_kubernetes(
         #[case] operator: &str,
         #[case] values: &[&str],
         #[case] object: &[(&str, &str)],
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn all_requirements_must_hold_and_none_selects_everything() {
+    fn all_requirements_must_hold_and_an_empty_selector_selects_all() {
         let mut selector = LabelSelector::default();
         assert_eq!(selector.selects(&labels(&[])), Some(true));
         selector.match_labels = labels(&[("a", "1"), ("b", "2")]);

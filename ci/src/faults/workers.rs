@@ -47,7 +47,7 @@ mod tests {
     use std::sync::Barrier;
 
     #[test]
-    fn every_case_is_done_once() {
+    fn each_case_runs_once() {
         let done = Mutex::new(Vec::new());
         let note = |(): &(), case: u32| {
             done.lock().unwrap().push(case);
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn they_work_at_the_same_time() {
+    fn workers_run_at_the_same_time() {
         let both = Barrier::new(2);
         let meet = |(): &(), _| {
             both.wait();
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_ends_it() {
+    fn failed_case_ends_the_workers() {
         let done = Mutex::new(0);
         let work = |(): &(), case| {
             *done.lock().unwrap() += 1;

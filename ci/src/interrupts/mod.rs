@@ -4,7 +4,7 @@
 //! for each moment: start ─► wait for the moment ─► end it ─► (down --leftovers | next start) ─► what is left?
 //! ```
 
-mod moments;
+mod interruptions;
 mod place;
 mod subject;
 mod tally;
@@ -25,7 +25,7 @@ use crate::setup;
 use crate::software::Software;
 use crate::wait::pass;
 use crate::workspace::meshcheck;
-use moments::{How, MOMENTS, Moment, Then, What, When};
+use interruptions::{How, INTERRUPTIONS, Interruption, Then, What, When};
 use place::Place;
 use subject::{End, Subject};
 use tally::{Case, Sums};
@@ -43,7 +43,7 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 /// Tries them.
 pub(crate) fn run(selection: &Selection) -> Result<()> {
     let asked: Vec<_> =
-        MOMENTS.iter().filter(|moment| selection.includes(moment.name, moment.ci)).collect();
+        INTERRUPTIONS.iter().filter(|moment| selection.includes(moment.name, moment.ci)).collect();
     if selection.list {
         for moment in asked {
             crate::out::result(moment.name)?;
@@ -84,7 +84,7 @@ struct Trial {
 }
 
 impl Trial {
-    fn try_out(&self, moment: &Moment) -> Case {
+    fn try_out(&self, moment: &Interruption) -> Case {
         let mut case = Case::new(moment.name);
         if let Err(error) = self.ended(moment, &mut case) {
             case.fault = Some(format!("{error:#}"));
@@ -92,7 +92,7 @@ impl Trial {
         case
     }
 
-    fn ended(&self, moment: &Moment, case: &mut Case) -> Result<()> {
+    fn ended(&self, moment: &Interruption, case: &mut Case) -> Result<()> {
         let place = Place::new()?;
         let mut subject = Subject::start(&mut self.command(moment, &place)?)?;
         self.wait_for(moment.when, &mut subject)?;
@@ -114,7 +114,7 @@ impl Trial {
         Ok(())
     }
 
-    fn command(&self, moment: &Moment, place: &Place) -> Result<Command> {
+    fn command(&self, moment: &Interruption, place: &Place) -> Result<Command> {
         let mut command = self.in_place(place);
         match moment.what {
             What::Run => {
@@ -167,7 +167,7 @@ impl Trial {
         }
     }
 
-    fn end(&self, moment: &Moment, subject: &mut Subject) -> Result<()> {
+    fn end(&self, moment: &Interruption, subject: &mut Subject) -> Result<()> {
         match moment.how {
             How::Interrupt => subject.send(Signal::SIGINT),
             How::Terminate => subject.send(Signal::SIGTERM),
@@ -199,7 +199,7 @@ impl Trial {
     }
 
     /// What comes after the end, where something may be left.
-    fn aftermath(&self, moment: &Moment, place: &Place, end: &End) -> Result<()> {
+    fn aftermath(&self, moment: &Interruption, place: &Place, end: &End) -> Result<()> {
         if moment.how == How::Lost
             && let Some(target) = &self.target
         {
@@ -230,7 +230,7 @@ impl Trial {
 }
 
 /// The exit code that such an end has.
-fn expected_end(moment: &Moment, end: &End) -> Result<()> {
+fn expected_end(moment: &Interruption, end: &End) -> Result<()> {
     let code = end.code();
     let fits = match moment.how {
         // Once it removes, it does so whatever comes, and ends with its verdict.
@@ -247,6 +247,6 @@ fn expected_end(moment: &Moment, end: &End) -> Result<()> {
     Ok(())
 }
 
-fn removes(moment: &Moment) -> bool {
-    matches!(moment.when, When::Told("remove: removing"))
+fn removes(moment: &Interruption) -> bool {
+    matches!(moment.when, When::Told("remove: deleting"))
 }

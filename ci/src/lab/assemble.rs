@@ -9,15 +9,16 @@ use meshcheck_bundle::{
     Image as ImageName, Install, IstioBuild, KialiBuild, Manifest, NodeImage, Origin, Role, SCHEMA,
     Writer,
 };
+use tempfile::TempDir;
 
 use super::images::{Image, workload_images};
 use super::key::Key;
 use super::node;
 use super::plan::{Parts, Plan};
-use super::recipe::{
-    ENVOY, ETCD, GoBuild, HTTP_ECHO, HUB, Istio, KIND, KIND_CONFIG, KUBERNETES, METALLB, NODE,
-    REGISTRY, TOOLS, Tree,
+use super::programs::{
+    GoBuild, HTTP_ECHO, HUB, KIND, KIND_CONFIG, METALLB, NODE, REGISTRY, TOOLS, Tree,
 };
+use super::recipe::Software;
 use super::store::Store;
 use crate::out::{elapsed, say, size};
 use crate::workspace::repository;
@@ -36,8 +37,9 @@ pub(crate) fn build(
     let parts = plan.make(store)?;
     let start = Instant::now();
     let curl = package_version(&parts, &TOOLS, "curl")?;
-    let workload = workload_images(&plan.istio, upstream(&curl));
-    let reference = format!("meshcheck/node:{}-{}", KUBERNETES.version, key.short());
+    let workload = workload_images(plan.software, upstream(&curl));
+    let kubernetes = plan.software.kubernetes.build.version;
+    let reference = format!("meshcheck/node:{kubernetes}-{}", key.short());
     let scratch = store.scratch()?;
     let made = store.scratch()?;
     for dir in ["bin", "images", "manifests"] {
@@ -48,13 +50,19 @@ pub(crate) fn build(
     images.save_node(root, &workload, &reference, &made.path().join("images/node.tar"))?;
     say(format_args!("node image: done in {}", elapsed(start.elapsed())));
     write(&parts, plan, key, &reference, &workload, made.path())?;
+    publish(made, bundle)
+}
+
+/// Gives a finished bundle its place.
+pub(super) fn publish(made: TempDir, bundle: &Path) -> Result<()> {
+    let making = || format!("making `{}`", bundle.display());
     if let Some(parent) = bundle.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+        fs::create_dir_all(parent).with_context(making)?;
     }
     let made = made.keep();
     // Work in progress is private to its user; a bundle is for all to read.
     fs::set_permissions(&made, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    fs::rename(&made, bundle).with_context(|| format!("making `{}`", bundle.display()))
+    fs::rename(&made, bundle).with_context(making)
 }
 
 /// Copies the files into the bundle and writes its manifest.
@@ -66,7 +74,9 @@ fn write(
     workload: &[Image],
     dir: &Path,
 ) -> Result<()> {
-    let (istio, go) = (&plan.istio, plan.go.version());
+    let (software, go) = (plan.software, plan.go.version());
+    let Software { istio, kubernetes, .. } = software;
+    let kubernetes = kubernetes.build;
     let copies = [
         ("kind/bin/kind", "bin/kind"),
         ("istio/bin/istioctl", "bin/istioctl"),
@@ -94,7 +104,7 @@ fn write(
         version("runc")?,
         KIND.module,
         KIND.version,
-        KUBERNETES.version
+        kubernetes.version
     );
     let mut writer = Writer::new(dir)?;
     let mut add = |name: &str, role, path: &str, version: &str, source: &str| {
@@ -102,8 +112,8 @@ fn write(
     };
     add("kind", Role::Program, "bin/kind", KIND.version, &built(&KIND))?;
     add("istioctl", Role::Program, "bin/istioctl", istio.version, &built(&istio.build))?;
-    add("kubectl", Role::Program, "bin/kubectl", KUBERNETES.version, &built(&KUBERNETES))?;
-    add("node-image", Role::Image, "images/node.tar", KUBERNETES.version, &node)?;
+    add("kubectl", Role::Program, "bin/kubectl", kubernetes.version, &built(&kubernetes))?;
+    add("node-image", Role::Image, "images/node.tar", kubernetes.version, &node)?;
     add("registry-image", Role::Image, "images/registry.tar", REGISTRY.version, &built(&REGISTRY))?;
     add(
         "kind-config",
@@ -132,7 +142,7 @@ fn write(
             hub: HUB.to_owned(),
             tag: istio.version.to_owned(),
         },
-        kubernetes: KUBERNETES.version.to_owned(),
+        kubernetes: kubernetes.version.to_owned(),
         kiali: KialiBuild {
             version: istio.kiali.version.to_owned(),
             image: istio.kiali_image.to_owned(),
@@ -148,7 +158,7 @@ fn write(
             profile: "default".to_owned(),
             set: istio.install.iter().map(|&option| option.to_owned()).collect(),
         },
-        notes: notes(parts, istio)?,
+        notes: notes(parts, software)?,
         parts: Vec::new(),
     })?;
     let bytes = fs::metadata(dir.join("images/node.tar"))?.len();
@@ -157,28 +167,23 @@ fn write(
 }
 
 /// What a reader of a report has to know.
-fn notes(parts: &Parts, istio: &Istio) -> Result<Vec<String>> {
+fn notes(parts: &Parts, software: &Software) -> Result<Vec<String>> {
+    let Software { istio, lies, replaces, envoy, kubernetes, .. } = software;
     let tools = |name| package_version(parts, &TOOLS, name);
-    Ok(vec![
+    let replaced = if replaces.is_empty() { String::new() } else { format!(" with {replaces}") };
+    let mut notes = vec![
         format!(
-            "Istio is not a release: it is the commit {} of the main branch, between 1.21 and 1.22, built from its Go module {} with istio.io/api and istio.io/client-go v1.22.0",
+            "Istio is not a release: it is the commit {} of the main branch, {lies}, built from its Go module {}{replaced}",
             istio.version.rsplit('.').next().unwrap_or_default(),
             istio.build.version
         ),
         format!(
             "the proxies run upstream Envoy {} (PyPI package {}), which lacks Istio's own filters: the metadata exchange, the ALPN filter and Istio's telemetry are switched off, so there is no istio_requests_total",
-            ENVOY.version, ENVOY.requirement
+            envoy.version, envoy.requirement
         ),
         format!(
-            "no image is the official one: all are built here, from Go modules and Debian packages, under the names that users know ({} {}, {} {}, {} {}, {} {}, …)",
-            istio.kiali.name,
-            istio.kiali.version,
-            METALLB.name,
-            METALLB.version,
-            HTTP_ECHO.name,
-            HTTP_ECHO.version,
-            ETCD.name,
-            ETCD.version
+            "no image is the official one: all are built here, from Go modules and Debian packages, under the names that users know (kiali {}, metallb {}, http-echo {}, etcd {}, …)",
+            istio.kiali.version, METALLB.version, HTTP_ECHO.version, kubernetes.etcd.version
         ),
         "Kiali is its server alone: the console is one page of our own".to_owned(),
         "the Kiali manifest is the addon as it is, which always pulls its image: that image is on the node, so it needs imagePullPolicy IfNotPresent".to_owned(),
@@ -189,7 +194,14 @@ fn notes(parts: &Parts, istio: &Istio) -> Result<Vec<String>> {
             tools("iptables")?
         ),
         "the pod network is a bridge on one node: clusters of several nodes need another".to_owned(),
-    ])
+    ];
+    notes.extend(software.addon_kiali.map(|named| {
+        format!(
+            "Kiali {} takes the place of Kiali {named}, which the addon manifest names: package registries do not serve that one",
+            istio.kiali.version
+        )
+    }));
+    Ok(notes)
 }
 
 /// The version of a Debian package in a file tree.

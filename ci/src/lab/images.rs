@@ -8,10 +8,10 @@ use anyhow::{Context as _, Result};
 use tar::{Builder, EntryType, Header};
 
 use super::plan::{Parts, image_sources};
-use super::recipe::{
-    COREDNS, ETCD_TAG, HTTP_ECHO, HUB, Istio, KUBERNETES, METALLB, PAUSE_TAG, REGISTRY,
-};
+use super::programs::{HTTP_ECHO, HUB, METALLB, REGISTRY};
+use super::recipe::{Kubernetes, Software};
 use crate::command::Program;
+use crate::workspace::lab_sources;
 
 /// An image that clusters of the lab use.
 #[derive(Clone)]
@@ -27,28 +27,30 @@ fn image(name: &'static str, reference: String) -> Image {
 }
 
 /// The images that kubeadm needs.
-pub(crate) fn kubernetes_images() -> Vec<Image> {
+pub(crate) fn kubernetes_images(kubernetes: &Kubernetes) -> Vec<Image> {
+    let Kubernetes { build, coredns, etcd_tag, pause_tags, .. } = kubernetes;
     let programs = ["kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy"];
-    let versioned = |name| image(name, format!("registry.k8s.io/{name}:{}", KUBERNETES.version));
+    let versioned = |name| image(name, format!("registry.k8s.io/{name}:{}", build.version));
     let mut images = programs.map(versioned).to_vec();
+    let pause = pause_tags.iter().map(|tag| format!("registry.k8s.io/pause:{tag}")).collect();
     images.extend([
-        image("coredns", format!("registry.k8s.io/coredns/coredns:{}", COREDNS.version)),
-        image("etcd", format!("registry.k8s.io/etcd:{ETCD_TAG}")),
-        image("pause", format!("registry.k8s.io/pause:{PAUSE_TAG}")),
+        image("coredns", format!("registry.k8s.io/coredns/coredns:{}", coredns.version)),
+        image("etcd", format!("registry.k8s.io/etcd:{etcd_tag}")),
+        Image { name: "pause", references: pause },
     ]);
     images
 }
 
 /// The images that run in the tutorial's cluster. The tutorial names two of them without a tag.
-pub(crate) fn workload_images(istio: &Istio, curl: &str) -> Vec<Image> {
+pub(crate) fn workload_images(software: &Software, curl: &str) -> Vec<Image> {
     let both = |name, repository: &str, tag: &str| Image {
         name,
         references: [tag, "latest"].map(|tag| format!("{repository}:{tag}")).to_vec(),
     };
-    vec![
-        image("pilot", format!("{HUB}/pilot:{}", istio.version)),
-        image("proxyv2", format!("{HUB}/proxyv2:{}", istio.version)),
-        image("kiali", istio.kiali_image.to_owned()),
+    let istio = ["pilot", "proxyv2"].iter().chain(software.istio_images);
+    let istio = istio.map(|name| image(name, format!("{HUB}/{name}:{}", software.istio.version)));
+    let others = [
+        image("kiali", software.istio.kiali_image.to_owned()),
         image("metallb-controller", format!("quay.io/metallb/controller:{}", METALLB.version)),
         image("metallb-speaker", format!("quay.io/metallb/speaker:{}", METALLB.version)),
         both(
@@ -57,7 +59,8 @@ pub(crate) fn workload_images(istio: &Istio, curl: &str) -> Vec<Image> {
             HTTP_ECHO.version.trim_start_matches('v'),
         ),
         both("curl", "docker.io/curlimages/curl", curl),
-    ]
+    ];
+    istio.chain(others).collect()
 }
 
 /// The name of the registry for tests. Not that of the official image: loading it must not replace one
@@ -66,9 +69,16 @@ pub(crate) fn registry_reference() -> String {
     format!("meshcheck/registry:{}", REGISTRY.version.trim_start_matches('v'))
 }
 
+/// The Dockerfile of an image: the software's own where it has one.
+fn dockerfile(software: &Software, name: &str) -> PathBuf {
+    let file = format!("{name}.dockerfile");
+    let own = software.images.map(|directory| lab_sources().join(directory).join(&file));
+    own.filter(|path| path.is_file()).unwrap_or_else(|| image_sources().join(file))
+}
+
 /// Builds the image of the Dockerfile `name`. `tools` is the image that some stand on.
 pub(crate) fn build(parts: &Parts, name: &str, tools: &str, reference: &str) -> Result<()> {
-    let path = image_sources().join(format!("{name}.dockerfile"));
+    let path = dockerfile(parts.software, name);
     let dockerfile =
         fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
     let source = |name: &str| parts.path(name).unwrap_or_else(|| image_sources().join(name));
@@ -133,31 +143,45 @@ fn copied(dockerfile: &str) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::lab::recipe::ISTIO;
     use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::lab::recipe::MESHES;
+
+    /// The names of the Dockerfiles in a directory below `ci/lab`.
+    fn dockerfiles(directory: &str) -> BTreeSet<String> {
+        let paths =
+            fs::read_dir(lab_sources().join(directory)).unwrap().map(|it| it.unwrap().path());
+        let dockerfiles =
+            paths.filter(|path| path.extension().is_some_and(|it| it == "dockerfile"));
+        dockerfiles.map(|path| path.file_stem().unwrap().to_string_lossy().into_owned()).collect()
+    }
 
     #[test]
     fn every_image_has_a_dockerfile_and_every_dockerfile_copies_known_files() {
-        let all = kubernetes_images().into_iter().chain(workload_images(&ISTIO[0], "8"));
-        let wanted: BTreeSet<_> =
-            all.map(|image| image.name).chain(["node", "registry", "tools"]).collect();
-        let mut found = BTreeSet::new();
-        for entry in fs::read_dir(image_sources()).unwrap() {
-            let path = entry.unwrap().path();
-            if path.extension().is_none_or(|extension| extension != "dockerfile") {
-                continue;
+        for software in MESHES.iter().map(|mesh| mesh.software) {
+            let system = kubernetes_images(&software.kubernetes);
+            let all = system.into_iter().chain(workload_images(software, "8"));
+            let wanted: BTreeSet<_> = all
+                .map(|image| image.name)
+                .chain(["node", "registry", "tools"])
+                .map(str::to_owned)
+                .collect();
+            for name in &wanted {
+                let path = dockerfile(software, name);
+                let text = fs::read_to_string(&path).unwrap();
+                for copied in copied(&text).filter(|name| *name != ROOT) {
+                    let part = copied.split_once('/').map(|(part, _)| part);
+                    assert!(
+                        part.map_or_else(|| image_sources().join(copied).is_file(), Parts::is_part),
+                        "`{}` copies `{copied}`",
+                        path.display()
+                    );
+                }
             }
-            for name in copied(&fs::read_to_string(&path).unwrap()).filter(|name| *name != ROOT) {
-                let part = name.split_once('/').map(|(part, _)| part);
-                assert!(
-                    part.map_or_else(|| image_sources().join(name).is_file(), Parts::is_part),
-                    "`{}` copies `{name}`",
-                    path.display()
-                );
-            }
-            found.insert(path.file_stem().unwrap().to_string_lossy().into_owned());
+            let found: BTreeSet<_> =
+                ["images"].into_iter().chain(software.images).flat_map(dockerfiles).collect();
+            assert_eq!(found, wanted);
         }
-        assert_eq!(found, wanted.into_iter().map(str::to_owned).collect());
     }
 }

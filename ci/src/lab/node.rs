@@ -11,7 +11,6 @@ use meshcheck_bundle::sha256_hex;
 use super::images::{self, Image, kubernetes_images, registry_reference};
 use super::key::Key;
 use super::plan::Parts;
-use super::recipe::KUBERNETES;
 use crate::cleanup::Cleanup;
 use crate::command::Program;
 use crate::out::{elapsed, say};
@@ -114,8 +113,9 @@ impl Images<'_> {
         reference: &str,
         archive: &Path,
     ) -> Result<()> {
-        let kubernetes = kubernetes_images();
-        let images: Vec<_> = kubernetes.iter().chain(workload).collect();
+        let kubernetes = &self.parts.software.kubernetes;
+        let system = kubernetes_images(kubernetes);
+        let images: Vec<_> = system.iter().chain(workload).collect();
         let built = ["tools", "node"].into_iter().chain(images.iter().map(|image| image.name));
         let references: Vec<_> = built.clone().map(|name| self.reference(name)).collect();
         let _untag = Cleanup::new(move || {
@@ -136,7 +136,7 @@ impl Images<'_> {
         say(format_args!("node image: images imported in {}", elapsed(start.elapsed())));
         containerd.check(&images)?;
         containerd.stop()?;
-        let version = format!("echo {} >/kind/version", KUBERNETES.version);
+        let version = format!("echo {} >/kind/version", kubernetes.build.version);
         containerd.exec(&["sh", "-c", &version]).run()?;
 
         let start = Instant::now();

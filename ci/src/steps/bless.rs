@@ -36,7 +36,8 @@ enum What {
 /// The tests of generated files have this in their names.
 const GENERATED: &str = "generated";
 const SUITES: &[&str] = &["--package", "meshcheck-suites"];
-const HARNESS: &[&str] = &["--package", "meshcheck", "--lib", "--test", "configuration"];
+const HARNESS: &[&str] =
+    &["--package", "meshcheck", "--lib", "--test", "configuration", "--test", "calls"];
 
 impl What {
     /// The arguments of `cargo test`, run by run.

@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
+use super::matrix;
 use crate::faults;
 use crate::interrupts;
 use crate::out::{elapsed, say};
@@ -54,10 +55,12 @@ pub(crate) fn run(options: Options) -> Result<()> {
     step(name, || {
         // Both wait for clusters most of the time.
         std::thread::scope(|scope| {
-            let faults = scope.spawn(|| faults::run(&faults::Options::for_ci()));
+            let faults = scope.spawn(|| {
+                faults::run(&faults::Options::for_ci()).and_then(|()| one_column(&software))
+            });
             let tests = on_the_real_thing(&software, &directory);
             let faults = faults.join().unwrap_or_else(|_| bail!("the faults ended in a panic"));
-            tests.and(faults.context("faults on a real mesh"))
+            tests.and(faults.context("faults on a real mesh, and the matrix"))
         })
     })?;
     step("runs that are ended: nothing is left", || interrupts::run(&Selection::for_ci()))
@@ -67,6 +70,15 @@ pub(crate) fn run(options: Options) -> Result<()> {
 /// which tests take the place of one, because they mostly wait.
 fn threads() -> Result<String> {
     Ok((2 * available_parallelism().context("counting the processors")?.get()).to_string())
+}
+
+/// A matrix of one column, the lab's default mesh: its record must be as the one in the repository.
+fn one_column(software: &Software) -> Result<()> {
+    if matches!(software, Software::Lab(_)) {
+        return matrix::run(&matrix::Options::for_ci());
+    }
+    say("left out: the matrix, whose known records are of the lab's meshes");
+    Ok(())
 }
 
 /// The tests that are ignored elsewhere, and one test for each claim.

@@ -62,6 +62,21 @@ impl Writer {
         Ok(())
     }
 
+    /// Records a file of another bundle, as that one describes it: its checksum is not computed again.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or has another size.
+    pub fn add_described(&mut self, part: Part) -> Result<(), BundleError> {
+        let path = self.dir.join(&part.path);
+        let size = fs::metadata(&path).map_err(io("reading", &path))?.len();
+        if size != part.size {
+            let (expected, found) = (format!("{} bytes", part.size), format!("{size} bytes"));
+            return Err(BundleError::Mismatch { name: part.name, path, expected, found });
+        }
+        self.parts.push(part);
+        Ok(())
+    }
+
     /// Writes the manifest: `manifest` with its `parts` replaced by those that were added.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ fn write(dir: &Path) {
 }
 
 #[test]
-fn a_written_bundle_opens_and_verifies() {
+fn written_bundle_opens_and_verifies() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let bundle = Bundle::open(dir.path()).unwrap();
@@ -27,7 +27,7 @@ fn a_written_bundle_opens_and_verifies() {
 #[rstest]
 #[case::changed("b node", "SHA-256")]
 #[case::cut("a n", "3 bytes")]
-fn a_tampered_part_is_refused_with_its_name(#[case] content: &str, #[case] says: &str) {
+fn changed_part_is_refused_with_its_name(#[case] content: &str, #[case] says: &str) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     fs::write(dir.path().join("node.tar"), content).unwrap();
@@ -54,7 +54,7 @@ fn programs_are_verified_without_reading_the_image_archives() {
 }
 
 #[test]
-fn a_missing_part_is_named() {
+fn missing_part_is_named() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     fs::remove_file(dir.path().join("node.tar")).unwrap();
@@ -68,7 +68,7 @@ fn a_missing_part_is_named() {
 #[case::escape(|text: &str| text.replace("node.tar", "../node.tar"), "leaves the bundle")]
 #[case::absolute(|text: &str| text.replace("node.tar", "/etc/passwd"), "leaves the bundle")]
 #[case::dangling(|text: &str| text.replacen("node-image", "other-image", 1), "does not list")]
-fn a_bad_manifest_is_refused(#[case] damage: fn(&str) -> String, #[case] says: &str) {
+fn malformed_manifest_is_refused(#[case] damage: fn(&str) -> String, #[case] says: &str) {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let path = dir.path().join(MANIFEST_FILE);
@@ -79,14 +79,14 @@ fn a_bad_manifest_is_refused(#[case] damage: fn(&str) -> String, #[case] says: &
 }
 
 #[test]
-fn a_directory_without_manifest_is_no_bundle() {
+fn directory_without_manifest_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let error = Bundle::open(dir.path()).unwrap_err();
     assert!(error.to_string().contains("not a bundle"), "{error}");
 }
 
 #[test]
-fn an_unfinished_bundle_is_no_bundle() {
+fn unfinished_bundle_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path());
     let _writer = Writer::new(dir.path()).unwrap();

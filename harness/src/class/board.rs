@@ -48,9 +48,19 @@ impl Row {
 
     /// Returns its verdicts, where it has some.
     pub fn report(&self) -> Option<&Report> {
+        self.outcome().ok()
+    }
+
+    /// Returns its verdicts, or why there are none.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not reached.
+    pub fn outcome(&self) -> Result<&Report, &str> {
         match &self.state {
-            State::Judged(report) => Some(report),
-            _ => None,
+            State::Judged(report) => Ok(report),
+            State::NotReached(reason) => Err(reason),
+            _ => Err("not reached yet"),
         }
     }
 
@@ -105,12 +115,7 @@ impl Serialize for Row {
         let mut fields = serializer.serialize_struct("Row", 5)?;
         fields.serialize_field("name", &self.name)?;
         fields.serialize_field("reached", &self.report().is_some())?;
-        let reason = match &self.state {
-            State::NotReached(reason) => Some(reason.as_str()),
-            State::Judged(_) => None,
-            _ => Some("not reached yet"),
-        };
-        fields.serialize_field("reason", &reason)?;
+        fields.serialize_field("reason", &self.outcome().err())?;
         fields.serialize_field("section", &self.position())?;
         fields.serialize_field("report", &self.report())?;
         fields.end()

@@ -198,7 +198,8 @@ impl Remote {
             .replace("@REMOVE@", if self.remove { "yes" } else { "no" })
             .replace("@ARGUMENTS@", &arguments.join(" "));
         // The login shell may be another one.
-        format!("exec sh -c {}", quote(&script))
+        // A script has lines, which `quote` takes out of commands.
+        format!("exec sh -c '{}'", script.replace('\'', "'\\''"))
     }
 
     /// Ends the connections that were kept.

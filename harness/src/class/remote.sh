@@ -1,4 +1,4 @@
-# Runs on a machine of the class, with its sh. Without the program of this sum, it takes it from standard input.
+# Runs on a machine of the class. Where the program of this sum is missing, standard input brings it.
 d=${XDG_CACHE_HOME:-$HOME/.cache}/meshcheck/bin
 p=$d/meshcheck-@SUM@
 sum() { sha256sum "$1" 2>/dev/null | cut -c 1-64; }

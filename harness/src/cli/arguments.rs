@@ -76,7 +76,7 @@ pub(crate) struct Selection {
 }
 
 /// Which claims are judged, and where their verdicts go.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(crate) struct Judging {
     #[command(flatten)]
     pub(crate) selection: Selection,

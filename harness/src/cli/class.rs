@@ -15,15 +15,14 @@ use super::arguments::{Judging, Namespaces, SourceOptions, Target};
 use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use super::observe::{CollectOptions, collect_evidence, judged};
 use crate::class::inventory::{self, is_match};
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
 use crate::evidence_file;
 use crate::report::{
-    Format, Kind, ReportError, Style, class_commands, class_html, class_human, to_stdout, writable,
-    write_files,
+    Format, Kind, ReportError, Style, class_commands, class_html, class_human, junit_of_outcomes,
+    to_stdout, writable, write_files,
 };
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
@@ -263,7 +262,12 @@ impl Look<'_> {
             namespaces: namespaces.clone(),
             source: source.clone(),
         };
-        let options = CollectOptions { include_logs: false, quiet: true, settle: *deadline / 2 };
+        let options = CollectOptions {
+            include_logs: false,
+            quiet: true,
+            settle: *deadline / 2,
+            claims: None,
+        };
         let collected = Box::pin(collect_evidence(&target, self.settings, options, self.cancel));
         match tokio::time::timeout(*deadline, collected).await {
             Ok(Ok((evidence, _))) => Ok(evidence),
@@ -363,9 +367,10 @@ fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, 
 pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), ReportError> {
     write_files(&arguments.judging.output, |kind| match kind {
         Kind::Json => json(board),
-        Kind::Junit => junit_of_files(
-            board.machines.iter().filter_map(|row| Some((row.name.as_str(), row.report()?))),
-        ),
+        Kind::Junit => {
+            let outcomes = board.machines.iter().map(|row| (row.name.as_str(), row.outcome()));
+            junit_of_outcomes(outcomes, &arguments.judging.selection.only)
+        }
         Kind::Html => class_html(board, &arguments.inventory),
     })
 }

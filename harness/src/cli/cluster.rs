@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{ClusterOptions, Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
-use super::observe::judged;
+use super::observe::{early_claims, judged};
 use super::reports::{Judged, write_evidence_and_verdicts};
 use super::software;
 use super::target::own_choice;
@@ -46,7 +46,8 @@ pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Fa
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let start = Instant::now();
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, arguments.judging.output.quiet);
+    let claims = Some(early_claims(&arguments.judging));
+    let shown = progress::show_claims(receiver, arguments.judging.output.quiet, claims);
     let cancel = listen()?;
     let work =
         provision_and_collect(&arguments.cluster, settings, arguments.keep, &events, &cancel);

@@ -1,5 +1,7 @@
 //! `meshcheck explain`: the pages of claims and checks.
 
+use std::io::{IsTerminal as _, stdout};
+
 use meshcheck_suites::preflight::evidence::PreflightEvidence;
 use meshcheck_suites::{CHECKS, CLAIMS, Evidence, Pattern};
 
@@ -12,7 +14,8 @@ use crate::suggest::nearest_id;
 pub(super) fn explain(arguments: &Explain) -> Result<u8, Failure> {
     let pages: Vec<_> =
         arguments.patterns.iter().map(|text| pages(text)).collect::<Result<_, _>>()?;
-    to_stdout(&pages.concat().join("\n"))?;
+    let text = pages.concat().join("\n");
+    to_stdout(&if stdout().is_terminal() { without_links(&text) } else { text })?;
     Ok(0)
 }
 
@@ -29,6 +32,22 @@ fn pages(text: &str) -> Result<Vec<String>, Failure> {
     let claims = CLAIMS.iter().filter(|claim| pattern.matches(claim)).map(|it| it.explain());
     let checks = CHECKS.iter().filter(|check| pattern.matches(check)).map(|it| it.explain());
     Ok(claims.chain(checks).collect())
+}
+
+/// Returns a page with the name of each link in its place.
+fn without_links(page: &str) -> String {
+    let mut text = String::new();
+    let mut rest = page;
+    while let Some((before, after)) = rest.split_once("](") {
+        let Some(((start, name), (_, end))) = before.rsplit_once('[').zip(after.split_once(')'))
+        else {
+            break;
+        };
+        text += start;
+        text += name;
+        rest = end;
+    }
+    text + rest
 }
 
 /// The fix for a text that selects nothing.
@@ -52,6 +71,15 @@ mod tests {
         assert!(text.contains("## Example failure"), "{text}");
         assert_eq!(pages("machine::docker_usable").unwrap().len(), 1);
         assert_eq!(pages("*").unwrap().len(), CLAIMS.len() + CHECKS.len());
+    }
+
+    #[test]
+    fn terminal_gets_the_names_of_links() {
+        let page = "- [`a::b`](../a/b.md), [`c`](c.md)\nindex[0](x\n";
+        assert_eq!(without_links(page), "- `a::b`, `c`\nindex[0](x\n");
+        for page in pages("*").unwrap() {
+            assert!(!without_links(&page).contains("]("), "{page}");
+        }
     }
 
     #[test]

@@ -12,15 +12,14 @@ use serde::de::DeserializeOwned;
 use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
     record,
 };
 use crate::report::{
-    Format, Kind, OutputOptions, ReportError, Style, matrix_html, matrix_human, to_stdout,
-    writable, write_files,
+    Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
+    to_stdout, writable, write_files,
 };
 use crate::settings::parse_version;
 use crate::source::SourceError;
@@ -339,9 +338,10 @@ fn finish(
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
-        Kind::Junit => junit_of_files(
-            matrix.columns.iter().filter_map(|it| Some((it.name.as_str(), it.report.as_ref()?))),
-        ),
+        Kind::Junit => {
+            let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
+            junit_of_outcomes(outcomes, &judging.selection.only)
+        }
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
     // The lines of a run told it before.

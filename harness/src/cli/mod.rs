@@ -11,7 +11,6 @@ mod command;
 mod explain;
 mod failure;
 mod file_conflicts;
-mod junit_files;
 mod matrix;
 mod nextest;
 mod observe;
@@ -86,7 +85,7 @@ fn run(mut command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
 async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failure> {
     let config = global.config.as_deref();
     let quiet = global.quiet;
-    check_named_configuration(&command, config)?;
+    let named = named_configuration(&command, config)?;
     let configured = || configured(config);
     match command {
         Command::Run(arguments) => Box::pin(cluster::run(arguments, configured()?)).await,
@@ -105,7 +104,8 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Class(arguments) => Box::pin(class::class(*arguments, &configured()?)).await,
         Command::Matrix(arguments) => Box::pin(matrix::matrix(arguments, config)).await,
         Command::Claims(arguments) => {
-            to_stdout(&crate::report::claims(&arguments.only, arguments.output))?;
+            let waivers = named.and_then(|settings| settings.waivers).unwrap_or_default();
+            to_stdout(&crate::report::claims(&arguments.only, &waivers, arguments.output))?;
             Ok(0)
         }
         Command::Explain(arguments) => explain::explain(&arguments),
@@ -122,9 +122,12 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
     }
 }
 
-/// Refuses a wrong configuration that a call names, where the command itself needs none. A file that merely lies
-/// in the directory keeps no command from cleaning up or printing.
-fn check_named_configuration(command: &Command, config: Option<&Path>) -> Result<(), Failure> {
+/// Reads the configuration that a call names, where the command itself needs none: a wrong one is refused. A file that
+/// merely lies in the directory keeps no command from cleaning up or printing.
+fn named_configuration(
+    command: &Command,
+    config: Option<&Path>,
+) -> Result<Option<Settings>, Failure> {
     let named = match command {
         Command::Down(_) | Command::Completions(_) | Command::Man(_) => config.map(Path::to_owned),
         Command::Show(_) | Command::Rbac(_) | Command::Claims(_) | Command::Explain(_) => {
@@ -132,8 +135,7 @@ fn check_named_configuration(command: &Command, config: Option<&Path>) -> Result
         }
         _ => None,
     };
-    named.map(|file| settings::load(&file)).transpose()?;
-    Ok(())
+    Ok(named.map(|file| settings::load(&file)).transpose()?)
 }
 
 /// Reads the configuration. One that was not named on the command line is noted: it decides what is checked.

@@ -1,12 +1,11 @@
 //! `check`, `judge`: collects evidence on an existing cluster, and judges evidence.
 
-use std::env;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use jiff::ZonedDateTime;
 use meshcheck_suites::evidence::{Evidence, Observation};
-use meshcheck_suites::{Report, Verdict};
+use meshcheck_suites::{Report, Verdict, judged_early};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Check, Judge, Judging, Target};
@@ -16,11 +15,11 @@ use super::reports::{Judged, Reports, write_evidence_and_verdicts, write_verdict
 use super::software;
 use super::target::{NamedCluster, own_choice};
 use crate::collect::{Options, Timings, collect};
-use crate::connect::{Choice, connect};
+use crate::connect::{Choice, connect, expand_home};
 use crate::events::{Events, Phase};
 use crate::evidence_file;
 use crate::progress;
-use crate::report::{Kind, OutputOptions, writable};
+use crate::report::{Kind, OutputOptions, Style, format_progress, writable};
 use crate::settings::Settings;
 
 /// The time limit of each request, by default.
@@ -38,58 +37,101 @@ pub(super) async fn check(arguments: Check, settings: &Settings) -> Result<u8, F
     writable(output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let cancel = listen()?;
-    let deadline = arguments.wait.map(|wait| Instant::now() + wait);
-    let left = || deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-    let mut noted = String::new();
-    // Ctrl-C leaves the reports of the last check as they are.
-    let mut has_verdicts = false;
-    let keep = |failure: Failure, has: bool| if has { failure.with_verdicts(0) } else { failure };
-    loop {
-        let settle = left().unwrap_or(Duration::MAX);
-        let options = CollectOptions { include_logs: false, quiet: output.quiet, settle };
-        let collected = collect_evidence(&arguments.target, settings, options, &cancel);
-        let checked = Box::pin(collected).await.map(|(evidence, timings)| {
-            let report = judged(&evidence, &arguments.judging);
-            (evidence, timings, report)
-        });
-        let outcome = checked.map_err(|failure| failure.in_phase(Some(Phase::Collect)));
-        let pause = match (&outcome, left().filter(|left| !left.is_zero())) {
-            (Err(failure), _) if !failure.is_environment() => None,
-            (_, None) => arguments.watch,
-            (Ok((.., report)), _) if report.exit_code_for(&output.counted()) == 0 => None,
-            (_, Some(left)) => Some(PAUSE.min(left)),
-        };
-        if pause.is_none() || arguments.watch.is_some() {
-            let written = outcome.and_then(|(evidence, timings, report)| {
-                if output.verbose {
-                    print_timings(&timings);
-                }
-                let time = arguments.watch.map(|_| time_of(&report));
-                let judged = Judged { time, ..Judged::alone(&report, Some(&evidence)) };
-                write_evidence_and_verdicts(
-                    &evidence,
-                    &judged,
-                    arguments.evidence.as_deref(),
-                    output,
-                )
-            });
-            match written {
-                Err(failure) if pause.is_some() && failure.is_environment() => {
-                    Reports::of_claims(&arguments.judging).write_failure(failure).print();
-                }
-                Ok(_) if pause.is_some() => has_verdicts = true,
-                written => return written.map_err(|failure| keep(failure, has_verdicts)),
+    let checks = Checks { arguments: &arguments, settings, cancel };
+    match (arguments.wait, arguments.watch) {
+        (Some(wait), _) => checks.until_all_hold(wait).await,
+        (None, Some(pause)) => checks.until_interrupted(pause).await,
+        (None, None) => checks.write(checks.check(Duration::MAX).await),
+    }
+}
+
+/// The checks of one call.
+struct Checks<'a> {
+    arguments: &'a Check,
+    settings: &'a Settings,
+    cancel: CancellationToken,
+}
+
+/// What one check found.
+struct Checked {
+    evidence: Evidence,
+    timings: Timings,
+    report: Report,
+}
+
+impl Checks<'_> {
+    /// Checks once. Rollouts are waited for at most so long.
+    async fn check(&self, settle: Duration) -> Result<Checked, Failure> {
+        let Check { target, judging, wait, watch, .. } = self.arguments;
+        let is_only_check = wait.is_none() && watch.is_none();
+        let claims = is_only_check.then(|| early_claims(judging));
+        let options =
+            CollectOptions { include_logs: false, quiet: judging.output.quiet, settle, claims };
+        let collected =
+            Box::pin(collect_evidence(target, self.settings, options, &self.cancel)).await;
+        let (evidence, timings) =
+            collected.map_err(|failure| failure.in_phase(Some(Phase::Collect)))?;
+        let report = judged(&evidence, judging);
+        Ok(Checked { evidence, timings, report })
+    }
+
+    /// Prints and writes the verdicts. Returns the exit code.
+    fn write(&self, checked: Result<Checked, Failure>) -> Result<u8, Failure> {
+        let Checked { evidence, timings, report } = checked?;
+        let output = &self.arguments.judging.output;
+        if output.verbose {
+            print_timings(&timings);
+        }
+        let time = self.arguments.watch.map(|_| time_of(&report));
+        let judged = Judged { time, ..Judged::alone(&report, Some(&evidence)) };
+        write_evidence_and_verdicts(&evidence, &judged, self.arguments.evidence.as_deref(), output)
+    }
+
+    async fn pause(&self, pause: Duration) -> Result<(), Failure> {
+        until_cancelled(&self.cancel, tokio::time::sleep(pause)).await
+    }
+
+    /// `--wait`: checks until every claim holds or the time is over, and reports the last check.
+    async fn until_all_hold(&self, wait: Duration) -> Result<u8, Failure> {
+        let output = &self.arguments.judging.output;
+        let end = Instant::now() + wait;
+        let left = || end.saturating_duration_since(Instant::now());
+        let mut last_note = String::new();
+        loop {
+            let checked = self.check(left()).await;
+            let is_done = match &checked {
+                Ok(checked) => checked.report.exit_code_for(&output.counted()) == 0,
+                Err(failure) => !failure.is_environment(),
+            };
+            if is_done || left().is_zero() {
+                return self.write(checked);
             }
-        } else {
-            let note = describe_wait(&outcome);
-            if note != noted && !output.quiet {
+            let note = describe_wait(&checked);
+            if note != last_note && !output.quiet {
                 super::say(&note);
             }
-            noted = note;
+            last_note = note;
+            self.pause(PAUSE.min(left())).await?;
         }
-        let pause = pause.unwrap_or_default();
-        let slept = until_cancelled(&cancel, tokio::time::sleep(pause)).await;
-        slept.map_err(|failure| keep(failure, has_verdicts))?;
+    }
+
+    /// `--watch`: checks and reports until Ctrl-C, which leaves the reports of the last check as they are.
+    async fn until_interrupted(&self, pause: Duration) -> Result<u8, Failure> {
+        let mut has_verdicts = false;
+        loop {
+            let written = self.write(self.check(Duration::MAX).await);
+            has_verdicts |= written.is_ok();
+            let ended = match written {
+                Err(failure) if !failure.is_environment() => Err(failure),
+                Err(failure) => {
+                    Reports::of_claims(&self.arguments.judging).write_failure(failure).print();
+                    self.pause(pause).await
+                }
+                Ok(_) => self.pause(pause).await,
+            };
+            ended
+                .map_err(|failure| if has_verdicts { failure.with_verdicts(0) } else { failure })?;
+        }
     }
 }
 
@@ -99,9 +141,9 @@ fn time_of(report: &Report) -> String {
 }
 
 /// Describes why `--wait` checks again.
-fn describe_wait<A, B>(outcome: &Result<(A, B, Report), Failure>) -> String {
-    let report = match outcome {
-        Ok((.., report)) => report,
+fn describe_wait(checked: &Result<Checked, Failure>) -> String {
+    let report = match checked {
+        Ok(checked) => &checked.report,
         Err(failure) => return format!("waiting: {}", failure.message()),
     };
     let holds = [Verdict::Pass, Verdict::Skipped];
@@ -120,6 +162,16 @@ pub(super) fn judged(evidence: &Evidence, Judging { selection, .. }: &Judging) -
     let mut report = meshcheck_suites::judge(evidence, &selection.only);
     report.skip(&selection.skip);
     report
+}
+
+/// Returns what formats the claims that can be judged before all evidence is collected.
+pub(super) fn early_claims(judging: &Judging) -> progress::Claims {
+    let judging = judging.clone();
+    let style = Style::for_stderr(&judging.output);
+    Box::new(move |evidence, complete| {
+        let report = judged(evidence, &judging);
+        judged_early(&report, complete).map(|claim| format_progress(claim, style)).collect()
+    })
 }
 
 /// `meshcheck judge`
@@ -189,24 +241,15 @@ fn read(file: &Path, settings: &Settings, file_was_named: bool) -> Result<Eviden
     }
     // The file of another machine: commands that name it, or rely on its current context, do not work here.
     let subject = &mut evidence.subject;
-    if !subject.kubeconfig.as_deref().is_some_and(is_file_here) {
+    let kubeconfig = subject.kubeconfig.as_deref().and_then(expand_home);
+    if !kubeconfig.is_some_and(|file| file.is_file()) {
         subject.kubeconfig = None;
         subject.context_is_current = false;
     }
     Ok(evidence)
 }
 
-/// Whether the kubeconfig that evidence names is on this machine.
-fn is_file_here(file: &str) -> bool {
-    let home = || env::var_os("HOME").map(PathBuf::from);
-    match file.strip_prefix("~/") {
-        Some(below) => home().is_some_and(|home| home.join(below).is_file()),
-        None => Path::new(file).is_file(),
-    }
-}
-
 /// How evidence is collected.
-#[derive(Clone, Copy)]
 pub(super) struct CollectOptions {
     /// With the ends of logs.
     pub(super) include_logs: bool,
@@ -214,13 +257,15 @@ pub(super) struct CollectOptions {
     pub(super) quiet: bool,
     /// How long rollouts are waited for at the most.
     pub(super) settle: Duration,
+    /// Which claims are shown before all evidence is collected.
+    pub(super) claims: Option<progress::Claims>,
 }
 
 /// Collects evidence on the cluster that the options name.
 pub(super) async fn collect_evidence(
     target: &Target,
     settings: &Settings,
-    CollectOptions { include_logs, quiet, settle }: CollectOptions,
+    CollectOptions { include_logs, quiet, settle, claims }: CollectOptions,
     cancel: &CancellationToken,
 ) -> Result<(Evidence, Timings), Failure> {
     let named = NamedCluster::new(target, settings);
@@ -243,7 +288,7 @@ pub(super) async fn collect_evidence(
     };
     let connection = until_cancelled(cancel, Box::pin(connect(&choice))).await??;
     let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, quiet);
+    let shown = progress::show_claims(receiver, quiet, claims);
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),

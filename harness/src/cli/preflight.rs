@@ -10,7 +10,7 @@ use super::target::own_choice;
 use super::{observe, software};
 use crate::collect::Timings;
 use crate::connect::Choice;
-use crate::preflight::{Cluster, Options, Places, look};
+use crate::preflight::{Cluster, KernelFiles, Options, collect};
 use crate::report::writable;
 use crate::settings::Settings;
 use crate::source::Source;
@@ -42,7 +42,7 @@ async fn collect_evidence(
         )?,
         software_named: arguments.source.bundle.is_some(),
         limit: arguments.timeout,
-        places: Places::default(),
+        kernel_files: KernelFiles::default(),
     };
     let named = arguments.context.is_some() || arguments.kubeconfig.is_some();
     if arguments.active && !named {
@@ -57,7 +57,7 @@ async fn collect_evidence(
     } else {
         Cluster::NotNamed
     };
-    let outcome = until_cancelled(&cancel, Box::pin(look(&cluster, &options))).await;
+    let outcome = until_cancelled(&cancel, Box::pin(collect(&cluster, &options))).await;
     match cluster.connection() {
         Some(connection) => remove_probes(connection, outcome).await,
         None => outcome,

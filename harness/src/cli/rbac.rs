@@ -20,7 +20,7 @@ mod tests {
 
     /// Every right that a scope holds is in its manifest, once, and it is YAML.
     #[rstest]
-    fn the_manifest_holds_the_rights(
+    fn manifest_contains_the_rights(
         #[values(false, true)] active: bool,
         #[values(false, true)] logs: bool,
     ) {
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn other_namespaces_are_named() {
+    fn manifest_names_other_namespaces() {
         let text = manifest(Scope::default(), "shop", "mesh");
         assert!(text.contains("rbac --namespace shop --istio-namespace mesh`"), "{text}");
         assert!(text.contains("namespace: shop\n") && text.contains("namespace: mesh\n"));

@@ -33,8 +33,12 @@ pub(super) async fn record(
     let destination = destination.map(|url| Destination::new(url, arguments.token_file.as_deref()));
     let destination = destination.transpose()?;
     let cancel = listen()?;
-    let options =
-        CollectOptions { include_logs: arguments.include_logs, quiet, settle: Duration::MAX };
+    let options = CollectOptions {
+        include_logs: arguments.include_logs,
+        quiet,
+        settle: Duration::MAX,
+        claims: None,
+    };
     let collected = collect_evidence(&arguments.target, settings, options, &cancel);
     let (evidence, _) = Box::pin(collected).await?;
     if let Some(out) = &arguments.out {

@@ -11,41 +11,40 @@ use serde::Serialize;
 use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
-use super::junit_files::junit_of_files;
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
-    Asked, Format, Kind, OutputOptions, ReportError, STDOUT, emit, emit_died, html, json, junit,
-    to_stdout, write_files,
+    Format, Kind, OutputOptions, ReportError, STDOUT, Selected, emit, emit_died, html, json, junit,
+    junit_of_files, to_stdout, write_files,
 };
 use crate::text::for_terminal;
 
 /// The reports that a command was asked for, and what they are about.
 pub(super) struct Reports {
-    asked: Asked,
+    selected: Selected,
     output: OutputOptions,
 }
 
 impl Reports {
     /// Returns those of this command; none where it judges nothing.
     pub(super) fn of(command: &Command, output: Option<OutputOptions>) -> Option<Self> {
-        let asked = match command {
+        let selected = match command {
             Command::Run(Run { judging, .. })
             | Command::Check(Check { judging, .. })
             | Command::Judge(Judge { judging, .. }) => {
-                Asked::Claims(judging.selection.only.clone())
+                Selected::Claims(judging.selection.only.clone())
             }
-            Command::Preflight(Preflight { only, .. }) => Asked::Checks(only.clone()),
+            Command::Preflight(Preflight { only, .. }) => Selected::Checks(only.clone()),
             _ => return None,
         };
-        Some(Self { asked, output: output? })
+        Some(Self { selected, output: output? })
     }
 
     /// Returns those of a command that judges claims.
     pub(super) fn of_claims(judging: &Judging) -> Self {
-        let asked = Asked::Claims(judging.selection.only.clone());
-        Self { asked, output: judging.output.clone() }
+        let selected = Selected::Claims(judging.selection.only.clone());
+        Self { selected, output: judging.output.clone() }
     }
 
     /// Writes into every report why nothing was judged, unless verdicts stand there. Returns the failure,
@@ -54,7 +53,7 @@ impl Reports {
         if failure.has_verdicts() {
             return failure;
         }
-        match emit_died(&failure.died(), &self.asked, &self.output) {
+        match emit_died(&failure.died(), &self.selected, &self.output) {
             Ok(()) => failure,
             Err(error) => failure.and(&error.into()),
         }

@@ -49,7 +49,8 @@ fn failure(error: &clap::Error, words: &[String]) -> Failure {
     let (message, fix) = match error.kind() {
         ErrorKind::UnknownArgument => {
             let near = value(ContextKind::SuggestedArg).map(|it| format!("did you mean `{it}`?"));
-            let fix = unknown_argument(command.map_or("", String::as_str), &argument).or(near);
+            let fix = unknown_argument(command.map_or("", String::as_str), &argument);
+            let fix = fix.or_else(|| option_of_others(&argument)).or(near);
             (format!("unexpected argument `{argument}`"), fix)
         }
         ErrorKind::InvalidSubcommand => {
@@ -74,7 +75,12 @@ fn failure(error: &clap::Error, words: &[String]) -> Failure {
             let fix = Some(fix).filter(|fix| !fix.is_empty()).map(str::to_owned);
             (format!("{option} {given}: {reason}"), fix)
         }
-        ErrorKind::MissingRequiredArgument => (format!("{plain} is missing"), None),
+        ErrorKind::MissingRequiredArgument => {
+            // Its value is optional: the word behind it is not the file.
+            let has_logs = words.iter().any(|word| word == "--logs");
+            let fix = has_logs.then(|| "write the file first: `meshcheck show FILE --logs`".into());
+            (format!("{plain} is missing"), fix)
+        }
         ErrorKind::ArgumentConflict => {
             let other = value(ContextKind::PriorArg).unwrap_or_default();
             let other = other.split(" <").next().unwrap_or_default().to_owned();
@@ -97,6 +103,18 @@ fn commands() -> Vec<String> {
     let cli = Cli::command();
     let shown = cli.get_subcommands().filter(|command| !command.is_hide_set());
     shown.map(|command| command.get_name().to_owned()).chain(["help".to_owned()]).collect()
+}
+
+/// Returns the fix for an option that only other commands have.
+fn option_of_others(argument: &str) -> Option<String> {
+    let name = argument.strip_prefix("--")?.split('=').next();
+    let cli = Cli::command();
+    let has_option = |command: &&clap::Command| {
+        !command.is_hide_set() && command.get_arguments().any(|it| it.get_long() == name)
+    };
+    let commands = cli.get_subcommands().filter(has_option).map(clap::Command::get_name);
+    let commands: Vec<_> = commands.collect();
+    (!commands.is_empty()).then(|| format!("only these commands take it: {}", commands.join(", ")))
 }
 
 /// Returns the fix for an argument that people expect.

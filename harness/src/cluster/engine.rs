@@ -298,7 +298,7 @@ mod tests {
         "Mounts": [] }]"#;
 
     #[test]
-    fn the_place_of_an_api_server_is_where_its_port_is_published() {
+    fn api_server_is_found_by_its_published_port() {
         let ports = "0.0.0.0:30001->30001/tcp, 127.0.0.1:39255->6443/tcp\n\n80/tcp, 6443/tcp\n[::1]:7->6443/tcp\n";
         assert_eq!(api_servers_in(ports), ["127.0.0.1:39255", "[::1]:7"]);
     }
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn our_mark_is_found_and_others_have_none() {
+    fn only_nodes_of_meshcheck_have_a_mark() {
         let nodes = parse(INSPECTED);
         assert_eq!(nodes[0].name, "meshcheck-1-control-plane");
         assert_eq!(nodes[0].mark.as_deref(), Some(Path::new("/state/owner")));

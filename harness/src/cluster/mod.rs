@@ -68,7 +68,7 @@ mod tests {
     #[case("https://127.0.0.1:3925", "127.0.0.1:39255", false)]
     #[case("https://vm7.example/127.0.0.1:39255", "127.0.0.1:39255", false)]
     #[case("127.0.0.1:39255", "127.0.0.1:39255", false)]
-    fn a_server_is_where_its_url_leads(
+    fn server_is_found_by_the_address_of_its_url(
         #[case] server: &str,
         #[case] place: &str,
         #[case] at: bool,
@@ -83,7 +83,10 @@ mod tests {
     #[case("https://192.0.2.1:6443", false)]
     #[case("https://vm7.example:6443", false)]
     #[case("", false)]
-    fn a_server_is_elsewhere_where_its_address_is(#[case] server: &str, #[case] here: bool) {
+    fn server_with_a_remote_address_is_not_of_this_machine(
+        #[case] server: &str,
+        #[case] here: bool,
+    ) {
         assert_eq!(is_of_this_machine(server), here);
     }
 }

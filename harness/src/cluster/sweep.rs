@@ -265,7 +265,7 @@ mod tests {
     #[case::of_another_cluster(Some("meshcheck-1/owner/here"), "meshcheck-3", false)]
     #[case::without_a_mark(None, "meshcheck-1", false)]
     #[case::without_a_label(Some("meshcheck-1/owner/here"), "", false)]
-    fn only_what_is_surely_ours_and_left_is_an_orphan(
+    fn only_marked_nodes_without_a_directory_are_orphans(
         #[case] mark: Option<&str>,
         #[case] cluster: &str,
         #[case] expected: bool,

@@ -73,7 +73,7 @@ mod tests {
     #[rstest]
     #[case("kind: Deployment\n", "not of kind `Cluster`")]
     #[case("kind: [\n", "line 1 column 7")]
-    fn the_user_s_own_is_told_by_its_name(#[case] text: &str, #[case] reason: &str) {
+    fn error_in_a_users_configuration_names_the_file(#[case] text: &str, #[case] reason: &str) {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("wide.yaml");
         std::fs::write(&file, text).unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn its_nodes_are_marked_and_its_networks_kept() {
+    fn users_configuration_keeps_its_networks_and_gets_marks() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("wide.yaml");
         let text = "kind: Cluster\nnetworking: { podSubnet: 10.77.0.0/16 }\n";

@@ -117,7 +117,7 @@ mod tests {
     #[case("hunter2 logged in\n2026-11-24T03:39:00Z b\n", "2026-11-24T03:39:00Z b\n")]
     #[case("hunter2", "")]
     #[case("", "")]
-    fn half_a_line_goes(#[case] text: &str, #[case] whole: &str) {
+    fn cut_first_line_is_removed(#[case] text: &str, #[case] whole: &str) {
         assert_eq!(without_half_a_line(text), whole);
     }
 

@@ -205,12 +205,12 @@ mod tests {
     #[case(r#"{"version":"1.24.0","revision":"x"}"#, Some("1.24.0"))]
     #[case("", None)]
     #[case("404 page not found", None)]
-    fn the_version_is_found(#[case] page: &str, #[case] found: Option<&str>) {
+    fn version_of_istiod_is_found(#[case] page: &str, #[case] found: Option<&str>) {
         assert_eq!(version(page).as_deref(), found);
     }
 
     #[test]
-    fn proxies_are_read_and_garbage_is_not() {
+    fn proxies_are_read_and_malformed_rows_refused() {
         let page = r#"[{"proxy":"a.client","proxy_type":"sidecar","istio_version":"1.20.3",
             "cluster_sent":"x","cluster_acked":"x","listener_sent":"y"}]"#;
         let proxies = parse(page).unwrap();
@@ -222,7 +222,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_page_is_read_or_refused(
+        fn random_page_is_read_or_refused(
             page in "\\PC*",
             near in r#"\[(\{"(proxy|cluster_sent|x)":("[a-z]{0,3}"|null|1|\[\])(,"istio_version":"")?\},?){0,3}\]?"#,
             words in "(1\\.20\\.3|unknown|Clean|Modified|[0-9a-f]{6,8}|-|\\{|\"version\":\"\"){0,6}",

@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_stand_with_their_family() {
+    fn rules_are_stored_with_their_family() {
         let seen = |text: &str| Observation::seen(text.to_owned());
         let found = [(Family::V6, "six"), (Family::V4, "four")];
         let found = found.map(|(family, text)| ("a".to_owned(), family, seen(text)));

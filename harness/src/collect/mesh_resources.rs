@@ -122,7 +122,7 @@ mod tests {
       {"cert_chain": [{"subject_alt_names": [{"dns": "shop.example"}], "expiration_time": "2026-01-01T00:00:00Z"}]}]}"#;
 
     #[test]
-    fn workload_certificate_is_told_from_others() {
+    fn workload_certificate_is_found_among_others() {
         assert_eq!(certificate_end(CERTS), "2026-11-25T14:03:48Z".parse().ok());
         for none in ["", "{}", r#"{"certificates": []}"#, &CERTS.replace("spiffe:", "https:")] {
             assert_eq!(certificate_end(none), None, "{none}");

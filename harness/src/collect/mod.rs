@@ -21,11 +21,13 @@ mod preflight;
 mod probe;
 mod settle;
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use meshcheck_suites::Section;
 use meshcheck_suites::evidence::{
-    DemoEvidence, Evidence, Expectations, LoadBalancerProbe, MeshEvidence, Observation, SCHEMA,
+    Evidence, Expectations, LoadBalancerProbe, MeshEvidence, Observation,
 };
 use meshcheck_suites::redact::redact;
 use tokio::time::Instant;
@@ -36,7 +38,7 @@ pub use probe::namespace::{remove_left, remove_own};
 pub use probe::route_and_address::probe_load_balancer;
 
 use crate::connect::Connection;
-use crate::events::Events;
+use crate::events::{Event, Events};
 use api::list;
 use api::observe::observe;
 use context::CollectContext;
@@ -88,47 +90,91 @@ pub async fn collect(connection: &Connection, options: &Options) -> (Evidence, T
     let probe = options.load_balancer_probe.clone();
     let version = Observation::seen(connection.server_version.clone());
     let istioctl = options.istioctl_version.clone();
-    let (cluster, install, (demo, traffic), mesh, ingress, kiali) = tokio::join!(
-        Box::pin(cluster::collect(&context, version, probe)),
-        Box::pin(install::collect(&context, istio_pods.clone(), istioctl)),
-        Box::pin(demo::collect(&context, settling, pods.clone())),
-        Box::pin(mesh::collect(&context, &pods)),
-        Box::pin(ingress::collect(&context)),
-        context.timed(
-            "kiali",
-            kiali::collect(
-                &context,
-                &istio_pods,
-                options.kiali_url.as_deref(),
-                &connection.subject.server
-            )
-        ),
+    let part = Incomplete::new(connection, options, recorded_at);
+    let kiali = kiali::collect(
+        &context,
+        &istio_pods,
+        options.kiali_url.as_deref(),
+        &connection.subject.server,
     );
-    let pods_at_end = context.timed("pods at end", observe(limit, demo::pods(&context))).await;
-    let logs = if options.include_logs {
-        let pods = [&pods_at_end, &istio_pods].into_iter().filter_map(Observation::value).flatten();
-        context.timed("logs", container_logs::collect(&context, pods.collect())).await
-    } else {
-        Vec::new()
-    };
-    let evidence = Evidence {
-        schema: SCHEMA,
-        recorder: concat!("meshcheck ", env!("CARGO_PKG_VERSION")).into(),
-        recorded_at,
-        took_ms: u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
-        subject: connection.subject.clone(),
-        expectations: expectations.clone(),
-        cluster,
-        install,
-        demo: DemoEvidence { pods_at_end, ..demo },
-        mesh: MeshEvidence { traffic, ..mesh },
-        ingress,
-        kiali,
-        logs,
-        redactions: Vec::new(),
-    };
+    tokio::join!(
+        part.add(Section::Prepare, cluster::collect(&context, version, probe), |it, found| {
+            it.cluster = found;
+        }),
+        part.add(
+            Section::Install,
+            install::collect(&context, istio_pods.clone(), istioctl),
+            |it, found| it.install = found
+        ),
+        part.add(
+            Section::Demo,
+            demo::collect(&context, settling, pods.clone()),
+            |it, (demo, traffic)| {
+                it.demo = demo;
+                it.mesh.traffic = traffic;
+            }
+        ),
+        part.add(Section::Mesh, mesh::collect(&context, &pods), |it, mesh| {
+            it.mesh = MeshEvidence { traffic: it.mesh.traffic.clone(), ..mesh };
+        }),
+        part.add(Section::Ingress, ingress::collect(&context), |it, found| it.ingress = found),
+        part.add(Section::Kiali, context.timed("kiali", kiali), |it, found| it.kiali = found),
+    );
+    let mut evidence = part.into_evidence();
+    let pods_at_end = observe(limit, demo::pods(&context));
+    evidence.demo.pods_at_end = context.timed("pods at end", pods_at_end).await;
+    if options.include_logs {
+        let pods = [&evidence.demo.pods_at_end, &istio_pods]
+            .into_iter()
+            .filter_map(Observation::value)
+            .flatten();
+        let logs = container_logs::collect(&context, pods.collect());
+        evidence.logs = context.timed("logs", logs).await;
+    }
+    evidence.took_ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
     // From here on nobody sees a secret: neither a file, nor a report, nor a judge.
     (redact(evidence), context.into_timings())
+}
+
+/// Evidence to which sections are added as they are complete.
+struct Incomplete<'a> {
+    events: &'a Events,
+    state: Mutex<(Vec<Section>, Evidence)>,
+}
+
+impl<'a> Incomplete<'a> {
+    fn new(connection: &Connection, options: &'a Options, recorded_at: Timestamp) -> Self {
+        let evidence = Evidence {
+            recorder: concat!("meshcheck ", env!("CARGO_PKG_VERSION")).into(),
+            ..Evidence::without_observations(
+                connection.subject.clone(),
+                options.expectations.clone(),
+                recorded_at,
+                &Observation::failed("not collected yet"),
+            )
+        };
+        Self { events: &options.events, state: Mutex::new((Vec::new(), evidence)) }
+    }
+
+    /// Collects a section, adds it, and tells the evidence so far.
+    async fn add<T>(
+        &self,
+        section: Section,
+        work: impl Future<Output = T>,
+        add: impl FnOnce(&mut Evidence, T),
+    ) {
+        let found = Box::pin(work).await;
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (complete, evidence) = &mut *state;
+        add(evidence, found);
+        complete.push(section);
+        let evidence = Box::new(redact(evidence.clone()));
+        self.events.tell(Event::Collected { complete: complete.clone(), evidence });
+    }
+
+    fn into_evidence(self) -> Evidence {
+        self.state.into_inner().unwrap_or_else(PoisonError::into_inner).1
+    }
 }
 
 /// Reads a page of istiod's or of a proxy's in every way that the looks do: what the target in `suites/fuzz/` does

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn an_old_pod_that_is_not_ready_is_not_waited_for() {
+    fn old_pod_that_is_not_ready_is_not_awaited() {
         let now = Timestamp::from_second(1_000_000).unwrap();
         let pod = |age: i64| Pod {
             phase: "Running".into(),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_that_leaves_is_not_waited_for() {
+    fn terminating_pod_is_not_awaited() {
         let now = Timestamp::from_second(1_000_000).unwrap();
         let pod = Pod {
             phase: "Running".into(),

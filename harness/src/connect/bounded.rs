@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn each_answer_and_all_together_are_bounded() {
+    async fn size_of_one_answer_and_of_all_answers_is_limited() {
         let budget = Budget::default();
         assert!(read(&mut budget.bound(body(ANSWER + 1))).await.is_err());
         let (mut one, mut other) = (budget.bound(body(ANSWER)), budget.bound(body(ANSWER)));

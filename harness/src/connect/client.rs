@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_overloaded_server_is_asked_a_few_times_and_then_quoted() {
+    async fn overloaded_server_is_retried_and_then_quoted() {
         let status = r#"{"kind":"Status","status":"Failure","message":"no time","code":503}"#;
         let answer = format!(
             "HTTP/1.1 503 No\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{status}",
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_without_end_is_not_read_to_its_end() {
+    async fn endless_answer_is_cut() {
         let mut answer = b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n".to_vec();
         answer.resize(33 << 20, b' ');
         let (client, _) = against(answer).await;

@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn credentials_of_a_plugin_replace_it() {
+    async fn plugin_is_replaced_by_its_credentials() {
         let script = r#"printf '{"kind":"ExecCredential","status":{"token":"%s","clientCertificateData":"C","clientKeyData":"K"}}' "$WORD""#;
         let resolved = serde_json::to_value(resolve(plugin(script)).await.unwrap()).unwrap();
         assert_eq!(
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_plugin_that_hangs_is_ended() {
+    async fn hanging_plugin_is_ended() {
         let start = Instant::now();
         let exec = plugin("sleep 60").exec.unwrap();
         let reason = run(&exec, Duration::from_millis(200)).await.err().unwrap();
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_in_the_plugins_words_and_without_what_it_printed() {
+    async fn failed_plugin_is_quoted_without_its_output() {
         let reason = resolve(plugin("echo secret; echo log in first >&2; exit 3")).await;
         let reason = reason.err().unwrap();
         assert_eq!(reason, "its exec plugin `sh` failed: log in first");
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_token_beside_a_plugin_comes_first() {
+    async fn token_beside_a_plugin_is_used() {
         let mut credentials = plugin("exit 1");
         credentials.username = None;
         let mut fields = serde_json::to_value(&credentials).unwrap();

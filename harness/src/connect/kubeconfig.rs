@@ -197,7 +197,7 @@ users:
 ";
 
     #[test]
-    fn half_a_letter_is_refused() {
+    fn cut_character_is_refused() {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("config");
         fs::write(&file, [0xff, 0xfe, b'a']).unwrap();
@@ -210,7 +210,7 @@ users:
 
         /// A damaged file is refused in one line, or read: what is in it stays in it.
         #[test]
-        fn any_kubeconfig_is_read_or_refused(
+        fn random_kubeconfig_is_read_or_refused(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             at in any::<prop::sample::Index>(),
             more in "(\\{|\\}|\\[|- |: |&a|\\*a|!!binary|\n  |'|\"|\t|\\PC){1,4}",

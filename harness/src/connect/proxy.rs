@@ -102,7 +102,7 @@ mod tests {
     #[case("https://api.example.com:6443", "api.example.com:443", true)]
     #[case("https://api.example.com:6443", "*", false)]
     #[case("https://10.1.2.3:6443", "10.0.0.0/99,10.0.0.0/x,,/", true)]
-    fn the_environments_proxy_is_for_servers_elsewhere(
+    fn proxy_of_the_environment_is_used_for_remote_servers_only(
         #[case] server: &str,
         #[case] exceptions: &str,
         #[case] used: bool,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn the_kubeconfigs_own_proxy_is_always_used() {
+    fn proxy_of_the_kubeconfig_is_always_used() {
         let proxy: Uri = "http://proxy.example:3128".parse().unwrap();
         let server = "https://127.0.0.1:6443".parse().unwrap();
         let chosen = choose(&server, Some("http://other.example:1"), Some(proxy), "*");
@@ -122,7 +122,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_exceptions_can_be_asked(
+        fn random_proxy_exceptions_cause_no_panic(
             exceptions in "([*./:,a-z0-9\\[\\]-]{0,20}|\\PC{0,20})",
             host in "([a-z0-9.]{0,12}|[0-9a-f:]{0,20}|\\PC{0,8})",
             port in any::<u16>(),

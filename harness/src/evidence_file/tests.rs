@@ -55,7 +55,7 @@ fn evidence_is_redacted_when_it_is_read() {
 #[case("\"name\": \"echo-service\"", "\"name\": \"--all\"")]
 #[case("\"namespace\": \"client\"", "\"namespace\": \"-A\"")]
 #[case("\"gateway\": \"istio-ingressgateway\"", "\"gateway\": \"--all\"")]
-fn a_name_that_is_an_option_is_refused(#[case] name: &str, #[case] option: &str) {
+fn file_name_like_an_option_is_refused(#[case] name: &str, #[case] option: &str) {
     let text = fs::read_to_string(recorded()).unwrap();
     assert!(text.contains(name), "{name}");
     let error = of(text.replacen(name, option, 1).as_bytes()).unwrap_err();
@@ -98,7 +98,7 @@ fn report_in_the_place_of_evidence_is_named() {
 }
 
 #[test]
-fn a_bomb_is_refused_within_bounds() {
+fn compression_bomb_is_refused() {
     let zeros = compressed(&vec![b' '; usize::try_from(LIMIT).unwrap() + 1]);
     assert!(zeros.len() < 1 << 20);
     let error = of(&zeros).unwrap_err();
@@ -115,7 +115,7 @@ fn cut_compressed_file_is_named() {
 }
 
 #[test]
-fn damage_is_named_with_its_place() {
+fn malformed_file_is_named_with_its_position() {
     let text = fs::read_to_string(recorded()).unwrap();
     let error = of(text.replacen("\"took_ms\": ", "\"took_ms\": x", 1).as_bytes()).unwrap_err();
     assert!(error.to_string().ends_with("its JSON is damaged at line 5"), "{error}");
@@ -127,7 +127,7 @@ fn damage_is_named_with_its_place() {
 #[rstest]
 #[case("/")]
 #[case("/dev/zero")]
-fn only_files_are_read(#[case] path: &str) {
+fn directory_or_device_is_refused(#[case] path: &str) {
     let error = read(Path::new(path)).unwrap_err();
     assert!(matches!(error, EvidenceFileError::NotAFile(_)), "{error}");
 }
@@ -137,7 +137,7 @@ proptest! {
 
     /// Whatever became of a file, it is evidence or there is a reason and a hint.
     #[test]
-    fn a_damaged_file_is_read_or_refused(
+    fn corrupted_file_is_read_or_refused(
         at in any::<prop::sample::Index>(),
         bytes in proptest::collection::vec(any::<u8>(), 0..8),
         cut in any::<bool>(),
@@ -154,7 +154,7 @@ proptest! {
     }
 
     #[test]
-    fn any_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip in any::<bool>()) {
+    fn random_bytes_are_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), gzip in any::<bool>()) {
         let content = if gzip { compressed(&bytes) } else { bytes };
         let error = of(&content).err();
         prop_assert!(error.is_some_and(|error| !error.hint().is_empty()));

@@ -110,7 +110,7 @@ mod tests {
     #[case("docker.io/curlimages/curl:8.6.0", "docker.io/curlimages/curl")]
     #[case("localhost:5000/a/b", "localhost:5000/a/b")]
     #[case("localhost:5000/a/b:c@sha256:00", "localhost:5000/a/b")]
-    fn a_repository_is_what_stands_before_the_tag(#[case] image: &str, #[case] repository: &str) {
+    fn repository_ends_before_the_tag_or_digest(#[case] image: &str, #[case] repository: &str) {
         assert_eq!(repository_of(image), repository);
     }
 

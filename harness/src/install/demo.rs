@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_is_the_tutorials() {
+    fn demo_has_the_tutorials_names() {
         let (backend, client) = (backend(&tutorial()).unwrap(), client(&tutorial()).unwrap());
         let port = &backend[0]["spec"]["ports"][0];
         assert_eq!(
@@ -164,7 +164,7 @@ mod tests {
 
     /// With the tutorial's names the manifests stay as they are written.
     #[test]
-    fn each_difference_is_named_once() {
+    fn each_differing_name_is_reported_once() {
         let names = tutorial();
         let written = |text| apply::documents("it", text).unwrap();
         assert_eq!(namespace(&names).unwrap(), written(NAMESPACE));
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_is_called_what_is_expected() {
+    fn demo_has_the_expected_names() {
         let mut names = tutorial();
         names.namespace = "shop".into();
         names.backend_service = "greeter".into();

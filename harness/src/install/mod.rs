@@ -72,7 +72,10 @@ pub(crate) async fn install(
     let demo = Box::pin(async {
         events.doing(Phase::Demo, "waiting for the injection webhook");
         demo::create_namespace(site.client, names).await?;
-        ready::injection(site.client, names, events).await?;
+        // Pods that start before the plug-in would have no rules.
+        if ready::injection(site.client, names, events).await? == ready::Redirection::CniPlugin {
+            Box::pin(ready::cni_plugin(site.client, events)).await?;
+        }
         Box::pin(demo::install(bundle, site, names, events)).await
     });
     let kiali = Box::pin(async {

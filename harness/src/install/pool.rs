@@ -78,7 +78,7 @@ mod tests {
     #[case("172.18.0.7", "172.18.0.0/28")]
     #[case("172.18.0.2", "172.18.0.0/30")]
     #[case("172.18.0.2", "fc00::/64")]
-    fn there_may_be_none(#[case] node: &str, #[case] range: &str) {
+    fn pool_without_room_is_an_error(#[case] node: &str, #[case] range: &str) {
         assert!(pool(node, &[range.to_owned()]).is_err());
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, ListParams, LogParams, PostParams};
+use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{Expectations, selector};
 
@@ -19,6 +20,12 @@ type Labels = std::collections::BTreeMap<String, String>;
 
 /// How long a deployment may take to be available, images included.
 const AVAILABLE_CEILING: Duration = Duration::from_mins(4);
+/// What selects Istio's CNI plug-in, in any namespace.
+/// Source: `manifests/charts/istio-cni/templates/daemonset.yaml` of Istio.
+const CNI_LABEL: &str = "k8s-app=istio-cni-node";
+/// The init container of pods whose rules a CNI plug-in sets.
+/// Source: `manifests/charts/istio-control/istio-discovery/files/injection-template.yaml` of Istio.
+const VALIDATION: &str = "istio-validation";
 /// How long istiod may take from nothing to injecting.
 const INJECTION_CEILING: Duration = Duration::from_mins(5);
 /// How long the load balancer may take to give an address.
@@ -27,18 +34,17 @@ const ADDRESS_CEILING: Duration = Duration::from_mins(2);
 const REPLY_CEILING: Duration = Duration::from_mins(1);
 
 /// Waits for a condition, and tells each new state. An answer that is an error is a state like others.
-pub(super) async fn until(
+pub(super) async fn until<T>(
     (phase, events): (Phase, &Events),
     (what, shown, ceiling): (&str, &str, Duration),
-    look: impl AsyncFn() -> Result<Look<()>, kube::Error>,
-) -> Result<(), InstallError> {
-    Wait::new(what, ceiling)
-        .until(
-            |state| events.doing(phase, format!("waiting for {shown}: {state}")),
-            || async { look().await.unwrap_or_else(|error| Look::NotYet(chain(&error))) },
-        )
-        .await?;
-    Ok(())
+    look: impl AsyncFn() -> Result<Look<T>, kube::Error>,
+) -> Result<T, InstallError> {
+    let wait = Wait::new(what, ceiling);
+    let waited = wait.until(
+        |state| events.doing(phase, format!("waiting for {shown}: {state}")),
+        || async { look().await.unwrap_or_else(|error| Look::NotYet(chain(&error))) },
+    );
+    Ok(waited.await?)
 }
 
 /// Waits until a deployment is there and available; tells the states of its pods and their last events.
@@ -108,7 +114,22 @@ pub(super) async fn daemon_set(
     .await
 }
 
-fn not_there() -> Look<()> {
+/// Waits until Istio's CNI plug-in has a ready pod on every node: it sets the rules of pods that start later.
+pub(super) async fn cni_plugin(client: &Client, events: &Events) -> Result<(), InstallError> {
+    let sets: Api<DaemonSet> = Api::all(client.clone());
+    let labels = ListParams::default().labels(CNI_LABEL);
+    let what = ("Istio's CNI plug-in", "Istio's CNI plug-in", AVAILABLE_CEILING);
+    let (namespace, name) = until((Phase::Demo, events), what, async || {
+        let found = sets.list_metadata(&labels).await?.items.into_iter().next();
+        let place =
+            |set: PartialObjectMeta<_>| (set.namespace().unwrap_or_default(), set.name_any());
+        Ok(found.map_or_else(not_there, |set| Look::Ready(place(set))))
+    })
+    .await?;
+    daemon_set(client, &namespace, &name, Phase::Demo, events).await
+}
+
+fn not_there<T>() -> Look<T> {
     Look::NotYet("it is not there".into())
 }
 
@@ -153,13 +174,22 @@ async fn last_warning(client: &Client, namespace: &str, pod: &str) -> Option<Str
     Some(format!("{}: {}", last.reason.unwrap_or_default(), last.message.unwrap_or_default()))
 }
 
+/// What sets the rules of a new pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Redirection {
+    /// Its init container.
+    InitContainer,
+    /// Istio's CNI plug-in on its node.
+    CniPlugin,
+}
+
 /// Waits until a pod in the demo's namespace would get a sidecar: istiod runs, its webhook is
-/// registered and answers. Nothing is created.
+/// registered and answers. Nothing is created. Hands out what would set the pod's rules.
 pub(super) async fn injection(
     client: &Client,
     names: &Expectations,
     events: &Events,
-) -> Result<(), InstallError> {
+) -> Result<Redirection, InstallError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &names.namespace);
     let dry_run = PostParams { dry_run: true, ..PostParams::default() };
     let probe: Pod = serde_json::from_value(serde_json::json!({
@@ -175,16 +205,22 @@ pub(super) async fn injection(
     let what = ("sidecars to be injected", "injection", INJECTION_CEILING);
     until((Phase::Demo, events), what, async || match pods.create(&dry_run, &probe).await {
         Ok(pod) => {
-            let spec = pod.spec.unwrap_or_default();
-            let init = spec.init_containers.unwrap_or_default();
-            let mut all = spec.containers.iter().chain(&init);
-            let has_sidecar = all.any(|container| container.name == "istio-proxy");
             let state = || Look::NotYet("a pod would get no sidecar".into());
-            Ok(if has_sidecar { Look::Ready(()) } else { state() })
+            Ok(redirection(&pod).map_or_else(state, Look::Ready))
         }
         Err(error) => Ok(Look::NotYet(not_called(&chain(&error)))),
     })
     .await
+}
+
+/// What sets the rules of an injected pod; none where it has no sidecar.
+fn redirection(pod: &Pod) -> Option<Redirection> {
+    let spec = pod.spec.as_ref()?;
+    let all = || spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let has = |name| all().any(|container| container.name == name);
+    let by_plugin =
+        || if has(VALIDATION) { Redirection::CniPlugin } else { Redirection::InitContainer };
+    has("istio-proxy").then(by_plugin)
 }
 
 /// Why no pod can be made, as text that do not alarm: until all parts of a new mesh have found one another the
@@ -244,10 +280,31 @@ pub(super) async fn first_reply(
 
 #[cfg(test)]
 mod tests {
-    use super::not_called;
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::{Redirection, not_called, redirection};
+
+    #[rstest]
+    #[case::sidecar(&["istio-init"], &["app", "istio-proxy"], Some(Redirection::InitContainer))]
+    #[case::native(&["istio-init", "istio-proxy"], &["app"], Some(Redirection::InitContainer))]
+    #[case::plugin(&["istio-validation"], &["app", "istio-proxy"], Some(Redirection::CniPlugin))]
+    #[case::native_plugin(&["istio-validation", "istio-proxy"], &["app"], Some(Redirection::CniPlugin))]
+    #[case::no_sidecar(&[], &["app"], None)]
+    fn init_containers_tell_what_sets_the_rules(
+        #[case] init: &[&str],
+        #[case] containers: &[&str],
+        #[case] expected: Option<Redirection>,
+    ) {
+        let named =
+            |names: &[&str]| -> Vec<_> { names.iter().map(|it| json!({ "name": it })).collect() };
+        let spec = json!({ "initContainers": named(init), "containers": named(containers) });
+        let pod = serde_json::from_value(json!({ "spec": spec })).unwrap();
+        assert_eq!(redirection(&pod), expected);
+    }
 
     #[test]
-    fn a_webhook_that_is_not_reached_yet_is_no_alarm() {
+    fn unreached_webhook_is_described_without_an_error() {
         let words = "Internal error occurred: failed calling webhook \"x\": failed to call webhook: \
                      Post \"https://istiod:443/inject\": connection refused";
         let state = not_called(words);

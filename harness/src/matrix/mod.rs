@@ -61,6 +61,15 @@ impl Tried {
         Some(format!("Istio {}{kubernetes}", report.istio_version))
     }
 
+    /// Returns its verdicts, or why there are none.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no record.
+    pub fn outcome(&self) -> Result<&Report, &str> {
+        self.report.as_ref().ok_or(self.failed.as_deref().unwrap_or("there is no record"))
+    }
+
     /// Returns the verdict on a claim, where it has one.
     pub fn verdict(&self, id: &str) -> Option<Verdict> {
         Some(self.claim(id)?.verdict)

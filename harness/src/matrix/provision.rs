@@ -97,7 +97,7 @@ fn program() -> io::Result<std::path::PathBuf> {
     std::env::current_exe()
 }
 
-/// Waits for a run. Where this program is to end, the run is told to, and deletes its cluster first.
+/// Waits for a run. Where this program is to end, it ends the run first, which deletes its cluster.
 async fn end(child: &mut Child, cancel: &CancellationToken) -> io::Result<()> {
     let id = child.id();
     tokio::select! {

@@ -15,7 +15,7 @@ use crate::collect::{Timings, before};
 use crate::connect::{Choice, ConnectError, Connection, connect};
 use crate::source::Source;
 
-pub use machine::Places;
+pub use machine::KernelFiles;
 
 /// What to look at.
 #[derive(Debug, Clone)]
@@ -29,7 +29,7 @@ pub struct Options {
     /// The longest that any one look may take.
     pub limit: Duration,
     /// Where this machine's own files are.
-    pub places: Places,
+    pub kernel_files: KernelFiles,
 }
 
 /// The cluster that was named, as far as it can be reached.
@@ -94,13 +94,13 @@ fn collected_on() -> String {
 }
 
 /// Looks at everything that checks need. Never fails: what could not be seen is reported with its reason.
-pub async fn look(cluster: &Cluster, options: &Options) -> (PreflightEvidence, Timings) {
+pub async fn collect(cluster: &Cluster, options: &Options) -> (PreflightEvidence, Timings) {
     let start = Instant::now();
     let recorded_at = Timestamp::now();
     let images = software::images(&options.source, &options.expectations);
     let (machine, software, (cluster_look, mut timings)) = tokio::join!(
-        timed("machine", machine::look(&options.places, &options.source, options.limit)),
-        timed("software", software::look(&options.source, options.limit)),
+        timed("machine", machine::collect(&options.kernel_files, &options.source, options.limit)),
+        timed("software", software::collect(&options.source, options.limit)),
         Box::pin(cluster_of(cluster, options, &images, recorded_at)),
     );
     timings.extend([machine.1, software.1]);

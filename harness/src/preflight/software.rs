@@ -19,7 +19,7 @@ use crate::source::{Release, Source, reachable};
 const SUMS: Duration = Duration::from_secs(30);
 
 /// Looks at it.
-pub(super) async fn look(source: &Source, limit: Duration) -> SoftwareEvidence {
+pub(super) async fn collect(source: &Source, limit: Duration) -> SoftwareEvidence {
     let (supply, bundle) = match source {
         Source::Bundle { .. } => here("the bundle", source).await,
         Source::Release(release) => of_release(release).await,
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bundle_that_was_finished_last_is_found_among_what_is_none() {
+    fn last_finished_bundle_is_found() {
         let bundles = tempfile::tempdir().unwrap();
         let version = || Some(in_cache(bundles.path())?.manifest().istio.version.clone());
         fs::create_dir(bundles.path().join("release-1.21.0-unfinished")).unwrap();
@@ -185,7 +185,7 @@ mod tests {
     #[case("client version: 1.22.0\n", "1.22.0")]
     #[case("1.20.3\n", "1.20.3")]
     #[case("no idea\n", "of no version")]
-    fn a_version_is_found(#[case] output: &str, #[case] found: &str) {
+    fn version_in_output_is_found(#[case] output: &str, #[case] found: &str) {
         assert_eq!(version(output), found);
     }
 }

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_program_is_ended() {
+    fn only_the_recorded_program_is_ended() {
         let mut left =
             Command::new("tail").args(["-f", "/dev/null"]).process_group(0).spawn().unwrap();
         let id = i32::try_from(left.id()).unwrap();
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn child_counts_until_it_ends() {
+    async fn group_runs_until_its_child_ends() {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("process");
         let pipe = place.path().join("pipe");

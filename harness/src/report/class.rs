@@ -45,7 +45,7 @@ pub(crate) fn outcome(board: &Board) -> String {
         }
     }
     let rest = if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) };
-    let verb = if holding == 1 { "holds" } else { "hold" };
+    let verb = if holding == 1 || all == 1 { "holds" } else { "hold" };
     let noun = if all == 1 { "machine" } else { "machines" };
     format!("{holding} of {all} {noun} {verb} the tutorial{rest}")
 }

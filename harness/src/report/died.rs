@@ -27,9 +27,9 @@ pub struct Died {
     pub phases: Vec<PhaseTime>,
 }
 
-/// What was asked for.
+/// What was selected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum Selected {
     /// The tutorial's claims: all, or those that any of the patterns asks for.
     Claims(Vec<Pattern>),
     /// The checks of a preflight, in the same way.
@@ -41,11 +41,16 @@ pub enum Asked {
 /// # Errors
 ///
 /// The first file that could not be written; the others are.
-pub fn emit_died(died: &Died, asked: &Asked, options: &OutputOptions) -> Result<(), ReportError> {
-    files(&report(died, asked), None, options)
+pub fn emit_died(
+    died: &Died,
+    selected: &Selected,
+    options: &OutputOptions,
+) -> Result<(), ReportError> {
+    files(&died_report(died, selected), None, options)
 }
 
-fn report(died: &Died, asked: &Asked) -> Report {
+/// Returns the report of a command that ended before it judged: every selected claim is unjudged, and says why.
+pub(crate) fn died_report(died: &Died, selected: &Selected) -> Report {
     let reason = match died.phase {
         Some(phase) => format!("the run ended in phase {phase}: {}", died.reason),
         None => died.reason.clone(),
@@ -54,9 +59,9 @@ fn report(died: &Died, asked: &Asked) -> Report {
     let mut judgement = Judgement::unjudged(text(&format!("not judged: {reason}")));
     let hint = died.hint.as_deref().map(text);
     judgement.steps.extend(hint.map(|hint| Step::advice(Purpose::Fix, hint)));
-    let claims = match asked {
-        Asked::Claims(only) => rows::<Evidence>(only, &judgement),
-        Asked::Checks(only) => rows::<PreflightEvidence>(only, &judgement),
+    let claims = match selected {
+        Selected::Claims(only) => rows::<Evidence>(only, &judgement),
+        Selected::Checks(only) => rows::<PreflightEvidence>(only, &judgement),
     };
     Report {
         schema: REPORT_SCHEMA,
@@ -95,18 +100,18 @@ pub(crate) mod tests {
     use rstest::rstest;
 
     /// The report of a command that died.
-    pub(crate) fn dead(reason: &str, phase: Option<Phase>, asked: &Asked) -> Report {
-        report(&Died { reason: reason.into(), phase, ..Died::default() }, asked)
+    pub(crate) fn dead(reason: &str, phase: Option<Phase>, selected: &Selected) -> Report {
+        died_report(&Died { reason: reason.into(), phase, ..Died::default() }, selected)
     }
 
-    const CLAIMS_ALL: Asked = Asked::Claims(Vec::new());
-    const CHECKS_ALL: Asked = Asked::Checks(Vec::new());
+    const CLAIMS_ALL: Selected = Selected::Claims(Vec::new());
+    const CHECKS_ALL: Selected = Selected::Checks(Vec::new());
 
     /// A run that died leaves no report in which anything holds, whatever stood there before.
     #[rstest]
     #[case(CLAIMS_ALL, CLAIMS.len())]
     #[case(CHECKS_ALL, preflight::CHECKS.len())]
-    fn every_report_of_a_run_that_died_says_so(#[case] asked: Asked, #[case] number: usize) {
+    fn every_report_of_a_run_that_died_says_so(#[case] selected: Selected, #[case] number: usize) {
         let place = tempfile::tempdir().unwrap();
         let kinds = [(Kind::Html, "r.html"), (Kind::Json, "r.json"), (Kind::Junit, "r.xml")];
         let reports = kinds.map(|(kind, name)| {
@@ -121,7 +126,7 @@ pub(crate) mod tests {
             phase: Some(Phase::Cluster),
             phases: vec![PhaseTime { phase: "total".into(), seconds: 2.5 }],
         };
-        emit_died(&died, &asked, &options).unwrap();
+        emit_died(&died, &selected, &options).unwrap();
         let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
         for (_, name) in kinds {
             let text = read(name);
@@ -140,13 +145,13 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_is_told_of() {
-        let claims = Asked::Claims(vec!["mesh::*redirected".parse().unwrap()]);
+    fn report_contains_only_selected_claims() {
+        let claims = Selected::Claims(vec!["mesh::*redirected".parse().unwrap()]);
         let xml = junit(&dead("timed\u{0} out", Some(Phase::Istio), &claims)).unwrap();
         assert_eq!(xml.matches("<error").count(), 2);
         assert!(xml.contains("the run ended in phase istio: timed out"), "{xml}");
         let memory = Pattern::parse::<preflight::evidence::PreflightEvidence>("machine::memory");
-        let checks = Asked::Checks(vec![memory.unwrap()]);
+        let checks = Selected::Checks(vec![memory.unwrap()]);
         let xml = junit(&dead("no such context", None, &checks)).unwrap();
         assert_eq!(xml.matches("<error").count(), 1);
         assert!(xml.contains("message=\"not judged: no such context\""), "{xml}");

@@ -95,7 +95,7 @@ mod tests {
 
     /// What others script against.
     #[test]
-    fn the_json_keeps_its_contract() {
+    fn json_has_the_fields_of_the_contract() {
         let json: serde_json::Value = serde_json::from_str(&json(&sample()).unwrap()).unwrap();
         assert_eq!(json["schema"], 1);
         assert_eq!(json["istio_version"], "1.20.3");

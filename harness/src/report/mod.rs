@@ -21,7 +21,8 @@ pub(crate) use class::{
     class_commands, class_human, class_line, outcome as class_outcome, state as class_state,
 };
 pub use commands::commands;
-pub use died::{Asked, Died, emit_died};
+pub(crate) use died::died_report;
+pub use died::{Died, Selected, emit_died};
 pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
@@ -30,8 +31,10 @@ pub(crate) use html::{
     class_faults, class_head, class_html, class_page, class_policy, class_row, matrix_html,
     report_policy,
 };
+pub(crate) use human::format_progress;
 pub use human::{human, phases};
 pub use junit::junit;
+pub(crate) use junit::{junit_of_files, junit_of_outcomes};
 pub(crate) use matrix::matrix_human;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path};

@@ -1,7 +1,7 @@
 //! How the report for people looks: colour, character set, width, and how much of a text is shown.
 
 use std::env;
-use std::io::{IsTerminal as _, stdout};
+use std::io::{IsTerminal as _, stderr, stdout};
 use std::ops::RangeInclusive;
 
 use meshcheck_suites::Verdict;
@@ -53,7 +53,15 @@ pub struct Style {
 impl Style {
     /// For standard output as it is, and these options.
     pub fn for_stdout(options: &OutputOptions) -> Self {
-        let terminal = stdout().is_terminal();
+        Self::of(options, stdout().is_terminal())
+    }
+
+    /// For standard error as it is, and these options.
+    pub(crate) fn for_stderr(options: &OutputOptions) -> Self {
+        Self::of(options, stderr().is_terminal())
+    }
+
+    fn of(options: &OutputOptions, terminal: bool) -> Self {
         let no_color = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let color = match options.color {
             ColorChoice::Always => true,

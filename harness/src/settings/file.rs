@@ -14,6 +14,7 @@ use super::values::{
     Claims, Domain, Flag, Image, Interval, Label, Labels, Line, Port, PortName, Repository,
     Seconds, Service, Url, Version, WebRoot,
 };
+use crate::connect::expand_home;
 use crate::suggest;
 
 /// The commented configuration with every key and its default, or an example.
@@ -213,12 +214,8 @@ fn set<T>(place: &mut T, value: Option<impl Into<T>>) {
 
 /// Finds a file from the directory of the configuration, or from the home directory behind `~/`.
 fn from_directory(configuration: &Path, file: &str) -> Result<PathBuf, String> {
-    if let Some(rest) = file.strip_prefix("~/") {
-        let home = std::env::home_dir();
-        return home
-            .map(|home| home.join(rest))
-            .ok_or_else(|| format!("there is no home directory for `{file}`"));
-    }
+    let file =
+        expand_home(file).ok_or_else(|| format!("there is no home directory for `{file}`"))?;
     let absolute = std::path::absolute(configuration).unwrap_or_else(|_| configuration.to_owned());
     Ok(absolute.parent().unwrap_or(Path::new(".")).join(file))
 }

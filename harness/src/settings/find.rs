@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_option_comes_before_the_variable_before_the_directory() {
+    fn option_wins_over_variable_and_variable_over_directory() {
         let directory = tempfile::tempdir().unwrap();
         let here = directory.path().join(FILE);
         let variable = || Some(PathBuf::from("variable.toml"));

@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_living_run_keeps_its_directory_and_a_dead_one_does_not() {
+    fn directory_is_locked_while_its_run_lives() {
         let place = tempfile::tempdir().unwrap();
         let state = State::at(place.path().to_owned());
         assert!(state.names().unwrap().is_empty());
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_file_is_named() {
+    fn malformed_state_file_is_named() {
         let place = tempfile::tempdir().unwrap();
         let state = State::at(place.path().to_owned());
         let directory = state.begin(&some_state("meshcheck-2")).unwrap();
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_taken_once() {
+    fn existing_name_is_refused() {
         let place = tempfile::tempdir().unwrap();
         let state = State::at(place.path().to_owned());
         let first = state.begin(&some_state("meshcheck-3")).unwrap();

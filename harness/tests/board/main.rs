@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use board::{Board, TOKEN, broken, healthy};
 use rstest::rstest;
+use support::server;
 
 #[test]
 fn page_on_loopback_is_whole_without_script_and_keeps_to_itself() {

@@ -77,7 +77,7 @@ fn unchanged(hand: &ByHand, before: &BTreeSet<String>, what: &str) {
 
 #[test]
 #[ignore = "needs docker, kubectl and a bundle (MESHCHECK_BUNDLE): `cargo xtask test` runs it"]
-fn a_cluster_made_by_hand_is_judged_at_every_stage() {
+fn cluster_made_by_hand_has_the_right_verdicts_at_each_stage() {
     let directory = env::var_os("MESHCHECK_BUNDLE").map(PathBuf::from);
     let directory = directory.expect("MESHCHECK_BUNDLE must name a bundle");
     let bundle = Bundle::open(&directory).unwrap();

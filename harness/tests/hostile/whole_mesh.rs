@@ -332,7 +332,7 @@ fn asked_path(client: &mut dyn Read) -> Option<String> {
 }
 
 /// The address of a gateway that is healthy: one of this machine, for this process alone.
-fn gateway() -> &'static str {
+pub(crate) fn gateway() -> &'static str {
     static GATEWAY: OnceLock<String> = OnceLock::new();
     GATEWAY.get_or_init(|| {
         let [_, high, middle, low] = std::process::id().to_be_bytes();

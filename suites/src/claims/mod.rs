@@ -12,6 +12,7 @@ pub(crate) mod prepare;
 mod tests;
 
 pub use crate::facts::client_log::{LogMark, log_marks};
+pub use demo::outcome::find_break;
 pub use mesh::packet_trace::{PacketTrace, packet_traces};
 pub use mesh::pod_rules::RulesSource;
 

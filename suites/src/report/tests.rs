@@ -32,7 +32,7 @@ fn without_kiali(evidence: &mut Evidence) {
 }
 
 #[test]
-fn what_to_type_stands_alone_for_scripts() {
+fn commands_are_a_field_of_the_json() {
     let mut evidence = crate::testing::healthy();
     without_kiali(&mut evidence);
     let report = judge(&evidence, &[]);
@@ -44,7 +44,7 @@ fn what_to_type_stands_alone_for_scripts() {
 }
 
 #[test]
-fn what_is_skipped_says_by_whom_and_is_no_pass() {
+fn skipped_claim_names_its_configuration_and_is_no_pass() {
     let mut evidence = waived(Asks::Nothing, "kiali::*");
     without_kiali(&mut evidence);
     let report = judge(&evidence, &[]);
@@ -64,7 +64,7 @@ fn what_is_skipped_says_by_whom_and_is_no_pass() {
 }
 
 #[test]
-fn what_may_fail_stays_red_and_does_not_turn_the_exit_code() {
+fn claim_that_may_fail_stays_red_with_exit_code_0() {
     let mut evidence = waived(Asks::AVerdict, "kiali");
     without_kiali(&mut evidence);
     let report = judge(&evidence, &[]);
@@ -89,7 +89,7 @@ fn what_may_fail_stays_red_and_does_not_turn_the_exit_code() {
 
 /// One cause may be allowed to fail, its consequence not.
 #[test]
-fn a_cause_is_named_whatever_is_asked_of_it() {
+fn cause_is_named_even_if_it_is_skipped() {
     for asks in [Asks::Nothing, Asks::AVerdict] {
         let mut evidence = waived(asks, "kiali::running");
         without_kiali(&mut evidence);

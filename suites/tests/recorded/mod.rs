@@ -24,6 +24,16 @@ pub(crate) fn folders(kind: &str) -> Vec<PathBuf> {
     folders
 }
 
+/// The records of whole meshes: `fixtures/evidence`, by name.
+pub(crate) fn meshes() -> Vec<PathBuf> {
+    let entries = fs::read_dir(repository("fixtures/evidence")).unwrap();
+    let files = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        files.filter(|file| file.extension().is_some_and(|it| it == "gz")).collect();
+    files.sort();
+    files
+}
+
 /// The name of a case: its folder's.
 pub(crate) fn name(folder: &Path) -> &str {
     folder.file_name().unwrap().to_str().unwrap()
@@ -47,7 +57,12 @@ pub(crate) fn text(file: &Path) -> String {
 /// The report on a folder's evidence, as of a cluster whose context is called `vm7`. Where a name has a part
 /// that changes with every recording, an ellipsis stands for it.
 pub(crate) fn stable_report(folder: &Path) -> Report {
-    let text = text(&folder.join("evidence.json.gz"));
+    stable_report_on(&folder.join("evidence.json.gz"))
+}
+
+/// The same of a file.
+pub(crate) fn stable_report_on(file: &Path) -> Report {
+    let text = text(file);
     let mut evidence: Evidence = serde_json::from_str(&text).unwrap();
     evidence.subject.kubeconfig = None;
     evidence.subject.context_is_current = false;

@@ -98,7 +98,15 @@ pub fn read(argument: &str, contexts: Option<&str>) -> Result<Inventory, Invento
         let machines = argument.split(',').map(str::to_owned);
         hosts(&joined(machines).join("\n")).map(|machines| Inventory { form: "hosts", machines })
     } else {
-        let file = fs::File::open(path).map_err(|error| Refusal::of("", io_reason(&error)));
+        let file = fs::File::open(path).map_err(|error| {
+            let hosts = match error.kind() {
+                io::ErrorKind::NotFound => {
+                    format!("; a single host ends with a comma: `{argument},`")
+                }
+                _ => String::new(),
+            };
+            Refusal::of("", format!("{}{hosts}", io_reason(&error)))
+        });
         file.and_then(bytes_of).and_then(|bytes| recognise(&decode(&bytes), Some(path), contexts))
     };
     let inventory = read.map_err(refused)?;

@@ -43,7 +43,7 @@ mod tests {
     use rstest::rstest;
 
     #[test]
-    fn an_empty_bundle_is_empty_and_no_error() {
+    fn empty_certificate_bundle_is_read() {
         assert_eq!(facts(b""), CaBundle::default());
     }
 
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn a_private_key_is_not_looked_into() {
+    fn private_key_is_not_read() {
         let bundle = b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n";
         let facts = facts(bundle);
         assert!(!format!("{facts:?}").contains("c2VjcmV0"));
@@ -66,7 +66,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_looked_at(
+        fn random_bytes_cause_no_panic(
             bytes in proptest::collection::vec(any::<u8>(), 0..200),
             inside in "[A-Za-z0-9+/=\n]{0,120}",
         ) {

@@ -179,7 +179,7 @@ mod tests {
     #[case::no_curl("echo 'no such file' >&2; exit 127", Silence::NotRun("no such file".into()))]
     #[case::no_network("echo 'network kind not found' >&2; exit 125", Silence::NotRun("network kind not found".into()))]
     #[tokio::test]
-    async fn container_that_did_not_run_is_no_silence(
+    async fn container_that_did_not_run_is_a_failed_observation(
         #[case] script: &str,
         #[case] silence: Silence,
     ) {

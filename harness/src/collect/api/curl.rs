@@ -37,7 +37,7 @@ mod tests {
     use super::Printed;
 
     #[test]
-    fn headers_and_body_are_taken_apart() {
+    fn headers_and_body_are_separated() {
         let printed = Printed::parse("HTTP/1.1 200 OK\r\nServer: envoy\r\n\r\nHello\r\n\r\nyou\n");
         assert_eq!(printed.header("server"), Some("envoy"));
         assert_eq!(printed.header("via"), None);
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn interim_answers_are_passed_over() {
+    fn interim_answers_are_ignored() {
         let text = "HTTP/1.1 100 Continue\r\n\r\nHTTP/2 103 \r\nlink: x\r\n\r\nHTTP/1.1 503 No\r\nserver: envoy\r\n\r\nno";
         let printed = Printed::parse(text);
         assert_eq!((printed.header("server"), printed.body), (Some("envoy"), "no"));

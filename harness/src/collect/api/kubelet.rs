@@ -211,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn refusal_shows_no_way() {
+    async fn refused_connection_is_an_error_with_its_address() {
         // Nothing listens at the kubelet's port there.
         let refused = find_way(&[kubelet([127, 255, 255, 254].into())]).await.unwrap_err();
         assert!(refused.contains("127.255.255.254:10250: "), "{refused}");

@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_list_that_was_forgotten_is_read_again_from_its_beginning() {
+    async fn expired_list_is_read_again_from_its_beginning() {
         let (found, asked) = names(|query, before| match before {
             0 => page("old", "2"),
             1 => gone(),
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn part_of_a_list_is_no_list() {
+    async fn incomplete_list_is_a_failure() {
         let (found, _) =
             names(|query, _| if query.contains("continue") { gone() } else { page("a", "2") })
                 .await;

@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_last_lines_are_kept_and_a_letter_cut_in_half_is_no_error() {
+    async fn last_lines_of_a_log_are_kept_despite_a_cut_character() {
         assert_eq!(last("Grüße\n".as_bytes(), 100).await, "Grüße\n");
         assert_eq!(last(b"\xff\xfe\n", 100).await, "\u{fffd}\u{fffd}\n");
         assert_eq!(last(b"one\ntwo\nthree\n", 2).await, "two\nthree\n");
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_long_line_hides_no_other() {
+    async fn long_line_leaves_other_lines() {
         let log: &'static [u8] = Box::leak(
             [b"reply\n".to_vec(), vec![b'x'; 3 << 20], b"\nend\n".to_vec()].concat().into(),
         );
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_beginning_is_kept_of_a_log_that_knows_no_limit() {
+    async fn log_of_a_server_without_limits_keeps_its_beginning() {
         assert_eq!(kept(b"rules\nmore", Keep::First(6)).await, "rules\n");
     }
 }

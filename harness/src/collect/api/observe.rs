@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn not_there_and_not_allowed_are_different_answers() {
+    async fn missing_object_is_absent_and_forbidden_object_failed() {
         let api = |code, message: &str| -> Missing {
             Error::Api(Box::new(Status { code, message: message.into(), ..Status::default() }))
                 .into()
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn no_answer_is_not_absence() {
+    async fn missing_answer_is_failed_and_not_absent() {
         let seen = observe::<()>(Duration::from_secs(5), std::future::pending()).await;
         assert_eq!(seen, Observation::failed("no answer within 5 s"));
     }

@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pod_requests_its_containers_or_its_largest_init_container() {
+    fn pod_requests_the_sum_of_containers_or_the_largest_init_container() {
         let pod: core::Pod = serde_json::from_value(serde_json::json!({ "spec": {
             "containers": [
                 { "name": "a", "resources": { "requests": { "cpu": "100m", "memory": "1Mi" } } },
@@ -111,7 +111,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_quantity_is_read_or_refused(text in "([-+0-9.eE]{0,8}(Ki|Mi|Pi|n|u|m|k|E)?|\\PC{0,8})") {
+        fn random_quantity_is_read_or_refused(text in "([-+0-9.eE]{0,8}(Ki|Mi|Pi|n|u|m|k|E)?|\\PC{0,8})") {
             prop_assert!(thousandths(&text).is_none_or(|value| value < 9_000_000_000_000_000_001));
         }
     }

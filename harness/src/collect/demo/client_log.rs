@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_keeps_its_carriage_returns() {
+    fn log_keeps_its_carriage_returns() {
         let text = "2026-11-24T03:39:00.1Z Hello\n2026-11-24T03:39:01Z \r  0 0\r100 27\nmore\n";
         let lines = lines(text);
         assert_eq!(lines.len(), 2);
@@ -212,7 +212,7 @@ mod tests {
     #[case(14, &[(10, "sh: curl: not found")], false)]
     // Old enough to have written something.
     #[case(26, &[], false)]
-    fn a_client_that_has_just_begun_is_given_time(
+    fn new_client_is_waited_for(
         #[case] age: i64,
         #[case] lines: &[(i64, &str)],
         #[case] early: bool,
@@ -259,7 +259,7 @@ mod tests {
     #[case(101, &[(92, "no healthy upstreamHello")], false)]
     // No turn came.
     #[case(117, &[(92, ERROR)], false)]
-    fn a_log_from_before_the_backend_replied_is_given_a_turn(
+    fn log_older_than_the_reply_is_read_again(
         #[case] read_at: i64,
         #[case] lines: &[(i64, &str)],
         #[case] behind: bool,
@@ -271,7 +271,7 @@ mod tests {
     proptest! {
         /// No line is made up, and none is without a time.
         #[test]
-        fn whatever_a_log_holds_has_lines(
+        fn random_log_has_lines(
             text in "\\PC*",
             near in "(2026-11-24T14:03:48(\\.[0-9]{1,12})?(Z|\\+01:00)? ?|\n|\r|Hello|-9999-|\\PC){0,12}",
         ) {

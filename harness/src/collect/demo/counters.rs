@@ -122,7 +122,7 @@ outbound|80||echo::default_priority::max_requests::4294967295
 ";
 
     #[test]
-    fn the_endpoints_of_one_cluster_are_summed() {
+    fn counters_of_all_endpoints_of_a_cluster_are_summed() {
         assert_eq!(sum(PAGE, "inbound|5678||"), Some(42));
         assert_eq!(sum(PAGE, "outbound|80||echo"), Some(0));
         assert_eq!(sum(PAGE, "outbound|80||other"), None);
@@ -134,7 +134,7 @@ outbound|80||echo::default_priority::max_requests::4294967295
 
     proptest! {
         #[test]
-        fn any_page_has_a_sum_or_none(
+        fn random_page_causes_no_panic(
             page in "\\PC*",
             lines in proptest::collection::vec("inbound\\|5678\\|\\|(::|:|rq_total|[0-9]{1,21}|-1|\\PC){0,8}", 0..6),
         ) {

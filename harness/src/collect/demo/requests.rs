@@ -76,7 +76,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn an_answer_of_curl_is_taken_apart() {
+    fn answer_of_curl_is_parsed() {
         let text = "\nHTTP/1.1 200 OK\r\nserver: envoy\r\nX-Envoy-Upstream-Service-Time: 1\r\n\r\n\
                     Hello from backend service\n\n200\n\n";
         let reply = reply(text);
@@ -87,14 +87,14 @@ mod tests {
     }
 
     #[test]
-    fn no_answer_keeps_curls_reason() {
+    fn missing_answer_keeps_the_reason_of_curl() {
         let reply = reply("\n\n000\nCould not resolve host: echo-service\n");
         assert_eq!((reply.status, reply.body.as_str()), (0, ""));
         assert_eq!(reply.error, "Could not resolve host: echo-service");
     }
 
     #[test]
-    fn an_interim_answer_is_passed_over() {
+    fn interim_answer_is_ignored() {
         let reply = reply(
             "\nHTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 503 No\r\nserver: envoy\r\n\r\nno\n503\n\n",
         );
@@ -106,7 +106,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_curl_prints_is_an_answer(
+        fn random_output_of_curl_causes_no_panic(
             text in "\\PC*",
             near in "(HTTP/1\\.1 (100|200|503)( OK)?\r\n|server: envoy|:|\r\n|\n|Hello|[0-9]{1,6}|\\PC){0,12}",
         ) {

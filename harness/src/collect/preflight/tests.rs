@@ -101,14 +101,14 @@ async fn address_providers_are_read() {
 }
 
 #[tokio::test]
-async fn a_cluster_that_knows_no_pools_has_none() {
+async fn cluster_without_pool_kinds_has_no_pools() {
     let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
     let context = CollectContext::of_stand_in(client(&[]), &expectations);
     assert!(matches!(pools(&context).await, Err(Missing::Absent(_))));
 }
 
 #[tokio::test]
-async fn rights_are_asked_one_by_one() {
+async fn each_right_is_requested_by_itself() {
     let expectations = Expectations::of_the_tutorial("1.20.3", "a test");
     let context = CollectContext::of_stand_in(client(SERVER), &expectations);
     let rights = rights(&context).await.unwrap();
@@ -148,7 +148,7 @@ async fn leftovers_of_an_earlier_istio_are_read() {
 }
 
 #[test]
-fn a_node_tells_what_it_is() {
+fn node_has_its_recorded_properties() {
     let node: Node = serde_json::from_value(json!({
         "metadata": { "name": "n" },
         "spec": { "providerID": "kind://docker/k/n" },

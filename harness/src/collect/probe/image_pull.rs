@@ -139,7 +139,7 @@ mod tests {
     #[case(json!({ "waiting": { "reason": "RunContainerError" } }), Some(true))]
     #[case(json!({ "waiting": { "reason": "ContainerCreating" } }), None)]
     #[case(json!({}), None)]
-    fn a_state_tells_whether_the_image_came(
+    fn container_state_shows_whether_the_image_was_pulled(
         #[case] state: serde_json::Value,
         #[case] came: Option<bool>,
     ) {

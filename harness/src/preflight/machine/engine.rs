@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_that_answers_is_described() {
+    fn answering_engine_is_described() {
         let info = json!({
             "ServerVersion": "28.2.2", "KernelVersion": "6.1", "OSType": "linux", "NCPU": 2,
             "MemTotal": 4096, "CgroupVersion": "2", "DockerRootDir": "/var/lib/docker",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rights_and_no_engine_are_different_answers() {
+    fn missing_rights_and_missing_engine_are_different_answers() {
         let none = json!({ "ServerVersion": "" });
         let words = "permission denied while trying to connect to the Docker daemon socket";
         assert_eq!(answer(&ended(1, &none, words)), EngineAnswer::Refuses { words: words.into() });
@@ -151,21 +151,21 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_ends_well_without_an_engine_deceives_nobody() {
+    fn successful_docker_info_without_version_is_no_engine() {
         let info = json!({ "ServerErrors": ["dial unix: connect: permission denied"] });
         assert!(matches!(answer(&ended(0, &info, "")), EngineAnswer::Refuses { .. }));
         assert!(matches!(answer(&ended(0, &json!({}), "")), EngineAnswer::Silent { .. }));
     }
 
     #[test]
-    fn a_node_is_a_line() {
+    fn node_is_read_from_a_line() {
         let node = node("k-control-plane\texited\tk\tExited (137) 2 hours ago").unwrap();
         assert_eq!((node.cluster.as_str(), node.state.as_str()), ("k", "exited"));
         assert_eq!(node.words, "Exited (137) 2 hours ago");
     }
 
     #[test]
-    fn a_network_has_ranges_and_containers() {
+    fn ranges_and_containers_of_a_network_are_read() {
         let network = of_network(&json!({
             "IPAM": { "Config": [{ "Subnet": "172.18.0.0/16" }, { "Subnet": "fc00::/64" }] },
             "Containers": { "a": {}, "b": {} }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::{Kernel, Module, RuleTry};
 
-use super::{Places, system};
+use super::{KernelFiles, system};
 use crate::process::{Call, ProcessError};
 
 /// Rules of every sort that `istio-init` makes. They live and end with the namespace.
@@ -46,14 +46,14 @@ const MODULES: [(&str, &str); 5] = [
 const CONFIG_LIMIT: u64 = 4 << 20;
 
 /// Looks at it.
-pub(super) async fn look(places: &Places, limit: Duration) -> Observation<Kernel> {
-    let release = system::read(places, limit, |places| {
-        places.read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned())
+pub(super) async fn collect(kernel_files: &KernelFiles, limit: Duration) -> Observation<Kernel> {
+    let release = system::read(kernel_files, limit, |kernel_files| {
+        kernel_files.read("/proc/sys/kernel/osrelease").map(|text| text.trim().to_owned())
     });
     let (release, as_root, modules) = tokio::join!(
         release,
-        system::read(places, limit, |places| Ok(is_root(places))),
-        system::read(places, limit, modules),
+        system::read(kernel_files, limit, |kernel_files| Ok(is_root(kernel_files))),
+        system::read(kernel_files, limit, modules),
     );
     let as_root = as_root.value().copied().unwrap_or_default();
     let tries = tries(as_root, limit).await;
@@ -61,8 +61,8 @@ pub(super) async fn look(places: &Places, limit: Duration) -> Observation<Kernel
 }
 
 /// Whether we are root of the machine, not of a user namespace, where the kernel may refuse for other reasons.
-fn is_root(places: &Places) -> bool {
-    let map = places.read("/proc/self/uid_map").unwrap_or_default();
+fn is_root(kernel_files: &KernelFiles) -> bool {
+    let map = kernel_files.read("/proc/self/uid_map").unwrap_or_default();
     let words: Vec<_> = map.split_whitespace().collect();
     nix::unistd::geteuid().is_root() && words == ["0", "0", "4294967295"]
 }
@@ -128,14 +128,14 @@ fn outcome(program: &str, code: Option<i32>, stderr: &str) -> Result<Option<Rule
 }
 
 /// Where the modules are, as far as that can be read without being root.
-fn modules(places: &Places) -> Result<BTreeMap<String, Module>, String> {
-    let release = places.read("/proc/sys/kernel/osrelease")?;
+fn modules(kernel_files: &KernelFiles) -> Result<BTreeMap<String, Module>, String> {
+    let release = kernel_files.read("/proc/sys/kernel/osrelease")?;
     let release = release.trim();
-    let loaded = places.read("/proc/modules").unwrap_or_default();
+    let loaded = kernel_files.read("/proc/modules").unwrap_or_default();
     let directory = format!("/lib/modules/{release}");
-    let built_in = places.read(&format!("{directory}/modules.builtin"));
-    let on_disk = places.read(&format!("{directory}/modules.dep"));
-    let config = config(places, release);
+    let built_in = kernel_files.read(&format!("{directory}/modules.builtin"));
+    let on_disk = kernel_files.read(&format!("{directory}/modules.dep"));
+    let config = config(kernel_files, release);
     let mut found = BTreeMap::new();
     for (name, option) in MODULES {
         let is_loaded = loaded.lines().any(|line| line.split(' ').next() == Some(name));
@@ -176,11 +176,11 @@ fn is_module(line: &str, name: &str) -> bool {
 }
 
 /// The configuration that the kernel was built with.
-fn config(places: &Places, release: &str) -> Result<String, String> {
-    if let Ok(text) = places.read(&format!("/boot/config-{release}")) {
+fn config(kernel_files: &KernelFiles, release: &str) -> Result<String, String> {
+    if let Ok(text) = kernel_files.read(&format!("/boot/config-{release}")) {
         return Ok(text);
     }
-    let packed = std::fs::File::open(places.at("/proc/config.gz"))
+    let packed = std::fs::File::open(kernel_files.at("/proc/config.gz"))
         .map_err(|error| format!("/proc/config.gz: {error}"))?;
     let mut text = String::new();
     flate2::read::GzDecoder::new(packed)
@@ -198,14 +198,14 @@ mod tests {
     use std::io::Write as _;
     use std::path::Path;
 
-    fn kernel(files: &[(&str, &str)]) -> (tempfile::TempDir, Places) {
+    fn kernel(files: &[(&str, &str)]) -> (tempfile::TempDir, KernelFiles) {
         let root = tempfile::tempdir().unwrap();
         let all = [("proc/sys/kernel/osrelease", "6.1\n")];
         for (path, text) in all.iter().chain(files) {
             write(root.path(), path, text.as_bytes());
         }
-        let places = Places::below(root.path());
-        (root, places)
+        let kernel_files = KernelFiles::below(root.path());
+        (root, kernel_files)
     }
 
     fn write(root: &Path, path: &str, bytes: &[u8]) {
@@ -219,13 +219,13 @@ mod tests {
     const BUILT_IN: &str = "kernel/net/netfilter/nf_conntrack.ko\n";
 
     #[test]
-    fn modules_are_found_where_they_are() {
-        let (_root, places) = kernel(&[
+    fn loaded_and_built_in_modules_are_found() {
+        let (_root, kernel_files) = kernel(&[
             ("lib/modules/6.1/modules.dep", DEP),
             ("lib/modules/6.1/modules.builtin", BUILT_IN),
             ("proc/modules", "iptable_nat 16384 1 - Live 0x0\nxt_REDIRECTS 1 0 - Live 0x0\n"),
         ]);
-        let found = modules(&places).unwrap();
+        let found = modules(&kernel_files).unwrap();
         assert_eq!(found["iptable_nat"], Module::Loaded);
         assert_eq!(found["xt_owner"], Module::Loadable);
         assert_eq!(found["nf_conntrack"], Module::BuiltIn);
@@ -234,21 +234,21 @@ mod tests {
     }
 
     #[test]
-    fn one_list_alone_proves_nothing_missing() {
-        let (_root, places) = kernel(&[("lib/modules/6.1/modules.dep", DEP)]);
-        let found = modules(&places).unwrap();
+    fn one_list_of_modules_alone_shows_none_as_missing() {
+        let (_root, kernel_files) = kernel(&[("lib/modules/6.1/modules.dep", DEP)]);
+        let found = modules(&kernel_files).unwrap();
         assert_eq!(found.keys().collect::<Vec<_>>(), ["iptable_nat", "xt_owner"]);
     }
 
     #[test]
-    fn a_kernel_without_modules_tells_its_configuration() {
-        let (root, places) = kernel(&[]);
+    fn kernel_without_modules_is_read_from_its_configuration() {
+        let (root, kernel_files) = kernel(&[]);
         let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         let text =
             "CONFIG_IP_NF_NAT=y\nCONFIG_NFT_NAT=m\n# CONFIG_NETFILTER_XT_MATCH_OWNER is not set\n";
         packed.write_all(text.as_bytes()).unwrap();
         write(root.path(), "proc/config.gz", &packed.finish().unwrap());
-        let found = modules(&places).unwrap();
+        let found = modules(&kernel_files).unwrap();
         assert_eq!(found["iptable_nat"], Module::BuiltIn);
         assert_eq!(found["xt_owner"], Module::Missing);
         assert!(!found.contains_key("nft_chain_nat"), "whether it is on the disk is not known");
@@ -256,8 +256,8 @@ mod tests {
 
     #[test]
     fn unreadable_kernel_files_have_a_reason() {
-        let (_root, places) = kernel(&[]);
-        let reason = modules(&places).unwrap_err();
+        let (_root, kernel_files) = kernel(&[]);
+        let reason = modules(&kernel_files).unwrap_err();
         assert!(reason.contains("modules.dep") && reason.contains("config.gz"), "{reason}");
     }
 
@@ -269,7 +269,7 @@ mod tests {
         "unshare: failed to execute iptables-nft-restore: No such file or directory",
         None
     )]
-    fn an_end_tells_what_came_of_it(
+    fn exit_code_shows_the_result_of_the_attempt(
         #[case] code: Option<i32>,
         #[case] words: &str,
         #[case] taken: Option<bool>,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_namespace_that_cannot_be_had_is_no_refusal() {
+    fn unavailable_network_namespace_is_no_refusal() {
         let words = "unshare: unshare failed: Operation not permitted";
         assert_eq!(outcome("x", Some(1), words).unwrap_err(), words);
     }

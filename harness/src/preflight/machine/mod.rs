@@ -2,7 +2,7 @@
 
 mod engine;
 mod kernel;
-mod places;
+mod kernel_files;
 mod proxies;
 mod system;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::{Disk, Engine, EngineAnswer, MachineEvidence};
 
-pub use places::Places;
+pub use kernel_files::KernelFiles;
 pub(super) use proxies::collect_routes as proxies_to;
 
 use crate::cluster;
@@ -19,19 +19,24 @@ use crate::source::Source;
 use crate::state::State;
 
 /// Looks at all of it at once.
-pub(super) async fn look(places: &Places, source: &Source, limit: Duration) -> MachineEvidence {
-    let files = |read: fn(&Places) -> Result<_, String>| system::read(places, limit, read);
+pub(super) async fn collect(
+    kernel_files: &KernelFiles,
+    source: &Source,
+    limit: Duration,
+) -> MachineEvidence {
+    let files =
+        |read: fn(&KernelFiles) -> Result<_, String>| system::read(kernel_files, limit, read);
     let (engine, kernel, inotify, kind_nodes, network, leftovers) = tokio::join!(
         engine::ask(limit),
-        kernel::look(places, limit),
-        system::read(places, limit, system::inotify),
+        kernel::collect(kernel_files, limit),
+        system::read(kernel_files, limit, system::inotify),
         engine::kind_nodes(limit),
         engine::network(limit),
         leftovers(limit),
     );
-    let boot_id = system::read(places, limit, system::boot_id).await;
-    let memory = system::read(places, limit, system::memory).await;
-    let open_files = system::read(places, limit, system::open_files).await;
+    let boot_id = system::read(kernel_files, limit, system::boot_id).await;
+    let memory = system::read(kernel_files, limit, system::memory).await;
+    let open_files = system::read(kernel_files, limit, system::open_files).await;
     let cgroups = files(system::cgroups).await;
     let (engine_disk, cache_disk) =
         tokio::join!(engine_disk(&engine, &kernel, limit), cache_disk(source, limit));

@@ -95,7 +95,10 @@ mod tests {
     #[case("192.168.8.0/24", Some("192.168.8.254"))]
     #[case("fc00::/64", None)]
     #[case("10.0.0.0/31", None)]
-    fn the_load_balancer_is_at_the_upper_end(#[case] range: &str, #[case] last: Option<&str>) {
+    fn load_balancer_uses_the_upper_end_of_the_network(
+        #[case] range: &str,
+        #[case] last: Option<&str>,
+    ) {
         assert_eq!(last_of(range).as_deref(), last);
     }
 
@@ -105,13 +108,16 @@ mod tests {
     #[case(&["localhost,172.18.255.254"], true)]
     #[case(&["172.18.0.0/16", "localhost"], false)]
     #[case(&["10.0.0.0/8"], false)]
-    fn every_variable_must_except_it(#[case] exceptions: &[&str], #[case] excepted: bool) {
+    fn address_is_excepted_only_if_every_variable_excepts_it(
+        #[case] exceptions: &[&str],
+        #[case] excepted: bool,
+    ) {
         let exceptions: Vec<_> = exceptions.iter().map(|it| (*it).to_owned()).collect();
         assert_eq!(is_excepted(&exceptions, "172.18.255.254"), excepted);
     }
 
     #[test]
-    fn only_private_addresses_are_expected_to_be_near() {
+    fn public_addresses_need_no_exception() {
         let held = ["10.0.0.9".to_owned(), "203.0.113.9".into(), "lb.example.com".into()];
         let found = addresses(&held, Some("172.18.0.0/16"));
         let found: Vec<_> = found.iter().map(|(address, _)| address.as_str()).collect();

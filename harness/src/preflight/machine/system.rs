@@ -6,7 +6,7 @@ use std::time::Duration;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::{Cgroups, Disk, Inotify, Memory, OpenFiles};
 
-use super::Places;
+use super::KernelFiles;
 use crate::source::disk::free;
 
 /// What is reported where a look takes too long.
@@ -16,12 +16,12 @@ pub(super) fn late(limit: Duration) -> String {
 
 /// Reads files of the kernel, apart from everything that others wait for.
 pub(super) async fn read<T: Send + 'static>(
-    places: &Places,
+    kernel_files: &KernelFiles,
     limit: Duration,
-    read: fn(&Places) -> Result<T, String>,
+    read: fn(&KernelFiles) -> Result<T, String>,
 ) -> Observation<T> {
-    let places = places.clone();
-    blocking(limit, move || read(&places)).await
+    let kernel_files = kernel_files.clone();
+    blocking(limit, move || read(&kernel_files)).await
 }
 
 /// Does what may hang: a disk on a network that is gone, say.
@@ -51,12 +51,12 @@ fn of_path(path: &Path) -> Result<Disk, String> {
     Ok(Disk { path: crate::connect::from_home(path), device, free })
 }
 
-pub(super) fn boot_id(places: &Places) -> Result<String, String> {
-    places.read("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
+pub(super) fn boot_id(kernel_files: &KernelFiles) -> Result<String, String> {
+    kernel_files.read("/proc/sys/kernel/random/boot_id").map(|text| text.trim().to_owned())
 }
 
-pub(super) fn memory(places: &Places) -> Result<Memory, String> {
-    let text = places.read("/proc/meminfo")?;
+pub(super) fn memory(kernel_files: &KernelFiles) -> Result<Memory, String> {
+    let text = kernel_files.read("/proc/meminfo")?;
     let kibibytes = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         let number = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
@@ -65,27 +65,27 @@ pub(super) fn memory(places: &Places) -> Result<Memory, String> {
     Ok(Memory { total: kibibytes("MemTotal")? << 10, available: kibibytes("MemAvailable")? << 10 })
 }
 
-pub(super) fn inotify(places: &Places) -> Result<Inotify, String> {
+pub(super) fn inotify(kernel_files: &KernelFiles) -> Result<Inotify, String> {
     Ok(Inotify {
-        instances: number(places, "/proc/sys/fs/inotify/max_user_instances")?,
-        watches: number(places, "/proc/sys/fs/inotify/max_user_watches")?,
-        used: used(places),
+        instances: number(kernel_files, "/proc/sys/fs/inotify/max_user_instances")?,
+        watches: number(kernel_files, "/proc/sys/fs/inotify/max_user_watches")?,
+        used: used(kernel_files),
     })
 }
 
-fn number(places: &Places, path: &str) -> Result<u64, String> {
-    let text = places.read(path)?;
+fn number(kernel_files: &KernelFiles, path: &str) -> Result<u64, String> {
+    let text = kernel_files.read(path)?;
     text.trim().parse().map_err(|_| format!("{path}: `{}` is no number", text.trim()))
 }
 
 /// The inotify instances that root's processes have. Nothing where we may not look at all of them.
-fn used(places: &Places) -> Option<u64> {
+fn used(kernel_files: &KernelFiles) -> Option<u64> {
     use std::os::unix::fs::MetadataExt as _;
     if !nix::unistd::geteuid().is_root() {
         return None;
     }
     let mut used = 0;
-    for process in std::fs::read_dir(places.at("/proc")).ok()?.flatten() {
+    for process in std::fs::read_dir(kernel_files.at("/proc")).ok()?.flatten() {
         let is_process =
             process.file_name().to_string_lossy().bytes().all(|it| it.is_ascii_digit());
         // One that ends in this moment is no concern of meshcheck.
@@ -99,13 +99,13 @@ fn used(places: &Places) -> Option<u64> {
     u64::try_from(used).ok()
 }
 
-pub(super) fn open_files(places: &Places) -> Result<OpenFiles, String> {
-    let limits = places.read("/proc/self/limits")?;
+pub(super) fn open_files(kernel_files: &KernelFiles) -> Result<OpenFiles, String> {
+    let limits = kernel_files.read("/proc/self/limits")?;
     let ours = limits.lines().find_map(|line| {
         let soft = line.strip_prefix("Max open files")?.split_whitespace().next()?;
         if soft == "unlimited" { Some(u64::MAX) } else { soft.parse().ok() }
     });
-    let text = places.read("/proc/sys/fs/file-nr")?;
+    let text = kernel_files.read("/proc/sys/fs/file-nr")?;
     let mut numbers = text.split_whitespace().map(str::parse::<u64>);
     match (ours, numbers.next(), numbers.nth(1)) {
         (Some(ours), Some(Ok(open)), Some(Ok(all))) => Ok(OpenFiles { ours, open, all }),
@@ -113,12 +113,12 @@ pub(super) fn open_files(places: &Places) -> Result<OpenFiles, String> {
     }
 }
 
-pub(super) fn cgroups(places: &Places) -> Result<Cgroups, String> {
-    if let Ok(text) = places.read("/sys/fs/cgroup/cgroup.controllers") {
+pub(super) fn cgroups(kernel_files: &KernelFiles) -> Result<Cgroups, String> {
+    if let Ok(text) = kernel_files.read("/sys/fs/cgroup/cgroup.controllers") {
         return Ok(Cgroups { controllers: text.split_whitespace().map(str::to_owned).collect() });
     }
     // Version 1: name, hierarchy, number of groups, whether it is switched on.
-    let text = places.read("/proc/cgroups")?;
+    let text = kernel_files.read("/proc/cgroups")?;
     let controllers = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let mut words = line.split_whitespace();
         let name = words.next()?;
@@ -132,77 +132,80 @@ mod tests {
     use super::*;
     use std::fs;
 
-    fn places(files: &[(&str, &str)]) -> (tempfile::TempDir, Places) {
+    fn kernel_files(files: &[(&str, &str)]) -> (tempfile::TempDir, KernelFiles) {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
             let path = root.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        let places = Places::below(root.path());
-        (root, places)
+        let kernel_files = KernelFiles::below(root.path());
+        (root, kernel_files)
     }
 
     #[test]
     fn memory_is_read_in_bytes() {
         let text = "MemTotal:       24684092 kB\nMemFree: 1 kB\nMemAvailable:   2048 kB\n";
-        let (_root, places) = places(&[("proc/meminfo", text)]);
-        let memory = memory(&places).unwrap();
+        let (_root, kernel_files) = kernel_files(&[("proc/meminfo", text)]);
+        let memory = memory(&kernel_files).unwrap();
         assert_eq!((memory.total, memory.available), (24_684_092 << 10, 2 << 20));
     }
 
     #[test]
     fn missing_file_is_named() {
-        let (_root, places) = places(&[("proc/meminfo", "MemTotal: 1 kB\n")]);
-        assert!(memory(&places).unwrap_err().contains("MemAvailable"));
-        assert!(inotify(&places).unwrap_err().contains("max_user_instances"));
-        assert!(boot_id(&places).unwrap_err().contains("boot_id"));
-        assert!(cgroups(&places).unwrap_err().contains("/proc/cgroups"));
-        assert!(open_files(&places).unwrap_err().contains("limits"));
+        let (_root, kernel_files) = kernel_files(&[("proc/meminfo", "MemTotal: 1 kB\n")]);
+        assert!(memory(&kernel_files).unwrap_err().contains("MemAvailable"));
+        assert!(inotify(&kernel_files).unwrap_err().contains("max_user_instances"));
+        assert!(boot_id(&kernel_files).unwrap_err().contains("boot_id"));
+        assert!(cgroups(&kernel_files).unwrap_err().contains("/proc/cgroups"));
+        assert!(open_files(&kernel_files).unwrap_err().contains("limits"));
     }
 
     #[test]
     fn inotify_s_limits_are_read() {
-        let (_root, places) = places(&[
+        let (_root, kernel_files) = kernel_files(&[
             ("proc/sys/fs/inotify/max_user_instances", "128\n"),
             ("proc/sys/fs/inotify/max_user_watches", "65536\n"),
         ]);
-        let limits = inotify(&places).unwrap();
+        let limits = inotify(&kernel_files).unwrap();
         assert_eq!((limits.instances, limits.watches), (128, 65_536));
     }
 
     #[test]
-    fn roots_instances_are_counted_where_that_is_allowed() {
-        let (root, places) = places(&[("proc/1/comm", "init"), ("proc/self/x", "")]);
+    fn inotify_instances_of_root_are_counted_if_allowed() {
+        let (root, kernel_files) = kernel_files(&[("proc/1/comm", "init"), ("proc/self/x", "")]);
         let files = root.path().join("proc/1/fd");
         fs::create_dir(&files).unwrap();
         for (name, target) in [("3", "anon_inode:inotify"), ("4", "/dev/null")] {
             std::os::unix::fs::symlink(target, files.join(name)).unwrap();
         }
         let as_root = nix::unistd::geteuid().is_root();
-        assert_eq!(used(&places), as_root.then_some(1));
+        assert_eq!(used(&kernel_files), as_root.then_some(1));
     }
 
     #[test]
     fn open_files_are_read() {
         let limits = "Limit  Soft  Hard  Units\nMax open files            1024   4096   files\n";
-        let (_root, places) =
-            places(&[("proc/self/limits", limits), ("proc/sys/fs/file-nr", "2803\t0\t99999\n")]);
-        let files = open_files(&places).unwrap();
+        let (_root, kernel_files) = kernel_files(&[
+            ("proc/self/limits", limits),
+            ("proc/sys/fs/file-nr", "2803\t0\t99999\n"),
+        ]);
+        let files = open_files(&kernel_files).unwrap();
         assert_eq!((files.ours, files.open, files.all), (1024, 2803, 99_999));
     }
 
     #[test]
     fn control_groups_of_both_versions_are_read() {
-        let (_root, two) = places(&[("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n")]);
+        let (_root, two) =
+            kernel_files(&[("sys/fs/cgroup/cgroup.controllers", "cpu memory pids\n")]);
         assert_eq!(cgroups(&two).unwrap().controllers, ["cpu", "memory", "pids"]);
         let text = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpu\t3\t9\t1\nmemory\t0\t1\t0\n";
-        let (_root, one) = places(&[("proc/cgroups", text)]);
+        let (_root, one) = kernel_files(&[("proc/cgroups", text)]);
         assert_eq!(cgroups(&one).unwrap().controllers, ["cpu"]);
     }
 
     #[tokio::test]
-    async fn a_directory_that_is_not_there_yet_has_a_disk() {
+    async fn missing_directory_is_on_the_disk_of_its_parent() {
         let root = tempfile::tempdir().unwrap();
         let limit = Duration::from_secs(5);
         let later = disk(root.path().join("not/yet"), limit).await;

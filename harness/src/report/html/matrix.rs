@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn text_of_a_run_stays_text() {
+    fn text_of_a_run_is_escaped() {
         let text = matrix_html(&sample()).unwrap();
         assert!(text.contains("the disk is full &#60;b&#62;"), "{text}");
         assert!(!text.contains("<b>"));

@@ -205,7 +205,7 @@ fn is_of_control_plane(claim: &ClaimReport) -> bool {
 }
 
 /// Whether a claim is about a place, whichever object it names.
-fn is_of(place: Place, claim: &ClaimReport) -> bool {
+fn is_of(place: Place, claim: &ClaimReport, evidence: Option<&Evidence>) -> bool {
     match place {
         // A webhook that fails for another reason, like a missing label, is not istiod's failure.
         Place::Istiod if claim.id == WEBHOOK => claim.because.is_none(),
@@ -222,16 +222,13 @@ fn is_of(place: Place, claim: &ClaimReport) -> bool {
         {
             false
         }
-        Place::At(stop) if let Some(at) = break_of(claim) => stop == at,
+        Place::At(stop) if let Some(at) = break_of(claim, evidence) => stop == at,
         Place::At(stop) => CLAIMS.iter().any(|it| it.id == claim.id && it.stops.contains(&stop)),
     }
 }
 
 /// Whether a verdict is about this place: about its workload, or about none in particular.
 fn names_place(place: Place, claim: &ClaimReport, names: &Expectations) -> bool {
-    if break_of(claim).is_some() {
-        return true;
-    }
     let object = claim.object.as_deref().unwrap_or_default();
     let workloads = [&names.client_deployment, &names.backend_deployment, &names.gateway];
     let own = match place {
@@ -313,8 +310,8 @@ fn part<'r>(
     let (about, others): (Vec<_>, Vec<_>) = report
         .claims
         .iter()
-        .filter(|claim| claim.verdict != Verdict::Skipped && is_of(place, claim))
-        .partition(|claim| names_place(place, claim, names));
+        .filter(|claim| claim.verdict != Verdict::Skipped && is_of(place, claim, evidence))
+        .partition(|claim| break_of(claim, evidence).is_some() || names_place(place, claim, names));
     let is_whole = |claim: &&ClaimReport| State::of_claim(claim) == State::Whole;
     // A verdict names one object: where it names another one, this one was not checked.
     let is_unseen = others.iter().any(|claim| !is_whole(claim) && !is_of_control_plane(claim));
@@ -330,7 +327,7 @@ fn part<'r>(
         None => State::Unseen,
     };
     let causes = about.iter().filter_map(|claim| claim.because.as_deref()).collect();
-    let is_mtls = |claim: &&ClaimReport| break_of(claim) == Some(Stop::InboundRules);
+    let is_mtls = |claim: &&ClaimReport| break_of(claim, evidence) == Some(Stop::InboundRules);
     let name = if place == Place::At(Stop::InboundRules) && about.iter().any(is_mtls) {
         "mTLS".to_owned()
     } else {

@@ -114,7 +114,7 @@ fn claims_with_one_reason_share_a_card_and_tell_it_once() {
 }
 
 #[test]
-fn allowed_failure_stands_apart() {
+fn allowed_failure_has_its_own_group() {
     let mut report = sample();
     report.causes.clear();
     report.claims[1].may_fail = Some("meshcheck.toml: no sidecars here".into());
@@ -126,7 +126,7 @@ fn allowed_failure_stands_apart() {
 #[rstest]
 #[case::invisible("kubectl delete\u{202e} pods")]
 #[case::too_long(&format!("kubectl {}", "x".repeat(5000)))]
-fn command_that_is_not_shown_to_its_end_is_not_one_to_copy(#[case] command: &str) {
+fn truncated_command_cannot_be_copied(#[case] command: &str) {
     let page = html(&sample_with(restart(command)), None).unwrap();
     let card = between(&page, "id=\"card-1\"", "</article>");
     assert!(card.contains("Do not copy this line") && !card.contains("<pre"), "{card}");
@@ -170,7 +170,7 @@ fn characters_that_turn_or_hide_text_do_not_reach_the_page() {
 #[case("port 80 `http` is open", "port 80 <code>http</code> is open")]
 #[case("`<b>` and ` alone", "<code>&#60;b&#62;</code> and ` alone")]
 #[case("pod echo-1-x is new", "pod <span class=\"u\">echo-1-x</span> is new")]
-fn backquotes_are_code_and_names_stay_whole(#[case] text: &str, #[case] expected: &str) {
+fn text_in_backquotes_is_code_and_names_are_not_broken(#[case] text: &str, #[case] expected: &str) {
     let mut report = sample();
     report.causes[0].expected = Some(text.into());
     let page = html(&report, None).unwrap();
@@ -232,21 +232,31 @@ fn failing_control_plane_or_namespace_leaves_the_path_open(
 }
 
 #[rstest]
-#[case::denied("403 `RBAC: access denied`", "backend's sidecar fails, port 5678 not reached")]
+#[case::denied(403, "RBAC: access denied", "backend's sidecar fails, port 5678 not reached")]
 #[case::certificate(
-    "CERTIFICATE_EXPIRED: 503 `TLS_error:|268436501`",
+    503,
+    "TLS_error:|268436501:CERTIFICATE_EXPIRED",
     "service works, mTLS fails, backend's sidecar not reached"
 )]
-#[case::fault("503 `fault filter abort`", "client's sidecar fails, network, DNS not reached")]
-#[case::dns("Could not resolve host: echo", "client's sidecar works, network, DNS fails, service")]
-#[case::unknown("503 `no`", "backend's sidecar works, port 5678 fails, backend not reached")]
-fn request_breaks_where_its_answer_comes_from(#[case] observed: &str, #[case] words: &str) {
-    let evidence = recorded();
-    let mut report = meshcheck_suites::judge(&evidence, &[]);
+#[case::fault(503, "fault filter abort", "client's sidecar fails, network, DNS not reached")]
+#[case::dns(
+    0,
+    "Could not resolve host: echo",
+    "client's sidecar works, network, DNS fails, service"
+)]
+#[case::unknown(503, "no", "backend's sidecar works, port 5678 fails, backend not reached")]
+fn request_path_breaks_where_the_reply_comes_from(
+    #[case] status: u16,
+    #[case] text: &str,
+    #[case] words: &str,
+) {
+    let mut evidence = recorded();
+    let reply = &mut evidence.demo.asked.value_mut().unwrap().replies[0];
+    (reply.status, reply.body, reply.error) = (status, text.into(), text.into());
+    let mut report = meshcheck_suites::judge(&recorded(), &[]);
     let claim = report.claims.iter_mut().find(|it| it.id == "demo::backend_replies").unwrap();
     claim.verdict = Verdict::Fail;
     claim.object = Some("pod client/client-deployment-5b9-abcde".into());
-    claim.observed = Some(observed.into());
     let path = picture(&html(&report, Some(&evidence)).unwrap(), "Request path");
     assert!(path.contains(words) && path.matches("fails").count() == 1, "{path}");
 }
@@ -333,7 +343,7 @@ fn packet_trace_is_marked_from_rule_to_rule_to_its_end() {
 }
 
 #[test]
-fn the_style_is_the_one_that_the_policy_names() {
+fn style_has_the_digest_of_the_content_policy() {
     let page = html(&sample(), None).unwrap();
     let (_, style) = page.split_once("<style>").unwrap();
     let (style, _) = style.split_once("</style>").unwrap();

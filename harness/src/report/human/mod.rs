@@ -5,7 +5,7 @@ mod card;
 #[cfg(test)]
 pub(crate) mod tests;
 
-use meshcheck_suites::report::PhaseTime;
+use meshcheck_suites::report::{ClaimReport, PhaseTime};
 use meshcheck_suites::{Report, Verdict};
 
 use super::cards::groups;
@@ -43,6 +43,14 @@ pub fn human(report: &Report, style: Style) -> String {
         totals(report, |verdict, text| style.paint_as(verdict, text))
     ));
     to.text
+}
+
+/// Formats a claim that is judged while evidence is collected, as one line.
+pub(crate) fn format_progress(claim: &ClaimReport, style: Style) -> String {
+    let mut to = Writer::new(style, None);
+    let sign = style.sign(claim.verdict);
+    to.cut(&format!("{}  {}", claim.id, style.detail(&claim.statement)), &format!("{sign} "), "");
+    to.text.trim_end().to_owned()
 }
 
 /// Writes the cards by their groups, then what was skipped.

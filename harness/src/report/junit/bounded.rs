@@ -50,7 +50,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_stay_whole_and_what_is_left_out_is_counted() {
+    fn cut_text_has_whole_lines_and_the_number_of_missing_ones() {
         let lines: Vec<_> = (0..1000).map(|number| format!("line {number:03}")).collect();
         let text = lines.join("\n");
         let cut = bounded(&text, 1024);
@@ -67,7 +67,7 @@ mod tests {
     #[case("世")]
     #[case("x\n")]
     #[case("\n")]
-    fn whatever_it_is_made_of_it_stays_within_its_bound(#[case] piece: &str) {
+    fn bounded_text_of_any_characters_fits_its_limit(#[case] piece: &str) {
         for bytes in [1024, 1025, 1026, 16 << 10] {
             let cut = bounded(&piece.repeat(1 << 16), bytes);
             assert!(cut.len() <= bytes && cut.len() > bytes / 2 - WORDS, "{}", cut.len());
@@ -78,7 +78,7 @@ mod tests {
 
     /// A line without end behind a short one takes not all of the room.
     #[test]
-    fn a_long_line_is_cut_within() {
+    fn long_line_behind_a_short_one_is_cut() {
         let cut = bounded(&format!("short\n{}", "x".repeat(1 << 20)), 4096);
         assert!(cut.starts_with("short\nxxx") && cut.len() > 3500, "{}", cut.len());
         assert!(cut.contains("bytes in 1 line left out"), "{cut}");

@@ -1,4 +1,4 @@
-//! JUnit for CI servers: a suite a section, a case a claim.
+//! JUnit for CI servers: a suite a section, or a suite a file; a case a claim.
 //!
 //! Servers read the same elements in their own ways, and this is what all of them show: the message in
 //! their lists, the text where somebody looks closer. What they are sent is of bounded size, and such as
@@ -11,16 +11,17 @@ mod schema;
 mod tests;
 mod times;
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Result;
 use std::time::Duration;
 
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{Report, Section, Verdict};
+use meshcheck_suites::{Pattern, Report, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
-use super::{ReportError, steps};
+use super::{Died, ReportError, Selected, died_report, steps};
 use bounded::{bounded, first_line};
 use times::Times;
 
@@ -43,38 +44,100 @@ type Xml = Writer<Vec<u8>>;
 ///
 /// When XML's own rules are broken, which is a bug.
 pub fn junit(report: &Report) -> std::result::Result<String, ReportError> {
+    let suites = report.sections().into_iter().map(|section| {
+        let claims = report.claims.iter().filter(|claim| claim.section == section);
+        Suite::new(&format!("meshcheck.{section}"), report, claims)
+    });
+    format(&suites.collect::<Vec<_>>(), Times::of(report).document())
+}
+
+/// The verdicts on several files, each with its name, as one document with a suite for each file.
+///
+/// # Errors
+///
+/// As [`junit`].
+pub(crate) fn junit_of_files<'r>(
+    reports: impl IntoIterator<Item = (&'r str, &'r Report)>,
+) -> std::result::Result<String, ReportError> {
+    let suites = reports.into_iter();
+    let suites = suites.map(|(name, report)| Suite::new(name, report, report.claims.iter()));
+    let suites: Vec<_> = suites.collect();
+    format(&suites, suites.iter().map(Suite::time).sum())
+}
+
+/// The same, where some have no verdicts: each claim of those is unjudged, and says why.
+///
+/// # Errors
+///
+/// As [`junit`].
+pub(crate) fn junit_of_outcomes<'r>(
+    outcomes: impl IntoIterator<Item = (&'r str, std::result::Result<&'r Report, &'r str>)>,
+    selected: &[Pattern],
+) -> std::result::Result<String, ReportError> {
+    let selected = Selected::Claims(selected.to_vec());
+    let reports: Vec<_> = outcomes
+        .into_iter()
+        .map(|(name, outcome)| match outcome {
+            Ok(report) => (name, Cow::Borrowed(report)),
+            Err(reason) => {
+                let died = Died { reason: reason.to_owned(), ..Died::default() };
+                (name, Cow::Owned(died_report(&died, &selected)))
+            }
+        })
+        .collect();
+    junit_of_files(reports.iter().map(|(name, report)| (*name, report.as_ref())))
+}
+
+/// Some claims of a report, under one name.
+struct Suite<'r> {
+    name: String,
+    report: &'r Report,
+    claims: Vec<&'r ClaimReport>,
+    times: Times,
+}
+
+impl<'r> Suite<'r> {
+    fn new(name: &str, report: &'r Report, claims: impl Iterator<Item = &'r ClaimReport>) -> Self {
+        let (name, times) = (bounded(name, MESSAGE), Times::of(report));
+        Self { name, report, claims: claims.collect(), times }
+    }
+
+    fn time(&self) -> Duration {
+        self.times.suite(&self.claims)
+    }
+}
+
+fn format(suites: &[Suite<'_>], time: Duration) -> std::result::Result<String, ReportError> {
     let mut xml = Writer::new_with_indent(Vec::new(), b' ', 4);
-    let written = write_document(&mut xml, report);
+    let written = write_document(&mut xml, suites, time);
     written.map_err(|error| ReportError::Format(error.to_string()))?;
     String::from_utf8(xml.into_inner()).map_err(|error| ReportError::Format(error.to_string()))
 }
 
-fn write_document(xml: &mut Xml, report: &Report) -> Result<()> {
-    let times = Times::of(report);
-    let counts = counts(&report.claims.iter().collect::<Vec<_>>());
+fn write_document(xml: &mut Xml, suites: &[Suite<'_>], time: Duration) -> Result<()> {
+    let claims: Vec<_> = suites.iter().flat_map(|suite| &suite.claims).copied().collect();
+    let counts = counts(&claims);
     xml.write_event(Event::Decl(BytesDecl::new("1.0", Some("UTF-8"), None)))?;
     xml.create_element("testsuites")
         .with_attribute(("name", "meshcheck"))
         // The schema has no attribute for what was skipped here, as it has on suites.
         .with_attributes(named(&counts).filter(|(name, _)| *name != "skipped"))
-        .with_attribute(("time", seconds(times.document()).as_str()))
-        .write_inner_content(|xml| {
-            report.sections().into_iter().try_for_each(|it| write_suite(xml, report, it, &times))
-        })?;
+        .with_attribute(("time", seconds(time).as_str()))
+        .write_inner_content(|xml| suites.iter().try_for_each(|suite| write_suite(xml, suite)))?;
     xml.write_indent()
 }
 
-fn write_suite(xml: &mut Xml, report: &Report, section: Section, times: &Times) -> Result<()> {
-    let claims: Vec<_> = report.claims.iter().filter(|claim| claim.section == section).collect();
-    let counts = counts(&claims);
+fn write_suite(xml: &mut Xml, suite: &Suite<'_>) -> Result<()> {
+    let Suite { name, report, claims, times } = suite;
+    let counts = counts(claims);
     xml.create_element("testsuite")
-        .with_attribute(("name", format!("meshcheck.{section}").as_str()))
+        .with_attribute(("name", name.as_str()))
         .with_attributes(named(&counts))
         .with_attributes(times.begin().map(|begin| ("timestamp", begin)))
-        .with_attribute(("time", seconds(times.suite(&claims)).as_str()))
+        .with_attribute(("time", seconds(suite.time()).as_str()))
         .write_inner_content(|xml| {
             xml.create_element("properties").write_inner_content(|xml| properties(xml, report))?;
-            claims.into_iter().try_for_each(|claim| write_case(xml, claim, times))
+            claims.iter().try_for_each(|claim| write_case(xml, claim, times))
         })?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::*;
 use crate::events::Phase;
 use crate::report::died::tests::dead;
 use crate::report::human::tests::sample;
-use crate::report::{Asked, junit as written};
+use crate::report::{Selected, junit as written};
 use quick_junit::TestCaseStatus;
 
 fn junit(report: &Report) -> String {
@@ -35,7 +35,7 @@ fn with(verdict: Verdict, may_fail: Option<&str>) -> Report {
 
 /// What a preflight says of a machine that tells nothing.
 fn before_the_install() -> Report {
-    let mut report = dead("", None, &Asked::Checks(Vec::new()));
+    let mut report = dead("", None, &Selected::Checks(Vec::new()));
     let verdicts = [Verdict::Pass, Verdict::Fail, Verdict::Unjudged, Verdict::Skipped];
     for (claim, verdict) in report.claims.iter_mut().zip(verdicts.into_iter().cycle()) {
         claim.verdict = verdict;
@@ -67,8 +67,8 @@ fn unseen() -> Report {
 #[case::may_fail(with(Verdict::Fail, Some("the room is slow")))]
 #[case::may_be_unjudged(with(Verdict::Unjudged, Some("the room is slow")))]
 #[case::preflight(before_the_install())]
-#[case::died(dead("no docker", Some(Phase::Cluster), &Asked::Claims(Vec::new())))]
-#[case::preflight_died(dead("no docker", None, &Asked::Checks(Vec::new())))]
+#[case::died(dead("no docker", Some(Phase::Cluster), &Selected::Claims(Vec::new())))]
+#[case::preflight_died(dead("no docker", None, &Selected::Checks(Vec::new())))]
 fn every_document_is_valid_for_the_strictest_reader(#[case] report: Report) {
     let xml = junit(&report);
     assert_eq!(validate(&xml), Ok(()), "{xml}");
@@ -97,7 +97,7 @@ fn violation_of_the_schema_is_found(#[case] xml: &str, #[case] words: &str) {
 }
 
 #[test]
-fn verdicts_become_what_ci_servers_know() {
+fn each_verdict_has_its_junit_element() {
     let xml = junit(&sample());
     assert!(xml.contains("<failure") && xml.contains("type=\"changed\""), "{xml}");
     assert!(xml.contains("<error") && xml.contains("<skipped"), "{xml}");
@@ -129,7 +129,7 @@ fn seconds(time: Option<std::time::Duration>) -> f64 {
 
 /// Servers add the times of cases, or those of suites: the sum is the look's time.
 #[test]
-fn the_times_add_up_to_the_look() {
+fn times_of_cases_add_up_to_the_collection() {
     let mut report = sample();
     report.phases.clear();
     let read = |report: &Report| quick_junit::Report::deserialize_from_str(&junit(report)).unwrap();
@@ -152,7 +152,7 @@ fn the_times_add_up_to_the_look() {
 
 /// What stands in a file need not be true.
 #[test]
-fn times_that_cannot_be_are_no_obstacle() {
+fn impossible_times_give_a_valid_document() {
     let mut report = sample();
     report.cluster.collection_ms = u64::MAX;
     report.cluster.recorded_at = "yesterday".into();
@@ -166,7 +166,7 @@ fn times_that_cannot_be_are_no_obstacle() {
 
 /// Servers cut, or refuse, what is too long; and what to do is not what is cut.
 #[test]
-fn text_without_end_is_bounded_and_leaves_the_steps() {
+fn endless_text_is_cut_and_the_steps_stay() {
     let mut report = with(Verdict::Fail, None);
     let lines = "a line\n".repeat(100_000);
     for claim in &mut report.claims {
@@ -200,7 +200,7 @@ fn text_without_end_is_bounded_and_leaves_the_steps() {
 }
 
 #[test]
-fn any_text_of_the_cluster_gives_valid_xml() {
+fn random_text_of_the_cluster_gives_valid_xml() {
     let mut report = sample();
     let hostile: String = (0..0x300).filter_map(char::from_u32).collect();
     for claim in &mut report.claims {
@@ -208,7 +208,7 @@ fn any_text_of_the_cluster_gives_valid_xml() {
         claim.observed = Some(hostile.clone() + "\u{fffe}\u{ffff}\u{202e}");
     }
     report.cluster.context = hostile.clone();
-    for xml in [junit(&report), junit(&dead(&hostile, None, &Asked::Claims(Vec::new())))] {
+    for xml in [junit(&report), junit(&dead(&hostile, None, &Selected::Claims(Vec::new())))] {
         assert_eq!(validate(&xml), Ok(()), "{xml}");
         let read = quick_junit::Report::deserialize_from_str(&xml);
         assert!(read.is_ok(), "{read:?}");
@@ -216,8 +216,31 @@ fn any_text_of_the_cluster_gives_valid_xml() {
 }
 
 #[test]
-fn the_lab_s_notes_are_properties() {
+fn notes_of_the_bundle_are_properties() {
     let xml = junit(&sample());
     assert!(xml.contains("name=\"note\" value=\"Istio is a commit"), "{xml}");
     assert!(xml.contains("name=\"istio_version\" value=\"1.20.3\""), "{xml}");
+}
+
+#[test]
+fn every_file_is_a_suite_with_all_its_cases() {
+    let text = include_str!("../../../../fixtures/evidence/lab.json");
+    let mut evidence: Evidence = serde_json::from_str(text).unwrap();
+    let good = meshcheck_suites::judge(&evidence, &[]);
+    evidence.demo.services.value_mut().unwrap().clear();
+    let failing = meshcheck_suites::judge(&evidence, &[]);
+    let text = junit_of_files([("vm1 & <2>.json", &good), ("vm2.json", &failing)]).unwrap();
+    let all = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let names: Vec<_> = all.test_suites.iter().map(|suite| suite.name.as_str()).collect();
+    assert_eq!(names, ["vm1 & <2>.json", "vm2.json"]);
+    assert_eq!(all.tests, 2 * good.claims.len());
+    assert_eq!(all.failures, failing.totals.fail);
+    for suite in &all.test_suites {
+        assert_eq!(suite.test_cases.len(), good.claims.len(), "{text}");
+        assert_eq!(suite.tests, suite.test_cases.len());
+    }
+    // The text of a failure is whole.
+    let alone = junit(&failing);
+    let failure = alone.split("<failure").nth(1).unwrap().split("</failure>").next().unwrap();
+    assert!(text.contains(failure), "{text}");
 }

@@ -6,7 +6,7 @@ use crate::claims::by_name::{
     backend_deployment, backend_service, dns_on_pod_network, inbound_redirected, live_rules,
     namespace_labelled,
 };
-use crate::claims::demo::outcome::Outcome;
+use crate::claims::demo::outcome::{Outcome, is_plain_text_reset};
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
@@ -204,11 +204,9 @@ fn explain(
     explain_reset(evidence, asked, reply)
 }
 
-/// Explains a reset connection of a client without a sidecar: a backend that accepts mutual TLS only resets plain text.
+/// Explains a reset connection of a client without a sidecar.
 fn explain_reset(evidence: &Evidence, asked: &Asked, reply: &Reply) -> Option<(String, Vec<Step>)> {
-    let pods = running_pods(evidence, &evidence.expectations.client_deployment)?;
-    let client = pods.into_iter().find(|pod| pod.name == asked.exec.pod)?;
-    if client.sidecar().is_some() || reply.status != 0 || !reply.error.contains("reset by peer") {
+    if !is_plain_text_reset(evidence, asked, reply) {
         return None;
     }
     let trouble = excerpt(&reply.error);

@@ -6,7 +6,7 @@ pub(crate) mod backend_service;
 pub(crate) mod client_deployment;
 pub(crate) mod client_logs_show_reply;
 mod deployments;
-mod outcome;
+pub(crate) mod outcome;
 #[cfg(test)]
 mod testing;
 

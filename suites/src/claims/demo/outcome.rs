@@ -2,11 +2,14 @@
 
 use crate::claims::by_name::backend_deployment::{listens_on_loopback, other_reply_text};
 use crate::claims::by_name::backend_service::leads_to_the_backend;
-use crate::evidence::{Evidence, Reply};
-use crate::facts::demo::running_pods;
+use crate::entry::Stop;
+use crate::evidence::{Asked, Evidence, Reply};
+use crate::facts::demo::{find_proxy_variables, running_pods};
 use crate::facts::dns::is_dns_down;
 use crate::facts::istiod::find_other_domain;
-use crate::facts::proxy_replies::is_connect_error;
+use crate::facts::proxy_replies::{
+    is_connect_error, is_expired_certificate, is_policy_denial, is_tls_error,
+};
 use crate::facts::sidecar::{is_cut_off, redirects_to_stopped_sidecar};
 
 /// curl's messages on a name without an address.
@@ -102,6 +105,34 @@ impl Outcome<'_> {
             && !pods.is_empty()
             && pods.iter().all(|pod| redirects_to_stopped_sidecar(pod, evidence.moment()))
     }
+}
+
+/// Returns the stop where the requests to the backend break, if the first wrong outcome shows it.
+pub fn find_break(evidence: &Evidence) -> Option<Stop> {
+    let asked = evidence.demo.asked.value()?;
+    let reply = asked.replies.iter().find(|it| !it.says(&evidence.expectations.reply));
+    let body = reply.map_or("", |it| it.body.as_str());
+    let outcome = reply.map_or_else(|| Outcome::Text(asked.exec.stderr.clone()), Outcome::Reply);
+    let by_client_proxy = ["fault filter abort", "no healthy upstream"];
+    let stops = [
+        (is_policy_denial(body), Stop::BackendSidecar),
+        (by_client_proxy.iter().any(|it| body.contains(it)), Stop::ClientSidecar),
+        (!find_proxy_variables(evidence, &asked.exec.pod).is_empty(), Stop::Client),
+        (outcome.contains(&NOT_RESOLVED), Stop::Network),
+        // The connection between the two sidecars: the packets arrive, the handshake fails.
+        (is_tls_error(body) || is_expired_certificate(body), Stop::InboundRules),
+        (reply.is_some_and(|it| is_plain_text_reset(evidence, asked, it)), Stop::BackendSidecar),
+    ];
+    stops.into_iter().find(|(is_here, _)| *is_here).map(|(_, stop)| stop)
+}
+
+/// Whether a connection is reset for a client without a sidecar: a backend that accepts mutual TLS only does so.
+pub(super) fn is_plain_text_reset(evidence: &Evidence, asked: &Asked, reply: &Reply) -> bool {
+    let pods = running_pods(evidence, &evidence.expectations.client_deployment).unwrap_or_default();
+    let client = pods.into_iter().find(|pod| pod.name == asked.exec.pod);
+    client.is_some_and(|pod| pod.sidecar().is_none())
+        && reply.status == 0
+        && reply.error.contains("reset by peer")
 }
 
 /// Whether the backend's service exists; nothing where services could not be read.

@@ -127,7 +127,7 @@ mod tests {
     #[case(format!("no healthy upstreamno healthy upstream{REPLY}"), &[other("no healthy upstreamno healthy upstream"), Piece::Reply])]
     #[case(format!("Jwt is missing{REPLY}"), &[other("Jwt is missing"), Piece::Reply])]
     #[case(format!("local_rate_limitedlocal_rate_limited{REPLY}"), &[other("local_rate_limitedlocal_rate_limited"), Piece::Reply])]
-    fn what_belongs_to_a_good_log(#[case] line: String, #[case] expected: &[Piece]) {
+    fn lines_of_a_good_log_are_recognised(#[case] line: String, #[case] expected: &[Piece]) {
         assert_eq!(pieces(&line, REPLY), expected);
     }
 
@@ -146,7 +146,7 @@ mod tests {
     #[case("no healthy upstream")]
     #[case("sh: curl: not found")]
     #[case("1 2 3")]
-    fn what_does_not(#[case] line: &str) {
+    fn lines_of_a_bad_log_are_recognised(#[case] line: &str) {
         assert_eq!(pieces(line, REPLY), [other(line.trim())]);
     }
 
@@ -169,13 +169,13 @@ mod tests {
     #[case("1x2", false)]
     #[case(".5", false)]
     #[case("", false)]
-    fn columns_are_sizes_and_times(#[case] word: &str, #[case] column: bool) {
+    fn meter_columns_are_sizes_and_times(#[case] word: &str, #[case] column: bool) {
         assert_eq!(is_column(word), column);
     }
 
     proptest! {
         #[test]
-        fn only_the_exact_reply_is_one(line in "[ -~\\r]{0,60}") {
+        fn only_the_exact_reply_counts(line in "[ -~\\r]{0,60}") {
             let found = pieces(&line, REPLY).contains(&Piece::Reply);
             prop_assert!(!found || line.contains(REPLY));
         }
@@ -195,7 +195,7 @@ mod tests {
         }
 
         #[test]
-        fn no_line_makes_it_panic(line in "\\PC*", reply in "\\PC*") {
+        fn random_line_causes_no_panic(line in "\\PC*", reply in "\\PC*") {
             pieces(&line, &reply);
         }
     }

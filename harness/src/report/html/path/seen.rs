@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use meshcheck_suites::claims::find_break;
 use meshcheck_suites::evidence::Pod;
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Stop, Verdict};
@@ -9,29 +10,11 @@ use meshcheck_suites::{Evidence, Stop, Verdict};
 /// The claim about the requests of this check. Its own stop is the backend's port, wherever the request breaks.
 const REPLIES: &str = "demo::backend_replies";
 
-/// Answers of Envoy, and errors of the client, with the stop where each of them comes from.
-const BREAKS: [(&str, Stop); 9] = [
-    ("RBAC: access denied", Stop::BackendSidecar),
-    ("fault filter abort", Stop::ClientSidecar),
-    ("no healthy upstream", Stop::ClientSidecar),
-    ("curl sends requests to a web proxy", Stop::Client),
-    ("Could not resolve host", Stop::Network),
-    ("Resolving timed out", Stop::Network),
-    // The connection between the two sidecars: the packets arrive, the handshake fails.
-    ("TLS_error", Stop::InboundRules),
-    ("CERTIFICATE_EXPIRED", Stop::InboundRules),
-    // The backend's sidecar resets a connection without mTLS.
-    ("(STRICT)", Stop::BackendSidecar),
-];
-
-/// Returns the stop where the request breaks, if the answer tells it and no other claim explains it.
-pub(super) fn break_of(claim: &ClaimReport) -> Option<Stop> {
-    if claim.id != REPLIES || claim.verdict != Verdict::Fail || claim.because.is_some() {
-        return None;
-    }
-    let texts = [claim.observed.as_deref().unwrap_or_default(), claim.summary.as_str()];
-    let found = BREAKS.iter().find(|(words, _)| texts.iter().any(|text| text.contains(words)));
-    found.map(|(_, stop)| *stop)
+/// Returns the stop where the request breaks, if its outcome shows it and no other claim explains it.
+pub(super) fn break_of(claim: &ClaimReport, evidence: Option<&Evidence>) -> Option<Stop> {
+    let is_unexplained =
+        claim.id == REPLIES && claim.verdict == Verdict::Fail && claim.because.is_none();
+    evidence.filter(|_| is_unexplained).and_then(find_break)
 }
 
 /// Whether this stop belongs to a sidecar that no pod has: of the client, the pod that sent the requests counts.

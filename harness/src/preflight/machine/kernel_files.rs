@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 
 /// Where the kernel's files are.
 #[derive(Debug, Clone)]
-pub struct Places {
+pub struct KernelFiles {
     root: PathBuf,
 }
 
-impl Default for Places {
+impl Default for KernelFiles {
     fn default() -> Self {
         Self { root: PathBuf::from("/") }
     }
 }
 
-impl Places {
+impl KernelFiles {
     /// Below this directory instead of `/`.
     pub fn below(root: &Path) -> Self {
         Self { root: root.to_owned() }

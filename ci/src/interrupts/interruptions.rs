@@ -2,7 +2,7 @@
 
 /// One of them.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Moment {
+pub(crate) struct Interruption {
     /// Its name.
     pub(crate) name: &'static str,
     /// What is ended.
@@ -82,32 +82,32 @@ pub(crate) enum Then {
     NextStart,
 }
 
-const fn run(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
+const fn run(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
     let then = match how {
         How::Kill | How::Twice => Then::Leftovers,
         _ => Then::Nobody,
     };
-    Moment { name, what: What::Run, when, after_ms, how, then, ci: false }
+    Interruption { name, what: What::Run, when, after_ms, how, then, ci: false }
 }
 
-const fn check(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
-    Moment { what: What::Check, ..run(name, when, after_ms, how) }
+const fn check(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
+    Interruption { what: What::Check, ..run(name, when, after_ms, how) }
 }
 
-const fn preflight(name: &'static str, when: When, after_ms: u64, how: How) -> Moment {
-    Moment { what: What::Preflight, ..run(name, when, after_ms, how) }
+const fn preflight(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
+    Interruption { what: What::Preflight, ..run(name, when, after_ms, how) }
 }
 
-const fn in_ci(moment: Moment) -> Moment {
-    Moment { ci: true, ..moment }
+const fn in_ci(moment: Interruption) -> Interruption {
+    Interruption { ci: true, ..moment }
 }
 
-const fn next(moment: Moment) -> Moment {
-    Moment { then: Then::NextStart, ..moment }
+const fn next(moment: Interruption) -> Interruption {
+    Interruption { then: Then::NextStart, ..moment }
 }
 
-const fn leftovers(moment: Moment) -> Moment {
-    Moment { then: Then::Leftovers, ..moment }
+const fn leftovers(moment: Interruption) -> Interruption {
+    Interruption { then: Then::Leftovers, ..moment }
 }
 
 const CREATES: When = When::Told("cluster: kind creates");
@@ -115,11 +115,11 @@ const CREATED: When = When::Told("cluster: done");
 const INSTALLS: When = When::Told("istio: istioctl install");
 const BALANCED: When = When::Told("load balancer: done");
 const WAITS_FOR_THE_DEMO: When = When::Told("demo: waiting for client-deployment");
-const LOOKS: When = When::Told("collect: looking");
-const REMOVES: When = When::Told("remove: removing");
+const COLLECTS: When = When::Told("collect: collecting");
+const REMOVES: When = When::Told("remove: deleting");
 
 /// All of them.
-pub(crate) const MOMENTS: &[Moment] = &[
+pub(crate) const INTERRUPTIONS: &[Interruption] = &[
     run("run: Ctrl-C at the start", When::Start, 50, How::Interrupt),
     in_ci(run("run: Ctrl-C as kind begins", CREATES, 0, How::Interrupt)),
     run("run: Ctrl-C as the node's container is made", CREATES, 700, How::Interrupt),
@@ -140,7 +140,7 @@ pub(crate) const MOMENTS: &[Moment] = &[
     run("run: Ctrl-C while an address is asked for", BALANCED, 100, How::Interrupt),
     run("run: SIGTERM while the demo is waited for", WAITS_FOR_THE_DEMO, 500, How::Terminate),
     run("run: kill -9 while the demo is waited for", WAITS_FOR_THE_DEMO, 3000, How::Kill),
-    run("run: Ctrl-C while it looks", LOOKS, 150, How::Interrupt),
+    run("run: Ctrl-C while it looks", COLLECTS, 150, How::Interrupt),
     run("run: a bug while it looks", When::Start, 0, How::Panic("collect")),
     run("run: Ctrl-C while it removes", REMOVES, 100, How::Interrupt),
     run("run: kill -9 while it removes", REMOVES, 100, How::Kill),
@@ -171,15 +171,15 @@ mod tests {
     use std::collections::BTreeSet;
 
     #[test]
-    fn there_are_enough_and_each_has_a_name_of_its_own() {
-        let names: BTreeSet<_> = MOMENTS.iter().map(|moment| moment.name).collect();
-        assert_eq!(names.len(), MOMENTS.len());
-        assert!(MOMENTS.len() >= 20);
+    fn interruptions_are_many_and_have_different_names() {
+        let names: BTreeSet<_> = INTERRUPTIONS.iter().map(|moment| moment.name).collect();
+        assert_eq!(names.len(), INTERRUPTIONS.len());
+        assert!(INTERRUPTIONS.len() >= 20);
     }
 
     #[test]
-    fn only_what_cannot_clean_up_has_somebody_who_does() {
-        for moment in MOMENTS {
+    fn only_runs_that_cannot_clean_up_are_cleaned_up_by_another() {
+        for moment in INTERRUPTIONS {
             let cannot = matches!(moment.how, How::Kill | How::Twice)
                 || (moment.how == How::Lost && moment.what.has_target());
             assert_eq!(moment.then != Then::Nobody, cannot, "{}", moment.name);
