@@ -9,6 +9,7 @@ use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use meshcheck_bundle::sha256_hex;
 use meshcheck_suites::Evidence;
+use meshcheck_suites::hint::quote;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::block_in_place;
@@ -190,11 +191,10 @@ async fn serve(
     let options = &arguments.board;
     let token = match &options.token_file {
         Some(file) => Token::read(file).map_err(|reason| {
-            let fix = format!(
-                "make one: `umask 077; head -c 24 /dev/urandom | base64 > {}`",
-                file.display()
-            );
-            Failure::usage(format!("cannot read the token in {}: {reason}", file.display()), fix)
+            let name = quote(&file.to_string_lossy());
+            let fix = format!("make one: `(umask 077; head -c 24 /dev/urandom | base64 > {name})`");
+            // Behind `token:` a secret would stand.
+            Failure::usage(format!("cannot use {} as the token ({reason})", file.display()), fix)
         })?,
         None => Token::random().map_err(|error| {
             Failure::environment(format!("cannot make a token: {}", io_reason(&error)))

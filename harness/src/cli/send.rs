@@ -37,18 +37,18 @@ impl Destination {
                     .into(),
             )
         })?;
+        // Behind `token:` a secret would stand.
+        let unusable =
+            |name: String| move |reason| format!("cannot use {name} as the token ({reason})");
         let token = match (token_file, std::env::var(VARIABLE)) {
-            (Some(file), _) => {
-                Token::read(file).map_err(|reason| format!("{}: {reason}", file.display()))
-            }
-            (None, Ok(text)) => {
-                Token::parse(&text).map_err(|reason| format!("{VARIABLE}: {reason}"))
-            }
-            (None, Err(_)) => Err("there is none".to_owned()),
+            (Some(file), _) => Token::read(file).map_err(unusable(file.display().to_string())),
+            (None, Ok(text)) => Token::parse(&text).map_err(unusable(VARIABLE.into())),
+            (None, Err(_)) => Err("the board's token is missing".to_owned()),
         };
         let token = token.map_err(|reason| {
-            let fix = format!("name the board's token with --token-file FILE, or in {VARIABLE}");
-            Failure::usage(format!("cannot read the token: {reason}"), fix)
+            let fix =
+                format!("name the file with it with --token-file, or write it into {VARIABLE}");
+            Failure::usage(reason, fix)
         })?;
         Ok(Self { url, token })
     }

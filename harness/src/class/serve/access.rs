@@ -48,11 +48,11 @@ impl Token {
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.len() < SHORTEST {
-            return Err(format!("the token has fewer than {SHORTEST} characters"));
+            return Err(format!("it has fewer than {SHORTEST} characters"));
         }
         let is_plain = |it: char| it.is_ascii_alphanumeric() || "-._~+/=".contains(it);
         if !text.chars().all(is_plain) {
-            return Err("the token has a character beyond letters, digits and -._~+/=".into());
+            return Err("it has a character beyond letters, digits and -._~+/=".into());
         }
         Ok(Self(text.to_owned()))
     }
