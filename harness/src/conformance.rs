@@ -8,7 +8,7 @@ use meshcheck_suites::{Claim, Evidence, Verdict};
 
 use crate::chain;
 use crate::cli::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
-use crate::report::steps;
+use crate::report::{change_lines, steps};
 use crate::text::for_terminal;
 
 /// The evidence that the claims are judged on: from the file that the environment names, or from a
@@ -61,6 +61,11 @@ pub fn explain(claim: &Claim, evidence: &Evidence, file: Option<&Path>) -> Optio
     for (name, detail) in details {
         if let Some(detail) = detail {
             let _ = write!(text, "\n  {name:8}  {}", for_terminal(detail));
+        }
+    }
+    if let Some(change) = &judged.change {
+        for (name, line) in change_lines(change) {
+            let _ = write!(text, "\n  {name}  {}", for_terminal(&line));
         }
     }
     let root = report.causes.iter().find(|cause| judged.because.as_ref() == Some(&cause.claim));

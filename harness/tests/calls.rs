@@ -47,6 +47,17 @@ clusters: [{ name: one, cluster: { server: 'https://127.0.0.1:1' } }]
 users: [{ name: one, user: {} }]
 ";
 
+/// A kind configuration with a patch for an older Kubernetes.
+const BETA3: &str = "
+kind: Cluster
+apiVersion: kind.x-k8s.io/v1alpha4
+kubeadmConfigPatches:
+  - |
+    kind: ClusterConfiguration
+    apiVersion: kubeadm.k8s.io/v1beta3
+    clusterName: class
+";
+
 /// The files that the calls name.
 fn write_files(directory: &Path) {
     let good = pretty(&recorded());
@@ -72,6 +83,7 @@ fn write_files(directory: &Path) {
     let pod = json!({ "apiVersion": "v1", "kind": "List", "items": [] });
     let files: Vec<(&str, Vec<u8>)> = vec![
         ("failing.json", changed("/demo/asked/value/replies/0/status", 503.into())),
+        ("changed.json", changed("/kiali/root/value/status", 301.into())),
         ("unjudged.json", changed("/demo/asked", failed)),
         ("schema2.json", changed("/schema", 2.into())),
         ("schema-text.json", changed("/schema", "one".into())),
@@ -113,6 +125,7 @@ fn write_files(directory: &Path) {
             KUBECONFIG.replace("current-context: vm1", "current-context: vm2").into(),
         ),
         ("bad.toml", b"[demo]\nnamespce = \"shop\"\n".into()),
+        ("beta3.yaml", BETA3.into()),
         ("rename.toml", b"[demo]\nnamespace = \"shop\"\n".into()),
         ("skip.toml", b"[claims.skip]\n\"kiali::*\" = \"no console\"\n".into()),
         ("directory/vm1.json.gz", Vec::new()),

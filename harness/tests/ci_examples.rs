@@ -17,6 +17,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 
+use meshcheck::events::Events;
 use meshcheck::source::{DEFAULT_ISTIO, Release};
 use meshcheck_bundle::testing::write_small;
 use meshcheck_bundle::{Bundle, Origin, Role, Writer};
@@ -128,7 +129,10 @@ impl Job {
 
     /// Puts a release into the cache. Its kind makes a cluster of the recorded answers.
     fn fill_cache(&self, cache: &Path) {
-        let release = Release::from_environment(DEFAULT_ISTIO).unwrap();
+        let events = Events::silent();
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let release = Release::from_environment(Some(DEFAULT_ISTIO), None, &events);
+        let release = runtime.block_on(release).unwrap();
         let directory = Release { cache: cache.to_owned(), ..release }.directory().unwrap();
         fs::create_dir_all(&directory).unwrap();
         let kubeconfig = server::kubeconfig(&self.cluster.url(""), "", "token: abc");

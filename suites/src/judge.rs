@@ -3,6 +3,7 @@
 use crate::entry::{Entry, Judgements, Pattern, Section, Subject, roots};
 use crate::evidence::{Asks, Waiver};
 use crate::judgement::Verdict;
+use crate::profile::{self, Nearest};
 use crate::report::{Asked, Cause, ClaimReport, REPORT_SCHEMA, Report, Totals};
 
 /// Judges evidence: all entries, or those that any of the patterns asks for. Causes are looked for among all
@@ -44,6 +45,7 @@ pub fn judge<E: Subject>(evidence: &E, only: &[Pattern]) -> Report {
         schema: REPORT_SCHEMA,
         istio_version: expectations.istio_version.clone(),
         cluster: evidence.facts(),
+        caveat: find_caveat(&expectations.istio_version),
         totals: Totals::of(&claims),
         claims,
         causes,
@@ -70,6 +72,15 @@ pub fn judged_early<'r>(
         let needed = [Section::Prepare, Section::Install, claim.section, further];
         is_judged(claim.verdict) && needed.iter().all(|section| complete.contains(section))
     })
+}
+
+/// Returns what limits all verdicts: an Istio that is newer than all profiles.
+fn find_caveat(istio_version: &str) -> Option<String> {
+    let Nearest { profile, .. } = profile::nearest(istio_version).filter(|it| !it.is_exact)?;
+    let known = profile.name();
+    Some(format!(
+        "Istio {istio_version} is newer than meshcheck knows: it is judged as Istio {known}"
+    ))
 }
 
 /// Returns the waiver for an entry, where there is one. Skipping is the stronger word.

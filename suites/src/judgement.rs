@@ -2,13 +2,17 @@
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::evidence::Observation;
+use crate::profile;
 use crate::steps::{IntoSteps, Step};
 
 /// The verdict on a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, JsonSchema, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The claim holds.
@@ -43,7 +47,7 @@ impl fmt::Display for Verdict {
 }
 
 /// A verdict with its reasons. Texts may quote the cluster: each printer escapes them for its own format.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Judgement {
     /// The verdict.
     pub verdict: Verdict,
@@ -61,9 +65,52 @@ pub struct Judgement {
     /// What a claim that holds leaves unproven, because evidence is missing.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub caveat: Option<String>,
+    /// The difference from the tutorial's text, of a *changed* claim.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub change: Option<Box<TextChange>>,
     /// The next steps, the most useful one first.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub steps: Vec<Step>,
+}
+
+/// A sentence of the tutorial that does not hold any more, and why.
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
+pub struct TextChange {
+    /// The id of the change, as in [`profile::changes`]: `native-sidecars`.
+    pub id: String,
+    /// The words of the tutorial.
+    pub sentence: String,
+    /// What is true instead.
+    pub now: String,
+    /// The first minor version of Istio that has it, where a version brought it: `1.27`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<String>,
+    /// The reason, with the issue or the pull request.
+    pub why: String,
+    /// The address of the release note, the file or the page that says so.
+    pub source: String,
+    /// The option, the annotation or the command that restores the old state, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub restore: Option<String>,
+}
+
+impl TextChange {
+    /// Returns the change with this id, of these words of the tutorial.
+    ///
+    /// # Panics
+    ///
+    /// Panics where no change has the id, as [`profile::change`].
+    pub(crate) fn new(id: &str, sentence: impl Into<String>) -> Self {
+        let profile::Change { id, since, what, why, source, restore } = profile::change(id).clone();
+        Self { id, sentence: sentence.into(), now: what, since, why, source, restore }
+    }
+
+    /// Replaces what is true instead by what was observed.
+    #[must_use]
+    pub(crate) fn now(mut self, now: impl Into<String>) -> Self {
+        self.now = now.into();
+        self
+    }
 }
 
 /// The return type of a judge function. Both sides are judgements: `Err` returns early, so that [`Look::look`] can be
@@ -79,6 +126,7 @@ impl Judgement {
             observed: None,
             object: None,
             caveat: None,
+            change: None,
             steps: Vec::new(),
         }
     }
@@ -105,8 +153,8 @@ impl Judgement {
     }
 
     /// The mesh works, but differs from the tutorial's text.
-    pub fn changed(summary: impl Into<String>) -> Self {
-        Self::new(Verdict::Changed, summary)
+    pub fn changed(summary: impl Into<String>, change: TextChange) -> Self {
+        Self { change: Some(Box::new(change)), ..Self::new(Verdict::Changed, summary) }
     }
 
     /// The claim could not be checked.

@@ -35,7 +35,7 @@ pub use evidence::Evidence;
 #[doc(hidden)]
 pub use facts::installation::is_installed_otherwise;
 pub use judge::{judge, judged_early, waiver};
-pub use judgement::{Judgement, Verdict};
+pub use judgement::{Judgement, TextChange, Verdict};
 pub use preflight::{CHECKS, Check};
 pub use report::Report;
 pub use steps::Step;

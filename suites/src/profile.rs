@@ -1,104 +1,252 @@
-//! What differs between Istio versions, as data with its source.
+//! What differs between Istio versions, as data with its source: `profile/profiles.toml`.
+
+use std::sync::LazyLock;
 
 use semver::Version;
+use serde::{Deserialize, Deserializer};
 
 /// What the suites know of one minor version of Istio.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Profile {
     /// Major and minor: `(1, 20)`.
+    #[serde(deserialize_with = "parse_minor")]
     pub version: (u64, u64),
     /// The oldest and the newest minor version of Kubernetes 1 that it supports.
-    /// Source: <https://istio.io/latest/docs/releases/supported-releases/>.
+    #[serde(deserialize_with = "parse_window")]
     pub kubernetes: (u64, u64),
+    /// The registry and repository of its images by default: `docker.io/istio`.
+    pub registry: String,
+    /// The tags of `quay.io/kiali/kiali` in the addon manifests of its releases, oldest first.
+    pub kiali: Vec<KialiTag>,
+    /// The last release whose addon manifest was read, where a later one may come.
+    pub kiali_read_until: Option<Version>,
+    /// The oldest minor version of Kubernetes 1 whose kubelet gets native sidecars by default. None where the default is
+    /// a sidecar among the containers.
+    #[serde(default, deserialize_with = "parse_kubelet")]
+    pub native_sidecars_from_kubelet: Option<u64>,
+    /// The custom resource definitions that it has besides those that all versions have.
+    #[serde(default)]
+    pub further_crds: Vec<String>,
+    /// How istio-init logs the rules that it has set.
+    pub init_log: InitLog,
+    /// The rule with which istio-init sends outbound traffic to its chain.
+    pub output_jump: String,
 }
 
-/// The profiles, oldest first.
-pub const PROFILES: &[Profile] = &[
-    Profile { version: (1, 18), kubernetes: (24, 27) },
-    Profile { version: (1, 19), kubernetes: (25, 28) },
-    Profile { version: (1, 20), kubernetes: (25, 29) },
-    Profile { version: (1, 21), kubernetes: (26, 29) },
-    Profile { version: (1, 22), kubernetes: (27, 30) },
-    Profile { version: (1, 23), kubernetes: (27, 30) },
-    Profile { version: (1, 24), kubernetes: (28, 31) },
-    Profile { version: (1, 25), kubernetes: (29, 32) },
-    Profile { version: (1, 26), kubernetes: (29, 33) },
-    Profile { version: (1, 27), kubernetes: (29, 33) },
-    Profile { version: (1, 28), kubernetes: (30, 34) },
-    Profile { version: (1, 29), kubernetes: (31, 35) },
-];
-
-/// The tag of `quay.io/kiali/kiali` in the addon manifest, for the minor and patch version of Istio 1 where it was read.
-/// Source: `samples/addons/kiali.yaml` at the tags of <https://github.com/istio/istio>.
-const KIALI_TAGS: &[(u64, u64, &str)] = &[
-    (18, 0, "v1.67"),
-    (19, 0, "v1.72"),
-    (20, 0, "v1.76"),
-    (21, 0, "v1.79"),
-    (22, 0, "v1.82"),
-    (22, 3, "v1.86"),
-    (23, 0, "v1.87"),
-    (24, 0, "v2.0"),
-    (25, 0, "v2.5"),
-    (26, 0, "v2.8"),
-    (27, 0, "v2.12"),
-    (28, 0, "v2.17"),
-    (29, 0, "v2.21"),
-    (30, 0, "v2.26"),
-    (31, 0, "v2.27"),
-];
-
-/// The images of Kiali in the addon manifest of a release. There are two where it lies between two releases whose tags
-/// differ, and none where the version is not known.
-pub fn kiali_images(istio_version: &str) -> Vec<String> {
-    let Ok(version) = Version::parse(istio_version.trim_start_matches('v')) else {
-        return Vec::new();
-    };
-    let of_minor = |row: &&(u64, u64, &str)| version.major == 1 && row.0 == version.minor;
-    let (until, from): (Vec<_>, Vec<_>) =
-        KIALI_TAGS.iter().filter(of_minor).partition(|(_, patch, _)| *patch <= version.patch);
-    let is_read = until.last().is_some_and(|(_, patch, _)| *patch == version.patch);
-    let next = from.first().filter(|_| !is_read);
-    let tags = until.last().into_iter().chain(next);
-    tags.map(|(_, _, tag)| format!("quay.io/kiali/kiali:{tag}")).collect()
+/// The tag of Kiali's image in the addon manifest, and the first release of Istio that has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KialiTag {
+    /// The release of Istio: `1.22.2`.
+    pub since: Version,
+    /// The tag: `v1.86`.
+    pub tag: String,
 }
 
-/// The profile for a version of Istio; a pre-release has its minor version's. Nothing where the
-/// version does not parse or is not known: what depends on it is then unjudged.
+/// How istio-init logs the rules that it has set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InitLog {
+    /// As the output of the command `iptables-save`.
+    IptablesSave,
+    /// Under the line `Final iptables state (IPv4):`.
+    FinalState,
+}
+
+/// What a reader of the tutorial may notice in another version of Istio, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Change {
+    /// A stable id: `native-sidecars`.
+    pub id: String,
+    /// The first minor version that has it: `1.27`. None where it is an option of every version, or differs with each.
+    pub since: Option<String>,
+    /// What is so now.
+    pub what: String,
+    /// The reason, with the issue or the pull request.
+    pub why: String,
+    /// The address of the release note, the file or the page that says so.
+    pub source: String,
+    /// The option or the annotation that restores the old state, where there is one.
+    pub restore: Option<String>,
+}
+
+/// The profile that judges a version of Istio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nearest {
+    /// The version's own profile, or the newest one.
+    pub profile: &'static Profile,
+    /// Whether it is the version's own. If not, the version is newer than all profiles.
+    pub is_exact: bool,
+}
+
+/// The file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    profile: Vec<Profile>,
+    change: Vec<Change>,
+}
+
+static DATA: LazyLock<Data> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is part of the program: a test reads it")]
+    toml::from_str(include_str!("profile/profiles.toml")).expect("profiles.toml fits the types")
+});
+
+/// Returns the profiles, oldest first.
+pub fn all() -> &'static [Profile] {
+    &DATA.profile
+}
+
+/// Returns the profile of a version of Istio; a pre-release has its minor version's. None where the version does not parse
+/// or has no profile.
 pub fn of(istio_version: &str) -> Option<&'static Profile> {
-    let version = Version::parse(istio_version.trim_start_matches('v')).ok()?;
-    PROFILES.iter().find(|profile| profile.version == (version.major, version.minor))
+    let version = parse(istio_version)?;
+    all().iter().find(|profile| profile.version == (version.major, version.minor))
+}
+
+/// Returns the profile that judges a version of Istio: its own, or the newest where the version is newer than all. None
+/// where the version does not parse, or is older than all.
+pub fn nearest(istio_version: &str) -> Option<Nearest> {
+    if let Some(profile) = of(istio_version) {
+        return Some(Nearest { profile, is_exact: true });
+    }
+    let version = parse(istio_version)?;
+    let newest = all().last()?;
+    ((version.major, version.minor) > newest.version)
+        .then_some(Nearest { profile: newest, is_exact: false })
+}
+
+impl Nearest {
+    /// Returns whether it supports a minor version of Kubernetes 1. None where that is not known: a version of Istio that is
+    /// newer than all profiles may support a newer Kubernetes than they do.
+    pub fn supports(&self, kubernetes: u64) -> Option<bool> {
+        let (oldest, newest) = self.profile.kubernetes;
+        match kubernetes {
+            minor if minor < oldest => Some(false),
+            minor if minor <= newest => Some(true),
+            _ => self.is_exact.then_some(false),
+        }
+    }
+}
+
+impl Profile {
+    /// Formats the minor version: `1.27`.
+    pub fn name(&self) -> String {
+        format!("{}.{}", self.version.0, self.version.1)
+    }
+
+    /// Formats the supported versions of Kubernetes: `v1.25 to v1.29`.
+    pub fn format_kubernetes(&self) -> String {
+        format!("v1.{} to v1.{}", self.kubernetes.0, self.kubernetes.1)
+    }
+}
+
+/// Returns the changes between versions.
+pub fn changes() -> &'static [Change] {
+    &DATA.change
+}
+
+/// Returns a change by its id.
+///
+/// # Panics
+///
+/// Panics where the file has no such change. A test looks every id up that the code names.
+pub fn change(id: &str) -> &'static Change {
+    let found = changes().iter().find(|change| change.id == id);
+    #[expect(
+        clippy::expect_used,
+        reason = "the ids are constants of the code, and a test looks them up"
+    )]
+    found.expect("a change of profiles.toml")
+}
+
+/// The image of Kiali in the addon manifest of a release.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KialiAddon {
+    /// This one.
+    Is(String),
+    /// This one, or one with a newer tag: the manifest of this release was not read.
+    IsOrNewer {
+        /// The image in the last manifest that was read.
+        image: String,
+        /// The release of that manifest: `1.30.3`.
+        read: String,
+    },
+}
+
+/// Returns the image of Kiali in the addon manifest of a release. None where the version does not parse, or is older than
+/// all profiles.
+pub fn kiali_addon(istio_version: &str) -> Option<KialiAddon> {
+    let Nearest { profile, is_exact } = nearest(istio_version)?;
+    let version = parse(istio_version)?;
+    let patch = Version::new(version.major, version.minor, version.patch);
+    let tag = profile.kiali.iter().rfind(|it| it.since <= patch)?;
+    let image = format!("{KIALI_REPOSITORY}:{}", tag.tag);
+    let unread = profile.kiali_read_until.as_ref().filter(|read| **read < patch || !is_exact);
+    Some(match unread {
+        Some(read) => KialiAddon::IsOrNewer { image, read: read.to_string() },
+        None => KialiAddon::Is(image),
+    })
+}
+
+/// Returns the image of Kiali in the addon manifest of a release, as far as manifests were read. Empty where the version is
+/// not known.
+pub fn kiali_images(istio_version: &str) -> Vec<String> {
+    let known = of(istio_version).and_then(|_| kiali_addon(istio_version));
+    let image = known.map(|it| match it {
+        KialiAddon::Is(image) | KialiAddon::IsOrNewer { image, .. } => image,
+    });
+    image.into_iter().collect()
+}
+
+/// The repository of Kiali's image in all addon manifests.
+const KIALI_REPOSITORY: &str = "quay.io/kiali/kiali";
+
+fn parse(istio_version: &str) -> Option<Version> {
+    Version::parse(istio_version.trim_start_matches('v')).ok()
+}
+
+/// Reads a minor version: `1.27`.
+fn parse_minor<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
+    let text = String::deserialize(from)?;
+    minor(&text).ok_or_else(|| serde::de::Error::custom(format!("`{text}` is no minor version")))
+}
+
+/// Reads the minor versions of two versions of Kubernetes 1: `["1.25", "1.29"]`.
+fn parse_window<'de, D: Deserializer<'de>>(from: D) -> Result<(u64, u64), D::Error> {
+    let [oldest, newest] = <[String; 2]>::deserialize(from)?;
+    match (minor(&oldest), minor(&newest)) {
+        (Some((1, oldest)), Some((1, newest))) => Ok((oldest, newest)),
+        _ => Err(serde::de::Error::custom(format!("`{oldest}` to `{newest}` is no window"))),
+    }
+}
+
+/// Reads the minor version of a version of Kubernetes 1: `1.33`.
+fn parse_kubelet<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    parse_minor(from).map(|(_, minor)| Some(minor))
+}
+
+/// Returns the minor version of a version of Kubernetes 1: 34 of `v1.34.4+k3s1` or of `1.34+`.
+pub fn minor_of_kubernetes(version: &str) -> Option<u64> {
+    match parse_kubernetes(version)? {
+        (1, minor) => Some(minor),
+        _ => None,
+    }
+}
+
+/// Returns major and minor of a version of Kubernetes: `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`.
+pub fn parse_kubernetes(version: &str) -> Option<(u64, u64)> {
+    let (major, rest) = version.trim().trim_start_matches('v').split_once('.')?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    Some((major.parse().ok()?, rest.get(..digits)?.parse().ok()?))
+}
+
+fn minor(text: &str) -> Option<(u64, u64)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{kiali_images, of};
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("1.20.3", Some((25, 29)))]
-    #[case("1.22.0-alpha.55f12a68b4f9", Some((27, 30)))]
-    #[case("1.17.0", None)]
-    #[case("latest", None)]
-    fn a_version_finds_its_support_window(
-        #[case] version: &str,
-        #[case] window: Option<(u64, u64)>,
-    ) {
-        assert_eq!(of(version).map(|profile| profile.kubernetes), window);
-    }
-
-    #[rstest]
-    #[case("1.20.3", &["v1.76"])]
-    #[case("v1.24.6", &["v2.0"])]
-    #[case("1.31.1", &["v2.27"])]
-    #[case::read("1.22.0", &["v1.82"])]
-    #[case::between("1.22.2", &["v1.82", "v1.86"])]
-    #[case::read_later("1.22.3", &["v1.86"])]
-    #[case::afterwards("1.22.8", &["v1.86"])]
-    #[case::unknown("1.17.0", &[])]
-    #[case::no_version("latest", &[])]
-    fn release_has_the_image_of_its_addon(#[case] version: &str, #[case] tags: &[&str]) {
-        let images: Vec<_> = tags.iter().map(|tag| format!("quay.io/kiali/kiali:{tag}")).collect();
-        assert_eq!(kiali_images(version), images);
-    }
-}
+mod tests;

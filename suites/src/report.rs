@@ -1,18 +1,19 @@
 //! All verdicts of one record, and which claims were asked for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{Entry, Pattern, Section, Subject};
 use crate::evidence::{Asks, BundleFacts, Expectations, Provider, Waiver};
 use crate::hint::commands;
-use crate::judgement::{Judgement, Verdict};
+use crate::judgement::{Judgement, TextChange, Verdict};
 use crate::steps::Step;
 
 /// The number of the report's layout.
 pub const REPORT_SCHEMA: u32 = 1;
 
 /// The verdicts on one record of evidence. Serialised, it is the JSON that others script against.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Report {
     /// The number of this layout, [`REPORT_SCHEMA`].
     pub schema: u32,
@@ -20,6 +21,9 @@ pub struct Report {
     pub istio_version: String,
     /// The cluster that was checked.
     pub cluster: ClusterFacts,
+    /// What limits all verdicts, where something does: an Istio that is newer than the version profiles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
     /// How many claims got which verdict.
     pub totals: Totals,
     /// The claims, in the tutorial's order.
@@ -35,7 +39,7 @@ pub struct Report {
 }
 
 /// How long a phase of a run took. Phases overlap: their sum is not the run's duration.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct PhaseTime {
     /// `cluster`, `istio`, `kiali`, …, and `total`.
     pub phase: String,
@@ -44,7 +48,7 @@ pub struct PhaseTime {
 }
 
 /// The cluster that a report is about.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClusterFacts {
     /// Its name.
     pub name: String,
@@ -71,7 +75,7 @@ pub struct ClusterFacts {
 }
 
 /// How many claims got which verdict.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Totals {
     /// Claims that hold.
     pub pass: usize,
@@ -86,7 +90,7 @@ pub struct Totals {
 }
 
 /// A claim that no other one explains, and what follows from its not holding.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Cause {
     /// Its id. It may be none of the claims that were asked for: causes are looked for among all.
     pub claim: String,
@@ -112,10 +116,13 @@ pub struct Cause {
     /// The steps that fix it or show more, the most useful one first. [`Self::hint`] has the same in one line.
     #[serde(default)]
     pub steps: Vec<Step>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<TextChange>>,
 }
 
 /// One claim and its verdict.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClaimReport {
     /// `mesh::live_rules`
     pub id: String,
@@ -151,6 +158,9 @@ pub struct ClaimReport {
     /// What stays unproven although the claim holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<Box<TextChange>>,
     /// Why it may fail without turning the exit code, where a waiver says so. Its verdict is what
     /// it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -165,7 +175,8 @@ impl ClaimReport {
         judgement: Judgement,
     ) -> Self {
         let hint = judgement.hint();
-        let Judgement { verdict, summary, expected, observed, object, caveat, steps } = judgement;
+        let Judgement { verdict, summary, expected, observed, object, caveat, change, steps } =
+            judgement;
         Self {
             id: entry.id.to_owned(),
             section: entry.section(),
@@ -181,6 +192,7 @@ impl ClaimReport {
             because: None,
             page: entry.page_address(),
             caveat,
+            change,
             may_fail: None,
         }
     }
@@ -203,6 +215,7 @@ impl ClaimReport {
                 hint: None,
                 commands: Vec::new(),
                 steps: Vec::new(),
+                change: None,
                 because: None,
                 ..self
             };
@@ -254,6 +267,7 @@ impl Cause {
                     hint: claim.hint.clone(),
                     commands: claim.commands.clone(),
                     steps: claim.steps.clone(),
+                    change: claim.change.clone(),
                 })
             })
             .collect();

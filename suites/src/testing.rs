@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::entry::{Entry, Section, Subject};
 use crate::evidence::Evidence;
 use crate::judge;
-use crate::judgement::{Judgement, Verdict};
+use crate::judgement::{Judgement, TextChange, Verdict};
 use crate::steps::{Impact, Purpose};
 
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
@@ -137,11 +137,25 @@ pub(crate) fn claim_cases() -> Vec<(&'static Entry<Evidence>, &'static Case<Evid
 /// Everything that a judgement says, as the expected messages hold it.
 fn message(judgement: &Judgement, caused_by: Option<&str>) -> String {
     let mut text = format!("{}: {}\n", judgement.verdict, judgement.summary);
-    let Judgement { object, expected, observed, .. } = judgement;
-    for (label, value) in [("object", object), ("expected", expected), ("observed", observed)] {
+    let Judgement { object, expected, observed, caveat, .. } = judgement;
+    let parts = [
+        ("object", object),
+        ("expected", expected),
+        ("observed", observed),
+        ("not proven", caveat),
+    ];
+    for (label, value) in parts {
         if let Some(value) = value {
             let _ = writeln!(text, "  {label}: {value}");
         }
+    }
+    if let Some(change) = &judgement.change {
+        let TextChange { id, sentence, now, since, why, source, restore } = &**change;
+        let since = since.as_deref().unwrap_or("none");
+        let _ = writeln!(text, "  change: {id}, since {since}");
+        let _ = writeln!(text, "    the tutorial says: {sentence}\n    now: {now}");
+        let _ = writeln!(text, "    why: {why}\n    source: {source}");
+        let _ = writeln!(text, "    restore: {}", restore.as_deref().unwrap_or("nothing"));
     }
     if let Some(cause) = caused_by {
         let _ = writeln!(text, "  caused by: {cause}");

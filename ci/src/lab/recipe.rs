@@ -30,6 +30,12 @@ pub(crate) const MESHES: &[Mesh] = &[
         software: &SOFTWARE_1_31,
         set: &["components.cni.enabled=true"],
     },
+    // Without the plug-in, the proxy's image would need the program `nft`.
+    Mesh {
+        name: "1.31-alpha-cni-nftables",
+        software: &SOFTWARE_1_31,
+        set: &["components.cni.enabled=true", "values.global.nativeNftables=true"],
+    },
 ];
 
 /// What runs in a mesh: all that its node image holds. Meshes with the same software share that image.

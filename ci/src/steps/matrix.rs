@@ -51,8 +51,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let file = place.join("matrix.toml");
     fs::write(&file, columns).with_context(|| format!("writing `{}`", file.display()))?;
     let json = results::remove("matrix")?;
+    // What cannot be judged on a mesh is unjudged in its known record too: the comparison below finds any other.
     meshcheck()?
-        .args(["matrix", "--fail-on", "fail,unjudged", "--columns"])
+        .args(["matrix", "--fail-on", "fail", "--columns"])
         .arg(&file)
         .arg("--records")
         .arg(&place)

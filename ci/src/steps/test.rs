@@ -1,5 +1,6 @@
 //! `cargo xtask test`: formatting, lints, all tests, every claim on a real cluster. What CI runs.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread::available_parallelism;
 use std::time::Instant;
@@ -9,6 +10,7 @@ use clap::Args;
 
 use super::matrix;
 use crate::faults;
+use crate::golang::Go;
 use crate::interrupts;
 use crate::out::{elapsed, say};
 use crate::selection::Selection;
@@ -106,8 +108,15 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
             "none()"
         }
     };
-    let real =
-        format!("binary(conformance) + binary(by_hand) + test(needs_mount) + {kernel} + {browser}");
+    let goldens = if has_istio_module() {
+        "test(needs_istio_module)"
+    } else {
+        say("left out: Istio's golden files, which its Go module has, `test(needs_istio_module)`");
+        "none()"
+    };
+    let real = format!(
+        "binary(conformance) + binary(by_hand) + test(needs_mount) + {kernel} + {browser} + {goldens}"
+    );
     let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
         .args(["--run-ignored", "all", "--filterset"])
         .arg(format!("{real} + {docker}"))
@@ -116,6 +125,14 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
         Some(lab) => tests.env("MESHCHECK_LAB_BUNDLE", lab).show(),
         None => tests.show(),
     }
+}
+
+/// Whether Go's module cache has a module of Istio: the lab is built from it.
+fn has_istio_module() -> bool {
+    let cache = Go::find().and_then(|go| go.call(&["env", "GOMODCACHE"]).read());
+    let entries = cache.ok().and_then(|it| fs::read_dir(Path::new(&it).join("istio.io")).ok());
+    let mut names = entries.into_iter().flatten().flatten().map(|entry| entry.file_name());
+    names.any(|name| name.to_string_lossy().starts_with("istio@"))
 }
 
 /// Runs a step, and says how long it took.

@@ -11,32 +11,10 @@ use meshcheck_suites::{CHECKS, CLAIMS, Pattern};
 
 use super::candidates;
 use super::failure::Failure;
-use crate::report::{Format, OutputOptions, output_path};
-use crate::settings::{
-    SAME_NAMESPACE, parse_limit, parse_namespace, parse_url, parse_version, parse_wait,
-};
+use super::software_options::{ClusterOptions, InstallOptions, SourceOptions};
+use crate::report::{Document, Format, OutputOptions, output_path};
+use crate::settings::{SAME_NAMESPACE, parse_limit, parse_namespace, parse_url, parse_wait};
 use crate::suggest::nearest_id;
-
-/// Where the software comes from.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct SourceOptions {
-    /// The bundle in this directory: `run` and `up` install it, all commands expect its versions
-    #[arg(long, value_name = "DIR", env = "MESHCHECK_BUNDLE", value_hint = ValueHint::DirPath)]
-    pub(crate) bundle: Option<PathBuf>,
-    /// The version of Istio to expect, and for `run` and `up` to install [default: 1.20.3, or the bundle's]
-    #[arg(long, value_name = "VERSION", value_parser = parse_version)]
-    pub(crate) istio: Option<String>,
-}
-
-/// How meshcheck creates a cluster.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct ClusterOptions {
-    #[command(flatten)]
-    pub(crate) source: SourceOptions,
-    /// The kind configuration of the cluster: subnets, ports, nodes [default: the bundle's]
-    #[arg(long, value_name = "FILE", env = "MESHCHECK_KIND_CONFIG", value_hint = ValueHint::FilePath)]
-    pub(crate) kind_config: Option<PathBuf>,
-}
 
 /// The namespaces, where they differ from the configuration's.
 #[derive(Debug, Clone, Default, Args)]
@@ -245,7 +223,7 @@ pub(crate) struct Preflight {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_limit)]
     pub(crate) timeout: Duration,
     #[command(flatten)]
-    pub(crate) source: SourceOptions,
+    pub(crate) install: InstallOptions,
     /// Only these checks: ids, names or sections, separated by commas, `*` for any characters
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_check)]
     pub(crate) only: Vec<Pattern>,
@@ -279,7 +257,23 @@ pub(crate) struct Explain {
 #[derive(Debug, Args)]
 pub(crate) struct BundleOptions {
     #[command(flatten)]
-    pub(crate) source: SourceOptions,
+    pub(crate) install: InstallOptions,
+}
+
+/// `meshcheck versions`
+#[derive(Debug, Args)]
+pub(crate) struct Versions {
+    /// The format of standard output
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
+    pub(crate) output: Format,
+}
+
+/// `meshcheck schema`
+#[derive(Debug, Args)]
+pub(crate) struct Schema {
+    /// The document that the schema describes
+    #[arg(value_name = "DOCUMENT", value_enum, ignore_case = true)]
+    pub(crate) document: Document,
 }
 
 /// `meshcheck config`

@@ -11,11 +11,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use meshcheck_suites::Evidence;
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{Judging, Namespaces, SourceOptions, Target};
+use super::arguments::{Judging, Namespaces, Target};
 use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence, judged};
+use super::software_options::SourceOptions;
 use crate::class::inventory::{self, is_match};
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};

@@ -6,12 +6,13 @@ use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Evidence, Expectations};
 use tokio_util::sync::CancellationToken;
 
-use super::arguments::{ClusterOptions, Down, Run, Up};
+use super::arguments::{Down, Run, Up};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
 use super::observe::{early_claims, judged};
 use super::reports::{Judged, write_evidence_and_verdicts};
 use super::software;
+use super::software_options::ClusterOptions;
 use super::target::own_choice;
 use crate::cluster::{self, Ended, Provisioned, Template};
 use crate::collect::{Options, collect};
@@ -202,15 +203,21 @@ where
 {
     let own = options.kind_config.as_deref().map(Template::of_user).transpose()?;
     let state = State::from_environment()?;
-    let bundle =
-        until_cancelled(cancel, Box::pin(software::get(&options.source, settings, events)))
-            .await??;
+    let choose = async {
+        let source = software::choose(&options.install, settings, events).await?;
+        let (istio, kubernetes) = source.versions()?;
+        own.as_ref().map_or(Ok(()), |template| template.check_patches(&kubernetes))?;
+        cluster::check_cgroups(&istio, &kubernetes).await?;
+        Ok::<_, Failure>(source)
+    };
+    let source = until_cancelled(cancel, Box::pin(choose)).await??;
+    let bundle = until_cancelled(cancel, Box::pin(software::get(&source, events))).await??;
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
     let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
     if !swept.is_empty() {
         events.note(format!("deleted the leftovers of a killed run: {}", swept.join(", ")));
     }
-    let mut cluster = cluster::begin(&state, &bundle)?;
+    let mut cluster = cluster::begin(&state, &bundle, source.notes())?;
     let names = expected(settings, &cluster.state);
     // Each check reads the waivers from its own configuration.
     cluster.state.expectations = Some(Expectations { waivers: Vec::new(), ..names });

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueHint};
 
 use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
-    Preflight, Rbac, Record, Run, Show, Up,
+    Preflight, Rbac, Record, Run, Schema, Show, Up, Versions,
 };
 use super::class::Class;
 use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
@@ -65,6 +65,7 @@ pub(crate) enum Command {
     #[command(after_help = "\
 Examples:
   meshcheck run
+  meshcheck run --istio latest --kubernetes 1.34
   meshcheck run --bundle /media/stick/bundle --report html=report.html
   meshcheck run --keep --output json > report.json")]
     Run(Run),
@@ -193,8 +194,24 @@ Examples:
     #[command(after_help = "\
 Examples:
   meshcheck bundle                       # then copy the directory to a USB stick
+  meshcheck bundle --istio 1.31.1
   meshcheck run --bundle /media/stick/release-1.20.3-0123456789ab")]
     Bundle(BundleOptions),
+    /// List the versions of Istio, Kubernetes and kind that can be installed together
+    #[command(after_help = "\
+Examples:
+  meshcheck versions
+  meshcheck versions --output json
+  meshcheck run --istio 1.31.1 --kubernetes 1.34
+
+A newer version than those listed is tried with the newest that is known, and the report notes it.")]
+    Versions(Versions),
+    /// Print the JSON Schema of a document that meshcheck writes
+    #[command(after_help = "\
+Examples:
+  meshcheck schema report > report.schema.json
+  meshcheck schema evidence")]
+    Schema(Schema),
     /// Print a configuration with every key and its default, or check yours
     #[command(after_help = "\
 Examples:

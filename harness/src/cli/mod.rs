@@ -21,6 +21,7 @@ mod reports;
 mod send;
 mod shell;
 mod software;
+mod software_options;
 mod target;
 mod wrong_call;
 
@@ -110,6 +111,14 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         }
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Bundle(arguments) => software::bundle(arguments, &configured()?, quiet).await,
+        Command::Versions(arguments) => {
+            to_stdout(&crate::report::versions(arguments.output))?;
+            Ok(0)
+        }
+        Command::Schema(arguments) => {
+            to_stdout(&crate::report::schema(arguments.document))?;
+            Ok(0)
+        }
         Command::Config(arguments) => {
             let found = arguments.check.then(|| settings::find(config)).flatten();
             let settings = found.as_ref().map(|found| settings::load(&found.path)).transpose()?;
@@ -130,7 +139,12 @@ fn named_configuration(
 ) -> Result<Option<Settings>, Failure> {
     let named = match command {
         Command::Down(_) | Command::Completions(_) | Command::Man(_) => config.map(Path::to_owned),
-        Command::Show(_) | Command::Rbac(_) | Command::Claims(_) | Command::Explain(_) => {
+        Command::Show(_)
+        | Command::Rbac(_)
+        | Command::Claims(_)
+        | Command::Explain(_)
+        | Command::Versions(_)
+        | Command::Schema(_) => {
             settings::find(config).filter(|found| found.by.is_some()).map(|found| found.path)
         }
         _ => None,

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime};
 
 use meshcheck_suites::Evidence;
 
-use super::arguments::{ClusterOptions, NextestSetup, SourceOptions};
+use super::arguments::NextestSetup;
 use super::cleanup::listen;
 use super::cluster::{installable, provision_and_collect};
 use super::failure::Failure;
+use super::software_options::{ClusterOptions, InstallOptions};
 use crate::events::Events;
 use crate::settings::Settings;
 use crate::{evidence_file, progress};
@@ -107,7 +108,10 @@ pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
         .map_err(|error| error.to_string())?;
     let kind_config =
         env::var_os("MESHCHECK_KIND_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
-    let cluster = ClusterOptions { source: SourceOptions { bundle, istio: None }, kind_config };
+    let cluster = ClusterOptions {
+        install: InstallOptions { bundle, ..InstallOptions::default() },
+        kind_config,
+    };
     runtime.block_on(async {
         let cancel = listen().map_err(|failure| failure.text())?;
         let (events, receiver) = Events::channel();

@@ -6,14 +6,16 @@ use super::arguments::Preflight;
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
 use super::reports::{Judged, write_verdicts};
+use super::software_options::SourceOptions;
 use super::target::own_choice;
 use super::{observe, software};
 use crate::collect::Timings;
 use crate::connect::Choice;
+use crate::events::Events;
 use crate::preflight::{Cluster, KernelFiles, Options, collect};
 use crate::report::writable;
 use crate::settings::Settings;
-use crate::source::Source;
+use crate::source::LATEST;
 use crate::state::{ClusterState, State};
 
 /// `meshcheck preflight`
@@ -34,13 +36,19 @@ async fn collect_evidence(
 ) -> Result<(PreflightEvidence, Timings), Failure> {
     let cancel = listen()?;
     let own = find_own(arguments);
+    let install = &arguments.install;
+    let events = Events::silent();
+    let choose = software::choose(install, settings, &events);
+    let source = until_cancelled(&cancel, Box::pin(choose)).await??;
+    let istio = match &install.istio {
+        Some(version) if version == LATEST => Some(source.versions()?.0),
+        named => named.clone(),
+    };
+    let expected = SourceOptions { bundle: install.bundle.clone(), istio };
     let options = Options {
-        expectations: software::expectations(&arguments.source, settings, own.as_ref())?,
-        source: Source::from_options(
-            arguments.source.bundle.clone(),
-            arguments.source.istio.clone(),
-        )?,
-        software_named: arguments.source.bundle.is_some(),
+        expectations: software::expectations(&expected, settings, own.as_ref())?,
+        source,
+        software_named: install.bundle.is_some(),
         limit: arguments.timeout,
         kernel_files: KernelFiles::default(),
     };

@@ -3,26 +3,37 @@
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::Expectations;
 
-use super::arguments::{BundleOptions, SourceOptions};
+use super::arguments::BundleOptions;
 use super::failure::Failure;
+use super::software_options::{InstallOptions, SourceOptions};
 use crate::cluster::ClusterError;
 use crate::events::{Events, Phase};
 use crate::expected::{self, Software};
 use crate::report::to_stdout;
 use crate::settings::Settings;
-use crate::source::{DEFAULT_ISTIO, Origins, Platform, Recipe, Source, reachable};
+use crate::source::{Origins, Pair, Platform, Recipe, Source, reachable};
 use crate::state::ClusterState;
 
-/// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
-pub(super) async fn get(
-    options: &SourceOptions,
+/// Chooses the software to install: the bundle or the versions that the call or the configuration names. Nothing is
+/// downloaded.
+pub(super) async fn choose(
+    options: &InstallOptions,
     settings: &Settings,
     events: &Events,
-) -> Result<Bundle, Failure> {
+) -> Result<Source, Failure> {
+    let mut wanted = options.wanted();
     // A bundle that the call names decides its own version.
-    let configured = settings.istio_version.clone().filter(|_| options.bundle.is_none());
-    let istio = options.istio.clone().or(configured);
-    let source = Source::from_options(options.bundle.clone(), istio)?;
+    let configured = settings.istio_version.clone().filter(|_| wanted.bundle.is_none());
+    wanted.istio = wanted.istio.or(configured);
+    let source = Source::choose(wanted, events).await?;
+    if let Source::Release(release) = &source {
+        release.notes.iter().chain(&release.recipe.notes).for_each(|note| events.note(note));
+    }
+    Ok(source)
+}
+
+/// Gets the software: opens and verifies the bundle, or downloads what is missing of the release.
+pub(super) async fn get(source: &Source, events: &Events) -> Result<Bundle, Failure> {
     events.phase(Phase::Source, async { source.resolve(events).await.map_err(Failure::from) }).await
 }
 
@@ -54,7 +65,11 @@ pub(super) async fn bundle(
 ) -> Result<u8, Failure> {
     let (events, receiver) = Events::channel();
     let shown = crate::progress::show(receiver, quiet);
-    let outcome = get(&options.source, settings, &events).await;
+    let outcome = async {
+        let source = choose(&options.install, settings, &events).await?;
+        get(&source, &events).await
+    }
+    .await;
     drop(events);
     // The last lines of progress come before the result or the error.
     let _ = shown.await;
@@ -65,7 +80,7 @@ pub(super) async fn bundle(
 /// Checks whether the official releases can be reached from here.
 pub(super) async fn releases_reachable() -> Result<u8, Failure> {
     let origins = Origins::from_environment()?;
-    let recipe = Recipe::new(DEFAULT_ISTIO, Platform::here()?)?;
+    let recipe = Recipe::new(&Pair::choose(None, None)?, Platform::here()?);
     match reachable(&origins, &recipe).await {
         Ok(()) => Ok(0),
         Err(error) => Err(Failure::environment(format!("{error}"))),

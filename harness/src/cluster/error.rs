@@ -26,6 +26,18 @@ pub(crate) enum ClusterError {
     /// The user's own kind configuration cannot be used.
     #[error("the kind configuration `{}` cannot be used: {reason}", path.display())]
     OwnConfig { path: std::path::PathBuf, reason: String },
+    /// A patch of the user's own kind configuration would have no effect.
+    #[error(
+        "the kind configuration `{}` patches {found}, and kind writes {written} for Kubernetes {kubernetes}: kind would \
+         ignore the patch",
+        path.display()
+    )]
+    Patch { path: std::path::PathBuf, found: String, written: String, kubernetes: String },
+    /// The engine's kernel cannot run the Kubernetes that was chosen.
+    #[error(
+        "Kubernetes {kubernetes} needs cgroup v2, and the docker engine of this machine has cgroup v1"
+    )]
+    CgroupV1 { kubernetes: String, older: Option<String>, istio: String },
     /// A cluster that was to be removed is not meshcheck's, or not there.
     #[error("meshcheck has no cluster called {name} (its clusters: {ours})")]
     NotOurs { name: String, ours: String },
@@ -42,7 +54,7 @@ impl ClusterError {
     pub(crate) fn is_usage(&self) -> bool {
         match self {
             Self::Bundle(bundle) => !bundle.is_environment(),
-            _ => matches!(self, Self::NotOurs { .. } | Self::OwnConfig { .. }),
+            _ => matches!(self, Self::NotOurs { .. } | Self::OwnConfig { .. } | Self::Patch { .. }),
         }
     }
 
@@ -60,6 +72,16 @@ impl ClusterError {
                  apiVersion: kind.x-k8s.io/v1alpha4"
                     .into(),
             ),
+            Self::Patch { written, .. } => Some(format!(
+                "write `apiVersion: {written}` and its form of the fields, or name an older Kubernetes with --kubernetes"
+            )),
+            Self::CgroupV1 { older: Some(older), .. } => Some(format!(
+                "write --kubernetes {older}, which runs with cgroup v1, or switch the machine to cgroup v2"
+            )),
+            Self::CgroupV1 { older: None, istio, .. } => Some(format!(
+                "switch the machine to cgroup v2, or install an older Istio: Istio {istio} supports no Kubernetes that \
+                 runs with cgroup v1"
+            )),
             Self::NotOurs { .. } => Some(
                 "name one of its clusters; to delete a cluster of somebody else, use that program"
                     .into(),

@@ -43,8 +43,12 @@ impl Provisioned {
 }
 
 /// Begins a cluster: nothing but its directory is there afterwards. From then on
-/// [`super::remove`] undoes whatever was made, at whatever point it ended.
-pub(crate) fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, ClusterError> {
+/// [`super::remove`] undoes whatever was made, at whatever point it ended. `notes` say how the versions were chosen.
+pub(crate) fn begin(
+    state: &State,
+    bundle: &Bundle,
+    notes: &[String],
+) -> Result<Provisioned, ClusterError> {
     let manifest = bundle.manifest();
     let cluster = ClusterState {
         name: format!("meshcheck-{:08x}", fastrand::u32(..)),
@@ -60,7 +64,7 @@ pub(crate) fn begin(state: &State, bundle: &Bundle) -> Result<Provisioned, Clust
             },
             key: manifest.key.clone(),
             install_set: manifest.install.set.clone(),
-            notes: manifest.notes.clone(),
+            notes: notes.iter().chain(&manifest.notes).cloned().collect(),
         },
         expectations: None,
     };

@@ -1,10 +1,12 @@
 //! Clusters of meshcheck, made with kind: provisioned, marked, found again, removed.
 
+mod cgroups;
 mod config;
 pub(crate) mod engine;
 mod error;
 mod helpers;
 mod kind;
+mod patches;
 mod sweep;
 mod template;
 
@@ -12,6 +14,7 @@ use std::net::{IpAddr, UdpSocket};
 
 use meshcheck_suites::evidence::Subject;
 
+pub(crate) use cgroups::check_cgroups;
 pub(crate) use engine::addresses as node_addresses;
 pub(crate) use error::ClusterError;
 pub(crate) use helpers::remove_own_helpers;

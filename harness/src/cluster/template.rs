@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_bundle::Bundle;
 
-use super::ClusterError;
 use super::config::marked;
+use super::{ClusterError, patches};
 
 /// How long a configuration may be, in bytes: one of a hundred nodes with patches has about 50 KiB.
 const LIMIT: u64 = 1024 * 1024;
@@ -31,6 +31,20 @@ impl Template {
         // Whether it can be used is reported before anything is downloaded or made.
         template.marked("name", Path::new("/owner"))?;
         Ok(template)
+    }
+
+    /// Checks that kind will not ignore a patch of kubeadm's configuration for this Kubernetes.
+    pub(crate) fn check_patches(&self, kubernetes: &str) -> Result<(), ClusterError> {
+        let written = patches::kubeadm_version(kubernetes);
+        match patches::ignored(&self.text, written) {
+            Some(found) => Err(ClusterError::Patch {
+                path: self.file.clone(),
+                found,
+                written: written.to_owned(),
+                kubernetes: kubernetes.to_owned(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The bundle's.

@@ -20,14 +20,23 @@ const MARK: &str = "--meshcheck-pod--";
 /// Where containerd keeps the process ids of its containers.
 const TASKS: &str = "/run/containerd/io.containerd.runtime.v2.task/k8s.io";
 
+/// Stands before the names of native nftables tables.
+const NATIVE: &str = "# native nftables:";
+
 /// Prints the rules in the network namespace of a process, of `iptables` or `ip6tables`. Where the newer tables hold
-/// none, the older ones may: which of them a sidecar's image uses depends on the kernel.
+/// none, the older ones may: which of them a sidecar's image uses depends on the kernel. Istio can also set native
+/// nftables rules (`values.global.nativeNftables`), which `iptables-save` does not show. Their tables are
+/// called `istio-proxy-nat`, `-mangle` and `-raw`. Source: `tools/istio-nftables/pkg/constants/constants.go` of Istio.
 const SHOW: &str = r#"
 show() {
   saved=$(nsenter -t "$1" -n "$2-save") || return 1
   case "$saved" in
     *'-A '*) ;;
-    *) older=$(nsenter -t "$1" -n "$2-legacy-save" 2>/dev/null) && [ -n "$older" ] && saved=$older ;;
+    *)
+      native=$(nsenter -t "$1" -n nft list tables 2>/dev/null | grep -o 'istio-proxy-.*')
+      if [ -n "$native" ]; then echo '# native nftables:' $native; return 0; fi
+      older=$(nsenter -t "$1" -n "$2-legacy-save" 2>/dev/null) && [ -n "$older" ] && saved=$older
+      ;;
   esac
   printf '%s\n' "$saved"
 }
@@ -123,16 +132,27 @@ async fn on_node(
         .map(|(pod, family, _)| {
             let seen = match (&output, rules.next()) {
                 (Err(reason), _) => Observation::failed(reason.clone()),
-                (_, Some(text)) if text.trim_end().ends_with("# failed") => {
-                    let program = program(family);
-                    Observation::failed(format!("{program}-save failed on node {node}"))
-                }
-                (_, Some(text)) => Observation::seen(text.to_owned()),
+                (_, Some(text)) => rules_of(text, family, node),
                 (_, None) => Observation::failed(format!("no answer from node {node}")),
             };
             (pod.to_owned(), family, seen)
         })
         .collect()
+}
+
+/// What the node's shell printed for one pod.
+fn rules_of(text: &str, family: Family, node: &str) -> Observation<String> {
+    let program = program(family);
+    if let Some(tables) = text.strip_prefix(NATIVE) {
+        return Observation::failed(format!(
+            "Istio set native nftables rules (table {}), which {program}-save does not show",
+            tables.split_whitespace().collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if text.trim_end().ends_with("# failed") {
+        return Observation::failed(format!("{program}-save failed on node {node}"));
+    }
+    Observation::seen(text.to_owned())
 }
 
 fn program(family: Family) -> &'static str {
@@ -152,6 +172,8 @@ fn script(wanted: &[Wanted<'_>]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn pod(ips: &[&str]) -> evidence::Pod {
@@ -174,6 +196,28 @@ mod tests {
         let calls: Vec<_> = script.lines().filter(|line| line.starts_with("echo")).collect();
         assert!(calls[0].contains("c0ffee/init.pid)\" iptables ||"), "{script}");
         assert!(calls[1].contains("c0ffee/init.pid)\" ip6tables ||"), "{script}");
+    }
+
+    #[rstest]
+    #[case::rules("*nat\n-A OUTPUT -j ISTIO_OUTPUT\nCOMMIT\n", None)]
+    #[case::no_rules("\n", None)]
+    #[case::failed("# failed\n", Some("iptables-save failed on node n"))]
+    #[case::native(
+        "# native nftables: istio-proxy-nat istio-proxy-raw\n",
+        Some(
+            "Istio set native nftables rules (table istio-proxy-nat, istio-proxy-raw), which iptables-save does \
+             not show"
+        )
+    )]
+    fn native_rules_are_no_absence_of_rules(#[case] text: &str, #[case] reason: Option<&str>) {
+        let seen = rules_of(text, Family::V4, "n");
+        assert_eq!(seen.reason(), reason);
+        assert_eq!(seen.value().is_some(), reason.is_none());
+    }
+
+    #[test]
+    fn script_marks_native_rules_with_the_mark_that_is_read() {
+        assert!(SHOW.contains(&format!("echo '{NATIVE}' $native")));
     }
 
     #[test]

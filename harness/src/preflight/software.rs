@@ -7,13 +7,13 @@ use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::{Expectations, Observation};
 use meshcheck_suites::hint::escape_backquotes;
 use meshcheck_suites::preflight::evidence::{
-    CachedBundle, Facts, Program, SoftwareEvidence, Supply,
+    CachedBundle, ChosenKubernetes, Facts, Program, SoftwareEvidence, Supply,
 };
 
 use crate::connect::from_home;
 use crate::events::Events;
 use crate::process::{Call, ProcessError};
-use crate::source::{Release, Source, reachable};
+use crate::source::{Release, Source, reachable, runs_with_cgroup_v1};
 
 /// How long the programs' checksums may take. Seen: below a second for 150 MB.
 const SUMS: Duration = Duration::from_secs(30);
@@ -28,7 +28,16 @@ pub(super) async fn collect(source: &Source, limit: Duration) -> SoftwareEvidenc
         Some(bundle) => Observation::seen(programs(&bundle, limit).await),
         None => Observation::absent("its programs come with it, and it is not here yet"),
     };
-    SoftwareEvidence { source: supply, programs, images: Vec::new() }
+    let kubernetes = kubernetes(source);
+    SoftwareEvidence { source: supply, programs, images: Vec::new(), kubernetes }
+}
+
+/// Returns the Kubernetes that the software has. None where its bundle cannot be read.
+fn kubernetes(source: &Source) -> Option<ChosenKubernetes> {
+    let (istio, version) = source.versions().ok()?;
+    // A bundle has one version; of a release there are others to choose.
+    let older = matches!(source, Source::Release(_)).then(|| runs_with_cgroup_v1(&istio)).flatten();
+    Some(ChosenKubernetes { version, newest_for_cgroup_v1: older })
 }
 
 async fn here(what: &str, source: &Source) -> (Observation<Supply>, Option<Bundle>) {
@@ -48,7 +57,7 @@ async fn here(what: &str, source: &Source) -> (Observation<Supply>, Option<Bundl
 /// A release in the cache, or the places that have it.
 async fn of_release(release: &Release) -> (Observation<Supply>, Option<Bundle>) {
     if let Some(directory) = cached(release) {
-        let bundle = Source::Bundle { directory, istio: None };
+        let bundle = Source::Bundle { directory, istio: None, kubernetes: None };
         return here("the cached release", &bundle).await;
     }
     let supply = match reachable(&release.origins, &release.recipe).await {
@@ -138,7 +147,10 @@ pub(super) fn images(source: &Source, expectations: &Expectations) -> Vec<String
     }
     let version = &expectations.istio_version;
     let kiali = meshcheck_suites::profile::kiali_images(version);
-    [format!("docker.io/istio/pilot:{version}"), format!("docker.io/istio/proxyv2:{version}")]
+    let hub = meshcheck_suites::profile::nearest(version).map(|it| it.profile.registry.as_str());
+    let hub = hub.unwrap_or("docker.io/istio");
+    ["pilot", "proxyv2"]
+        .map(|name| format!("{hub}/{name}:{version}"))
         .into_iter()
         .chain(
             ["docker.io/hashicorp/http-echo:latest", "docker.io/curlimages/curl:latest"]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use meshcheck_suites::report::{Cause, ClaimReport};
 use meshcheck_suites::steps::Purpose;
-use meshcheck_suites::{CHECKS, CLAIMS, Report, Step, Verdict};
+use meshcheck_suites::{CHECKS, CLAIMS, Report, Step, TextChange, Verdict};
 
 /// The cards below one heading.
 pub(super) struct Group<'r> {
@@ -27,6 +27,8 @@ pub(super) struct Card<'r> {
     pub(super) object: Option<&'r str>,
     pub(super) expected: Option<&'r str>,
     pub(super) observed: Option<&'r str>,
+    /// The difference from the tutorial's text, where the claim is *changed*.
+    pub(super) change: Option<&'r TextChange>,
     pub(super) steps: &'r [Step],
     pub(super) consequences: Vec<&'r ClaimReport>,
     pub(super) page: &'r str,
@@ -98,8 +100,9 @@ impl<'r> Card<'r> {
             verdict: cause.verdict,
             summary: summary.into(),
             object: object(cause.object.as_deref(), summary),
-            expected: cause.expected.as_deref(),
+            expected: expected(cause.expected.as_deref(), cause.change.as_deref()),
             observed: cause.observed.as_deref(),
+            change: cause.change.as_deref(),
             steps: &cause.steps,
             consequences: cause.explains.iter().filter_map(claim).collect(),
             page: here.map_or("", |claim| &claim.page),
@@ -136,8 +139,12 @@ impl<'r> Card<'r> {
                 verdict: claim.verdict,
                 summary: claim.caveat.as_ref().unwrap_or(&claim.summary).into(),
                 object: object(claim.object.as_deref(), &claim.summary),
-                expected: or(&claim.expected, &claim.statement),
+                expected: match claim.change.as_deref() {
+                    Some(change) => expected(claim.expected.as_deref(), Some(change)),
+                    None => or(&claim.expected, &claim.statement),
+                },
                 observed: or(&claim.observed, &claim.summary),
+                change: claim.change.as_deref(),
                 steps: &claim.steps,
                 consequences: Vec::new(),
                 page: &claim.page,
@@ -162,9 +169,23 @@ impl<'r> Card<'r> {
     /// The words above what was expected and what was observed.
     pub(super) fn pair(&self) -> (&'static str, &'static str) {
         match self.verdict {
+            Verdict::Changed if self.change.is_some() => ("expected", "the cluster shows"),
             Verdict::Changed => ("the tutorial says", "the cluster shows"),
             _ => ("expected", "observed"),
         }
+    }
+
+    /// Returns the words of the tutorial that do not hold any more.
+    pub(super) fn sentence(&self) -> Option<&'r str> {
+        self.change.map(|change| change.sentence.as_str())
+    }
+
+    /// Returns what else is known of the difference from the tutorial's text, without what the card says already.
+    pub(super) fn change_lines(&self) -> Vec<(&'static str, String)> {
+        let said = [self.sentence(), self.observed, Some(&*self.summary)];
+        let mut lines = self.change.map(change_lines).unwrap_or_default();
+        lines.retain(|(_, text)| !said.contains(&Some(text)));
+        lines
     }
 
     /// The words above the consequences.
@@ -176,6 +197,26 @@ impl<'r> Card<'r> {
             () => "Not judged because of this",
         }
     }
+}
+
+/// Returns what was expected, unless the words of the tutorial say it already.
+fn expected<'r>(expected: Option<&'r str>, change: Option<&TextChange>) -> Option<&'r str> {
+    expected.filter(|it| change.is_none_or(|change| !change.sentence.contains(it)))
+}
+
+/// Returns what is known of a difference from the tutorial's text: names and texts, its words first.
+pub(crate) fn change_lines(change: &TextChange) -> Vec<(&'static str, String)> {
+    let TextChange { sentence, now, since, why, source, restore, .. } = change;
+    let since = since.as_ref().map(|since| format!("Istio {since}"));
+    let lines = [
+        ("the tutorial says", Some(sentence.clone())),
+        ("true instead", Some(now.clone())),
+        ("since", since),
+        ("why", Some(why.clone())),
+        ("source", Some(source.clone())),
+        ("to restore", restore.clone()),
+    ];
+    lines.into_iter().filter_map(|(name, text)| Some((name, text?))).collect()
 }
 
 /// Returns the reason in the summary of a claim that cannot be judged, without the object that cannot be read:

@@ -78,6 +78,7 @@ pub(crate) fn died_report(died: &Died, selected: &Selected) -> Report {
             collection_ms: 0,
             bundle: None,
         },
+        caveat: None,
         totals: Totals::of(&claims),
         claims,
         causes: Vec::new(),

@@ -13,9 +13,12 @@ mod junit;
 mod matrix;
 mod options;
 mod outcome;
+mod schema;
 mod style;
+mod versions;
 mod writer;
 
+pub(crate) use cards::change_lines;
 pub use claims::claims;
 pub(crate) use class::{
     class_commands, class_human, class_line, outcome as class_outcome, state as class_state,
@@ -38,5 +41,7 @@ pub(crate) use junit::{junit_of_files, junit_of_outcomes};
 pub(crate) use matrix::matrix_human;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path};
+pub use schema::{Document, schema};
 pub use style::Style;
+pub use versions::versions;
 pub(crate) use writer::steps;

@@ -106,7 +106,7 @@ fn write(recipe: &Recipe, downloads: &Downloads, directory: &Path) -> Result<(),
         key: recipe.key()?,
         istio: IstioBuild {
             version: recipe.istio.clone(),
-            hub: "docker.io/istio".to_owned(),
+            hub: recipe.hub.clone(),
             tag: recipe.istio.clone(),
         },
         kubernetes: recipe.kubernetes.clone(),

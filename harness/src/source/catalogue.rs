@@ -1,269 +1,198 @@
-//! What a release is made of: files, images and their checksums, per Istio version.
+//! What can be installed besides Istio: the releases of kind and their node images, `MetalLB`, the demo's images.
+//!
+//! `catalogue.toml` has the data with its sources. Istio's versions are in [`meshcheck_suites::profile`].
 
-use meshcheck_bundle::sha256_hex;
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
 use semver::Version;
-use serde::Serialize;
+use serde::Deserialize;
 
-use super::{Origin, Platform, SourceError};
-
-/// The Istio that the tutorial installs.
+/// The Istio that the tutorial installs. A test compares it with the catalogue.
 pub const DEFAULT_ISTIO: &str = "1.20.3";
 
-/// All of these support Kubernetes 1.29, the node image below. For 1.19 and older, and for newer
-/// ones, another node image would be needed, which nobody has checked yet.
-const KNOWN: &str = "known are 1.20.0 up to the last 1.27";
+/// The repository of the images that kind creates nodes from.
+const NODE_REPOSITORY: &str = "docker.io/kindest/node";
 
-const KIND: &str = "v0.22.0";
-const KUBERNETES: &str = "v1.29.2";
-const METALLB: &str = "v0.15.2";
-
-/// kind's release notes for v0.22.0 name this digest for Kubernetes 1.29; Kubernetes Cluster API
-/// and ingress-nginx pin the same.
-const NODE: &str = "docker.io/kindest/node:v1.29.2";
-const NODE_DIGEST: &str = "sha256:51a1434a5397193442f0be2a297b488b6c919ce8a3931be0ce822606ea5ca245";
-
-/// As publicly pinned by several projects that build on these programs.
-const KIND_SUMS: [(&str, &str); 4] = [
-    ("linux-amd64", "e4264d7ee07ca642fe52818d7c0ed188b193c214889dd055c929dbcb968d1f62"),
-    ("linux-arm64", "4431805115da3b54290e3e976fe2db9a7e703f116177aace6735dfa1d8a4f3fe"),
-    ("darwin-amd64", "28a9f7ad7fd77922c639e21c034d0f989b33402693f4f842099cd9185b144d20"),
-    ("darwin-arm64", "c8dd3b287965150ae4db668294edc48229116e95d94620c306d8fae932ee633f"),
-];
-
-/// Of `config/manifests/metallb-native.yaml` in the Go module `go.universe.tf/metallb` v0.15.2
-/// (h1:r7KDgJtk3KZe3qb36zRVrVCYHxLR03nPGT+qFXOomJM=), which is the repository at that tag.
-const METALLB_SUM: &str = "a1b04c376fb39c93265f551fe23716a3ae6e09b790edb3bf257d3fc784c35a18";
-
-/// Images whose index digest is publicly pinned by several projects. An image that is not here is
-/// taken by its tag, and its digest is recorded. `istio/proxyv2:1.20.3` is known with two digests,
-/// so there is no one right digest to pin.
-const IMAGE_DIGESTS: [(&str, &str); 3] = [
-    (NODE, NODE_DIGEST),
-    (
-        "docker.io/hashicorp/http-echo:1.0.0",
-        "sha256:fcb75f691c8b0414d670ae570240cbf95502cc18a9ba57e982ecac589760a186",
-    ),
-    (
-        "docker.io/curlimages/curl:8.6.0",
-        "sha256:c3b8bee303c6c6beed656cfc921218c529d65aa61114eb9e27c62047a1271b9b",
-    ),
-];
-
-/// How what arrived is known to be right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Checksum {
-    /// The SHA-256 is known beforehand.
-    Pinned(String),
-    /// The publisher's own checksum file, which lies beside the file with this ending. It guards
-    /// against damage, not against a publisher's place that was taken over.
-    Published(String),
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Catalogue {
+    default: DefaultPair,
+    metallb: Metallb,
+    demo: Vec<DemoImage>,
+    kind: Vec<Kind>,
 }
 
-/// A file to download.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Download {
-    /// What the progress calls it.
-    pub name: String,
-    /// Who publishes it.
-    pub origin: Origin,
-    /// Where, below the publisher's address.
-    pub path: String,
-    /// Its version.
+/// The versions that are installed where none is named.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DefaultPair {
+    pub(super) istio: String,
+    pub(super) kubernetes: String,
+}
+
+/// The load balancer's release.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Metallb {
+    pub(super) version: String,
+    pub(super) sha256: String,
+}
+
+/// An image of the demo.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DemoImage {
+    /// Its reference, with the tag.
+    pub(super) image: String,
+    /// The digest of its index.
+    pub(super) digest: String,
+}
+
+impl DemoImage {
+    /// Returns the reference of the tutorial's manifests, which name no tag.
+    pub(super) fn untagged(&self) -> Option<String> {
+        let (name, _) = self.image.rsplit_once(':')?;
+        Some(format!("{name}:latest"))
+    }
+}
+
+/// A release of kind.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kind {
+    /// Its version: `v0.22.0`.
     pub version: String,
-    /// How it is verified.
-    pub checksum: Checksum,
+    /// The address of its release notes.
+    pub notes: String,
+    /// The public pin of its programs.
+    pub programs: String,
+    /// The SHA-256 of its program for each platform, as kind names them.
+    pub sha256: BTreeMap<String, String>,
+    /// The node images that it built: their versions of Kubernetes, and the digests of their indexes.
+    nodes: BTreeMap<String, String>,
 }
 
-impl Download {
-    /// The last part of its path.
-    pub fn file_name(&self) -> &str {
-        self.path.rsplit('/').next().unwrap_or(&self.path)
-    }
+/// A node image with a public pin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Node {
+    /// Its version of Kubernetes.
+    pub kubernetes: Version,
+    /// The digest of its index.
+    pub digest: &'static str,
+    /// The kind that built it.
+    pub kind: &'static Kind,
 }
 
-/// An image to fetch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ImagePin {
-    /// Its full reference, with the tag.
-    pub reference: String,
-    /// Its digest, where it is known beforehand.
-    pub digest: Pin,
-    /// Further references under which it is known in the cluster.
-    pub aliases: Vec<String>,
-}
+static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+    #[expect(clippy::expect_used, reason = "the file is part of the program: a test reads it")]
+    toml::from_str(include_str!("catalogue.toml")).expect("catalogue.toml fits the types")
+});
 
-/// Whether an image's digest is known beforehand.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pin {
-    /// It must have this digest, that of its index or manifest.
-    Digest(String),
-    /// It is what the tag means today.
-    Tag,
-}
-
-impl ImagePin {
-    /// The image with the digest that is known for it.
-    pub fn new(reference: &str) -> Self {
-        let digest = IMAGE_DIGESTS
-            .iter()
-            .find(|(known, _)| *known == reference)
-            .map_or(Pin::Tag, |(_, digest)| Pin::Digest((*digest).to_owned()));
-        // The tutorial's manifests name these two without a tag.
-        let aliases = match reference.rsplit_once(':') {
-            Some((name @ ("docker.io/hashicorp/http-echo" | "docker.io/curlimages/curl"), _)) => {
-                vec![format!("{name}:latest")]
+/// Every node image, by its version of Kubernetes, oldest first. Of two images of one version, the newer kind's stays.
+static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
+    let mut nodes = BTreeMap::new();
+    for kind in kinds() {
+        for (version, digest) in &kind.nodes {
+            if let Some(kubernetes) = parse_kubernetes(version) {
+                nodes.insert(kubernetes.clone(), Node { kubernetes, digest, kind });
             }
-            _ => Vec::new(),
-        };
-        Self { reference: reference.to_owned(), digest, aliases }
-    }
-}
-
-/// Everything that a release bundle is made of.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Recipe {
-    /// The Istio version.
-    pub istio: String,
-    /// The Kubernetes version of the node image.
-    pub kubernetes: String,
-    /// For which machine.
-    pub platform: Platform,
-    /// Istio's release archive: `istioctl` and the Kiali addon come from it.
-    pub archive: Download,
-    /// kind's program.
-    pub kind: Download,
-    /// `MetalLB`'s manifest.
-    pub metallb: Download,
-    /// The image of the nodes.
-    pub node: ImagePin,
-    /// The workload images, besides those that the manifests of `MetalLB` and Kiali name.
-    pub images: Vec<ImagePin>,
-    /// The configuration of kind.
-    pub kind_config: String,
-}
-
-impl Recipe {
-    /// The recipe for an Istio version on a machine.
-    ///
-    /// # Errors
-    /// When it is no version, or one that nobody has checked against the node image.
-    pub fn new(istio: &str, platform: Platform) -> Result<Self, SourceError> {
-        let unknown = || SourceError::UnknownIstio { version: istio.to_owned(), known: KNOWN };
-        let version = Version::parse(istio).map_err(|_| unknown())?;
-        if version.major != 1 || !(20..=27).contains(&version.minor) {
-            return Err(unknown());
         }
-        let kind_sum = KIND_SUMS.iter().find(|(name, _)| *name == platform.kind());
-        let kind_file = format!("{KIND}/kind-{}", platform.kind());
-        let images = [
-            &format!("docker.io/istio/pilot:{istio}"),
-            &format!("docker.io/istio/proxyv2:{istio}"),
-            "docker.io/hashicorp/http-echo:1.0.0",
-            "docker.io/curlimages/curl:8.6.0",
-        ];
-        Ok(Self {
-            istio: istio.to_owned(),
-            kubernetes: KUBERNETES.to_owned(),
-            platform,
-            archive: Download {
-                name: format!("istio {istio}"),
-                origin: Origin::Istio,
-                path: format!("{istio}/istio-{istio}-{}.tar.gz", platform.istio()),
-                version: istio.to_owned(),
-                checksum: Checksum::Published(".sha256".to_owned()),
-            },
-            kind: Download {
-                name: format!("kind {KIND}"),
-                origin: Origin::Kind,
-                path: kind_file,
-                version: KIND.to_owned(),
-                checksum: kind_sum.map_or_else(
-                    || Checksum::Published(".sha256sum".to_owned()),
-                    |(_, sum)| Checksum::Pinned((*sum).to_owned()),
-                ),
-            },
-            metallb: Download {
-                name: format!("metallb {METALLB}"),
-                origin: Origin::Metallb,
-                path: format!("{METALLB}/config/manifests/metallb-native.yaml"),
-                version: METALLB.to_owned(),
-                checksum: Checksum::Pinned(METALLB_SUM.to_owned()),
-            },
-            node: ImagePin::new(NODE),
-            images: images.into_iter().map(ImagePin::new).collect(),
-            kind_config: include_str!("../../../kind-config/release.yaml").to_owned(),
-        })
     }
+    nodes.into_values().collect()
+});
 
-    /// Identifies the recipe: two bundles with the same key hold the same things.
-    ///
-    /// # Errors
-    /// Never in practice: the recipe is plain data.
-    pub fn key(&self) -> Result<String, SourceError> {
-        let text = serde_json::to_vec(self).map_err(|error| SourceError::Content {
-            what: "recipe".to_owned(),
-            reason: error.to_string(),
-        })?;
-        Ok(sha256_hex(&text))
-    }
+/// Returns the versions that are installed where none is named.
+pub(super) fn default_pair() -> &'static DefaultPair {
+    &CATALOGUE.default
+}
+
+/// Returns the load balancer's release.
+pub(super) fn metallb() -> &'static Metallb {
+    &CATALOGUE.metallb
+}
+
+/// Returns the images of the demo.
+pub(super) fn demo_images() -> &'static [DemoImage] {
+    &CATALOGUE.demo
+}
+
+/// Returns the releases of kind, oldest first.
+pub(super) fn kinds() -> &'static [Kind] {
+    &CATALOGUE.kind
+}
+
+/// Returns every node image with a public pin, oldest Kubernetes first.
+pub fn nodes() -> &'static [Node] {
+    &NODES
+}
+
+/// Returns the reference of the node image of a version of Kubernetes, with its tag.
+pub fn node_image(kubernetes: &Version) -> String {
+    format!("{NODE_REPOSITORY}:v{kubernetes}")
+}
+
+/// Parses a version of Kubernetes: `v1.29.2`.
+pub(super) fn parse_kubernetes(text: &str) -> Option<Version> {
+    Version::parse(text.strip_prefix('v')?).ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
 
-    fn linux() -> Platform {
-        Platform::new("linux", "x86_64").unwrap()
+    fn is_sha256(text: &str) -> bool {
+        text.len() == 64 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
     }
 
     #[test]
-    fn the_default_is_the_tutorials_release() {
-        let recipe = Recipe::new(DEFAULT_ISTIO, linux()).unwrap();
-        let url = super::super::Origins::default().url(recipe.archive.origin, &recipe.archive.path);
-        assert_eq!(
-            url,
-            "https://github.com/istio/istio/releases/download/1.20.3/istio-1.20.3-linux-amd64.tar.gz"
-        );
-        assert_eq!(recipe.archive.file_name(), "istio-1.20.3-linux-amd64.tar.gz");
-        assert!(matches!(recipe.node.digest, Pin::Digest(_)));
-        assert!(recipe.images.iter().any(|image| image.reference.ends_with("pilot:1.20.3")));
-    }
-
-    #[rstest]
-    #[case("1.19.9")]
-    #[case("1.28.0")]
-    #[case("2.20.0")]
-    #[case("latest")]
-    #[case("1.20")]
-    #[case("../1.20.3")]
-    fn an_unknown_version_is_refused(#[case] version: &str) {
-        let error = Recipe::new(version, linux()).unwrap_err();
-        assert!(error.to_string().contains(version), "{error}");
-    }
-
-    #[test]
-    fn the_key_follows_what_is_inside() {
-        let key = |istio, arch| {
-            Recipe::new(istio, Platform::new("linux", arch).unwrap()).unwrap().key().unwrap()
-        };
-        assert_eq!(key("1.20.3", "x86_64"), key("1.20.3", "x86_64"));
-        assert_ne!(key("1.20.3", "x86_64"), key("1.20.4", "x86_64"));
-        assert_ne!(key("1.20.3", "x86_64"), key("1.20.3", "aarch64"));
-    }
-
-    #[test]
-    fn every_pinned_sum_is_a_sum() {
-        let sums = KIND_SUMS.iter().map(|(_, sum)| *sum).chain([METALLB_SUM]);
-        let digests = IMAGE_DIGESTS.iter().filter_map(|(_, digest)| digest.strip_prefix("sha256:"));
-        let all: Vec<_> = sums.chain(digests).collect();
-        assert_eq!(all.len(), KIND_SUMS.len() + 1 + IMAGE_DIGESTS.len());
-        for sum in all {
-            assert_eq!(sum.len(), 64);
-            assert!(sum.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte)));
+    fn every_digest_and_sum_is_a_sha256() {
+        let digests = demo_images().iter().map(|image| image.digest.as_str());
+        let digests =
+            digests.chain(kinds().iter().flat_map(|kind| kind.nodes.values().map(String::as_str)));
+        for digest in digests {
+            assert!(digest.strip_prefix("sha256:").is_some_and(is_sha256), "{digest}");
         }
+        let sums = kinds().iter().flat_map(|kind| kind.sha256.values()).chain([&metallb().sha256]);
+        for sum in sums {
+            assert!(is_sha256(sum), "{sum}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_programs_its_nodes_and_its_sources() {
+        for kind in kinds() {
+            let platforms: Vec<_> = kind.sha256.keys().map(String::as_str).collect();
+            assert_eq!(platforms, ["darwin-amd64", "darwin-arm64", "linux-amd64", "linux-arm64"]);
+            assert!(
+                kind.notes.ends_with(&format!("/releases/tag/{}", kind.version)),
+                "{}",
+                kind.notes
+            );
+            assert!(kind.programs.starts_with("https://"), "{}", kind.programs);
+            assert!(!kind.nodes.is_empty(), "{}", kind.version);
+            for version in kind.nodes.keys() {
+                assert!(parse_kubernetes(version).is_some(), "{version}");
+            }
+        }
+        let versions = kinds().iter().map(|kind| parse_kubernetes(&kind.version).unwrap());
+        assert!(versions.is_sorted(), "the newest kind has the last word on a version");
+    }
+
+    #[test]
+    fn no_digest_stands_for_two_versions() {
+        let digests: Vec<_> = kinds().iter().flat_map(|kind| kind.nodes.values()).collect();
+        let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
+        assert_eq!(distinct.len(), digests.len());
+    }
+
+    #[test]
+    fn default_is_the_release_of_the_tutorial() {
+        let default = default_pair();
+        assert_eq!(default.istio, DEFAULT_ISTIO);
+        let kubernetes = parse_kubernetes(&default.kubernetes).unwrap();
+        let node = nodes().iter().find(|node| node.kubernetes == kubernetes).unwrap();
+        assert_eq!(node.kind.version, "v0.22.0");
     }
 }

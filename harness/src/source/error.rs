@@ -21,11 +21,25 @@ pub enum SourceError {
     #[error("there is no cache directory: neither MESHCHECK_CACHE, XDG_CACHE_HOME nor HOME is set")]
     NoCache,
     /// No recipe for this Istio version.
-    #[error("`{version}` is not an Istio version that this program can put together ({known})")]
-    UnknownIstio { version: String, known: &'static str },
+    #[error(
+        "meshcheck cannot install Istio `{version}`: known are {known}, and newer versions are tried"
+    )]
+    UnknownIstio { version: String, known: String },
+    /// No node image for this Kubernetes version.
+    #[error("there is no node image of Kubernetes `{version}`: known are {known}")]
+    UnknownKubernetes { version: String, known: String },
+    /// Two versions that do not fit together.
+    #[error("Istio {istio} does not support Kubernetes {kubernetes}: it supports {window}")]
+    Unsupported { istio: String, kubernetes: String, window: String, example: String },
+    /// The download place names no release.
+    #[error("cannot find the newest Istio: `{page}` names no release")]
+    NoLatest { page: String },
     /// The bundle that was named holds another Istio than the one that was asked for.
     #[error("the bundle `{}` holds Istio {holds}, not {asked}", bundle.display())]
     OtherIstio { bundle: PathBuf, asked: String, holds: String },
+    /// The bundle that was named holds another Kubernetes than the one that was asked for.
+    #[error("the bundle `{}` holds Kubernetes {holds}, not {asked}", bundle.display())]
+    OtherKubernetes { bundle: PathBuf, asked: String, holds: String },
     /// No release is published for this machine.
     #[error("no official release runs on {system}/{architecture}")]
     Platform { system: String, architecture: String },
@@ -80,7 +94,12 @@ impl SourceError {
         matches!(self, Self::Bundle(bundle) if !bundle.is_environment())
             || matches!(
                 self,
-                Self::UnknownIstio { .. } | Self::OtherIstio { .. } | Self::Origin { .. }
+                Self::UnknownIstio { .. }
+                    | Self::UnknownKubernetes { .. }
+                    | Self::Unsupported { .. }
+                    | Self::OtherIstio { .. }
+                    | Self::OtherKubernetes { .. }
+                    | Self::Origin { .. }
             )
     }
 
@@ -92,11 +111,19 @@ impl SourceError {
                 "set MESHCHECK_CACHE to a directory with some gigabytes of room".into()
             }
             Self::UnknownIstio { .. } => {
-                "name a version such as 1.20.3, or a bundle of your own with --bundle DIR".into()
+                "name a version that `meshcheck versions` lists, or a bundle with --bundle DIR".into()
             }
+            Self::UnknownKubernetes { .. } => {
+                "name a version that `meshcheck versions` lists, or all three numbers of a newer one".into()
+            }
+            Self::Unsupported { example, .. } => format!(
+                "write --kubernetes {example}, or name another pair that `meshcheck versions` lists"
+            ),
+            Self::NoLatest { .. } => "name the version, as in --istio 1.31.1".into(),
             Self::OtherIstio { holds, .. } => {
                 format!("leave --istio out, or say --istio {holds}, or name another bundle")
             }
+            Self::OtherKubernetes { .. } => "leave --kubernetes out, or name another bundle".into(),
             Self::Platform { .. } => {
                 "run it on Linux or macOS, on amd64 or arm64, or bring a bundle with --bundle DIR"
                     .into()

@@ -15,8 +15,8 @@ use super::transfer::{Job, Opened, Remote, fetch};
 use super::{Limits, SourceError};
 use crate::events::Events;
 
-/// A checksum file is one line.
-const LONGEST_TEXT: usize = 64 << 10;
+/// The longest checksum file that is read, in bytes: it is one line.
+pub(super) const LONGEST_SUM: usize = 64 << 10;
 
 /// A client with our time-outs. It honours `HTTP_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
 pub(super) fn client(limits: Limits) -> Result<Client, SourceError> {
@@ -95,31 +95,32 @@ impl Remote for File<'_> {
 }
 
 impl File<'_> {
-    /// The content of a short text file.
+    /// The content of a text file of at most `longest` bytes.
     pub(super) async fn text(
         &self,
         part: &str,
+        longest: usize,
         limits: Limits,
         events: &Events,
     ) -> Result<String, SourceError> {
         let mut attempts = Attempts::new(limits, part, events);
         loop {
-            match self.short().await {
+            match self.short(longest).await {
                 Ok(text) => return Ok(text),
                 Err(failure) => attempts.after(self.url, failure).await?,
             }
         }
     }
 
-    async fn short(&self) -> Result<String, Failure> {
+    async fn short(&self, longest: usize) -> Result<String, Failure> {
         let mut opened = self.open(0, None).await?;
         let mut text = Vec::new();
         while let Some(bytes) = opened.bytes.next().await {
             text.extend_from_slice(&bytes.map_err(|error| Failure::Again(chain(&error)))?);
-            if text.len() > LONGEST_TEXT {
+            if text.len() > longest {
                 return Err(Failure::Final(SourceError::Content {
                     what: self.url.to_owned(),
-                    reason: "it is too long for a checksum file".to_owned(),
+                    reason: format!("it is longer than {longest} bytes"),
                 }));
             }
         }

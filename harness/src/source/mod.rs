@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! Source ─► Release: recipe ─► files and image blobs ─► bundle directory ─► Bundle
-//!                   (catalogue)  (transfer: verified,     (Writer: whole
+//!            (pair, catalogue)   (transfer: verified,     (Writer: whole
 //!                                 resumed, with progress)  or not at all)
 //! ```
 
@@ -16,22 +16,27 @@ pub(crate) mod disk;
 mod error;
 mod http;
 mod image_archive;
+mod latest;
 mod manifests;
 mod origins;
+mod pair;
 mod partial;
 mod platform;
 mod reachable;
+mod recipe;
 mod registry;
 mod release;
 mod retry;
 mod transfer;
 
-pub use catalogue::{Checksum, DEFAULT_ISTIO, Download, ImagePin, Pin, Recipe};
-pub use choice::Source;
+pub use catalogue::{DEFAULT_ISTIO, Kind, Node, node_image, nodes};
+pub use choice::{LATEST, Source, Wanted};
 pub use error::SourceError;
 pub use http::download;
 pub use origins::{Mirror, Origin, Origins};
+pub use pair::{Pair, default_node_of, runs_with_cgroup_v1, supports, tutorial_node};
 pub use platform::Platform;
 pub use reachable::{Unreachable, reachable};
+pub use recipe::{Checksum, Download, ImagePin, Pin, Recipe};
 pub use release::Release;
 pub use retry::Limits;

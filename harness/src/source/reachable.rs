@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use oci_client::Reference;
+
 use super::error::chain;
 use super::http::client;
-use super::{Checksum, Limits, Origin, Origins, Recipe, SourceError};
+use super::{Checksum, ImagePin, Limits, Origin, Origins, Recipe, SourceError};
 
 /// Longer than any answer of a place that a download from would be bearable.
 const PATIENCE: Duration = Duration::from_secs(4);
@@ -40,11 +42,9 @@ pub async fn reachable(origins: &Origins, recipe: &Recipe) -> Result<(), Unreach
     }
     let client =
         client(limits).map_err(|error: SourceError| unreachable(&archive, error.to_string()))?;
-    let registry = match origins.mirrors.first() {
-        Some(mirror) if mirror.plain => format!("http://{}/v2/", mirror.host),
-        Some(mirror) => format!("https://{}/v2/", mirror.host),
-        None => "https://registry-1.docker.io/v2/".to_owned(),
-    };
+    // The node image is Docker Hub's; Istio's images may be elsewhere.
+    let (nodes, istio) = (registry_of(origins, &recipe.node), recipe.images.first());
+    let istio = istio.map_or_else(|| nodes.clone(), |image| registry_of(origins, image));
     let release = async {
         // Not HEAD: storage behind signed addresses may refuse that. The body is not read.
         let answer = client.get(&archive).timeout(PATIENCE).send().await;
@@ -54,16 +54,26 @@ pub async fn reachable(origins: &Origins, recipe: &Recipe) -> Result<(), Unreach
         }
     };
     // A registry wants a token first: that it answers is enough.
-    let images = async {
-        match client.get(&registry).timeout(PATIENCE).send().await {
-            Ok(answer) if answer.status().is_server_error() => {
-                Err(unreachable(&registry, format!("it answered {}", answer.status())))
-            }
-            Ok(_) => Ok(()),
-            Err(error) => Err(unreachable(&registry, chain(&error.without_url()))),
+    let answers = async |registry: &str| match client.get(registry).timeout(PATIENCE).send().await {
+        Ok(answer) if answer.status().is_server_error() => {
+            Err(unreachable(registry, format!("it answered {}", answer.status())))
         }
+        Ok(_) => Ok(()),
+        Err(error) => Err(unreachable(registry, chain(&error.without_url()))),
     };
-    tokio::try_join!(release, images).map(drop)
+    tokio::try_join!(release, answers(&nodes), answers(&istio)).map(drop)
+}
+
+/// Returns the address that tells whether the registry of an image answers: its own, or its mirror's.
+fn registry_of(origins: &Origins, image: &ImagePin) -> String {
+    let Ok(reference) = image.reference.parse::<Reference>() else { return String::new() };
+    let place = origins.place(&reference);
+    let scheme = if origins.plain_registries().iter().any(|it| it == place.registry()) {
+        "http"
+    } else {
+        "https"
+    };
+    format!("{scheme}://{}/v2/", place.resolve_registry())
 }
 
 fn unreachable(url: &str, reason: String) -> Unreachable {

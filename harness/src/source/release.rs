@@ -11,11 +11,12 @@ use meshcheck_bundle::{Bundle, BundleError, cache_dir};
 use super::archive::{ArchiveFile, extract};
 use super::assemble::{Downloads, Fetched, KIALI, assemble};
 use super::digests::Record;
+use super::latest::{self, Latest};
 use super::registry::{Blob, Registry, Resolved};
 use super::transfer::{Job, fetch};
 use super::{
-    Checksum, Download, ImagePin, Limits, Origins, Pin, Platform, Recipe, SourceError, http,
-    manifests,
+    Checksum, Download, ImagePin, LATEST, Limits, Origins, Pair, Pin, Platform, Recipe,
+    SourceError, http, manifests,
 };
 use crate::events::{Events, Phase};
 
@@ -36,21 +37,49 @@ pub struct Release {
     pub cache: PathBuf,
     /// The patience of its downloads.
     pub limits: Limits,
+    /// What a reader of a report must know of how its version was chosen.
+    pub notes: Vec<String>,
 }
 
 impl Release {
-    /// The release of an Istio version for this machine, with what the environment says.
+    /// The release of a pair of versions for this machine, with what the environment says. `latest` asks Istio's download
+    /// place for the newest version.
     ///
     /// # Errors
-    /// When the version is unknown, this machine has no release, or the environment names a wrong
+    /// When a version is unknown, this machine has no release, or the environment names a wrong
     /// origin or no cache.
-    pub fn from_environment(istio: &str) -> Result<Self, SourceError> {
-        Ok(Self {
-            recipe: Recipe::new(istio, Platform::here()?)?,
-            origins: Origins::from_environment()?,
-            cache: cache_dir().ok_or(SourceError::NoCache)?,
-            limits: Limits::default(),
-        })
+    pub async fn from_environment(
+        istio: Option<&str>,
+        kubernetes: Option<&str>,
+        events: &Events,
+    ) -> Result<Self, SourceError> {
+        let platform = Platform::here()?;
+        let cache = cache_dir().ok_or(SourceError::NoCache)?;
+        Self::choose(istio, kubernetes, (platform, cache, Origins::from_environment()?), events)
+            .await
+    }
+
+    /// The release of a pair of versions for a machine, from these places.
+    ///
+    /// # Errors
+    /// When a version is unknown.
+    pub async fn choose(
+        istio: Option<&str>,
+        kubernetes: Option<&str>,
+        (platform, cache, origins): (Platform, PathBuf, Origins),
+        events: &Events,
+    ) -> Result<Self, SourceError> {
+        let limits = Limits::default();
+        let mut notes = Vec::new();
+        let pair = if istio == Some(LATEST) {
+            let Latest { version, page } = latest::find(&origins, limits, events).await?;
+            let pair = Pair::choose(Some(&version), kubernetes)?;
+            notes.push(format!("the newest Istio is {version}, as {page} lists it"));
+            pair
+        } else {
+            Pair::choose(istio, kubernetes)?
+        };
+        Ok(Self { recipe: Recipe::new(&pair, platform), origins, cache, limits, notes })
     }
 
     /// The directory that its bundle is in, or will be.
@@ -124,7 +153,8 @@ impl Release {
             .buffered(AT_ONCE)
             .try_collect()
             .await?;
-        let mut notes = Vec::new();
+        let mut notes = recipe.notes.clone();
+        notes.extend(images.first().and_then(unpinned));
         for image in &images {
             notes.extend(note(&mut *record.lock().await, image, events)?);
         }
@@ -173,7 +203,7 @@ impl Release {
             Checksum::Published(ending) => {
                 let beside = format!("{url}{ending}");
                 let sums = http::File { client, url: &beside, absence: &absence };
-                let text = sums.text(&part.name, self.limits, events).await?;
+                let text = sums.text(&part.name, http::LONGEST_SUM, self.limits, events).await?;
                 let sum = published(&beside, &text)?;
                 (sum, "SHA-256 from the publisher's checksum file, same origin".to_owned())
             }
@@ -267,6 +297,14 @@ fn named_images(manifest: &Path) -> Result<Vec<ImagePin>, SourceError> {
     let images = manifests::images(&text)
         .map_err(|reason| SourceError::Content { what: manifest.display().to_string(), reason })?;
     Ok(images.iter().map(|reference| ImagePin::new(reference)).collect())
+}
+
+/// Describes a node image without a public pin.
+fn unpinned(node: &Resolved) -> Option<String> {
+    let Resolved { pin: ImagePin { reference, digest: Pin::Tag, .. }, digest, .. } = node else {
+        return None;
+    };
+    Some(format!("the node image {reference} is not pinned: its tag means {digest}"))
 }
 
 /// Records what a tag means; says so where it means something else than before.

@@ -170,6 +170,16 @@ pub(crate) const CASES: Cases = &[
             .run()
             .error(3, &["Cannot connect", "systemctl start docker"])
     }),
+    ("docker_on_cgroup_v1", |sandbox| {
+        // No address of a publisher is asked: there is none here.
+        let docker = docker(sandbox, "case $1 in info) echo 1 ;; *) exit 1 ;; esac");
+        meshcheck(sandbox, &["up", "--istio", "1.31.1"])
+            .env("MESHCHECK_STATE", sandbox.at("state"))
+            .env("MESHCHECK_CACHE", sandbox.at("cache"))
+            .env("PATH", docker)
+            .run()
+            .error(3, &["Kubernetes v1.36.4 needs cgroup v2", "--kubernetes 1.34.11"])
+    }),
     ("docker_without_rights", |sandbox| {
         let docker = docker(sandbox, "");
         let path = PathBuf::from(&docker).join("docker");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use meshcheck::events::Events;
-use meshcheck::source::{ImagePin, Mirror, Pin};
+use meshcheck::source::{ImagePin, Mirror, Pair, Pin};
 use meshcheck::wait::{Look, Wait};
 use meshcheck_bundle::Bundle;
 use oci_client::Reference;
@@ -141,7 +141,8 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     let read = |part: &str| String::from_utf8(file(part)).unwrap();
     let (kind, istioctl) = (file("kind"), file("istioctl"));
     let (kiali, metallb) = (read("kiali-manifest"), read("metallb-manifest"));
-    let mut publisher = Publisher::with(&kind, &istioctl, &kiali, &metallb);
+    let pair = Pair::choose(None, None).unwrap();
+    let mut publisher = Publisher::with(&pair, (&kind, &istioctl), &kiali, &metallb);
 
     // A real image stands for all: its registry is a real one.
     let archive = lab.verified("registry-image").unwrap();

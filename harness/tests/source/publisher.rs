@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use meshcheck::source::{Checksum, Mirror, Origins, Pin, Platform, Recipe, Release};
+use meshcheck::source::{Checksum, Mirror, Origins, Pair, Pin, Platform, Recipe, Release};
 use meshcheck_bundle::sha256_hex;
 use serde_json::json;
 
@@ -172,6 +172,11 @@ pub(crate) fn istio_archive(version: &str, istioctl: &[u8], kiali: &[u8]) -> Vec
 type Files = BTreeMap<String, Vec<u8>>;
 type Twist = Box<dyn Fn(&Request, Reply) -> Reply + Send + Sync>;
 
+/// The machine for which the stand-ins have programs.
+pub(crate) fn platform() -> Platform {
+    Platform::new("linux", "x86_64").unwrap()
+}
+
 /// All publishers behind one server. What they have can be changed while it runs.
 pub(crate) struct Publisher {
     pub(crate) server: Server,
@@ -183,17 +188,36 @@ pub(crate) struct Publisher {
 
 impl Publisher {
     pub(crate) fn start() -> Self {
-        Self::with(b"#!/bin/sh\necho kind\n", b"#!/bin/sh\necho istioctl\n", KIALI, METALLB)
+        Self::of(None, None)
     }
 
-    pub(crate) fn with(kind: &[u8], istioctl: &[u8], kiali: &str, metallb: &str) -> Self {
-        let mut recipe = Recipe::new("1.20.3", Platform::new("linux", "x86_64").unwrap()).unwrap();
+    /// Publishers that have the release of these versions, in its own layout.
+    pub(crate) fn of(istio: Option<&str>, kubernetes: Option<&str>) -> Self {
+        let pair = Pair::choose(istio, kubernetes).unwrap();
+        Self::with(
+            &pair,
+            (b"#!/bin/sh\necho kind\n", b"#!/bin/sh\necho istioctl\n"),
+            KIALI,
+            METALLB,
+        )
+    }
+
+    pub(crate) fn with(
+        pair: &Pair,
+        (kind, istioctl): (&[u8], &[u8]),
+        kiali: &str,
+        metallb: &str,
+    ) -> Self {
+        let mut recipe = Recipe::new(pair, platform());
         let mut store = Store::default();
         recipe.kind.checksum = Checksum::Pinned(sha256_hex(kind));
         recipe.metallb.checksum = Checksum::Pinned(sha256_hex(metallb.as_bytes()));
-        recipe.node.digest = Pin::Digest(store.image("kindest/node", "v1.29.2", b"a node"));
+        let node = store.image("kindest/node", &pair.kubernetes(), b"a node");
+        if let Pin::Digest(pinned) = &mut recipe.node.digest {
+            *pinned = node;
+        }
         for image in &mut recipe.images {
-            let path = image.reference.trim_start_matches("docker.io/").to_owned();
+            let (_, path) = image.reference.split_once('/').unwrap();
             let (repository, tag) = path.rsplit_once(':').unwrap();
             let digest = store.image(repository, tag, path.as_bytes());
             if let Pin::Digest(pinned) = &mut image.digest {
@@ -203,7 +227,7 @@ impl Publisher {
         store.image("kiali/kiali", "v1.76", b"kiali");
         store.image("metallb/controller", "v0.15.2", b"controller");
         store.image("metallb/speaker", "v0.15.2", b"speaker");
-        let archive = istio_archive("1.20.3", istioctl, kiali.as_bytes());
+        let archive = istio_archive(&pair.istio, istioctl, kiali.as_bytes());
         let sum = format!("{}  {}\n", sha256_hex(&archive), recipe.archive.file_name());
         let files = Files::from([
             (format!("/istio/{}", recipe.archive.path), archive),
@@ -260,6 +284,7 @@ impl Publisher {
             origins: self.origins(),
             cache: cache.to_owned(),
             limits: impatient(),
+            notes: Vec::new(),
         }
     }
 }

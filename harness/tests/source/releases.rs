@@ -6,10 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use meshcheck::events::{Event, Events};
-use meshcheck::source::{Source, SourceError, reachable};
+use meshcheck::source::{LATEST, Release, Source, SourceError, Wanted, reachable};
 use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
-use crate::publisher::{Publisher, istio_archive};
+use crate::publisher::{Publisher, istio_archive, platform};
 use crate::server::{Delivery, closed_port};
 
 fn left_over(cache: &Path) -> Vec<String> {
@@ -148,6 +148,82 @@ async fn a_version_that_was_never_published_is_said() {
 }
 
 #[tokio::test]
+async fn newer_release_has_its_own_registry_node_image_and_kind() {
+    let publisher = Publisher::of(Some("1.31.1"), Some("1.34"));
+    let cache = tempfile::tempdir().unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    bundle.verify_all().unwrap();
+    let manifest = bundle.manifest();
+    assert_eq!(
+        (manifest.istio.version.as_str(), manifest.istio.hub.as_str()),
+        ("1.31.1", "registry.istio.io/release")
+    );
+    assert_eq!(manifest.kubernetes, "v1.34.11");
+    assert_eq!(manifest.node.reference, "docker.io/kindest/node:v1.34.11");
+    assert_eq!(manifest.part("kind").unwrap().version, "v0.33.0");
+    assert!(manifest.notes.is_empty(), "{:?}", manifest.notes);
+    let references: Vec<_> = manifest.images.iter().map(|image| image.reference.as_str()).collect();
+    assert_eq!(
+        references[..2],
+        ["registry.istio.io/release/pilot:1.31.1", "registry.istio.io/release/proxyv2:1.31.1"]
+    );
+    let requests = publisher.server.requests();
+    for path in [
+        "/istio/1.31.1/istio-1.31.1-linux-amd64.tar.gz.sha256",
+        "/kind/v0.33.0/kind-linux-amd64",
+        "/v2/release/proxyv2/manifests/1.31.1",
+    ] {
+        assert!(requests.iter().any(|request| request.path == path), "{path}");
+    }
+    assert!(requests.iter().all(|request| !request.path.contains("istio/pilot")));
+}
+
+#[tokio::test]
+async fn node_image_without_pin_is_taken_by_tag_and_its_digest_is_recorded() {
+    let publisher = Publisher::of(Some("1.32.0"), Some("1.38.0"));
+    let cache = tempfile::tempdir().unwrap();
+    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    let manifest = bundle.manifest();
+    let store = publisher.store.lock().unwrap();
+    let (_, index) = &store.manifests["kindest/node/v1.38.0"];
+    let digest = crate::publisher::digest(index);
+    let source = &manifest.part("node-image").unwrap().source;
+    assert!(source.contains(&digest) && source.contains("by tag"), "{source}");
+    assert_eq!(
+        manifest.notes,
+        [
+            "Istio 1.32.0 is newer than the newest that meshcheck knows, 1.31: it is tried with what 1.31 needs".to_owned(),
+            "Istio 1.32.0 is tried with Kubernetes 1.38.0: it is known to support 1.32 to 1.36".to_owned(),
+            format!("the node image docker.io/kindest/node:v1.38.0 is not pinned: its tag means {digest}"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn latest_is_the_newest_release_of_the_download_place() {
+    let publisher = Publisher::start();
+    let cache = tempfile::tempdir().unwrap();
+    let places = || (platform(), cache.path().to_owned(), publisher.origins());
+    let events = Events::silent();
+    let choose = || Release::choose(Some(LATEST), None, places(), &events);
+    let page = |text: &str| {
+        publisher.files.lock().unwrap().insert("/istio/".into(), text.as_bytes().to_vec());
+    };
+
+    let error = choose().await.unwrap_err();
+    assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
+    page("<html>Please log in</html>");
+    let error = choose().await.unwrap_err();
+    assert!(matches!(error, SourceError::NoLatest { .. }), "{error:?}");
+    page("<a href=\"1.20.3/\">1.20.3/</a> <a href=\"1.31.1/\">1.31.1/</a> <a href=\"1.9.0/\">");
+    let release = choose().await.unwrap();
+    assert_eq!(release.recipe.istio, "1.31.1");
+    assert_eq!(release.recipe.kubernetes, "v1.36.4");
+    let page = publisher.server.url("/istio/");
+    assert_eq!(release.notes, [format!("the newest Istio is 1.31.1, as {page} lists it")]);
+}
+
+#[tokio::test]
 async fn a_published_archive_that_changes_is_refused() {
     let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
@@ -237,18 +313,26 @@ async fn a_bundle_of_another_istio_is_refused() {
     let publisher = Publisher::start();
     let cache = tempfile::tempdir().unwrap();
     let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
-    let named = |istio: Option<&str>| {
-        Source::from_options(Some(bundle.dir().to_owned()), istio.map(str::to_owned)).unwrap()
+    let named = async |istio: Option<&str>, kubernetes: Option<&str>| {
+        let wanted = Wanted {
+            bundle: Some(bundle.dir().to_owned()),
+            istio: istio.map(str::to_owned),
+            kubernetes: kubernetes.map(str::to_owned),
+        };
+        let source = Source::choose(wanted, &Events::silent()).await.unwrap();
+        source.resolve(&Events::silent()).await
     };
-    named(None).resolve(&Events::silent()).await.unwrap();
-    named(Some("1.20.3")).resolve(&Events::silent()).await.unwrap();
-    let error = named(Some("1.21.0")).resolve(&Events::silent()).await.unwrap_err();
+    named(None, None).await.unwrap();
+    named(Some("1.20.3"), Some("1.29")).await.unwrap();
+    let error = named(Some("1.21.0"), None).await.unwrap_err();
     assert!(error.to_string().contains("holds Istio 1.20.3, not 1.21.0"), "{error}");
+    let error = named(None, Some("1.34")).await.unwrap_err();
+    assert!(error.to_string().contains("holds Kubernetes v1.29.2, not 1.34"), "{error}");
 
     fs::write(bundle.verified("kind").unwrap(), "changed").unwrap();
-    assert!(named(None).resolve(&Events::silent()).await.is_err());
+    assert!(named(None, None).await.is_err());
     fs::remove_file(bundle.dir().join(MANIFEST_FILE)).unwrap();
     assert!(Bundle::open(bundle.dir()).is_err());
-    let error = named(None).resolve(&Events::silent()).await.unwrap_err();
+    let error = named(None, None).await.unwrap_err();
     assert!(error.to_string().contains("not a bundle"), "{error}");
 }

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Condition, Deployment, Observation, Pod, Service};
 
 /// The observations of the section *prepare*.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClusterEvidence {
     /// The server's version: `v1.29.15`.
@@ -31,7 +32,7 @@ pub struct ClusterEvidence {
 }
 
 /// A node.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Node {
     /// Its name.
     pub name: String,
@@ -58,7 +59,7 @@ pub struct Node {
 }
 
 /// An amount of resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Resources {
     /// CPU, in thousandths of a core.
     pub cpu_millis: u64,
@@ -69,7 +70,7 @@ pub struct Resources {
 }
 
 /// A test service of type LoadBalancer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LoadBalancerProbe {
     /// Its temporary namespace.
     pub namespace: String,
@@ -83,7 +84,7 @@ pub struct LoadBalancerProbe {
 }
 
 /// The cluster's DNS: objects with the label `k8s-app=kube-dns` in `kube-system`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Dns {
     /// Its deployments, with any name.
     pub deployments: Vec<Deployment>,
@@ -92,7 +93,7 @@ pub struct Dns {
 }
 
 /// One of Calico's IP pools.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct IpPool {
     /// Its name.
     pub name: String,

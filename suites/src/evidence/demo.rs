@@ -1,12 +1,13 @@
 //! The namespace of the demo: an echo backend, and a client that sends requests to it.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Deployment, Endpoint, ExecAnswer, Observation, Pod, Service};
 
 /// The observations of the section *demo*. The section *mesh* judges the same pods.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct DemoEvidence {
     /// The wait for rollouts in the namespace; absent where no rollout was in progress.
@@ -28,7 +29,7 @@ pub struct DemoEvidence {
 }
 
 /// A wait for rollouts to complete.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Settling {
     /// The rollouts that were in progress at the start of the collection.
     pub awaited: Vec<String>,
@@ -39,7 +40,7 @@ pub struct Settling {
 }
 
 /// The last lines of a client's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ClientLog {
     /// The pod.
     pub pod: String,
@@ -48,13 +49,14 @@ pub struct ClientLog {
     /// The last lines, split at newlines. They include curl's progress meter with its carriage returns.
     pub lines: Vec<LogLine>,
     /// The time at which the log was read, by the clock that is closest to the log's.
+    #[schemars(with = "String")]
     pub read_at: Timestamp,
     /// Which clock that is.
     pub clock: Clock,
 }
 
 /// The clock that gave the time at which a log was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Clock {
     /// The node's clock, which the log's timestamps also use.
@@ -66,16 +68,17 @@ pub enum Clock {
 }
 
 /// A line of a log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LogLine {
     /// When the container wrote the line, by the node's clock. A continued line has the time of its beginning.
+    #[schemars(with = "String")]
     pub at: Timestamp,
     /// The line, without its newline.
     pub text: String,
 }
 
 /// Requests from a client pod to the backend, by the service's name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Asked {
     /// The URL.
     pub url: String,
@@ -88,7 +91,7 @@ pub struct Asked {
 }
 
 /// One reply of the backend.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Reply {
     /// The status code; 0 where curl got no answer.
     pub status: u16,

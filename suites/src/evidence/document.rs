@@ -3,6 +3,7 @@
 use std::fmt;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -14,13 +15,14 @@ use super::{
 pub const SCHEMA: u32 = 1;
 
 /// All observations of one run, as one JSON document.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, JsonSchema, Serialize, Deserialize)]
 pub struct Evidence {
     /// The schema of this document, [`SCHEMA`] when it was written.
     pub schema: u32,
     /// The program that wrote it: `meshcheck 0.1.0`.
     pub recorder: String,
     /// When the collection began, by the clock of the machine that collected.
+    #[schemars(with = "String")]
     pub recorded_at: Timestamp,
     /// How long the collection took, in milliseconds.
     pub took_ms: u64,
@@ -85,7 +87,7 @@ impl Evidence {
 }
 
 /// The observed cluster.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Subject {
     /// Who created it.
     pub provider: Provider,
@@ -111,7 +113,7 @@ pub struct Subject {
 }
 
 /// Who created a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Provider {
     /// meshcheck, with kind.
@@ -133,7 +135,7 @@ impl fmt::Display for Provider {
 }
 
 /// The source of the software that meshcheck installed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct BundleFacts {
     /// `release` or `lab`.
     pub origin: String,
@@ -141,8 +143,15 @@ pub struct BundleFacts {
     pub key: String,
     /// The options given to `istioctl install --set`, besides the profile.
     pub install_set: Vec<String>,
-    /// The differences from the official release, in sentences.
+    /// The differences from the official release, or how the versions of a release were chosen, in sentences.
     pub notes: Vec<String>,
+}
+
+impl BundleFacts {
+    /// Whether it is an official release, and not a lab's build.
+    pub fn is_release(&self) -> bool {
+        self.origin == "release"
+    }
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The expected names, ports and texts. A tutorial with other names needs other data, not other code.
 ///
 /// Fields that older files lack have the tutorial's values.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Expectations {
     /// The expected version of Istio: `1.20.3`.
     pub istio_version: String,
@@ -57,7 +58,7 @@ pub struct Expectations {
 }
 
 /// The backend's details besides its names.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct BackendDetails {
     /// Its container.
@@ -77,7 +78,7 @@ pub struct BackendDetails {
 }
 
 /// The client's details besides its name.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ClientDetails {
     /// Its container.
@@ -89,7 +90,7 @@ pub struct ClientDetails {
 }
 
 /// Kiali's server, as in the addon's manifest.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KialiDetails {
     /// The port of its service and its server.
@@ -101,7 +102,7 @@ pub struct KialiDetails {
 }
 
 /// A waiver: claims that are skipped or may fail, and why. It never turns a failure into a pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Waiver {
     /// The pattern of the claims, as for `--only`.
     pub claims: String,
@@ -114,7 +115,7 @@ pub struct Waiver {
 }
 
 /// What a waiver still asks of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Asks {
     /// Nothing: the claim is skipped.

@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HttpAnswer, Observation};
 
 /// The observations of the section *ingress*.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct IngressEvidence {
     /// `GET http://ADDRESS:15021/healthz/ready`: the first answer from any address. Absent where the gateway has no address
@@ -26,7 +27,7 @@ pub struct IngressEvidence {
 }
 
 /// A connection to the cluster's network.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Way {
     /// Where the connection begins: `this machine`, or a container on the cluster's network.
     pub vantage: String,
@@ -39,7 +40,7 @@ pub struct Way {
 
 /// Requests to port 15021 of the gateway's address, and `rq_total` of Envoy's cluster `agent`, which serves that port,
 /// before and after them. Probes of the kubelet and of a load balancer are counted too.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct GatewayCount {
     /// The number of answered requests.
     pub requests: u64,
@@ -52,7 +53,7 @@ pub struct GatewayCount {
 }
 
 /// Requests through the test route: a temporary `Gateway` and `VirtualService`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Route {
     /// The temporary namespace of these objects.
     pub namespace: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Deployment, Endpoint, Observation, Pod, Service};
@@ -21,7 +22,7 @@ pub const MARKS: [&str; 9] = [
 ];
 
 /// The observations of the section *install*.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct InstallEvidence {
     /// The pods of the control plane's and the gateway's namespace, gateways and Kiali included.
@@ -50,7 +51,7 @@ pub struct InstallEvidence {
 }
 
 /// A namespace that is being deleted.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct TerminatingNamespace {
     /// Its name.
     pub name: String,
@@ -59,7 +60,7 @@ pub struct TerminatingNamespace {
 }
 
 /// The version and the proxies that one istiod pod reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Istiod {
     /// `/version` on port 15014: `1.20.3`.
     #[serde(default)]
@@ -70,7 +71,7 @@ pub struct Istiod {
 }
 
 /// The sync status of one proxy, by istiod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ProxySync {
     /// `POD.NAMESPACE`
     pub proxy: String,
@@ -90,7 +91,7 @@ pub struct ProxySync {
 }
 
 /// The nonces of one kind of configuration: the last sent and the last acknowledged one, empty where there is none.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct SyncState {
     /// The nonce sent last.
     pub sent: String,
@@ -99,7 +100,7 @@ pub struct SyncState {
 }
 
 /// A custom resource definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Crd {
     /// `virtualservices.networking.istio.io`
     pub name: String,
@@ -108,7 +109,7 @@ pub struct Crd {
 }
 
 /// One webhook of a mutating webhook configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Webhook {
     /// The name of its configuration.
     pub configuration: String,
@@ -140,7 +141,7 @@ pub struct Webhook {
 }
 
 /// The service that a webhook calls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct WebhookService {
     /// Its namespace.
     pub namespace: String,
@@ -153,7 +154,7 @@ pub struct WebhookService {
 }
 
 /// The facts of a webhook's CA bundle. The certificates themselves are not kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CaBundle {
     /// Its length in bytes; 0 where it is empty.
     pub bytes: usize,
@@ -165,18 +166,20 @@ pub struct CaBundle {
 }
 
 /// The facts of a certificate that claims need.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CertificateFacts {
     /// Its subject: `O=cluster.local`.
     pub subject: String,
     /// The beginning of its validity.
+    #[schemars(with = "String")]
     pub not_before: Timestamp,
     /// The end of its validity.
+    #[schemars(with = "String")]
     pub not_after: Timestamp,
 }
 
 /// A Kubernetes label selector: all of its requirements must hold. Without requirements it selects everything.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LabelSelector {
     /// `matchLabels`
     #[serde(default)]
@@ -187,7 +190,7 @@ pub struct LabelSelector {
 }
 
 /// One of a selector's `matchExpressions`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct LabelExpression {
     /// The label.
     pub key: String,

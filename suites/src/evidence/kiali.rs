@@ -1,11 +1,12 @@
 //! Kiali. Its deployment, service and pods are in [`super::InstallEvidence`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{HttpAnswer, Observation};
 
 /// The observations of the section *kiali*. Redirects are not followed.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(default)]
 pub struct KialiEvidence {
     /// `GET http://localhost:PORT/` through a port-forward, where PORT is the target port of Kiali's service. Older

@@ -1,11 +1,12 @@
 //! Logs of containers, for people: no claim reads them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Observation;
 
 /// The end of a container's log.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ContainerLog {
     /// The pod's namespace.
     pub namespace: String,

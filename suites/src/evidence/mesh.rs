@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Container, Observation};
 
 /// The observations of the section *mesh*, besides the pods of [`super::DemoEvidence`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MeshEvidence {
     /// A dry run of a pod in a namespace without labels of Istio.
     #[serde(default)]
@@ -28,6 +29,7 @@ pub struct MeshEvidence {
     pub traffic: Observation<Traffic>,
     /// The expiry of the workload certificates of these proxies, by pod.
     #[serde(default)]
+    #[schemars(with = "Observation<BTreeMap<String, String>>")]
     pub certificate_ends: Observation<BTreeMap<String, Timestamp>>,
     /// The `Sidecar` resources and authorization policies of the demo's namespace and of the mesh's root namespace.
     #[serde(default)]
@@ -35,7 +37,7 @@ pub struct MeshEvidence {
 }
 
 /// An object of Istio that configures proxies.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct MeshResource {
     /// `Sidecar` or `AuthorizationPolicy`.
     pub kind: String,
@@ -51,7 +53,7 @@ pub struct MeshResource {
 }
 
 /// The result of a server-side dry run of a pod.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct DryRun {
     /// The namespace.
     pub namespace: String,
@@ -62,7 +64,7 @@ pub struct DryRun {
 }
 
 /// Request counters before and after meshcheck's requests.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Traffic {
     /// The number of requests between the two readings. The demo's client may have sent more.
     pub requests: u32,
@@ -75,7 +77,7 @@ pub struct Traffic {
 }
 
 /// Two readings of one counter.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct CounterPair {
     /// Envoy's cluster. The value is the sum of `rq_total` of its endpoints.
     pub cluster: String,

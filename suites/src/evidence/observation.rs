@@ -1,5 +1,6 @@
 //! One observation of the cluster, and its state.
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,7 @@ const NOT_RECORDED: &str = "not recorded in this evidence: an older meshcheck ma
 ///
 /// The default is [`Failed`](Self::Failed): a field that an older file lacks leaves its claims unjudged, and the file
 /// stays readable.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum Observation<T> {
     /// The value was observed.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An answer to an HTTP request.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct HttpAnswer {
     /// The request: `GET http://172.18.255.250:15021/healthz/ready`.
     pub request: String,
@@ -34,7 +35,7 @@ impl HttpAnswer {
 }
 
 /// The result of a command in a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ExecAnswer {
     /// The pod.
     pub pod: String,

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::workload::has_all;
 
 /// A service of Kubernetes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Service {
     /// Its namespace.
     pub namespace: String,
@@ -39,11 +40,12 @@ pub struct Service {
     pub allocates_node_ports: Option<bool>,
     /// When it was created, by the API server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub created_at: Option<Timestamp>,
 }
 
 /// A port of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct ServicePort {
     /// Its name, empty where it has none.
     pub name: String,
@@ -59,7 +61,7 @@ pub struct ServicePort {
 }
 
 /// An endpoint in the endpoint slices of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Its service.
     pub service: String,

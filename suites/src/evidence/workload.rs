@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Pod {
     /// Its namespace.
     pub namespace: String,
@@ -45,6 +46,7 @@ pub struct Pod {
     pub terminating: bool,
     /// When it was created, by the API server's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub created_at: Option<Timestamp>,
     /// `.spec.containers`, with their statuses.
     pub containers: Vec<Container>,
@@ -53,7 +55,7 @@ pub struct Pod {
 }
 
 /// A container of a pod: its specification and its status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Container {
     /// Its name.
     pub name: String,
@@ -83,7 +85,7 @@ pub struct Container {
 }
 
 /// The state of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
 pub enum ContainerState {
     /// The kubelet has not reported a state.
@@ -100,6 +102,7 @@ pub enum ContainerState {
     Running {
         /// Since when, by the node's clock.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(with = "Option<String>")]
         since: Option<Timestamp>,
     },
     /// It has terminated.
@@ -107,7 +110,7 @@ pub enum ContainerState {
 }
 
 /// The termination of a container.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Termination {
     /// The exit code.
     pub exit_code: i32,
@@ -115,11 +118,12 @@ pub struct Termination {
     pub reason: String,
     /// When, by the node's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub finished_at: Option<Timestamp>,
 }
 
 /// A deployment.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Deployment {
     /// Its namespace.
     pub namespace: String,
@@ -156,7 +160,7 @@ pub struct Deployment {
 }
 
 /// A condition in an object's status.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, JsonSchema, Serialize, Deserialize)]
 pub struct Condition {
     /// `Available`, `Progressing`, `Ready`, `MemoryPressure`, …
     pub kind: String,

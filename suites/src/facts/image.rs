@@ -63,6 +63,33 @@ pub(crate) fn same_version(one: &str, other: &str) -> bool {
     one.len() >= 2 && other.len() >= 2 && one.iter().zip(&other).all(|(one, other)| one == other)
 }
 
+/// Returns the version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
+pub(crate) fn version_tag(image: &str) -> Option<&str> {
+    let name = image.split('@').next()?.rsplit('/').next()?;
+    let (_, tag) = name.split_once(':')?;
+    let tag = plain_version(tag);
+    tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
+}
+
+/// Returns a version without a leading `v` and without the kind of its image.
+pub(crate) fn plain_version(version: &str) -> &str {
+    let version = version.trim();
+    let version = version.strip_prefix('v').unwrap_or(version);
+    ["-distroless", "-debug"]
+        .into_iter()
+        .find_map(|suffix| version.strip_suffix(suffix))
+        .unwrap_or(version)
+}
+
+/// Whether a version is newer than another one. Both go as far as the minor version.
+pub(crate) fn is_newer_version(one: &str, other: &str) -> bool {
+    let numbers = |version: &str| -> Option<Vec<u64>> {
+        let words = plain_version(version).split('.');
+        words.map(|word| word.parse().ok()).collect::<Option<Vec<_>>>().filter(|it| it.len() >= 2)
+    };
+    matches!((numbers(one), numbers(other)), (Some(one), Some(other)) if one > other)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +105,18 @@ mod tests {
     fn images_are_the_same(#[case] one: &str, #[case] other: &str, #[case] same: bool) {
         assert_eq!(same_image(one, other), same);
         assert_eq!(same_image(other, one), same);
+    }
+
+    #[rstest]
+    #[case("v2.28", "v2.27", true)]
+    #[case("v2.27.1", "v2.27", true)]
+    #[case("v3.0", "v2.27", true)]
+    #[case("v2.27", "v2.27", false)]
+    #[case("v2.9", "v2.27", false)]
+    #[case("latest", "v2.27", false)]
+    #[case("v3", "v2.27", false)]
+    fn version_is_newer(#[case] one: &str, #[case] other: &str, #[case] newer: bool) {
+        assert_eq!(is_newer_version(one, other), newer);
     }
 
     #[rstest]

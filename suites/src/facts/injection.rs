@@ -15,6 +15,9 @@ pub(crate) const INTERCEPTION_MODE: &str = "sidecar.istio.io/interceptionMode";
 const PROXY_CONFIG: &str = "proxy.istio.io/config";
 /// The annotation that sets the image of a pod's own proxy.
 pub(crate) const PROXY_IMAGE: &str = "sidecar.istio.io/proxyImage";
+/// The annotation that requests or refuses a native sidecar. It precedes the default and the option of the installation.
+/// Source: `pkg/kube/inject/inject.go` of Istio 1.24.
+pub(crate) const NATIVE_SIDECAR: &str = "sidecar.istio.io/nativeSidecar";
 
 /// The labels of the demo's namespace, where it exists.
 pub(crate) fn demo_labels(evidence: &Evidence) -> Option<&BTreeMap<String, String>> {

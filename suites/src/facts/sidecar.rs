@@ -24,6 +24,26 @@ pub(crate) fn init_container(pod: &Pod) -> Option<&Container> {
     pod.init_containers.iter().find(|container| container.name == INIT)
 }
 
+/// Whether a pod does not start because its network has no rules of Istio: the CNI plug-in has set none.
+/// Source: `ValidationErrorCode` in `tools/istio-iptables/pkg/constants/constants.go` of Istio.
+pub(crate) fn lacks_rules_of_plug_in(pod: &Pod) -> bool {
+    const NO_RULES: i32 = 126;
+    let ended_so = |end: &Termination| end.exit_code == NO_RULES;
+    pod.init_containers.iter().filter(|it| it.name == VALIDATION).any(|it| match &it.state {
+        ContainerState::Terminated(end) => ended_so(end),
+        ContainerState::Waiting { .. } => it.last_termination.as_ref().is_some_and(ended_so),
+        _ => false,
+    })
+}
+
+/// Whether the rules of a pod are nftables rules (`values.global.nativeNftables`): `iptables-save` shows none of them.
+/// Source: the injection template of Istio 1.27.
+pub(crate) fn uses_nftables(pod: &Pod) -> bool {
+    let sets_rules = |it: &&Container| [INIT, VALIDATION].contains(&it.name.as_str());
+    let mut words = pod.init_containers.iter().filter(sets_rules).flat_map(|it| &it.args);
+    words.any(|word| word == "--native-nftables" || word == "--native-nftables=true")
+}
+
 /// Returns a pod's application that has ended while the sidecar still runs, so that the pod does not end.
 pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
     let has_ended = |it: &Container| matches!(it.state, ContainerState::Terminated(_));
@@ -111,6 +131,48 @@ mod tests {
         assert!(!init_runs_again(pod));
         pod.init_containers[0].name = VALIDATION.into();
         assert!(has_validation(pod) && init_container(pod).is_none());
+    }
+
+    #[rstest]
+    #[case(VALIDATION, 126, true)]
+    #[case(VALIDATION, 1, false)]
+    #[case(INIT, 126, false)]
+    fn validation_ends_with_its_code_where_the_plug_in_set_no_rules(
+        #[case] container: &str,
+        #[case] exit_code: i32,
+        #[case] lacks: bool,
+    ) {
+        let mut evidence = healthy();
+        let pod = demo_pod(&mut evidence, "client");
+        assert!(!lacks_rules_of_plug_in(pod));
+        let end = Termination { exit_code, ..Termination::default() };
+        let init = &mut pod.init_containers[0];
+        init.name = container.into();
+        init.state = ContainerState::Terminated(end.clone());
+        assert_eq!(lacks_rules_of_plug_in(pod), lacks);
+        let init = &mut pod.init_containers[0];
+        (init.state, init.last_termination) = (waiting(), Some(end));
+        assert_eq!(lacks_rules_of_plug_in(pod), lacks);
+        pod.init_containers[0].state = ContainerState::Running { since: None };
+        assert!(!lacks_rules_of_plug_in(pod));
+    }
+
+    #[rstest]
+    #[case(INIT, "--native-nftables", true)]
+    #[case(VALIDATION, "--native-nftables=true", true)]
+    #[case(INIT, "--native-nftables=false", false)]
+    #[case("somebody-elses", "--native-nftables", false)]
+    fn option_of_the_init_container_sets_nftables_rules(
+        #[case] container: &str,
+        #[case] word: &str,
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        let pod = demo_pod(&mut evidence, "client");
+        assert!(!uses_nftables(pod));
+        pod.init_containers[0].name = container.into();
+        pod.init_containers[0].args.push(word.into());
+        assert_eq!(uses_nftables(pod), expected);
     }
 
     #[rstest]

@@ -14,6 +14,7 @@ mod tests;
 use crate::entry::{self, Entry, Subject};
 use crate::evidence::Expectations;
 use crate::judgement::Judgement;
+use crate::profile;
 use crate::report::ClusterFacts;
 use evidence::PreflightEvidence;
 
@@ -35,6 +36,13 @@ pub enum When {
     NodesHere,
     /// Where a cluster was named.
     ClusterNamed,
+}
+
+/// Whether a version of Kubernetes runs only with cgroup v2. Its kubelet does not start with cgroup v1.
+/// Source: the release notes of kind v0.31.0, and
+/// <https://kubernetes.io/blog/2025/12/17/kubernetes-v1-35-release/#removal-of-cgroup-v1-support>.
+pub fn needs_cgroup_v2(kubernetes: &str) -> bool {
+    profile::minor_of_kubernetes(kubernetes).is_some_and(|minor| minor >= 35)
 }
 
 /// The checks of all sections.

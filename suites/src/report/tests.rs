@@ -126,6 +126,7 @@ fn exit_codes_follow_the_contract(#[case] totals: Totals, #[case] code: u8) {
             collection_ms: 1,
             bundle: None,
         },
+        caveat: None,
         totals,
         claims: Vec::new(),
         causes: Vec::new(),

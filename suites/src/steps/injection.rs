@@ -256,6 +256,13 @@ fn workloads_redirected_alike(evidence: &Evidence, pod: &Pod) -> BTreeSet<String
     alike.chain([pod]).filter_map(owner_workload).collect()
 }
 
+/// Shows the pods of Istio's CNI plug-in.
+pub(crate) fn show_plug_in(evidence: &Evidence) -> Step {
+    let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
+    let text = "Show the CNI plug-in of each node, which sets the rules";
+    Step::inspect(evidence.kubectl(&get), text)
+}
+
 /// Removes the annotations that change a pod's redirection from the template of its workload, and of other workloads
 /// with the same annotations.
 pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
@@ -264,9 +271,7 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         return vec![pods::replace(evidence, pod)];
     }
     if annotations.is_empty() && has_validation(pod) {
-        let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
-        let text = "Show the CNI plug-in of each node, which sets the rules";
-        return vec![pods::replace(evidence, pod), Step::inspect(evidence.kubectl(&get), text)];
+        return vec![pods::replace(evidence, pod), show_plug_in(evidence)];
     }
     if annotations.is_empty() {
         let namespace = &evidence.expectations.istio_namespace;

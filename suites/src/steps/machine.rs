@@ -59,6 +59,19 @@ pub(crate) fn switch_to_cgroup_v2() -> Step {
     change(format!("sudo grubby --update-kernel=ALL {option}"), text)
 }
 
+/// Checks the machine for an older Kubernetes.
+pub(crate) fn choose_kubernetes(istio: &str, version: &str) -> Step {
+    let (istio, version) = (quote(istio), quote(version));
+    let command = format!("meshcheck preflight --istio {istio} --kubernetes {version}");
+    let text = "Choose a Kubernetes that runs with cgroup v1, for `run` and `up` too";
+    Step::fix(Impact::Reads, command, text)
+}
+
+/// Lists the versions that can be installed together.
+pub(crate) fn list_versions() -> Step {
+    show("meshcheck versions", "List the versions of Istio and Kubernetes that fit together")
+}
+
 /// Shows the control groups of the kernel.
 pub(crate) fn show_cgroup_controllers() -> Step {
     show(

@@ -22,7 +22,7 @@ use askama::Template;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
-use meshcheck_suites::evidence::Provider;
+use meshcheck_suites::evidence::{BundleFacts, Provider};
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
@@ -63,6 +63,8 @@ struct Page<'r> {
     report: &'r Report,
     noun: &'static str,
     notes: &'r [String],
+    /// Whether the notes are on an official release.
+    is_release: bool,
     setup: Option<String>,
     groups: Vec<Group<'r>>,
     tabs: Vec<Tab>,
@@ -124,6 +126,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
         report,
         noun: noun(report),
         notes: report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default(),
+        is_release: report.cluster.bundle.as_ref().is_some_and(BundleFacts::is_release),
         setup: report.setup(),
         groups: groups(report),
         tabs: tabs(report),
@@ -302,6 +305,7 @@ fn chips(report: &Report) -> Vec<String> {
     let is_expected = version.is_some_and(|claim| claim.verdict != Verdict::Pass);
     let expected = if is_expected { " expected" } else { "" };
     let mut chips = vec![format!("Istio {}{expected}", report.istio_version)];
+    chips.extend(report.caveat.clone());
     chips.extend(cluster.kubernetes_version.iter().map(|version| format!("Kubernetes {version}")));
     let at = cluster.recorded_at.parse::<Timestamp>();
     chips.extend(at.map(|at| at.strftime("%-d %b %Y, %H:%M UTC").to_string()));

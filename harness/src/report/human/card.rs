@@ -31,7 +31,15 @@ pub(super) fn write_card(to: &mut Writer<'_>, report: &Report, card: &Card<'_>) 
     let (expected, observed) = card.pair();
     // A changed claim without details would repeat its summary.
     let observed_text = card.observed.filter(|it| *it != card.summary);
-    let pairs = [("object", card.object), (expected, card.expected), (observed, observed_text)];
+    let change = card.change_lines();
+    let pairs = [
+        ("object", card.object),
+        ("the tutorial says", card.sentence()),
+        (expected, card.expected),
+        (observed, observed_text),
+    ];
+    let more = change.iter().map(|(name, text)| (*name, Some(text.as_str())));
+    let pairs: Vec<_> = pairs.into_iter().chain(more).collect();
     to.pairs(&pairs, &format!("{INDENT}  "));
     for step in card.steps {
         to.step(step, INDENT);

@@ -21,6 +21,9 @@ pub fn human(report: &Report, style: Style) -> String {
     if !style.quiet {
         to.wrapped(&style.detail(&facts(report)), "", "  ");
     }
+    if let Some(caveat) = &report.caveat {
+        to.wrapped(&style.detail(caveat), "", "  ");
+    }
     if let Some(setup) = report.setup().filter(|_| !style.short) {
         to.line(&format!("Type once in your shell: {}", style.paint("1", &style.clean(&setup))));
     }
@@ -93,19 +96,22 @@ fn write_claims(to: &mut Writer<'_>, report: &Report) {
     }
 }
 
-/// Writes how the software differs from the official release: one line, and all with `--verbose`.
+/// Writes what a reader must know of the software. Of a lab's it is one line, and all with `--verbose`; of a release, whose
+/// notes are few, all.
 fn write_notes(to: &mut Writer<'_>, report: &Report) {
     let style = to.style;
-    let notes = report.cluster.bundle.as_ref().map(|it| it.notes.as_slice()).unwrap_or_default();
-    if notes.is_empty() {
+    let Some(bundle) = report.cluster.bundle.as_ref().filter(|it| !it.notes.is_empty()) else {
         return;
-    }
-    if !style.verbose {
-        let number = counted(notes.len(), "note");
+    };
+    if bundle.is_release() {
+        to.line("About the software:");
+    } else if style.verbose {
+        to.line("Not an official Istio release:");
+    } else {
+        let number = counted(bundle.notes.len(), "note");
         return to.line(&format!("Not an official Istio release: {number} with --verbose"));
     }
-    to.line("Not an official Istio release:");
-    for note in notes {
+    for note in &bundle.notes {
         to.wrapped(&style.detail(note), "  - ", "    ");
     }
 }

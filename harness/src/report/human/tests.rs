@@ -4,7 +4,7 @@ use super::*;
 use meshcheck_suites::evidence::{BundleFacts, Evidence, Observation, Provider};
 use meshcheck_suites::report::{Cause, ClaimReport, ClusterFacts, PhaseTime, Totals};
 use meshcheck_suites::steps::{Impact, Purpose, Step};
-use meshcheck_suites::{Pattern, Section, judge};
+use meshcheck_suites::{Pattern, Section, TextChange, judge};
 use textwrap::core::display_width;
 
 fn step(purpose: Purpose, impact: Impact, command: &str) -> Step {
@@ -31,6 +31,7 @@ pub(crate) fn sample() -> Report {
         because: None,
         page: format!("https://example.com/{id}"),
         caveat: None,
+        change: None,
         may_fail: None,
     };
     let mut red = claim(
@@ -67,11 +68,22 @@ pub(crate) fn sample() -> Report {
         hint: red.hint.clone(),
         commands: red.commands.clone(),
         steps: red.steps.clone(),
+        change: None,
     }];
+    let mut changed = claim("mesh::init_arguments", Verdict::Changed, "a native sidecar");
+    changed.change = Some(Box::new(TextChange {
+        id: "native-sidecars".into(),
+        sentence: "each pod has two containers".into(),
+        now: "istio-proxy is an init container".into(),
+        since: Some("1.27".into()),
+        why: "Istio 1.27 enables native sidecars <by default> (istio#48794)".into(),
+        source: "https://example.com/native-sidecar-default.yaml".into(),
+        restore: Some("install Istio with ENABLE_NATIVE_SIDECARS=false".into()),
+    }));
     let claims = vec![
         claim("prepare::nodes_ready", Verdict::Pass, "1 node is ready"),
         red,
-        claim("mesh::init_arguments", Verdict::Changed, "a native sidecar"),
+        changed,
         unjudged,
         claim("ingress::routes_into_mesh", Verdict::Skipped, "needs --active"),
     ];
@@ -95,6 +107,7 @@ pub(crate) fn sample() -> Report {
                 notes: vec!["Istio is a commit of the main branch".into()],
             }),
         },
+        caveat: None,
         totals: Totals::of(&claims),
         claims,
         causes,
@@ -265,7 +278,9 @@ fn lines_keep_to_the_width_of_the_terminal() {
         let text = human(&sample(), Style { color, width: Some(60), ..style() });
         let last = text.lines().last().unwrap();
         assert!(last.contains("5 claims: ") && last.ends_with("kind-x"), "{last}");
-        for line in text.lines().filter(|line| !line.contains("kubectl") && *line != last) {
+        // A command and an address stand on one line: a click takes them whole.
+        let is_whole = |line: &&str| line.contains("kubectl") || line.contains("https://");
+        for line in text.lines().filter(|line| !is_whole(line) && *line != last) {
             assert!(display_width(line) <= 60, "{line}");
         }
     }
@@ -352,4 +367,15 @@ fn notes_on_the_software_take_one_line() {
     let text = human(&report, Style { verbose: true, ..style() });
     assert!(text.contains("  - the proxies are upstream Envoy\n"), "{text}");
     assert!(!human(&report, Style { quiet: true, ..style() }).contains("official"));
+}
+
+#[test]
+fn notes_on_a_release_are_shown_whole() {
+    let mut report = sample();
+    let bundle = report.cluster.bundle.as_mut().unwrap();
+    bundle.origin = "release".into();
+    bundle.notes = vec!["the newest Istio is 1.31.1, as https://x lists it".into()];
+    let text = human(&report, style());
+    assert!(text.contains("\nAbout the software:\n  - the newest Istio is 1.31.1"), "{text}");
+    assert!(!text.contains("official"), "{text}");
 }

@@ -21,6 +21,7 @@ use meshcheck_suites::{Pattern, Report, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
+use super::cards::change_lines;
 use super::{Died, ReportError, Selected, died_report, steps};
 use bounded::{bounded, first_line};
 use times::Times;
@@ -35,6 +36,8 @@ const OBJECT: usize = 1 << 10;
 const EXPECTED: usize = 2 << 10;
 const OBSERVED: usize = 6 << 10;
 const STEPS: usize = 2 << 10;
+/// Each line of a difference from the tutorial's text.
+const CHANGE: usize = 300;
 
 type Xml = Writer<Vec<u8>>;
 
@@ -150,6 +153,7 @@ fn properties(xml: &mut Xml, report: &Report) -> Result<()> {
         ("context", Some(&cluster.context)),
         ("kubernetes_version", cluster.kubernetes_version.as_ref()),
         ("recorded_at", Some(&cluster.recorded_at)),
+        ("caveat", report.caveat.as_ref()),
     ];
     let notes = cluster.bundle.iter().flat_map(|bundle| &bundle.notes);
     for (name, value) in facts.into_iter().chain(notes.map(|note| ("note", Some(note)))) {
@@ -236,6 +240,11 @@ fn text(claim: &ClaimReport, start: &str) -> String {
     for (name, detail, most) in details {
         if let Some(detail) = detail {
             let _ = write!(text, "\n{name}: {}", bounded(detail, most));
+        }
+    }
+    if let Some(change) = &claim.change {
+        for (name, line) in change_lines(change) {
+            let _ = write!(text, "\n{name}: {}", bounded(&line, CHANGE));
         }
     }
     // The steps of a cause stand with the cause.

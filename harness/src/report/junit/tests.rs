@@ -11,7 +11,7 @@ use super::*;
 use crate::events::Phase;
 use crate::report::died::tests::dead;
 use crate::report::human::tests::sample;
-use crate::report::{Selected, junit as written};
+use crate::report::{Selected, Style, html, human, junit as written};
 use quick_junit::TestCaseStatus;
 
 fn junit(report: &Report) -> String {
@@ -243,4 +243,42 @@ fn every_file_is_a_suite_with_all_its_cases() {
     let alone = junit(&failing);
     let failure = alone.split("<failure").nth(1).unwrap().split("</failure>").next().unwrap();
     assert!(text.contains(failure), "{text}");
+}
+
+#[test]
+fn every_report_says_once_what_limits_all_verdicts() {
+    let mut report = sample();
+    report.caveat = Some("Istio 1.40.0 is newer than meshcheck knows".into());
+    let page = html(&report, None).unwrap();
+    assert_eq!(page.matches("newer than meshcheck knows").count(), 1);
+    for style in [Style::plain(), Style { quiet: true, ..Style::plain() }] {
+        let text = human(&report, style);
+        assert_eq!(
+            text.matches("\nIstio 1.40.0 is newer than meshcheck knows\n").count(),
+            1,
+            "{text}"
+        );
+    }
+    let xml = junit(&report);
+    assert!(xml.contains(r#"<property name="caveat" value="Istio 1.40.0 is newer than"#), "{xml}");
+}
+
+#[test]
+fn every_report_says_what_differs_from_the_text_and_why() {
+    let report = sample();
+    let page = html(&report, None).unwrap();
+    let text = human(&report, Style::plain());
+    let xml = junit(&report);
+    for (name, words) in [
+        ("tutorial says", "each pod has two containers"),
+        ("rue instead", " is an init container"),
+        ("ince", "Istio 1.27"),
+        ("ource", "https://example.com/native-sidecar-default.yaml"),
+        ("o restore", "install Istio with "),
+    ] {
+        for report in [&page, &text, &xml] {
+            assert!(report.contains(name) && report.contains(words), "{name}: {report}");
+        }
+    }
+    assert!(page.contains("&lt;by default&gt;") || page.contains("&#60;by default&#62;"), "{page}");
 }

@@ -20,8 +20,8 @@ use crate::object::Object;
 use crate::steps::demo::{apply_manifest, set_backend_arguments, set_image};
 
 claim! {
-    /// The tutorial says: "Deploy a simple HTTP echo service as the backend": deployment `echo-deployment` with the
-    /// image `hashicorp/http-echo`, the argument `-text=Hello from backend service` and container port 5678.
+    /// The tutorial says: "Deploy a simple HTTP echo service as the backend": deployment `echo-deployment` with
+    /// `image: hashicorp/http-echo`, the argument `-text=Hello from backend service` and container port 5678.
     ///
     /// ## Why it matters
     /// The backend sends the reply that the client's log shows. Without it, every later request in the demo fails.

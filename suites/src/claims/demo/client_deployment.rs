@@ -20,8 +20,8 @@ use crate::object::Object;
 use crate::steps::demo::{apply_manifest, restore_client_image};
 
 claim! {
-    /// The tutorial says: "deploy frontend application": deployment `client-deployment` with the image
-    /// `curlimages/curl`. Its shell loop sleeps 10 seconds and then runs `curl
+    /// The tutorial says: "deploy frontend application": deployment `client-deployment` with
+    /// `image: curlimages/curl`. Its shell loop sleeps 10 seconds and then runs `curl
     /// echo-service.client.svc.cluster.local`.
     ///
     /// ## Why it matters
@@ -177,8 +177,8 @@ pub(crate) fn no_client_can_ask(evidence: &Evidence) -> bool {
 mod cases {
     use crate::claims::demo::deployments::changes::{add_container, use_flat_mirror, use_mirror};
     use crate::entry::cases;
-    use crate::evidence::{Evidence, Observation};
-    use crate::testing::{client, of, refuse, scale_to_zero};
+    use crate::evidence::{ContainerState, Evidence, Observation, Termination};
+    use crate::testing::{client, demo_pod, of, refuse, scale_to_zero};
 
     fn script(evidence: &mut Evidence, script: &str) {
         let container = &mut client(evidence).containers[0];
@@ -196,6 +196,16 @@ mod cases {
         third_container(|e| add_container(client(e)), Pass);
         unavailable(|e| client(e).available_replicas = 0, Fail);
         scaled_to_zero(|e| scale_to_zero(client(e)), Fail);
+        plug_in_set_no_rules(|e| {
+            client(e).available_replicas = 0;
+            let pod = demo_pod(e, "client");
+            (pod.phase, pod.ready) = ("Pending".into(), false);
+            pod.containers.iter_mut().for_each(|it| it.ready = false);
+            let init = &mut pod.init_containers[0];
+            (init.name, init.ready) = ("istio-validation".into(), false);
+            init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
+            init.last_termination = Some(Termination { exit_code: 126, ..Termination::default() });
+        }, Fail);
         refused(|e| refuse(client(e), "failed calling webhook: connection refused"), Fail);
         other_image(|e| client(e).containers[0].image = "busybox".into(), Fail);
         container_renamed(|e| client(e).containers[0].name = "main".into(), Fail);

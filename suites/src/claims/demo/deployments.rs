@@ -6,12 +6,14 @@ use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::is_istiod_down;
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
-use crate::facts::sidecar::{INIT, SIDECAR, find_init_error, waits_for_its_proxy};
+use crate::facts::sidecar::{
+    INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
+};
 use crate::facts::workload::{find_stuck_container, find_unready_pod};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
-use crate::judgement::{Judgement, require};
+use crate::judgement::{Judgement, TextChange, require};
 use crate::object::Object;
 use crate::steps::demo::{apply_manifest, start};
 use crate::steps::{Purpose, Step, injection, namespaces, nodes, pods, workloads};
@@ -90,7 +92,9 @@ pub(super) fn check_mirror(
     };
     let text = format!("Set {key} in meshcheck.toml if the tutorial uses this mirror");
     let summary = format!("image of deployment {} comes from a mirror, {mirror}", deployment.name);
-    Err(Judgement::changed(summary)
+    let change = TextChange::new("image-mirror", format!("image: {repository}"))
+        .now(format!("image: {image}"));
+    Err(Judgement::changed(summary, change)
         .expected(repository)
         .observed(image)
         .object(Object::deployment(deployment))
@@ -132,7 +136,9 @@ pub(super) fn check_available(
         // The headline has the counts already.
         _ => Some(format_headline(&trouble, unready)).filter(|it| !it.starts_with(&counts)),
     };
+    let lacks_rules = unready.is_some_and(lacks_rules_of_plug_in);
     let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
+    let init = if lacks_rules { Some(NO_RULES.to_owned()) } else { init };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
@@ -151,6 +157,15 @@ pub(super) fn check_available(
     };
     let steps = match (unready, refused) {
         _ if *replicas == 0 => vec![start(evidence, name)],
+        (Some(pod), _) if lacks_rules => {
+            let text = "Restart the CNI plug-in's pod on the node, or install the plug-in again";
+            let show_log = "Show the log of istio-validation";
+            vec![
+                Step::advice(Purpose::Fix, text),
+                injection::show_plug_in(evidence),
+                pods::show_log(evidence, pod, VALIDATION, &[], show_log),
+            ]
+        }
         (Some(pod), _) => {
             let table = init.is_some_and(|error| error.contains("initialize table"));
             let node = pod.node.as_deref().filter(|_| table);
@@ -166,6 +181,9 @@ pub(super) fn check_available(
         .object(Object::deployment(deployment))
         .steps(steps))
 }
+
+/// The reason why `istio-validation` prevents a pod from starting.
+const NO_RULES: &str = "the CNI plug-in has set no rules in the pod's network";
 
 /// Finds the error with which istio-init ended, where it prevents a pod from starting.
 fn find_init_failure<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e str> {

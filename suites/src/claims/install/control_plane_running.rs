@@ -19,14 +19,14 @@ use crate::facts::workload::{is_in_restart_loop, is_replaced};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_availability, format_rollout_trouble};
 use crate::format::{Noun, POD, count, excerpt, format_container_state, format_pod_state, list};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, TextChange, require};
 use crate::object::Object;
 use crate::steps::Step;
 use crate::steps::istio::install_default;
 use crate::steps::{injection, namespaces, pods, workloads};
 
 claim! {
-    /// The tutorial says: "Verify that the corresponding Istio control plane pods are all in a RUNNING state:
+    /// The tutorial says: "And verify that the corresponding Istio control plane pods are all in a RUNNING state:
     /// `kubectl get pods -n istio-system`".
     ///
     /// ## Why it matters
@@ -72,6 +72,9 @@ claim! {
 }
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";
+/// The tutorial's words on the pods.
+const SENTENCE: &str =
+    "And verify that the corresponding Istio control plane pods are all in a RUNNING state:";
 const INSTALL: &str = "Install Istio";
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -286,7 +289,8 @@ fn check_replaced_pods(evidence: &Evidence) -> Judged {
     let reason = excerpt(pod.reason.as_deref().unwrap_or("without a reason"));
     let summary =
         format!("pod {} is Failed and still listed: another pod has replaced it", pod.name);
-    Err(Judgement::changed(summary)
+    let change = TextChange::new("failed-pod-listed", SENTENCE).now(&summary);
+    Err(Judgement::changed(summary, change)
         .expected(EXPECTED)
         .observed(format!("Failed: {reason}"))
         .object(Object::pod(pod))

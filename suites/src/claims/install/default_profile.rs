@@ -10,8 +10,9 @@ use crate::facts::installation::{
 };
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
 use crate::format::{CRD, count, list};
-use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::judgement::{Judged, Judgement, TextChange, Verdict, require};
 use crate::object::Object;
+use crate::profile;
 use crate::steps::Step;
 use crate::steps::istio::{
     install_default, restore_control_plane, restore_definitions, set_places,
@@ -58,8 +59,8 @@ claim! {
     judge: judge,
 }
 
-/// The CRDs of Istio 1.20 and newer. `istiooperators.install.istio.io` is not among them: it was removed with the
-/// operator.
+/// The CRDs of all versions of Istio; the profile of a version has further ones. `istiooperators.install.istio.io` is not
+/// among them: it was removed with the operator.
 /// Source: `manifests/charts/base/crds/crd-all.gen.yaml`.
 const CRDS: [&str; 14] = [
     "authorizationpolicies.security.istio.io",
@@ -77,6 +78,9 @@ const CRDS: [&str; 14] = [
     "workloadentries.networking.istio.io",
     "workloadgroups.networking.istio.io",
 ];
+
+/// What the tutorial installs, without its command: it would be wrong where another program installed Istio.
+const SENTENCE: &str = "For a standard installation (which is suitable for most use cases), you can use the default profile:";
 
 fn judge(evidence: &Evidence) -> Judged {
     if let Some(place) = control_plane_elsewhere(evidence) {
@@ -147,8 +151,9 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         );
         return Err(too_many(what, egress));
     }
-    let changed = |summary: String, expected: String, observed: String| {
-        Judgement::changed(summary)
+    let changed = |summary: String, id: &str, expected: String, observed: String| {
+        let change = TextChange::new(id, SENTENCE).now(&summary);
+        Judgement::changed(summary, change)
             .expected(expected)
             .observed(observed)
             .object(object.clone())
@@ -159,11 +164,12 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         let summary = format!("{other}, not in namespace {namespace}");
         let expected = format!("gateway {gateway} in namespace {namespace}");
         let observed = format!("gateway {} in namespace {}", other.name, other.namespace);
-        return Err(changed(summary, expected, observed));
+        return Err(changed(summary, "gateway-elsewhere", expected, observed));
     }
     if let Some(name) = daemon_set.filter(|_| gateways.is_empty()) {
         let summary = format!("the ingress gateway {name} is a DaemonSet, not a Deployment");
-        return Err(changed(summary, format!("deployment {gateway}"), format!("daemonset {name}")));
+        let (expected, observed) = (format!("deployment {gateway}"), format!("daemonset {name}"));
+        return Err(changed(summary, "gateway-daemon-set", expected, observed));
     }
     Ok(Judgement::pass(format!(
         "deployments {} and {}, no egress gateway",
@@ -181,7 +187,10 @@ fn check_definitions(evidence: &Evidence) -> Judged {
     let object = "Istio's custom resource definitions";
     let restore = || restore_definitions(evidence);
     let crds = require(&evidence.install.crds, object, object, restore)?;
-    let wrong: Vec<_> = CRDS
+    let profile = profile::nearest(&evidence.expectations.istio_version).map(|it| it.profile);
+    let further = profile.into_iter().flat_map(|it| &it.further_crds).map(String::as_str);
+    let names: Vec<_> = CRDS.into_iter().chain(further).collect();
+    let wrong: Vec<_> = names
         .iter()
         .filter_map(|name| match crds.iter().find(|crd| crd.name == *name) {
             None => Some(format!("{name} is missing")),
@@ -190,9 +199,9 @@ fn check_definitions(evidence: &Evidence) -> Judged {
         })
         .collect();
     if wrong.is_empty() {
-        return Ok(Judgement::pass(format!("{} established", count(CRDS.len(), CRD))));
+        return Ok(Judgement::pass(format!("{} established", count(names.len(), CRD))));
     }
-    let all = CRDS.len();
+    let all = names.len();
     Err(Judgement::fail(match wrong.len() {
         1 => format!("CRD {}", wrong[0]),
         number if number == all => "no CRD of Istio is established".to_owned(),
@@ -279,6 +288,13 @@ mod cases {
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
+        definition_of_a_newer_version_is_missing(|e| e.expectations.istio_version = "1.30.0".into(), Fail);
+        definition_of_a_newer_version(|e| {
+            e.expectations.istio_version = "1.30.0".into();
+            let mut more = of(&mut e.install.crds)[0].clone();
+            more.name = "trafficextensions.extensions.istio.io".into();
+            of(&mut e.install.crds).push(more);
+        }, Pass);
         no_operator(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("istiooperators")), Pass);
         other_workload(|e| add_deployment(e, "prometheus", "none"), Pass);
         egress(|e| add_deployment(e, "istio-egressgateway", "egressgateway"), Fail);

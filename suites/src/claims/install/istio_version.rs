@@ -9,14 +9,14 @@ use crate::claims::by_name::{control_plane_running, proxies_in_sync};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Evidence, Expectations, Istiod, Observation, Pod};
-use crate::facts::image::is_vendor_build;
+use crate::facts::image::{is_vendor_build, plain_version as plain, version_tag};
 use crate::facts::injection::PROXY_IMAGE;
 use crate::facts::istiod::{is_istiod, is_istiod_down};
 use crate::facts::webhooks::REVISION;
 use crate::facts::workload::owner_workload;
 use crate::format::{PROXY, count, format_pod_state, list};
 use crate::hint::escape_backquotes;
-use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
+use crate::judgement::{Judged, Judgement, Look as _, TextChange, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, istio, pods, workloads};
 
@@ -74,6 +74,9 @@ claim! {
 /// The parts of the mesh. istioctl runs on this machine and is not part of it.
 const MESH: [fn(&Evidence) -> Judged; 4] =
     [istiod_images, istiod_reports, proxy_images, proxy_reports];
+
+/// What the tutorial downloads.
+const SENTENCE: &str = "curl -L https://istio.io/downloadIstio | ISTIO_VERSION=1.20.3 sh -";
 
 fn judge(evidence: &Evidence) -> Judged {
     let parts = MESH.iter().map(|part| part(evidence)).chain([istioctl(evidence)]);
@@ -278,14 +281,14 @@ fn check_image(
     if tag == wanted || wanted.starts_with(&format!("{tag}.")) {
         return Ok(());
     }
-    Err(other_version(tag, wanted)(format!(
-        "pod {}: container {} has Istio {tag}, expected {wanted}",
-        pod.name, container.name
-    ))
-    .expected(format!("an image of Istio {wanted}"))
-    .observed(&container.image)
-    .object(Object::pod(pod))
-    .steps(steps()))
+    let (name, container_name) = (&pod.name, &container.name);
+    let summary =
+        format!("pod {name}: container {container_name} has Istio {tag}, expected {wanted}");
+    Err(other_version(tag, wanted, summary)
+        .expected(format!("an image of Istio {wanted}"))
+        .observed(&container.image)
+        .object(Object::pod(pod))
+        .steps(steps()))
 }
 
 /// Fails where a program reports another version.
@@ -301,7 +304,7 @@ fn check_report(
         return Ok(());
     }
     let summary = format!("{who} reports Istio {version}, expected {istio_version}");
-    Err(other_version(plain(version), plain(istio_version))(summary)
+    Err(other_version(plain(version), plain(istio_version), summary)
         .expected(format!("{istio_version} (from {istio_version_source})"))
         .observed(version)
         .object(object)
@@ -309,28 +312,13 @@ fn check_report(
 }
 
 /// Returns the judgement on another version: *changed* for a vendor's build of the expected one.
-fn other_version(version: &str, wanted: &str) -> fn(String) -> Judgement {
+fn other_version(version: &str, wanted: &str, summary: String) -> Judgement {
     let is_of_wanted = version.split_once('-').is_some_and(|(number, _)| number == wanted);
-    let vendor = is_of_wanted && is_vendor_build(version);
-    if vendor { Judgement::changed } else { Judgement::fail }
-}
-
-/// Returns the version in an image's tag: `1.20.3` of `docker.io/istio/pilot:1.20.3-distroless`.
-fn version_tag(image: &str) -> Option<&str> {
-    let name = image.split('@').next()?.rsplit('/').next()?;
-    let (_, tag) = name.split_once(':')?;
-    let tag = plain(tag);
-    tag.starts_with(|c: char| c.is_ascii_digit()).then_some(tag)
-}
-
-/// Returns a version without a leading `v` and without the kind of its image.
-fn plain(version: &str) -> &str {
-    let version = version.trim();
-    let version = version.strip_prefix('v').unwrap_or(version);
-    ["-distroless", "-debug"]
-        .into_iter()
-        .find_map(|suffix| version.strip_suffix(suffix))
-        .unwrap_or(version)
+    if is_of_wanted && is_vendor_build(version) {
+        let change = TextChange::new("vendor-build", SENTENCE).now(&summary);
+        return Judgement::changed(summary, change);
+    }
+    Judgement::fail(summary)
 }
 
 /// Returns the steps that bring the mesh to the expected version, or check it as the version that all of it has.

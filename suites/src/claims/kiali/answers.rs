@@ -40,7 +40,7 @@ pub(super) fn answer<'e>(
 }
 
 /// Returns the body of the redirect, as Go's standard library writes it.
-fn redirect_body(evidence: &Evidence) -> String {
+pub(super) fn redirect_body(evidence: &Evidence) -> String {
     let escaped = evidence.expectations.kiali.web_root.replace('&', "&amp;");
     format!(r#"<a href="{escaped}">Found</a>."#)
 }

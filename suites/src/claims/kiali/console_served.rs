@@ -34,7 +34,8 @@ claim! {
     /// - No pod of Kiali is ready, another program runs instead, or its service forwards to a port on which Kiali does
     ///   not listen (`running`).
     ///
-    /// Where a login is needed, the claim is unjudged.
+    /// Where a login is needed, the claim is unjudged. A bundle may have another Kiali under this tag and say so in its notes:
+    /// then the claim holds, and the report says what is not proven.
     ///
     /// ## How to fix it
     /// Check Kiali's pods and their logs. Apply the addon manifest of the release again.
@@ -61,7 +62,13 @@ claim! {
 fn judge(evidence: &Evidence) -> Judged {
     let parts = all_hold([console(evidence), api(evidence), image_is_known(evidence)])?;
     let parts: Vec<_> = parts.into_iter().filter(|part| !part.is_empty()).collect();
-    Ok(Judgement::pass(parts.join(", ")))
+    let pass = Judgement::pass(parts.join(", "));
+    Ok(match find_renamed_version(evidence) {
+        Some((version, tag)) => pass.caveat(format!(
+            "the pages of Kiali {tag} are not checked: the bundle has Kiali {version} under this tag"
+        )),
+        None => pass,
+    })
 }
 
 /// Judges the answer to the web root.
@@ -124,6 +131,7 @@ fn api(evidence: &Evidence) -> Judged {
         .filter(|tag| tag.trim_start_matches('v').starts_with(|c: char| c.is_ascii_digit()));
     if let Some(tag) = image
         && !same_version(tag, &version)
+        && find_renamed_version(evidence).is_none()
     {
         let version = excerpt(&version);
         let summary = format!(
@@ -135,6 +143,15 @@ fn api(evidence: &Evidence) -> Judged {
         });
     }
     Ok(Judgement::pass(format!("the API reports {}", excerpt(&version))))
+}
+
+/// Returns version and tag of Kiali where the bundle has that version under another tag, and says so in a note.
+fn find_renamed_version(evidence: &Evidence) -> Option<(String, String)> {
+    let version = reported_version(evidence.kiali.api.value()?)?;
+    let tag = split_image(&find_kiali(evidence)?.containers.first()?.image).1.to_owned();
+    let note = format!("Kiali {version} under the name {tag}");
+    let bundle = evidence.subject.bundle.as_ref()?;
+    bundle.notes.iter().any(|it| it.contains(&note)).then_some((version, tag))
 }
 
 /// Passes where the deployments, and with them Kiali's image, were read.
@@ -215,6 +232,11 @@ mod cases {
         api_is_html(|e| of(&mut e.kiali.api).body = "<html>".into(), Fail);
         no_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"unknown\"}}".into(), Fail);
         another_version(|e| of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v9.9.9\"}}".into(), Fail);
+        renamed_by_the_bundle(|e| {
+            of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v1.89.0\"}}".into();
+            installed(e, "kiali").containers[0].image = "quay.io/kiali/kiali:v2.27".into();
+            e.subject.bundle.as_mut().unwrap().notes.push("Kubernetes v1.34.4, Kiali v1.89.0 under the name v2.27".into());
+        }, Pass);
         console_unknown(|e| e.kiali.console = Observation::failed("no answer"), Unjudged);
         image_unknown(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
         api_unknown(|e| e.kiali.api = Observation::failed("no answer"), Unjudged);

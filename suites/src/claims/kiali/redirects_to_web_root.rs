@@ -1,7 +1,8 @@
 //! Kiali redirects / to its web root.
 
 use super::answers::{
-    Redirect, answer, check_redirect, expected_redirect, format_redirect, wrong_answer,
+    Redirect, answer, check_redirect, expected_redirect, format_redirect, redirect_body,
+    wrong_answer,
 };
 use super::{
     is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
@@ -10,7 +11,7 @@ use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
 use crate::claims::by_name::running;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, TextChange};
 
 claim! {
     /// The tutorial says: Kiali redirects / to /kiali/, and shows the answer `<a href="/kiali/">Found</a>.`
@@ -67,9 +68,12 @@ fn judge(evidence: &Evidence) -> Judged {
                 302 => "another body than the tutorial's".to_owned(),
                 status => format!("status {status}, the tutorial says 302"),
             };
-            Ok(Judgement::changed(format!("Kiali redirects / to {root} with {difference}"))
+            let observed = format_redirect(answer);
+            let change = TextChange::new("kiali-redirect", redirect_body(evidence)).now(&observed);
+            let summary = format!("Kiali redirects / to {root} with {difference}");
+            Ok(Judgement::changed(summary, change)
                 .expected(expected)
-                .observed(format_redirect(answer))
+                .observed(observed)
                 .object(kiali_object(evidence, "deployment")))
         }
         Err(why) => {

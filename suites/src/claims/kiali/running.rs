@@ -8,7 +8,7 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations, Pod};
 use crate::facts::image::{
-    flat_mirror, image_name, is_pinned, same_image, same_version, split_image,
+    flat_mirror, image_name, is_newer_version, is_pinned, same_image, same_version, split_image,
 };
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::istiod::install_stopped_at_istiod;
@@ -17,15 +17,16 @@ use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
 use crate::format::{format_pod_state, list};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, TextChange, require};
 use crate::object::Object;
-use crate::profile;
+use crate::profile::{self, KialiAddon};
 use crate::steps::pods::diagnose;
 use crate::steps::workloads::{list_all, show_finalizers};
 use crate::steps::{Purpose, Step, kiali, services};
 
 claim! {
-    /// The tutorial says: install Kiali with `kubectl apply -f samples/addons/kiali.yaml`, and wait until it runs.
+    /// The tutorial says: "Install Kiali for observability: `kubectl apply -f ${ISTIO_HOME}/samples/addons/kiali.yaml`", and
+    /// "`kubectl port-forward svc/kiali 20001:20001 -n istio-system &`".
     ///
     /// ## Why it matters
     /// The tutorial ends in Kiali's console. The pages of another version differ from the tutorial's text.
@@ -37,7 +38,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
-    /// - Its image is not the one in the manifest of this Istio release.
+    /// - Its image is not the one in the manifest of this Istio release. Where meshcheck does not know that manifest, because
+    ///   the release is new, an image that is older than that of the last known release fails.
     /// - Its image is from another repository. A mirror with the same tag makes the claim *changed*, and so does another
     ///   namespace.
     /// - Its service is missing, has another port, or selects no ready pod of Kiali.
@@ -63,6 +65,11 @@ claim! {
     judge: judge,
 }
 
+/// What the tutorial installs, without its command: it would replace an image from a mirror.
+const INSTALL: &str = "Install Kiali for observability:";
+/// How the tutorial reaches Kiali.
+const EXPOSE: &str = "kubectl port-forward svc/kiali 20001:20001 -n istio-system &";
+
 fn judge(evidence: &Evidence) -> Judged {
     if kiali_elsewhere(evidence).is_some() {
         // Its service is in that namespace too.
@@ -83,7 +90,8 @@ fn deployment(evidence: &Evidence) -> Judged {
             let summary =
                 format!("Kiali is in namespace {namespace}, the tutorial says {istio_namespace}");
             let text = "List the deployments and pods of that namespace";
-            return Err(Judgement::changed(summary)
+            let change = TextChange::new("kiali-elsewhere", EXPOSE).now(&summary);
+            return Err(Judgement::changed(summary, change)
                 .expected(format!("namespace {istio_namespace}"))
                 .observed(format!("namespace {namespace}"))
                 .object(object)
@@ -139,43 +147,45 @@ fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
         .or(kiali.containers.first())
         .map(|container| container.image.as_str())
         .unwrap_or_default();
-    let known = || profile::kiali_images(istio_version);
-    let wanted = kiali_image.clone().map_or_else(known, |image| vec![image]);
-    if wanted.is_empty() {
+    let addon = match kiali_image {
+        Some(image) => Some(KialiAddon::Is(image.clone())),
+        None => profile::kiali_addon(istio_version),
+    };
+    let Some(addon) = addon else {
         return Err(Judgement::unjudged(format!(
             "cannot check Kiali's image: the addon image of Istio {istio_version} is not known to meshcheck"
         )));
-    }
-    if is_pinned(image) && wanted.iter().any(|it| image_name(image) == image_name(it)) {
-        let version = evidence.kiali.api.value().and_then(reported_version);
-        let is_wanted = |it: &String| {
-            version.as_ref().is_some_and(|reported| same_version(split_image(it).1, reported))
-        };
-        if wanted.iter().any(is_wanted) {
-            return Ok(Judgement::pass(format!(
-                "{}, version {} by its API",
-                format_availability(kiali),
-                version.unwrap_or_default()
-            )));
+    };
+    let reported = evidence.kiali.api.value().and_then(reported_version);
+    let tag = split_image(image).1;
+    let version = if is_pinned(image) { reported.as_deref().unwrap_or_default() } else { tag };
+    let or_newer = if matches!(addon, KialiAddon::Is(_)) { "" } else { " or newer" };
+    let wanted = wanted_image(addon, version);
+    if is_pinned(image) && image_name(image) == image_name(&wanted) {
+        if same_version(split_image(&wanted).1, version) {
+            let availability = format_availability(kiali);
+            return Ok(Judgement::pass(format!("{availability}, version {version} by its API")));
         }
         return Err(Judgement::unjudged(format!(
             "cannot check Kiali's version: its image {image} has a digest and no tag"
         )));
     }
-    let mirror = wanted.iter().find_map(|it| {
-        let same_tag = same_version(split_image(image).1, split_image(it).1);
-        flat_mirror(image, split_image(it).0).filter(|_| same_tag && !same_image(image, it))
-    });
+    let is_same = same_image(image, &wanted);
+    let same_tag = same_version(tag, split_image(&wanted).1);
+    let mirror = flat_mirror(image, split_image(&wanted).0).filter(|_| same_tag && !is_same);
     if let Some(mirror) = mirror {
         let text = "Set kiali.image in meshcheck.toml if the tutorial uses this mirror";
-        return Err(Judgement::changed(format!("Kiali's image is from the mirror {mirror}"))
-            .expected(list(&wanted))
+        let change =
+            TextChange::new("image-mirror", INSTALL).now(format!("Kiali's image is {image}"));
+        let summary = format!("Kiali's image is from the mirror {mirror}");
+        return Err(Judgement::changed(summary, change)
+            .expected(wanted)
             .observed(image)
             .object(object)
             .step(Step::advice(Purpose::Fix, text)));
     }
-    if !wanted.iter().any(|it| same_image(image, it)) {
-        let wanted = list(&wanted);
+    if !is_same {
+        let wanted = wanted + or_newer;
         return Err(Judgement::fail(format!("Kiali's image is {image}, expected {wanted}"))
             .expected(wanted)
             .observed(image)
@@ -183,6 +193,17 @@ fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
             .step(kiali::install(evidence)));
     }
     Ok(Judgement::pass(format!("{}, {image}", format_availability(kiali))))
+}
+
+/// Returns the image that Kiali should have. The manifest of a release that was not read may name a newer one than the last
+/// that was read.
+fn wanted_image(addon: KialiAddon, version: &str) -> String {
+    match addon {
+        KialiAddon::IsOrNewer { image, .. } if is_newer_version(version, split_image(&image).1) => {
+            format!("{}:{version}", split_image(&image).0)
+        }
+        KialiAddon::Is(image) | KialiAddon::IsOrNewer { image, .. } => image,
+    }
 }
 
 /// Judges the service: port and endpoint.
@@ -340,7 +361,12 @@ mod cases {
         pods_forbidden(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged);
         release_of_the_profile(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.24.6".into(); image(e, "quay.io/kiali/kiali:v2.0"); }, Pass);
         endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged);
-        unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); }, Unjudged);
+        unknown_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.17.0".into(); }, Unjudged);
+        newer_release(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); image(e, "quay.io/kiali/kiali:v2.41"); }, Pass);
+        newer_release_with_an_old_kiali(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); image(e, "quay.io/kiali/kiali:v1.79"); }, Fail);
+        newer_release_with_a_digest(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.99.0".into(); image(e, "quay.io/kiali/kiali@sha256:0123"); of(&mut e.kiali.api).body = "{\"status\":{\"Kiali version\":\"v2.41.0\"}}".into(); }, Pass);
+        newer_patch_than_was_read(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.30.9".into(); image(e, "quay.io/kiali/kiali:v2.27"); }, Pass);
+        newer_kiali_than_the_addon(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.24.6".into(); image(e, "quay.io/kiali/kiali:v2.27"); }, Fail);
         forbidden(|e| e.install.deployments = Observation::failed("deployments is forbidden"), Unjudged);
         services_forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
     }

@@ -31,8 +31,11 @@ pub(super) fn init<'e>(evidence: &'e mut Evidence, app: &str) -> &'e mut Contain
 /// The logs of real versions of Istio: the tutorial's, and a newer one.
 pub(super) const LOG_1_20: &str =
     include_str!("../../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");
-pub(super) const LOG_1_22: &str =
+pub(in crate::claims) const LOG_1_22: &str =
     include_str!("../../../../fixtures/observed/istio-1.22-alpha/istio-init-echo.log");
+/// The log since 1.25: "Final iptables state (IPv4):".
+pub(in crate::claims) const LOG_1_31: &str =
+    include_str!("../../../../fixtures/observed/istio-1.31-alpha/istio-init-echo.log");
 
 /// The log of a pod with addresses of both families, with `ISTIO_DUAL_STACK`.
 pub(super) const LOG_DUAL_STACK: &str =
@@ -72,13 +75,31 @@ pub(super) fn cni(evidence: &mut Evidence) {
     evidence.mesh.init_logs.clear();
 }
 
+/// Gives the pods the option for nftables rules: neither the log nor `iptables-save` shows iptables rules.
+pub(in crate::claims) fn native_nftables(evidence: &mut Evidence) {
+    for pod in of(&mut evidence.demo.pods) {
+        pod.init_containers[0].args.push("--native-nftables".into());
+    }
+    replace_logs(evidence, LOG_NFTABLES);
+    evidence.mesh.live_rules.values_mut().for_each(|it| of(it).clear());
+}
+
+/// The beginning of the log of istio-init with nftables rules.
+/// Source: `tools/istio-nftables/pkg/nft/program.go`, `capture/run.go` and `builder/nftables_api.go` of Istio 1.31.
+const LOG_NFTABLES: &str = "2026-11-29T07:47:48.427752Z\tinfo\tnative nftables enabled, using nft rules for traffic redirection.\n\
+    2026-11-29T07:47:48.428037Z\tinfo\tIstio nftables environment:\nENVOY_PORT=\n\n\
+    2026-11-29T07:47:48.451936Z\tinfo\tnftables rules programmed:\n\
+    add table inet istio-proxy-nat\n\
+    add chain inet istio-proxy-nat prerouting { type nat hook prerouting priority -100 ; }\n\
+    add rule inet istio-proxy-nat prerouting meta l4proto tcp counter jump istio-inbound\n";
+
 /// Replaces each log by the kubelet's message that it is gone.
 pub(super) fn log_is_gone(evidence: &mut Evidence) {
     replace_logs(evidence, "unable to retrieve container logs for containerd://61a93aa1");
 }
 
 /// Writes the logs as Istio does with `values.global.logAsJson`.
-pub(super) fn log_in_json(evidence: &mut Evidence) {
+pub(in crate::claims) fn log_in_json(evidence: &mut Evidence) {
     for log in evidence.mesh.init_logs.values_mut() {
         let log = of(log);
         let entries = log.split_inclusive('\n').fold(Vec::<String>::new(), |mut all, line| {
@@ -95,7 +116,7 @@ pub(super) fn log_in_json(evidence: &mut Evidence) {
 }
 
 /// Replaces the log of every init container.
-pub(super) fn replace_logs(evidence: &mut Evidence, log: &str) {
+pub(in crate::claims) fn replace_logs(evidence: &mut Evidence, log: &str) {
     evidence.mesh.init_logs.values_mut().for_each(|it| *of(it) = log.to_owned());
 }
 

@@ -3,7 +3,7 @@
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
-use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
+use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_log_of_rules};
 use crate::claims::mesh::question::{
     PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
 };
@@ -55,7 +55,7 @@ claim! {
         nodes_ready if no_node_answers,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         two_containers_per_pod if has_no_injected_pods,
-        init_arguments if has_no_init_container,
+        init_arguments if has_no_log_of_rules,
         init_arguments if arguments_exclude_inbound,
     ],
     judge: |evidence| judge_each_pod(evidence, judge_inbound),
@@ -118,8 +118,8 @@ fn arguments_exclude_inbound(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::claims::mesh::changes::{
-        LOG_1_20, LOG_1_22, change_log, cni, dual_stack, insert_rule, log_in_json, log_is_gone,
-        logged_ip, remove_rules, replace_logs, version_6_only,
+        LOG_1_20, LOG_1_22, LOG_1_31, change_log, cni, dual_stack, insert_rule, log_in_json,
+        log_is_gone, logged_ip, native_nftables, remove_rules, replace_logs, version_6_only,
     };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
@@ -131,6 +131,11 @@ mod cases {
         healthy(|_| {}, Pass);
         log_of_istio_1_20(|e| replace_logs(e, LOG_1_20), Pass);
         log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
+        log_of_istio_1_31(|e| replace_logs(e, LOG_1_31), Pass);
+        log_of_istio_1_31_in_json(|e| { replace_logs(e, LOG_1_31); log_in_json(e); }, Pass);
+        native_nftables(native_nftables, Unjudged);
+        native_nftables_by_cni(|e| { native_nftables(e); cni(e); }, Unjudged);
+        native_nftables_and_log_is_gone(|e| { native_nftables(e); log_is_gone(e); }, Unjudged);
         port_excluded(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 5678 -j RETURN"), Fail);
         log_names_no_family(|e| { demo_pod(e, "echo").ip = Some("fd00:10:244::8".into()); change_log(e, |log| log.replace("ENABLE_INBOUND_IPV6=false", "")); for log in e.mesh.init_logs.values_mut() { *of(log) = of(log).replace("ENABLE_INBOUND_IPV6=false", ""); } }, Unjudged);
         both_families(dual_stack, Pass);

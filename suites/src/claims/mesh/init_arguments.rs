@@ -12,9 +12,9 @@ use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::{
     INTERCEPTION_MODE, demo_namespace_is_missing, redirection_annotations,
 };
-use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container};
+use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container, uses_nftables};
 use crate::format::{POD, count, list};
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, TextChange};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, pods};
 use meshcheck_netfilter::{InitArguments, arguments};
@@ -39,7 +39,9 @@ claim! {
     /// - No pod has a sidecar.
     ///
     /// With Istio's CNI plug-in, pods have `istio-validation` instead of `istio-init`, and the claim is *changed*. The
-    /// claims on the redirection then judge the rules in force, where they can be read.
+    /// claims on the redirection then judge the rules in force, where they can be read. With the option
+    /// `values.global.nativeNftables`, `istio-init` sets nftables rules, and the claim is *changed* too. Those rules are not
+    /// simulated: the claims on the redirection are unjudged.
     ///
     /// ## How to fix it
     /// - An annotation `traffic.sidecar.istio.io/*` excludes traffic: remove it from the pod template.
@@ -60,6 +62,10 @@ claim! {
     judge: judge,
 }
 
+/// The tutorial's words on the redirection.
+const SENTENCE: &str = "Istio use iptables for steer traffic from client application to be proxyed by envoy proxy instead \
+                        directly go to backend.";
+
 fn judge(evidence: &Evidence) -> Judged {
     let pods = injected_pods(evidence)?;
     all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
@@ -73,6 +79,17 @@ fn judge(evidence: &Evidence) -> Judged {
 fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     let Some(init) = init_container(pod) else { return Err(no_init_container(evidence, pod)) };
     let differences = find_differences(&arguments(&argument_words(init)));
+    if differences.is_empty() && uses_nftables(pod) {
+        let summary = format!("{INIT} of pod {} sets nftables rules, not iptables rules", pod.name);
+        return Err(Judgement::changed(summary, TextChange::new("native-nftables", SENTENCE))
+            .expected("iptables rules")
+            .observed("nftables rules: option --native-nftables")
+            .object(Object::pod(pod))
+            .step(Step::advice(
+                Purpose::Inspect,
+                "Update the tutorial's text: on this cluster, Istio sets nftables rules",
+            )));
+    }
     if differences.is_empty() {
         return Ok(Judgement::pass(String::new()));
     }
@@ -197,16 +214,23 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
     let name = &pod.name;
     let expected = format!("init container {INIT}");
     if has_validation(pod) {
-        return Judgement::changed(format!(
-            "pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets the rules"
-        ))
-        .expected(expected)
-        .observed(format!("init container {VALIDATION}"))
-        .object(Object::pod(pod))
-        .step(Step::advice(
-            Purpose::Inspect,
-            "Update the tutorial's text: on this cluster, Istio's CNI plug-in sets the rules",
-        ));
+        let (rules, id) = if uses_nftables(pod) {
+            ("nftables rules", "native-nftables")
+        } else {
+            ("the rules", "istio-cni")
+        };
+        let summary =
+            format!("pod {name} has {VALIDATION}, not {INIT}: a CNI plug-in sets {rules}");
+        return Judgement::changed(summary, TextChange::new(id, SENTENCE))
+            .expected(expected)
+            .observed(format!("init container {VALIDATION}"))
+            .object(Object::pod(pod))
+            .step(Step::advice(
+                Purpose::Inspect,
+                format!(
+                    "Update the tutorial's text: on this cluster, Istio's CNI plug-in sets {rules}"
+                ),
+            ));
     }
     let fail = |why: &str, steps: Vec<Step>| {
         Judgement::fail(format!("pod {name} has no {INIT}{why}"))
@@ -225,7 +249,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::mesh::changes::{init, remove_sidecar};
+    use crate::claims::mesh::changes::{cni, init, native_nftables, remove_sidecar};
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
     use crate::testing::{demo_pod, of};
@@ -262,6 +286,9 @@ mod cases {
         outbound_port_excluded(|e| { set(e, "-o", "80"); demo_pod(e, "echo").annotations.insert("traffic.sidecar.istio.io/excludeOutboundPorts".into(), "80".into()); }, Fail);
         interface_excluded(|e| set(e, "-c", "eth1"), Fail);
         cni(|e| init(e, "echo").name = "istio-validation".into(), Changed);
+        native_nftables(native_nftables, Changed);
+        native_nftables_with_a_port_excluded(|e| { native_nftables(e); set(e, "-o", "80"); }, Fail);
+        native_nftables_by_cni(|e| { native_nftables(e); cni(e); }, Changed);
         mode_none(|e| { let pod = demo_pod(e, "echo"); pod.init_containers.clear(); pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into()); }, Fail);
         no_init_container(|e| demo_pod(e, "echo").init_containers.clear(), Fail);
         no_sidecars(|e| of(&mut e.demo.pods).iter_mut().for_each(remove_sidecar), Fail);

@@ -4,7 +4,7 @@ use crate::claims::by_name::init_arguments;
 use crate::claims::mesh::demo_pods::injected_pods;
 use crate::entry::Effect;
 use crate::evidence::{Container, Evidence, Pod};
-use crate::facts::sidecar::{has_validation, init_container};
+use crate::facts::sidecar::{has_validation, init_container, uses_nftables};
 use crate::judgement::Verdict;
 use crate::object::Object;
 use meshcheck_netfilter::{InitArguments, arguments};
@@ -23,9 +23,9 @@ pub(super) fn arguments_of_named_pod(effect: &Effect<'_, Evidence>) -> Option<In
     Some(arguments(&argument_words(init)))
 }
 
-/// Whether a pod has no init container and so no log of rules, as with a CNI plug-in. A plug-in does not explain wrong
-/// rules in force.
-pub(super) fn has_no_init_container(effect: &Effect<'_, Evidence>) -> bool {
+/// Whether a pod has no init container and so no log of rules, as with a CNI plug-in, or one that logs no iptables rules. A
+/// plug-in does not explain wrong rules in force.
+pub(super) fn has_no_log_of_rules(effect: &Effect<'_, Evidence>) -> bool {
     let pods = injected_pods(effect.evidence).unwrap_or_default();
     if effect.judgement.verdict == Verdict::Fail {
         let is_missing = |pod: &Pod| init_container(pod).is_none() && !has_validation(pod);
@@ -35,6 +35,6 @@ pub(super) fn has_no_init_container(effect: &Effect<'_, Evidence>) -> bool {
     let logs = &effect.evidence.mesh.init_logs;
     let is_read = |name: &str| logs.get(name).is_some_and(|log| log.value().is_some());
     effect.judgement.verdict == Verdict::Unjudged
-        && pods.iter().any(|pod| init_container(pod).is_none())
+        && pods.iter().any(|pod| init_container(pod).is_none() || uses_nftables(pod))
         && pods.iter().all(|pod| init_container(pod).is_none() || is_read(&pod.name))
 }

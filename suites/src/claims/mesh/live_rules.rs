@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::{all_pods_hold, has_no_injected_pods, injected_pods};
-use crate::claims::mesh::init_container::has_no_init_container;
+use crate::claims::mesh::init_container::has_no_log_of_rules;
 use crate::claims::mesh::pod_rules::{by_family, format_families, logged_rules, rules_in_force};
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
@@ -51,7 +51,7 @@ claim! {
         nodes_ready if no_node_answers,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         two_containers_per_pod if has_no_injected_pods,
-        init_arguments if has_no_init_container,
+        init_arguments if has_no_log_of_rules,
     ],
     judge: judge,
 }
@@ -135,7 +135,9 @@ fn foreign_rules(
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::mesh::changes::{change_log, dual_stack, log_in_json};
+    use crate::claims::mesh::changes::{
+        LOG_1_31, change_log, cni, dual_stack, log_in_json, native_nftables, replace_logs,
+    };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation, Provider};
     use crate::testing::{demo_pod, of};
@@ -159,6 +161,14 @@ mod cases {
         foreign_chain(|e| for rules in e.mesh.live_rules.values_mut() { let rules = of(rules); *rules = format!("*filter\n:INPUT ACCEPT [0:0]\n:NV_INPUT - [0:0]\n-A INPUT -j NV_INPUT\nCOMMIT\n{rules}"); }, Fail);
         log_cut_at_its_head(|e| change_log(e, |log| log[log.rfind("-A ISTIO_OUTPUT").unwrap()..].into()), Unjudged);
         log_in_json(log_in_json, Pass);
+        log_of_istio_1_31(|e| {
+            replace_logs(e, LOG_1_31);
+            let saved = LOG_1_31.split_once("(IPv4):\n").unwrap().1;
+            for rules in e.mesh.live_rules.values_mut() { *of(rules) = saved.into(); }
+        }, Pass);
+        log_of_istio_1_31_and_older_rules(|e| replace_logs(e, LOG_1_31), Fail);
+        native_nftables(native_nftables, Unjudged);
+        native_nftables_by_cni(|e| { native_nftables(e); cni(e); }, Unjudged);
         only_counters_differ(|e| change(e, |rules| rules.replace("[0:0]", "[7:420]")), Pass);
         rules_flushed(|e| flush(of(e.mesh.live_rules.values_mut().next().unwrap())), Fail);
         no_rules(|e| change(e, |_| String::new()), Fail);

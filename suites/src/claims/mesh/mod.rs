@@ -2,13 +2,14 @@
 
 pub(crate) mod bypass;
 #[cfg(test)]
-mod changes;
+pub(super) mod changes;
 mod demo_pods;
 pub(crate) mod inbound_redirected;
 pub(crate) mod init_arguments;
 mod init_container;
 pub(crate) mod live_rules;
 mod missing_sidecar;
+mod native_sidecar;
 pub(crate) mod outbound_redirected;
 pub(crate) mod packet_trace;
 pub(crate) mod pod_rules;

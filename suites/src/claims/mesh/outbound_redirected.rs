@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use crate::claims::by_name::nodes_ready::{self, no_node_answers};
 use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
-use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_init_container};
+use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_log_of_rules};
 use crate::claims::mesh::question::{
     DNS_PORT, LOOPBACK, PodRules, Question, TUNNEL_PORT, format_ports, judge_each_pod,
 };
@@ -14,6 +14,7 @@ use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::injection::demo_namespace_is_missing;
+use crate::facts::sidecar::has_validation;
 use crate::judgement::{Judged, Judgement};
 use meshcheck_netfilter::{
     Family, Hook, Outcome, Packet, PortSet, address_classes, address_classes_with, group_classes,
@@ -32,7 +33,8 @@ claim! {
     /// Reads the iptables rules in the log of `istio-init`, those of IPv6 too where the pod has such an address.
     /// Simulates packets as the kernel handles them, for every address, port, user, group and interface that the rules
     /// distinguish:
-    /// - Traffic of the application is redirected to 15001. DNS may be redirected to 15053.
+    /// - Traffic of the application is redirected to 15001. DNS may be redirected to 15053. Istio's CNI plug-in excludes
+    ///   port 15020 in every pod.
     /// - Traffic of user or group 1337, loopback traffic and traffic from 127.0.0.6 is not redirected.
     /// - Traffic of the sidecar to its own pod is redirected to 15006.
     ///
@@ -61,7 +63,7 @@ claim! {
         nodes_ready if no_node_answers,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         two_containers_per_pod if has_no_injected_pods,
-        init_arguments if has_no_init_container,
+        init_arguments if has_no_log_of_rules,
         init_arguments if arguments_exclude_outbound,
     ],
     judge: |evidence| judge_each_pod(evidence, judge_outbound),
@@ -70,6 +72,10 @@ claim! {
 /// The port of the sidecar's DNS proxy.
 /// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
 const DNS_CAPTURE_PORT: u16 = 15053;
+
+/// The port that Istio's CNI plug-in excludes from the redirection of outbound traffic, where no annotation says another one.
+/// Source: `defaultRedirectExcludePort` in `cni/pkg/plugin/sidecar_redirect.go` of Istio 1.24.
+const EXCLUDED_BY_PLUG_IN: u16 = 15020;
 
 /// The source address of the proxy's traffic to its own application.
 /// Source: `InboundPassthroughBindIpv4` and `…Ipv6` in Istio's `pilot/pkg/networking/core`.
@@ -92,8 +98,15 @@ pub(super) fn judge_outbound(pod_rules: &PodRules<'_>) -> Judged {
     let destination_port = pod_rules.evidence.expectations.backend.service_port;
     let packet = Packet { destination_port, ..pod_rules.first_packet(Hook::Outbound) };
     let trace = walk(&pod_rules.rules, &packet);
+    let to_excluded = Packet { destination_port: EXCLUDED_BY_PLUG_IN, ..packet };
+    let is_excluded = walk(&pod_rules.rules, &to_excluded).outcome == Outcome::Accepted;
+    let but = if is_excluded {
+        format!(", nor port {EXCLUDED_BY_PLUG_IN}, which the CNI plug-in excludes")
+    } else {
+        String::new()
+    };
     Ok(Judgement::pass(format!(
-        "port {destination_port}: {}; all other ports and addresses too, but not the proxy's own traffic",
+        "port {destination_port}: {}; all other ports and addresses too, but not the proxy's own traffic{but}",
         trace.summary()
     )))
 }
@@ -122,14 +135,24 @@ fn judge_application(pod_rules: &PodRules<'_>) -> Judged {
         }
     }
     let expected = format!("redirected to port {OUTBOUND_PORT}, for all addresses and ports");
+    let others = |ports: &PortSet| without_excluded(pod_rules, ports);
     Question { traffic: "outbound traffic", expected: &expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
             let redirected = *outcome == Outcome::Redirected { port: OUTBOUND_PORT };
-            redirected || is_captured_dns(ports, outcome)
+            let is_excluded = *outcome == Outcome::Accepted && others(ports).is_empty();
+            redirected || is_captured_dns(ports, outcome) || is_excluded
         },
-        |_, ports, outcome| format!("outbound traffic to {} is {outcome}", format_ports(ports)),
+        |_, ports, outcome| {
+            format!("outbound traffic to {} is {outcome}", format_ports(&others(ports)))
+        },
     )
+}
+
+/// Returns the ports without the one that Istio's CNI plug-in excludes, where it sets the rules.
+fn without_excluded(pod_rules: &PodRules<'_>, ports: &PortSet) -> PortSet {
+    let is_plug_in = has_validation(pod_rules.pod);
+    ports.without(if is_plug_in { &[EXCLUDED_BY_PLUG_IN] } else { &[] })
 }
 
 /// Returns a destination for each class of addresses that the rules distinguish: the backend's service first.
@@ -218,7 +241,8 @@ fn judge_proxy_to_own_pod(pod_rules: &PodRules<'_>) -> Judged {
     let packets = OWNERS[..2].iter().map(|owner| sent_by(&packet, *owner)).collect();
     let expected =
         format!("redirected to port {INBOUND_PORT}, for the proxy's traffic to its own pod");
-    let others = |ports: &PortSet| ports.without(&[TUNNEL_PORT, DNS_PORT]);
+    let others =
+        |ports: &PortSet| without_excluded(pod_rules, ports).without(&[TUNNEL_PORT, DNS_PORT]);
     Question { traffic: "the proxy's traffic to its own pod", expected: &expected, packets }.judge(
         pod_rules,
         |ports, outcome| {
@@ -260,8 +284,8 @@ fn arguments_exclude_outbound(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::claims::mesh::changes::{
-        LOG_1_20, LOG_1_22, change_log, cni, dual_stack, insert_rule, log_in_json, log_is_gone,
-        logged_ip, remove_rules, replace_logs, version_6_only,
+        LOG_1_20, LOG_1_22, LOG_1_31, change_log, cni, dual_stack, insert_rule, log_in_json,
+        log_is_gone, logged_ip, native_nftables, remove_rules, replace_logs, version_6_only,
     };
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
@@ -287,10 +311,28 @@ mod cases {
         log.replace(last, &format!("{dns}\n{last}"))
     }
 
+    /// Excludes an outbound port in the rules in force, before all other rules of the chain as the plug-in does.
+    fn exclude_in_force(evidence: &mut Evidence, port: u16) {
+        for rules in evidence.mesh.live_rules.values_mut().map(of) {
+            let first = rules.find("-A ISTIO_OUTPUT").unwrap();
+            for protocol in ["udp", "tcp"] {
+                let rule = format!(
+                    "-A ISTIO_OUTPUT -p {protocol} -m {protocol} --dport {port} -j RETURN\n"
+                );
+                rules.insert_str(first, &rule);
+            }
+        }
+    }
+
     cases! { Evidence:
         healthy(|_| {}, Pass);
         log_of_istio_1_20(|e| replace_logs(e, LOG_1_20), Pass);
         log_of_istio_1_22(|e| replace_logs(e, LOG_1_22), Pass);
+        log_of_istio_1_31(|e| replace_logs(e, LOG_1_31), Pass);
+        log_of_istio_1_31_in_json(|e| { replace_logs(e, LOG_1_31); log_in_json(e); }, Pass);
+        native_nftables(native_nftables, Unjudged);
+        native_nftables_by_cni(|e| { native_nftables(e); cni(e); }, Unjudged);
+        native_nftables_and_log_is_gone(|e| { native_nftables(e); log_is_gone(e); }, Unjudged);
         port_excluded(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 80 -j RETURN"), Fail);
         range_excluded(|e| insert_rule(e, CHAIN, "-d 10.96.0.0/12 -j RETURN"), Fail);
         small_range_excluded(|e| insert_rule(e, CHAIN, "-d 192.0.2.0/24 -j RETURN"), Fail);
@@ -335,6 +377,9 @@ mod cases {
         log_is_gone(|e| { log_is_gone(e); e.mesh.live_rules.clear(); }, Unjudged);
         log_is_gone_rules_in_force(log_is_gone, Pass);
         cni(cni, Pass);
+        cni_excludes_its_port(|e| { cni(e); exclude_in_force(e, 15020); }, Pass);
+        cni_excludes_another_port(|e| { cni(e); exclude_in_force(e, 15020); exclude_in_force(e, 80); }, Fail);
+        port_of_cni_excluded_by_istio_init(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 15020 -j RETURN"), Fail);
         cni_rules_not_read(|e| { cni(e); e.mesh.live_rules.clear(); }, Unjudged);
         cni_flushed(|e| { cni(e); e.mesh.live_rules.values_mut().for_each(|it| of(it).clear()); }, Fail);
         dns_captured_by_istio(|e| change_log(e, capture_dns), Pass);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Observation, Pod};
-use crate::facts::sidecar::{INIT, init_container};
+use crate::facts::sidecar::{INIT, init_container, uses_nftables};
 use crate::facts::workload::owner_deployments;
 use crate::format::list;
 use crate::judgement::{Judgement, Verdict};
@@ -50,6 +50,9 @@ pub(super) fn judged_rules(
     pod: &Pod,
     family: Family,
 ) -> Result<(RuleSet, RulesSource), Judgement> {
+    if uses_nftables(pod) {
+        return Err(nftables(pod));
+    }
     if has_log(evidence, pod) {
         return Ok((logged_rules(evidence, pod, family)?, RulesSource::Log));
     }
@@ -62,6 +65,14 @@ pub(super) fn judged_rules(
             missing => missing.unwrap_or_else(|| unread.clone()).observed(unread.summary),
         }
     })
+}
+
+/// Returns the judgement on rules that neither `iptables-save` nor the walker can show.
+fn nftables(pod: &Pod) -> Judgement {
+    let name = &pod.name;
+    Judgement::unjudged(format!(
+        "pod {name}: the rules are nftables rules, which meshcheck does not simulate"
+    ))
 }
 
 /// Whether a pod has an init container, and its log may still exist.
@@ -170,6 +181,7 @@ pub(super) fn rules_in_force(
     };
     let unjudged = |summary: String| Err(Judgement::unjudged(summary));
     let printed = match saved_rules(evidence, pod, family) {
+        Some(Observation::Seen { .. }) if uses_nftables(pod) => return Err(nftables(pod)),
         Some(Observation::Seen { value }) => value,
         Some(Observation::NotAsked { .. }) => {
             return Err(Judgement::skipped(NOT_READ));

@@ -11,9 +11,10 @@ use crate::claims::mesh::missing_sidecar::{
     explain_missing_sidecar, label_prevents_injection, pods_missed_by_injection,
     webhook_prevents_injection,
 };
+use crate::claims::mesh::native_sidecar::native_sidecar_change;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, Pod, Webhook};
+use crate::evidence::{Container, Evidence, Pod, Webhook};
 use crate::facts::demo::demo_container;
 use crate::facts::image::image_name;
 use crate::facts::injection::{INJECT, demo_namespace_is_missing, refuses_sidecar};
@@ -22,7 +23,7 @@ use crate::facts::webhooks::is_injector;
 use crate::facts::workload::{owner_deployments, owner_workload};
 use crate::format::{CONTAINER, EXTRA_CONTAINER, POD, count, format_pod_state, list};
 use crate::hint::escape_backquotes;
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Verdict};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, pods, workloads};
 
@@ -82,7 +83,8 @@ fn judge(evidence: &Evidence) -> Judged {
     // A failed pod stays listed, for example an evicted one, and runs no container.
     let mut pods = current_pods(evidence)?;
     pods.retain(|pod| pod.phase != "Failed");
-    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))?;
+    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))
+        .map_err(|worst| count_native_sidecars(&pods, worst))?;
     // The containers of a pod that is not Running do not exist yet.
     let running = pods.iter().filter(|pod| pod.is_running()).count();
     if running == 0 {
@@ -106,6 +108,19 @@ fn no_running_pod(evidence: &Evidence, waiting: Option<&Pod>) -> Judgement {
             .object(Object::demo_namespace(evidence))
             .step(pods::list(evidence, namespace, &[], "List the failed pods")),
     }
+}
+
+/// Writes the number of pods in the headline where several have native sidecars, and nothing else is wrong.
+fn count_native_sidecars(pods: &[&Pod], worst: Judgement) -> Judgement {
+    let is_native = |pod: &&&Pod| pod.sidecar().is_some_and(Container::is_native_sidecar);
+    let number = pods.iter().filter(is_native).count();
+    if worst.verdict != Verdict::Changed || number < 2 {
+        return worst;
+    }
+    let pods = count(number, POD);
+    let summary =
+        format!("{pods} have a native sidecar: an init container with restartPolicy Always");
+    Judgement { summary, ..worst }
 }
 
 fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
@@ -160,9 +175,10 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
     applications.sort_by_key(|name| own.is_some_and(|own| own != *name));
     match (applications.as_slice(), sidecar.is_native_sidecar()) {
         ([_], false) => Ok(Judgement::pass(String::new())),
-        ([_], true) => Err(Judgement::changed(format!(
-            "pod {name} has a native sidecar: an init container with restartPolicy Always"
-        ))
+        ([_], true) => Err(Judgement::changed(
+            format!("pod {name} has a native sidecar: an init container with restartPolicy Always"),
+            native_sidecar_change(evidence, pod),
+        )
         .expected(expected)
         .observed(format!("{observed}, and the init container {SIDECAR}"))
         .object(Object::pod(pod))

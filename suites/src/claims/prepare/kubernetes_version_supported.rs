@@ -4,7 +4,7 @@ use crate::entry::claim;
 use crate::evidence::Evidence;
 use crate::format::list;
 use crate::judgement::{Judged, Judgement, Verdict, require};
-use crate::profile::{self, PROFILES};
+use crate::profile;
 use crate::steps::cluster::show_version;
 use crate::steps::{Purpose, Step};
 
@@ -19,8 +19,8 @@ claim! {
     /// supported releases lists for this minor version.
     ///
     /// ## What makes it fail
-    /// The API server is older or newer than the supported versions. The claim is unjudged where meshcheck does not know
-    /// which versions this Istio supports.
+    /// The API server is older or newer than the supported versions. An Istio that is newer than meshcheck knows is judged
+    /// as the newest known one. The claim is unjudged where Kubernetes is newer too, and where Istio is too old to be known.
     ///
     /// ## How to fix it
     /// Create a cluster with a supported version, or use an Istio that supports this one. The report names both.
@@ -46,24 +46,34 @@ fn judge(evidence: &Evidence) -> Judged {
                 },
                 _ => judgement,
             })?;
-    let Some((major, minor)) = parse_version(version) else {
+    let Some((major, minor)) = profile::parse_kubernetes(version) else {
         return Err(Judgement::unjudged(format!(
             "cannot parse the API server's version `{version}`"
         )));
     };
-    let Some(profile) = profile::of(istio) else {
+    let Some(nearest) = profile::nearest(istio) else {
         return Err(Judgement::unjudged(format!(
             "meshcheck does not know which Kubernetes versions Istio {istio} supports"
         )));
     };
-    let (oldest, newest) = profile.kubernetes;
-    let window = format!("v1.{oldest} to v1.{newest}");
-    if major == 1 && (oldest..=newest).contains(&minor) {
-        return Ok(Judgement::pass(format!(
-            "Istio {istio} supports Kubernetes {window}, the API server has {version}"
-        )));
+    let window = nearest.profile.format_kubernetes();
+    let known = if nearest.is_exact { istio.clone() } else { nearest.profile.name() };
+    match nearest.supports(minor).filter(|_| major == 1) {
+        Some(true) => {
+            return Ok(Judgement::pass(format!(
+                "Istio {known} supports Kubernetes {window}, the API server has {version}"
+            )));
+        }
+        None if major == 1 => {
+            return Err(Judgement::unjudged(format!(
+                "meshcheck does not know whether Istio {istio} supports Kubernetes {version}: Istio {known} supports \
+                 {window}"
+            )));
+        }
+        Some(false) | None => {}
     }
-    let others: Vec<_> = PROFILES
+    let oldest = nearest.profile.kubernetes.0;
+    let others: Vec<_> = profile::all()
         .iter()
         .filter(|other| major == 1 && (other.kubernetes.0..=other.kubernetes.1).contains(&minor))
         .map(|other| format!("{}.{}", other.version.0, other.version.1))
@@ -82,13 +92,6 @@ fn judge(evidence: &Evidence) -> Judged {
         .steps([Step::advice(Purpose::Fix, fix), show()]))
 }
 
-/// Parses a version: `v1.29.15+k3s1`, `1.29+`, `v1.29.1-gke.100`.
-fn parse_version(version: &str) -> Option<(u64, u64)> {
-    let (major, rest) = version.trim().trim_start_matches('v').split_once('.')?;
-    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
-    Some((major.parse().ok()?, rest.get(..digits)?.parse().ok()?))
-}
-
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
@@ -103,7 +106,10 @@ mod cases {
         too_old(|e| server(e, "v1.9.0"), Fail);
         too_new(|e| server(e, "v1.99.0"), Fail);
         version_without_number(|e| server(e, "stable"), Unjudged);
-        unknown_istio(|e| e.expectations.istio_version = "1.99.0".into(), Unjudged);
+        unknown_istio(|e| e.expectations.istio_version = "1.17.8".into(), Unjudged);
+        newer_istio(|e| { e.expectations.istio_version = "1.99.0".into(); server(e, "v1.34.4"); }, Pass);
+        newer_istio_on_an_old_cluster(|e| e.expectations.istio_version = "1.99.0".into(), Fail);
+        newer_istio_on_a_newer_cluster(|e| { e.expectations.istio_version = "1.99.0".into(); server(e, "v1.99.0"); }, Unjudged);
         version_unread(|e| e.cluster.server_version = Observation::failed("forbidden"), Unjudged);
         version_missing(|e| e.cluster.server_version = Observation::absent("no version"), Fail);
     }

@@ -6,6 +6,7 @@ mod fix_commands;
 mod missing_observations;
 mod renamed_demo;
 mod sidecars;
+mod versions;
 
 use super::CLAIMS;
 use crate::evidence::Expectations;

@@ -13,6 +13,18 @@ pub struct SoftwareEvidence {
     pub programs: Observation<Vec<Program>>,
     /// The images that the nodes need.
     pub images: Vec<String>,
+    /// The Kubernetes of the nodes. None in a record of an older meshcheck.
+    #[serde(default)]
+    pub kubernetes: Option<ChosenKubernetes>,
+}
+
+/// The Kubernetes that is to be installed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChosenKubernetes {
+    /// Its version: `v1.36.4`.
+    pub version: String,
+    /// The newest version that the same Istio supports and that runs with cgroup v1: `1.34.11`.
+    pub newest_for_cgroup_v1: Option<String>,
 }
 
 /// A bundle in the cache.

@@ -6,6 +6,7 @@ use crate::format::list;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::machine::docker_usable;
+use crate::preflight::needs_cgroup_v2;
 use crate::steps::{Step, machine as steps};
 
 check! {
@@ -20,9 +21,11 @@ check! {
     /// ## What makes it fail
     /// - A controller is missing.
     /// - A rootless engine runs with cgroup v1.
+    /// - The engine runs with cgroup v1, and the software to install has Kubernetes 1.35 or newer.
     ///
     /// ## How to fix it
-    /// Enable the controller in the kernel's command line, or switch to cgroup v2, and reboot.
+    /// Enable the controller in the kernel's command line, or switch to cgroup v2, and reboot. With cgroup v1, choose an older
+    /// Kubernetes.
     ///
     /// ## Check by hand
     ///     docker info --format '{{.CgroupVersion}}'
@@ -54,6 +57,19 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             steps::switch_to_cgroup_v2(),
         );
     }
+    let chosen = evidence.software.kubernetes.as_ref().filter(|it| needs_cgroup_v2(&it.version));
+    if let Some(chosen) = chosen.filter(|_| version == "1") {
+        let istio = &evidence.cluster.seen.expectations.istio_version;
+        let older = chosen.newest_for_cgroup_v1.as_deref();
+        let older = older.map(|version| steps::choose_kubernetes(istio, version));
+        let summary =
+            format!("Kubernetes {} needs cgroup v2, this machine has cgroup v1", chosen.version);
+        return Err(Judgement::fail(summary)
+            .expected("cgroup v2, or a Kubernetes older than 1.35")
+            .observed(format!("cgroup v1, and Kubernetes {}", chosen.version))
+            .object("cgroups of the docker engine")
+            .steps(older.into_iter().chain([steps::switch_to_cgroup_v2()]).collect::<Vec<_>>()));
+    }
     let kernel = evidence.machine.kernel.value();
     if kernel.is_some_and(|kernel| kernel.release != engine.kernel) {
         return Ok(Judgement::pass(format!(
@@ -83,6 +99,15 @@ mod cases {
     use crate::preflight::machine::changes::*;
     use crate::testing::of;
 
+    /// Puts the engine on cgroup v1 and chooses a Kubernetes that does not run there.
+    fn on_version_1(evidence: &mut PreflightEvidence, older: Option<&str>) {
+        engine(evidence).cgroup_version = "1".into();
+        evidence.software.kubernetes = Some(ChosenKubernetes {
+            version: "v1.36.4".into(),
+            newest_for_cgroup_v1: older.map(str::to_owned),
+        });
+    }
+
     cases! { PreflightEvidence:
         version_2(|_| {}, Pass);
         version_1(|e| engine(e).cgroup_version = "1".into(), Pass);
@@ -90,6 +115,12 @@ mod cases {
             engine(e).cgroup_version = "1".into();
             engine(e).rootless = true;
         }, Fail);
+        version_1_and_new_kubernetes(|e| on_version_1(e, Some("1.34.11")), Fail);
+        version_1_and_no_older_kubernetes(|e| on_version_1(e, None), Fail);
+        version_2_and_new_kubernetes(|e| {
+            on_version_1(e, None);
+            engine(e).cgroup_version = "2".into();
+        }, Pass);
         without_memory_controller(|e| of(&mut e.machine.cgroups).controllers.retain(|it| it != "memory"), Fail);
         in_a_vm(|e| { in_a_virtual_machine(e); e.machine.cgroups = Observation::failed("macOS"); }, Pass);
         controllers_unknown(|e| e.machine.cgroups = Observation::failed("no /sys"), Unjudged);

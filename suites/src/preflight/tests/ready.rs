@@ -116,6 +116,10 @@ fn software(recorded: &Evidence) -> SoftwareEvidence {
             "docker.io/istio/pilot:1.22.0".into(),
             "docker.io/istio/proxyv2:1.22.0".into(),
         ],
+        kubernetes: Some(ChosenKubernetes {
+            version: "v1.29.15".into(),
+            newest_for_cgroup_v1: Some("1.30.13".into()),
+        }),
     }
 }
 
