@@ -196,9 +196,10 @@ impl LiveBoard {
         Ok(written?)
     }
 
-    /// Whether a machine sends its records by itself.
+    /// Whether a machine sends its records by itself, and the last one is not too old.
     pub(crate) fn is_sent(&self, at: usize) -> bool {
-        self.rows().about[at].sent
+        let rows = self.rows();
+        rows.about[at].sent && rows.board.machines[at].report().is_some()
     }
 
     /// Shows machines as not reached whose last record is older than `age`: old verdicts must not look like new ones.

@@ -26,6 +26,8 @@ pub(super) struct Screen<'s> {
     table: Option<Table>,
     /// What was printed of each machine.
     lines: Vec<String>,
+    /// The number of the last change that was shown.
+    shown: u64,
 }
 
 impl<'s> Screen<'s> {
@@ -33,7 +35,7 @@ impl<'s> Screen<'s> {
     pub(super) fn new(board: &'s LiveBoard, arguments: &'s Class) -> Self {
         let output = &arguments.judging.output;
         let is_table = stderr().is_terminal() && !output.quiet && output.output != Format::Json;
-        Self { board, arguments, table: is_table.then(Table::default), lines: Vec::new() }
+        Self { board, arguments, table: is_table.then(Table::default), lines: Vec::new(), shown: 0 }
     }
 
     /// Shows changes until it is dropped.
@@ -63,8 +65,11 @@ impl<'s> Screen<'s> {
                         (rows.change, (rows.change != written).then(|| rows.board.clone()))
                     };
                     if let Some(board) = board {
-                        write_reports(&board, self.arguments)?;
                         written = change;
+                        // The board lives on: a disk may have room again.
+                        if let Err(error) = write_reports(&board, self.arguments) {
+                            Failure::from(error).print();
+                        }
                     }
                 }
             }
@@ -82,7 +87,8 @@ impl<'s> Screen<'s> {
         if self.table.is_none() || !stdout().is_terminal() {
             let width = width(&rows);
             self.lines.resize(rows.board.machines.len(), String::new());
-            for (row, last) in rows.board.machines.iter().zip(&mut self.lines) {
+            let each = rows.board.machines.iter().zip(&rows.about).zip(&mut self.lines);
+            for ((row, _), last) in each.filter(|((_, about), _)| about.change > self.shown) {
                 let line = class_line(style, row, width);
                 let has_verdict = matches!(row.state, State::Judged(_) | State::NotReached(_));
                 if has_verdict && line != *last {
@@ -91,6 +97,7 @@ impl<'s> Screen<'s> {
                 }
             }
         }
+        self.shown = rows.change;
         // Not under the lock: who reads the output may be slow.
         drop(rows);
         if text.is_empty() { Ok(()) } else { to_stdout(&text) }

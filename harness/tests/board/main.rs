@@ -71,6 +71,7 @@ fn beyond_loopback_nobody_without_the_token_sees_anything(#[case] head: &str) {
     let answer = board.ask(&format!("{head}Host: board\r\nConnection: close\r\n\r\n"), b"");
     assert_eq!(answer.status, 401, "{}", answer.body);
     assert!(!answer.body.contains("vm1") && !answer.head.contains("set-cookie"), "{}", answer.body);
+    assert!(answer.head.contains("connection: close"), "{}", answer.head);
 }
 
 #[test]

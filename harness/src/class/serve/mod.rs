@@ -98,6 +98,7 @@ pub(crate) fn start(
 /// Lets a request through that may pass, and gives every answer the headers that keep it where it belongs.
 async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let access = site.guard.access(request.method(), request.uri(), request.headers());
+    let is_granted = access == Access::Granted;
     let mut response = match access {
         Access::Granted => next.run(request).await,
         Access::Exchange(cookie) => match HeaderValue::from_str(&cookie) {
@@ -121,6 +122,10 @@ async fn guarded(State(site): State<Arc<Site>>, request: Request, next: Next) ->
     let headers = response.headers_mut();
     for (name, value) in HEADERS {
         headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if !is_granted {
+        // Whoever is refused keeps no place among the connections.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
         let nothing = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");

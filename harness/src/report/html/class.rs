@@ -146,7 +146,7 @@ pub(crate) fn class_head(board: &Board, checked: Option<Timestamp>) -> Result<St
         .map(|(number, class, sign, words)| (class, sign, format!("{number} {words}")))
         .collect();
     if let Some(at) = checked {
-        chips.push(("", "", format!("checked at {}", local(at).strftime("%H:%M:%S"))));
+        chips.push(("", "", format!("checked at {}", time(at, Timestamp::now(), ":%S"))));
     }
     render(&Head { worst, sign: sign(worst), outcome: outcome(board), chips })
 }
@@ -158,11 +158,11 @@ fn local(at: Timestamp) -> ZonedDateTime {
     at.to_zoned_datetime(TimeZone::system())
 }
 
-/// Formats a time of today as `13:52`, another one with its day.
-fn time(at: Timestamp, now: Timestamp) -> String {
+/// Formats a time of today as `13:52`, another one with its day. `more` are its smaller parts.
+fn time(at: Timestamp, now: Timestamp, more: &str) -> String {
     let (at, now) = (local(at), local(now));
     let form = if at.date() == now.date() { "%H:%M" } else { "%-d %b %H:%M" };
-    at.strftime(form).to_string()
+    at.strftime(&format!("{form}{more}")).to_string()
 }
 
 /// Formats the row of a machine. Where the page is live, its name leads to its report.
@@ -192,7 +192,7 @@ pub(crate) fn class_row(
         ),
         bar: bar(row),
         state: truncated(&state(row), STATE, "…"),
-        since: since.map(|since| time(since, Timestamp::now())).unwrap_or_default(),
+        since: since.map(|since| time(since, Timestamp::now(), "")).unwrap_or_default(),
     })
 }
 
@@ -378,7 +378,7 @@ mod tests {
     fn time_of_another_day_has_its_day() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let now = at("2026-11-29T12:00:00Z");
-        assert_eq!(time(at("2026-11-29T11:59:00Z"), now).len(), 5);
-        assert!(time(at("2026-11-25T12:00:00Z"), now).starts_with("25 Nov "));
+        assert_eq!(time(at("2026-11-29T11:59:00Z"), now, "").len(), 5);
+        assert!(time(at("2026-11-25T12:00:00Z"), now, ":%S").starts_with("25 Nov "));
     }
 }
