@@ -143,6 +143,12 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
         }
         Box::new(File::open(path).map_err(io)?)
     };
+    read_from(input, path)
+}
+
+/// Reads evidence from any input; errors name it as `path`.
+pub(crate) fn read_from(input: impl Read, path: &Path) -> Result<Evidence, EvidenceFileError> {
+    let io = |error| EvidenceFileError::Read { path: path.to_owned(), error };
     let mut file = BufReader::new(input);
     let mut start = Vec::new();
     file.by_ref().take(2).read_to_end(&mut start).map_err(io)?;

@@ -1,6 +1,7 @@
 //! How it is done: sources, clusters, installation, collectors, reports.
 
 mod atomic_file;
+pub mod class;
 pub mod cli;
 mod cluster;
 pub mod collect;

@@ -153,11 +153,18 @@ pub(crate) struct Record {
     #[command(flatten)]
     pub(crate) target: Target,
     /// The file to write, compressed unless its name ends in `.json`; `-` for standard output
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse_output)]
-    pub(crate) out: PathBuf,
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = parse_output, required_unless_present = "send")]
+    pub(crate) out: Option<PathBuf>,
     /// Also record the last lines of the logs of the mesh and of the demo, with secrets redacted
     #[arg(long)]
     pub(crate) include_logs: bool,
+    /// Send the evidence to the board of a class at this address, such as `http://board:8080`, under the name of
+    /// this machine; under another one with `http://board:8080/records/vm03`
+    #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
+    pub(crate) send: Option<String>,
+    /// The file with the board's token [default: the variable `MESHCHECK_TOKEN`]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "send")]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// `meshcheck show`

@@ -8,6 +8,7 @@ use super::arguments::{
     BundleOptions, Check, Claims, Completions, Config, Down, Explain, Judge, Man, NextestSetup,
     Preflight, Rbac, Record, Run, Schema, Show, Up, Versions,
 };
+use super::class::Class;
 use super::diff_arguments::Diff;
 use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
@@ -104,7 +105,8 @@ demo client sends a request every 10 seconds: where its log lacks a reply, check
 Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
   meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
-  meshcheck judge vm7.json.gz")]
+  meshcheck judge vm7.json.gz
+  meshcheck record --send http://board:8080 --token-file token   # to `class --serve`, from this machine")]
     Record(Record),
     /// Show the contents of recorded evidence: observations, redactions, logs
     #[command(after_help = "\
@@ -147,6 +149,23 @@ Exit codes:
   2  a wrong call or file
   3  something could not be compared")]
     Diff(Diff),
+    /// Check all machines of a class, over ssh or with kubeconfigs, and report them together
+    #[command(after_help = "\
+Examples:
+  meshcheck class kubeconfigs/                     # a directory with a kubeconfig for each machine
+  meshcheck class 'student@vm[01-30].example.com'  # over ssh, as your own `ssh` connects
+  meshcheck class hosts.ini --list                 # print the machines, contact none
+  meshcheck class hosts.ini --records today/ --report json=class.json
+  meshcheck class hosts.ini --only-machines vm03,vm04 --output commands
+  meshcheck class today/                           # the same report again, of the records
+  meshcheck class hosts.ini --watch 30s            # again and again, until Ctrl-C
+  meshcheck class hosts.ini --serve 8080           # the same as a web page on this machine
+  meshcheck class hosts.ini --serve 0.0.0.0:8080   # for others: it prints an address with a token
+
+Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy. Host keys are
+checked as ever: connect once by hand to a machine that you do not know yet.
+Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0.")]
+    Class(Box<Class>),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\
 Examples:
@@ -245,6 +264,7 @@ impl Command {
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
             Self::Diff(diff) => Some(diff.output()),
+            Self::Class(class) => Some(&mut class.judging.output),
             Self::Matrix(MatrixArguments { command, try_all }) => match command {
                 None => Some(&mut try_all.judging.output),
                 Some(MatrixCommand::Report(MatrixReport { judging, .. })) => {

@@ -69,7 +69,7 @@ fn files(
             ("the kind configuration", file, it.evidence.as_ref())
         }
         Command::Record(it) => {
-            ("the kubeconfig", it.target.kubeconfig.iter().collect::<Vec<_>>(), Some(&it.out))
+            ("the kubeconfig", it.target.kubeconfig.iter().collect::<Vec<_>>(), it.out.as_ref())
         }
         _ => return (Vec::new(), Vec::new()),
     };
@@ -85,6 +85,7 @@ fn files(
             Kind::Html => "--report html=",
             Kind::Json => "--report json=",
             Kind::Markdown => "--report markdown=",
+            Kind::Prom => "--report prom=",
         };
         (name, report.path.clone())
     }));

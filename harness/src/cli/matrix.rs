@@ -21,7 +21,7 @@ use crate::matrix::{
 };
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
-    matrix_markdown, to_stdout, writable, write_files,
+    matrix_markdown, metrics, to_stdout, writable, write_files,
 };
 use crate::source::SourceError;
 use crate::text::{for_terminal, io_reason};
@@ -339,6 +339,9 @@ fn finish(
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
         Kind::Markdown => Ok(matrix_markdown(&matrix)),
+        Kind::Prom => {
+            Ok(metrics(matrix.columns.iter().map(|it| (it.name.as_str(), it.report.as_ref()))))
+        }
         Kind::Junit => {
             let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
             junit_of_outcomes(outcomes, &judging.selection.only)

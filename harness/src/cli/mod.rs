@@ -2,6 +2,9 @@
 
 mod arguments;
 mod candidates;
+mod class;
+mod class_screen;
+mod class_watch;
 mod cleanup;
 mod cluster;
 mod command;
@@ -18,6 +21,7 @@ mod preflight;
 mod rbac;
 mod record;
 mod reports;
+mod send;
 mod shell;
 mod software;
 mod software_options;
@@ -102,6 +106,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }
+        Command::Class(arguments) => Box::pin(class::class(*arguments, &configured()?)).await,
         Command::Matrix(arguments) => Box::pin(matrix::matrix(arguments, config)).await,
         Command::Claims(arguments) => {
             let waivers = named.and_then(|settings| settings.waivers).unwrap_or_default();

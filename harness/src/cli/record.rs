@@ -10,9 +10,10 @@ use meshcheck_suites::evidence::ContainerLog;
 use meshcheck_suites::hint::quote;
 
 use super::arguments::{Record, Show};
-use super::cleanup::listen;
+use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
+use super::send::Destination;
 use crate::evidence_file;
 use crate::report::{STDOUT, to_stdout};
 use crate::settings::Settings;
@@ -25,7 +26,12 @@ pub(super) async fn record(
     settings: &Settings,
     quiet: bool,
 ) -> Result<u8, Failure> {
-    evidence_file::check_writable(&arguments.out)?;
+    if let Some(out) = &arguments.out {
+        evidence_file::check_writable(out)?;
+    }
+    let destination = arguments.send.as_deref();
+    let destination = destination.map(|url| Destination::new(url, arguments.token_file.as_deref()));
+    let destination = destination.transpose()?;
     let cancel = listen()?;
     let options = CollectOptions {
         include_logs: arguments.include_logs,
@@ -35,22 +41,35 @@ pub(super) async fn record(
     };
     let collected = collect_evidence(&arguments.target, settings, options, &cancel);
     let (evidence, _) = Box::pin(collected).await?;
-    evidence_file::write(&arguments.out, &evidence)?;
+    if let Some(out) = &arguments.out {
+        evidence_file::write(out, &evidence)?;
+    }
+    if let Some(destination) = &destination {
+        until_cancelled(&cancel, destination.send(&evidence)).await??;
+    }
     if quiet {
         return Ok(0);
     }
-    let mut text = format!("recorded: {}\n", named(&arguments.out));
+    let mut text = String::new();
+    if let Some(destination) = &destination {
+        let _ = writeln!(text, "sent: {}", destination.name());
+    }
+    if let Some(out) = &arguments.out {
+        let _ = writeln!(text, "recorded: {}", named(out));
+    }
     text.push_str(&support::summary(&evidence));
     if !arguments.include_logs {
         text.push_str(
             "logs: only those that claims need; --include-logs adds the last lines of the others\n",
         );
     }
-    text.push_str(
-        "secrets were redacted by name and by pattern: review the file before you share it\n",
-    );
-    if arguments.out != Path::new(STDOUT) {
-        let file = quote(&arguments.out.to_string_lossy());
+    if arguments.out.is_some() {
+        text.push_str(
+            "secrets were redacted by name and by pattern: review the file before you share it\n",
+        );
+    }
+    if let Some(out) = arguments.out.as_deref().filter(|out| *out != Path::new(STDOUT)) {
+        let file = quote(&out.to_string_lossy());
         let _ = writeln!(text, "\njudge it on any machine: meshcheck judge {file}");
     }
     // Standard output may be the file.

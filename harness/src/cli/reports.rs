@@ -17,7 +17,7 @@ use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, STDOUT, Selected, emit, emit_died, html, json, junit,
-    junit_of_files, markdown, to_stdout, write_files,
+    junit_of_files, markdown, metrics, to_stdout, write_files,
 };
 use crate::text::for_terminal;
 
@@ -146,6 +146,12 @@ fn format(judged: &[Judged<'_>], kind: Kind) -> Result<String, ReportError> {
         }
         (Kind::Markdown, _) => {
             Ok(judged.iter().map(|one| markdown(one.report)).collect::<Vec<_>>().join("\n"))
+        }
+        (Kind::Prom, _) => {
+            let name =
+                |one: &Judged<'_>| one.file.clone().unwrap_or(one.report.cluster.context.clone());
+            let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
+            Ok(metrics(named.iter().map(|(name, report)| (name.as_str(), Some(*report)))))
         }
         (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
     }

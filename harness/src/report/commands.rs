@@ -34,7 +34,7 @@ pub fn commands(report: &Report) -> String {
 
 /// Whether a fix can run unread: it deletes nothing, has no condition and no placeholder such as `VERSION`, and all its
 /// characters are visible.
-fn can_run(step: &Step, command: &str) -> bool {
+pub(super) fn can_run(step: &Step, command: &str) -> bool {
     let is_placeholder =
         |word: &str| word.len() > 3 && word.chars().all(|it| it.is_ascii_uppercase());
     let words = |text: &str| text.split([' ', '=']).any(is_placeholder);

@@ -37,6 +37,7 @@ pub(super) fn files(
         Kind::Junit => super::junit(report),
         Kind::Html => super::html(report, evidence),
         Kind::Markdown => Ok(super::markdown(report)),
+        Kind::Prom => Ok(super::metrics([(report.cluster.context.as_str(), Some(report))])),
     })
 }
 

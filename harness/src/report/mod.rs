@@ -2,6 +2,7 @@
 
 mod cards;
 mod claims;
+mod class;
 mod commands;
 mod died;
 mod diff;
@@ -12,6 +13,7 @@ mod human;
 mod junit;
 mod markdown;
 mod matrix;
+mod metrics;
 mod options;
 mod outcome;
 mod schema;
@@ -22,6 +24,9 @@ mod writer;
 
 pub(crate) use cards::change_lines;
 pub use claims::claims;
+pub(crate) use class::{
+    class_commands, class_human, class_line, outcome as class_outcome, state as class_state,
+};
 pub use commands::commands;
 pub(crate) use died::died_report;
 pub use died::{Died, Selected, emit_died};
@@ -31,16 +36,20 @@ pub use emit::{emit, to_stdout, writable};
 pub(crate) use emit::{json, write_files};
 pub use error::ReportError;
 pub use html::html;
-pub(crate) use html::matrix_html;
+pub(crate) use html::{
+    class_faults, class_head, class_html, class_page, class_policy, class_row, matrix_html,
+    report_policy,
+};
 pub(crate) use human::format_progress;
 pub use human::{human, phases};
 pub use junit::junit;
 pub(crate) use junit::{junit_of_files, junit_of_outcomes};
 pub(crate) use matrix::matrix_human;
+pub(crate) use metrics::metrics;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path, parse_diff_report};
 pub use schema::{Document, schema};
 pub use style::Style;
-pub(crate) use summary::{annotations, markdown, matrix_markdown};
+pub(crate) use summary::{annotations, class_markdown, markdown, matrix_markdown};
 pub use versions::versions;
 pub(crate) use writer::steps;

@@ -11,8 +11,8 @@ pub struct OutputOptions {
     /// The format of standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
     pub output: Format,
-    /// Also write a report: junit=FILE, html=FILE, json=FILE or markdown=FILE, `-` for standard output; can be
-    /// repeated
+    /// Also write a report: junit=FILE, html=FILE, json=FILE, markdown=FILE or prom=FILE (for Prometheus),
+    /// `-` for standard output; can be repeated
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = parse_report)]
     pub reports: Vec<ReportFile>,
     /// The verdicts that count for the exit code: fail and changed end with 1, unjudged with 3
@@ -108,6 +108,8 @@ pub enum Kind {
     Json,
     /// Text for job summaries and comments.
     Markdown,
+    /// Prometheus' text.
+    Prom,
 }
 
 /// The path that `-` stands for where a file is written.
@@ -127,8 +129,9 @@ fn parse_report(text: &str) -> Result<ReportFile, String> {
             ("html", Kind::Html),
             ("json", Kind::Json),
             ("markdown", Kind::Markdown),
+            ("prom", Kind::Prom),
         ],
-        "write --report junit=FILE, html=FILE, json=FILE or markdown=FILE",
+        "write --report junit=FILE, html=FILE, json=FILE, markdown=FILE or prom=FILE",
     )
 }
 

@@ -9,6 +9,7 @@ use super::diff::{compared, heading, verdict};
 use super::markdown::text;
 use super::outcome::{facts, outcome, totals};
 use super::style::sign;
+use crate::class::{Board, groups as class_groups, names};
 use crate::matrix::{Matrix, Tried};
 use crate::text::for_page;
 
@@ -94,6 +95,22 @@ pub(crate) fn matrix_markdown(matrix: &Matrix) -> String {
     to
 }
 
+/// Formats a class as Markdown: what is wrong on how many machines.
+pub(crate) fn class_markdown(board: &Board) -> String {
+    let mut to = format!("### {}\n\n", text(&super::class::outcome(board)));
+    let groups = class_groups(board);
+    if !groups.is_empty() {
+        to.push_str("| | machines | observed | step |\n|---|---|---|---|\n");
+    }
+    for group in groups.iter().take(CARDS) {
+        let sign = group.verdict.map_or("?", sign);
+        let step = group.cause.and_then(|cause| cause.steps.first()).map(step).unwrap_or_default();
+        let names = text(&names(&group.machines));
+        let _ = writeln!(to, "| {sign} | {names} | {} | {step} |", text(&group.summary));
+    }
+    to
+}
+
 /// Formats what does not hold as annotations of GitHub Actions, the worst first, ten at the most.
 pub(crate) fn annotations(report: &Report) -> String {
     let cards: Vec<_> = groups(report).into_iter().flat_map(|group| group.cards).collect();
@@ -138,6 +155,11 @@ mod tests {
     #[test]
     fn matrix_as_markdown() {
         insta::assert_snapshot!(matrix_markdown(&matrix_sample()));
+    }
+
+    #[test]
+    fn class_as_markdown() {
+        insta::assert_snapshot!(class_markdown(&crate::report::class::tests::sample().0));
     }
 
     #[test]

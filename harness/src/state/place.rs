@@ -44,6 +44,11 @@ impl State {
         self.root.join("clusters")
     }
 
+    /// The directory of what the board of a class has shown.
+    pub(crate) fn class(&self, name: &str) -> PathBuf {
+        self.root.join("classes").join(name)
+    }
+
     /// Begins a cluster: makes its directory, takes its lock, writes what it will be.
     pub(crate) fn begin(&self, state: &ClusterState) -> Result<ClusterDirectory, StateError> {
         let clusters = self.clusters();

@@ -63,7 +63,7 @@ impl Browser {
         });
         let port = port.unwrap();
         let mut options = json!({ "args": [
-            "--headless=new", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND",
+            "--headless=new", "--hide-scrollbars", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
             // Without it no browser starts as root, which containers are.
             "--no-sandbox", "--disable-dev-shm-usage"
         ] });
@@ -118,7 +118,12 @@ impl Browser {
 
     /// Opens a file, and waits until it is loaded.
     pub(crate) fn open(&self, file: &Path) {
-        self.runtime.block_on(self.client.goto(&format!("file://{}", file.display()))).unwrap();
+        self.open_url(&format!("file://{}", file.display()));
+    }
+
+    /// Opens an address, and waits until it is loaded.
+    pub(crate) fn open_url(&self, url: &str) {
+        self.runtime.block_on(self.client.goto(url)).unwrap();
     }
 
     /// The value of an expression in the page.

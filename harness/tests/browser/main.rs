@@ -7,9 +7,15 @@
     reason = "a test fails by panicking"
 )]
 
+#[allow(dead_code, reason = "other tests use the rest")]
+#[path = "../support/board.rs"]
+mod board;
 mod browser;
+mod class;
 mod reports;
 mod scripts;
+#[path = "../support/mod.rs"]
+mod support;
 
 use browser::Browser;
 use reports::{CASES, page};

@@ -44,7 +44,9 @@ pub fn write_diff(diff: &Diff, options: &OutputOptions) -> Result<(), ReportErro
         Kind::Json => json(diff),
         Kind::Html => super::html::diff_page(diff),
         Kind::Markdown => Ok(diff_markdown(diff)),
-        Kind::Junit => Err(ReportError::Format("a comparison has no JUnit report".into())),
+        Kind::Junit | Kind::Prom => {
+            Err(ReportError::Format("a comparison has no such report".into()))
+        }
     })
 }
 

@@ -1,14 +1,11 @@
 //! The matrix as a page: columns are meshes, rows are claims, and a cell opens to what was seen.
 
 use askama::Template;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use meshcheck_suites::Verdict;
 use meshcheck_suites::diff::Diff;
 use meshcheck_suites::report::ClaimReport;
-use sha2::{Digest as _, Sha256};
 
-use super::filters;
+use super::{filters, hash};
 use crate::matrix::{Matrix, Tried};
 use crate::report::ReportError;
 use crate::report::diff::{compared, heading, verdict};
@@ -67,7 +64,7 @@ pub(crate) fn matrix_html(matrix: &Matrix) -> Result<String, ReportError> {
     let rows: Vec<_> = matrix.claims().into_iter().filter_map(|id| row(matrix, id)).collect();
     let page = Page {
         style: STYLE,
-        style_hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
+        style_hash: hash(STYLE),
         outcome: outcome(matrix),
         columns: &matrix.columns,
         passing: rows.iter().filter(|row| row.passes).count(),

@@ -2,6 +2,7 @@
 //! nothing and needs no script.
 
 mod card;
+mod class;
 mod container_logs;
 mod diff;
 mod evidence;
@@ -14,6 +15,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 
+pub(crate) use self::class::{
+    class_faults, class_head, class_html, class_page, class_policy, class_row, report_policy,
+};
 pub(crate) use self::matrix::matrix_html;
 use askama::Template;
 use base64::Engine as _;
@@ -118,7 +122,7 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
     let has_path = !report.is_preflight() && report.claims.iter().any(judged);
     let page = Page {
         style: STYLE,
-        style_hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
+        style_hash: hash(STYLE),
         outcome: outcome(report),
         worst: worst_of_report(report),
         chips: chips(report),
@@ -138,6 +142,11 @@ pub fn html(report: &Report, evidence: Option<&Evidence>) -> Result<String, Repo
     };
     // The template engine leaves out the newline at a file's end.
     page.render().map(|text| text + "\n").map_err(|error| ReportError::Format(error.to_string()))
+}
+
+/// The hash of a text, as a policy names it.
+fn hash(text: &str) -> String {
+    format!("sha256-{}", STANDARD.encode(Sha256::digest(text.as_bytes())))
 }
 
 impl Page<'_> {

@@ -1,0 +1,133 @@
+//! Records that machines send: taken with the token, refused with the reason.
+
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use flate2::{Compression, write::GzEncoder};
+use rstest::rstest;
+
+use crate::board::{Board, broken, healthy};
+
+const BEARER: &str = "Authorization: Bearer 0123456789abcdefghij\r\n";
+
+fn names(board: &Board) -> Vec<String> {
+    let mut names: Vec<_> = std::fs::read_dir(board.history().join("records"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn record_needs_the_token_on_loopback_too() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let body = healthy();
+    let head = |more: &str| {
+        format!(
+            "PUT /records/vm1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n{more}Connection: close\r\n\r\n",
+            body.len()
+        )
+    };
+    assert_eq!(board.ask(&head(""), &body).status, 401);
+    assert_eq!(
+        board.ask(&head("Authorization: Bearer 0123456789abcdefghik\r\n"), &body).status,
+        401
+    );
+    assert!(names(&board).is_empty());
+    assert_eq!(board.ask(&head(BEARER), &body).status, 204);
+    assert_eq!(names(&board), ["vm1.json.gz"]);
+}
+
+#[rstest]
+#[case::parent("..%2f..%2fevil", 400)]
+#[case::parent_as_it_is("../../evil", 404)]
+#[case::hidden(".evil", 400)]
+#[case::markup("%3Cscript%3Ealert(1)%3C%2Fscript%3E", 400)]
+#[case::option("-oProxyCommand=x", 400)]
+#[case::line("a%0Ab", 400)]
+#[case::null("a%00", 400)]
+#[case::no_text("%ff", 400)]
+#[case::unknown("vm9", 404)]
+fn record_of_no_machine_is_refused(#[case] name: &str, #[case] status: u16) {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let answer = board.put(name, &healthy());
+    assert_eq!(answer.status, status, "{}", answer.body);
+    assert!(!answer.body.contains("<script"), "{}", answer.body);
+    assert!(names(&board).is_empty());
+}
+
+#[test]
+fn any_machine_is_taken_where_that_is_asked_for_and_its_name_stays_text() {
+    let board = Board::start("vm1", &["--receive-only", "--accept-any"]);
+    assert_eq!(board.put("extra-7", &broken()).status, 204);
+    assert_eq!(board.put("%3Cimg%3E", &broken()).status, 400);
+    assert_eq!(board.put(&"x".repeat(250), &broken()).status, 400);
+    let page = board.wait_for("<a href=\"/machines/extra-7\">extra-7</a>");
+    assert!(page.body.contains("service echo-service does not exist"), "{}", page.body);
+}
+
+#[test]
+fn text_of_a_record_stays_text() {
+    let evil = "<script>alert(1)</script>";
+    let text = String::from_utf8(broken()).unwrap().replace("echo-service", evil);
+    let board = Board::start("vm1", &["--receive-only"]);
+    assert_eq!(board.put("vm1", text.as_bytes()).status, 204);
+    let page = board.wait_for("/machines/vm1");
+    assert!(!page.body.contains("<script>alert"), "{}", page.body);
+    assert!(!board.get("/machines/vm1").body.contains("<script"));
+}
+
+#[rstest]
+#[case::empty(b"", "it is empty")]
+#[case::other(b"{\"a\": 1}", "cannot read vm1: ")]
+#[case::markup(b"<html>", "cannot read vm1: ")]
+#[case::half(&[0x1f, 0x8b, 8, 0, 0], "its compressed data ends too early")]
+fn body_that_is_no_record_is_refused_with_the_reason(#[case] body: &[u8], #[case] reason: &str) {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let answer = board.put("vm1", body);
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    assert!(answer.body.contains(reason), "{}", answer.body);
+    assert!(names(&board).is_empty());
+}
+
+#[test]
+fn body_that_claims_a_gigabyte_is_refused_before_it_is_sent() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let head = format!(
+        "PUT /records/vm1 HTTP/1.1\r\nHost: localhost\r\n{BEARER}Content-Length: 1000000000\r\n\r\n"
+    );
+    let started = Instant::now();
+    let answer = board.ask(&head, b"");
+    assert_eq!((answer.status, answer.body.as_str()), (413, "the record is longer than 64 MiB\n"));
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn body_without_end_is_refused_at_its_limit() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let mut stream = board.connect();
+    let head = format!(
+        "PUT /records/vm1 HTTP/1.1\r\nHost: localhost\r\n{BEARER}Transfer-Encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut chunk = b"100000\r\n".to_vec();
+    chunk.resize(chunk.len() + (1 << 20), b' ');
+    chunk.extend(b"\r\n");
+    let sent = (0..200).take_while(|_| stream.write_all(&chunk).is_ok()).count();
+    assert!((64..200).contains(&sent), "{sent} MiB");
+    assert_eq!(board.get("/").status, 200);
+}
+
+#[test]
+fn body_that_grows_when_it_is_decompressed_is_refused() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
+    let zeros = vec![b' '; 1 << 20];
+    for _ in 0..80 {
+        bomb.write_all(&zeros).unwrap();
+    }
+    let bomb = bomb.finish().unwrap();
+    assert!(bomb.len() < 1 << 20);
+    assert_eq!(board.put("vm1", &bomb).status, 413);
+}
