@@ -1,4 +1,4 @@
-//! Looks at a machine over the system's own `ssh`: copies this program there once, runs it, takes what it prints.
+//! Checks a machine over the system's own `ssh`: copies this program there once, runs it, takes what it prints.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -50,7 +50,7 @@ impl Program {
     }
 }
 
-/// How machines are looked at over `ssh`.
+/// How machines are checked over `ssh`.
 #[derive(Clone)]
 pub(crate) struct Remote {
     /// The program, and the arguments with which it runs there.
@@ -60,12 +60,12 @@ pub(crate) struct Remote {
     pub(crate) remove: bool,
     /// How long a machine may take from the first packet to the last byte.
     pub(crate) deadline: Duration,
-    /// A directory for sockets of connections that are kept, where machines are looked at again.
+    /// A directory for sockets of connections that are kept, where machines are checked again.
     pub(crate) connections: Option<PathBuf>,
 }
 
 impl Remote {
-    /// Looks at a machine, and returns the evidence as the program there printed it. `connected` is called once the
+    /// Checks a machine, and returns the evidence as the program there printed it. `connected` is called once the
     /// machine answers.
     ///
     /// # Errors

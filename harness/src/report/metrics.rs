@@ -31,7 +31,7 @@ pub(crate) fn metrics<'r>(
         }
     }
     let name = "meshcheck_look_timestamp_seconds";
-    text += &head(name, "When the machine was looked at.");
+    text += &head(name, "When the machine was checked.");
     for (machine, report) in reached() {
         if let Ok(time) = report.cluster.recorded_at.parse::<jiff::Timestamp>() {
             let _ = writeln!(text, "{name}{{machine=\"{machine}\"}} {}", time.as_second());

@@ -171,6 +171,7 @@ mod tests {
         for number in 0..30 {
             let mut more = claim.clone();
             more.id = format!("mesh::number_{number}");
+            more.summary = format!("pod {number} has no sidecar");
             report.claims.push(more);
         }
         assert_eq!(annotations(&report).lines().count(), ANNOTATIONS);
