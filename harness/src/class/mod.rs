@@ -1,4 +1,4 @@
-//! A class of machines: which there are, how each is looked at, and what is known of each.
+//! A class of machines: which there are, how each is checked, and what is known of each.
 
 pub mod board;
 mod groups;

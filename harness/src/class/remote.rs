@@ -50,7 +50,7 @@ impl Program {
     }
 }
 
-/// How machines are looked at over `ssh`.
+/// How machines are checked over `ssh`.
 #[derive(Clone)]
 pub(crate) struct Remote {
     /// The program, and the arguments with which it runs there.
@@ -60,7 +60,7 @@ pub(crate) struct Remote {
     pub(crate) remove: bool,
     /// How long a machine may take from the first packet to the last byte.
     pub(crate) deadline: Duration,
-    /// A directory for sockets of connections that are kept, where machines are looked at again.
+    /// A directory for sockets of connections that are kept, where machines are checked again.
     pub(crate) connections: Option<PathBuf>,
 }
 

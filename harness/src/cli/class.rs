@@ -28,7 +28,7 @@ use crate::report::{
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
 
-/// How many machines are looked at together: most of the time, each waits for its network.
+/// How many machines are checked together: most of the time, each waits for its network.
 const JOBS: u16 = 32;
 
 /// `meshcheck class`
@@ -48,7 +48,7 @@ pub(crate) struct Class {
     /// Only these machines: names, separated by commas, `*` for any characters
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) only_machines: Vec<String>,
-    /// How many machines are looked at together
+    /// How many machines are checked together
     #[arg(long, value_name = "NUMBER", default_value_t = JOBS, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) jobs: u16,
     /// How long one machine may take: 30s, 2m
@@ -155,7 +155,7 @@ fn list(machines: &[Machine], format: Format) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// How machines are looked at over `ssh`: with the names of the call.
+/// How machines are checked over `ssh`: with the names of the call.
 fn remote(arguments: &Class) -> Result<Remote, Failure> {
     let here = std::env::current_exe();
     let path = arguments.program.clone().map_or(here, Ok);
@@ -183,7 +183,7 @@ fn remote(arguments: &Class) -> Result<Remote, Failure> {
     })
 }
 
-/// How a machine is looked at.
+/// How a machine is checked.
 pub(super) struct Look<'a> {
     pub(super) arguments: &'a Class,
     pub(super) settings: &'a Settings,
@@ -300,7 +300,7 @@ impl Look<'_> {
     }
 }
 
-/// Shows the machines while they are looked at: a line that stays in place for each, or a line for each verdict where
+/// Shows the machines while they are checked: a line that stays in place for each, or a line for each verdict where
 /// there is no terminal.
 struct Progress {
     bars: Option<(MultiProgress, Vec<ProgressBar>)>,
