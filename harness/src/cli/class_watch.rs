@@ -151,12 +151,12 @@ fn history(arguments: &Class, names: &[String]) -> Result<PathBuf, Failure> {
     if let Some(directory) = &arguments.board.history {
         return Ok(directory.clone());
     }
-    let named = &arguments.inventory;
-    let path = std::fs::canonicalize(named).map(|it| it.to_string_lossy().into_owned());
-    let path = path.unwrap_or_else(|_| named.clone());
+    let inventory = &arguments.inventory;
+    let path = std::fs::canonicalize(inventory).map(|it| it.to_string_lossy().into_owned());
+    let path = path.unwrap_or_else(|_| inventory.clone());
     let context = arguments.context.as_deref().unwrap_or_default();
     // Standard input has no name: its machines stand for it.
-    let machines = if named == "-" { names.join("\n") } else { String::new() };
+    let machines = if inventory == "-" { names.join("\n") } else { String::new() };
     let key = format!("{path}\n{context}\n{machines}");
     let name = std::path::Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
     let is_plain = |it: &char| it.is_ascii_alphanumeric() || "-_".contains(*it);
