@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use meshcheck_suites::{Claim, Evidence, Verdict};
 
 use crate::chain;
-use crate::cli::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
+use crate::cli::{EVIDENCE_VARIABLE, ISTIO_VARIABLE, REASON_VARIABLE, record_once};
 use crate::report::{change_lines, steps};
 use crate::text::for_terminal;
 
@@ -38,6 +38,13 @@ pub fn evidence() -> Result<Evidence, String> {
 /// Returns the file of evidence that the environment names.
 pub fn evidence_file() -> Option<PathBuf> {
     env::var_os(EVIDENCE_VARIABLE).filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
+/// Returns the version of Istio that `MESHCHECK_ISTIO` names, as the tests' names have it: nextest's output and JUnit
+/// then show it.
+pub fn named_version() -> Option<String> {
+    let version = env::var(ISTIO_VARIABLE).ok().filter(|version| !version.is_empty())?;
+    Some(format!("Istio {}", for_terminal(&version)))
 }
 
 /// Returns why a claim's test fails; nothing where the claim holds. A claim that was skipped fails as well: on a

@@ -81,9 +81,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn machines(output: &Output) -> Vec<Value> {
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("{error}: {}{}", text(&output.stdout), text(&output.stderr))
-    });
+    let report = serde_json::from_slice::<Value>(&output.stdout);
+    assert!(report.is_ok(), "{report:?}: {}{}", text(&output.stdout), text(&output.stderr));
+    let report = report.unwrap();
     assert_eq!(report["schema"], 1);
     report["machines"].as_array().unwrap().clone()
 }

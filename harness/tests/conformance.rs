@@ -17,6 +17,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let evidence: Arc<OnceLock<Result<Evidence, String>>> = Arc::default();
     let missing = missing().filter(|_| !arguments.list);
+    let version = conformance::named_version();
     let trials = CLAIMS
         .iter()
         .map(|claim| {
@@ -26,7 +27,7 @@ fn main() -> ExitCode {
                 Err(reason) => Err(quoted(&format!("not judged: {reason}"))),
             };
             Trial::test(claim.id, test)
-                .with_kind(missing.unwrap_or_default())
+                .with_kind(missing.or(version.as_deref()).unwrap_or_default())
                 .with_ignored_flag(missing.is_some())
         })
         .collect();

@@ -6,6 +6,7 @@
 
 pub mod claims;
 mod combine;
+pub mod diff;
 mod entry;
 pub mod evidence;
 mod facts;

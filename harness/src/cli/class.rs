@@ -22,8 +22,8 @@ use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
 use crate::evidence_file;
 use crate::report::{
-    Format, Kind, ReportError, Style, class_commands, class_html, class_human, junit_of_outcomes,
-    to_stdout, writable, write_files,
+    Format, Kind, ReportError, Style, class_commands, class_html, class_human, class_markdown,
+    junit_of_outcomes, metrics, to_stdout, writable, write_files,
 };
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
@@ -104,7 +104,7 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
 fn machines(arguments: &Class) -> Result<Vec<Machine>, Failure> {
     let inventory = inventory::read(&arguments.inventory, arguments.context.as_deref());
     let inventory =
-        inventory.map_err(|error| Failure::usage(error.to_string(), error.hint().to_owned()))?;
+        inventory.map_err(|error| Failure::usage(error.to_string(), inventory::FIX.to_owned()))?;
     let all = inventory.machines.len();
     let noun = if all == 1 { "machine" } else { "machines" };
     super::say(&format!("inventory: {}, {all} {noun}", inventory.form));
@@ -242,7 +242,7 @@ impl Look<'_> {
             Way::Record(file) => evidence_file::read(file).map_err(|error| error.to_string()),
             Way::Kubeconfig { file, context } => {
                 progress(State::Checking);
-                self.from_here(file, context).await
+                self.look_from_here(file, context).await
             }
             Way::Ssh { .. } => match &self.remote {
                 Some(remote) => self.there(remote, machine, || progress(State::Checking)).await,
@@ -252,7 +252,7 @@ impl Look<'_> {
         self.keep(machine, evidence?)
     }
 
-    async fn from_here(&self, file: &Path, context: &str) -> Result<Evidence, String> {
+    async fn look_from_here(&self, file: &Path, context: &str) -> Result<Evidence, String> {
         let Class { namespaces, source, deadline, .. } = self.arguments;
         let target = Target {
             context: Some(context.to_owned()),
@@ -371,6 +371,10 @@ pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), Repo
         Kind::Junit => {
             let outcomes = board.machines.iter().map(|row| (row.name.as_str(), row.outcome()));
             junit_of_outcomes(outcomes, &arguments.judging.selection.only)
+        }
+        Kind::Markdown => Ok(class_markdown(board)),
+        Kind::Prom => {
+            Ok(metrics(board.machines.iter().map(|row| (row.name.as_str(), row.report()))))
         }
         Kind::Html => class_html(board, &arguments.inventory),
     })

@@ -9,6 +9,7 @@ use super::arguments::{
     Preflight, Rbac, Record, Run, Schema, Show, Up, Versions,
 };
 use super::class::Class;
+use super::diff_arguments::Diff;
 use super::matrix::{MatrixArguments, MatrixCommand, MatrixReport};
 use crate::report::{ColorChoice, OutputOptions};
 
@@ -20,6 +21,7 @@ Examples:
   meshcheck run                             # create a kind cluster, check it, delete it
   meshcheck check --context training-vm-7   # check an existing cluster
   meshcheck judge vm7.json.gz               # judge recorded evidence, without a cluster
+  meshcheck diff old.json.gz new.json.gz    # compare two records: does the tutorial still hold?
   meshcheck config > meshcheck.toml         # names that differ from the tutorial's
 
 Exit codes:
@@ -134,6 +136,19 @@ Examples:
 
 The exit code of several files: 2 if a file cannot be read, else 1, else 3, else 0.")]
     Judge(Judge),
+    /// Compare two files of evidence by meaning: which claims and outputs differ, and why
+    #[command(after_help = "\
+Examples:
+  meshcheck diff istio-1.20.json.gz istio-1.31.json.gz
+  meshcheck diff old.json.gz new.json.gz --view verdicts
+  meshcheck diff old.json.gz new.json.gz --report markdown=diff.md --report html=diff.html
+
+Exit codes:
+  0  no difference in the view
+  1  at least one difference
+  2  a wrong call or file
+  3  something could not be compared")]
+    Diff(Diff),
     /// Check all machines of a class, over ssh or with kubeconfigs, and report them together
     #[command(after_help = "\
 Examples:
@@ -248,6 +263,7 @@ impl Command {
             | Self::Check(Check { judging, .. })
             | Self::Judge(Judge { judging, .. }) => Some(&mut judging.output),
             Self::Preflight(preflight) => Some(&mut preflight.output),
+            Self::Diff(diff) => Some(diff.output()),
             Self::Class(class) => Some(&mut class.judging.output),
             Self::Matrix(MatrixArguments { command, try_all }) => match command {
                 None => Some(&mut try_all.judging.output),

@@ -52,6 +52,7 @@ fn files(
 ) -> (Vec<Named>, Vec<Named>) {
     let (name, input, evidence) = match command {
         Command::Judge(it) => ("the evidence", it.files.iter().collect(), None),
+        Command::Diff(it) => ("the evidence", vec![&it.old, &it.new], None),
         Command::Check(it) => {
             ("the kubeconfig", it.target.kubeconfig.iter().collect(), it.evidence.as_ref())
         }
@@ -83,6 +84,8 @@ fn files(
             Kind::Junit => "--report junit=",
             Kind::Html => "--report html=",
             Kind::Json => "--report json=",
+            Kind::Markdown => "--report markdown=",
+            Kind::Prom => "--report prom=",
         };
         (name, report.path.clone())
     }));
@@ -144,6 +147,8 @@ mod tests {
     #[case("m preflight --kubeconfig @k.yaml --report html=@k.yaml", "the kubeconfig")]
     #[case("m record --kubeconfig @k.yaml --out @k.yaml", "--out would overwrite")]
     #[case("m run --evidence @new --report json=@new", "--evidence writes the same file")]
+    #[case("m diff @e.json @c.toml --report markdown=@c.toml", "it is the evidence")]
+    #[case("m diff @e.json @c.toml --report html=@e.json", "it is the evidence")]
     #[case("m check --evidence @new --report json=@new", "--evidence writes the same file")]
     #[case("m run --kind-config @k.yaml --evidence @k.yaml", "the kind configuration")]
     #[case("m judge @a.json @e.json --report json=@e.json", "it is the evidence")]

@@ -12,6 +12,8 @@ use serde::de::DeserializeOwned;
 use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
+use super::github;
+use super::software_options::{parse_kubernetes, parse_release};
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
@@ -19,9 +21,8 @@ use crate::matrix::{
 };
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
-    to_stdout, writable, write_files,
+    matrix_markdown, metrics, to_stdout, writable, write_files,
 };
-use crate::settings::parse_version;
 use crate::source::SourceError;
 use crate::text::{for_terminal, io_reason};
 
@@ -51,7 +52,7 @@ pub(crate) enum MatrixCommand {
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Columns {
     /// The versions of Istio, separated by commas
-    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_version)]
+    #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_release)]
     pub(crate) istio: Vec<String>,
     /// The versions of Kubernetes, separated by commas: every pair that Istio supports is a column [default: the one
     /// that fits each Istio]
@@ -127,11 +128,6 @@ pub(crate) struct MatrixJudging {
     pub(crate) baseline: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) output: OutputOptions,
-}
-
-fn parse_kubernetes(text: &str) -> Result<String, String> {
-    parse_version(text.trim_start_matches('v'))
-        .map_err(|_| "not a version of Kubernetes\nwrite all three numbers, as in 1.29.2".into())
 }
 
 /// `meshcheck matrix`
@@ -226,7 +222,10 @@ fn is_recorded(column: &Column, file: &Path) -> bool {
         Software::Release { istio, kubernetes: wanted } => {
             evidence.expectations.istio_version == *istio
                 && bundle.origin == "release"
-                && wanted.as_deref().is_none_or(|it| Some(it) == kubernetes)
+                && wanted.as_deref().is_none_or(|it| {
+                    let it = it.trim_start_matches('v');
+                    kubernetes.is_some_and(|seen| seen == it || seen.starts_with(&format!("{it}.")))
+                })
         }
     }
 }
@@ -281,7 +280,7 @@ fn judge(name: &str, file: &Path, judging: &MatrixJudging) -> Result<Tried, Fail
     let evidence = evidence_file::read(file)?;
     let mut report = meshcheck_suites::judge(&evidence, &judging.selection.only);
     report.skip(&judging.selection.skip);
-    Ok(Tried::recorded(name, report))
+    Ok(Tried::recorded(name, evidence, report))
 }
 
 /// Judges all records in these places.
@@ -329,6 +328,7 @@ fn finish(
     if let Some(baseline) = baseline {
         matrix.compare_with(baseline);
     }
+    matrix.compare_columns();
     let output = &judging.output;
     let code = matrix.exit_code(&output.counted());
     let text = match output.output {
@@ -338,12 +338,19 @@ fn finish(
     let written = to_stdout(&text).and(write_files(output, |kind| match kind {
         Kind::Json => json(&matrix),
         Kind::Html => matrix_html(&matrix),
+        Kind::Markdown => Ok(matrix_markdown(&matrix)),
+        Kind::Prom => {
+            Ok(metrics(matrix.columns.iter().map(|it| (it.name.as_str(), it.report.as_ref()))))
+        }
         Kind::Junit => {
             let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
             junit_of_outcomes(outcomes, &judging.selection.only)
         }
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
+    if github::is_job() {
+        github::add_to_summary(&matrix_markdown(&matrix));
+    }
     // The lines of a run told it before.
     for column in matrix.columns.iter().filter(|_| output.quiet) {
         for line in column.failed.iter().flat_map(|reason| reason.lines()) {

@@ -8,9 +8,12 @@ mod class_watch;
 mod cleanup;
 mod cluster;
 mod command;
+mod diff;
+mod diff_arguments;
 mod explain;
 mod failure;
 mod file_conflicts;
+mod github;
 mod matrix;
 mod nextest;
 mod observe;
@@ -35,7 +38,7 @@ use futures::FutureExt as _;
 pub use command::Cli;
 pub(crate) use command::Command;
 use command::GlobalOptions;
-pub(crate) use nextest::{EVIDENCE_VARIABLE, REASON_VARIABLE, record_once};
+pub(crate) use nextest::{EVIDENCE_VARIABLE, ISTIO_VARIABLE, REASON_VARIABLE, record_once};
 
 use crate::report::to_stdout;
 use crate::settings::{self, Settings};
@@ -99,6 +102,7 @@ async fn dispatch(command: Command, global: &GlobalOptions) -> Result<u8, Failur
         Command::Show(arguments) => record::show(&arguments),
         Command::Rbac(arguments) => rbac::rbac(&arguments),
         Command::Judge(arguments) => observe::judge(&arguments, &configured()?, config.is_some()),
+        Command::Diff(arguments) => diff::diff(&arguments, &configured()?, config.is_some()),
         Command::Preflight(arguments) => {
             Box::pin(preflight::preflight(arguments, &configured()?)).await
         }

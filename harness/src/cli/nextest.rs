@@ -23,6 +23,10 @@ pub(crate) const EVIDENCE_VARIABLE: &str = "MESHCHECK_EVIDENCE";
 /// Says why nextest's setup script has no evidence to hand over.
 pub(crate) const REASON_VARIABLE: &str = "MESHCHECK_NO_EVIDENCE";
 
+/// Name the versions of Istio and of Kubernetes that the conformance tests install.
+pub(crate) const ISTIO_VARIABLE: &str = "MESHCHECK_ISTIO";
+const KUBERNETES_VARIABLE: &str = "MESHCHECK_KUBERNETES";
+
 /// How old the evidence of an earlier run may get before it is removed.
 const OLD: Duration = Duration::from_hours(24);
 
@@ -42,6 +46,8 @@ pub(super) async fn setup(
         // The caller brought evidence.
         return Ok(0);
     }
+    let mut arguments = arguments;
+    name_versions(&mut arguments.cluster.install);
     let cancel = listen()?;
     let (events, receiver) = Events::channel();
     let shown = progress::show(receiver, false);
@@ -68,6 +74,13 @@ pub(super) async fn setup(
         Failure::environment(format!("cannot write {}: {error}", handover.display()))
     })?;
     Ok(0)
+}
+
+/// Names the versions that the environment names, where the call names none.
+fn name_versions(install: &mut InstallOptions) {
+    let named = |name: &str| env::var(name).ok().filter(|value| !value.is_empty());
+    install.istio = install.istio.take().or_else(|| named(ISTIO_VARIABLE));
+    install.kubernetes = install.kubernetes.take().or_else(|| named(KUBERNETES_VARIABLE));
 }
 
 /// Writes the evidence of this run of nextest, and removes that of old ones.
@@ -108,10 +121,9 @@ pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
         .map_err(|error| error.to_string())?;
     let kind_config =
         env::var_os("MESHCHECK_KIND_CONFIG").filter(|file| !file.is_empty()).map(PathBuf::from);
-    let cluster = ClusterOptions {
-        install: InstallOptions { bundle, ..InstallOptions::default() },
-        kind_config,
-    };
+    let mut install = InstallOptions { bundle, ..InstallOptions::default() };
+    name_versions(&mut install);
+    let cluster = ClusterOptions { install, kind_config };
     runtime.block_on(async {
         let cancel = listen().map_err(|failure| failure.text())?;
         let (events, receiver) = Events::channel();

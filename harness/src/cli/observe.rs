@@ -219,7 +219,11 @@ pub(super) fn judge(
 
 /// Reads evidence to judge it by the names for which it was recorded. A configuration says which claims are
 /// skipped or may fail.
-fn read(file: &Path, settings: &Settings, file_was_named: bool) -> Result<Evidence, Failure> {
+pub(super) fn read(
+    file: &Path,
+    settings: &Settings,
+    file_was_named: bool,
+) -> Result<Evidence, Failure> {
     let mut evidence = evidence_file::read(file)?;
     if settings.file.is_some() {
         let others = settings.differences(&evidence.expectations);

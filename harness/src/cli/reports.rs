@@ -11,12 +11,13 @@ use serde::Serialize;
 use super::arguments::{Check, Judge, Judging, Preflight, Run};
 use super::command::Command;
 use super::failure::Failure;
+use super::github;
 use crate::events::Phase;
 use crate::evidence_file;
 use crate::failpoint::failpoint;
 use crate::report::{
     Format, Kind, OutputOptions, ReportError, STDOUT, Selected, emit, emit_died, html, json, junit,
-    junit_of_files, to_stdout, write_files,
+    junit_of_files, markdown, metrics, to_stdout, write_files,
 };
 use crate::text::for_terminal;
 
@@ -106,6 +107,9 @@ pub(super) fn write_verdicts(judged: &[Judged<'_>], output: &OutputOptions) -> R
         _ => print(judged, output, is_taken).and(write_files(output, |kind| format(judged, kind))),
     };
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;
+    for one in judged {
+        github::report_verdicts(one.report);
+    }
     if judged.iter().any(|one| one.report.is_all_skipped()) {
         super::say("nothing was judged: every selected claim is skipped");
     }
@@ -139,6 +143,15 @@ fn format(judged: &[Judged<'_>], kind: Kind) -> Result<String, ReportError> {
             let name = |one: &Judged<'_>| one.file.clone().unwrap_or_default();
             let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
             junit_of_files(named.iter().map(|(name, report)| (name.as_str(), *report)))
+        }
+        (Kind::Markdown, _) => {
+            Ok(judged.iter().map(|one| markdown(one.report)).collect::<Vec<_>>().join("\n"))
+        }
+        (Kind::Prom, _) => {
+            let name =
+                |one: &Judged<'_>| one.file.clone().unwrap_or(one.report.cluster.context.clone());
+            let named: Vec<_> = judged.iter().map(|one| (name(one), one.report)).collect();
+            Ok(metrics(named.iter().map(|(name, report)| (name.as_str(), Some(*report)))))
         }
         (Kind::Html, _) => judged.iter().map(|one| html(one.report, one.evidence)).collect(),
     }

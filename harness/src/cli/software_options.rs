@@ -52,7 +52,7 @@ pub(crate) struct ClusterOptions {
 }
 
 /// Reads the version of Istio to install: a version, or `latest`.
-fn parse_release(text: &str) -> Result<String, String> {
+pub(super) fn parse_release(text: &str) -> Result<String, String> {
     if text == LATEST {
         return Ok(text.to_owned());
     }
@@ -60,7 +60,7 @@ fn parse_release(text: &str) -> Result<String, String> {
 }
 
 /// Reads the version of Kubernetes to install Istio on.
-fn parse_kubernetes(text: &str) -> Result<String, String> {
+pub(super) fn parse_kubernetes(text: &str) -> Result<String, String> {
     let numbers: Vec<_> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
     let are_numbers = numbers.iter().all(|it| it.parse::<u32>().is_ok());
     let fits = (2..=3).contains(&numbers.len()) && are_numbers;

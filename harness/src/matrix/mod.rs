@@ -5,7 +5,8 @@ mod provision;
 
 use std::path::Path;
 
-use meshcheck_suites::{Report, Verdict};
+use meshcheck_suites::diff::{Diff, View, diff};
+use meshcheck_suites::{Evidence, Report, Verdict};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -40,17 +41,31 @@ pub struct Tried {
     /// Whether the baseline lacks its record too.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub failed_before: bool,
+    /// The comparison with the next column to the left that has a record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Diff>,
+    /// What the verdicts are on.
+    #[serde(skip)]
+    evidence: Option<Box<Evidence>>,
 }
 
 impl Tried {
-    /// A mesh with the verdicts on its record.
-    pub fn recorded(name: &str, report: Report) -> Self {
-        Self { name: name.to_owned(), report: Some(report), failed: None, failed_before: false }
+    /// A mesh with its record, and the verdicts on it.
+    pub fn recorded(name: &str, evidence: Evidence, report: Report) -> Self {
+        let (report, evidence) = (Some(report), Some(Box::new(evidence)));
+        Self { report, evidence, ..Self::failed(name, None) }
     }
 
     /// A mesh without a record, and why.
-    pub fn failed(name: &str, reason: String) -> Self {
-        Self { name: name.to_owned(), report: None, failed: Some(reason), failed_before: false }
+    pub fn failed(name: &str, reason: impl Into<Option<String>>) -> Self {
+        Self {
+            name: name.to_owned(),
+            report: None,
+            failed: reason.into(),
+            failed_before: false,
+            differences: None,
+            evidence: None,
+        }
     }
 
     /// Returns what was seen of its versions: `Istio 1.20.3, Kubernetes v1.29.2`.
@@ -106,6 +121,16 @@ impl Matrix {
         });
     }
 
+    /// Compares each column with the next one to the left that has a record, in the view of a reader of the tutorial.
+    pub fn compare_columns(&mut self) {
+        let mut left: Option<Box<Evidence>> = None;
+        for column in &mut self.columns {
+            let Some(evidence) = column.evidence.take() else { continue };
+            column.differences = left.map(|left| diff(&left, &evidence, View::Tutorial));
+            left = Some(evidence);
+        }
+    }
+
     /// Lists the ids of all claims that any column has, in the order of the first that has them.
     pub fn claims(&self) -> Vec<&str> {
         let mut ids: Vec<&str> = Vec::new();
@@ -157,7 +182,6 @@ pub(crate) fn name_of(file: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meshcheck_suites::Evidence;
     use rstest::rstest;
 
     const ALL: [Verdict; 3] = [Verdict::Fail, Verdict::Changed, Verdict::Unjudged];
@@ -169,7 +193,8 @@ mod tests {
     fn column(name: &str, change: impl FnOnce(&mut Evidence)) -> Tried {
         let mut evidence = healthy();
         change(&mut evidence);
-        Tried::recorded(name, meshcheck_suites::judge(&evidence, &[]))
+        let report = meshcheck_suites::judge(&evidence, &[]);
+        Tried::recorded(name, evidence, report)
     }
 
     fn without_services(evidence: &mut Evidence) {
@@ -177,7 +202,7 @@ mod tests {
     }
 
     fn failed(name: &str) -> Tried {
-        Tried::failed(name, "no space left".into())
+        Tried::failed(name, "no space left".to_owned())
     }
 
     #[rstest]
@@ -231,7 +256,8 @@ mod tests {
 
     #[test]
     fn json_of_a_matrix_reads_as_a_baseline() {
-        let matrix = Matrix::new(vec![column("a", without_services), failed("b")]);
+        let mut matrix = Matrix::new(vec![column("a", without_services), failed("b")]);
+        matrix.compare_columns();
         let text = serde_json::to_string(&matrix).unwrap();
         assert_eq!(serde_json::from_str::<Matrix>(&text).unwrap(), matrix);
     }

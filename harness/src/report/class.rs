@@ -194,9 +194,10 @@ pub(crate) fn class_commands(board: &Board, machines: &[Machine]) -> String {
                 is_open &= !is_fix || can_run(step, command);
                 let words = for_terminal(&step.text);
                 let call = for_terminal(&format!("{ssh} {}", quote(command)));
-                let _ = match is_open && is_fix {
-                    true => writeln!(text, "# {words}\n{call}"),
-                    false => writeln!(text, "# {words}: {call}"),
+                let _ = if is_open && is_fix {
+                    writeln!(text, "# {words}\n{call}")
+                } else {
+                    writeln!(text, "# {words}: {call}")
                 };
             }
         }
@@ -213,48 +214,6 @@ fn ssh(way: &Way) -> Option<String> {
     let user = user.as_ref().map(|user| format!("{user}@")).unwrap_or_default();
     words.push(quote(&format!("{user}{address}")));
     Some(words.join(" "))
-}
-
-/// Formats the class as Prometheus' text: a gauge for each machine and claim, and the time of each look.
-pub(crate) fn class_metrics(board: &Board) -> String {
-    let mut text = String::from(
-        "# HELP meshcheck_reached Whether there are verdicts on the machine.\n# TYPE meshcheck_reached gauge\n",
-    );
-    for row in &board.machines {
-        let value = u8::from(row.report().is_some());
-        let _ = writeln!(text, "meshcheck_reached{{machine=\"{}\"}} {value}", label(&row.name));
-    }
-    text.push_str(
-        "# HELP meshcheck_claim Whether a claim holds: 1 holds or is changed, 0 fails, -1 is unjudged or skipped.\n# TYPE meshcheck_claim gauge\n",
-    );
-    for (row, report) in board.machines.iter().filter_map(|row| Some((row, row.report()?))) {
-        for claim in &report.claims {
-            let value = match claim.verdict {
-                Verdict::Pass | Verdict::Changed => 1,
-                Verdict::Fail => 0,
-                Verdict::Unjudged | Verdict::Skipped => -1,
-            };
-            let (machine, id) = (label(&row.name), label(&claim.id));
-            let _ =
-                writeln!(text, "meshcheck_claim{{machine=\"{machine}\",claim=\"{id}\"}} {value}");
-        }
-    }
-    text.push_str(
-        "# HELP meshcheck_look_timestamp_seconds When the machine was looked at.\n# TYPE meshcheck_look_timestamp_seconds gauge\n",
-    );
-    for (row, report) in board.machines.iter().filter_map(|row| Some((row, row.report()?))) {
-        if let Ok(time) = report.cluster.recorded_at.parse::<jiff::Timestamp>() {
-            let (machine, time) = (label(&row.name), time.as_second());
-            let _ =
-                writeln!(text, "meshcheck_look_timestamp_seconds{{machine=\"{machine}\"}} {time}");
-        }
-    }
-    text
-}
-
-/// A text as the value of a label.
-fn label(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 #[cfg(test)]
@@ -296,25 +255,5 @@ pub(super) mod tests {
     fn commands_of_a_class_can_be_typed_here() {
         let (board, machines) = sample();
         insta::assert_snapshot!(class_commands(&board, &machines));
-    }
-
-    #[test]
-    fn metrics_have_a_line_for_each_machine_and_claim() {
-        let (board, _) = sample();
-        let text = class_metrics(&board);
-        assert_eq!(text.matches("\nmeshcheck_reached{").count(), 5);
-        assert!(text.contains("meshcheck_reached{machine=\"vm02\"} 0"), "{text}");
-        assert!(
-            text.contains("meshcheck_claim{machine=\"vm01\",claim=\"demo::backend_service\"} 0")
-        );
-        assert!(
-            text.contains("meshcheck_claim{machine=\"vm03\",claim=\"demo::backend_service\"} 1")
-        );
-        assert_eq!(text.matches("meshcheck_look_timestamp_seconds{").count(), 3);
-    }
-
-    #[test]
-    fn name_stays_within_its_label() {
-        assert_eq!(label("a\"} 1\n\\"), "a\\\"} 1\\n\\\\");
     }
 }

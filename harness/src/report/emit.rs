@@ -36,6 +36,8 @@ pub(super) fn files(
         Kind::Json => json(report),
         Kind::Junit => super::junit(report),
         Kind::Html => super::html(report, evidence),
+        Kind::Markdown => Ok(super::markdown(report)),
+        Kind::Prom => Ok(super::metrics([(report.cluster.context.as_str(), Some(report))])),
     })
 }
 

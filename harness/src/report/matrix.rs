@@ -3,6 +3,7 @@
 use meshcheck_suites::Verdict;
 use meshcheck_suites::report::Totals;
 
+use super::diff::{compared, heading, verdict};
 use super::outcome::counted;
 use super::style::{SIGNS, Style};
 use super::writer::Writer;
@@ -110,35 +111,29 @@ fn cell(style: Style, verdict: Option<Verdict>) -> String {
     format!("   {}", verdict.map_or(" ".into(), |verdict| style.sign(verdict)))
 }
 
-/// Writes what the verdicts of a column have that those of the column on its left have not.
+/// Writes how a column differs from the column on its left.
 fn write_changes(to: &mut Writer<'_>, matrix: &Matrix, at: usize, column: &Tried) {
     let style = to.style;
     let Some((left, old)) = left_of(matrix, at) else { return };
-    let changes: Vec<_> = changed_from(old, column).collect();
-    if changes.is_empty() || column.report.is_none() {
-        return;
-    }
+    let Some(diff) = &column.differences else { return };
     to.text.push('\n');
     let title = format!("From {} ({}) to {} ({})", left + 1, old.name, at + 1, column.name);
     to.line(&style.paint("1", &title));
-    for id in changes {
-        let Some(claim) = column.claim(id) else { continue };
-        let was = old.verdict(id).map(|it| format!(" (was {it})")).unwrap_or_default();
-        let text = format!("{id}{was}: {}", style.detail(&claim.summary));
-        to.wrapped(&text, &format!("  {} ", style.sign(claim.verdict)), "      ");
+    for difference in &diff.differences {
+        let sign = style.sign(verdict(difference.class));
+        to.wrapped(&style.detail(&heading(difference)), &format!("  {sign} "), "      ");
+        if let Some(reason) = &difference.reason {
+            let why = format!("{}: {}", reason.why, reason.source);
+            to.wrapped(&style.detail(&why), "      why  ", "           ");
+        }
     }
+    to.wrapped(&compared(diff), "  ", "  ");
 }
 
 /// Returns the next column to the left that has a record, with its index.
 pub(super) fn left_of(matrix: &Matrix, at: usize) -> Option<(usize, &Tried)> {
     let left = matrix.columns.iter().enumerate().take(at);
     left.rev().find(|(_, it)| it.report.is_some())
-}
-
-/// Lists the claims whose verdicts differ.
-pub(super) fn changed_from<'m>(old: &'m Tried, new: &'m Tried) -> impl Iterator<Item = &'m str> {
-    let claims = new.report.iter().flat_map(|report| &report.claims);
-    claims.filter(|claim| old.verdict(&claim.id) != Some(claim.verdict)).map(|it| it.id.as_str())
 }
 
 #[cfg(test)]
@@ -152,11 +147,17 @@ pub(super) mod tests {
         let mut other = healthy.clone();
         other.expectations.istio_version = "1.31.1".into();
         other.demo.services.value_mut().unwrap().clear();
-        Matrix::new(vec![
-            Tried::recorded("lab", meshcheck_suites::judge(&healthy, &[])),
-            Tried::failed("istio-1.32.0", "the disk is full <b>\nfix: free 4 GB".into()),
-            Tried::recorded("istio-1.31.1", meshcheck_suites::judge(&other, &[])),
-        ])
+        let recorded = |name: &str, evidence: Evidence| {
+            let report = meshcheck_suites::judge(&evidence, &[]);
+            Tried::recorded(name, evidence, report)
+        };
+        let mut matrix = Matrix::new(vec![
+            recorded("lab", healthy),
+            Tried::failed("istio-1.32.0", "the disk is full <b>\nfix: free 4 GB".to_owned()),
+            recorded("istio-1.31.1", other),
+        ]);
+        matrix.compare_columns();
+        matrix
     }
 
     #[test]

@@ -11,7 +11,8 @@ pub struct OutputOptions {
     /// The format of standard output
     #[arg(long, value_name = "FORMAT", value_enum, default_value_t, ignore_case = true)]
     pub output: Format,
-    /// Also write a report: junit=FILE, html=FILE or json=FILE, `-` for standard output; can be repeated
+    /// Also write a report: junit=FILE, html=FILE, json=FILE, markdown=FILE or prom=FILE (for Prometheus),
+    /// `-` for standard output; can be repeated
     #[arg(long = "report", value_name = "KIND=FILE", value_parser = parse_report)]
     pub reports: Vec<ReportFile>,
     /// The verdicts that count for the exit code: fail and changed end with 1, unjudged with 3
@@ -105,6 +106,10 @@ pub enum Kind {
     Html,
     /// JSON for scripts.
     Json,
+    /// Text for job summaries and comments.
+    Markdown,
+    /// Prometheus' text.
+    Prom,
 }
 
 /// The path that `-` stands for where a file is written.
@@ -115,18 +120,39 @@ pub(crate) fn output_path(text: &str) -> PathBuf {
     Path::new(if text == "-" { STDOUT } else { text }).to_owned()
 }
 
-/// Reads `KIND=FILE`. The second line of an error is its fix.
+/// Reads `KIND=FILE` for a report on verdicts. The second line of an error is its fix.
 fn parse_report(text: &str) -> Result<ReportFile, String> {
-    let fix = "write --report junit=FILE, html=FILE or json=FILE";
+    parse_kind(
+        text,
+        &[
+            ("junit", Kind::Junit),
+            ("html", Kind::Html),
+            ("json", Kind::Json),
+            ("markdown", Kind::Markdown),
+            ("prom", Kind::Prom),
+        ],
+        "write --report junit=FILE, html=FILE, json=FILE, markdown=FILE or prom=FILE",
+    )
+}
+
+/// Reads `KIND=FILE` for a report on a comparison. The second line of an error is its fix.
+pub(crate) fn parse_diff_report(text: &str) -> Result<ReportFile, String> {
+    parse_kind(
+        text,
+        &[("html", Kind::Html), ("markdown", Kind::Markdown), ("json", Kind::Json)],
+        "write --report html=FILE, markdown=FILE or json=FILE",
+    )
+}
+
+fn parse_kind(text: &str, kinds: &[(&str, Kind)], fix: &str) -> Result<ReportFile, String> {
     let (kind, path) = text.split_once('=').unwrap_or((text, ""));
-    let kind = match kind.to_lowercase().as_str() {
-        "junit" => Kind::Junit,
-        "html" => Kind::Html,
-        "json" => Kind::Json,
+    let kind = kind.to_lowercase();
+    let kind = match kinds.iter().find(|(name, _)| *name == kind) {
+        Some((_, kind)) => *kind,
         _ if !text.contains('=') => {
             return Err(format!("the kind of the report is missing\n{fix}"));
         }
-        other => return Err(format!("`{other}` is not a kind of report\n{fix}")),
+        None => return Err(format!("`{kind}` is not a kind of report\n{fix}")),
     };
     if path.is_empty() {
         return Err(format!("the file is missing\n{fix}"));

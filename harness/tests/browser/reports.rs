@@ -7,8 +7,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 /// All of them.
-pub(crate) const CASES: [&str; 9] =
-    ["green", "scaled", "rules", "logs", "unseen", "absent", "hostile", "denied", "changed"];
+pub(crate) const CASES: [&str; 10] = [
+    "green", "scaled", "rules", "logs", "unseen", "absent", "hostile", "denied", "changed",
+    "compared",
+];
 
 /// Those that are recorded as they are, below `fixtures`.
 const RECORDED: [(&str, &str); 2] = [
@@ -28,6 +30,18 @@ pub(crate) fn page(directory: &Path, case: &str) -> PathBuf {
     let page = directory.join(format!("{case}.html"));
     if let Some((_, file)) = RECORDED.iter().find(|(name, _)| *name == case) {
         write_page(&fixtures.join(file), &page);
+        return page;
+    }
+    if case == "compared" {
+        let old = fixtures.join("evidence/istio-1.20.3.json.gz");
+        let new = fixtures.join("evidence/istio-1.31-alpha-kubernetes-1.34.json.gz");
+        let report = format!("html={}", page.display());
+        let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+            .args(["diff", "--view", "all", "--report", &report])
+            .args([old, new])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
         return page;
     }
     let recorded = fixtures.join("evidence/lab.json");

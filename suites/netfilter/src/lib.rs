@@ -3,7 +3,8 @@
 //! ```text
 //! istio-init's log ─► log ─► parse ─► RuleSet ─► walk ─► Outcome and trail
 //!                                            └─► classes, coverage ─► every port's outcome
-//!                                            └─► compare ─► differences
+//!                                            ├─► compare ─► differences
+//!                                            └─► witness ─► a packet that ends elsewhere by other rules
 //! ```
 //!
 //! An unknown match or target is kept as text. Where it could decide, the walk ends unjudged with that rule.
@@ -26,6 +27,7 @@ mod rules;
 mod targets;
 mod text;
 mod walk;
+mod witness;
 
 pub use arguments::{InitArguments, arguments};
 pub use classes::{
@@ -42,3 +44,4 @@ pub use rules::{
     Target,
 };
 pub use walk::walk;
+pub use witness::{Search, Witness, find_witness};

@@ -23,6 +23,13 @@ impl PortSet {
         self.0.first().map(|(first, _)| *first)
     }
 
+    /// Returns the first port that is in both sets.
+    pub fn first_common(&self, other: &Self) -> Option<u16> {
+        // It begins a range of one of them.
+        let begins = self.0.iter().chain(&other.0).map(|(first, _)| *first);
+        begins.filter(|port| self.contains(*port) && other.contains(*port)).min()
+    }
+
     /// Returns the ports of this set that are not in a list.
     #[must_use]
     pub fn without(&self, ports: &[u16]) -> Self {
@@ -112,6 +119,8 @@ mod tests {
                 prop_assert_eq!(rest.contains(port), one.contains(&port) && !other.contains(&port));
             }
             prop_assert_eq!(set.first(), one.iter().min().copied());
+            let common = one.iter().filter(|port| other.contains(port)).min().copied();
+            prop_assert_eq!(set.first_common(&other.iter().copied().collect()), common);
         }
     }
 }

@@ -119,11 +119,12 @@ fn machine(host: &str, variables: &Variables) -> Result<Machine, String> {
         let found = names.iter().find_map(|name| Some((*name, variables.get(*name)?)));
         let found = found.filter(|(_, value)| !value.is_empty());
         found
-            .map(|(name, value)| match value.contains("{{") || value.contains("{%") {
-                true => {
-                    Err(format!("{name} is the template `{value}`, which only Ansible resolves"))
+            .map(|(name, value)| {
+                if value.contains("{{") || value.contains("{%") {
+                    let reason = format!("{name} is the template `{value}`");
+                    return Err(format!("{reason}, which only Ansible resolves"));
                 }
-                false => Ok(value.as_str()),
+                Ok(value.as_str())
             })
             .transpose()
     };

@@ -73,12 +73,9 @@ impl std::fmt::Display for Refusal {
     }
 }
 
-impl InventoryError {
-    /// Returns the fix.
-    pub(crate) fn hint(&self) -> &'static str {
-        "correct it, and show the machines with `meshcheck class INVENTORY --list`; none was contacted"
-    }
-}
+/// The fix of every such error.
+pub(crate) const FIX: &str =
+    "correct it, and show the machines with `meshcheck class INVENTORY --list`; none was contacted";
 
 /// Reads an inventory: a directory, a file, `-` for standard input, or a range such as `vm[01-30]`. Of a kubeconfig
 /// with many contexts, `contexts` selects some, with `*` for any characters.
@@ -176,14 +173,14 @@ fn recognise(
             || (line.ends_with(':') && !line.starts_with(['[', '#']))
             || line.contains(": ")
     });
-    if is_json || is_yaml {
-        if let Some(config) = kubeconfigs::parse(text) {
-            let file = path.ok_or_else(|| {
-                Refusal::of("", "it is a kubeconfig, which must be a file: name it".into())
-            })?;
-            let machines = kubeconfigs::of_contexts(&config, file, contexts);
-            return made("the contexts of a kubeconfig", machines);
-        }
+    if (is_json || is_yaml)
+        && let Some(config) = kubeconfigs::parse(text)
+    {
+        let file = path.ok_or_else(|| {
+            Refusal::of("", "it is a kubeconfig, which must be a file: name it".into())
+        })?;
+        let machines = kubeconfigs::of_contexts(&config, file, contexts);
+        return made("the contexts of a kubeconfig", machines);
     }
     if is_json {
         let document = serde_json::from_str(text);

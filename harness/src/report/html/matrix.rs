@@ -2,12 +2,14 @@
 
 use askama::Template;
 use meshcheck_suites::Verdict;
+use meshcheck_suites::diff::Diff;
 use meshcheck_suites::report::ClaimReport;
 
 use super::{filters, hash};
 use crate::matrix::{Matrix, Tried};
 use crate::report::ReportError;
-use crate::report::matrix::{changed_from, left_of, outcome};
+use crate::report::diff::{compared, heading, verdict};
+use crate::report::matrix::{left_of, outcome};
 use crate::report::style::{SIGNS, sign};
 
 /// The style of every page, and what this one adds.
@@ -46,11 +48,11 @@ struct Cell<'m> {
     differs: bool,
 }
 
-/// What a column has that the column on its left has not.
+/// How a column differs from the column on its left.
 struct Changes<'m> {
     from: &'m str,
     to: &'m str,
-    claims: Vec<(&'m ClaimReport, Option<Verdict>)>,
+    diff: &'m Diff,
 }
 
 /// Formats the matrix as a page.
@@ -88,17 +90,12 @@ fn row<'m>(matrix: &'m Matrix, id: &'m str) -> Option<Row<'m>> {
 }
 
 fn changes(matrix: &Matrix) -> Vec<Changes<'_>> {
-    let mut changes = Vec::new();
-    for (at, column) in matrix.columns.iter().enumerate() {
-        let Some((_, old)) = left_of(matrix, at) else { continue };
-        let claims: Vec<_> = changed_from(old, column)
-            .filter_map(|id| Some((column.claim(id)?, old.verdict(id))))
-            .collect();
-        if !claims.is_empty() {
-            changes.push(Changes { from: &old.name, to: &column.name, claims });
-        }
-    }
-    changes
+    let columns = matrix.columns.iter().enumerate();
+    let changes = columns.filter_map(|(at, column)| {
+        let (_, old) = left_of(matrix, at)?;
+        Some(Changes { from: &old.name, to: &column.name, diff: column.differences.as_ref()? })
+    });
+    changes.collect()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 mod card;
 mod class;
 mod container_logs;
+mod diff;
 mod evidence;
 mod filters;
 mod matrix;
@@ -26,6 +27,8 @@ use meshcheck_suites::evidence::{BundleFacts, Provider};
 use meshcheck_suites::report::ClaimReport;
 use meshcheck_suites::{Evidence, Report, Section, Verdict};
 use sha2::{Digest as _, Sha256};
+
+pub(super) use self::diff::diff_page;
 
 use self::card::StepView;
 use self::evidence::Shown;

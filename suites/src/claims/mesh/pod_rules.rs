@@ -26,7 +26,7 @@ pub enum RulesSource {
 }
 
 /// Returns each pod with each family of its addresses.
-pub(super) fn by_family(pods: Vec<&Pod>) -> Vec<(&Pod, Family)> {
+pub(crate) fn by_family(pods: Vec<&Pod>) -> Vec<(&Pod, Family)> {
     let families = |pod: &Pod| {
         let mut families: BTreeSet<_> = pod.addresses().map(Family::of).collect();
         // Rules of IPv4 are set whatever the address is.
@@ -45,7 +45,7 @@ pub(super) fn format_families(all: &[(&Pod, Family)]) -> &'static str {
 
 /// Returns the rules of a pod that are judged: those in the log of its init container. Without an init container, as with
 /// a CNI plug-in, or without its log, these are the rules in force.
-pub(super) fn judged_rules(
+pub(crate) fn judged_rules(
     evidence: &Evidence,
     pod: &Pod,
     family: Family,
@@ -89,7 +89,7 @@ fn is_gone(log: &str) -> bool {
 }
 
 /// Returns the rules of a family in the log of a pod's init container.
-pub(super) fn logged_rules(
+pub(crate) fn logged_rules(
     evidence: &Evidence,
     pod: &Pod,
     family: Family,
@@ -157,7 +157,7 @@ fn pods_with_cut_log(evidence: &Evidence, family: Family) -> impl Iterator<Item 
 }
 
 /// Returns the messages of a log. In a log in JSON, each is a string that may have several lines.
-fn messages(log: &str) -> Cow<'_, str> {
+pub(crate) fn messages(log: &str) -> Cow<'_, str> {
     if !log.lines().any(|line| line.starts_with('{')) {
         return log.into();
     }
@@ -170,7 +170,7 @@ fn messages(log: &str) -> Cow<'_, str> {
 }
 
 /// Returns the rules of a family in force in a pod's network.
-pub(super) fn rules_in_force(
+pub(crate) fn rules_in_force(
     evidence: &Evidence,
     pod: &Pod,
     family: Family,
