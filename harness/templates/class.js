@@ -12,6 +12,7 @@ source.onmessage = event => {
     const old = document.getElementById(element.id);
     if (old) old.replaceWith(element); else rows.append(element);
   }
+  document.title = document.querySelector('h1').textContent + ' · meshcheck';
   [...rows.children].sort((one, other) => rank(one) - rank(other)).forEach((row, at) => {
     if (rows.children[at] !== row) rows.insertBefore(row, rows.children[at]);
   });

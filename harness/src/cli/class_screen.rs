@@ -152,6 +152,7 @@ impl Table {
 
 impl Drop for Table {
     fn drop(&mut self) {
-        let _ = self.all.clear();
+        // The last state stays on the screen.
+        self.bars.iter().for_each(ProgressBar::abandon);
     }
 }

@@ -106,7 +106,7 @@ pub(super) async fn watch(mut look: Look<'_>, machines: &[Machine]) -> Result<u8
         ));
     }
     let names: Vec<_> = machines.iter().map(|machine| machine.name.clone()).collect();
-    let directory = history(arguments)?;
+    let directory = history(arguments, &names)?;
     let (board, notes) = LiveBoard::open(&names, &directory, judge(&look), options.accept_any)?;
     for note in notes {
         super::say(&format!("note: {note}"));
@@ -147,14 +147,17 @@ pub(super) async fn watch(mut look: Look<'_>, machines: &[Machine]) -> Result<u8
 }
 
 /// Returns the directory of the history of this class.
-fn history(arguments: &Class) -> Result<PathBuf, Failure> {
+fn history(arguments: &Class, names: &[String]) -> Result<PathBuf, Failure> {
     if let Some(directory) = &arguments.board.history {
         return Ok(directory.clone());
     }
-    let named = &arguments.inventory;
-    let path = std::fs::canonicalize(named).map(|it| it.to_string_lossy().into_owned());
-    let path = path.unwrap_or_else(|_| named.clone());
-    let key = format!("{path}\n{}", arguments.context.as_deref().unwrap_or_default());
+    let inventory = &arguments.inventory;
+    let path = std::fs::canonicalize(inventory).map(|it| it.to_string_lossy().into_owned());
+    let path = path.unwrap_or_else(|_| inventory.clone());
+    let context = arguments.context.as_deref().unwrap_or_default();
+    // Standard input has no name: its machines stand for it.
+    let machines = if inventory == "-" { names.join("\n") } else { String::new() };
+    let key = format!("{path}\n{context}\n{machines}");
     let name = std::path::Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
     let is_plain = |it: &char| it.is_ascii_alphanumeric() || "-_".contains(*it);
     let name: String = name.chars().filter(is_plain).take(40).collect();

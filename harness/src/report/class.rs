@@ -221,7 +221,7 @@ pub(super) mod tests {
     use super::*;
     use crate::class::board::tests::judged;
 
-    pub(in crate::report) fn sample() -> (Board, Vec<Machine>) {
+    pub(crate) fn sample() -> (Board, Vec<Machine>) {
         let names = ["vm01", "vm02", "vm03", "vm04", "vm05"];
         let mut board = Board::new(names);
         let states = [

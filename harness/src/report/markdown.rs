@@ -6,7 +6,7 @@ use crate::text::for_page;
 const TEXT: usize = 2000;
 
 /// Makes a text harmless: no markup, no mention, no link, no line break. Pairs of backquotes become code.
-pub(in crate::report) fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     let clean = for_page(text).split_whitespace().collect::<Vec<_>>().join(" ");
     let end = clean.floor_char_boundary(TEXT);
     let more = if end < clean.len() { " \\[cut\\]" } else { "" };
@@ -24,7 +24,7 @@ pub(in crate::report) fn text(text: &str) -> String {
 }
 
 /// Formats a link to an address of this program's own data. Anything but `https` stays text.
-pub(in crate::report) fn link(label: &str, address: &str) -> String {
+pub(super) fn link(label: &str, address: &str) -> String {
     let is_plain =
         |character: char| character.is_ascii_alphanumeric() || "-._~:/?#=&%".contains(character);
     if address.starts_with("https://") && address.chars().all(is_plain) {

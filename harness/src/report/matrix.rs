@@ -141,7 +141,7 @@ pub(super) mod tests {
     use super::*;
     use meshcheck_suites::Evidence;
 
-    pub(in crate::report) fn sample() -> Matrix {
+    pub(crate) fn sample() -> Matrix {
         let healthy: Evidence =
             serde_json::from_str(include_str!("../../../fixtures/evidence/lab.json")).unwrap();
         let mut other = healthy.clone();

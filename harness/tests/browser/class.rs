@@ -95,6 +95,8 @@ fn board_lives_without_reloading_and_says_when_it_does_not_needs_browser() {
     board.put("vm2", &broken());
     until(&browser, order, &json!(["m1fail", "m2wait", "m0pass"]));
     assert_eq!(browser.value("window.mark"), 1, "it was not loaded again");
+    let title = "1 of 3 machines holds the tutorial; 1 does not, 1 is not checked yet · meshcheck";
+    until(&browser, "document.title", &json!(title));
     assert_eq!(browser.value("document.activeElement.textContent"), "vm2");
     until(&browser, "document.querySelectorAll('#faults .card').length", &json!(1));
     let lost = "document.querySelector('.lost-note').checkVisibility()";
