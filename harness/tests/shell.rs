@@ -11,8 +11,8 @@ use meshcheck::cli::Cli;
 use rstest::rstest;
 
 /// What an example needs docker, a cluster or a network for: it is parsed only.
-const NEEDS_MORE: [&str; 8] =
-    ["run", "up", "down", "check", "record", "bundle", "preflight", "matrix"];
+const NEEDS_MORE: [&str; 9] =
+    ["run", "up", "down", "check", "record", "bundle", "preflight", "matrix", "class"];
 
 /// Somebody else's program that examples hand something to: it takes it, and does nothing.
 const KUBECTL: &str = "kubectl() { cat > /dev/null; }";
@@ -42,6 +42,11 @@ fn place() -> tempfile::TempDir {
     }]);
     packed.write_all(evidence.to_string().as_bytes()).unwrap();
     packed.finish().unwrap();
+    // Two records of one mesh, whatever an example calls them.
+    for name in ["old", "new", "istio-1.20", "istio-1.31"] {
+        let copy = place.path().join(format!("{name}.json.gz"));
+        fs::copy(place.path().join("vm7.json.gz"), copy).unwrap();
+    }
     fs::write(place.path().join("kubeconfig"), KUBECONFIG).unwrap();
     place
 }
