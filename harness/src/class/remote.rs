@@ -249,6 +249,10 @@ fn reason(words: &str) -> String {
     if words.contains("REMOTE HOST IDENTIFICATION HAS CHANGED") {
         return "the host key has changed: remove the old one with `ssh-keygen -R` once you know why".into();
     }
+    if words.contains("Host key verification failed") {
+        return "the host key is not known here: connect once by hand with `ssh`, and compare it"
+            .into();
+    }
     match lines.last() {
         Some(line) => (*line).to_owned(),
         None => "`ssh` ended without a word".to_owned(),
@@ -308,6 +312,10 @@ mod tests {
     #[case(
         "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.\n",
         "the host key has changed: remove the old one with `ssh-keygen -R` once you know why"
+    )]
+    #[case(
+        "Host key verification failed.\n",
+        "the host key is not known here: connect once by hand with `ssh`, and compare it"
     )]
     #[case("", "`ssh` ended without a word")]
     fn reason_is_the_error_of_ssh_or_of_the_program(#[case] words: &str, #[case] expected: &str) {
