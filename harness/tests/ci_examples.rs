@@ -207,9 +207,12 @@ impl Job {
     }
 }
 
-/// `cargo build`, without the minutes that it takes: the lock file must fit the clone, and the program is the one
-/// under test.
+/// `cargo build` and `cargo run`, without the minutes that they take: the lock file must fit the clone, and the program
+/// is the one under test.
 const CARGO: &str = r#"#!/bin/sh
+case "$*" in
+  "run --quiet --package meshcheck -- "*) shift 5; exec "$BUILT" "$@" ;;
+esac
 [ "$*" = "build --locked --package meshcheck" ] || { echo "unexpected call: cargo $*"; exit 2; }
 "$CARGO" metadata --locked --offline --format-version 1 | grep -q '"name":"meshcheck"' || exit 1
 mkdir -p target/debug && ln -s "$BUILT" target/debug/meshcheck
@@ -341,4 +344,45 @@ fn commands_of_ci_example_succeed_in_clean_clone(
     for name in &example.artifacts {
         assert!(job.clone.join(name).metadata().unwrap().len() > 0, "{name}");
     }
+}
+
+/// The workflow that tries other versions every week: its jobs run as they stand, with one version. GitHub fills in the
+/// column of the plan, and carries the records from job to job.
+#[test]
+fn run_blocks_of_weekly_workflow_succeed_in_clean_clone() {
+    let job = Job::start();
+    job.fill_cache(&job.sandbox.path().join("home/.cache/meshcheck"));
+    let text = fs::read_to_string(job.clone.join(".github/workflows/versions.yml")).unwrap();
+    let workflow: Value = serde_saphyr::from_str(&text).unwrap();
+    let (output, summary) = (job.sandbox.at("output"), job.sandbox.at("summary.md"));
+    let mut variables = vec![
+        ("ISTIO".to_owned(), DEFAULT_ISTIO.to_owned()),
+        ("GITHUB_ACTIONS".into(), "true".into()),
+        ("GITHUB_OUTPUT".into(), output.display().to_string()),
+        ("GITHUB_STEP_SUMMARY".into(), summary.display().to_string()),
+    ];
+    for name in ["plan", "column", "report"] {
+        if name == "column" {
+            let plan = fs::read_to_string(&output).unwrap();
+            let plan: Value = serde_json::from_str(plan.strip_prefix("columns=").unwrap()).unwrap();
+            let column = &plan["include"][0];
+            for (variable, key) in [("COLUMN", "name"), ("VERSION", "istio")] {
+                variables.push((variable.into(), column[key].as_str().unwrap().into()));
+            }
+        }
+        let example = Example {
+            shell: &["bash", "-e", "-c"],
+            commands: Vec::new(),
+            variables: variables.clone(),
+            artifacts: Vec::new(),
+        };
+        let steps = workflow["jobs"][name]["steps"].as_array().unwrap();
+        let blocks: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+        assert_eq!(blocks.len(), 1, "{name}");
+        let (code, text) = job.run(&example, blocks[0]);
+        assert_eq!(code, Some(0), "{name}: {text}");
+    }
+    assert!(job.clone.join("matrix.html").metadata().unwrap().len() > 0);
+    let summary = fs::read_to_string(summary).unwrap();
+    assert!(summary.contains("### The tutorial holds on 1 of 1 mesh"), "{summary}");
 }
