@@ -26,6 +26,12 @@ impl ClusterFacts {
         Self { context: String::new(), ..self.clone() }
     }
 
+    /// The same cluster for commands that stay whole: a page about several clusters has no line to type before them.
+    #[must_use]
+    pub fn of_any_cluster(&self) -> Self {
+        Self { kubeconfig: None, ..self.of_any_context() }
+    }
+
     /// Each program with its option for the context of this cluster, and the program alone.
     fn contexts(&self) -> impl Iterator<Item = (String, &'static str)> {
         let context = (!self.context.is_empty()).then(|| quote(&self.context));

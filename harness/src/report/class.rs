@@ -98,16 +98,14 @@ fn write_group(to: &mut Writer<'_>, board: &Board, group: &Group<'_>) {
     to.wrapped(&words, &format!(" {sign} "), INDENT);
     to.wrapped(&names(&group.machines), INDENT, INDENT);
     if let Some(cause) = group.cause {
-        let first = group.machines.first().and_then(|row| row.report());
         if number > 1 && cause.steps.iter().any(|step| step.command.is_some()) {
             let first = &group.machines[0].name;
             to.line(&format!("{INDENT}On {first}; --output commands has them for each machine:"));
         }
-        let mut steps = Writer::new(style, first.map(|report| &report.cluster));
+        // Whole commands: there are several clusters, and no line to type before them.
         for step in &cause.steps {
-            steps.step(step, INDENT);
+            to.step(step, INDENT);
         }
-        to.text.push_str(&steps.text);
         to.line(&format!("{INDENT}More: meshcheck explain {}", style.clean(&cause.claim)));
     }
 }

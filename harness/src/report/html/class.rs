@@ -249,7 +249,8 @@ fn fault(board: &Board, group: &Group<'_>, is_live: bool) -> Fault {
     let first = group.machines.first();
     let steps = match (group.cause, first.and_then(|row| row.report())) {
         (Some(cause), Some(report)) => {
-            cause.steps.iter().map(|step| StepView::new(&report.cluster, step)).collect()
+            let cluster = report.cluster.of_any_cluster();
+            cause.steps.iter().map(|step| StepView::new(&cluster, step)).collect()
         }
         _ => Vec::new(),
     };
