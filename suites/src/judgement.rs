@@ -268,6 +268,12 @@ pub(crate) fn require<'e, T, S: IntoSteps>(
     })
 }
 
+/// Returns the exit code of several reports: 1 wins over 3, and 3 over 0.
+pub fn worst_code(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let badness = |code: &u8| [3, 1].iter().position(|it| it == code).map_or(0, |at| at + 1);
+    codes.into_iter().max_by_key(badness).unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::Verdict;

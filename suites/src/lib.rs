@@ -31,12 +31,14 @@ pub mod steps;
 pub(crate) mod testing;
 
 pub use claims::{CLAIMS, Claim};
-pub use entry::{CausedBy, Effect, Entry, NoSuchEntry, Page, Pattern, Section, Stop, Subject};
+pub use entry::{
+    CausedBy, Effect, Entry, NoSuchEntry, Page, Pattern, Section, Stop, Subject, matches_text,
+};
 pub use evidence::Evidence;
 #[doc(hidden)]
 pub use facts::installation::is_installed_otherwise;
 pub use judge::{judge, judged_early, waiver};
-pub use judgement::{Judgement, TextChange, Verdict};
+pub use judgement::{Judgement, TextChange, Verdict, worst_code};
 pub use preflight::{CHECKS, Check};
 pub use report::Report;
 pub use steps::Step;

@@ -1,7 +1,7 @@
 //! The rows of a class: a machine each, from waiting to its verdict.
 
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{Report, Section, Verdict};
+use meshcheck_suites::{Report, Section, Verdict, worst_code};
 use serde::{Serialize, Serializer, ser::SerializeStruct as _};
 
 /// A machine of the class, and what is known of it.
@@ -139,8 +139,7 @@ impl Board {
 
     /// Returns the exit code: that of the worst machine, 1 before 3.
     pub fn exit_code(&self, counted: &[Verdict]) -> u8 {
-        let codes: Vec<_> = self.machines.iter().map(|row| row.code(counted)).collect();
-        [1, 3].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+        worst_code(self.machines.iter().map(|row| row.code(counted)))
     }
 
     /// Returns the indices of the machines, the worst first: those with a failing claim, those that were not reached,

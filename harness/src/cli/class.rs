@@ -1,6 +1,5 @@
 //! `class`: checks all machines of an inventory, and reports them together.
 
-use std::fs;
 use std::io::{Cursor, IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use futures::stream::{self, StreamExt as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use meshcheck_suites::Evidence;
+use meshcheck_suites::{Evidence, matches_text};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Judging, Namespaces, Target};
@@ -17,13 +16,13 @@ use super::cleanup::listen;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence, judged};
 use super::software_options::SourceOptions;
-use crate::class::inventory::{self, is_match};
+use crate::class::inventory;
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
 use crate::evidence_file;
 use crate::report::{
     Format, Kind, ReportError, Style, class_commands, class_html, class_human, class_markdown,
-    junit_of_outcomes, metrics, to_stdout, writable, write_files,
+    json, junit_of_outcomes, metrics, to_stdout, writable, write_files,
 };
 use crate::settings::{Settings, parse_wait};
 use crate::text::{for_terminal, io_reason};
@@ -82,12 +81,7 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
     let output = &arguments.judging.output;
     writable(output)?;
     if let Some(directory) = &arguments.records {
-        fs::create_dir_all(directory).map_err(|error| {
-            Failure::usage(
-                format!("cannot create {}: {}", directory.display(), io_reason(&error)),
-                "name another directory with --records".into(),
-            )
-        })?;
+        super::create_records(directory)?;
     }
     let is_remote = machines.iter().any(|machine| matches!(machine.way, Way::Ssh { .. }));
     let remote = if is_remote { Some(remote(&arguments)?) } else { None };
@@ -111,7 +105,7 @@ fn machines(arguments: &Class) -> Result<Vec<Machine>, Failure> {
     let only = &arguments.only_machines;
     let mut machines = inventory.machines;
     if let Some(unknown) =
-        only.iter().find(|pattern| !machines.iter().any(|it| is_match(pattern, &it.name)))
+        only.iter().find(|pattern| !machines.iter().any(|it| matches_text(pattern, &it.name)))
     {
         let known: Vec<_> = machines.iter().take(5).map(|it| it.name.as_str()).collect();
         return Err(Failure::usage(
@@ -120,15 +114,14 @@ fn machines(arguments: &Class) -> Result<Vec<Machine>, Failure> {
         ));
     }
     if !only.is_empty() {
-        machines.retain(|it| only.iter().any(|pattern| is_match(pattern, &it.name)));
+        machines.retain(|it| only.iter().any(|pattern| matches_text(pattern, &it.name)));
     }
     Ok(machines)
 }
 
 fn list(machines: &[Machine], format: Format) -> Result<u8, Failure> {
     let text = if format == Format::Json {
-        let json = serde_json::to_string_pretty(&serde_json::json!({ "machines": machines }));
-        json.map_err(|error| ReportError::Format(error.to_string()))? + "\n"
+        json(&serde_json::json!({ "machines": machines }))?
     } else {
         let width = machines.iter().map(|it| it.name.len()).max().unwrap_or_default();
         let line = |machine: &Machine| {
@@ -378,10 +371,4 @@ pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), Repo
         }
         Kind::Html => class_html(board, &arguments.inventory),
     })
-}
-
-fn json(board: &Board) -> Result<String, ReportError> {
-    serde_json::to_string_pretty(board)
-        .map(|text| text + "\n")
-        .map_err(|error| ReportError::Format(error.to_string()))
 }

@@ -13,16 +13,17 @@ use super::arguments::Selection;
 use super::cleanup::listen;
 use super::failure::Failure;
 use super::github;
-use super::software_options::{parse_kubernetes, parse_release};
+use super::software_options::parse_release;
 use crate::evidence_file;
 use crate::matrix::{
     Column, ColumnError, Matrix, Software, Tried, github, jobs, name_of, of_file, of_versions,
     record,
 };
 use crate::report::{
-    Format, Kind, OutputOptions, ReportError, Style, junit_of_outcomes, matrix_html, matrix_human,
+    Format, Kind, OutputOptions, Style, json, junit_of_outcomes, matrix_html, matrix_human,
     matrix_markdown, metrics, to_stdout, writable, write_files,
 };
+use crate::settings::parse_kubernetes;
 use crate::source::SourceError;
 use crate::text::{for_terminal, io_reason};
 
@@ -172,12 +173,7 @@ async fn try_all(arguments: TryAll, config: Option<&Path>) -> Result<u8, Failure
             Bundle::open(directory).map_err(SourceError::from)?;
         }
     }
-    fs::create_dir_all(records).map_err(|error| {
-        Failure::usage(
-            format!("cannot create {}: {}", records.display(), io_reason(&error)),
-            "name another directory with --records".into(),
-        )
-    })?;
+    super::create_records(records)?;
     let cancel = listen()?;
     let quiet = judging.output.quiet;
     let progress = |name: &str, line: &str| {
@@ -358,10 +354,4 @@ fn finish(
         }
     }
     Ok(code)
-}
-
-fn json(matrix: &Matrix) -> Result<String, ReportError> {
-    serde_json::to_string_pretty(matrix)
-        .map(|text| text + "\n")
-        .map_err(|error| ReportError::Format(error.to_string()))
 }

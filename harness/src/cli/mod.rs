@@ -42,7 +42,7 @@ pub(crate) use nextest::{EVIDENCE_VARIABLE, ISTIO_VARIABLE, REASON_VARIABLE, rec
 
 use crate::report::to_stdout;
 use crate::settings::{self, Settings};
-use crate::text::for_terminal;
+use crate::text::{for_terminal, io_reason};
 use failure::Failure;
 use reports::Reports;
 
@@ -167,6 +167,16 @@ fn configured(option: Option<&Path>) -> Result<Settings, Failure> {
         None => say(&format!("configuration: {file} (in this directory)")),
     }
     Ok(settings)
+}
+
+/// Creates the directory of `--records`.
+fn create_records(directory: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(directory).map_err(|error| {
+        Failure::usage(
+            format!("cannot create {}: {}", directory.display(), io_reason(&error)),
+            "name another directory with --records".into(),
+        )
+    })
 }
 
 /// Prints a line on standard error.

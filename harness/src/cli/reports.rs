@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use meshcheck_suites::{Evidence, Report};
+use meshcheck_suites::{Evidence, Report, worst_code};
 use serde::Serialize;
 
 use super::arguments::{Check, Judge, Judging, Preflight, Run};
@@ -99,8 +99,7 @@ pub(super) fn write_evidence_and_verdicts(
 pub(super) fn write_verdicts(judged: &[Judged<'_>], output: &OutputOptions) -> Result<u8, Failure> {
     failpoint(Phase::Judge.word());
     let codes = judged.iter().map(|one| one.report.exit_code_for(&output.counted()));
-    let code = codes.min_by_key(|code| [1, 3].iter().position(|it| it == code).unwrap_or(2));
-    let code = code.unwrap_or_default();
+    let code = worst_code(codes);
     let is_taken = output.reports.iter().any(|report| report.path == Path::new(STDOUT));
     let written = match judged {
         [one] if one.heading().is_none() && !is_taken => emit(one.report, one.evidence, output),

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use crate::settings::parse_version;
-use crate::source::{LATEST, Wanted};
+use crate::settings::{parse_kubernetes, parse_version};
+use crate::source::{LATEST, Requested};
 
 /// The software that is expected on a cluster.
 #[derive(Debug, Clone, Args)]
@@ -35,9 +35,9 @@ pub(crate) struct InstallOptions {
 
 impl InstallOptions {
     /// Returns the software that they name.
-    pub(super) fn wanted(&self) -> Wanted {
+    pub(super) fn wanted(&self) -> Requested {
         let Self { bundle, istio, kubernetes } = self.clone();
-        Wanted { bundle, istio, kubernetes }
+        Requested { bundle, istio, kubernetes }
     }
 }
 
@@ -57,16 +57,6 @@ pub(super) fn parse_release(text: &str) -> Result<String, String> {
         return Ok(text.to_owned());
     }
     parse_version(text).map_err(|error| format!("{error}, or `{LATEST}`"))
-}
-
-/// Reads the version of Kubernetes to install Istio on.
-pub(super) fn parse_kubernetes(text: &str) -> Result<String, String> {
-    let numbers: Vec<_> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
-    let are_numbers = numbers.iter().all(|it| it.parse::<u32>().is_ok());
-    let fits = (2..=3).contains(&numbers.len()) && are_numbers;
-    let needed =
-        || "not a version of Kubernetes\nwrite two or three numbers, as in 1.34".to_owned();
-    fits.then(|| text.to_owned()).ok_or_else(needed)
 }
 
 #[cfg(test)]

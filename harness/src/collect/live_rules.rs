@@ -46,7 +46,7 @@ show() {
 type ByPod = BTreeMap<String, Observation<String>>;
 
 /// A pod's rules of one family, and a container of it.
-type Wanted<'a> = (&'a str, Family, &'a str);
+type Requested<'a> = (&'a str, Family, &'a str);
 
 /// The rules of these pods: of IPv4, and of IPv6 where a pod has such an address.
 pub(super) async fn collect(
@@ -69,7 +69,7 @@ pub(super) async fn collect(
         Observation::Seen { value } => value,
         other => return all(Observation::failed(other.reason().unwrap_or_default())),
     };
-    let mut by_node: BTreeMap<&str, Vec<Wanted<'_>>> = BTreeMap::new();
+    let mut by_node: BTreeMap<&str, Vec<Requested<'_>>> = BTreeMap::new();
     let mut found = Vec::new();
     for pod in &wanted {
         for family in families(pod) {
@@ -120,7 +120,7 @@ async fn containers(client: &Client, namespace: &str) -> Result<BTreeMap<String,
 /// The rules of the pods on one node, in one command.
 async fn on_node(
     node: &str,
-    wanted: Vec<Wanted<'_>>,
+    wanted: Vec<Requested<'_>>,
     limit: Duration,
 ) -> Vec<(String, Family, Observation<String>)> {
     let call = Call::docker().args(["exec", node, "sh", "-c", &script(&wanted)]).within(limit);
@@ -160,7 +160,7 @@ fn program(family: Family) -> &'static str {
 }
 
 /// What the node's shell runs.
-fn script(wanted: &[Wanted<'_>]) -> String {
+fn script(wanted: &[Requested<'_>]) -> String {
     let mut script = SHOW.to_owned();
     for (_, family, container) in wanted {
         let program = program(*family);

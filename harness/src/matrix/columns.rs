@@ -8,7 +8,7 @@ use meshcheck_suites::profile;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::settings::parse_version;
+use crate::settings::{parse_kubernetes, parse_version};
 use crate::source::LATEST;
 use crate::text::io_reason;
 
@@ -107,7 +107,7 @@ impl Row {
             (None, None, Some(bundle)) => Software::Bundle(base.join(bundle)),
             (Some(istio), kubernetes, None) => Software::Release {
                 istio: if istio == LATEST { istio } else { parse_version(&istio)? },
-                kubernetes: kubernetes.map(checked_kubernetes).transpose()?,
+                kubernetes: kubernetes.as_deref().map(parse_kubernetes).transpose()?,
             },
             _ => return Err("it needs either `istio`, or `bundle` alone".into()),
         };
@@ -119,12 +119,6 @@ impl Row {
             None => Ok(Column::new(software)),
         }
     }
-}
-
-fn checked_kubernetes(text: String) -> Result<String, String> {
-    let wrong = || format!("`{text}` is no version of Kubernetes: write 1.34 or 1.34.0");
-    kubernetes_minor(&text).ok_or_else(wrong)?;
-    Ok(text)
 }
 
 /// Whether a name can be that of a file.
@@ -179,19 +173,11 @@ pub(crate) fn of_versions(
 /// Describes why a version of Istio does not support a version of Kubernetes, where that is known.
 fn unsupported(istio: &str, kubernetes: &str) -> Option<String> {
     let (oldest, newest) = profile::of(istio)?.kubernetes;
-    let minor = kubernetes_minor(kubernetes)?;
+    let minor = profile::minor_of_kubernetes(kubernetes)?;
     let fits = (oldest..=newest).contains(&minor);
     (!fits).then(|| {
         format!("Istio {istio} supports Kubernetes 1.{oldest} to 1.{newest}, not {kubernetes}")
     })
-}
-
-/// Returns the minor version of `1.34`, `1.34.0` and `v1.34.0`.
-fn kubernetes_minor(text: &str) -> Option<u64> {
-    let numbers: Vec<_> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
-    let fits =
-        (2..=3).contains(&numbers.len()) && numbers.iter().all(|it| it.parse::<u32>().is_ok());
-    numbers.get(1).filter(|_| fits)?.parse().ok()
 }
 
 fn unique(columns: Vec<Column>) -> Result<Vec<Column>, ColumnError> {

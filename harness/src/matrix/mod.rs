@@ -6,7 +6,7 @@ mod provision;
 use std::path::Path;
 
 use meshcheck_suites::diff::{Diff, View, diff};
-use meshcheck_suites::{Evidence, Report, Verdict};
+use meshcheck_suites::{Evidence, Report, Verdict, worst_code};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
@@ -29,7 +29,7 @@ pub struct Matrix {
 }
 
 /// One mesh of a matrix.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Tried {
     /// Its name, which is unique in the matrix.
     pub name: String,
@@ -53,19 +53,12 @@ impl Tried {
     /// A mesh with its record, and the verdicts on it.
     pub fn recorded(name: &str, evidence: Evidence, report: Report) -> Self {
         let (report, evidence) = (Some(report), Some(Box::new(evidence)));
-        Self { report, evidence, ..Self::failed(name, None) }
+        Self { name: name.to_owned(), report, evidence, ..Self::default() }
     }
 
     /// A mesh without a record, and why.
-    pub fn failed(name: &str, reason: impl Into<Option<String>>) -> Self {
-        Self {
-            name: name.to_owned(),
-            report: None,
-            failed: reason.into(),
-            failed_before: false,
-            differences: None,
-            evidence: None,
-        }
+    pub fn failed(name: &str, reason: String) -> Self {
+        Self { name: name.to_owned(), failed: Some(reason), ..Self::default() }
     }
 
     /// Returns what was seen of its versions: `Istio 1.20.3, Kubernetes v1.29.2`.
@@ -167,8 +160,7 @@ impl Matrix {
 
     /// Returns the exit code: that of the worst column, 1 before 3. A column without a record is a 3.
     pub fn exit_code(&self, counted: &[Verdict]) -> u8 {
-        let codes: Vec<_> = self.columns.iter().map(|column| column.code(counted)).collect();
-        [1, 3].into_iter().find(|code| codes.contains(code)).unwrap_or(0)
+        worst_code(self.columns.iter().map(|column| column.code(counted)))
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn record(
 ) -> Result<(), String> {
     // A record of other software may be there, and stays until there is a new one.
     let new = file.with_file_name(format!("{}.new.json.gz", column.name));
-    let mut command = Command::new(program().map_err(|error| error.to_string())?);
+    let mut command = Command::new(std::env::current_exe().map_err(|error| error.to_string())?);
     command.arg("run").arg("--evidence").arg(&new).args(["--output", "json"]);
     match &column.software {
         Software::Bundle(directory) => {
@@ -91,10 +91,6 @@ pub(crate) async fn record(
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(reason(&last)),
         Err(error) => Err(format!("cannot rename {}: {error}", new.display())),
     }
-}
-
-fn program() -> io::Result<std::path::PathBuf> {
-    std::env::current_exe()
 }
 
 /// Waits for a run. Where this program is to end, it ends the run first, which deletes its cluster.

@@ -3,6 +3,7 @@
 use std::io::{self, Write as _};
 
 use meshcheck_suites::{Evidence, Report};
+use serde::Serialize;
 
 use super::{Format, Kind, OutputOptions, ReportError, Style, commands, human};
 use crate::atomic_file::{check_writable, write_atomically};
@@ -70,8 +71,8 @@ pub fn writable(options: &OutputOptions) -> Result<(), ReportError> {
     })
 }
 
-/// Formats the report as JSON.
-pub(crate) fn json(report: &Report) -> Result<String, ReportError> {
+/// Formats a report as JSON.
+pub(crate) fn json(report: &impl Serialize) -> Result<String, ReportError> {
     serde_json::to_string_pretty(report)
         .map(|text| text + "\n")
         .map_err(|error| ReportError::Format(error.to_string()))

@@ -18,7 +18,8 @@ pub(crate) use file::parse;
 pub(crate) use file::{DEFAULT, SAME_NAMESPACE};
 pub(crate) use find::{FILE, Found, VARIABLE, find, load};
 pub(crate) use values::{
-    format_duration, parse_limit, parse_namespace, parse_url, parse_version, parse_wait,
+    format_duration, parse_kubernetes, parse_limit, parse_namespace, parse_url, parse_version,
+    parse_wait,
 };
 
 /// The values of a configuration file; for all others the defaults apply.

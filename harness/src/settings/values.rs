@@ -179,6 +179,15 @@ pub(crate) fn parse_version(text: &str) -> Result<String, String> {
     known.map_err(|_| "not a version of Istio\nwrite all three numbers, as in 1.20.3".to_owned())
 }
 
+/// Reads the version of Kubernetes to install Istio on: two or three numbers.
+pub(crate) fn parse_kubernetes(text: &str) -> Result<String, String> {
+    let numbers: Vec<_> = text.strip_prefix('v').unwrap_or(text).split('.').collect();
+    let are_numbers = numbers.iter().all(|it| it.parse::<u32>().is_ok());
+    let fits = (2..=3).contains(&numbers.len()) && are_numbers;
+    let needed = "not a version of Kubernetes\nwrite two or three numbers, as in 1.34";
+    fits.then(|| text.to_owned()).ok_or_else(|| needed.to_owned())
+}
+
 /// Reads the address of a console on the command line.
 pub(crate) fn parse_url(text: &str) -> Result<String, String> {
     let known = url(text).map(|()| text.to_owned());

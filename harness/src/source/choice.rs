@@ -13,7 +13,7 @@ pub const LATEST: &str = "latest";
 
 /// The software that a call or its configuration asks for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Wanted {
+pub struct Requested {
     /// The directory of a bundle.
     pub bundle: Option<PathBuf>,
     /// The version of Istio, or [`LATEST`].
@@ -44,8 +44,8 @@ impl Source {
     /// # Errors
     /// When a version is unknown, this machine has no release, or the environment names a wrong
     /// origin or no cache.
-    pub async fn choose(wanted: Wanted, events: &Events) -> Result<Self, SourceError> {
-        let Wanted { bundle, istio, kubernetes } = wanted;
+    pub async fn choose(wanted: Requested, events: &Events) -> Result<Self, SourceError> {
+        let Requested { bundle, istio, kubernetes } = wanted;
         if let Some(directory) = bundle {
             return Ok(Self::Bundle { directory, istio, kubernetes });
         }

@@ -30,7 +30,7 @@ mod retry;
 mod transfer;
 
 pub use catalogue::{DEFAULT_ISTIO, Kind, Node, node_image, nodes};
-pub use choice::{LATEST, Source, Wanted};
+pub use choice::{LATEST, Requested, Source};
 pub use error::SourceError;
 pub use http::download;
 pub use origins::{Mirror, Origin, Origins};

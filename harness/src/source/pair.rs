@@ -26,7 +26,7 @@ pub struct Pair {
 
 /// A wanted version of Kubernetes 1: its minor version, and the patch version where the call has one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Wanted {
+struct RequestedKubernetes {
     minor: u64,
     patch: Option<u64>,
 }
@@ -120,7 +120,7 @@ fn find_node(
 ) -> Result<(Chosen, Option<String>), SourceError> {
     let unknown =
         |known: String| SourceError::UnknownKubernetes { version: text.to_owned(), known };
-    let wanted = Wanted::parse(text).ok_or_else(|| unknown(known_kubernetes()))?;
+    let wanted = RequestedKubernetes::parse(text).ok_or_else(|| unknown(known_kubernetes()))?;
     let (oldest, newest) = profile.kubernetes;
     // What the newest Istio supports may have grown since this program was made.
     let is_ahead = is_newest && wanted.minor > newest;
@@ -181,7 +181,7 @@ pub fn runs_with_cgroup_v1(istio: &str) -> Option<String> {
     nodes().iter().rfind(fits).map(|node| node.kubernetes.to_string())
 }
 
-impl Wanted {
+impl RequestedKubernetes {
     /// Parses `1.34`, `1.34.0`, and both with a `v`.
     fn parse(text: &str) -> Option<Self> {
         let mut numbers = text.strip_prefix('v').unwrap_or(text).split('.');

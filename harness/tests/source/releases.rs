@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use meshcheck::events::{Event, Events};
-use meshcheck::source::{LATEST, Release, Source, SourceError, Wanted, reachable};
+use meshcheck::source::{LATEST, Release, Requested, Source, SourceError, reachable};
 use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
 use crate::publisher::{Publisher, istio_archive, platform};
@@ -314,7 +314,7 @@ async fn a_bundle_of_another_istio_is_refused() {
     let cache = tempfile::tempdir().unwrap();
     let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
     let named = async |istio: Option<&str>, kubernetes: Option<&str>| {
-        let wanted = Wanted {
+        let wanted = Requested {
             bundle: Some(bundle.dir().to_owned()),
             istio: istio.map(str::to_owned),
             kubernetes: kubernetes.map(str::to_owned),

@@ -17,7 +17,7 @@ pub(crate) use causes::{Judgements, roots};
 pub(crate) use macros::cases;
 pub(crate) use macros::{check, claim};
 pub use page::Page;
-pub use pattern::{NoSuchEntry, Pattern};
+pub use pattern::{NoSuchEntry, Pattern, matches_text};
 pub use section::{Section, Stop};
 
 use std::fmt;

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use kube::config::Kubeconfig;
 
+use meshcheck_suites::matches_text;
+
 use super::{Refusal, decode};
 use crate::class::machine::{Machine, Way, checked};
 
@@ -21,7 +23,7 @@ pub(super) fn of_contexts(
     pattern: Option<&str>,
 ) -> Result<Vec<Machine>, Refusal> {
     let names = config.contexts.iter().map(|it| it.name.as_str());
-    let matches = |name: &&str| pattern.is_none_or(|pattern| is_match(pattern, name));
+    let matches = |name: &&str| pattern.is_none_or(|pattern| matches_text(pattern, name));
     let machines = names.clone().filter(matches).map(|context| {
         let way = Way::Kubeconfig { file: file.to_owned(), context: context.to_owned() };
         let name = name_of_context(context);
@@ -93,20 +95,4 @@ fn name_of_record(file: &Path) -> Option<String> {
     let name = file.file_name()?.to_str()?.strip_suffix(".json")?;
     let is_kubeconfig = fs::read(file).is_ok_and(|bytes| parse(&decode(&bytes)).is_some());
     (!is_kubeconfig).then(|| name.to_owned())
-}
-
-/// Whether a name matches a pattern with `*` for any characters.
-pub(crate) fn is_match(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let parts: Vec<_> = parts.collect();
-    let Some((last, middle)) = parts.split_last() else { return rest.is_empty() };
-    for part in middle {
-        match rest.find(part) {
-            Some(at) => rest = &rest[at + part.len()..],
-            None => return false,
-        }
-    }
-    rest.ends_with(last)
 }

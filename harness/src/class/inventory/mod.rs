@@ -17,7 +17,6 @@ use std::path::Path;
 
 use super::machine::{Machine, Way};
 use crate::text::io_reason;
-pub(crate) use kubeconfigs::is_match;
 use range::{LIMIT, expand, too_many};
 
 /// The longest inventory, in bytes: room for ten thousand machines with a hundred variables each.

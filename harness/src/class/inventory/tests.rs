@@ -229,7 +229,7 @@ fn json_of_a_machine_keeps_its_contract() {
 #[case("vm1", "vm12", false)]
 #[case("*", "", true)]
 fn pattern_matches_whole_names(#[case] pattern: &str, #[case] name: &str, #[case] expected: bool) {
-    assert_eq!(is_match(pattern, name), expected);
+    assert_eq!(meshcheck_suites::matches_text(pattern, name), expected);
 }
 
 proptest::proptest! {

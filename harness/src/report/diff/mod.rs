@@ -11,7 +11,9 @@ use std::path::Path;
 use meshcheck_suites::diff::{Class, Compared, DIFF_SCHEMA, Diff, NotCompared, Side, View};
 use meshcheck_suites::redact;
 
-use super::{Format, Kind, OutputOptions, ReportError, STDOUT, Style, to_stdout, write_files};
+use super::{
+    Format, Kind, OutputOptions, ReportError, STDOUT, Style, json, to_stdout, write_files,
+};
 pub(super) use text::{below, compared, heading, not_compared, outcome, side, unofficial, verdict};
 
 pub use human::human as diff_human;
@@ -72,12 +74,6 @@ pub(crate) fn without_records(reason: &str, view: View) -> Diff {
         not_compared: vec![NotCompared { what, old: Some(reason.clone()), new: Some(reason) }],
         noise: Vec::new(),
     }
-}
-
-fn json(diff: &Diff) -> Result<String, ReportError> {
-    serde_json::to_string_pretty(diff)
-        .map(|text| text + "\n")
-        .map_err(|error| ReportError::Format(error.to_string()))
 }
 
 /// The classes that a comparison counts, the worst first.

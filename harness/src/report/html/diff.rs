@@ -1,13 +1,10 @@
 //! A comparison of two records as a page for a browser. It fetches nothing and needs no script.
 
 use askama::Template;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use meshcheck_suites::Verdict;
 use meshcheck_suites::diff::{Class, Diff, Difference, Noise, View};
-use sha2::{Digest as _, Sha256};
 
-use super::{STYLE, filters};
+use super::{STYLE, filters, hash};
 use crate::report::diff::{
     below, compared, counted_classes, heading, not_compared, outcome, side, unofficial, verdict,
 };
@@ -84,7 +81,7 @@ pub(in crate::report) fn diff_page(diff: &Diff) -> Result<String, ReportError> {
     let chips = counted_classes(diff).into_iter();
     let page = Page {
         style: STYLE,
-        style_hash: format!("sha256-{}", STANDARD.encode(Sha256::digest(STYLE.as_bytes()))),
+        style_hash: hash(STYLE),
         outcome: outcome(diff),
         worst,
         chips: chips.map(|(class, count)| chip(class, count)).collect(),
