@@ -170,7 +170,7 @@ impl Bench {
         let until = Instant::now() + CEILING;
         let missing = |seen: &Sightings| {
             packets.iter().zip(&ways).any(|(packet, way)| {
-                let expected = expected(packet, &way.outcome);
+                let expected = expected(packet, way);
                 !matches!(expected, None | Some(End::Nowhere))
                     && !seen.contains_key(&packet.source_port)
             })
@@ -181,7 +181,7 @@ impl Bench {
         self.settle(&mut seen);
         for (packet, way) in packets.iter().zip(&ways) {
             let sighting = seen.remove(&packet.source_port).unwrap_or_default();
-            let agree = match expected(packet, &way.outcome) {
+            let agree = match expected(packet, way) {
                 None => true,
                 Some(End::Nowhere) => sighting == Sighting::default(),
                 Some(End::Refused) => sighting.refused && sighting.arrived.is_empty(),
@@ -220,9 +220,12 @@ enum End {
     Refused,
 }
 
-/// Where a packet with this outcome is to be seen; nothing where that cannot be told.
-fn expected(packet: &Packet, outcome: &Outcome) -> Option<End> {
+/// Where a packet that goes this way is to be seen; nothing where that cannot be told.
+fn expected(packet: &Packet, way: &Walk) -> Option<End> {
     let to = packet.destination;
+    if goes_astray(packet, way) {
+        return None;
+    }
     let here = match (packet.hook, packet.interface.as_str()) {
         (Hook::Outbound, _) => Ipv4Addr::LOCALHOST,
         // The first address of the interface.
@@ -231,28 +234,42 @@ fn expected(packet: &Packet, outcome: &Outcome) -> Option<End> {
     };
     let here = in_family(Family::of(to), here);
     let port = packet.destination_port;
-    Some(match outcome {
+    Some(match &way.outcome {
         Outcome::Accepted => End::At(place_of(to), to, port),
         Outcome::Redirected { port } => End::At(Place::Pod, here, *port),
         Outcome::RedirectedHere => End::At(Place::Pod, here, port),
         Outcome::DestinationChanged { to: changed } => {
-            let both = changed.parse().map(|both: SocketAddr| (both.ip(), both.port()));
-            let (address, port) = both.unwrap_or_else(|_| match changed.strip_prefix(':') {
-                Some(port) => (to, port.parse().unwrap()),
-                None => (changed.trim_matches(['[', ']']).parse().unwrap(), port),
-            });
-            // A loopback address of IPv6 passes no other interface: for IPv4, `route_localnet` allows it.
-            let comes_in = packet.hook == Hook::Inbound && address.is_loopback();
-            let goes_out = packet.source.is_loopback() && place_of(address) == Place::Peer;
-            if to.is_ipv6() && (comes_in || goes_out) {
-                return None;
-            }
+            let (address, port) = destination(packet, changed);
             End::At(place_of(address), address, port)
         }
         Outcome::Dropped => End::Nowhere,
         Outcome::Rejected => End::Refused,
         Outcome::TransparentlyProxied { .. } | Outcome::Unjudged { .. } => return None,
     })
+}
+
+/// Address and port behind a rule that changes one of them or both.
+fn destination(packet: &Packet, changed: &str) -> (IpAddr, u16) {
+    let (address, port) = (packet.destination, packet.destination_port);
+    let both = changed.parse().map(|both: SocketAddr| (both.ip(), both.port()));
+    both.or_else(|_| changed.trim_matches(['[', ']']).parse().map(|address| (address, port)))
+        .unwrap_or_else(|_| (address, changed.trim_start_matches(':').parse().unwrap()))
+}
+
+/// Whether the kernel drops the packet for its address, before the rules that follow: a loopback address
+/// of IPv6 passes no other interface. For IPv4, `route_localnet` allows it.
+fn goes_astray(packet: &Packet, way: &Walk) -> bool {
+    let changed = |rule: &str| {
+        let (_, rest) = rule.split_once("--to-destination ")?;
+        rest.split_whitespace().next().map(ToOwned::to_owned)
+    };
+    packet.destination.is_ipv6()
+        && way.matched().filter_map(|step| changed(&step.rule)).any(|changed| {
+            let (address, _) = destination(packet, &changed);
+            let comes_in = packet.hook == Hook::Inbound && address.is_loopback();
+            let goes_out = packet.source.is_loopback() && place_of(address) == Place::Peer;
+            comes_in || goes_out
+        })
 }
 
 /// Whether two forms of the same rules lead to the same end. What cannot be told names the rule as it is
