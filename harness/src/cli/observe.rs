@@ -23,7 +23,7 @@ use crate::report::{Kind, OutputOptions, Style, format_progress, writable};
 use crate::settings::Settings;
 
 /// The time limit of each request, by default.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// How long rollouts are waited for before the evidence is collected, by default.
 const SETTLE: Duration = Duration::from_secs(30);

@@ -13,24 +13,44 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Redaction};
+use crate::preflight::evidence::PreflightRecord;
+
+/// A document of evidence, which lists what was removed from it.
+pub trait Redacted: Serialize + DeserializeOwned {
+    /// Returns the list of what was removed.
+    fn redactions(&mut self) -> &mut Vec<Redaction>;
+}
+
+impl Redacted for Evidence {
+    fn redactions(&mut self) -> &mut Vec<Redaction> {
+        &mut self.redactions
+    }
+}
+
+impl Redacted for PreflightRecord {
+    fn redactions(&mut self) -> &mut Vec<Redaction> {
+        &mut self.redactions
+    }
+}
 
 /// Removes the secrets from evidence, and lists in it where they were. Existing marks stay.
-pub fn redact(evidence: Evidence) -> Evidence {
-    let earlier = evidence.redactions.clone();
-    let before = earlier.iter().map(|it| it.count).fold(0, u32::saturating_add);
+pub fn redact<E: Redacted>(mut evidence: E) -> E {
     let Ok(mut document) = serde_json::to_value(&evidence) else {
         unreachable!("evidence is JSON");
     };
+    let earlier = evidence.redactions();
+    let before = earlier.iter().map(|it| it.count).fold(0, u32::saturating_add);
     let found = document_from(&mut document, before);
     if found.is_empty() {
         return evidence;
     }
-    match serde_json::from_value::<Evidence>(document) {
+    match serde_json::from_value::<E>(document) {
         Ok(mut redacted) => {
-            redacted.redactions = earlier.into_iter().chain(found).collect();
+            *redacted.redactions() = earlier.drain(..).chain(found).collect();
             redacted
         }
         Err(error) => unreachable!("redaction changes texts alone: {error}"),

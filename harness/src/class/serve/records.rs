@@ -96,10 +96,10 @@ async fn take(
         judging.map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "the board ends"))?;
     let shared = Arc::clone(&site);
     let judged = tokio::task::spawn_blocking(move || {
-        let evidence = evidence_file::read_from(Cursor::new(bytes), &PathBuf::from(&name));
-        let evidence = evidence.map_err(|error| not_evidence(&error))?;
+        let record = evidence_file::read_record_from(Cursor::new(bytes), &PathBuf::from(&name));
+        let record = record.map_err(|error| not_evidence(&error))?;
         let at = shared.board.find(&name, shared.accept_any).map_err(|error| unknown(&error))?;
-        shared.board.take(at, &evidence, true).map_err(|error| not_kept(&error))
+        shared.board.take(at, &record, true).map_err(|error| not_kept(&error))
     });
     judged.await.unwrap_or_else(|_| {
         Err(refused(
@@ -123,6 +123,9 @@ fn unknown(error: &LiveError) -> Refusal {
 }
 
 fn not_kept(error: &LiveError) -> Refusal {
+    if let LiveError::OtherKind(reason) = error {
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, reason);
+    }
     refused(StatusCode::INSUFFICIENT_STORAGE, format!("the board cannot keep the record: {error}"))
 }
 
