@@ -171,13 +171,28 @@ impl LiveBoard {
         self.changes.send_replace(change);
     }
 
+    /// Judges evidence, keeps it and shows the verdicts.
+    ///
+    /// # Errors
+    ///
+    /// When it is of the other kind, or cannot be kept.
+    pub(crate) fn take(&self, at: usize, record: &Record, sent: bool) -> Result<(), LiveError> {
+        let report = self.judge(record).map_err(LiveError::OtherKind)?;
+        self.show(at, record, report, sent)
+    }
+
     /// Keeps evidence and shows the verdicts on it. They are shown even where they cannot be kept.
     ///
     /// # Errors
     ///
-    /// When it is of the other kind, or they cannot be kept.
-    pub(crate) fn take(&self, at: usize, record: &Record, sent: bool) -> Result<(), LiveError> {
-        let report = self.judge(record).map_err(LiveError::OtherKind)?;
+    /// When they cannot be kept.
+    pub(crate) fn show(
+        &self,
+        at: usize,
+        record: &Record,
+        report: Report,
+        sent: bool,
+    ) -> Result<(), LiveError> {
         let name = self.rows().board.machines[at].name.clone();
         // Written first: a board that is killed before the change is in the history has both on its next start.
         let kept = evidence_file::write(&self.record(&name), record);

@@ -230,6 +230,8 @@ fn ssh(way: &Way) -> Option<String> {
 pub(super) mod tests {
     use super::*;
     use crate::class::board::tests::judged;
+    use crate::report::{Died, Selected, died_report};
+    use meshcheck_suites::report::Totals;
 
     pub(crate) fn sample() -> (Board, Vec<Machine>) {
         let names = ["vm01", "vm02", "vm03", "vm04", "vm05"];
@@ -248,6 +250,35 @@ pub(super) mod tests {
         }
         let machine = |name: &str| Machine::of_host(&format!("student@{name}:2222")).unwrap();
         (board, names.iter().map(|name| machine(name)).collect())
+    }
+
+    /// A board of the preflight: a machine that is ready, and one that is not. No cluster was named.
+    pub(crate) fn preflight() -> Board {
+        let report = |broken: Option<&str>| {
+            let mut report = died_report(&Died::default(), &Selected::Checks(Vec::new()));
+            for claim in &mut report.claims {
+                claim.verdict = match claim.section {
+                    Section::Cluster => Verdict::Skipped,
+                    Section::Software if broken.is_some() => Verdict::Unjudged,
+                    _ => Verdict::Pass,
+                };
+            }
+            let first = &mut report.claims[0];
+            if let Some(summary) = broken {
+                (first.verdict, first.summary) = (Verdict::Fail, summary.to_owned());
+            }
+            report.totals = Totals::of(&report.claims);
+            State::Judged(Box::new(report))
+        };
+        let mut board = Board::of_preflight(["vm01", "vm02", "vm03"]);
+        board.machines[0].state = report(None);
+        board.machines[1].state = report(Some("docker is not installed"));
+        board
+    }
+
+    #[test]
+    fn preflight_of_a_class_as_text() {
+        insta::assert_snapshot!(class_human(&preflight(), Style::plain()));
     }
 
     #[test]

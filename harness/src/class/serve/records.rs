@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -30,9 +31,6 @@ const BODY: Duration = Duration::from_mins(1);
 const BUDGET: usize = (256 << 20) / UNIT;
 const UNIT: usize = 64 << 10;
 
-/// How many records are judged at a time.
-const JUDGED: usize = 2;
-
 /// What records share.
 pub(super) struct Limits {
     memory: Arc<Semaphore>,
@@ -41,7 +39,9 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self { memory: Arc::new(Semaphore::new(BUDGET)), judging: Semaphore::new(JUDGED) }
+        // One for each processor is judged at a time.
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self { memory: Arc::new(Semaphore::new(BUDGET)), judging: Semaphore::new(cores) }
     }
 }
 
@@ -98,8 +98,11 @@ async fn take(
     let judged = tokio::task::spawn_blocking(move || {
         let record = evidence_file::read_record_from(Cursor::new(bytes), &PathBuf::from(&name));
         let record = record.map_err(|error| not_evidence(&error))?;
+        // Before it gets a row: evidence of the other kind has none.
+        let report = shared.board.judge(&record);
+        let report = report.map_err(|why| refused(StatusCode::UNPROCESSABLE_ENTITY, why))?;
         let at = shared.board.find(&name, shared.accept_any).map_err(|error| unknown(&error))?;
-        shared.board.take(at, &record, true).map_err(|error| not_kept(&error))
+        shared.board.show(at, &record, report, true).map_err(|error| not_kept(&error))
     });
     judged.await.unwrap_or_else(|_| {
         Err(refused(
@@ -123,9 +126,6 @@ fn unknown(error: &LiveError) -> Refusal {
 }
 
 fn not_kept(error: &LiveError) -> Refusal {
-    if let LiveError::OtherKind(reason) = error {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, reason);
-    }
     refused(StatusCode::INSUFFICIENT_STORAGE, format!("the board cannot keep the record: {error}"))
 }
 
