@@ -112,7 +112,11 @@ fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
         .args(["record", "--preflight", "--quiet", "--out"])
         .arg(&file)
         .env_clear()
-        .envs([("HOME", "/nonexistent"), ("https_proxy", "http://127.0.0.1:1")])
+        .envs([
+            ("HOME", "/nonexistent"),
+            ("PATH", "/nonexistent"),
+            ("https_proxy", "http://127.0.0.1:1"),
+        ])
         .status();
     assert!(recorded.unwrap().success());
     let record = std::fs::read(file).unwrap();
