@@ -124,6 +124,10 @@ fn write_files(directory: &Path) {
             "no-cluster.yaml",
             KUBECONFIG.replace("current-context: vm1", "current-context: vm2").into(),
         ),
+        (
+            "preflight.json",
+            br#"{"schema": 1, "recorder": "meshcheck 0.1.0", "preflight": {}}"#.into(),
+        ),
         ("bad.toml", b"[demo]\nnamespce = \"shop\"\n".into()),
         ("beta3.yaml", BETA3.into()),
         ("rename.toml", b"[demo]\nnamespace = \"shop\"\n".into()),
