@@ -11,10 +11,12 @@ use meshcheck_suites::{Evidence, matches_text};
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Judging, Namespaces, Target};
+use super::class_job::{self, JobOptions};
 use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence, judged};
+use super::send::Destination;
 use super::software_options::SourceOptions;
 use crate::class::inventory;
 use crate::class::remote::{Program, Remote};
@@ -65,6 +67,8 @@ pub(crate) struct Class {
     #[command(flatten)]
     pub(crate) board: BoardOptions,
     #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
     pub(crate) namespaces: Namespaces,
     #[command(flatten)]
     pub(crate) source: SourceOptions,
@@ -78,15 +82,19 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
     if arguments.list {
         return list(&machines, arguments.judging.output.output);
     }
+    if let Some(directory) = &arguments.job.job_out {
+        return class_job::write_job(directory, machines, &arguments, settings);
+    }
     let output = &arguments.judging.output;
     writable(output)?;
+    let board = class_job::destination(&arguments)?;
     if let Some(directory) = &arguments.records {
         super::create_records(directory)?;
     }
     let is_remote = machines.iter().any(|machine| matches!(machine.way, Way::Ssh { .. }));
     let remote = if is_remote { Some(remote(&arguments)?) } else { None };
     let cancel = listen()?;
-    let look = Look { arguments: &arguments, settings, remote, cancel: &cancel };
+    let look = Look { arguments: &arguments, settings, remote, board, cancel: &cancel };
     if arguments.board.is_live() {
         return Box::pin(watch(look, &machines)).await;
     }
@@ -181,6 +189,8 @@ pub(super) struct Look<'a> {
     pub(super) arguments: &'a Class,
     pub(super) settings: &'a Settings,
     pub(super) remote: Option<Remote>,
+    /// Where records go.
+    pub(super) board: Option<Destination>,
     pub(super) cancel: &'a CancellationToken,
 }
 
@@ -209,7 +219,13 @@ impl Look<'_> {
 
     /// Checks a machine. `progress` gets each state on the way.
     async fn at(&self, machine: &Machine, progress: impl Fn(State) + Sync) -> State {
-        match self.evidence(machine, progress).await {
+        let mut evidence = self.evidence(machine, progress).await;
+        if let (Ok(found), Some(board)) = (&evidence, &self.board)
+            && let Err(reason) = class_job::send(board, machine, found).await
+        {
+            evidence = Err(reason);
+        }
+        match evidence {
             Ok(mut evidence) => {
                 if let Some(waivers) = &self.settings.waivers {
                     evidence.expectations.waivers.clone_from(waivers);
@@ -346,7 +362,11 @@ impl Drop for Progress {
 /// Prints and writes the reports. Returns the exit code.
 fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, Failure> {
     let output = &arguments.judging.output;
-    let code = board.exit_code(&output.counted());
+    let code = match &arguments.job.send {
+        // The board judges: this call is done once it has all records.
+        Some(_) => board.exit_code(&[]),
+        None => board.exit_code(&output.counted()),
+    };
     let text = match output.output {
         Format::Json => json(board)?,
         Format::Commands => class_commands(board, machines),
