@@ -40,11 +40,13 @@ pub(crate) fn write(directory: &Path, files: &[JobFile]) -> Result<(), Directory
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     };
+    fs::metadata(parent).map_err(failed)?;
     let partial = tempfile::Builder::new()
         .prefix(".meshcheck-job-")
         .permissions(fs::Permissions::from_mode(0o700))
         .tempdir_in(parent)
-        .map_err(failed)?;
+        // Its message names the directory that was to be made.
+        .map_err(|error| failed(error.kind().into()))?;
     let new = partial.path().join("new");
     DirBuilder::new().mode(0o700).create(&new).map_err(failed)?;
     for file in files {
