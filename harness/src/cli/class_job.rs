@@ -1,5 +1,6 @@
 //! `class --send` and `class --job-out`: machines that are checked elsewhere, and records that go to a board.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
@@ -87,10 +88,12 @@ pub(super) async fn send(
 impl From<DirectoryError> for Failure {
     fn from(error: DirectoryError) -> Self {
         let fix = match &error {
-            DirectoryError::Foreign { .. } => {
-                "name another directory with --job-out, or an empty one".into()
+            DirectoryError::Io { directory, error }
+                if [ErrorKind::NotFound, ErrorKind::StorageFull].contains(&error.kind()) =>
+            {
+                atomic_file::hint(directory, error)
             }
-            DirectoryError::Io { directory, error } => atomic_file::hint(directory, error),
+            _ => "name another directory with --job-out".into(),
         };
         match &error {
             DirectoryError::Io { error: reason, .. } if !atomic_file::is_wrong_path(reason) => {
@@ -125,12 +128,7 @@ pub(super) fn write_job(
         super::say(&format!("each of the {all} machines has a record: no Job was written"));
         return Ok(0);
     }
-    let configuration = settings.file.as_deref().map(std::fs::read_to_string).transpose();
-    let configuration = configuration.map_err(|error| {
-        let file = settings.file.as_deref().unwrap_or(Path::new("")).display();
-        let message = format!("cannot read {file}: {}", io_reason(&error));
-        Failure::usage(message, "name the configuration with --config".into())
-    })?;
+    let configuration = configuration(arguments, settings)?;
     let machines = embedded(&machines)?;
     let plan = Plan {
         machines: &machines,
@@ -157,7 +155,8 @@ pub(super) fn write_job(
 const SEND: &str =
     "name the address under which pods reach the board: --send http://192.0.2.7:8080";
 
-/// What the pods get on besides what every Job has: the options of this call that say how machines are checked.
+/// Returns the arguments of the pods besides those that every Job has: the options of this call that say how machines
+/// are checked.
 fn pod_arguments(arguments: &Class, settings: &Settings) -> Result<Vec<String>, Failure> {
     let Namespaces { namespace, istio_namespace } = &arguments.namespaces;
     // A bundle stays here: the pods get its version.
@@ -182,6 +181,36 @@ fn pod_arguments(arguments: &Class, settings: &Settings) -> Result<Vec<String>, 
     Ok(words)
 }
 
+/// Returns the configuration of the pods: that of this call, with Kiali's image where a bundle names it.
+fn configuration(arguments: &Class, settings: &Settings) -> Result<Option<String>, Failure> {
+    let text = settings.file.as_deref().map(std::fs::read_to_string).transpose();
+    let unusable = |reason: String| {
+        let message = format!("cannot read the configuration {}: {reason}", settings.source());
+        Failure::usage(message, "name another one with --config".into())
+    };
+    let text = text.map_err(|error| unusable(io_reason(&error)))?;
+    let image = match &arguments.source.bundle {
+        Some(_) => software::expectations(&arguments.source, settings, None)?.kiali_image,
+        None => None,
+    };
+    match image {
+        Some(image) => with_kiali_image(text.as_deref().unwrap_or_default(), &image)
+            .map(Some)
+            .map_err(unusable),
+        None => Ok(text),
+    }
+}
+
+/// Puts Kiali's image into a configuration.
+fn with_kiali_image(configuration: &str, image: &str) -> Result<String, String> {
+    let mut table: toml::Table =
+        configuration.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
+    let kiali = table.entry("kiali").or_insert_with(|| toml::Table::new().into());
+    let kiali = kiali.as_table_mut().ok_or("`kiali` is no table")?;
+    kiali.insert("image".into(), image.into());
+    toml::to_string(&table).map_err(|error| error.to_string())
+}
+
 /// Leaves out the machines with a readable record.
 fn without_record(machines: Vec<Machine>, records: &Path) -> Result<Vec<Machine>, Failure> {
     if !records.is_dir() {
@@ -201,7 +230,7 @@ fn without_record(machines: Vec<Machine>, records: &Path) -> Result<Vec<Machine>
         read.is_ok()
     };
     let missing: Vec<_> = machines.into_iter().filter(|machine| !has_record(machine)).collect();
-    super::say(&format!("{} of {all} machines have no record", missing.len()));
+    super::say(&format!("machines without a record: {} of {all}", missing.len()));
     Ok(missing)
 }
 
@@ -241,6 +270,16 @@ fn embedded(machines: &[Machine]) -> Result<Vec<(String, String)>, Failure> {
 }
 
 fn embedded_kubeconfig(machine: &Machine) -> Result<String, Refusal> {
+    let length = machine.name.len();
+    if length > job::LONGEST_NAME {
+        return Err(Refusal {
+            reason: format!(
+                "its name has {length} bytes, and the board takes {}",
+                job::LONGEST_NAME
+            ),
+            fix: "give the machine a shorter name".into(),
+        });
+    }
     match &machine.way {
         Way::Kubeconfig { file, context } => Ok(embed::embed(file, context)?.text),
         Way::Ssh { .. } => Err(Refusal {
@@ -265,11 +304,36 @@ fn describe(directory: &Path, made: &Job, machines: usize, options: &JobOptions)
     let machines = if machines == 1 { "1 machine".into() } else { format!("{machines} machines") };
     let pods = if *pods == 1 { "1 pod".into() } else { format!("{pods} pods") };
     for line in [
-        format!("written: {place}, {files} files with secrets: {machines}, {pods}, image {image}"),
+        format!(
+            "written: {place} ({files} files, which contain secrets): {machines}, {pods}, image {image}"
+        ),
         format!("start:   kubectl apply -f {place}"),
         format!("follow:  kubectl -n {namespace} get job {name} --watch"),
         format!("delete:  kubectl delete -f {place}"),
     ] {
         super::say(&line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", "[kiali]\nimage = \"kiali:v1\"\n")]
+    #[case("kiali.port = 80\n", "[kiali]\nimage = \"kiali:v1\"\nport = 80\n")]
+    #[case("[kiali]\nimage = \"other\"\n", "[kiali]\nimage = \"kiali:v1\"\n")]
+    fn image_of_a_bundle_is_in_the_configuration_of_pods(#[case] text: &str, #[case] all: &str) {
+        assert_eq!(with_kiali_image(text, "kiali:v1").as_deref(), Ok(all));
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("-meshcheck")]
+    #[case("mesh check:1")]
+    #[case("meshcheck$(x)")]
+    fn text_that_is_no_image_is_refused(#[case] text: &str) {
+        assert!(parse_image(text).is_err());
     }
 }

@@ -176,7 +176,7 @@ fn needs_docker_a_job_sends_the_records_of_all_machines_that_it_reaches() {
     // Only the machine that is gone has no record.
     let failed =
         write_job(place, &url, &image, &["--job-out", "again", "--failed", "history/records"]);
-    assert!(failed.stderr.contains("1 of 2 machines have no record"), "{failed:?}");
+    assert!(failed.stderr.contains("machines without a record: 1 of 2"), "{failed:?}");
     let list = fs::read_to_string(place.join("again/2-machines.yaml")).unwrap();
     assert!(list.contains("gone") && !list.contains("own"), "{list}");
 
