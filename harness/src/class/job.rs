@@ -258,12 +258,12 @@ impl Objects<'_> {
             if empty + bytes > ROOM {
                 return Err(JobError::Kubeconfig { machine: machine.clone(), bytes });
             }
-            match secrets.last_mut().filter(|_| bytes <= room) {
-                Some(last) => last.push(at),
-                None => {
-                    secrets.push(vec![at]);
-                    room = ROOM - empty;
-                }
+            if secrets.is_empty() || bytes > room {
+                secrets.push(Vec::new());
+                room = ROOM - empty;
+            }
+            if let Some(last) = secrets.last_mut() {
+                last.push(at);
             }
             room -= bytes;
         }

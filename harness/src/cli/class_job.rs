@@ -1,5 +1,6 @@
 //! `class --send` and `class --job-out`: machines that are checked elsewhere, and records that go to a board.
 
+use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -261,10 +262,10 @@ fn embedded(machines: &[Machine]) -> Result<Vec<(String, String)>, Failure> {
     let noun = if number == 1 { "machine" } else { "machines" };
     let mut message = format!("pods cannot check {number} {noun}; no Job was written");
     for (name, Refusal { reason, .. }) in refused.iter().take(NAMED) {
-        message.push_str(&format!("\n{name}: {reason}"));
+        let _ = write!(message, "\n{name}: {reason}");
     }
     if number > NAMED {
-        message.push_str(&format!("\nand {} more", number - NAMED));
+        let _ = write!(message, "\nand {} more", number - NAMED);
     }
     Err(Failure::usage(message, fix.clone()))
 }

@@ -95,7 +95,11 @@ impl Destination {
         let packed = serde_json::to_writer(&mut body, evidence).map_err(std::io::Error::from);
         let packed = packed.and_then(|()| body.flush()).and_then(|()| body.finish());
         let body = packed.map_err(|error| self.failed(&error.to_string(), None))?;
-        let body = Bytes::from(body);
+        self.put(body.into()).await
+    }
+
+    /// Sends a record as it is. A board that has too many at a time gets it again.
+    async fn put(&self, body: Bytes) -> Result<(), Failure> {
         let mut tries = 1;
         let answer = loop {
             let request = self.client.put(self.url.clone()).bearer_auth(self.token.text());
@@ -230,5 +234,30 @@ mod tests {
         let board = board_url("http://board:8080/").unwrap();
         assert_eq!(url_of_machine(&board, name).as_str(), url);
         assert!(board_url("http://board:8080/records/vm7").is_err());
+    }
+
+    #[tokio::test]
+    async fn busy_board_gets_the_record_again() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let answers = tokio::spawn(async move {
+            for status in ["503 Busy", "204 No Content"] {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut request = Vec::new();
+                while !request.ends_with(b"null") {
+                    stream.read_buf(&mut request).await.unwrap();
+                }
+                let answer =
+                    format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        let directory = tempfile::tempdir().unwrap();
+        let token = directory.path().join("token");
+        std::fs::write(&token, "0123456789abcdefghij").unwrap();
+        let board = Destination::board(&url, Some(&token)).unwrap().of_machine("vm1");
+        board.put(Bytes::from_static(b"null")).await.unwrap();
+        answers.await.unwrap();
     }
 }

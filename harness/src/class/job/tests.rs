@@ -52,14 +52,15 @@ fn files_of_a_job() {
 #[test]
 fn configuration_and_existing_namespace_are_used() {
     let machines = machines(1, "kubeconfig");
-    let configuration = Some("[demo]\nnamespace = \"shop\"\n");
-    let plan = Plan { namespace: Some("tools"), configuration, ..plan(&machines, &[]) };
+    let text = "[demo]\nnamespace = \"shop\"\n";
+    let namespace = Some("tools");
+    let plan = Plan { namespace, configuration: Some(text), ..plan(&machines, &[]) };
     let job = manifests(&plan).unwrap();
     let names: Vec<_> = job.files.iter().map(|it| it.name.as_str()).collect();
     assert!(!names.contains(&"0-namespace.yaml"), "{names:?}");
     let map: ConfigMap = read(&job, "2-machines.yaml");
     assert_eq!(map.metadata.namespace.as_deref(), Some("tools"));
-    assert_eq!(map.data.unwrap()["meshcheck.toml"], configuration.unwrap());
+    assert_eq!(map.data.unwrap()["meshcheck.toml"], text);
     let object: JobObject = read(&job, "5-job.yaml");
     let pod = object.spec.unwrap().template.spec.unwrap();
     let arguments = pod.containers[0].args.clone().unwrap();
