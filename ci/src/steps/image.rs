@@ -67,7 +67,7 @@ pub(crate) fn build(program: &Path, tag: &str) -> Result<()> {
     match AUTHORITIES.iter().map(Path::new).find(|it| it.is_file()) {
         Some(file) => put(file, &root.join(AUTHORITIES_IN_IMAGE))?,
         None => {
-            say("the image has no authorities of certificates: boards with https are not reached")
+            say("the image has no authorities of certificates: boards with https are not reached");
         }
     }
     Program::new("docker")
