@@ -132,6 +132,10 @@ fn write_files(directory: &Path) {
                 .replace("user: {}", "user: { exec: { apiVersion: v1, command: gke-plugin } }")
                 .into(),
         ),
+        (
+            "preflight.json",
+            br#"{"schema": 1, "recorder": "meshcheck 0.1.0", "preflight": {}}"#.into(),
+        ),
         ("bad.toml", b"[demo]\nnamespce = \"shop\"\n".into()),
         ("beta3.yaml", BETA3.into()),
         ("rename.toml", b"[demo]\nnamespace = \"shop\"\n".into()),

@@ -5,7 +5,6 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueHint};
-use meshcheck_suites::Evidence;
 use meshcheck_suites::hint::quote;
 
 use super::arguments::Namespaces;
@@ -18,9 +17,8 @@ use crate::atomic_file;
 use crate::class::job::{self, DirectoryError, Job, Plan};
 use crate::class::{Machine, Way};
 use crate::connect::embed::{self, EmbedError, Unreachable};
-use crate::evidence_file;
+use crate::evidence_file::{self, Record};
 use crate::settings::{Settings, format_duration, parse_namespace};
-use crate::text::io_reason;
 
 /// How many refused machines a message names.
 const NAMED: usize = 5;
@@ -76,13 +74,19 @@ pub(super) fn destination(arguments: &Class) -> Result<Option<Destination>, Fail
 pub(super) async fn send(
     board: &Destination,
     machine: &Machine,
-    evidence: &Evidence,
+    record: &Record,
 ) -> Result<(), String> {
-    let mut evidence = evidence.clone();
-    // The kubeconfig is a file of this machine, and its current context is nothing to the board.
-    evidence.subject.kubeconfig = None;
-    evidence.subject.context_is_current = false;
-    let sent = board.of_machine(&machine.name).send(&evidence).await;
+    let board = board.of_machine(&machine.name);
+    let sent = match record {
+        Record::Mesh(evidence) => {
+            let mut evidence = evidence.clone();
+            // The kubeconfig is a file of this machine, and its current context is nothing to the board.
+            evidence.subject.kubeconfig = None;
+            evidence.subject.context_is_current = false;
+            board.send(&evidence).await
+        }
+        Record::Preflight(_) => board.send(record).await,
+    };
     sent.map_err(|failure| failure.message())
 }
 
@@ -119,6 +123,16 @@ pub(super) fn write_job(
     if let Err(Unreachable::Loopback(error)) = embed::reaches_others("host", url) {
         let message = format!("pods cannot send to {url}: {error}");
         return Err(Failure::usage(message, SEND.into()));
+    }
+    if arguments.preflight
+        && let Some(bundle) = &arguments.source.bundle
+    {
+        let message = format!(
+            "the bundle {} is on this machine, and pods run the preflight",
+            bundle.display()
+        );
+        let fix = "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio";
+        return Err(Failure::usage(message, fix.into()));
     }
     let all = machines.len();
     let machines = match &arguments.job.failed {
@@ -168,6 +182,9 @@ fn pod_arguments(arguments: &Class, settings: &Settings) -> Result<Vec<String>, 
     let jobs = Some(arguments.jobs.to_string());
     let deadline = Some(format_duration(arguments.deadline));
     let mut words = Vec::new();
+    if arguments.preflight {
+        words.push("--preflight".to_owned());
+    }
     for (option, value) in [
         ("--jobs", &jobs),
         ("--deadline", &deadline),
@@ -184,22 +201,17 @@ fn pod_arguments(arguments: &Class, settings: &Settings) -> Result<Vec<String>, 
 
 /// Returns the configuration of the pods: that of this call, with Kiali's image where a bundle names it.
 fn configuration(arguments: &Class, settings: &Settings) -> Result<Option<String>, Failure> {
-    let text = settings.file.as_deref().map(std::fs::read_to_string).transpose();
-    let unusable = |reason: String| {
-        let message = format!("cannot read the configuration {}: {reason}", settings.source());
-        Failure::usage(message, "name another one with --config".into())
-    };
-    let text = text.map_err(|error| unusable(io_reason(&error)))?;
     let image = match &arguments.source.bundle {
         Some(_) => software::expectations(&arguments.source, settings, None)?.kiali_image,
         None => None,
     };
-    match image {
-        Some(image) => with_kiali_image(text.as_deref().unwrap_or_default(), &image)
-            .map(Some)
-            .map_err(unusable),
-        None => Ok(text),
-    }
+    let Some(image) = image else {
+        return Ok(settings.file.is_some().then(|| settings.elsewhere.clone()));
+    };
+    with_kiali_image(&settings.elsewhere, &image).map(Some).map_err(|reason| {
+        let message = format!("cannot read the configuration {}: {reason}", settings.source());
+        Failure::usage(message, "name another one with --config".into())
+    })
 }
 
 /// Puts Kiali's image into a configuration.
@@ -224,7 +236,7 @@ fn without_record(machines: Vec<Machine>, records: &Path) -> Result<Vec<Machine>
     let has_record = |machine: &Machine| {
         let files = ["json.gz", "json"].map(|end| records.join(format!("{}.{end}", machine.name)));
         let Some(file) = files.into_iter().find(|file| file.exists()) else { return false };
-        let read = evidence_file::read(&file);
+        let read = evidence_file::read_record(&file);
         if let Err(error) = &read {
             super::say(&format!("note: {error}; {} is checked again", machine.name));
         }

@@ -43,7 +43,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalOptions {
-    /// The configuration [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
+    /// The configuration, `-` for standard input [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print only what does not hold, and the summary; no progress
@@ -106,6 +106,7 @@ Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
   meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
   meshcheck judge vm7.json.gz
+  meshcheck record --preflight --out vm7.json.gz                 # before the install, as `preflight` does
   meshcheck record --send http://board:8080 --token-file token   # to `class --serve`, from this machine")]
     Record(Record),
     /// Show the contents of recorded evidence: observations, redactions, logs
@@ -155,6 +156,7 @@ Examples:
   meshcheck class kubeconfigs/                     # a directory with a kubeconfig for each machine
   meshcheck class 'student@vm[01-30].example.com'  # over ssh, as your own `ssh` connects
   meshcheck class hosts.ini --list                 # print the machines, contact none
+  meshcheck class hosts.ini --preflight            # before the install: which machines are ready?
   meshcheck class hosts.ini --records today/ --report json=class.json
   meshcheck class hosts.ini --only-machines vm03,vm04 --output commands
   meshcheck class today/                           # the same report again, of the records

@@ -7,8 +7,8 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use hyper::body::Bytes;
-use meshcheck_suites::Evidence;
 use reqwest::{Client, StatusCode, Url, redirect::Policy};
+use serde::Serialize;
 
 use super::failure::Failure;
 use crate::chain;
@@ -90,7 +90,7 @@ impl Destination {
     }
 
     /// Sends evidence.
-    pub(super) async fn send(&self, evidence: &Evidence) -> Result<(), Failure> {
+    pub(super) async fn send(&self, evidence: &impl Serialize) -> Result<(), Failure> {
         let mut body = GzEncoder::new(Vec::new(), Compression::default());
         let packed = serde_json::to_writer(&mut body, evidence).map_err(std::io::Error::from);
         let packed = packed.and_then(|()| body.flush()).and_then(|()| body.finish());
