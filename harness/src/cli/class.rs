@@ -261,10 +261,8 @@ pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), Repo
         Kind::Junit => {
             let outcomes = board.machines.iter().map(|row| (row.name.as_str(), row.outcome()));
             let only = arguments.judging.selection.only.clone();
-            let selected = match board.is_preflight() {
-                true => Selected::Checks(only),
-                false => Selected::Claims(only),
-            };
+            let selected =
+                if board.is_preflight() { Selected::Checks(only) } else { Selected::Claims(only) };
             junit_of_outcomes(outcomes, &selected)
         }
         Kind::Markdown => Ok(class_markdown(board)),

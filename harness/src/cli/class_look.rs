@@ -282,7 +282,7 @@ impl Names {
             Record::Preflight(record) => record.preflight.expectations(),
         };
         let mut names = self.settings.expectations(&recorded.istio_version, "");
-        self.namespaces.apply(&mut names).map_err(|failure| failure.message().to_owned())?;
+        self.namespaces.apply(&mut names).map_err(|failure| failure.message().clone())?;
         match names.differences(recorded).first() {
             Some(first) => {
                 let file = self.settings.source();

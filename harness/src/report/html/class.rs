@@ -200,7 +200,7 @@ pub(crate) fn class_row(
     })
 }
 
-/// The bar of a row in words.
+/// Formats the bar of a row as text.
 fn position(row: &Row) -> String {
     if row.report().is_some_and(Report::is_preflight) {
         let words = |(section, stage): &(Section, Stage)| {
