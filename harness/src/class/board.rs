@@ -169,7 +169,7 @@ impl Board {
     /// those with an unjudged claim, and those on which all holds. Equal ones keep their order.
     pub fn worst_first(&self) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.machines.len()).collect();
-        order.sort_by_key(|at| self.machines[*at].badness());
+        order.sort_by_cached_key(|at| self.machines[*at].badness());
         order
     }
 }
