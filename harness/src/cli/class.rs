@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use meshcheck_suites::matches_text;
 
 use super::arguments::{Judging, Namespaces, parse_entry};
+use super::class_job::{self, JobOptions};
 use super::class_look::Look;
 use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
@@ -67,6 +68,8 @@ pub(crate) struct Class {
     #[command(flatten)]
     pub(crate) board: BoardOptions,
     #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
     pub(crate) namespaces: Namespaces,
     #[command(flatten)]
     pub(crate) source: SourceOptions,
@@ -79,6 +82,9 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
     let machines = machines(&arguments)?;
     if arguments.list {
         return list(&machines, arguments.judging.output.output);
+    }
+    if let Some(directory) = &arguments.job.job_out {
+        return class_job::write_job(directory, machines, &arguments, settings);
     }
     let output = &arguments.judging.output;
     writable(output)?;
@@ -233,7 +239,11 @@ impl Drop for Progress {
 /// Prints and writes the reports. Returns the exit code.
 fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, Failure> {
     let output = &arguments.judging.output;
-    let code = board.exit_code(&output.counted());
+    let code = match &arguments.job.send {
+        // The board judges: this call is done once it has all records.
+        Some(_) => board.exit_code(&[]),
+        None => board.exit_code(&output.counted()),
+    };
     let text = match output.output {
         Format::Json => json(board)?,
         Format::Commands => class_commands(board, machines),

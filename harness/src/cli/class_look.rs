@@ -15,9 +15,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Namespaces, Target};
 use super::class::Class;
+use super::class_job;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
 use super::preflight;
+use super::send::Destination;
 use crate::class::live::Judge;
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, State, Way};
@@ -31,6 +33,8 @@ pub(super) struct Look<'a> {
     pub(super) arguments: &'a Class,
     pub(super) settings: &'a Settings,
     pub(super) remote: Option<Remote>,
+    /// Where records go.
+    destination: Option<Destination>,
     pub(super) cancel: &'a CancellationToken,
     /// How evidence is judged.
     pub(super) judge: Judge,
@@ -59,7 +63,8 @@ impl<'a> Look<'a> {
         let judge = judge(arguments, settings, is_preflight);
         let cores = available_parallelism().map_or(1, usize::from);
         let cores = Arc::new(Semaphore::new(cores));
-        Ok(Self { arguments, settings, remote, cancel, judge, is_preflight, cores })
+        let destination = class_job::destination(arguments)?;
+        Ok(Self { arguments, settings, remote, destination, cancel, judge, is_preflight, cores })
     }
 
     /// Returns a board for this look, on which every machine waits.
@@ -73,6 +78,11 @@ impl<'a> Look<'a> {
             Ok(record) => record,
             Err(reason) => return State::NotReached(reason),
         };
+        if let Some(board) = &self.destination
+            && let Err(reason) = class_job::send(board, machine, &record).await
+        {
+            return State::NotReached(reason);
+        }
         let judge = Arc::clone(&self.judge);
         match self.on_a_core(move || judge(&record)).await {
             Ok(report) => State::Judged(Box::new(report)),

@@ -50,10 +50,11 @@ pub(crate) struct BoardOptions {
     pub(crate) watch: Option<Duration>,
     /// Show the board as a web page, and check every 30 seconds: `8080` or `127.0.0.1:8080` for this machine alone,
     /// `0.0.0.0:8080` for others with a token
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "remove")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "remove", group = "board")]
     pub(crate) serve: Option<SocketAddr>,
-    /// The file with the token for records, and for readers from other machines [default: a token made at the start]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "serve")]
+    /// The file with the token for records, and for readers from other machines [default: a token made at the start;
+    /// with --send, the variable `MESHCHECK_TOKEN`]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "board")]
     pub(crate) token_file: Option<PathBuf>,
     /// Contact no machine: wait for the records that they send
     #[arg(long, requires = "serve")]
