@@ -163,12 +163,12 @@ Examples:
   meshcheck class hosts.ini --watch 30s            # again and again, until Ctrl-C
   meshcheck class hosts.ini --serve 8080           # the same as a web page on this machine
   meshcheck class hosts.ini --serve 0.0.0.0:8080   # for others: it prints an address with a token
-  meshcheck class kubeconfigs/ --send http://192.0.2.7:8080 --token-file token --job-out job/   # Kubernetes checks
+  meshcheck class kubeconfigs/ --send http://192.0.2.7:8080 --token-file token --job-out job/
 
-Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy. Host keys are
-checked as ever: connect once by hand to a machine that you do not know yet.
-Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0. With --send:
-3 if the board has not got every record, else 0.")]
+Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy.
+Host keys are checked as ever: connect once by hand to a machine that you do not know yet.
+Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0.
+With --send: 3 if the board has not got every record, else 0.")]
     Class(Box<Class>),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\
