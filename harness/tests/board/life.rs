@@ -1,71 +1,113 @@
 //! The life of a board: changes for its readers, a new start, machines that send, checks over `ssh`.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::SockRef;
 
 use crate::board::{self, Answer, Board, TOKEN, broken, healthy};
 use crate::mesh;
+use crate::support::scale::{count, figure, median, size};
 use crate::support::{sandbox::Sandbox, server};
 
-#[test]
-fn fifty_readers_get_each_change_and_one_that_does_not_read_delays_nobody() {
-    let board = Board::start("vm1", &["--receive-only"]);
-    let follow = |board: &Board| {
-        let mut stream = board.connect();
-        stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        stream
+/// Sends a record of each machine in every round, the same in all. Returns how long each reader waits for the change of
+/// the first machine after its record is taken, the longest wait of each round, in seconds.
+fn waits(board: &Board, machines: usize, rounds: usize, readers: &mut [TcpStream]) -> Vec<f64> {
+    let wait = |round: usize| {
+        let (body, class) = if round % 2 == 0 { (broken(), "fail") } else { (healthy(), "pass") };
+        for at in (1..=machines).rev() {
+            assert_eq!(board.put(&format!("vm{at}"), &body).status, 204);
+        }
+        let start = Instant::now();
+        for reader in &mut *readers {
+            board::read_until(reader, &format!("data: <tr id=\"m0\" class=\"{class}\""));
+        }
+        start.elapsed().as_secs_f64()
     };
-    let _slow: Vec<_> = (0..5).map(|_| follow(&board)).collect();
-    let mut readers: Vec<_> = (0..50).map(|_| follow(&board)).collect();
-    let mut page = board.get("/").body;
-    let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
-    let version = version.split('"').next().unwrap();
-    let mut live = board.connect();
-    live.write_all(
-        format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes(),
-    )
-    .unwrap();
-    for reader in &mut readers {
-        board::read_until(reader, "event: reload");
-    }
-    for _ in 0..5 {
-        assert_eq!(board.put("vm1", &broken()).status, 204);
-        assert_eq!(board.put("vm1", &healthy()).status, 204);
-    }
-    board::read_until(&mut live, "data: <tr id=\"m0\"");
-    assert!(board.wait_for("holds up to kiali").status == 200);
+    (0..rounds).map(wait).collect()
 }
 
 #[test]
-fn board_shows_the_same_rows_after_kill_9() {
-    let mut board = Board::start("vm[1-4]", &["--receive-only", "--accept-any"]);
-    board.put("vm1", &healthy());
-    board.put("vm2", &broken());
-    board.put("vm2", &healthy());
-    board.put("vm3", &broken());
+fn fifty_readers_get_each_change_and_one_that_does_not_read_delays_nobody() {
+    let (machines, rounds) = (size(2, 50), size(2, 10));
+    let board = Board::start(&format!("vm[1-{machines}]"), &["--receive-only"]);
+    let mut page = board.get("/").body;
+    let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
+    let version = version.split('"').next().unwrap();
+    let follow = || {
+        let mut stream = board.connect();
+        let head = format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    // A reader of another start of the board reloads its page.
+    let mut old = board.connect();
+    old.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    board::read_until(&mut old, "event: reload");
+    let mut readers: Vec<_> = (0..50).map(|_| follow()).collect();
+    let before = waits(&board, machines, rounds, &mut readers);
+    let slow: Vec<_> = (0..5).map(|_| follow()).collect();
+    for it in &slow {
+        SockRef::from(it).set_recv_buffer_size(1 << 10).unwrap();
+    }
+    let after = waits(&board, machines, rounds, &mut readers);
+    assert!(board.wait_for("holds up to kiali").status == 200);
+    figure("readers", count(readers.len()));
+    figure("slow_reader", median(after) / median(before));
+}
+
+#[test]
+fn board_shows_the_same_rows_after_kill_9_and_reports_what_is_half_written() {
+    let machines = size(4, 300);
+    let inventory = format!("vm[1-{machines}]");
+    let mut board = Board::start(&inventory, &["--receive-only", "--accept-any"]);
+    for at in 1..=machines {
+        let name = format!("vm{at}");
+        let records: &[fn() -> Vec<u8>] = match at % 4 {
+            0 => &[],
+            1 => &[healthy],
+            2 => &[broken, healthy],
+            _ => &[broken],
+        };
+        for record in records {
+            assert_eq!(board.put(&name, &record()).status, 204);
+        }
+    }
     board.put("extra", &broken());
-    let page = board.wait_for("/machines/extra");
+    // The first machine is left out: half of its record is lost.
     let rows = |page: &Answer| {
         let from = page.body.find("<tbody>").unwrap();
-        page.body[from..page.body.find("</main>").unwrap()].to_owned()
+        let rows = page.body[from..page.body.find("</main>").unwrap()].lines();
+        let rows = rows.filter(|row| row.contains("<tr id=\"m") && !row.contains("<tr id=\"m0\""));
+        rows.map(str::to_owned).collect::<BTreeSet<_>>()
     };
+    let before = board.wait_for("/machines/extra");
+    assert_eq!(rows(&before).len(), machines);
     board.kill();
     let history = board.history().join("history.jsonl");
     let mut text = std::fs::read(&history).unwrap();
     assert!(text.ends_with(b"\n"));
+    let lines = text.iter().filter(|byte| **byte == b'\n').count();
     text.extend(b"{\"at\":\"2026-");
     std::fs::write(&history, text).unwrap();
+    let record = board.history().join("records/vm1.json.gz");
+    let whole = std::fs::read(&record).unwrap();
+    std::fs::write(&record, &whole[..whole.len() / 2]).unwrap();
     board.restart();
-    assert_eq!(rows(&board.get("/")), rows(&page));
-    assert!(
-        board.errors().contains("history.jsonl line 6 is incomplete: ignored"),
-        "{}",
-        board.errors()
-    );
+    let after = board.get("/");
+    assert_eq!(rows(&after), rows(&before));
+    assert!(after.body.contains("<tr id=\"m0\" class=\"wait\""), "{}", after.body);
+    let errors = board.errors();
+    let incomplete = format!("history.jsonl line {} is incomplete: ignored", lines + 1);
+    assert!(errors.contains(&incomplete), "{errors}");
+    assert!(errors.contains("note: vm1: ") && errors.contains("ends too early"), "{errors}");
+    figure("restart", count(machines));
 }
 
 #[test]
