@@ -171,8 +171,8 @@ fn records_of_a_whole_class_are_taken_and_the_page_stays_fast() {
                     if at > machines {
                         return;
                     }
-                    let answer =
-                        board.put(&format!("vm{at:04}"), &bodies[usize::from(at % 10 == 0)]);
+                    let answer = board
+                        .put(&format!("vm{at:04}"), &bodies[usize::from(at.is_multiple_of(10))]);
                     assert_eq!(answer.status, 204, "{}", answer.body);
                 }
             });
