@@ -5,6 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use meshcheck_bundle::Bundle;
 
 use super::REAL;
 use super::trial::Trial;
@@ -41,7 +42,14 @@ pub(super) fn check(trial: &Trial) -> Result<bool> {
         fs::copy(cluster.kubeconfig(), directory.join(name)).context("copying a kubeconfig")?;
     }
     let directory = directory.display().to_string();
-    let variables =
-        [("MESHCHECK_CLASS_CLUSTERS", directory.as_str()), ("MESHCHECK_CLASS_FAULT", FAULT)];
+    let bundle = Bundle::open(healthy.bundle())?;
+    let manifest = bundle.manifest();
+    // A host knows no bundle: what is expected there is configured.
+    let variables = [
+        ("MESHCHECK_CLASS_CLUSTERS", directory.as_str()),
+        ("MESHCHECK_CLASS_FAULT", FAULT),
+        ("MESHCHECK_CLASS_ISTIO", &manifest.istio.version),
+        ("MESHCHECK_CLASS_KIALI", &manifest.kiali.image),
+    ];
     trial.run(&["class_limits"], &[REAL], &variables)
 }

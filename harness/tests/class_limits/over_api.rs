@@ -15,8 +15,13 @@ use crate::support::class::{Place, rows};
 use crate::support::scale::{count, figure, size};
 use crate::whole_mesh::WholeMesh;
 
-/// No release has the Istio of the recorded mesh: which Kiali belongs to it is configured.
-pub(crate) const SETTINGS: &str = "[kiali]\nimage = \"quay.io/kiali/kiali:v1.79\"\n";
+/// The Kiali of the recorded mesh. Its Istio is no release: which Kiali belongs to it is configured.
+pub(crate) const KIALI: &str = "quay.io/kiali/kiali:v1.79";
+
+/// A configuration that expects this Kiali.
+pub(crate) fn settings(kiali: &str) -> String {
+    format!("[kiali]\nimage = \"{kiali}\"\n")
+}
 
 /// Starts the API server of a machine, and returns a kubeconfig that leads to it.
 pub(crate) fn serve(ca: &Authority, mesh: &Mesh) -> String {
@@ -44,11 +49,11 @@ pub(crate) fn verdicts_of_all_machines() {
     for at in 0..machines {
         fs::write(directory.join(format!("vm{at:03}.yaml")), serve(&ca, &healthy)).unwrap();
     }
-    let settings = place.at("meshcheck.toml");
-    fs::write(&settings, SETTINGS).unwrap();
+    let file = place.at("meshcheck.toml");
+    fs::write(&file, settings(KIALI)).unwrap();
     let mut command = place.command(&["machines", "--istio", ISTIO, "--output", "json"]);
     // Without docker: the nodes are not containers of this machine.
-    command.env("PATH", "").env("MESHCHECK_CONFIG", settings);
+    command.env("PATH", "").env("MESHCHECK_CONFIG", file);
     let run = Run::of(&command);
     let found = rows(&run.stdout);
     assert_eq!(found.len(), machines);

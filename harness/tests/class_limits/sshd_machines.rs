@@ -9,13 +9,13 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::mesh::{ISTIO, Mesh};
-use crate::over_api::{SETTINGS, serve, verdicts};
+use crate::over_api::{KIALI, serve, settings, verdicts};
 use crate::run::Run;
 use crate::sshd::Sshd;
 use crate::support::certificates::authority;
 use crate::support::class::{Place, files, rows};
 use crate::support::sandbox::Sandbox;
-use crate::support::scale::{count, figure};
+use crate::support::scale::{count, figure, size};
 
 /// Names a directory with the kubeconfigs `healthy` and `broken` of clusters.
 const CLUSTERS: &str = "MESHCHECK_CLASS_CLUSTERS";
@@ -23,13 +23,16 @@ const CLUSTERS: &str = "MESHCHECK_CLASS_CLUSTERS";
 /// Names the fault of the broken one, a folder of `fixtures/faults`.
 const FAULT: &str = "MESHCHECK_CLASS_FAULT";
 
+/// The version of their Istio, and the image of their Kiali.
+const EXPECTED: [&str; 2] = ["MESHCHECK_CLASS_ISTIO", "MESHCHECK_CLASS_KIALI"];
+
 /// The machines by kubeconfig, and what is broken on the second.
 struct Machines {
     healthy: PathBuf,
     broken: PathBuf,
     fault: Fault,
-    /// The Istio of stand-ins, which is no release.
-    istio: Option<&'static str>,
+    istio: String,
+    kiali: String,
 }
 
 /// The claims that a fault makes fail, and those of them that explain the others.
@@ -51,14 +54,15 @@ impl Machines {
         if let Some(directory) = std::env::var_os(CLUSTERS).map(PathBuf::from) {
             let fault = Fault::read(&std::env::var(FAULT).unwrap());
             let [healthy, broken] = ["healthy", "broken"].map(|name| directory.join(name));
-            return Self { healthy, broken, fault, istio: None };
+            let [istio, kiali] = EXPECTED.map(|name| std::env::var(name).unwrap());
+            return Self { healthy, broken, fault, istio, kiali };
         }
         let ca = authority("ca");
         let [healthy, broken] = ["healthy", "broken"].map(|name| place.at(name));
         fs::write(&healthy, serve(&ca, &Mesh::healthy())).unwrap();
         fs::write(&broken, serve(&ca, &Mesh::with_a_fault())).unwrap();
         let fault = Fault::read("backend-scaled-to-zero");
-        Self { healthy, broken, fault, istio: Some(ISTIO) }
+        Self { healthy, broken, fault, istio: ISTIO.into(), kiali: KIALI.into() }
     }
 
     /// What is wrong with the row of the broken machine.
@@ -92,10 +96,8 @@ pub(crate) fn each_has_its_verdict_or_reason() {
     let machines = Machines::new(&place);
     let directory = sandbox.path().join("sshd");
     fs::create_dir(&directory).unwrap();
-    let settings = sandbox.file("meshcheck.toml", SETTINGS);
-    let settings = machines.istio.map(|_| settings.to_str().unwrap().to_owned());
-    let variables = settings.iter().map(|it| ("MESHCHECK_CONFIG", it.as_str())).collect::<Vec<_>>();
-    let sshd = Sshd::start(&directory, &variables);
+    let file = sandbox.file("meshcheck.toml", settings(&machines.kiali));
+    let sshd = Sshd::start(&directory, &[("MESHCHECK_CONFIG", file.to_str().unwrap())]);
     sshd.put_client(place.path());
     let kube = sshd.home().join(".kube");
     fs::create_dir(&kube).unwrap();
@@ -107,12 +109,10 @@ pub(crate) fn each_has_its_verdict_or_reason() {
     let table = ["name,address,kubeconfig,context\n".to_owned()].into_iter();
     let table: String = table.chain(by_kubeconfig).chain(by_ssh).collect();
     fs::write(place.at("class.csv"), table).unwrap();
-    let mut arguments = vec!["class.csv", "--deadline", "30s", "--remove", "--output", "json"];
-    arguments.extend(machines.istio.iter().flat_map(|istio| ["--istio", istio]));
-    let mut command = place.command(&arguments);
-    if let Some(settings) = &settings {
-        command.env("MESHCHECK_CONFIG", settings);
-    }
+    let seconds = size(30, 60).to_string();
+    let mut command = place.command(&["class.csv", "--deadline", &format!("{seconds}s")]);
+    command.args(["--istio", &machines.istio, "--remove", "--output", "json"]);
+    command.env("MESHCHECK_CONFIG", file);
     let run = Run::of(&command);
     let found = rows(&run.stdout);
     let names: Vec<_> = found.iter().map(|row| row["name"].as_str().unwrap()).collect();
@@ -140,7 +140,7 @@ pub(crate) fn each_has_its_verdict_or_reason() {
     assert_eq!(
         [reason(4), reason(5), reason(6)],
         [
-            "no answer within 30 s while connecting",
+            &format!("no answer within {seconds} s while connecting"),
             "the host key has changed: remove the old one with `ssh-keygen -R` once you know why",
             "the host key is not known here: connect once by hand with `ssh`, and compare it",
         ]
