@@ -11,6 +11,7 @@ mod bars;
 mod clusters;
 mod trial;
 
+use std::fs;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -43,7 +44,9 @@ pub(crate) fn run(options: Options) -> Result<()> {
     results::remove("class")?;
     let start = Instant::now();
     let trial = Trial::new(&release_program()?)?;
-    say("── whole classes, over stand-ins");
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
+    say(format_args!("── whole classes, over stand-ins; the load of this machine before: {load}"));
     // Clusters would take processor time from what is measured: they come last.
     let tests = ["class_limits", "board"];
     let mut is_well = trial.run(&tests, &["--skip", REAL], &[])?;

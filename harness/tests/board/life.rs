@@ -16,51 +16,64 @@ use crate::mesh;
 use crate::support::scale::{count, figure, median, size};
 use crate::support::{sandbox::Sandbox, server};
 
-/// Sends a record of each machine in every round, the same in all. Returns how long each reader waits for the change of
-/// the first machine after its record is taken, the longest wait of each round, in seconds.
-fn waits(board: &Board, machines: usize, rounds: usize, readers: &mut [TcpStream]) -> Vec<f64> {
-    let wait = |round: usize| {
-        let (body, class) =
-            if round.is_multiple_of(2) { (broken(), "fail") } else { (healthy(), "pass") };
+/// A board with fifty readers of its changes, and some that do not read.
+struct Followed {
+    board: Board,
+    readers: Vec<TcpStream>,
+    _slow: Vec<TcpStream>,
+}
+
+impl Followed {
+    fn new(machines: usize, slow: usize) -> Self {
+        let board = Board::start(&format!("vm[1-{machines}]"), &["--receive-only"]);
+        let mut page = board.get("/").body;
+        let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
+        let version = version.split('"').next().unwrap();
+        let follow = || {
+            let mut stream = board.connect();
+            let head = format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        };
+        let slow: Vec<_> = (0..slow).map(|_| follow()).collect();
+        for it in &slow {
+            SockRef::from(it).set_recv_buffer_size(1 << 10).unwrap();
+        }
+        Self { readers: (0..50).map(|_| follow()).collect(), _slow: slow, board }
+    }
+
+    /// Sends a record of each machine, the first machine's last. Returns how long it takes until all readers have its
+    /// row, in seconds.
+    fn wait(&mut self, machines: usize, is_green: bool) -> f64 {
+        let (body, class) = if is_green { (healthy(), "pass") } else { (broken(), "fail") };
         for at in (1..=machines).rev() {
-            assert_eq!(board.put(&format!("vm{at}"), &body).status, 204);
+            assert_eq!(self.board.put(&format!("vm{at}"), &body).status, 204);
         }
         let start = Instant::now();
-        for reader in &mut *readers {
+        for reader in &mut self.readers {
             board::read_until(reader, &format!("data: <tr id=\"m0\" class=\"{class}\""));
         }
         start.elapsed().as_secs_f64()
-    };
-    (0..rounds).map(wait).collect()
+    }
 }
 
 #[test]
-fn fifty_readers_get_each_change_and_one_that_does_not_read_delays_nobody() {
-    let (machines, rounds) = (size(2, 50), size(2, 10));
-    let board = Board::start(&format!("vm[1-{machines}]"), &["--receive-only"]);
-    let mut page = board.get("/").body;
-    let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
-    let version = version.split('"').next().unwrap();
-    let follow = || {
-        let mut stream = board.connect();
-        let head = format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        stream.write_all(head.as_bytes()).unwrap();
-        stream
-    };
+fn fifty_readers_get_each_change_and_five_that_do_not_read_delay_nobody() {
+    let (machines, rounds) = (size(2, 40), size(2, 10));
+    let mut boards = [Followed::new(machines, 0), Followed::new(machines, 5)];
     // A reader of another start of the board reloads its page.
-    let mut old = board.connect();
+    let mut old = boards[0].board.connect();
     old.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
     board::read_until(&mut old, "event: reload");
-    let mut readers: Vec<_> = (0..50).map(|_| follow()).collect();
-    let before = waits(&board, machines, rounds, &mut readers);
-    let slow: Vec<_> = (0..5).map(|_| follow()).collect();
-    for it in &slow {
-        SockRef::from(it).set_recv_buffer_size(1 << 10).unwrap();
+    let mut waits = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        for (board, waits) in boards.iter_mut().zip(&mut waits) {
+            waits.push(board.wait(machines, round.is_multiple_of(2)));
+        }
     }
-    let after = waits(&board, machines, rounds, &mut readers);
-    assert!(board.wait_for("holds up to kiali").status == 200);
-    figure("readers", count(readers.len()));
-    figure("slow_reader", median(after) / median(before));
+    let [without, with] = waits.map(median);
+    figure("readers", count(boards[1].readers.len()));
+    figure("slow_reader", with / without);
 }
 
 #[test]
