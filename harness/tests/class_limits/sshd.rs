@@ -13,6 +13,7 @@ use std::thread;
 use nix::unistd::{User, geteuid};
 
 use crate::server::closed_port;
+use crate::support::scale::FIGURES;
 
 /// Where `sshd` gives up its rights, as Debian builds it.
 const PRIVILEGES: &str = "/run/sshd";
@@ -45,7 +46,11 @@ impl Sshd {
         fs::write(directory.join("known_hosts"), known).unwrap();
         let home = directory.join("home");
         fs::create_dir(&home).unwrap();
-        let variables = variables.iter().map(|(name, value)| format!(" {name}={value}"));
+        // What runs in a session has the mark of its test, too.
+        let mark = std::env::var(FIGURES).ok();
+        let mark = mark.as_deref().map(|it| (FIGURES, it));
+        let variables = variables.iter().copied().chain(mark);
+        let variables = variables.map(|(name, value)| format!(" {name}={value}"));
         let server = format!(
             "HostKey {place}/host\nAuthorizedKeysFile {place}/authorized_keys\nPidFile none\nStrictModes no\n\
              UsePAM no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n\
