@@ -41,7 +41,7 @@ const BARS: [Bar; 17] = [
     Bar("page_size", "the same page", AtMost(1.0), "MB"),
     Bar(
         "hanging",
-        "time to a verdict beside a hanging and a dead machine, by that without",
+        "time to a verdict with a hanging and a dead machine, divided by that without",
         AtMost(1.1),
         "",
     ),
@@ -54,7 +54,7 @@ const BARS: [Bar; 17] = [
     Bar("readers", "readers of the board that get each change", AtLeast(50.0), "readers"),
     Bar(
         "slow_reader",
-        "wait for a change beside five that do not read, by that without",
+        "wait for a change with five that do not read, divided by that without",
         AtMost(1.1),
         "",
     ),
