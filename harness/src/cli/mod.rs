@@ -3,6 +3,8 @@
 mod arguments;
 mod candidates;
 mod class;
+mod class_job;
+mod class_look;
 mod class_screen;
 mod class_watch;
 mod cleanup;
@@ -10,6 +12,7 @@ mod cluster;
 mod command;
 mod diff;
 mod diff_arguments;
+mod elsewhere;
 mod explain;
 mod failure;
 mod file_conflicts;

@@ -13,7 +13,7 @@ use socket2::SockRef;
 
 use crate::board::{self, Answer, Board, TOKEN, broken, healthy};
 use crate::mesh;
-use crate::support::scale::{count, figure, median, size};
+use crate::support::scale::{count, figure, median, program, size};
 use crate::support::{sandbox::Sandbox, server};
 
 /// A board with fifty readers of its changes, and some that do not read.
@@ -81,11 +81,10 @@ fn fifty_readers_get_each_change_and_five_that_do_not_read_delay_nobody() {
         }
     }
     let [without, with] = waits;
+    let ratios = with.iter().zip(&without).map(|(with, without)| with / without);
+    let ratio = median(ratios.collect());
     figure("readers", count(boards[1].readers.len()));
-    figure(
-        "slow_reader",
-        median(with.iter().zip(&without).map(|(with, without)| with / without).collect()),
-    );
+    figure("slow_reader", ratio);
 }
 
 #[test]
@@ -143,7 +142,7 @@ fn machine_sends_its_record_and_no_output_has_the_token() {
     let server = server::Server::start(move |request| mesh.answer(request));
     let sandbox = Sandbox::new();
     let send = |url: &str, token: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        let output = Command::new(program())
             .args(["record", "--istio", mesh::ISTIO, "--send", url, "--kubeconfig"])
             .arg(server.kubeconfig(&sandbox))
             .current_dir(sandbox.at(""))
@@ -189,7 +188,7 @@ fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
     let ssh = sandbox.file("ssh", script);
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", sandbox.at("").display(), std::env::var("PATH").unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+    let mut child = Command::new(program())
         .args(["class", "vm[1-2]", "--watch", "1s", "--history", "history"])
         .current_dir(sandbox.at(""))
         .env("PATH", path)

@@ -8,7 +8,7 @@ use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 
 use crate::board::{self, Board, broken, healthy};
-use crate::support::scale::{count, figure, median, size};
+use crate::support::scale::{count, figure, median, program, size};
 
 const BEARER: &str = "Authorization: Bearer 0123456789abcdefghij\r\n";
 
@@ -105,6 +105,32 @@ fn body_that_claims_a_gigabyte_is_refused_before_it_is_sent() {
     assert_eq!((answer.status, answer.body.as_str()), (413, "the record is longer than 64 MiB\n"));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
     figure("bodies", 1.0);
+}
+
+#[test]
+fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let sandbox = crate::support::sandbox::Sandbox::new();
+    let file = sandbox.at("before.json");
+    let recorded = std::process::Command::new(program())
+        .args(["record", "--preflight", "--quiet", "--out"])
+        .arg(&file)
+        .env_clear()
+        .envs([
+            ("HOME", "/nonexistent"),
+            ("PATH", "/nonexistent"),
+            ("https_proxy", "http://127.0.0.1:1"),
+        ])
+        .status();
+    assert!(recorded.unwrap().success());
+    let record = std::fs::read(file).unwrap();
+    let answer = board.put("vm1", &record);
+    let reason = "it is the evidence of a preflight: use --preflight\n";
+    assert_eq!((answer.status, answer.body.as_str()), (422, reason));
+    let board = Board::start("vm1", &["--receive-only", "--preflight"]);
+    assert_eq!(board.put("vm1", &record).status, 204);
+    board.wait_for("machine not ready");
+    assert_eq!(board.put("vm1", &healthy()).status, 422);
 }
 
 #[test]

@@ -69,6 +69,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env("PATH", format!("{}:{path}", self.directory.path().display()))
             .env("PLACE", self.directory.path())
+            .env("MESHCHECK", scale::program())
             .env("FIXTURES", concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"))
             .env_remove("MESHCHECK_CONFIG")
             .env_remove("MESHCHECK_BUNDLE")

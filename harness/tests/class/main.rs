@@ -1,7 +1,8 @@
 //! `meshcheck class` over a stand-in for `ssh`: every state of a machine, the copy of the program, what stays behind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "support/mod.rs"]
+mod other_looks;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::fs;
