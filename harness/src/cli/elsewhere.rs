@@ -6,7 +6,7 @@ use super::failure::Failure;
 use super::software;
 use crate::settings::Settings;
 
-/// What a program elsewhere is told.
+/// What a program elsewhere gets.
 pub(super) struct Elsewhere {
     /// Options, each a word: the kind of evidence, the namespaces, the version of Istio.
     pub(super) options: Vec<String>,
@@ -15,7 +15,7 @@ pub(super) struct Elsewhere {
 }
 
 impl Elsewhere {
-    /// Returns what the machines of a class are told. A bundle stays here: they get its versions.
+    /// Returns what the machines of a class get. A bundle stays here: they get its versions.
     ///
     /// # Errors
     ///
