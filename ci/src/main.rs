@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a machine needs to run all this, the lab bundle, the steps of CI.
 
+mod class;
 mod cleanup;
 mod command;
 mod faults;
@@ -52,6 +53,8 @@ enum Task {
     Faults(faults::Options),
     /// Ends runs and checks at many moments, in many ways: nothing of meshcheck may be left
     Interrupts(Selection),
+    /// The limits of `meshcheck class`: measures whole classes and real machines, and compares with the limits
+    Class(class::Options),
     /// Provisions every mesh of the lab, reports them side by side, and compares each with its known record
     Matrix(steps::MatrixOptions),
     /// Mutation tests of the judges: small changes to the code, each of which the tests must notice
@@ -90,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Test(options) => steps::test(options),
         Task::Faults(options) => faults::run(&options),
         Task::Interrupts(options) => interrupts::run(&options),
+        Task::Class(options) => class::run(options),
         Task::Matrix(options) => steps::matrix(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),

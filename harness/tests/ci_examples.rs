@@ -108,7 +108,7 @@ impl Job {
         let cloned =
             Command::new("git").args(["clone", "--quiet"]).arg(root).arg(&clone).output().unwrap();
         assert!(cloned.status.success(), "{cloned:?}");
-        let mesh = whole_mesh::WholeMesh::new();
+        let mesh = whole_mesh::WholeMesh::of(&mesh::Mesh::healthy());
         let cluster = Server::start(move |request| {
             of_new_cluster(request).unwrap_or_else(|| mesh.answer(request))
         });

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
 
 use crate::live::Cluster;
@@ -57,6 +57,14 @@ impl Options {
         let selection = Selection::for_ci();
         Self { selection, set: Set::Campaign, reuse: None, clusters: 1, fixtures: false }
     }
+}
+
+/// Makes a fault of the campaign on a cluster.
+pub(crate) fn make(cluster: &Cluster, name: &str) -> Result<()> {
+    let cases = case::read_all(Set::Campaign)?;
+    let case = cases.into_iter().find(|case| case.name() == name);
+    let case = case.with_context(|| format!("no fault is called {name}"))?;
+    steps::run(cluster, &case.make).with_context(|| format!("making {name}"))
 }
 
 /// Breaks a cluster of meshcheck in every way that a case names, and looks whether the verdicts are right.

@@ -24,8 +24,8 @@ pub(crate) struct Options {
 
 /// Checks and installs, with one line on each thing.
 pub(crate) fn run(options: &Options) -> Result<()> {
-    const CI: [Scope; 5] =
-        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel];
+    const CI: [Scope; 6] =
+        [Scope::Conformance, Scope::Lab, Scope::Test, Scope::Browser, Scope::Kernel, Scope::Ssh];
     let scopes = if options.scopes.is_empty() { &CI } else { options.scopes.as_slice() };
     Setup { talkative: true }.run(scopes)
 }

@@ -25,6 +25,8 @@ pub(crate) enum Scope {
     Browser,
     /// Testing the rules walker on this machine's kernel: iptables, ip.
     Kernel,
+    /// Testing machines of a class behind a real sshd: openssh-server. Its service is not needed.
+    Ssh,
     /// Building the static program: a C compiler for musl. Nothing that CI runs needs it.
     Static,
 }
@@ -60,6 +62,12 @@ const KEYRING: Tool = Tool {
     package: "debian-archive-keyring",
 };
 
+/// The package with `sshd`.
+const SSH_SERVER: &str = "openssh-server";
+
+/// Debian starts no service of that package while this file is there. Source: its `ssh.service`.
+const NO_SSH_SERVICE: &str = "/etc/ssh/sshd_not_to_be_run";
+
 /// The tools, and what needs them; all scopes compile this workspace, and aws-lc is C.
 const TOOLS: &[(Tool, &[Scope])] = &[
     (program("gcc", "gcc"), &[]),
@@ -76,6 +84,8 @@ const TOOLS: &[(Tool, &[Scope])] = &[
     (program("iptables-legacy", "iptables"), &[Scope::Kernel]),
     (program("iptables-nft", "iptables"), &[Scope::Kernel]),
     (program("ip", "iproute2"), &[Scope::Kernel]),
+    (program("ssh", "openssh-client"), &[Scope::Ssh]),
+    (program("sshd", SSH_SERVER), &[Scope::Ssh]),
     // aws-lc is compiled for musl, too.
     (program("musl-gcc", "musl-tools"), &[Scope::Static]),
 ];
@@ -159,6 +169,15 @@ fn install(packages: &[&str]) -> Result<()> {
     let command = format!("apt-get install --yes --no-install-recommends {list}");
     if !nix::unistd::geteuid().is_root() {
         bail!("missing: {list}; type as root: apt-get update && {command}");
+    }
+    if packages.contains(&SSH_SERVER) {
+        // Tests start the program themselves: no service may listen because of them.
+        fs::create_dir_all("/etc/ssh")
+            .and_then(|()| {
+                fs::write(NO_SSH_SERVICE, "cargo xtask setup: tests need the program alone\n")
+            })
+            .with_context(|| format!("writing {NO_SSH_SERVICE}"))?;
+        say(format_args!("the service of {SSH_SERVER} stays off while {NO_SSH_SERVICE} is there"));
     }
     say(format_args!("installing {list} (Debian packages)"));
     let apt = |arguments: &[&str]| {

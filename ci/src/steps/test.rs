@@ -46,7 +46,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         say("left out, as asked for: what needs docker and a cluster");
         return Ok(());
     }
-    setup::ensure(&[setup::Scope::Conformance, setup::Scope::Kernel])?;
+    setup::ensure(&[setup::Scope::Conformance, setup::Scope::Kernel, setup::Scope::Ssh])?;
     let software = Software::choose()?;
     let directory: PathBuf = match software.directory() {
         Some(directory) => directory.to_owned(),
@@ -115,7 +115,7 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
         "none()"
     };
     let real = format!(
-        "binary(conformance) + binary(by_hand) + test(needs_mount) + {kernel} + {browser} + {goldens}"
+        "binary(conformance) + binary(by_hand) + test(needs_mount) + test(needs_sshd) + {kernel} + {browser} + {goldens}"
     );
     let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
         .args(["--run-ignored", "all", "--filterset"])

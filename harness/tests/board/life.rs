@@ -1,71 +1,138 @@
 //! The life of a board: changes for its readers, a new start, machines that send, checks over `ssh`.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use socket2::SockRef;
 
 use crate::board::{self, Answer, Board, TOKEN, broken, healthy};
 use crate::mesh;
+use crate::support::scale::{count, figure, median, program, size};
 use crate::support::{sandbox::Sandbox, server};
 
-#[test]
-fn fifty_readers_get_each_change_and_one_that_does_not_read_delays_nobody() {
-    let board = Board::start("vm1", &["--receive-only"]);
-    let follow = |board: &Board| {
-        let mut stream = board.connect();
-        stream.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
-        stream
-    };
-    let _slow: Vec<_> = (0..5).map(|_| follow(&board)).collect();
-    let mut readers: Vec<_> = (0..50).map(|_| follow(&board)).collect();
-    let mut page = board.get("/").body;
-    let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
-    let version = version.split('"').next().unwrap();
-    let mut live = board.connect();
-    live.write_all(
-        format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n").as_bytes(),
-    )
-    .unwrap();
-    for reader in &mut readers {
-        board::read_until(reader, "event: reload");
+/// A board with fifty readers of its changes, and some that do not read.
+struct Followed {
+    board: Board,
+    readers: Vec<TcpStream>,
+    _slow: Vec<TcpStream>,
+}
+
+impl Followed {
+    fn new(machines: usize, slow: usize) -> Self {
+        let board = Board::start(&format!("vm[1-{machines}]"), &["--receive-only"]);
+        let mut page = board.get("/").body;
+        let version = page.split_off(page.find("data-v=\"").unwrap() + 8);
+        let version = version.split('"').next().unwrap();
+        let follow = || {
+            let mut stream = board.connect();
+            let head = format!("GET /events?v={version} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        };
+        let slow: Vec<_> = (0..slow).map(|_| follow()).collect();
+        for it in &slow {
+            SockRef::from(it).set_recv_buffer_size(1 << 10).unwrap();
+        }
+        Self { readers: (0..50).map(|_| follow()).collect(), _slow: slow, board }
     }
-    for _ in 0..5 {
-        assert_eq!(board.put("vm1", &broken()).status, 204);
-        assert_eq!(board.put("vm1", &healthy()).status, 204);
+
+    /// Waits until all readers have the row of a machine in this state.
+    fn read(&mut self, at: usize, class: &str) {
+        let text = format!("<tr id=\"m{at}\" class=\"{class}\"");
+        for reader in &mut self.readers {
+            board::read_until(reader, &text);
+        }
     }
-    board::read_until(&mut live, "data: <tr id=\"m0\"");
-    assert!(board.wait_for("holds up to kiali").status == 200);
+
+    /// Sends a record of each machine, the first machine's last and alone. Returns how long it takes until all readers
+    /// have its row, in seconds.
+    fn wait(&mut self, machines: usize, is_green: bool) -> f64 {
+        let (body, class) = if is_green { (healthy(), "pass") } else { (broken(), "fail") };
+        for at in (2..=machines).rev() {
+            assert_eq!(self.board.put(&format!("vm{at}"), &body).status, 204);
+        }
+        // The board collects changes for a while: now it has none to come.
+        self.read(1, class);
+        let start = Instant::now();
+        assert_eq!(self.board.put("vm1", &body).status, 204);
+        self.read(0, class);
+        start.elapsed().as_secs_f64()
+    }
 }
 
 #[test]
-fn board_shows_the_same_rows_after_kill_9() {
-    let mut board = Board::start("vm[1-4]", &["--receive-only", "--accept-any"]);
-    board.put("vm1", &healthy());
-    board.put("vm2", &broken());
-    board.put("vm2", &healthy());
-    board.put("vm3", &broken());
+fn fifty_readers_get_each_change_and_five_that_do_not_read_delay_nobody() {
+    let (machines, rounds) = (size(2, 40), size(2, 10));
+    let mut boards = [Followed::new(machines, 0), Followed::new(machines, 5)];
+    // A reader of another start of the board reloads its page.
+    let mut old = boards[0].board.connect();
+    old.write_all(b"GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    board::read_until(&mut old, "event: reload");
+    let mut waits = [Vec::new(), Vec::new()];
+    for round in 0..rounds {
+        for (board, waits) in boards.iter_mut().zip(&mut waits) {
+            waits.push(board.wait(machines, round.is_multiple_of(2)));
+        }
+    }
+    let [without, with] = waits;
+    let ratios = with.iter().zip(&without).map(|(with, without)| with / without);
+    let ratio = median(ratios.collect());
+    figure("readers", count(boards[1].readers.len()));
+    figure("slow_reader", ratio);
+}
+
+#[test]
+fn board_shows_the_same_rows_after_kill_9_and_reports_what_is_half_written() {
+    let machines = size(4, 300);
+    let inventory = format!("vm[1-{machines}]");
+    let mut board = Board::start(&inventory, &["--receive-only", "--accept-any"]);
+    for at in 1..=machines {
+        let name = format!("vm{at}");
+        let records: &[fn() -> Vec<u8>] = match at % 4 {
+            0 => &[],
+            1 => &[healthy],
+            2 => &[broken, healthy],
+            _ => &[broken],
+        };
+        for record in records {
+            assert_eq!(board.put(&name, &record()).status, 204);
+        }
+    }
     board.put("extra", &broken());
-    let page = board.wait_for("/machines/extra");
+    // The first machine is left out: half of its record is lost.
     let rows = |page: &Answer| {
         let from = page.body.find("<tbody>").unwrap();
-        page.body[from..page.body.find("</main>").unwrap()].to_owned()
+        let rows = page.body[from..page.body.find("</main>").unwrap()].lines();
+        let rows = rows.filter(|row| row.contains("<tr id=\"m") && !row.contains("<tr id=\"m0\""));
+        rows.map(str::to_owned).collect::<BTreeSet<_>>()
     };
+    let before = board.wait_for("/machines/extra");
+    assert_eq!(rows(&before).len(), machines);
     board.kill();
     let history = board.history().join("history.jsonl");
     let mut text = std::fs::read(&history).unwrap();
     assert!(text.ends_with(b"\n"));
+    let lines = text.split(|byte| *byte == b'\n').count() - 1;
     text.extend(b"{\"at\":\"2026-");
     std::fs::write(&history, text).unwrap();
+    let record = board.history().join("records/vm1.json.gz");
+    let whole = std::fs::read(&record).unwrap();
+    std::fs::write(&record, &whole[..whole.len() / 2]).unwrap();
     board.restart();
-    assert_eq!(rows(&board.get("/")), rows(&page));
-    assert!(
-        board.errors().contains("history.jsonl line 6 is incomplete: ignored"),
-        "{}",
-        board.errors()
-    );
+    let after = board.get("/");
+    assert_eq!(rows(&after), rows(&before));
+    assert!(after.body.contains("<tr id=\"m0\" class=\"wait\""), "{}", after.body);
+    let errors = board.errors();
+    let incomplete = format!("history.jsonl line {} is incomplete: ignored", lines + 1);
+    assert!(errors.contains(&incomplete), "{errors}");
+    assert!(errors.contains("note: vm1: ") && errors.contains("ends too early"), "{errors}");
+    figure("restart", count(machines));
 }
 
 #[test]
@@ -75,7 +142,7 @@ fn machine_sends_its_record_and_no_output_has_the_token() {
     let server = server::Server::start(move |request| mesh.answer(request));
     let sandbox = Sandbox::new();
     let send = |url: &str, token: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        let output = Command::new(program())
             .args(["record", "--istio", mesh::ISTIO, "--send", url, "--kubeconfig"])
             .arg(server.kubeconfig(&sandbox))
             .current_dir(sandbox.at(""))
@@ -121,7 +188,7 @@ fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
     let ssh = sandbox.file("ssh", script);
     std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
     let path = format!("{}:{}", sandbox.at("").display(), std::env::var("PATH").unwrap());
-    let mut child = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+    let mut child = Command::new(program())
         .args(["class", "vm[1-2]", "--watch", "1s", "--history", "history"])
         .current_dir(sandbox.at(""))
         .env("PATH", path)

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use board::{Board, TOKEN, broken, healthy};
 use rstest::rstest;
+use support::scale::{count, figure, size};
 use support::server;
 
 #[test]
@@ -73,6 +74,36 @@ fn beyond_loopback_nobody_without_the_token_sees_anything(#[case] head: &str) {
     assert_eq!(answer.status, 401, "{}", answer.body);
     assert!(!answer.body.contains("vm1") && !answer.head.contains("set-cookie"), "{}", answer.body);
     assert!(answer.head.contains("connection: close"), "{}", answer.head);
+    figure("refusals", 1.0);
+}
+
+#[test]
+fn guessed_tokens_open_nothing_beyond_loopback() {
+    let board = Board::listening("0.0.0.0:0", "vm1", &["--receive-only"]);
+    assert_eq!(board.put("vm1", &healthy()).status, 204);
+    let port = board.address().rsplit(':').next().unwrap();
+    let guesses = size(8, 500);
+    for guess in 0..guesses {
+        // Another character at each place, then longer ones.
+        let mut token: Vec<char> = TOKEN.chars().collect();
+        let at = guess % token.len();
+        token[at] = char::from(b'A' + u8::try_from(guess % 26).unwrap());
+        token.extend(std::iter::repeat_n('x', guess / 60));
+        let token: String = token.into_iter().collect();
+        for head in [
+            format!("GET /?token={token} HTTP/1.1\r\n"),
+            format!("GET / HTTP/1.1\r\nCookie: meshcheck-{port}={token}\r\n"),
+            format!("GET /machines/vm1 HTTP/1.1\r\nAuthorization: Bearer {token}\r\n"),
+            format!(
+                "PUT /records/vm1 HTTP/1.1\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n"
+            ),
+        ] {
+            let answer = board.ask(&format!("{head}Host: board\r\nConnection: close\r\n\r\n"), b"");
+            assert_eq!(answer.status, 401, "{head}{}", answer.body);
+            assert!(!answer.body.contains("vm1"), "{head}{}", answer.body);
+        }
+    }
+    figure("guesses", count(4 * guesses));
 }
 
 #[test]
@@ -92,13 +123,13 @@ fn token_in_the_address_becomes_a_cookie() {
 #[test]
 fn connections_that_send_nothing_delay_nobody() {
     let board = Board::start("vm1", &["--receive-only"]);
-    let silent: Vec<_> = (0..200).map(|_| board.connect()).collect();
+    let silent: Vec<_> = (0..size(200, 1000)).map(|_| board.connect()).collect();
     let mut half = board.connect();
     half.write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
     let started = Instant::now();
     assert_eq!(board.get("/").status, 200);
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-    drop(silent);
+    figure("silent", count(silent.len()));
 }
 
 #[test]

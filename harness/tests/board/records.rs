@@ -1,12 +1,14 @@
 //! Records that machines send: taken with the token, refused with the reason.
 
 use std::io::Write as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 
-use crate::board::{Board, broken, healthy};
+use crate::board::{self, Board, broken, healthy};
+use crate::support::scale::{count, figure, median, program, size};
 
 const BEARER: &str = "Authorization: Bearer 0123456789abcdefghij\r\n";
 
@@ -55,6 +57,7 @@ fn record_of_no_machine_is_refused(#[case] name: &str, #[case] status: u16) {
     assert_eq!(answer.status, status, "{}", answer.body);
     assert!(!answer.body.contains("<script"), "{}", answer.body);
     assert!(names(&board).is_empty());
+    figure("names", 1.0);
 }
 
 #[test]
@@ -101,6 +104,7 @@ fn body_that_claims_a_gigabyte_is_refused_before_it_is_sent() {
     let answer = board.ask(&head, b"");
     assert_eq!((answer.status, answer.body.as_str()), (413, "the record is longer than 64 MiB\n"));
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+    figure("bodies", 1.0);
 }
 
 #[test]
@@ -108,7 +112,7 @@ fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
     let board = Board::start("vm1", &["--receive-only"]);
     let sandbox = crate::support::sandbox::Sandbox::new();
     let file = sandbox.at("before.json");
-    let recorded = std::process::Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+    let recorded = std::process::Command::new(program())
         .args(["record", "--preflight", "--quiet", "--out"])
         .arg(&file)
         .env_clear()
@@ -130,19 +134,33 @@ fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
 }
 
 #[test]
-fn body_without_end_is_refused_at_its_limit() {
+fn bodies_without_end_are_refused_at_their_limit() {
     let board = Board::start("vm1", &["--receive-only"]);
-    let mut stream = board.connect();
     let head = format!(
         "PUT /records/vm1 HTTP/1.1\r\nHost: localhost\r\n{BEARER}Transfer-Encoding: chunked\r\n\r\n"
     );
-    stream.write_all(head.as_bytes()).unwrap();
     let mut chunk = b"100000\r\n".to_vec();
     chunk.resize(chunk.len() + (1 << 20), b' ');
     chunk.extend(b"\r\n");
-    let sent = (0..200).take_while(|_| stream.write_all(&chunk).is_ok()).count();
-    assert!((64..200).contains(&sent), "{sent} MiB");
+    // The number of MiB that are sent before the board closes the connection.
+    let most = size(200, 1000);
+    let send = || {
+        let mut stream = board.connect();
+        stream.write_all(head.as_bytes()).unwrap();
+        (0..most).take_while(|_| stream.write_all(&chunk).is_ok()).count()
+    };
+    let alone = send();
+    assert!((64..most).contains(&alone), "{alone} MiB");
+    let senders = size(1, 8);
+    let together: Vec<_> = std::thread::scope(|scope| {
+        let each: Vec<_> = (0..senders).map(|_| scope.spawn(send)).collect();
+        assert_eq!(board.get("/").status, 200);
+        each.into_iter().map(|it| it.join().unwrap()).collect()
+    });
+    assert!(together.iter().all(|sent| *sent < most), "{together:?} MiB");
     assert_eq!(board.get("/").status, 200);
+    assert!(board.peak() < 512 << 10, "{} KiB", board.peak());
+    figure("bodies", count(1 + senders));
 }
 
 #[test]
@@ -150,10 +168,55 @@ fn body_that_grows_when_it_is_decompressed_is_refused() {
     let board = Board::start("vm1", &["--receive-only"]);
     let mut bomb = GzEncoder::new(Vec::new(), Compression::fast());
     let zeros = vec![b' '; 1 << 20];
-    for _ in 0..80 {
+    for _ in 0..size(80, 1000) {
         bomb.write_all(&zeros).unwrap();
     }
     let bomb = bomb.finish().unwrap();
-    assert!(bomb.len() < 1 << 20);
+    assert!(bomb.len() < 8 << 20);
     assert_eq!(board.put("vm1", &bomb).status, 413);
+    figure("bodies", 1.0);
+}
+
+#[test]
+fn records_of_a_whole_class_are_taken_and_the_page_stays_fast() {
+    let machines = size(12, 3000);
+    let board = Board::start(&format!("vm[0001-{machines:04}]"), &["--receive-only"]);
+    let packed = |evidence: &[u8]| {
+        let mut body = GzEncoder::new(Vec::new(), Compression::default());
+        body.write_all(evidence).unwrap();
+        body.finish().unwrap()
+    };
+    let bodies = [packed(&healthy()), packed(&broken())];
+    let next = AtomicUsize::new(1);
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                loop {
+                    let at = next.fetch_add(1, Ordering::Relaxed);
+                    if at > machines {
+                        return;
+                    }
+                    let answer = board
+                        .put(&format!("vm{at:04}"), &bodies[usize::from(at.is_multiple_of(10))]);
+                    assert_eq!(answer.status, 204, "{}", answer.body);
+                }
+            });
+        }
+    });
+    let seconds = start.elapsed().as_secs_f64();
+    let page = board::wait_until("the rows of all machines", || {
+        let page = board.get("/");
+        if page.body.contains("class=\"wait\"") { Err("some wait".into()) } else { Ok(page) }
+    });
+    assert_eq!(page.body.matches("<tr id=\"m").count(), machines);
+    assert_eq!(names(&board).len(), machines);
+    let milliseconds = (0..11).map(|_| {
+        let start = Instant::now();
+        assert_eq!(board.get("/").body.len(), page.body.len());
+        start.elapsed().as_secs_f64() * 1000.0
+    });
+    figure("page_time", median(milliseconds.collect()));
+    figure("page_size", count(page.body.len()) / 1e6);
+    figure("records", seconds);
 }

@@ -2,93 +2,22 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod other_looks;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// The stand-in: the first letters of a host say how it behaves. `own…` is this machine: the script runs, with a home
-/// of its own.
-const SSH: &str = r#"#!/bin/bash
-while [ "$1" != -- ]; do shift; done
-host=$2 script=$3
-echo "$host" >> "$PLACE/asked"
-case $host in
-  refused*) echo "ssh: connect to host $host port 22: Connection refused" >&2; exit 255 ;;
-  hanging*) echo "SSH-2.0-banner" >&2; exec tail -f /dev/null ;;
-  changed*) echo "@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @" >&2
-            echo "Host key verification failed." >&2; exit 255 ;;
-  own*) mkdir -p "$PLACE/home-$host"; echo "Welcome to $host"
-        HOME=$PLACE/home-$host XDG_CACHE_HOME= exec bash -c "$script" ;;
-  broken*) echo meshcheck-has-it; exec zcat "$FIXTURES/faults/service-deleted/evidence.json.gz" ;;
-  cut*) echo meshcheck-has-it; exec head -c 5000 "$FIXTURES/evidence/lab.json" ;;
-  *) echo meshcheck-has-it; exec cat "$FIXTURES/evidence/lab.json" ;;
-esac
-"#;
-
-/// A directory with the stand-in, and the file of an inventory.
-struct Place {
-    directory: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let place = Self { directory };
-        place.executable("ssh", SSH);
-        place
-    }
-
-    fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn executable(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.at(name);
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        file
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
-        command
-            .arg("class")
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .env("PATH", format!("{}:{path}", self.directory.path().display()))
-            .env("PLACE", self.directory.path())
-            .env("MESHCHECK", env!("CARGO_BIN_EXE_meshcheck"))
-            .env("FIXTURES", concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"))
-            .env_remove("MESHCHECK_CONFIG")
-            .env_remove("MESHCHECK_BUNDLE")
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
-}
+use support::class::{Place, files, rows, text};
 
 fn machines(output: &Output) -> Vec<Value> {
-    let report = serde_json::from_slice::<Value>(&output.stdout);
-    assert!(report.is_ok(), "{report:?}: {}{}", text(&output.stdout), text(&output.stderr));
-    let report = report.unwrap();
-    assert_eq!(report["schema"], 1);
-    report["machines"].as_array().unwrap().clone()
+    assert!(!output.stdout.is_empty(), "{}", text(&output.stderr));
+    rows(&output.stdout)
 }
 
 #[test]
@@ -149,20 +78,6 @@ fn chosen_machines_alone_are_contacted() {
     let output = place.run(&["good[1-3]", "--only-machines", "vm7"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("error: no machine is called vm7"));
-}
-
-/// Files below a directory, with the numbers in their names left out.
-fn files(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries {
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.file_name().into_string().unwrap());
-        }
-    }
-    found
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Runs a program in a small process of its own, and measures the peak memory of that program alone.
+//! Runs a program in a small process of its own, and measures the peak memory and the CPU time of that program alone.
 //!
 //! Linux counts what a process has in memory when it starts a child to the child's peak as well. All cases
 //! may run in one test process, which holds their servers' answers: it cannot measure what it starts.
@@ -6,15 +6,36 @@
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
 
 /// The first argument of the test program where it is to measure: then come a file, a user and a command.
 pub(crate) const ARGUMENT: &str = "--measured";
 
-/// Runs the command of these arguments as their user, where they name one. Writes the peak of its resident
-/// memory in KiB into their file, and exits as it did, with 128 and the signal where one ended it.
+/// What a program took.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Measured {
+    /// The peak of its resident memory, in KiB.
+    pub(crate) peak: u64,
+    /// The CPU time of it and of what it started, in milliseconds.
+    #[allow(dead_code, reason = "the hostile tests use the peak alone")]
+    pub(crate) cpu: u64,
+}
+
+impl Measured {
+    /// Reads what was measured; nothing where the program was killed.
+    pub(crate) fn read(file: &Path) -> Option<Self> {
+        let text = fs::read_to_string(file).ok()?;
+        let (peak, cpu) = text.split_once(' ').unwrap();
+        Some(Self { peak: peak.parse().unwrap(), cpu: cpu.parse().unwrap() })
+    }
+}
+
+/// Runs the command of these arguments as their user, where they name one. Writes what it took into their file, and
+/// exits as it did, with 128 and the signal where one ended it.
 pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let mut next = || arguments.next().unwrap();
     let (file, user, program) = (next(), next(), next());
@@ -24,8 +45,9 @@ pub(crate) fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
         command.uid(user).gid(user);
     }
     let status = command.status().unwrap();
-    let peak = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
-    fs::write(file, peak.to_string()).unwrap();
+    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).unwrap();
+    let cpu = usage.user_time().num_milliseconds() + usage.system_time().num_milliseconds();
+    fs::write(file, format!("{} {cpu}", usage.max_rss())).unwrap();
     let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap());
     u8::try_from(code).unwrap().into()
 }

@@ -177,7 +177,7 @@ impl Call<'_> {
             let _ = kill(Pid::from_raw(*process), Signal::SIGKILL);
         }
         // One that was killed has measured nothing.
-        let kib = fs::read_to_string(&peak).ok().map(|text| text.parse::<u64>().unwrap());
+        let kib = measured::Measured::read(&peak).map(|it| it.peak);
         let _ = fs::remove_file(peak);
         let processes = running.into_iter().map(|(id, name)| format!("process {id} ({name})"));
         let outcome = Outcome {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 
 use crate::Cases;
 use crate::api::against;
+use crate::mesh::Mesh;
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
 use crate::server::{Request, Server};
@@ -60,7 +61,8 @@ struct Run {
 
 impl Run {
     fn of(sandbox: &Sandbox, divisor: &str, broken: Option<(&str, Way)>) -> Self {
-        let (mesh, broken) = (WholeMesh::new(), broken.map(|(key, way)| (key.to_owned(), way)));
+        let (mesh, broken) =
+            (WholeMesh::of(&Mesh::healthy()), broken.map(|(key, way)| (key.to_owned(), way)));
         let server = Server::start(move |request| match &broken {
             Some((broken, way)) if key(request) == *broken => way.of(mesh.answer(request)),
             _ => mesh.answer(request),

@@ -40,8 +40,9 @@ pub(crate) struct WholeMesh {
 }
 
 impl WholeMesh {
-    pub(crate) fn new() -> Self {
-        let text = Mesh::healthy().0.to_string().replace(NOBODY, gateway());
+    /// A mesh with these objects.
+    pub(crate) fn of(mesh: &Mesh) -> Self {
+        let text = mesh.0.to_string().replace(NOBODY, gateway());
         let mesh = Mesh(serde_json::from_str(&text).unwrap());
         Self { mesh, evidence: recorded(), requests: Arc::default() }
     }

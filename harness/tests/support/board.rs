@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::support::sandbox::Sandbox;
+use crate::support::{sandbox::Sandbox, scale};
 
 /// The token of every board of the tests.
 pub(crate) const TOKEN: &str = "0123456789abcdefghij";
@@ -87,6 +87,13 @@ impl Board {
     pub(crate) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+
+    /// The peak of its resident memory, in KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        peak.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Where it listens.
@@ -170,7 +177,7 @@ pub(crate) fn wait_until<T>(what: &str, look: impl Fn() -> Result<T, String>) ->
 }
 
 fn command(sandbox: &Sandbox, address: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
+    let mut command = Command::new(scale::program());
     command
         .args(["class", "--serve", address, "--token-file", "token"])
         .current_dir(sandbox.at(""))

@@ -1,0 +1,55 @@
+//! The machines of a class that are clusters of the lab: one that is well, and one that is broken.
+
+use std::fs;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use meshcheck_bundle::Bundle;
+
+use super::REAL;
+use super::trial::Trial;
+use crate::faults;
+use crate::live::Cluster;
+use crate::software::Software;
+use crate::workspace::meshcheck;
+
+/// The fault of the broken one, a folder of `fixtures/faults`.
+const FAULT: &str = "kiali-scaled-to-zero";
+
+/// How long a cluster may take to be green.
+const GREEN: Duration = Duration::from_mins(2);
+
+/// Provisions two clusters, breaks one, and runs the test with both and with a machine behind a real `sshd`. Returns
+/// whether it passes.
+pub(super) fn check(trial: &Trial) -> Result<bool> {
+    let software = Software::choose()?;
+    let meshcheck = meshcheck()?;
+    let up = || Cluster::up_silently(&meshcheck, &software);
+    // Each of them mostly waits.
+    let (healthy, broken) = thread::scope(|scope| {
+        let broken = scope.spawn(up);
+        let healthy = up();
+        (healthy, broken.join().unwrap_or_else(|_| bail!("provisioning ended in a panic")))
+    });
+    let (healthy, broken) = (healthy?, broken?);
+    healthy.until_green("all green on the first cluster", GREEN)?;
+    broken.until_green("all green before the second cluster is broken", GREEN)?;
+    faults::make(&broken, FAULT)?;
+    let directory = trial.at("clusters");
+    fs::create_dir(&directory).context("making a directory")?;
+    for (name, cluster) in [("healthy", &healthy), ("broken", &broken)] {
+        fs::copy(cluster.kubeconfig(), directory.join(name)).context("copying a kubeconfig")?;
+    }
+    let directory = directory.display().to_string();
+    let bundle = Bundle::open(healthy.bundle())?;
+    let manifest = bundle.manifest();
+    // A host knows no bundle: what is expected there is configured.
+    let variables = [
+        ("MESHCHECK_CLASS_CLUSTERS", directory.as_str()),
+        ("MESHCHECK_CLASS_FAULT", FAULT),
+        ("MESHCHECK_CLASS_ISTIO", &manifest.istio.version),
+        ("MESHCHECK_CLASS_KIALI", &manifest.kiali.image),
+    ];
+    trial.run(&["class_limits"], &[REAL], &variables)
+}
