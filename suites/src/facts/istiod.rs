@@ -2,6 +2,7 @@
 
 use super::Labels;
 use super::gateway::is_ingress_gateway;
+use super::injection::has_mode_none;
 use crate::evidence::{Deployment, Evidence, Pod};
 
 /// Whether labels are those of istiod, of any revision.
@@ -42,6 +43,25 @@ pub(crate) fn install_stopped_at_istiod(evidence: &Evidence) -> bool {
 pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
     let ready = |pod: &Pod| is_istiod(&pod.labels) && pod.is_running_and_ready();
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
+}
+
+/// Whether the proxy of a pod has acknowledged no listeners because of interception mode NONE: in this mode it binds the ports
+/// of the services itself, and may not bind one below 1024, as port 80. Each proxy in another mode must have its listeners.
+/// Otherwise the configuration may be wrong for all.
+pub(crate) fn lacks_listeners_by_mode_none(evidence: &Evidence, pod: &Pod) -> bool {
+    let Some(istiods) = evidence.install.istiod.value() else { return false };
+    let listeners = |pod: &Pod| {
+        let id = format!("{}.{}", pod.name, pod.namespace);
+        let rows = istiods.values().filter_map(|it| it.proxies.value()).flatten();
+        rows.filter(|row| row.proxy == id).map(|row| &row.listeners).collect::<Vec<_>>()
+    };
+    let lacks = |pod: &Pod| {
+        let rows = listeners(pod);
+        !rows.is_empty() && rows.iter().all(|it| !it.sent.is_empty() && it.acked.is_empty())
+    };
+    let is_wrong = |pod: &Pod| listeners(pod).iter().any(|it| it.sent != it.acked);
+    let mut others = evidence.demo.pods.value().into_iter().flatten();
+    has_mode_none(pod) && lacks(pod) && !others.any(|it| !has_mode_none(it) && is_wrong(it))
 }
 
 #[cfg(test)]

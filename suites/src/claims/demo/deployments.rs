@@ -4,7 +4,7 @@ use crate::evidence::{Container, Deployment, Evidence, Pod};
 use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::is_webhook_failure;
-use crate::facts::istiod::is_istiod_down;
+use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
@@ -242,6 +242,14 @@ pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> 
 /// Whether a deployment is unavailable only because its sidecars wait for cluster DNS, which is down.
 pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> bool {
     all_wait_for_dns(evidence, unready_pods(evidence, deployment))
+}
+
+/// Whether a deployment is unavailable only because its sidecars, in interception mode NONE, have no listeners.
+pub(super) fn lacks_listeners(evidence: &Evidence, deployment: &Deployment) -> bool {
+    let mut unready = unready_pods(evidence, deployment).peekable();
+    unready.peek().is_some()
+        && unready
+            .all(|pod| waits_for_its_proxy(pod) && lacks_listeners_by_mode_none(evidence, pod))
 }
 
 /// Whether no pod can be created because Istio's webhook does not answer.

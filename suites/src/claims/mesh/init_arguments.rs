@@ -10,7 +10,7 @@ use crate::combine::all_hold;
 use crate::entry::claim;
 use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::{
-    INTERCEPTION_MODE, demo_namespace_is_missing, redirection_annotations,
+    INTERCEPTION_MODE, demo_namespace_is_missing, has_mode_none, redirection_annotations,
 };
 use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container, uses_nftables};
 use crate::format::{POD, count, list};
@@ -239,8 +239,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
             .object(Object::pod(pod))
             .steps(steps)
     };
-    let mode = pod.annotations.get(INTERCEPTION_MODE);
-    if mode.is_some_and(|mode| mode == "NONE") {
+    if has_mode_none(pod) {
         let why = format!(": annotation {INTERCEPTION_MODE}=NONE");
         return fail(&why, injection::restore_redirection(evidence, pod));
     }
