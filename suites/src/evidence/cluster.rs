@@ -62,7 +62,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// The label that excludes a node from load balancers, whatever its value. MetalLB announces no address from such a node.
+    /// The label that excludes a node from load balancers, whatever its value. MetalLB 0.14 and later announces no
+    /// address from such a node.
     /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>.
     pub const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 }

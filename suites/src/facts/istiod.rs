@@ -66,9 +66,11 @@ pub(crate) fn lacks_listeners_by_mode_none(evidence: &Evidence, pod: &Pod) -> bo
 
 #[cfg(test)]
 mod tests {
-    use super::{find_other_domain, has_no_istiod, is_istiod, is_istiod_down};
+    use super::{
+        find_other_domain, has_no_istiod, is_istiod, is_istiod_down, lacks_listeners_by_mode_none,
+    };
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::{healthy, istiod, of};
+    use crate::testing::{demo_pod, healthy, istiod, of};
     use rstest::rstest;
 
     #[rstest]
@@ -109,6 +111,35 @@ mod tests {
         assert_eq!(find_other_domain(&evidence), found);
         evidence.install.deployments = Observation::failed("forbidden");
         assert_eq!(find_other_domain(&evidence), None);
+    }
+
+    /// Gives the backend mode NONE; its proxy and, where `all`, the client's have acknowledged no listeners.
+    fn unacknowledged(evidence: &mut Evidence, all: bool) {
+        let pod = demo_pod(evidence, "echo");
+        pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into());
+        for istiod in of(&mut evidence.install.istiod).values_mut() {
+            let demo =
+                of(&mut istiod.proxies).iter_mut().filter(|it| it.proxy.ends_with(".client"));
+            for row in demo.filter(|row| all || row.proxy.starts_with("echo")) {
+                row.listeners.acked.clear();
+            }
+        }
+    }
+
+    #[rstest]
+    #[case::only_its_own(|e: &mut Evidence| unacknowledged(e, false), true)]
+    #[case::of_others_too(|e: &mut Evidence| unacknowledged(e, true), false)]
+    #[case::another_mode(|e: &mut Evidence| { unacknowledged(e, false); demo_pod(e, "echo").annotations.clear(); }, false)]
+    #[case::acknowledged(|e: &mut Evidence| { demo_pod(e, "echo").annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into()); }, false)]
+    #[case::not_observed(|e: &mut Evidence| { unacknowledged(e, false); e.install.istiod = Observation::failed("forbidden"); }, false)]
+    fn mode_none_explains_listeners_that_only_its_proxies_lack(
+        #[case] change: fn(&mut Evidence),
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        change(&mut evidence);
+        let pod = demo_pod(&mut evidence, "echo").clone();
+        assert_eq!(lacks_listeners_by_mode_none(&evidence, &pod), expected);
     }
 
     #[rstest]

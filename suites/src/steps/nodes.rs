@@ -96,9 +96,7 @@ pub(crate) fn show_excluded(evidence: &Evidence) -> Step {
 pub(crate) fn include_in_load_balancers(evidence: &Evidence, nodes: &[&str]) -> Step {
     let label = format!("{}-", Node::EXCLUDED);
     let command = evidence.kubectl(&[&["label", "nodes"], nodes, &[label.as_str()]].concat());
-    let text = match nodes {
-        [_] => "Remove the label that excludes the node from load balancers",
-        _ => "Remove the label that excludes the nodes from load balancers",
-    };
+    let text =
+        "Remove the label: MetalLB 0.14 and later announces no address from an excluded node";
     Step::fix(Impact::Changes, command, text)
 }

@@ -9,7 +9,7 @@ use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
 };
-use crate::facts::workload::{find_stuck_container, find_unready_pod};
+use crate::facts::workload::{find_stuck_container, find_unready_pod, has_failed_again};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
@@ -217,6 +217,8 @@ pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deplo
     let pods = evidence.demo.pods.value().map(Vec::as_slice).unwrap_or_default();
     let stuck = |deployment| {
         let (container, reason) = find_stuck_container(find_unready_pod(deployment, pods)?)?;
+        // One may have just ended while the other one waits for its next restart.
+        let reason = if has_failed_again(container) { "CrashLoopBackOff" } else { reason };
         [INIT, SIDECAR].contains(&container.name.as_str()).then_some((&container.name, reason))
     };
     stuck(one).is_some() && stuck(one) == stuck(other)

@@ -206,13 +206,13 @@ fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
             all => format!("all {} nodes are", all.len()),
         };
         let include = nodes::include_in_load_balancers(evidence, &excluded);
-        let summary = format!("{silence}: {which} excluded from external load balancers");
+        let summary = format!("{silence}, and {which} excluded from external load balancers");
         return (summary, [vec![include], show_announcement(evidence)].concat());
     }
     (silence, bring_back_gateway(evidence))
 }
 
-/// Returns the nodes where a label excludes all of them from load balancers: then no node announces an address.
+/// Returns the nodes where a label excludes all of them from load balancers: MetalLB 0.14 and later then announces no address.
 fn find_excluded_nodes(evidence: &Evidence) -> Vec<&str> {
     let nodes = evidence.cluster.nodes.value().map(Vec::as_slice).unwrap_or_default();
     let is_assigned =
