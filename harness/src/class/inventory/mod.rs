@@ -165,7 +165,8 @@ fn recognise(
     let Some(first) = lines.clone().find(|line| *line != "---") else {
         return Err(Refusal::of("", "it is empty".into()));
     };
-    let is_json = first.starts_with('{');
+    // `{{ host }}` is a template: the list of hosts refuses it.
+    let is_json = first.starts_with('{') && !first.starts_with("{{");
     let is_yaml = text.lines().any(|line| {
         let line = line.trim_end();
         line == "---"
@@ -239,10 +240,10 @@ fn complete(inventory: &Inventory) -> Result<(), Refusal> {
     if machines.len() > LIMIT {
         return Err(Refusal::of("", too_many()));
     }
-    let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut numbers: BTreeMap<String, usize> = BTreeMap::new();
     for (at, machine) in machines.iter().enumerate() {
         // File systems of other machines do not tell upper case from lower case.
-        if let Some(other) = numbers.insert(&machine.name, at + 1) {
+        if let Some(other) = numbers.insert(machine.name.to_lowercase(), at + 1) {
             let reason = format!("machines {other} and {} have this name", at + 1);
             return Err(Refusal::of(&machine.name, reason));
         }

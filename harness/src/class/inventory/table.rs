@@ -8,12 +8,33 @@ use super::Refusal;
 use super::range::{LIMIT, too_many};
 use crate::class::machine::{Machine, Way, checked, parse_port, split_port};
 
-/// The columns that are read, each with the names that its header may have, the best first.
-const NAME: &[&str] = &["name", "machine", "vm", "hostname", "host"];
-const ADDRESS: &[&str] =
-    &["address", "ip", "ip address", "ansible_host", "fqdn", "host", "hostname"];
-const USER: &[&str] = &["user", "username", "login", "ansible_user"];
-const PORT: &[&str] = &["port", "ssh port", "ansible_port"];
+/// The columns that are read, each with the names that its header may have, the best first. Clouds write
+/// `Public IPv4 address` (AWS), `nat_ip` (gcloud) and `publicIps` (az).
+const NAME: &[&str] =
+    &["name", "machine", "vm", "participant", "student", "hostname", "host", "host name"];
+const ADDRESS: &[&str] = &[
+    "address",
+    "ip",
+    "ip address",
+    "ansible host",
+    "fqdn",
+    "public ip",
+    "public ip address",
+    "public ipv4 address",
+    "public ipv4 dns",
+    "publicips",
+    "external ip",
+    "nat ip",
+    "ipv4",
+    "ipv6",
+    "dns",
+    "dns name",
+    "host",
+    "hostname",
+    "host name",
+];
+const USER: &[&str] = &["user", "username", "login", "ansible user"];
+const PORT: &[&str] = &["port", "ssh port", "ansible port"];
 const KUBECONFIG: &[&str] = &["kubeconfig"];
 const CONTEXT: &[&str] = &["context"];
 
@@ -27,9 +48,14 @@ pub(super) fn separator(line: &str) -> Option<u8> {
     known.then_some(separator)
 }
 
-/// The name of a column, without quotes, in lower case.
+/// The name of a column, without quotes, in lower case, with spaces between its words.
 fn word(cell: &str) -> String {
-    cell.trim().trim_matches('"').trim().to_lowercase()
+    cell.trim().trim_matches('"').trim().to_lowercase().replace(['_', '-'], " ")
+}
+
+/// The name of a machine: `Anna Smith` becomes `Anna-Smith`, because a name is also that of a file.
+fn name_of(cell: &str) -> Result<String, String> {
+    checked(&cell.split_whitespace().collect::<Vec<_>>().join("-"), "machine")
 }
 
 /// Reads a machine from each row. Empty rows are left out; other columns are somebody else's.
@@ -84,7 +110,7 @@ impl Columns {
         if let Some(file) = cell(self.kubeconfig) {
             let context = cell(self.context).ok_or("the row has a kubeconfig and no context")?;
             return Ok(Machine {
-                name: checked(name.unwrap_or(context), "machine")?,
+                name: name_of(name.unwrap_or(context))?,
                 way: Way::Kubeconfig { file: base.join(file), context: context.to_owned() },
             });
         }
@@ -92,7 +118,7 @@ impl Columns {
         let (address, port) = split_port(address)?;
         let port = cell(self.port).map(parse_port).transpose()?.or(port);
         Ok(Machine {
-            name: checked(name.unwrap_or(address), "machine")?,
+            name: name_of(name.unwrap_or(address))?,
             way: Way::Ssh {
                 address: checked(address, "host")?,
                 user: cell(self.user).map(|it| checked(it, "user")).transpose()?,

@@ -112,6 +112,8 @@ contexts:
 #[case::list("# machines\nvm[1-2].example.com\n\nstudent@10.0.0.9:2222 # the last one\n", "a list of hosts", &["vm1.example.com vm1.example.com", "vm2.example.com vm2.example.com", "10.0.0.9 student@10.0.0.9:2222"])]
 #[case::csv("Name,IP,User,Seat\nvm1,10.0.0.1,student,A1\n\n\"vm2\",10.0.0.2:2222,,\"A2, left\"\n,,,\n", "a table (CSV)", &["vm1 student@10.0.0.1", "vm2 10.0.0.2:2222"])]
 #[case::csv_of_a_german_spreadsheet("Hostname;Port\r\nvm1;22\r\nvm2;\r\n", "a table (CSV)", &["vm1 vm1:22", "vm2 vm2"])]
+#[case::csv_of_participants("Participant;Public IPv4 address;SSH-Port\nAnna  Smith;192.0.2.1;2222\n", "a table (CSV)", &["Anna-Smith 192.0.2.1:2222"])]
+#[case::csv_of_gcloud("name,nat_ip\nvm1,192.0.2.1\n", "a table (CSV)", &["vm1 192.0.2.1"])]
 #[case::csv_with_tabs("host\tcontext\tkubeconfig\nvm1\tadmin\tk.yaml\n", "a table (CSV)", &["vm1 k.yaml admin"])]
 #[case::csv_of_one_column("hostname\nvm1\n", "a table (CSV)", &["vm1 vm1"])]
 #[case::toml("user = \"student\"\n[[machine]]\nname = \"vm[1-2]\"\naddress = \"10.0.0.[1-2]\"\n[[machine]]\nname = \"own\"\nkubeconfig = \"k.yaml\"\ncontext = \"c\"\n", "class.toml", &["vm1 student@10.0.0.1", "vm2 student@10.0.0.2", "own k.yaml c"])]
@@ -173,6 +175,12 @@ fn directory_has_a_machine_for_each_kubeconfig() {
 
 #[rstest]
 #[case::empty("\n# nothing\n", "it is empty")]
+#[case::template_alone("{{ host }}\n", "line 1: the host `{{ host }}` is a template")]
+#[case::names_that_differ_in_case("vm1\nVM1\n", "VM1: machines 1 and 2 have this name")]
+#[case::name_with_a_comma(
+    "name,ip\n\"vm2, new\",10.0.0.2\n",
+    "line 2: `vm2,-new` is no name of a machine"
+)]
 #[case::template_as_host("[a]\nvm{{ number }}\n", "line 2: the host is a template")]
 #[case::template_of_an_address(
     "vm1\nvm2 ansible_host=\"{{ ip }}\"\n",
