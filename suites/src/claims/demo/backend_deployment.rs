@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 
 use crate::claims::by_name::{
-    control_plane_running, dns_on_pod_network, init_arguments, injection_webhook,
-    namespace_labelled, nodes_ready,
+    control_plane_running, dns_on_pod_network, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, check_mirror, deletion_refuses_pods, lacks_listeners,
-    require_container, waits_for_dns, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
+    waits_for_dns, waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
@@ -37,7 +36,7 @@ claim! {
     /// - The container has another image, text or port.
     /// - It listens on the pod's loopback only (`-listen=127.0.0.1:5678`), where no other pod reaches it.
     /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
-    /// - Its sidecars have no listeners because of interception mode NONE (`init_arguments`).
+    /// - Its sidecar has no listeners: with annotation `sidecar.istio.io/interceptionMode: NONE`, it may not bind port 80.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
     ///   (`injection_webhook`).
     /// - The namespace does not exist (`namespace_labelled`).
@@ -67,8 +66,6 @@ claim! {
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
         namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
-        init_arguments if |effect| specified(effect.evidence)
-            .is_some_and(|it| lacks_listeners(effect.evidence, it)),
     ],
     judge: judge,
 }

@@ -1,12 +1,12 @@
 //! The curl client is deployed and available.
 
 use crate::claims::by_name::{
-    backend_deployment, control_plane_running, dns_on_pod_network, init_arguments,
-    injection_webhook, namespace_labelled, nodes_ready,
+    backend_deployment, control_plane_running, dns_on_pod_network, injection_webhook,
+    namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, check_mirror, deletion_refuses_pods, lacks_listeners,
-    require_container, share_trouble, waits_for_dns, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
+    share_trouble, waits_for_dns, waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
@@ -37,7 +37,7 @@ claim! {
     /// - The deployment or its container does not exist, or the deployment is being deleted.
     /// - The container has another image, or does not request the backend in a loop.
     /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
-    /// - Its sidecars have no listeners because of interception mode NONE (`init_arguments`).
+    /// - Its sidecar has no listeners: with annotation `sidecar.istio.io/interceptionMode: NONE`, it may not bind port 80.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
     ///   (`injection_webhook`).
     /// - The namespace does not exist (`namespace_labelled`).
@@ -68,8 +68,6 @@ claim! {
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
         namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
-        init_arguments if |effect| specified(effect.evidence)
-            .is_some_and(|it| lacks_listeners(effect.evidence, it)),
         backend_deployment if backend_has_the_same_trouble,
     ],
     judge: judge,

@@ -3,7 +3,7 @@
 use crate::evidence::{Container, Deployment, Evidence, Pod};
 use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
-use crate::facts::injection::is_webhook_failure;
+use crate::facts::injection::{INTERCEPTION_MODE, is_webhook_failure};
 use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{
@@ -137,8 +137,15 @@ pub(super) fn check_available(
         _ => Some(format_headline(&trouble, unready)).filter(|it| !it.starts_with(&counts)),
     };
     let lacks_rules = unready.is_some_and(lacks_rules_of_plug_in);
+    let lacks_listeners = unready.is_some_and(|it| lacks_listeners_by_mode_none(evidence, it));
     let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
-    let init = if lacks_rules { Some(NO_RULES.to_owned()) } else { init };
+    let init = match (lacks_rules, lacks_listeners) {
+        (true, _) => Some(NO_RULES.to_owned()),
+        (_, true) => {
+            Some(format!("{SIDECAR} has no listeners, annotation {INTERCEPTION_MODE}=NONE"))
+        }
+        _ => init,
+    };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
@@ -165,6 +172,11 @@ pub(super) fn check_available(
                 injection::show_plug_in(evidence),
                 pods::show_log(evidence, pod, VALIDATION, &[], show_log),
             ]
+        }
+        (Some(pod), _) if lacks_listeners => {
+            let show = "Show which port the proxy may not bind";
+            let log = pods::show_log(evidence, pod, SIDECAR, &["--tail=50"], show);
+            [injection::restore_redirection(evidence, pod), vec![log]].concat()
         }
         (Some(pod), _) => {
             let table = init.is_some_and(|error| error.contains("initialize table"));
@@ -244,14 +256,6 @@ pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> 
 /// Whether a deployment is unavailable only because its sidecars wait for cluster DNS, which is down.
 pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> bool {
     all_wait_for_dns(evidence, unready_pods(evidence, deployment))
-}
-
-/// Whether a deployment is unavailable only because its sidecars, in interception mode NONE, have no listeners.
-pub(super) fn lacks_listeners(evidence: &Evidence, deployment: &Deployment) -> bool {
-    let mut unready = unready_pods(evidence, deployment).peekable();
-    unready.peek().is_some()
-        && unready
-            .all(|pod| waits_for_its_proxy(pod) && lacks_listeners_by_mode_none(evidence, pod))
 }
 
 /// Whether no pod can be created because Istio's webhook does not answer.

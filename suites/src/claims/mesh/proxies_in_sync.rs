@@ -7,9 +7,10 @@ use crate::claims::by_name::default_profile::{
 };
 use crate::claims::by_name::{
     backend_deployment, client_deployment, control_plane_running, dns_on_pod_network,
-    init_arguments, namespace_labelled, two_containers_per_pod,
+    namespace_labelled, two_containers_per_pod,
 };
 use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
+use crate::claims::mesh::init_arguments::is_unready_by_mode_none;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Istiod, Pod, ProxySync};
@@ -17,7 +18,7 @@ use crate::facts::demo::{is_pod_of, running_pods};
 use crate::facts::dns::all_wait_for_dns;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::installation::is_ztunnel;
-use crate::facts::istiod::{find_istiod, is_istiod_down, lacks_listeners_by_mode_none};
+use crate::facts::istiod::{find_istiod, is_istiod_down};
 use crate::facts::sidecar::{SIDECAR, is_cut_off, redirects_to_stopped_sidecar};
 use crate::format::{PROXY, count};
 use crate::judgement::{Judged, Judgement, Verdict, require};
@@ -40,7 +41,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - istiod does not run, or does not know a proxy.
-    /// - A proxy in interception mode NONE may not bind port 80 and has no listeners (`init_arguments`).
+    /// - A proxy in interception mode NONE may not bind port 80 and has no listeners (`backend_deployment`,
+    ///   `client_deployment`).
     /// - A part of the configuration is `STALE` (sent, not acknowledged) or `NOT SENT` where it is needed.
     ///
     /// The claim is unjudged where an istiod cannot be read, unless another one shows a failure.
@@ -67,7 +69,10 @@ claim! {
         client_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.client_deployment),
         backend_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.backend_deployment),
         two_containers_per_pod if has_no_pods,
-        init_arguments if has_no_listeners_in_mode_none,
+        backend_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.backend_deployment),
+        client_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.client_deployment),
     ],
     judge: judge,
 }
@@ -230,16 +235,6 @@ fn no_client_proxy_runs(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && pods.iter().any(|pod| effect.is_about(Object::pod(pod)))
         && pods.iter().all(|pod| redirects_to_stopped_sidecar(pod, evidence.moment()))
-}
-
-/// Whether the failure names a pod whose proxy has no listeners because of interception mode NONE.
-fn has_no_listeners_in_mode_none(effect: &Effect<'_, Evidence>) -> bool {
-    let evidence = effect.evidence;
-    let mut pods = sidecars(evidence).unwrap_or_default().into_iter();
-    effect.judgement.verdict == Verdict::Fail
-        && pods.any(|it| {
-            effect.is_about(Object::pod(it)) && lacks_listeners_by_mode_none(evidence, it)
-        })
 }
 
 /// Whether the unconnected proxies wait for DNS.
