@@ -267,6 +267,18 @@ mod cases {
             let name = pod.name.clone();
             e.mesh.init_logs.insert(name, Observation::seen(log.into()));
         }, Fail);
+        no_listeners_by_mode_none(|e| {
+            backend(e).current_replicas = 2;
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into());
+            let sidecar = pod.containers.iter_mut().find(|it| it.name == "istio-proxy").unwrap();
+            sidecar.ready = false;
+            for istiod in of(&mut e.install.istiod).values_mut() {
+                let rows = of(&mut istiod.proxies).iter_mut();
+                rows.filter(|it| it.proxy.starts_with("echo")).for_each(|it| it.listeners.acked.clear());
+            }
+        }, Fail);
         out_of_memory(|e| {
             backend(e).available_replicas = 0;
             let pod = demo_pod(e, "echo");

@@ -139,13 +139,9 @@ pub(super) fn check_available(
     let lacks_rules = unready.is_some_and(lacks_rules_of_plug_in);
     let lacks_listeners = unready.is_some_and(|it| lacks_listeners_by_mode_none(evidence, it));
     let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
-    let init = match (lacks_rules, lacks_listeners) {
-        (true, _) => Some(NO_RULES.to_owned()),
-        (_, true) => {
-            Some(format!("{SIDECAR} has no listeners, annotation {INTERCEPTION_MODE}=NONE"))
-        }
-        _ => init,
-    };
+    let init = if lacks_rules { Some(NO_RULES.to_owned()) } else { init };
+    let no_listeners = format!("{SIDECAR} has no listeners, annotation {INTERCEPTION_MODE}=NONE");
+    let reason = if lacks_listeners { Some(no_listeners) } else { reason };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
