@@ -58,6 +58,8 @@ enum Task {
     Mutants(mutants::Options),
     /// The program as one static file of less than 20 MB; prints its path.
     Static(steps::StaticOptions),
+    /// The program as an image for pods, see `meshcheck class --job-out`; prints its name.
+    Image(steps::ImageOptions),
     /// Create the files of a new claim, register it, and print what is left to write
     NewClaim(new_claim::Options),
     /// Writes the generated files again: pages, snapshots, tables, the manifests of rights
@@ -91,6 +93,7 @@ fn run(task: Task) -> Result<()> {
         Task::Matrix(options) => steps::matrix(&options),
         Task::Mutants(options) => mutants::run(&options),
         Task::Static(options) => steps::portable(options),
+        Task::Image(options) => steps::image(options),
         Task::NewClaim(options) => new_claim::run(&options),
         Task::Bless(options) => steps::bless(options),
         Task::Soak(options) => soak::run(options),

@@ -4,6 +4,7 @@ mod bounded;
 mod certificate;
 mod client;
 mod credentials;
+pub(crate) mod embed;
 mod error;
 mod kubeconfig;
 pub(crate) mod proxy;

@@ -130,6 +130,11 @@ impl Events {
         Self::channel().0
     }
 
+    /// Whether anybody listens.
+    pub(crate) fn has_listener(&self) -> bool {
+        !self.sender.is_closed()
+    }
+
     /// Tells how far a transfer is.
     pub fn transferred(&self, phase: Phase, what: &str, done: u64, total: Option<u64>) {
         self.tell(Event::Transferred { phase, what: what.to_owned(), done, total });

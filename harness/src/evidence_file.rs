@@ -13,7 +13,10 @@ use flate2::write::GzEncoder;
 use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::SCHEMA;
 use meshcheck_suites::hint::quote;
+use meshcheck_suites::preflight::evidence::{PreflightEvidence, PreflightRecord};
 use meshcheck_suites::redact::redact;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::atomic_file::{self, is_device, write_atomically};
 use crate::suggest::nearest;
@@ -131,8 +134,34 @@ fn decode(bytes: Vec<u8>) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// Reads evidence; from standard input where the path is `-`.
+/// Evidence of either kind.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Record {
+    /// Of a mesh.
+    Mesh(Box<Evidence>),
+    /// Of a preflight.
+    Preflight(Box<PreflightRecord>),
+}
+
+impl Record {
+    /// A record of a preflight, without secrets.
+    pub(crate) fn preflight(evidence: PreflightEvidence) -> Self {
+        let recorder = concat!("meshcheck ", env!("CARGO_PKG_VERSION"));
+        Self::Preflight(Box::new(PreflightRecord::new(evidence, recorder)))
+    }
+}
+
+/// Reads the evidence of a mesh; from standard input where the path is `-`.
 pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
+    match read_record(path)? {
+        Record::Mesh(evidence) => Ok(*evidence),
+        Record::Preflight(_) => Err(not_evidence(path, Kind::preflight())),
+    }
+}
+
+/// Reads evidence of either kind; from standard input where the path is `-`.
+pub(crate) fn read_record(path: &Path) -> Result<Record, EvidenceFileError> {
     let io = |error| EvidenceFileError::Read { path: path.to_owned(), error };
     let input: Box<dyn Read> = if [STDIN, "/dev/stdin"].iter().any(|it| path == Path::new(it)) {
         Box::new(io::stdin())
@@ -143,11 +172,18 @@ pub(crate) fn read(path: &Path) -> Result<Evidence, EvidenceFileError> {
         }
         Box::new(File::open(path).map_err(io)?)
     };
-    read_from(input, path)
+    read_record_from(input, path)
 }
 
-/// Reads evidence from any input; errors name it as `path`.
-pub(crate) fn read_from(input: impl Read, path: &Path) -> Result<Evidence, EvidenceFileError> {
+fn not_evidence(path: &Path, Kind { name, fix }: Kind) -> EvidenceFileError {
+    let shown = path.to_string_lossy();
+    let file = if path == Path::new(STDIN) { "FILE".into() } else { quote(&shown) };
+    let (path, fix) = (path.to_owned(), fix.replace("THIS", &file));
+    EvidenceFileError::NotEvidence { path, reason: name, fix }
+}
+
+/// Reads evidence of either kind from any input; errors name it as `path`.
+pub(crate) fn read_record_from(input: impl Read, path: &Path) -> Result<Record, EvidenceFileError> {
     let io = |error| EvidenceFileError::Read { path: path.to_owned(), error };
     let mut file = BufReader::new(input);
     let mut start = Vec::new();
@@ -159,14 +195,7 @@ pub(crate) fn read_from(input: impl Read, path: &Path) -> Result<Evidence, Evide
     } else {
         all.take(LIMIT + 1).read_to_end(&mut text)
     };
-    let not = |Kind { name, fix }| EvidenceFileError::NotEvidence {
-        path: path.to_owned(),
-        reason: name,
-        fix: fix.replace(
-            "THIS",
-            &if path == Path::new(STDIN) { "FILE".into() } else { quote(&path.to_string_lossy()) },
-        ),
-    };
+    let not = |kind| not_evidence(path, kind);
     match outcome {
         Ok(_) => {}
         Err(error) if start == GZIP => return Err(not(damaged_gzip(&error))),
@@ -182,13 +211,27 @@ pub(crate) fn read_from(input: impl Read, path: &Path) -> Result<Evidence, Evide
         let writer = head.writer();
         return Err(EvidenceFileError::TooNew { path: path.to_owned(), schema, writer });
     }
-    let evidence: Evidence = serde_json::from_slice(&text).map_err(|error| not(damage(&error)))?;
-    if let Some(place) = evidence.option_in_place_of_a_name() {
-        let reason = format!("{place} begins with a hyphen, which no name in Kubernetes does");
-        return Err(not(Kind::damaged(&reason)));
+    // It may come from an older program, or from another one: its secrets go here, too.
+    if head.is_preflight() {
+        let record: PreflightRecord = parse(&text).map_err(not)?;
+        refuse_option(record.option_in_place_of_a_name()).map_err(not)?;
+        Ok(Record::Preflight(Box::new(redact(record))))
+    } else {
+        let evidence: Evidence = parse(&text).map_err(not)?;
+        refuse_option(evidence.option_in_place_of_a_name()).map_err(not)?;
+        Ok(Record::Mesh(Box::new(redact(evidence))))
     }
-    // It may come from an older program, or from another one.
-    Ok(redact(evidence))
+}
+
+fn parse<T: DeserializeOwned>(text: &[u8]) -> Result<T, Kind> {
+    serde_json::from_slice(text).map_err(|error| damage(&error))
+}
+
+fn refuse_option(place: Option<String>) -> Result<(), Kind> {
+    let refusal = |place| {
+        Kind::damaged(&format!("{place} begins with a hyphen, which no name in Kubernetes does"))
+    };
+    place.map_or(Ok(()), |place| Err(refusal(place)))
 }
 
 /// Describes an error of the decompression.
@@ -208,7 +251,7 @@ pub(crate) fn check_writable(path: &Path) -> Result<(), EvidenceFileError> {
 
 /// Writes evidence: whole or not at all. What is no regular file, and what is called `.json`, gets it as
 /// plain text.
-pub(crate) fn write(path: &Path, evidence: &Evidence) -> Result<(), EvidenceFileError> {
+pub(crate) fn write(path: &Path, evidence: &impl Serialize) -> Result<(), EvidenceFileError> {
     let plain = path.extension().is_some_and(|it| it.eq_ignore_ascii_case("json"));
     // Compressed text on a terminal, or in a pipe to another program, would be of no use.
     let device = is_device(path);

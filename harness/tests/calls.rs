@@ -124,6 +124,18 @@ fn write_files(directory: &Path) {
             "no-cluster.yaml",
             KUBECONFIG.replace("current-context: vm1", "current-context: vm2").into(),
         ),
+        ("remote.yaml", KUBECONFIG.replace("127.0.0.1:1", "192.0.2.1:6443").into()),
+        (
+            "plugin.yaml",
+            KUBECONFIG
+                .replace("127.0.0.1:1", "192.0.2.1:6443")
+                .replace("user: {}", "user: { exec: { apiVersion: v1, command: gke-plugin } }")
+                .into(),
+        ),
+        (
+            "preflight.json",
+            br#"{"schema": 1, "recorder": "meshcheck 0.1.0", "preflight": {}}"#.into(),
+        ),
         ("bad.toml", b"[demo]\nnamespce = \"shop\"\n".into()),
         ("beta3.yaml", BETA3.into()),
         ("rename.toml", b"[demo]\nnamespace = \"shop\"\n".into()),

@@ -32,6 +32,13 @@ pub(crate) struct Options {
     arch: Architecture,
 }
 
+impl Options {
+    /// For the architecture of this machine.
+    pub(crate) fn for_this_machine() -> Self {
+        Self { arch: Architecture::here() }
+    }
+}
+
 /// An architecture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Architecture {
@@ -70,6 +77,12 @@ impl Architecture {
 
 /// Builds it, looks at it, and prints where it is.
 pub(crate) fn run(options: Options) -> Result<()> {
+    result(build(options)?.display())?;
+    Ok(())
+}
+
+/// Builds it, looks at it, and returns where it is.
+pub(crate) fn build(options: Options) -> Result<PathBuf> {
     let architecture = options.arch;
     let target = architecture.target();
     setup::ensure(&[setup::Scope::Static])?;
@@ -91,8 +104,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
             architecture.word()
         )),
     }
-    result(program.display())?;
-    Ok(())
+    Ok(program)
 }
 
 /// Rust's standard library for the target.

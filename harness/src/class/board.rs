@@ -64,15 +64,24 @@ impl Row {
         }
     }
 
-    /// Returns the sections that it has claims of, in the tutorial's order, each with its state.
+    /// Returns the sections that it has claims of, in the order of the report, each with its state. A section of the
+    /// preflight is not among them where every check of it is skipped.
     pub fn stages(&self) -> Vec<(Section, Stage)> {
         let Some(report) = self.report() else { return Vec::new() };
-        report.sections().into_iter().map(|section| (section, stage(report, section))).collect()
+        let is_skipped = |section: &Section| {
+            let mut claims = report.claims.iter().filter(|claim| claim.section == *section);
+            report.is_preflight() && claims.all(|claim| claim.verdict == Verdict::Skipped)
+        };
+        let sections = report.sections().into_iter().filter(|section| !is_skipped(section));
+        sections.map(|section| (section, stage(report, section))).collect()
     }
 
     /// Returns where its participant is: the last section such that it and all before it hold. *changed* counts as
-    /// holding; a section with a claim that is unjudged ends the way.
+    /// holding; a section with a claim that is unjudged ends the way. A preflight has no such section.
     pub fn position(&self) -> Option<Section> {
+        if self.report().is_some_and(Report::is_preflight) {
+            return None;
+        }
         let stages = self.stages();
         let holding = stages.iter().take_while(|(_, stage)| *stage == Stage::Holds);
         holding.last().map(|(section, _)| *section)
@@ -129,12 +138,26 @@ pub struct Board {
     pub schema: u32,
     /// The machines, in the inventory's order.
     pub machines: Vec<Row>,
+    /// The sections of all reports: those of the tutorial, or those of the preflight.
+    #[serde(skip)]
+    pub sections: &'static [Section],
 }
 
 impl Board {
-    /// A board on which every machine waits.
+    /// A board of the tutorial on which every machine waits.
     pub fn new<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
-        Self { schema: 1, machines: names.into_iter().map(Row::waiting).collect() }
+        let machines = names.into_iter().map(Row::waiting).collect();
+        Self { schema: 1, machines, sections: &Section::ALL }
+    }
+
+    /// The same of the preflight.
+    pub fn of_preflight<'n>(names: impl IntoIterator<Item = &'n str>) -> Self {
+        Self { sections: &Section::PREFLIGHT, ..Self::new(names) }
+    }
+
+    /// Whether it is of the preflight.
+    pub fn is_preflight(&self) -> bool {
+        self.sections == Section::PREFLIGHT
     }
 
     /// Returns the exit code: that of the worst machine, 1 before 3.
@@ -146,7 +169,7 @@ impl Board {
     /// those with an unjudged claim, and those on which all holds. Equal ones keep their order.
     pub fn worst_first(&self) -> Vec<usize> {
         let mut order: Vec<_> = (0..self.machines.len()).collect();
-        order.sort_by_key(|at| self.machines[*at].badness());
+        order.sort_by_cached_key(|at| self.machines[*at].badness());
         order
     }
 }

@@ -2,19 +2,19 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use meshcheck_suites::{Evidence, Report, Section};
+use meshcheck_suites::{Report, Section};
 use tokio::sync::watch;
 
 use super::board::{Board, Row, State};
 use super::history::{Entry, History, HistoryError};
-use crate::evidence_file::{self, EvidenceFileError};
+use crate::evidence_file::{self, EvidenceFileError, Record};
 
-/// How evidence is judged.
-pub(crate) type Judge = Box<dyn Fn(&Evidence) -> Report + Send + Sync>;
+/// How evidence is judged; or why it cannot be: it is of the other kind.
+pub(crate) type Judge = Arc<dyn Fn(&Record) -> Result<Report, String> + Send + Sync>;
 
 /// The most machines of a board.
 const MACHINES: usize = 10_000;
@@ -72,6 +72,9 @@ pub(crate) enum LiveError {
     /// There are too many machines.
     #[error("the board has {MACHINES} machines, the most that it takes")]
     TooMany,
+    /// It is evidence of another kind.
+    #[error("{0}")]
+    OtherKind(String),
     /// The evidence cannot be kept.
     #[error(transparent)]
     Record(#[from] EvidenceFileError),
@@ -81,14 +84,14 @@ pub(crate) enum LiveError {
 }
 
 impl LiveBoard {
-    /// Makes the board of these machines, with what the history in this directory has of them. A machine that is not
+    /// Brings a board to life, with what the history in this directory has of its machines. A machine that is not
     /// among them comes back where it sent its records and `accept_any` allows it. Returns notes on what cannot be read.
     ///
     /// # Errors
     ///
     /// When another board writes the history, or it cannot be read or written.
     pub(crate) fn open(
-        names: &[String],
+        board: Board,
         directory: &Path,
         judge: Judge,
         accept_any: bool,
@@ -98,11 +101,11 @@ impl LiveBoard {
         std::fs::create_dir_all(&records)
             .map_err(|error| HistoryError::Io { path: records.clone(), error })?;
         let mut inner = Inner {
-            board: Board::new(names.iter().map(String::as_str)),
-            about: vec![About::default(); names.len()],
+            about: vec![About::default(); board.machines.len()],
             checked: None,
             change: 0,
-            index: names.iter().cloned().zip(0..).collect(),
+            index: board.machines.iter().map(|row| row.name.clone()).zip(0..).collect(),
+            board,
             history,
         };
         let mut notes = past.notes;
@@ -139,8 +142,12 @@ impl LiveBoard {
     }
 
     /// Judges evidence.
-    pub(crate) fn judge(&self, evidence: &Evidence) -> Report {
-        (self.judge)(evidence)
+    ///
+    /// # Errors
+    ///
+    /// When it is of the other kind.
+    pub(crate) fn judge(&self, record: &Record) -> Result<Report, String> {
+        (self.judge)(record)
     }
 
     /// Returns where a machine is; one that is not there is added where `accept_any` allows it.
@@ -164,16 +171,31 @@ impl LiveBoard {
         self.changes.send_replace(change);
     }
 
+    /// Judges evidence, keeps it and shows the verdicts.
+    ///
+    /// # Errors
+    ///
+    /// When it is of the other kind, or cannot be kept.
+    pub(crate) fn take(&self, at: usize, record: &Record, sent: bool) -> Result<(), LiveError> {
+        let report = self.judge(record).map_err(LiveError::OtherKind)?;
+        self.show(at, record, report, sent)
+    }
+
     /// Keeps evidence and shows the verdicts on it. They are shown even where they cannot be kept.
     ///
     /// # Errors
     ///
     /// When they cannot be kept.
-    pub(crate) fn take(&self, at: usize, evidence: &Evidence, sent: bool) -> Result<(), LiveError> {
-        let report = self.judge(evidence);
+    pub(crate) fn show(
+        &self,
+        at: usize,
+        record: &Record,
+        report: Report,
+        sent: bool,
+    ) -> Result<(), LiveError> {
         let name = self.rows().board.machines[at].name.clone();
         // Written first: a board that is killed before the change is in the history has both on its next start.
-        let kept = evidence_file::write(&self.record(&name), evidence);
+        let kept = evidence_file::write(&self.record(&name), record);
         self.settle(at, State::Judged(Box::new(report)), sent, Timestamp::now())?;
         Ok(kept?)
     }
@@ -301,19 +323,16 @@ impl Inner {
 }
 
 /// Returns what an entry stands for: its verdicts are those of the evidence that was kept.
-fn restored(
-    entry: &Entry,
-    records: &Path,
-    judge: &Judge,
-) -> Result<(State, Timestamp), EvidenceFileError> {
+fn restored(entry: &Entry, records: &Path, judge: &Judge) -> Result<(State, Timestamp), String> {
     if let Some(reason) = &entry.reason {
         return Ok((State::NotReached(reason.clone()), entry.at));
     }
     let file = records.join(format!("{}.json.gz", entry.machine));
-    let evidence = evidence_file::read(&file)?;
+    let record = evidence_file::read_record(&file).map_err(|error| error.to_string())?;
+    let report = judge(&record)?;
     let written = std::fs::metadata(&file).and_then(|it| it.modified()).ok();
     let written = written.and_then(|it| Timestamp::try_from(it).ok());
-    Ok((State::Judged(Box::new(judge(&evidence))), written.unwrap_or(entry.at)))
+    Ok((State::Judged(Box::new(report)), written.unwrap_or(entry.at)))
 }
 
 #[cfg(test)]

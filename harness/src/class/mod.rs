@@ -4,6 +4,7 @@ pub mod board;
 mod groups;
 pub(crate) mod history;
 pub mod inventory;
+pub(crate) mod job;
 pub(crate) mod live;
 mod machine;
 pub(crate) mod remote;

@@ -56,6 +56,8 @@ pub(crate) struct Remote {
     /// The program, and the arguments with which it runs there.
     pub(crate) program: Program,
     pub(crate) arguments: Vec<String>,
+    /// What the program there reads from its standard input: lines of text.
+    pub(crate) input: String,
     /// Whether the copy is deleted afterwards.
     pub(crate) remove: bool,
     /// How long a machine may take from the first packet to the last byte.
@@ -196,7 +198,8 @@ impl Remote {
             .replace("@SUM@", &self.program.sum)
             .replace("@SIZE@", &self.program.bytes.len().to_string())
             .replace("@REMOVE@", if self.remove { "yes" } else { "no" })
-            .replace("@ARGUMENTS@", &arguments.join(" "));
+            .replace("@ARGUMENTS@", &arguments.join(" "))
+            .replace("@INPUT@", self.input.trim_end());
         // The login shell may be another one.
         // A script has lines, which `quote` takes out of commands.
         format!("exec sh -c '{}'", script.replace('\'', "'\\''"))
@@ -271,6 +274,7 @@ mod tests {
                 sum: "ab".into(),
             },
             arguments: vec!["record".into(), "--context".into(), "it's".into()],
+            input: "reply = \"it's $HOME\"\n".into(),
             remove: false,
             deadline: Duration::from_secs(20),
             connections: None,
@@ -341,5 +345,6 @@ mod tests {
             .unwrap();
         let inner = String::from_utf8(output.stdout).unwrap();
         assert!(inner.contains("record --context 'it'\\''s'"), "{inner}");
+        assert!(inner.contains("\nreply = \"it's $HOME\"\n"), "{inner}");
     }
 }

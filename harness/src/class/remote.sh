@@ -14,7 +14,9 @@ else
   }
   trap - EXIT HUP INT TERM
 fi
-"$p" @ARGUMENTS@ < /dev/null
+"$p" @ARGUMENTS@ <<'end-@SUM@'
+@INPUT@
+end-@SUM@
 code=$?
 case $code in
   126|127) echo "error: this machine cannot run the program: name one with --program" >&2 ;;

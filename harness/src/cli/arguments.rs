@@ -158,6 +158,9 @@ pub(crate) struct Record {
     /// Also record the last lines of the logs of the mesh and of the demo, with secrets redacted
     #[arg(long)]
     pub(crate) include_logs: bool,
+    /// Record the evidence of `meshcheck preflight` instead: of this machine, or of the cluster that is named
+    #[arg(long, conflicts_with_all = ["include_logs", "kiali_url", "namespace", "istio_namespace"])]
+    pub(crate) preflight: bool,
     /// Send the evidence to the board of a class at this address, such as `http://board:8080`, under the name of
     /// this machine; under another one with `http://board:8080/records/vm03`
     #[arg(long, value_name = "URL", value_hint = ValueHint::Url)]
@@ -205,9 +208,9 @@ pub(crate) struct Judge {
     pub(crate) judging: Judging,
 }
 
-/// `meshcheck preflight`
-#[derive(Debug, Args)]
-pub(crate) struct Preflight {
+/// What a preflight looks at.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PreflightTarget {
     /// The context of an existing cluster [default: none, or the current one of --kubeconfig]
     #[arg(long, value_name = "NAME")]
     pub(crate) context: Option<String>,
@@ -224,6 +227,13 @@ pub(crate) struct Preflight {
     pub(crate) timeout: Duration,
     #[command(flatten)]
     pub(crate) install: InstallOptions,
+}
+
+/// `meshcheck preflight`
+#[derive(Debug, Args)]
+pub(crate) struct Preflight {
+    #[command(flatten)]
+    pub(crate) target: PreflightTarget,
     /// Only these checks: ids, names or sections, separated by commas, `*` for any characters
     #[arg(long, value_name = "PATTERN", value_delimiter = ',', value_parser = parse_check)]
     pub(crate) only: Vec<Pattern>,
@@ -360,6 +370,11 @@ fn parse_check(text: &str) -> Result<Pattern, String> {
         Ok(_) => format!("it selects claims, not checks\nwrite `meshcheck check --only {text}`"),
         Err(_) => unknown_pattern(text, "no check of the preflight matches it", ids, list),
     })
+}
+
+/// Reads a pattern that selects claims or checks. What it may select depends on the rest of the call.
+pub(super) fn parse_entry(text: &str) -> Result<Pattern, String> {
+    Pattern::parse::<PreflightEvidence>(text).or_else(|_| parse_pattern(text))
 }
 
 /// Describes a pattern that selects nothing, with the nearest id as fix.

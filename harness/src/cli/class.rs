@@ -1,37 +1,36 @@
 //! `class`: checks all machines of an inventory, and reports them together.
 
-use std::io::{Cursor, IsTerminal as _, stderr};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal as _, stderr};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueHint};
+use clap::{Arg, Args, ValueHint};
 use futures::stream::{self, StreamExt as _};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use meshcheck_suites::{Evidence, matches_text};
-use tokio_util::sync::CancellationToken;
+use meshcheck_suites::matches_text;
 
-use super::arguments::{Judging, Namespaces, Target};
+use super::arguments::{Judging, Namespaces, parse_entry};
+use super::class_job::{self, JobOptions};
+use super::class_look::Look;
 use super::class_watch::{BoardOptions, watch};
 use super::cleanup::listen;
 use super::failure::Failure;
-use super::observe::{CollectOptions, collect_evidence, judged};
 use super::software_options::SourceOptions;
 use crate::class::inventory;
-use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, Row, State, Way};
-use crate::evidence_file;
 use crate::report::{
-    Format, Kind, ReportError, Style, class_commands, class_html, class_human, class_markdown,
-    json, junit_of_outcomes, metrics, to_stdout, writable, write_files,
+    Format, Kind, ReportError, Selected, Style, class_commands, class_html, class_human,
+    class_markdown, json, junit_of_outcomes, metrics, to_stdout, writable, write_files,
 };
 use crate::settings::{Settings, parse_wait};
-use crate::text::{for_terminal, io_reason};
+use crate::text::for_terminal;
 
 /// How many machines are checked together: most of the time, each waits for its network.
 const JOBS: u16 = 32;
 
 /// `meshcheck class`
 #[derive(Debug, Args)]
+#[command(mut_args(takes_checks))]
 pub(crate) struct Class {
     /// The machines: a directory of kubeconfigs or of records, a kubeconfig, an Ansible inventory (INI, YAML, or the
     /// JSON of `ansible-inventory --list`), a list of hosts, a table (CSV), a class.toml, `-` for standard input, or
@@ -53,6 +52,10 @@ pub(crate) struct Class {
     /// How long one machine may take: 30s, 2m
     #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_wait)]
     pub(crate) deadline: Duration,
+    /// Run the preflight on the machines instead: before the install, is each of them ready? Over ssh it checks the
+    /// machine, with a kubeconfig the cluster
+    #[arg(long, conflicts_with_all = ["namespace", "istio_namespace"])]
+    pub(crate) preflight: bool,
     /// Also write the evidence of each machine to this directory; `meshcheck class DIR` reports it again
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) records: Option<PathBuf>,
@@ -64,6 +67,8 @@ pub(crate) struct Class {
     pub(crate) remove: bool,
     #[command(flatten)]
     pub(crate) board: BoardOptions,
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
     #[command(flatten)]
     pub(crate) namespaces: Namespaces,
     #[command(flatten)]
@@ -78,20 +83,29 @@ pub(super) async fn class(arguments: Class, settings: &Settings) -> Result<u8, F
     if arguments.list {
         return list(&machines, arguments.judging.output.output);
     }
+    if let Some(directory) = &arguments.job.job_out {
+        return class_job::write_job(directory, machines, &arguments, settings);
+    }
     let output = &arguments.judging.output;
     writable(output)?;
     if let Some(directory) = &arguments.records {
         super::create_records(directory)?;
     }
-    let is_remote = machines.iter().any(|machine| matches!(machine.way, Way::Ssh { .. }));
-    let remote = if is_remote { Some(remote(&arguments)?) } else { None };
     let cancel = listen()?;
-    let look = Look { arguments: &arguments, settings, remote, cancel: &cancel };
+    let look = Look::new(&arguments, settings, &machines, &cancel)?;
     if arguments.board.is_live() {
         return Box::pin(watch(look, &machines)).await;
     }
     let board = look.at_all(&machines).await?;
     finish(&board, &machines, &arguments)
+}
+
+/// Lets `--only` and `--skip` select checks, too.
+fn takes_checks(argument: Arg) -> Arg {
+    match argument.get_id().as_str() {
+        "only" | "skip" => argument.value_parser(parse_entry),
+        _ => argument,
+    }
 }
 
 /// Reads the inventory, and says as what.
@@ -148,46 +162,10 @@ fn list(machines: &[Machine], format: Format) -> Result<u8, Failure> {
     Ok(0)
 }
 
-/// How machines are checked over `ssh`: with the names of the call.
-fn remote(arguments: &Class) -> Result<Remote, Failure> {
-    let here = std::env::current_exe();
-    let path = arguments.program.clone().map_or(here, Ok);
-    let program = path.and_then(|path| Program::read(&path)).map_err(|error| {
-        let fix = "name the program with --program: `cargo xtask static` makes one";
-        Failure::usage(format!("cannot read the program: {}", io_reason(&error)), fix.into())
-    })?;
-    let mut words: Vec<String> = ["record", "--out", "-", "--quiet"].map(Into::into).into();
-    let Namespaces { namespace, istio_namespace } = &arguments.namespaces;
-    for (option, value) in [
-        ("--namespace", namespace),
-        ("--istio-namespace", istio_namespace),
-        ("--istio", &arguments.source.istio),
-    ] {
-        if let Some(value) = value {
-            words.extend([option.to_owned(), value.clone()]);
-        }
-    }
-    Ok(Remote {
-        program,
-        arguments: words,
-        remove: arguments.remove,
-        deadline: arguments.deadline,
-        connections: None,
-    })
-}
-
-/// How a machine is checked.
-pub(super) struct Look<'a> {
-    pub(super) arguments: &'a Class,
-    pub(super) settings: &'a Settings,
-    pub(super) remote: Option<Remote>,
-    pub(super) cancel: &'a CancellationToken,
-}
-
 impl Look<'_> {
     /// Checks all machines, each within its own time.
     async fn at_all(&self, machines: &[Machine]) -> Result<Board, Failure> {
-        let mut board = Board::new(machines.iter().map(|machine| machine.name.as_str()));
+        let mut board = self.board(machines.iter().map(|machine| machine.name.as_str()));
         let progress = &Progress::new(machines, self.arguments.judging.output.quiet);
         let looks = stream::iter(machines.iter().enumerate()).map(|(at, machine)| async move {
             (at, self.at(machine, |state| progress.show(at, machine, &state)).await)
@@ -205,91 +183,6 @@ impl Look<'_> {
                 () = self.cancel.cancelled() => return Err(Failure::interrupted()),
             }
         }
-    }
-
-    /// Checks a machine. `progress` gets each state on the way.
-    async fn at(&self, machine: &Machine, progress: impl Fn(State) + Sync) -> State {
-        match self.evidence(machine, progress).await {
-            Ok(mut evidence) => {
-                if let Some(waivers) = &self.settings.waivers {
-                    evidence.expectations.waivers.clone_from(waivers);
-                }
-                State::Judged(Box::new(judged(&evidence, &self.arguments.judging)))
-            }
-            Err(reason) => State::NotReached(reason),
-        }
-    }
-
-    /// Collects the evidence of a machine. `progress` gets each state on the way.
-    ///
-    /// # Errors
-    ///
-    /// Why there is none.
-    pub(super) async fn evidence(
-        &self,
-        machine: &Machine,
-        progress: impl Fn(State) + Sync,
-    ) -> Result<Evidence, String> {
-        progress(State::Connecting);
-        let evidence = match &machine.way {
-            Way::Record(file) => evidence_file::read(file).map_err(|error| error.to_string()),
-            Way::Kubeconfig { file, context } => {
-                progress(State::Checking);
-                self.look_from_here(file, context).await
-            }
-            Way::Ssh { .. } => match &self.remote {
-                Some(remote) => self.there(remote, machine, || progress(State::Checking)).await,
-                None => Err("there is no program to copy".to_owned()),
-            },
-        };
-        self.keep(machine, evidence?)
-    }
-
-    async fn look_from_here(&self, file: &Path, context: &str) -> Result<Evidence, String> {
-        let Class { namespaces, source, deadline, .. } = self.arguments;
-        let target = Target {
-            context: Some(context.to_owned()),
-            kubeconfig: Some(file.to_owned()),
-            active: false,
-            kiali_url: None,
-            timeout: None,
-            namespaces: namespaces.clone(),
-            source: source.clone(),
-        };
-        let options = CollectOptions {
-            include_logs: false,
-            quiet: true,
-            settle: *deadline / 2,
-            claims: None,
-        };
-        let collected = Box::pin(collect_evidence(&target, self.settings, options, self.cancel));
-        match tokio::time::timeout(*deadline, collected).await {
-            Ok(Ok((evidence, _))) => Ok(evidence),
-            Ok(Err(failure)) => Err(format!("from this machine: {}", failure.message())),
-            Err(_) => Err(format!("no answer from here within {} s", deadline.as_secs())),
-        }
-    }
-
-    async fn there(
-        &self,
-        remote: &Remote,
-        machine: &Machine,
-        connected: impl FnOnce() + Send,
-    ) -> Result<Evidence, String> {
-        let bytes = remote.look(&machine.way, connected).await?;
-        let name = PathBuf::from(&machine.name);
-        let read = move || evidence_file::read_from(Cursor::new(bytes), &name);
-        let read = tokio::task::spawn_blocking(read).await.map_err(|error| error.to_string())?;
-        read.map_err(|error| error.to_string())
-    }
-
-    /// Writes the evidence where that was asked for.
-    fn keep(&self, machine: &Machine, evidence: Evidence) -> Result<Evidence, String> {
-        if let Some(directory) = &self.arguments.records {
-            let file = directory.join(format!("{}.json.gz", machine.name));
-            evidence_file::write(&file, &evidence).map_err(|error| error.to_string())?;
-        }
-        Ok(evidence)
     }
 }
 
@@ -346,7 +239,11 @@ impl Drop for Progress {
 /// Prints and writes the reports. Returns the exit code.
 fn finish(board: &Board, machines: &[Machine], arguments: &Class) -> Result<u8, Failure> {
     let output = &arguments.judging.output;
-    let code = board.exit_code(&output.counted());
+    let code = match &arguments.job.send {
+        // The board judges: this call is done once it has all records.
+        Some(_) => board.exit_code(&[]),
+        None => board.exit_code(&output.counted()),
+    };
     let text = match output.output {
         Format::Json => json(board)?,
         Format::Commands => class_commands(board, machines),
@@ -363,7 +260,10 @@ pub(super) fn write_reports(board: &Board, arguments: &Class) -> Result<(), Repo
         Kind::Json => json(board),
         Kind::Junit => {
             let outcomes = board.machines.iter().map(|row| (row.name.as_str(), row.outcome()));
-            junit_of_outcomes(outcomes, &arguments.judging.selection.only)
+            let only = arguments.judging.selection.only.clone();
+            let selected =
+                if board.is_preflight() { Selected::Checks(only) } else { Selected::Claims(only) };
+            junit_of_outcomes(outcomes, &selected)
         }
         Kind::Markdown => Ok(class_markdown(board)),
         Kind::Prom => {

@@ -89,7 +89,7 @@ impl<'s> Screen<'s> {
             self.lines.resize(rows.board.machines.len(), String::new());
             let each = rows.board.machines.iter().zip(&rows.about).zip(&mut self.lines);
             for ((row, _), last) in each.filter(|((_, about), _)| about.change > self.shown) {
-                let line = class_line(style, row, width);
+                let line = class_line(style, row, rows.board.sections, width);
                 let has_verdict = matches!(row.state, State::Judged(_) | State::NotReached(_));
                 if has_verdict && line != *last {
                     text.push_str(&change(output.output, row, &line)?);
@@ -133,7 +133,9 @@ impl Table {
             let since =
                 rows.about[at].since.map(|it| it.to_zoned_datetime(jiff::tz::TimeZone::system()));
             let since = since.map_or("     ".to_owned(), |it| it.strftime("%H:%M").to_string());
-            lines.push(format!("{since}{}", class_line(style, &rows.board.machines[at], width)));
+            let row = &rows.board.machines[at];
+            let line = class_line(style, row, rows.board.sections, width);
+            lines.push(format!("{since}{line}"));
         }
         while self.bars.len() < lines.len() {
             let bar = self.all.add(ProgressBar::new_spinner());

@@ -8,21 +8,21 @@ use std::time::Duration;
 use clap::{Args, ValueHint};
 use jiff::Timestamp;
 use meshcheck_bundle::sha256_hex;
-use meshcheck_suites::Evidence;
 use meshcheck_suites::hint::quote;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::task::block_in_place;
 use tokio_util::sync::CancellationToken;
 
-use super::class::{Class, Look};
+use super::class::Class;
+use super::class_look::Look;
 use super::class_screen::Screen;
 use super::failure::Failure;
 use crate::class::history::HistoryError;
-use crate::class::live::{Judge, LiveBoard, LiveError};
+use crate::class::live::{LiveBoard, LiveError};
 use crate::class::remote::socket_directory;
 use crate::class::serve::{Guard, Options, Token, start};
 use crate::class::{Machine, Way};
+use crate::evidence_file::Record;
 use crate::report::Format;
 use crate::settings::parse_wait;
 use crate::state::{State, host};
@@ -50,10 +50,11 @@ pub(crate) struct BoardOptions {
     pub(crate) watch: Option<Duration>,
     /// Show the board as a web page, and check every 30 seconds: `8080` or `127.0.0.1:8080` for this machine alone,
     /// `0.0.0.0:8080` for others with a token
-    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "remove")]
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_address, conflicts_with = "remove", group = "board")]
     pub(crate) serve: Option<SocketAddr>,
-    /// The file with the token for records, and for readers from other machines [default: a token made at the start]
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "serve")]
+    /// The file with the token for records, and for readers from other machines [default: a token made at the start;
+    /// with --send, the variable `MESHCHECK_TOKEN`]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, requires = "board")]
     pub(crate) token_file: Option<PathBuf>,
     /// Contact no machine: wait for the records that they send
     #[arg(long, requires = "serve")]
@@ -107,7 +108,9 @@ pub(super) async fn watch(mut look: Look<'_>, machines: &[Machine]) -> Result<u8
     }
     let names: Vec<_> = machines.iter().map(|machine| machine.name.clone()).collect();
     let directory = history(arguments, &names)?;
-    let (board, notes) = LiveBoard::open(&names, &directory, judge(&look), options.accept_any)?;
+    let board = look.board(names.iter().map(String::as_str));
+    let (board, notes) =
+        LiveBoard::open(board, &directory, Arc::clone(&look.judge), options.accept_any)?;
     for note in notes {
         super::say(&format!("note: {note}"));
     }
@@ -157,31 +160,13 @@ fn history(arguments: &Class, names: &[String]) -> Result<PathBuf, Failure> {
     let context = arguments.context.as_deref().unwrap_or_default();
     // Standard input has no name: its machines stand for it.
     let machines = if inventory == "-" { names.join("\n") } else { String::new() };
-    let key = format!("{path}\n{context}\n{machines}");
+    let kind = if arguments.preflight { "\npreflight" } else { "" };
+    let key = format!("{path}\n{context}\n{machines}{kind}");
     let name = std::path::Path::new(&path).file_name().unwrap_or_default().to_string_lossy();
     let is_plain = |it: &char| it.is_ascii_alphanumeric() || "-_".contains(*it);
     let name: String = name.chars().filter(is_plain).take(40).collect();
     let digest = sha256_hex(key.as_bytes());
     Ok(State::from_environment()?.class(&format!("{name}-{}", &digest[..12])))
-}
-
-/// Returns how evidence is judged: by the options and the configuration.
-fn judge(look: &Look<'_>) -> Judge {
-    let selection = &look.arguments.judging.selection;
-    let (only, skip) = (selection.only.clone(), selection.skip.clone());
-    let waivers = look.settings.waivers.clone();
-    Box::new(move |evidence: &Evidence| {
-        let mut report = match &waivers {
-            Some(waivers) => {
-                let mut evidence = evidence.clone();
-                evidence.expectations.waivers.clone_from(waivers);
-                meshcheck_suites::judge(&evidence, &only)
-            }
-            None => meshcheck_suites::judge(evidence, &only),
-        };
-        report.skip(&skip);
-        report
-    })
 }
 
 /// Serves the board, and prints how it is reached.
@@ -233,7 +218,7 @@ async fn serve(
 
 /// How machines are checked again and again.
 struct Watch<'w> {
-    board: &'w LiveBoard,
+    board: &'w Arc<LiveBoard>,
     look: &'w Look<'w>,
     pause: Duration,
     /// Places for machines that were reached, and for those that were not: one that hangs takes no place of the others.
@@ -256,6 +241,13 @@ impl Watch<'_> {
         tokio::join!(age, futures::future::join_all(each));
     }
 
+    /// Judges evidence, and shows it. The other machines go on meanwhile.
+    async fn take(&self, at: usize, record: Record) -> Result<(), LiveError> {
+        let board = Arc::clone(self.board);
+        let taken = self.look.on_a_core(move || Ok(board.take(at, &record, false))).await;
+        taken.unwrap_or_else(|reason| Err(LiveError::OtherKind(reason)))
+    }
+
     /// Checks a machine again and again, unless it sends its records.
     async fn follow(&self, at: usize, machine: &Machine) {
         let mut was_reached = true;
@@ -270,10 +262,14 @@ impl Watch<'_> {
                 was_reached = evidence.is_ok();
                 // A record that came meanwhile is newer.
                 if !self.board.is_sent(at) {
-                    note(block_in_place(|| match evidence {
-                        Ok(evidence) => self.board.take(at, &evidence, false),
+                    let taken = match evidence {
+                        Ok(record) => self.take(at, record).await,
                         Err(reason) => self.board.miss(at, reason),
-                    }));
+                    };
+                    note(match taken {
+                        Err(LiveError::OtherKind(reason)) => self.board.miss(at, reason),
+                        taken => taken,
+                    });
                 }
             }
             let counted = self.look.arguments.judging.output.counted();

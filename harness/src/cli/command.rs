@@ -43,7 +43,7 @@ pub struct Cli {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct GlobalOptions {
-    /// The configuration [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
+    /// The configuration, `-` for standard input [default: `$MESHCHECK_CONFIG`, or meshcheck.toml in this directory]
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) config: Option<PathBuf>,
     /// Print only what does not hold, and the summary; no progress
@@ -106,6 +106,7 @@ Examples:
   meshcheck record --context training-vm-7 --out vm7.json.gz
   meshcheck record --context training-vm-7 --include-logs --out vm7.json.gz
   meshcheck judge vm7.json.gz
+  meshcheck record --preflight --out vm7.json.gz                 # before the install, as `preflight` does
   meshcheck record --send http://board:8080 --token-file token   # to `class --serve`, from this machine")]
     Record(Record),
     /// Show the contents of recorded evidence: observations, redactions, logs
@@ -155,16 +156,19 @@ Examples:
   meshcheck class kubeconfigs/                     # a directory with a kubeconfig for each machine
   meshcheck class 'student@vm[01-30].example.com'  # over ssh, as your own `ssh` connects
   meshcheck class hosts.ini --list                 # print the machines, contact none
+  meshcheck class hosts.ini --preflight            # before the install: which machines are ready?
   meshcheck class hosts.ini --records today/ --report json=class.json
   meshcheck class hosts.ini --only-machines vm03,vm04 --output commands
   meshcheck class today/                           # the same report again, of the records
   meshcheck class hosts.ini --watch 30s            # again and again, until Ctrl-C
   meshcheck class hosts.ini --serve 8080           # the same as a web page on this machine
   meshcheck class hosts.ini --serve 0.0.0.0:8080   # for others: it prints an address with a token
+  meshcheck class kubeconfigs/ --send http://192.0.2.7:8080 --token-file token --job-out job/   # Kubernetes checks
 
 Over ssh, the program is copied to ~/.cache/meshcheck/bin once; --remove deletes the copy. Host keys are
 checked as ever: connect once by hand to a machine that you do not know yet.
-Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0.")]
+Exit codes: 1 if a claim fails on a machine, else 3 if one was not reached or is unjudged, else 0. With --send:
+3 if the board has not got every record, else 0.")]
     Class(Box<Class>),
     /// Provision, check and record several versions of Istio, and report them side by side
     #[command(after_help = "\

@@ -56,7 +56,7 @@ fn files(
         Command::Check(it) => {
             ("the kubeconfig", it.target.kubeconfig.iter().collect(), it.evidence.as_ref())
         }
-        Command::Preflight(it) => ("the kubeconfig", it.kubeconfig.iter().collect(), None),
+        Command::Preflight(it) => ("the kubeconfig", it.target.kubeconfig.iter().collect(), None),
         Command::Matrix(MatrixArguments { command, try_all }) => {
             let baseline = match command {
                 Some(MatrixCommand::Report(report)) => &report.judging.baseline,

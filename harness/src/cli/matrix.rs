@@ -20,8 +20,8 @@ use crate::matrix::{
     record,
 };
 use crate::report::{
-    Format, Kind, OutputOptions, Style, json, junit_of_outcomes, matrix_html, matrix_human,
-    matrix_markdown, metrics, to_stdout, writable, write_files,
+    Format, Kind, OutputOptions, Selected, Style, json, junit_of_outcomes, matrix_html,
+    matrix_human, matrix_markdown, metrics, to_stdout, writable, write_files,
 };
 use crate::settings::parse_kubernetes;
 use crate::source::SourceError;
@@ -340,7 +340,7 @@ fn finish(
         }
         Kind::Junit => {
             let outcomes = matrix.columns.iter().map(|it| (it.name.as_str(), it.outcome()));
-            junit_of_outcomes(outcomes, &judging.selection.only)
+            junit_of_outcomes(outcomes, &Selected::Claims(judging.selection.only.clone()))
         }
     }));
     written.map_err(|error| Failure::from(error).with_verdicts(code))?;

@@ -3,6 +3,8 @@
 mod arguments;
 mod candidates;
 mod class;
+mod class_job;
+mod class_look;
 mod class_screen;
 mod class_watch;
 mod cleanup;

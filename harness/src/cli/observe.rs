@@ -23,7 +23,7 @@ use crate::report::{Kind, OutputOptions, Style, format_progress, writable};
 use crate::settings::Settings;
 
 /// The time limit of each request, by default.
-const LOOK: Duration = Duration::from_secs(5);
+pub(super) const LOOK: Duration = Duration::from_secs(5);
 
 /// How long rollouts are waited for before the evidence is collected, by default.
 const SETTLE: Duration = Duration::from_secs(30);
@@ -291,8 +291,12 @@ pub(super) async fn collect_evidence(
         },
     };
     let connection = until_cancelled(cancel, Box::pin(connect(&choice))).await??;
-    let (events, receiver) = Events::channel();
-    let shown = progress::show_claims(receiver, quiet, claims);
+    let (events, shown) = if quiet {
+        (Events::silent(), None)
+    } else {
+        let (events, receiver) = Events::channel();
+        (events, Some(progress::show_claims(receiver, quiet, claims)))
+    };
     let options = Options {
         expectations,
         kiali_url: target.kiali_url.clone().or(configured_url),
@@ -309,7 +313,9 @@ pub(super) async fn collect_evidence(
     let outcome = until_cancelled(cancel, Box::pin(collect(&connection, &options))).await;
     // What was waited for stands before what was found.
     drop(options);
-    let _ = shown.await;
+    if let Some(shown) = shown {
+        let _ = shown.await;
+    }
     remove_probes(&connection, outcome).await
 }
 

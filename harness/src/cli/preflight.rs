@@ -1,14 +1,16 @@
 //! `preflight`: checks, before the install, whether this machine or an existing cluster is ready.
 
 use meshcheck_suites::preflight::evidence::PreflightEvidence;
+use tokio_util::sync::CancellationToken;
 
-use super::arguments::Preflight;
+use super::arguments::{Preflight, PreflightTarget, Target};
 use super::cleanup::{listen, remove_probes, until_cancelled};
 use super::failure::Failure;
+use super::observe::{self, LOOK};
 use super::reports::{Judged, write_verdicts};
-use super::software_options::SourceOptions;
+use super::software;
+use super::software_options::{InstallOptions, SourceOptions};
 use super::target::own_choice;
-use super::{observe, software};
 use crate::collect::Timings;
 use crate::connect::Choice;
 use crate::events::Events;
@@ -21,7 +23,7 @@ use crate::state::{ClusterState, State};
 /// `meshcheck preflight`
 pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Result<u8, Failure> {
     writable(&arguments.output)?;
-    let (evidence, timings) = collect_evidence(&arguments, settings).await?;
+    let (evidence, timings) = collect_evidence(&arguments.target, settings, &listen()?).await?;
     let mut report = meshcheck_suites::judge(&evidence, &arguments.only);
     report.skip(&arguments.skip);
     if arguments.output.verbose {
@@ -30,16 +32,27 @@ pub(super) async fn preflight(arguments: Preflight, settings: &Settings) -> Resu
     write_verdicts(&[Judged::alone(&report, None)], &arguments.output)
 }
 
-async fn collect_evidence(
-    arguments: &Preflight,
+impl Target {
+    /// Returns the same for a preflight.
+    pub(super) fn for_preflight(&self) -> PreflightTarget {
+        let Self { context, kubeconfig, active, timeout, source, .. } = self.clone();
+        let install =
+            InstallOptions { bundle: source.bundle, istio: source.istio, kubernetes: None };
+        PreflightTarget { context, kubeconfig, active, timeout: timeout.unwrap_or(LOOK), install }
+    }
+}
+
+/// Collects the evidence of a preflight.
+pub(super) async fn collect_evidence(
+    arguments: &PreflightTarget,
     settings: &Settings,
+    cancel: &CancellationToken,
 ) -> Result<(PreflightEvidence, Timings), Failure> {
-    let cancel = listen()?;
     let own = find_own(arguments);
     let install = &arguments.install;
     let events = Events::silent();
     let choose = software::choose(install, settings, &events);
-    let source = until_cancelled(&cancel, Box::pin(choose)).await??;
+    let source = until_cancelled(cancel, Box::pin(choose)).await??;
     let istio = match &install.istio {
         Some(version) if version == LATEST => Some(source.versions()?.0),
         named => named.clone(),
@@ -61,11 +74,11 @@ async fn collect_evidence(
     }
     let cluster = if named {
         let choice = choice(arguments, own.as_ref())?;
-        until_cancelled(&cancel, Box::pin(Cluster::reach(&choice))).await??
+        until_cancelled(cancel, Box::pin(Cluster::reach(&choice))).await??
     } else {
         Cluster::NotNamed
     };
-    let outcome = until_cancelled(&cancel, Box::pin(collect(&cluster, &options))).await;
+    let outcome = until_cancelled(cancel, Box::pin(collect(&cluster, &options))).await;
     match cluster.connection() {
         Some(connection) => remove_probes(connection, outcome).await,
         None => outcome,
@@ -73,7 +86,7 @@ async fn collect_evidence(
 }
 
 /// Returns the cluster of meshcheck whose context is named, where it is one.
-fn find_own(arguments: &Preflight) -> Option<ClusterState> {
+fn find_own(arguments: &PreflightTarget) -> Option<ClusterState> {
     if arguments.kubeconfig.is_some() {
         return None;
     }
@@ -85,7 +98,7 @@ fn find_own(arguments: &Preflight) -> Option<ClusterState> {
 }
 
 /// Returns how to connect to the cluster that is named: one of meshcheck, or any other.
-fn choice(arguments: &Preflight, own: Option<&ClusterState>) -> Result<Choice, Failure> {
+fn choice(arguments: &PreflightTarget, own: Option<&ClusterState>) -> Result<Choice, Failure> {
     let (active, patience) = (arguments.active, arguments.timeout);
     Ok(match own {
         Some(cluster) => Choice { active, ..own_choice(cluster, patience)? },

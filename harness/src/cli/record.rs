@@ -9,12 +9,13 @@ use meshcheck_suites::Evidence;
 use meshcheck_suites::evidence::ContainerLog;
 use meshcheck_suites::hint::quote;
 
-use super::arguments::{Record, Show};
+use super::arguments::{Record as Arguments, Show};
 use super::cleanup::{listen, until_cancelled};
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
+use super::preflight;
 use super::send::Destination;
-use crate::evidence_file;
+use crate::evidence_file::{self, Record};
 use crate::report::{STDOUT, to_stdout};
 use crate::settings::Settings;
 use crate::support;
@@ -22,7 +23,7 @@ use crate::text::for_page;
 
 /// `meshcheck record`
 pub(super) async fn record(
-    arguments: Record,
+    arguments: Arguments,
     settings: &Settings,
     quiet: bool,
 ) -> Result<u8, Failure> {
@@ -33,19 +34,25 @@ pub(super) async fn record(
     let destination = destination.map(|url| Destination::new(url, arguments.token_file.as_deref()));
     let destination = destination.transpose()?;
     let cancel = listen()?;
-    let options = CollectOptions {
-        include_logs: arguments.include_logs,
-        quiet,
-        settle: Duration::MAX,
-        claims: None,
+    let record = if arguments.preflight {
+        let target = arguments.target.for_preflight();
+        let collected = preflight::collect_evidence(&target, settings, &cancel);
+        Record::preflight(Box::pin(collected).await?.0)
+    } else {
+        let options = CollectOptions {
+            include_logs: arguments.include_logs,
+            quiet,
+            settle: Duration::MAX,
+            claims: None,
+        };
+        let collected = collect_evidence(&arguments.target, settings, options, &cancel);
+        Record::Mesh(Box::new(Box::pin(collected).await?.0))
     };
-    let collected = collect_evidence(&arguments.target, settings, options, &cancel);
-    let (evidence, _) = Box::pin(collected).await?;
     if let Some(out) = &arguments.out {
-        evidence_file::write(out, &evidence)?;
+        evidence_file::write(out, &record)?;
     }
     if let Some(destination) = &destination {
-        until_cancelled(&cancel, destination.send(&evidence)).await??;
+        until_cancelled(&cancel, destination.send(&record)).await??;
     }
     if quiet {
         return Ok(0);
@@ -57,8 +64,10 @@ pub(super) async fn record(
     if let Some(out) = &arguments.out {
         let _ = writeln!(text, "recorded: {}", named(out));
     }
-    text.push_str(&support::summary(&evidence));
-    if !arguments.include_logs {
+    if let Record::Mesh(evidence) = &record {
+        text.push_str(&support::summary(evidence));
+    }
+    if !arguments.include_logs && !arguments.preflight {
         text.push_str(
             "logs: only those that claims need; --include-logs adds the last lines of the others\n",
         );
@@ -68,7 +77,8 @@ pub(super) async fn record(
             "secrets were redacted by name and by pattern: review the file before you share it\n",
         );
     }
-    if let Some(out) = arguments.out.as_deref().filter(|out| *out != Path::new(STDOUT)) {
+    let file = arguments.out.as_deref().filter(|out| *out != Path::new(STDOUT));
+    if let Some(out) = file.filter(|_| !arguments.preflight) {
         let file = quote(&out.to_string_lossy());
         let _ = writeln!(text, "\njudge it on any machine: meshcheck judge {file}");
     }

@@ -79,7 +79,10 @@ fn failure(error: &clap::Error, words: &[String]) -> Failure {
             // Its value is optional: the word behind it is not the file.
             let has_logs = words.iter().any(|word| word == "--logs");
             let fix = has_logs.then(|| "write the file first: `meshcheck show FILE --logs`".into());
-            (format!("{plain} is missing"), fix)
+            let verb = if plain.contains(", ") { "are" } else { "is" };
+            // A group is one of its options.
+            let all = plain.replace(", ", " and ").replace('|', " or ");
+            (format!("{all} {verb} missing"), fix)
         }
         ErrorKind::ArgumentConflict => {
             let other = value(ContextKind::PriorArg).unwrap_or_default();

@@ -34,6 +34,13 @@ impl Kind {
         Self::new(what).with_fix("record the evidence again, or copy the file again")
     }
 
+    /// The evidence of a preflight, where that of a mesh is needed.
+    pub(super) fn preflight() -> Self {
+        Self::new("it is the evidence of a preflight, not of a mesh").with_fix(
+            "move it into a directory of its own, and report it: `meshcheck class DIRECTORY`",
+        )
+    }
+
     /// A report: it has the verdicts, without the observations.
     fn report(name: &str) -> Self {
         Self::new(format!("it is {name}, not evidence")).with_fix(
@@ -94,6 +101,7 @@ pub(super) struct Head {
     schema: Option<Value>,
     recorder: Option<Value>,
     claims: Option<IgnoredAny>,
+    preflight: Option<IgnoredAny>,
     kind: Option<Value>,
     #[serde(rename = "apiVersion")]
     api_version: Option<IgnoredAny>,
@@ -103,6 +111,11 @@ impl Head {
     /// The number of its layout.
     pub(super) fn schema(&self) -> Option<u64> {
         self.schema.as_ref().and_then(Value::as_u64)
+    }
+
+    /// Whether it is the evidence of a preflight.
+    pub(super) fn is_preflight(&self) -> bool {
+        self.preflight.is_some()
     }
 
     /// The version of the meshcheck that wrote it, of `meshcheck 0.1.0`.

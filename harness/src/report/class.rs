@@ -34,8 +34,10 @@ pub(crate) fn class_human(board: &Board, style: Style) -> String {
 pub(crate) fn outcome(board: &Board) -> String {
     let Counts { all, holding, failing, unjudged, missing, waiting } = counts(board);
     let mut parts = Vec::new();
+    let (fails, fail) =
+        if board.is_preflight() { ("is not", "are not") } else { ("does not", "do not") };
     for (number, one, more) in [
-        (failing, "does not", "do not"),
+        (failing, fails, fail),
         (unjudged, "could not be judged", "could not be judged"),
         (missing, "was not reached", "were not reached"),
         (waiting, "is not checked yet", "are not checked yet"),
@@ -45,7 +47,12 @@ pub(crate) fn outcome(board: &Board) -> String {
         }
     }
     let rest = if parts.is_empty() { String::new() } else { format!("; {}", parts.join(", ")) };
-    let verb = if holding == 1 || all == 1 { "holds" } else { "hold" };
+    let verb = match (board.is_preflight(), holding == 1 || all == 1) {
+        (true, true) => "is ready for",
+        (true, false) => "are ready for",
+        (false, true) => "holds",
+        (false, false) => "hold",
+    };
     let noun = if all == 1 { "machine" } else { "machines" };
     format!("{holding} of {all} {noun} {verb} the tutorial{rest}")
 }
@@ -114,32 +121,36 @@ fn write_group(to: &mut Writer<'_>, board: &Board, group: &Group<'_>) {
 fn write_rows(to: &mut Writer<'_>, board: &Board) {
     let style = to.style;
     let width = board.machines.iter().map(|row| row.name.len()).max().unwrap_or_default();
-    let sections: Vec<_> = Section::ALL.iter().map(|it| it.word()).collect();
-    to.line(
-        &style.paint("1", &format!("Machines, and how far they hold: {}", sections.join(", "))),
-    );
+    let sections: Vec<_> = board.sections.iter().map(|it| it.word()).collect();
+    let heading = if board.is_preflight() {
+        "Machines, and which parts are ready"
+    } else {
+        "Machines, and how far they hold"
+    };
+    to.line(&style.paint("1", &format!("{heading}: {}", sections.join(", "))));
     for at in board.worst_first() {
         let row = &board.machines[at];
-        to.cut(&style.detail(&state(row)), &row_start(style, row, width), "");
+        to.cut(&style.detail(&state(row)), &row_start(style, row, board.sections, width), "");
     }
 }
 
 /// The sign of a machine, its name and its sections.
-fn row_start(style: Style, row: &Row, width: usize) -> String {
+fn row_start(style: Style, row: &Row, sections: &[Section], width: usize) -> String {
     let sign = match overall(row) {
         Some(verdict) => style.sign(verdict),
         None => style.paint_as(Verdict::Unjudged, "?"),
     };
-    format!(" {sign} {:width$}  {}  ", style.clean(&row.name), bar(style, row))
+    format!(" {sign} {:width$}  {}  ", style.clean(&row.name), bar(style, row, sections))
 }
 
-/// Formats the row of a machine as one line. `width` is that of the longest name.
-pub(crate) fn class_line(style: Style, row: &Row, width: usize) -> String {
-    format!("{}{}", row_start(style, row, width), style.detail(&state(row)))
+/// Formats the row of a machine as one line, with a sign for each of these sections. `width` is that of the longest
+/// name.
+pub(crate) fn class_line(style: Style, row: &Row, sections: &[Section], width: usize) -> String {
+    format!("{}{}", row_start(style, row, sections, width), style.detail(&state(row)))
 }
 
 /// A sign for each section.
-fn bar(style: Style, row: &Row) -> String {
+fn bar(style: Style, row: &Row, sections: &[Section]) -> String {
     let stages = row.stages();
     let sign = |section: &Section| match stages.iter().find(|(it, _)| it == section) {
         Some((_, Stage::Holds)) => style.sign(Verdict::Pass),
@@ -147,7 +158,7 @@ fn bar(style: Style, row: &Row) -> String {
         Some((_, Stage::Unjudged)) => style.sign(Verdict::Unjudged),
         None => " ".to_owned(),
     };
-    Section::ALL.iter().map(sign).collect()
+    sections.iter().map(sign).collect()
 }
 
 /// What a row says of its machine.
@@ -160,6 +171,7 @@ pub(crate) fn state(row: &Row) -> String {
             format!("not reached: {}", reason.lines().next().unwrap_or_default())
         }
         State::Judged(report) => match (overall(row), report.causes.first()) {
+            (Some(Verdict::Pass), _) if report.is_preflight() => "ready".into(),
             (Some(Verdict::Pass), _) => "holds".into(),
             (_, Some(cause)) => cause.summary.clone(),
             _ => {
@@ -218,6 +230,8 @@ fn ssh(way: &Way) -> Option<String> {
 pub(super) mod tests {
     use super::*;
     use crate::class::board::tests::judged;
+    use crate::report::{Died, Selected, died_report};
+    use meshcheck_suites::report::Totals;
 
     pub(crate) fn sample() -> (Board, Vec<Machine>) {
         let names = ["vm01", "vm02", "vm03", "vm04", "vm05"];
@@ -236,6 +250,35 @@ pub(super) mod tests {
         }
         let machine = |name: &str| Machine::of_host(&format!("student@{name}:2222")).unwrap();
         (board, names.iter().map(|name| machine(name)).collect())
+    }
+
+    /// A board of the preflight: a machine that is ready, and one that is not. No cluster was named.
+    pub(crate) fn preflight() -> Board {
+        let report = |broken: Option<&str>| {
+            let mut report = died_report(&Died::default(), &Selected::Checks(Vec::new()));
+            for claim in &mut report.claims {
+                claim.verdict = match claim.section {
+                    Section::Cluster => Verdict::Skipped,
+                    Section::Software if broken.is_some() => Verdict::Unjudged,
+                    _ => Verdict::Pass,
+                };
+            }
+            let first = &mut report.claims[0];
+            if let Some(summary) = broken {
+                (first.verdict, first.summary) = (Verdict::Fail, summary.to_owned());
+            }
+            report.totals = Totals::of(&report.claims);
+            State::Judged(Box::new(report))
+        };
+        let mut board = Board::of_preflight(["vm01", "vm02", "vm03"]);
+        board.machines[0].state = report(None);
+        board.machines[1].state = report(Some("docker is not installed"));
+        board
+    }
+
+    #[test]
+    fn preflight_of_a_class_as_text() {
+        insta::assert_snapshot!(class_human(&preflight(), Style::plain()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use meshcheck_suites::evidence::{Asks, Expectations, Waiver};
 use serde::Deserialize;
-use toml::{Deserializer, Spanned};
+use toml::{Deserializer, Spanned, Table, Value};
 
 use super::Settings;
 use super::error::SettingsError;
@@ -122,7 +122,19 @@ pub(crate) fn parse(path: &Path, text: &str) -> Result<Settings, SettingsError> 
     })?;
     let file =
         File::deserialize(document).map_err(|error| wrong(error.span(), explain(error, text)))?;
-    file.settings(path).map_err(|(span, message)| wrong(span, message))
+    let settings = file.settings(path).map_err(|(span, message)| wrong(span, message))?;
+    Ok(Settings { elsewhere: elsewhere(text), ..settings })
+}
+
+/// Returns the text of a file without what belongs to one cluster.
+fn elsewhere(text: &str) -> String {
+    let mut table: Table = toml::from_str(text).unwrap_or_default();
+    table.remove("cluster");
+    if let Some(Value::Table(kiali)) = table.get_mut("kiali") {
+        kiali.remove("url");
+    }
+    // What was read can be written.
+    toml::to_string(&table).unwrap_or_default()
 }
 
 impl File {
@@ -177,6 +189,7 @@ impl File {
             kubeconfig: None,
             look: limits.look.map(Into::into),
             settle: limits.settle.map(Into::into),
+            elsewhere: String::new(),
         };
         if let Some(file) = cluster.kubeconfig {
             let span = file.span();

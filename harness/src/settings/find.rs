@@ -43,15 +43,25 @@ fn choose(option: Option<&Path>, variable: Option<PathBuf>, here: &Path) -> Opti
     there.then(|| Found { path: here.to_owned(), by: None })
 }
 
-/// Reads a configuration file.
+/// The path that stands for standard input.
+const STDIN: &str = "-";
+
+/// Reads a configuration file; from standard input where the path is `-`.
 pub(crate) fn load(path: &Path) -> Result<Settings, SettingsError> {
+    let is_stdin = path == Path::new(STDIN);
+    let path = if is_stdin { Path::new(FILE) } else { path };
     let read = |error| SettingsError::Read { path: path.to_owned(), error };
-    let file = File::open(path).map_err(read)?;
-    if file.metadata().map_err(read)?.is_dir() {
-        return Err(read(io::ErrorKind::IsADirectory.into()));
-    }
+    let input: Box<dyn io::Read> = if is_stdin {
+        Box::new(io::stdin())
+    } else {
+        let file = File::open(path).map_err(read)?;
+        if file.metadata().map_err(read)?.is_dir() {
+            return Err(read(io::ErrorKind::IsADirectory.into()));
+        }
+        Box::new(file)
+    };
     let mut bytes = Vec::new();
-    file.take(LIMIT + 1).read_to_end(&mut bytes).map_err(read)?;
+    input.take(LIMIT + 1).read_to_end(&mut bytes).map_err(read)?;
     if bytes.len() as u64 > LIMIT {
         return Err(SettingsError::TooLong(path.to_owned()));
     }

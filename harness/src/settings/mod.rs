@@ -43,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) look: Option<Duration>,
     /// How long rollouts are waited for before evidence is collected.
     pub(crate) settle: Option<Duration>,
+    /// The text of the file for another machine: without the cluster and the address of Kiali, which are those of one.
+    pub(crate) elsewhere: String,
 }
 
 impl Default for Settings {
@@ -57,6 +59,7 @@ impl Default for Settings {
             kubeconfig: None,
             look: None,
             settle: None,
+            elsewhere: String::new(),
         }
     }
 }

@@ -9,6 +9,7 @@ mod life;
 #[path = "../hostile/mesh.rs"]
 mod mesh;
 mod records;
+mod sent;
 #[path = "../support/mod.rs"]
 mod support;
 

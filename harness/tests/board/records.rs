@@ -104,6 +104,32 @@ fn body_that_claims_a_gigabyte_is_refused_before_it_is_sent() {
 }
 
 #[test]
+fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
+    let board = Board::start("vm1", &["--receive-only"]);
+    let sandbox = crate::support::sandbox::Sandbox::new();
+    let file = sandbox.at("before.json");
+    let recorded = std::process::Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+        .args(["record", "--preflight", "--quiet", "--out"])
+        .arg(&file)
+        .env_clear()
+        .envs([
+            ("HOME", "/nonexistent"),
+            ("PATH", "/nonexistent"),
+            ("https_proxy", "http://127.0.0.1:1"),
+        ])
+        .status();
+    assert!(recorded.unwrap().success());
+    let record = std::fs::read(file).unwrap();
+    let answer = board.put("vm1", &record);
+    let reason = "it is the evidence of a preflight: use --preflight\n";
+    assert_eq!((answer.status, answer.body.as_str()), (422, reason));
+    let board = Board::start("vm1", &["--receive-only", "--preflight"]);
+    assert_eq!(board.put("vm1", &record).status, 204);
+    board.wait_for("machine not ready");
+    assert_eq!(board.put("vm1", &healthy()).status, 422);
+}
+
+#[test]
 fn body_without_end_is_refused_at_its_limit() {
     let board = Board::start("vm1", &["--receive-only"]);
     let mut stream = board.connect();

@@ -200,11 +200,8 @@ impl ByHand {
             "daemonset/speaker",
             "--timeout=120s",
         ]);
-        let node = format!("{}-control-plane", self.name);
-        let format = "{{.NetworkSettings.Networks.kind.IPAddress}}";
-        let address = must(Command::new("docker").args(["inspect", "-f", format, &node]));
-        let mut octets: Vec<u8> =
-            address.trim().split('.').map(|octet| octet.parse().unwrap()).collect();
+        let address = self.network("IPAddress");
+        let mut octets: Vec<u8> = address.split('.').map(|octet| octet.parse().unwrap()).collect();
         octets[3] = 200;
         let first = format!("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3]);
         let last = format!("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3] + 3);
@@ -217,6 +214,25 @@ impl ByHand {
         );
         // Its webhook may need a moment after its deployment is there.
         self.eventually("MetalLB takes a pool", |hand| hand.try_apply(&pool));
+    }
+
+    /// A value of the node's network: `IPAddress`, or the engine's own address there, `Gateway`.
+    pub(crate) fn network(&self, value: &str) -> String {
+        let format = format!("{{{{.NetworkSettings.Networks.kind.{value}}}}}");
+        let node = format!("{}-control-plane", self.name);
+        let found = must(Command::new("docker").args(["inspect", "-f", &format, &node]));
+        found.trim().to_owned()
+    }
+
+    /// Puts an image of the engine on the node.
+    pub(crate) fn load_image(&self, image: &str) {
+        let archive = self.directory.path().join("image.tar");
+        must(Command::new("docker").args(["save", "--output"]).arg(&archive).arg(image));
+        must(
+            Command::new(&self.kind)
+                .args(["load", "image-archive", "--name", &self.name])
+                .arg(archive),
+        );
     }
 
     /// The namespace, its label, and the demo.
@@ -339,16 +355,18 @@ impl ByHand {
         input(&mut command, manifest).map(drop)
     }
 
-    fn kubectl(&self, arguments: &[&str]) -> String {
+    /// Runs `kubectl`.
+    pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         self.try_kubectl(arguments).unwrap()
     }
 
-    fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+    /// Runs `kubectl`, and returns why it failed.
+    pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
         run(Command::new(&self.kubectl).args(arguments).env("KUBECONFIG", self.kubeconfig()))
     }
 
     /// Asks again and again, for two minutes at the most.
-    fn eventually(&self, what: &str, mut ask: impl FnMut(&Self) -> Result<(), String>) {
+    pub(crate) fn eventually(&self, what: &str, mut ask: impl FnMut(&Self) -> Result<(), String>) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         runtime.block_on(async {
             let mut last = String::new();
@@ -401,7 +419,8 @@ pub(crate) fn difference(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Ve
     one.symmetric_difference(other).map(folded).collect()
 }
 
-fn must(command: &mut Command) -> String {
+/// Runs a command that must succeed, and gives what it wrote.
+pub(crate) fn must(command: &mut Command) -> String {
     run(command).unwrap()
 }
 

@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod cluster;
+mod job;
 mod rights;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,7 +1,10 @@
 //! Checks the names in a document: a name must not look like an option of a command.
 
+use serde::Serialize;
+
 use super::Evidence;
 use crate::json;
+use crate::preflight::evidence::PreflightRecord;
 
 /// The fields that hold names of Kubernetes. Hints use them as arguments of commands.
 const NAMES: [&str; 15] = [
@@ -26,18 +29,29 @@ impl Evidence {
     /// Returns the JSON pointer of a name that begins with a hyphen. Kubernetes allows none: in a file from another source,
     /// `--all` in place of a pod's name would change a command.
     pub fn option_in_place_of_a_name(&self) -> Option<String> {
-        let document = serde_json::to_value(self).ok()?;
-        let mut found = None;
-        json::visit(&document, &mut |pointer, value| {
-            let field = pointer.rsplit('/').next().unwrap_or_default();
-            let is_option = |text: &str| text.starts_with('-');
-            let named = NAMES.contains(&field) && value.as_str().is_some_and(is_option);
-            if found.is_none() && (named || is_option(field)) {
-                found = Some(pointer.to_owned());
-            }
-        });
-        found
+        find_option(self)
     }
+}
+
+impl PreflightRecord {
+    /// Returns the JSON pointer of a name that begins with a hyphen, as [`Evidence::option_in_place_of_a_name`] does.
+    pub fn option_in_place_of_a_name(&self) -> Option<String> {
+        find_option(self)
+    }
+}
+
+fn find_option(evidence: &impl Serialize) -> Option<String> {
+    let document = serde_json::to_value(evidence).ok()?;
+    let mut found = None;
+    json::visit(&document, &mut |pointer, value| {
+        let field = pointer.rsplit('/').next().unwrap_or_default();
+        let is_option = |text: &str| text.starts_with('-');
+        let named = NAMES.contains(&field) && value.as_str().is_some_and(is_option);
+        if found.is_none() && (named || is_option(field)) {
+            found = Some(pointer.to_owned());
+        }
+    });
+    found
 }
 
 #[cfg(test)]

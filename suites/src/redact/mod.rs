@@ -11,26 +11,46 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use crate::evidence::{Evidence, Redaction};
+use crate::preflight::evidence::PreflightRecord;
+
+/// A document of evidence, which lists what was removed from it.
+pub trait Redacted: Serialize + DeserializeOwned {
+    /// Returns the list of what was removed.
+    fn redactions(&mut self) -> &mut Vec<Redaction>;
+}
+
+impl Redacted for Evidence {
+    fn redactions(&mut self) -> &mut Vec<Redaction> {
+        &mut self.redactions
+    }
+}
+
+impl Redacted for PreflightRecord {
+    fn redactions(&mut self) -> &mut Vec<Redaction> {
+        &mut self.redactions
+    }
+}
 
 /// Removes the secrets from evidence, and lists in it where they were. Existing marks stay.
-pub fn redact(evidence: Evidence) -> Evidence {
-    let earlier = evidence.redactions.clone();
-    let before = earlier.iter().map(|it| it.count).fold(0, u32::saturating_add);
+pub fn redact<E: Redacted>(mut evidence: E) -> E {
     let Ok(mut document) = serde_json::to_value(&evidence) else {
         unreachable!("evidence is JSON");
     };
+    let earlier = evidence.redactions();
+    let before = earlier.iter().map(|it| it.count).fold(0, u32::saturating_add);
     let found = document_from(&mut document, before);
     if found.is_empty() {
         return evidence;
     }
-    match serde_json::from_value::<Evidence>(document) {
+    match serde_json::from_value::<E>(document) {
         Ok(mut redacted) => {
-            redacted.redactions = earlier.into_iter().chain(found).collect();
+            *redacted.redactions() = earlier.drain(..).chain(found).collect();
             redacted
         }
         Err(error) => unreachable!("redaction changes texts alone: {error}"),
@@ -49,7 +69,7 @@ pub fn document(document: &mut Value) -> Vec<Redaction> {
 
 /// Removes the secrets from a document in which `before` secrets were redacted earlier.
 fn document_from(document: &mut Value, before: u32) -> Vec<Redaction> {
-    let mut redactor = Redactor { numbers: BTreeMap::new(), before, found: Vec::new() };
+    let mut redactor = Redactor { before, ..Redactor::default() };
     walk::walk(document, &mut redactor);
     redactor.found
 }
@@ -62,6 +82,8 @@ struct Redactor {
     /// How many numbers an earlier redaction of this document has used.
     before: u32,
     found: Vec<Redaction>,
+    /// The short texts in which there is no secret: most names and many values occur hundreds of times.
+    clean: HashSet<String>,
 }
 
 /// A secret in a text: its position and kind.
@@ -78,6 +100,9 @@ type Finder = fn(&str) -> Vec<Secret>;
 /// All finders, those of larger secrets first: they remove the smaller secrets inside.
 const FINDERS: [Finder; 4] = [blocks::manifests, blocks::private_keys, pairs::find, tokens::find];
 
+/// The longest text that is remembered as clean, in bytes.
+const SHORT: usize = 64;
+
 /// The maximum number of passes over a text. Hostile test texts need three.
 const ROUNDS: usize = 16;
 
@@ -87,14 +112,19 @@ impl Redactor {
     /// A mark can make its neighbour look like a secret, so passes repeat until one finds nothing. A redacted text does not
     /// change again.
     fn text(&mut self, text: &str) -> (String, BTreeMap<&'static str, u32>) {
-        let mut text = text.to_owned();
-        let mut counts = BTreeMap::new();
+        let (mut text, mut counts) = (text.to_owned(), BTreeMap::new());
+        if text.len() <= SHORT && self.clean.contains(&text) {
+            return (text, counts);
+        }
         for _ in 0..ROUNDS {
             let found = counts.clone();
             text = self.round(text, &mut counts);
             if counts == found {
                 break;
             }
+        }
+        if counts.is_empty() && text.len() <= SHORT {
+            self.clean.insert(text.clone());
         }
         (text, counts)
     }

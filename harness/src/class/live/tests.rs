@@ -1,16 +1,20 @@
+use meshcheck_suites::Evidence;
+
 use super::*;
 
-pub(crate) fn evidence(change: impl FnOnce(&mut Evidence)) -> Evidence {
+pub(crate) fn evidence(change: impl FnOnce(&mut Evidence)) -> Record {
     let text = include_str!("../../../../fixtures/evidence/lab.json");
     let mut evidence = serde_json::from_str(text).unwrap();
     change(&mut evidence);
-    evidence
+    Record::Mesh(Box::new(evidence))
 }
 
 pub(crate) fn open(directory: &Path, names: &[&str], any: bool) -> (LiveBoard, Vec<String>) {
-    let names: Vec<_> = names.iter().map(|&name| name.to_owned()).collect();
-    let judge = Box::new(|evidence: &Evidence| meshcheck_suites::judge(evidence, &[]));
-    LiveBoard::open(&names, directory, judge, any).unwrap()
+    let judge = Arc::new(|record: &Record| match record {
+        Record::Mesh(evidence) => Ok(meshcheck_suites::judge(&**evidence, &[])),
+        Record::Preflight(_) => Err("another kind".to_owned()),
+    });
+    LiveBoard::open(Board::new(names.iter().copied()), directory, judge, any).unwrap()
 }
 
 fn broken(evidence: &mut Evidence) {
@@ -51,7 +55,7 @@ fn since_is_the_first_sight_of_the_position_and_not_of_the_last_check() {
         board.settle(0, state, false, now).unwrap();
         board.rows().about[0].since.unwrap().as_second()
     };
-    let judged = |evidence: Evidence| State::Judged(Box::new(board.judge(&evidence)));
+    let judged = |record: Record| State::Judged(Box::new(board.judge(&record).unwrap()));
     assert_eq!(since(10, judged(evidence(|_| ()))), 10);
     assert_eq!(since(20, judged(evidence(|_| ()))), 10);
     assert_eq!(since(30, judged(evidence(broken))), 30);

@@ -27,7 +27,7 @@ use self::records::Limits;
 use self::snapshot::Snapshot;
 use super::board::{Row, State as Progress};
 use super::live::LiveBoard;
-use crate::evidence_file;
+use crate::evidence_file::{self, Record};
 use crate::report::{ReportError, class_policy, html, report_policy};
 use crate::text::for_page;
 
@@ -232,11 +232,12 @@ async fn machine(State(site): State<Arc<Site>>, Path(name): Path<String>) -> Res
     };
     let board = Arc::clone(&site.board);
     let page = tokio::task::spawn_blocking(move || {
-        let evidence = evidence_file::read(&board.record(&name)).ok();
-        match (&evidence, row.as_ref().and_then(Row::report)) {
-            (Some(evidence), _) => html(&board.judge(evidence), Some(evidence)),
-            (None, Some(report)) => html(report, None),
-            (None, None) => Ok(String::new()),
+        let record = evidence_file::read_record(&board.record(&name)).ok();
+        let judged = record.as_ref().and_then(|record| board.judge(record).ok());
+        match (&record, &judged, row.as_ref().and_then(Row::report)) {
+            (Some(Record::Mesh(evidence)), Some(report), _) => html(report, Some(evidence)),
+            (_, Some(report), _) | (_, None, Some(report)) => html(report, None),
+            (_, None, None) => Ok(String::new()),
         }
     });
     match page.await {

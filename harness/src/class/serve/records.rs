@@ -3,6 +3,7 @@
 use std::io::Cursor;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -30,9 +31,6 @@ const BODY: Duration = Duration::from_mins(1);
 const BUDGET: usize = (256 << 20) / UNIT;
 const UNIT: usize = 64 << 10;
 
-/// How many records are judged at a time.
-const JUDGED: usize = 2;
-
 /// What records share.
 pub(super) struct Limits {
     memory: Arc<Semaphore>,
@@ -41,7 +39,9 @@ pub(super) struct Limits {
 
 impl Limits {
     pub(super) fn new() -> Self {
-        Self { memory: Arc::new(Semaphore::new(BUDGET)), judging: Semaphore::new(JUDGED) }
+        // One for each processor is judged at a time.
+        let cores = available_parallelism().map_or(1, usize::from);
+        Self { memory: Arc::new(Semaphore::new(BUDGET)), judging: Semaphore::new(cores) }
     }
 }
 
@@ -96,10 +96,13 @@ async fn take(
         judging.map_err(|_| refused(StatusCode::SERVICE_UNAVAILABLE, "the board ends"))?;
     let shared = Arc::clone(&site);
     let judged = tokio::task::spawn_blocking(move || {
-        let evidence = evidence_file::read_from(Cursor::new(bytes), &PathBuf::from(&name));
-        let evidence = evidence.map_err(|error| not_evidence(&error))?;
+        let record = evidence_file::read_record_from(Cursor::new(bytes), &PathBuf::from(&name));
+        let record = record.map_err(|error| not_evidence(&error))?;
+        // Before it gets a row: evidence of the other kind has none.
+        let report = shared.board.judge(&record);
+        let report = report.map_err(|why| refused(StatusCode::UNPROCESSABLE_ENTITY, why))?;
         let at = shared.board.find(&name, shared.accept_any).map_err(|error| unknown(&error))?;
-        shared.board.take(at, &evidence, true).map_err(|error| not_kept(&error))
+        shared.board.show(at, &record, report, true).map_err(|error| not_kept(&error))
     });
     judged.await.unwrap_or_else(|_| {
         Err(refused(

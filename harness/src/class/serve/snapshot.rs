@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::response::sse::Event;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use meshcheck_suites::Section;
 use tokio::sync::watch;
 
 use super::super::live::{Inner, LiveBoard};
@@ -30,6 +31,8 @@ pub(super) struct Snapshot {
     faults: Part,
     /// In the inventory's order.
     rows: Vec<Part>,
+    /// The sections of the rows.
+    sections: &'static [Section],
     /// The places of the rows, the worst first.
     order: Vec<usize>,
     /// The day of the times on it.
@@ -47,10 +50,10 @@ impl Snapshot {
         };
         let day = Timestamp::now().to_zoned_datetime(TimeZone::system()).date();
         let is_other_day = self.day != Some(day);
-        let each = rows.board.machines.iter().zip(&rows.about).enumerate();
-        let each = each.map(|(at, (row, about))| match self.rows.get(at) {
+        let each = rows.about.iter().enumerate();
+        let each = each.map(|(at, about)| match self.rows.get(at) {
             Some(old) if about.change <= self.change && !is_other_day => Ok(old.clone()),
-            old => class_row(at, row, about.since, true).map(|html| part(old, html)),
+            old => class_row(at, &rows.board, about.since, true).map(|html| part(old, html)),
         });
         Ok(Self {
             change,
@@ -58,6 +61,7 @@ impl Snapshot {
             head: part(Some(&self.head), class_head(&rows.board, rows.checked)?),
             faults: part(Some(&self.faults), class_faults(&rows.board, true)?),
             rows: each.collect::<Result<_, _>>()?,
+            sections: rows.board.sections,
             order: rows.board.worst_first(),
             day: Some(day),
         })
@@ -70,7 +74,8 @@ impl Snapshot {
             rows.push_str(&self.rows[*at].html);
             rows.push('\n');
         }
-        class_page(&self.title, name, [&self.head.html, &rows, &self.faults.html], Some(version))
+        let parts = [&*self.head.html, rows.as_str(), &*self.faults.html];
+        class_page(&self.title, name, self.sections, parts, Some(version))
     }
 
     /// Returns the events for a reader who has the page as of this change. Rows are an event of their own: a browser

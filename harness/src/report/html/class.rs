@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use askama::Template;
 use jiff::{Timestamp, ZonedDateTime, tz::TimeZone};
-use meshcheck_suites::{Section, Verdict};
+use meshcheck_suites::{Report, Section, Verdict};
 
 use super::card::StepView;
 use super::{STYLE as COMMON, filters, hash};
@@ -47,8 +47,8 @@ struct Page<'p> {
     /// The number of the last change, where the page is live.
     version: Option<&'p str>,
     sections: String,
-    /// The first and the last section.
-    ends: (&'static str, &'static str),
+    /// The heading of the bars.
+    heading: String,
     program: &'static str,
 }
 
@@ -134,9 +134,15 @@ pub(crate) fn class_head(board: &Board, checked: Option<Timestamp>) -> Result<St
         (0, _) => Verdict::Unjudged,
         _ => Verdict::Fail,
     };
+    let (holds, fails) = match (board.is_preflight(), holding == 1, failing == 1) {
+        (true, ..) => ("ready", "not ready"),
+        (_, one, other) => {
+            (if one { "holds" } else { "hold" }, if other { "does not" } else { "do not" })
+        }
+    };
     let numbers = [
-        (holding, "pass", sign(Verdict::Pass), if holding == 1 { "holds" } else { "hold" }),
-        (failing, "fail", sign(Verdict::Fail), if failing == 1 { "does not" } else { "do not" }),
+        (holding, "pass", sign(Verdict::Pass), holds),
+        (failing, "fail", sign(Verdict::Fail), fails),
         (unjudged, "unjudged", sign(Verdict::Unjudged), "unjudged"),
         (missing, "unjudged", "?", "not reached"),
         (waiting, "skipped", WAITING, "not checked yet"),
@@ -165,13 +171,14 @@ fn time(at: Timestamp, now: Timestamp, more: &str) -> String {
     at.strftime(&format!("{form}{more}")).to_string()
 }
 
-/// Formats the row of a machine. Where the page is live, its name leads to its report.
+/// Formats the row of a machine on this board. Where the page is live, its name leads to its report.
 pub(crate) fn class_row(
     at: usize,
-    row: &Row,
+    board: &Board,
     since: Option<Timestamp>,
     is_live: bool,
 ) -> Result<String, ReportError> {
+    let row = &board.machines[at];
     let (class, sign) = match (overall(row), &row.state) {
         (Some(Verdict::Pass), _) => ("pass", sign(Verdict::Pass)),
         (Some(Verdict::Fail), _) => ("fail", sign(Verdict::Fail)),
@@ -186,24 +193,42 @@ pub(crate) fn class_row(
         sign,
         name: &row.name,
         link: has_page.then(|| link(&row.name)),
-        position: row.position().map_or_else(
-            || "no section holds".to_owned(),
-            |section| format!("holds up to {}", section.word()),
-        ),
-        bar: bar(row),
+        position: position(row),
+        bar: bar(row, board.sections),
         state: truncated(&state(row), STATE, "…"),
         since: since.map(|since| time(since, Timestamp::now(), "")).unwrap_or_default(),
     })
 }
 
+/// Formats the bar of a row as text.
+fn position(row: &Row) -> String {
+    if row.report().is_some_and(Report::is_preflight) {
+        let words = |(section, stage): &(Section, Stage)| {
+            let stage = match stage {
+                Stage::Holds => "ready",
+                Stage::Fails => "not ready",
+                Stage::Unjudged => "unjudged",
+            };
+            format!("{} {stage}", section.word())
+        };
+        return row.stages().iter().map(words).collect::<Vec<_>>().join(", ");
+    }
+    row.position().map_or_else(
+        || "no section holds".to_owned(),
+        |section| format!("holds up to {}", section.word()),
+    )
+}
+
 /// An element for each section: those that hold as far as the participant is, the one that ends the way, and the rest.
-/// The style knows them by their names, which are short because there are many.
-fn bar(row: &Row) -> String {
+/// The sections of a preflight do not build on each other. The style knows the elements by their names, which are
+/// short because there are many.
+fn bar(row: &Row, sections: &[Section]) -> String {
     let stages = row.stages();
+    let has_way = !row.report().is_some_and(Report::is_preflight);
     let mut is_on_the_way = true;
     let sign = |section: &Section| {
         let stage = stages.iter().find(|(it, _)| it == section).map(|(_, stage)| stage);
-        let stage = stage.filter(|_| is_on_the_way);
+        let stage = stage.filter(|_| is_on_the_way || !has_way);
         is_on_the_way &= stage.is_none_or(|it| *it == Stage::Holds);
         match stage {
             Some(Stage::Holds) => "<i></i>",
@@ -212,7 +237,7 @@ fn bar(row: &Row) -> String {
             None => "<s></s>",
         }
     };
-    Section::ALL.iter().map(sign).collect()
+    sections.iter().map(sign).collect()
 }
 
 /// The address of the report of a machine.
@@ -274,10 +299,15 @@ fn fault(board: &Board, group: &Group<'_>, is_live: bool) -> Fault {
 pub(crate) fn class_page(
     title: &str,
     name: &str,
+    sections: &[Section],
     [head, rows, faults]: [&str; 3],
     version: Option<&str>,
 ) -> Result<String, ReportError> {
-    let sections: Vec<_> = Section::ALL.iter().map(|it| it.word()).collect();
+    let words: Vec<_> = sections.iter().map(|it| it.word()).collect();
+    let heading = match words.as_slice() {
+        [first, .., last] if sections == Section::ALL => format!("{first} → {last}"),
+        words => words.join(" · "),
+    };
     let page = Page {
         style: STYLE,
         script: SCRIPT,
@@ -288,11 +318,8 @@ pub(crate) fn class_page(
         rows,
         faults,
         version,
-        ends: (
-            sections.first().copied().unwrap_or_default(),
-            sections.last().copied().unwrap_or_default(),
-        ),
-        sections: sections.join(", "),
+        heading,
+        sections: words.join(", "),
         program: env!("CARGO_PKG_VERSION"),
     };
     // The template engine leaves out the newline at a file's end.
@@ -307,79 +334,12 @@ pub(crate) fn class_page(
 pub(crate) fn class_html(board: &Board, name: &str) -> Result<String, ReportError> {
     let mut rows = String::new();
     for at in board.worst_first() {
-        rows.push_str(&class_row(at, &board.machines[at], None, false)?);
+        rows.push_str(&class_row(at, board, None, false)?);
         rows.push('\n');
     }
     let parts = [&class_head(board, None)?, rows.as_str(), &class_faults(board, false)?];
-    class_page(&outcome(board), name, parts, None)
+    class_page(&outcome(board), name, board.sections, parts, None)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::class::board::tests::judged;
-    use crate::report::class::tests::sample;
-    use meshcheck_suites::evidence::Observation;
-
-    #[test]
-    fn page_has_a_row_for_each_machine_the_worst_first() {
-        let (board, _) = sample();
-        let text = class_html(&board, "hosts.ini").unwrap();
-        let at = |name: &str| text.find(&format!("<th scope=\"row\">{name}<")).unwrap();
-        assert!(at("vm01") < at("vm04") && at("vm04") < at("vm02"), "{text}");
-        assert!(at("vm02") < at("vm05") && at("vm05") < at("vm03"), "{text}");
-        assert!(text.contains("2 of 5: service"), "{text}");
-        assert!(!text.contains("<script"), "a file needs none");
-    }
-
-    #[test]
-    fn text_of_a_machine_stays_text() {
-        let (mut board, _) = sample();
-        board.machines[1].name = "<img src=x>".into();
-        let text = class_html(&board, "</title><script>alert(1)</script>").unwrap();
-        assert!(text.contains("Connection refused &#60;b&#62;"), "{text}");
-        assert!(!text.contains("<img") && !text.contains("<script"), "{text}");
-    }
-
-    #[test]
-    fn bar_ends_at_the_first_section_that_does_not_hold() {
-        let (board, _) = sample();
-        let bars: Vec<_> = board.machines.iter().map(bar).collect();
-        let (holds, todo) = ("<i></i>", "<s></s>");
-        assert_eq!(bars[0], format!("{holds}{holds}<b></b>{todo}{todo}{todo}"));
-        assert_eq!(bars[1], todo.repeat(6));
-        assert_eq!(bars[2], holds.repeat(6));
-        let state = judged(|it| it.cluster.server_version = Observation::failed("forbidden"));
-        let row = Row { name: "a".into(), state };
-        assert_eq!(bar(&row), format!("<u></u>{}", todo.repeat(5)));
-    }
-
-    #[test]
-    fn link_to_a_machine_has_no_character_with_a_meaning() {
-        assert_eq!(link("vm-01.a_b"), "/machines/vm-01.a_b");
-        assert_eq!(link("a%b:c+é"), "/machines/a%25b%3Ac%2B%C3%A9");
-    }
-
-    #[test]
-    fn three_thousand_rows_are_smaller_than_a_megabyte() {
-        let (board, _) = sample();
-        let since = Some(Timestamp::UNIX_EPOCH);
-        let rows =
-            board.machines.iter().map(|row| class_row(2999, row, since, true).unwrap().len());
-        let longest = rows.max().unwrap();
-        assert!(longest < 330, "{longest}");
-    }
-
-    #[test]
-    fn script_is_short() {
-        assert!(SCRIPT.lines().count() <= 30);
-    }
-
-    #[test]
-    fn time_of_another_day_has_its_day() {
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let now = at("2026-11-29T12:00:00Z");
-        assert_eq!(time(at("2026-11-29T11:59:00Z"), now, "").len(), 5);
-        assert!(time(at("2026-11-25T12:00:00Z"), now, ":%S").starts_with("25 Nov "));
-    }
-}
+mod tests;

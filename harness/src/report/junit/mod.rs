@@ -17,7 +17,7 @@ use std::io::Result;
 use std::time::Duration;
 
 use meshcheck_suites::report::ClaimReport;
-use meshcheck_suites::{Pattern, Report, Verdict};
+use meshcheck_suites::{Report, Verdict};
 use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesText, Event};
 
@@ -75,16 +75,15 @@ pub(crate) fn junit_of_files<'r>(
 /// As [`junit`].
 pub(crate) fn junit_of_outcomes<'r>(
     outcomes: impl IntoIterator<Item = (&'r str, std::result::Result<&'r Report, &'r str>)>,
-    selected: &[Pattern],
+    selected: &Selected,
 ) -> std::result::Result<String, ReportError> {
-    let selected = Selected::Claims(selected.to_vec());
     let reports: Vec<_> = outcomes
         .into_iter()
         .map(|(name, outcome)| match outcome {
             Ok(report) => (name, Cow::Borrowed(report)),
             Err(reason) => {
                 let died = Died { reason: reason.to_owned(), ..Died::default() };
-                (name, Cow::Owned(died_report(&died, &selected)))
+                (name, Cow::Owned(died_report(&died, selected)))
             }
         })
         .collect();

@@ -18,7 +18,9 @@ fn default_file_reads_as_default() {
     let settings = read(DEFAULT);
     // Its sections are there, and empty.
     assert_eq!(settings.waivers, Some(Vec::new()));
-    let settings = Settings { waivers: None, file: None, ..settings };
+    let elsewhere = read(&settings.elsewhere);
+    assert_eq!(elsewhere, settings, "the text for another machine has the same names");
+    let settings = Settings { waivers: None, file: None, elsewhere: String::new(), ..settings };
     assert_eq!(settings, Settings::default());
     assert!(DEFAULT.lines().all(|line| line.chars().count() <= 100));
 }

@@ -1,10 +1,12 @@
 //! The evidence of a preflight: machine, software, and an existing cluster.
 
 mod cluster;
+mod document;
 mod machine;
 mod software;
 
 pub use cluster::*;
+pub use document::PreflightRecord;
 pub use machine::*;
 pub use software::*;
 

@@ -1,6 +1,8 @@
 //! `meshcheck class` over a stand-in for `ssh`: every state of a machine, the copy of the program, what stays behind.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod other_looks;
+
 use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
@@ -64,6 +66,7 @@ impl Place {
             .current_dir(self.directory.path())
             .env("PATH", format!("{}:{path}", self.directory.path().display()))
             .env("PLACE", self.directory.path())
+            .env("MESHCHECK", env!("CARGO_BIN_EXE_meshcheck"))
             .env("FIXTURES", concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"))
             .env_remove("MESHCHECK_CONFIG")
             .env_remove("MESHCHECK_BUNDLE")
