@@ -237,7 +237,8 @@ async fn ask_through(
     let question = |host| Question { port: HTTP_PORT, path: "/", host: Some(host) };
     let ask = || async {
         let answer = vantage::get(addresses, question(host), container).await;
-        let is_final = status(&answer) == Some(503) && has_no_ready_backend(context).await;
+        let is_final =
+            status(&answer) == Some(503) && Box::pin(has_no_ready_backend(context)).await;
         (answer, is_final)
     };
     let waiting = Wait::new("the route to reach the gateway", ceiling);
