@@ -7,12 +7,11 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueHint};
 use meshcheck_suites::hint::quote;
 
-use super::arguments::Namespaces;
 use super::class::Class;
 use super::cleanup::listen;
+use super::elsewhere::Elsewhere;
 use super::failure::Failure;
 use super::send::Destination;
-use super::software;
 use crate::atomic_file;
 use crate::class::job::{self, DirectoryError, Job, Plan};
 use crate::class::{Machine, Way};
@@ -143,7 +142,7 @@ pub(super) fn write_job(
         super::say(&format!("each of the {all} machines has a record: no Job was written"));
         return Ok(0);
     }
-    let configuration = configuration(arguments, settings)?;
+    let Elsewhere { options, configuration } = Elsewhere::of(arguments, settings)?;
     let machines = embedded(&machines)?;
     let plan = Plan {
         machines: &machines,
@@ -152,7 +151,7 @@ pub(super) fn write_job(
         namespace: arguments.job.job_namespace.as_deref(),
         board: url,
         token: board.token(),
-        arguments: &pod_arguments(arguments, settings)?,
+        arguments: &pod_arguments(arguments, options),
         configuration: configuration.as_deref(),
     };
     let made = job::manifests(&plan).map_err(|error| {
@@ -170,58 +169,15 @@ pub(super) fn write_job(
 const SEND: &str =
     "name the address under which pods reach the board: --send http://192.0.2.7:8080";
 
-/// Returns the arguments of the pods besides those that every Job has: the options of this call that say how machines
-/// are checked.
-fn pod_arguments(arguments: &Class, settings: &Settings) -> Result<Vec<String>, Failure> {
-    let Namespaces { namespace, istio_namespace } = &arguments.namespaces;
-    // A bundle stays here: the pods get its version.
-    let istio = match &arguments.source.bundle {
-        Some(_) => Some(software::expectations(&arguments.source, settings, None)?.istio_version),
-        None => arguments.source.istio.clone(),
-    };
-    let jobs = Some(arguments.jobs.to_string());
-    let deadline = Some(format_duration(arguments.deadline));
-    let mut words = Vec::new();
-    if arguments.preflight {
-        words.push("--preflight".to_owned());
-    }
-    for (option, value) in [
-        ("--jobs", &jobs),
-        ("--deadline", &deadline),
-        ("--namespace", namespace),
-        ("--istio-namespace", istio_namespace),
-        ("--istio", &istio),
-    ] {
-        if let Some(value) = value {
-            words.extend([option.to_owned(), value.clone()]);
-        }
-    }
-    Ok(words)
-}
-
-/// Returns the configuration of the pods: that of this call, with Kiali's image where a bundle names it.
-fn configuration(arguments: &Class, settings: &Settings) -> Result<Option<String>, Failure> {
-    let image = match &arguments.source.bundle {
-        Some(_) => software::expectations(&arguments.source, settings, None)?.kiali_image,
-        None => None,
-    };
-    let Some(image) = image else {
-        return Ok(settings.file.is_some().then(|| settings.elsewhere.clone()));
-    };
-    with_kiali_image(&settings.elsewhere, &image).map(Some).map_err(|reason| {
-        let message = format!("cannot read the configuration {}: {reason}", settings.source());
-        Failure::usage(message, "name another one with --config".into())
-    })
-}
-
-/// Puts Kiali's image into a configuration.
-fn with_kiali_image(configuration: &str, image: &str) -> Result<String, String> {
-    let mut table: toml::Table =
-        configuration.parse().map_err(|error: toml::de::Error| error.message().to_owned())?;
-    let kiali = table.entry("kiali").or_insert_with(|| toml::Table::new().into());
-    let kiali = kiali.as_table_mut().ok_or("`kiali` is no table")?;
-    kiali.insert("image".into(), image.into());
-    toml::to_string(&table).map_err(|error| error.to_string())
+/// Returns the arguments of the pods besides those that every Job has.
+fn pod_arguments(arguments: &Class, options: Vec<String>) -> Vec<String> {
+    let own = [
+        "--jobs".to_owned(),
+        arguments.jobs.to_string(),
+        "--deadline".to_owned(),
+        format_duration(arguments.deadline),
+    ];
+    own.into_iter().chain(options).collect()
 }
 
 /// Leaves out the machines with a readable record.
@@ -332,14 +288,6 @@ fn describe(directory: &Path, made: &Job, machines: usize, options: &JobOptions)
 mod tests {
     use super::*;
     use rstest::rstest;
-
-    #[rstest]
-    #[case("", "[kiali]\nimage = \"kiali:v1\"\n")]
-    #[case("kiali.port = 80\n", "[kiali]\nimage = \"kiali:v1\"\nport = 80\n")]
-    #[case("[kiali]\nimage = \"other\"\n", "[kiali]\nimage = \"kiali:v1\"\n")]
-    fn image_of_a_bundle_is_in_the_configuration_of_pods(#[case] text: &str, #[case] all: &str) {
-        assert_eq!(with_kiali_image(text, "kiali:v1").as_deref(), Ok(all));
-    }
 
     #[rstest]
     #[case("")]

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::available_parallelism;
 
-use meshcheck_bundle::Bundle;
 use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::PreflightEvidence;
 use meshcheck_suites::{Evidence, Pattern, Subject};
@@ -16,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Namespaces, Target};
 use super::class::Class;
 use super::class_job;
+use super::elsewhere::Elsewhere;
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
 use super::preflight;
@@ -23,7 +23,6 @@ use super::send::Destination;
 use crate::class::live::Judge;
 use crate::class::remote::{Program, Remote};
 use crate::class::{Board, Machine, State, Way};
-use crate::cluster::ClusterError;
 use crate::evidence_file::{self, Record};
 use crate::settings::Settings;
 use crate::text::io_reason;
@@ -303,42 +302,25 @@ fn remote(arguments: &Class, settings: &Settings, host: &Machine) -> Result<Remo
         Failure::usage(format!("cannot read the program: {}", io_reason(&error)), fix.into())
     })?;
     let mut words: Vec<String> = ["record", "--out", "-", "--quiet"].map(Into::into).into();
-    let mut istio = arguments.source.istio.clone();
-    if arguments.preflight {
-        words.push("--preflight".into());
+    if let Some(directory) = arguments.source.bundle.as_ref().filter(|_| arguments.preflight) {
+        return Err(Failure::usage(
+            format!(
+                "the bundle {} is on this machine, and {} is checked over ssh",
+                directory.display(),
+                host.name
+            ),
+            "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio".into(),
+        ));
     }
-    match &arguments.source.bundle {
-        Some(directory) if arguments.preflight => {
-            return Err(Failure::usage(
-                format!(
-                    "the bundle {} is on this machine, and {} is checked over ssh",
-                    directory.display(),
-                    host.name
-                ),
-                "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio".into(),
-            ));
-        }
-        Some(directory) if istio.is_none() => {
-            let bundle = Bundle::open(directory).map_err(ClusterError::from)?;
-            istio = Some(bundle.manifest().istio.version.clone());
-        }
-        _ => {}
-    }
-    let Namespaces { namespace, istio_namespace } = &arguments.namespaces;
-    for (option, value) in
-        [("--namespace", namespace), ("--istio-namespace", istio_namespace), ("--istio", &istio)]
-    {
-        if let Some(value) = value {
-            words.extend([option.to_owned(), value.clone()]);
-        }
-    }
-    if settings.file.is_some() {
+    let Elsewhere { options, configuration } = Elsewhere::of(arguments, settings)?;
+    words.extend(options);
+    if configuration.is_some() {
         words.extend(["--config".to_owned(), "-".to_owned()]);
     }
     Ok(Remote {
         program,
         arguments: words,
-        input: settings.elsewhere.clone(),
+        input: configuration.unwrap_or_default(),
         remove: arguments.remove,
         deadline: arguments.deadline,
         connections: None,

@@ -12,6 +12,7 @@ mod cluster;
 mod command;
 mod diff;
 mod diff_arguments;
+mod elsewhere;
 mod explain;
 mod failure;
 mod file_conflicts;
