@@ -105,8 +105,10 @@ pub(crate) fn format_container_state(container: &Container) -> String {
             if end.reason.is_empty() { "terminated".to_owned() } else { end.reason.clone() }
         }
     };
-    if let Some(end) = &container.last_termination {
-        notes.push(last_end(end));
+    if let Some(end) = container.last_termination.as_ref().map(last_end)
+        && !notes.contains(&end)
+    {
+        notes.push(end);
     }
     match container.restarts {
         0 => {}

@@ -11,6 +11,7 @@ use super::case::{Case, Check};
 use super::networks::Other;
 use super::results::Outcome;
 use super::steps;
+use super::timing::{self, Times};
 use crate::live::{Cluster, Verdicts};
 use crate::out::{elapsed, say};
 use crate::wait::until;
@@ -50,6 +51,7 @@ pub(crate) fn run(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Out
 fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outcome> {
     let name = case.name();
     let mut times = vec![Instant::now()];
+    let healthy = case.rollout_cannot_end.then(|| timing::measure(cluster)).transpose()?;
     if !case.check.has_own_cluster() {
         steps::run(cluster, &case.make).with_context(|| format!("{name}: making it"))?;
     }
@@ -71,6 +73,9 @@ fn make_and_undo(cluster: &Cluster, case: &Case, evidence: &Path) -> Result<Outc
         text: verdicts.text.clone(),
         ..Outcome::of(case)
     };
+    if let Some(healthy) = healthy {
+        outcome.times = Some(Times::of(healthy, timing::measure(cluster)?));
+    }
     if let Some(text) = &case.shows {
         outcome.shown = Some(is_shown(cluster, &verdicts, text));
     }

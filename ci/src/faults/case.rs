@@ -52,6 +52,8 @@ pub(crate) struct Case {
     pub(crate) shows: Option<String>,
     /// Why the report's commands cannot restore the mesh, where they cannot.
     pub(crate) by_hand: Option<String>,
+    /// Whether a rollout cannot end because of the fault: a check must not wait for it, which is measured.
+    pub(crate) rollout_cannot_end: bool,
     /// How the check reaches the cluster.
     pub(crate) check: Check,
     /// Whether CI runs it.

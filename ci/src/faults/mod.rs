@@ -11,6 +11,7 @@ mod fixtures;
 mod networks;
 mod results;
 mod steps;
+mod timing;
 mod workers;
 
 use std::path::PathBuf;

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::case::Case;
+use super::timing::Times;
 use crate::out::{result, say};
 use crate::results;
 
@@ -45,6 +46,9 @@ pub(crate) struct Outcome {
     pub(crate) mended: Option<bool>,
     /// What was typed for that.
     pub(crate) commands: Vec<String>,
+    /// How long checks took, where a rollout cannot end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) times: Option<Times>,
     /// From green to green.
     pub(crate) seconds: f64,
     /// Why it could not be brought about or undone, where that is so.
@@ -71,6 +75,7 @@ impl Outcome {
             && self.causes_as_expected
             && self.shown != Some(false)
             && self.mended != Some(false)
+            && self.times.as_ref().is_none_or(Times::are_short)
     }
 }
 
@@ -78,7 +83,8 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_clean() {
             let mended = if self.mended.is_some() { ", mended by its hints" } else { "" };
-            return write!(f, "ok: {} red{mended}", self.red.len());
+            write!(f, "ok: {} red{mended}", self.red.len())?;
+            return self.times.iter().try_for_each(|times| write!(f, "; {times}"));
         }
         f.write_str("WRONG:")?;
         if let Some(failed) = &self.failed {
@@ -100,6 +106,9 @@ impl fmt::Display for Outcome {
         }
         if self.shown == Some(false) {
             f.write_str(" the first command does not show the fault;")?;
+        }
+        if let Some(times) = self.times.as_ref().filter(|it| !it.are_short()) {
+            write!(f, " too slow: {times};")?;
         }
         if self.mended == Some(false) {
             write!(f, " not mended by: {};", self.commands.join(" | "))?;

@@ -28,6 +28,8 @@ pub(crate) struct Cluster {
     name: String,
     kubeconfig: PathBuf,
     bundle: PathBuf,
+    /// The options of `istioctl install` that this software needs.
+    install_options: String,
     /// The programs that hints name, under their own names, and the tutorial's files.
     tools: PathBuf,
     state: PathBuf,
@@ -87,12 +89,18 @@ impl Cluster {
         let mut clusters = fs::read_dir(state.join("clusters")).with_context(none)?;
         let place = clusters.next().with_context(none)??;
         let tools = state.join("tools");
-        put_tools(&tools, &Bundle::open(&bundle)?)?;
+        let opened = Bundle::open(&bundle)?;
+        put_tools(&tools, &opened)?;
+        let install = &opened.manifest().install;
+        let set = install.set.iter().map(|it| format!(" --set {it}"));
+        let install_options =
+            format!("--set profile={}{}", install.profile, set.collect::<String>());
         Ok(Self {
             meshcheck: meshcheck.to_owned(),
             name: place.file_name().to_string_lossy().into_owned(),
             kubeconfig: place.path().join("kubeconfig"),
             bundle,
+            install_options,
             tools,
             state: state.to_owned(),
             _end: end,
@@ -129,6 +137,7 @@ impl Cluster {
             .env("PATH", format!("{}:{path}", self.tools.display()))
             .env("KUBECONFIG", &self.kubeconfig)
             .env("NODE", format!("{}-control-plane", self.name))
+            .env("INSTALL_OPTIONS", &self.install_options)
             // No editor opens: a hint must be a command that does what it says.
             .env("KUBE_EDITOR", "false")
             .env("EDITOR", "false")

@@ -120,9 +120,13 @@ fn stuck(pod: &Pod) -> bool {
     ];
     let unschedulable =
         pod.node.is_none() && pod.reason.as_ref().is_some_and(|it| it.starts_with("Unschedulable"));
-    unschedulable || pod.all_containers().any(|container| {
-        matches!(&container.state, ContainerState::Waiting { reason, .. } if REASONS.contains(&reason.as_str()))
-    })
+    unschedulable
+        || pod.all_containers().any(|container| match &container.state {
+            ContainerState::Waiting { reason, .. } => REASONS.contains(&reason.as_str()),
+            // Before it waits for its next restart.
+            ContainerState::Terminated(end) => container.restarts > 0 && end.exit_code != 0,
+            ContainerState::Running { .. } | ContainerState::Unknown => false,
+        })
 }
 
 /// Whether a rollout cannot come to its end because of this pod.
@@ -133,7 +137,7 @@ fn holds_up(pod: &Pod, deployment: &Deployment) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use meshcheck_suites::evidence::Condition;
+    use meshcheck_suites::evidence::{Condition, Termination};
 
     #[test]
     fn finished_rollout_is_not_awaited() {
@@ -198,6 +202,16 @@ mod tests {
         };
         assert!(starting(&waiting("ContainerCreating"), now));
         assert!(!starting(&waiting("ImagePullBackOff"), now));
+        let ended = |exit_code, restarts| {
+            let mut pod = waiting("");
+            let end = Termination { exit_code, reason: "Error".into(), finished_at: None };
+            (pod.containers[0].state, pod.containers[0].restarts) =
+                (ContainerState::Terminated(end), restarts);
+            pod
+        };
+        assert!(stuck(&ended(2, 1)), "it has restarted and ended again");
+        assert!(!stuck(&ended(2, 0)), "it may well start the next time");
+        assert!(!stuck(&ended(0, 1)), "an init container that is done");
         let deployment = |app: &str| Deployment {
             selector: [("app".into(), app.into())].into(),
             ..Default::default()

@@ -42,6 +42,9 @@ pub struct Node {
     pub unschedulable: bool,
     /// Its taints: `key=value:effect`.
     pub taints: Vec<String>,
+    /// Whether label [`Node::EXCLUDED`] keeps load balancers from it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub excluded_from_load_balancers: bool,
     /// Its ranges of pod addresses.
     pub pod_cidrs: Vec<String>,
     /// Its addresses.
@@ -56,6 +59,13 @@ pub struct Node {
     pub kernel: String,
     /// `amd64`, `arm64`
     pub architecture: String,
+}
+
+impl Node {
+    /// The label that excludes a node from load balancers, whatever its value. MetalLB 0.14 and later announces no
+    /// address from such a node.
+    /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>.
+    pub const EXCLUDED: &str = "node.kubernetes.io/exclude-from-external-load-balancers";
 }
 
 /// An amount of resources.

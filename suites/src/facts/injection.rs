@@ -96,6 +96,11 @@ pub(crate) fn is_webhook_failure(text: &str) -> bool {
     classify_refusal(text).injection_failure().is_some()
 }
 
+/// Whether a pod's annotation asks for no redirection.
+pub(crate) fn has_mode_none(pod: &Pod) -> bool {
+    pod.annotations.get(INTERCEPTION_MODE).is_some_and(|mode| mode == "NONE")
+}
+
 /// Whether a pod has `sidecar.istio.io/inject: "false"`.
 pub(crate) fn has_injection_disabled(pod: &Pod) -> bool {
     [&pod.annotations, &pod.labels]

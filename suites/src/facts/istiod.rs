@@ -2,6 +2,7 @@
 
 use super::Labels;
 use super::gateway::is_ingress_gateway;
+use super::injection::has_mode_none;
 use crate::evidence::{Deployment, Evidence, Pod};
 
 /// Whether labels are those of istiod, of any revision.
@@ -44,11 +45,32 @@ pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
 }
 
+/// Whether the proxy of a pod has acknowledged no listeners because of interception mode NONE: in this mode it binds the ports
+/// of the services itself, and may not bind one below 1024, as port 80. Each proxy in another mode must have its listeners.
+/// Otherwise the configuration may be wrong for all.
+pub(crate) fn lacks_listeners_by_mode_none(evidence: &Evidence, pod: &Pod) -> bool {
+    let Some(istiods) = evidence.install.istiod.value() else { return false };
+    let listeners = |pod: &Pod| {
+        let id = format!("{}.{}", pod.name, pod.namespace);
+        let rows = istiods.values().filter_map(|it| it.proxies.value()).flatten();
+        rows.filter(|row| row.proxy == id).map(|row| &row.listeners).collect::<Vec<_>>()
+    };
+    let lacks = |pod: &Pod| {
+        let rows = listeners(pod);
+        !rows.is_empty() && rows.iter().all(|it| !it.sent.is_empty() && it.acked.is_empty())
+    };
+    let is_wrong = |pod: &Pod| listeners(pod).iter().any(|it| it.sent != it.acked);
+    let mut others = evidence.demo.pods.value().into_iter().flatten();
+    has_mode_none(pod) && lacks(pod) && !others.any(|it| !has_mode_none(it) && is_wrong(it))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{find_other_domain, has_no_istiod, is_istiod, is_istiod_down};
+    use super::{
+        find_other_domain, has_no_istiod, is_istiod, is_istiod_down, lacks_listeners_by_mode_none,
+    };
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::{healthy, istiod, of};
+    use crate::testing::{demo_pod, healthy, istiod, of};
     use rstest::rstest;
 
     #[rstest]
@@ -89,6 +111,35 @@ mod tests {
         assert_eq!(find_other_domain(&evidence), found);
         evidence.install.deployments = Observation::failed("forbidden");
         assert_eq!(find_other_domain(&evidence), None);
+    }
+
+    /// Gives the backend mode NONE; its proxy and, where `all`, the client's have acknowledged no listeners.
+    fn unacknowledged(evidence: &mut Evidence, all: bool) {
+        let pod = demo_pod(evidence, "echo");
+        pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into());
+        for istiod in of(&mut evidence.install.istiod).values_mut() {
+            let demo =
+                of(&mut istiod.proxies).iter_mut().filter(|it| it.proxy.ends_with(".client"));
+            for row in demo.filter(|row| all || row.proxy.starts_with("echo")) {
+                row.listeners.acked.clear();
+            }
+        }
+    }
+
+    #[rstest]
+    #[case::only_its_own(|e: &mut Evidence| unacknowledged(e, false), true)]
+    #[case::of_others_too(|e: &mut Evidence| unacknowledged(e, true), false)]
+    #[case::another_mode(|e: &mut Evidence| { unacknowledged(e, false); demo_pod(e, "echo").annotations.clear(); }, false)]
+    #[case::acknowledged(|e: &mut Evidence| { demo_pod(e, "echo").annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into()); }, false)]
+    #[case::not_observed(|e: &mut Evidence| { unacknowledged(e, false); e.install.istiod = Observation::failed("forbidden"); }, false)]
+    fn mode_none_explains_listeners_that_only_its_proxies_lack(
+        #[case] change: fn(&mut Evidence),
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        change(&mut evidence);
+        let pod = demo_pod(&mut evidence, "echo").clone();
+        assert_eq!(lacks_listeners_by_mode_none(&evidence, &pod), expected);
     }
 
     #[rstest]

@@ -133,11 +133,21 @@ pub(crate) fn find_unready_pod<'e>(deployment: &Deployment, pods: &'e [Pod]) -> 
     ill().find(|pod| find_stuck_container(pod).is_some()).or_else(|| ill().next())
 }
 
-/// Returns the container of a pod that waits for its image or its next restart, with the reason.
+/// Returns the container of a pod that waits for its image or its next restart, with the reason as `kubectl get pods` shows it.
+/// A container that has restarted and ended again is `Error` for a moment, before it is `CrashLoopBackOff` again.
 pub(crate) fn find_stuck_container(pod: &Pod) -> Option<(&Container, &str)> {
     let container = find_troubled_container(pod).filter(|it| !waits_for_others(it))?;
     match &container.state {
         ContainerState::Waiting { reason, .. } if !reason.is_empty() => Some((container, reason)),
+        ContainerState::Terminated(end) if has_failed_again(container) => {
+            Some((container, if end.reason.is_empty() { "Error" } else { &end.reason }))
+        }
         _ => None,
     }
+}
+
+/// Whether a container has restarted, and ended with an error again.
+pub(crate) fn has_failed_again(container: &Container) -> bool {
+    container.restarts > 0
+        && matches!(&container.state, ContainerState::Terminated(end) if end.exit_code != 0)
 }

@@ -51,7 +51,7 @@ pub(crate) fn format_headline(trouble: &str, pod: Option<&Pod>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::{Condition, Container, ContainerState};
+    use crate::evidence::{Condition, Container, ContainerState, Termination};
     use crate::facts::workload::find_unready_pod;
     use rstest::rstest;
 
@@ -86,11 +86,24 @@ mod tests {
     }
 
     fn pod(name: &str, reason: &str) -> Pod {
-        let state = ContainerState::Waiting { reason: reason.into(), message: String::new() };
+        let end = |exit_code| {
+            ContainerState::Terminated(Termination {
+                exit_code,
+                reason: reason.into(),
+                finished_at: None,
+            })
+        };
+        let state = match reason {
+            "Error" => end(2),
+            "Completed" => end(0),
+            _ => ContainerState::Waiting { reason: reason.into(), message: String::new() },
+        };
+        let container =
+            Container { name: "echo".into(), restarts: 2, state, ..Container::default() };
         Pod {
             name: name.into(),
             labels: [("app".to_owned(), "echo".to_owned())].into(),
-            containers: vec![Container { name: "echo".into(), state, ..Container::default() }],
+            containers: vec![container],
             ..Pod::default()
         }
     }
@@ -98,6 +111,8 @@ mod tests {
     #[rstest]
     #[case(&["ContainerCreating", "ImagePullBackOff"], "container echo is in ImagePullBackOff")]
     #[case(&["CrashLoopBackOff"], "container echo is in CrashLoopBackOff")]
+    #[case(&["Error"], "container echo is in Error")]
+    #[case(&["Completed"], "a rollout")]
     #[case(&["ContainerCreating"], "a rollout")]
     #[case(&["PodInitializing"], "a rollout")]
     #[case(&[""], "a rollout")]

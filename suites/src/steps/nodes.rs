@@ -87,7 +87,16 @@ pub(crate) fn load_nat_table(evidence: &Evidence, node: &str) -> Step {
 
 /// Lists the nodes with the label that excludes them from load balancers.
 pub(crate) fn show_excluded(evidence: &Evidence) -> Step {
-    let label = "node.kubernetes.io/exclude-from-external-load-balancers";
-    let command = evidence.kubectl(&["get", "nodes", "-L", label]);
+    // A column of the label would be empty: the label has no value.
+    let command = evidence.kubectl(&["get", "nodes", "-l", Node::EXCLUDED]);
     Step::inspect(command, "List the nodes with the label that excludes them from load balancers")
+}
+
+/// Removes the label that excludes nodes from load balancers.
+pub(crate) fn include_in_load_balancers(evidence: &Evidence, nodes: &[&str]) -> Step {
+    let label = format!("{}-", Node::EXCLUDED);
+    let command = evidence.kubectl(&[&["label", "nodes"], nodes, &[label.as_str()]].concat());
+    let text =
+        "Remove the label: MetalLB 0.14 and later announces no address from an excluded node";
+    Step::fix(Impact::Changes, command, text)
 }

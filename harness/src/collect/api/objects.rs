@@ -275,6 +275,7 @@ pub(crate) fn node(node: &core::Node) -> Node {
             .into_iter()
             .map(|it| format!("{}={}:{}", it.key, it.value.unwrap_or_default(), it.effect))
             .collect(),
+        excluded_from_load_balancers: node.labels().contains_key(Node::EXCLUDED),
         pod_cidrs: spec.pod_cidrs.or(spec.pod_cidr.map(|it| vec![it])).unwrap_or_default(),
         addresses: status.addresses.unwrap_or_default().into_iter().map(|it| it.address).collect(),
         allocatable: resources(&status.allocatable.unwrap_or_default()),

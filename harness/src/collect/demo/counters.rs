@@ -54,6 +54,20 @@ fn is_of(name: &str, cluster: &str) -> bool {
         || without_subset(name).is_some_and(|name| Some(name) == without_subset(cluster))
 }
 
+/// The sum of the counters of the backend's pods, each with whether the pod is ready. A pod that is not ready gets no request
+/// beside one that is, and its proxy may lack the cluster.
+fn total(counters: Vec<(bool, Result<u64, Missing>)>) -> Result<u64, Missing> {
+    if counters.is_empty() {
+        return Err(Missing::Absent("no backend pod runs".into()));
+    }
+    let any_is_ready = counters.iter().any(|(is_ready, _)| *is_ready);
+    let counts = counters.into_iter().map(|(is_ready, counter)| match counter {
+        Err(Missing::Absent(_)) if any_is_ready && !is_ready => Ok(0),
+        counted => counted,
+    });
+    counts.sum()
+}
+
 /// Both sides' counters, once.
 pub(super) struct Reading {
     outbound: Observation<u64>,
@@ -69,12 +83,9 @@ pub(super) async fn read(
     let expectations = context.expectations;
     let (outbound, inbound) = (expectations.outbound_cluster(), expectations.inbound_cluster());
     let all = async {
-        let each = backends.iter().map(|pod| counter(context, pod, &inbound));
-        let counts = futures::future::try_join_all(each).await?;
-        if counts.is_empty() {
-            return Err(Missing::Absent("no backend pod runs".into()));
-        }
-        Ok(counts.into_iter().sum())
+        let each =
+            backends.iter().map(async |pod| (pod.ready, counter(context, pod, &inbound).await));
+        total(futures::future::join_all(each).await)
     };
     let (outbound, inbound) = tokio::join!(
         observe(context.limit, counter(context, client, &outbound)),
@@ -109,7 +120,7 @@ pub(super) fn traffic(
 
 #[cfg(test)]
 mod tests {
-    use super::sum;
+    use super::{Missing, sum, total};
     use proptest::prelude::*;
 
     const PAGE: &str = "\
@@ -130,6 +141,18 @@ outbound|80||echo::default_priority::max_requests::4294967295
         assert_eq!(sum(&format!("{PAGE}{subsets}"), "outbound|80||echo"), Some(7));
         assert_eq!(sum(subsets, "outbound|81||echo"), None);
         assert_eq!(sum(subsets, "outbound|80||ech"), None);
+    }
+
+    #[test]
+    fn pod_that_is_not_ready_may_lack_the_cluster_beside_one_that_is() {
+        let lacks = || Err(Missing::Absent("no cluster".into()));
+        assert_eq!(total(vec![(true, Ok(40)), (false, lacks())]).ok(), Some(40));
+        assert_eq!(total(vec![(true, Ok(40)), (false, Ok(2))]).ok(), Some(42));
+        assert!(total(vec![(true, lacks()), (false, Ok(2))]).is_err());
+        assert!(total(vec![(false, lacks()), (false, lacks())]).is_err());
+        let unread = Err(Missing::Failed("no answer".into()));
+        assert!(total(vec![(true, Ok(40)), (false, unread)]).is_err());
+        assert!(total(Vec::new()).is_err());
     }
 
     proptest! {

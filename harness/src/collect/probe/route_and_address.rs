@@ -10,13 +10,13 @@ use k8s_openapi::api::core::v1::{Event, Namespace, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt as _};
-use meshcheck_suites::evidence::{HttpAnswer, LoadBalancerProbe, Observation, Route};
+use meshcheck_suites::evidence::{Endpoint, HttpAnswer, LoadBalancerProbe, Observation, Route};
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::namespace::{OwnNamespace, REMOVAL_CEILING, REQUEST, within};
 use crate::collect::api::container::Container;
-use crate::collect::api::list::list;
+use crate::collect::api::list::{self, list};
 use crate::collect::api::objects;
 use crate::collect::api::observe::{self, Missing, ended};
 use crate::collect::api::vantage::{self, Address, Question};
@@ -222,12 +222,12 @@ async fn ask_through(
         within(api.create(&PostParams::default(), &object)).await?;
     }
     let routed_since = std::cell::Cell::new(None::<Instant>);
-    let is_enough = |seen: &Observation<HttpAnswer>| match seen.value().map(|it| it.status) {
+    let is_enough = |(seen, is_final): &(Observation<HttpAnswer>, bool)| match status(seen) {
         Some(200) => true,
         Some(status) if status != 404 => {
             let since = routed_since.get().unwrap_or_else(Instant::now);
             routed_since.set(Some(since));
-            since.elapsed() >= OTHER_ANSWER
+            *is_final || since.elapsed() >= OTHER_ANSWER
         }
         _ => {
             routed_since.set(None);
@@ -235,14 +235,34 @@ async fn ask_through(
         }
     };
     let question = |host| Question { port: HTTP_PORT, path: "/", host: Some(host) };
-    let ask = || vantage::get(addresses, question(host), container);
+    let ask = || async {
+        let answer = vantage::get(addresses, question(host), container).await;
+        let is_final =
+            status(&answer) == Some(503) && Box::pin(has_no_ready_backend(context)).await;
+        (answer, is_final)
+    };
     let waiting = Wait::new("the route to reach the gateway", ceiling);
     let what = "a route of our own to lead through the gateway";
     let routed = context.awaited(what, ceiling, waiting.last(ask, is_enough)).await;
-    let routed = routed.unwrap_or_else(|| Observation::failed("not asked"));
+    let routed = routed.map_or_else(|| Observation::failed("not asked"), |(answer, _)| answer);
     let stranger = format!("unknown.{host}");
     let unknown = vantage::get(addresses, question(&stranger), container).await;
     Ok((routed, unknown))
+}
+
+fn status(answer: &Observation<HttpAnswer>) -> Option<u16> {
+    answer.value().map(|it| it.status)
+}
+
+/// Whether the backend's service has no ready endpoint: the gateway then answers 503 as long as that is so. False where the
+/// endpoints cannot be read.
+async fn has_no_ready_backend(context: &CollectContext<'_>) -> bool {
+    let expectations = context.expectations;
+    let endpoints = list::endpoints(&context.client, &expectations.namespace);
+    let service = &expectations.backend_service;
+    let is_ready = |it: &Endpoint| it.ready && it.service == *service;
+    let endpoints = observe::within(REQUEST, endpoints).await;
+    endpoints.is_ok_and(|endpoints| !endpoints.iter().any(is_ready))
 }
 
 fn resource(kind: &str, plural: &str) -> ApiResource {

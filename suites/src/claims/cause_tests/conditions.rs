@@ -323,8 +323,9 @@ const INGRESS_AND_KIALI: &[Row] = rows! {
     // Pages that fail in different ways may have different causes.
     "lab": |it| { kiali_answers_500(it); of(&mut it.kiali.root).status = 502; }
         => "kiali::reachable_on_exposed_port": NONE, "kiali::console_served": NONE;
+    // Another program runs in Kiali's place: each page that fails is its own.
     "kiali-behind-a-500": |it| of(&mut it.kiali.console).status = 404
-        => "kiali::redirects_to_web_root": "kiali::running", "kiali::console_served": NONE;
+        => "kiali::redirects_to_web_root": "kiali::running", "kiali::console_served": "kiali::running";
     // The image is from a mirror with another name.
     "lab": |it| { kiali_answers_500(it); kiali_image(it, "registry.example/mirror/my-kiali:v1.76"); }
         => "kiali::console_served": ROOT;

@@ -36,6 +36,7 @@ claim! {
     /// - The container has another image, text or port.
     /// - It listens on the pod's loopback only (`-listen=127.0.0.1:5678`), where no other pod reaches it.
     /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
+    /// - Its sidecar has no listeners: with annotation `sidecar.istio.io/interceptionMode: NONE`, it may not bind port 80.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
     ///   (`injection_webhook`).
     /// - The namespace does not exist (`namespace_labelled`).
@@ -265,6 +266,18 @@ mod cases {
             init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
             let name = pod.name.clone();
             e.mesh.init_logs.insert(name, Observation::seen(log.into()));
+        }, Fail);
+        no_listeners_by_mode_none(|e| {
+            backend(e).current_replicas = 2;
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            pod.annotations.insert("sidecar.istio.io/interceptionMode".into(), "NONE".into());
+            let sidecar = pod.containers.iter_mut().find(|it| it.name == "istio-proxy").unwrap();
+            sidecar.ready = false;
+            for istiod in of(&mut e.install.istiod).values_mut() {
+                let rows = of(&mut istiod.proxies).iter_mut();
+                rows.filter(|it| it.proxy.starts_with("echo")).for_each(|it| it.listeners.acked.clear());
+            }
         }, Fail);
         out_of_memory(|e| {
             backend(e).available_replicas = 0;

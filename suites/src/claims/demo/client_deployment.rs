@@ -37,6 +37,7 @@ claim! {
     /// - The deployment or its container does not exist, or the deployment is being deleted.
     /// - The container has another image, or does not request the backend in a loop.
     /// - It is scaled to 0, or its pods crash, are not ready, or are refused.
+    /// - Its sidecar has no listeners: with annotation `sidecar.istio.io/interceptionMode: NONE`, it may not bind port 80.
     /// - Its pods wait for a node (`nodes_ready`), for istiod (`control_plane_running`) or for the injection webhook
     ///   (`injection_webhook`).
     /// - The namespace does not exist (`namespace_labelled`).

@@ -3,13 +3,13 @@
 use crate::evidence::{Container, Deployment, Evidence, Pod};
 use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
-use crate::facts::injection::is_webhook_failure;
-use crate::facts::istiod::is_istiod_down;
+use crate::facts::injection::{INTERCEPTION_MODE, is_webhook_failure};
+use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
 };
-use crate::facts::workload::{find_stuck_container, find_unready_pod};
+use crate::facts::workload::{find_stuck_container, find_unready_pod, has_failed_again};
 use crate::format::refusal::format_refusal;
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
@@ -137,8 +137,11 @@ pub(super) fn check_available(
         _ => Some(format_headline(&trouble, unready)).filter(|it| !it.starts_with(&counts)),
     };
     let lacks_rules = unready.is_some_and(lacks_rules_of_plug_in);
+    let lacks_listeners = unready.is_some_and(|it| lacks_listeners_by_mode_none(evidence, it));
     let init = unready.and_then(|pod| find_init_failure(evidence, pod)).map(excerpt);
     let init = if lacks_rules { Some(NO_RULES.to_owned()) } else { init };
+    let no_listeners = format!("{SIDECAR} has no listeners, annotation {INTERCEPTION_MODE}=NONE");
+    let reason = if lacks_listeners { Some(no_listeners) } else { reason };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
@@ -165,6 +168,11 @@ pub(super) fn check_available(
                 injection::show_plug_in(evidence),
                 pods::show_log(evidence, pod, VALIDATION, &[], show_log),
             ]
+        }
+        (Some(pod), _) if lacks_listeners => {
+            let show = "Show which port the proxy may not bind";
+            let log = pods::show_log(evidence, pod, SIDECAR, &["--tail=50"], show);
+            [injection::restore_redirection(evidence, pod), vec![log]].concat()
         }
         (Some(pod), _) => {
             let table = init.is_some_and(|error| error.contains("initialize table"));
@@ -217,6 +225,8 @@ pub(super) fn share_trouble(evidence: &Evidence, one: &Deployment, other: &Deplo
     let pods = evidence.demo.pods.value().map(Vec::as_slice).unwrap_or_default();
     let stuck = |deployment| {
         let (container, reason) = find_stuck_container(find_unready_pod(deployment, pods)?)?;
+        // One may have just ended while the other one waits for its next restart.
+        let reason = if has_failed_again(container) { "CrashLoopBackOff" } else { reason };
         [INIT, SIDECAR].contains(&container.name.as_str()).then_some((&container.name, reason))
     };
     stuck(one).is_some() && stuck(one) == stuck(other)

@@ -35,7 +35,8 @@ claim! {
     /// - The gateway does not answer, or is not ready. Where port 80 answers for meshcheck's test route, a closed port
     ///   15021 is no failure.
     /// - Another machine or another mesh's gateway answers: two address pools overlap.
-    /// - MetalLB does not announce the address: it has no L2Advertisement, or the node is excluded from load balancers.
+    /// - MetalLB does not announce the address: it has no L2Advertisement, or all nodes are excluded from load balancers
+    ///   by label `node.kubernetes.io/exclude-from-external-load-balancers`, which kubeadm sets on control planes.
     /// - The address is outside of the nodes' network, or DNS does not know the host name.
     /// - The gateway has no deployment (`default_profile`) or no ready pod (`control_plane_running`).
     /// - The service has no address (`external_address`).
@@ -201,7 +202,7 @@ fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
-    use crate::evidence::{Evidence, HttpAnswer, Observation, Provider};
+    use crate::evidence::{Evidence, HttpAnswer, Node, Observation, Provider};
     use crate::testing::{gateway_service as gateway, installed, of, scale_to_zero};
 
     fn silent(e: &mut Evidence, reason: &str) {
@@ -243,6 +244,12 @@ mod cases {
         e.ingress.counted = Observation::failed("pods/portforward is forbidden");
     }
 
+    fn exclude_nodes(e: &mut Evidence) {
+        for node in of(&mut e.cluster.nodes) {
+            node.excluded_from_load_balancers = true;
+        }
+    }
+
     fn no_endpoint(e: &mut Evidence) {
         of(&mut e.install.endpoints).retain(|it| it.service != "istio-ingressgateway");
     }
@@ -280,6 +287,23 @@ mod cases {
             e.subject.server = "https://10.20.30.47:6443".into();
         }, Unjudged);
         address_of_a_network(|e| { no_connection(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
+        nodes_excluded(|e| { silent(e, "nothing answers: no answer within 2 s"); exclude_nodes(e); }, Fail);
+        all_of_two_nodes_excluded(|e| {
+            silent(e, "nothing answers: no answer within 2 s");
+            let nodes = of(&mut e.cluster.nodes);
+            let second = Node { name: "worker".into(), ..nodes[0].clone() };
+            nodes.push(second);
+            exclude_nodes(e);
+        }, Fail);
+        one_of_two_nodes_excluded(|e| {
+            silent(e, "nothing answers: no answer within 2 s");
+            exclude_nodes(e);
+            let nodes = of(&mut e.cluster.nodes);
+            let second = Node { excluded_from_load_balancers: false, ..nodes[0].clone() };
+            nodes.push(second);
+        }, Fail);
+        nodes_excluded_and_the_address_answers(exclude_nodes, Pass);
+        nodes_excluded_and_no_connection(|e| { no_connection(e); exclude_nodes(e); }, Unjudged);
         outside_of_the_network(|e| { silent(e, "No route to host"); at(e, "172.19.255.1", &["172.19.255.1"]); }, Fail);
         older_file_without_connection(|e| {
             silent(e, "from this machine: no answer within 2 s; from a meshcheck container on the cluster's network: `docker run` did not end");

@@ -199,7 +199,28 @@ fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
             "Check whether DNS knows the name: a new load balancer's name takes some minutes";
         return (format!("DNS does not know {name}"), vec![machine::look_up(name, text)]);
     }
+    let excluded = find_excluded_nodes(evidence);
+    if !excluded.is_empty() {
+        let which = match excluded.as_slice() {
+            [only] => format!("node {only} is"),
+            all => format!("all {} nodes are", all.len()),
+        };
+        let include = nodes::include_in_load_balancers(evidence, &excluded);
+        let summary = format!("{silence}, and {which} excluded from external load balancers");
+        return (summary, [vec![include], show_announcement(evidence)].concat());
+    }
     (silence, bring_back_gateway(evidence))
+}
+
+/// Returns the nodes where a label excludes all of them from load balancers: MetalLB 0.14 and later then announces no address.
+fn find_excluded_nodes(evidence: &Evidence) -> Vec<&str> {
+    let nodes = evidence.cluster.nodes.value().map(Vec::as_slice).unwrap_or_default();
+    let is_assigned =
+        find_gateway_service(evidence).is_some_and(|it| !it.load_balancer_addresses.is_empty());
+    if !is_assigned || !nodes.iter().all(|node| node.excluded_from_load_balancers) {
+        return Vec::new();
+    }
+    nodes.iter().map(|node| node.name.as_str()).collect()
 }
 
 /// Formats a range for the pool in the network of kind's nodes, which is a /16: `, for example 172.19.255.200-…`.

@@ -13,7 +13,7 @@ use crate::evidence::{Evidence, HttpAnswer};
 use crate::facts::image::{same_version, split_image};
 use crate::facts::kiali::find_kiali;
 use crate::format::{excerpt, format_answer};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::steps::kiali::show_image;
 
 claim! {
@@ -93,7 +93,7 @@ fn console(evidence: &Evidence) -> Judged {
     };
     Err(Judgement::fail(format!("Kiali does not serve its console: GET {root} returns {wrong}"))
         .expected(expected)
-        .observed(format!("{} {}, {body}", answer.status, excerpt(kind)))
+        .observed(format!("{}, {body}", format!("{} {}", answer.status, excerpt(kind)).trim_end()))
         .object(kiali_object(evidence, "deployment"))
         .step(show_or_scale_up(evidence)))
 }
@@ -190,10 +190,13 @@ fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
     no_pod_is_ready(effect, pages.console.value().is_some() || pages.api.value().is_some())
 }
 
-/// Whether another program runs instead of Kiali and answers the console like /.
+/// Whether another program runs instead of Kiali: it does not redirect as Kiali does, or answers the console like /.
 fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
-    runs_another_program(evidence) && has_same_answer_as_root(evidence, &evidence.kiali.console)
+    effect.judgement.verdict == Verdict::Fail
+        && runs_another_program(evidence)
+        && (effect.fails(&redirects_to_web_root::CLAIM)
+            || has_same_answer_as_root(evidence, &evidence.kiali.console))
 }
 
 /// Whether Kiali redirects to another root and answers 404 at the tutorial's.
@@ -222,6 +225,7 @@ mod cases {
         not_found(|e| of(&mut e.kiali.console).status = 404, Fail);
         not_an_html_type(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
         empty_page(|e| of(&mut e.kiali.console).body.clear(), Fail);
+        no_type_and_empty_page(|e| { let it = of(&mut e.kiali.console); it.headers.remove("content-type"); it.body.clear(); }, Fail);
         no_markup(|e| of(&mut e.kiali.console).body = "it works".into(), Fail);
         only_a_doctype(|e| of(&mut e.kiali.console).body = "<!DOCTYPE html>".into(), Pass);
         only_a_tag(|e| of(&mut e.kiali.console).body = "<html lang=en>".into(), Pass);

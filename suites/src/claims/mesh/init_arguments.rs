@@ -2,19 +2,23 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::by_name::{namespace_labelled, two_containers_per_pod};
+use crate::claims::by_name::{
+    backend_deployment, client_deployment, namespace_labelled, two_containers_per_pod,
+};
 use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::argument_words;
 use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
-use crate::entry::claim;
+use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
+use crate::facts::demo::running_pods;
 use crate::facts::injection::{
-    INTERCEPTION_MODE, demo_namespace_is_missing, redirection_annotations,
+    INTERCEPTION_MODE, demo_namespace_is_missing, has_mode_none, redirection_annotations,
 };
+use crate::facts::istiod::lacks_listeners_by_mode_none;
 use crate::facts::sidecar::{INIT, VALIDATION, has_validation, init_container, uses_nftables};
 use crate::format::{POD, count, list};
-use crate::judgement::{Judged, Judgement, TextChange};
+use crate::judgement::{Judged, Judgement, TextChange, Verdict};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, injection, pods};
 use meshcheck_netfilter::{InitArguments, arguments};
@@ -48,6 +52,7 @@ claim! {
     /// - An option of the installation excludes traffic (`global.proxy.includeIPRanges`): install without it.
     /// - Neither does: correct the injection template in the ConfigMap `istio-sidecar-injector`.
     /// - No pod has a sidecar (`two_containers_per_pod`): fix that first.
+    /// - Mode NONE keeps a pod from getting ready (`backend_deployment`, `client_deployment`): fix that first.
     ///
     /// ## Check by hand
     ///     kubectl -n client get pod NAME -o jsonpath='{.spec.initContainers[?(@.name=="istio-init")].args}'
@@ -58,6 +63,10 @@ claim! {
     caused_by: [
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         two_containers_per_pod if has_no_injected_pods,
+        backend_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.backend_deployment),
+        client_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.client_deployment),
     ],
     judge: judge,
 }
@@ -106,6 +115,19 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         .observed(all(|it| &it.observed) + &origin)
         .object(Object::pod(pod))
         .steps(injection::restore_redirection(evidence, pod)))
+}
+
+/// Whether the failure names a pod of a deployment that is not ready because of interception mode NONE: the deployment's
+/// failure names the annotation.
+pub(super) fn is_unready_by_mode_none(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+    let evidence = effect.evidence;
+    let mut pods = running_pods(evidence, deployment).unwrap_or_default().into_iter();
+    effect.judgement.verdict == Verdict::Fail
+        && pods.any(|pod| {
+            effect.is_about(Object::pod(pod))
+                && !pod.ready
+                && lacks_listeners_by_mode_none(evidence, pod)
+        })
 }
 
 /// A difference between an init container's arguments and the tutorial's.
@@ -239,8 +261,7 @@ fn no_init_container(evidence: &Evidence, pod: &Pod) -> Judgement {
             .object(Object::pod(pod))
             .steps(steps)
     };
-    let mode = pod.annotations.get(INTERCEPTION_MODE);
-    if mode.is_some_and(|mode| mode == "NONE") {
+    if has_mode_none(pod) {
         let why = format!(": annotation {INTERCEPTION_MODE}=NONE");
         return fail(&why, injection::restore_redirection(evidence, pod));
     }

@@ -10,6 +10,7 @@ use crate::claims::by_name::{
     namespace_labelled, two_containers_per_pod,
 };
 use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
+use crate::claims::mesh::init_arguments::is_unready_by_mode_none;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Istiod, Pod, ProxySync};
@@ -40,6 +41,8 @@ claim! {
     ///
     /// ## What makes it fail
     /// - istiod does not run, or does not know a proxy.
+    /// - A proxy in interception mode NONE may not bind port 80 and has no listeners (`backend_deployment`,
+    ///   `client_deployment`).
     /// - A part of the configuration is `STALE` (sent, not acknowledged) or `NOT SENT` where it is needed.
     ///
     /// The claim is unjudged where an istiod cannot be read, unless another one shows a failure.
@@ -66,6 +69,10 @@ claim! {
         client_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.client_deployment),
         backend_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.backend_deployment),
         two_containers_per_pod if has_no_pods,
+        backend_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.backend_deployment),
+        client_deployment if |effect|
+            is_unready_by_mode_none(effect, &effect.evidence.expectations.client_deployment),
     ],
     judge: judge,
 }

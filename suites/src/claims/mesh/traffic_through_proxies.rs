@@ -38,7 +38,8 @@ claim! {
     /// ## How it is checked
     /// Sends requests to the backend from a client pod, and reads a counter of both sidecars before and after. In the
     /// client's sidecar it is the counter of the backend's outbound cluster, in the backend's sidecars that of the inbound
-    /// cluster. Both counters rise by the number of requests or more. Envoy's headers in the answers (`server: envoy`,
+    /// cluster. A backend pod that is not ready gets no requests and may lack the cluster. Both counters rise by the number of
+    /// requests or more. Envoy's headers in the answers (`server: envoy`,
     /// `x-envoy-upstream-service-time`) prove nothing: Istio's `proxyHeaders` can switch them off.
     /// It needs `list` on `pods`, `get` on `pods/exec` and on `pods/portforward` in the demo's namespace; from Kubernetes
     /// 1.35 on also `create` on both.
