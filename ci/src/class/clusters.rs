@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use meshcheck_bundle::Bundle;
 
-use super::REAL;
 use super::trial::Trial;
+use super::{REAL, job};
 use crate::faults;
 use crate::live::Cluster;
 use crate::software::Software;
@@ -20,9 +20,9 @@ const FAULT: &str = "kiali-scaled-to-zero";
 /// How long a cluster may take to be green.
 const GREEN: Duration = Duration::from_mins(2);
 
-/// Provisions two clusters, breaks one, and runs the test with both and with a machine behind a real `sshd`. Returns
-/// whether it passes.
-pub(super) fn check(trial: &Trial) -> Result<bool> {
+/// Provisions two clusters, breaks one, and runs the test with both and with a machine behind a real `sshd`; then a Job on
+/// the first one checks both. Returns whether the test passes, and how many machines the Job's records show as they are.
+pub(super) fn check(trial: &Trial) -> Result<(bool, f64)> {
     let software = Software::choose()?;
     let meshcheck = meshcheck()?;
     let up = || Cluster::up_silently(&meshcheck, &software);
@@ -35,7 +35,7 @@ pub(super) fn check(trial: &Trial) -> Result<bool> {
     let (healthy, broken) = (healthy?, broken?);
     healthy.until_green("all green on the first cluster", GREEN)?;
     broken.until_green("all green before the second cluster is broken", GREEN)?;
-    faults::make(&broken, FAULT)?;
+    let red = faults::make(&broken, FAULT)?;
     let directory = trial.at("clusters");
     fs::create_dir(&directory).context("making a directory")?;
     for (name, cluster) in [("healthy", &healthy), ("broken", &broken)] {
@@ -51,5 +51,6 @@ pub(super) fn check(trial: &Trial) -> Result<bool> {
         ("MESHCHECK_CLASS_ISTIO", &manifest.istio.version),
         ("MESHCHECK_CLASS_KIALI", &manifest.kiali.image),
     ];
-    trial.run(&["class_limits"], &[REAL], &variables)
+    let passes = trial.run(&["class_limits"], &[REAL], &variables)?;
+    Ok((passes, job::check(trial, &healthy, (&broken, &red))?))
 }

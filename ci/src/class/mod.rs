@@ -9,6 +9,7 @@
 
 mod bars;
 mod clusters;
+mod job;
 mod trial;
 
 use std::fs;
@@ -57,9 +58,11 @@ pub(crate) fn run(options: Options) -> Result<()> {
         bars.leave_out_clusters();
     } else {
         say("── two clusters, and a machine behind a real sshd");
-        is_well &= clusters::check(&trial)?;
-        // The place of the Job of `meshcheck class --job-out` on these clusters: its figure is one more bar.
-        bars = Bars::new(&trial.figures()?);
+        let (passes, checked_by_job) = clusters::check(&trial)?;
+        is_well &= passes;
+        let mut figures = trial.figures()?;
+        figures.insert(bars::JOB.into(), checked_by_job);
+        bars = Bars::new(&figures);
     }
     bars.write(is_well)?;
     result(format_args!("{bars}"))?;

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use nix::sys::signal::{Signal, kill};
@@ -46,6 +47,21 @@ impl Trial {
         };
         fs::create_dir(directory.join("tmp")).context("making a directory")?;
         Ok(Self { directory, program: program.path().to_owned(), _end: end })
+    }
+
+    /// The program that is measured.
+    pub(super) fn program(&self) -> &Path {
+        &self.program
+    }
+
+    /// The program with the mark of this trial, and without what the environment says of clusters.
+    pub(super) fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env(FIGURES, figures(&self.directory));
+        for variable in ["KUBECONFIG", "MESHCHECK_CONFIG", "MESHCHECK_BUNDLE", "MESHCHECK_TOKEN"] {
+            command.env_remove(variable);
+        }
+        command
     }
 
     /// A path in the directory.
@@ -105,8 +121,6 @@ fn end_processes(mark: &Path) {
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
-
     use super::*;
     use crate::wait::until;
     use std::time::Duration;

@@ -14,6 +14,7 @@ mod steps;
 mod timing;
 mod workers;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -60,12 +61,13 @@ impl Options {
     }
 }
 
-/// Makes a fault of the campaign on a cluster.
-pub(crate) fn make(cluster: &Cluster, name: &str) -> Result<()> {
+/// Makes a fault of the campaign on a cluster. Returns the claims that do not hold then.
+pub(crate) fn make(cluster: &Cluster, name: &str) -> Result<BTreeSet<String>> {
     let cases = case::read_all(Set::Campaign)?;
     let case = cases.into_iter().find(|case| case.name() == name);
     let case = case.with_context(|| format!("no fault is called {name}"))?;
-    steps::run(cluster, &case.make).with_context(|| format!("making {name}"))
+    steps::run(cluster, &case.make).with_context(|| format!("making {name}"))?;
+    Ok(case.red)
 }
 
 /// Breaks a cluster of meshcheck in every way that a case names, and looks whether the verdicts are right.

@@ -117,10 +117,15 @@ impl Cluster {
         &self.bundle
     }
 
+    /// The address of its API server.
+    pub(crate) fn server(&self) -> Result<String> {
+        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
+        self.typed(server).read()
+    }
+
     /// A way to its API server that can be cut and is slow, and a kubeconfig that leads through it.
     pub(crate) fn line(&self, delay: Duration) -> Result<(Line, NamedTempFile)> {
-        let server = "kubectl config view --minify -o 'jsonpath={.clusters[0].cluster.server}'";
-        let server = self.typed(server).read()?;
+        let server = self.server()?;
         let line = Line::new(server.trim_start_matches("https://"), delay)?;
         let text = fs::read_to_string(&self.kubeconfig)?;
         let through = NamedTempFile::new()?;

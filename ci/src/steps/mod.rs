@@ -9,7 +9,7 @@ mod test;
 
 pub(crate) use bless::{Options as BlessOptions, run as bless};
 pub(crate) use conformance::run as conformance;
-pub(crate) use image::{Options as ImageOptions, run as image};
+pub(crate) use image::{Options as ImageOptions, build as build_image, run as image};
 pub(crate) use matrix::{Options as MatrixOptions, run as matrix};
 pub(crate) use portable::{Options as StaticOptions, run as portable};
 pub(crate) use test::{Options as TestOptions, run as test};
