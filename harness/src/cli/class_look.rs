@@ -221,13 +221,13 @@ fn check<E: Subject>(arguments: &Class) -> Result<(), Failure> {
     let selection = &arguments.judging.selection;
     let selects = |pattern: &Pattern| E::entries().iter().any(|entry| pattern.matches(entry));
     for (option, patterns) in [("--only", &selection.only), ("--skip", &selection.skip)] {
-        if !patterns.iter().all(selects) {
+        if let Some(pattern) = patterns.iter().find(|pattern| !selects(pattern)) {
             let fix = if E::NOUN == "claim" {
                 "select claims, or check before the install with --preflight"
             } else {
                 "select sections (machine, software, cluster) or checks of the preflight"
             };
-            let reason = format!("a pattern of {option} selects no {}", E::NOUN);
+            let reason = format!("no {} matches `{pattern}` of {option}", E::NOUN);
             return Err(Failure::usage(reason, fix.into()));
         }
     }

@@ -1,5 +1,6 @@
 //! Selects entries: by id, by name, by section, or by one of these with `*` for any run of characters.
 
+use std::fmt;
 use std::str::FromStr;
 
 use super::{Entry, Subject};
@@ -46,6 +47,12 @@ impl Pattern {
     pub(crate) fn matches_id(&self, id: &str) -> bool {
         let (section, name) = id.split_once("::").unwrap_or((id, id));
         [id, section, name].iter().any(|text| matches_text(&self.0, text))
+    }
+}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        to.write_str(&self.0)
     }
 }
 
