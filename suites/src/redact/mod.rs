@@ -82,7 +82,7 @@ struct Redactor {
     /// How many numbers an earlier redaction of this document has used.
     before: u32,
     found: Vec<Redaction>,
-    /// The short texts in which there is no secret: most names and many values occur hundreds of times.
+    /// Short texts in which there is no secret: most names and many values occur hundreds of times.
     clean: HashSet<String>,
 }
 
@@ -100,8 +100,9 @@ type Finder = fn(&str) -> Vec<Secret>;
 /// All finders, those of larger secrets first: they remove the smaller secrets inside.
 const FINDERS: [Finder; 4] = [blocks::manifests, blocks::private_keys, pairs::find, tokens::find];
 
-/// The longest text that is remembered as clean, in bytes.
+/// The longest text that is remembered as clean, in bytes, and how many are: a hostile document has any number of them.
 const SHORT: usize = 64;
+const REMEMBERED: usize = 4096;
 
 /// The maximum number of passes over a text. Hostile test texts need three.
 const ROUNDS: usize = 16;
@@ -123,7 +124,7 @@ impl Redactor {
                 break;
             }
         }
-        if counts.is_empty() && text.len() <= SHORT {
+        if counts.is_empty() && text.len() <= SHORT && self.clean.len() < REMEMBERED {
             self.clean.insert(text.clone());
         }
         (text, counts)
