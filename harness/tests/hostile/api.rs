@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::Cases;
 use crate::mesh::{ISTIO, Mesh};
-use crate::program::{Call, Outcome, check, meshcheck};
+use crate::program::{Call, MIB, Outcome, check, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::server::{Delivery, Reply, Request, Server};
 
@@ -304,7 +304,7 @@ fn verdicts_stay(sandbox: &Sandbox, script: impl Script) -> Outcome {
 
 /// The disorder leaves claims unjudged, and changes no verdict otherwise.
 fn claims_are_lost(sandbox: &Sandbox, script: impl Script) -> Outcome {
-    claims_are_lost_within(sandbox, 128, script)
+    claims_are_lost_within(sandbox, MIB, script)
 }
 
 /// The same, within this much memory.

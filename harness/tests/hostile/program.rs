@@ -28,7 +28,7 @@ const SECONDS: u64 = 20;
 
 /// The largest resident set of a run, in MiB, unless its case says otherwise: 30 of a healthy check, and twice the 64 of
 /// answers that may be read at the same time, because a buffer that grows is copied.
-const MIB: u64 = 160;
+pub(crate) const MIB: u64 = 160;
 
 /// The user `nobody`.
 const NOBODY: u32 = 65534;
