@@ -87,7 +87,8 @@ pub(super) fn check(
         Verdicts::read(&machine["report"].to_string(), String::new())
     };
     let (green, red) = (verdicts("healthy")?, verdicts("broken")?);
-    ensure!(green.is_green(), "the healthy cluster, checked by a pod: {green}");
+    // A pod makes no test objects, and enters no node: such claims are skipped.
+    ensure!(green.exit_code() == 0, "the healthy cluster, checked by a pod: {green}");
     ensure!(red.red() == *expected, "the broken cluster, checked by a pod: {red}");
     Ok(2.0)
 }
