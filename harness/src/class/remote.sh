@@ -22,6 +22,7 @@ case $code in
   126|127) echo "error: this machine cannot run the program: name one with --program" >&2 ;;
 esac
 if [ "@REMOVE@" = yes ]; then
-  rm -f "$p" "$d"/.new.* && rmdir -p "$d" 2>/dev/null
+  # No directory above these two is ours.
+  rm -f "$p" "$d"/.new.* && rmdir "$d" "${d%/*}" 2>/dev/null
 fi
 exit $code
