@@ -50,9 +50,6 @@ const KEPT: usize = 86_400;
 /// `k8s.io/apimachinery/pkg/api/validation/objectmeta.go`.
 const ROOM: usize = 240_000;
 
-/// The longest name of a machine, in bytes: the board takes no longer one, and files in the pods are named for it.
-pub(crate) const LONGEST_NAME: usize = 200;
-
 /// The user of the image's program, without rights anywhere. Source: `harness/Containerfile`.
 const USER: u32 = 65_532;
 

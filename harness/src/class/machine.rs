@@ -7,6 +7,9 @@ use serde::Serialize;
 /// The longest name of a host, in bytes. Source: RFC 1035, section 2.3.4.
 const HOST: usize = 253;
 
+/// The longest name of a machine that sends records, in bytes: files are named for it, on the board and in pods.
+pub(crate) const LONGEST_NAME: usize = 200;
+
 /// A machine of a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Machine {

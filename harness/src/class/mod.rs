@@ -12,4 +12,5 @@ pub(crate) mod serve;
 
 pub use board::{Board, Row, Stage, State};
 pub use groups::{Group, groups, names};
+pub(crate) use machine::LONGEST_NAME;
 pub use machine::{Machine, Way};

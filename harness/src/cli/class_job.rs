@@ -9,12 +9,12 @@ use meshcheck_suites::hint::quote;
 
 use super::class::Class;
 use super::cleanup::listen;
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{self, Elsewhere};
 use super::failure::Failure;
 use super::send::Destination;
 use crate::atomic_file;
 use crate::class::job::{self, DirectoryError, Job, Plan};
-use crate::class::{Machine, Way};
+use crate::class::{LONGEST_NAME, Machine, Way};
 use crate::connect::embed::{self, EmbedError, Unreachable};
 use crate::evidence_file::{self, Record};
 use crate::settings::{Settings, format_duration, parse_namespace};
@@ -123,16 +123,7 @@ pub(super) fn write_job(
         let message = format!("pods cannot send to {url}: {error}");
         return Err(Failure::usage(message, SEND.into()));
     }
-    if arguments.preflight
-        && let Some(bundle) = &arguments.source.bundle
-    {
-        let message = format!(
-            "the bundle {} is on this machine, and pods run the preflight",
-            bundle.display()
-        );
-        let fix = "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio";
-        return Err(Failure::usage(message, fix.into()));
-    }
+    elsewhere::refuse_bundle_of_preflight(arguments, "pods run the preflight")?;
     let all = machines.len();
     let machines = match &arguments.job.failed {
         Some(records) => without_record(machines, records)?,
@@ -240,17 +231,14 @@ fn embedded(machines: &[Machine]) -> Result<Vec<(String, String)>, Failure> {
 
 fn embedded_kubeconfig(machine: &Machine) -> Result<String, Refusal> {
     let length = machine.name.len();
-    if length > job::LONGEST_NAME {
+    if length > LONGEST_NAME {
         return Err(Refusal {
-            reason: format!(
-                "its name has {length} bytes, and the board takes {}",
-                job::LONGEST_NAME
-            ),
+            reason: format!("its name has {length} bytes, and the board takes {LONGEST_NAME}"),
             fix: "give the machine a shorter name".into(),
         });
     }
     match &machine.way {
-        Way::Kubeconfig { file, context } => Ok(embed::embed(file, context)?.text),
+        Way::Kubeconfig { file, context } => Ok(embed::embed(file, context)?),
         Way::Ssh { .. } => Err(Refusal {
             reason: "it is reached over ssh, for which pods have no keys".into(),
             fix:

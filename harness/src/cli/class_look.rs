@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Namespaces, Target};
 use super::class::Class;
 use super::class_job;
-use super::elsewhere::Elsewhere;
+use super::elsewhere::{self, Elsewhere};
 use super::failure::Failure;
 use super::observe::{CollectOptions, collect_evidence};
 use super::preflight;
@@ -302,16 +302,8 @@ fn remote(arguments: &Class, settings: &Settings, host: &Machine) -> Result<Remo
         Failure::usage(format!("cannot read the program: {}", io_reason(&error)), fix.into())
     })?;
     let mut words: Vec<String> = ["record", "--out", "-", "--quiet"].map(Into::into).into();
-    if let Some(directory) = arguments.source.bundle.as_ref().filter(|_| arguments.preflight) {
-        return Err(Failure::usage(
-            format!(
-                "the bundle {} is on this machine, and {} is checked over ssh",
-                directory.display(),
-                host.name
-            ),
-            "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio".into(),
-        ));
-    }
+    let why = format!("{} is checked over ssh", host.name);
+    elsewhere::refuse_bundle_of_preflight(arguments, &why)?;
     let Elsewhere { options, configuration } = Elsewhere::of(arguments, settings)?;
     words.extend(options);
     if configuration.is_some() {

@@ -56,6 +56,16 @@ impl Elsewhere {
     }
 }
 
+/// Refuses a bundle for a preflight elsewhere, which would look for its directory there. `why`: who runs it, as a clause.
+pub(super) fn refuse_bundle_of_preflight(arguments: &Class, why: &str) -> Result<(), Failure> {
+    let Some(bundle) = arguments.source.bundle.as_ref().filter(|_| arguments.preflight) else {
+        return Ok(());
+    };
+    let fix = "leave out --bundle and MESHCHECK_BUNDLE, and name the version with --istio";
+    let message = format!("the bundle {} is on this machine, and {why}", bundle.display());
+    Err(Failure::usage(message, fix.into()))
+}
+
 /// Puts Kiali's image into a configuration.
 fn with_kiali_image(configuration: &str, image: &str) -> Result<String, String> {
     let mut table: toml::Table =

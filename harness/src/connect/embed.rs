@@ -14,12 +14,6 @@ use super::ConnectError;
 use super::kubeconfig::Chosen;
 use crate::text::io_reason;
 
-/// A kubeconfig that names no file and no program.
-pub(crate) struct Embedded {
-    /// Its text: JSON, which is YAML too.
-    pub(crate) text: String,
-}
-
 /// Why a kubeconfig cannot be used on another machine.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum EmbedError {
@@ -59,12 +53,13 @@ impl EmbedError {
     }
 }
 
-/// Reads a context of a kubeconfig, and embeds the files that it names. Nothing else of the kubeconfig is kept.
+/// Reads a context of a kubeconfig, and returns a kubeconfig of it that names no file and no program, as JSON, which is YAML
+/// too. Nothing else of the kubeconfig is kept.
 ///
 /// # Errors
 ///
 /// When it cannot be read, or cannot work on another machine.
-pub(crate) fn embed(file: &Path, context: &str) -> Result<Embedded, EmbedError> {
+pub(crate) fn embed(file: &Path, context: &str) -> Result<String, EmbedError> {
     let place = file.display().to_string();
     let chosen = Chosen::read(Some(file), Some(context.to_owned()), &place)?;
     let unusable = |reason: &str| {
@@ -119,7 +114,7 @@ pub(crate) fn embed(file: &Path, context: &str) -> Result<Embedded, EmbedError> 
         "clusters": [{ "name": chosen.cluster, "cluster": cluster }],
         "users": [{ "name": user, "user": credentials }],
     });
-    Ok(Embedded { text: config.to_string() })
+    Ok(config.to_string())
 }
 
 /// Checks that credentials need no program. As the client's library orders them, the plug-in comes last.
@@ -244,24 +239,24 @@ mod tests {
             CLUSTER,
             "{ client-certificate-data: Y2VydA==, client-key: key.pem, tokenFile: token }",
         );
-        insta::assert_snapshot!(embed(&file, "vm1").unwrap().text, @r#"{"apiVersion":"v1","clusters":[{"cluster":{"certificate-authority-data":"YXV0aG9yaXR5","server":"https://10.0.0.7:6443"},"name":"one"}],"contexts":[{"context":{"cluster":"one","namespace":"shop","user":"me"},"name":"vm1"}],"current-context":"vm1","kind":"Config","users":[{"name":"me","user":{"client-certificate-data":"Y2VydA==","client-key-data":"a2V5","token":"secret"}}]}"#);
+        insta::assert_snapshot!(embed(&file, "vm1").unwrap(), @r#"{"apiVersion":"v1","clusters":[{"cluster":{"certificate-authority-data":"YXV0aG9yaXR5","server":"https://10.0.0.7:6443"},"name":"one"}],"contexts":[{"context":{"cluster":"one","namespace":"shop","user":"me"},"name":"vm1"}],"current-context":"vm1","kind":"Config","users":[{"name":"me","user":{"client-certificate-data":"Y2VydA==","client-key-data":"a2V5","token":"secret"}}]}"#);
     }
 
     #[test]
     fn embedded_kubeconfig_is_read_as_a_kubeconfig() {
         let (directory, file) = kubeconfig(CLUSTER, "{ token: secret }");
         let other = directory.path().join("embedded.yaml");
-        fs::write(&other, embed(&file, "vm1").unwrap().text).unwrap();
+        fs::write(&other, embed(&file, "vm1").unwrap()).unwrap();
         let chosen = Chosen::read(Some(&other), None, "").unwrap();
         assert_eq!((chosen.context.as_str(), chosen.cluster.as_str()), ("vm1", "one"));
-        assert_eq!(embed(&other, "vm1").unwrap().text, fs::read_to_string(&other).unwrap());
+        assert_eq!(embed(&other, "vm1").unwrap(), fs::read_to_string(&other).unwrap());
     }
 
     #[test]
     fn plug_in_beside_a_token_is_left_out() {
         let (_directory, file) =
             kubeconfig(CLUSTER, "{ token: secret, exec: { apiVersion: v1, command: gke } }");
-        assert!(!embed(&file, "vm1").unwrap().text.contains("gke"));
+        assert!(!embed(&file, "vm1").unwrap().contains("gke"));
     }
 
     #[rstest]

@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 use socket2::SockRef;
 
 use crate::board::{self, Answer, Board, TOKEN, broken, healthy};
-use crate::mesh;
 use crate::support::scale::{count, figure, median, program, size};
 use crate::support::{sandbox::Sandbox, server};
+use crate::{mesh, sender};
 
 /// A board with fifty readers of its changes, and some that do not read.
 struct Followed {
@@ -142,14 +142,9 @@ fn machine_sends_its_record_and_no_output_has_the_token() {
     let server = server::Server::start(move |request| mesh.answer(request));
     let sandbox = Sandbox::new();
     let send = |url: &str, token: &str| {
-        let output = Command::new(program())
+        let output = sender(&sandbox, token)
             .args(["record", "--istio", mesh::ISTIO, "--send", url, "--kubeconfig"])
             .arg(server.kubeconfig(&sandbox))
-            .current_dir(sandbox.at(""))
-            .env("MESHCHECK_TOKEN", token)
-            .env("HOME", sandbox.path().join("home"))
-            .env_remove("http_proxy")
-            .stdin(Stdio::null())
             .output()
             .unwrap();
         let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();

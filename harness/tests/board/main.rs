@@ -14,12 +14,26 @@ mod sent;
 mod support;
 
 use std::io::{Read as _, Write as _};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use board::{Board, TOKEN, broken, healthy};
 use rstest::rstest;
-use support::scale::{count, figure, size};
+use support::sandbox::Sandbox;
+use support::scale::{count, figure, program, size};
 use support::server;
+
+/// The program in a sandbox, with a token for a board: what sends records.
+fn sender(sandbox: &Sandbox, token: &str) -> Command {
+    let mut command = Command::new(program());
+    command
+        .current_dir(sandbox.at(""))
+        .env("MESHCHECK_TOKEN", token)
+        .env("HOME", sandbox.path().join("home"))
+        .env_remove("http_proxy")
+        .stdin(Stdio::null());
+    command
+}
 
 #[test]
 fn page_on_loopback_is_whole_without_script_and_keeps_to_itself() {

@@ -1,8 +1,9 @@
 //! `class --send`: a call that checks machines and sends their records to a board elsewhere.
 
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use crate::board::{Board, TOKEN, broken, healthy};
+use crate::sender;
 use crate::support::sandbox::Sandbox;
 
 /// Sends the records of vm1, on which all holds, and of vm2, which is broken.
@@ -11,13 +12,8 @@ fn send(board: &Board, token: &str) -> Output {
     std::fs::create_dir(sandbox.at("records")).unwrap();
     sandbox.file("records/vm1.json", healthy());
     sandbox.file("records/vm2.json", broken());
-    Command::new(env!("CARGO_BIN_EXE_meshcheck"))
+    sender(&sandbox, token)
         .args(["class", "records", "--send", &format!("http://{}", board.address())])
-        .current_dir(sandbox.at(""))
-        .env("MESHCHECK_TOKEN", token)
-        .env("HOME", sandbox.path().join("home"))
-        .env_remove("http_proxy")
-        .stdin(Stdio::null())
         .output()
         .unwrap()
 }

@@ -26,8 +26,7 @@ impl Image {
         fs::create_dir(&root).unwrap();
         must(Command::new("strip").arg("-o").arg(root.join("meshcheck")).arg(PROGRAM));
         let libraries = must(Command::new("ldd").arg(PROGRAM));
-        let words = libraries.split_whitespace().filter(|word| word.starts_with('/'));
-        for library in words {
+        for library in libraries.split_whitespace().filter(|it| it.starts_with('/')) {
             let place = root.join(&library[1..]);
             fs::create_dir_all(place.parent().unwrap()).unwrap();
             fs::copy(library, place).unwrap();

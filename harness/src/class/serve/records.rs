@@ -14,15 +14,12 @@ use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::super::live::LiveError;
-use super::super::machine::checked;
+use super::super::machine::{LONGEST_NAME, checked};
 use super::Site;
 use crate::evidence_file::{self, EvidenceFileError};
 
 /// The largest body, in bytes, and the same of the evidence in it.
 const LONGEST: u64 = 64 << 20;
-
-/// The longest name of a machine, in bytes: files are named for it.
-const NAME: usize = 200;
 
 /// How long a body may take.
 const BODY: Duration = Duration::from_mins(1);
@@ -71,7 +68,7 @@ async fn take(
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(), Refusal> {
-    let name = checked(&name, "machine").ok().filter(|it| it.len() <= NAME);
+    let name = checked(&name, "machine").ok().filter(|it| it.len() <= LONGEST_NAME);
     let name =
         name.ok_or_else(|| refused(StatusCode::BAD_REQUEST, "this is no name of a machine"))?;
     // Before the body: whoever is not wanted sends none.
