@@ -47,7 +47,10 @@ fn all_values_that_differ_are_named() {
     ] {
         let diff = diff(&record(old), &record(new), View::All);
         let _ = writeln!(text, "── {old} and {new} ──");
-        let _ = writeln!(text, "{:?}", diff.compared);
+        let _ = writeln!(text, "{:?}\n{:?}\n{:?}", diff.compared, diff.old, diff.new);
+        for it in &diff.not_compared {
+            let _ = writeln!(text, "not compared {}: {:?}, {:?}", it.what, it.old, it.new);
+        }
         for it in &diff.differences {
             let _ = writeln!(text, "{} {}: {}", it.id, it.object, it.summary);
         }
