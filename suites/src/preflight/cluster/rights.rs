@@ -98,7 +98,7 @@ mod cases {
         }, Fail);
         as_many_as_are_named(|e| {
             let right = |resource: &str| Right { verb: "create".into(), resource: resource.into(), ..Right::default() };
-            of(&mut e.cluster.rights).extend(["secrets", "pods", "services"].map(right));
+            of(&mut e.cluster.rights).extend(["secrets", "pods", "services", "nodes"].map(right));
         }, Fail);
         none_tested(|e| of(&mut e.cluster.rights).clear(), Unjudged);
         rights_unknown(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
