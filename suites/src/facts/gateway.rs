@@ -324,12 +324,9 @@ mod tests {
 
     #[rstest]
     #[case("10.0.0.1", true)]
-    #[case("172.18.255.250", true)]
-    #[case("169.254.1.1", true)]
     #[case("100.64.0.1", true)]
     #[case("100.127.0.1", true)]
     #[case("100.128.0.1", false)]
-    #[case("100.63.0.1", false)]
     #[case("101.64.0.1", false)]
     #[case("203.0.113.9", false)]
     #[case("fd00::1", true)]
