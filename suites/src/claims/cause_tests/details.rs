@@ -2,8 +2,8 @@
 
 use super::changes::*;
 use super::{NONE, Row, assert_causes, rows};
-use crate::evidence::Evidence;
-use crate::testing::{backend, demo_pod, of, refuse, terminate_namespace};
+use crate::evidence::{Evidence, Observation};
+use crate::testing::{backend, demo_pod, gateway_service, of, refuse, terminate_namespace};
 
 const LABEL: &str = "install::namespace_labelled";
 const CLIENT: &str = "demo::client_deployment";
@@ -78,4 +78,91 @@ const PROXIES: &[Row] = rows! {
 #[test]
 fn one_condition_decides_on_causes_of_proxies_that_are_not_in_sync() {
     assert_causes(PROXIES);
+}
+
+/// Lets both answers through the gateway say the same.
+fn both_answers(evidence: &mut Evidence, status: u16, body: &str) {
+    proxy_replies(evidence, status, body);
+    route_answers(evidence, status, body);
+}
+
+fn unknown_host_answers(evidence: &mut Evidence, status: u16) {
+    of(&mut of(&mut evidence.ingress.route).unknown_host).status = status;
+}
+
+/// Another service has the gateway's address, with this port.
+fn share_address(evidence: &mut Evidence, port: u16) {
+    let mut other = gateway_service(evidence).clone();
+    (other.name, other.namespace) = ("kong-proxy".into(), "kong".into());
+    other.ports.retain(|it| it.port == port);
+    of(&mut evidence.cluster.load_balancer_services).push(other);
+}
+
+fn served_by(evidence: &mut Evidence, server: &str) {
+    let route = of(&mut evidence.ingress.route);
+    for answer in [&mut route.routed, &mut route.unknown_host] {
+        of(answer).headers.insert("server".into(), server.into());
+    }
+}
+
+const EXPIRED: &str = "upstream connect error: TLS_error:|268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED";
+const REPLIES: &str = "demo::backend_replies";
+
+const GATEWAY: &[Row] = rows! {
+    "lab": |it| both_answers(it, 500, "out of order") => "ingress::routes_into_mesh": REPLIES;
+    // The gateway itself answers in another way, or for another reason, or without a text.
+    "lab": |it| { both_answers(it, 500, "out of order"); unknown_host_answers(it, 500); } => "ingress::routes_into_mesh": NONE;
+    "lab": |it| { both_answers(it, 500, "out of order"); route_answers(it, 500, "no service"); } => "ingress::routes_into_mesh": NONE;
+    "lab": |it| { both_answers(it, 500, "out of order"); route_answers(it, 502, "out of order"); } => "ingress::routes_into_mesh": NONE;
+    "lab": |it| both_answers(it, 500, "") => "ingress::routes_into_mesh": NONE;
+    "lab": |it| { proxy_replies(it, 503, EXPIRED); route_answers(it, 500, "out of order"); } => "ingress::routes_into_mesh": NONE;
+    // The backend has another reply, and says it.
+    "backend-says-more": |_| {} => "ingress::routes_into_mesh": BACKEND;
+    "backend-says-more": |it| route_answers(it, 200, "Hello from somebody") => "ingress::routes_into_mesh": NONE;
+    "backend-says-more": |it| route_answers(it, 404, "Hello from backend service v2") => "ingress::routes_into_mesh": NONE;
+    // The service without an address.
+    "pool-exhausted": |_| {} => "ingress::routes_into_mesh": "prepare::no_competing_load_balancer";
+    "lab": |it| { gateway_service(it).load_balancer_addresses.clear(); route_answers(it, 500, "out of order"); }
+        => "ingress::routes_into_mesh": NONE;
+    // Another service has the address: its port and the answers decide.
+    "lab": |it| { share_address(it, 80); served_by(it, "kong"); route_answers(it, 404, "no Route matched"); }
+        => "ingress::routes_into_mesh": "prepare::no_competing_load_balancer";
+    "lab": |it| { share_address(it, 80); served_by(it, "istio-envoy"); route_answers(it, 404, "no Route matched"); } => "ingress::routes_into_mesh": NONE;
+    "lab": |it| { share_address(it, 443); served_by(it, "kong"); route_answers(it, 404, "no Route matched"); }
+        => "ingress::routes_into_mesh": NONE;
+};
+
+#[test]
+fn one_condition_decides_on_causes_of_a_route() {
+    assert_causes(GATEWAY);
+}
+
+const QUOTA: &str = "pods \"echo\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2";
+const SECURITY: &str = "pods \"echo\" is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities                         (container \"istio-init\" must set securityContext.capabilities.drop=[\"ALL\"])";
+
+fn dry_run_is_refused(evidence: &mut Evidence, message: &str) {
+    evidence.mesh.dry_run_labelled = Observation::failed(message);
+}
+
+/// The client's counter does not rise.
+fn client_counts_nothing(evidence: &mut Evidence) {
+    let outbound = &mut traffic(evidence).outbound;
+    outbound.after = outbound.before.clone();
+}
+
+const MESH: &[Row] = rows! {
+    // The rule that refuses the pod of the dry run refuses the backend's pods as well, or another rule does.
+    "lab": |it| { dry_run_is_refused(it, SECURITY); refuse(backend(it), SECURITY); }
+        => "mesh::unlabelled_namespace_left_alone": BACKEND;
+    "lab": |it| { dry_run_is_refused(it, SECURITY); refuse(backend(it), QUOTA); } => "mesh::unlabelled_namespace_left_alone": NONE;
+    "lab": |it| { dry_run_is_refused(it, SECURITY); unavailable(backend(it)); } => "mesh::unlabelled_namespace_left_alone": NONE;
+    // The pod without a sidecar is the one that counted the requests.
+    "lab": |it| { client_counts_nothing(it); lose_sidecar(demo_pod(it, "echo")); } => "mesh::traffic_through_proxies": NONE;
+    "lab": |it| { client_counts_nothing(it); lose_sidecar(demo_pod(it, "client")); }
+        => "mesh::traffic_through_proxies": "mesh::two_containers_per_pod";
+};
+
+#[test]
+fn one_condition_decides_on_causes_of_the_mesh() {
+    assert_causes(MESH);
 }
