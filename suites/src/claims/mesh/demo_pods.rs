@@ -52,7 +52,7 @@ pub(super) fn injected_pods(evidence: &Evidence) -> Result<Vec<&Pod>, Judgement>
     if pods.is_empty() {
         return Err(Judgement::fail(format!("no pod in namespace {namespace} has a sidecar"))
             .expected("running pods with a sidecar")
-            .observed("running pods without a sidecar")
+            .observed("pods without a sidecar")
             .object(Object::demo_namespace(evidence))
             .step(restart_after_label(evidence)));
     }
