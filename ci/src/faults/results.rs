@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use fs_err as fs;
 use serde::Serialize;
 use serde_json::json;
 
@@ -158,7 +158,7 @@ impl Results {
     pub(crate) fn new(texts: PathBuf) -> Result<Self> {
         results::remove("faults")?;
         drop(fs::remove_dir_all(&texts));
-        fs::create_dir_all(&texts).with_context(|| format!("making `{}`", texts.display()))?;
+        fs::create_dir_all(&texts)?;
         Ok(Self { texts, cases: Vec::new() })
     }
 

@@ -82,20 +82,22 @@ pub(crate) enum Then {
     NextStart,
 }
 
-const fn run(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
-    let then = match how {
-        How::Kill | How::Twice => Then::Leftovers,
+use How::{Hangup, Interrupt, Kill, Lost, LostForAWhile, Panic, Terminate, Twice};
+use What::{Check, Preflight, Run};
+use When::{Namespace, NamespaceLeaves, Start};
+
+const fn moment(
+    what: What,
+    name: &'static str,
+    when: When,
+    after_ms: u64,
+    how: How,
+) -> Interruption {
+    let then = match (how, what) {
+        (Kill | Twice, _) | (Lost, Check | Preflight) => Then::Leftovers,
         _ => Then::Nobody,
     };
-    Interruption { name, what: What::Run, when, after_ms, how, then, ci: false }
-}
-
-const fn check(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
-    Interruption { what: What::Check, ..run(name, when, after_ms, how) }
-}
-
-const fn preflight(name: &'static str, when: When, after_ms: u64, how: How) -> Interruption {
-    Interruption { what: What::Preflight, ..run(name, when, after_ms, how) }
+    Interruption { name, what, when, after_ms, how, then, ci: false }
 }
 
 const fn in_ci(moment: Interruption) -> Interruption {
@@ -104,10 +106,6 @@ const fn in_ci(moment: Interruption) -> Interruption {
 
 const fn next(moment: Interruption) -> Interruption {
     Interruption { then: Then::NextStart, ..moment }
-}
-
-const fn leftovers(moment: Interruption) -> Interruption {
-    Interruption { then: Then::Leftovers, ..moment }
 }
 
 const CREATES: When = When::Told("cluster: kind creates");
@@ -120,49 +118,44 @@ const REMOVES: When = When::Told("remove: deleting");
 
 /// All of them.
 pub(crate) const INTERRUPTIONS: &[Interruption] = &[
-    run("run: Ctrl-C at the start", When::Start, 50, How::Interrupt),
-    in_ci(run("run: Ctrl-C as kind begins", CREATES, 0, How::Interrupt)),
-    run("run: Ctrl-C as the node's container is made", CREATES, 700, How::Interrupt),
-    run("run: SIGTERM while the node boots", CREATES, 3000, How::Terminate),
-    run("run: SIGHUP while the control plane starts", CREATES, 7000, How::Hangup),
-    run("run: kill -9 as kind begins", CREATES, 100, How::Kill),
-    in_ci(run("run: kill -9 as the node's container is made", CREATES, 700, How::Kill)),
-    run("run: kill -9 while the node boots", CREATES, 4000, How::Kill),
-    next(run("run: kill -9, then another run", CREATES, 1500, How::Kill)),
-    run("run: Ctrl-C twice while the node boots", CREATES, 2500, How::Twice),
-    run("run: a bug as kind begins", When::Start, 0, How::Panic("cluster")),
-    run("run: Ctrl-C as the cluster is there", CREATED, 0, How::Interrupt),
-    run("run: Ctrl-C as istioctl begins", INSTALLS, 300, How::Interrupt),
-    run("run: SIGTERM while istioctl waits", INSTALLS, 9000, How::Terminate),
-    run("run: kill -9 while istioctl waits", INSTALLS, 12_000, How::Kill),
-    run("run: the node dies while istioctl waits", INSTALLS, 6000, How::Lost),
-    run("run: a bug as istioctl begins", When::Start, 0, How::Panic("istio")),
-    run("run: Ctrl-C while an address is asked for", BALANCED, 100, How::Interrupt),
-    run("run: SIGTERM while the demo is waited for", WAITS_FOR_THE_DEMO, 500, How::Terminate),
-    run("run: kill -9 while the demo is waited for", WAITS_FOR_THE_DEMO, 3000, How::Kill),
-    run("run: Ctrl-C while it looks", COLLECTS, 150, How::Interrupt),
-    run("run: a bug while it looks", When::Start, 0, How::Panic("collect")),
-    run("run: Ctrl-C while it removes", REMOVES, 100, How::Interrupt),
-    run("run: kill -9 while it removes", REMOVES, 100, How::Kill),
-    check("check: Ctrl-C at the start", When::Start, 60, How::Interrupt),
-    check("check: Ctrl-C as its namespace is there", When::Namespace, 0, How::Interrupt),
-    check("check: SIGTERM while its route is asked", When::Namespace, 150, How::Terminate),
-    check("check: SIGHUP as its namespace leaves", When::NamespaceLeaves, 0, How::Hangup),
-    check("check: Ctrl-C twice", When::Namespace, 100, How::Twice),
-    check("check: kill -9 as its namespace is there", When::Namespace, 0, How::Kill),
-    next(check("check: kill -9, then another check", When::Namespace, 100, How::Kill)),
-    check("check: a bug with its namespace there", When::Start, 0, How::Panic("route")),
-    leftovers(check("check: the cluster is lost", When::Namespace, 0, How::Lost)),
-    check("check: the cluster is lost and comes back", When::Namespace, 0, How::LostForAWhile),
-    preflight("preflight: Ctrl-C as its namespace is there", When::Namespace, 0, How::Interrupt),
-    preflight(
-        "preflight: SIGTERM while it asks for an address",
-        When::Namespace,
-        300,
-        How::Terminate,
-    ),
-    preflight("preflight: kill -9 as its namespace is there", When::Namespace, 50, How::Kill),
-    leftovers(preflight("preflight: the cluster is lost", When::Namespace, 0, How::Lost)),
+    moment(Run, "run: Ctrl-C at the start", Start, 50, Interrupt),
+    in_ci(moment(Run, "run: Ctrl-C as kind begins", CREATES, 0, Interrupt)),
+    moment(Run, "run: Ctrl-C as the node's container is made", CREATES, 700, Interrupt),
+    moment(Run, "run: SIGTERM while the node boots", CREATES, 3000, Terminate),
+    moment(Run, "run: SIGHUP while the control plane starts", CREATES, 7000, Hangup),
+    moment(Run, "run: kill -9 as kind begins", CREATES, 100, Kill),
+    in_ci(moment(Run, "run: kill -9 as the node's container is made", CREATES, 700, Kill)),
+    moment(Run, "run: kill -9 while the node boots", CREATES, 4000, Kill),
+    next(moment(Run, "run: kill -9, then another run", CREATES, 1500, Kill)),
+    moment(Run, "run: Ctrl-C twice while the node boots", CREATES, 2500, Twice),
+    moment(Run, "run: a bug as kind begins", Start, 0, Panic("cluster")),
+    moment(Run, "run: Ctrl-C as the cluster is there", CREATED, 0, Interrupt),
+    moment(Run, "run: Ctrl-C as istioctl begins", INSTALLS, 300, Interrupt),
+    moment(Run, "run: SIGTERM while istioctl waits", INSTALLS, 9000, Terminate),
+    moment(Run, "run: kill -9 while istioctl waits", INSTALLS, 12_000, Kill),
+    moment(Run, "run: the node dies while istioctl waits", INSTALLS, 6000, Lost),
+    moment(Run, "run: a bug as istioctl begins", Start, 0, Panic("istio")),
+    moment(Run, "run: Ctrl-C while an address is asked for", BALANCED, 100, Interrupt),
+    moment(Run, "run: SIGTERM while the demo is waited for", WAITS_FOR_THE_DEMO, 500, Terminate),
+    moment(Run, "run: kill -9 while the demo is waited for", WAITS_FOR_THE_DEMO, 3000, Kill),
+    moment(Run, "run: Ctrl-C while it looks", COLLECTS, 150, Interrupt),
+    moment(Run, "run: a bug while it looks", Start, 0, Panic("collect")),
+    moment(Run, "run: Ctrl-C while it removes", REMOVES, 100, Interrupt),
+    moment(Run, "run: kill -9 while it removes", REMOVES, 100, Kill),
+    moment(Check, "check: Ctrl-C at the start", Start, 60, Interrupt),
+    moment(Check, "check: Ctrl-C as its namespace is there", Namespace, 0, Interrupt),
+    moment(Check, "check: SIGTERM while its route is asked", Namespace, 150, Terminate),
+    moment(Check, "check: SIGHUP as its namespace leaves", NamespaceLeaves, 0, Hangup),
+    moment(Check, "check: Ctrl-C twice", Namespace, 100, Twice),
+    moment(Check, "check: kill -9 as its namespace is there", Namespace, 0, Kill),
+    next(moment(Check, "check: kill -9, then another check", Namespace, 100, Kill)),
+    moment(Check, "check: a bug with its namespace there", Start, 0, Panic("route")),
+    moment(Check, "check: the cluster is lost", Namespace, 0, Lost),
+    moment(Check, "check: the cluster is lost and comes back", Namespace, 0, LostForAWhile),
+    moment(Preflight, "preflight: Ctrl-C as its namespace is there", Namespace, 0, Interrupt),
+    moment(Preflight, "preflight: SIGTERM while it asks for an address", Namespace, 300, Terminate),
+    moment(Preflight, "preflight: kill -9 as its namespace is there", Namespace, 50, Kill),
+    moment(Preflight, "preflight: the cluster is lost", Namespace, 0, Lost),
 ];
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The cluster: one of meshcheck, in a state directory of its own, and a shell on it.
 
 use std::env;
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use meshcheck_bundle::Bundle;
 use tempfile::NamedTempFile;
 

@@ -5,9 +5,10 @@ use std::path::Path;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::board::{Board, broken, healthy, wait_until};
 use crate::browser::Browser;
 use crate::scripts::CONTRASTS;
+use crate::support::board::{Board, PATIENCE, broken, healthy};
+use crate::support::wait::wait_until;
 
 /// The faults of a class of thirty, by the numbers of their machines.
 const FAULTS: [(&str, &[u32]); 5] = [
@@ -38,7 +39,7 @@ fn thirty() -> Board {
 }
 
 fn until(browser: &Browser, expression: &str, expected: &Value) {
-    wait_until(expression, || {
+    wait_until(expression, PATIENCE, || {
         let value = browser.value(expression);
         if value == *expected { Ok(()) } else { Err(format!("{value}, not {expected}")) }
     });

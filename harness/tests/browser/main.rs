@@ -7,9 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../support/board.rs"]
-mod board;
 mod browser;
 mod class;
 mod reports;

@@ -5,15 +5,15 @@ use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::unistd::{User, geteuid};
 
-use crate::server::closed_port;
+use crate::support::class::Place;
 use crate::support::scale::FIGURES;
+use crate::support::server::closed_port;
 
 /// Where `sshd` gives up its rights, as Debian builds it.
 const PRIVILEGES: &str = "/run/sshd";
@@ -74,14 +74,12 @@ impl Sshd {
         self.directory.join("home")
     }
 
-    /// Puts an `ssh` into a directory that reads no other configuration than this one's. The real one finds the
-    /// user's by the system's list of users, whatever `HOME` says.
-    pub(crate) fn put_client(&self, directory: &Path) {
-        let file = directory.join("ssh");
-        let (ssh, place) = (program("ssh"), self.directory.display());
-        fs::write(&file, format!("#!/bin/sh\nexec {} -F {place}/config \"$@\"\n", ssh.display()))
-            .unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    /// Puts an `ssh` into a place that reads no other configuration than this one's. The real one finds the user's by
+    /// the system's list of users, whatever `HOME` says.
+    pub(crate) fn put_client(&self, place: &Place) {
+        let (ssh, directory) = (program("ssh"), self.directory.display());
+        let script = format!("#!/bin/sh\nexec {} -F {directory}/config \"$@\"\n", ssh.display());
+        place.executable("ssh", &script);
     }
 
     /// Writes the configuration of the client: hosts that are well, refuse, hang, and have another key.

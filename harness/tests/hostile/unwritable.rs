@@ -3,10 +3,11 @@
 use std::fs;
 
 use crate::Cases;
-use crate::mesh::{Mesh, recorded};
+use crate::mesh::Mesh;
 use crate::program::{Call, Outcome, Stdout, check, judge, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::server::Server;
+use crate::support::run::recorded;
 
 /// The cases.
 pub(crate) const CASES: Cases = &[
@@ -111,9 +112,7 @@ pub(crate) const CASES: Cases = &[
         })
     }),
     ("needs_mount_full_record", |sandbox| {
-        let mesh = Mesh::healthy();
-        let server = Server::start(move |request| mesh.answer(request));
-        let file = server.kubeconfig(sandbox);
+        let file = Mesh::healthy().serve().kubeconfig(sandbox);
         on_a_full_disk(sandbox, &["record", "--kubeconfig", file.to_str().unwrap(), "--out", "r"])
     }),
     ("needs_mount_full_state", |sandbox| {

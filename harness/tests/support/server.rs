@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
 use super::sandbox::Sandbox;
+use super::wait::pause;
 
 /// A request as it arrived, with the names of its headers in lower case.
 #[derive(Debug, Clone)]
@@ -372,13 +373,6 @@ fn read(stream: &mut BufReader<impl Read>) -> std::io::Result<Option<Request>> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (path, query) = (path.to_owned(), query.to_owned());
     Ok(Some(Request { method, path, query, headers, body, before: 0 }))
-}
-
-/// Lets time pass: here the server is what is slow.
-pub(crate) fn pause(time: Duration) {
-    // Nobody sends: the receiver is a clock.
-    let (_sender, clock) = mpsc::channel::<()>();
-    let _ = clock.recv_timeout(time);
 }
 
 /// A port on which nothing listens.

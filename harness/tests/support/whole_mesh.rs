@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::mesh::{Mesh, recorded};
-use crate::server::{Reply, Request, Server};
+use super::mesh::Mesh;
+use super::run::recorded;
+use super::server::{Reply, Request, Server};
 
 /// The address of the gateway in `fixtures/api/lab.json`, where nothing listens.
 const NOBODY: &str = "127.99.0.1";
