@@ -35,28 +35,24 @@ impl Program {
         Self(command)
     }
 
-    /// Adds one argument.
     #[must_use]
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.0.arg(argument);
         self
     }
 
-    /// Adds arguments.
     #[must_use]
     pub(crate) fn args<A: AsRef<OsStr>>(mut self, all: impl IntoIterator<Item = A>) -> Self {
         self.0.args(all);
         self
     }
 
-    /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
     }
 
-    /// Runs in this directory.
     #[must_use]
     pub(crate) fn dir(mut self, dir: &Path) -> Self {
         self.0.current_dir(dir);

@@ -127,7 +127,7 @@ impl Job {
         fs::create_dir_all(&directory).unwrap();
         let kubeconfig = server::kubeconfig(&self.cluster.url(""), "", "token: abc");
         let kind = KIND.replace("KUBECONFIG", &kubeconfig);
-        let istioctl = format!("#!/bin/sh\necho {}\n", ISTIO);
+        let istioctl = format!("#!/bin/sh\necho {ISTIO}\n");
         let kiali = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": "kiali", "namespace": "istio-system" }

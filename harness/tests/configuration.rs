@@ -1,5 +1,4 @@
 //! `meshcheck.toml` as its user meets it: what is found, what is reported, what is refused. No cluster.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

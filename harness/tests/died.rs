@@ -16,7 +16,7 @@ use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
 use support::run::{RECORDED, Run};
-use support::sandbox::Sandbox;
+use support::sandbox::{Sandbox, files};
 use support::server::{Reply, Server};
 
 /// A bound against hanging, for a busy machine. No answer is waited for as long by the program itself.
@@ -196,10 +196,10 @@ fn every_report_names_an_interruption(
 #[test]
 fn killed_write_is_cleaned_up_by_the_next_one() {
     let directory = Directory::new();
-    let temporary = || -> Vec<_> {
-        let names =
-            fs::read_dir(directory.0.at("")).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_str().unwrap().ends_with(".meshcheck-partial")).collect()
+    let temporary = || {
+        let mut names = files(&directory.0.at(""));
+        names.retain(|name| name.ends_with(".meshcheck-partial"));
+        names
     };
     let limited = ["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"];
     let mut shell = Command::new("sh");

@@ -1,5 +1,5 @@
 //! The program at home in a shell: examples that work, completions, manual pages. No cluster.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "support/mod.rs"]
 mod support;

@@ -33,7 +33,6 @@ struct Bar {
     unit: String,
 }
 
-/// A limit.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum Limit {

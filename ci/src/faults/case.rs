@@ -100,7 +100,6 @@ impl Check {
 }
 
 impl Case {
-    /// The name.
     pub(crate) fn name(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }

@@ -17,7 +17,6 @@ use crate::results;
 /// How one case ended.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Outcome {
-    /// The case.
     pub(crate) name: String,
     /// Whether something was broken.
     #[serde(skip)]
@@ -117,7 +116,6 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The sums.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     faults: usize,
@@ -169,7 +167,6 @@ impl Results {
         self.write().map(drop)
     }
 
-    /// The sums.
     pub(crate) fn finish(&self) -> Result<Sums> {
         for case in self.cases.iter().filter(|case| !case.is_clean()) {
             say(format_args!("{}: {case}", case.name));

@@ -17,7 +17,6 @@ pub(crate) struct Place {
     before: Engine,
 }
 
-/// What the engine has.
 #[derive(Debug, Default)]
 struct Engine {
     dangling: BTreeSet<String>,
@@ -48,7 +47,6 @@ impl Place {
         Ok(place)
     }
 
-    /// The user's home.
     pub(crate) fn home(&self) -> PathBuf {
         self.directory.path().join("home")
     }
@@ -58,7 +56,6 @@ impl Place {
         self.directory.path().join("state")
     }
 
-    /// Where temporary files go.
     pub(crate) fn temporary(&self) -> PathBuf {
         self.directory.path().join("tmp")
     }

@@ -53,7 +53,6 @@ impl KeyBuilder {
             .try_fold(self.with("directory", &name), |key, entry| key.with_files(&entry.path()))
     }
 
-    /// The key.
     pub(crate) fn finish(self) -> Key {
         Key(self.0.finish())
     }
@@ -64,7 +63,6 @@ impl KeyBuilder {
 pub(crate) struct Key(String);
 
 impl Key {
-    /// All of it.
     pub(crate) fn full(&self) -> &str {
         &self.0
     }

@@ -37,7 +37,6 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Provisions it.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::show)
     }
@@ -107,7 +106,6 @@ impl Cluster {
         })
     }
 
-    /// Its kubeconfig.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

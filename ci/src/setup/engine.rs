@@ -24,7 +24,6 @@ fn version() -> Result<String> {
     Program::new("docker").args(["version", "--format", "{{.Server.Version}}"]).read()
 }
 
-/// Whether an engine answers.
 pub(crate) fn answers() -> bool {
     version().is_ok()
 }

@@ -9,19 +9,14 @@ use rstest::rstest;
 
 use crate::support::board::{Board, PATIENCE, broken, healthy};
 use crate::support::run::compressed;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, files};
 use crate::support::scale::{count, figure, median, size};
 use crate::support::wait::wait_until;
 
 const BEARER: &str = "Authorization: Bearer 0123456789abcdefghij\r\n";
 
 fn names(board: &Board) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(board.history().join("records"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+    files(&board.history().join("records"))
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn board_fits_and_can_be_read_needs_browser(
         browser.media("screen", scheme);
         browser.open_url(&format!("http://{}/", board.address()));
         browser.keep_picture(&format!("class-{name}-{scheme}.png"));
-        assert_eq!(browser.value("document.querySelectorAll('tbody tr').length"), 30);
+        assert_eq!(browser.count("tbody tr"), 30);
         let wide = browser.value("document.documentElement.scrollWidth").as_f64().unwrap();
         assert!(wide <= f64::from(width), "{name}: {wide}");
         let texts = browser.value(CONTRASTS);

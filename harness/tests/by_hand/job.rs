@@ -10,7 +10,7 @@ use meshcheck_bundle::Bundle;
 use super::cluster::{ByHand, must};
 use crate::support::board::{Board, TOKEN};
 use crate::support::run::Run;
-use crate::support::sandbox::Sandbox;
+use crate::support::sandbox::{Sandbox, files};
 
 /// An image of the program; it is removed from the engine when it goes out of scope.
 struct Image(String);
@@ -99,8 +99,7 @@ fn needs_docker_a_job_sends_the_records_of_all_machines_that_it_reaches() {
     assert_eq!(job("completedIndexes").unwrap(), "1", "{}", logs("1"));
     assert!(logs("0").contains("does not answer"), "{}", logs("0"));
     let records = board.history().join("records");
-    let names: Vec<_> = fs::read_dir(&records).unwrap().map(|it| it.unwrap().file_name()).collect();
-    assert_eq!(names, ["own.json.gz"]);
+    assert_eq!(files(&records), ["own.json.gz"]);
     let records = records.display().to_string();
     let report = place.run(&["class", "--output", "json", &records]);
     assert_eq!(report.code, Some(1), "{report:?}");

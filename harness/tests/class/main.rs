@@ -13,8 +13,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use support::class::{Place, files, rows};
+use support::class::{Place, rows};
 use support::run::Run;
+use support::sandbox::files;
 
 fn machines(output: &Run) -> Vec<Value> {
     assert!(!output.stdout.is_empty(), "{}", output.stderr);

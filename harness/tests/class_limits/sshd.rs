@@ -2,7 +2,6 @@
 //! starts one `sshd` for each connection, which ends with it.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use nix::unistd::{User, geteuid};
 
 use crate::support::class::Place;
 use crate::support::scale::FIGURES;
-use crate::support::server::closed_port;
+use crate::support::server::{black_hole, closed_port};
 
 /// Where `sshd` gives up its rights, as Debian builds it.
 const PRIVILEGES: &str = "/run/sshd";
@@ -90,7 +89,7 @@ impl Sshd {
             ("changed", port),
             ("unknown", port),
             ("refused", closed_port()),
-            ("hanging", banner()),
+            ("hanging", black_hole(b"SSH-2.0-OpenSSH_9.2\r\n").port()),
         ];
         let hosts = hosts
             .iter()
@@ -128,20 +127,6 @@ fn listen(directory: &Path) -> u16 {
             // It holds the connection, which its end must close.
             drop(server);
             thread::spawn(move || child.wait());
-        }
-    });
-    port
-}
-
-/// Listens on a port, and sends nothing after the first line of a server.
-fn banner() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let mut open = Vec::new();
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
-            open.push(stream);
         }
     });
     port

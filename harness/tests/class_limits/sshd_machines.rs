@@ -12,9 +12,10 @@ use crate::over_api::serve;
 use crate::run::Run;
 use crate::sshd::Sshd;
 use crate::support::certificates::authority;
-use crate::support::class::{Place, files, rows};
+use crate::support::class::{Place, rows};
 use crate::support::mesh::{ISTIO, KIALI, Mesh, settings};
 use crate::support::run::verdicts;
+use crate::support::sandbox::files;
 use crate::support::scale::{count, figure, size};
 
 /// Names a directory with the kubeconfigs `healthy` and `broken` of clusters.

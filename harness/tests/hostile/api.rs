@@ -13,7 +13,6 @@ use crate::sandbox::Sandbox;
 use crate::server::{Delivery, Reply, Request, Server};
 use crate::support::run::verdicts;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("undisturbed", |sandbox| {
         let ended = check_through(sandbox, |_, reply| reply).run().report(1);

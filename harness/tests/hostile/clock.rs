@@ -9,7 +9,6 @@ use crate::program::{Outcome, judge};
 use crate::sandbox::Sandbox;
 use crate::support::run::recorded;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("cluster_ahead", |sandbox| of_the_cluster(sandbox, "2030")),
     ("cluster_behind", |sandbox| of_the_cluster(sandbox, "2020")),

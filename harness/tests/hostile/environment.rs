@@ -13,7 +13,6 @@ use crate::program::{Call, Outcome, check, judge, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::support::run::recorded;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("no_home", |sandbox| {
         meshcheck(sandbox, &["check"]).env_remove("HOME").run().error(3, &["HOME"])
@@ -191,7 +190,8 @@ pub(crate) const CASES: Cases = &[
     }),
 ];
 
-fn up(sandbox: &Sandbox) -> Call<'_> {
+/// Provisions from a bundle of two small parts, with its state in the working directory.
+pub(crate) fn up(sandbox: &Sandbox) -> Call<'_> {
     written(sandbox);
     meshcheck(sandbox, &["up", "--bundle", "bundle"]).env("MESHCHECK_STATE", sandbox.at("state"))
 }

@@ -10,7 +10,6 @@ use crate::program::{Outcome, judge, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::support::run::{compressed, recorded};
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("missing", |sandbox| {
         judge_file(sandbox, &sandbox.at("none.json")).error(2, &["none.json", "No such file"])

@@ -22,7 +22,6 @@ use crate::support::run::verdicts;
 use crate::ways::{ANSWERS, FAILURES, Way};
 use crate::whole_mesh::WholeMesh;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("undisturbed", |sandbox| {
         let run = Run::of(sandbox, "1", None);

@@ -16,7 +16,6 @@ use crate::support::run::recorded;
 const EVIL: &str = "\u{1b}[31mRED\u{1b}]0;title\u{7}\u{1b}]8;;http://evil.test\u{1b}\\\u{202e}sdrawkcab\u{2066}\u{200b}\
     <script>alert(1)</script>'\"><img src=x onerror=alert(1)>&lt;]]>\u{0}\u{9b}31m\r\nerror: forged";
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("in_evidence", |sandbox| {
         let mut evidence = recorded();

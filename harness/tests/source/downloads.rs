@@ -1,7 +1,7 @@
 //! One file over a line on which things happen.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use meshcheck::events::{Event, Events, Phase};
@@ -11,6 +11,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::server::{Delivery, Reply, Server, closed_port};
+use crate::support::sandbox::files;
 
 pub(crate) fn impatient() -> Limits {
     Limits {
@@ -44,15 +45,6 @@ fn place() -> Place {
     Place { dir, target }
 }
 
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
-}
-
 #[tokio::test]
 async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
     let body = content(100_000);
@@ -63,7 +55,7 @@ async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
     let sum = sha256_hex(&body);
     download(&server.url("/a/file"), &place.target, &sum, impatient(), &events).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
-    assert_eq!(names(place.dir.path()), ["file"]);
+    assert_eq!(files(place.dir.path()), ["file"]);
     drop(events);
     let progress = std::iter::from_fn(|| told.try_recv().ok()).collect::<Vec<_>>();
     let transferred = |done| Event::Transferred {
@@ -123,10 +115,10 @@ async fn another_process_goes_on_where_the_first_was_stopped() {
         result = download(&url, &place.target, &sum, patient, &events) => panic!("{result:?}"),
         () = arrived => {}
     }
-    assert_eq!(names(place.dir.path()), ["file.partial", "file.partial.json"]);
+    assert_eq!(files(place.dir.path()), ["file.partial", "file.partial.json"]);
     place.download(&server, &body).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
-    assert_eq!(names(place.dir.path()), ["file"]);
+    assert_eq!(files(place.dir.path()), ["file"]);
     assert_eq!(server.requests()[1].range_start(), Some(40_000));
 }
 
@@ -177,7 +169,7 @@ async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
         assert!(text.contains(part), "{text}");
     }
     assert!(error.hint().contains("removed"), "{}", error.hint());
-    assert!(names(place.dir.path()).is_empty());
+    assert!(files(place.dir.path()).is_empty());
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -204,7 +196,7 @@ async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says
     let text = place.download(&server, b"ok").await.unwrap_err().to_string();
     assert!(text.contains(says) && text.contains(&server.url("/file")), "{text}");
     assert_eq!(server.requests().len(), 1);
-    assert!(names(place.dir.path()).is_empty());
+    assert!(files(place.dir.path()).is_empty());
 }
 
 #[rstest]

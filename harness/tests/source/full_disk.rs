@@ -2,23 +2,28 @@
 //! child, so that it goes with it, however the child ends.
 
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use meshcheck::events::Events;
 use meshcheck::source::{SourceError, download};
 use meshcheck_bundle::sha256_hex;
+use rstest::rstest;
 
 use crate::downloads::{content, impatient};
 use crate::publisher::{Publisher, istio_archive};
 use crate::server::{Reply, Request, Server};
-use crate::support::class::files;
+use crate::support::sandbox::files;
 
 const DISK: &str = "MESHCHECK_TEST_DISK";
 
-/// Runs one of the ignored tests below with a disk of `size` kilobytes.
-fn with_disk(test: &str, size: u32) {
+/// Runs one of the ignored tests below with a disk of so many kilobytes.
+#[rstest]
+#[case::announced_file("child_announced", 2048)]
+#[case::unannounced_file("child_unannounced", 2048)]
+#[case::bundle("child_bundle", 1536)]
+#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
+fn needs_mount_what_does_not_fit_leaves_nothing_half(#[case] test: &str, #[case] size: u32) {
     let dir = tempfile::tempdir().unwrap();
     let script = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" || exit 77; exec \"$@\"");
     let mut unshare = Command::new("unshare");
@@ -39,24 +44,6 @@ fn with_disk(test: &str, size: u32) {
     assert_ne!(output.status.code(), Some(77), "no file system can be mounted: {complained}");
     assert!(output.status.success(), "{said}\n{complained}");
     assert!(said.contains("1 passed"), "{said}");
-}
-
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_file_that_cannot_fit_is_not_begun() {
-    with_disk("child_announced", 2048);
-}
-
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_disk_that_runs_full_is_left_without_half_a_file() {
-    with_disk("child_unannounced", 2048);
-}
-
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_bundle_that_does_not_fit_leaves_nothing_half() {
-    with_disk("child_bundle", 1536);
 }
 
 fn disk() -> std::path::PathBuf {
@@ -85,20 +72,20 @@ async fn failed_download(answer: fn(&Request, &[u8]) -> Reply) -> SourceError {
 }
 
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_file_that_cannot_fit_is_not_begun"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_announced() {
     let error = failed_download(|request, body| Reply::file(request, body, "\"1\"")).await;
     assert!(error.to_string().contains("needs 4 MiB"), "{error}");
 }
 
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_disk_that_runs_full_is_left_without_half_a_file"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_unannounced() {
     failed_download(|_, body| Reply::new(200, body).without_length()).await;
 }
 
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_bundle_that_does_not_fit_leaves_nothing_half"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_bundle() {
     let publisher = Publisher::start();
     // The archive fits; what is in it does not.

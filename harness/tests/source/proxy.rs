@@ -47,12 +47,12 @@ async fn child_resolves() {
 
 /// A proxy in front of a publisher: the request line of a request through it has the whole address.
 fn proxy_for(publisher: &Publisher, name: &'static str) -> Server {
-    let published = publisher.published.clone();
+    let behind = publisher.published.clone();
     Server::start(move |request| {
         let Some(path) = request.path.strip_prefix(&format!("http://{name}")) else {
             return Reply::new(400, "this is a proxy");
         };
-        published.answer(&Request { path: path.to_owned(), ..request.clone() }, name)
+        behind.answer(&Request { path: path.to_owned(), ..request.clone() }, name)
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use meshcheck::events::Events;
 use meshcheck::source::{
@@ -177,7 +177,7 @@ pub(crate) fn platform() -> Platform {
 #[derive(Clone, Default)]
 pub(crate) struct Published {
     files: Arc<Mutex<Files>>,
-    pub(crate) store: Arc<Mutex<Store>>,
+    store: Arc<Mutex<Store>>,
 }
 
 impl Published {
@@ -268,9 +268,14 @@ impl Publisher {
             })
         };
         let cache = tempfile::tempdir().unwrap();
-        let publisher = Self { server, recipe, published, cache, twist };
-        publisher.put_istio(istio_archive(&pair.istio, istioctl, kiali.as_bytes()));
-        publisher
+        let all = Self { server, recipe, published, cache, twist };
+        all.put_istio(istio_archive(&pair.istio, istioctl, kiali.as_bytes()));
+        all
+    }
+
+    /// What its registry has.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        self.published.store.lock().unwrap()
     }
 
     /// The path of Istio's archive.

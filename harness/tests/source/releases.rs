@@ -11,18 +11,11 @@ use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
 use crate::publisher::{Publisher, istio_archive, platform};
 use crate::server::{Delivery, closed_port};
+use crate::support::sandbox::files;
 
 fn left_over(cache: &Path) -> Vec<String> {
-    let mut left = Vec::new();
-    for dir in [cache.join("downloads"), cache.join("downloads/blobs")] {
-        for entry in fs::read_dir(dir).unwrap() {
-            let entry = entry.unwrap();
-            if entry.path().is_file() && entry.file_name() != "lock" {
-                left.push(entry.file_name().into_string().unwrap());
-            }
-        }
-    }
-    left.sort();
+    let mut left = files(&cache.join("downloads"));
+    left.retain(|name| name != "lock");
     left
 }
 
@@ -102,7 +95,7 @@ async fn a_damaged_bundle_is_noticed_and_made_again() {
     let bundle = publisher.bundle().await.unwrap();
     fs::write(bundle.verified("kind").unwrap(), "#!/bin/sh\necho evil\n").unwrap();
     let (events, mut told) = Events::channel();
-    release.resolve(&events).await.unwrap().verify_all().unwrap();
+    publisher.release().resolve(&events).await.unwrap().verify_all().unwrap();
     let first = told.try_recv().unwrap();
     assert!(matches!(&first, Event::Note(text) if text.contains("`kind`")), "{first:?}");
 }
@@ -180,7 +173,7 @@ async fn node_image_without_pin_is_taken_by_tag_and_its_digest_is_recorded() {
     let publisher = Publisher::of(Some("1.32.0"), Some("1.38.0"));
     let bundle = publisher.bundle().await.unwrap();
     let manifest = bundle.manifest();
-    let store = publisher.published.store.lock().unwrap();
+    let store = publisher.store();
     let (_, index) = &store.manifests["kindest/node/v1.38.0"];
     let digest = crate::publisher::digest(index);
     let source = &manifest.part("node-image").unwrap().source;
@@ -251,7 +244,7 @@ async fn a_moved_tag_is_noted_in_the_bundle() {
     let bundle = publisher.bundle().await.unwrap();
     assert!(bundle.manifest().notes.is_empty());
     fs::remove_dir_all(bundle.dir()).unwrap();
-    publisher.published.store.lock().unwrap().image("kiali/kiali", "v1.76", b"rebuilt");
+    publisher.store().image("kiali/kiali", "v1.76", b"rebuilt");
     let bundle = publisher.bundle().await.unwrap();
     let notes = &bundle.manifest().notes;
     assert!(notes.len() == 1 && notes[0].contains("quay.io/kiali/kiali:v1.76"), "{notes:?}");

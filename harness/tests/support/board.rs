@@ -70,7 +70,6 @@ impl Board {
         Self { sandbox, child, address, errors, arguments: all }
     }
 
-    /// Starts the board again.
     pub(crate) fn restart(&mut self) {
         // Readers come back to the same address.
         self.arguments[0] = self.arguments[0].replace(":0", &format!(":{}", self.port()));
@@ -148,7 +147,6 @@ impl Board {
         )
     }
 
-    /// Sends a record.
     pub(crate) fn put(&self, name: &str, body: &[u8]) -> Answer {
         let head = format!(
             "PUT /records/{name} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",

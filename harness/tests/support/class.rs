@@ -1,8 +1,6 @@
 //! A directory with a stand-in for `ssh`, and calls of `meshcheck class` in it.
 
-use std::fs;
 use std::ops::Deref;
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -74,18 +72,4 @@ pub(crate) fn rows(report: &str) -> Vec<Value> {
         serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
     assert_eq!(report["schema"], 1);
     report["machines"].as_array().unwrap().clone()
-}
-
-/// Files below a directory.
-pub(crate) fn files(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries {
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.file_name().into_string().unwrap());
-        }
-    }
-    found
 }

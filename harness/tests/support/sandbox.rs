@@ -71,3 +71,17 @@ impl Sandbox {
         Run::of(&mut self.meshcheck(arguments))
     }
 }
+
+/// The names of all files below a directory, in order.
+pub(crate) fn files(directory: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        if entry.path().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.file_name().into_string().unwrap());
+        }
+    }
+    found.sort();
+    found
+}

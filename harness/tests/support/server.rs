@@ -380,10 +380,16 @@ pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A listener that accepts and never answers.
-pub(crate) fn black_hole() -> SocketAddr {
+/// A listener that accepts, sends this, and nothing else ever.
+pub(crate) fn black_hole(greeting: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || drop(listener.incoming().flatten().collect::<Vec<_>>()));
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(greeting);
+            open.push(stream);
+        }
+    });
     address
 }

@@ -48,7 +48,6 @@ impl WholeMesh {
         Self { mesh, evidence: recorded(), requests: Arc::default() }
     }
 
-    /// Answers a request.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         let query: Vec<(String, String)> =
             form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();
