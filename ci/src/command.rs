@@ -1,14 +1,13 @@
 //! Running programs: with their output kept for the error message, or shown as it comes.
 
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use fs_err as fs;
 
 use crate::cleanup::{Running, gate};
 
@@ -20,79 +19,61 @@ const LAST_LINES: usize = 25;
 pub(crate) struct Ended {
     /// Its exit code, or the signal that ended it.
     pub(crate) status: ExitStatus,
-    /// Its standard output.
     pub(crate) stdout: String,
-    /// Its standard error.
     pub(crate) stderr: String,
 }
 
 /// A program with its arguments, ready to run.
 #[derive(Debug)]
-pub(crate) struct Program {
-    command: Command,
-    shown: String,
-}
+pub(crate) struct Program(Command);
 
 impl Program {
     /// Starts describing a call of `name`, looked up on `PATH`.
     pub(crate) fn new(name: impl AsRef<OsStr>) -> Self {
-        let shown = Path::new(name.as_ref())
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
         let mut command = Command::new(name);
         command.stdin(Stdio::null());
-        Self { command, shown }
+        Self(command)
     }
 
-    /// Adds one argument.
     #[must_use]
     pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        // Writing to a String does not fail.
-        let _ = write!(self.shown, " {}", argument.as_ref().to_string_lossy());
-        self.command.arg(argument);
+        self.0.arg(argument);
         self
     }
 
-    /// Adds arguments.
     #[must_use]
-    pub(crate) fn args<A: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = A>) -> Self {
-        arguments.into_iter().fold(self, Self::arg)
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, all: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(all);
+        self
     }
 
-    /// Sets an environment variable.
     #[must_use]
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
-        self.command.env(name, value);
+        self.0.env(name, value);
         self
     }
 
-    /// Runs in this directory.
     #[must_use]
     pub(crate) fn dir(mut self, dir: &Path) -> Self {
-        self.command.current_dir(dir);
+        self.0.current_dir(dir);
         self
     }
 
     /// Runs it and hands out its stdout, trimmed. Its stderr is shown only when it fails.
     pub(crate) fn read(mut self) -> Result<String> {
-        let child = self.spawn(Stdio::piped(), Stdio::piped())?;
-        let (status, stdout, stderr) = finish(child, |_| ())?;
-        let stdout = String::from_utf8_lossy(&stdout).trim().to_owned();
-        self.judge(status, &stderr, &stdout)?;
-        Ok(stdout)
+        let ended = self.finish(|_| ())?;
+        self.judge(ended.status, &ended.stderr, &ended.stdout)?;
+        Ok(ended.stdout.trim().to_owned())
     }
 
     /// Runs it silently to its end, whatever that is.
     pub(crate) fn ended(mut self) -> Result<Ended> {
-        let child = self.spawn(Stdio::piped(), Stdio::piped())?;
-        let (status, stdout, stderr) = finish(child, |_| ())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Ended { status, stdout: text(&stdout), stderr: text(&stderr) })
+        self.finish(|_| ())
     }
 
     /// The program itself, as it was named.
     pub(crate) fn path(&self) -> &Path {
-        Path::new(self.command.get_program())
+        Path::new(self.0.get_program())
     }
 
     /// Runs it silently.
@@ -102,15 +83,12 @@ impl Program {
 
     /// Runs it silently with `feed` writing its stdin.
     pub(crate) fn feed(mut self, feed: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
-        self.command.stdin(Stdio::piped());
-        let child = self.spawn(Stdio::piped(), Stdio::piped())?;
+        self.0.stdin(Stdio::piped());
         let mut outcome = Ok(());
-        let (status, stdout, stderr) = finish(child, |stdin| {
-            outcome = feed(stdin);
-        })?;
+        let ended = self.finish(|stdin| outcome = feed(stdin))?;
         // A program that fails stops reading: its own message is the one that explains.
-        self.judge(status, &stderr, &String::from_utf8_lossy(&stdout))?;
-        outcome.with_context(|| format!("writing to `{}`", self.shown))
+        self.judge(ended.status, &ended.stderr, &ended.stdout)?;
+        outcome.with_context(|| format!("writing to `{}`", self.shown()))
     }
 
     /// Runs it with its output going to our stderr as it comes.
@@ -130,83 +108,75 @@ impl Program {
 
     fn attached(mut self, stdout: Stdio) -> Result<()> {
         let status = self.wait(stdout)?;
-        self.judge(status, &[], "")
+        self.judge(status, "", "")
     }
 
     fn wait(&mut self, stdout: Stdio) -> Result<ExitStatus> {
         let mut child = self.spawn(stdout, Stdio::inherit())?;
         let _running = Running::new(child.id());
-        child.wait().with_context(|| format!("waiting for `{}`", self.shown))
+        child.wait().with_context(|| format!("waiting for `{}`", self.shown()))
     }
 
     /// Whether it runs and succeeds. Its output is thrown away.
     pub(crate) fn succeeds(mut self) -> bool {
-        self.spawn(Stdio::null(), Stdio::null())
-            .and_then(|child| finish(child, |_| ()))
-            .is_ok_and(|(status, ..)| status.success())
+        self.finish(|_| ()).is_ok_and(|ended| ended.status.success())
     }
 
     fn spawn(&mut self, stdout: Stdio, stderr: Stdio) -> Result<Child> {
         gate();
-        self.command.stdout(stdout).stderr(stderr).spawn().with_context(|| {
-            format!("starting `{}` (is it installed? `cargo xtask setup` checks)", self.shown)
+        self.0.stdout(stdout).stderr(stderr).spawn().with_context(|| {
+            format!("starting `{}` (is it installed? `cargo xtask setup` checks)", self.shown())
         })
     }
 
-    fn judge(&self, status: ExitStatus, stderr: &[u8], stdout: &str) -> Result<()> {
+    /// Reads both outputs while `feed` writes the input, then waits.
+    fn finish(&mut self, feed: impl FnOnce(&mut dyn Write)) -> Result<Ended> {
+        let mut child = self.spawn(Stdio::piped(), Stdio::piped())?;
+        let _running = Running::new(child.id());
+        let stdin = child.stdin.take();
+        let output = thread::scope(|scope| {
+            let output = scope.spawn(|| child.wait_with_output());
+            // Closed by being dropped, so that the program sees the end of its input.
+            if let Some(mut stdin) = stdin {
+                feed(&mut stdin);
+            }
+            output.join().map_err(|_| anyhow!("reading its output ended in a panic"))
+        })?;
+        let output = output.with_context(|| format!("waiting for `{}`", self.shown()))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+        Ok(Ended { status: output.status, stdout, stderr })
+    }
+
+    fn judge(&self, status: ExitStatus, stderr: &str, stdout: &str) -> Result<()> {
         if status.success() {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(stderr);
-        let text = if text.trim().is_empty() { stdout } else { text.trim() };
+        let text = if stderr.trim().is_empty() { stdout.trim() } else { stderr.trim() };
         let lines: Vec<_> = text.lines().collect();
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n  ");
-        let shown: String = self.shown.chars().take(400).collect();
+        let shown: String = self.shown().chars().take(400).collect();
         if last.is_empty() {
             bail!("`{shown}` ended with {status}");
         }
         bail!("`{shown}` ended with {status}:\n  {last}");
+    }
+
+    /// The call as a message shows it.
+    fn shown(&self) -> String {
+        let name = self.path().file_name().unwrap_or_default();
+        let words = [name].into_iter().chain(self.0.get_args()).map(OsStr::to_string_lossy);
+        words.collect::<Vec<_>>().join(" ")
     }
 }
 
 /// Copies a file or a directory, without the write protection of Go's module cache.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+        fs::create_dir_all(parent)?;
     }
     let cp = ["--recursive", "--no-preserve=mode", "--no-target-directory"];
     Program::new("cp").args(cp).arg(from).arg(to).run()
-}
-
-/// Reads both outputs while `feed` writes the input, then waits.
-fn finish(
-    mut child: Child,
-    feed: impl FnOnce(&mut dyn Write),
-) -> Result<(ExitStatus, Vec<u8>, Vec<u8>)> {
-    let _running = Running::new(child.id());
-    let stdout = child.stdout.take();
-    let stderr = child.stderr.take();
-    let stdin = child.stdin.take();
-    let (stdout, stderr) = thread::scope(|scope| {
-        let stdout = scope.spawn(|| read_all(stdout));
-        let stderr = scope.spawn(|| read_all(stderr));
-        // Closed by being dropped, so that the program sees the end of its input.
-        if let Some(mut stdin) = stdin {
-            feed(&mut stdin);
-        }
-        (stdout.join().unwrap_or_default(), stderr.join().unwrap_or_default())
-    });
-    let status = child.wait().context("waiting for a program")?;
-    Ok((status, stdout, stderr))
-}
-
-fn read_all(pipe: Option<impl Read>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    if let Some(mut pipe) = pipe {
-        // What was read before an error is still worth showing.
-        let _ = pipe.read_to_end(&mut bytes);
-    }
-    bytes
 }
 
 #[cfg(test)]

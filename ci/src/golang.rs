@@ -1,9 +1,9 @@
 //! Go: the one on `PATH` where it is new enough, else one that an older Go fetches as a module.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
 use meshcheck_bundle::cache_dir;
 use serde_json::Value;
 
@@ -92,7 +92,7 @@ impl Go {
         let dir = Path::new(answer["Dir"].as_str().context("Go names no directory")?);
         let place = fetched_dir()?;
         let parent = place.parent().unwrap_or(&place).to_owned();
-        fs::create_dir_all(&parent).with_context(|| format!("making `{}`", parent.display()))?;
+        fs::create_dir_all(&parent)?;
         let scratch = tempfile::tempdir_in(&parent)?;
         copy(dir, scratch.path())?;
         // Modules do not keep permissions.
@@ -103,7 +103,7 @@ impl Go {
             // Another set-up may have been faster.
             drop(fs::remove_dir_all(&made));
             if !place.is_dir() {
-                return Err(error).with_context(|| format!("making `{}`", place.display()));
+                return Err(error.into());
             }
         }
         Self::ask(place.join("bin").join("go"))

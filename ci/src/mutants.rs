@@ -2,11 +2,11 @@
 //!
 //! `.cargo/mutants.toml` says how they are tested, and which of them no test can tell from the code.
 
-use std::fs;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
+use fs_err as fs;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -67,12 +67,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     fs::create_dir_all(results_directory())?;
     test(options)?;
     let directory = results_directory().join("mutants.out");
-    let read = |name: &str| {
-        let path = directory.join(name);
-        fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))
-    };
-    let outcomes: Outcomes = serde_json::from_str(&read("outcomes.json")?)?;
-    let missed = read("missed.txt")?;
+    let outcomes = fs::read_to_string(directory.join("outcomes.json"))?;
+    let outcomes: Outcomes = serde_json::from_str(&outcomes)?;
+    let missed = fs::read_to_string(directory.join("missed.txt"))?;
     let Outcomes { caught, timeout, unviable, .. } = outcomes;
     let (viable, percent) = (outcomes.viable(), outcomes.percent());
     results::write(

@@ -1,10 +1,10 @@
 //! `cargo xtask new-claim SECTION::NAME`: the files of a new claim, and what is left to write.
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Args;
+use fs_err as fs;
 
 use crate::out::say;
 use crate::workspace::repository;
@@ -62,11 +62,10 @@ fn create(folder: &Path, section: &str, name: &str) -> Result<()> {
     let [claim, messages] = ["rs", "snap"].map(|end| folder.join(format!("{name}.{end}")));
     ensure!(!claim.exists(), "`{}` is there already", claim.display());
     let register = folder.join("mod.rs");
-    let reading = || format!("reading `{}`", register.display());
-    let registered = registered(&fs::read_to_string(&register).with_context(reading)?, name)?;
+    let registered = registered(&fs::read_to_string(&register)?, name)?;
     let text = TEMPLATE.replace("SECTION", section).replace("NAME", name);
     for (path, text) in [(&claim, text.as_str()), (&messages, ""), (&register, &registered)] {
-        fs::write(path, text).with_context(|| format!("writing `{}`", path.display()))?;
+        fs::write(path, text)?;
     }
     Ok(())
 }

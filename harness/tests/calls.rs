@@ -1,23 +1,19 @@
 //! Calls as people make them, wrong ones above all: for each the exit code and the whole message. No cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/mod.rs"]
+mod support;
+
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::{Value, json};
+use support::run::{Run, compressed, recorded};
 
 /// The calls, by topic. `NAME=VALUE` before a call is a variable, `<FILE` behind it is its standard input.
 const CALLS: &str = include_str!("calls.txt");
-
-fn recorded() -> Value {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
-    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
-}
 
 fn pretty(evidence: &Value) -> Vec<u8> {
     serde_json::to_vec_pretty(evidence).unwrap()
@@ -28,12 +24,6 @@ fn changed(place: &str, value: Value) -> Vec<u8> {
     let mut evidence = recorded();
     *evidence.pointer_mut(place).unwrap() = value;
     pretty(&evidence)
-}
-
-fn compressed(content: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(content).unwrap();
-    encoder.finish().unwrap()
 }
 
 const KUBECONFIG: &str = "
@@ -173,9 +163,7 @@ fn made(directory: &Path, call: &str) -> String {
             }
         }
     }
-    let output = command.output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
-    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
+    let Run { code, stdout, stderr } = Run::of(&mut command);
     let (variables, call) = match call.split_once(' ') {
         Some((first, rest)) if first.contains('=') && !first.starts_with('-') => {
             (format!("{first} "), rest)
@@ -198,7 +186,7 @@ fn made(directory: &Path, call: &str) -> String {
             let _ = writeln!(text, "({kind})");
         }
     }
-    let _ = write!(text, "{stderr}=> {}\n\n", output.status.code().unwrap());
+    let _ = write!(text, "{stderr}=> {}\n\n", code.unwrap());
     text.replace(&directory.display().to_string(), "DIRECTORY")
 }
 

@@ -2,13 +2,8 @@
 //! kind, the release servers and the cluster. `docs/testing.md` lists what does not run.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "the hostile tests use the rest")]
-#[path = "hostile/mesh.rs"]
-mod mesh;
 #[path = "support/mod.rs"]
 mod support;
-#[path = "hostile/whole_mesh.rs"]
-mod whole_mesh;
 
 use std::fs;
 use std::net::TcpListener;
@@ -23,8 +18,10 @@ use meshcheck_bundle::testing::write_small;
 use meshcheck_bundle::{Bundle, Origin, Role, Writer};
 use rstest::rstest;
 use serde_json::{Value, json};
+use support::mesh::{ISTIO, KIALI, Mesh};
 use support::sandbox::Sandbox;
 use support::server::{self, Reply, Request, Server};
+use support::whole_mesh::{WholeMesh, gateway};
 
 /// The parts of one example.
 struct Example {
@@ -108,23 +105,16 @@ impl Job {
         let cloned =
             Command::new("git").args(["clone", "--quiet"]).arg(root).arg(&clone).output().unwrap();
         assert!(cloned.status.success(), "{cloned:?}");
-        let mesh = whole_mesh::WholeMesh::of(&mesh::Mesh::healthy());
+        let mesh = WholeMesh::of(&Mesh::healthy());
         let cluster = Server::start(move |request| {
             of_new_cluster(request).unwrap_or_else(|| mesh.answer(request))
         });
         let job =
             Self { releases: Server::start(|_| Reply::new(200, "")), cluster, clone, sandbox };
-        job.program("bin/cargo", CARGO);
-        job.program("bin/docker", DOCKER);
+        fs::create_dir(job.sandbox.at("bin")).unwrap();
+        job.sandbox.executable("bin/cargo", CARGO);
+        job.sandbox.executable("bin/docker", DOCKER);
         job
-    }
-
-    /// Writes a program into the working directory.
-    fn program(&self, path: &str, script: &str) -> PathBuf {
-        fs::create_dir_all(self.sandbox.at("bin")).unwrap();
-        let path = self.sandbox.file(path, script);
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-        path
     }
 
     /// Puts a release into the cache. Its kind makes a cluster of the recorded answers.
@@ -137,7 +127,7 @@ impl Job {
         fs::create_dir_all(&directory).unwrap();
         let kubeconfig = server::kubeconfig(&self.cluster.url(""), "", "token: abc");
         let kind = KIND.replace("KUBECONFIG", &kubeconfig);
-        let istioctl = format!("#!/bin/sh\necho {}\n", mesh::ISTIO);
+        let istioctl = format!("#!/bin/sh\necho {ISTIO}\n");
         let kiali = json!({
             "apiVersion": "apps/v1", "kind": "Deployment",
             "metadata": { "name": "kiali", "namespace": "istio-system" }
@@ -145,8 +135,8 @@ impl Job {
         write_small(&directory, |_| ()).unwrap();
         let mut manifest = Bundle::open(&directory).unwrap().manifest().clone();
         manifest.origin = Origin::Release;
-        manifest.istio.version = mesh::ISTIO.into();
-        manifest.kiali.image = "quay.io/kiali/kiali:v1.79".into();
+        manifest.istio.version = ISTIO.into();
+        manifest.kiali.image = KIALI.into();
         let mut writer = Writer::new(&directory).unwrap();
         for part in &manifest.parts {
             writer.add(&part.name, part.role, &part.path, "v1", "a test").unwrap();
@@ -250,7 +240,7 @@ done
 /// Starts the gateway at its port for traffic, once. Returns whether that was possible.
 fn is_gateway_started() -> bool {
     static IS_STARTED: LazyLock<bool> = LazyLock::new(|| {
-        let address = format!("{}:80", whole_mesh::gateway());
+        let address = format!("{}:80", gateway());
         let is_free = TcpListener::bind(&address).is_ok();
         if is_free {
             Server::on(&address, None, |request| {

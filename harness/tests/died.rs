@@ -6,9 +6,8 @@
 mod support;
 
 use std::fs;
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
 use std::time::Duration;
 
 use meshcheck_suites::{CLAIMS, preflight::CHECKS};
@@ -16,7 +15,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
-use support::sandbox::Sandbox;
+use support::run::{RECORDED, Run};
+use support::sandbox::{Sandbox, files};
 use support::server::{Reply, Server};
 
 /// A bound against hanging, for a busy machine. No answer is waited for as long by the program itself.
@@ -33,8 +33,7 @@ const REPORTS: [(&str, &str); 3] = [("junit", "r.xml"), ("html", "r.html"), ("js
 impl Directory {
     fn new() -> Self {
         let sandbox = Sandbox::new();
-        let recorded = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures/evidence/lab.json");
-        fs::copy(recorded, sandbox.at("e.json")).unwrap();
+        fs::copy(RECORDED, sandbox.at("e.json")).unwrap();
         sandbox.file("cut.json", "{ \"schema\": 1, ");
         sandbox.file("wrong.toml", "[demo]\nnamespce = \"shop\"\n");
         sandbox.file("names.toml", "[demo]\nnamespace = \"shop\"\n");
@@ -45,47 +44,30 @@ impl Directory {
         Self(sandbox)
     }
 
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.0.at(name)).unwrap()
-    }
-
     /// The program, asked for every kind of report.
     fn meshcheck(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
-        command.args(arguments);
+        let mut command = self.0.meshcheck(arguments);
         for (kind, name) in REPORTS {
             command.arg("--report").arg(format!("{kind}={name}"));
         }
-        command
-            .current_dir(self.0.at(""))
-            .env("HOME", self.0.at(""))
-            .env("MESHCHECK_STATE", self.0.at("state"))
-            .env("MESHCHECK_CACHE", self.0.at("cache"))
-            .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
-            .env_remove("KUBECONFIG")
-            .env_remove("MESHCHECK_BUNDLE")
-            .env_remove("MESHCHECK_CONFIG");
+        command.env("DOCKER_HOST", "unix:///nowhere/docker.sock");
         command
     }
 
     /// Every report says of everything that was asked for that it was not judged, with these words.
     fn every_report_says(&self, words: &str, number: usize) {
         for (kind, name) in REPORTS {
-            let text = self.read(name);
+            let text = self.0.read(name);
             assert!(text.contains(words), "{kind} without `{words}`: {text}");
             assert!(!text.contains("all green"), "{kind}");
         }
-        let report: Value = serde_json::from_str(&self.read("r.json")).unwrap();
+        let report: Value = serde_json::from_str(&self.0.read("r.json")).unwrap();
         assert_eq!(report["totals"]["unjudged"], number, "{report:#}");
         assert_eq!(report["claims"].as_array().unwrap().len(), number);
-        let junit = self.read("r.xml");
+        let junit = self.0.read("r.xml");
         assert_eq!(junit.matches("<error").count(), number, "{junit}");
-        assert_eq!(self.read("r.html").matches("class=\"claim is-unjudged\"").count(), number);
+        assert_eq!(self.0.read("r.html").matches("class=\"claim is-unjudged\"").count(), number);
     }
-}
-
-fn stderr(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 fn number_of(command: &str) -> usize {
@@ -110,6 +92,7 @@ fn number_of(command: &str) -> usize {
 #[case::active_without_a_cluster(&["preflight", "--active"], 2, "the call names none")]
 #[case::not_to_be_installed(&["run", "--config", "istio.toml"], 2, "istio.namespace: mesh")]
 #[case::unwritable_evidence(&["run", "--evidence", "none/e.json"], 2, "none/e.json")]
+#[case::run_report_unwritable(&["run", "--bundle", "none", "--report", "html=none/r.html"], 2, "none/r.html")]
 #[case::another_report_unwritable(&["judge", "e.json", "--report", "html=none/r.html"], 2, "none/r.html")]
 #[case::check_report_unwritable(&["check", "--report", "html=none/r.html"], 2, "none/r.html")]
 #[case::preflight_report_unwritable(&["preflight", "--report", "json=none/r.json"], 2, "none/r.json")]
@@ -119,21 +102,19 @@ fn every_report_names_the_reason_of_an_early_end(
     #[case] words: &str,
 ) {
     let directory = Directory::new();
-    let output = directory.meshcheck(arguments).output().unwrap();
-    assert_eq!(output.status.code(), Some(code), "{output:?}");
-    assert!(stderr(&output).contains(words), "{}", stderr(&output));
-    assert!(!stderr(&output).contains("and then"), "it is said once: {}", stderr(&output));
+    let output = Run::of(&mut directory.meshcheck(arguments));
+    assert_eq!(output.code, Some(code), "{output:?}");
+    assert!(output.stderr.contains(words), "{output:?}");
+    assert!(!output.stderr.contains("and then"), "it is said once: {output:?}");
     directory.every_report_says(words, number_of(arguments[0]));
 }
 
 #[test]
 fn report_contains_only_selected_claims() {
     let directory = Directory::new();
-    let output = directory
-        .meshcheck(&["judge", "none.json", "--only", "mesh::*redirected"])
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    let only = ["judge", "none.json", "--only", "mesh::*redirected"];
+    let output = Run::of(&mut directory.meshcheck(&only));
+    assert_eq!(output.code, Some(2), "{output:?}");
     directory.every_report_says("none.json", 2);
 }
 
@@ -142,9 +123,9 @@ fn report_contains_only_selected_claims() {
 fn every_report_names_a_bug() {
     let directory = Directory::new();
     let mut command = directory.meshcheck(&["judge", "e.json"]);
-    let output = command.env("MESHCHECK_TEST_PANIC", "judge").output().unwrap();
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
-    assert!(stderr(&output).contains("panicked at") && stderr(&output).contains("error: a bug"));
+    let output = Run::of(command.env("MESHCHECK_TEST_PANIC", "judge"));
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(output.stderr.contains("panicked at") && output.stderr.contains("error: a bug"));
     directory
         .every_report_says("a bug: the message above names its place in the code", CLAIMS.len());
 }
@@ -154,16 +135,10 @@ fn every_report_names_a_bug() {
 fn setup_script_passes_on_the_configuration_error() {
     let directory = Directory::new();
     directory.0.file("handover", "");
-    let output = Command::new(env!("CARGO_BIN_EXE_meshcheck"))
-        .args(["nextest-setup", "--config", "wrong.toml"])
-        .current_dir(directory.0.at(""))
-        .env("NEXTEST_ENV", directory.0.at("handover"))
-        .env("MESHCHECK_STATE", directory.0.at("state"))
-        .env_remove("MESHCHECK_EVIDENCE")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-    let handed = directory.read("handover");
+    let mut setup = directory.0.meshcheck(&["nextest-setup", "--config", "wrong.toml"]);
+    let output = Run::of(setup.env("NEXTEST_ENV", directory.0.at("handover")));
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let handed = directory.0.read("handover");
     assert!(handed.starts_with("MESHCHECK_NO_EVIDENCE=wrong.toml:2:1: unknown key"), "{handed}");
     assert_eq!(handed.lines().count(), 1, "{handed}");
 }
@@ -185,23 +160,6 @@ fn silent_server(tells_version: bool) -> (Server, Receiver<String>) {
     (server, paths)
 }
 
-/// Waits for the end of a program, for as long as the ceiling.
-fn ended(mut child: Child) -> (ExitStatus, String) {
-    let id = Pid::from_raw(child.id().try_into().unwrap());
-    let mut stderr = child.stderr.take().unwrap();
-    let (end, ends) = channel();
-    let waits = thread::spawn(move || {
-        let told = std::io::read_to_string(&mut stderr).unwrap();
-        let status = child.wait().unwrap();
-        let _ = end.send(());
-        (status, told)
-    });
-    if ends.recv_timeout(CEILING).is_err() {
-        let _ = kill(id, Signal::SIGKILL);
-    }
-    waits.join().unwrap()
-}
-
 /// Neither the first answer nor a look is waited for once somebody says stop.
 #[rstest]
 #[case::check_first_answer("check", false, Signal::SIGINT)]
@@ -220,7 +178,6 @@ fn every_report_names_an_interruption(
     let arguments = [command, "--kubeconfig", "kubeconfig", "--timeout", PATIENCE];
     let child = directory
         .meshcheck(&arguments)
-        .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -228,9 +185,9 @@ fn every_report_names_an_interruption(
     let path = unanswered.recv_timeout(CEILING).unwrap();
     assert_eq!(path == "/version", !tells_version, "{path}");
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-    let (status, told) = ended(child);
-    assert_eq!(status.code(), Some(130), "{status}: {told}");
-    assert!(told.starts_with("error: interrupted"), "{told}");
+    let ended = Run::from(child.wait_with_output().unwrap());
+    assert_eq!(ended.code, Some(130), "{ended:?}");
+    assert!(ended.stderr.starts_with("error: interrupted"), "{ended:?}");
     directory.every_report_says("interrupted; nothing of this run is left", number_of(command));
 }
 
@@ -239,23 +196,20 @@ fn every_report_names_an_interruption(
 #[test]
 fn killed_write_is_cleaned_up_by_the_next_one() {
     let directory = Directory::new();
-    let temporary = || -> Vec<_> {
-        let names =
-            fs::read_dir(directory.0.at("")).unwrap().map(|entry| entry.unwrap().file_name());
-        names.filter(|name| name.to_str().unwrap().ends_with(".meshcheck-partial")).collect()
+    let temporary = || {
+        let mut names = files(&directory.0.at(""));
+        names.retain(|name| name.ends_with(".meshcheck-partial"));
+        names
     };
-    let output = Command::new("sh")
-        .args(["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"])
-        .arg(env!("CARGO_BIN_EXE_meshcheck"))
-        .current_dir(directory.0.at(""))
-        .env("HOME", directory.0.at(""))
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), None, "a signal ends it: {output:?}");
+    let limited = ["-c", "ulimit -f 1 && exec \"$0\" judge e.json --report html=r.html"];
+    let mut shell = Command::new("sh");
+    shell.args(limited).arg(env!("CARGO_BIN_EXE_meshcheck")).current_dir(directory.0.at(""));
+    let output = Run::of(shell.env("HOME", directory.0.at("")));
+    assert_eq!(output.code, None, "a signal ends it: {output:?}");
     assert_eq!(temporary().len(), 1, "it was in the middle of writing");
-    assert_eq!(directory.read("r.html"), "all green", "what was there stays whole");
-    let output = directory.meshcheck(&["judge", "e.json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(directory.0.read("r.html"), "all green", "what was there stays whole");
+    let output = Run::of(&mut directory.meshcheck(&["judge", "e.json"]));
+    assert_eq!(output.code, Some(0), "{output:?}");
     assert_eq!(temporary().len(), 0, "{:?}", temporary());
-    assert!(directory.read("r.html").ends_with("</html>\n"));
+    assert!(directory.0.read("r.html").ends_with("</html>\n"));
 }

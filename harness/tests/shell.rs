@@ -1,14 +1,17 @@
 //! The program at home in a shell: examples that work, completions, manual pages. No cluster.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "support/mod.rs"]
+mod support;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
 use clap::{CommandFactory as _, Parser as _};
 use meshcheck::cli::Cli;
 use rstest::rstest;
+use support::run::{Run, compressed, recorded};
 
 /// What an example needs docker, a cluster or a network for: it is parsed only.
 const NEEDS_MORE: [&str; 9] =
@@ -31,21 +34,15 @@ contexts:
 /// A directory to work in, with what the examples name.
 fn place() -> tempfile::TempDir {
     let place = tempfile::tempdir().unwrap();
-    let recorded = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/evidence/lab.json");
-    let file = fs::File::create(place.path().join("vm7.json.gz")).unwrap();
-    let mut packed = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
-    let mut evidence: serde_json::Value =
-        serde_json::from_slice(&fs::read(recorded).unwrap()).unwrap();
+    let mut evidence = recorded();
     evidence["logs"] = serde_json::json!([{
         "namespace": "istio-system", "pod": "istiod-1", "container": "discovery",
         "text": { "state": "seen", "value": "it runs\n" }
     }]);
-    packed.write_all(evidence.to_string().as_bytes()).unwrap();
-    packed.finish().unwrap();
-    // Two records of one mesh, whatever an example calls them.
-    for name in ["old", "new", "istio-1.20", "istio-1.31"] {
-        let copy = place.path().join(format!("{name}.json.gz"));
-        fs::copy(place.path().join("vm7.json.gz"), copy).unwrap();
+    let record = compressed(evidence.to_string().as_bytes());
+    // Records of one mesh, whatever an example calls them.
+    for name in ["vm7", "old", "new", "istio-1.20", "istio-1.31"] {
+        fs::write(place.path().join(format!("{name}.json.gz")), &record).unwrap();
     }
     fs::write(place.path().join("kubeconfig"), KUBECONFIG).unwrap();
     place
@@ -72,14 +69,6 @@ fn program(name: &str, place: &Path) -> Command {
     command
 }
 
-fn ran(command: &mut Command) -> Output {
-    command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"))
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
 /// The examples of each command, by its name; those of the whole program under none.
 fn examples() -> Vec<(String, Vec<String>)> {
     let program = Cli::command();
@@ -101,8 +90,8 @@ fn calls(example: &str) -> Vec<Vec<String>> {
         "meshcheck() {{ printf '%s\\0' \"$@\" $'\\n' >> '{}/calls'; }}\n{KUBECTL}\n{example}\n",
         place.path().display()
     );
-    let output = ran(program("bash", place.path()).args(["-c", &script]));
-    assert!(output.status.success(), "`{example}`: {}", text(&output.stderr));
+    let output = Run::of(program("bash", place.path()).args(["-c", &script]));
+    assert!(output.code == Some(0), "`{example}`: {}", output.stderr);
     let calls = fs::read_to_string(place.path().join("calls")).unwrap();
     calls
         .split_terminator("\n\0")
@@ -141,8 +130,8 @@ fn examples_that_need_no_cluster_do_what_they_say() {
                 continue;
             }
             let script = format!("{KUBECTL}\n{line}");
-            let output = ran(program("bash", place.path()).args(["-c", &script]));
-            assert!(output.status.success(), "`{line}`: {output:?}");
+            let output = Run::of(program("bash", place.path()).args(["-c", &script]));
+            assert!(output.code == Some(0), "`{line}`: {output:?}");
             number += 1;
         }
     }
@@ -177,9 +166,9 @@ fn bash_completes(line: &str) -> Vec<String> {
         words[words.len() - 1],
         words[words.len() - 2],
     );
-    let output = ran(program("bash", place.path()).args(["-c", &script]));
-    assert!(output.status.success(), "{output:?}");
-    text(&output.stdout).lines().map(|line| line.trim().to_owned()).collect()
+    let output = Run::of(program("bash", place.path()).args(["-c", &script]));
+    assert!(output.code == Some(0), "{output:?}");
+    output.stdout.lines().map(|line| line.trim().to_owned()).collect()
 }
 
 #[rstest]
@@ -206,9 +195,9 @@ fn bash_completes_options_and_values(#[case] line: &str, #[case] words: &[&str])
 #[case("powershell", "Register-ArgumentCompleter")]
 fn every_shell_has_its_script(#[case] shell: &str, #[case] words: &str) {
     let place = place();
-    let output = ran(program("meshcheck", place.path()).args(["completions", shell]));
-    let script = text(&output.stdout);
-    assert!(output.status.success() && script.contains(words), "{script}");
+    let output = Run::of(program("meshcheck", place.path()).args(["completions", shell]));
+    let script = output.stdout;
+    assert!(output.code == Some(0) && script.contains(words), "{script}");
     // It names the program, and no place where it lies today.
     assert!(!script.contains(env!("CARGO_MANIFEST_DIR")), "{script}");
 }
@@ -218,16 +207,18 @@ fn every_shell_has_its_script(#[case] shell: &str, #[case] words: &str) {
 fn completion_is_silent_if_the_kubeconfig_is_malformed() {
     let place = place();
     fs::write(place.path().join("kubeconfig"), "{ broken").unwrap();
-    let output = ran(program("meshcheck", place.path())
-        .args(["--", "meshcheck", "check", "--context", ""])
-        .env("COMPLETE", "bash")
-        .env("_CLAP_COMPLETE_INDEX", "3"));
-    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    let output = Run::of(
+        program("meshcheck", place.path())
+            .args(["--", "meshcheck", "check", "--context", ""])
+            .env("COMPLETE", "bash")
+            .env("_CLAP_COMPLETE_INDEX", "3"),
+    );
+    assert!(output.code == Some(0) && output.stderr.is_empty(), "{output:?}");
 }
 
 fn pages(place: &Path) -> Vec<PathBuf> {
-    let output = ran(program("meshcheck", place).args(["man", "--dir", "man/man1"]));
-    assert!(output.status.success(), "{output:?}");
+    let output = Run::of(program("meshcheck", place).args(["man", "--dir", "man/man1"]));
+    assert!(output.code == Some(0), "{output:?}");
     let mut pages: Vec<_> =
         fs::read_dir(place.join("man/man1")).unwrap().map(|entry| entry.unwrap().path()).collect();
     pages.sort();
@@ -254,17 +245,17 @@ fn every_command_has_a_page() {
     let main = fs::read_to_string(&pages[names.iter().position(|it| *it == "meshcheck").unwrap()]);
     assert!(main.as_ref().unwrap().contains(".SH \"EXIT STATUS\"\n"));
     // The page that is printed is that one.
-    let printed = ran(program("meshcheck", place.path()).arg("man"));
-    assert_eq!(text(&printed.stdout), main.unwrap());
+    let printed = Run::of(program("meshcheck", place.path()).arg("man"));
+    assert_eq!(printed.stdout, main.unwrap());
 }
 
 #[test]
 fn unwritable_manual_page_is_an_error() {
     let place = place();
     fs::write(place.path().join("file"), "").unwrap();
-    let output = ran(program("meshcheck", place.path()).args(["man", "--dir", "file/man1"]));
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).starts_with("error: cannot create file/man1: "), "{output:?}");
+    let output = Run::of(program("meshcheck", place.path()).args(["man", "--dir", "file/man1"]));
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.starts_with("error: cannot create file/man1: "), "{output:?}");
 }
 
 /// The lines of a document that a reader types: indented blocks, and the scripts of its CI jobs.

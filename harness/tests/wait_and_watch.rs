@@ -1,9 +1,6 @@
 //! `check --wait` and `check --watch` on a server that changes. No cluster.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[allow(dead_code, reason = "the hostile tests use the rest")]
-#[path = "hostile/mesh.rs"]
-mod mesh;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -12,10 +9,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use mesh::{ISTIO, Mesh};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
+use support::mesh::{ISTIO, Mesh};
+use support::run::Run;
 use support::{sandbox, server};
 
 /// A server whose node is ready once `is_ready` says so.
@@ -36,16 +34,9 @@ fn start(is_ready: impl Fn(&server::Request) -> bool + Send + Sync + 'static) ->
 
 /// A check of the nodes.
 fn check(sandbox: &sandbox::Sandbox, server: &server::Server, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
-    command
-        .args(["check", "--only", "nodes_ready", "--istio", ISTIO, "--kubeconfig"])
-        .arg(server.kubeconfig(sandbox))
-        .args(arguments)
-        .current_dir(sandbox.at(""))
-        .env_remove("MESHCHECK_CONFIG")
-        .env_remove("MESHCHECK_BUNDLE")
-        .env("HOME", sandbox.path().join("home"))
-        .stdin(Stdio::null());
+    let check = ["check", "--only", "nodes_ready", "--istio", ISTIO, "--kubeconfig"];
+    let mut command = sandbox.meshcheck(&check);
+    command.arg(server.kubeconfig(sandbox)).args(arguments);
     command
 }
 
@@ -85,12 +76,10 @@ fn claim_is_not_shown_before_the_report(#[case] arguments: &[&str]) {
 fn wait_ends_once_every_claim_holds() {
     let sandbox = sandbox::Sandbox::new();
     let server = start(|request| request.path != "/api/v1/nodes" || request.before > 0);
-    let output = check(&sandbox, &server, &["--wait", "5m", "--output", "json"]).output().unwrap();
-    let (stdout, stderr) = (String::from_utf8(output.stdout), String::from_utf8(output.stderr));
-    let (stdout, stderr) = (stdout.unwrap(), stderr.unwrap());
-    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
-    let report: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!(report["totals"]["pass"], 1);
+    let run = Run::of(&mut check(&sandbox, &server, &["--wait", "5m", "--output", "json"]));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    assert_eq!(run.json()["totals"]["pass"], 1);
+    let stderr = run.stderr;
     assert!(!stderr.contains("prepare::nodes_ready  "), "a pipe gets the report alone: {stderr}");
     assert!(stderr.contains("waiting for 1 claim: prepare::nodes_ready\n"), "{stderr}");
 }
@@ -99,10 +88,9 @@ fn wait_ends_once_every_claim_holds() {
 fn wait_ends_with_the_last_report_once_the_time_is_over() {
     let sandbox = sandbox::Sandbox::new();
     let server = start(|_| false);
-    let output = check(&sandbox, &server, &["--wait", "1s", "--output", "json"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{output:?}");
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(report["totals"]["fail"], 1);
+    let run = Run::of(&mut check(&sandbox, &server, &["--wait", "1s", "--output", "json"]));
+    assert_eq!(run.code, Some(1), "{run:?}");
+    assert_eq!(run.json()["totals"]["fail"], 1);
 }
 
 #[test]
@@ -127,9 +115,8 @@ fn watch_prints_a_report_a_line_until_it_is_interrupted() {
     while totals()["pass"] != 1 {}
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    let stderr = std::io::read_to_string(child.stderr.take().unwrap()).unwrap();
     assert!(stderr.contains("error: interrupted"), "{stderr}");
-    let report = std::fs::read_to_string(sandbox.at("r.json")).unwrap();
+    let report = sandbox.read("r.json");
     assert!(report.contains("\"pass\":1"), "the report of the last check stays: {report}");
 }

@@ -1,10 +1,10 @@
 //! The machines of a class that are clusters of the lab: one that is well, and one that is broken.
 
-use std::fs;
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
+use fs_err as fs;
 use meshcheck_bundle::Bundle;
 
 use super::trial::Trial;
@@ -37,9 +37,9 @@ pub(super) fn check(trial: &Trial) -> Result<(bool, f64)> {
     broken.until_green("all green before the second cluster is broken", GREEN)?;
     let red = faults::make(&broken, FAULT)?;
     let directory = trial.at("clusters");
-    fs::create_dir(&directory).context("making a directory")?;
+    fs::create_dir(&directory)?;
     for (name, cluster) in [("healthy", &healthy), ("broken", &broken)] {
-        fs::copy(cluster.kubeconfig(), directory.join(name)).context("copying a kubeconfig")?;
+        fs::copy(cluster.kubeconfig(), directory.join(name))?;
     }
     let directory = directory.display().to_string();
     let bundle = Bundle::open(healthy.bundle())?;

@@ -1,7 +1,6 @@
 //! Kubernetes as the engine of a class: a Job on one cluster checks it and another one, and sends to a board outside.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, Stdio, id};
@@ -9,6 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use fs_err as fs;
 use serde_json::Value;
 
 use super::trial::Trial;
@@ -49,14 +49,14 @@ pub(super) fn check(
 
     let directory = trial.at("job");
     let machines = directory.join("machines");
-    fs::create_dir_all(&machines).context("making a directory")?;
+    fs::create_dir_all(&machines)?;
     for (name, cluster) in [("healthy", healthy), ("broken", broken)] {
-        let text = fs::read_to_string(cluster.kubeconfig()).context("reading a kubeconfig")?;
+        let text = fs::read_to_string(cluster.kubeconfig())?;
         let address = format!("https://{}:6443", network(cluster, "IPAddress")?);
         let text = text.replace(&cluster.server()?, &address);
-        fs::write(machines.join(format!("{name}.yaml")), text).context("writing a kubeconfig")?;
+        fs::write(machines.join(format!("{name}.yaml")), text)?;
     }
-    fs::write(directory.join("token"), TOKEN).context("writing a token")?;
+    fs::write(directory.join("token"), TOKEN)?;
 
     let board = Board::start(trial, &directory, &network(healthy, "Gateway")?)?;
     let bundle = healthy.bundle().display().to_string();

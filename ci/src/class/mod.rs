@@ -51,7 +51,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
     // Clusters would take processor time from what is measured: they come last.
     let tests = ["class_limits", "board"];
     let mut is_well = trial.run(&tests, &["--skip", REAL], &[])?;
-    let mut bars = Bars::new(&trial.figures()?);
+    let mut bars = Bars::new(&trial.figures()?)?;
     bars.write(is_well)?;
     if options.without_clusters {
         say("left out, as asked for: clusters, and machines beside them");
@@ -62,7 +62,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         is_well &= passes;
         let mut figures = trial.figures()?;
         figures.insert(bars::JOB.into(), checked_by_job);
-        bars = Bars::new(&figures);
+        bars = Bars::new(&figures)?;
     }
     bars.write(is_well)?;
     result(format_args!("{bars}"))?;

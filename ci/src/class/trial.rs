@@ -1,11 +1,11 @@
 //! Runs the tests of a class at the size of a class, and leaves nothing of them, however they end.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context as _, Result};
+use fs_err as fs;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
@@ -45,7 +45,7 @@ impl Trial {
                 drop(fs::remove_dir_all(&directory));
             })
         };
-        fs::create_dir(directory.join("tmp")).context("making a directory")?;
+        fs::create_dir(directory.join("tmp"))?;
         Ok(Self { directory, program: program.path().to_owned(), _end: end })
     }
 
@@ -89,9 +89,7 @@ impl Trial {
 
     /// Reads the figures by the names of their bars. Those of the same bar add up.
     pub(super) fn figures(&self) -> Result<BTreeMap<String, f64>> {
-        let file = figures(&self.directory);
-        let text =
-            fs::read_to_string(&file).with_context(|| format!("reading `{}`", file.display()))?;
+        let text = fs::read_to_string(figures(&self.directory))?;
         let mut all = BTreeMap::new();
         for line in text.lines() {
             let figure: Figure = serde_json::from_str(line).context("reading a figure")?;

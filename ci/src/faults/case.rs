@@ -1,11 +1,11 @@
 //! A case of the campaign: a folder of `fixtures/faults`, `fixtures/variations` or `fixtures/live`.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::ValueEnum;
+use fs_err as fs;
 use serde::Deserialize;
 
 use crate::workspace::repository;
@@ -100,7 +100,6 @@ impl Check {
 }
 
 impl Case {
-    /// The name.
     pub(crate) fn name(&self) -> String {
         self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
     }
@@ -112,8 +111,8 @@ impl Case {
 
     fn read(folder: PathBuf, file: &str) -> Result<Self> {
         let file = folder.join(file);
-        let read = || Ok::<_, anyhow::Error>(toml::from_str(&fs::read_to_string(&file)?)?);
-        let case: Self = read().with_context(|| format!("reading `{}`", file.display()))?;
+        let case: Self = toml::from_str(&fs::read_to_string(&file)?)
+            .with_context(|| format!("reading `{}`", file.display()))?;
         Ok(Self { folder, ..case })
     }
 }
@@ -135,8 +134,7 @@ pub(crate) fn read_all(set: Set) -> Result<Vec<Case>> {
 }
 
 fn folders(directory: &Path) -> Result<Vec<PathBuf>> {
-    let entries = fs::read_dir(directory).with_context(|| directory.display().to_string())?;
-    entries.map(|entry| Ok(entry?.path())).collect()
+    fs::read_dir(directory)?.map(|entry| Ok(entry?.path())).collect()
 }
 
 #[cfg(test)]

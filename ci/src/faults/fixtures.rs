@@ -1,6 +1,5 @@
 //! The recorded evidence of the cases: tests judge it again, without a cluster.
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -8,6 +7,7 @@ use anyhow::{Context as _, Result};
 use flate2::Compression;
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
+use fs_err::File;
 use serde_json::Value;
 
 use super::case::Case;
@@ -17,19 +17,14 @@ const KUBECONFIG: &str = "~/.kube/config";
 
 /// Puts recorded evidence into the folder of its case.
 pub(crate) fn put(recorded: &Path, case: &Case) -> Result<()> {
-    let read =
-        || Ok::<_, anyhow::Error>(serde_json::from_reader(GzDecoder::new(File::open(recorded)?))?);
-    let mut evidence: Value =
-        read().with_context(|| format!("reading `{}`", recorded.display()))?;
+    let mut evidence: Value = serde_json::from_reader(GzDecoder::new(File::open(recorded)?))
+        .with_context(|| format!("reading `{}`", recorded.display()))?;
     if let Some(kubeconfig) = evidence.pointer_mut("/subject/kubeconfig") {
         *kubeconfig = KUBECONFIG.into();
     }
-    let file = case.folder.join("evidence.json.gz");
-    let write = || {
-        let mut encoder = GzEncoder::new(File::create(&file)?, Compression::best());
-        encoder.write_all(&serde_json::to_vec(&evidence)?)?;
-        encoder.finish()?;
-        Ok::<_, anyhow::Error>(())
-    };
-    write().with_context(|| format!("writing `{}`", file.display()))
+    let file = File::create(case.folder.join("evidence.json.gz"))?;
+    let mut encoder = GzEncoder::new(file, Compression::best());
+    encoder.write_all(&serde_json::to_vec(&evidence)?)?;
+    encoder.finish()?;
+    Ok(())
 }

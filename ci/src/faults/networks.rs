@@ -31,7 +31,6 @@ const BOTH_RANGES: &str = r#"[{ "subnet": "10.244.0.0/24" }], [{ "subnet": "fd00
 
 /// A cluster of other networks, and the engine's network that it is on. Fields end in this order.
 pub(super) struct Other {
-    /// The cluster.
     pub(super) cluster: Cluster,
     _files: tempfile::TempDir,
     _network: Option<Cleanup>,

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use fs_err as fs;
 use serde::Serialize;
 use serde_json::json;
 
@@ -17,7 +17,6 @@ use crate::results;
 /// How one case ended.
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Outcome {
-    /// The case.
     pub(crate) name: String,
     /// Whether something was broken.
     #[serde(skip)]
@@ -117,7 +116,6 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// The sums.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
     faults: usize,
@@ -158,7 +156,7 @@ impl Results {
     pub(crate) fn new(texts: PathBuf) -> Result<Self> {
         results::remove("faults")?;
         drop(fs::remove_dir_all(&texts));
-        fs::create_dir_all(&texts).with_context(|| format!("making `{}`", texts.display()))?;
+        fs::create_dir_all(&texts)?;
         Ok(Self { texts, cases: Vec::new() })
     }
 
@@ -169,7 +167,6 @@ impl Results {
         self.write().map(drop)
     }
 
-    /// The sums.
     pub(crate) fn finish(&self) -> Result<Sums> {
         for case in self.cases.iter().filter(|case| !case.is_clean()) {
             say(format_args!("{}: {case}", case.name));

@@ -25,7 +25,7 @@ use crate::setup;
 use crate::software::Software;
 use crate::wait::pass;
 use crate::workspace::meshcheck;
-use interruptions::{How, INTERRUPTIONS, Interruption, Then, What, When};
+use interruptions::{How, Interruption, Then, What, When};
 use place::Place;
 use subject::{End, Subject};
 use tally::{Case, Sums};
@@ -40,10 +40,9 @@ const AGAIN: Duration = Duration::from_millis(300);
 /// How long the end may take after the second Ctrl-C: it is at once, on a busy machine.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// Tries them.
 pub(crate) fn run(selection: &Selection) -> Result<()> {
-    let asked: Vec<_> =
-        INTERRUPTIONS.iter().filter(|moment| selection.includes(moment.name, moment.ci)).collect();
+    let mut asked = interruptions::read()?;
+    asked.retain(|moment| selection.includes(&moment.name, moment.ci));
     if selection.list {
         for moment in asked {
             crate::out::result(moment.name)?;
@@ -63,7 +62,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
     let needs_target = asked.iter().any(|moment| moment.what.has_target());
     let target = needs_target.then(|| Target::up(&meshcheck, &software)).transpose()?;
     let trial = Trial { meshcheck: meshcheck.path().to_owned(), bundle, target };
-    for moment in asked {
+    for moment in &asked {
         say(format_args!("── {}", moment.name));
         let case = trial.try_out(moment);
         say(format_args!("   {case}"));
@@ -85,7 +84,7 @@ struct Trial {
 
 impl Trial {
     fn try_out(&self, moment: &Interruption) -> Case {
-        let mut case = Case::new(moment.name);
+        let mut case = Case::new(&moment.name);
         if let Err(error) = self.ended(moment, &mut case) {
             case.fault = Some(format!("{error:#}"));
         }
@@ -95,7 +94,7 @@ impl Trial {
     fn ended(&self, moment: &Interruption, case: &mut Case) -> Result<()> {
         let place = Place::new()?;
         let mut subject = Subject::start(&mut self.command(moment, &place)?)?;
-        self.wait_for(moment.when, &mut subject)?;
+        self.wait_for(&moment.when, &mut subject)?;
         if moment.after_ms > 0 {
             pass(Duration::from_millis(moment.after_ms));
         }
@@ -129,7 +128,7 @@ impl Trial {
                 command.arg(target.kubeconfig(lost)).arg("--bundle").arg(&self.bundle);
             }
         }
-        if let How::Panic(phase) = moment.how {
+        if let How::Panic(phase) = &moment.how {
             command.env("MESHCHECK_TEST_PANIC", phase);
         }
         Ok(command)
@@ -152,10 +151,10 @@ impl Trial {
         self.target.as_ref().context("there is no cluster to check")
     }
 
-    fn wait_for(&self, when: When, subject: &mut Subject) -> Result<()> {
+    fn wait_for(&self, when: &When, subject: &mut Subject) -> Result<()> {
         match when {
             When::Start => Ok(()),
-            When::Told(text) => subject.until(text, |told| told.contains(text)),
+            When::Told(text) => subject.until(text, |told| told.contains(text.as_str())),
             When::Namespace => {
                 let target = self.target()?;
                 subject.until("its namespace", |_| target.has_namespace())
@@ -205,7 +204,7 @@ impl Trial {
         {
             target.line().mend();
         }
-        let mut after = match moment.then {
+        let mut after = match moment.then() {
             Then::Nobody => return Ok(()),
             Then::Leftovers => {
                 let mut down = self.in_place(place);
@@ -248,5 +247,5 @@ fn expected_end(moment: &Interruption, end: &End) -> Result<()> {
 }
 
 fn removes(moment: &Interruption) -> bool {
-    matches!(moment.when, When::Told("remove: deleting"))
+    matches!(&moment.when, When::Told(text) if text == "remove: deleting")
 }

@@ -1,10 +1,10 @@
 //! A place of its own for one try: home, state, temporary files; and what is left in it and outside.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use fs_err as fs;
 
 use crate::command::Program;
 
@@ -17,7 +17,6 @@ pub(crate) struct Place {
     before: Engine,
 }
 
-/// What the engine has.
 #[derive(Debug, Default)]
 struct Engine {
     dangling: BTreeSet<String>,
@@ -48,7 +47,6 @@ impl Place {
         Ok(place)
     }
 
-    /// The user's home.
     pub(crate) fn home(&self) -> PathBuf {
         self.directory.path().join("home")
     }
@@ -58,7 +56,6 @@ impl Place {
         self.directory.path().join("state")
     }
 
-    /// Where temporary files go.
     pub(crate) fn temporary(&self) -> PathBuf {
         self.directory.path().join("tmp")
     }
@@ -110,7 +107,7 @@ impl Place {
     fn processes(&self) -> Result<Vec<String>> {
         let mark = format!("MESHCHECK_STATE={}\0", self.state().display());
         let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").context("listing processes")?.flatten() {
+        for entry in fs::read_dir("/proc")?.flatten() {
             // What ends meanwhile is not left.
             let Ok(environment) = fs::read(entry.path().join("environ")) else { continue };
             if String::from_utf8_lossy(&environment).contains(&mark) {
@@ -128,7 +125,7 @@ fn entries(directory: &Path) -> Result<impl Iterator<Item = String> + use<>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries.flatten().collect(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(error).with_context(|| directory.display().to_string()),
+        Err(error) => return Err(error.into()),
     };
     Ok(entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned()))
 }

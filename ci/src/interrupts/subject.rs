@@ -33,7 +33,6 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    /// Starts it.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
@@ -116,7 +115,6 @@ pub(crate) struct End {
     status: ExitStatus,
     /// How long after it was told to.
     pub(crate) took: Duration,
-    /// All its messages.
     pub(crate) told: String,
 }
 

@@ -7,7 +7,7 @@ use serde::Serialize;
 /// What came of one moment.
 #[derive(Debug, Serialize)]
 pub(crate) struct Case {
-    name: &'static str,
+    name: String,
     /// From the signal to the end of the program.
     pub(crate) seconds: f64,
     /// As a shell would say it.
@@ -19,8 +19,8 @@ pub(crate) struct Case {
 }
 
 impl Case {
-    pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, seconds: 0.0, exit: 0, left: Vec::new(), fault: None }
+    pub(crate) fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), seconds: 0.0, exit: 0, left: Vec::new(), fault: None }
     }
 
     fn is_clean(&self) -> bool {

@@ -24,7 +24,6 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Provisions it.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         let cluster = Cluster::up(meshcheck, software)?;
         cluster.until_green("all green before anything is ended", Duration::from_mins(1))?;

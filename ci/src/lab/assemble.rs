@@ -1,10 +1,10 @@
 //! From parts to the bundle: what is made in which order, and what the manifest says of it.
 
-use std::fs;
 use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use fs_err as fs;
 use meshcheck_bundle::{
     Image as ImageName, Install, IstioBuild, KialiBuild, Manifest, NodeImage, Origin, Role, SCHEMA,
     Writer,
@@ -55,14 +55,13 @@ pub(crate) fn build(
 
 /// Gives a finished bundle its place.
 pub(super) fn publish(made: TempDir, bundle: &Path) -> Result<()> {
-    let making = || format!("making `{}`", bundle.display());
     if let Some(parent) = bundle.parent() {
-        fs::create_dir_all(parent).with_context(making)?;
+        fs::create_dir_all(parent)?;
     }
     let made = made.keep();
     // Work in progress is private to its user; a bundle is for all to read.
     fs::set_permissions(&made, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    fs::rename(&made, bundle).with_context(making)
+    Ok(fs::rename(&made, bundle)?)
 }
 
 /// Copies the files into the bundle and writes its manifest.
@@ -87,7 +86,7 @@ fn write(
     ];
     for (from, to) in copies {
         let from = parts.path(from).unwrap_or_else(|| repository().join(from));
-        fs::copy(&from, dir.join(to)).with_context(|| format!("copying `{}`", from.display()))?;
+        fs::copy(&from, dir.join(to))?;
     }
     let built =
         |build: &GoBuild| format!("Go module {} {}, built with {go}", build.module, build.version);
@@ -207,8 +206,7 @@ fn notes(parts: &Parts, software: &Software) -> Result<Vec<String>> {
 /// The version of a Debian package in a file tree.
 fn package_version(parts: &Parts, tree: &Tree, name: &str) -> Result<String> {
     let path = parts.path(&format!("{}/packages.txt", tree.name)).unwrap_or_default();
-    let text =
-        fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+    let text = fs::read_to_string(&path)?;
     text.lines()
         .filter_map(|line| line.split_once(' '))
         .find_map(|(package, version)| (package == name).then(|| version.to_owned()))

@@ -1,10 +1,10 @@
 //! The images of the lab: a Dockerfile each in `ci/lab/images`, built by the engine from the parts.
 
-use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use fs_err::{self as fs, File};
 use tar::{Builder, EntryType, Header};
 
 use super::plan::{Parts, image_sources};
@@ -78,9 +78,7 @@ fn dockerfile(software: &Software, name: &str) -> PathBuf {
 
 /// Builds the image of the Dockerfile `name`. `tools` is the image that some stand on.
 pub(crate) fn build(parts: &Parts, name: &str, tools: &str, reference: &str) -> Result<()> {
-    let path = dockerfile(parts.software, name);
-    let dockerfile =
-        fs::read_to_string(&path).with_context(|| format!("reading `{}`", path.display()))?;
+    let dockerfile = fs::read_to_string(dockerfile(parts.software, name))?;
     let source = |name: &str| parts.path(name).unwrap_or_else(|| image_sources().join(name));
     build_from(&dockerfile, source, tools, reference)
         .with_context(|| format!("building the image `{name}`"))
@@ -106,13 +104,10 @@ pub(crate) fn build_from(
                 let mut directory = header(EntryType::Directory, 0o777, 0);
                 context.append_data(&mut directory, Path::new(ROOT).join("tmp"), io::empty())?;
             } else {
-                let path = source(name);
-                let reading = || format!("reading `{}`", path.display());
-                let file = File::open(&path).with_context(reading)?;
-                let size = file.metadata().with_context(reading)?.len();
+                let file = File::open(source(name))?;
                 // Wheels do not keep which of their files are programs.
-                let mut header = header(EntryType::Regular, 0o755, size);
-                context.append_data(&mut header, name, file).with_context(reading)?;
+                let mut header = header(EntryType::Regular, 0o755, file.metadata()?.len());
+                context.append_data(&mut header, name, file)?;
             }
         }
         context.finish()?;

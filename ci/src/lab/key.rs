@@ -1,9 +1,9 @@
 //! Keys: a short name for "made from exactly these inputs".
 
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use fs_err as fs;
 use meshcheck_bundle::{Sha256Hex, sha256_file};
 
 /// How much of a key stands in directory names.
@@ -41,23 +41,18 @@ impl KeyBuilder {
 
     /// Adds a file, or every file below a directory, by name and content.
     pub(crate) fn with_files(self, path: &Path) -> Result<Self> {
-        let reading = || format!("reading the build input `{}`", path.display());
-        if !path.is_dir() {
-            let name = path.file_name().unwrap_or_default().to_string_lossy();
-            let sum = sha256_file(path).with_context(reading)?;
-            return Ok(self.with(&name, &sum));
-        }
-        let mut entries = fs::read_dir(path)
-            .and_then(Iterator::collect::<std::io::Result<Vec<_>>>)
-            .with_context(reading)?;
-        entries.sort_by_key(fs::DirEntry::file_name);
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if !path.is_dir() {
+            let reading = || format!("reading the build input `{}`", path.display());
+            return Ok(self.with(&name, &sha256_file(path).with_context(reading)?));
+        }
+        let mut entries = fs::read_dir(path)?.collect::<std::io::Result<Vec<_>>>()?;
+        entries.sort_by_key(fs::DirEntry::file_name);
         entries
             .into_iter()
             .try_fold(self.with("directory", &name), |key, entry| key.with_files(&entry.path()))
     }
 
-    /// The key.
     pub(crate) fn finish(self) -> Key {
         Key(self.0.finish())
     }
@@ -68,7 +63,6 @@ impl KeyBuilder {
 pub(crate) struct Key(String);
 
 impl Key {
-    /// All of it.
     pub(crate) fn full(&self) -> &str {
         &self.0
     }

@@ -28,9 +28,7 @@ pub(super) enum Output {
 pub(crate) struct Listed {
     /// How `--istio` calls it.
     pub(crate) name: &'static str,
-    /// The version of Istio.
     pub(crate) istio: &'static str,
-    /// The version of Kubernetes.
     pub(crate) kubernetes: &'static str,
     /// Its `--set` options beyond those that its Istio needs.
     pub(crate) options: &'static [&'static str],
@@ -58,7 +56,6 @@ pub(crate) fn meshes() -> Result<Vec<Listed>> {
     MESHES.iter().map(listed).collect()
 }
 
-/// Prints the table.
 pub(super) fn print(output: Output) -> Result<()> {
     let meshes = meshes()?;
     match output {

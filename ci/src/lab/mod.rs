@@ -17,12 +17,12 @@ mod recipe;
 mod store;
 mod variant;
 
-use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use clap::Args;
+use fs_err::{self as fs, File};
 use meshcheck_bundle::{Bundle, BundleError, cache_dir};
 
 use crate::golang::Go;
@@ -152,8 +152,7 @@ fn is_intact(bundle: &Path) -> Result<bool> {
         return Ok(true);
     };
     say(format_args!("lab bundle: the cached one is damaged: {error:#}"));
-    fs::remove_dir_all(bundle)
-        .with_context(|| format!("removing the damaged bundle `{}`", bundle.display()))?;
+    fs::remove_dir_all(bundle)?;
     Ok(false)
 }
 
@@ -178,17 +177,12 @@ fn choose(name: &str) -> Result<&'static Mesh> {
 
 /// One build at a time in one cache. The lock ends with the process, however that ends.
 fn lock(root: &Path) -> Result<File> {
-    fs::create_dir_all(root).with_context(|| format!("making `{}`", root.display()))?;
+    fs::create_dir_all(root)?;
     let path = root.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .with_context(|| format!("opening `{}`", path.display()))?;
+    let file = File::options().create(true).truncate(false).write(true).open(&path)?;
     if file.try_lock().is_err() {
         say(format_args!("lab bundle: waiting for another build (lock `{}`)", path.display()));
-        file.lock().with_context(|| format!("locking `{}`", path.display()))?;
+        file.lock()?;
     }
     Ok(file)
 }

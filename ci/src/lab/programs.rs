@@ -5,9 +5,7 @@
 pub(crate) struct GoBuild {
     /// Its directory below `ci/lab/go`, and the name of its directory in the cache.
     pub(crate) name: &'static str,
-    /// The module.
     pub(crate) module: &'static str,
-    /// Its version.
     pub(crate) version: &'static str,
     /// The packages to build; the programs are called as their last path element.
     pub(crate) packages: &'static [&'static str],
@@ -22,7 +20,6 @@ pub(crate) struct GoBuild {
 pub(crate) struct Wheel {
     /// Name and version as pip wants them.
     pub(crate) requirement: &'static str,
-    /// Version.
     pub(crate) version: &'static str,
     /// SHA-256 of the file, per architecture (as Go calls them).
     pub(crate) sha256: &'static [(&'static str, &'static str)],

@@ -62,7 +62,6 @@ pub(crate) struct Software {
 /// A Kubernetes that the lab can build, with what its kubeadm asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Kubernetes {
-    /// Its programs.
     pub(crate) build: GoBuild,
     /// The store of the API server.
     pub(crate) etcd: GoBuild,
@@ -80,7 +79,6 @@ pub(crate) struct Kubernetes {
 pub(crate) struct Istio {
     /// What it reports as its version, and the tag of its images.
     pub(crate) version: &'static str,
-    /// Its programs.
     pub(crate) build: GoBuild,
     /// The Kiali that its addon manifest names, or the newest that package registries serve.
     pub(crate) kiali: GoBuild,

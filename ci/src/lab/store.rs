@@ -5,13 +5,13 @@
 //! changed or cut short since is noticed and made again.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
 use meshcheck_bundle::sha256_file;
 use serde::{Deserialize, Serialize};
 
@@ -48,11 +48,10 @@ impl Store {
     pub(crate) fn open(root: &Path) -> Result<Self> {
         let (parts, temporary) = (root.join("parts"), root.join("unfinished"));
         if temporary.exists() {
-            fs::remove_dir_all(&temporary)
-                .with_context(|| format!("removing `{}`", temporary.display()))?;
+            fs::remove_dir_all(&temporary)?;
         }
         for dir in [&parts, &temporary] {
-            fs::create_dir_all(dir).with_context(|| format!("making `{}`", dir.display()))?;
+            fs::create_dir_all(dir)?;
         }
         let unfinished = temporary.clone();
         let cleanup = Cleanup::new(move || drop(fs::remove_dir_all(unfinished)));
@@ -87,16 +86,14 @@ impl Store {
                     "{name}: the cached part is damaged ({damage:#}): building it again"
                 )),
             }
-            fs::remove_dir_all(&dir).with_context(|| format!("removing `{}`", dir.display()))?;
+            fs::remove_dir_all(&dir)?;
         }
         let start = Instant::now();
         say(format_args!("{name}: building"));
         let scratch = self.scratch()?;
         reporting(name, || build(scratch.path())).with_context(|| format!("building {name}"))?;
         seal(scratch.path())?;
-        let made = scratch.keep();
-        fs::rename(&made, &dir)
-            .with_context(|| format!("renaming `{}` to `{}`", made.display(), dir.display()))?;
+        fs::rename(scratch.keep(), &dir)?;
         say(format_args!("{name}: built in {}", elapsed(start.elapsed())));
         Ok(())
     }
@@ -133,9 +130,8 @@ fn seal(dir: &Path) -> Result<()> {
     if sums.is_empty() {
         bail!("nothing was made in `{}`", dir.display());
     }
-    let path = dir.join(SUMS);
-    fs::write(&path, serde_json::to_vec_pretty(&sums)?)
-        .with_context(|| format!("writing `{}`", path.display()))
+    fs::write(dir.join(SUMS), serde_json::to_vec_pretty(&sums)?)?;
+    Ok(())
 }
 
 /// Compares all files with the checksums beside them.

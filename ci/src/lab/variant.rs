@@ -1,9 +1,9 @@
 //! The bundle of a mesh that differs from another one by its install options alone.
 
-use std::fs;
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
+use fs_err as fs;
 use meshcheck_bundle::{Bundle, Writer};
 
 use super::assemble::publish;
@@ -39,11 +39,9 @@ pub(super) fn build(store: &Store, mesh: &Mesh, key: &Key, of: &Path, bundle: &P
 /// Links a file, or copies it where the file system has no links.
 fn link(from: &Path, to: &Path) -> Result<()> {
     if let Some(parent) = to.parent() {
-        fs::create_dir_all(parent).with_context(|| format!("making `{}`", parent.display()))?;
+        fs::create_dir_all(parent)?;
     }
-    fs::hard_link(from, to)
-        .or_else(|_| fs::copy(from, to).map(drop))
-        .with_context(|| format!("linking `{}` to `{}`", from.display(), to.display()))
+    Ok(fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))?)
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! The cluster: one of meshcheck, in a state directory of its own, and a shell on it.
 
 use std::env;
-use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
+use fs_err as fs;
 use meshcheck_bundle::Bundle;
 use tempfile::NamedTempFile;
 
@@ -37,7 +37,6 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Provisions it.
     pub(crate) fn up(meshcheck: &Program, software: &Software) -> Result<Self> {
         Self::made(meshcheck.path(), bundle(meshcheck, software)?, Program::show)
     }
@@ -107,7 +106,6 @@ impl Cluster {
         })
     }
 
-    /// Its kubeconfig.
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

@@ -40,7 +40,6 @@ struct Claim {
 }
 
 impl Verdicts {
-    /// Reads a report.
     pub(crate) fn read(json: &str, text: String) -> Result<Self> {
         let report: Report = serde_json::from_str(json).context("reading the JSON report")?;
         Ok(Self { claims: report.claims, causes: report.causes, text })

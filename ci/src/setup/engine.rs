@@ -1,12 +1,13 @@
 //! The container engine: used as it is where one answers, else Debian's, started.
 
 use std::env;
-use std::fs::{self, File};
+use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use fs_err as fs;
 use meshcheck_bundle::cache_dir;
 
 use super::packages::{Tool, is_on_path, program};
@@ -23,7 +24,6 @@ fn version() -> Result<String> {
     Program::new("docker").args(["version", "--format", "{{.Server.Version}}"]).read()
 }
 
-/// Whether an engine answers.
 pub(crate) fn answers() -> bool {
     version().is_ok()
 }
@@ -101,7 +101,7 @@ pub(crate) fn ensure() -> Result<String> {
 /// Starts the engine where no init system does: detached, with a log file.
 fn start() -> Result<String> {
     let dir = cache_dir().unwrap_or_else(env::temp_dir).join("setup");
-    fs::create_dir_all(&dir).with_context(|| format!("making `{}`", dir.display()))?;
+    fs::create_dir_all(&dir)?;
     let log = dir.join("dockerd.log");
     say(format_args!("docker engine: starting it (log `{}`)", log.display()));
     let file = File::create(&log).with_context(|| format!("writing `{}`", log.display()))?;

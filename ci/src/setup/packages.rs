@@ -1,11 +1,11 @@
 //! Programs that come in Debian's packages.
 
 use std::env;
-use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, bail};
 use clap::ValueEnum;
+use fs_err as fs;
 
 use crate::command::Program;
 use crate::out::say;
@@ -172,11 +172,8 @@ fn install(packages: &[&str]) -> Result<()> {
     }
     if packages.contains(&SSH_SERVER) {
         // Tests start the program themselves: no service may listen because of them.
-        fs::create_dir_all("/etc/ssh")
-            .and_then(|()| {
-                fs::write(NO_SSH_SERVICE, "cargo xtask setup: tests need the program alone\n")
-            })
-            .with_context(|| format!("writing {NO_SSH_SERVICE}"))?;
+        fs::create_dir_all("/etc/ssh")?;
+        fs::write(NO_SSH_SERVICE, "cargo xtask setup: tests need the program alone\n")?;
         say(format_args!("the service of {SSH_SERVER} stays off while {NO_SSH_SERVICE} is there"));
     }
     say(format_args!("installing {list} (Debian packages)"));

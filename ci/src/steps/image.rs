@@ -1,10 +1,10 @@
 //! `cargo xtask image`: the program as an image for pods, from `harness/Containerfile`.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use clap::Args;
+use fs_err as fs;
 
 use super::portable;
 use crate::command::Program;
@@ -59,7 +59,7 @@ pub(crate) fn build(program: &Path, tag: &str) -> Result<()> {
     // A debugger has no use for it in a pod.
     let strip = Program::new("strip").arg("-o").arg(&target).arg(program);
     if strip.run().is_err() {
-        fs::copy(program, &target).with_context(|| format!("reading `{}`", program.display()))?;
+        fs::copy(program, &target)?;
     }
     for library in libraries(program)? {
         put(Path::new(&library), &root.join(library.trim_start_matches('/')))?;
@@ -79,9 +79,9 @@ pub(crate) fn build(program: &Path, tag: &str) -> Result<()> {
 }
 
 fn put(file: &Path, place: &Path) -> Result<()> {
-    let copied = place.parent().map_or(Ok(()), fs::create_dir_all);
-    let copied = copied.and_then(|()| fs::copy(file, place).map(drop));
-    copied.with_context(|| format!("copying `{}`", file.display()))
+    place.parent().map_or(Ok(()), fs::create_dir_all)?;
+    fs::copy(file, place)?;
+    Ok(())
 }
 
 /// The libraries of a program, with its loader; none where it is static.

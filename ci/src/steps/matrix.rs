@@ -1,12 +1,12 @@
 //! `cargo xtask matrix`: provisions every mesh of the lab for real, and compares each with its known record.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
+use fs_err as fs;
 
 use crate::lab::{self, list};
 use crate::out::{elapsed, say};
@@ -49,7 +49,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let start = Instant::now();
     let place = fresh_directory()?;
     let file = place.join("matrix.toml");
-    fs::write(&file, columns).with_context(|| format!("writing `{}`", file.display()))?;
+    fs::write(&file, columns)?;
     let json = results::remove("matrix")?;
     // What cannot be judged on a mesh is unjudged in its known record too: the comparison below finds any other.
     meshcheck()?
@@ -82,9 +82,9 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 fn fresh_directory() -> Result<PathBuf> {
     let place = results_directory().join("matrix");
     if place.exists() {
-        fs::remove_dir_all(&place).with_context(|| format!("removing `{}`", place.display()))?;
+        fs::remove_dir_all(&place)?;
     }
-    fs::create_dir_all(&place).with_context(|| format!("making `{}`", place.display()))?;
+    fs::create_dir_all(&place)?;
     Ok(place)
 }
 

@@ -4,13 +4,14 @@
 //! in an empty environment, its verdicts against those of the ordinary build.
 
 use std::env;
-use std::fs;
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::{Args, ValueEnum};
+use fs_err as fs;
 use meshcheck_bundle::cache_dir;
 
 use crate::command::Program;
@@ -165,9 +166,8 @@ fn zig(target: &str) -> Result<(PathBuf, PathBuf)> {
 }
 
 fn script(path: &Path, text: &str) -> Result<PathBuf> {
-    fs::write(path, text)
-        .and_then(|()| fs::set_permissions(path, fs::Permissions::from_mode(0o755)))
-        .with_context(|| format!("writing `{}`", path.display()))?;
+    fs::write(path, text)?;
+    fs::set_permissions(path, Permissions::from_mode(0o755))?;
     Ok(path.to_owned())
 }
 

@@ -3,18 +3,20 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::net::TcpStream;
-use std::os::unix::fs::PermissionsExt as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use socket2::SockRef;
 
-use crate::board::{self, Answer, Board, TOKEN, broken, healthy};
-use crate::support::scale::{count, figure, median, program, size};
-use crate::support::{sandbox::Sandbox, server};
-use crate::{mesh, sender};
+use crate::send;
+use crate::support::board::{self, Answer, Board, TOKEN, broken, healthy};
+use crate::support::class::Place;
+use crate::support::mesh::{ISTIO, Mesh};
+use crate::support::run::Run;
+use crate::support::sandbox::Sandbox;
+use crate::support::scale::{count, figure, median, size};
 
 /// A board with fifty readers of its changes, and some that do not read.
 struct Followed {
@@ -138,59 +140,41 @@ fn board_shows_the_same_rows_after_kill_9_and_reports_what_is_half_written() {
 #[test]
 fn machine_sends_its_record_and_no_output_has_the_token() {
     let board = Board::start("vm1", &["--receive-only"]);
-    let mesh = mesh::Mesh::healthy();
-    let server = server::Server::start(move |request| mesh.answer(request));
-    let sandbox = Sandbox::new();
+    let (server, sandbox) = (Mesh::healthy().serve(), Sandbox::new());
+    let file = server.kubeconfig(&sandbox).display().to_string();
     let send = |url: &str, token: &str| {
-        let output = sender(&sandbox, token)
-            .args(["record", "--istio", mesh::ISTIO, "--send", url, "--kubeconfig"])
-            .arg(server.kubeconfig(&sandbox))
-            .output()
-            .unwrap();
-        let text = [output.stdout, output.stderr].map(|it| String::from_utf8(it).unwrap()).concat();
-        assert!(!text.contains(token), "{text}");
-        (output.status.code().unwrap(), text)
+        let record = ["record", "--istio", ISTIO, "--send", url, "--kubeconfig", &file];
+        let run = send(&sandbox, token, &record);
+        (run.code.unwrap(), run.stdout + &run.stderr)
     };
     let url = format!("http://{}/records/vm1", board.address());
     let (code, text) = send(&url, TOKEN);
     assert!(code == 0 && text.contains(&format!("sent: {url}\n")), "{text}");
     board.wait_for("/machines/vm1");
-    let (code, text) = send(&url, "another-token-of-20-characters");
-    assert_eq!(code, 3, "{text}");
-    assert!(
-        text.contains("401: ") && text.contains("fix: use the token that the board printed"),
-        "{text}"
-    );
-    let (code, text) = send(&url.replace("vm1", "vm2"), TOKEN);
-    assert_eq!(code, 3, "{text}");
-    assert!(text.contains("404: the board has no machine of this name"), "{text}");
-    let (code, text) = send("http://127.0.0.1:1/", TOKEN);
-    assert_eq!(code, 3, "{text}");
-    assert!(text.contains("fix: check the address, and whether the board runs"), "{text}");
+    for (url, token, words) in [
+        (&*url, "another-token-of-20-characters", "401: "),
+        (&url, "another-token-of-20-characters", "fix: use the token that the board printed"),
+        (&url.replace("vm1", "vm2"), TOKEN, "404: the board has no machine of this name"),
+        ("http://127.0.0.1:1/", TOKEN, "fix: check the address, and whether the board runs"),
+    ] {
+        let (code, text) = send(url, token);
+        assert!(code == 3 && text.contains(words), "{code}: {text}");
+    }
     assert!(!board.errors().contains(TOKEN), "{}", board.errors());
 }
 
 #[test]
 fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
-    let sandbox = Sandbox::new();
-    let evidence = sandbox.file("evidence.json", healthy());
-    let calls = sandbox.at("calls");
-    let script = format!(
-        "#!/bin/sh\necho \"$@\" | tr '\\n' ' ' >> {0}; echo >> {0}\n[ \"$1\" = -O ] && exit\necho meshcheck-has-it\ncat {1}\n",
-        calls.display(),
-        evidence.display()
+    let place = Place::new();
+    place.file("evidence.json", healthy());
+    // Each call is a line, whatever its script.
+    place.executable(
+        "ssh",
+        "#!/bin/sh\necho \"$@\" | tr '\\n' ' ' >> calls; echo >> calls\n[ \"$1\" = -O ] && exit\n\
+         echo meshcheck-has-it\ncat evidence.json\n",
     );
-    let ssh = sandbox.file("ssh", script);
-    std::fs::set_permissions(&ssh, std::fs::Permissions::from_mode(0o755)).unwrap();
-    let path = format!("{}:{}", sandbox.at("").display(), std::env::var("PATH").unwrap());
-    let mut child = Command::new(program())
-        .args(["class", "vm[1-2]", "--watch", "1s", "--history", "history"])
-        .current_dir(sandbox.at(""))
-        .env("PATH", path)
-        .env("HOME", sandbox.path().join("home"))
-        .env("TMPDIR", sandbox.path().join("tmp"))
-        .env_remove("XDG_RUNTIME_DIR")
-        .stdin(Stdio::null())
+    let mut child = place
+        .command(&["vm[1-2]", "--watch", "1s", "--history", "history"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -199,7 +183,7 @@ fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
     let mut next = || lines.next().unwrap();
     let first = [next(), next()];
     assert!(first.iter().all(|line| line.contains("●●●●●●  holds")), "{first:?}");
-    std::fs::write(&evidence, broken()).unwrap();
+    place.file("evidence.json", broken());
     let second = [next(), next()];
     assert!(
         second.iter().all(|it| it.contains("service echo-service does not exist")),
@@ -207,11 +191,11 @@ fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
     );
     kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
-    let calls = std::fs::read_to_string(calls).unwrap();
+    let calls = place.read("calls");
     assert!(calls.contains("ControlMaster=auto"), "{calls}");
     assert_eq!(calls.matches("-O exit").count(), 2, "{calls}");
     assert!(calls.matches("-- vm1 exec").count() > 1, "{calls}");
-    let left: Vec<_> = std::fs::read_dir(sandbox.path().join("tmp")).unwrap().collect();
+    let left: Vec<_> = std::fs::read_dir(place.path().join("tmp")).unwrap().collect();
     assert!(left.is_empty(), "{left:?}");
 }
 
@@ -219,9 +203,8 @@ fn watch_over_ssh_prints_changes_and_leaves_nothing_after_ctrl_c() {
 fn second_board_of_a_class_and_a_port_in_use_are_refused() {
     let board = Board::start("vm1", &["--receive-only"]);
     let refused = |address: &str, history: &str| {
-        let output =
-            board.command(address, "hosts", &["--receive-only", "--history", history]).output();
-        String::from_utf8(output.unwrap().stderr).unwrap()
+        let arguments = ["--receive-only", "--history", history];
+        Run::of(&mut board.command(address, "hosts", &arguments)).stderr
     };
     let history = board.history();
     let text = refused("127.0.0.1:0", history.to_str().unwrap());

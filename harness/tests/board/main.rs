@@ -1,38 +1,27 @@
 //! The board of a class as a page: who may read it and send to it, what it refuses, and what it shows after a new
 //! start. Machines are stand-ins on loopback.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-#[path = "../support/board.rs"]
-mod board;
 mod life;
-#[allow(dead_code, reason = "the hostile tests use the rest")]
-#[path = "../hostile/mesh.rs"]
-mod mesh;
 mod records;
 mod sent;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::io::{Read as _, Write as _};
-use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use board::{Board, TOKEN, broken, healthy};
 use rstest::rstest;
+use support::board::{Board, TOKEN, broken, healthy};
+use support::run::Run;
 use support::sandbox::Sandbox;
-use support::scale::{count, figure, program, size};
-use support::server;
+use support::scale::{count, figure, size};
 
-/// The program in a sandbox, with a token for a board: what sends records.
-fn sender(sandbox: &Sandbox, token: &str) -> Command {
-    let mut command = Command::new(program());
-    command
-        .current_dir(sandbox.at(""))
-        .env("MESHCHECK_TOKEN", token)
-        .env("HOME", sandbox.path().join("home"))
-        .env_remove("http_proxy")
-        .stdin(Stdio::null());
-    command
+/// Sends records to a board with this token, which no output may have.
+fn send(sandbox: &Sandbox, token: &str, arguments: &[&str]) -> Run {
+    let run = Run::of(sandbox.meshcheck(arguments).env("MESHCHECK_TOKEN", token));
+    assert!(!run.stdout.contains(token) && !run.stderr.contains(token), "{run:?}");
+    run
 }
 
 #[test]
@@ -95,7 +84,7 @@ fn beyond_loopback_nobody_without_the_token_sees_anything(#[case] head: &str) {
 fn guessed_tokens_open_nothing_beyond_loopback() {
     let board = Board::listening("0.0.0.0:0", "vm1", &["--receive-only"]);
     assert_eq!(board.put("vm1", &healthy()).status, 204);
-    let port = board.address().rsplit(':').next().unwrap();
+    let port = board.port();
     let guesses = size(8, 500);
     for guess in 0..guesses {
         // Another character at each place, then longer ones.

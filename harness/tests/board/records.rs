@@ -7,18 +7,16 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 use rstest::rstest;
 
-use crate::board::{self, Board, broken, healthy};
-use crate::support::scale::{count, figure, median, program, size};
+use crate::support::board::{Board, PATIENCE, broken, healthy};
+use crate::support::run::compressed;
+use crate::support::sandbox::{Sandbox, files};
+use crate::support::scale::{count, figure, median, size};
+use crate::support::wait::wait_until;
 
 const BEARER: &str = "Authorization: Bearer 0123456789abcdefghij\r\n";
 
 fn names(board: &Board) -> Vec<String> {
-    let mut names: Vec<_> = std::fs::read_dir(board.history().join("records"))
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
+    files(&board.history().join("records"))
 }
 
 #[test]
@@ -110,20 +108,11 @@ fn body_that_claims_a_gigabyte_is_refused_before_it_is_sent() {
 #[test]
 fn record_of_a_preflight_is_refused_on_a_board_of_the_tutorial() {
     let board = Board::start("vm1", &["--receive-only"]);
-    let sandbox = crate::support::sandbox::Sandbox::new();
-    let file = sandbox.at("before.json");
-    let recorded = std::process::Command::new(program())
-        .args(["record", "--preflight", "--quiet", "--out"])
-        .arg(&file)
-        .env_clear()
-        .envs([
-            ("HOME", "/nonexistent"),
-            ("PATH", "/nonexistent"),
-            ("https_proxy", "http://127.0.0.1:1"),
-        ])
-        .status();
-    assert!(recorded.unwrap().success());
-    let record = std::fs::read(file).unwrap();
+    let sandbox = Sandbox::new();
+    let mut recorder = sandbox.meshcheck(&["record", "--preflight", "--quiet", "--out", "b.json"]);
+    recorder.env("PATH", "/nonexistent").env("https_proxy", "http://127.0.0.1:1");
+    assert!(recorder.status().unwrap().success());
+    let record = std::fs::read(sandbox.at("b.json")).unwrap();
     let answer = board.put("vm1", &record);
     let reason = "it is the evidence of a preflight: use --preflight\n";
     assert_eq!((answer.status, answer.body.as_str()), (422, reason));
@@ -181,12 +170,7 @@ fn body_that_grows_when_it_is_decompressed_is_refused() {
 fn records_of_a_whole_class_are_taken_and_the_page_stays_fast() {
     let machines = size(12, 3000);
     let board = Board::start(&format!("vm[0001-{machines:04}]"), &["--receive-only"]);
-    let packed = |evidence: &[u8]| {
-        let mut body = GzEncoder::new(Vec::new(), Compression::default());
-        body.write_all(evidence).unwrap();
-        body.finish().unwrap()
-    };
-    let bodies = [packed(&healthy()), packed(&broken())];
+    let bodies = [healthy(), broken()].map(|evidence| compressed(&evidence));
     let next = AtomicUsize::new(1);
     let start = Instant::now();
     std::thread::scope(|scope| {
@@ -205,7 +189,7 @@ fn records_of_a_whole_class_are_taken_and_the_page_stays_fast() {
         }
     });
     let seconds = start.elapsed().as_secs_f64();
-    let page = board::wait_until("the rows of all machines", || {
+    let page = wait_until("the rows of all machines", PATIENCE, || {
         let page = board.get("/");
         if page.body.contains("class=\"wait\"") { Err("some wait".into()) } else { Ok(page) }
     });

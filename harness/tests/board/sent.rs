@@ -1,33 +1,25 @@
 //! `class --send`: a call that checks machines and sends their records to a board elsewhere.
 
-use std::process::Output;
-
-use crate::board::{Board, TOKEN, broken, healthy};
-use crate::sender;
+use crate::send;
+use crate::support::board::{Board, TOKEN, broken, healthy};
+use crate::support::run::Run;
 use crate::support::sandbox::Sandbox;
 
 /// Sends the records of vm1, on which all holds, and of vm2, which is broken.
-fn send(board: &Board, token: &str) -> Output {
+fn send_two(board: &Board, token: &str) -> Run {
     let sandbox = Sandbox::new();
     std::fs::create_dir(sandbox.at("records")).unwrap();
     sandbox.file("records/vm1.json", healthy());
     sandbox.file("records/vm2.json", broken());
-    sender(&sandbox, token)
-        .args(["class", "records", "--send", &format!("http://{}", board.address())])
-        .output()
-        .unwrap()
-}
-
-fn text(output: &Output) -> String {
-    let both = [&output.stdout[..], &output.stderr[..]].concat();
-    String::from_utf8(both).unwrap()
+    let url = format!("http://{}", board.address());
+    send(&sandbox, token, &["class", "records", "--send", &url])
 }
 
 #[test]
 fn board_gets_each_record_and_failing_claims_are_no_failure_of_the_call() {
     let board = Board::start("vm1,vm2", &["--receive-only"]);
-    let output = send(&board, TOKEN);
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let output = send_two(&board, TOKEN);
+    assert_eq!(output.code, Some(0), "{output:?}");
     board.wait_for("/machines/vm1");
     board.wait_for("service echo-service does not exist");
 }
@@ -35,11 +27,10 @@ fn board_gets_each_record_and_failing_claims_are_no_failure_of_the_call() {
 #[test]
 fn record_that_the_board_does_not_take_fails_the_call() {
     let board = Board::start("vm1", &["--receive-only"]);
-    let output = send(&board, TOKEN);
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    assert!(text(&output).contains("404: the board has no machine of this name"));
+    let output = send_two(&board, TOKEN);
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(output.stderr.contains("404: the board has no machine of this name"), "{output:?}");
     board.wait_for("/machines/vm1");
-    let output = send(&board, "another-token-of-20-characters");
-    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
-    assert!(text(&output).contains("401: ") && !text(&output).contains("another-token"));
+    let output = send_two(&board, "another-token-of-20-characters");
+    assert!(output.code == Some(3) && output.stderr.contains("401: "), "{output:?}");
 }

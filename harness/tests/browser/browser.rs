@@ -132,6 +132,23 @@ impl Browser {
         self.runtime.block_on(self.client.execute(&script, Vec::new())).unwrap()
     }
 
+    /// The number of elements.
+    pub(crate) fn count(&self, selector: &str) -> u64 {
+        self.value(&format!("document.querySelectorAll('{selector}').length")).as_u64().unwrap()
+    }
+
+    /// The number of elements that are shown.
+    pub(crate) fn count_shown(&self, selector: &str) -> u64 {
+        let all = format!("[...document.querySelectorAll('{selector}')]");
+        let shown = self.value(&format!("{all}.filter(it => it.checkVisibility()).length"));
+        shown.as_u64().unwrap()
+    }
+
+    /// Opens all that is folded.
+    pub(crate) fn unfold(&self) {
+        self.value("document.querySelectorAll('details').forEach(it => it.open = true)");
+    }
+
     /// Gives it a window of this size.
     pub(crate) fn size(&self, width: u32, height: u32, mobile: bool) {
         let size =

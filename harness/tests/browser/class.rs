@@ -5,9 +5,10 @@ use std::path::Path;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::board::{Board, broken, healthy, wait_until};
 use crate::browser::Browser;
 use crate::scripts::CONTRASTS;
+use crate::support::board::{Board, PATIENCE, broken, healthy};
+use crate::support::wait::wait_until;
 
 /// The faults of a class of thirty, by the numbers of their machines.
 const FAULTS: [(&str, &[u32]); 5] = [
@@ -38,7 +39,7 @@ fn thirty() -> Board {
 }
 
 fn until(browser: &Browser, expression: &str, expected: &Value) {
-    wait_until(expression, || {
+    wait_until(expression, PATIENCE, || {
         let value = browser.value(expression);
         if value == *expected { Ok(()) } else { Err(format!("{value}, not {expected}")) }
     });
@@ -61,7 +62,7 @@ fn board_fits_and_can_be_read_needs_browser(
         browser.media("screen", scheme);
         browser.open_url(&format!("http://{}/", board.address()));
         browser.keep_picture(&format!("class-{name}-{scheme}.png"));
-        assert_eq!(browser.value("document.querySelectorAll('tbody tr').length"), 30);
+        assert_eq!(browser.count("tbody tr"), 30);
         let wide = browser.value("document.documentElement.scrollWidth").as_f64().unwrap();
         assert!(wide <= f64::from(width), "{name}: {wide}");
         let texts = browser.value(CONTRASTS);

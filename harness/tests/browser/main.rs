@@ -7,9 +7,6 @@
     reason = "a test fails by panicking"
 )]
 
-#[allow(dead_code, reason = "other tests use the rest")]
-#[path = "../support/board.rs"]
-mod board;
 mod browser;
 mod class;
 mod reports;
@@ -76,7 +73,7 @@ fn no_page_is_wider_than_the_window_needs_browser(#[case] size: (u32, u32), #[ca
                 browser.keep_picture(&format!("{case}-{kind}-{scheme}.png"));
             }
             // What is folded counts as well, once it is opened.
-            browser.value("document.querySelectorAll('details').forEach(it => it.open = true)");
+            browser.unfold();
             let width = numbers(&browser.value("document.documentElement.scrollWidth"));
             assert!(width <= f64::from(size.0), "{case}: {width} of {}", size.0);
             // Nor does anything scroll within the page; heads of arrows stand beside their lines.
@@ -102,7 +99,7 @@ fn no_word_is_broken_in_its_middle_needs_browser(#[case] size: (u32, u32), #[cas
     browser.size(size.0, size.1, mobile);
     for case in CASES.into_iter().filter(|case| *case != "hostile") {
         browser.open(&page(browser.directory(), case));
-        browser.value("document.querySelectorAll('details').forEach(it => it.open = true)");
+        browser.unfold();
         assert_eq!(browser.value(BROKEN_WORDS), serde_json::json!([]), "{case}");
     }
 }
@@ -117,7 +114,7 @@ fn every_text_has_contrast_needs_browser(#[case] scheme: &str, #[case] ground: u
     for case in CASES {
         let file = page(browser.directory(), case);
         browser.open(&file);
-        browser.value("document.querySelectorAll('details').forEach(it => it.open = true)");
+        browser.unfold();
         let body =
             browser.value("parseInt(getComputedStyle(document.body).backgroundColor.slice(4))");
         let body = numbers(&body);
@@ -168,11 +165,7 @@ fn keyboard_reaches_everything_in_order_needs_browser() {
 
 /// The claims that are shown, by verdict: failed, passed.
 fn shown_claims(browser: &Browser) -> (u64, u64) {
-    let count = |verdict: &str| {
-        let all = format!("[...document.querySelectorAll('.claim.is-{verdict}')]");
-        browser.value(&format!("{all}.filter(it => it.checkVisibility()).length")).as_u64().unwrap()
-    };
-    (count("fail"), count("pass"))
+    (browser.count_shown(".claim.is-fail"), browser.count_shown(".claim.is-pass"))
 }
 
 /// The names of the tabs that are marked as chosen.
@@ -190,13 +183,7 @@ fn tabs_choose_claims_by_key_and_by_link_needs_browser() {
     let browser = Browser::start();
     let file = page(browser.directory(), "scaled");
     browser.open(&file);
-    let all = |selector: &str| {
-        browser
-            .value(&format!("document.querySelectorAll('.claim{selector}').length"))
-            .as_u64()
-            .unwrap()
-    };
-    let (fail, pass) = (all(".is-fail"), all(".is-pass"));
+    let (fail, pass) = (browser.count(".claim.is-fail"), browser.count(".claim.is-pass"));
     assert!(fail > 2 && pass > 20, "{fail} {pass}");
     assert_eq!(shown_claims(&browser), (fail, 0), "failures are shown first");
     assert_eq!(chosen_tabs(&browser), serde_json::json!(["Not passed"]));
@@ -214,7 +201,7 @@ fn tabs_choose_claims_by_key_and_by_link_needs_browser() {
     browser.value("location.hash = '#prepare::nodes_ready'");
     assert_eq!(shown_claims(&browser), (fail, 1));
     browser.value("location.hash = '#section-kiali'");
-    assert_eq!(shown_claims(&browser), (fail, all("[id^=\"kiali::\"]")));
+    assert_eq!(shown_claims(&browser), (fail, browser.count(".claim[id^=\"kiali::\"]")));
     // The keyboard chooses, and wins.
     browser.value("document.getElementById('show-failed').focus()");
     browser.press(' ');
@@ -325,16 +312,9 @@ fn first_printed_page_has_the_outcome_and_what_to_fix_needs_browser() {
             "rgb(255, 255, 255)"
         );
         assert_eq!(browser.value("getComputedStyle(document.body).color"), "rgb(27, 31, 36)");
-        let shown = |selector: &str| {
-            let all = format!("[...document.querySelectorAll('{selector}')]");
-            browser.value(&format!("{all}.filter(it => it.checkVisibility()).length"))
-        };
-        assert_eq!(
-            shown(".claim > summary"),
-            browser.value("document.querySelectorAll('.claim').length")
-        );
+        assert_eq!(browser.count_shown(".claim > summary"), browser.count(".claim"));
         for left_out in [".tabs", ".evidence", ".timeline", ".skip"] {
-            assert_eq!(shown(left_out), 0, "{left_out}");
+            assert_eq!(browser.count_shown(left_out), 0, "{left_out}");
         }
         // Everything above the page break has room on one page.
         let height = browser.value(
@@ -365,7 +345,6 @@ fn text_of_a_cluster_stays_text_needs_browser() {
     assert!(text.contains("<script>") && text.contains("onerror="), "it is shown as it is written");
     assert!(!text.contains(['\u{202e}', '\u{200b}', '\u{1b}', '\u{7}']));
     for made in ["script", "img", "[onerror]", "iframe", "style ~ style", "[style]"] {
-        let number = browser.value(&format!("document.querySelectorAll('{made}').length"));
-        assert_eq!(number, 0, "{made}");
+        assert_eq!(browser.count(made), 0, "{made}");
     }
 }

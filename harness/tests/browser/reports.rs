@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
+use crate::support::run::recorded;
+
 /// All of them.
 pub(crate) const CASES: [&str; 10] = [
     "green", "scaled", "rules", "logs", "unseen", "absent", "hostile", "denied", "changed",
@@ -44,8 +46,7 @@ pub(crate) fn page(directory: &Path, case: &str) -> PathBuf {
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         return page;
     }
-    let recorded = fixtures.join("evidence/lab.json");
-    let mut evidence = serde_json::from_str(&fs::read_to_string(recorded).unwrap()).unwrap();
+    let mut evidence = recorded();
     match case {
         "green" => {}
         "scaled" => scaled(&mut evidence),

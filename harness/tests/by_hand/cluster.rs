@@ -3,103 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use meshcheck_bundle::Bundle;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::rights::Site;
+use crate::support::run::Run;
+use crate::support::wait::wait_until;
 
-/// The demo, as the tutorial deploys it. The images are on the node already.
-const DEMO: &str = "
-apiVersion: v1
-kind: Service
-metadata: { name: echo-service, namespace: client }
-spec:
-  selector: { app: echo }
-  ports: [{ name: http, port: 80, targetPort: 5678 }]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: echo-deployment, namespace: client }
-spec:
-  replicas: 1
-  selector: { matchLabels: { app: echo } }
-  template:
-    metadata: { labels: { app: echo } }
-    spec:
-      containers:
-        - name: echo
-          image: hashicorp/http-echo
-          imagePullPolicy: IfNotPresent
-          args: ['-text=Hello from backend service']
-          ports: [{ containerPort: 5678 }]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: { name: client-deployment, namespace: client }
-spec:
-  replicas: 1
-  selector: { matchLabels: { app: client } }
-  template:
-    metadata: { labels: { app: client } }
-    spec:
-      containers:
-        - name: client
-          image: curlimages/curl
-          imagePullPolicy: IfNotPresent
-          command: [sh, -c, 'while true; do sleep 10; curl echo-service.client.svc.cluster.local; done']
-";
-
-/// Rights of a participant who may list most things, and read no logs.
-const FEW_RIGHTS: &str = "
-apiVersion: v1
-kind: ServiceAccount
-metadata: { name: few, namespace: default }
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: { name: few }
-rules:
-  - apiGroups: ['', apps, discovery.k8s.io]
-    resources: [namespaces, nodes, pods, services, deployments, endpointslices]
-    verbs: [get, list, watch]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: { name: few }
-roleRef: { apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: few }
-subjects: [{ kind: ServiceAccount, name: few, namespace: default }]
-";
-
-/// The end of a run of `meshcheck`.
-#[derive(Debug)]
-pub(crate) struct Run {
-    /// The exit code.
-    pub(crate) code: i32,
-    /// Data.
-    pub(crate) stdout: String,
-    /// Messages.
-    pub(crate) stderr: String,
-}
-
-impl Run {
-    /// Takes a process's output apart.
-    pub(crate) fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout.clone()).unwrap(),
-            stderr: String::from_utf8(output.stderr.clone()).unwrap(),
-        }
-    }
-
-    /// The JSON report.
-    pub(crate) fn report(&self) -> Value {
-        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
-    }
-}
+/// The demo, as the tutorial deploys it.
+const DEMO: [&str; 2] = [
+    include_str!("../../../fixtures/demo/backend.yaml"),
+    include_str!("../../../fixtures/demo/client.yaml"),
+];
 
 /// A kind cluster that a test made with its own hands; removed when it goes out of scope.
 pub(crate) struct ByHand {
@@ -126,29 +46,29 @@ impl ByHand {
             directory,
         };
         let image = &manifest.node.reference;
-        if run(Command::new("docker").args(["image", "inspect", image])).is_err() {
+        if run(Command::new("docker").args(["image", "inspect", image]), "").is_err() {
             let archive = part(&manifest.node.archive);
             must(Command::new("docker").arg("load").arg("--input").arg(archive));
         }
         must(
-            Command::new(&hand.kind)
-                .args([
-                    "create", "cluster", "--name", &hand.name, "--image", image, "--wait", "120s",
-                ])
-                .arg("--config")
+            hand.kind(["create", "cluster"])
+                .args(["--image", image, "--wait", "120s", "--config"])
                 .arg(part(&manifest.node.kind_config))
                 .arg("--kubeconfig")
-                .arg(hand.kubeconfig())
+                .arg(&hand.kubeconfig)
                 .env_remove("KUBECONFIG"),
         );
         for archive in manifest.images.iter().filter_map(|image| image.archive.as_ref()) {
-            must(
-                Command::new(&hand.kind)
-                    .args(["load", "image-archive", "--name", &hand.name])
-                    .arg(part(archive)),
-            );
+            hand.load_image(&part(archive));
         }
         hand
+    }
+
+    /// A call of `kind` on this cluster.
+    fn kind(&self, arguments: [&str; 2]) -> Command {
+        let mut command = Command::new(&self.kind);
+        command.args(arguments).args(["--name", &self.name]);
+        command
     }
 
     /// The kubeconfig that `kind create` wrote.
@@ -156,19 +76,13 @@ impl ByHand {
         &self.kubeconfig
     }
 
-    /// For the rights of other accounts.
-    pub(crate) fn site<'a>(&'a self, bundle: &'a Path) -> Site<'a> {
-        Site {
-            kubeconfig: &self.kubeconfig,
-            kubectl: &self.kubectl,
-            bundle,
-            directory: self.directory.path(),
-        }
-    }
-
-    /// Its context.
     pub(crate) fn context(&self) -> &str {
         &self.name
+    }
+
+    /// The container of its node.
+    pub(crate) fn node(&self) -> String {
+        format!("{}-control-plane", self.name)
     }
 
     /// `istioctl install --set profile=default -y`, with the options that this bundle needs.
@@ -178,37 +92,22 @@ impl ByHand {
         for option in &bundle.manifest().install.set {
             command.args(["--set", option]);
         }
-        must(command.env("KUBECONFIG", self.kubeconfig()));
+        must(command.env("KUBECONFIG", &self.kubeconfig));
     }
 
     /// MetalLB, with four addresses of the kind network that no node has.
     pub(crate) fn install_load_balancer(&self, bundle: &Bundle) {
-        self.apply_file(&bundle.verified("metallb-manifest").unwrap());
-        self.kubectl(&[
-            "-n",
-            "metallb-system",
-            "rollout",
-            "status",
-            "deployment/controller",
-            "--timeout=120s",
-        ]);
-        self.kubectl(&[
-            "-n",
-            "metallb-system",
-            "rollout",
-            "status",
-            "daemonset/speaker",
-            "--timeout=120s",
-        ]);
-        let address = self.network("IPAddress");
-        let mut octets: Vec<u8> = address.split('.').map(|octet| octet.parse().unwrap()).collect();
-        octets[3] = 200;
-        let first = format!("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3]);
-        let last = format!("{}.{}.{}.{}", octets[0], octets[1], octets[2], octets[3] + 3);
+        let manifest = bundle.verified("metallb-manifest").unwrap();
+        self.apply(&fs::read_to_string(manifest).unwrap());
+        for workload in ["deployment/controller", "daemonset/speaker"] {
+            self.wait_for_rollout("metallb-system", workload);
+        }
+        let node: Ipv4Addr = self.network("IPAddress").parse().unwrap();
+        let [a, b, c, _] = node.octets();
         let pool = format!(
             "apiVersion: metallb.io/v1beta1\nkind: IPAddressPool\n\
              metadata: {{ name: hand, namespace: metallb-system }}\n\
-             spec: {{ addresses: ['{first}-{last}'] }}\n---\n\
+             spec: {{ addresses: ['{a}.{b}.{c}.200-{a}.{b}.{c}.203'] }}\n---\n\
              apiVersion: metallb.io/v1beta1\nkind: L2Advertisement\n\
              metadata: {{ name: hand, namespace: metallb-system }}\n"
         );
@@ -219,27 +118,24 @@ impl ByHand {
     /// A value of the node's network: `IPAddress`, or the engine's own address there, `Gateway`.
     pub(crate) fn network(&self, value: &str) -> String {
         let format = format!("{{{{.NetworkSettings.Networks.kind.{value}}}}}");
-        let node = format!("{}-control-plane", self.name);
-        let found = must(Command::new("docker").args(["inspect", "-f", &format, &node]));
+        let found = must(Command::new("docker").args(["inspect", "-f", &format, &self.node()]));
         found.trim().to_owned()
     }
 
-    /// Puts an image of the engine on the node.
-    pub(crate) fn load_image(&self, image: &str) {
-        let archive = self.directory.path().join("image.tar");
-        must(Command::new("docker").args(["save", "--output"]).arg(&archive).arg(image));
-        must(
-            Command::new(&self.kind)
-                .args(["load", "image-archive", "--name", &self.name])
-                .arg(archive),
-        );
+    /// Puts the image of an archive on the node.
+    pub(crate) fn load_image(&self, archive: &Path) {
+        must(self.kind(["load", "image-archive"]).arg(archive));
     }
 
-    /// The namespace, its label, and the demo.
+    /// The namespace, its label, and the demo, whose images are on the node already.
     pub(crate) fn install_demo(&self) {
         self.kubectl(&["create", "namespace", "client"]);
         self.kubectl(&["label", "namespace", "client", "istio-injection=enabled"]);
-        self.apply(DEMO);
+        for manifest in DEMO {
+            let image = "          image: ";
+            let present = format!("          imagePullPolicy: IfNotPresent\n{image}");
+            self.apply(&manifest.replace(image, &present));
+        }
     }
 
     /// `kubectl apply -f samples/addons/kiali.yaml`, with the image that is on the node.
@@ -257,8 +153,7 @@ impl ByHand {
             ("client", "echo-deployment"),
             ("client", "client-deployment"),
         ] {
-            let deployment = format!("deployment/{deployment}");
-            self.kubectl(&["-n", namespace, "rollout", "status", &deployment, "--timeout=180s"]);
+            self.wait_for_rollout(namespace, &format!("deployment/{deployment}"));
         }
         let path = "jsonpath={.status.loadBalancer.ingress[0].ip}";
         let gateway = ["-n", "istio-system", "get", "service", "istio-ingressgateway", "-o", path];
@@ -273,11 +168,15 @@ impl ByHand {
         });
     }
 
+    fn wait_for_rollout(&self, namespace: &str, workload: &str) {
+        self.kubectl(&["-n", namespace, "rollout", "status", workload, "--timeout=180s"]);
+    }
+
     /// Every object, once the controllers have done what they do in any new cluster, and none has come
     /// or gone for some looks: there is a quiet moment also before they start, when a node is ready.
     pub(crate) fn objects_at_rest(&self) -> BTreeSet<String> {
-        const LOOKS: usize = 10;
-        self.kubectl(&["-n", "kube-system", "rollout", "status", "deployment", "--timeout=120s"]);
+        const LOOKS: usize = 12;
+        self.wait_for_rollout("kube-system", "deployment");
         let mut last = BTreeSet::new();
         let mut same = 0;
         self.eventually("objects to come to rest", |hand| {
@@ -320,75 +219,69 @@ impl ByHand {
 
     /// A kubeconfig of a service account that may list most things, and read no logs.
     pub(crate) fn kubeconfig_with_few_rights(&self) -> PathBuf {
-        self.apply(FEW_RIGHTS);
-        let token = self.kubectl(&["create", "token", "few", "--duration=1h"]);
-        let path = self.directory.path().join("few");
-        let mut config: Value =
-            serde_json::from_str(&self.kubectl(&["config", "view", "--raw", "-o", "json"]))
-                .unwrap();
+        let resources = "--resource=namespaces,nodes,pods,services,deployments.apps,\
+                         endpointslices.discovery.k8s.io";
+        let account = "--serviceaccount=default:few";
+        self.kubectl(&["-n", "default", "create", "serviceaccount", "few"]);
+        self.kubectl(&["create", "clusterrole", "few", "--verb=get,list,watch", resources]);
+        self.kubectl(&["create", "clusterrolebinding", "few", "--clusterrole=few", account]);
+        self.kubeconfig_of("few")
+    }
+
+    /// A kubeconfig of a service account in the namespace `default`.
+    pub(crate) fn kubeconfig_of(&self, account: &str) -> PathBuf {
+        let token = self.kubectl(&["-n", "default", "create", "token", account]);
+        let mut config = self.config();
         config["users"][0]["user"] = json!({ "token": token.trim() });
+        let path = self.directory.path().join(account);
         fs::write(&path, config.to_string()).unwrap();
         path
     }
 
-    /// Stops the node: the server does not answer any more.
-    pub(crate) fn stop(&self) {
-        must(Command::new("docker").args([
-            "stop",
-            "-t",
-            "1",
-            &format!("{}-control-plane", self.name),
-        ]));
+    /// What is in the kubeconfig.
+    pub(crate) fn config(&self) -> Value {
+        let config = self.kubectl(&["config", "view", "--raw", "-o", "json"]);
+        serde_json::from_str(&config).unwrap()
     }
 
-    fn apply(&self, manifest: &str) {
+    /// Stops the node: the server does not answer any more.
+    pub(crate) fn stop(&self) {
+        must(Command::new("docker").args(["stop", "-t", "1", &self.node()]));
+    }
+
+    pub(crate) fn apply(&self, manifest: &str) {
         self.try_apply(manifest).unwrap();
     }
 
-    fn apply_file(&self, file: &Path) {
-        self.apply(&fs::read_to_string(file).unwrap());
-    }
-
     fn try_apply(&self, manifest: &str) -> Result<(), String> {
-        let mut command = Command::new(&self.kubectl);
-        command.args(["apply", "-f", "-"]).env("KUBECONFIG", self.kubeconfig());
-        input(&mut command, manifest).map(drop)
+        self.kubectl_with(&["apply", "-f", "-"], manifest).map(drop)
     }
 
-    /// Runs `kubectl`.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         self.try_kubectl(arguments).unwrap()
     }
 
     /// Runs `kubectl`, and returns why it failed.
     pub(crate) fn try_kubectl(&self, arguments: &[&str]) -> Result<String, String> {
-        run(Command::new(&self.kubectl).args(arguments).env("KUBECONFIG", self.kubeconfig()))
+        self.kubectl_with(arguments, "")
+    }
+
+    /// Runs `kubectl` with this standard input, and returns why it failed.
+    pub(crate) fn kubectl_with(&self, arguments: &[&str], stdin: &str) -> Result<String, String> {
+        let mut command = Command::new(&self.kubectl);
+        run(command.args(arguments).env("KUBECONFIG", &self.kubeconfig), stdin)
     }
 
     /// Asks again and again, for two minutes at the most.
     pub(crate) fn eventually(&self, what: &str, mut ask: impl FnMut(&Self) -> Result<(), String>) {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-        runtime.block_on(async {
-            let mut last = String::new();
-            let mut tick = tokio::time::interval(std::time::Duration::from_millis(250));
-            for _ in 0..480 {
-                tick.tick().await;
-                match ask(self) {
-                    Ok(()) => return,
-                    Err(state) => last = state,
-                }
-            }
-            panic!("waited two minutes for: {what}; the last state: {last}");
-        });
+        wait_until(what, Duration::from_mins(2), || ask(self));
     }
 }
 
 impl Drop for ByHand {
     fn drop(&mut self) {
-        let _ = run(Command::new(&self.kind)
-            .args(["delete", "cluster", "--name", &self.name])
-            .arg("--kubeconfig")
-            .arg(&self.kubeconfig));
+        let mut removal = self.kind(["delete", "cluster"]);
+        let _ = run(removal.arg("--kubeconfig").arg(&self.kubeconfig), "");
     }
 }
 
@@ -421,26 +314,17 @@ pub(crate) fn difference(one: &BTreeSet<String>, other: &BTreeSet<String>) -> Ve
 
 /// Runs a command that must succeed, and gives what it wrote.
 pub(crate) fn must(command: &mut Command) -> String {
-    run(command).unwrap()
+    run(command, "").unwrap()
 }
 
-fn run(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    finished(&output).map_err(|error| format!("{command:?}: {error}"))
-}
-
-/// Runs a command that reads this, and gives what it wrote.
-pub(crate) fn input(command: &mut Command, stdin: &str) -> Result<String, String> {
+/// Runs a command that reads this, and gives what it wrote, or why it failed.
+fn run(command: &mut Command, stdin: &str) -> Result<String, String> {
     let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = piped.spawn().map_err(|error| format!("{command:?}: {error}"))?;
     child.stdin.take().unwrap().write_all(stdin.as_bytes()).map_err(|error| error.to_string())?;
-    finished(&child.wait_with_output().unwrap()).map_err(|error| format!("{command:?}: {error}"))
-}
-
-fn finished(output: &Output) -> Result<String, String> {
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
+    let ended = Run::from(child.wait_with_output().unwrap());
+    match ended.code {
+        Some(0) => Ok(ended.stdout),
+        _ => Err(format!("{command:?}: {ended:?}")),
     }
 }

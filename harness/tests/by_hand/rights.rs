@@ -2,16 +2,16 @@
 //! rule of it less, exactly the claims are unjudged that the table names for it, and say what is missing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Mutex;
 
 use meshcheck_suites::rights::{For, RIGHTS, Right, Scope, manifest};
 use serde_json::{Value, json};
 
-use super::cluster::{Run, input};
-use super::{check, verdicts, with};
+use super::cluster::ByHand;
+use super::{check, with};
+use crate::support::run::{Run, verdicts};
 
 /// How many accounts look at once.
 const AT_ONCE: usize = 3;
@@ -19,46 +19,21 @@ const AT_ONCE: usize = 3;
 /// Marks what this test makes.
 const MARK: &str = "meshcheck.dev/test=rights";
 
-/// A cluster with the whole tutorial on it, and what is needed to work on it.
-pub(crate) struct Site<'a> {
-    /// A kubeconfig with all rights.
-    pub(crate) kubeconfig: &'a Path,
-    /// The program.
-    pub(crate) kubectl: &'a Path,
-    /// The bundle whose software is there.
-    pub(crate) bundle: &'a Path,
-    /// For kubeconfigs of accounts.
-    pub(crate) directory: &'a Path,
-}
+/// A cluster with the whole tutorial on it, and the bundle whose software is there.
+#[derive(Clone, Copy)]
+struct Site<'a>(&'a ByHand, &'a Path);
 
 impl Site<'_> {
-    fn kubectl(&self, arguments: &[&str], stdin: &str) -> String {
-        let mut command = Command::new(self.kubectl);
-        command.args(arguments).env("KUBECONFIG", self.kubeconfig);
-        input(&mut command, stdin).unwrap()
-    }
-
-    /// The kubeconfig of an account in the namespace `default`.
-    fn account(&self, name: &str) -> PathBuf {
-        let token = self.kubectl(&["-n", "default", "create", "token", name], "");
-        let config = self.kubectl(&["config", "view", "--raw", "-o", "json"], "");
-        let mut config: Value = serde_json::from_str(&config).unwrap();
-        config["users"][0]["user"] = json!({ "token": token.trim() });
-        let path = self.directory.join(name);
-        fs::write(&path, config.to_string()).unwrap();
-        path
-    }
-
-    fn check(&self, kubeconfig: &Path, active: bool) -> Run {
+    fn check(self, kubeconfig: &Path, active: bool) -> Run {
         let options: &[&str] = if active { &["--active"] } else { &[] };
-        check(kubeconfig, self.bundle, options)
+        check(kubeconfig, self.1, options)
     }
 
-    fn server_version(&self) -> (u32, u32) {
-        let told: Value =
-            serde_json::from_str(&self.kubectl(&["version", "-o", "json"], "")).unwrap();
+    fn server_version(self) -> (u32, u32) {
+        let version = self.0.kubectl(&["version", "-o", "json"]);
+        let version: Value = serde_json::from_str(&version).unwrap();
         let number = |field: &str| {
-            let text = told["serverVersion"][field].as_str().unwrap();
+            let text = version["serverVersion"][field].as_str().unwrap();
             text.trim_end_matches('+').parse().unwrap()
         };
         (number("major"), number("minor"))
@@ -66,35 +41,32 @@ impl Site<'_> {
 }
 
 /// Proves that the rights are enough, and that none can be left out.
-pub(crate) fn prove(site: &Site<'_>) {
-    let all = [false, true].map(|active| site.check(site.kubeconfig, active).report());
+pub(crate) fn prove(hand: &ByHand, bundle: &Path) {
+    let site = Site(hand, bundle);
+    let all = [false, true].map(|active| site.check(hand.kubeconfig(), active).json());
     enough(site, &all);
     each_is_needed(site, &all);
-    site.kubectl(
-        &["delete", "serviceaccounts,roles,rolebindings", "--all-namespaces", "-l", MARK],
-        "",
-    );
-    site.kubectl(&["delete", "clusterroles,clusterrolebindings", "-l", MARK], "");
+    let kinds = "serviceaccounts,roles,rolebindings";
+    hand.kubectl(&["delete", kinds, "--all-namespaces", "-l", MARK]);
+    hand.kubectl(&["delete", "clusterroles,clusterrolebindings", "-l", MARK]);
 }
 
 /// The account of `meshcheck rbac` judges as one that may do everything.
-fn enough(site: &Site<'_>, all: &[Value; 2]) {
+fn enough(site: Site<'_>, all: &[Value; 2]) {
     for (active, expected) in [(false, &all[0]), (true, &all[1])] {
         let options: &[&str] = if active { &["rbac", "--active"] } else { &["rbac"] };
-        let printed =
-            Command::new(env!("CARGO_BIN_EXE_meshcheck")).args(options).output().unwrap().stdout;
-        let manifest = String::from_utf8(printed).unwrap();
-        site.kubectl(&["apply", "-f", "-"], &manifest);
-        let report = site.check(&site.account("meshcheck"), active).report();
+        let manifest = Run::of(Command::new(env!("CARGO_BIN_EXE_meshcheck")).args(options)).stdout;
+        site.0.apply(&manifest);
+        let report = site.check(&site.0.kubeconfig_of("meshcheck"), active).json();
         assert_eq!(verdicts(&report), verdicts(expected), "{report:#}");
         if active {
-            site.kubectl(&["delete", "-f", "-"], &manifest);
+            site.0.kubectl_with(&["delete", "-f", "-"], &manifest).unwrap();
         }
     }
 }
 
 /// Without any one of them exactly its claims are unjudged; nothing becomes green, nothing red.
-fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
+fn each_is_needed(site: Site<'_>, all: &[Value; 2]) {
     let version = site.server_version();
     let asked_for = |right: &Right| right.since.is_none_or(|since| version >= since);
     let rows: Vec<(usize, &Right)> = RIGHTS
@@ -105,7 +77,7 @@ fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
     assert!(rows.len() > 20, "{}", rows.len());
     let objects: Vec<Value> = rows.iter().flat_map(|(index, _)| roles_without(*index)).collect();
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": objects });
-    site.kubectl(&["apply", "-f", "-"], &list.to_string());
+    site.0.apply(&list.to_string());
 
     let left = Mutex::new(rows);
     let wrong = Mutex::new(Vec::new());
@@ -116,7 +88,7 @@ fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
                     // The longest first: what is active waits for namespaces to go.
                     let Some((index, right)) = left.lock().unwrap().pop() else { return };
                     let active = right.needed_for == For::Active;
-                    let run = site.check(&site.account(&account(index)), active);
+                    let run = site.check(&site.0.kubeconfig_of(&account(index)), active);
                     let found = differences(right, &run, &all[usize::from(active)]);
                     wrong.lock().unwrap().extend(found);
                 }
@@ -130,13 +102,13 @@ fn each_is_needed(site: &Site<'_>, all: &[Value; 2]) {
 /// What is not as the table says, where an account lacks this right alone.
 fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
     let row = format!("without {right}");
-    let report = run.report();
+    let report = run.json();
     let expected: BTreeSet<_> = right.claims().collect();
     let (before, after) = (verdicts(all), verdicts(&report));
     let mut wrong = Vec::new();
     for (id, verdict) in &after {
-        let should = if expected.contains(id.as_str()) { "unjudged" } else { before[id].as_str() };
-        if verdict != should {
+        let should = if expected.contains(id) { "unjudged" } else { before[id] };
+        if *verdict != should {
             wrong.push(format!("{row}: {id} is {verdict}, not {should}"));
         }
     }
@@ -144,7 +116,7 @@ fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
     let of: BTreeMap<&str, &Value> =
         claims.iter().map(|claim| (claim["id"].as_str().unwrap(), claim)).collect();
     for id in with(&report, "unjudged") {
-        let claim = of[id.as_str()];
+        let claim = of[id];
         let summary = claim["summary"].as_str().unwrap();
         let missing =
             format!("forbidden: needs `{}` on `{}` in ", right.verb, right.resource_name());
@@ -158,8 +130,8 @@ fn differences(right: &Right, run: &Run, all: &Value) -> Vec<String> {
     }
     // What no claim on a healthy mesh depends on only explains failures.
     let code = if expected.is_empty() { 0 } else { 3 };
-    if run.code != code {
-        wrong.push(format!("{row}: the exit code is {}, for {expected:?}", run.code));
+    if run.code != Some(code) {
+        wrong.push(format!("{row}: the exit code is {:?}, for {expected:?}", run.code));
     }
     wrong
 }

@@ -7,16 +7,18 @@ mod support;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use support::class::{Place, files, rows, text};
+use support::class::{Place, rows};
+use support::run::Run;
+use support::sandbox::files;
 
-fn machines(output: &Output) -> Vec<Value> {
-    assert!(!output.stdout.is_empty(), "{}", text(&output.stderr));
+fn machines(output: &Run) -> Vec<Value> {
+    assert!(!output.stdout.is_empty(), "{}", output.stderr);
     rows(&output.stdout)
 }
 
@@ -24,7 +26,7 @@ fn machines(output: &Output) -> Vec<Value> {
 fn every_machine_is_a_row_whatever_becomes_of_it() {
     let place = Place::new();
     let hosts = "good1,broken1,refused1,hanging1,changed1,cut1,good2";
-    let output = place.run(&[hosts, "--deadline", "3s", "--output", "json"]);
+    let output = place.class(&[hosts, "--deadline", "3s", "--output", "json"]);
     let rows = machines(&output);
     let reason = |at: usize| rows[at]["reason"].as_str().unwrap_or("judged").to_owned();
     let found: Vec<_> = rows.iter().map(|row| row["name"].as_str().unwrap()).collect();
@@ -39,45 +41,42 @@ fn every_machine_is_a_row_whatever_becomes_of_it() {
     assert_eq!(reason(3), "no answer within 3 s while connecting");
     assert!(reason(4).starts_with("the host key has changed"), "{}", reason(4));
     assert!(reason(5).contains("cut1") && reason(5).contains("cannot read"), "{}", reason(5));
-    assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).starts_with("inventory: hosts, 7 machines\n"));
+    assert_eq!(output.code, Some(1));
+    assert!(output.stderr.starts_with("inventory: hosts, 7 machines\n"));
 }
 
 #[test]
 fn machine_that_is_not_reached_is_never_green() {
     let place = Place::new();
-    let output = place.run(&["good1,refused1"]);
-    assert_eq!(output.status.code(), Some(3));
-    let report = text(&output.stdout);
-    assert!(
-        report.starts_with("1 of 2 machines holds the tutorial; 1 was not reached\n"),
-        "{report}"
-    );
-    assert_eq!(place.run(&["good1,good2"]).status.code(), Some(0));
+    let output = place.class(&["good1,refused1"]);
+    assert_eq!(output.code, Some(3));
+    let expected = "1 of 2 machines holds the tutorial; 1 was not reached\n";
+    assert!(output.stdout.starts_with(expected), "{}", output.stdout);
+    assert_eq!(place.class(&["good1,good2"]).code, Some(0));
 }
 
 #[test]
 fn list_contacts_no_machine() {
     let place = Place::new();
-    let output = place.run(&["student@good[1-2]:2222", "--list", "--output", "json"]);
-    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let output = place.class(&["student@good[1-2]:2222", "--list", "--output", "json"]);
+    let list = output.json();
     assert_eq!(list["machines"][1]["name"], "good2");
     assert_eq!(list["machines"][1]["user"], "student");
     assert_eq!(list["machines"][1]["port"], 2222);
     assert!(!place.at("asked").exists());
-    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(output.code, Some(0));
 }
 
 #[test]
 fn chosen_machines_alone_are_contacted() {
     let place = Place::new();
     let output =
-        place.run(&["good[1-3],broken1", "--only-machines", "broken*", "--output", "commands"]);
-    assert_eq!(fs::read_to_string(place.at("asked")).unwrap(), "broken1\n");
-    assert!(text(&output.stdout).contains("ssh broken1 '"), "{}", text(&output.stdout));
-    let output = place.run(&["good[1-3]", "--only-machines", "vm7"]);
-    assert_eq!(output.status.code(), Some(2));
-    assert!(text(&output.stderr).contains("error: no machine is called vm7"));
+        place.class(&["good[1-3],broken1", "--only-machines", "broken*", "--output", "commands"]);
+    assert_eq!(place.read("asked"), "broken1\n");
+    assert!(output.stdout.contains("ssh broken1 '"), "{}", output.stdout);
+    let output = place.class(&["good[1-3]", "--only-machines", "vm7"]);
+    assert_eq!(output.code, Some(2));
+    assert!(output.stderr.contains("error: no machine is called vm7"));
 }
 
 #[test]
@@ -90,12 +89,12 @@ fn program_is_copied_once_checked_by_its_sum_and_removed() {
     let call = |more: &[&str]| {
         let program = program.to_str().unwrap();
         let base = ["own1,", "--program", program, "--namespace", "shop", "--output", "json"];
-        let output = place.run(&[&base, more].concat());
+        let output = place.class(&[&base, more].concat());
         let reached = machines(&output)[0]["reached"].clone();
-        assert_eq!(reached, true, "{}{}", text(&output.stdout), text(&output.stderr));
+        assert_eq!(reached, true, "{}{}", output.stdout, output.stderr);
     };
     call(&[]);
-    let arguments = fs::read_to_string(place.at("arguments")).unwrap();
+    let arguments = place.read("arguments");
     assert_eq!(arguments, "record --out - --quiet --namespace shop\n");
     let home = place.at("home-own1");
     let copies = files(&home);
@@ -121,18 +120,20 @@ fn error_of_the_program_there_is_the_reason() {
         "program",
         "#!/bin/sh\necho 'error: cannot read ~/.kube/config: No such file or directory' >&2\nexit 2\n",
     );
-    let output = place.run(&["own1,", "--program", program.to_str().unwrap(), "--output", "json"]);
+    let output =
+        place.class(&["own1,", "--program", program.to_str().unwrap(), "--output", "json"]);
     let row = &machines(&output)[0];
     let expected = "on the machine: cannot read ~/.kube/config: No such file or directory";
     assert_eq!(row["reason"], expected);
-    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.code, Some(3));
 }
 
 #[test]
 fn program_of_another_kind_of_machine_is_named_as_the_reason() {
     let place = Place::new();
     let program = place.executable("program", "\u{7f}ELF of another processor");
-    let output = place.run(&["own1,", "--program", program.to_str().unwrap(), "--output", "json"]);
+    let output =
+        place.class(&["own1,", "--program", program.to_str().unwrap(), "--output", "json"]);
     let reason = machines(&output)[0]["reason"].to_string();
     assert!(reason.contains("this machine cannot run the program"), "{reason}");
 }
@@ -140,17 +141,17 @@ fn program_of_another_kind_of_machine_is_named_as_the_reason() {
 #[test]
 fn records_give_the_same_board_again() {
     let place = Place::new();
-    let first = place.run(&["good1,broken1,refused1", "--records", "today", "--output", "json"]);
+    let first = place.class(&["good1,broken1,refused1", "--records", "today", "--output", "json"]);
     let mut expected = machines(&first);
     expected.pop();
-    let again = place.run(&["today", "--output", "json"]);
+    let again = place.class(&["today", "--output", "json"]);
     let mut found = machines(&again);
     found.sort_by_key(|row| row["name"] != "good1");
     assert_eq!(found, expected);
     // A record that is cut off is reported, not shown.
     let whole = fs::read(place.at("today/good1.json.gz")).unwrap();
     fs::write(place.at("today/good1.json.gz"), &whole[..whole.len() / 2]).unwrap();
-    let cut = machines(&place.run(&["today", "--output", "json"]));
+    let cut = machines(&place.class(&["today", "--output", "json"]));
     let row = cut.iter().find(|row| row["name"] == "good1").unwrap();
     assert_eq!(row["reached"], false);
     assert!(row["reason"].as_str().unwrap().contains("ends too early"), "{row}");

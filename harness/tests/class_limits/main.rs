@@ -3,26 +3,18 @@
 //! their limits.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../support/mod.rs"]
-mod support;
-
-#[path = "../hostile/measured.rs"]
-mod measured;
-#[allow(dead_code, reason = "the hostile tests use the rest")]
-#[path = "../hostile/mesh.rs"]
-mod mesh;
 mod over_api;
 mod over_ssh;
 mod run;
 mod sshd;
 mod sshd_machines;
-#[path = "../hostile/whole_mesh.rs"]
-mod whole_mesh;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
-use support::server;
+use support::measured;
 
 /// The tests: the name of each, and what it does. It fails by panicking.
 static TESTS: [(&str, fn()); 5] = [

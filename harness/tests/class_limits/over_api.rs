@@ -1,27 +1,18 @@
 //! A class of kubeconfigs: each machine is a stand-in API server with TLS, which gives recorded answers.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
 
-use crate::mesh::{ISTIO, Mesh};
 use crate::run::Run;
-use crate::server::{Server, kubeconfig};
 use crate::support::certificates::{self, Authority, authority};
 use crate::support::class::{Place, rows};
+use crate::support::mesh::{ISTIO, KIALI, Mesh, settings};
+use crate::support::run::verdicts;
 use crate::support::scale::{count, figure, size};
-use crate::whole_mesh::WholeMesh;
-
-/// The Kiali of the recorded mesh. Its Istio is no release: which Kiali belongs to it is configured.
-pub(crate) const KIALI: &str = "quay.io/kiali/kiali:v1.79";
-
-/// A configuration that expects this Kiali.
-pub(crate) fn settings(kiali: &str) -> String {
-    format!("[kiali]\nimage = \"{kiali}\"\n")
-}
+use crate::support::server::{Server, kubeconfig};
+use crate::support::whole_mesh::WholeMesh;
 
 /// Starts the API server of a machine, and returns a kubeconfig that leads to it.
 pub(crate) fn serve(ca: &Authority, mesh: &Mesh) -> String {
@@ -31,12 +22,6 @@ pub(crate) fn serve(ca: &Authority, mesh: &Mesh) -> String {
     let trusted = BASE64_STANDARD.encode(ca.pem());
     let cluster = format!("certificate-authority-data: {trusted}");
     kubeconfig(&server.url(""), &cluster, "token: abc")
-}
-
-/// The verdicts of a row by claim.
-pub(crate) fn verdicts(row: &Value) -> BTreeMap<&str, &str> {
-    let claims = row["report"]["claims"].as_array().into_iter().flatten();
-    claims.map(|it| (it["id"].as_str().unwrap(), it["verdict"].as_str().unwrap())).collect()
 }
 
 pub(crate) fn verdicts_of_all_machines() {
@@ -49,21 +34,20 @@ pub(crate) fn verdicts_of_all_machines() {
     for at in 0..machines {
         fs::write(directory.join(format!("vm{at:03}.yaml")), serve(&ca, &healthy)).unwrap();
     }
-    let file = place.at("meshcheck.toml");
-    fs::write(&file, settings(KIALI)).unwrap();
+    let file = place.file("meshcheck.toml", settings(KIALI));
     let mut command = place.command(&["machines", "--istio", ISTIO, "--output", "json"]);
     // Without docker: the nodes are not containers of this machine.
     command.env("PATH", "").env("MESHCHECK_CONFIG", file);
     let run = Run::of(&command);
     let found = rows(&run.stdout);
     assert_eq!(found.len(), machines);
-    let first = verdicts(&found[0]);
+    let first = verdicts(&found[0]["report"]);
     let passes = first.values().filter(|it| **it == "pass").count();
     let others: Vec<_> =
         first.iter().filter(|(_, it)| !["pass", "skipped"].contains(*it)).collect();
     assert!(passes >= 15 && others.is_empty(), "{passes} pass, {others:?}: {:?}", run.lines);
     for row in &found {
-        assert_eq!(verdicts(row), first, "{}", row["name"]);
+        assert_eq!(verdicts(&row["report"]), first, "{}", row["name"]);
     }
     assert_eq!(run.code, Some(0));
     let cpu = f64::from(u32::try_from(run.measured.cpu).unwrap()) / 1000.0;

@@ -1,16 +1,16 @@
 //! A measured run of the program.
 
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
-use crate::measured::{self, Measured};
+use crate::measured::{Measured, measuring};
 
 /// A run that has ended.
 pub(crate) struct Run {
     pub(crate) code: Option<i32>,
-    pub(crate) stdout: Vec<u8>,
+    pub(crate) stdout: String,
     /// The lines of standard error, each with its time in seconds after the start.
     pub(crate) lines: Vec<(f64, String)>,
     /// How long it took, in seconds.
@@ -23,18 +23,7 @@ impl Run {
     pub(crate) fn of(command: &Command) -> Self {
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("measured");
-        let mut measure = Command::new(std::env::current_exe().unwrap());
-        measure.arg(measured::ARGUMENT).arg(&file).arg("");
-        measure.arg(command.get_program()).args(command.get_args());
-        for (name, value) in command.get_envs() {
-            match value {
-                Some(value) => measure.env(name, value),
-                None => measure.env_remove(name),
-            };
-        }
-        if let Some(directory) = command.get_current_dir() {
-            measure.current_dir(directory);
-        }
+        let mut measure = measuring(command, &file, "");
         measure.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let start = Instant::now();
         let mut child = measure.spawn().unwrap();
@@ -43,8 +32,7 @@ impl Run {
             let lines = stderr.lines().map_while(Result::ok);
             lines.map(|line| (start.elapsed().as_secs_f64(), line)).collect::<Vec<_>>()
         });
-        let mut stdout = Vec::new();
-        child.stdout.take().unwrap().read_to_end(&mut stdout).unwrap();
+        let stdout = std::io::read_to_string(child.stdout.take().unwrap()).unwrap();
         let code = child.wait().unwrap().code();
         let seconds = start.elapsed().as_secs_f64();
         let lines = lines.join().unwrap();

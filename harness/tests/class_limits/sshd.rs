@@ -2,18 +2,17 @@
 //! starts one `sshd` for each connection, which ends with it.
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 
 use nix::unistd::{User, geteuid};
 
-use crate::server::closed_port;
+use crate::support::class::Place;
 use crate::support::scale::FIGURES;
+use crate::support::server::{black_hole, closed_port};
 
 /// Where `sshd` gives up its rights, as Debian builds it.
 const PRIVILEGES: &str = "/run/sshd";
@@ -74,14 +73,12 @@ impl Sshd {
         self.directory.join("home")
     }
 
-    /// Puts an `ssh` into a directory that reads no other configuration than this one's. The real one finds the
-    /// user's by the system's list of users, whatever `HOME` says.
-    pub(crate) fn put_client(&self, directory: &Path) {
-        let file = directory.join("ssh");
-        let (ssh, place) = (program("ssh"), self.directory.display());
-        fs::write(&file, format!("#!/bin/sh\nexec {} -F {place}/config \"$@\"\n", ssh.display()))
-            .unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    /// Puts an `ssh` into a place that reads no other configuration than this one's. The real one finds the user's by
+    /// the system's list of users, whatever `HOME` says.
+    pub(crate) fn put_client(&self, place: &Place) {
+        let (ssh, directory) = (program("ssh"), self.directory.display());
+        let script = format!("#!/bin/sh\nexec {} -F {directory}/config \"$@\"\n", ssh.display());
+        place.executable("ssh", &script);
     }
 
     /// Writes the configuration of the client: hosts that are well, refuse, hang, and have another key.
@@ -92,7 +89,7 @@ impl Sshd {
             ("changed", port),
             ("unknown", port),
             ("refused", closed_port()),
-            ("hanging", banner()),
+            ("hanging", black_hole(b"SSH-2.0-OpenSSH_9.2\r\n").port()),
         ];
         let hosts = hosts
             .iter()
@@ -130,20 +127,6 @@ fn listen(directory: &Path) -> u16 {
             // It holds the connection, which its end must close.
             drop(server);
             thread::spawn(move || child.wait());
-        }
-    });
-    port
-}
-
-/// Listens on a port, and sends nothing after the first line of a server.
-fn banner() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    thread::spawn(move || {
-        let mut open = Vec::new();
-        for mut stream in listener.incoming().flatten() {
-            let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2\r\n");
-            open.push(stream);
         }
     });
     port

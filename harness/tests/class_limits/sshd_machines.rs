@@ -1,20 +1,21 @@
 //! Machines as they are at once: two by kubeconfig, one of them broken, one behind a real `sshd`, and four that are
 //! not reached. `cargo xtask class` gives clusters of the lab; elsewhere, stand-ins take their places.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::mesh::{ISTIO, Mesh};
-use crate::over_api::{KIALI, serve, settings, verdicts};
+use crate::over_api::serve;
 use crate::run::Run;
 use crate::sshd::Sshd;
 use crate::support::certificates::authority;
-use crate::support::class::{Place, files, rows};
-use crate::support::sandbox::Sandbox;
+use crate::support::class::{Place, rows};
+use crate::support::mesh::{ISTIO, KIALI, Mesh, settings};
+use crate::support::run::verdicts;
+use crate::support::sandbox::files;
 use crate::support::scale::{count, figure, size};
 
 /// Names a directory with the kubeconfigs `healthy` and `broken` of clusters.
@@ -58,9 +59,8 @@ impl Machines {
             return Self { healthy, broken, fault, istio, kiali };
         }
         let ca = authority("ca");
-        let [healthy, broken] = ["healthy", "broken"].map(|name| place.at(name));
-        fs::write(&healthy, serve(&ca, &Mesh::healthy())).unwrap();
-        fs::write(&broken, serve(&ca, &Mesh::with_a_fault())).unwrap();
+        let healthy = place.file("healthy", serve(&ca, &Mesh::healthy()));
+        let broken = place.file("broken", serve(&ca, &Mesh::with_a_fault()));
         let fault = Fault::read("backend-scaled-to-zero");
         Self { healthy, broken, fault, istio: ISTIO.into(), kiali: KIALI.into() }
     }
@@ -74,7 +74,8 @@ impl Machines {
             "pass" | "skipped" => !self.fault.causes.iter().any(|cause| cause == id),
             _ => verdict != "unjudged" && self.fault.red.contains(id),
         };
-        let verdicts = verdicts(row).into_iter().filter(|(id, verdict)| !is_expected(id, verdict));
+        let verdicts =
+            verdicts(&row["report"]).into_iter().filter(|(id, verdict)| !is_expected(id, verdict));
         let mut wrong: Vec<_> = verdicts.map(|(id, verdict)| format!("{id}: {verdict}")).collect();
         let first = causes.iter().take(self.fault.causes.len());
         if !first.eq(&self.fault.causes) {
@@ -92,13 +93,13 @@ fn context(file: &PathBuf) -> String {
 }
 
 pub(crate) fn each_has_its_verdict_or_reason() {
-    let (place, sandbox) = (Place::new(), Sandbox::new());
+    let place = Place::new();
     let machines = Machines::new(&place);
-    let directory = sandbox.path().join("sshd");
+    let directory = place.path().join("sshd");
     fs::create_dir(&directory).unwrap();
-    let file = sandbox.file("meshcheck.toml", settings(&machines.kiali));
+    let file = place.file("meshcheck.toml", settings(&machines.kiali));
     let sshd = Sshd::start(&directory, &[("MESHCHECK_CONFIG", file.to_str().unwrap())]);
-    sshd.put_client(place.path());
+    sshd.put_client(&place);
     let kube = sshd.home().join(".kube");
     fs::create_dir(&kube).unwrap();
     fs::copy(&machines.healthy, kube.join("config")).unwrap();
@@ -108,7 +109,7 @@ pub(crate) fn each_has_its_verdict_or_reason() {
         ["own", "refused", "hanging", "changed", "unknown"].map(|it| format!("{it},{it},,\n"));
     let table = ["name,address,kubeconfig,context\n".to_owned()].into_iter();
     let table: String = table.chain(by_kubeconfig).chain(by_ssh).collect();
-    fs::write(place.at("class.csv"), table).unwrap();
+    place.file("class.csv", table);
     let seconds = size(30, 60).to_string();
     let mut command = place.command(&["class.csv", "--deadline", &format!("{seconds}s")]);
     command.args(["--istio", &machines.istio, "--remove", "--output", "json"]);
@@ -119,21 +120,11 @@ pub(crate) fn each_has_its_verdict_or_reason() {
     assert_eq!(names, ["healthy", "broken", "own", "refused", "hanging", "changed", "unknown"]);
     let said = || format!("{:#?}\n{}", run.lines, sshd.log());
     for at in [0, 2] {
-        assert!(
-            is_green(&found[at]),
-            "{:?}: {:?}\n{}",
-            verdicts(&found[at]),
-            found[at]["reason"],
-            said()
-        );
+        let (verdicts, reason) = (verdicts(&found[at]["report"]), &found[at]["reason"]);
+        assert!(is_green(&verdicts), "{verdicts:?}: {reason:?}\n{}", said());
     }
     let wrong = machines.wrong(&found[1]);
-    assert!(
-        wrong.is_empty(),
-        "{wrong:?}
-{}",
-        said()
-    );
+    assert!(wrong.is_empty(), "{wrong:?}\n{}", said());
     let reason = |at: usize| found[at]["reason"].as_str().unwrap_or("judged");
     let refused = reason(3).strip_prefix("ssh: connect to host 127.0.0.1 port ");
     assert!(refused.is_some_and(|it| it.ends_with(": Connection refused")), "{}", reason(3));
@@ -152,7 +143,6 @@ pub(crate) fn each_has_its_verdict_or_reason() {
 }
 
 /// Whether all holds on a machine, as far as it was asked for.
-fn is_green(row: &Value) -> bool {
-    let verdicts = verdicts(row);
+fn is_green(verdicts: &BTreeMap<&str, &str>) -> bool {
     verdicts.len() > 20 && verdicts.values().all(|it| ["pass", "skipped"].contains(it))
 }

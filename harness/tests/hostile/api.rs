@@ -11,8 +11,8 @@ use crate::mesh::{ISTIO, Mesh};
 use crate::program::{Call, MIB, Outcome, check, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::server::{Delivery, Reply, Request, Server};
+use crate::support::run::verdicts;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("undisturbed", |sandbox| {
         let ended = check_through(sandbox, |_, reply| reply).run().report(1);
@@ -26,9 +26,7 @@ pub(crate) const CASES: Cases = &[
         ended
     }),
     ("recorded_to_standard_output", |sandbox| {
-        let mesh = Mesh::healthy();
-        let server = Server::start(move |request| mesh.answer(request));
-        let file = server.kubeconfig(sandbox);
+        let file = Mesh::healthy().serve().kubeconfig(sandbox);
         let ended = meshcheck(sandbox, &["record", "--out", "-", "--kubeconfig"]).arg(file).run();
         assert_eq!(ended.json()["schema"], 1, "{ended}");
         ended
@@ -285,13 +283,6 @@ pub(crate) fn lost(now: &Value, before: &Value) -> usize {
             assert!(now == "unjudged", "{id}: {before}, then {now}\n{now:#}");
         })
         .count()
-}
-
-/// The verdict on each claim.
-fn verdicts(report: &Value) -> Vec<(String, String)> {
-    let claims = report["claims"].as_array().unwrap().iter();
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    claims.map(|claim| (text(&claim["id"]), text(&claim["verdict"]))).collect()
 }
 
 /// The disorder changes no verdict at all.

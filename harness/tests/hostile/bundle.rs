@@ -2,16 +2,17 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use meshcheck_bundle::MANIFEST_FILE;
 use meshcheck_bundle::testing::write_small;
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use crate::Cases;
 use crate::program::{Outcome, meshcheck};
 use crate::sandbox::Sandbox;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("good", |sandbox| {
         written(sandbox);
@@ -59,29 +60,19 @@ pub(crate) const CASES: Cases = &[
         get(sandbox, &bundle).error(2, &["kind-config", "SHA-256"])
     }),
     ("missing_part", |sandbox| {
-        let bundle = written(sandbox);
-        fs::remove_file(bundle.join("kind.yaml")).unwrap();
-        get(sandbox, &bundle).error(2, &["kind-config", "is not there"])
+        other_part(sandbox, |_| ()).error(2, &["kind-config", "is not there"])
     }),
     ("directory_for_a_part", |sandbox| {
-        let bundle = written(sandbox);
-        fs::remove_file(bundle.join("kind.yaml")).unwrap();
-        fs::create_dir(bundle.join("kind.yaml")).unwrap();
-        get(sandbox, &bundle).error(2, &["kind.yaml", "regular file"])
+        other_part(sandbox, |part| fs::create_dir(part).unwrap())
+            .error(2, &["kind.yaml", "regular file"])
     }),
     ("pipe_for_a_part", |sandbox| {
-        let bundle = written(sandbox);
-        fs::remove_file(bundle.join("kind.yaml")).unwrap();
-        nix::unistd::mkfifo(&bundle.join("kind.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
-        replaced(&bundle, "\"size\": 13", "\"size\": 0");
-        get(sandbox, &bundle).error(2, &["kind.yaml", "regular file"])
+        other_part(sandbox, |part| mkfifo(part, Mode::S_IRWXU).unwrap())
+            .error(2, &["kind.yaml", "regular file"])
     }),
     ("endless_part", |sandbox| {
-        let bundle = written(sandbox);
-        fs::remove_file(bundle.join("kind.yaml")).unwrap();
-        symlink("/dev/zero", bundle.join("kind.yaml")).unwrap();
-        replaced(&bundle, "\"size\": 13", "\"size\": 0");
-        get(sandbox, &bundle).error(2, &["kind.yaml", "regular file"])
+        other_part(sandbox, |part| symlink("/dev/zero", part).unwrap())
+            .error(2, &["kind.yaml", "regular file"])
     }),
     ("future", |sandbox| {
         manifest(sandbox, "\"schema\": 1", "\"schema\": 9").error(2, &["schema 9"])
@@ -107,7 +98,7 @@ pub(crate) const CASES: Cases = &[
     ("pipe", |sandbox| {
         let bundle = written(sandbox);
         fs::remove_file(bundle.join(MANIFEST_FILE)).unwrap();
-        nix::unistd::mkfifo(&bundle.join(MANIFEST_FILE), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        mkfifo(&bundle.join(MANIFEST_FILE), Mode::S_IRWXU).unwrap();
         get(sandbox, &bundle).error(2, &["bundle.json", "regular file"])
     }),
     ("text", |sandbox| {
@@ -124,7 +115,7 @@ pub(crate) fn written(sandbox: &Sandbox) -> PathBuf {
     directory
 }
 
-fn replaced(bundle: &std::path::Path, from: &str, to: &str) {
+fn replaced(bundle: &Path, from: &str, to: &str) {
     let path = bundle.join(MANIFEST_FILE);
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.contains(from), "{text}");
@@ -138,6 +129,15 @@ fn manifest(sandbox: &Sandbox, from: &str, to: &str) -> Outcome {
     get(sandbox, &bundle)
 }
 
-fn get(sandbox: &Sandbox, bundle: &std::path::Path) -> Outcome {
+/// A bundle with something else in the place of a part. What has no size has the one that the manifest names.
+fn other_part(sandbox: &Sandbox, put: impl FnOnce(&Path)) -> Outcome {
+    let bundle = written(sandbox);
+    fs::remove_file(bundle.join("kind.yaml")).unwrap();
+    put(&bundle.join("kind.yaml"));
+    replaced(&bundle, "\"size\": 13", "\"size\": 0");
+    get(sandbox, &bundle)
+}
+
+fn get(sandbox: &Sandbox, bundle: &Path) -> Outcome {
     meshcheck(sandbox, &["bundle", "--bundle"]).arg(bundle).run()
 }

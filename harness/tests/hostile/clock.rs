@@ -4,12 +4,11 @@ use serde_json::Value;
 
 use crate::Cases;
 use crate::api::{against, lost};
-use crate::mesh::{Mesh, recorded};
+use crate::mesh::Mesh;
 use crate::program::{Outcome, judge};
 use crate::sandbox::Sandbox;
-use crate::server::Server;
+use crate::support::run::recorded;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("cluster_ahead", |sandbox| of_the_cluster(sandbox, "2030")),
     ("cluster_behind", |sandbox| of_the_cluster(sandbox, "2020")),
@@ -26,10 +25,7 @@ pub(crate) const CASES: Cases = &[
 
 /// All times of the cluster in another year; those of this machine as they are.
 fn of_the_cluster(sandbox: &Sandbox, year: &str) -> Outcome {
-    let check = |mesh: Mesh| {
-        let server = Server::start(move |request| mesh.answer(request));
-        against(sandbox, &server, "5").run().report(1)
-    };
+    let check = |mesh: Mesh| against(sandbox, &mesh.serve(), "5").run().report(1);
     let plain = check(Mesh::with_a_fault()).json();
     let text = Mesh::with_a_fault().0.to_string().replace("2026-", &format!("{year}-"));
     let ended = check(Mesh(serde_json::from_str(&text).unwrap()));

@@ -8,12 +8,11 @@ use std::path::PathBuf;
 
 use crate::Cases;
 use crate::bundle::written;
-use crate::mesh::{ISTIO, Mesh, recorded};
+use crate::mesh::{ISTIO, Mesh};
 use crate::program::{Call, Outcome, check, judge, meshcheck};
 use crate::sandbox::Sandbox;
-use crate::server::Server;
+use crate::support::run::recorded;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("no_home", |sandbox| {
         meshcheck(sandbox, &["check"]).env_remove("HOME").run().error(3, &["HOME"])
@@ -141,8 +140,7 @@ pub(crate) const CASES: Cases = &[
         ended.report(0)
     }),
     ("no_room_for_files", |sandbox| {
-        let server = Server::start(|request| Mesh::healthy().answer(request));
-        check(sandbox, server.kubeconfig(sandbox))
+        check(sandbox, Mesh::healthy().serve().kubeconfig(sandbox))
             .through(&["sh", "-c"], "ulimit -n 8; exec \"$0\" \"$@\"")
             .run()
             .error(3, &["Too many open files"])
@@ -192,14 +190,15 @@ pub(crate) const CASES: Cases = &[
     }),
 ];
 
-fn up(sandbox: &Sandbox) -> Call<'_> {
+/// Provisions from a bundle of two small parts, with its state in the working directory.
+pub(crate) fn up(sandbox: &Sandbox) -> Call<'_> {
     written(sandbox);
     meshcheck(sandbox, &["up", "--bundle", "bundle"]).env("MESHCHECK_STATE", sandbox.at("state"))
 }
 
 fn mesh(sandbox: &Sandbox, with: impl FnOnce(Call<'_>) -> Call<'_>) -> Outcome {
-    let server = Server::start(|request| Mesh::healthy().answer(request));
-    with(check(sandbox, server.kubeconfig(sandbox)).args(&["--istio", ISTIO])).run()
+    let file = Mesh::healthy().serve().kubeconfig(sandbox);
+    with(check(sandbox, file).args(&["--istio", ISTIO])).run()
 }
 
 /// A directory with a docker that is this script, for the `PATH`: in front of the real one's.

@@ -1,19 +1,15 @@
 //! Files that are no evidence, or more of it than anybody has.
 
 use std::fs::{self, File};
-use std::io::Write as _;
 use std::path::Path;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use serde_json::Value;
 
 use crate::Cases;
-use crate::mesh::recorded;
 use crate::program::{Outcome, judge, meshcheck};
 use crate::sandbox::Sandbox;
+use crate::support::run::{compressed, recorded};
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("missing", |sandbox| {
         judge_file(sandbox, &sandbox.at("none.json")).error(2, &["none.json", "No such file"])
@@ -122,12 +118,6 @@ pub(crate) const CASES: Cases = &[
         call.run().error(2, &["e.json", "Permission denied"])
     }),
 ];
-
-fn compressed(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(bytes).unwrap();
-    encoder.finish().unwrap()
-}
 
 fn judge_file(sandbox: &Sandbox, file: &Path) -> Outcome {
     meshcheck(sandbox, &["judge"]).arg(file).run()

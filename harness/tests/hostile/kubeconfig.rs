@@ -12,7 +12,6 @@ use crate::program::{Outcome, check};
 use crate::sandbox::Sandbox;
 use crate::server::{Reply, Server, black_hole, closed_port, kubeconfig};
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("missing", |sandbox| {
         check(sandbox, sandbox.at("none")).run().error(2, &["none", "No such file"])
@@ -107,11 +106,11 @@ pub(crate) const CASES: Cases = &[
         of(sandbox, kubeconfig(&url, "", "token: abc")).error(3, &["127.0.0.1", "refused"])
     }),
     ("black_hole", |sandbox| {
-        let url = format!("http://{}", black_hole());
+        let url = format!("http://{}", black_hole(b""));
         of(sandbox, kubeconfig(&url, "", "token: abc")).error(3, &["no answer within 5 s"])
     }),
     ("black_hole_tls", |sandbox| {
-        let url = format!("https://{}", black_hole());
+        let url = format!("https://{}", black_hole(b""));
         of(sandbox, kubeconfig(&url, "", "token: abc")).error(3, &["no answer within 5 s"])
     }),
     ("web_server", |sandbox| {

@@ -11,8 +11,6 @@ mod clock;
 mod environment;
 mod evidence;
 mod kubeconfig;
-mod measured;
-mod mesh;
 mod plugin;
 mod program;
 mod record;
@@ -23,14 +21,13 @@ mod text;
 mod tls;
 mod unwritable;
 mod ways;
-mod whole_mesh;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::process::ExitCode;
 
 use libtest_mimic::{Arguments, Trial};
 use program::Outcome;
-use support::{sandbox, server};
+use support::{measured, mesh, sandbox, server, whole_mesh};
 
 /// Cases of one kind of surroundings: the name of each, and what it does in a sandbox of its own. It fails
 /// by panicking, and returns how its last run ended.

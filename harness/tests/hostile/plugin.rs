@@ -6,7 +6,6 @@ use crate::program::Outcome;
 use crate::sandbox::Sandbox;
 use crate::server::kubeconfig;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("hangs", |sandbox| {
         script(sandbox, "exec sleep 600").error(2, &["plugin", "did not end within 10 s"])

@@ -57,16 +57,9 @@ pub(crate) struct Call<'a> {
 
 /// A call of the program with these arguments.
 pub(crate) fn meshcheck<'a, A: AsRef<OsStr>>(sandbox: &'a Sandbox, arguments: &[A]) -> Call<'a> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_meshcheck"));
-    command
-        .args(arguments)
-        .current_dir(sandbox.at(""))
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("HOME", sandbox.path().join("home"))
-        .env("TMPDIR", sandbox.path().join("tmp"))
-        // What is left running is found by it.
-        .env("HOSTILE_SANDBOX", sandbox.path());
+    let mut command = sandbox.meshcheck(arguments);
+    // What is left running is found by it.
+    command.env("HOSTILE_SANDBOX", sandbox.path());
     let (stdout, writes) = (Stdout::Captured, Vec::new());
     Call { sandbox, command, stdout, user: None, seconds: SECONDS, mib: MIB, writes }
 }
@@ -120,7 +113,7 @@ impl Call<'_> {
                     .unwrap();
             }
             fs::set_permissions(self.sandbox.path(), fs::Permissions::from_mode(0o755)).unwrap();
-            self.command = self.rebuilt(Command::new(program));
+            self.command = measured::like(&self.command, Command::new(program));
             self.user = Some(NOBODY);
         }
         self
@@ -130,16 +123,8 @@ impl Call<'_> {
     pub(crate) fn through(mut self, program: &[&str], script: &str) -> Self {
         let mut command = Command::new(program[0]);
         command.args(&program[1..]).arg(script).arg(self.command.get_program());
-        self.command = self.rebuilt(command);
+        self.command = measured::like(&self.command, command);
         self
-    }
-
-    /// A command with the arguments, the directory and the environment of this one.
-    fn rebuilt(&self, mut command: Command) -> Command {
-        command.args(self.command.get_args()).current_dir(self.sandbox.at("")).env_clear();
-        let variables = self.command.get_envs();
-        command.envs(variables.filter_map(|(name, value)| Some((name, value?))));
-        command
     }
 
     /// Within this time, in seconds.
@@ -207,11 +192,8 @@ impl Call<'_> {
 
     /// Starts it within a process that writes its peak of memory into a file.
     fn start(&self, peak: &Path) -> Child {
-        let mut measure = Command::new(std::env::current_exe().unwrap());
-        measure.arg(measured::ARGUMENT).arg(peak);
-        measure.arg(self.user.map_or_else(String::new, |user| user.to_string()));
-        measure.arg(self.command.get_program());
-        let mut measure = self.rebuilt(measure);
+        let user = self.user.map_or_else(String::new, |user| user.to_string());
+        let mut measure = measured::measuring(&self.command, peak, &user);
         measure.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
         match &self.stdout {
             Stdout::Captured | Stdout::Closed => measure.stdout(Stdio::piped()),
@@ -372,7 +354,7 @@ fn running(sandbox: &Path) -> Vec<(i32, String)> {
         if found.is_empty() {
             break;
         }
-        crate::server::pause(Duration::from_millis(50));
+        crate::support::wait::pause(Duration::from_millis(50));
     }
     found
 }

@@ -14,18 +14,18 @@ use serde_json::{Value, json};
 
 use crate::Cases;
 use crate::api::against;
-use crate::mesh::Mesh;
+use crate::mesh::{KIALI, Mesh, settings};
 use crate::program::Outcome;
 use crate::sandbox::Sandbox;
 use crate::server::{Request, Server};
+use crate::support::run::verdicts;
 use crate::ways::{ANSWERS, FAILURES, Way};
 use crate::whole_mesh::WholeMesh;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("undisturbed", |sandbox| {
         let run = Run::of(sandbox, "1", None);
-        let others = run.verdicts().into_iter().filter(|(_, verdict)| verdict != "pass");
+        let others = verdicts(&run.report).into_iter().filter(|(_, verdict)| *verdict != "pass");
         let others: Vec<_> = others.map(|(id, verdict)| format!("{id}: {verdict}")).collect();
         let ended = run.outcome.report(0);
         assert_eq!(others, NOT_PASSED, "{ended}");
@@ -69,10 +69,7 @@ impl Run {
         });
         let file = sandbox.at("evidence.json");
         let call = against(sandbox, &server, "5").env("MESHCHECK_TEST_DEADLINES", divisor);
-        // No release has this Istio: which Kiali belongs to it is configured.
-        let image = "quay.io/kiali/kiali:v1.79";
-        let settings = sandbox.file("meshcheck.toml", format!("[kiali]\nimage = \"{image}\"\n"));
-        let call = call.env("MESHCHECK_CONFIG", settings);
+        let call = call.env("MESHCHECK_CONFIG", sandbox.file("meshcheck.toml", settings(KIALI)));
         // Without docker: the nodes are not containers of this machine.
         let call = call.env("PATH", "").arg("--evidence").arg(&file).writes(&file);
         let outcome = call.run();
@@ -91,10 +88,6 @@ impl Run {
         }
     }
 
-    fn verdicts(&self) -> BTreeMap<String, String> {
-        verdicts(&self.report)
-    }
-
     /// The line that says what could not be read: of an unjudged claim, or the error.
     fn line(&self, reasons: &[(&str, &str)]) -> Option<String> {
         let claims = self.report["claims"].as_array().into_iter().flatten();
@@ -105,12 +98,6 @@ impl Run {
             .find(|line| reasons.iter().any(|(_, reason)| line.contains(reason)))
             .map(str::to_owned)
     }
-}
-
-fn verdicts(report: &Value) -> BTreeMap<String, String> {
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let claims = report["claims"].as_array().into_iter().flatten();
-    claims.map(|claim| (text(&claim["id"]), text(&claim["verdict"]))).collect()
 }
 
 /// The places of all observations in evidence.
@@ -171,7 +158,8 @@ fn depending(whole: &Value, hidden: &BTreeSet<String>) -> BTreeSet<String> {
     }
     let evidence: Evidence = serde_json::from_value(evidence).unwrap();
     let report = serde_json::to_value(meshcheck_suites::judge(&evidence, &[])).unwrap();
-    verdicts(&report).into_iter().filter(|(_, it)| it != "pass").map(|(id, _)| id).collect()
+    let found = verdicts(&report).into_iter().filter(|(_, it)| *it != "pass");
+    found.map(|(id, _)| id.to_owned()).collect()
 }
 
 fn each_fails_once(sandbox: &Sandbox) -> Outcome {
@@ -197,7 +185,7 @@ fn each_fails_once(sandbox: &Sandbox) -> Outcome {
         }
     });
     let runs = runs.into_inner().unwrap();
-    let before = whole.verdicts();
+    let before = verdicts(&whole.report);
     // By right, the observations that are not made without it.
     let mut depend: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     let (mut table, mut wrong) = (Vec::new(), Vec::new());
@@ -211,18 +199,16 @@ fn each_fails_once(sandbox: &Sandbox) -> Outcome {
             .map(|(place, _)| place.to_owned())
             .collect();
         let mut needed = depending(&whole.evidence, &hidden);
-        needed.retain(|id| before[id] == "pass");
+        needed.retain(|id| before[id.as_str()] == "pass");
         for right in RIGHTS.iter().filter(|right| is_for(right, request)) {
             depend.entry(right.to_string()).or_default().extend(hidden.clone());
         }
         for way in ANSWERS.iter().chain(&FAILURES) {
             let run = of(way);
             let (line, faults) = judged(run, *way, (&whole, &all), (&hidden, &needed));
-            let changes: BTreeMap<_, _> = run
-                .verdicts()
-                .into_iter()
-                .filter(|(id, now)| before.get(id) != Some(now))
-                .collect();
+            let now = verdicts(&run.report).into_iter();
+            let changes: BTreeMap<_, _> =
+                now.filter(|(id, now)| before.get(id) != Some(now)).collect();
             table.push(json!({
                 "request": request, "way": way.name(), "exit": run.outcome.exit, "changes": changes,
                 "line": line, "wrong": faults,
@@ -273,14 +259,14 @@ fn judged(
         }
         return (line.map(str::to_owned), wrong);
     }
-    let before = whole.verdicts();
+    let before = verdicts(&whole.report);
     let is_answer = ANSWERS.contains(&way);
-    for (id, now) in run.verdicts() {
-        let was = &before[&id];
-        if was == "pass" && now == "pass" && needed.contains(&id) && !is_answer {
+    for (id, now) in verdicts(&run.report) {
+        let was = before[id];
+        if was == "pass" && now == "pass" && needed.contains(id) && !is_answer {
             wrong.push(format!("{id} passes, and depends on it"));
         }
-        if now != *was && now != "unjudged" && !is_answer {
+        if now != was && now != "unjudged" && !is_answer {
             wrong.push(format!("{id}: {was}, then {now}"));
         }
     }

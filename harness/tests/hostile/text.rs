@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 
 use crate::Cases;
 use crate::api::against;
-use crate::mesh::{Mesh, recorded};
+use crate::mesh::Mesh;
 use crate::program::{Call, Outcome, check, is_plain, judge, meshcheck};
 use crate::server::{Reply, Server, kubeconfig};
+use crate::support::run::recorded;
 
 /// Red letters, a title of the window, a link, backwards, hidden, markup, entities, an end of CDATA.
 const EVIL: &str = "\u{1b}[31mRED\u{1b}]0;title\u{7}\u{1b}]8;;http://evil.test\u{1b}\\\u{202e}sdrawkcab\u{2066}\u{200b}\
     <script>alert(1)</script>'\"><img src=x onerror=alert(1)>&lt;]]>\u{0}\u{9b}31m\r\nerror: forged";
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("in_evidence", |sandbox| {
         let mut evidence = recorded();
@@ -31,8 +31,7 @@ pub(crate) const CASES: Cases = &[
             spoil(mesh.answer_at(&deployments), "");
         }
         spoil_logs(&mut mesh);
-        let server = Server::start(move |request| mesh.answer(request));
-        reported(check(sandbox, server.kubeconfig(sandbox)), 1)
+        reported(check(sandbox, mesh.serve().kubeconfig(sandbox)), 1)
     }),
     ("in_refusals", |sandbox| {
         let mesh = Mesh::healthy();

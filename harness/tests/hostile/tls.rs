@@ -10,7 +10,6 @@ use crate::sandbox::Sandbox;
 use crate::server::{Reply, Server, kubeconfig};
 use crate::support::certificates::{self, Authority, authority, issued};
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("good", |sandbox| {
         let ca = authority("ca");

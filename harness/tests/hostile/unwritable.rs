@@ -3,12 +3,13 @@
 use std::fs;
 
 use crate::Cases;
-use crate::mesh::{Mesh, recorded};
+use crate::environment::{docker, up};
+use crate::mesh::Mesh;
 use crate::program::{Call, Outcome, Stdout, check, judge, meshcheck};
 use crate::sandbox::Sandbox;
 use crate::server::Server;
+use crate::support::run::recorded;
 
-/// The cases.
 pub(crate) const CASES: Cases = &[
     ("no_directory", |sandbox| {
         each_kind(sandbox, |sandbox, kind| {
@@ -99,11 +100,11 @@ pub(crate) const CASES: Cases = &[
         meshcheck(sandbox, &["check"]).env("MESHCHECK_STATE", &file).run().error(3, &["state"])
     }),
     ("state_no_rights", |sandbox| {
-        crate::bundle::written(sandbox);
-        let docker = crate::environment::docker(sandbox, "exit 0");
-        let call = meshcheck(sandbox, &["up", "--bundle", "bundle"]);
-        let call = call.env("MESHCHECK_STATE", sandbox.at("state")).env("PATH", docker);
-        call.without_rights().run().error(3, &["state", "Permission denied"])
+        up(sandbox)
+            .env("PATH", docker(sandbox, "exit 0"))
+            .without_rights()
+            .run()
+            .error(3, &["state", "Permission denied"])
     }),
     ("needs_mount_full", |sandbox| {
         each_kind(sandbox, |sandbox, kind| {
@@ -111,16 +112,12 @@ pub(crate) const CASES: Cases = &[
         })
     }),
     ("needs_mount_full_record", |sandbox| {
-        let mesh = Mesh::healthy();
-        let server = Server::start(move |request| mesh.answer(request));
-        let file = server.kubeconfig(sandbox);
+        let file = Mesh::healthy().serve().kubeconfig(sandbox);
         on_a_full_disk(sandbox, &["record", "--kubeconfig", file.to_str().unwrap(), "--out", "r"])
     }),
     ("needs_mount_full_state", |sandbox| {
-        crate::bundle::written(sandbox);
-        let docker = crate::environment::docker(sandbox, "exit 0");
-        let call = meshcheck(sandbox, &["up", "--bundle", "bundle"]);
-        let call = call.env("MESHCHECK_STATE", sandbox.at("disk")).env("PATH", docker);
+        let call = up(sandbox).env("PATH", docker(sandbox, "exit 0"));
+        let call = call.env("MESHCHECK_STATE", sandbox.at("disk"));
         mounted(call, sandbox, "dd if=/dev/zero of=disk/fill bs=1k 2>/dev/null")
             .run()
             .error(3, &["disk", "No space left"])

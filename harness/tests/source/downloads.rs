@@ -1,7 +1,7 @@
 //! One file over a line on which things happen.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use meshcheck::events::{Event, Events, Phase};
@@ -11,6 +11,7 @@ use rstest::rstest;
 use tempfile::TempDir;
 
 use crate::server::{Delivery, Reply, Server, closed_port};
+use crate::support::sandbox::files;
 
 pub(crate) fn impatient() -> Limits {
     Limits {
@@ -30,19 +31,18 @@ struct Place {
     target: PathBuf,
 }
 
+impl Place {
+    /// Downloads the file of a server that must have this content.
+    async fn download(&self, server: &Server, content: &[u8]) -> Result<(), SourceError> {
+        let (url, sum) = (server.url("/file"), sha256_hex(content));
+        download(&url, &self.target, &sum, impatient(), &Events::silent()).await
+    }
+}
+
 fn place() -> Place {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("file");
     Place { dir, target }
-}
-
-fn names(dir: &Path) -> Vec<String> {
-    let mut names: Vec<_> = fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn a_file_arrives_with_progress_and_leaves_nothing_else() {
     let sum = sha256_hex(&body);
     download(&server.url("/a/file"), &place.target, &sum, impatient(), &events).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
-    assert_eq!(names(place.dir.path()), ["file"]);
+    assert_eq!(files(place.dir.path()), ["file"]);
     drop(events);
     let progress = std::iter::from_fn(|| told.try_recv().ok()).collect::<Vec<_>>();
     let transferred = |done| Event::Transferred {
@@ -81,10 +81,7 @@ async fn a_connection_that_ends_early_is_continued(#[case] delivery: Delivery) {
         if request.before == 0 { reply.delivery(delivery) } else { reply }
     });
     let place = place();
-    let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
-        .await
-        .unwrap();
+    place.download(&server, &body).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     let requests = server.requests();
     assert_eq!(requests.len(), 2);
@@ -118,10 +115,10 @@ async fn another_process_goes_on_where_the_first_was_stopped() {
         result = download(&url, &place.target, &sum, patient, &events) => panic!("{result:?}"),
         () = arrived => {}
     }
-    assert_eq!(names(place.dir.path()), ["file.partial", "file.partial.json"]);
-    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
+    assert_eq!(files(place.dir.path()), ["file.partial", "file.partial.json"]);
+    place.download(&server, &body).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
-    assert_eq!(names(place.dir.path()), ["file"]);
+    assert_eq!(files(place.dir.path()), ["file"]);
     assert_eq!(server.requests()[1].range_start(), Some(40_000));
 }
 
@@ -134,10 +131,7 @@ async fn a_server_without_ranges_sends_it_again_from_the_start() {
         if request.before == 0 { reply.delivery(Delivery::Break(40_000)) } else { reply }
     });
     let place = place();
-    let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
-        .await
-        .unwrap();
+    place.download(&server, &body).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(server.requests()[1].range_start(), Some(40_000));
 }
@@ -160,10 +154,7 @@ async fn a_file_that_changed_in_between_is_fetched_whole(
         Reply::file(request, &sent, new)
     });
     let place = place();
-    let sum = sha256_hex(&body);
-    download(&server.url("/file"), &place.target, &sum, impatient(), &Events::silent())
-        .await
-        .unwrap();
+    place.download(&server, &body).await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), body);
     assert_eq!(server.requests().len(), requests);
 }
@@ -172,16 +163,13 @@ async fn a_file_that_changed_in_between_is_fetched_whole(
 async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
     let server = Server::start(|request| Reply::file(request, b"other", "\"1\""));
     let place = place();
-    let url = server.url("/file");
-    let (expected, found) = (sha256_hex(b"right"), sha256_hex(b"other"));
-    let error =
-        download(&url, &place.target, &expected, impatient(), &Events::silent()).await.unwrap_err();
+    let error = place.download(&server, b"right").await.unwrap_err();
     let text = error.to_string();
-    for part in [&url, &expected, &found] {
+    for part in [&server.url("/file"), &sha256_hex(b"right"), &sha256_hex(b"other")] {
         assert!(text.contains(part), "{text}");
     }
     assert!(error.hint().contains("removed"), "{}", error.hint());
-    assert!(names(place.dir.path()).is_empty());
+    assert!(files(place.dir.path()).is_empty());
     assert_eq!(server.requests().len(), 1);
 }
 
@@ -189,12 +177,11 @@ async fn a_wrong_checksum_names_everything_and_leaves_nothing() {
 async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
     let server = Server::start(|request| Reply::file(request, b"right", "\"1\""));
     let place = place();
-    let (url, sum) = (server.url("/file"), sha256_hex(b"right"));
     fs::write(&place.target, "right").unwrap();
-    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
+    place.download(&server, b"right").await.unwrap();
     assert!(server.requests().is_empty());
     fs::write(&place.target, "wrong").unwrap();
-    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
+    place.download(&server, b"right").await.unwrap();
     assert_eq!(fs::read(&place.target).unwrap(), b"right");
 }
 
@@ -206,13 +193,10 @@ async fn a_file_that_is_there_already_is_verified_and_not_asked_for() {
 async fn a_final_answer_is_not_asked_for_again(#[case] status: u16, #[case] says: &str) {
     let server = Server::start(move |_| Reply::new(status, "no"));
     let place = place();
-    let url = server.url("/file");
-    let error =
-        download(&url, &place.target, "aa", impatient(), &Events::silent()).await.unwrap_err();
-    let text = error.to_string();
-    assert!(text.contains(says) && text.contains(&url), "{text}");
+    let text = place.download(&server, b"ok").await.unwrap_err().to_string();
+    assert!(text.contains(says) && text.contains(&server.url("/file")), "{text}");
     assert_eq!(server.requests().len(), 1);
-    assert!(names(place.dir.path()).is_empty());
+    assert!(files(place.dir.path()).is_empty());
 }
 
 #[rstest]
@@ -229,8 +213,7 @@ async fn a_passing_fault_is_tried_again(#[case] status: u16) {
         }
     });
     let place = place();
-    let (url, sum) = (server.url("/file"), sha256_hex(b"ok"));
-    download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap();
+    place.download(&server, b"ok").await.unwrap();
     assert_eq!(server.requests().len(), 3);
 }
 
@@ -243,9 +226,7 @@ async fn download_gives_up_with_the_last_reason_and_keeps_its_part() {
         _ => Reply::new(502, ""),
     });
     let place = place();
-    let (url, sum) = (server.url("/file"), sha256_hex(&body));
-    let error =
-        download(&url, &place.target, &sum, impatient(), &Events::silent()).await.unwrap_err();
+    let error = place.download(&server, &body).await.unwrap_err();
     assert!(matches!(error, SourceError::Interrupted { attempts: 3, .. }), "{error:?}");
     assert!(error.to_string().contains("502"), "{error}");
     assert!(error.hint().contains("is kept"));

@@ -2,22 +2,28 @@
 //! child, so that it goes with it, however the child ends.
 
 use std::env;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use meshcheck::events::Events;
 use meshcheck::source::{SourceError, download};
 use meshcheck_bundle::sha256_hex;
+use rstest::rstest;
 
 use crate::downloads::{content, impatient};
 use crate::publisher::{Publisher, istio_archive};
-use crate::server::{Reply, Server};
+use crate::server::{Reply, Request, Server};
+use crate::support::sandbox::files;
 
 const DISK: &str = "MESHCHECK_TEST_DISK";
 
-/// Runs one of the ignored tests below with a disk of `size` kilobytes.
-fn with_disk(test: &str, size: u32) {
+/// Runs one of the ignored tests below with a disk of so many kilobytes.
+#[rstest]
+#[case::announced_file("child_announced", 2048)]
+#[case::unannounced_file("child_unannounced", 2048)]
+#[case::bundle("child_bundle", 1536)]
+#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
+fn needs_mount_what_does_not_fit_leaves_nothing_half(#[case] test: &str, #[case] size: u32) {
     let dir = tempfile::tempdir().unwrap();
     let script = format!("mount -t tmpfs -o size={size}k tmpfs \"$0\" || exit 77; exec \"$@\"");
     let mut unshare = Command::new("unshare");
@@ -40,39 +46,8 @@ fn with_disk(test: &str, size: u32) {
     assert!(said.contains("1 passed"), "{said}");
 }
 
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_file_that_cannot_fit_is_not_begun() {
-    with_disk("child_announced", 2048);
-}
-
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_disk_that_runs_full_is_left_without_half_a_file() {
-    with_disk("child_unannounced", 2048);
-}
-
-#[test]
-#[ignore = "needs to mount a file system of its own: `cargo xtask test` runs it"]
-fn needs_mount_a_bundle_that_does_not_fit_leaves_nothing_half() {
-    with_disk("child_bundle", 1536);
-}
-
 fn disk() -> std::path::PathBuf {
     env::var_os(DISK).unwrap().into()
-}
-
-fn files(dir: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path.display().to_string());
-        }
-    }
-    found
 }
 
 fn is_clear(error: &SourceError, path: &Path) {
@@ -82,47 +57,42 @@ fn is_clear(error: &SourceError, path: &Path) {
     assert!(error.hint().contains("MESHCHECK_CACHE"), "{}", error.hint());
 }
 
+/// Downloads 4 MiB that a server answers so, and returns the error.
+async fn failed_download(answer: fn(&Request, &[u8]) -> Reply) -> SourceError {
+    let body = content(4 << 20);
+    let sum = sha256_hex(&body);
+    let server = Server::start(move |request| answer(request, &body));
+    let target = disk().join("file");
+    let url = server.url("/file");
+    let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
+    is_clear(&error, &target);
+    assert!(files(&disk()).is_empty(), "{:?}", files(&disk()));
+    assert_eq!(server.requests().len(), 1);
+    error
+}
+
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_file_that_cannot_fit_is_not_begun"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_announced() {
-    let body = content(4 << 20);
-    let sum = sha256_hex(&body);
-    let server = Server::start(move |request| Reply::file(request, &body, "\"1\""));
-    let target = disk().join("file");
-    let url = server.url("/file");
-    let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
-    is_clear(&error, &target);
+    let error = failed_download(|request, body| Reply::file(request, body, "\"1\"")).await;
     assert!(error.to_string().contains("needs 4 MiB"), "{error}");
-    assert!(files(&disk()).is_empty(), "{:?}", files(&disk()));
-    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_disk_that_runs_full_is_left_without_half_a_file"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_unannounced() {
-    let body = content(4 << 20);
-    let sum = sha256_hex(&body);
-    let server = Server::start(move |_| Reply::new(200, body.clone()).without_length());
-    let target = disk().join("file");
-    let url = server.url("/file");
-    let error = download(&url, &target, &sum, impatient(), &Events::silent()).await.unwrap_err();
-    is_clear(&error, &target);
-    assert!(files(&disk()).is_empty(), "{:?}", files(&disk()));
-    assert_eq!(server.requests().len(), 1);
+    failed_download(|_, body| Reply::new(200, body).without_length()).await;
 }
 
 #[tokio::test]
-#[ignore = "the child of needs_mount_a_bundle_that_does_not_fit_leaves_nothing_half"]
+#[ignore = "a child of needs_mount_what_does_not_fit_leaves_nothing_half"]
 async fn child_bundle() {
     let publisher = Publisher::start();
     // The archive fits; what is in it does not.
     let archive = istio_archive("1.20.3", &vec![0; 8 << 20], crate::publisher::KIALI.as_bytes());
     assert!(archive.len() < 200 << 10);
-    let path = format!("/istio/{}", publisher.recipe.archive.path);
-    let sum = sha256_hex(&archive).into_bytes();
-    publisher.files.lock().unwrap().insert(format!("{path}.sha256"), sum);
-    publisher.files.lock().unwrap().insert(path, archive);
-    let release = publisher.release(&disk());
+    publisher.put_istio(archive);
+    let release = publisher.release_in(&disk());
     let error = release.resolve(&Events::silent()).await.unwrap_err();
     is_clear(&error, &disk());
     assert!(!release.directory().unwrap().exists());

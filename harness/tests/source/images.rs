@@ -40,12 +40,11 @@ async fn needs_docker_an_engine_loads_the_archive() {
     let mut publisher = Publisher::start();
     // A name of meshcheck: an image that the user has must stay.
     let repository = format!("meshcheck-test/node-{}", std::process::id());
-    let digest = publisher.store.lock().unwrap().image(&repository, "v1", b"a node");
+    let digest = publisher.store().image(&repository, "v1", b"a node");
     publisher.recipe.node.reference = format!("docker.io/{repository}:v1");
     publisher.recipe.node.aliases = vec![format!("docker.io/{repository}:also")];
     publisher.recipe.node.digest = Pin::Digest(digest);
-    let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     let archive = bundle.verified("node-image").unwrap();
     let _clean = Loaded(vec![format!("{repository}:v1"), format!("{repository}:also")]);
     let id = load(&archive, &bundle.manifest().node.reference);
@@ -66,8 +65,7 @@ async fn a_broken_layer_is_continued() {
             request.path.contains("/blobs/") && request.before == 0 && reply.body.len() > 100;
         if breaks { reply.delivery(Delivery::Break(100)) } else { reply }
     });
-    let cache = tempfile::tempdir().unwrap();
-    publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
+    publisher.bundle().await.unwrap().verify_all().unwrap();
     let requests = publisher.server.requests();
     assert!(requests.iter().any(|request| request.range_start() == Some(100)));
 }
@@ -75,7 +73,7 @@ async fn a_broken_layer_is_continued() {
 #[tokio::test]
 async fn a_registry_without_ranges_sends_a_layer_again() {
     let publisher = Publisher::start();
-    let store = publisher.store.lock().unwrap().clone();
+    let store = publisher.store().clone();
     publisher.twist(move |request, reply| {
         let Some(digest) = request.path.split("/blobs/").nth(1) else { return reply };
         if reply.status == 401 {
@@ -84,22 +82,16 @@ async fn a_registry_without_ranges_sends_a_layer_again() {
         let whole = Reply::new(200, store.blobs[digest].clone());
         if request.before == 0 { whole.delivery(Delivery::Break(100)) } else { whole }
     });
-    let cache = tempfile::tempdir().unwrap();
-    publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap().verify_all().unwrap();
+    publisher.bundle().await.unwrap().verify_all().unwrap();
 }
 
 #[tokio::test]
 async fn another_layer_than_the_digest_says_is_refused() {
     let publisher = Publisher::start();
-    {
-        let mut store = publisher.store.lock().unwrap();
-        for bytes in store.blobs.values_mut() {
-            let last = bytes.last_mut().unwrap();
-            *last ^= 1;
-        }
+    for bytes in publisher.store().blobs.values_mut() {
+        *bytes.last_mut().unwrap() ^= 1;
     }
-    let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
+    let error = publisher.bundle().await.unwrap_err();
     assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
     assert!(error.to_string().contains("@sha256:"), "{error}");
 }
@@ -108,24 +100,18 @@ async fn another_layer_than_the_digest_says_is_refused() {
 async fn another_image_than_the_pinned_one_is_refused() {
     let publisher = Publisher::start();
     let other = json!({ "schemaVersion": 2, "manifests": [] }).to_string().into_bytes();
-    {
-        let Pin::Digest(pinned) = publisher.recipe.node.digest.clone() else { panic!() };
-        let mut store = publisher.store.lock().unwrap();
-        let name = format!("kindest/node/{pinned}");
-        store.manifests.insert(name, (INDEX.to_owned(), other));
-    }
-    let cache = tempfile::tempdir().unwrap();
-    let error =
-        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
+    let Pin::Digest(pinned) = &publisher.recipe.node.digest else { panic!() };
+    let name = format!("kindest/node/{pinned}");
+    publisher.store().manifests.insert(name, (INDEX.to_owned(), other));
+    let error = publisher.bundle().await.unwrap_err().to_string();
     assert!(error.contains("kindest/node") && error.contains("igest"), "{error}");
 }
 
 #[tokio::test]
 async fn a_missing_image_is_named() {
     let publisher = Publisher::start();
-    publisher.store.lock().unwrap().manifests.retain(|name, _| !name.starts_with("istio/pilot"));
-    let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
+    publisher.store().manifests.retain(|name, _| !name.starts_with("istio/pilot"));
+    let error = publisher.bundle().await.unwrap_err();
     assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
     assert!(error.to_string().contains("istio/pilot:1.20.3"), "{error}");
 }
@@ -137,15 +123,8 @@ async fn an_image_for_other_machines_only_is_said() {
         "mediaType": "x", "size": 1, "digest": format!("sha256:{}", "a".repeat(64)),
         "platform": { "os": "windows", "architecture": "amd64" },
     }]});
-    publisher.store.lock().unwrap().manifest(
-        "istio/pilot",
-        "1.20.3",
-        INDEX,
-        index.to_string().as_bytes(),
-    );
-    let cache = tempfile::tempdir().unwrap();
-    let error =
-        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
+    publisher.store().manifest("istio/pilot", "1.20.3", INDEX, index.to_string().as_bytes());
+    let error = publisher.bundle().await.unwrap_err().to_string();
     assert!(error.contains("pilot") && error.contains("linux/amd64"), "{error}");
 }
 
@@ -160,8 +139,7 @@ async fn a_registry_that_limits_says_what_helps() {
             reply
         }
     });
-    let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
+    let error = publisher.bundle().await.unwrap_err();
     assert!(error.hint().contains("MESHCHECK_REGISTRY_MIRROR"), "{error}: {}", error.hint());
 }
 
@@ -169,15 +147,14 @@ async fn a_registry_that_limits_says_what_helps() {
 async fn mirrors_can_have_a_place_for_each_registry() {
     let publisher = Publisher::start();
     {
-        let mut store = publisher.store.lock().unwrap();
+        let mut store = publisher.store();
         let moved = std::mem::take(&mut store.manifests).into_iter().map(|(name, value)| {
             let quay = name.starts_with("kiali") || name.starts_with("metallb");
             (format!("{}/{name}", if quay { "quay" } else { "hub" }), value)
         });
         store.manifests = moved.collect();
     }
-    let cache = tempfile::tempdir().unwrap();
-    let mut release = publisher.release(cache.path());
+    let mut release = publisher.release();
     let mirror = |registry: &str, prefix: &str| Mirror {
         registry: Some(registry.to_owned()),
         host: publisher.server.address.to_string(),

@@ -3,12 +3,10 @@
 
 use std::env;
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use meshcheck::events::Events;
 use meshcheck::source::{ImagePin, Mirror, Pair, Pin};
 use meshcheck::wait::{Look, Wait};
@@ -23,6 +21,7 @@ use testcontainers::{ContainerAsync, GenericImage, ImageExt as _};
 
 use crate::images::{Loaded, docker, load};
 use crate::publisher::{MANIFEST, Publisher, digest};
+use crate::support::run::compressed;
 
 /// An image as it goes to a registry.
 struct Image {
@@ -35,11 +34,11 @@ impl Image {
     fn read(archive: &Path) -> (Self, String) {
         let listed: Value = serde_json::from_slice(&member(archive, "manifest.json")).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let layers = listed[0]["Layers"].as_array().unwrap().iter().map(|layer| {
-            let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-            gzip.write_all(&member(archive, &text(layer))).unwrap();
-            gzip.finish().unwrap()
-        });
+        let layers = listed[0]["Layers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|layer| compressed(&member(archive, &text(layer))));
         let layers = layers.collect();
         let config = member(archive, &text(&listed[0]["Config"]));
         (Self { config, layers }, text(&listed[0]["RepoTags"][0]))
@@ -174,8 +173,7 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
         image.push(&client, &host, name).await;
     }
 
-    let cache = tempfile::tempdir().unwrap();
-    let mut release = publisher.release(cache.path());
+    let mut release = publisher.release();
     release.limits.read = Duration::from_secs(30);
     release.origins.mirrors = vec![Mirror { registry: None, host, prefix: None, plain: true }];
     let bundle = release.resolve(&Events::silent()).await.unwrap();
@@ -194,7 +192,7 @@ async fn needs_docker_and_lab_a_real_registry_gives_a_bundle() {
     assert_eq!(Some(id), bundle.manifest().node.id);
 
     // Now from the cache alone: nobody is there to answer.
-    drop((publisher, registry));
+    drop((publisher.server, registry));
     let again = release.resolve(&Events::silent()).await.unwrap();
     assert_eq!(again.dir(), bundle.dir());
     assert_eq!(again.manifest(), bundle.manifest());

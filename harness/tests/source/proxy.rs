@@ -37,7 +37,7 @@ async fn child_resolves() {
     // Only for its recipe: the same content gives the same digests.
     let publisher = Publisher::start();
     let host = env::var(HOST).unwrap();
-    let mut release = publisher.release(&PathBuf::from(env::var_os(CACHE).unwrap()));
+    let mut release = publisher.release_in(&PathBuf::from(env::var_os(CACHE).unwrap()));
     release.origins.istio = format!("http://{host}/istio");
     release.origins.kind = format!("http://{host}/kind");
     release.origins.metallb = format!("http://{host}/metallb");
@@ -47,19 +47,12 @@ async fn child_resolves() {
 
 /// A proxy in front of a publisher: the request line of a request through it has the whole address.
 fn proxy_for(publisher: &Publisher, name: &'static str) -> Server {
-    let (files, store) = (publisher.files.clone(), publisher.store.clone());
+    let behind = publisher.published.clone();
     Server::start(move |request| {
         let Some(path) = request.path.strip_prefix(&format!("http://{name}")) else {
             return Reply::new(400, "this is a proxy");
         };
-        let request = Request { path: path.to_owned(), ..request.clone() };
-        if path.starts_with("/v2/") || path.starts_with("/token") {
-            return store.lock().unwrap().answer(&request, name);
-        }
-        match files.lock().unwrap().get(path) {
-            Some(bytes) => Reply::file(&request, bytes, "\"1\""),
-            None => Reply::new(404, "no such file"),
-        }
+        behind.answer(&Request { path: path.to_owned(), ..request.clone() }, name)
     })
 }
 

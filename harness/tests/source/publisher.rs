@@ -2,18 +2,20 @@
 //! that wants a token, as the large ones do.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use meshcheck::source::{Checksum, Mirror, Origins, Pair, Pin, Platform, Recipe, Release};
-use meshcheck_bundle::sha256_hex;
+use meshcheck::events::Events;
+use meshcheck::source::{
+    Checksum, Mirror, Origins, Pair, Pin, Platform, Recipe, Release, SourceError,
+};
+use meshcheck_bundle::{Bundle, sha256_hex};
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::downloads::impatient;
+use crate::downloads::{content, impatient};
 use crate::server::{Reply, Request, Server};
+use crate::support::run::compressed;
 
 pub(crate) const KIALI: &str = "\
 apiVersion: apps/v1
@@ -60,17 +62,17 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
-/// A layer with one file: compressed, and the digest of what is inside.
-fn layer(path: &str, content: &[u8]) -> (Vec<u8>, String) {
+/// A tar archive of files, compressed, and the digest of what is inside.
+fn archive(files: &[(String, &[u8])]) -> (Vec<u8>, String) {
     let mut tar = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o644);
-    tar.append_data(&mut header, path, content).unwrap();
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, *content).unwrap();
+    }
     let plain = tar.into_inner().unwrap();
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(&plain).unwrap();
-    (gzip.finish().unwrap(), digest(&plain))
+    (compressed(&plain), digest(&plain))
 }
 
 impl Store {
@@ -91,8 +93,8 @@ impl Store {
     /// An image for two platforms: a layer that all images share, and one of its own, twice.
     /// Returns the digest of its index.
     pub(crate) fn image(&mut self, repository: &str, tag: &str, own: &[u8]) -> String {
-        let (shared, shared_id) = layer("etc/base", &crate::downloads::content(50_000));
-        let (upper, upper_id) = layer(&format!("etc/{}", tag.replace('.', "-")), own);
+        let (shared, shared_id) = archive(&[("etc/base".into(), &content(50_000))]);
+        let (upper, upper_id) = archive(&[(format!("etc/{}", tag.replace('.', "-")), own)]);
         let mut entries = Vec::new();
         for architecture in ["arm64", "amd64"] {
             let config = json!({
@@ -154,19 +156,13 @@ impl Store {
 
 /// Istio's archive with what is needed and something that is not.
 pub(crate) fn istio_archive(version: &str, istioctl: &[u8], kiali: &[u8]) -> Vec<u8> {
-    let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
-    for (path, bytes) in [
+    let files = [
         ("README.md", &b"read me"[..]),
         ("bin/istioctl", istioctl),
         ("samples/addons/grafana.yaml", b"not this"),
         ("samples/addons/kiali.yaml", kiali),
-    ] {
-        let mut header = tar::Header::new_gnu();
-        header.set_size(bytes.len() as u64);
-        header.set_mode(0o644);
-        tar.append_data(&mut header, format!("istio-{version}/{path}"), bytes).unwrap();
-    }
-    tar.into_inner().unwrap().finish().unwrap()
+    ];
+    archive(&files.map(|(path, bytes)| (format!("istio-{version}/{path}"), bytes))).0
 }
 
 type Files = BTreeMap<String, Vec<u8>>;
@@ -177,12 +173,42 @@ pub(crate) fn platform() -> Platform {
     Platform::new("linux", "x86_64").unwrap()
 }
 
-/// All publishers behind one server. What they have can be changed while it runs.
+/// What all publishers have, which can be changed while they answer.
+#[derive(Clone, Default)]
+pub(crate) struct Published {
+    files: Arc<Mutex<Files>>,
+    store: Arc<Mutex<Store>>,
+}
+
+impl Published {
+    /// Answers a request to a publisher that is called so.
+    pub(crate) fn answer(&self, request: &Request, host: &str) -> Reply {
+        if request.path.starts_with("/v2/") || request.path.starts_with("/token") {
+            return self.store.lock().unwrap().answer(request, host);
+        }
+        match self.files.lock().unwrap().get(&request.path) {
+            Some(bytes) => Reply::file(request, bytes, "\"1\""),
+            None => Reply::new(404, "no such file"),
+        }
+    }
+
+    /// Publishes a file.
+    pub(crate) fn put(&self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) {
+        self.files.lock().unwrap().insert(path.into(), bytes.into());
+    }
+
+    /// Removes the files whose paths begin so.
+    pub(crate) fn remove(&self, start: &str) {
+        self.files.lock().unwrap().retain(|path, _| !path.starts_with(start));
+    }
+}
+
+/// All publishers behind one server, and a cache for what is downloaded from them.
 pub(crate) struct Publisher {
     pub(crate) server: Server,
     pub(crate) recipe: Recipe,
-    pub(crate) files: Arc<Mutex<Files>>,
-    pub(crate) store: Arc<Mutex<Store>>,
+    pub(crate) published: Published,
+    pub(crate) cache: TempDir,
     twist: Arc<Mutex<Option<Twist>>>,
 }
 
@@ -227,36 +253,43 @@ impl Publisher {
         store.image("kiali/kiali", "v1.76", b"kiali");
         store.image("metallb/controller", "v0.15.2", b"controller");
         store.image("metallb/speaker", "v0.15.2", b"speaker");
-        let archive = istio_archive(&pair.istio, istioctl, kiali.as_bytes());
-        let sum = format!("{}  {}\n", sha256_hex(&archive), recipe.archive.file_name());
-        let files = Files::from([
-            (format!("/istio/{}", recipe.archive.path), archive),
-            (format!("/istio/{}.sha256", recipe.archive.path), sum.into_bytes()),
-            (format!("/kind/{}", recipe.kind.path), kind.to_vec()),
-            (format!("/metallb/{}", recipe.metallb.path), metallb.as_bytes().to_vec()),
-        ]);
-        let (files, store) = (Arc::new(Mutex::new(files)), Arc::new(Mutex::new(store)));
+        let published = Published { store: Arc::new(Mutex::new(store)), ..Published::default() };
+        published.put(format!("/kind/{}", recipe.kind.path), kind);
+        published.put(format!("/metallb/{}", recipe.metallb.path), metallb);
         let twist = Arc::<Mutex<Option<Twist>>>::default();
         let server = {
-            let (files, store, twist) =
-                (Arc::clone(&files), Arc::clone(&store), Arc::clone(&twist));
+            let (published, twist) = (published.clone(), Arc::clone(&twist));
             Server::start(move |request| {
-                let reply =
-                    if request.path.starts_with("/v2/") || request.path.starts_with("/token") {
-                        store.lock().unwrap().answer(request, request.header("host").unwrap())
-                    } else {
-                        match files.lock().unwrap().get(&request.path) {
-                            Some(bytes) => Reply::file(request, bytes, "\"1\""),
-                            None => Reply::new(404, "no such file"),
-                        }
-                    };
+                let reply = published.answer(request, request.header("host").unwrap());
                 match &*twist.lock().unwrap() {
                     Some(twist) => twist(request, reply),
                     None => reply,
                 }
             })
         };
-        Self { server, recipe, files, store, twist }
+        let cache = tempfile::tempdir().unwrap();
+        let all = Self { server, recipe, published, cache, twist };
+        all.put_istio(istio_archive(&pair.istio, istioctl, kiali.as_bytes()));
+        all
+    }
+
+    /// What its registry has.
+    pub(crate) fn store(&self) -> MutexGuard<'_, Store> {
+        self.published.store.lock().unwrap()
+    }
+
+    /// The path of Istio's archive.
+    pub(crate) fn istio_path(&self) -> String {
+        format!("/istio/{}", self.recipe.archive.path)
+    }
+
+    /// Publishes an archive of Istio with its checksum, which it returns.
+    pub(crate) fn put_istio(&self, archive: Vec<u8>) -> String {
+        let sum = sha256_hex(&archive);
+        let line = format!("{sum}  {}\n", self.recipe.archive.file_name());
+        self.published.put(format!("{}.sha256", self.istio_path()), line);
+        self.published.put(self.istio_path(), archive);
+        sum
     }
 
     /// Changes answers on their way out.
@@ -278,7 +311,17 @@ impl Publisher {
         }
     }
 
-    pub(crate) fn release(&self, cache: &Path) -> Release {
+    /// The bundle of its release.
+    pub(crate) async fn bundle(&self) -> Result<Bundle, SourceError> {
+        self.release().resolve(&Events::silent()).await
+    }
+
+    pub(crate) fn release(&self) -> Release {
+        self.release_in(self.cache.path())
+    }
+
+    /// Its release, in another cache.
+    pub(crate) fn release_in(&self, cache: &Path) -> Release {
         Release {
             recipe: self.recipe.clone(),
             origins: self.origins(),

@@ -11,26 +11,18 @@ use meshcheck_bundle::{Bundle, MANIFEST_FILE, Origin, Role};
 
 use crate::publisher::{Publisher, istio_archive, platform};
 use crate::server::{Delivery, closed_port};
+use crate::support::sandbox::files;
 
 fn left_over(cache: &Path) -> Vec<String> {
-    let mut left = Vec::new();
-    for dir in [cache.join("downloads"), cache.join("downloads/blobs")] {
-        for entry in fs::read_dir(dir).unwrap() {
-            let entry = entry.unwrap();
-            if entry.path().is_file() && entry.file_name() != "lock" {
-                left.push(entry.file_name().into_string().unwrap());
-            }
-        }
-    }
-    left.sort();
+    let mut left = files(&cache.join("downloads"));
+    left.retain(|name| name != "lock");
     left
 }
 
 #[tokio::test]
 async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let source = Source::Release(Box::new(publisher.release(cache.path())));
+    let source = Source::Release(Box::new(publisher.release()));
     let bundle = source.resolve(&Events::silent()).await.unwrap();
     bundle.verify_all().unwrap();
 
@@ -75,7 +67,11 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
     assert!(said("istioctl").contains("publisher's checksum file, same origin"));
     assert!(said("node-image").contains("digest pinned"));
     assert!(said("image-istio-pilot").contains("by tag"));
-    assert!(left_over(cache.path()).is_empty(), "{:?}", left_over(cache.path()));
+    assert!(
+        left_over(publisher.cache.path()).is_empty(),
+        "{:?}",
+        left_over(publisher.cache.path())
+    );
 
     // The layer that all images share was fetched once.
     let requests = publisher.server.requests();
@@ -96,12 +92,10 @@ async fn a_release_becomes_a_bundle_and_is_downloaded_once() {
 #[tokio::test]
 async fn a_damaged_bundle_is_noticed_and_made_again() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     fs::write(bundle.verified("kind").unwrap(), "#!/bin/sh\necho evil\n").unwrap();
     let (events, mut told) = Events::channel();
-    release.resolve(&events).await.unwrap().verify_all().unwrap();
+    publisher.release().resolve(&events).await.unwrap().verify_all().unwrap();
     let first = told.try_recv().unwrap();
     assert!(matches!(&first, Event::Note(text) if text.contains("`kind`")), "{first:?}");
 }
@@ -109,8 +103,7 @@ async fn a_damaged_bundle_is_noticed_and_made_again() {
 #[tokio::test]
 async fn partial_bundle_of_a_killed_process_is_no_bundle() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
+    let release = publisher.release();
     let directory = release.directory().unwrap();
     fs::create_dir_all(directory.join("images")).unwrap();
     fs::write(directory.join("images/half.tar"), "half").unwrap();
@@ -122,8 +115,7 @@ async fn partial_bundle_of_a_killed_process_is_no_bundle() {
 #[tokio::test]
 async fn two_at_once_download_once() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
+    let release = publisher.release();
     let (events, mut told) = Events::channel();
     let (one, other) =
         tokio::try_join!(release.resolve(&events), release.resolve(&events)).unwrap();
@@ -139,19 +131,17 @@ async fn two_at_once_download_once() {
 #[tokio::test]
 async fn a_version_that_was_never_published_is_said() {
     let publisher = Publisher::start();
-    publisher.files.lock().unwrap().retain(|path, _| !path.starts_with("/istio"));
-    let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
+    publisher.published.remove("/istio");
+    let error = publisher.bundle().await.unwrap_err();
     let text = error.to_string();
     assert!(text.contains("/istio/1.20.3/") && text.contains("might not exist"), "{text}");
-    assert!(!publisher.release(cache.path()).directory().unwrap().exists());
+    assert!(!publisher.release().directory().unwrap().exists());
 }
 
 #[tokio::test]
 async fn newer_release_has_its_own_registry_node_image_and_kind() {
     let publisher = Publisher::of(Some("1.31.1"), Some("1.34"));
-    let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     bundle.verify_all().unwrap();
     let manifest = bundle.manifest();
     assert_eq!(
@@ -181,10 +171,9 @@ async fn newer_release_has_its_own_registry_node_image_and_kind() {
 #[tokio::test]
 async fn node_image_without_pin_is_taken_by_tag_and_its_digest_is_recorded() {
     let publisher = Publisher::of(Some("1.32.0"), Some("1.38.0"));
-    let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     let manifest = bundle.manifest();
-    let store = publisher.store.lock().unwrap();
+    let store = publisher.store();
     let (_, index) = &store.manifests["kindest/node/v1.38.0"];
     let digest = crate::publisher::digest(index);
     let source = &manifest.part("node-image").unwrap().source;
@@ -202,13 +191,10 @@ async fn node_image_without_pin_is_taken_by_tag_and_its_digest_is_recorded() {
 #[tokio::test]
 async fn latest_is_the_newest_release_of_the_download_place() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let places = || (platform(), cache.path().to_owned(), publisher.origins());
+    let places = || (platform(), publisher.cache.path().to_owned(), publisher.origins());
     let events = Events::silent();
     let choose = || Release::choose(Some(LATEST), None, places(), &events);
-    let page = |text: &str| {
-        publisher.files.lock().unwrap().insert("/istio/".into(), text.as_bytes().to_vec());
-    };
+    let page = |text: &str| publisher.published.put("/istio/", text);
 
     let error = choose().await.unwrap_err();
     assert!(matches!(error, SourceError::NotFound { .. }), "{error:?}");
@@ -226,16 +212,10 @@ async fn latest_is_the_newest_release_of_the_download_place() {
 #[tokio::test]
 async fn a_published_archive_that_changes_is_refused() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     fs::remove_dir_all(bundle.dir()).unwrap();
-    let archive = istio_archive("1.20.3", b"another", b"");
-    let sum = meshcheck_bundle::sha256_hex(&archive);
-    let path = format!("/istio/{}", publisher.recipe.archive.path);
-    publisher.files.lock().unwrap().insert(format!("{path}.sha256"), sum.clone().into_bytes());
-    publisher.files.lock().unwrap().insert(path, archive);
-    let error = release.resolve(&Events::silent()).await.unwrap_err();
+    let sum = publisher.put_istio(istio_archive("1.20.3", b"another", b""));
+    let error = publisher.bundle().await.unwrap_err();
     assert!(matches!(error, SourceError::Changed { .. }), "{error:?}");
     assert!(error.to_string().contains(&sum), "{error}");
     assert!(error.hint().contains("digests.json"), "{}", error.hint());
@@ -244,34 +224,28 @@ async fn a_published_archive_that_changes_is_refused() {
 #[tokio::test]
 async fn an_archive_that_is_not_what_its_checksum_says_is_refused() {
     let publisher = Publisher::start();
-    let path = format!("/istio/{}", publisher.recipe.archive.path);
-    publisher.files.lock().unwrap().insert(path, istio_archive("1.20.3", b"another", b""));
-    let cache = tempfile::tempdir().unwrap();
-    let error = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err();
+    publisher.published.put(publisher.istio_path(), istio_archive("1.20.3", b"another", b""));
+    let error = publisher.bundle().await.unwrap_err();
     assert!(matches!(error, SourceError::Checksum { .. }), "{error:?}");
 }
 
 #[tokio::test]
 async fn a_login_page_is_no_checksum() {
     let publisher = Publisher::start();
-    let path = format!("/istio/{}.sha256", publisher.recipe.archive.path);
-    publisher.files.lock().unwrap().insert(path, b"<html>Please log in</html>".to_vec());
-    let cache = tempfile::tempdir().unwrap();
-    let error =
-        publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap_err().to_string();
+    let path = format!("{}.sha256", publisher.istio_path());
+    publisher.published.put(path, "<html>Please log in</html>");
+    let error = publisher.bundle().await.unwrap_err().to_string();
     assert!(error.contains(".sha256") && error.contains("proxy"), "{error}");
 }
 
 #[tokio::test]
 async fn a_moved_tag_is_noted_in_the_bundle() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
-    let bundle = release.resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     assert!(bundle.manifest().notes.is_empty());
     fs::remove_dir_all(bundle.dir()).unwrap();
-    publisher.store.lock().unwrap().image("kiali/kiali", "v1.76", b"rebuilt");
-    let bundle = release.resolve(&Events::silent()).await.unwrap();
+    publisher.store().image("kiali/kiali", "v1.76", b"rebuilt");
+    let bundle = publisher.bundle().await.unwrap();
     let notes = &bundle.manifest().notes;
     assert!(notes.len() == 1 && notes[0].contains("quay.io/kiali/kiali:v1.76"), "{notes:?}");
 }
@@ -279,13 +253,12 @@ async fn a_moved_tag_is_noted_in_the_bundle() {
 #[tokio::test]
 async fn downloaded_part_is_not_requested_again() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let release = publisher.release(cache.path());
+    let release = publisher.release();
     publisher.twist(|request, reply| {
         if request.path.contains("/blobs/") { reply.delivery(Delivery::Break(40)) } else { reply }
     });
     release.resolve(&Events::silent()).await.unwrap_err();
-    assert!(left_over(cache.path()).iter().any(|name| name.ends_with(".partial")));
+    assert!(left_over(publisher.cache.path()).iter().any(|name| name.ends_with(".partial")));
     publisher.twist(|_, reply| reply);
     publisher.server.forget_requests();
     release.resolve(&Events::silent()).await.unwrap();
@@ -311,8 +284,7 @@ async fn reachability_is_asked_quickly_and_says_which_place() {
 #[tokio::test]
 async fn a_bundle_of_another_istio_is_refused() {
     let publisher = Publisher::start();
-    let cache = tempfile::tempdir().unwrap();
-    let bundle = publisher.release(cache.path()).resolve(&Events::silent()).await.unwrap();
+    let bundle = publisher.bundle().await.unwrap();
     let named = async |istio: Option<&str>, kubernetes: Option<&str>| {
         let wanted = Requested {
             bundle: Some(bundle.dir().to_owned()),

@@ -5,24 +5,26 @@ use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use crate::support::{sandbox::Sandbox, scale};
+use super::run::{RECORDED, recorded};
+use super::sandbox::Sandbox;
+use super::wait::wait_until;
 
 /// The token of every board of the tests.
 pub(crate) const TOKEN: &str = "0123456789abcdefghij";
 
 /// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Evidence on which all holds.
 pub(crate) fn healthy() -> Vec<u8> {
-    include_bytes!("../../../fixtures/evidence/lab.json").to_vec()
+    std::fs::read(RECORDED).unwrap()
 }
 
 /// Evidence without the demo's services.
 pub(crate) fn broken() -> Vec<u8> {
-    let mut evidence: serde_json::Value = serde_json::from_slice(&healthy()).unwrap();
+    let mut evidence = recorded();
     evidence["demo"]["services"]["value"] = serde_json::json!([]);
     serde_json::to_vec(&evidence).unwrap()
 }
@@ -68,11 +70,9 @@ impl Board {
         Self { sandbox, child, address, errors, arguments: all }
     }
 
-    /// Starts the board again.
     pub(crate) fn restart(&mut self) {
         // Readers come back to the same address.
-        let port = self.address.rsplit(':').next().unwrap();
-        self.arguments[0] = self.arguments[0].replace(":0", &format!(":{port}"));
+        self.arguments[0] = self.arguments[0].replace(":0", &format!(":{}", self.port()));
         (self.child, self.address, self.errors) = serve(&self.sandbox, &self.arguments);
     }
 
@@ -99,6 +99,10 @@ impl Board {
     /// Where it listens.
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    pub(crate) fn port(&self) -> &str {
+        self.address.rsplit(':').next().unwrap()
     }
 
     /// Where its history is.
@@ -143,7 +147,6 @@ impl Board {
         )
     }
 
-    /// Sends a record.
     pub(crate) fn put(&self, name: &str, body: &[u8]) -> Answer {
         let head = format!(
             "PUT /records/{name} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {TOKEN}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
@@ -154,39 +157,16 @@ impl Board {
 
     /// Waits until the page has a text.
     pub(crate) fn wait_for(&self, text: &str) -> Answer {
-        wait_until(text, || {
+        wait_until(text, PATIENCE, || {
             let page = self.get("/");
             if page.body.contains(text) { Ok(page) } else { Err(page.body) }
         })
     }
 }
 
-/// Waits for a state. `look` returns it, or the state that is there. It may have a runtime of its own.
-pub(crate) fn wait_until<T>(what: &str, look: impl Fn() -> Result<T, String>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match look() {
-            Ok(found) => return found,
-            Err(state) => {
-                assert!(Instant::now() < end, "waited for {what}; the last state: {state}");
-            }
-        }
-        runtime.block_on(async { tokio::time::sleep(Duration::from_millis(50)).await });
-    }
-}
-
 fn command(sandbox: &Sandbox, address: &str) -> Command {
-    let mut command = Command::new(scale::program());
-    command
-        .args(["class", "--serve", address, "--token-file", "token"])
-        .current_dir(sandbox.at(""))
-        .env("HOME", sandbox.path().join("home"))
-        .env("TMPDIR", sandbox.path().join("tmp"))
-        .env_remove("MESHCHECK_CONFIG")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    let mut command = sandbox.meshcheck(&["class", "--serve", address, "--token-file", "token"]);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }
 

@@ -1,13 +1,12 @@
 //! A directory with a stand-in for `ssh`, and calls of `meshcheck class` in it.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::ops::Deref;
+use std::process::Command;
 
 use serde_json::Value;
-use tempfile::TempDir;
 
+use super::run::Run;
+use super::sandbox::Sandbox;
 use super::scale;
 
 /// The stand-in: the first letters of a host say how it behaves. `own…` is this machine: the script runs, with a home
@@ -30,82 +29,47 @@ case $host in
 esac
 "#;
 
-/// A directory with the stand-in, and the file of an inventory.
-pub(crate) struct Place {
-    directory: TempDir,
+/// A sandbox with the stand-in in its working directory.
+pub(crate) struct Place(Sandbox);
+
+impl Deref for Place {
+    type Target = Sandbox;
+
+    fn deref(&self) -> &Sandbox {
+        &self.0
+    }
 }
 
 impl Place {
     pub(crate) fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let place = Self { directory };
-        place.executable("ssh", SSH);
-        place
+        let sandbox = Sandbox::new();
+        sandbox.executable("ssh", SSH);
+        Self(sandbox)
     }
 
-    /// The directory.
-    pub(crate) fn path(&self) -> &Path {
-        self.directory.path()
-    }
-
-    /// A path in it.
-    pub(crate) fn at(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    pub(crate) fn executable(&self, name: &str, text: &str) -> PathBuf {
-        let file = self.at(name);
-        fs::write(&file, text).unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
-        file
-    }
-
+    /// A call of `meshcheck class`.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let directory = self.at("");
         let path = std::env::var("PATH").unwrap();
-        let mut command = Command::new(scale::program());
+        let mut command = self.meshcheck(&[&["class"], arguments].concat());
         command
-            .arg("class")
-            .args(arguments)
-            .current_dir(self.directory.path())
-            .env("PATH", format!("{}:{path}", self.directory.path().display()))
-            .env("PLACE", self.directory.path())
+            .env("PATH", format!("{}:{path}", directory.display()))
+            .env("PLACE", directory)
             .env("MESHCHECK", scale::program())
-            .env("FIXTURES", concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"))
-            .env_remove("MESHCHECK_CONFIG")
-            .env_remove("MESHCHECK_BUNDLE")
-            .stdin(Stdio::null());
+            .env("FIXTURES", concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures"));
         command
     }
 
-    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+    /// Runs `meshcheck class`.
+    pub(crate) fn class(&self, arguments: &[&str]) -> Run {
+        Run::of(&mut self.command(arguments))
     }
-}
-
-/// An output as text.
-pub(crate) fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// The rows of a report in JSON.
-pub(crate) fn rows(report: &[u8]) -> Vec<Value> {
-    let parsed = serde_json::from_slice(report);
-    assert!(parsed.is_ok(), "{parsed:?}: {}", String::from_utf8_lossy(report));
-    let report: Value = parsed.unwrap();
+pub(crate) fn rows(report: &str) -> Vec<Value> {
+    let report: Value =
+        serde_json::from_str(report).unwrap_or_else(|error| panic!("{error}: {report}"));
     assert_eq!(report["schema"], 1);
     report["machines"].as_array().unwrap().clone()
-}
-
-/// Files below a directory.
-pub(crate) fn files(directory: &Path) -> Vec<String> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    for entry in entries {
-        if entry.path().is_dir() {
-            found.extend(files(&entry.path()));
-        } else {
-            found.push(entry.file_name().into_string().unwrap());
-        }
-    }
-    found
 }

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use socket2::SockRef;
 
 use super::sandbox::Sandbox;
+use super::wait::pause;
 
 /// A request as it arrived, with the names of its headers in lower case.
 #[derive(Debug, Clone)]
@@ -374,22 +375,21 @@ fn read(stream: &mut BufReader<impl Read>) -> std::io::Result<Option<Request>> {
     Ok(Some(Request { method, path, query, headers, body, before: 0 }))
 }
 
-/// Lets time pass: here the server is what is slow.
-pub(crate) fn pause(time: Duration) {
-    // Nobody sends: the receiver is a clock.
-    let (_sender, clock) = mpsc::channel::<()>();
-    let _ = clock.recv_timeout(time);
-}
-
 /// A port on which nothing listens.
 pub(crate) fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A listener that accepts and never answers.
-pub(crate) fn black_hole() -> SocketAddr {
+/// A listener that accepts, sends this, and nothing else ever.
+pub(crate) fn black_hole(greeting: &'static [u8]) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
-    thread::spawn(move || drop(listener.incoming().flatten().collect::<Vec<_>>()));
+    thread::spawn(move || {
+        let mut open = Vec::new();
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.write_all(greeting);
+            open.push(stream);
+        }
+    });
     address
 }

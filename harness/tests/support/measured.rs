@@ -21,7 +21,6 @@ pub(crate) struct Measured {
     /// The peak of its resident memory, in KiB.
     pub(crate) peak: u64,
     /// The CPU time of it and of what it started, in milliseconds.
-    #[allow(dead_code, reason = "the hostile tests use the peak alone")]
     pub(crate) cpu: u64,
 }
 
@@ -32,6 +31,22 @@ impl Measured {
         let (peak, cpu) = text.split_once(' ').unwrap();
         Some(Self { peak: peak.parse().unwrap(), cpu: cpu.parse().unwrap() })
     }
+}
+
+/// A command that measures another one into a file, with its arguments, its directory and its environment. A user may
+/// be named who runs it.
+pub(crate) fn measuring(command: &Command, file: &Path, user: &str) -> Command {
+    let mut measuring = Command::new(std::env::current_exe().unwrap());
+    measuring.arg(ARGUMENT).arg(file).arg(user).arg(command.get_program());
+    like(command, measuring)
+}
+
+/// Gives the arguments, the directory and the whole environment of a command to another one.
+pub(crate) fn like(command: &Command, mut other: Command) -> Command {
+    let variables = command.get_envs().filter_map(|(name, value)| Some((name, value?)));
+    other.args(command.get_args()).env_clear().envs(variables);
+    other.current_dir(command.get_current_dir().unwrap());
+    other
 }
 
 /// Runs the command of these arguments as their user, where they name one. Writes what it took into their file, and

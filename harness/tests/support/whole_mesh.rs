@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
-use crate::mesh::{Mesh, recorded};
-use crate::server::{Reply, Request, Server};
+use super::mesh::Mesh;
+use super::run::recorded;
+use super::server::{Reply, Request, Server};
 
 /// The address of the gateway in `fixtures/api/lab.json`, where nothing listens.
 const NOBODY: &str = "127.99.0.1";
@@ -47,7 +48,6 @@ impl WholeMesh {
         Self { mesh, evidence: recorded(), requests: Arc::default() }
     }
 
-    /// Answers a request.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         let query: Vec<(String, String)> =
             form_urlencoded::parse(request.query.as_bytes()).into_owned().collect();

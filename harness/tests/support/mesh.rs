@@ -3,14 +3,17 @@
 
 use serde_json::{Value, json};
 
-use crate::server::{Reply, Request};
+use super::server::{Reply, Request, Server};
 
 /// The version of the recorded mesh: what `check` must expect.
 pub(crate) const ISTIO: &str = "1.22.0-alpha.55f12a68b4f9";
 
-/// The recorded evidence.
-pub(crate) fn recorded() -> Value {
-    serde_json::from_str(include_str!("../../../fixtures/evidence/lab.json")).unwrap()
+/// The Kiali of the recorded mesh. Its Istio is no release: which Kiali belongs to it is configured.
+pub(crate) const KIALI: &str = "quay.io/kiali/kiali:v1.79";
+
+/// A configuration that expects this Kiali.
+pub(crate) fn settings(kiali: &str) -> String {
+    format!("[kiali]\nimage = \"{kiali}\"\n")
 }
 
 /// A mesh that answers: its time, and its answer to each path, a text where it is a log. Where the
@@ -54,6 +57,11 @@ impl Mesh {
     /// Answers a request. The server's clock shows the time of the recording.
     pub(crate) fn answer(&self, request: &Request) -> Reply {
         self.dated(self.reply(request))
+    }
+
+    /// Starts an API server that answers so.
+    pub(crate) fn serve(self) -> Server {
+        Server::start(move |request| self.answer(request))
     }
 
     /// The same answer, with the server's clock.
