@@ -90,7 +90,7 @@ async fn until_none_comes(
 async fn remove_nodes(ours: &impl Fn(&engine::Node) -> bool) -> Result<Vec<String>, ClusterError> {
     let mut volumes = Vec::new();
     for node in engine::nodes().await?.into_iter().filter(ours) {
-        engine::remove(&node).await?;
+        engine::remove_container(&node.id).await?;
         volumes.extend(node.volumes);
     }
     Ok(volumes)

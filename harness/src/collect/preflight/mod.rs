@@ -6,9 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Node, PodSpec};
 use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
@@ -18,6 +16,7 @@ use meshcheck_suites::evidence::{
 use meshcheck_suites::preflight::evidence::{
     ClusterLook, Controller, IstioObject, Platform, Pool, Pull, Right, Server, ValidatingWebhook,
 };
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::api::clock::server_clock;
@@ -218,19 +217,12 @@ async fn right(
 ) -> Result<Right, Missing> {
     // Everything, for the one that stands for the whole cluster.
     let verb = if resource == "*" { "*" } else { "create" };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                group: Some(group.to_owned()),
-                resource: Some(resource.to_owned()),
-                namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-                verb: Some(verb.to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
+    let mut attributes = json!({ "group": group, "resource": resource, "verb": verb });
+    if !namespace.is_empty() {
+        attributes["namespace"] = namespace.into();
+    }
+    let review = json!({ "spec": { "resourceAttributes": attributes } });
+    let review: SelfSubjectAccessReview = serde_json::from_value(review)?;
     let api: Api<SelfSubjectAccessReview> = Api::all(context.client.clone());
     let answer = api.create(&PostParams::default(), &review).await?;
     Ok(Right {

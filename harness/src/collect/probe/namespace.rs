@@ -207,7 +207,7 @@ pub(crate) async fn begin_to_remove_left(client: &Client) -> Result<(), String> 
 }
 
 fn is_left(namespace: &Namespace, now: Option<Timestamp>) -> bool {
-    let maker = namespace.labels().get(owner::LABEL).and_then(|it| it.parse::<Owner>().ok());
+    let maker = namespace.labels().get(owner::LABEL).and_then(|it| Owner::parse(it));
     match maker.map(|maker| maker.life()) {
         Some(Life::Lives) => false,
         Some(Life::Ended) => true,
