@@ -6,8 +6,8 @@ use crate::claims::by_name::{
     control_plane_running, dns_on_pod_network, injection_webhook, namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
-    waits_for_dns, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, check_mirror, require_container, waits_for_dns, waits_for_istiod,
+    webhook_refuses_pods,
 };
 use crate::entry::claim;
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
@@ -65,7 +65,6 @@ claim! {
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
-        namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
     ],
     judge: judge,
 }

@@ -5,8 +5,8 @@ use crate::claims::by_name::{
     namespace_labelled, nodes_ready,
 };
 use crate::claims::demo::deployments::{
-    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
-    share_trouble, waits_for_dns, waits_for_istiod, webhook_refuses_pods,
+    check_available, check_image, check_mirror, require_container, share_trouble, waits_for_dns,
+    waits_for_istiod, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
@@ -67,7 +67,6 @@ claim! {
             .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
-        namespace_labelled if |effect| specified(effect.evidence).is_some_and(deletion_refuses_pods),
         backend_deployment if backend_has_the_same_trouble,
     ],
     judge: judge,

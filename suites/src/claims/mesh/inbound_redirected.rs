@@ -155,6 +155,8 @@ mod cases {
         no_init_container(|e| { e.mesh.init_logs.clear(); e.mesh.live_rules.clear(); for pod in of(&mut e.demo.pods) { pod.init_containers.clear(); } }, Unjudged);
         jump_missing(|e| remove_rules(e, "-A PREROUTING"), Fail);
         redirected_to_another_port(|e| change_log(e, |log| log.replace("--to-ports 15006", "--to-ports 15001")), Fail);
+        no_pod_started(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); }, Fail);
+        no_pod_started_without_sidecars(|e| for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); pod.containers.retain(|it| it.name != "istio-proxy"); }, Fail);
         own_port_redirected(|e| remove_rules(e, "-A ISTIO_INBOUND -p tcp -m tcp --dport 15090"), Fail);
         rules_reordered(|e| insert_rule(e, CHAIN, "-p tcp -j ISTIO_IN_REDIRECT"), Fail);
         own_port_dropped(|e| insert_rule(e, CHAIN, "-p tcp -m tcp --dport 15021 -j DROP"), Fail);

@@ -361,6 +361,17 @@ mod cases {
         gateway(|e| { let pod = demo_pod(e, "client"); pod.containers.retain(|it| it.name == "istio-proxy"); pod.containers[0].args = vec!["proxy".into(), "router".into()]; }, Fail);
         foreign_image(|e| set_images(e, "nginx"), Fail);
         native(make_native, Changed);
+        one_native(|e| {
+            let old = demo_pod(e, "echo").clone();
+            make_native(e);
+            *demo_pod(e, "echo") = old;
+        }, Changed);
+        native_and_extra_container(|e| { make_native(e); add_container(demo_pod(e, "client"), "debug"); }, Fail);
+        extra_container_with_istios_annotation(|e| {
+            let pod = demo_pod(e, "client");
+            add_container(pod, "debug");
+            pod.other_annotations = vec!["inject.istio.io/templates".into(), "example.org/owner".into()];
+        }, Fail);
         one_native_one_missing(|e| { make_native(e); remove_sidecar(demo_pod(e, "echo")); }, Fail);
         no_pods(|e| of(&mut e.demo.pods).clear(), Fail);
         no_namespace(|e| e.demo.pods = Observation::absent("there is no namespace client"), Fail);
