@@ -78,16 +78,16 @@ pub(crate) fn is_wrong_path(error: &io::Error) -> bool {
         InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
         ReadOnlyFilesystem,
     };
-    let kinds = [
-        InvalidFilename,
-        InvalidInput,
-        IsADirectory,
-        NotADirectory,
-        NotFound,
-        PermissionDenied,
-        ReadOnlyFilesystem,
-    ];
-    kinds.contains(&error.kind())
+    matches!(
+        error.kind(),
+        InvalidFilename
+            | InvalidInput
+            | IsADirectory
+            | NotADirectory
+            | NotFound
+            | PermissionDenied
+            | ReadOnlyFilesystem
+    )
 }
 
 /// Whether what stands at this path is written to as it is: a device or a pipe.

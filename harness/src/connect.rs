@@ -52,6 +52,23 @@ pub struct Choice {
     pub patience: Duration,
 }
 
+impl Choice {
+    /// Returns the cluster's part of the evidence, as far as it is known without an answer.
+    pub(crate) fn subject(&self, context: &str, server: &str) -> Subject {
+        Subject {
+            provider: if self.is_own { Provider::Kind } else { Provider::Existing },
+            name: context.to_owned(),
+            context: context.to_owned(),
+            context_is_current: false,
+            server: server.to_owned(),
+            kubeconfig: self.kubeconfig.as_deref().map(from_home),
+            active: self.active,
+            bundle: None,
+            collected_on: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+        }
+    }
+}
+
 /// Reads a kubeconfig file, and chooses its current context: what the target in `suites/fuzz/` does for days.
 ///
 /// # Errors
@@ -110,20 +127,14 @@ pub async fn connect(choice: &Choice) -> Result<Connection, ConnectError> {
             return Err(ConnectError::Unreachable { server, context, reason });
         }
     };
-    let kubeconfig = choice.kubeconfig.as_deref().map(from_home);
     Ok(Connection {
         client,
         server_version: version.git_version,
         subject: Subject {
-            provider: if choice.is_own { Provider::Kind } else { Provider::Existing },
             name: cluster,
-            context,
             context_is_current,
-            server,
-            kubeconfig,
-            active: choice.active,
             bundle: choice.bundle.clone(),
-            collected_on: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+            ..choice.subject(&context, &server)
         },
     })
 }

@@ -9,7 +9,7 @@ use meshcheck_suites::{Evidence, Section};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
-use crate::events::{Event, Phase};
+use crate::events::{Event, Events, Phase};
 use crate::text::for_terminal;
 
 /// A phase that ends sooner has no line of its own: what failed at once is in the error.
@@ -18,13 +18,22 @@ const SHORT: Duration = Duration::from_millis(500);
 /// Returns the lines to show of incomplete evidence, of which these sections are complete.
 pub(crate) type Claims = Box<dyn Fn(&Evidence, &[Section]) -> Vec<String> + Send>;
 
-/// Shows events until the other end is dropped.
-pub(crate) fn show(events: UnboundedReceiver<Event>, quiet: bool) -> JoinHandle<()> {
-    show_claims(events, quiet, None)
+/// Does work whose events are shown, as [`show`] does. The last line is out before this returns.
+pub(crate) async fn shown<T>(
+    quiet: bool,
+    claims: Option<Claims>,
+    work: impl AsyncFnOnce(&Events) -> T,
+) -> T {
+    let (events, receiver) = Events::channel();
+    let lines = show(receiver, quiet, claims);
+    let done = work(&events).await;
+    drop(events);
+    let _ = lines.await;
+    done
 }
 
 /// Shows events until the other end is dropped; on a terminal, also claims as soon as they are judged.
-pub(crate) fn show_claims(
+pub(crate) fn show(
     mut events: UnboundedReceiver<Event>,
     quiet: bool,
     claims: Option<Claims>,

@@ -159,12 +159,7 @@ fn is_harmless(character: char) -> bool {
 
 /// A text without the characters that XML 1.0 does not allow, and without those that turn or hide text.
 pub(crate) fn for_xml(text: &str) -> String {
-    text.chars()
-        .filter(|&character| match character {
-            '\t' | '\n' => true,
-            other => is_harmless(other),
-        })
-        .collect()
+    text.chars().filter(|&it| matches!(it, '\t' | '\n') || is_harmless(it)).collect()
 }
 
 #[cfg(test)]

@@ -78,21 +78,30 @@ impl Wait {
         F: Future<Output = T>,
     {
         let last = RefCell::new(None);
-        let waited = self.until(
-            |_| (),
-            || {
-                let value = look();
-                async {
-                    let value = value.await;
-                    let enough = is_enough(&value);
-                    last.replace(Some(value));
-                    if enough { Look::Ready(()) } else { Look::NotYet(String::new()) }
-                }
-            },
-        );
+        let waited = self.until(|| {
+            let value = look();
+            async {
+                let value = value.await;
+                let enough = is_enough(&value);
+                last.replace(Some(value));
+                if enough { Look::Ready(()) } else { Look::NotYet(String::new()) }
+            }
+        });
         // What came last is the answer, whether or not it came in time.
         drop(waited.await);
         last.into_inner()
+    }
+
+    /// Looks until the condition holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wait::until_seen`].
+    pub async fn until<T, F>(&self, look: impl FnMut() -> F) -> Result<T, WaitError>
+    where
+        F: Future<Output = Look<T>>,
+    {
+        self.until_seen(|_| (), look).await
     }
 
     /// Looks until the condition holds. `seen` hears of every new state.
@@ -101,7 +110,7 @@ impl Wait {
     ///
     /// [`WaitError::Timeout`] at the ceiling, with the last state seen; [`WaitError::Never`] as soon as
     /// a look says that it is in vain. A single look that hangs counts against the ceiling as well.
-    pub async fn until<T, F>(
+    pub async fn until_seen<T, F>(
         &self,
         mut seen: impl FnMut(&str),
         mut look: impl FnMut() -> F,
@@ -155,7 +164,7 @@ mod tests {
         let looks = Cell::new(0);
         let mut states = Vec::new();
         let found = wait()
-            .until(
+            .until_seen(
                 |state| states.push(state.to_owned()),
                 || {
                     looks.set(looks.get() + 1);
@@ -187,7 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn timeout_names_the_last_state() {
         let outcome: Result<(), _> =
-            wait().until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
+            wait().until(|| ready(Look::NotYet("0/1 available".into()))).await;
         assert_eq!(
             outcome.unwrap_err().to_string(),
             "waited 3 s for deployment istiod; the last state: 0/1 available"
@@ -200,7 +209,7 @@ mod tests {
             for wait in [wait().every(pause), wait().every(pause).late()] {
                 let start = Instant::now();
                 let outcome: Result<(), _> =
-                    wait.until(|_| (), || ready(Look::NotYet("0/1 available".into()))).await;
+                    wait.until(|| ready(Look::NotYet("0/1 available".into()))).await;
                 assert!(matches!(outcome, Err(WaitError::Timeout { .. })), "{outcome:?}");
                 assert_eq!(start.elapsed(), Duration::from_secs(3), "{wait:?}");
             }
@@ -209,7 +218,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn hanging_attempt_ends_at_the_ceiling() {
-        let outcome: Result<(), _> = wait().until(|_| (), pending).await;
+        let outcome: Result<(), _> = wait().until(pending).await;
         assert!(matches!(outcome, Err(WaitError::Timeout { .. })));
     }
 
@@ -217,7 +226,7 @@ mod tests {
     async fn hopeless_wait_ends_at_once() {
         let start = Instant::now();
         let outcome: Result<(), _> =
-            wait().until(|_| (), || ready(Look::Never("the image does not exist".into()))).await;
+            wait().until(|| ready(Look::Never("the image does not exist".into()))).await;
         assert_eq!(
             outcome.unwrap_err().to_string(),
             "waiting for deployment istiod: the image does not exist"

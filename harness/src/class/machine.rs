@@ -45,7 +45,7 @@ pub enum Way {
 }
 
 /// What `--list --output json` has of a machine.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Listed<'m> {
     name: &'m str,
     via: &'static str,
@@ -63,37 +63,21 @@ impl Serialize for Machine {
         let Self { name, way } = self;
         let listed = match way {
             Way::Ssh { address, user, port, options: _ } => Listed {
-                name,
                 via: "ssh",
                 address: Some(address),
                 user: user.as_deref(),
                 port: *port,
-                context: None,
-                kubeconfig: None,
-                record: None,
+                ..Listed::default()
             },
             Way::Kubeconfig { file, context } => Listed {
-                name,
                 via: "kubeconfig",
-                address: None,
-                user: None,
-                port: None,
                 context: Some(context),
                 kubeconfig: Some(file),
-                record: None,
+                ..Listed::default()
             },
-            Way::Record(file) => Listed {
-                name,
-                via: "record",
-                address: None,
-                user: None,
-                port: None,
-                context: None,
-                kubeconfig: None,
-                record: Some(file),
-            },
+            Way::Record(file) => Listed { via: "record", record: Some(file), ..Listed::default() },
         };
-        listed.serialize(serializer)
+        Listed { name, ..listed }.serialize(serializer)
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use meshcheck_bundle::sha256_hex;
 use meshcheck_suites::hint::quote;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{ChildStdin, ChildStdout, Command};
 
 use super::machine::Way;
 
@@ -115,7 +115,7 @@ impl Remote {
             }
         };
         let (evidence, ()) = tokio::join!(self.converse(stdin, stdout, connected), said);
-        let is_well = ended(&mut child).await;
+        let is_well = child.wait().await.is_ok_and(|status| status.success());
         match evidence {
             Ok(evidence) if is_well && !evidence.is_empty() => Ok(evidence),
             Err(reason) if is_well => Err(reason),
@@ -236,10 +236,6 @@ pub(crate) fn socket_directory() -> Option<tempfile::TempDir> {
         tempfile::Builder::new().prefix("meshcheck-").permissions(private).tempdir_in(place).ok()
     };
     places.filter_map(make).find(|it| it.path().as_os_str().len() <= DIRECTORY)
-}
-
-async fn ended(child: &mut Child) -> bool {
-    child.wait().await.is_ok_and(|status| status.success())
 }
 
 /// The reason in what `ssh` and the program said: an error with its fix, or the last line.

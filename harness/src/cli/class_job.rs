@@ -17,6 +17,7 @@ use crate::class::job::{self, DirectoryError, Job, Plan};
 use crate::class::{LONGEST_NAME, Machine, Way};
 use crate::connect::embed::{self, EmbedError, Unreachable};
 use crate::evidence_file::{self, Record};
+use crate::report::counted;
 use crate::settings::{Settings, format_duration, parse_namespace};
 
 /// How many refused machines a message names.
@@ -258,8 +259,7 @@ fn describe(directory: &Path, made: &Job, machines: usize, options: &JobOptions)
     let Job { name, namespace, pods, files } = made;
     let place = quote(&directory.to_string_lossy());
     let (files, image) = (files.len(), &options.image);
-    let machines = if machines == 1 { "1 machine".into() } else { format!("{machines} machines") };
-    let pods = if *pods == 1 { "1 pod".into() } else { format!("{pods} pods") };
+    let (machines, pods) = (counted(machines, "machine"), counted(*pods, "pod"));
     for line in [
         format!(
             "written: {place} ({files} files, which contain secrets): {machines}, {pods}, image {image}"

@@ -136,11 +136,12 @@ impl<'a> Look<'a> {
                 let remote = self.remote.as_ref().ok_or("there is no program to copy")?;
                 let bytes = remote.look(&machine.way, || progress(State::Checking)).await?;
                 let name = PathBuf::from(&machine.name);
-                let names = Names::new(self.arguments, self.settings);
+                let namespaces = self.arguments.namespaces.clone();
+                let settings = self.settings.clone();
                 self.on_a_core(move || {
                     let record = evidence_file::read_record_from(Cursor::new(bytes), &name);
                     let record = record.map_err(|error| error.to_string())?;
-                    names.check(&record)?;
+                    check_names(&record, &namespaces, &settings)?;
                     keep(record)
                 })
                 .await
@@ -262,33 +263,25 @@ fn judge(arguments: &Class, settings: &Settings, is_preflight: bool) -> Judge {
     })
 }
 
-/// The names that the call and the configuration expect on every machine.
-struct Names {
-    namespaces: Namespaces,
-    settings: Settings,
-}
-
-impl Names {
-    fn new(arguments: &Class, settings: &Settings) -> Self {
-        Self { namespaces: arguments.namespaces.clone(), settings: settings.clone() }
-    }
-
-    /// Refuses evidence that was collected with other names than those of the configuration.
-    fn check(&self, record: &Record) -> Result<(), String> {
-        let Some(_) = self.settings.file else { return Ok(()) };
-        let recorded = match record {
-            Record::Mesh(evidence) => &evidence.expectations,
-            Record::Preflight(record) => record.preflight.expectations(),
-        };
-        let mut names = self.settings.expectations(&recorded.istio_version, "");
-        self.namespaces.apply(&mut names).map_err(|failure| failure.message().clone())?;
-        match names.differences(recorded).first() {
-            Some(first) => {
-                let file = self.settings.source();
-                Err(format!("the machine used other names than those of {file}: {first}"))
-            }
-            None => Ok(()),
+/// Refuses evidence that was collected with other names than those of the configuration and the call.
+fn check_names(
+    record: &Record,
+    namespaces: &Namespaces,
+    settings: &Settings,
+) -> Result<(), String> {
+    let Some(_) = settings.file else { return Ok(()) };
+    let recorded = match record {
+        Record::Mesh(evidence) => &evidence.expectations,
+        Record::Preflight(record) => record.preflight.expectations(),
+    };
+    let mut names = settings.expectations(&recorded.istio_version, "");
+    namespaces.apply(&mut names).map_err(|failure| failure.message().clone())?;
+    match names.differences(recorded).first() {
+        Some(first) => {
+            let file = settings.source();
+            Err(format!("the machine used other names than those of {file}: {first}"))
         }
+        None => Ok(()),
     }
 }
 

@@ -46,18 +46,16 @@ pub(super) async fn run(arguments: Run, mut settings: Settings) -> Result<u8, Fa
     writable(&arguments.judging.output)?;
     arguments.evidence.iter().try_for_each(|path| evidence_file::check_writable(path))?;
     let start = Instant::now();
-    let (events, receiver) = Events::channel();
     let claims = Some(early_claims(&arguments.judging));
-    let shown = progress::show_claims(receiver, arguments.judging.output.quiet, claims);
     let cancel = listen()?;
-    let work =
-        provision_and_collect(&arguments.cluster, settings, arguments.keep, &events, &cancel);
-    let outcome = work.await;
-    events.keep("total", start.elapsed());
-    let (phases, failed) = (events.times(), events.failed());
-    drop(events);
-    // Its last lines come before the report.
-    let _ = shown.await;
+    let work = async |events: &Events| {
+        let (cluster, keep) = (&arguments.cluster, arguments.keep);
+        let outcome = provision_and_collect(cluster, settings, keep, events, &cancel).await;
+        events.keep("total", start.elapsed());
+        (outcome, events.times(), events.failed())
+    };
+    let (outcome, phases, failed) =
+        progress::shown(arguments.judging.output.quiet, claims, work).await;
     let evidence = match outcome {
         Ok(evidence) => evidence,
         Err(failure) => return Err(failure.in_phase(failed).after(phases)),
@@ -126,17 +124,15 @@ fn expected(settings: &Settings, cluster: &ClusterState) -> Expectations {
 /// `meshcheck up`
 pub(super) async fn up(arguments: Up, settings: &Settings, quiet: bool) -> Result<u8, Failure> {
     installable(settings)?;
-    let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, quiet);
     let cancel = listen()?;
     let options = (&arguments.cluster, settings);
-    let outcome = provisioned(options, true, &events, &cancel, |up| async move {
-        Ok((up.cluster.state.name.clone(), up.cluster.kubeconfig()))
-    })
-    .await;
-    drop(events);
-    let _ = shown.await;
-    let (name, kubeconfig) = outcome?;
+    let work = async |events: &Events| {
+        provisioned(options, true, events, &cancel, |up| async move {
+            Ok((up.cluster.state.name.clone(), up.cluster.kubeconfig()))
+        })
+        .await
+    };
+    let (name, kubeconfig) = progress::shown(quiet, None, work).await?;
     let kubeconfig = meshcheck_suites::hint::quote(&kubeconfig.to_string_lossy());
     to_stdout(&format!(
         "created {name}\n\n  meshcheck check\n  kubectl --kubeconfig {kubeconfig} get pods --all-namespaces\n  meshcheck down\n"

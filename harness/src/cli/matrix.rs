@@ -7,7 +7,6 @@ use clap::{Args, Subcommand, ValueEnum, ValueHint};
 use futures::stream::{self, StreamExt as _};
 use meshcheck_bundle::Bundle;
 use meshcheck_suites::hint::quote;
-use serde::de::DeserializeOwned;
 
 use super::arguments::Selection;
 use super::cleanup::listen;
@@ -254,21 +253,18 @@ fn check(judging: &MatrixJudging) -> Result<(), Failure> {
             "write --output human, short or json".into(),
         ));
     }
-    writable(output)?;
-    Ok(())
+    Ok(writable(output)?)
 }
 
 fn baseline(judging: &MatrixJudging) -> Result<Option<Matrix>, Failure> {
-    judging.baseline.as_deref().map(read_json).transpose()
-}
-
-fn read_json<T: DeserializeOwned>(file: &Path) -> Result<T, Failure> {
+    let Some(file) = &judging.baseline else { return Ok(None) };
     let fix = "name the JSON report of a matrix: `meshcheck matrix … --report json=FILE` writes it";
     let wrong = |reason: String| {
         Failure::usage(format!("cannot read {}: {reason}", file.display()), fix.into())
     };
     let text = fs::read_to_string(file).map_err(|error| wrong(io_reason(&error)))?;
-    serde_json::from_str(&text).map_err(|_| wrong("it is not the report of a matrix".into()))
+    let matrix = serde_json::from_str(&text);
+    matrix.map(Some).map_err(|_| wrong("it is not the report of a matrix".into()))
 }
 
 /// Judges the record of a column.

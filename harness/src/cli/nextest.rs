@@ -49,18 +49,14 @@ pub(super) async fn setup(
     let mut arguments = arguments;
     name_versions(&mut arguments.cluster.install);
     let cancel = listen()?;
-    let (events, receiver) = Events::channel();
-    let shown = progress::show(receiver, false);
-    let outcome = async {
+    let work = async |events: &Events| {
         let mut settings = settings?;
         installable(&settings)?;
         // A test that is skipped or may fail is one for nextest's own filters.
         settings.waivers = None;
-        provision_and_collect(&arguments.cluster, &settings, false, &events, &cancel).await
+        provision_and_collect(&arguments.cluster, &settings, false, events, &cancel).await
     };
-    let outcome = Box::pin(outcome).await;
-    drop(events);
-    let _ = shown.await;
+    let outcome = Box::pin(progress::shown(false, None, work)).await;
     let line = match outcome.and_then(|evidence| keep(&evidence)) {
         Ok(file) => format!("{EVIDENCE_VARIABLE}={}", file.display()),
         Err(failure) if cancel.is_cancelled() => return Err(failure),
@@ -126,12 +122,10 @@ pub(crate) fn record_once(bundle: Option<PathBuf>) -> Result<Evidence, String> {
     let cluster = ClusterOptions { install, kind_config };
     runtime.block_on(async {
         let cancel = listen().map_err(|failure| failure.text())?;
-        let (events, receiver) = Events::channel();
-        let shown = progress::show(receiver, false);
-        let outcome =
-            provision_and_collect(&cluster, &Settings::default(), false, &events, &cancel).await;
-        drop(events);
-        let _ = shown.await;
-        outcome.map_err(|failure| failure.text())
+        let settings = Settings::default();
+        let work = async |events: &Events| {
+            provision_and_collect(&cluster, &settings, false, events, &cancel).await
+        };
+        progress::shown(false, None, work).await.map_err(|failure| failure.text())
     })
 }

@@ -295,7 +295,7 @@ pub(super) async fn collect_evidence(
         (Events::silent(), None)
     } else {
         let (events, receiver) = Events::channel();
-        (events, Some(progress::show_claims(receiver, quiet, claims)))
+        (events, Some(progress::show(receiver, quiet, claims)))
     };
     let options = Options {
         expectations,

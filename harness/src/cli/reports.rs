@@ -30,16 +30,16 @@ pub(super) struct Reports {
 impl Reports {
     /// Returns those of this command; none where it judges nothing.
     pub(super) fn of(command: &Command, output: Option<OutputOptions>) -> Option<Self> {
-        let selected = match command {
+        let output = output?;
+        match command {
             Command::Run(Run { judging, .. })
             | Command::Check(Check { judging, .. })
-            | Command::Judge(Judge { judging, .. }) => {
-                Selected::Claims(judging.selection.only.clone())
+            | Command::Judge(Judge { judging, .. }) => Some(Self::of_claims(judging)),
+            Command::Preflight(Preflight { only, .. }) => {
+                Some(Self { selected: Selected::Checks(only.clone()), output })
             }
-            Command::Preflight(Preflight { only, .. }) => Selected::Checks(only.clone()),
-            _ => return None,
-        };
-        Some(Self { selected, output: output? })
+            _ => None,
+        }
     }
 
     /// Returns those of a command that judges claims.

@@ -28,12 +28,7 @@ const ASKING: &str = "COMPLETE";
 
 /// Prints completions and ends where a shell asks for them.
 pub(super) fn complete() {
-    clap_complete::CompleteEnv::with_factory(command).var(ASKING).bin(NAME).complete();
-}
-
-/// The command line, as help and completions show it.
-fn command() -> Command {
-    Cli::command()
+    clap_complete::CompleteEnv::with_factory(Cli::command).var(ASKING).bin(NAME).complete();
 }
 
 /// `meshcheck completions`
@@ -86,7 +81,7 @@ _meshcheck() {
 /// `meshcheck man`
 pub(super) fn man(arguments: &arguments::Man) -> Result<u8, Failure> {
     let Some(directory) = &arguments.dir else {
-        let main = command().disable_help_subcommand(true);
+        let main = Cli::command().disable_help_subcommand(true);
         to_stdout(&page(main).map_err(failed("write", Path::new("the page")))?)?;
         return Ok(0);
     };
@@ -115,7 +110,7 @@ fn failed(action: &str, path: &Path) -> impl FnOnce(io::Error) -> Failure {
 
 /// Lists the commands that have a page, each by the name of its page: `meshcheck`, `meshcheck-check`.
 fn pages() -> Vec<Command> {
-    let mut whole = command();
+    let mut whole = Cli::command();
     // Global options are on every page.
     whole.build();
     let inner = whole.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help");
@@ -123,7 +118,7 @@ fn pages() -> Vec<Command> {
         let name: &'static str = format!("{NAME}-{}", inner.get_name()).leak();
         inner.clone().name(name).bin_name(format!("{NAME} {}", inner.get_name()))
     });
-    std::iter::once(command().disable_help_subcommand(true)).chain(inner).collect()
+    std::iter::once(Cli::command().disable_help_subcommand(true)).chain(inner).collect()
 }
 
 /// Renders a page, with its examples and exit codes line by line in sections of their own.

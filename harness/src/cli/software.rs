@@ -9,6 +9,7 @@ use super::software_options::{InstallOptions, SourceOptions};
 use crate::cluster::ClusterError;
 use crate::events::{Events, Phase};
 use crate::expected::{self, Software};
+use crate::progress;
 use crate::report::to_stdout;
 use crate::settings::Settings;
 use crate::source::{Origins, Pair, Platform, Recipe, Source, reachable};
@@ -63,17 +64,12 @@ pub(super) async fn bundle(
     settings: &Settings,
     quiet: bool,
 ) -> Result<u8, Failure> {
-    let (events, receiver) = Events::channel();
-    let shown = crate::progress::show(receiver, quiet);
-    let outcome = async {
-        let source = choose(&options.install, settings, &events).await?;
-        get(&source, &events).await
-    }
-    .await;
-    drop(events);
-    // The last lines of progress come before the result or the error.
-    let _ = shown.await;
-    to_stdout(&format!("{}\n", outcome?.dir().display()))?;
+    let work = async |events: &Events| {
+        let source = choose(&options.install, settings, events).await?;
+        get(&source, events).await
+    };
+    let bundle = progress::shown(quiet, None, work).await?;
+    to_stdout(&format!("{}\n", bundle.dir().display()))?;
     Ok(0)
 }
 

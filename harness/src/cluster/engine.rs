@@ -10,7 +10,7 @@ use crate::owner::{self, Owner};
 use crate::process::{Call, ProcessError};
 
 /// The label that kind puts on its containers, with the cluster's name.
-const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
+pub(crate) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
 /// How long a question to the engine may take that it answers from memory. Seen: 0.1 s, and some
 /// seconds on a machine that is busy.
@@ -104,11 +104,6 @@ fn parse(json: &str) -> Vec<Node> {
         .collect()
 }
 
-/// Removes a node's container with its volumes.
-pub(crate) async fn remove(node: &Node) -> Result<(), ProcessError> {
-    remove_container(&node.id).await
-}
-
 /// The containers, other than nodes, that a process of meshcheck made: their ids, and who made them.
 pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     let filter = format!("label={}", owner::LABEL);
@@ -117,12 +112,12 @@ pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     let listed = call.args(["--format", &format]).within(ANSWER).output().await?;
     let parsed = listed.lines().filter_map(|line| {
         let (id, maker) = line.split_once(' ')?;
-        Some((id.to_owned(), maker.trim().parse().ok()?))
+        Some((id.to_owned(), Owner::parse(maker.trim())?))
     });
     Ok(parsed.collect())
 }
 
-/// Removes a container.
+/// Removes a container with its volumes.
 pub(crate) async fn remove_container(id: &str) -> Result<(), ProcessError> {
     let call = Call::docker().args(["rm", "--force", "--volumes", id]);
     match call.output().await {

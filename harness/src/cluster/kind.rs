@@ -165,7 +165,7 @@ async fn taken(
     events: &Events,
 ) -> Result<File, ClusterError> {
     Wait::new(what, LOCK_CEILING)
-        .until(
+        .until_seen(
             |_| events.doing(phase, format!("waiting for {what}")),
             || {
                 ready(match ask(&lock) {

@@ -72,19 +72,16 @@ async fn until_none_comes(
     Wait::new("the engine to finish nothing more", LATE_CEILING)
         .every(LATE)
         .late()
-        .until(
-            |_| (),
-            || async {
-                // Asked first: what ends after the question may have made a node before the look.
-                let runs = program.is_some_and(|program| program.runs());
-                match remove_nodes(ours).await {
-                    Ok(_) if runs => Look::NotYet("what kind has started still runs".into()),
-                    Ok(found) if found.is_empty() => Look::Ready(()),
-                    Ok(_) => Look::NotYet("a container came late".into()),
-                    Err(error) => Look::NotYet(error.to_string()),
-                }
-            },
-        )
+        .until(|| async {
+            // Asked first: what ends after the question may have made a node before the look.
+            let runs = program.is_some_and(|program| program.runs());
+            match remove_nodes(ours).await {
+                Ok(_) if runs => Look::NotYet("what kind has started still runs".into()),
+                Ok(found) if found.is_empty() => Look::Ready(()),
+                Ok(_) => Look::NotYet("a container came late".into()),
+                Err(error) => Look::NotYet(error.to_string()),
+            }
+        })
         .await?;
     Ok(())
 }
@@ -93,7 +90,7 @@ async fn until_none_comes(
 async fn remove_nodes(ours: &impl Fn(&engine::Node) -> bool) -> Result<Vec<String>, ClusterError> {
     let mut volumes = Vec::new();
     for node in engine::nodes().await?.into_iter().filter(ours) {
-        engine::remove(&node).await?;
+        engine::remove_container(&node.id).await?;
         volumes.extend(node.volumes);
     }
     Ok(volumes)

@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Event, Pod, Service};
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
     self, ClusterEvidence, Dns, IpPool, LoadBalancerProbe, Observation, Resources,
 };
 
-use super::api::list::{self, list, list_all};
+use super::api::list::{self, list, list_all, list_custom};
 use super::api::observe::{Missing, observe};
 use super::api::{objects, resources};
 use super::context::CollectContext;
@@ -100,14 +99,11 @@ async fn dns(context: &CollectContext<'_>) -> Result<Dns, Missing> {
 }
 
 async fn calico_pools(context: &CollectContext<'_>) -> Result<Vec<IpPool>, Missing> {
-    let kind = GroupVersionKind::gvk("crd.projectcalico.org", "v1", "IPPool");
-    let api: Api<DynamicObject> =
-        Api::all_with(context.client.clone(), &ApiResource::from_gvk_with_plural(&kind, "ippools"));
+    let resource = list::resource("crd.projectcalico.org", "v1", "IPPool", "ippools");
     let pool = |object: &DynamicObject| IpPool {
         name: object.metadata.name.clone().unwrap_or_default(),
         cidr: object.data["spec"]["cidr"].as_str().unwrap_or_default().to_owned(),
         disabled: object.data["spec"]["disabled"].as_bool().unwrap_or_default(),
     };
-    let pools = list(&api, &ListParams::default(), pool).await;
-    pools.map_err(|missing| missing.or_no_resource("ippools.crd.projectcalico.org"))
+    list_custom(&context.client, &resource, pool).await
 }

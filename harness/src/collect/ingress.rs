@@ -10,7 +10,7 @@ use super::api::container::{self, Container, Silence};
 use super::api::kubelet::{self, Kubelet};
 use super::api::observe::{Missing, needed, observe};
 use super::api::vantage::{self, Address, HERE, Question};
-use super::api::{forward, list, objects};
+use super::api::{list, objects};
 use super::context::CollectContext;
 use super::demo;
 use super::probe::route_and_address;
@@ -192,14 +192,8 @@ async fn count(
 }
 
 async fn sum_counters(context: &CollectContext<'_>, pods: &[Pod]) -> Result<u64, Missing> {
-    let read = async |pod: &Pod| {
-        let (client, Pod { namespace, name, .. }) = (&context.client, pod);
-        let page = forward::page(client, namespace, name, demo::ADMIN, "/clusters").await?;
-        demo::sum(&page, AGENT).ok_or_else(|| {
-            Missing::Absent(format!("the proxy of pod {name} has no cluster {AGENT}"))
-        })
-    };
-    let counts = futures::future::try_join_all(pods.iter().map(read)).await?;
+    let counts = pods.iter().map(|pod| demo::counter(context, pod, AGENT));
+    let counts = futures::future::try_join_all(counts).await?;
     Ok(counts.into_iter().sum())
 }
 

@@ -71,22 +71,19 @@ pub(super) async fn until_known(
     let expected: Vec<_> =
         all().filter(proxied).map(|pod| format!("{}.{}", pod.name, pod.namespace)).collect();
     let waiting = Wait::new("proxies to find istiod", ceiling);
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            let mut known = std::collections::BTreeSet::new();
-            for istiod in &istiods {
-                let page = page(context, &istiod.name, "/debug/syncz").await;
-                let told = page.and_then(|page| parse(&page)).unwrap_or_default();
-                known.extend(told.into_iter().map(|proxy| proxy.proxy));
-            }
-            if expected.iter().all(|proxy| known.contains(proxy)) {
-                Look::Ready(())
-            } else {
-                Look::NotYet(String::new())
-            }
-        },
-    );
+    let waited = waiting.until(|| async {
+        let mut known = std::collections::BTreeSet::new();
+        for istiod in &istiods {
+            let page = page(context, &istiod.name, "/debug/syncz").await;
+            let told = page.and_then(|page| parse(&page)).unwrap_or_default();
+            known.extend(told.into_iter().map(|proxy| proxy.proxy));
+        }
+        if expected.iter().all(|proxy| known.contains(proxy)) {
+            Look::Ready(())
+        } else {
+            Look::NotYet(String::new())
+        }
+    });
     let what = "the proxies to find istiod, which has just begun";
     drop(context.awaited(what, ceiling, waited).await);
 }

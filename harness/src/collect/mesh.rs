@@ -84,8 +84,7 @@ async fn dry_run(context: &CollectContext<'_>, namespace: &str) -> Result<DryRun
             "labels": { "app.kubernetes.io/managed-by": "meshcheck" }
         },
         "spec": { "containers": [container("probe", "curlimages/curl")] }
-    }))
-    .map_err(|error| Missing::Failed(error.to_string()))?;
+    }))?;
     let parameters = PostParams { dry_run: true, ..PostParams::default() };
     let made = pods.create(&parameters, &pod).await?;
     let spec = made.spec.filter(|spec| !spec.containers.is_empty());

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{MeshResource, Observation, Pod};
 use serde::Deserialize;
@@ -13,9 +12,7 @@ use serde_json::Value;
 use super::api::observe::{Missing, needed};
 use super::api::{forward, list};
 use super::context::CollectContext;
-
-/// Envoy's administration port, open to the pod alone.
-const ADMIN: u16 = 15000;
+use super::demo;
 
 /// The kinds, with their group, their plural, and where their labels of pods stand.
 const KINDS: [(&str, &str, &str, &str); 2] = [
@@ -38,8 +35,7 @@ async fn list_kind(
     namespace: &str,
     (kind, group, plural, labels): (&str, &str, &str, &str),
 ) -> Result<Vec<MeshResource>, Missing> {
-    let resource =
-        ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, "v1beta1", kind), plural);
+    let resource = list::resource(group, "v1beta1", kind, plural);
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
     let row = |object: &DynamicObject| resource_row(object, kind, labels);
     match list::list(&api, &ListParams::default(), row).await {
@@ -70,8 +66,8 @@ pub(super) async fn certificate_ends(
 ) -> Result<BTreeMap<String, Timestamp>, Missing> {
     let proxied = needed(pods)?.iter().filter(|pod| pod.is_running() && pod.sidecar().is_some());
     let ends = proxied.map(|pod| async move {
-        let page =
-            forward::page(&context.client, &pod.namespace, &pod.name, ADMIN, "/certs").await?;
+        let page = forward::page(&context.client, &pod.namespace, &pod.name, demo::ADMIN, "/certs")
+            .await?;
         let missing =
             || Missing::Failed(format!("/certs of {} has no workload certificate", pod.name));
         Ok::<_, Missing>((pod.name.clone(), certificate_end(&page).ok_or_else(missing)?))

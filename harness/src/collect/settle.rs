@@ -32,16 +32,13 @@ pub(super) async fn settle(
     let start = Instant::now();
     let waiting =
         Wait::new("rollouts to come to an end", ceiling).every(Duration::from_millis(500));
-    let waited = waiting.until(
-        |_| (),
-        || async {
-            match under_way(&context.client, namespaces, context.limit).await {
-                Ok(left) if left.is_empty() => Look::Ready(()),
-                Ok(left) => Look::NotYet(left.join(", ")),
-                Err(reason) => Look::NotYet(reason),
-            }
-        },
-    );
+    let waited = waiting.until(|| async {
+        match under_way(&context.client, namespaces, context.limit).await {
+            Ok(left) if left.is_empty() => Look::Ready(()),
+            Ok(left) => Look::NotYet(left.join(", ")),
+            Err(reason) => Look::NotYet(reason),
+        }
+    });
     let what = format!("what is rolling out: {}", first.join(", "));
     let outcome = context.awaited(&what, ceiling, waited).await;
     Observation::seen(Settling {

@@ -6,20 +6,25 @@ use kube::api::{Api, DynamicObject, Patch, PatchParams};
 use kube::core::GroupVersionKind;
 use kube::discovery::{ApiCapabilities, ApiResource, Scope, pinned_kind};
 use kube::{Client, ResourceExt as _};
+use meshcheck_bundle::Bundle;
 use serde_json::{Value, json};
 
 use super::InstallError;
-use super::error::api;
+use super::error::{api, unusable};
 
 /// The name under which we apply.
 const MANAGER: &str = "meshcheck";
 
 /// The objects of a manifest of one or more documents.
 pub(super) fn documents(what: &str, yaml: &str) -> Result<Vec<Value>, InstallError> {
-    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).map_err(|error| {
-        InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
-    })?;
+    let documents: Vec<Value> = serde_saphyr::from_multiple(yaml).map_err(unusable(what))?;
     Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+/// The objects of a manifest in a bundle.
+pub(super) fn part(bundle: &Bundle, name: &str, what: &str) -> Result<Vec<Value>, InstallError> {
+    let file = bundle.verified(name)?;
+    documents(what, &std::fs::read_to_string(file).map_err(unusable(what))?)
 }
 
 /// Applies objects, namespaces and definitions before what needs them.
@@ -48,14 +53,9 @@ async fn object_with(
     object: Value,
     known: &mut Known,
 ) -> Result<(), InstallError> {
-    let object: DynamicObject = serde_json::from_value(object).map_err(|error| {
-        InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
-    })?;
+    let object: DynamicObject = serde_json::from_value(object).map_err(unusable(what))?;
     let types = object.types.clone().unwrap_or_default();
-    let kind = GroupVersionKind::try_from(&types).map_err(|error| InstallError::Manifest {
-        what: what.to_owned(),
-        reason: error.to_string(),
-    })?;
+    let kind = GroupVersionKind::try_from(&types).map_err(unusable(what))?;
     if !known.contains_key(&kind) {
         let found = pinned_kind(client, &kind)
             .await

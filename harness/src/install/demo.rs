@@ -130,7 +130,8 @@ pub(super) async fn install(
         }
         apply::objects(site.client, what, objects).await?;
     }
-    let there = |name| ready::deployment(site.client, &names.namespace, name, Phase::Demo, events);
+    let there =
+        |name| ready::deployment(site.client, (&names.namespace, name), (Phase::Demo, events));
     tokio::try_join!(there(&names.backend_deployment), there(&names.client_deployment))?;
     ready::first_reply(site.client, names, events).await
 }

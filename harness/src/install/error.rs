@@ -1,5 +1,7 @@
 //! What can go wrong while installing.
 
+use std::fmt::Display;
+
 use meshcheck_bundle::BundleError;
 
 use crate::process::ProcessError;
@@ -50,4 +52,9 @@ impl InstallError {
 /// Puts what was tried in front of an answer of the API server.
 pub(super) fn api(action: impl Into<String>) -> impl FnOnce(kube::Error) -> InstallError {
     move |source| InstallError::Api { action: action.into(), source: Box::new(source) }
+}
+
+/// Names the manifest that cannot be used, and why.
+pub(super) fn unusable<E: Display>(what: &str) -> impl FnOnce(E) -> InstallError {
+    move |error| InstallError::Manifest { what: what.to_owned(), reason: error.to_string() }
 }

@@ -11,16 +11,11 @@ pub(super) async fn install(
     site: Site<'_>,
     events: &Events,
 ) -> Result<(), InstallError> {
-    let file = bundle.verified("kiali-manifest")?;
-    let text = std::fs::read_to_string(&file).map_err(|error| InstallError::Manifest {
-        what: "Kiali".into(),
-        reason: error.to_string(),
-    })?;
-    let mut objects = apply::documents("Kiali", &text)?;
+    let mut objects = apply::part(bundle, "kiali-manifest", "Kiali")?;
     let image = &bundle.manifest().kiali.image;
     for object in &mut objects {
         apply::use_image(object, apply::repository_of(image), image);
     }
     apply::objects(site.client, "Kiali", objects).await?;
-    ready::deployment(site.client, istio::NAMESPACE, "kiali", Phase::Kiali, events).await
+    ready::deployment(site.client, (istio::NAMESPACE, "kiali"), (Phase::Kiali, events)).await
 }

@@ -20,25 +20,20 @@ pub(super) async fn install(
     site: Site<'_>,
     events: &Events,
 ) -> Result<(), InstallError> {
+    let listener = (Phase::LoadBalancer, events);
     let (node, ranges) = node_addresses(site.control_plane).await?;
     let (first, last) = pool(&node, &ranges)?;
-    let file = bundle.verified("metallb-manifest")?;
-    let text = std::fs::read_to_string(&file).map_err(|error| InstallError::Manifest {
-        what: "MetalLB".into(),
-        reason: error.to_string(),
-    })?;
     let runs = |object: &Value| matches!(object["kind"].as_str(), Some("Deployment" | "DaemonSet"));
     let (programs, others): (Vec<_>, Vec<_>) =
-        apply::documents("MetalLB", &text)?.into_iter().partition(runs);
+        apply::part(bundle, "metallb-manifest", "MetalLB")?.into_iter().partition(runs);
     apply::objects(site.client, "MetalLB", others).await?;
     // Its programs ask the server at once by its service's address. Before kube-proxy has its rules,
     // that leads out of the cluster, and they are held back for having crashed: 10 to 20 s.
-    ready::service_addresses(site.client, Phase::LoadBalancer, events).await?;
+    ready::service_addresses(site.client, listener).await?;
     apply::objects(site.client, "MetalLB", programs).await?;
-    let controller =
-        ready::deployment(site.client, NAMESPACE, "controller", Phase::LoadBalancer, events);
+    let controller = ready::deployment(site.client, (NAMESPACE, "controller"), listener);
     // Without a speaker an address is given, and nothing answers for it.
-    let speaker = ready::daemon_set(site.client, NAMESPACE, "speaker", Phase::LoadBalancer, events);
+    let speaker = ready::daemon_set(site.client, (NAMESPACE, "speaker"), listener);
     tokio::try_join!(controller, speaker)?;
     let objects = vec![
         json!({
@@ -57,7 +52,7 @@ pub(super) async fn install(
     // The webhook that admits them starts a moment after its deployment is available.
     let what = "MetalLB's webhook to take a pool of addresses";
     let what = (what, "MetalLB's webhook", Duration::from_mins(2));
-    ready::until((Phase::LoadBalancer, events), what, async || {
+    ready::until(listener, what, async || {
         let applied = apply::objects(site.client, "MetalLB", objects.clone()).await;
         Ok(applied.map_or_else(|error| Look::NotYet(crate::chain(&error)), Look::Ready))
     })

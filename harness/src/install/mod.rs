@@ -79,7 +79,8 @@ pub(crate) async fn install(
         Box::pin(demo::install(bundle, site, names, events)).await
     });
     let kiali = Box::pin(async {
-        ready::deployment(site.client, istio::NAMESPACE, "istiod", Phase::Kiali, events).await?;
+        let istiod = (istio::NAMESPACE, "istiod");
+        ready::deployment(site.client, istiod, (Phase::Kiali, events)).await?;
         kiali::install(bundle, site, events).await
     });
     let demo = Box::pin(events.phase(Phase::Demo, demo));

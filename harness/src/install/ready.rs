@@ -10,6 +10,7 @@ use kube::core::PartialObjectMeta;
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{Expectations, selector};
 
+use super::error::unusable;
 use super::{InstallError, istio};
 use crate::chain;
 use crate::events::{Events, Phase};
@@ -40,7 +41,7 @@ pub(super) async fn until<T>(
     look: impl AsyncFn() -> Result<Look<T>, kube::Error>,
 ) -> Result<T, InstallError> {
     let wait = Wait::new(what, ceiling);
-    let waited = wait.until(
+    let waited = wait.until_seen(
         |state| events.doing(phase, format!("waiting for {shown}: {state}")),
         || async { look().await.unwrap_or_else(|error| Look::NotYet(chain(&error))) },
     );
@@ -50,14 +51,12 @@ pub(super) async fn until<T>(
 /// Waits until a deployment is there and available; tells the states of its pods and their last events.
 pub(super) async fn deployment(
     client: &Client,
-    namespace: &str,
-    name: &str,
-    phase: Phase,
-    events: &Events,
+    (namespace, name): (&str, &str),
+    listener: (Phase, &Events),
 ) -> Result<(), InstallError> {
     let deployments: Api<Deployment> = Api::namespaced(client.clone(), namespace);
     let what = format!("deployment {namespace}/{name}");
-    until((phase, events), (&what, name, AVAILABLE_CEILING), async || {
+    until(listener, (&what, name, AVAILABLE_CEILING), async || {
         let Some(found) = deployments.get_opt(name).await? else { return Ok(not_there()) };
         let replicas = found.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or(1);
         let status = found.status.unwrap_or_default();
@@ -78,28 +77,25 @@ pub(super) async fn deployment(
 /// cluster has it. Another plug-in that takes its place tells nobody when it is ready.
 pub(super) async fn service_addresses(
     client: &Client,
-    phase: Phase,
-    events: &Events,
+    listener: (Phase, &Events),
 ) -> Result<(), InstallError> {
     let sets: Api<DaemonSet> = Api::namespaced(client.clone(), "kube-system");
     // Whoever makes the cluster makes it at once: it is there, or never comes.
     if let Ok(None) = sets.get_opt("kube-proxy").await {
         return Ok(());
     }
-    daemon_set(client, "kube-system", "kube-proxy", phase, events).await
+    daemon_set(client, ("kube-system", "kube-proxy"), listener).await
 }
 
 /// Waits until a daemon set is there and has a ready pod on every node that it is for.
 pub(super) async fn daemon_set(
     client: &Client,
-    namespace: &str,
-    name: &str,
-    phase: Phase,
-    events: &Events,
+    (namespace, name): (&str, &str),
+    listener: (Phase, &Events),
 ) -> Result<(), InstallError> {
     let sets: Api<DaemonSet> = Api::namespaced(client.clone(), namespace);
     let what = format!("daemon set {namespace}/{name}");
-    until((phase, events), (&what, name, AVAILABLE_CEILING), async || {
+    until(listener, (&what, name, AVAILABLE_CEILING), async || {
         let Some(found) = sets.get_opt(name).await? else { return Ok(not_there()) };
         let status = found.status.unwrap_or_default();
         let (nodes, ready) = (status.desired_number_scheduled, status.number_ready);
@@ -126,7 +122,7 @@ pub(super) async fn cni_plugin(client: &Client, events: &Events) -> Result<(), I
         Ok(found.map_or_else(not_there, |set| Look::Ready(place(set))))
     })
     .await?;
-    daemon_set(client, &namespace, &name, Phase::Demo, events).await
+    daemon_set(client, (&namespace, &name), (Phase::Demo, events)).await
 }
 
 fn not_there<T>() -> Look<T> {
@@ -198,10 +194,7 @@ pub(super) async fn injection(
         "metadata": { "generateName": "meshcheck-" },
         "spec": { "containers": [{ "name": "probe", "image": "probe" }] }
     }))
-    .map_err(|error| InstallError::Manifest {
-        what: "a probe".into(),
-        reason: error.to_string(),
-    })?;
+    .map_err(unusable("a probe"))?;
     let what = ("sidecars to be injected", "injection", INJECTION_CEILING);
     until((Phase::Demo, events), what, async || match pods.create(&dry_run, &probe).await {
         Ok(pod) => {

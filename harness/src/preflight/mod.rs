@@ -50,20 +50,16 @@ impl Cluster {
     /// When the call is wrong: the kubeconfig cannot be read, or has no such context. A server that does
     /// not answer is an answer.
     pub async fn reach(choice: &Choice) -> Result<Self, ConnectError> {
-        match connect(choice).await {
-            Ok(connection) => Ok(Self::Answers(Box::new(connection))),
-            Err(error) => match &error {
-                ConnectError::Unreachable { server, context, .. } => {
-                    let subject = subject(choice, context, server);
-                    Ok(Self::Silent(Box::new(subject), error))
-                }
-                ConnectError::Credentials { context, .. } => {
-                    let subject = subject(choice, context, "");
-                    Ok(Self::Silent(Box::new(subject), error))
-                }
-                _ => Err(error),
-            },
-        }
+        let error = match connect(choice).await {
+            Ok(connection) => return Ok(Self::Answers(Box::new(connection))),
+            Err(error) => error,
+        };
+        let subject = match &error {
+            ConnectError::Unreachable { server, context, .. } => choice.subject(context, server),
+            ConnectError::Credentials { context, .. } => choice.subject(context, ""),
+            _ => return Err(error),
+        };
+        Ok(Self::Silent(Box::new(subject), error))
     }
 
     /// The connection, where there is one.
@@ -73,24 +69,6 @@ impl Cluster {
             _ => None,
         }
     }
-}
-
-fn subject(choice: &Choice, context: &str, server: &str) -> Subject {
-    Subject {
-        provider: if choice.is_own { Provider::Kind } else { Provider::Existing },
-        name: context.to_owned(),
-        context: context.to_owned(),
-        server: server.to_owned(),
-        kubeconfig: choice.kubeconfig.as_deref().map(crate::connect::from_home),
-        context_is_current: false,
-        active: choice.active,
-        bundle: None,
-        collected_on: collected_on(),
-    }
-}
-
-fn collected_on() -> String {
-    format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 /// Looks at everything that checks need. Never fails: what could not be seen is reported with its reason.
@@ -139,17 +117,8 @@ async fn cluster_of(
             Box::pin(before(connection, expectations, images, options.limit)).await
         }
         Cluster::NotNamed => {
-            let subject = Subject {
-                provider: Provider::None,
-                name: "this machine".into(),
-                context: "this machine".into(),
-                server: String::new(),
-                kubeconfig: None,
-                context_is_current: false,
-                active: false,
-                bundle: None,
-                collected_on: collected_on(),
-            };
+            let nowhere = Choice::default().subject("this machine", "");
+            let subject = Subject { provider: Provider::None, ..nowhere };
             let why = Observation::not_asked("no cluster was named");
             (ClusterLook::without_observations(subject, expectations.clone(), at, &why), Vec::new())
         }

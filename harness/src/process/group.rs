@@ -176,12 +176,9 @@ mod tests {
         {
             let mut running = Box::pin(call.finish());
             let the_child = wait("the child");
-            let started = the_child.until(
-                |_| (),
-                || async {
-                    if begun.exists() { Look::Ready(()) } else { Look::NotYet("none".into()) }
-                },
-            );
+            let started = the_child.until(|| async {
+                if begun.exists() { Look::Ready(()) } else { Look::NotYet("none".into()) }
+            });
             tokio::select! {
                 outcome = &mut running => panic!("it ended: {outcome:?}"),
                 started = started => started.unwrap(),
@@ -192,12 +189,9 @@ mod tests {
         assert!(remembered.runs());
         fs::write(&pipe, "on").unwrap();
         wait("the end")
-            .until(
-                |_| (),
-                || async {
-                    if remembered.runs() { Look::NotYet("it runs".into()) } else { Look::Ready(()) }
-                },
-            )
+            .until(|| async {
+                if remembered.runs() { Look::NotYet("it runs".into()) } else { Look::Ready(()) }
+            })
             .await
             .unwrap();
     }

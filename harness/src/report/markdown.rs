@@ -35,7 +35,7 @@ pub(super) fn link(label: &str, address: &str) -> String {
 }
 
 /// The text before the first pair of backquotes, the text between them, and the rest.
-fn quoted(text: &str) -> Option<(&str, &str, &str)> {
+pub(super) fn quoted(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once('`')?;
     let (code, after) = rest.split_once('`')?;
     Some((before, code, after))

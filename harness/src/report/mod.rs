@@ -48,6 +48,7 @@ pub(crate) use matrix::matrix_human;
 pub(crate) use metrics::metrics;
 pub use options::{ColorChoice, FailOn, Format, Kind, OutputOptions, ReportFile};
 pub(crate) use options::{STDOUT, output_path, parse_diff_report};
+pub(crate) use outcome::counted;
 pub use schema::{Document, schema};
 pub use style::Style;
 pub(crate) use summary::{annotations, class_markdown, markdown, matrix_markdown};

@@ -9,7 +9,7 @@ use super::cards::has_fix;
 use super::style::SIGNS;
 
 /// `1 claim`, `2 claims`.
-pub(super) fn counted(number: usize, noun: &str) -> String {
+pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 

@@ -29,10 +29,7 @@ pub(super) fn extract(archive: &Path, wanted: &[ArchiveFile<'_>]) -> Result<(), 
 }
 
 fn write_files(archive: &Path, wanted: &[ArchiveFile<'_>]) -> Result<(), SourceError> {
-    let damaged = |error: io::Error| SourceError::Content {
-        what: archive.display().to_string(),
-        reason: error.to_string(),
-    };
+    let damaged = |error: io::Error| SourceError::content(archive.display(), error);
     let file = File::open(archive).map_err(|error| SourceError::io("opening", archive, error))?;
     let mut tar = Archive::new(GzDecoder::new(file));
     let mut missing: Vec<&ArchiveFile<'_>> = wanted.iter().collect();
@@ -57,10 +54,8 @@ fn write_files(archive: &Path, wanted: &[ArchiveFile<'_>]) -> Result<(), SourceE
         }
     }
     let names: Vec<_> = missing.iter().map(|wanted| wanted.inside).collect();
-    Err(SourceError::Content {
-        what: archive.display().to_string(),
-        reason: format!("it does not hold {}", names.join(", ")),
-    })
+    let reason = format!("it does not hold {}", names.join(", "));
+    Err(SourceError::content(archive.display(), reason))
 }
 
 /// Whether `path` is `TOP/inside`.

@@ -134,8 +134,7 @@ struct Kiali {
 fn kiali(downloads: &Downloads, source: String) -> Result<Kiali, SourceError> {
     let path = &downloads.kiali;
     let text = fs::read_to_string(path).map_err(|error| SourceError::io("reading", path, error))?;
-    let wrong =
-        |reason: &str| SourceError::Content { what: KIALI.to_owned(), reason: reason.to_owned() };
+    let wrong = |reason: &str| SourceError::content(KIALI, reason);
     let images = manifests::images(&text).map_err(|reason| wrong(&reason))?;
     let image = images
         .into_iter()

@@ -17,11 +17,12 @@ const NODE_REPOSITORY: &str = "docker.io/kindest/node";
 /// The file.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Catalogue {
-    default: DefaultPair,
-    metallb: Metallb,
-    demo: Vec<DemoImage>,
-    kind: Vec<Kind>,
+pub(super) struct Catalogue {
+    pub(super) default: DefaultPair,
+    pub(super) metallb: Metallb,
+    pub(super) demo: Vec<DemoImage>,
+    /// The releases of kind, oldest first.
+    pub(super) kind: Vec<Kind>,
 }
 
 /// The versions that are installed where none is named.
@@ -85,7 +86,8 @@ pub struct Node {
     pub kind: &'static Kind,
 }
 
-static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
+/// What the file has.
+pub(super) static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
     #[expect(clippy::expect_used, reason = "the file is part of the program: a test reads it")]
     toml::from_str(include_str!("catalogue.toml")).expect("catalogue.toml fits the types")
 });
@@ -93,7 +95,7 @@ static CATALOGUE: LazyLock<Catalogue> = LazyLock::new(|| {
 /// Every node image, by its version of Kubernetes, oldest first. Of two images of one version, the newer kind's stays.
 static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     let mut nodes = BTreeMap::new();
-    for kind in kinds() {
+    for kind in &CATALOGUE.kind {
         for (version, digest) in &kind.nodes {
             if let Some(kubernetes) = parse_kubernetes(version) {
                 nodes.insert(kubernetes.clone(), Node { kubernetes, digest, kind });
@@ -102,26 +104,6 @@ static NODES: LazyLock<Vec<Node>> = LazyLock::new(|| {
     }
     nodes.into_values().collect()
 });
-
-/// Returns the versions that are installed where none is named.
-pub(super) fn default_pair() -> &'static DefaultPair {
-    &CATALOGUE.default
-}
-
-/// Returns the load balancer's release.
-pub(super) fn metallb() -> &'static Metallb {
-    &CATALOGUE.metallb
-}
-
-/// Returns the images of the demo.
-pub(super) fn demo_images() -> &'static [DemoImage] {
-    &CATALOGUE.demo
-}
-
-/// Returns the releases of kind, oldest first.
-pub(super) fn kinds() -> &'static [Kind] {
-    &CATALOGUE.kind
-}
 
 /// Returns every node image with a public pin, oldest Kubernetes first.
 pub fn nodes() -> &'static [Node] {
@@ -148,13 +130,17 @@ mod tests {
 
     #[test]
     fn every_digest_and_sum_is_a_sha256() {
-        let digests = demo_images().iter().map(|image| image.digest.as_str());
-        let digests =
-            digests.chain(kinds().iter().flat_map(|kind| kind.nodes.values().map(String::as_str)));
+        let digests = CATALOGUE.demo.iter().map(|image| image.digest.as_str());
+        let digests = digests
+            .chain(CATALOGUE.kind.iter().flat_map(|kind| kind.nodes.values().map(String::as_str)));
         for digest in digests {
             assert!(digest.strip_prefix("sha256:").is_some_and(is_sha256), "{digest}");
         }
-        let sums = kinds().iter().flat_map(|kind| kind.sha256.values()).chain([&metallb().sha256]);
+        let sums = CATALOGUE
+            .kind
+            .iter()
+            .flat_map(|kind| kind.sha256.values())
+            .chain([&CATALOGUE.metallb.sha256]);
         for sum in sums {
             assert!(is_sha256(sum), "{sum}");
         }
@@ -162,7 +148,7 @@ mod tests {
 
     #[test]
     fn every_kind_has_its_programs_its_nodes_and_its_sources() {
-        for kind in kinds() {
+        for kind in &CATALOGUE.kind {
             let platforms: Vec<_> = kind.sha256.keys().map(String::as_str).collect();
             assert_eq!(platforms, ["darwin-amd64", "darwin-arm64", "linux-amd64", "linux-arm64"]);
             assert!(
@@ -176,20 +162,20 @@ mod tests {
                 assert!(parse_kubernetes(version).is_some(), "{version}");
             }
         }
-        let versions = kinds().iter().map(|kind| parse_kubernetes(&kind.version).unwrap());
+        let versions = CATALOGUE.kind.iter().map(|kind| parse_kubernetes(&kind.version).unwrap());
         assert!(versions.is_sorted(), "the newest kind has the last word on a version");
     }
 
     #[test]
     fn no_digest_stands_for_two_versions() {
-        let digests: Vec<_> = kinds().iter().flat_map(|kind| kind.nodes.values()).collect();
+        let digests: Vec<_> = CATALOGUE.kind.iter().flat_map(|kind| kind.nodes.values()).collect();
         let distinct: std::collections::BTreeSet<_> = digests.iter().collect();
         assert_eq!(distinct.len(), digests.len());
     }
 
     #[test]
     fn default_is_the_release_of_the_tutorial() {
-        let default = default_pair();
+        let default = &CATALOGUE.default;
         assert_eq!(default.istio, DEFAULT_ISTIO);
         let kubernetes = parse_kubernetes(&default.kubernetes).unwrap();
         let node = nodes().iter().find(|node| node.kubernetes == kubernetes).unwrap();

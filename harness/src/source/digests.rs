@@ -27,10 +27,8 @@ impl Record {
             }
             Err(source) => return Err(SourceError::io("reading", &path, source)),
         };
-        let digests = serde_json::from_slice(&text).map_err(|error| SourceError::Content {
-            what: path.display().to_string(),
-            reason: error.to_string(),
-        })?;
+        let digests = serde_json::from_slice(&text)
+            .map_err(|error| SourceError::content(path.display(), error))?;
         Ok(Self { path, digests })
     }
 

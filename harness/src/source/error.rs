@@ -1,5 +1,6 @@
 //! What can go wrong on the way to a bundle, each with what to do about it.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -178,6 +179,11 @@ impl SourceError {
         Ok(())
     }
 
+    /// The error for something that arrived whole and is not right.
+    pub(super) fn content(what: impl Display, reason: impl Display) -> Self {
+        Self::Content { what: what.to_string(), reason: reason.to_string() }
+    }
+
     /// The error for a failed file operation; a full disk gets its own.
     pub(super) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         if source.kind() == io::ErrorKind::StorageFull {
@@ -189,22 +195,6 @@ impl SourceError {
         }
         Self::Io { action, path: path.to_owned(), source }
     }
-}
-
-/// An error and its causes in one line.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        // Some errors repeat their cause in their own message.
-        if !text.contains(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use reqwest::header::{
 };
 use reqwest::{Client, Response, StatusCode};
 
-use super::error::chain;
 use super::retry::{Attempts, Failure};
 use super::transfer::{Job, Opened, Remote, fetch};
 use super::{Limits, SourceError};
+use crate::chain;
 use crate::events::Events;
 
 /// The longest checksum file that is read, in bytes: it is one line.
@@ -118,10 +118,8 @@ impl File<'_> {
         while let Some(bytes) = opened.bytes.next().await {
             text.extend_from_slice(&bytes.map_err(|error| Failure::Again(chain(&error)))?);
             if text.len() > longest {
-                return Err(Failure::Final(SourceError::Content {
-                    what: self.url.to_owned(),
-                    reason: format!("it is longer than {longest} bytes"),
-                }));
+                let reason = format!("it is longer than {longest} bytes");
+                return Err(SourceError::content(self.url, reason).into());
             }
         }
         Ok(String::from_utf8_lossy(&text).into_owned())

@@ -5,7 +5,7 @@ use meshcheck_suites::profile::{self, Profile};
 use semver::Version;
 
 use super::SourceError;
-use super::catalogue::{self, Kind, Node, default_pair, kinds, node_image, nodes};
+use super::catalogue::{CATALOGUE, Kind, Node, node_image, nodes, parse_kubernetes};
 
 /// An Istio with the Kubernetes below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Pair {
     /// # Errors
     /// When a version is older than all that are known, or Istio does not support the Kubernetes.
     pub fn choose(istio: Option<&str>, kubernetes: Option<&str>) -> Result<Self, SourceError> {
-        let istio = istio.unwrap_or(&default_pair().istio);
+        let istio = istio.unwrap_or(&CATALOGUE.default.istio);
         let unknown =
             || SourceError::UnknownIstio { version: istio.to_owned(), known: known_istio() };
         let version = Version::parse(istio).map_err(|_| unknown())?;
@@ -52,7 +52,7 @@ impl Pair {
             ));
         }
         let (chosen, remark) = match kubernetes {
-            None => (default_node(nearest.profile), None),
+            None => (default_node_of(nearest.profile).into(), None),
             Some(text) => find_node(istio, nearest.profile, is_newest, text)?,
         };
         notes.extend(remark);
@@ -107,10 +107,6 @@ pub fn default_node_of(profile: &Profile) -> &'static Node {
     supported.expect("a node image for every Istio")
 }
 
-fn default_node(profile: &Profile) -> Chosen {
-    default_node_of(profile).into()
-}
-
 /// Finds the node image of a version of Kubernetes that the call names, and what is to be noted of it.
 fn find_node(
     istio: &str,
@@ -146,7 +142,7 @@ fn find_node(
     }
     let newest_known = of_minor.last().map(|node| node.kubernetes.patch);
     let patch = wanted.patch.filter(|patch| newest_known.is_none_or(|known| *patch > known));
-    let (Some(patch), Some(kind)) = (patch, kinds().last()) else {
+    let (Some(patch), Some(kind)) = (patch, CATALOGUE.kind.last()) else {
         let known: Vec<_> = of_minor.iter().map(|node| format!("v{}", node.kubernetes)).collect();
         return Err(unknown(if known.is_empty() { known_kubernetes() } else { known.join(", ") }));
     };
@@ -160,7 +156,7 @@ fn find_node(
 ///
 /// Panics where the catalogue lacks its own default. A test looks it up.
 pub fn tutorial_node() -> &'static Node {
-    let version = catalogue::parse_kubernetes(&default_pair().kubernetes);
+    let version = parse_kubernetes(&CATALOGUE.default.kubernetes);
     let found = nodes().iter().find(|node| Some(&node.kubernetes) == version.as_ref());
     #[expect(clippy::expect_used, reason = "a test looks it up")]
     found.expect("the node image of the default")

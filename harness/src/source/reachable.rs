@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use oci_client::Reference;
 
-use super::error::chain;
 use super::http::client;
 use super::{Checksum, ImagePin, Limits, Origin, Origins, Recipe, SourceError};
+use crate::chain;
 
 /// Longer than any answer of a place that a download from would be bearable.
 const PATIENCE: Duration = Duration::from_secs(4);

@@ -3,7 +3,7 @@
 use meshcheck_bundle::sha256_hex;
 use serde::Serialize;
 
-use super::catalogue::{self, DemoImage};
+use super::catalogue::{CATALOGUE, DemoImage};
 use super::{Origin, Pair, Platform, SourceError};
 
 /// How what arrived is known to be right.
@@ -63,7 +63,7 @@ pub enum Pin {
 impl ImagePin {
     /// The image with the digest that the catalogue has for it.
     pub fn new(reference: &str) -> Self {
-        let demo = catalogue::demo_images().iter().find(|image| image.image == reference);
+        let demo = CATALOGUE.demo.iter().find(|image| image.image == reference);
         let digest = demo.map_or(Pin::Tag, |image| Pin::Digest(image.digest.clone()));
         let aliases = demo.and_then(DemoImage::untagged).into_iter().collect();
         Self { reference: reference.to_owned(), digest, aliases }
@@ -110,10 +110,10 @@ impl Recipe {
     pub fn new(pair: &Pair, platform: Platform) -> Self {
         let (istio, hub) = (&pair.istio, &pair.registry);
         let kind = &pair.kind.version;
-        let metallb = catalogue::metallb();
+        let metallb = &CATALOGUE.metallb;
         let sum = pair.kind.sha256.get(platform.kind());
         let istio_images = ["pilot", "proxyv2"].map(|name| format!("{hub}/{name}:{istio}"));
-        let demo_images = catalogue::demo_images().iter().map(|image| image.image.clone());
+        let demo_images = CATALOGUE.demo.iter().map(|image| image.image.clone());
         Self {
             istio: istio.clone(),
             kubernetes: pair.kubernetes(),
@@ -159,10 +159,8 @@ impl Recipe {
     /// # Errors
     /// Never in practice: the recipe is plain data.
     pub fn key(&self) -> Result<String, SourceError> {
-        let text = serde_json::to_vec(self).map_err(|error| SourceError::Content {
-            what: "recipe".to_owned(),
-            reason: error.to_string(),
-        })?;
+        let text =
+            serde_json::to_vec(self).map_err(|error| SourceError::content("recipe", error))?;
         Ok(sha256_hex(&text))
     }
 }

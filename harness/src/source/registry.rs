@@ -12,10 +12,10 @@ use oci_client::manifest::{
 use oci_client::secrets::RegistryAuth;
 use serde::Deserialize;
 
-use super::error::chain;
 use super::retry::{Attempts, Failure};
 use super::transfer::{Opened, Remote};
 use super::{ImagePin, Limits, Origins, Pin, SourceError};
+use crate::chain;
 use crate::events::Events;
 
 const ACCEPTED: &[&str] = &[
@@ -124,9 +124,8 @@ impl Registry {
         architecture: &str,
         events: &Events,
     ) -> Result<Resolved, SourceError> {
-        let name: Reference = pin.reference.parse().map_err(|error| SourceError::Content {
-            what: pin.reference.clone(),
-            reason: format!("it is no image reference: {error}"),
+        let name: Reference = pin.reference.parse().map_err(|error| {
+            SourceError::content(&pin.reference, format!("it is no image reference: {error}"))
         })?;
         let asked = match &pin.digest {
             Pin::Digest(digest) => name.clone_with_digest(digest.clone()),
@@ -282,9 +281,7 @@ fn failure(url: &str, error: OciDistributionError) -> Failure {
             refused("it does not exist, or it wants a login".to_owned())
         }
         OciDistributionError::AuthenticationFailure(reason) => refused(reason),
-        OciDistributionError::DigestError(error) => {
-            SourceError::Content { what: url, reason: error.to_string() }
-        }
+        OciDistributionError::DigestError(error) => SourceError::content(url, error),
         other => return Failure::Again(chain(&other)),
     };
     Failure::Final(final_error)

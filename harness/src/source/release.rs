@@ -118,10 +118,7 @@ impl Release {
         let recipe = self.recipe.clone();
         let target = directory.clone();
         let task = tokio::task::spawn_blocking(move || assemble(&recipe, &arrived, &target));
-        task.await.map_err(|error| SourceError::Content {
-            what: directory.display().to_string(),
-            reason: error.to_string(),
-        })??;
+        task.await.map_err(|error| SourceError::content(directory.display(), error))??;
         Ok(Bundle::open(&directory)?)
     }
 
@@ -180,10 +177,9 @@ impl Release {
             })
             .await?;
         let workloads = images.split_off(1);
-        let node = images.pop().ok_or_else(|| SourceError::Content {
-            what: recipe.node.reference.clone(),
-            reason: "it was not resolved".to_owned(),
-        })?;
+        let node = images
+            .pop()
+            .ok_or_else(|| SourceError::content(&recipe.node.reference, "it was not resolved"))?;
         Ok(Downloads { archive, kind, metallb, istioctl, kiali, node, workloads, blobs, notes })
     }
 
@@ -260,12 +256,7 @@ pub(super) async fn verify_in_background(
     verify: fn(&Bundle) -> Result<(), BundleError>,
 ) -> Result<Bundle, SourceError> {
     let task = tokio::task::spawn_blocking(move || verify(&bundle).map(|()| bundle));
-    match task.await {
-        Ok(result) => Ok(result?),
-        Err(error) => {
-            Err(SourceError::Content { what: "bundle".to_owned(), reason: error.to_string() })
-        }
-    }
+    Ok(task.await.map_err(|error| SourceError::content("bundle", error))??)
 }
 
 fn damaged(error: &BundleError, events: &Events) {
@@ -295,7 +286,7 @@ fn named_images(manifest: &Path) -> Result<Vec<ImagePin>, SourceError> {
     let text = fs::read_to_string(manifest)
         .map_err(|source| SourceError::io("reading", manifest, source))?;
     let images = manifests::images(&text)
-        .map_err(|reason| SourceError::Content { what: manifest.display().to_string(), reason })?;
+        .map_err(|reason| SourceError::content(manifest.display(), reason))?;
     Ok(images.iter().map(|reference| ImagePin::new(reference)).collect())
 }
 
@@ -332,10 +323,8 @@ fn published(url: &str, text: &str) -> Result<String, SourceError> {
     if sum.len() == 64 && sum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return Ok(sum);
     }
-    Err(SourceError::Content {
-        what: url.to_owned(),
-        reason: "it holds no SHA-256 sum; a proxy may have answered in its place".to_owned(),
-    })
+    let reason = "it holds no SHA-256 sum; a proxy may have answered in its place";
+    Err(SourceError::content(url, reason))
 }
 
 fn make(directory: &Path) -> Result<(), SourceError> {

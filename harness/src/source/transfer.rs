@@ -10,10 +10,10 @@ use futures::stream::BoxStream;
 use hyper::body::Bytes;
 use meshcheck_bundle::sha256_file;
 
-use super::error::chain;
 use super::partial::Partial;
 use super::retry::{Attempts, Failure};
 use super::{Limits, SourceError};
+use crate::chain;
 use crate::events::{Events, Phase};
 
 /// What is to be fetched, where it goes and how it is known to be right.
@@ -65,7 +65,8 @@ pub(super) async fn fetch(
         if sum(job.target).await? == job.sha256 {
             return Ok(());
         }
-        remove(job.target)?;
+        std::fs::remove_file(job.target)
+            .map_err(|source| SourceError::io("removing", job.target, source))?;
     }
     let partial = Partial::of(job.target, job.sha256)?;
     let url = remote.url();
@@ -127,10 +128,8 @@ async fn attempt(
     if let (Some(size), Some(total)) = (job.size, opened.total)
         && size != total
     {
-        return Err(Failure::Final(SourceError::Content {
-            what: remote.url(),
-            reason: format!("it has {total} bytes instead of {size}"),
-        }));
+        let reason = format!("it has {total} bytes instead of {size}");
+        return Err(SourceError::content(remote.url(), reason).into());
     }
     let path = partial.path();
     SourceError::if_too_large(path, total.unwrap_or(0).saturating_sub(opened.start))?;
@@ -190,8 +189,4 @@ pub(super) async fn sum(path: &Path) -> Result<String, SourceError> {
         .map_err(io::Error::from)
         .and_then(|result| result)
         .map_err(|source| SourceError::io("reading", path, source))
-}
-
-fn remove(path: &Path) -> Result<(), SourceError> {
-    std::fs::remove_file(path).map_err(|source| SourceError::io("removing", path, source))
 }

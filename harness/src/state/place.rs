@@ -19,15 +19,10 @@ pub(crate) struct State {
 impl State {
     /// `$MESHCHECK_STATE`, else `$XDG_STATE_HOME/meshcheck`, else `~/.local/state/meshcheck`.
     pub(crate) fn from_environment() -> Result<Self, StateError> {
-        let variable = |name: &str| env::var_os(name).filter(|value| !value.is_empty());
-        let root = variable("MESHCHECK_STATE")
-            .map(PathBuf::from)
-            .or_else(|| {
-                variable("XDG_STATE_HOME").map(|home| PathBuf::from(home).join("meshcheck"))
-            })
-            .or_else(|| {
-                variable("HOME").map(|home| PathBuf::from(home).join(".local/state/meshcheck"))
-            })
+        let set = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let root = set("MESHCHECK_STATE")
+            .or_else(|| set("XDG_STATE_HOME").map(|home| home.join("meshcheck")))
+            .or_else(|| set("HOME").map(|home| home.join(".local/state/meshcheck")))
             .ok_or(StateError::NoPlace)?;
         // The engine mounts from here, and knows nothing of our working directory.
         let root = std::path::absolute(&root).map_err(io("resolving", &root))?;

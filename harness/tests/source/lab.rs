@@ -119,15 +119,12 @@ async fn answers(host: &str) {
     let url = format!("http://{host}/v2/");
     let wait = Wait::new("the registry to answer", Duration::from_secs(20));
     wait.every(Duration::from_millis(50))
-        .until(
-            |_| (),
-            || async {
-                match reqwest::get(&url).await {
-                    Ok(_) => Look::Ready(()),
-                    Err(error) => Look::NotYet(error.to_string()),
-                }
-            },
-        )
+        .until(|| async {
+            match reqwest::get(&url).await {
+                Ok(_) => Look::Ready(()),
+                Err(error) => Look::NotYet(error.to_string()),
+            }
+        })
         .await
         .unwrap();
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 
 use http::header::{AUTHORIZATION, COOKIE, HOST};
 use http::{HeaderMap, Method, Uri};
+use meshcheck_bundle::sha256_hex;
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
@@ -83,9 +84,7 @@ impl Token {
 
     /// Returns the value of the cookie of a reader. The token does not follow from it, and a new start keeps it.
     fn cookie(&self) -> String {
-        let digest =
-            Sha256::new().chain_update("meshcheck board\n").chain_update(&self.0).finalize();
-        hex(&digest)
+        sha256_hex(format!("meshcheck board\n{}", self.0).as_bytes())
     }
 }
 
@@ -94,15 +93,7 @@ fn is_equal(one: &str, other: &str) -> bool {
     Sha256::digest(one).ct_eq(&Sha256::digest(other)).into()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Returns random bytes as hexadecimal digits.
+/// Returns a text that nobody can guess: hexadecimal digits.
 ///
 /// # Errors
 ///
@@ -110,7 +101,7 @@ fn hex(bytes: &[u8]) -> String {
 pub(super) fn random_hex() -> io::Result<String> {
     let mut bytes = [0; RANDOM];
     File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(hex(&bytes))
+    Ok(sha256_hex(&bytes))
 }
 
 /// What a request may do.

@@ -8,7 +8,8 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Node, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use kube::api::ListParams;
+use kube::api::{ApiResource, DynamicObject, ListParams};
+use kube::core::GroupVersionKind;
 use kube::{Api, Client, Resource};
 use meshcheck_suites::evidence;
 use serde::de::DeserializeOwned;
@@ -64,6 +65,22 @@ where
         + Resource<DynamicType = (), Scope = NamespaceResourceScope>,
 {
     list(&Api::namespaced(client.clone(), namespace), &ListParams::default(), each).await
+}
+
+/// What is needed of each object of a custom resource, in the whole cluster.
+pub(crate) async fn list_custom<T>(
+    client: &Client,
+    resource: &ApiResource,
+    each: impl Fn(&DynamicObject) -> T,
+) -> Result<Vec<T>, Missing> {
+    let listed = list(&Api::all_with(client.clone(), resource), &ListParams::default(), each).await;
+    let name = format!("{}.{}", resource.plural, resource.group);
+    listed.map_err(|missing| missing.or_no_resource(&name))
+}
+
+/// A custom resource.
+pub(crate) fn resource(group: &str, version: &str, kind: &str, plural: &str) -> ApiResource {
+    ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural)
 }
 
 pub(crate) async fn nodes(client: &Client) -> Result<Vec<evidence::Node>, Missing> {

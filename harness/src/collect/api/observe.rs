@@ -42,6 +42,12 @@ impl From<Error> for Missing {
     }
 }
 
+impl From<serde_json::Error> for Missing {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
 /// Whether a 404 is the API server's word: of an object, or of a kind that it does not serve. A web
 /// server or a proxy before it has other pages for what it does not find.
 fn is_of_kubernetes(status: &Status) -> bool {

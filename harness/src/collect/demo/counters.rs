@@ -10,7 +10,7 @@ use crate::collect::context::CollectContext;
 pub(crate) const ADMIN: u16 = 15000;
 
 /// The sum of `rq_total` over the endpoints of an Envoy cluster.
-async fn counter(
+pub(crate) async fn counter(
     context: &CollectContext<'_>,
     pod: &evidence::Pod,
     cluster: &str,

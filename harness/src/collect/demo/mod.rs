@@ -18,7 +18,7 @@ use super::api::list;
 use super::api::observe::{Missing, ended, needed, observe};
 use super::context::CollectContext;
 use client_log::Reading;
-pub(super) use counters::{ADMIN, sum};
+pub(super) use counters::{ADMIN, counter, sum};
 use requests::REQUESTS;
 
 /// What the requests of meshcheck show.

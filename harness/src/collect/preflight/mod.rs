@@ -6,23 +6,21 @@ use std::time::Duration;
 use jiff::Timestamp;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
-use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
-};
+use k8s_openapi::api::authorization::v1::SelfSubjectAccessReview;
 use k8s_openapi::api::core::v1::{Namespace, Node, PodSpec};
 use kube::ResourceExt as _;
 use kube::api::{Api, DynamicObject, ListParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use meshcheck_suites::evidence::{
     ClusterEvidence, Crd, Evidence, Expectations, InstallEvidence, LoadBalancerProbe, Observation,
 };
 use meshcheck_suites::preflight::evidence::{
     ClusterLook, Controller, IstioObject, Platform, Pool, Pull, Right, Server, ValidatingWebhook,
 };
+use serde_json::json;
 use tokio::time::Instant;
 
 use super::api::clock::server_clock;
-use super::api::list::{self, list, list_all};
+use super::api::list::{self, list, list_all, list_custom};
 use super::api::observe::{Missing, needed, observe};
 use super::context::{CollectContext, Timings};
 use super::probe::{image_pull, route_and_address};
@@ -161,8 +159,7 @@ async fn objects_of(
     versions: Vec<&str>,
 ) -> Result<Vec<IstioObject>, Missing> {
     for version in versions {
-        let kind = GroupVersionKind::gvk(group, version, plural);
-        let resource = ApiResource::from_gvk_with_plural(&kind, plural);
+        let resource = list::resource(group, version, plural, plural);
         let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
         let object = |object: &DynamicObject| IstioObject {
             resource: format!("{plural}.{group}"),
@@ -220,19 +217,12 @@ async fn right(
 ) -> Result<Right, Missing> {
     // Everything, for the one that stands for the whole cluster.
     let verb = if resource == "*" { "*" } else { "create" };
-    let review = SelfSubjectAccessReview {
-        spec: SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(ResourceAttributes {
-                group: Some(group.to_owned()),
-                resource: Some(resource.to_owned()),
-                namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
-                verb: Some(verb.to_owned()),
-                ..ResourceAttributes::default()
-            }),
-            ..SelfSubjectAccessReviewSpec::default()
-        },
-        ..SelfSubjectAccessReview::default()
-    };
+    let mut attributes = json!({ "group": group, "resource": resource, "verb": verb });
+    if !namespace.is_empty() {
+        attributes["namespace"] = namespace.into();
+    }
+    let review = json!({ "spec": { "resourceAttributes": attributes } });
+    let review: SelfSubjectAccessReview = serde_json::from_value(review)?;
     let api: Api<SelfSubjectAccessReview> = Api::all(context.client.clone());
     let answer = api.create(&PostParams::default(), &review).await?;
     Ok(Right {
@@ -279,9 +269,7 @@ async fn controllers(context: &CollectContext<'_>) -> Result<Vec<Controller>, Mi
 
 /// The pools of MetalLB.
 async fn pools(context: &CollectContext<'_>) -> Result<Vec<Pool>, Missing> {
-    let kind = GroupVersionKind::gvk("metallb.io", "v1beta1", "IPAddressPool");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "ipaddresspools");
-    let api: Api<DynamicObject> = Api::all_with(context.client.clone(), &resource);
+    let resource = list::resource("metallb.io", "v1beta1", "IPAddressPool", "ipaddresspools");
     let pool = |object: &DynamicObject| {
         let spec = &object.data["spec"];
         let addresses = spec["addresses"].as_array().into_iter().flatten();
@@ -291,8 +279,7 @@ async fn pools(context: &CollectContext<'_>) -> Result<Vec<Pool>, Missing> {
             name: object.name_any(),
         }
     };
-    let pools = list(&api, &ListParams::default(), pool).await;
-    pools.map_err(|missing| missing.or_no_resource("ipaddresspools.metallb.io"))
+    list_custom(&context.client, &resource, pool).await
 }
 
 async fn validating(context: &CollectContext<'_>) -> Result<Vec<ValidatingWebhook>, Missing> {

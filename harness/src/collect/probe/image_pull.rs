@@ -59,8 +59,7 @@ async fn try_it(
             "enableServiceLinks": false,
             "containers": [super::container(NAME, image)]
         }
-    }))
-    .map_err(|error| Missing::Failed(error.to_string()))?;
+    }))?;
     created(&pods, &pod).await?;
     let ask = || async {
         match pods.get(NAME).await {

@@ -63,8 +63,7 @@ impl OwnNamespace {
             "apiVersion": "v1",
             "kind": "Namespace",
             "metadata": { "name": name, "labels": labels }
-        }))
-        .map_err(|error| Missing::Failed(error.to_string()))?;
+        }))?;
         // From here on it may be there, also when the answer is lost.
         let own = Self { client: client.clone(), name, there: true };
         let namespaces: Api<Namespace> = Api::all(client.clone());
@@ -120,8 +119,7 @@ async fn may_be_removed(client: &Client) -> Result<(), Missing> {
             "apiVersion": "authorization.k8s.io/v1",
             "kind": "SelfSubjectAccessReview",
             "spec": { "resourceAttributes": { "verb": verb, "resource": "namespaces" } }
-        }))
-        .map_err(|error| Missing::Failed(error.to_string()))?;
+        }))?;
         let review = match within(reviews.create(&PostParams::default(), &review)).await {
             Ok(review) => Some(review),
             // Who is not told finds out.
@@ -172,15 +170,12 @@ pub async fn remove_own(client: &Client) -> Result<Vec<String>, String> {
     let this = Owner::this().to_string();
     let ours = |it: &Namespace| it.labels().get(owner::LABEL) == Some(&this);
     let found = Wait::new("the cluster to answer", RETURN_CEILING)
-        .until(
-            |_| (),
-            || async {
-                match found(client, &ours).await {
-                    Ok(found) => Look::Ready(found),
-                    Err(error) => again(error),
-                }
-            },
-        )
+        .until(|| async {
+            match found(client, &ours).await {
+                Ok(found) => Look::Ready(found),
+                Err(error) => again(error),
+            }
+        })
         .await
         .map_err(|error| error.to_string())?;
     remove(client, found, &ours).await
@@ -212,7 +207,7 @@ pub(crate) async fn begin_to_remove_left(client: &Client) -> Result<(), String> 
 }
 
 fn is_left(namespace: &Namespace, now: Option<Timestamp>) -> bool {
-    let maker = namespace.labels().get(owner::LABEL).and_then(|it| it.parse::<Owner>().ok());
+    let maker = namespace.labels().get(owner::LABEL).and_then(|it| Owner::parse(it));
     match maker.map(|maker| maker.life()) {
         Some(Life::Lives) => false,
         Some(Life::Ended) => true,
@@ -259,16 +254,13 @@ async fn until_gone(
     which: impl Fn(&Namespace) -> bool,
 ) -> Result<(), String> {
     Wait::new(what, ceiling)
-        .until(
-            |_| (),
-            || async {
-                match found(client, &which).await {
-                    Ok(left) if left.is_empty() => Look::Ready(()),
-                    Ok(left) => Look::NotYet(format!("still there: {}", left.join(", "))),
-                    Err(error) => again(error),
-                }
-            },
-        )
+        .until(|| async {
+            match found(client, &which).await {
+                Ok(left) if left.is_empty() => Look::Ready(()),
+                Ok(left) => Look::NotYet(format!("still there: {}", left.join(", "))),
+                Err(error) => again(error),
+            }
+        })
         .await
         .map_err(|error| error.to_string())
 }

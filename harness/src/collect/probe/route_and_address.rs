@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Event, Namespace, Service};
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::core::ApiResource;
 use kube::{Client, ResourceExt as _};
 use meshcheck_suites::evidence::{Endpoint, HttpAnswer, LoadBalancerProbe, Observation, Route};
 use serde_json::json;
@@ -65,25 +65,21 @@ async fn ask_for_address(client: &Client, namespace: &str) -> Result<LoadBalance
         "kind": "Service",
         "metadata": { "name": NAME },
         "spec": { "type": "LoadBalancer", "ports": [{ "port": 80, "protocol": "TCP" }] }
-    }))
-    .map_err(|error| Missing::Failed(error.to_string()))?;
+    }))?;
     within(services.create(&PostParams::default(), &service)).await?;
     let address = Wait::new("an address", ADDRESS_CEILING)
-        .until(
-            |_| (),
-            || async {
-                match services.get(NAME).await {
-                    Ok(service) => {
-                        let service = objects::service(&service);
-                        match service.load_balancer_addresses.into_iter().next() {
-                            Some(address) => Look::Ready(address),
-                            None => Look::NotYet("it is pending".into()),
-                        }
+        .until(|| async {
+            match services.get(NAME).await {
+                Ok(service) => {
+                    let service = objects::service(&service);
+                    match service.load_balancer_addresses.into_iter().next() {
+                        Some(address) => Look::Ready(address),
+                        None => Look::NotYet("it is pending".into()),
                     }
-                    Err(error) => Look::NotYet(crate::chain(&error)),
                 }
-            },
-        )
+                Err(error) => Look::NotYet(crate::chain(&error)),
+            }
+        })
         .await
         .ok();
     let events: Api<Event> = Api::namespaced(client.clone(), namespace);
@@ -217,8 +213,7 @@ async fn ask_through(
     for (kind, object) in objects {
         let api: Api<DynamicObject> =
             Api::namespaced_with(context.client.clone(), namespace, &kind);
-        let object: DynamicObject =
-            serde_json::from_value(object).map_err(|error| Missing::Failed(error.to_string()))?;
+        let object: DynamicObject = serde_json::from_value(object)?;
         within(api.create(&PostParams::default(), &object)).await?;
     }
     let routed_since = std::cell::Cell::new(None::<Instant>);
@@ -266,6 +261,5 @@ async fn has_no_ready_backend(context: &CollectContext<'_>) -> bool {
 }
 
 fn resource(kind: &str, plural: &str) -> ApiResource {
-    let kind = GroupVersionKind::gvk("networking.istio.io", "v1beta1", kind);
-    ApiResource::from_gvk_with_plural(&kind, plural)
+    list::resource("networking.istio.io", "v1beta1", kind, plural)
 }

@@ -6,10 +6,8 @@ use meshcheck_suites::evidence::Observation;
 use meshcheck_suites::preflight::evidence::{Engine, EngineAnswer, KindNetwork, KindNode};
 use serde_json::Value;
 
+use crate::cluster::engine::{KIND_LABEL, network_name};
 use crate::process::{Call, Finished, ProcessError};
-
-/// The label that kind puts on its containers.
-const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 
 /// Asks the engine for itself.
 pub(super) async fn ask(limit: Duration) -> Observation<EngineAnswer> {
@@ -83,13 +81,8 @@ fn node(line: &str) -> Option<KindNode> {
 
 /// The network that all clusters of kind share.
 pub(super) async fn network(limit: Duration) -> Observation<KindNetwork> {
-    let call = Call::docker().args([
-        "network",
-        "inspect",
-        &crate::cluster::engine::network_name(),
-        "--format",
-        "{{json .}}",
-    ]);
+    let name = network_name();
+    let call = Call::docker().args(["network", "inspect", &name, "--format", "{{json .}}"]);
     let ended = match call.within(limit).finish().await {
         Ok(ended) => ended,
         Err(error) => return Observation::failed(crate::chain(&error)),
@@ -100,10 +93,7 @@ pub(super) async fn network(limit: Duration) -> Observation<KindNetwork> {
     }
     let words = ended.stderr.trim().to_owned();
     if words.to_lowercase().contains("no such network") || words.contains("not found") {
-        Observation::absent(format!(
-            "the engine has no network {}",
-            crate::cluster::engine::network_name()
-        ))
+        Observation::absent(format!("the engine has no network {name}"))
     } else {
         Observation::failed(words)
     }

@@ -24,8 +24,6 @@ pub(super) async fn collect(
     source: &Source,
     limit: Duration,
 ) -> MachineEvidence {
-    let files =
-        |read: fn(&KernelFiles) -> Result<_, String>| system::read(kernel_files, limit, read);
     let (engine, kernel, inotify, kind_nodes, network, leftovers) = tokio::join!(
         engine::ask(limit),
         kernel::collect(kernel_files, limit),
@@ -37,7 +35,7 @@ pub(super) async fn collect(
     let boot_id = system::read(kernel_files, limit, system::boot_id).await;
     let memory = system::read(kernel_files, limit, system::memory).await;
     let open_files = system::read(kernel_files, limit, system::open_files).await;
-    let cgroups = files(system::cgroups).await;
+    let cgroups = system::read(kernel_files, limit, system::cgroups).await;
     let (engine_disk, cache_disk) =
         tokio::join!(engine_disk(&engine, &kernel, limit), cache_disk(source, limit));
     MachineEvidence {

@@ -13,6 +13,7 @@ use askama::filters::{Escaper, Html, Safe};
 use askama::{Result, Values};
 
 use super::{clean, detail};
+use crate::report::markdown::quoted;
 
 /// The lengths of words that stay on one line where there is room for them, in bytes.
 const UNBROKEN: std::ops::RangeInclusive<usize> = 2..=120;
@@ -75,13 +76,6 @@ pub(super) fn command(text: impl Display, _: &dyn Values) -> Result<Safe<String>
 /// Whether the next word may belong to this one: `-n client`.
 fn takes_value(unit: &str) -> bool {
     unit.starts_with('-') && unit != "--" && !unit.contains(['=', ' '])
-}
-
-/// The text before the first pair of backquotes, the text between them, and the rest.
-fn quoted(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, rest) = text.split_once('`')?;
-    let (code, after) = rest.split_once('`')?;
-    Some((before, code, after))
 }
 
 fn write_words(html: &mut String, text: &str) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Tests on the report for people, and the sample that the tests of every report share.
 
 use super::*;
-use meshcheck_suites::evidence::{BundleFacts, Evidence, Observation, Provider};
+use meshcheck_suites::evidence::{BundleFacts, Evidence, Expectations, Observation, Provider};
 use meshcheck_suites::report::{Cause, ClaimReport, ClusterFacts, PhaseTime, Totals};
 use meshcheck_suites::steps::{Impact, Purpose, Step};
-use meshcheck_suites::{Pattern, Section, TextChange, judge};
+use meshcheck_suites::{CLAIMS, Judgement, Pattern, TextChange, judge};
 use textwrap::core::display_width;
 
 fn step(purpose: Purpose, impact: Impact, command: &str) -> Step {
@@ -16,23 +16,15 @@ fn step(purpose: Purpose, impact: Impact, command: &str) -> Step {
 }
 
 pub(crate) fn sample() -> Report {
-    let claim = |id: &str, verdict, summary: &str| ClaimReport {
-        id: id.into(),
-        section: Section::ALL.into_iter().find(|section| id.starts_with(section.word())).unwrap(),
-        statement: format!("the statement of {id}"),
-        verdict,
-        summary: summary.into(),
-        expected: None,
-        observed: None,
-        object: None,
-        hint: None,
-        commands: Vec::new(),
-        steps: Vec::new(),
-        because: None,
-        page: format!("https://example.com/{id}"),
-        caveat: None,
-        change: None,
-        may_fail: None,
+    let expectations = Expectations::of_the_tutorial("1.20.3", "");
+    let claim = |id: &str, verdict, summary: &str| {
+        let entry = CLAIMS.iter().find(|entry| entry.id == id).unwrap();
+        ClaimReport {
+            statement: format!("the statement of {id}"),
+            verdict,
+            page: format!("https://example.com/{id}"),
+            ..ClaimReport::new(entry, &expectations, Judgement::unjudged(summary))
+        }
     };
     let mut red = claim(
         "mesh::two_containers_per_pod",
