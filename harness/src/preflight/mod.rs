@@ -139,19 +139,7 @@ async fn cluster_of(
             Box::pin(before(connection, expectations, images, options.limit)).await
         }
         Cluster::NotNamed => {
-            let subject = Subject {
-                provider: Provider::None,
-                name: "this machine".into(),
-                context: "this machine".into(),
-                server: String::new(),
-                kubeconfig: None,
-                context_is_current: false,
-                active: false,
-                bundle: None,
-                collected_on: collected_on(),
-            };
-            let why = Observation::not_asked("no cluster was named");
-            (ClusterLook::without_observations(subject, expectations.clone(), at, &why), Vec::new())
+            (ClusterLook::not_named(expectations.clone(), at, collected_on()), Vec::new())
         }
         Cluster::Silent(subject, error) => {
             let refused = matches!(error, ConnectError::Credentials { .. });

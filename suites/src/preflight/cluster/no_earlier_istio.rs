@@ -8,7 +8,6 @@ use crate::facts::installation::control_plane_elsewhere;
 use crate::format::{CRD, DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::IstioObject;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::{Step, cluster, istio, namespaces, pods};
@@ -36,7 +35,6 @@ check! {
     cluster::no_earlier_istio: "no earlier Istio blocks the install",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// The state of the cluster in which an install works.

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Right;
 use crate::steps::cluster as steps;
@@ -30,11 +29,7 @@ check! {
     cluster::rights: "this account may install Istio and the demo",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
-
-/// How many missing rights a headline names.
-const NAMED: usize = 4;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let rights = evidence.cluster.rights.look("the rights of this account")?;
@@ -51,8 +46,9 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let mut named: Vec<_> = missing.iter().map(|right| format_right(right)).collect();
     let mut known = BTreeSet::new();
     named.retain(|right| known.insert(right.clone()));
-    if named.len() > NAMED {
-        let more = named.split_off(NAMED).len();
+    // A headline names at most 4 rights.
+    if named.len() > 4 {
+        let more = named.split_off(4).len();
         named.push(format!("{more} more"));
     }
     Err(Judgement::fail(format!("this account may not {}", list(&named)))

@@ -5,7 +5,6 @@ use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
-use crate::preflight::software::available;
 use crate::profile;
 use crate::steps::machine as steps;
 
@@ -30,12 +29,11 @@ check! {
     software::kubernetes_supported: "the Istio of the software supports the Kubernetes of its nodes",
     needs: Software,
     after: available,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let supply = evidence.software.source.look("the software")?;
-    let (istio, version, image) = match (supply, &evidence.software.kubernetes) {
+    let chosen = &evidence.software.kubernetes;
+    let (istio, version, image) = match (evidence.software.source.look("the software")?, chosen) {
         (Supply::Here(facts), _) => (&facts.istio, &facts.kubernetes, facts.node_image.clone()),
         (Supply::WithinReach { .. }, Some(chosen)) => {
             let istio = &evidence.cluster.seen.expectations.istio_version;
