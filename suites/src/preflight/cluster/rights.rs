@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::evidence::Right;
+use crate::preflight::evidence::{ClusterLook, PreflightEvidence, Right};
 use crate::steps::cluster as steps;
 
 check! {
@@ -32,7 +31,8 @@ check! {
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let rights = evidence.cluster.rights.look("the rights of this account")?;
+    let ClusterLook { rights, seen, .. } = &evidence.cluster;
+    let rights = rights.look("the rights of this account")?;
     if rights.is_empty() {
         return Err(Judgement::unjudged("no right was tested"));
     }
@@ -54,13 +54,8 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     Err(Judgement::fail(format!("this account may not {}", list(&named)))
         .expected(format!("{0} of {0} rights", rights.len()))
         .observed(format!("{} of {} rights", rights.len() - missing.len(), rights.len()))
-        .object(format!("credentials of context {}", evidence.cluster.seen.subject.context))
-        .steps(steps::ask_for_rights(
-            &evidence.cluster.seen,
-            &first.verb,
-            &first.resource,
-            &first.namespace,
-        )))
+        .object(format!("credentials of context {}", seen.subject.context))
+        .steps(steps::ask_for_rights(seen, &first.verb, &first.resource, &first.namespace)))
 }
 
 /// Formats a right: `create deployments.apps in namespace istio-system`.

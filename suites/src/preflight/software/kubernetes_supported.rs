@@ -32,8 +32,8 @@ check! {
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let chosen = &evidence.software.kubernetes;
-    let (istio, version, image) = match (evidence.software.source.look("the software")?, chosen) {
+    let supply = evidence.software.source.look("the software")?;
+    let (istio, version, image) = match (supply, &evidence.software.kubernetes) {
         (Supply::Here(facts), _) => (&facts.istio, &facts.kubernetes, facts.node_image.clone()),
         (Supply::WithinReach { .. }, Some(chosen)) => {
             let istio = &evidence.cluster.seen.expectations.istio_version;
