@@ -63,7 +63,13 @@ pub(crate) fn assert_cases<E: Subject>(entry: &Entry<E>) {
             assert_object(&judgement);
         }
         let caused_by = row.because.as_deref();
-        let _ = writeln!(messages, "── {} ──\n{}", case.name, message(&judgement, caused_by));
+        let _ = write!(messages, "── {} ──\n{}", case.name, message(&judgement, caused_by));
+        if let Some(cause) = report.causes.iter().find(|it| it.claim == entry.id) {
+            let explained = cause.explains.join(", ");
+            let explained = if explained.is_empty() { "nothing" } else { &explained };
+            let _ = writeln!(messages, "  explains: {explained}");
+        }
+        messages.push('\n');
     }
     // Commands as of a cluster whose context is the caller's own: the messages stay short.
     let recorded = healthy().subject;

@@ -249,3 +249,13 @@ impl Walk {
         words.join(" → ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Family;
+
+    #[test]
+    fn families_have_their_names() {
+        assert_eq!([Family::V4, Family::V6].map(|it| it.to_string()), ["IPv4", "IPv6"]);
+    }
+}

@@ -313,6 +313,76 @@ mod tests {
         }
     }
 
+    /// Rules that distinguish packets in each way, and change none: they return from an empty table.
+    const DISTINCT: &str = "-A OUTPUT -d 10.5.5.5/32 -o lo -p udp -m udp --sport 53 -m owner --uid-owner 0 --gid-owner 0 -j RETURN\n";
+
+    /// The mangle table with these rules.
+    fn mangle(rules: &str) -> String {
+        format!("*mangle\n:PREROUTING ACCEPT\n:OUTPUT ACCEPT\n{DISTINCT}{rules}COMMIT\n")
+    }
+
+    fn found(rules: &str) -> Packet {
+        match search(&mangle(""), &mangle(rules)) {
+            Search::Found(witness) => witness.packet,
+            other => panic!("no witness of {rules}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn most_usual_packet_is_the_witness() {
+        let first = |hook| Packet { destination_port: 5678, ..Packet::first(hook, Family::V4) };
+        let usual = Packet { destination: USUAL_DESTINATIONS[0], ..first(Hook::Outbound) };
+        assert_eq!(found("-A OUTPUT -j DROP\n"), usual);
+        let both = "-A OUTPUT -j DROP\n-A PREROUTING -j DROP\n";
+        assert_eq!(found(both), first(Hook::Inbound));
+    }
+
+    #[rstest]
+    #[case::protocol("-A OUTPUT -p sctp -j DROP\n", |it: &Packet| it.protocol == Protocol::Other("sctp".into()))]
+    #[case::state("-A OUTPUT -m conntrack --ctstate ESTABLISHED -j DROP\n", |it: &Packet| it.state == ConnectionState::Established)]
+    #[case::user("-A OUTPUT -m owner --uid-owner 7 -j DROP\n", |it: &Packet| it.user == Some(7))]
+    #[case::group("-A OUTPUT -m owner --gid-owner 7 -j DROP\n", |it: &Packet| it.group == Some(7))]
+    #[case::interface("-A OUTPUT -o eth7 -j DROP\n", |it: &Packet| it.interface == "eth7")]
+    #[case::arriving("-A PREROUTING -i eth7 -j DROP\n", |it: &Packet| it.interface == "eth7")]
+    #[case::source("-A PREROUTING -i eth7 -s 10.7.7.7/32 -j DROP\n", |it: &Packet| it.source == IpAddr::from([10, 7, 7, 7]))]
+    #[case::source_port("-A PREROUTING -p tcp -m tcp --sport 7 -j DROP\n", |it: &Packet| it.source_port == 7)]
+    #[case::this_host("-A OUTPUT -d 127.0.0.1/32 -o lo -j DROP\n", |it: &Packet| it.destination == Family::V4.localhost())]
+    fn rule_about_one_property_has_a_witness_with_it(
+        #[case] rules: &str,
+        #[case] has: fn(&Packet) -> bool,
+    ) {
+        let packet = found(rules);
+        assert!(has(&packet), "{packet:?}");
+    }
+
+    #[test]
+    fn states_are_compared_where_a_table_but_nat_has_rules() {
+        let kinds = |text: &str| {
+            let rules = parse(text).unwrap();
+            kinds([&rules, &rules]).len()
+        };
+        let protocols = 3;
+        assert_eq!(kinds(LIVE), protocols);
+        let without_rules = "*mangle\n:OUTPUT ACCEPT\nCOMMIT\n";
+        assert_eq!(kinds(&format!("{LIVE}{without_rules}")), protocols);
+        assert_eq!(kinds(&mangle("")), protocols * 3);
+    }
+
+    #[test]
+    fn too_many_classes_leave_the_search_without_a_result() {
+        let rule = |it: u16| {
+            format!(
+                "-A OUTPUT -d 10.1.{}.{}/32 -p tcp -m tcp --dport {} -j RETURN\n",
+                it / 250,
+                it % 250,
+                1000 + it
+            )
+        };
+        let many = mangle(&(0..300).map(rule).collect::<String>());
+        let found = search(&many, &many);
+        assert!(matches!(&found, Search::Unknown { why } if why.contains("too many")), "{found:?}");
+    }
+
     #[test]
     fn rules_that_drop_invalid_packets_have_a_witness() {
         let log = include_str!("../../../fixtures/observed/istio-1.20.3/istio-init-echo.log");

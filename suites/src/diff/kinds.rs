@@ -295,3 +295,49 @@ fn service_change(_: &str, now: &str) -> &'static str {
 fn workload_change(was: &str, now: &str) -> &'static str {
     if was.contains("istio-cni") == now.contains("istio-cni") { "" } else { "istio-cni" }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    type Change = fn(&str, &str) -> &'static str;
+    const OWN: &str = "the application and istio-proxy, init istio-init";
+    const NATIVE: &str = "the application, init istio-init, init istio-proxy (native sidecar)";
+    const CNI: &str = "the application and istio-proxy, init istio-validation";
+
+    #[rstest]
+    #[case::native(container_change, OWN, NATIVE, "native-sidecars")]
+    #[case::no_longer_native(container_change, NATIVE, OWN, "native-sidecars")]
+    #[case::cni(container_change, OWN, CNI, "istio-cni")]
+    #[case::same_containers(container_change, OWN, "the application", "")]
+    #[case::operator_gone(
+        crd_change,
+        "istiooperators.install.istio.io",
+        "",
+        "istio-operator-crd-gone"
+    )]
+    #[case::traffic_extension(
+        crd_change,
+        "",
+        "trafficextensions.extensions.istio.io",
+        "traffic-extension-crd"
+    )]
+    #[case::another_crd(crd_change, "", "gateways.networking.istio.io", "")]
+    #[case::final_state(
+        log_change,
+        "below the line `Command output:`",
+        "below the line `Final iptables state`",
+        "init-log-final-state"
+    )]
+    #[case::same_log(log_change, "below the line `a`", "below the line `b`", "")]
+    fn change_of_istio_explains_two_values(
+        #[case] change: Change,
+        #[case] was: &str,
+        #[case] now: &str,
+        #[case] id: &str,
+    ) {
+        assert_eq!(change(was, now), id);
+    }
+}

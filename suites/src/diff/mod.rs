@@ -11,6 +11,8 @@ mod another_cluster;
 mod cluster_facts;
 mod combine;
 mod demo_facts;
+#[cfg(test)]
+mod fact_tests;
 mod kinds;
 mod leaves;
 mod model;

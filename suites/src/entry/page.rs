@@ -47,8 +47,9 @@ impl<E: Subject> Entry<E> {
         page += self.page.markdown().trim_end();
         if let Some((name, message)) = self.page.example() {
             let _ = write!(page, "\n\n## Example failure\n\nCase `{name}`:\n\n");
-            page +=
-                &message.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
+            // What else fails in a case is a matter of the tests.
+            let lines = message.lines().filter(|line| !line.starts_with("  explains: "));
+            page += &lines.map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n");
         }
         list_causes(&mut page, self);
         page + "\n"

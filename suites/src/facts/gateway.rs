@@ -300,8 +300,10 @@ pub(crate) fn runs_metallb(evidence: &Evidence) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evidence::Observation;
-    use crate::testing::{healthy, of};
+    use crate::evidence::{Deployment, Observation, Service};
+    use crate::testing::{gateway, gateway_service, healthy, of};
+    use rstest::rstest;
+    use std::collections::BTreeMap;
 
     #[test]
     fn gateway_is_found_by_name_and_labels() {
@@ -318,5 +320,80 @@ mod tests {
         evidence.install.deployments = Observation::failed(unknown());
         assert!(!has_address(&evidence) && !lacks_address(&evidence));
         assert!(!has_no_gateway_deployment(&evidence));
+    }
+
+    #[rstest]
+    #[case("10.0.0.1", true)]
+    #[case("100.64.0.1", true)]
+    #[case("100.127.0.1", true)]
+    #[case("100.128.0.1", false)]
+    #[case("101.64.0.1", false)]
+    #[case("203.0.113.9", false)]
+    #[case("fd00::1", true)]
+    #[case("fe80::1", true)]
+    #[case("2001:db8::1", false)]
+    fn private_ranges_are_known(#[case] address: IpAddr, #[case] private: bool) {
+        assert_eq!(is_private(address), private);
+    }
+
+    /// Name and labels of a deployment: one of them is enough, in the gateway's namespace only.
+    #[rstest]
+    #[case("istio-ingressgateway", "istio-system", &[], true)]
+    #[case("edge", "istio-system", &[("istio", "ingressgateway")], true)]
+    #[case("edge", "istio-system", &[("istio", "egressgateway")], false)]
+    #[case("edge", "istio-system", &[], false)]
+    #[case("istio-ingressgateway", "edge", &[("istio", "ingressgateway")], false)]
+    fn ingress_gateway_has_its_name_or_its_labels(
+        #[case] name: &str,
+        #[case] namespace: &str,
+        #[case] labels: &[(&str, &str)],
+        #[case] expected: bool,
+    ) {
+        let mut evidence = healthy();
+        let labels: BTreeMap<_, _> =
+            labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let deployment = Deployment {
+            name: name.into(),
+            namespace: namespace.into(),
+            template_labels: labels.clone(),
+            ..Deployment::default()
+        };
+        assert_eq!(is_ingress_gateway(&deployment, &evidence), expected);
+        // A pod has a name of its own: the labels decide.
+        let mut pod = gateway(&mut evidence).clone();
+        assert!(is_gateway_pod(&pod, &evidence));
+        (pod.namespace, pod.labels) = (namespace.into(), labels);
+        assert_eq!(is_gateway_pod(&pod, &evidence), expected && !pod.labels.is_empty());
+    }
+
+    #[test]
+    fn gateway_pod_has_the_expected_labels() {
+        let mut evidence = healthy();
+        evidence.expectations.gateway_labels = [("gw".to_owned(), "edge".to_owned())].into();
+        let mut pod = gateway(&mut evidence).clone();
+        pod.labels = evidence.expectations.gateway_labels.clone();
+        assert!(is_gateway_pod(&pod, &evidence));
+    }
+
+    #[test]
+    fn service_shares_the_address_where_its_ports_are_the_gateways() {
+        let mut evidence = healthy();
+        assert!(find_address_sharers(&evidence).is_empty());
+        let gateway = gateway_service(&mut evidence).clone();
+        let services = of(&mut evidence.cluster.load_balancer_services);
+        // A service with the same name in another namespace is another one.
+        services.push(Service { namespace: "kong".into(), ..gateway.clone() });
+        services.push(Service { name: "other".into(), ..gateway });
+        assert_eq!(find_address_sharers(&evidence).len(), 2);
+    }
+
+    #[test]
+    fn cluster_is_local_by_its_server_or_its_nodes() {
+        let mut evidence = healthy();
+        assert!(is_local_cluster(&evidence));
+        evidence.subject.server = "https://198.51.100.7:6443".into();
+        assert!(is_local_cluster(&evidence), "the rules of its pods were read on this machine");
+        evidence.mesh.live_rules.clear();
+        assert!(!is_local_cluster(&evidence));
     }
 }

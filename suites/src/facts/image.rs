@@ -135,6 +135,9 @@ mod tests {
 
     #[rstest]
     #[case("1.20.3-asm.4", true)]
+    #[case("main-build", false)]
+    #[case("7-custom", false)]
+    #[case("1.x-custom", false)]
     #[case("v1.20.3-tetrate-v0", true)]
     #[case("1.20.3", false)]
     #[case("1.20.3-distroless", false)]

@@ -126,6 +126,16 @@ mod tests {
         (init.restarts, init.ready) = (1, false);
         init.last_termination = Some(Termination { exit_code: 1, ..Termination::default() });
         assert!(init_runs_again(pod));
+        for change in [
+            (|it| it.restarts = 0) as fn(&mut Container),
+            |it| it.ready = true,
+            |it| it.last_termination = None,
+            |it| it.last_termination = Some(Termination::default()),
+        ] {
+            let mut other = pod.clone();
+            change(&mut other.init_containers[0]);
+            assert!(!init_runs_again(&other), "{other:#?}");
+        }
         // A pod that has never started waits for it.
         pod.containers.iter_mut().for_each(|it| it.state = waiting());
         assert!(!init_runs_again(pod));
@@ -200,5 +210,33 @@ mod tests {
         assert_eq!(redirects_to_stopped_sidecar(pod, now), stopped);
         pod.containers.retain(|it| it.name != SIDECAR);
         assert!(!redirects_to_stopped_sidecar(pod, now), "there is no sidecar");
+    }
+
+    /// Running, not ready, and unknown to istiod: without one of these, the sidecar is not cut off.
+    #[test]
+    fn sidecar_is_cut_off_where_it_waits_and_no_istiod_knows_it() {
+        let cut_off = |change: fn(&mut Evidence)| {
+            let mut evidence = healthy();
+            let name = demo_pod(&mut evidence, "client").name.clone();
+            for istiod in crate::testing::of(&mut evidence.install.istiod).values_mut() {
+                crate::testing::of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
+            }
+            let pod = demo_pod(&mut evidence, "client");
+            let sidecar = pod.containers.iter_mut().find(|it| it.name == SIDECAR).unwrap();
+            sidecar.ready = false;
+            change(&mut evidence);
+            is_cut_off(&evidence, "client-deployment")
+        };
+        assert!(cut_off(|_| {}));
+        assert!(!cut_off(|it| it.install.istiod = healthy().install.istiod));
+        assert!(!cut_off(|it| {
+            let pod = demo_pod(it, "client");
+            pod.containers.iter_mut().for_each(|it| it.ready = true);
+        }));
+        assert!(!cut_off(|it| {
+            let pod = demo_pod(it, "client");
+            pod.containers.iter_mut().for_each(|it| it.state = waiting());
+        }));
+        assert!(!cut_off(|it| crate::testing::of(&mut it.demo.pods).clear()));
     }
 }

@@ -151,3 +151,41 @@ pub(crate) fn has_failed_again(container: &Container) -> bool {
     container.restarts > 0
         && matches!(&container.state, ContainerState::Terminated(end) if end.exit_code != 0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::evidence::Termination;
+
+    fn ended(reason: &str, exit_code: i32) -> Container {
+        let end = Termination { reason: reason.into(), exit_code, ..Termination::default() };
+        Container { state: ContainerState::Terminated(end), ..Container::default() }
+    }
+
+    #[test]
+    fn container_that_ends_now_or_ended_before_can_be_out_of_memory() {
+        let now = ended("OOMKilled", 137);
+        assert!(is_out_of_memory(&now) && !is_out_of_memory(&ended("Error", 1)));
+        let ContainerState::Terminated(end) = now.state else { unreachable!("it has ended") };
+        let before = Container { last_termination: Some(end), ..Container::default() };
+        assert!(is_out_of_memory(&before));
+    }
+
+    #[test]
+    fn container_failed_again_where_it_restarted_and_ended_with_an_error() {
+        let restarted = |restarts, end: Container| Container { restarts, ..end };
+        assert!(has_failed_again(&restarted(1, ended("Error", 1))));
+        assert!(!has_failed_again(&restarted(0, ended("Error", 1))));
+        assert!(!has_failed_again(&restarted(1, ended("Completed", 0))));
+    }
+
+    #[test]
+    fn error_of_a_pull_is_the_message_of_a_wait_for_the_image() {
+        let waits = |reason: &str| Container {
+            state: ContainerState::Waiting { reason: reason.into(), message: "no".into() },
+            ..Container::default()
+        };
+        assert_eq!(pull_error(&waits("ImagePullBackOff")), Some("no"));
+        assert_eq!(pull_error(&waits("CrashLoopBackOff")), None);
+    }
+}

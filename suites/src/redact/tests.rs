@@ -6,7 +6,7 @@ use std::path::Path;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{Finder, blocks, document, pairs, redact, text, tokens};
+use super::{Finder, blocks, document, is_mark, is_no_secret, pairs, redact, text, tokens};
 use crate::evidence::Evidence;
 use crate::judge;
 use crate::testing::claim_cases;
@@ -50,6 +50,17 @@ fn examples_in_tables_are_redacted() {
     "a line of words\n[redacted:private-key:1]\nrest"
 )]
 #[case("AAA\n-----END PRIVATE KEY-----", "[redacted:private-key:1]")]
+// Two keys, and the end of one before another one.
+#[case(
+    "-----BEGIN PRIVATE KEY-----\nAAA\n-----END PRIVATE KEY-----\nwords of a log\n-----BEGIN PRIVATE KEY-----\nBBB\n-----END PRIVATE KEY-----\nrest",
+    "[redacted:private-key:1]\nwords of a log\n[redacted:private-key:2]\nrest"
+)]
+#[case(
+    "AAA\n-----END PRIVATE KEY-----\nwords of a log\n-----BEGIN PRIVATE KEY-----\nBBB\n-----END PRIVATE KEY-----\nrest",
+    "[redacted:private-key:1]\nwords of a log\n[redacted:private-key:2]\nrest"
+)]
+// A number before the text is no time.
+#[case("1 AAAA\nBBB=\n-----END PRIVATE KEY-----", "1 AAAA\n[redacted:private-key:1]")]
 // Public keys and certificates stay.
 #[case(
     "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
@@ -73,6 +84,15 @@ fn private_key_is_removed_completely(#[case] before: &str, #[case] after: &str) 
     r#"\"kind\":\"Secret\",\"stringData\":{\"a\":\"x}\"}, y"#,
     r#"\"kind\":\"Secret\",\"stringData\":{[redacted:secret-data:1]}, y"#
 )]
+// An escaped quote ends no value.
+#[case(
+    r#"{"kind":"Secret","data":{"a":"x\"}y"},"z":1}"#,
+    r#"{"kind":"Secret","data":{[redacted:secret-data:1]},"z":1}"#
+)]
+#[case(
+    r#"{"kind":"Secret","data":{"a":"eA=="},"stringData":{"b":"x"},"z":{}}"#,
+    r#"{"kind":"Secret","data":{[redacted:secret-data:1]},"stringData":{[redacted:secret-data:2]},"z":{}}"#
+)]
 // Cut off.
 #[case(
     r#"{"kind":"Secret","data":{"a":"eA"#,
@@ -82,10 +102,32 @@ fn private_key_is_removed_completely(#[case] before: &str, #[case] after: &str) 
     "kind: Secret\ndata:\n  a: eA==\n  b: |\n    line\n    other\ntype: Opaque\n",
     "kind: Secret\ndata:\n  a: [redacted:secret-data:1]\n  b: |\n    [redacted:secret-data:2]\n    [redacted:secret-data:3]\ntype: Opaque\n"
 )]
+#[case(
+    "kind: Secret\ndata:\n  a: eA==\nstringData:\n  data:\n    b: y\ntype: Opaque\n",
+    "kind: Secret\ndata:\n  a: [redacted:secret-data:1]\nstringData:\n  data:\n    b: [redacted:secret-data:2]\ntype: Opaque\n"
+)]
 #[case(r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#, r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#)]
 #[case("kind: SecretList\ndata:\n  a: x", "kind: SecretList\ndata:\n  a: x")]
 fn secret_manifest_keeps_only_names(#[case] before: &str, #[case] after: &str) {
     assert_eq!(text(before), after);
+}
+
+#[test]
+fn only_marks_are_marks() {
+    assert!(is_mark("[redacted:private-key:12]"));
+    for text in ["[redacted::1]", "[redacted:Token:1]", "[redacted:token:]", "[redacted:token:x]"] {
+        assert!(!is_mark(text), "{text}");
+    }
+}
+
+#[test]
+fn only_names_of_variables_are_references() {
+    for text in ["$TOKEN", "${TOKEN_2}", "$(token)"] {
+        assert!(is_no_secret(text), "{text}");
+    }
+    for text in ["$", "${}", "$a-b", "$1a", "$(2)"] {
+        assert!(!is_no_secret(text), "{text}");
+    }
 }
 
 /// The name of a secret can be in the argument or line before it, or in the key of a map.
@@ -100,7 +142,7 @@ fn secret_is_found_by_neighbouring_text() {
                 { "at": "2026-01-01T00:00:02Z", "text": key[2] },
                 { "at": "2026-01-01T00:00:03Z", "text": "MIIabc" }
             ],
-            "labels": { "example.io/api-key": api_key, "app": "abc", token: "x" }
+            "labels": { "example.io/api-key": api_key, "example.io/token": "none", "app": "abc", token: "x" }
         })
     };
     let key = ["-----BEGIN PRIVATE KEY-----", "MIIabc+/", "-----END PRIVATE KEY-----"];

@@ -202,3 +202,24 @@ fn decoded(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_alphabets_are_decoded_up_to_another_character() {
+        assert_eq!(decoded("YWJjZDEy"), b"abcd12");
+        assert_eq!(decoded("+/+/"), [0xfb, 0xff, 0xbf]);
+        assert_eq!(decoded("-_-_"), [0xfb, 0xff, 0xbf]);
+        assert_eq!(decoded("YWJj=YWJj"), b"abc");
+    }
+
+    #[test]
+    fn encoded_json_begins_with_a_name_in_an_object() {
+        // {"a":1}, and the same with a space.
+        assert!(["eyJhIjoxfQ", "eyAiYSI6MX0"].into_iter().all(is_encoded_json));
+        // {a:"b"}, x"a":1}, {"a, control characters.
+        assert!(!["e2E6ImIifQ", "eCJhIjoxfQ", "eyJhAQID"].into_iter().any(is_encoded_json));
+    }
+}

@@ -34,6 +34,10 @@ fn only(rule: &str) -> Rule {
     "--syn -m multiport ! --dports 80 -p tcp -j OWN"
 )]
 #[case("-A OUTPUT -g OWN", "-g OWN")]
+#[case(
+    "-A OUTPUT -p tcp -j TPROXY --on-port 15006 --on-ip 0.0.0.0 --tproxy-mark 0x1/0xff",
+    "-p tcp -j TPROXY --on-port 15006 --tproxy-mark 0x1/0xff"
+)]
 #[case("-A OUTPUT -p 132 -j OWN", "-p sctp -j OWN")]
 #[case("-A OUTPUT -c 7 99 -4 -j OWN", "-j OWN")]
 #[case("-A OUTPUT -4", "")]

@@ -3,6 +3,7 @@
 
 mod changes;
 mod conditions;
+mod details;
 mod pairs;
 
 use std::fmt::Write as _;

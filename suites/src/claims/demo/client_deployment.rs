@@ -1,8 +1,8 @@
 //! The curl client is deployed and available.
 
 use crate::claims::demo::deployments::{
-    check_available, check_image, check_mirror, deletion_refuses_pods, require_container,
-    share_trouble, waits_for_dns, waits_for_istiod, waits_for_nodes, webhook_refuses_pods,
+    check_available, check_image, check_mirror, require_container, share_trouble, waits_for_dns,
+    waits_for_istiod, waits_for_nodes, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
@@ -57,8 +57,7 @@ claim! {
         nodes_ready if |effect| lacks_pods(effect, waits_for_nodes),
         dns_on_pod_network if |effect| lacks_pods(effect, waits_for_dns),
         control_plane_running if |effect| lacks_pods(effect, waits_for_istiod),
-        namespace_labelled if |effect|
-            demo_namespace_is_missing(effect.evidence) || lacks_pods(effect, deletion_refuses_pods),
+        namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         injection_webhook if |effect| lacks_pods(effect, webhook_refuses_pods),
         backend_deployment if backend_has_the_same_trouble,
     ],

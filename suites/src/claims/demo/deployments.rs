@@ -5,7 +5,7 @@ use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::{INTERCEPTION_MODE, is_webhook_failure};
 use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
-use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
@@ -263,11 +263,6 @@ pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> boo
 /// Whether no pod can be created because Istio's webhook does not answer.
 pub(super) fn webhook_refuses_pods(_: &Evidence, deployment: &Deployment) -> bool {
     find_refusal(deployment).is_some_and(is_webhook_failure)
-}
-
-/// Whether no pod can be created because the namespace is being deleted.
-pub(super) fn deletion_refuses_pods(_: &Evidence, deployment: &Deployment) -> bool {
-    find_refusal(deployment).is_some_and(|it| classify_refusal(it) == Refusal::Deletion)
 }
 
 /// Changes that matter to both deployments in the same way.

@@ -78,6 +78,8 @@ mod cases {
     cases! { PreflightEvidence:
         agree(|_| {}, Pass);
         slightly_behind(|e| apart(e, -30), Pass);
+        two_seconds(|e| apart(e, 2), Pass);
+        two_minutes(|e| apart(e, 120), Pass);
         ahead(|e| apart(e, 121), Fail);
         behind(|e| apart(e, -4000), Fail);
         server_sends_no_time(|e| of(&mut e.cluster.server).clock = None, Unjudged);

@@ -69,7 +69,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         return metallb(evidence, name, &known);
     }
     if let Some((name, controller)) = known.first() {
-        if controller.ready == 0 && controller.wanted > 0 {
+        if controller.ready == 0 {
             return Err(not_ready(evidence, name, controller));
         }
         return Ok(Judgement::pass(format!("{name} runs{}", format_holders(evidence))));
@@ -317,6 +317,7 @@ mod cases {
         no_load_balancer_and_service_pending(|e| { plain(e); services(e).push(service("kong", None)); }, Fail);
         no_load_balancer_and_tested(|e| { in_vain(e); of(&mut e.cluster.controllers).clear(); }, Fail);
         scaled_to_zero(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); of(&mut e.cluster.controllers)[0].wanted = 0; }, Unjudged);
+        scaled_to_zero_and_none_ready(|e| { called(e, "ghcr.io/kube-vip/kube-vip:v0.8"); let one = &mut of(&mut e.cluster.controllers)[0]; (one.wanted, one.ready) = (0, 0); }, Unjudged);
         controllers_unknown(|e| { not_tried(e); e.cluster.controllers = Observation::failed("forbidden"); }, Unjudged);
     }
 }

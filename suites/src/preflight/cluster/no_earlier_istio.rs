@@ -291,6 +291,18 @@ mod cases {
         }, Unjudged);
         not_ready(|e| { installed(e); istiod(e).ready = false; }, Fail);
         webhook_left(without_istiod, Fail);
+        webhook_without_revision_left(|e| {
+            without_istiod(e);
+            of(&mut e.cluster.seen.install.webhooks).iter_mut().for_each(|it| it.revision = None);
+        }, Fail);
+        webhook_of_others(|e| {
+            without_istiod(e);
+            for webhook in of(&mut e.cluster.seen.install.webhooks) {
+                webhook.revision = None;
+                let service = webhook.service.as_mut().unwrap();
+                (service.name, service.path) = ("linkerd-proxy-injector".into(), "/".into());
+            }
+        }, Pass);
         istiod_in_another_namespace(|e| {
             without_istiod(e);
             let install = &mut e.cluster.seen.install;

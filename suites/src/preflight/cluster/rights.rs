@@ -83,6 +83,14 @@ mod cases {
             let right = Right { verb: "create".into(), resource: "secrets".into(), ..Right::default() };
             of(&mut e.cluster.rights).extend(std::iter::repeat_n(right, 6));
         }, Fail);
+        many_and_different(|e| {
+            let right = |resource: &str| Right { verb: "create".into(), resource: resource.into(), ..Right::default() };
+            of(&mut e.cluster.rights).extend(["secrets", "pods", "services", "nodes", "events"].map(right));
+        }, Fail);
+        as_many_as_are_named(|e| {
+            let right = |resource: &str| Right { verb: "create".into(), resource: resource.into(), ..Right::default() };
+            of(&mut e.cluster.rights).extend(["secrets", "pods", "services", "nodes"].map(right));
+        }, Fail);
         none_tested(|e| of(&mut e.cluster.rights).clear(), Unjudged);
         rights_unknown(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
     }

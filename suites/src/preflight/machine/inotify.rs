@@ -92,6 +92,10 @@ mod cases {
         just_enough(|e| of(&mut e.machine.inotify).used = Some(472), Pass);
         too_few(|e| *of(&mut e.machine.inotify) = Inotify { instances: 16, watches: 65_536, used: None }, Fail);
         too_few_watches(|e| of(&mut e.machine.inotify).watches = 100, Fail);
+        just_enough_watches(|e| of(&mut e.machine.inotify).watches = 8192, Pass);
+        recommended(|e| *of(&mut e.machine.inotify) = Inotify { instances: 512, watches: 524_288, used: None }, Pass);
+        fewer_instances_than_recommended(|e| *of(&mut e.machine.inotify) = Inotify { instances: 128, watches: 600_000, used: None }, Pass);
+        fewer_watches_than_recommended(|e| *of(&mut e.machine.inotify) = Inotify { instances: 1024, watches: 65_536, used: None }, Pass);
         limits_unknown(|e| e.machine.inotify = Observation::failed("macOS"), Unjudged);
     }
 }

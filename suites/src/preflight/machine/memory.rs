@@ -97,6 +97,7 @@ mod cases {
         in_a_vm(|e| { in_a_virtual_machine(e); e.machine.memory = Observation::failed("macOS"); }, Pass);
         used_by_other_programs(|e| of(&mut e.machine.memory).available = GIB, Fail);
         just_enough(|e| { of(&mut e.machine.memory).available = GIB + GIB / 2; engine(e).memory_bytes = 3 * GIB; }, Pass);
+        exactly_what_is_requested(|e| { in_a_virtual_machine(e); e.machine.memory = Observation::failed("macOS"); engine(e).memory_bytes = 2722 << 20; }, Pass);
         memory_unknown(|e| e.machine.memory = Observation::failed("no /proc"), Unjudged);
         no_engine(silent, Unjudged);
     }

@@ -74,6 +74,8 @@ mod cases {
         enough(|_| {}, Pass);
         shell(|e| of(&mut e.machine.open_files).ours = 64, Fail);
         machine(|e| of(&mut e.machine.open_files).all = 4000, Fail);
+        just_enough_for_the_shell(|e| of(&mut e.machine.open_files).ours = 256, Pass);
+        just_enough_on_the_machine(|e| { let files = of(&mut e.machine.open_files); files.all = files.open + 8192; }, Pass);
         limits_unknown(|e| e.machine.open_files = Observation::failed("no /proc"), Unjudged);
     }
 }
