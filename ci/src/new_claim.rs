@@ -113,7 +113,6 @@ claim! {
     ///     kubectl TODO
     SECTION::NAME: "TODO: one sentence in plain words",
     needs: Reading,
-    judge: judge,
 }
 
 fn judge(_evidence: &Evidence) -> Judged {

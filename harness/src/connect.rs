@@ -64,9 +64,14 @@ impl Choice {
             kubeconfig: self.kubeconfig.as_deref().map(from_home),
             active: self.active,
             bundle: None,
-            collected_on: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
+            collected_on: collected_on(),
         }
     }
+}
+
+/// Returns the kind of this machine, as evidence names it: `linux/x86_64`.
+pub(crate) fn collected_on() -> String {
+    format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH)
 }
 
 /// Reads a kubeconfig file, and chooses its current context: what the target in `suites/fuzz/` does for days.

@@ -174,13 +174,24 @@ impl ClaimReport {
         expectations: &Expectations,
         judgement: Judgement,
     ) -> Self {
+        let (id, page) = (entry.id.to_owned(), entry.page_address());
+        Self::of(id, entry.section(), entry.statement_for(expectations), page, judgement)
+    }
+
+    fn of(
+        id: String,
+        section: Section,
+        statement: String,
+        page: String,
+        judgement: Judgement,
+    ) -> Self {
         let hint = judgement.hint();
         let Judgement { verdict, summary, expected, observed, object, caveat, change, steps } =
             judgement;
         Self {
-            id: entry.id.to_owned(),
-            section: entry.section(),
-            statement: entry.statement_for(expectations),
+            id,
+            section,
+            statement,
             verdict,
             summary,
             expected,
@@ -190,7 +201,7 @@ impl ClaimReport {
             hint,
             steps,
             because: None,
-            page: entry.page_address(),
+            page,
             caveat,
             change,
             may_fail: None,
@@ -203,22 +214,12 @@ impl ClaimReport {
     pub(crate) fn waived(self, waiver: &Waiver) -> Self {
         let Waiver { asks, reason, source, .. } = waiver;
         if *asks == Asks::Nothing {
-            return Self {
-                verdict: Verdict::Skipped,
-                summary: match reason.as_str() {
-                    "" => format!("skipped by {source}"),
-                    reason => format!("skipped by {source}: {reason}"),
-                },
-                expected: None,
-                observed: None,
-                object: None,
-                hint: None,
-                commands: Vec::new(),
-                steps: Vec::new(),
-                change: None,
-                because: None,
-                ..self
-            };
+            let skipped = Judgement::skipped(match reason.as_str() {
+                "" => format!("skipped by {source}"),
+                reason => format!("skipped by {source}: {reason}"),
+            });
+            let Self { id, section, statement, page, caveat, may_fail, .. } = self;
+            return Self { caveat, may_fail, ..Self::of(id, section, statement, page, skipped) };
         }
         let summary = match self.verdict {
             Verdict::Fail | Verdict::Changed | Verdict::Unjudged => {

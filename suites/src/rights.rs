@@ -187,10 +187,7 @@ macro_rules! rights {
 /// (<https://github.com/kubernetes/kubernetes/pull/134577>).
 pub const RIGHTS: &[Right] = rights! {
     Check Cluster "" "nodes" "list": "the nodes, their conditions and their room" ["/cluster/nodes", "/ingress/way"];
-    Check Cluster "" "namespaces" "list": "the namespaces and their labels" [
-        "/install/namespaces",
-        "/mesh/dry_run_unlabelled",
-    ];
+    Check Cluster "" "namespaces" "list": "the namespaces and their labels" ["/install/namespaces", "/mesh/dry_run_unlabelled"];
     // Who is not seen is not asked either.
     Check Cluster "" "pods" "list": "pods: the demo's, the mesh's, DNS, and what all request of their nodes" [
         "/cluster/dns", "/cluster/network_pods", "/cluster/requested",
@@ -200,53 +197,28 @@ pub const RIGHTS: &[Right] = rights! {
         "/kiali/*",
     ];
     Check Cluster "" "services" "list": "services, and who holds the load balancer's addresses" [
-        "/cluster/load_balancer_services",
-        "/install/services",
-        "/demo/services",
-        "/ingress/health",
-        "/kiali/root",
-        "/kiali/exposed",
-        "/kiali/console",
-        "/kiali/api",
+        "/cluster/load_balancer_services", "/install/services", "/demo/services", "/ingress/health",
+        "/kiali/root", "/kiali/exposed", "/kiali/console", "/kiali/api",
     ];
     Check Cluster "admissionregistration.k8s.io" "mutatingwebhookconfigurations" "list": "the webhooks that inject sidecars" ["/install/webhooks"];
     Check Cluster "crd.projectcalico.org" "ippools" "list": "Calico's ranges for pods, where it is there" ["/cluster/calico_pools"];
     Check KubeSystem "apps" "deployments" "list": "the deployment of the cluster's DNS" ["/cluster/dns"];
     Check Istio "apps" "deployments" "list": "istiod, the gateway and Kiali" ["/install/deployments"];
-    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services" [
-        "/install/endpoints",
-        "/kiali/root",
-        "/kiali/exposed",
-        "/kiali/console",
-        "/kiali/api",
-    ];
+    Check Istio "discovery.k8s.io" "endpointslices" "list": "what stands behind their services"
+        ["/install/endpoints", "/kiali/root", "/kiali/exposed", "/kiali/console", "/kiali/api"];
     Check Istio "" "events" "list": "what the load balancer says of the gateway's service" ["/cluster/gateway_events"];
-    Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali, the gateway's counters" [
-        "/ingress/counted",
-        "/install/istiod/value/*/*",
-        "/kiali/*",
-    ];
-    Check Istio "" "pods/portforward" "create" since (1, 35): "the same" [
-        "/ingress/counted",
-        "/install/istiod/value/*/*",
-        "/kiali/*",
-    ];
+    Check Istio "" "pods/portforward" "get": "the pages of istiod and of Kiali, the gateway's counters"
+        ["/ingress/counted", "/install/istiod/value/*/*", "/kiali/*"];
+    Check Istio "" "pods/portforward" "create" since (1, 35): "the same"
+        ["/ingress/counted", "/install/istiod/value/*/*", "/kiali/*"];
     Check Demo "apps" "deployments" "list": "the demo's deployments" ["/demo/deployments"];
     Check Demo "discovery.k8s.io" "endpointslices" "list": "what stands behind the backend's service" ["/demo/endpoints"];
-    Check Demo "" "pods/log" "get": "the logs of the client and of istio-init" [
-        "/demo/client_logs",
-        "/mesh/init_logs/*",
-    ];
+    Check Demo "" "pods/log" "get": "the logs of the client and of istio-init" ["/demo/client_logs", "/mesh/init_logs/*"];
     Check Demo "" "pods/exec" "get": "curl in the client's container" ["/demo/asked", "/mesh/traffic"];
     Check Demo "" "pods/exec" "create" since (1, 35): "the same" ["/demo/asked", "/mesh/traffic"];
-    Check Demo "" "pods/portforward" "get": "the counters of the proxies, and when their certificates end" [
-        "/mesh/traffic/value/*/*",
-        "/mesh/certificate_ends",
-    ];
-    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" [
-        "/mesh/traffic/value/*/*",
-        "/mesh/certificate_ends",
-    ];
+    Check Demo "" "pods/portforward" "get": "the counters of the proxies, and when their certificates end"
+        ["/mesh/traffic/value/*/*", "/mesh/certificate_ends"];
+    Check Demo "" "pods/portforward" "create" since (1, 35): "the same" ["/mesh/traffic/value/*/*", "/mesh/certificate_ends"];
     Check Demo "networking.istio.io" "sidecars" "list": "what limits the proxies' knowledge of services" ["/mesh/resources"];
     Check Demo "security.istio.io" "authorizationpolicies" "list": "who denies requests" ["/mesh/resources"];
     Check Istio "networking.istio.io" "sidecars" "list": "the same, of the whole mesh" ["/mesh/resources"];

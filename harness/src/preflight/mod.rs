@@ -7,12 +7,12 @@ mod software;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use meshcheck_suites::evidence::{Expectations, Observation, Provider, Subject};
+use meshcheck_suites::evidence::{Expectations, Observation, Subject};
 use meshcheck_suites::preflight::evidence::{ClusterLook, PreflightEvidence};
 use tokio::time::Instant;
 
 use crate::collect::{Timings, before};
-use crate::connect::{Choice, ConnectError, Connection, connect};
+use crate::connect::{Choice, ConnectError, Connection, collected_on, connect};
 use crate::source::Source;
 
 pub use machine::KernelFiles;
@@ -117,10 +117,7 @@ async fn cluster_of(
             Box::pin(before(connection, expectations, images, options.limit)).await
         }
         Cluster::NotNamed => {
-            let nowhere = Choice::default().subject("this machine", "");
-            let subject = Subject { provider: Provider::None, ..nowhere };
-            let why = Observation::not_asked("no cluster was named");
-            (ClusterLook::without_observations(subject, expectations.clone(), at, &why), Vec::new())
+            (ClusterLook::not_named(expectations.clone(), at, collected_on()), Vec::new())
         }
         Cluster::Silent(subject, error) => {
             let refused = matches!(error, ConnectError::Credentials { .. });

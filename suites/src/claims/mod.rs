@@ -16,7 +16,7 @@ pub use demo::outcome::find_break;
 pub use mesh::packet_trace::{PacketTrace, packet_traces};
 pub use mesh::pod_rules::RulesSource;
 
-/// The claims' modules by their names alone: so one claim imports those that may cause its failure.
+/// The claims' modules by their names alone, for the claims that may cause the failure of another one.
 pub(crate) mod by_name {
     pub(crate) use super::demo::*;
     pub(crate) use super::ingress::*;

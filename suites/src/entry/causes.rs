@@ -32,7 +32,7 @@ impl<E: Subject> CausedBy<E> {
 
     /// Whether the cause explains this effect.
     fn explains(&self, effect: &Effect<'_, E>) -> bool {
-        let Some(cause) = effect.judgements.get(self.entry.id) else { return false };
+        let Some(cause) = effect.judgements.get(effect.cause.id) else { return false };
         if self.precondition {
             return effect.judgement.verdict == Verdict::Unjudged
                 && matches!(cause.verdict, Verdict::Fail | Verdict::Unjudged);
@@ -47,6 +47,8 @@ pub struct Effect<'a, E: Subject> {
     pub evidence: &'a E,
     /// The judgement of the failing entry.
     pub judgement: &'a Judgement,
+    /// The entry that may be the cause.
+    pub cause: &'static Entry<E>,
     judgements: &'a Judgements,
 }
 
@@ -56,9 +58,9 @@ impl<E: Subject> Effect<'_, E> {
         self.judgements.get(other.id).is_some_and(Judgement::does_not_hold)
     }
 
-    /// Returns the object of the judgement on another entry.
-    pub fn object_of(&self, other: &Entry<E>) -> Option<&str> {
-        self.judgements.get(other.id)?.object.as_deref()
+    /// Returns the object of the judgement on the cause.
+    pub fn object_of_cause(&self) -> Option<&str> {
+        self.judgements.get(self.cause.id)?.object.as_deref()
     }
 
     /// Whether the judgement is about this object.
@@ -89,8 +91,10 @@ fn cause<E: Subject>(
     if !judgement.does_not_hold() && judgement.verdict != Verdict::Unjudged {
         return None;
     }
-    let effect = Effect { evidence, judgement, judgements };
-    Some(entry.causes.iter().find(|cause| cause.explains(&effect))?.entry.id)
+    let explains = |it: &&CausedBy<E>| {
+        it.explains(&Effect { evidence, judgement, cause: it.entry, judgements })
+    };
+    Some(entry.causes.iter().find(explains)?.entry.id)
 }
 
 /// Follows the causes to the root. They have no cycle, which a test proves.

@@ -1,10 +1,13 @@
 //! The macros that define a claim or a check.
 
-/// Defines the claim of a file: the page as a doc comment, then id, statement and the other fields. A claim without a page
-/// or without its `.snap` file does not compile.
+/// Defines the claim of a file: the page as a doc comment, then id, statement and the other fields. Causes are named by the
+/// last part of their ids. The judge is `judge` of the file, unless the entry has another one. A claim without a page or
+/// without its `.snap` file does not compile.
 macro_rules! claim {
     ($($rest:tt)+) => {
-        $crate::entry::macros::entry! { CLAIM, $crate::evidence::Evidence, $crate::claims::Needs; $($rest)+ }
+        $crate::entry::macros::entry! {
+            CLAIM, $crate::evidence::Evidence, claims::Needs; $($rest)+
+        }
     };
 }
 pub(crate) use claim;
@@ -13,7 +16,7 @@ pub(crate) use claim;
 macro_rules! check {
     ($($rest:tt)+) => {
         $crate::entry::macros::entry! {
-            CHECK, $crate::preflight::evidence::PreflightEvidence, $crate::preflight::When; $($rest)+
+            CHECK, $crate::preflight::evidence::PreflightEvidence, preflight::When; $($rest)+
         }
     };
 }
@@ -21,18 +24,18 @@ pub(crate) use check;
 
 macro_rules! entry {
     (
-        $static:ident, $evidence:ty, $kind:ty;
+        $static:ident, $evidence:ty, $module:ident::$kind:ident;
         $(#[doc = $line:literal])+
         $section:ident::$name:ident: $statement:literal,
         $(statement_for: $statement_for:expr,)?
         $(beyond: $beyond:literal,)?
         needs: $needs:ident,
         $(stops: [$($stop:ident),* $(,)?],)?
-        $(after: $($after:ident)::+,)?
-        $(caused_by: [$($($cause:ident)::+ if $when:expr),* $(,)?],)?
+        $(after: $after:ident,)?
+        $(caused_by: [$($cause:ident if $when:expr),* $(,)?],)?
         $(holds_without: [$($without:expr),* $(,)?],)?
         $(holds_unasked: [$($unasked:expr),* $(,)?],)?
-        judge: $judge:expr,
+        $(judge: $judge:expr,)?
     ) => {
         /// The entry of this file.
         pub(crate) static $static: $crate::entry::Entry<$evidence> = $crate::entry::Entry {
@@ -40,11 +43,11 @@ macro_rules! entry {
             statement: $statement,
             statement_for: $crate::entry::macros::optional!($($statement_for)?),
             beyond: false $(|| $beyond)?,
-            needs: <$kind>::$needs,
+            needs: $crate::$module::$kind::$needs,
             stops: &[$($($crate::entry::Stop::$stop),*)?],
             causes: &[
-                $($crate::entry::CausedBy::precondition(&$($after)::+::$static),)?
-                $($($crate::entry::CausedBy::failure(&$($cause)::+::$static, $when)),*)?
+                $($crate::entry::CausedBy::precondition(&$crate::$module::by_name::$after::$static),)?
+                $($($crate::entry::CausedBy::failure(&$crate::$module::by_name::$cause::$static, $when)),*)?
             ],
             holds_without: &[$($($without),*)?],
             holds_unasked: &[$($($unasked),*)?],
@@ -53,7 +56,7 @@ macro_rules! entry {
                 file: file!(),
                 messages: include_str!(concat!(stringify!($name), ".snap")),
             },
-            judge: $judge,
+            judge: $crate::entry::macros::judge_or_default!($($judge)?),
             #[cfg(test)]
             cases: cases::CASES,
         };
@@ -76,6 +79,16 @@ macro_rules! optional {
     };
 }
 pub(crate) use optional;
+
+macro_rules! judge_or_default {
+    () => {
+        judge
+    };
+    ($judge:expr) => {
+        $judge
+    };
+}
+pub(crate) use judge_or_default;
 
 /// Defines the cases of an entry: `NAME(CHANGE, VERDICT);`. The change applies to healthy evidence. The `.snap` file
 /// beside the entry's file holds the complete message of each case.

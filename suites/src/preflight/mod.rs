@@ -11,6 +11,11 @@ pub(crate) mod software;
 #[cfg(test)]
 mod tests;
 
+/// The checks' modules by their names alone, for the checks that may cause the failure of another one.
+pub(crate) mod by_name {
+    pub(crate) use super::{cluster::*, machine::*, software::*};
+}
+
 use crate::entry::{self, Entry, Subject};
 use crate::evidence::Expectations;
 use crate::judgement::Judgement;

@@ -77,9 +77,8 @@ pub(super) const FORMATS: &[Format] = formats! {
         "spiffe://cluster.local/ns/client/sa/default",
         "docker.io/istio/proxyv2@sha256:0123",
     ];
-    "url-credentials", r#"\b[\w.-]+:([^\s@"']+)@(?:tcp|udp|unix)\("#, is_no_mark, [
-        "root:hunter2@tcp(db:3306)/x" => "root:[redacted:url-credentials:1]@tcp(db:3306)/x",
-    ], [];
+    "url-credentials", r#"\b[\w.-]+:([^\s@"']+)@(?:tcp|udp|unix)\("#, is_no_mark,
+        ["root:hunter2@tcp(db:3306)/x" => "root:[redacted:url-credentials:1]@tcp(db:3306)/x"], [];
     "docker-auth", r#"\\*["']_?auth\\*["']\s*:\s*\\*["']([A-Za-z0-9+/=_.-]{4,})"#, is_no_word, [
         r#"{"auths":{"r.io":{"auth":"dXNlcjpwYXNz"}}}"# => r#"{"auths":{"r.io":{"auth":"[redacted:docker-auth:1]"}}}"#,
     ], [
@@ -91,33 +90,20 @@ pub(super) const FORMATS: &[Format] = formats! {
     ], [
         "LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUM=",
     ];
-    "aws-key", r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})\b", always, [
-        "AKIAIOSFODNN7EXAMPLE" => "[redacted:aws-key:1]",
-    ], [
-        "AKIA",
-        "XAKIAIOSFODNN7EXAMPLE",
-    ];
-    "github-token", r"\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})", always, [
-        "ghp_0123456789abcdefghijABCDEFGHIJ012345" => "[redacted:github-token:1]",
-    ], [
-        "ghp_short",
-    ];
-    "gitlab-token", r"\b(gl(?:pat|dt|rt|cbt|ptt|soat|agent)-[A-Za-z0-9_-]{20,})", always, [
-        "glpat-0123456789abcdefghij" => "[redacted:gitlab-token:1]",
-    ], [
-        "glpat-short",
-    ];
+    "aws-key", r"\b((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16})\b", always,
+        ["AKIAIOSFODNN7EXAMPLE" => "[redacted:aws-key:1]"], ["AKIA", "XAKIAIOSFODNN7EXAMPLE"];
+    "github-token", r"\b(gh[pousr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})", always,
+        ["ghp_0123456789abcdefghijABCDEFGHIJ012345" => "[redacted:github-token:1]"], ["ghp_short"];
+    "gitlab-token", r"\b(gl(?:pat|dt|rt|cbt|ptt|soat|agent)-[A-Za-z0-9_-]{20,})", always,
+        ["glpat-0123456789abcdefghij" => "[redacted:gitlab-token:1]"], ["glpat-short"];
     "slack-token", r"\b(xox[abeprs]-[A-Za-z0-9-]{10,})|hooks\.slack\.com/services/([A-Za-z0-9/_-]{10,})", always, [
         "xoxb-1234567890-abc" => "[redacted:slack-token:1]",
         "https://hooks.slack.com/services/T0/B0/abcdef" => "https://hooks.slack.com/services/[redacted:slack-token:1]",
     ], [
         "xoxb",
     ];
-    "google-key", r"\b(AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{10,})", always, [
-        "AIzaSyA0123456789abcdefghijklmnopqrstuv" => "[redacted:google-key:1]",
-    ], [
-        "AIza",
-    ];
+    "google-key", r"\b(AIza[A-Za-z0-9_-]{35}|ya29\.[A-Za-z0-9_-]{10,})", always,
+        ["AIzaSyA0123456789abcdefghijklmnopqrstuv" => "[redacted:google-key:1]"], ["AIza"];
     "other-token", r"\b(sk_live_[A-Za-z0-9]{10,}|rk_live_[A-Za-z0-9]{10,}|npm_[A-Za-z0-9]{36}|hv[sbr]\.[A-Za-z0-9_-]{20,}|dckr_pat_[A-Za-z0-9_-]{10,}|pypi-[A-Za-z0-9_-]{40,}|sk-[A-Za-z0-9_-]{32,}|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,})", holds_a_digit, [
         "sk_live_0123456789abc" => "[redacted:other-token:1]",
         "dckr_pat_0123456789abc" => "[redacted:other-token:1]",

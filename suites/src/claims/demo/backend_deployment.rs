@@ -2,17 +2,13 @@
 
 use std::net::IpAddr;
 
-use crate::claims::by_name::{
-    control_plane_running, dns_on_pod_network, injection_webhook, namespace_labelled, nodes_ready,
-};
 use crate::claims::demo::deployments::{
     check_available, check_image, check_mirror, require_container, waits_for_dns, waits_for_istiod,
-    webhook_refuses_pods,
+    waits_for_nodes, webhook_refuses_pods,
 };
-use crate::entry::claim;
+use crate::entry::{Effect, claim};
 use crate::evidence::{BackendDetails, Container, Deployment, Evidence};
 use crate::facts::injection::demo_namespace_is_missing;
-use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::format::rollout::format_availability;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement};
@@ -57,16 +53,12 @@ claim! {
     needs: Reading,
     stops: [Backend],
     caused_by: [
-        nodes_ready if |effect| specified(effect.evidence)
-            .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
-        dns_on_pod_network if |effect| specified(effect.evidence)
-            .is_some_and(|it| waits_for_dns(effect.evidence, it)),
-        control_plane_running if |effect| specified(effect.evidence)
-            .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
+        nodes_ready if |effect| lacks_pods(effect, waits_for_nodes),
+        dns_on_pod_network if |effect| lacks_pods(effect, waits_for_dns),
+        control_plane_running if |effect| lacks_pods(effect, waits_for_istiod),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
-        injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
+        injection_webhook if |effect| lacks_pods(effect, webhook_refuses_pods),
     ],
-    judge: judge,
 }
 
 /// http-echo's flag for the address on which it listens: `:5678` without it.
@@ -88,6 +80,11 @@ fn judge(evidence: &Evidence) -> Judged {
 /// Returns the deployment where its specification is the tutorial's; its pods may be unavailable.
 fn specified(evidence: &Evidence) -> Option<&Deployment> {
     check_specification(evidence).ok().map(|(deployment, _)| deployment)
+}
+
+/// Whether the deployment is the tutorial's, and lacks its pods for this reason.
+fn lacks_pods(effect: &Effect<'_, Evidence>, reason: fn(&Evidence, &Deployment) -> bool) -> bool {
+    specified(effect.evidence).is_some_and(|it| reason(effect.evidence, it))
 }
 
 fn require_backend(evidence: &Evidence) -> Result<(&Deployment, &Container), Judgement> {

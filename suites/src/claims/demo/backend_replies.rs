@@ -1,11 +1,7 @@
 //! The backend replies to requests that the client sends now.
 
-use crate::claims::by_name::client_deployment::{self, no_client_can_ask, specified};
-use crate::claims::by_name::nodes_ready::{self, no_node_answers};
-use crate::claims::by_name::{
-    backend_deployment, backend_service, dns_on_pod_network, inbound_redirected, live_rules,
-    namespace_labelled,
-};
+use crate::claims::by_name::client_deployment::{no_client_can_ask, specified};
+use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::demo::outcome::{Outcome, is_plain_text_reset};
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::entry::{Effect, claim};
@@ -76,10 +72,9 @@ claim! {
         backend_deployment if |effect| shows(effect, Outcome::is_other_reply),
         backend_deployment if |effect| shows(effect, Outcome::is_refused_behind_proxy),
         backend_service if |effect| shows(effect, Outcome::misses_the_backend),
-        inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
-        live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
+        inbound_redirected if reply_bypasses_decryption,
+        live_rules if reply_bypasses_decryption,
     ],
-    judge: judge,
 }
 
 /// The shell's exit codes where curl cannot be run or is not found.

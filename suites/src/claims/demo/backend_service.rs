@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::claims::by_name::{backend_deployment, namespace_labelled};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Pod, Service, selector};
@@ -57,7 +56,6 @@ claim! {
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         backend_deployment if no_backend_is_ready,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

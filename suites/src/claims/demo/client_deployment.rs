@@ -1,18 +1,13 @@
 //! The curl client is deployed and available.
 
-use crate::claims::by_name::{
-    backend_deployment, control_plane_running, dns_on_pod_network, injection_webhook,
-    namespace_labelled, nodes_ready,
-};
 use crate::claims::demo::deployments::{
     check_available, check_image, check_mirror, require_container, share_trouble, waits_for_dns,
-    waits_for_istiod, webhook_refuses_pods,
+    waits_for_istiod, waits_for_nodes, webhook_refuses_pods,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Deployment, Evidence, Observation, Pod};
 use crate::facts::demo::{find_deployment, running_pods};
 use crate::facts::injection::demo_namespace_is_missing;
-use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::format::excerpt;
 use crate::format::rollout::format_availability;
 use crate::judgement::{Judged, Judgement};
@@ -59,17 +54,13 @@ claim! {
     needs: Reading,
     stops: [Client],
     caused_by: [
-        nodes_ready if |effect| specified(effect.evidence)
-            .is_some_and(|it| deployment_waits_for_nodes(effect.evidence, Some(it), &effect.evidence.demo.pods)),
-        dns_on_pod_network if |effect| specified(effect.evidence)
-            .is_some_and(|it| waits_for_dns(effect.evidence, it)),
-        control_plane_running if |effect| specified(effect.evidence)
-            .is_some_and(|it| waits_for_istiod(effect.evidence, it)),
+        nodes_ready if |effect| lacks_pods(effect, waits_for_nodes),
+        dns_on_pod_network if |effect| lacks_pods(effect, waits_for_dns),
+        control_plane_running if |effect| lacks_pods(effect, waits_for_istiod),
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
-        injection_webhook if |effect| specified(effect.evidence).is_some_and(webhook_refuses_pods),
+        injection_webhook if |effect| lacks_pods(effect, webhook_refuses_pods),
         backend_deployment if backend_has_the_same_trouble,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -88,6 +79,11 @@ fn judge(evidence: &Evidence) -> Judged {
 /// Returns the deployment where its specification is the tutorial's; its pods may be unavailable.
 pub(super) fn specified(evidence: &Evidence) -> Option<&Deployment> {
     check_specification(evidence).ok().map(|(deployment, _)| deployment)
+}
+
+/// Whether the deployment is the tutorial's, and lacks its pods for this reason.
+fn lacks_pods(effect: &Effect<'_, Evidence>, reason: fn(&Evidence, &Deployment) -> bool) -> bool {
+    specified(effect.evidence).is_some_and(|it| reason(effect.evidence, it))
 }
 
 /// Whether the same rule refuses the pods of both deployments, or the same container of Istio's is stuck in both.

@@ -3,13 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::claims::by_name::client_deployment::{
-    self, is_container_down, no_client_runs, requests_the_backend, specified,
+    is_container_down, no_client_runs, requests_the_backend, specified,
 };
-use crate::claims::by_name::nodes_ready::{self, no_node_answers};
-use crate::claims::by_name::{
-    backend_deployment, backend_replies, backend_service, dns_on_pod_network, inbound_redirected,
-    live_rules, namespace_labelled,
-};
+use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::demo::outcome::Outcome;
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::combine::all_hold;
@@ -72,10 +68,9 @@ claim! {
         backend_service if |effect| shows(effect, Outcome::misses_the_backend),
         backend_replies if proxy_answers_instead,
         backend_replies if request_fails_in_the_same_way,
-        inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
-        live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
+        inbound_redirected if reply_bypasses_decryption,
+        live_rules if reply_bypasses_decryption,
     ],
-    judge: judge,
 }
 
 /// The time of a loop turn besides its sleep, and the tolerated difference between two clocks.

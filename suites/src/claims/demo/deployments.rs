@@ -6,6 +6,7 @@ use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::{INTERCEPTION_MODE, is_webhook_failure};
 use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{classify_refusal, find_refusal};
+use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
 };
@@ -242,6 +243,11 @@ fn unready_pods<'e>(
         .filter(|pod| !pod.is_running_and_ready())
 }
 
+/// Whether a deployment is unavailable only because its pods wait for a node.
+pub(super) fn waits_for_nodes(evidence: &Evidence, deployment: &Deployment) -> bool {
+    deployment_waits_for_nodes(evidence, Some(deployment), &evidence.demo.pods)
+}
+
 /// Whether a deployment is unavailable only because its sidecars wait for istiod, which is down. A sidecar is ready when
 /// it has its configuration.
 pub(super) fn waits_for_istiod(evidence: &Evidence, deployment: &Deployment) -> bool {
@@ -255,7 +261,7 @@ pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> boo
 }
 
 /// Whether no pod can be created because Istio's webhook does not answer.
-pub(super) fn webhook_refuses_pods(deployment: &Deployment) -> bool {
+pub(super) fn webhook_refuses_pods(_: &Evidence, deployment: &Deployment) -> bool {
     find_refusal(deployment).is_some_and(is_webhook_failure)
 }
 

@@ -2,8 +2,7 @@
 
 use super::answers::{another_answers, another_gateway_answers, no_answer};
 use super::{bring_back_gateway, expect, gateway_object};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::{control_plane_running, external_address};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, selector};
 use crate::facts::gateway::{
@@ -66,7 +65,6 @@ claim! {
     holds_unasked: [
         ("/ingress/counted", "a ready endpoint is a gateway pod; the report says what is not proven"),
     ],
-    judge: judge,
 }
 
 /// The answer that the claim is about, as messages name it.

@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::{load_balancer_address_free, service_is_load_balancer};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::claims::prepare::addresses::{find_free_address, find_owners};
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Service};
@@ -46,7 +45,6 @@ claim! {
         service_is_load_balancer if asks_for_no_address,
         load_balancer_address_free if is_pending,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

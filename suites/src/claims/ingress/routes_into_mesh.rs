@@ -2,14 +2,9 @@
 
 use super::answers::{another_answers, find_other_mesh, no_answer, unwatched_namespace};
 use super::{bring_back_gateway, expect, gateway_object};
-use crate::claims::Claim;
-use crate::claims::by_name::backend_deployment::{self, other_reply_text};
-use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::{
-    address_answers, backend_replies, control_plane_running, external_address, inbound_redirected,
-    live_rules, no_competing_load_balancer, proxies_in_sync,
-};
+use crate::claims::by_name::backend_deployment::other_reply_text;
+use crate::claims::by_name::backend_service::leads_to_the_backend;
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -73,14 +68,13 @@ claim! {
         backend_service if backend_has_no_endpoint,
         backend_replies if backend_fails_in_the_same_way,
         proxies_in_sync if gateway_does_not_trust_backend,
-        inbound_redirected if |effect| reply_is_not_decrypted(effect, &inbound_redirected::CLAIM),
-        live_rules if |effect| reply_is_not_decrypted(effect, &live_rules::CLAIM),
+        inbound_redirected if reply_is_not_decrypted,
+        live_rules if reply_is_not_decrypted,
         external_address if has_no_address_to_ask,
         no_competing_load_balancer if another_service_answers,
         address_answers if nothing_answers,
         address_answers if another_answers_there,
     ],
-    judge: judge,
 }
 
 /// The summary where the request for the test host was given up.
@@ -320,10 +314,10 @@ fn gateway_does_not_trust_backend(effect: &Effect<'_, Evidence>) -> bool {
     routed_answer(effect).is_some_and(|answer| answer.body.contains("CERTIFICATE_VERIFY_FAILED"))
 }
 
-/// Whether the backend's reply reached the gateway without decryption, because of this failure of the redirection.
-fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
+/// Whether the backend's reply reached the gateway without decryption, because of the cause: a failure of the redirection.
+fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>) -> bool {
     let body = routed_answer(effect).map(|answer| answer.body.as_str());
-    bypasses_decryption(effect, redirection, body)
+    bypasses_decryption(effect, body)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{gateway_object, gateway_service, show_service};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, ServicePort};
 use crate::facts::gateway::{find_gateway_service, has_no_gateway_deployment};
@@ -41,7 +41,6 @@ claim! {
         default_profile if looks_in_wrong_place,
         default_profile if gateway_is_not_installed,
     ],
-    judge: judge,
 }
 
 /// The ports of the default profile's gateway: name, port, target port.

@@ -1,9 +1,6 @@
 //! All pods of the control plane's namespace are Running.
 
-use crate::claims::by_name::default_profile::{
-    self, istiod_is_not_installed, looks_in_wrong_place,
-};
-use crate::claims::by_name::{dns_on_pod_network, nodes_ready, running};
+use crate::claims::by_name::default_profile::{istiod_is_not_installed, looks_in_wrong_place};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Pod};
@@ -68,7 +65,6 @@ claim! {
         default_profile if istiod_is_not_installed,
         running if only_kiali_is_unready,
     ],
-    judge: judge,
 }
 
 const EXPECTED: &str = "every pod Running with all containers ready, or Completed";

@@ -1,6 +1,5 @@
 //! The default profile is installed: istiod, one ingress gateway, no egress gateway.
 
-use crate::claims::by_name::control_plane_running;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations};
@@ -56,7 +55,6 @@ claim! {
     caused_by: [
         control_plane_running if gateway_waits_for_istiod,
     ],
-    judge: judge,
 }
 
 /// The CRDs of all versions of Istio; the profile of a version has further ones. `istiooperators.install.istio.io` is not

@@ -1,8 +1,7 @@
 //! A mutating admission webhook injects the sidecar in labelled namespaces.
 
-use crate::claims::by_name::control_plane_running;
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::namespace_labelled::{self, label_is_wrong, namespace_labels};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
+use crate::claims::by_name::namespace_labelled::{label_is_wrong, namespace_labels};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, Observation, Webhook};
@@ -68,7 +67,6 @@ claim! {
     holds_without: [
         ("/demo/deployments", "the tutorial installs Istio first: before the demo, a plain pod is judged"),
     ],
-    judge: judge,
 }
 
 const WEBHOOKS: &str = "the injection webhooks";

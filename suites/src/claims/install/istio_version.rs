@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::by_name::default_profile::{
-    self, istiod_is_not_installed, looks_in_wrong_place,
-};
-use crate::claims::by_name::{control_plane_running, proxies_in_sync};
+use crate::claims::by_name::default_profile::{istiod_is_not_installed, looks_in_wrong_place};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Evidence, Expectations, Istiod, Observation, Pod};
@@ -68,7 +65,6 @@ claim! {
     holds_unasked: [
         ("/install/istioctl_version", "a mesh can be installed without istioctl"),
     ],
-    judge: judge,
 }
 
 /// The parts of the mesh. istioctl runs on this machine and is not part of it.

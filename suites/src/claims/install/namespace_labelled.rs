@@ -1,6 +1,5 @@
 //! The demo's namespace is labelled for injection.
 
-use crate::claims::by_name::default_profile;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::facts::Labels;
@@ -51,7 +50,6 @@ claim! {
         default_profile if |effect| install_stopped_at_istiod(effect.evidence)
             && demo_namespace_is_missing(effect.evidence),
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

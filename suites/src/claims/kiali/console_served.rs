@@ -1,12 +1,9 @@
 //! Kiali serves its console, and its API reports a version.
 
 use super::answers::{answer, answers_an_error, has_same_answer_as_root, is_html_page, needs_tls};
-use super::{
-    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
-    show_or_scale_up,
-};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::{redirects_to_web_root, running};
+use super::{kiali_does_not_run, kiali_object, show_or_scale_up};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
+use crate::claims::by_name::redirects_to_web_root;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer};
@@ -49,14 +46,10 @@ claim! {
     needs: Request,
     caused_by: [
         default_profile if looks_in_wrong_place,
-        running if is_elsewhere,
-        running if no_pod_is_ready_to_answer,
-        running if another_program_answers,
-        running if service_misses_kiali,
+        running if running_explains_page,
         redirects_to_web_root if stands_at_another_root,
         redirects_to_web_root if answers_the_same_error,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -184,19 +177,14 @@ pub(crate) fn reported_version(answer: &HttpAnswer) -> Option<String> {
     })
 }
 
-/// Whether neither page got an answer, because no Kiali pod is ready.
-fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
+/// Whether both pages fail because of Kiali's deployment or service. Another program does not redirect as Kiali does, or
+/// answers the console like /.
+fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
-    no_pod_is_ready(effect, pages.console.value().is_some() || pages.api.value().is_some())
-}
-
-/// Whether another program runs instead of Kiali: it does not redirect as Kiali does, or answers the console like /.
-fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
-    let evidence = effect.evidence;
-    effect.judgement.verdict == Verdict::Fail
-        && runs_another_program(evidence)
+    let is_foreign = effect.judgement.verdict == Verdict::Fail
         && (effect.fails(&redirects_to_web_root::CLAIM)
-            || has_same_answer_as_root(evidence, &evidence.kiali.console))
+            || has_same_answer_as_root(effect.evidence, &pages.console));
+    kiali_does_not_run(effect, &[&pages.console, &pages.api], is_foreign)
 }
 
 /// Whether Kiali redirects to another root and answers 404 at the tutorial's.

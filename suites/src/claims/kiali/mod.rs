@@ -10,7 +10,7 @@ use answers::asked_port;
 
 use crate::claims::Claim;
 use crate::entry::Effect;
-use crate::evidence::{Evidence, Pod, ServicePort};
+use crate::evidence::{Evidence, HttpAnswer, Observation, Pod, ServicePort};
 use crate::facts::image::image_name;
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
@@ -41,16 +41,28 @@ fn show_or_scale_up(evidence: &Evidence) -> Step {
     pods::list(evidence, namespace, &["-l", "app=kiali"], "List the pods of Kiali")
 }
 
-/// Whether a page got no answer because no pod of Kiali is ready. `answered`: whether the page got an answer, as from
-/// another program at its URL.
-fn no_pod_is_ready(effect: &Effect<'_, Evidence>, answered: bool) -> bool {
+/// Whether these pages fail because of Kiali's deployment or service. `is_foreign`: whether the pages show that another
+/// program answers.
+fn kiali_does_not_run(
+    effect: &Effect<'_, Evidence>,
+    pages: &[&Observation<HttpAnswer>],
+    is_foreign: bool,
+) -> bool {
+    is_elsewhere(effect)
+        || no_pod_is_ready(effect, pages)
+        || is_foreign && runs_another_program(effect.evidence)
+        || service_misses_kiali(effect)
+}
+
+/// Whether no page got an answer, because no pod of Kiali is ready. Another program may answer at a page's URL.
+fn no_pod_is_ready(effect: &Effect<'_, Evidence>, pages: &[&Observation<HttpAnswer>]) -> bool {
     let install = &effect.evidence.install;
     let Some(pods) = install.pods.value() else {
         // The namespace does not exist.
         return install.pods.is_absent();
     };
     effect.judgement.verdict == Verdict::Fail
-        && !answered
+        && pages.iter().all(|page| page.value().is_none())
         && !pods.iter().any(|pod| is_kiali_pod(pod) && pod.is_running_and_ready())
 }
 

@@ -4,12 +4,8 @@ use super::answers::{
     answer, answers_an_error, check_redirect, expected_redirect, format_redirect,
     has_same_answer_as_root, needs_tls, wrong_answer,
 };
-use super::{
-    is_elsewhere, kiali_object, no_pod_is_ready, require_target, runs_another_program,
-    service_misses_kiali, silent_target,
-};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::{redirects_to_web_root, running};
+use super::{kiali_does_not_run, kiali_object, require_target, silent_target};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
 use crate::facts::kiali::NAME;
@@ -48,10 +44,7 @@ claim! {
     needs: Request,
     caused_by: [
         default_profile if looks_in_wrong_place,
-        running if is_elsewhere,
-        running if no_pod_is_ready_to_answer,
-        running if another_program_answers,
-        running if service_misses_kiali,
+        running if running_explains_page,
         redirects_to_web_root if redirects_elsewhere,
         redirects_to_web_root if answers_the_same_error,
     ],
@@ -59,7 +52,6 @@ claim! {
         ("/kiali/machine", "the port-forward answers, and the pass says that port 30001 does not"),
     ],
     holds_unasked: [("/kiali/machine", "`--kiali-url` names another URL, or the pass says so")],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -129,15 +121,10 @@ fn expose(evidence: &Evidence) -> Vec<Step> {
     services::expose(evidence, &evidence.expectations.istio_namespace, NAME, port, exposed_port)
 }
 
-/// Whether the exposed port did not answer, because no Kiali pod is ready.
-fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
-    no_pod_is_ready(effect, effect.evidence.kiali.exposed.value().is_some())
-}
-
-/// Whether another program runs instead of Kiali and answers on the exposed port like at /.
-fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
-    let evidence = effect.evidence;
-    runs_another_program(evidence) && has_same_answer_as_root(evidence, &evidence.kiali.exposed)
+/// Whether the exposed port fails because of Kiali's deployment or service. Another program answers there like at /.
+fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
+    let exposed = &effect.evidence.kiali.exposed;
+    kiali_does_not_run(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
 }
 
 /// Whether the exposed port redirects to the same other root as the pod.

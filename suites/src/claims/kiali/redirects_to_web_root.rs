@@ -4,11 +4,8 @@ use super::answers::{
     Redirect, answer, check_redirect, expected_redirect, format_redirect, redirect_body,
     wrong_answer,
 };
-use super::{
-    is_elsewhere, kiali_object, no_pod_is_ready, runs_another_program, service_misses_kiali,
-};
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::running;
+use super::{kiali_does_not_run, kiali_object};
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
 use crate::judgement::{Judged, Judgement, TextChange};
@@ -47,12 +44,8 @@ claim! {
     needs: Request,
     caused_by: [
         default_profile if looks_in_wrong_place,
-        running if is_elsewhere,
-        running if no_pod_is_ready_to_answer,
-        running if another_program_answers,
-        running if service_misses_kiali,
+        running if running_explains_page,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -83,14 +76,9 @@ fn judge(evidence: &Evidence) -> Judged {
     }
 }
 
-/// Whether / got no answer, because no Kiali pod is ready.
-fn no_pod_is_ready_to_answer(effect: &Effect<'_, Evidence>) -> bool {
-    no_pod_is_ready(effect, effect.evidence.kiali.root.value().is_some())
-}
-
-/// Whether another program runs instead of Kiali.
-fn another_program_answers(effect: &Effect<'_, Evidence>) -> bool {
-    runs_another_program(effect.evidence)
+/// Whether / fails because of Kiali's deployment or service.
+fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
+    kiali_does_not_run(effect, &[&effect.evidence.kiali.root], true)
 }
 
 #[cfg(test)]

@@ -2,8 +2,7 @@
 
 use super::{kiali_object, show_or_scale_up, silent_target};
 use crate::claims::by_name::console_served::reported_version;
-use crate::claims::by_name::default_profile::{self, looks_in_wrong_place};
-use crate::claims::by_name::nodes_ready;
+use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Expectations, Pod};
@@ -62,13 +61,7 @@ claim! {
         default_profile if istio_namespace_is_missing,
         default_profile if install_came_not_so_far,
     ],
-    judge: judge,
 }
-
-/// What the tutorial installs, without its command: it would replace an image from a mirror.
-const INSTALL: &str = "Install Kiali for observability:";
-/// How the tutorial reaches Kiali.
-const EXPOSE: &str = "kubectl port-forward svc/kiali 20001:20001 -n istio-system &";
 
 fn judge(evidence: &Evidence) -> Judged {
     if kiali_elsewhere(evidence).is_some() {
@@ -90,7 +83,8 @@ fn deployment(evidence: &Evidence) -> Judged {
             let summary =
                 format!("Kiali is in namespace {namespace}, the tutorial says {istio_namespace}");
             let text = "List the deployments and pods of that namespace";
-            let change = TextChange::new("kiali-elsewhere", EXPOSE).now(&summary);
+            let sentence = "kubectl port-forward svc/kiali 20001:20001 -n istio-system &";
+            let change = TextChange::new("kiali-elsewhere", sentence).now(&summary);
             return Err(Judgement::changed(summary, change)
                 .expected(format!("namespace {istio_namespace}"))
                 .observed(format!("namespace {namespace}"))
@@ -175,8 +169,9 @@ fn judge_image(evidence: &Evidence, kiali: &Deployment) -> Judged {
     let mirror = flat_mirror(image, split_image(&wanted).0).filter(|_| same_tag && !is_same);
     if let Some(mirror) = mirror {
         let text = "Set kiali.image in meshcheck.toml if the tutorial uses this mirror";
-        let change =
-            TextChange::new("image-mirror", INSTALL).now(format!("Kiali's image is {image}"));
+        // Without the tutorial's command: it would replace an image from a mirror.
+        let change = TextChange::new("image-mirror", "Install Kiali for observability:")
+            .now(format!("Kiali's image is {image}"));
         let summary = format!("Kiali's image is from the mirror {mirror}");
         return Err(Judgement::changed(summary, change)
             .expected(wanted)

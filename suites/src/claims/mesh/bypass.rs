@@ -1,6 +1,5 @@
 //! The effects of traffic that bypasses a proxy: counters that do not rise, and encrypted traffic at the application.
 
-use crate::claims::Claim;
 use crate::entry::Effect;
 use crate::evidence::{CounterPair, Evidence, Pod};
 use crate::facts::demo::{find_wrong_reply, is_pod_of};
@@ -33,29 +32,22 @@ pub(super) fn has_not_risen(pair: &CounterPair) -> bool {
     }
 }
 
-/// Whether a failure on the redirection names one of these pods.
-pub(super) fn names_any(effect: &Effect<'_, Evidence>, redirection: &Claim, pods: &[&Pod]) -> bool {
-    let named = effect.object_of(redirection);
+/// Whether the cause, a claim on the redirection, names one of these pods.
+pub(super) fn cause_names_any(effect: &Effect<'_, Evidence>, pods: &[&Pod]) -> bool {
+    let named = effect.object_of_cause();
     pods.iter().any(|pod| named.is_some_and(|named| named == Object::pod(pod).to_string()))
 }
 
-/// Whether this body is the error of an application that gets encrypted traffic, and a claim on the redirection names a
-/// pod of the backend.
-pub(crate) fn bypasses_decryption(
-    effect: &Effect<'_, Evidence>,
-    redirection: &Claim,
-    body: Option<&str>,
-) -> bool {
+/// Whether this body is the error of an application that gets encrypted traffic, and the cause, a claim on the redirection,
+/// names a pod of the backend.
+pub(crate) fn bypasses_decryption(effect: &Effect<'_, Evidence>, body: Option<&str>) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && body.is_some_and(is_tls_error)
-        && names_any(effect, redirection, &backend_pods(effect.evidence))
+        && cause_names_any(effect, &backend_pods(effect.evidence))
 }
 
 /// The same of the first reply to the client that is wrong.
-pub(crate) fn reply_bypasses_decryption(
-    effect: &Effect<'_, Evidence>,
-    redirection: &Claim,
-) -> bool {
+pub(crate) fn reply_bypasses_decryption(effect: &Effect<'_, Evidence>) -> bool {
     let reply = find_wrong_reply(effect.evidence);
-    bypasses_decryption(effect, redirection, reply.map(|reply| reply.body.as_str()))
+    bypasses_decryption(effect, reply.map(|reply| reply.body.as_str()))
 }

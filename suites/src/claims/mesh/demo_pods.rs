@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use crate::claims::Claim;
 use crate::claims::by_name::{backend_deployment, client_deployment};
 use crate::combine::all_hold;
 use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
-use crate::facts::demo::{find_deployment, is_pod_of};
+use crate::facts::demo::{find_deployment, is_pod_of, running_pods};
 use crate::facts::workload::{is_in_restart_loop, owner_workload};
 use crate::format::rollout::format_rollout_trouble;
 use crate::format::{format_pod_state, list};
@@ -115,31 +116,47 @@ fn is_unavailable(evidence: &Evidence, name: &str) -> bool {
     find_deployment(evidence, name).is_none_or(|it| format_rollout_trouble(it).is_some())
 }
 
-/// Whether the named pod is not ready and its deployment not available, and no other pod is a reason of its own; or there
-/// is no pod at all. `counts` selects the named pods that are explained. `sidecars_are_claimed` is true where another
+/// Returns the names of the demo's deployments, each with the claim on it.
+fn demo_deployments(evidence: &Evidence) -> [(&str, &'static Claim); 2] {
+    [
+        (&evidence.expectations.backend_deployment, &backend_deployment::CLAIM),
+        (&evidence.expectations.client_deployment, &client_deployment::CLAIM),
+    ]
+}
+
+/// Returns the deployment of the demo that the cause is a claim on.
+pub(super) fn deployment_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e str> {
+    let mut all = demo_deployments(effect.evidence).into_iter();
+    all.find(|(_, claim)| claim.id == effect.cause.id).map(|(name, _)| name)
+}
+
+/// Returns the running pod that the failure names, where it is of the deployment that the cause is a claim on.
+pub(super) fn named_pod_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e Pod> {
+    let pods = running_pods(effect.evidence, deployment_of_cause(effect)?)?;
+    pods.into_iter().find(|pod| effect.is_about(Object::pod(pod)))
+}
+
+/// Whether the named pod is not ready and the deployment of the cause not available, and no other pod is a reason of its
+/// own; or there is no pod at all. `counts` selects the named pods that are explained. `sidecars_are_claimed` is true where another
 /// claim fails because of missing sidecars.
 pub(super) fn deployment_explains_pods(
     effect: &Effect<'_, Evidence>,
-    deployment: &str,
     counts: impl Fn(&Pod) -> bool,
     sidecars_are_claimed: bool,
 ) -> bool {
     let evidence = effect.evidence;
+    let Some(deployment) = deployment_of_cause(effect) else { return false };
     if effect.judgement.verdict != Verdict::Fail || !is_unavailable(evidence, deployment) {
         return false;
     }
     let Ok(pods) = current_pods(evidence) else { return has_no_pods(effect) };
-    let owners = [
-        (&evidence.expectations.backend_deployment, &backend_deployment::CLAIM),
-        (&evidence.expectations.client_deployment, &client_deployment::CLAIM),
-    ];
     let is_explained = |pod: &Pod| {
         if !is_unready(evidence, pod) {
             return pod.counted_containers().count() == 2
                 || pod.is_gateway()
                 || pod.sidecar().is_none() && sidecars_are_claimed;
         }
-        owners.into_iter().any(|(owner, claim)| {
+        demo_deployments(evidence).into_iter().any(|(owner, claim)| {
             is_pod_of(evidence, pod, owner)
                 && is_unavailable(evidence, owner)
                 && effect.fails(claim)

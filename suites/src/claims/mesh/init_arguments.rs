@@ -2,16 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::by_name::{
-    backend_deployment, client_deployment, namespace_labelled, two_containers_per_pod,
-};
-use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods};
+use crate::claims::mesh::demo_pods::{has_no_injected_pods, injected_pods, named_pod_of_cause};
 use crate::claims::mesh::init_container::argument_words;
 use crate::claims::mesh::{INBOUND_PORT, OUTBOUND_PORT, OWN_PORTS, PROXY_ID};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Pod};
-use crate::facts::demo::running_pods;
 use crate::facts::injection::{
     INTERCEPTION_MODE, demo_namespace_is_missing, has_mode_none, redirection_annotations,
 };
@@ -63,12 +59,9 @@ claim! {
     caused_by: [
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         two_containers_per_pod if has_no_injected_pods,
-        backend_deployment if |effect|
-            is_unready_by_mode_none(effect, &effect.evidence.expectations.backend_deployment),
-        client_deployment if |effect|
-            is_unready_by_mode_none(effect, &effect.evidence.expectations.client_deployment),
+        backend_deployment if is_unready_by_mode_none,
+        client_deployment if is_unready_by_mode_none,
     ],
-    judge: judge,
 }
 
 /// The tutorial's words on the redirection.
@@ -117,17 +110,12 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
         .steps(injection::restore_redirection(evidence, pod)))
 }
 
-/// Whether the failure names a pod of a deployment that is not ready because of interception mode NONE: the deployment's
-/// failure names the annotation.
-pub(super) fn is_unready_by_mode_none(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
-    let evidence = effect.evidence;
-    let mut pods = running_pods(evidence, deployment).unwrap_or_default().into_iter();
+/// Whether the failure names a pod of a deployment that is not ready because of interception mode NONE: the cause, the
+/// deployment's failure, names the annotation.
+pub(super) fn is_unready_by_mode_none(effect: &Effect<'_, Evidence>) -> bool {
     effect.judgement.verdict == Verdict::Fail
-        && pods.any(|pod| {
-            effect.is_about(Object::pod(pod))
-                && !pod.ready
-                && lacks_listeners_by_mode_none(evidence, pod)
-        })
+        && named_pod_of_cause(effect)
+            .is_some_and(|pod| !pod.ready && lacks_listeners_by_mode_none(effect.evidence, pod))
 }
 
 /// A difference between an init container's arguments and the tutorial's.

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::by_name::nodes_ready::{self, no_node_answers};
-use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
+use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::mesh::demo_pods::{all_pods_hold, has_no_injected_pods, injected_pods};
 use crate::claims::mesh::init_container::has_no_log_of_rules;
 use crate::claims::mesh::pod_rules::{by_family, format_families, logged_rules, rules_in_force};
@@ -53,7 +52,6 @@ claim! {
         two_containers_per_pod if has_no_injected_pods,
         init_arguments if has_no_log_of_rules,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

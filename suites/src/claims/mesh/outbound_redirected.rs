@@ -2,8 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::claims::by_name::nodes_ready::{self, no_node_answers};
-use crate::claims::by_name::{init_arguments, namespace_labelled, two_containers_per_pod};
+use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::mesh::demo_pods::has_no_injected_pods;
 use crate::claims::mesh::init_container::{arguments_of_named_pod, has_no_log_of_rules};
 use crate::claims::mesh::question::{

@@ -1,8 +1,6 @@
 //! Each pod is READY 2/2 and Running.
 
-use crate::claims::by_name::{
-    backend_deployment, client_deployment, namespace_labelled, two_containers_per_pod,
-};
+use crate::claims::by_name::two_containers_per_pod;
 use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods, is_unready};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -52,11 +50,10 @@ claim! {
     stops: [ClientSidecar, BackendSidecar],
     caused_by: [
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
-        backend_deployment if backend_is_unready,
-        client_deployment if client_is_unready,
+        backend_deployment if deployment_is_unready,
+        client_deployment if deployment_is_unready,
         two_containers_per_pod if only_number_of_containers_differs,
     ],
-    judge: judge,
 }
 
 const READY: &str = "Running, READY 2/2, no restart loop";
@@ -177,14 +174,6 @@ fn judge_second_list(evidence: &Evidence, pods: &[&Pod]) -> Judged {
     Ok(Judgement::pass(String::new()))
 }
 
-fn backend_is_unready(effect: &Effect<'_, Evidence>) -> bool {
-    explains(effect, &effect.evidence.expectations.backend_deployment)
-}
-
-fn client_is_unready(effect: &Effect<'_, Evidence>) -> bool {
-    explains(effect, &effect.evidence.expectations.client_deployment)
-}
-
 /// Whether the number of containers is the only reason for which pods are not READY 2/2.
 fn only_number_of_containers_differs(effect: &Effect<'_, Evidence>) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
@@ -192,9 +181,9 @@ fn only_number_of_containers_differs(effect: &Effect<'_, Evidence>) -> bool {
         && pods.iter().all(|pod| !is_unready(effect.evidence, pod))
 }
 
-fn explains(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+fn deployment_is_unready(effect: &Effect<'_, Evidence>) -> bool {
     let sidecars_are_claimed = effect.fails(&two_containers_per_pod::CLAIM);
-    deployment_explains_pods(effect, deployment, |_| true, sidecars_are_claimed)
+    deployment_explains_pods(effect, |_| true, sidecars_are_claimed)
 }
 
 #[cfg(test)]

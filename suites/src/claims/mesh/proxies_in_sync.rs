@@ -2,14 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::claims::by_name::default_profile::{
-    self, istiod_is_not_installed, looks_in_wrong_place,
+use crate::claims::by_name::default_profile::{istiod_is_not_installed, looks_in_wrong_place};
+use crate::claims::mesh::demo_pods::{
+    current_pods, deployment_of_cause, has_no_pods, named_pod_of_cause, restart_after_label,
 };
-use crate::claims::by_name::{
-    backend_deployment, client_deployment, control_plane_running, dns_on_pod_network,
-    namespace_labelled, two_containers_per_pod,
-};
-use crate::claims::mesh::demo_pods::{current_pods, has_no_pods, restart_after_label};
 use crate::claims::mesh::init_arguments::is_unready_by_mode_none;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -66,15 +62,12 @@ claim! {
         dns_on_pod_network if proxies_do_not_find_istiod,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         client_deployment if no_client_proxy_runs,
-        client_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.client_deployment),
-        backend_deployment if |effect| is_named_and_cut_off(effect, &effect.evidence.expectations.backend_deployment),
+        client_deployment if is_named_and_cut_off,
+        backend_deployment if is_named_and_cut_off,
         two_containers_per_pod if has_no_pods,
-        backend_deployment if |effect|
-            is_unready_by_mode_none(effect, &effect.evidence.expectations.backend_deployment),
-        client_deployment if |effect|
-            is_unready_by_mode_none(effect, &effect.evidence.expectations.client_deployment),
+        backend_deployment if is_unready_by_mode_none,
+        client_deployment if is_unready_by_mode_none,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -220,11 +213,10 @@ fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool
     Ok(Judgement::pass(pod.name.clone()))
 }
 
-/// Whether the failure names a pod of a deployment whose sidecars do not reach istiod.
-fn is_named_and_cut_off(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
-    let evidence = effect.evidence;
-    let pods = running_pods(evidence, deployment).unwrap_or_default();
-    pods.iter().any(|pod| effect.is_about(Object::pod(pod))) && is_cut_off(evidence, deployment)
+/// Whether the failure names a pod of the cause's deployment, whose sidecars do not reach istiod.
+fn is_named_and_cut_off(effect: &Effect<'_, Evidence>) -> bool {
+    named_pod_of_cause(effect).is_some()
+        && deployment_of_cause(effect).is_some_and(|it| is_cut_off(effect.evidence, it))
 }
 
 /// Whether the failure names a client pod, and each client pod's traffic is redirected to a proxy that does not run.

@@ -2,16 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::claims::Claim;
-use crate::claims::by_name::backend_service::{self, leads_to_the_backend};
-use crate::claims::by_name::client_deployment::{self, no_client_can_ask};
-use crate::claims::by_name::nodes_ready::{self, no_node_answers};
-use crate::claims::by_name::{
-    backend_replies, inbound_redirected, init_arguments, live_rules, namespace_labelled,
-    outbound_redirected, two_containers_per_pod,
-};
+use crate::claims::by_name::backend_service::leads_to_the_backend;
+use crate::claims::by_name::client_deployment::no_client_can_ask;
+use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::mesh::bypass::{
-    backend_pods, client_pod, has_not_risen, names_any, reply_bypasses_decryption,
+    backend_pods, cause_names_any, client_pod, has_not_risen, reply_bypasses_decryption,
 };
 use crate::claims::mesh::packet_trace::{PacketTrace, packet_traces};
 use crate::combine::all_hold;
@@ -76,14 +71,13 @@ claim! {
         backend_replies if web_proxy_answers,
         backend_service if requests_do_not_arrive,
         two_containers_per_pod if pod_has_no_sidecar,
-        inbound_redirected if |effect| reply_bypasses_decryption(effect, &inbound_redirected::CLAIM),
-        live_rules if |effect| reply_bypasses_decryption(effect, &live_rules::CLAIM),
-        outbound_redirected if |effect| client_bypasses_its_proxy(effect, &outbound_redirected::CLAIM),
-        inbound_redirected if |effect| requests_bypass_backends_proxy(effect, &inbound_redirected::CLAIM),
-        init_arguments if |effect| client_bypasses_its_proxy(effect, &init_arguments::CLAIM),
-        init_arguments if |effect| requests_bypass_backends_proxy(effect, &init_arguments::CLAIM),
+        inbound_redirected if reply_bypasses_decryption,
+        live_rules if reply_bypasses_decryption,
+        outbound_redirected if client_bypasses_its_proxy,
+        inbound_redirected if requests_bypass_backends_proxy,
+        init_arguments if client_bypasses_its_proxy,
+        init_arguments if requests_bypass_backends_proxy,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -361,27 +355,23 @@ fn pod_has_no_sidecar(effect: &Effect<'_, Evidence>) -> bool {
         .any(|(pair, pods)| has_not_risen(pair) && pods.iter().any(|pod| pod.sidecar().is_none()))
 }
 
-fn client_bypasses_its_proxy(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
+fn client_bypasses_its_proxy(effect: &Effect<'_, Evidence>) -> bool {
     let counted = counting_pods(effect.evidence);
-    counted.is_some_and(|[client, _]| bypasses(effect, redirection, client))
+    counted.is_some_and(|[client, _]| bypasses(effect, client))
 }
 
-fn requests_bypass_backends_proxy(effect: &Effect<'_, Evidence>, redirection: &Claim) -> bool {
+fn requests_bypass_backends_proxy(effect: &Effect<'_, Evidence>) -> bool {
     let counted = counting_pods(effect.evidence);
-    counted.is_some_and(|[_, backend]| bypasses(effect, redirection, backend))
+    counted.is_some_and(|[_, backend]| bypasses(effect, backend))
 }
 
-/// Whether a claim on the redirection names a pod with a sidecar whose counter did not rise.
-fn bypasses(
-    effect: &Effect<'_, Evidence>,
-    redirection: &Claim,
-    (pair, mut pods): (&CounterPair, Vec<&Pod>),
-) -> bool {
+/// Whether the cause, a claim on the redirection, names a pod with a sidecar whose counter did not rise.
+fn bypasses(effect: &Effect<'_, Evidence>, (pair, mut pods): (&CounterPair, Vec<&Pod>)) -> bool {
     pods.retain(|pod| pod.sidecar().is_some());
     effect.judgement.verdict == Verdict::Fail
         && pair.before.value().is_some()
         && pair.after.value() == pair.before.value()
-        && names_any(effect, redirection, &pods)
+        && cause_names_any(effect, &pods)
 }
 
 #[cfg(test)]

@@ -3,9 +3,6 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use crate::claims::by_name::{
-    backend_deployment, client_deployment, injection_webhook, namespace_labelled,
-};
 use crate::claims::mesh::demo_pods::{current_pods, deployment_explains_pods};
 use crate::claims::mesh::missing_sidecar::{
     explain_missing_sidecar, label_prevents_injection, pods_missed_by_injection,
@@ -69,10 +66,9 @@ claim! {
         namespace_labelled if label_leaves_pods_without_sidecar,
         injection_webhook if webhook_leaves_pods_without_sidecar,
         injection_webhook if template_refuses_sidecar,
-        backend_deployment if backend_does_not_run,
-        client_deployment if client_does_not_run,
+        backend_deployment if deployment_does_not_run,
+        client_deployment if deployment_does_not_run,
     ],
-    judge: judge,
 }
 
 /// The labels by which Istio names the Gateway of the Gateway API that a pod belongs to, the newer one first.
@@ -281,7 +277,7 @@ fn webhook_leaves_pods_without_sidecar(effect: &Effect<'_, Evidence>) -> bool {
 
 /// Whether the template of a deployment refuses injection, and only its pods have no sidecar.
 fn template_refuses_sidecar(effect: &Effect<'_, Evidence>) -> bool {
-    let named = effect.object_of(&injection_webhook::CLAIM);
+    let named = effect.object_of_cause();
     let refuses = |pod: &Pod| {
         let mut deployments = effect.evidence.demo.deployments.value().into_iter().flatten();
         let owner = deployments.find(|deployment| deployment.selects(pod));
@@ -294,20 +290,12 @@ fn template_refuses_sidecar(effect: &Effect<'_, Evidence>) -> bool {
     pods_without_sidecar(effect.evidence).is_some_and(|pods| pods.into_iter().all(refuses))
 }
 
-fn backend_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
-    deployment_does_not_run(effect, &effect.evidence.expectations.backend_deployment)
-}
-
-fn client_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
-    deployment_does_not_run(effect, &effect.evidence.expectations.client_deployment)
-}
-
 /// Whether the deployment explains that no pod runs. A pod without a sidecar among its requested containers fails for
 /// that reason instead.
-fn deployment_does_not_run(effect: &Effect<'_, Evidence>, deployment: &str) -> bool {
+fn deployment_does_not_run(effect: &Effect<'_, Evidence>) -> bool {
     let pods = current_pods(effect.evidence).unwrap_or_default();
     !pods.iter().any(|pod| pod.is_running())
-        && deployment_explains_pods(effect, deployment, |pod| pod.sidecar().is_some(), true)
+        && deployment_explains_pods(effect, |pod| pod.sidecar().is_some(), true)
 }
 
 #[cfg(test)]

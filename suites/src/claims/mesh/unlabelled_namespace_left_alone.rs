@@ -1,6 +1,5 @@
 //! Pods get a sidecar in labelled namespaces only.
 
-use crate::claims::by_name::{backend_deployment, injection_webhook, namespace_labelled};
 use crate::claims::mesh::missing_sidecar::{label_prevents_injection, webhook_prevents_injection};
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -56,7 +55,6 @@ claim! {
         injection_webhook if webhook_leaves_demo_without_sidecar,
         backend_deployment if backend_is_refused_too,
     ],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {
@@ -226,6 +224,11 @@ mod cases {
         }
     }
 
+    /// The dry run in the demo's namespace fails.
+    fn fail_labelled(e: &mut Evidence, reason: &str) {
+        e.mesh.dry_run_labelled = Observation::failed(reason);
+    }
+
     /// Removes the sidecar from the dry run in the demo's namespace.
     fn inject_nothing(e: &mut Evidence) {
         let run = of(&mut e.mesh.dry_run_labelled);
@@ -250,15 +253,15 @@ mod cases {
         }, Fail);
         injected_in_no_namespace(inject_nothing, Fail);
         no_namespace(|e| e.mesh.dry_run_labelled = Observation::absent("there is no namespace client"), Fail);
-        forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("cannot create resource"), Unjudged);
-        refused_by_pod_security(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
+        forbidden(|e| fail_labelled(e, "cannot create resource"), Unjudged);
+        refused_by_pod_security(|e| fail_labelled(e, "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
         policy_refuses_the_test_pod(|e| e.mesh.dry_run_unlabelled = Observation::failed("admission webhook \"validate.kyverno.svc-fail\" denied the request: resource Pod/default/ was blocked due to the following policies require-requests-limits"), Unjudged);
-        refused_for_its_own_container(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
-        webhook_not_called(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
+        refused_for_its_own_container(|e| fail_labelled(e, "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
+        webhook_not_called(|e| fail_labelled(e, "failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
         forbidden_in_the_unlabelled_namespace(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);
         labelled_and_not_injected(|e| { label(e, true); inject_nothing(e); }, Fail);
         not_labelled_and_not_injected(|e| { label(e, false); inject_nothing(e); }, Fail);
-        injected_in_all_namespaces_and_one_dry_run_failed(|e| { e.mesh.dry_run_labelled = Observation::failed("no answer"); inject_everywhere(e); }, Fail);
+        injected_in_all_namespaces_and_one_dry_run_failed(|e| { fail_labelled(e, "no answer"); inject_everywhere(e); }, Fail);
         not_selected(|e| { e.mesh.dry_run_labelled = Observation::not_asked("--only"); e.mesh.dry_run_unlabelled = Observation::not_asked("--only"); }, Skipped);
     }
 }

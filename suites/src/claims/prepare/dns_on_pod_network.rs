@@ -2,7 +2,6 @@
 
 use std::net::IpAddr;
 
-use crate::claims::by_name::nodes_ready;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::facts::scheduling::all_wait_for_nodes;
@@ -52,7 +51,6 @@ claim! {
     holds_without: [
         ("/cluster/calico_pools", "without Calico the nodes define the pod network"),
     ],
-    judge: judge,
 }
 
 const NAMESPACE: &str = "kube-system";

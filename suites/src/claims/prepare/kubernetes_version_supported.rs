@@ -30,7 +30,6 @@ claim! {
     prepare::kubernetes_version_supported: "the version of Kubernetes is one that this Istio supports",
     beyond: true,
     needs: Reading,
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

@@ -4,7 +4,6 @@ use super::addresses::{
     Gateway, LIST_ADDRESSES, NO_TEST_SERVICE, Shortage, find_failure, find_free_address,
     find_gateway, find_other_refusal, find_owners, format_owners, lacks_addresses,
 };
-use crate::claims::by_name::no_competing_load_balancer;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation};
 use crate::facts::gateway::is_minikube;
@@ -44,7 +43,6 @@ claim! {
     needs: Reading,
     stops: [LoadBalancer],
     caused_by: [no_competing_load_balancer if others_hold_the_addresses],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

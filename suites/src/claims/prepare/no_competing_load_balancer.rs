@@ -38,7 +38,6 @@ claim! {
     prepare::no_competing_load_balancer: "no other service holds the only load balancer address",
     needs: Reading,
     stops: [LoadBalancer],
-    judge: judge,
 }
 
 fn judge(evidence: &Evidence) -> Judged {

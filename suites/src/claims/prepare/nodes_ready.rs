@@ -43,7 +43,6 @@ claim! {
     beyond: true,
     needs: Reading,
     holds_without: [("/demo/pods", "before the demo exists, no pod of it waits for room")],
-    judge: judge,
 }
 
 const MEBIBYTE: u64 = 1024 * 1024;

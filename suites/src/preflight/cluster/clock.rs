@@ -5,7 +5,6 @@ use jiff::SignedDuration;
 use crate::entry::check;
 use crate::evidence::Observation;
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::machine;
 
@@ -29,7 +28,6 @@ check! {
     cluster::clock: "the clocks of the API server and of this machine agree",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// The largest difference of the clocks. A certificate of Istio is valid from two minutes before its creation, a token

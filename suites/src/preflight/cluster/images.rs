@@ -6,7 +6,6 @@ use crate::format::{OTHER, count, excerpt, list};
 use crate::hint::escape_backquotes;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::Platform;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::{Purpose, Step, nodes};
@@ -31,7 +30,6 @@ check! {
     cluster::images: "the nodes have the images, or can pull them",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

@@ -3,7 +3,6 @@
 use crate::claims::by_name;
 use crate::entry::check;
 use crate::judgement::Judged;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 
 check! {
@@ -26,7 +25,6 @@ check! {
     cluster::kubernetes_version_supported: "this Istio supports the cluster's Kubernetes version",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// Judges by the claim of the same name.

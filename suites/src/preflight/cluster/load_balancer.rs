@@ -7,7 +7,6 @@ use crate::evidence::{Observation, Service};
 use crate::format::{POOL, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::{Controller, Pool};
 use crate::steps::{Purpose, Step, cluster, services, workloads};
@@ -34,7 +33,6 @@ check! {
     cluster::load_balancer: "a load balancer assigns addresses to services",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// Known load balancer controllers, by a part of their image's name.

@@ -5,8 +5,6 @@ use crate::entry::Effect;
 use crate::entry::check;
 use crate::judgement::Judged;
 use crate::judgement::Verdict;
-use crate::preflight::cluster::load_balancer;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 
 check! {
@@ -30,7 +28,6 @@ check! {
     needs: ClusterNamed,
     after: server_answers,
     caused_by: [load_balancer if fails],
-    judge: judge,
 }
 
 /// Judges by the claim of the same name.

@@ -8,7 +8,6 @@ use crate::facts::installation::control_plane_elsewhere;
 use crate::format::{CRD, DEPLOYMENT, Noun, OBJECT, POD, SERVICE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::IstioObject;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::{Step, cluster, istio, namespaces, pods};
@@ -36,7 +35,6 @@ check! {
     cluster::no_earlier_istio: "no earlier Istio blocks the install",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// The state of the cluster in which an install works.
@@ -295,7 +293,9 @@ mod cases {
         webhook_left(without_istiod, Fail);
         webhook_without_revision_left(|e| {
             without_istiod(e);
-            of(&mut e.cluster.seen.install.webhooks).iter_mut().for_each(|it| it.revision = None);
+            for webhook in of(&mut e.cluster.seen.install.webhooks) {
+                webhook.revision = None;
+            }
         }, Fail);
         webhook_of_others(|e| {
             without_istiod(e);

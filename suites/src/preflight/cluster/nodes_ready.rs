@@ -3,7 +3,6 @@
 use crate::claims::by_name;
 use crate::entry::check;
 use crate::judgement::Judged;
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::PreflightEvidence;
 
 check! {
@@ -27,7 +26,6 @@ check! {
     cluster::nodes_ready: "the nodes are ready and have room for the mesh",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// Judges by the claim of the same name.

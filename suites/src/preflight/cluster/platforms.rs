@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::entry::check;
 use crate::format::{OTHER_NODE, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::cluster::server_answers;
 use crate::preflight::evidence::Platform;
 use crate::preflight::evidence::PreflightEvidence;
 use crate::steps::nodes;
@@ -30,7 +29,6 @@ check! {
     cluster::platforms: "Istio has images for the platform of the nodes",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
 /// The CPU architectures of Istio's images.

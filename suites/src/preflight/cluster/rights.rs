@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 use crate::entry::check;
 use crate::format::{RIGHT, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
-use crate::preflight::cluster::server_answers;
-use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::evidence::Right;
+use crate::preflight::evidence::{ClusterLook, PreflightEvidence, Right};
 use crate::steps::cluster as steps;
 
 check! {
@@ -30,14 +28,11 @@ check! {
     cluster::rights: "this account may install Istio and the demo",
     needs: ClusterNamed,
     after: server_answers,
-    judge: judge,
 }
 
-/// How many missing rights a headline names.
-const NAMED: usize = 4;
-
 fn judge(evidence: &PreflightEvidence) -> Judged {
-    let rights = evidence.cluster.rights.look("the rights of this account")?;
+    let ClusterLook { rights, seen, .. } = &evidence.cluster;
+    let rights = rights.look("the rights of this account")?;
     if rights.is_empty() {
         return Err(Judgement::unjudged("no right was tested"));
     }
@@ -51,20 +46,16 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let mut named: Vec<_> = missing.iter().map(|right| format_right(right)).collect();
     let mut known = BTreeSet::new();
     named.retain(|right| known.insert(right.clone()));
-    if named.len() > NAMED {
-        let more = named.split_off(NAMED).len();
+    // A headline names at most 4 rights.
+    if named.len() > 4 {
+        let more = named.split_off(4).len();
         named.push(format!("{more} more"));
     }
     Err(Judgement::fail(format!("this account may not {}", list(&named)))
         .expected(format!("{0} of {0} rights", rights.len()))
         .observed(format!("{} of {} rights", rights.len() - missing.len(), rights.len()))
-        .object(format!("credentials of context {}", evidence.cluster.seen.subject.context))
-        .steps(steps::ask_for_rights(
-            &evidence.cluster.seen,
-            &first.verb,
-            &first.resource,
-            &first.namespace,
-        )))
+        .object(format!("credentials of context {}", seen.subject.context))
+        .steps(steps::ask_for_rights(seen, &first.verb, &first.resource, &first.namespace)))
 }
 
 /// Formats a right: `create deployments.apps in namespace istio-system`.

@@ -6,7 +6,7 @@ use crate::evidence::Observation;
 use crate::judgement::Verdict;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::kind_nodes_run::{self, find_stopped_nodes};
+use crate::preflight::machine::kind_nodes_run::find_stopped_nodes;
 use crate::steps::{Step, cluster as steps, machine};
 
 check! {
@@ -31,7 +31,6 @@ check! {
     cluster::server_answers: "the API server answers, and accepts the credentials",
     needs: ClusterNamed,
     caused_by: [kind_nodes_run if has_stopped_node],
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

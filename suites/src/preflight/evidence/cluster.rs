@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::evidence::{Evidence, Expectations, Observation, Subject, explain_missing};
+use crate::evidence::{Evidence, Expectations, Observation, Provider, Subject, explain_missing};
 
 /// An existing cluster, before the install.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -35,6 +35,23 @@ pub struct ClusterLook {
 }
 
 impl ClusterLook {
+    /// Creates the evidence where no cluster was named. `collected_on`: the platform of this machine, `linux/x86_64`.
+    pub fn not_named(expectations: Expectations, at: Timestamp, collected_on: String) -> Self {
+        let subject = Subject {
+            provider: Provider::None,
+            name: "this machine".into(),
+            context: "this machine".into(),
+            server: String::new(),
+            kubeconfig: None,
+            context_is_current: false,
+            active: false,
+            bundle: None,
+            collected_on,
+        };
+        let why = Observation::not_asked("no cluster was named");
+        Self::without_observations(subject, expectations, at, &why)
+    }
+
     /// Creates evidence in which every observation has the same state and reason.
     pub fn without_observations(
         subject: Subject,

@@ -5,7 +5,6 @@ use crate::entry::check;
 use crate::format::list;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::docker_usable;
 use crate::preflight::needs_cgroup_v2;
 use crate::steps::{Step, machine as steps};
 
@@ -33,7 +32,6 @@ check! {
     machine::cgroups: "the kernel has the cgroup controllers that a node needs",
     needs: Engine,
     after: docker_usable,
-    judge: judge,
 }
 
 /// The controllers that the kubelet of a node needs.

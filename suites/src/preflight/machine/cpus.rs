@@ -5,7 +5,6 @@ use crate::entry::check;
 use crate::format::{CPU, count};
 use crate::judgement::{Judged, Judgement};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -28,7 +27,6 @@ check! {
     machine::cpus: "the docker engine has enough CPUs for the cluster and the mesh",
     needs: Provisioning,
     after: docker_usable,
-    judge: judge,
 }
 
 /// The CPU that pods request, in thousandths: kind's own pods 950, istiod 500, the gateway 100, two sidecars 200.

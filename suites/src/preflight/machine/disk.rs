@@ -6,7 +6,6 @@ use crate::evidence::Observation;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -31,16 +30,13 @@ check! {
     machine::disk: "the disks have enough free space for the software and a node",
     needs: Provisioning,
     after: docker_usable,
-    judge: judge,
 }
 
-const GIBIBYTE: u64 = 1 << 30;
-
 /// The space of a node on the engine's disk: its image and its volume. The lab's takes 3.5 GB.
-const NODE_DISK: u64 = 4 * GIBIBYTE;
+const NODE_DISK: u64 = 4 << 30;
 
 /// The space of a release in the cache, with its downloads. The lab's bundle of the same parts takes 1.6 GB.
-const RELEASE_DISK: u64 = 4 * GIBIBYTE;
+const RELEASE_DISK: u64 = 4 << 30;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;

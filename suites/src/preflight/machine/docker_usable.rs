@@ -29,7 +29,6 @@ check! {
     ///     docker info
     machine::docker_usable: "the docker engine answers, and this user may use it",
     needs: Engine,
-    judge: judge,
 }
 
 /// The oldest engine that is tested, by the first number of its version.

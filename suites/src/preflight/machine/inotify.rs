@@ -25,7 +25,6 @@ check! {
     ///     sysctl fs.inotify
     machine::inotify: "the kernel has enough inotify instances and watches for a node",
     needs: Engine,
-    judge: judge,
 }
 
 /// The instances that a cluster of one node needs. With the mesh and the demo it uses 34.

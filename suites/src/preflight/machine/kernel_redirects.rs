@@ -31,7 +31,6 @@ check! {
     ///     sudo modprobe -a iptable_nat xt_REDIRECT xt_owner xt_conntrack
     machine::kernel_redirects: "the kernel accepts the iptables rules of istio-init",
     needs: NodesHere,
-    judge: judge,
 }
 
 /// A part of netfilter that the rules of `istio-init` need, with its modules: one of them is enough. Some are of

@@ -5,7 +5,6 @@ use crate::entry::check;
 use crate::format::{NODE, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::{KindNode, PreflightEvidence};
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -28,7 +27,6 @@ check! {
     machine::kind_nodes_run: "all nodes of kind clusters on this machine run",
     needs: Engine,
     after: docker_usable,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

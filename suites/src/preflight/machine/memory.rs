@@ -4,7 +4,6 @@ use super::{engine, format_gibibytes};
 use crate::entry::check;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -29,7 +28,6 @@ check! {
     machine::memory: "this machine has enough memory for the cluster and the mesh",
     needs: Provisioning,
     after: docker_usable,
-    judge: judge,
 }
 
 const MEBIBYTE: u64 = 1 << 20;

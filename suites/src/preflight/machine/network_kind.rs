@@ -6,7 +6,6 @@ use crate::evidence::Observation;
 use crate::format::{CONTAINER, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -30,11 +29,7 @@ check! {
     machine::network_kind: "docker's network kind has free addresses for a node and its load balancer",
     needs: Provisioning,
     after: docker_usable,
-    judge: judge,
 }
-
-/// The addresses of a cluster's load balancer, at the upper end of the network.
-const POOL: u64 = 4;
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;
@@ -58,9 +53,9 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         return fail("docker network kind has no IPv4 range".into(), ranges);
     };
     let containers = u64::try_from(network.containers).unwrap_or(u64::MAX);
-    // Docker assigns addresses from the lower end, and each node has a pool at the upper end. Half of the range is for
-    // containers.
-    let pools = containers.saturating_add(1).saturating_mul(POOL);
+    // Docker assigns addresses from the lower end, and the load balancer of each node has 4 at the upper end. Half of the
+    // range is for containers.
+    let pools = containers.saturating_add(1).saturating_mul(4);
     if pools.saturating_add(2) > size / 2 {
         return fail(
             format!("docker network kind has {size} addresses, too few for another cluster"),

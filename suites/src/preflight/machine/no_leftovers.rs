@@ -5,7 +5,6 @@ use crate::entry::check;
 use crate::format::{CLUSTER, count, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::machine::docker_usable;
 use crate::steps::machine as steps;
 
 check! {
@@ -28,7 +27,6 @@ check! {
     machine::no_leftovers: "no cluster of a killed meshcheck run is left",
     needs: Provisioning,
     after: docker_usable,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

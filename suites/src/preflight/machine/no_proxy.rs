@@ -25,7 +25,6 @@ check! {
     ///     env | grep -i proxy
     machine::no_proxy: "requests to the cluster's addresses do not go through a proxy",
     needs: Always,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

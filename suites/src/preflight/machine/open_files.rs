@@ -26,7 +26,6 @@ check! {
     ///     cat /proc/sys/fs/file-nr
     machine::open_files: "this shell and the machine can open enough files",
     needs: NodesHere,
-    judge: judge,
 }
 
 /// The files that a run of meshcheck may open at once: the default limit of macOS, the smallest of all.

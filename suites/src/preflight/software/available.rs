@@ -27,7 +27,6 @@ check! {
     ///     meshcheck bundle
     software::available: "the software is on this machine and complete, or can be downloaded",
     needs: Software,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

@@ -5,7 +5,6 @@ use crate::format::excerpt;
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
 use crate::preflight::evidence::Supply;
-use crate::preflight::software::available;
 use crate::profile;
 use crate::steps::machine as steps;
 
@@ -30,7 +29,6 @@ check! {
     software::kubernetes_supported: "the Istio of the software supports the Kubernetes of its nodes",
     needs: Software,
     after: available,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

@@ -5,7 +5,6 @@ use crate::evidence::Observation;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _};
 use crate::preflight::evidence::PreflightEvidence;
-use crate::preflight::software::available;
 use crate::steps::machine as steps;
 
 check! {
@@ -29,7 +28,6 @@ check! {
     software::programs_run: "kind and istioctl of the software start on this machine",
     needs: Software,
     after: available,
-    judge: judge,
 }
 
 fn judge(evidence: &PreflightEvidence) -> Judged {

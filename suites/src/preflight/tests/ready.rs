@@ -3,25 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::super::evidence::*;
-use crate::evidence::{Evidence, LoadBalancerProbe, Observation, Provider, Resources, Subject};
+use crate::evidence::{Evidence, LoadBalancerProbe, Observation, Resources};
 use crate::testing::healthy;
 
 /// Returns evidence of a machine that can create a cluster.
 pub(super) fn machine_ready() -> PreflightEvidence {
     let recorded = healthy();
-    let why = Observation::not_asked("no cluster was named");
     let at = recorded.recorded_at;
-    let subject = Subject {
-        provider: Provider::None,
-        name: "this machine".into(),
-        context: "this machine".into(),
-        server: String::new(),
-        kubeconfig: None,
-        context_is_current: false,
-        active: false,
-        bundle: None,
-        collected_on: "linux/x86_64".into(),
-    };
     PreflightEvidence {
         recorded_at: at,
         took_ms: 400,
@@ -29,7 +17,7 @@ pub(super) fn machine_ready() -> PreflightEvidence {
         software_named: false,
         machine: machine(),
         software: software(&recorded),
-        cluster: ClusterLook::without_observations(subject, recorded.expectations, at, &why),
+        cluster: ClusterLook::not_named(recorded.expectations, at, "linux/x86_64".into()),
     }
 }
 
