@@ -276,7 +276,7 @@ pub fn worst_code(codes: impl IntoIterator<Item = u8>) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use super::Verdict;
+    use super::{Verdict, worst_code};
     use rstest::rstest;
 
     #[rstest]
@@ -291,5 +291,15 @@ mod tests {
     ) {
         assert_eq!(verdict.to_string(), name);
         assert_eq!(serde_json::to_value(verdict).unwrap(), name);
+    }
+
+    #[rstest]
+    #[case(&[], 0)]
+    #[case(&[0, 3], 3)]
+    #[case(&[3, 0], 3)]
+    #[case(&[3, 1, 0], 1)]
+    #[case(&[1, 3], 1)]
+    fn worst_exit_code_is_1_before_3_before_0(#[case] codes: &[u8], #[case] worst: u8) {
+        assert_eq!(worst_code(codes.iter().copied()), worst);
     }
 }

@@ -238,7 +238,7 @@ pub const RIGHTS: &[Right] = rights! {
 
 #[cfg(test)]
 mod tests {
-    use super::{For, RIGHTS, forbidden, hint};
+    use super::{For, RIGHTS, Scope, forbidden, hint, manifest};
     use crate::claims::CLAIMS;
     use crate::evidence::Evidence;
     use crate::judgement::Verdict;
@@ -365,5 +365,12 @@ mod tests {
         evidence.expectations.namespace = "it's".into();
         let command = r"`meshcheck rbac --active --namespace 'it'\''s' | kubectl";
         assert!(hint(&evidence).starts_with(command), "{}", hint(&evidence));
+    }
+
+    #[test]
+    fn manifest_has_the_rights_of_its_scope() {
+        let usual = manifest(Scope { active: false, logs: false }, "client", "istio-system");
+        let all = manifest(Scope { active: true, logs: true }, "shop", "mesh");
+        insta::assert_snapshot!("manifest", format!("{usual}\n\n{all}"));
     }
 }

@@ -301,4 +301,12 @@ mod tests {
             ]
         );
     }
+
+    #[test]
+    fn clusters_of_envoy_have_the_ports_of_the_backend() {
+        let expectations = Expectations::of_the_tutorial("1.20.3", "the tutorial");
+        assert_eq!(expectations.inbound_cluster(), "inbound|5678||");
+        let outbound = "outbound|80||echo-service.client.svc.cluster.local";
+        assert_eq!(expectations.outbound_cluster(), outbound);
+    }
 }

@@ -146,7 +146,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use super::{NOT_RECORDED, Observation};
+    use super::{NOT_RECORDED, Observation, explain_missing};
     use rstest::rstest;
 
     type Number = Observation<u32>;
@@ -177,5 +177,14 @@ mod tests {
         let section: Section = serde_json::from_str("{}").unwrap();
         assert_eq!(section.pods, Observation::failed(NOT_RECORDED));
         assert!(serde_json::from_str::<Section>(r#"{"pods":{}}"#).is_err());
+    }
+
+    /// Also inside of objects and lists. What was recorded stays.
+    #[test]
+    fn missing_observations_get_the_reason() {
+        let all = vec![("a".to_owned(), vec![Number::seen(1), Number::default()])];
+        let why = Observation::not_asked("a test");
+        let explained = vec![("a".to_owned(), vec![Number::seen(1), Number::not_asked("a test")])];
+        assert_eq!(explain_missing(all, &why), explained);
     }
 }

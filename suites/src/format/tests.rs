@@ -190,3 +190,11 @@ fn failed_rollout_is_undone_where_the_old_pod_is_ready(
     assert_eq!(steps.iter().any(undoes), expected, "{steps:?}");
     assert_eq!(steps[0].purpose, Purpose::Inspect, "{steps:?}");
 }
+
+#[test]
+fn long_excerpt_keeps_its_beginning_and_its_end() {
+    let text = format!("{}{}", "a".repeat(300), "z".repeat(500));
+    let expected = format!("{} [...] {}", "a".repeat(200), "z".repeat(400));
+    assert_eq!(excerpt(&text), expected);
+    assert_eq!(excerpt(&"a".repeat(600)), "a".repeat(600));
+}
