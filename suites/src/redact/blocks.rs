@@ -176,3 +176,88 @@ fn below(text: &str, from: usize, indent: usize, found: &mut Vec<Secret>) {
         found.push(Secret { start: end - value.len(), end, kind: DATA });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use crate::redact::text;
+
+    #[rstest]
+    #[case(
+        "-----BEGIN RSA PRIVATE KEY-----\nAAA\nBBB=\n-----END RSA PRIVATE KEY-----\nrest",
+        "[redacted:private-key:1]\nrest"
+    )]
+    #[case(
+        "x -----BEGIN OPENSSH PRIVATE KEY-----\\nAAA\\n-----END OPENSSH PRIVATE KEY-----\\ny",
+        "x [redacted:private-key:1]\\ny"
+    )]
+    // Cut at the end, and at the beginning.
+    #[case("log\n-----BEGIN EC PRIVATE KEY-----\nAAA", "log\n[redacted:private-key:1]")]
+    #[case(
+        "a line of words\n2026-01-01T00:00:00Z AAA+/\nBBB=\n-----END PRIVATE KEY-----\nrest",
+        "a line of words\n[redacted:private-key:1]\nrest"
+    )]
+    #[case("AAA\n-----END PRIVATE KEY-----", "[redacted:private-key:1]")]
+    // Two keys, and the end of one before another one.
+    #[case(
+        "-----BEGIN PRIVATE KEY-----\nAAA\n-----END PRIVATE KEY-----\nwords of a log\n-----BEGIN PRIVATE KEY-----\nBBB\n-----END PRIVATE KEY-----\nrest",
+        "[redacted:private-key:1]\nwords of a log\n[redacted:private-key:2]\nrest"
+    )]
+    #[case(
+        "AAA\n-----END PRIVATE KEY-----\nwords of a log\n-----BEGIN PRIVATE KEY-----\nBBB\n-----END PRIVATE KEY-----\nrest",
+        "[redacted:private-key:1]\nwords of a log\n[redacted:private-key:2]\nrest"
+    )]
+    // A number before the text is no time.
+    #[case("1 AAAA\nBBB=\n-----END PRIVATE KEY-----", "1 AAAA\n[redacted:private-key:1]")]
+    // Public keys and certificates stay.
+    #[case(
+        "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----",
+        "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----"
+    )]
+    #[case(
+        "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----",
+        "-----BEGIN PUBLIC KEY-----\nAAA\n-----END PUBLIC KEY-----"
+    )]
+    fn private_key_is_removed_completely(#[case] before: &str, #[case] after: &str) {
+        assert_eq!(text(before), after);
+    }
+
+    #[rstest]
+    #[case(
+        r#"{"apiVersion":"v1","data":{"a":"eA==","b":"eQ=="},"kind":"Secret","metadata":{"name":"x"}}"#,
+        r#"{"apiVersion":"v1","data":{[redacted:secret-data:1]},"kind":"Secret","metadata":{"name":"x"}}"#
+    )]
+    // Kept in an annotation, and quoted in a log.
+    #[case(
+        r#"\"kind\":\"Secret\",\"stringData\":{\"a\":\"x}\"}, y"#,
+        r#"\"kind\":\"Secret\",\"stringData\":{[redacted:secret-data:1]}, y"#
+    )]
+    // An escaped quote ends no value.
+    #[case(
+        r#"{"kind":"Secret","data":{"a":"x\"}y"},"z":1}"#,
+        r#"{"kind":"Secret","data":{[redacted:secret-data:1]},"z":1}"#
+    )]
+    #[case(
+        r#"{"kind":"Secret","data":{"a":"eA=="},"stringData":{"b":"x"},"z":{}}"#,
+        r#"{"kind":"Secret","data":{[redacted:secret-data:1]},"stringData":{[redacted:secret-data:2]},"z":{}}"#
+    )]
+    // Cut off.
+    #[case(
+        r#"{"kind":"Secret","data":{"a":"eA"#,
+        r#"{"kind":"Secret","data":{[redacted:secret-data:1]"#
+    )]
+    #[case(
+        "kind: Secret\ndata:\n  a: eA==\n  b: |\n    line\n    other\ntype: Opaque\n",
+        "kind: Secret\ndata:\n  a: [redacted:secret-data:1]\n  b: |\n    [redacted:secret-data:2]\n    [redacted:secret-data:3]\ntype: Opaque\n"
+    )]
+    #[case(
+        "kind: Secret\ndata:\n  a: eA==\nstringData:\n  data:\n    b: y\ntype: Opaque\n",
+        "kind: Secret\ndata:\n  a: [redacted:secret-data:1]\nstringData:\n  data:\n    b: [redacted:secret-data:2]\ntype: Opaque\n"
+    )]
+    #[case(r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#, r#"{"data":{"a":"x"},"kind":"ConfigMap"}"#)]
+    #[case("kind: SecretList\ndata:\n  a: x", "kind: SecretList\ndata:\n  a: x")]
+    fn secret_manifest_keeps_only_names(#[case] before: &str, #[case] after: &str) {
+        assert_eq!(text(before), after);
+    }
+}
