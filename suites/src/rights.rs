@@ -225,12 +225,12 @@ pub const RIGHTS: &[Right] = rights! {
     Check Istio "security.istio.io" "authorizationpolicies" "list": "the same, of the whole mesh" ["/mesh/resources"];
     Check Demo "" "pods" "create": "a dry run: no pod is made, but the right is the one that makes them" ["/mesh/dry_run_labelled"];
     Check Unlabelled "" "pods" "create": "a dry run, as above" ["/mesh/dry_run_unlabelled"];
-    Active Cluster "" "namespaces" "create": "a namespace of ours" ["/ingress/route"];
+    Active Cluster "" "namespaces" "create": "a temporary namespace" ["/ingress/route"];
     Active Cluster "" "namespaces" "delete": "its removal" ["/ingress/route"];
-    Active Cluster "networking.istio.io" "gateways" "create": "a route of ours" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "gateways" "create": "the test route" ["/ingress/route"];
     Active Cluster "networking.istio.io" "gateways" "get": "whether it is gone again" ["/ingress/route"];
     Active Cluster "networking.istio.io" "gateways" "delete": "its removal" ["/ingress/route"];
-    Active Cluster "networking.istio.io" "virtualservices" "create": "a route of ours" ["/ingress/route"];
+    Active Cluster "networking.istio.io" "virtualservices" "create": "the test route" ["/ingress/route"];
     Active Cluster "networking.istio.io" "virtualservices" "get": "whether it is gone again" ["/ingress/route"];
     Active Cluster "networking.istio.io" "virtualservices" "delete": "its removal" ["/ingress/route"];
     Logs Istio "" "pods/log" "get": "the logs of istiod, the gateway and Kiali" [];
