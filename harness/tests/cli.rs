@@ -7,7 +7,7 @@ mod support;
 use rstest::rstest;
 use serde_json::{Value, json};
 use support::run::{RECORDED, Run, recorded};
-use support::sandbox::Sandbox;
+use support::sandbox::{Sandbox, files};
 use support::server::kubeconfig;
 
 fn meshcheck(arguments: &[&str]) -> Run {
@@ -76,6 +76,27 @@ fn cause_stands_before_its_consequences() {
     assert_eq!(report["claims"][0]["because"], "kiali::running");
     assert_eq!(report["causes"][0]["claim"], "kiali::running");
     assert_eq!(report["causes"][0]["explains"], json!(["kiali::console_served"]));
+}
+
+#[test]
+fn same_evidence_gives_the_same_report() {
+    let [one, other] = [(); 2].map(|()| meshcheck(&["judge", RECORDED]).stdout);
+    assert_eq!(one, other);
+    assert!(!one.contains('\u{1b}'), "no colour where there is no terminal");
+}
+
+#[test]
+fn requested_reports_are_written_completely() {
+    let sandbox = Sandbox::new();
+    let reports = ["--report", "junit=r.xml", "--report", "html=r.html", "--report", "json=r.json"];
+    let output = sandbox.run(&[&["judge", RECORDED, "--quiet"], &reports[..]].concat());
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let junit = sandbox.read("r.xml");
+    assert_eq!(junit.matches("<testcase").count(), meshcheck_suites::CLAIMS.len());
+    assert!(sandbox.read("r.html").ends_with("</html>\n"));
+    let json: Value = serde_json::from_str(&sandbox.read("r.json")).unwrap();
+    assert_eq!(json["schema"], 1);
+    assert_eq!(files(&sandbox.at("")).len(), 3, "no temporary file is left");
 }
 
 /// Whether a cluster of that name is meshcheck's cannot be known then.

@@ -6,8 +6,9 @@
 mod support;
 
 use std::fs;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::thread;
 use std::time::Duration;
 
 use meshcheck_suites::{CLAIMS, preflight::CHECKS};
@@ -160,6 +161,21 @@ fn silent_server(tells_version: bool) -> (Server, Receiver<String>) {
     (server, paths)
 }
 
+/// Waits for the end of a program, for as long as the ceiling.
+fn ended(child: Child) -> Run {
+    let id = Pid::from_raw(child.id().try_into().unwrap());
+    let (end, ends) = channel();
+    let waits = thread::spawn(move || {
+        let output = child.wait_with_output().unwrap();
+        let _ = end.send(());
+        Run::from(output)
+    });
+    if ends.recv_timeout(CEILING).is_err() {
+        let _ = kill(id, Signal::SIGKILL);
+    }
+    waits.join().unwrap()
+}
+
 /// Neither the first answer nor a look is waited for once somebody says stop.
 #[rstest]
 #[case::check_first_answer("check", false, Signal::SIGINT)]
@@ -185,7 +201,7 @@ fn every_report_names_an_interruption(
     let path = unanswered.recv_timeout(CEILING).unwrap();
     assert_eq!(path == "/version", !tells_version, "{path}");
     kill(Pid::from_raw(child.id().try_into().unwrap()), signal).unwrap();
-    let ended = Run::from(child.wait_with_output().unwrap());
+    let ended = ended(child);
     assert_eq!(ended.code, Some(130), "{ended:?}");
     assert!(ended.stderr.starts_with("error: interrupted"), "{ended:?}");
     directory.every_report_says("interrupted; nothing of this run is left", number_of(command));
