@@ -45,7 +45,7 @@ impl Owner {
         })
     }
 
-    /// Reads a maker's word; none where it says nothing of the kind.
+    /// Parses the value of the label; none where it names no owner.
     pub(crate) fn parse(word: &str) -> Option<Self> {
         let mut parts = word.rsplitn(3, '.');
         let start = parts.next()?.parse().ok()?;

@@ -18,7 +18,7 @@ const SHORT: Duration = Duration::from_millis(500);
 /// Returns the lines to show of incomplete evidence, of which these sections are complete.
 pub(crate) type Claims = Box<dyn Fn(&Evidence, &[Section]) -> Vec<String> + Send>;
 
-/// Does work whose events are shown, as [`show`] does. The last line is out before this returns.
+/// Runs `work`, and shows its events as [`show`] does. All lines are written before this returns.
 pub(crate) async fn shown<T>(
     quiet: bool,
     claims: Option<Claims>,

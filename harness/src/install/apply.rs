@@ -22,7 +22,11 @@ pub(super) fn documents(what: &str, yaml: &str) -> Result<Vec<Value>, InstallErr
 }
 
 /// The objects of a manifest in a bundle.
-pub(super) fn part(bundle: &Bundle, name: &str, what: &str) -> Result<Vec<Value>, InstallError> {
+pub(super) fn manifest(
+    bundle: &Bundle,
+    name: &str,
+    what: &str,
+) -> Result<Vec<Value>, InstallError> {
     let file = bundle.verified(name)?;
     documents(what, &std::fs::read_to_string(file).map_err(unusable(what))?)
 }

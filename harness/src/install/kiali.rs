@@ -11,7 +11,7 @@ pub(super) async fn install(
     site: Site<'_>,
     events: &Events,
 ) -> Result<(), InstallError> {
-    let mut objects = apply::part(bundle, "kiali-manifest", "Kiali")?;
+    let mut objects = apply::manifest(bundle, "kiali-manifest", "Kiali")?;
     let image = &bundle.manifest().kiali.image;
     for object in &mut objects {
         apply::use_image(object, apply::repository_of(image), image);

@@ -25,7 +25,7 @@ pub(super) async fn install(
     let (first, last) = pool(&node, &ranges)?;
     let runs = |object: &Value| matches!(object["kind"].as_str(), Some("Deployment" | "DaemonSet"));
     let (programs, others): (Vec<_>, Vec<_>) =
-        apply::part(bundle, "metallb-manifest", "MetalLB")?.into_iter().partition(runs);
+        apply::manifest(bundle, "metallb-manifest", "MetalLB")?.into_iter().partition(runs);
     apply::objects(site.client, "MetalLB", others).await?;
     // Its programs ask the server at once by its service's address. Before kube-proxy has its rules,
     // that leads out of the cluster, and they are held back for having crashed: 10 to 20 s.

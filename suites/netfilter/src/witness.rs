@@ -313,7 +313,7 @@ mod tests {
         }
     }
 
-    /// Rules that distinguish packets in each way, and change none: they return from an empty table.
+    /// A rule that distinguishes packets in each way, and changes none.
     const DISTINCT: &str = "-A OUTPUT -d 10.5.5.5/32 -o lo -p udp -m udp --sport 53 -m owner --uid-owner 0 --gid-owner 0 -j RETURN\n";
 
     /// The mangle table with these rules.

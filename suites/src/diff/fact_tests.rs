@@ -21,7 +21,7 @@ fn facts(evidence: &Evidence) -> Vec<String> {
 
 /// Each fact stands at the first record that has it.
 #[test]
-fn facts_of_recorded_meshes_are_these() {
+fn facts_of_recorded_meshes_are_in_the_snapshot() {
     let meshes = ["evidence/istio-1.20.3.json.gz", "evidence/lab-1.31-alpha-cni.json.gz"];
     let mut records: Vec<_> = meshes.map(str::to_owned).into();
     records.extend(["variations", "faults", "cases"].into_iter().flat_map(folder));

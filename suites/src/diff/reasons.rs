@@ -108,7 +108,7 @@ mod tests {
             let kiali = crate::testing::installed(evidence, "kiali");
             kiali.containers[0].image = image.to_owned();
         };
-        set(&mut evidence, &image.clone());
+        set(&mut evidence, &image);
         assert!(has_kiali_of_addon(&evidence));
         set(&mut evidence, "docker.io/library/nginx:1");
         assert!(!has_kiali_of_addon(&evidence));

@@ -110,7 +110,7 @@ pub(crate) fn waits_for_its_proxy(pod: &Pod) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{demo_pod, healthy};
+    use crate::testing::{demo_pod, forget_proxy, healthy, of};
     use rstest::rstest;
 
     fn waiting() -> ContainerState {
@@ -217,10 +217,7 @@ mod tests {
     fn sidecar_is_cut_off_where_it_waits_and_no_istiod_knows_it() {
         let cut_off = |change: fn(&mut Evidence)| {
             let mut evidence = healthy();
-            let name = demo_pod(&mut evidence, "client").name.clone();
-            for istiod in crate::testing::of(&mut evidence.install.istiod).values_mut() {
-                crate::testing::of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
-            }
+            forget_proxy(&mut evidence, "client");
             let pod = demo_pod(&mut evidence, "client");
             let sidecar = pod.containers.iter_mut().find(|it| it.name == SIDECAR).unwrap();
             sidecar.ready = false;
@@ -237,6 +234,6 @@ mod tests {
             let pod = demo_pod(it, "client");
             pod.containers.iter_mut().for_each(|it| it.state = waiting());
         }));
-        assert!(!cut_off(|it| crate::testing::of(&mut it.demo.pods).clear()));
+        assert!(!cut_off(|it| of(&mut it.demo.pods).clear()));
     }
 }

@@ -34,6 +34,14 @@ pub(crate) fn demo_pod<'e>(evidence: &'e mut Evidence, app: &str) -> &'e mut Pod
     pods.iter_mut().find(|pod| pod.labels.get("app").is_some_and(|label| label == app)).unwrap()
 }
 
+/// No istiod knows the proxy of the pod with this label `app`.
+pub(crate) fn forget_proxy(evidence: &mut Evidence, app: &str) {
+    let name = demo_pod(evidence, app).name.clone();
+    for istiod in of(&mut evidence.install.istiod).values_mut() {
+        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
+    }
+}
+
 /// The backend's deployment.
 pub(crate) fn backend(evidence: &mut Evidence) -> &mut Deployment {
     let name = evidence.expectations.backend_deployment.clone();

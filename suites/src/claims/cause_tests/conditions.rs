@@ -1,7 +1,7 @@
 //! Pairs of changes that differ in the detail that decides whether a claim has a cause.
 
 use super::changes::*;
-use super::{NONE, Row, assert_causes, rows};
+use super::{BACKEND, CLIENT, LABEL, NONE, Row, assert_causes, rows};
 use crate::evidence::{ClientLog, Container, ContainerState, Evidence, Observation, Pod, Reply};
 use crate::testing::{
     backend, client, demo_pod, gateway, gateway_service, healthy, installed, istiod, of,
@@ -10,10 +10,7 @@ use crate::testing::{
 
 const NODES: &str = "prepare::nodes_ready";
 const ISTIOD: &str = "install::control_plane_running";
-const LABEL: &str = "install::namespace_labelled";
 const WEBHOOK: &str = "install::injection_webhook";
-const CLIENT: &str = "demo::client_deployment";
-const BACKEND: &str = "demo::backend_deployment";
 const SERVICE: &str = "demo::backend_service";
 const ARGUMENTS: &str = "mesh::init_arguments";
 const INBOUND: &str = "mesh::inbound_redirected";

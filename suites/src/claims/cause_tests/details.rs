@@ -1,13 +1,11 @@
 //! Pairs of rows that differ in one condition of a cause: with all conditions it is the cause, without one it is not.
 
 use super::changes::*;
-use super::{NONE, Row, assert_causes, rows};
+use super::{BACKEND, CLIENT, LABEL, NONE, Row, assert_causes, rows};
 use crate::evidence::{Evidence, Observation};
-use crate::testing::{backend, demo_pod, gateway_service, of, refuse, terminate_namespace};
-
-const LABEL: &str = "install::namespace_labelled";
-const CLIENT: &str = "demo::client_deployment";
-const BACKEND: &str = "demo::backend_deployment";
+use crate::testing::{
+    backend, demo_pod, forget_proxy, gateway_service, of, refuse, terminate_namespace,
+};
 
 const NO_CONNECTION: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection failure, \
                              transport failure reason: delayed connect error: 111";
@@ -35,7 +33,7 @@ const DEMO: &[Row] = rows! {
     "lab": |it| { client_runs_another_program(it); curl_ends(it, 7); } => "demo::backend_replies": NONE;
     // The namespace is being deleted: no pod is created in it.
     "lab": |it| { terminate_namespace(it, "client", ""); refuse(backend(it), DELETED); } => "demo::backend_deployment": LABEL;
-    // A connection is reset for a client without a sidecar.
+    // The client has a sidecar: its requests are not reset for being unencrypted.
     "lab": requests_are_reset => "demo::backend_replies": NONE;
 };
 
@@ -55,23 +53,16 @@ fn stale(evidence: &mut Evidence, app: &str) {
     }
 }
 
-fn unknown(evidence: &mut Evidence, app: &str) {
-    let name = demo_pod(evidence, app).name.clone();
-    for istiod in of(&mut evidence.install.istiod).values_mut() {
-        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
-    }
-}
-
 fn container_not_ready(evidence: &mut Evidence) {
     backend_not_ready(evidence, |pod| pod.containers[0].ready = false);
 }
 
 const PROXIES: &[Row] = rows! {
     "lab": |it| { container_not_ready(it); stale(it, "echo"); } => "mesh::proxies_in_sync": NONE;
-    "lab": |it| { container_not_ready(it); unknown(it, "echo"); } => "mesh::proxies_in_sync": NONE;
-    "lab": |it| { sidecar_not_ready(it); unknown(it, "echo"); } => "mesh::proxies_in_sync": BACKEND;
+    "lab": |it| { container_not_ready(it); forget_proxy(it, "echo"); } => "mesh::proxies_in_sync": NONE;
+    "lab": |it| { sidecar_not_ready(it); forget_proxy(it, "echo"); } => "mesh::proxies_in_sync": BACKEND;
     // The proxy of the other deployment's pod is cut off.
-    "lab": |it| { sidecar_not_ready(it); unknown(it, "client"); } => "mesh::proxies_in_sync": NONE;
+    "lab": |it| { sidecar_not_ready(it); forget_proxy(it, "client"); } => "mesh::proxies_in_sync": NONE;
     "coredns-scaled-to-zero": |it| stale(it, "echo") => "mesh::proxies_in_sync": NONE;
 };
 
@@ -138,7 +129,8 @@ fn one_condition_decides_on_causes_of_a_route() {
 }
 
 const QUOTA: &str = "pods \"echo\" is forbidden: exceeded quota: small, requested: pods=1, used: pods=2, limited: pods=2";
-const SECURITY: &str = "pods \"echo\" is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities                         (container \"istio-init\" must set securityContext.capabilities.drop=[\"ALL\"])";
+const SECURITY: &str = "pods \"echo\" is forbidden: violates PodSecurity \"restricted:latest\": unrestricted capabilities \
+                        (container \"istio-init\" must set securityContext.capabilities.drop=[\"ALL\"])";
 
 fn dry_run_is_refused(evidence: &mut Evidence, message: &str) {
     evidence.mesh.dry_run_labelled = Observation::failed(message);

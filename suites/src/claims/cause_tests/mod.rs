@@ -23,6 +23,9 @@ type Mutation = fn(&mut Evidence);
 
 /// No other claim is the cause.
 const NONE: &str = "";
+const LABEL: &str = "install::namespace_labelled";
+const CLIENT: &str = "demo::client_deployment";
+const BACKEND: &str = "demo::backend_deployment";
 
 /// A change to evidence, and the cause of each effect.
 struct Row {

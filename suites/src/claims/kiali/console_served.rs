@@ -1,7 +1,7 @@
 //! Kiali serves its console, and its API reports a version.
 
 use super::answers::{answer, answers_an_error, has_same_answer_as_root, is_html_page, needs_tls};
-use super::{kiali_does_not_run, kiali_object, show_or_scale_up};
+use super::{kiali_object, running_explains, show_or_scale_up};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::claims::by_name::redirects_to_web_root;
 use crate::combine::all_hold;
@@ -184,7 +184,7 @@ fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     let is_foreign = effect.judgement.verdict == Verdict::Fail
         && (effect.fails(&redirects_to_web_root::CLAIM)
             || has_same_answer_as_root(effect.evidence, &pages.console));
-    kiali_does_not_run(effect, &[&pages.console, &pages.api], is_foreign)
+    running_explains(effect, &[&pages.console, &pages.api], is_foreign)
 }
 
 /// Whether Kiali redirects to another root and answers 404 at the tutorial's.

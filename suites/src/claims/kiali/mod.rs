@@ -43,7 +43,7 @@ fn show_or_scale_up(evidence: &Evidence) -> Step {
 
 /// Whether these pages fail because of Kiali's deployment or service. `is_foreign`: whether the pages show that another
 /// program answers.
-fn kiali_does_not_run(
+fn running_explains(
     effect: &Effect<'_, Evidence>,
     pages: &[&Observation<HttpAnswer>],
     is_foreign: bool,

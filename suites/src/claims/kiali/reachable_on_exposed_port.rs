@@ -4,7 +4,7 @@ use super::answers::{
     answer, answers_an_error, check_redirect, expected_redirect, format_redirect,
     has_same_answer_as_root, needs_tls, wrong_answer,
 };
-use super::{kiali_does_not_run, kiali_object, require_target, silent_target};
+use super::{kiali_object, require_target, running_explains, silent_target};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
@@ -124,7 +124,7 @@ fn expose(evidence: &Evidence) -> Vec<Step> {
 /// Whether the exposed port fails because of Kiali's deployment or service. Another program answers there like at /.
 fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     let exposed = &effect.evidence.kiali.exposed;
-    kiali_does_not_run(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
+    running_explains(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
 }
 
 /// Whether the exposed port redirects to the same other root as the pod.

@@ -4,7 +4,7 @@ use super::answers::{
     Redirect, answer, check_redirect, expected_redirect, format_redirect, redirect_body,
     wrong_answer,
 };
-use super::{kiali_does_not_run, kiali_object};
+use super::{kiali_object, running_explains};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
 use crate::evidence::Evidence;
@@ -78,7 +78,7 @@ fn judge(evidence: &Evidence) -> Judged {
 
 /// Whether / fails because of Kiali's deployment or service.
 fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
-    kiali_does_not_run(effect, &[&effect.evidence.kiali.root], true)
+    running_explains(effect, &[&effect.evidence.kiali.root], true)
 }
 
 #[cfg(test)]

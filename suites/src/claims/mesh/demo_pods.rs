@@ -124,21 +124,21 @@ fn demo_deployments(evidence: &Evidence) -> [(&str, &'static Claim); 2] {
     ]
 }
 
-/// Returns the deployment of the demo that the cause is a claim on.
+/// Returns the name of the demo's deployment that the cause is about.
 pub(super) fn deployment_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e str> {
     let mut all = demo_deployments(effect.evidence).into_iter();
     all.find(|(_, claim)| claim.id == effect.cause.id).map(|(name, _)| name)
 }
 
-/// Returns the running pod that the failure names, where it is of the deployment that the cause is a claim on.
+/// Returns the running pod that the failure names, if it is a pod of the cause's deployment.
 pub(super) fn named_pod_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e Pod> {
     let pods = running_pods(effect.evidence, deployment_of_cause(effect)?)?;
     pods.into_iter().find(|pod| effect.is_about(Object::pod(pod)))
 }
 
-/// Whether the named pod is not ready and the deployment of the cause not available, and no other pod is a reason of its
-/// own; or there is no pod at all. `counts` selects the named pods that are explained. `sidecars_are_claimed` is true where another
-/// claim fails because of missing sidecars.
+/// Whether the named pod is not ready and the cause's deployment not available, and no other pod is a reason of its own;
+/// or there is no pod at all. `counts` selects the named pods that are explained. `sidecars_are_claimed` is true where
+/// another claim fails because of missing sidecars.
 pub(super) fn deployment_explains_pods(
     effect: &Effect<'_, Evidence>,
     counts: impl Fn(&Pod) -> bool,

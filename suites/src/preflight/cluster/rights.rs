@@ -30,6 +30,9 @@ check! {
     after: server_answers,
 }
 
+/// How many missing rights a headline names.
+const NAMED: usize = 4;
+
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let ClusterLook { rights, seen, .. } = &evidence.cluster;
     let rights = rights.look("the rights of this account")?;
@@ -46,9 +49,8 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let mut named: Vec<_> = missing.iter().map(|right| format_right(right)).collect();
     let mut known = BTreeSet::new();
     named.retain(|right| known.insert(right.clone()));
-    // A headline names at most 4 rights.
-    if named.len() > 4 {
-        let more = named.split_off(4).len();
+    if named.len() > NAMED {
+        let more = named.split_off(NAMED).len();
         named.push(format!("{more} more"));
     }
     Err(Judgement::fail(format!("this account may not {}", list(&named)))
@@ -75,6 +77,16 @@ mod cases {
 
     use crate::testing::of;
 
+    /// Adds rights to create these, which the account does not have.
+    fn missing(e: &mut PreflightEvidence, resources: &[&str]) {
+        let right = |resource: &&str| Right {
+            verb: "create".into(),
+            resource: (*resource).into(),
+            ..Right::default()
+        };
+        of(&mut e.cluster.rights).extend(resources.iter().map(right));
+    }
+
     cases! { PreflightEvidence:
         all_allowed(|_| {}, Pass);
         one_missing(|e| of(&mut e.cluster.rights)[0].allowed = false, Fail);
@@ -83,14 +95,8 @@ mod cases {
             let right = Right { verb: "create".into(), resource: "secrets".into(), ..Right::default() };
             of(&mut e.cluster.rights).extend(std::iter::repeat_n(right, 6));
         }, Fail);
-        many_and_different(|e| {
-            let right = |resource: &str| Right { verb: "create".into(), resource: resource.into(), ..Right::default() };
-            of(&mut e.cluster.rights).extend(["secrets", "pods", "services", "nodes", "events"].map(right));
-        }, Fail);
-        as_many_as_are_named(|e| {
-            let right = |resource: &str| Right { verb: "create".into(), resource: resource.into(), ..Right::default() };
-            of(&mut e.cluster.rights).extend(["secrets", "pods", "services", "nodes"].map(right));
-        }, Fail);
+        many_and_different(|e| missing(e, &["secrets", "pods", "services", "nodes", "events"]), Fail);
+        as_many_as_are_named(|e| missing(e, &["secrets", "pods", "services", "nodes"]), Fail);
         none_tested(|e| of(&mut e.cluster.rights).clear(), Unjudged);
         rights_unknown(|e| e.cluster.rights = Observation::failed("forbidden"), Unjudged);
     }

@@ -31,6 +31,9 @@ check! {
     after: docker_usable,
 }
 
+/// The addresses of a cluster's load balancer, at the upper end of the network.
+const POOL: u64 = 4;
+
 fn judge(evidence: &PreflightEvidence) -> Judged {
     engine(evidence)?;
     let network = match &evidence.machine.network {
@@ -53,9 +56,9 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         return fail("docker network kind has no IPv4 range".into(), ranges);
     };
     let containers = u64::try_from(network.containers).unwrap_or(u64::MAX);
-    // Docker assigns addresses from the lower end, and the load balancer of each node has 4 at the upper end. Half of the
-    // range is for containers.
-    let pools = containers.saturating_add(1).saturating_mul(4);
+    // Docker assigns addresses from the lower end, and each node has a pool at the upper end. Half of the range is for
+    // containers.
+    let pools = containers.saturating_add(1).saturating_mul(POOL);
     if pools.saturating_add(2) > size / 2 {
         return fail(
             format!("docker network kind has {size} addresses, too few for another cluster"),
