@@ -8,6 +8,12 @@ use std::fmt;
 pub struct PortSet(Vec<(u16, u16)>);
 
 impl PortSet {
+    /// Returns all ports but 0, which no traffic uses.
+    #[must_use]
+    pub fn all() -> Self {
+        Self(vec![(1, u16::MAX)])
+    }
+
     /// Whether a port is in it.
     pub fn contains(&self, port: u16) -> bool {
         self.0.iter().any(|(first, last)| (*first..=*last).contains(&port))

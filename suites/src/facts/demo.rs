@@ -43,10 +43,22 @@ pub(crate) fn demo_container<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'
     }
 }
 
-/// Returns the first answer that is not the backend's reply, where requests were sent.
+/// Returns the answers that are not the backend's reply; nothing where no requests were sent.
+pub(crate) fn wrong_replies(evidence: &Evidence) -> Vec<&Reply> {
+    let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
+    replies.filter(|reply| !reply.says(&evidence.expectations.reply)).collect()
+}
+
+/// Returns the most frequent answer that is not the backend's reply.
 pub(crate) fn find_wrong_reply(evidence: &Evidence) -> Option<&Reply> {
-    let mut replies = evidence.demo.asked.value()?.replies.iter();
-    replies.find(|reply| !reply.says(&evidence.expectations.reply))
+    most_frequent(&wrong_replies(evidence))
+}
+
+/// Returns the most frequent of these replies, the first of equally frequent ones. A connection that was open before a
+/// fault can give another reply first.
+pub(crate) fn most_frequent<'e>(replies: &[&'e Reply]) -> Option<&'e Reply> {
+    let count = |reply: &Reply| replies.iter().filter(|it| **it == reply).count();
+    replies.iter().rev().max_by_key(|reply| count(reply)).copied()
 }
 
 /// Returns the variables of the client's container by which curl uses a web proxy, where none excludes hosts from it. curl
@@ -119,8 +131,13 @@ mod tests {
     fn wrong_reply_has_another_status_or_another_body() {
         let mut evidence = healthy();
         assert_eq!(find_wrong_reply(&evidence), None);
-        of(&mut evidence.demo.asked).replies[1].status = 404;
-        assert_eq!(find_wrong_reply(&evidence).map(|reply| reply.status), Some(404));
+        let mut set = |at: usize, status| {
+            of(&mut evidence.demo.asked).replies[at].status = status;
+            find_wrong_reply(&evidence).map(|reply| reply.status)
+        };
+        assert_eq!(set(1, 404), Some(404));
+        assert_eq!(set(2, 503), Some(404), "the first of equally frequent ones");
+        assert_eq!(set(3, 503), Some(503));
         evidence.demo.asked = Observation::failed("forbidden");
         assert_eq!(find_wrong_reply(&evidence), None);
     }

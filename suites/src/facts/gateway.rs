@@ -29,11 +29,12 @@ pub(crate) fn is_gateway_pod(pod: &Pod, evidence: &Evidence) -> bool {
 /// The gateway's service, where there is one.
 pub(crate) fn find_gateway_service(evidence: &Evidence) -> Option<&Service> {
     let services = evidence.install.services.value()?;
+    services.iter().find(|service| is_gateway_service(service, evidence))
+}
+
+fn is_gateway_service(service: &Service, evidence: &Evidence) -> bool {
     let expectations = &evidence.expectations;
-    services.iter().find(|service| {
-        service.name == expectations.gateway
-            && service.namespace == expectations.gateway_namespace()
-    })
+    service.name == expectations.gateway && service.namespace == expectations.gateway_namespace()
 }
 
 /// The ports, with their protocols, that two services both have.
@@ -46,9 +47,10 @@ pub(crate) fn shared_ports(one: &Service, other: &Service) -> Vec<u16> {
 
 /// The services that have the gateway's address with ports of the gateway, and these ports.
 pub(crate) fn find_address_sharers(evidence: &Evidence) -> Vec<(&Service, Vec<u16>)> {
-    let Some(gateway) = find_gateway_service(evidence) else { return Vec::new() };
-    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
-    let others = services.filter(|it| it.name != gateway.name || it.namespace != gateway.namespace);
+    let services = evidence.cluster.load_balancer_services.value().map_or(&[][..], Vec::as_slice);
+    let is_gateway = |it: &&Service| is_gateway_service(it, evidence);
+    let Some(gateway) = services.iter().find(is_gateway) else { return Vec::new() };
+    let others = services.iter().filter(|it| !is_gateway(it));
     let has = |it: &&Service| {
         it.load_balancer_addresses.iter().any(|one| gateway.load_balancer_addresses.contains(one))
     };

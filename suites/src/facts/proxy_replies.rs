@@ -1,20 +1,22 @@
 //! Replies that come from a proxy and not from the backend.
 
+use super::demo::{most_frequent, wrong_replies};
 use crate::evidence::{Evidence, Reply};
 
 /// The error of the caller's proxy where it encrypts and the backend does not decrypt.
 const TLS_ERROR: &str = "TLS_error";
 
-/// Returns the first reply of a proxy itself: it has no endpoint, cannot connect, is configured to answer, or a policy
-/// denies the request.
+/// Returns the most frequent reply of a proxy itself: it has no endpoint, cannot connect, is configured to answer, or a
+/// policy denies the request.
 pub(crate) fn find_proxys_own_reply(evidence: &Evidence) -> Option<&Reply> {
-    let expected = &evidence.expectations.reply;
-    evidence.demo.asked.value()?.replies.iter().find(|reply| {
+    let mut replies = wrong_replies(evidence);
+    replies.retain(|reply| {
         // Envoy adds the header where an upstream has answered.
-        let by_itself = reply.status != 0 && !reply.envoy_upstream_time && !reply.says(expected);
+        let by_itself = reply.status != 0 && !reply.envoy_upstream_time;
         let denied = reply.status == 403 && is_policy_denial(&reply.body);
         reply.server == "envoy" && (by_itself || denied || is_connect_error(&reply.body))
-    })
+    });
+    most_frequent(&replies)
 }
 
 /// Whether a body is the one with which Envoy denies a request because of an `AuthorizationPolicy`.

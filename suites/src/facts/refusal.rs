@@ -1,6 +1,6 @@
 //! Classifies why the API server creates no pod: a webhook that it cannot call, or a rule that refuses the pod.
 
-use crate::evidence::{Condition, Deployment, DryRun, Observation};
+use crate::evidence::{Condition, Deployment, DryRun, Observation, Webhook};
 
 /// Why a pod is refused, with the name that its fix needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,6 +159,20 @@ pub(crate) fn failed_injection<'e>(
     }
 }
 
+/// Whether a dry run shows that the API server could call Istio's injection webhook. Quotas, limit ranges, pod security and
+/// validating webhooks refuse a pod after the mutating webhooks have changed it. Without a namespace there is no call.
+pub(crate) fn is_injection_answered(dry_run: &Observation<DryRun>, mutating: &[Webhook]) -> bool {
+    match dry_run {
+        Observation::Seen { .. } | Observation::Absent { .. } => true,
+        Observation::Failed { reason } => match classify_refusal(reason) {
+            Refusal::LimitRange | Refusal::PodSecurity(_) | Refusal::Quota(_) => true,
+            Refusal::Denied(name) => mutating.iter().all(|webhook| webhook.name != name),
+            _ => false,
+        },
+        Observation::NotAsked { .. } => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -259,6 +273,21 @@ mod tests {
     fn rule_that_refuses_a_pod_is_named(#[case] text: &str, #[case] refusal: Refusal<'_>) {
         assert_eq!(classify_refusal(text), refusal);
         assert_eq!(refusal.injection_failure(), None);
+    }
+
+    #[rstest]
+    #[case::limit_range("minimum memory usage per Pod is 1Gi", true)]
+    #[case::pod_security("violates PodSecurity \"baseline:latest\": capabilities", true)]
+    #[case::quota("exceeded quota: team, requested: pods=1", true)]
+    #[case::validating("admission webhook \"validate.example.com\" denied the request", true)]
+    #[case::mutating("admission webhook \"mutate.example.com\" denied the request", false)]
+    #[case::another_call("failed calling webhook \"policy.example.com\": EOF", false)]
+    #[case::right("forbidden: needs `create` on `pods`", false)]
+    #[case::deletion("unable to create new content because it is being terminated", false)]
+    fn refusal_after_the_webhooks_shows_their_answer(#[case] text: &str, #[case] answered: bool) {
+        let mutating = Webhook { name: "mutate.example.com".into(), ..Webhook::default() };
+        let dry_run = Observation::failed(text);
+        assert_eq!(is_injection_answered(&dry_run, &[mutating]), answered);
     }
 
     #[test]

@@ -280,6 +280,9 @@ const RULES: &[Row] = rows! {
     "lab": no_init_container => "mesh::inbound_redirected": ARGUMENTS, "mesh::outbound_redirected": ARGUMENTS;
     // The callers' proxies encrypt, and no proxy decrypts.
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, TLS); } => "demo::backend_replies": INBOUND;
+    // The first request used a connection that was open before.
+    "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, TLS); of(&mut it.demo.asked).replies[0].body = "connection termination".into(); }
+        => "demo::backend_replies": INBOUND;
     "lab": |it| { past_the_proxy(it); proxy_replies(it, 503, "out of order"); } => "demo::backend_replies": NONE;
     // The gateway gets its own answer.
     "lab": |it| { past_the_proxy(it); route_answers(it, 503, TLS); } => "ingress::routes_into_mesh": INBOUND;

@@ -6,7 +6,10 @@ use crate::claims::demo::outcome::{Outcome, is_plain_text_reset};
 use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
-use crate::facts::demo::{find_proxy_variables, find_wrong_reply, is_scaled_to_zero, running_pods};
+use crate::facts::demo::{
+    find_proxy_variables, find_wrong_reply, is_scaled_to_zero, most_frequent, running_pods,
+    wrong_replies,
+};
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::istiod::find_other_domain;
 use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
@@ -90,10 +93,12 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(Judgement::unjudged("no request was sent to the backend"));
     }
     let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
-    if let Some(at) = asked.replies.iter().position(|it| !it.says(reply)) {
-        let trouble = format_reply(&asked.replies[at]);
-        let observed = format!("request {} of {wanted}: {trouble}", at + 1);
-        return Err(judge_wrong_reply(evidence, asked, &observed, Some(&asked.replies[at])));
+    let wrong = wrong_replies(evidence);
+    if let Some(most) = most_frequent(&wrong) {
+        let often = if wrong.iter().all(|it| *it == most) { "" } else { "most often " };
+        let (number, all) = (wrong.len(), asked.replies.len());
+        let observed = format!("{number} of {all} requests: {often}{}", format_reply(most));
+        return Err(judge_wrong_reply(evidence, asked, &observed, Some(most)));
     }
     if asked.replies.len() < wanted {
         return Err(judge_missing_replies(evidence, asked, wanted));
@@ -253,7 +258,7 @@ fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String,
     (summary, [vec![again], show_answerer(evidence, &reply.body)].concat())
 }
 
-/// Whether the first wrong reply shows this failure.
+/// Whether the most frequent wrong reply shows this failure.
 fn shows<'e>(effect: &Effect<'e, Evidence>, failure: fn(&Outcome<'e>, &Evidence) -> bool) -> bool {
     effect.judgement.verdict == Verdict::Fail
         && find_wrong_reply(effect.evidence)
@@ -331,6 +336,7 @@ mod cases {
         text_with_more_words(|e| first(e).body = "Hello from backend service v2\n".into(), Fail);
         two_newlines(|e| first(e).body.push('\n'), Fail);
         last_one_failed(|e| { let last = of(&mut e.demo.asked).replies.last_mut().unwrap(); last.status = 503; last.body = "no healthy upstream".into(); }, Fail);
+        other_failures_after_the_first(|e| { let replies = &mut of(&mut e.demo.asked).replies; replies[0].status = 404; for reply in &mut replies[1..] { reply.status = 503; reply.body = "no healthy upstream".into(); } }, Fail);
         right_text_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail);
         curl_error(|e| { first(e).status = 0; first(e).error = "curl: (7) Failed to connect".into(); }, Fail);
         reset_without_sidecar(|e| { demo_pod(e, "client").containers.retain(|it| it.name != "istio-proxy"); first(e).status = 0; first(e).error = "Recv failure: Connection reset by peer".into(); }, Fail);

@@ -4,7 +4,7 @@ use crate::claims::by_name::backend_deployment::{listens_on_loopback, other_repl
 use crate::claims::by_name::backend_service::leads_to_the_backend;
 use crate::entry::Stop;
 use crate::evidence::{Asked, Evidence, Reply};
-use crate::facts::demo::{find_proxy_variables, running_pods};
+use crate::facts::demo::{find_proxy_variables, find_wrong_reply, running_pods};
 use crate::facts::dns::is_dns_down;
 use crate::facts::istiod::find_other_domain;
 use crate::facts::proxy_replies::{
@@ -107,10 +107,10 @@ impl Outcome<'_> {
     }
 }
 
-/// Returns the stop where the requests to the backend break, if the first wrong outcome shows it.
+/// Returns the stop where the requests to the backend break, if the most frequent wrong reply shows it.
 pub fn find_break(evidence: &Evidence) -> Option<Stop> {
     let asked = evidence.demo.asked.value()?;
-    let reply = asked.replies.iter().find(|it| !it.says(&evidence.expectations.reply));
+    let reply = find_wrong_reply(evidence);
     let body = reply.map_or("", |it| it.body.as_str());
     let outcome = reply.map_or_else(|| Outcome::Text(asked.exec.stderr.clone()), Outcome::Reply);
     let by_client_proxy = ["fault filter abort", "no healthy upstream"];

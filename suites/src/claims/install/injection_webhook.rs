@@ -66,6 +66,7 @@ claim! {
     ],
     holds_without: [
         ("/demo/deployments", "the tutorial installs Istio first: before the demo, a plain pod is judged"),
+        ("/mesh/dry_run_labelled", "without the demo's namespace there is nothing to inject into"),
     ],
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn bypasses_decryption(effect: &Effect<'_, Evidence>, body: Option<&s
         && cause_names_any(effect, &backend_pods(effect.evidence))
 }
 
-/// The same of the first reply to the client that is wrong.
+/// The same of the most frequent wrong reply to the client.
 pub(crate) fn reply_bypasses_decryption(effect: &Effect<'_, Evidence>) -> bool {
     let reply = find_wrong_reply(effect.evidence);
     bypasses_decryption(effect, reply.map(|reply| reply.body.as_str()))

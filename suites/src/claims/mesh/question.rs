@@ -177,8 +177,7 @@ impl Question<'_> {
 /// Formats ports for a sentence. Ports that the proxy or DNS uses do not count for "all ports".
 pub(super) fn format_ports(ports: &PortSet) -> String {
     let reserved = [&OWN_PORTS[..], &[TUNNEL_PORT, DNS_PORT]].concat();
-    let all: PortSet = (1..=u16::MAX).collect();
-    if ports.without(&reserved) == all.without(&reserved) {
+    if ports.without(&reserved) == PortSet::all().without(&reserved) {
         return "all ports".to_owned();
     }
     let is_one = ports.first().is_some_and(|first| ports.without(&[first]).is_empty());

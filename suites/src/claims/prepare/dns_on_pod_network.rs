@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use crate::entry::{Effect, claim};
-use crate::evidence::{Deployment, Evidence, Observation, Pod};
+use crate::evidence::{Deployment, Evidence, Expectations, Observation, Pod};
 use crate::facts::scheduling::all_wait_for_nodes;
 use crate::format::rollout::format_rollout_trouble;
 use crate::format::{format_pod_state, list};
 use crate::hint::escape_backquotes;
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::net::Network;
 use crate::object::Object;
 use crate::steps::{Step, nodes, pods, workloads};
@@ -252,7 +252,9 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
             && other_addresses(evidence)
                 .chain(of_dns)
                 .all(|address| is_of_a_node(evidence, address));
-        if !is_unused {
+        if is_unused {
+            require_other_pods(evidence)?;
+        } else {
             return Ok(PodNetwork { ranges, source, certain: true });
         }
     }
@@ -266,8 +268,24 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
             "range of the pod network unknown: no Calico pool, no pod range on a node, no other pod",
         ));
     }
+    if other_addresses(evidence).next().is_none() {
+        require_other_pods(evidence)?;
+    }
     let source = format!("the nodes' pod ranges ({})", list(&ranges));
     Ok(PodNetwork { ranges: parse_ranges(&ranges)?, source, certain: false })
+}
+
+/// Requires the other pods, whose addresses show whether the nodes' ranges are used. Before the install there are none.
+fn require_other_pods(evidence: &Evidence) -> Result<(), Judgement> {
+    let Expectations { istio_namespace, namespace, .. } = &evidence.expectations;
+    for (pods, namespace) in
+        [(&evidence.install.pods, istio_namespace), (&evidence.demo.pods, namespace)]
+    {
+        if !pods.is_absent() {
+            pods.look(&format!("the pods of namespace {namespace}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn parse_ranges(ranges: &[&str]) -> Result<Vec<Network>, Judgement> {

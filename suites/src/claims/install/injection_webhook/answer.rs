@@ -2,11 +2,11 @@
 
 use crate::evidence::{Evidence, Webhook, WebhookService};
 use crate::facts::istiod::find_istiod;
-use crate::facts::refusal::failed_injection;
+use crate::facts::refusal::{failed_injection, is_injection_answered};
 use crate::facts::webhooks::injects;
 use crate::format::refusal::format_call_failure;
 use crate::format::{ENDPOINT, count, excerpt, list};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::object::Object;
 use crate::steps::injection::{delete_webhook, restore_call};
 use crate::steps::istio::{restore_control_plane, restore_istiod, rewrite_certificate};
@@ -155,11 +155,18 @@ fn service_has_endpoint(evidence: &Evidence, webhook: &Webhook) -> Judged {
     Err(fail(called, summary, observed).steps(restore_istiod(evidence, show)))
 }
 
-/// Fails where an error of the API server shows that it cannot call the webhook.
+/// Fails where an error of the API server shows that it cannot call the webhook, and is unjudged where nothing shows it.
 pub(super) fn judge_call(evidence: &Evidence, webhook: Option<&Webhook>) -> Judged {
     let deployments = evidence.demo.deployments.value().into_iter().flatten();
     let failed = failed_injection(&evidence.mesh.dry_run_labelled, deployments);
-    let Some((error, failure)) = failed else { return Ok(Judgement::pass(String::new())) };
+    let Some((error, failure)) = failed else {
+        let dry_run = &evidence.mesh.dry_run_labelled;
+        let mutating = evidence.install.webhooks.value().map_or(&[][..], Vec::as_slice);
+        if !is_injection_answered(dry_run, mutating) {
+            dry_run.look("whether the API server can call the webhook")?;
+        }
+        return Ok(Judgement::pass(String::new()));
+    };
     let called = webhook.and_then(|it| it.service.as_ref());
     let port = called.map_or(WEBHOOK_PORT.into(), |it| target_port(evidence, it));
     let to = called.map_or("the webhook".to_owned(), |it| format!("{}:{port}", it.name));
