@@ -47,14 +47,13 @@ pub(crate) fn shared_ports(one: &Service, other: &Service) -> Vec<u16> {
 
 /// The services that have the gateway's address with ports of the gateway, and these ports.
 pub(crate) fn find_address_sharers(evidence: &Evidence) -> Vec<(&Service, Vec<u16>)> {
-    let services = evidence.cluster.load_balancer_services.value().map_or(&[][..], Vec::as_slice);
-    let is_gateway = |it: &&Service| is_gateway_service(it, evidence);
-    let Some(gateway) = services.iter().find(is_gateway) else { return Vec::new() };
-    let others = services.iter().filter(|it| !is_gateway(it));
+    let services = evidence.cluster.load_balancer_services.value().into_iter().flatten();
+    let (own, others): (Vec<_>, Vec<_>) = services.partition(|it| is_gateway_service(it, evidence));
+    let Some(gateway) = own.first() else { return Vec::new() };
     let has = |it: &&Service| {
         it.load_balancer_addresses.iter().any(|one| gateway.load_balancer_addresses.contains(one))
     };
-    let shared = others.filter(has).map(|it| (it, shared_ports(gateway, it)));
+    let shared = others.into_iter().filter(has).map(|it| (it, shared_ports(gateway, it)));
     shared.filter(|(_, ports)| !ports.is_empty()).collect()
 }
 

@@ -73,16 +73,16 @@ const HEALTH: &str = "the gateway's answer to /healthz/ready";
 fn judge(evidence: &Evidence) -> Judged {
     let object = gateway_object(evidence);
     let bring_back = || bring_back_gateway(evidence);
-    if let Observation::Absent { reason } = &evidence.ingress.health
-        && has_address(evidence)
-    {
-        return match find_routed_reply(evidence) {
-            Some(answer) => Ok(Judgement::pass(format!(
+    if let Observation::Absent { reason } = &evidence.ingress.health {
+        if let Some(answer) = find_routed_reply(evidence) {
+            return Ok(Judgement::pass(format!(
                 "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
                 answer.request, answer.vantage
-            ))),
-            None => Err(no_answer(evidence, "200 from /healthz/ready", reason)),
-        };
+            )));
+        }
+        if has_address(evidence) {
+            return Err(no_answer(evidence, "200 from /healthz/ready", reason));
+        }
     }
     let answer = require(&evidence.ingress.health, HEALTH, &object, bring_back)
         .map_err(|judgement| expect(judgement, "200 from /healthz/ready"))?;

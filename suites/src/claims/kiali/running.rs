@@ -16,7 +16,7 @@ use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
 use crate::format::{format_pod_state, list};
-use crate::judgement::{Judged, Judgement, TextChange, require};
+use crate::judgement::{Judged, Judgement, Look as _, TextChange, require};
 use crate::object::Object;
 use crate::profile::{self, KialiAddon};
 use crate::steps::pods::diagnose;
@@ -247,6 +247,7 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
         is_kiali_pod(pod) || find_kiali(evidence).is_some_and(|kiali| kiali.selects(pod))
     };
     if !behind.is_some_and(is_of_kiali) {
+        evidence.install.deployments.look("Kiali's deployment")?;
         let other = endpoint.pod.as_ref().map(|pod| format!("pod {pod}"));
         let other = other.unwrap_or_else(|| list(&endpoint.addresses));
         let summary = format!("the ready endpoint of service {NAME} is {other}, not a Kiali pod");

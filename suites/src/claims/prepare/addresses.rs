@@ -157,6 +157,11 @@ impl<'e> Shortage<'e> {
         Some(Self { owners, reason })
     }
 
+    /// Whether it is known that the other services cause it: their ports, or the pool.
+    pub(super) fn is_proven(&self) -> bool {
+        !matches!(self.reason, Reason::Unknown)
+    }
+
     /// Returns the service that the failure names: the one that the tutorial removes, where it has an address.
     pub(super) fn owner(&self) -> &'e Service {
         match self.reason {

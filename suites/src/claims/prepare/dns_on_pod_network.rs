@@ -115,6 +115,9 @@ fn judge(evidence: &Evidence) -> Judged {
                  shows which range is used"
             )));
         }
+        if is_alone {
+            require_other_pods(evidence)?;
+        }
         if is_alone && is_in(&network.ranges, address) {
             return Err(outside(evidence, deployment, pod, "the network of other pods"));
         }
@@ -124,6 +127,8 @@ fn judge(evidence: &Evidence) -> Judged {
                 network.source
             )));
         }
+        // Where all pods have addresses of the nodes' ranges, no pod uses Calico's pool.
+        evidence.cluster.nodes.look("the nodes")?;
         return Err(outside(evidence, deployment, pod, &network.source));
     }
     let addresses: Vec<_> = running.iter().map(|pod| format_address(pod)).collect();

@@ -1,14 +1,14 @@
 //! A load balancer address is free for the ingress gateway.
 
 use super::addresses::{
-    Gateway, LIST_ADDRESSES, NO_TEST_SERVICE, Shortage, find_failure, find_free_address,
+    Gateway, LIST_ADDRESSES, NO_TEST_SERVICE, OBJECTS, Shortage, find_failure, find_free_address,
     find_gateway, find_other_refusal, find_owners, format_owners, lacks_addresses,
 };
 use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, Expectations, LoadBalancerProbe, Observation};
 use crate::facts::gateway::is_minikube;
 use crate::format::{excerpt, list};
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Look as _};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, services};
 
@@ -97,6 +97,7 @@ fn judge_probe(evidence: &Evidence, probe: &LoadBalancerProbe) -> Judged {
 
 fn gateway_pending(evidence: &Evidence) -> Judged {
     let Expectations { gateway, .. } = &evidence.expectations;
+    evidence.cluster.load_balancer_services.look(OBJECTS)?;
     if let Some(address) = find_free_address(evidence) {
         return Ok(Judgement::pass(format!(
             "a test service got {address}, which is free; {gateway} is <pending> for another reason"

@@ -9,7 +9,7 @@ use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, 
 use crate::facts::webhooks::injects_from_elsewhere;
 use crate::facts::workload::owner_workload;
 use crate::format::{NODE, POD, count, excerpt, list};
-use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, istio, nodes, pods, workloads};
 
@@ -132,8 +132,7 @@ fn judge(evidence: &Evidence) -> Judged {
         // The node with the most free CPU comes first, as for the scheduler.
         free.sort_by_key(|left| std::cmp::Reverse(left.cpu_millis));
         let Some(place) = free.iter_mut().find(|left| fits(piece.requests, **left)) else {
-            // Where the mesh's pods could not be read, it is unknown whether it needs room at all.
-            require(&evidence.install.pods, "the pods of the control plane", "", Vec::new)?;
+            need_is_known(evidence)?;
             return Err(no_room(evidence, nodes, piece, free.first()));
         };
         *place = subtract(*place, piece.requests);
@@ -264,6 +263,15 @@ fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
         }
     }
     Ok(())
+}
+
+/// Requires everything that shows whether the mesh needs room: its parts may be placed, scaled to 0 or elsewhere.
+fn need_is_known(evidence: &Evidence) -> Result<(), Judgement> {
+    others_are_known(evidence)?;
+    if !evidence.install.deployments.is_absent() {
+        evidence.install.deployments.look("the deployments of the control plane")?;
+    }
+    evidence.install.webhooks.look("the mutating webhooks").map(drop)
 }
 
 /// Finds the parts of the mesh that have no node and are not scaled to 0, the largest first.

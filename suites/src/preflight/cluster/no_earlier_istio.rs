@@ -164,6 +164,10 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
                 .steps(istio::set_places(seen)),
         );
     }
+    // An istiod that was not read may be the one that these belong to.
+    if seen.install.pods.value().is_none() && !seen.install.pods.is_absent() {
+        return None;
+    }
     let webhooks = seen.install.webhooks.value().into_iter().flatten();
     if let Some(webhook) = webhooks.clone().find(|webhook| is_injector(webhook)) {
         let name = &webhook.configuration;

@@ -63,6 +63,8 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     }
     for (disk, need, is_cache) in &needs {
         if disk.free < *need {
+            // Without a download less is needed.
+            evidence.software.source.look("where the images come from")?;
             return Err(Judgement::fail(format!(
                 "{} free at {}, {} needed",
                 format_gibibytes(disk.free),

@@ -51,6 +51,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             number => format!("{} of kind clusters, all running", count(number, NODE)),
         }));
     };
+    evidence.machine.leftovers.look("what killed runs left")?;
     let is_of_it = |node: &&&KindNode| node.cluster == first.cluster;
     let of_it: Vec<_> = stopped.iter().filter(is_of_it).map(|node| node.name.as_str()).collect();
     let (nodes, are) = if of_it.len() == 1 { ("node", "is") } else { ("nodes", "are") };
