@@ -9,7 +9,7 @@ use crate::evidence::{BackendDetails, Endpoint, Evidence, Expectations, Pod, Ser
 use crate::facts::demo::{find_deployment, is_pod_of, is_scaled_to_zero};
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::format::{format_pod_state, list};
-use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::cluster::delete;
 use crate::steps::demo::{apply_manifest, restore_service, start};
@@ -298,6 +298,7 @@ fn check_endpoints(evidence: &Evidence) -> Judged {
         })
     };
     if let Some(stranger) = ready.iter().find(|endpoint| !is_backend(endpoint)) {
+        evidence.demo.deployments.look(&format!("the deployments of namespace {namespace}"))?;
         let who = stranger.pod.clone().unwrap_or_else(|| list(&stranger.addresses));
         let summary = format!(
             "service {backend_service} has the endpoint {who}, which is no pod of {backend_deployment}"

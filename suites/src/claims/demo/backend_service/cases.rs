@@ -20,6 +20,7 @@ cases! { Evidence:
     being_deleted(|e| service(e).terminating = true, Fail);
     second_port(|e| { let mut more = service(e).ports[0].clone(); more.port = 81; more.name = "more".into(); service(e).ports.insert(0, more); }, Pass);
     two_families(|e| { let mut more = endpoint(e).clone(); more.addresses = vec!["fd00::8".into()]; of(&mut e.demo.endpoints).push(more); }, Pass);
+    pod_without_an_owner(|e| demo_pod(e, "echo").owner = None, Pass);
     named_target(|e| service(e).ports[0].target_port = "web".into(), Pass);
     node_port(|e| service(e).kind = "NodePort".into(), Pass);
     three_echo_pods(|e| {
