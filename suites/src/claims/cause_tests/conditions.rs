@@ -54,6 +54,9 @@ const INJECTION: &[Row] = rows! {
         => "mesh::two_containers_per_pod": NONE;
     // The client's template has inject=false, and so has a single pod of the backend.
     "lab": |it| { template_refuses_its_sidecar(it); refuse(demo_pod(it, "echo")); } => "mesh::two_containers_per_pod": NONE;
+    // The client's template has inject=false, and no webhook is left: injection fails for another reason.
+    "lab": |it| { template_refuses_its_sidecar(it); of(&mut it.install.webhooks).clear(); }
+        => "mesh::two_containers_per_pod": NONE;
     // The client's template has inject=false, and its pod lacks the sidecar for another reason.
     "lab": |it| { template_refuses_its_sidecar(it); demo_pod(it, "client").labels.remove(INJECT); }
         => "mesh::two_containers_per_pod": NONE;
@@ -206,6 +209,9 @@ const PODS: &[Row] = rows! {
         => "mesh::pods_ready": NONE;
     // A pod without a sidecar can also be not ready.
     "backend-in-a-crash-loop": |it| { echo_first(it); demo_pod(it, "echo").containers.retain(|it| it.name != "istio-proxy"); }
+        => "mesh::pods_ready": BACKEND;
+    // The other pod is ready, and lacks a sidecar: another claim fails because of it.
+    "pods-from-before-the-label": |it| { backend_not_ready(it, |pod| pod.containers[0].ready = false); echo_first(it); }
         => "mesh::pods_ready": BACKEND;
     // The client is not ready for its own reason while the backend is gone.
     "backend-scaled-to-zero": |it| {
