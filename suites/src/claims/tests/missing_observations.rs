@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use rstest::rstest;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::claims::{CLAIMS, Claim};
@@ -200,33 +201,51 @@ fn claims_are_skipped_or_unjudged_where_nothing_was_requested() {
     }
 }
 
-/// Hides an observation. Only its section is read again.
-fn without(evidence: &Evidence, document: &Value, place: &str, state: &str) -> Evidence {
+/// Judges without an observation. Only its section is read again.
+fn judge_without(
+    claim: &Claim,
+    evidence: &mut Evidence,
+    document: &Value,
+    place: &str,
+    state: &str,
+) -> Judgement {
     let section = place.split('/').nth(1).expect("an observation is in a section");
-    let mut part = json!({section: document[section]});
+    let mut part = Value::Null;
+    part[section] = document[section].clone();
     hide(&mut part, place, state);
-    let mut evidence = evidence.clone();
     let part = part[section].take();
-    let read = match section {
-        "cluster" => serde_json::from_value(part).map(|it| evidence.cluster = it),
-        "install" => serde_json::from_value(part).map(|it| evidence.install = it),
-        "demo" => serde_json::from_value(part).map(|it| evidence.demo = it),
-        "mesh" => serde_json::from_value(part).map(|it| evidence.mesh = it),
-        "ingress" => serde_json::from_value(part).map(|it| evidence.ingress = it),
-        _ => serde_json::from_value(part).map(|it| evidence.kiali = it),
-    };
-    read.expect("a section with a hidden observation is valid");
-    evidence
+    match section {
+        "cluster" => judge_with(claim, evidence, |it| &mut it.cluster, part),
+        "install" => judge_with(claim, evidence, |it| &mut it.install, part),
+        "demo" => judge_with(claim, evidence, |it| &mut it.demo, part),
+        "mesh" => judge_with(claim, evidence, |it| &mut it.mesh, part),
+        "ingress" => judge_with(claim, evidence, |it| &mut it.ingress, part),
+        _ => judge_with(claim, evidence, |it| &mut it.kiali, part),
+    }
+}
+
+/// Judges with this section in place of the recorded one.
+fn judge_with<S: DeserializeOwned>(
+    claim: &Claim,
+    evidence: &mut Evidence,
+    section: fn(&mut Evidence) -> &mut S,
+    part: Value,
+) -> Judgement {
+    let hidden = serde_json::from_value(part).expect("a section without an observation is valid");
+    let recorded = std::mem::replace(section(evidence), hidden);
+    let judgement = claim.judge(evidence);
+    *section(evidence) = recorded;
+    judgement
 }
 
 /// Judges each case of a verdict without each of its observations: the claim, the observation, and the judgement.
 fn judge_cases_without(verdict: Verdict, state: &str) -> Vec<(&'static str, String, Judgement)> {
     let mut judged = Vec::new();
     for (claim, case) in claim_cases().iter().filter(|(_, case)| case.verdict == verdict) {
-        let evidence = case.evidence(claim);
+        let mut evidence = case.evidence(claim);
         let document = serde_json::to_value(&evidence).expect("evidence is JSON");
         for place in places(&document, is_observation) {
-            let judgement = claim.judge(&without(&evidence, &document, &place, state));
+            let judgement = judge_without(claim, &mut evidence, &document, &place, state);
             judged.push((claim.id, place, judgement));
         }
     }
