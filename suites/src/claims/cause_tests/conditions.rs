@@ -66,6 +66,9 @@ const INJECTION: &[Row] = rows! {
         => "mesh::two_containers_per_pod": NONE;
     // The client's template has inject=false, and so has a single pod of the backend.
     "lab": |it| { template_refuses_its_sidecar(it); refuse(demo_pod(it, "echo")); } => "mesh::two_containers_per_pod": NONE;
+    // The client's template has inject=false, and no webhook is left: injection fails for another reason.
+    "lab": |it| { template_refuses_its_sidecar(it); of(&mut it.install.webhooks).clear(); }
+        => "mesh::two_containers_per_pod": NONE;
     // The client's template has inject=false, and its pod lacks the sidecar for another reason.
     "lab": |it| { template_refuses_its_sidecar(it); demo_pod(it, "client").labels.remove(INJECT); }
         => "mesh::two_containers_per_pod": NONE;
@@ -228,6 +231,9 @@ const PODS: &[Row] = rows! {
     // A pod without a sidecar can also be not ready.
     "backend-in-a-crash-loop": |it| { echo_first(it); demo_pod(it, "echo").containers.retain(|it| it.name != "istio-proxy"); }
         => "mesh::pods_ready": BACKEND;
+    // The other pod is ready, and lacks a sidecar: another claim fails because of it.
+    "pods-from-before-the-label": |it| { backend_not_ready(it, |pod| pod.containers[0].ready = false); echo_first(it); }
+        => "mesh::pods_ready": BACKEND;
     // The client is not ready for its own reason while the backend is gone.
     "backend-scaled-to-zero": |it| {
         let pod = demo_pod(it, "client");
@@ -255,7 +261,7 @@ fn deployments_cause_pods_that_are_not_ready() {
 }
 
 /// Sorts the echo pods first, those that are not ready before the others: the verdict names the first pod.
-fn echo_first(evidence: &mut Evidence) {
+pub(super) fn echo_first(evidence: &mut Evidence) {
     of(&mut evidence.demo.pods)
         .sort_by_key(|pod| (pod.labels.get("app").cloned() != Some("echo".into()), pod.ready));
 }
@@ -312,9 +318,10 @@ const RULES: &[Row] = rows! {
     "lab": |it| { past_the_proxy(it); nothing_arrives(it); } => "mesh::traffic_through_proxies": INBOUND;
     // The service has no endpoint, and another server answers instead.
     "lab": another_answers => "mesh::traffic_through_proxies": SERVICE;
-    "lab": |it| { another_answers(it); traffic(it).inbound.before = Observation::absent("no such cluster"); }
+    // The pod that counts was replaced between the two readings.
+    "lab": |it| { another_answers(it); traffic(it).inbound.before = Observation::seen(7); }
         => "mesh::traffic_through_proxies": SERVICE;
-    "lab": |it| { another_answers(it); traffic(it).inbound.after = Observation::absent("no such cluster"); }
+    "lab": |it| { another_answers(it); traffic(it).inbound.after = Observation::seen(7); }
         => "mesh::traffic_through_proxies": SERVICE;
     // Requests arrived at the backend: the missing proxy has another cause.
     "lab": |it| { another_answers(it); traffic(it).inbound = traffic(&mut healthy()).inbound.clone(); }

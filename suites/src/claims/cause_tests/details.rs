@@ -1,10 +1,12 @@
 //! Pairs of rows that differ in one condition of a cause: with all conditions it is the cause, without one it is not.
 
 use super::changes::*;
+use super::conditions::echo_first;
 use super::{BACKEND, CLIENT, LABEL, NONE, Row, assert_causes, rows};
-use crate::evidence::{Evidence, Observation};
+use crate::evidence::{ContainerState, Evidence, Observation};
 use crate::testing::{
-    backend, demo_pod, forget_proxy, gateway_service, of, refuse, terminate_namespace,
+    backend, demo_pod, forget_proxy, gateway, gateway_service, healthy, of, refuse,
+    terminate_namespace,
 };
 
 const NO_CONNECTION: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection failure, \
@@ -27,6 +29,13 @@ const DEMO: &[Row] = rows! {
     "lab": |it| { listen(it, "127.0.0.1:5678"); proxy_replies(it, 503, NO_CONNECTION); } => "demo::backend_replies": BACKEND;
     "lab": |it| { listen(it, "0.0.0.0:5678"); proxy_replies(it, 503, NO_CONNECTION); } => "demo::backend_replies": NONE;
     "lab": |it| { listen(it, "127.0.0.1:5678"); proxy_replies(it, 500, "out of order"); } => "demo::backend_replies": NONE;
+    // The backend has another text, and does not listen on loopback: its text refuses no connection.
+    "lab": |it| { backend(it).containers[0].args.push("-text=Hello".into()); proxy_replies(it, 503, NO_CONNECTION); }
+        => "demo::backend_replies": NONE;
+    // The log ends with the other text of the deployment, or with the text of another server.
+    "backend-says-more": |_| {} => "demo::client_logs_show_reply": BACKEND;
+    "backend-says-more": |it| { of(&mut it.demo.client_logs)[0].lines.clear(); log_says(it, "Hello from somebody"); }
+        => "demo::client_logs_show_reply": NONE;
     // The client's image is another one, and has no curl.
     "lab": |it| { client_runs_another_program(it); curl_ends(it, 127); } => "demo::backend_replies": CLIENT;
     "lab": |it| curl_ends(it, 127) => "demo::backend_replies": NONE;
@@ -57,6 +66,26 @@ fn container_not_ready(evidence: &mut Evidence) {
     backend_not_ready(evidence, |pod| pod.containers[0].ready = false);
 }
 
+/// Starts the gateway after cluster DNS went down: its proxy waits for istiod's address.
+fn gateway_is_not_connected(evidence: &mut Evidence) {
+    let pod = gateway(evidence);
+    pod.ready = false;
+    pod.containers[0].ready = false;
+    let name = pod.name.clone();
+    for istiod in of(&mut evidence.install.istiod).values_mut() {
+        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
+    }
+}
+
+fn gateway_image_is_missing(evidence: &mut Evidence) {
+    let pod = gateway(evidence);
+    crash(pod);
+    let reason = "ImagePullBackOff".into();
+    pod.containers[0].state = ContainerState::Waiting { reason, message: String::new() };
+}
+
+const DNS: &str = "prepare::dns_on_pod_network";
+
 const PROXIES: &[Row] = rows! {
     "lab": |it| { container_not_ready(it); stale(it, "echo"); } => "mesh::proxies_in_sync": NONE;
     "lab": |it| { container_not_ready(it); forget_proxy(it, "echo"); } => "mesh::proxies_in_sync": NONE;
@@ -64,6 +93,12 @@ const PROXIES: &[Row] = rows! {
     // The proxy of the other deployment's pod is cut off.
     "lab": |it| { sidecar_not_ready(it); forget_proxy(it, "client"); } => "mesh::proxies_in_sync": NONE;
     "coredns-scaled-to-zero": |it| stale(it, "echo") => "mesh::proxies_in_sync": NONE;
+    // The gateway's proxy does not find istiod without DNS. An image is pulled with the node's DNS.
+    "coredns-scaled-to-zero": gateway_is_not_connected
+        => "mesh::proxies_in_sync": DNS, "install::control_plane_running": DNS;
+    "coredns-scaled-to-zero": |it| gateway_image_is_missing(it) => "install::control_plane_running": NONE;
+    // The client's proxy does not run, and the failure names the backend's.
+    "sidecar-in-a-crash-loop": |it| { echo_first(it); stale(it, "echo"); } => "mesh::proxies_in_sync": NONE;
 };
 
 #[test]
@@ -107,10 +142,17 @@ const GATEWAY: &[Row] = rows! {
     "lab": |it| { both_answers(it, 500, "out of order"); route_answers(it, 502, "out of order"); } => "ingress::routes_into_mesh": NONE;
     "lab": |it| both_answers(it, 500, "") => "ingress::routes_into_mesh": NONE;
     "lab": |it| { proxy_replies(it, 503, EXPIRED); route_answers(it, 500, "out of order"); } => "ingress::routes_into_mesh": NONE;
+    // The client's requests are reset, and the gateway has no endpoint: two failures.
+    "lab": |it| { requests_are_reset(it); route_answers(it, 503, "no healthy upstream"); } => "ingress::routes_into_mesh": NONE;
     // The backend has another reply, and says it.
     "backend-says-more": |_| {} => "ingress::routes_into_mesh": BACKEND;
+    "backend-says-more": |it| it.demo.asked = Observation::failed("pods/exec is forbidden")
+        => "ingress::routes_into_mesh": BACKEND;
     "backend-says-more": |it| route_answers(it, 200, "Hello from somebody") => "ingress::routes_into_mesh": NONE;
     "backend-says-more": |it| route_answers(it, 404, "Hello from backend service v2") => "ingress::routes_into_mesh": NONE;
+    // The health check gets no answer. The request for the test host is lost, and that for an unknown host is answered.
+    "address-unreachable": |it| { it.ingress.route = healthy().ingress.route; of(&mut it.ingress.route).routed = Observation::failed("no answer"); }
+        => "ingress::routes_into_mesh": NONE;
     // The service without an address.
     "pool-exhausted": |_| {} => "ingress::routes_into_mesh": "prepare::no_competing_load_balancer";
     "lab": |it| { gateway_service(it).load_balancer_addresses.clear(); route_answers(it, 500, "out of order"); }
@@ -148,6 +190,9 @@ const MESH: &[Row] = rows! {
         => "mesh::unlabelled_namespace_left_alone": BACKEND;
     "lab": |it| { dry_run_is_refused(it, SECURITY); refuse(backend(it), QUOTA); } => "mesh::unlabelled_namespace_left_alone": NONE;
     "lab": |it| { dry_run_is_refused(it, SECURITY); unavailable(backend(it)); } => "mesh::unlabelled_namespace_left_alone": NONE;
+    // A backend replies with another text, and its proxy counts nothing: no web proxy answers.
+    "lab": |it| { of(&mut it.demo.asked).replies[0].body = "Hello".into(); nothing_arrives(it); }
+        => "mesh::traffic_through_proxies": NONE;
     // The pod without a sidecar is the one that counted the requests.
     "lab": |it| { client_counts_nothing(it); lose_sidecar(demo_pod(it, "echo")); } => "mesh::traffic_through_proxies": NONE;
     "lab": |it| { client_counts_nothing(it); lose_sidecar(demo_pod(it, "client")); }
@@ -157,4 +202,30 @@ const MESH: &[Row] = rows! {
 #[test]
 fn one_condition_decides_on_causes_of_the_mesh() {
     assert_causes(MESH);
+}
+
+const KIALI: &[Row] = rows! {
+    // Kiali is down, and the request to the exposed port was forbidden: its result is unknown.
+    "lab": |it| { kiali_crashes(it); it.kiali.exposed = Observation::failed("pods/portforward is forbidden"); }
+        => "kiali::reachable_on_exposed_port": NONE;
+    // Another program runs in Kiali's place, and its console was not read.
+    "kiali-behind-a-500": |it| {
+        it.kiali.console = Observation::failed("pods/portforward is forbidden");
+        it.kiali.api = Observation::failed("pods/portforward is forbidden");
+    } => "kiali::console_served": NONE;
+    // Kiali's root is another one on the same server, or the redirect leads to another server.
+    "lab": |it| redirected(it, "/mesh/") => "kiali::console_served": "kiali::redirects_to_web_root";
+    "lab": |it| redirected(it, "https://login.example.com/") => "kiali::console_served": NONE;
+    "lab": |it| redirected(it, "//login.example.com/") => "kiali::console_served": NONE;
+};
+
+/// Redirects / to this location, and answers 404 at the tutorial's web root.
+fn redirected(evidence: &mut Evidence, location: &str) {
+    of(&mut evidence.kiali.root).headers.insert("location".into(), location.into());
+    of(&mut evidence.kiali.console).status = 404;
+}
+
+#[test]
+fn one_condition_decides_on_causes_of_kialis_pages() {
+    assert_causes(KIALI);
 }

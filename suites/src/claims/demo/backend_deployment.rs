@@ -221,6 +221,7 @@ mod cases {
         scaled_to_zero(|e| scale_to_zero(backend(e)), Fail);
         old_pod_left(|e| backend(e).current_replicas = 2, Fail);
         rollout_in_progress(|e| backend(e).updated_replicas = 0, Fail);
+        rollout_in_progress_and_unavailable(|e| { scale(backend(e), 2, 1); backend(e).updated_replicas = 1; }, Fail);
         unobserved_change(|e| backend(e).generation += 1, Fail);
         rollout_stuck(|e| exceed_deadline(backend(e)), Fail);
         refused(|e| refuse(backend(e), "failed calling webhook: connection refused"), Fail);

@@ -340,6 +340,7 @@ mod cases {
         right_text_wrong_status(|e| of(&mut e.demo.asked).replies[1].status = 404, Fail);
         curl_error(|e| { first(e).status = 0; first(e).error = "curl: (7) Failed to connect".into(); }, Fail);
         reset_without_sidecar(|e| { demo_pod(e, "client").containers.retain(|it| it.name != "istio-proxy"); first(e).status = 0; first(e).error = "Recv failure: Connection reset by peer".into(); }, Fail);
+        reset_with_sidecar(|e| { first(e).status = 0; first(e).error = "Recv failure: Connection reset by peer".into(); }, Fail);
         denied(deny, Fail);
         aborted(|e| { first(e).status = 503; first(e).body = "fault filter abort".into(); }, Fail);
         denied_by_one_policy(|e| { deny(e); e.mesh.resources = Observation::seen(vec![policy("DENY", "nobody")]); }, Fail);

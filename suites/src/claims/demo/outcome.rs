@@ -42,9 +42,10 @@ impl Outcome<'_> {
     /// Whether it is a message that contains one of these texts.
     pub(super) fn contains(&self, texts: &[&str]) -> bool {
         let message = match self {
-            Self::Reply(reply) if reply.status == 0 => &reply.error,
+            // Empty where there was an answer.
+            Self::Reply(reply) => &reply.error,
             Self::Text(text) => text,
-            Self::Reply(_) | Self::Nothing => return false,
+            Self::Nothing => return false,
         };
         texts.iter().any(|text| message.contains(text))
     }

@@ -309,6 +309,12 @@ mod cases {
         nodes_excluded_and_the_address_answers(exclude_nodes, Pass);
         nodes_excluded_and_no_connection(|e| { no_connection(e); exclude_nodes(e); }, Unjudged);
         outside_of_the_network(|e| { silent(e, "No route to host"); at(e, "172.19.255.1", &["172.19.255.1"]); }, Fail);
+        outside_of_the_network_without_ranges(|e| {
+            silent(e, "No route to host");
+            at(e, "172.19.255.1", &["172.19.255.1"]);
+            of(&mut e.ingress.way).networks.clear();
+            e.subject.context = "kind-mesh".into();
+        }, Fail);
         older_file_without_connection(|e| {
             silent(e, "from this machine: no answer within 2 s; from a meshcheck container on the cluster's network: `docker run` did not end");
             e.ingress.way = Observation::default();

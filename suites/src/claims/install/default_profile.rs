@@ -344,6 +344,7 @@ mod cases {
         no_deployments(|e| of(&mut e.install.deployments).clear(), Fail);
         no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail);
         definition_missing(|e| of(&mut e.install.crds).retain(|crd| !crd.name.starts_with("sidecars")), Fail);
+        definitions_partly_missing(|e| of(&mut e.install.crds).retain(|crd| !crd.name.contains("security")), Fail);
         definitions_all_missing(|e| of(&mut e.install.crds).clear(), Fail);
         definition_not_established(|e| of(&mut e.install.crds)[0].established = false, Fail);
         definitions_unread(|e| e.install.crds = Observation::failed("forbidden"), Unjudged);

@@ -211,6 +211,7 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_found(|e| of(&mut e.kiali.console).status = 404, Fail);
+        https_only(|e| { let console = of(&mut e.kiali.console); console.status = 400; console.body = "Client sent an HTTP request to an HTTPS server.\n".into(); }, Fail);
         not_an_html_type(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
         empty_page(|e| of(&mut e.kiali.console).body.clear(), Fail);
         no_type_and_empty_page(|e| { let it = of(&mut e.kiali.console); it.headers.remove("content-type"); it.body.clear(); }, Fail);

@@ -1,8 +1,8 @@
 //! Kiali answers on the exposed port.
 
 use super::answers::{
-    answer, answers_an_error, check_redirect, expected_redirect, format_redirect,
-    has_same_answer_as_root, needs_tls, wrong_answer,
+    answer, check_redirect, expected_redirect, format_redirect, has_same_answer_as_root, needs_tls,
+    wrong_answer,
 };
 use super::{kiali_object, require_target, running_explains, silent_target};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
@@ -45,8 +45,7 @@ claim! {
     caused_by: [
         default_profile if looks_in_wrong_place,
         running if running_explains_page,
-        redirects_to_web_root if redirects_elsewhere,
-        redirects_to_web_root if answers_the_same_error,
+        redirects_to_web_root if answers_like_root,
     ],
     holds_without: [
         ("/kiali/machine", "the port-forward answers, and the pass says that port 30001 does not"),
@@ -127,19 +126,14 @@ fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     running_explains(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
 }
 
-/// Whether the exposed port redirects to the same other root as the pod.
-fn redirects_elsewhere(effect: &Effect<'_, Evidence>) -> bool {
+/// Whether the exposed port redirects to the same other root as the pod, or has the same error.
+fn answers_like_root(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
     let location = |answer: &HttpAnswer| answer.headers.get("location").cloned();
     let (Some(root), Some(exposed)) = (pages.root.value(), pages.exposed.value()) else {
         return false;
     };
     has_same_answer_as_root(effect.evidence, &pages.exposed) && location(exposed) == location(root)
-}
-
-/// Whether the exposed port has the same error as the pod.
-fn answers_the_same_error(effect: &Effect<'_, Evidence>) -> bool {
-    answers_an_error(effect.evidence, &effect.evidence.kiali.exposed)
 }
 
 #[cfg(test)]

@@ -213,8 +213,8 @@ fn saved_rules<'e>(
     by_pod.get(&pod.name)
 }
 
-/// Returns the lines of these rules, from the head of the first table to the `COMMIT` of the last one, with their numbers
-/// from 1.
+/// Returns the lines of these rules with their numbers from 1. They begin at the head of the first table and end with the
+/// `COMMIT` that follows the last rule.
 pub(super) fn printed_lines(
     evidence: &Evidence,
     pod: &Pod,
@@ -234,9 +234,8 @@ pub(super) fn printed_lines(
     let lines: Vec<_> = text.lines().map(str::trim).collect();
     let numbers = || rules.rules().map(|rule| rule.line);
     let (Some(first), Some(last)) = (numbers().min(), numbers().max()) else { return Vec::new() };
-    let head = lines.iter().take(first).rposition(|line| line.starts_with('*'));
-    let end = lines.iter().skip(last).position(|line| *line == "COMMIT");
-    let (head, end) = (head.unwrap_or(first - 1), end.map_or(last, |more| last + more + 1));
+    // The parser accepts no rule outside of a table.
+    let head = lines.iter().take(first).rposition(|line| line.starts_with('*')).unwrap_or(0);
     let numbered = (1..).zip(lines.iter().map(|line| (*line).to_owned()));
-    numbered.take(end).skip(head).collect()
+    numbered.take(last + 1).skip(head).collect()
 }

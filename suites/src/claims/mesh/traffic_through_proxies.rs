@@ -240,7 +240,7 @@ fn is_passed_through(evidence: &Evidence, traffic: &Traffic) -> bool {
     let is_redirected = |trace: &PacketTrace| {
         trace.right && trace.pod == traffic.client_pod && trace.packet.hook == Hook::Outbound
     };
-    risen.is_some_and(|risen| traffic.requests > 0 && risen >= u64::from(traffic.requests))
+    risen.is_some_and(|risen| risen >= u64::from(traffic.requests))
         && packet_traces(evidence).iter().any(is_redirected)
 }
 

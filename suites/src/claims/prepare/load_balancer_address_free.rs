@@ -199,7 +199,12 @@ mod cases {
         pool_empty(|e| refused(e, "AllocationFailed: Failed to allocate IP: no available IPs"), Fail);
         cloud_refuses(|e| refused(e, "SyncLoadBalancerFailed: could not find any suitable subnets"), Fail);
         another_has_an_address(|e| { kong(e); pending(e); }, Fail);
+        two_others_have_addresses(|e| { kong(e); other(e, "grafana", "198.51.100.8", &[80]); pending(e); }, Fail);
         pool_used_up(used_up, Fail);
+        pool_used_up_by_a_service_in_use(|e| {
+            refused(e, "AllocationFailed: Failed to allocate IP: no available IPs");
+            other(e, "grafana", "198.51.100.8", &[80]);
+        }, Fail);
         address_free(|e| { pending(e); kong(e); tried(e); }, Pass);
         address_free_and_older_event(|e| { used_up(e); tried(e); }, Pass);
         address_taken_since(|e| { pending(e); other(e, "kong-proxy", "198.51.100.8", &[80]); tried(e); }, Fail);

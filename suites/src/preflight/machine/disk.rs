@@ -53,25 +53,28 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let mut needs = Vec::new();
     match engine_disk {
         Some(engine) if engine.device == cache.device => {
-            needs.push((engine, NODE_DISK + to_download, false));
+            needs.push((engine, NODE_DISK, to_download, false));
         }
         Some(engine) => {
-            needs.push((engine, NODE_DISK, false));
-            needs.push((cache, to_download, true));
+            needs.push((engine, NODE_DISK, 0, false));
+            needs.push((cache, 0, to_download, true));
         }
-        None => needs.push((cache, to_download, true)),
+        None => needs.push((cache, 0, to_download, true)),
     }
-    for (disk, need, is_cache) in &needs {
-        if disk.free < *need {
-            // Without a download less is needed.
-            evidence.software.source.look("where the images come from")?;
+    for (disk, fixed, download, is_cache) in &needs {
+        let need = fixed + download;
+        if disk.free < need {
+            if disk.free >= *fixed {
+                // Perhaps nothing must be downloaded.
+                evidence.software.source.look("the source of the images")?;
+            }
             return Err(Judgement::fail(format!(
                 "{} free at {}, {} needed",
                 format_gibibytes(disk.free),
                 disk.path,
-                format_gibibytes(*need)
+                format_gibibytes(need)
             ))
-            .expected(format!("at least {} free", format_gibibytes(*need)))
+            .expected(format!("at least {} free", format_gibibytes(need)))
             .observed(format!("{} free", format_gibibytes(disk.free)))
             .object(format!("disk of {}", disk.path))
             .steps(steps::free_disk(*is_cache)));

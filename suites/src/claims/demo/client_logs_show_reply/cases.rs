@@ -70,6 +70,8 @@ cases! { Evidence:
     request_of_the_reply_itself(|e| write(e, &[(22, REPLY), (17, HEAD), (2, HEAD)]), Pass);
     clocks_differ_a_little(|e| { write(e, &[(-5, REPLY)]); clock(e, Clock::ApiServer); }, Pass);
     long_error(|e| write(e, &[(2, &format!("curl: (7) Failed to connect to echo-service {}", "and again ".repeat(9)))]), Fail);
+    // With its quotes it has 80 characters.
+    longest_line_that_is_not_cut(|e| add(e, "curl: (7) Failed to connect to echo-service.client.svc.cluster.local port 8080"), Fail);
     earlier_errors(|e| write(e, &[(30, "curl: (7) Failed to connect"), (2, REPLY)]), Pass);
     just_fixed(|e| write(e, &[(2, "no healthy upstreamno healthy upstreamHello from backend service")]), Pass);
     api_servers_clock(|e| { write(e, &[(-3, REPLY)]); clock(e, Clock::ApiServer); }, Pass);

@@ -133,6 +133,12 @@ cases! { Evidence:
         active(e).for_each(|webhook| { webhook.object_selector.match_labels.insert("mesh".into(), "yes".into()); });
     }, Fail);
     call_times_out(|e| fail_call(e, "Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": context deadline exceeded"), Fail);
+    call_times_out_at_another_port(|e| {
+        let services = of(&mut e.install.services).iter_mut().filter(|it| it.name == "istiod");
+        let ports = services.flat_map(|it| &mut it.ports).filter(|it| it.port == 443);
+        ports.for_each(|it| it.target_port = "10250".into());
+        fail_call(e, "Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": context deadline exceeded");
+    }, Fail);
     call_is_refused(|e| fail_call(e, "dial tcp 10.96.0.9:443: connect: connection refused"), Fail);
     call_goes_to_a_proxy(|e| fail_call(e, "proxyconnect tcp: dial tcp 10.0.0.5:3128: i/o timeout"), Fail);
     call_is_not_trusted(|e| fail_call(e, "x509: certificate signed by unknown authority"), Fail);

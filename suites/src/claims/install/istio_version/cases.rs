@@ -75,6 +75,12 @@ cases! { Evidence:
         let report = Istiod { version: Observation::seen("1.19.7".into()), proxies: Observation::seen(Vec::new()) };
         of(&mut e.install.istiod).insert("istiod-1-19-7".into(), report);
     }, Fail);
+    only_istiod_has_another_version_and_no_proxies(|e| {
+        istiod(e).labels.insert("istio.io/rev".into(), "1-19-7".into());
+        istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into();
+        reports(e).version = Observation::seen("1.19.7".into());
+        reports(e).proxies = Observation::seen(Vec::new());
+    }, Fail);
     longer_version(|e| tag(e, ":{}1"), Fail);
     istiod_image(|e| istiod(e).containers[0].image = "docker.io/istio/pilot:1.19.7".into(), Fail);
     another_version_but_for_an_image(|e| { e.expectations.istio_version = "1.99.0".into(); proxy(gateway(e)).image = "istio/proxyv2:1.19.7".into(); }, Fail);

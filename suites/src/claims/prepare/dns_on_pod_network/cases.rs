@@ -113,6 +113,13 @@ cases! { Evidence:
         };
         e.cluster.network_pods = Observation::seen(vec![proxy]);
     }, Fail);
+    not_ready_and_kube_proxy_crashes_on_another_node(|e| {
+        let dns = &mut one_dns(e).pods[0];
+        dns.ready = false;
+        let here = Pod { name: "kube-proxy-x7k2p".into(), ready: true, ..dns.clone() };
+        let there = Pod { name: "kube-proxy-9h4mz".into(), node: Some("worker".into()), ready: false, ..dns.clone() };
+        e.cluster.network_pods = Observation::seen(vec![there, here]);
+    }, Fail);
     no_dns(|e| { fail_resolution(e); *of(&mut e.cluster.dns) = crate::evidence::Dns::default(); }, Fail);
     no_address_yet(|e| one_dns(e).pods[0].ip = None, Unjudged);
     no_ranges(|e| of(&mut e.cluster.nodes)[0].pod_cidrs.clear(), Pass);
