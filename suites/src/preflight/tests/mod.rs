@@ -37,7 +37,7 @@ fn stopped_node_causes_failure_of_server_and_its_checks() {
     for id in ["cluster::server_answers", "cluster::rights"] {
         assert_eq!(because(&evidence, id).as_deref(), Some("machine::kind_nodes_run"), "{id}");
     }
-    // The nodes do not explain an answer that was not awaited, nor do nodes that were not listed.
+    // A stopped node is not why a request was interrupted. Nodes that were not listed explain nothing.
     let mut unknown = evidence.clone();
     unknown.cluster.server = Observation::failed("interrupted");
     assert_eq!(because(&unknown, "cluster::server_answers"), None);
@@ -117,7 +117,7 @@ fn used_up_pool_causes_competing_service() {
     for id in ids {
         assert_eq!(judged(&evidence, id), (Verdict::Fail, pool.clone()), "{id}");
     }
-    // It is no reason why the services and the test service were not read.
+    // The load balancer is not why the account cannot list services.
     of(&mut evidence.cluster.controllers)[0].ready = 0;
     let seen = &mut evidence.cluster.seen.cluster;
     seen.load_balancer_services = Observation::failed("forbidden");
