@@ -98,12 +98,8 @@ impl Evidence {
         self.command(&format!("meshcheck {command}"), arguments)
     }
 
-    /// Returns the command `istioctl install` of the default profile, with the options that the installed software needs.
-    pub fn install_default(&self) -> String {
-        self.install_with(&[])
-    }
-
-    /// Returns the command `istioctl install` of the default profile, with more values.
+    /// Returns the command `istioctl install` of the default profile, with the options that the installed software needs
+    /// and more values.
     pub(crate) fn install_with(&self, values: &[&str]) -> String {
         let mut arguments = vec!["install", "--set", "profile=default"];
         if let Some(bundle) = &self.subject.bundle {

@@ -179,12 +179,12 @@ pub enum KialiAddon {
 /// Returns the image of Kiali in the addon manifest of a release. None where the version does not parse, or is older than
 /// all profiles.
 pub fn kiali_addon(istio_version: &str) -> Option<KialiAddon> {
-    let Nearest { profile, is_exact } = nearest(istio_version)?;
+    let Nearest { profile, .. } = nearest(istio_version)?;
     let version = parse(istio_version)?;
     let patch = Version::new(version.major, version.minor, version.patch);
     let tag = profile.kiali.iter().rfind(|it| it.since <= patch)?;
     let image = format!("{KIALI_REPOSITORY}:{}", tag.tag);
-    let unread = profile.kiali_read_until.as_ref().filter(|read| **read < patch || !is_exact);
+    let unread = profile.kiali_read_until.as_ref().filter(|read| **read < patch);
     Some(match unread {
         Some(read) => KialiAddon::IsOrNewer { image, read: read.to_string() },
         None => KialiAddon::Is(image),

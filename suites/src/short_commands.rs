@@ -125,6 +125,7 @@ mod tests {
         assert!(command.contains(" --context vm7 "), "{command}");
         let short = report.cluster.shorten(command);
         assert!(short.starts_with("kubectl -n istio-system "), "{short}");
+        assert_eq!(report.cluster.of_any_cluster().shorten(command), *command);
     }
 
     #[test]

@@ -343,7 +343,7 @@ mod tests {
     #[case::user("-A OUTPUT -m owner --uid-owner 7 -j DROP\n", |it: &Packet| it.user == Some(7))]
     #[case::group("-A OUTPUT -m owner --gid-owner 7 -j DROP\n", |it: &Packet| it.group == Some(7))]
     #[case::interface("-A OUTPUT -o eth7 -j DROP\n", |it: &Packet| it.interface == "eth7")]
-    #[case::arriving("-A PREROUTING -i eth7 -j DROP\n", |it: &Packet| it.interface == "eth7")]
+    #[case::arriving("-A PREROUTING -i eth7 -j DROP\n", |it: &Packet| it.interface == "eth7" && it.source == Packet::first(Hook::Inbound, Family::V4).source)]
     #[case::source("-A PREROUTING -i eth7 -s 10.7.7.7/32 -j DROP\n", |it: &Packet| it.source == IpAddr::from([10, 7, 7, 7]))]
     #[case::source_port("-A PREROUTING -p tcp -m tcp --sport 7 -j DROP\n", |it: &Packet| it.source_port == 7)]
     #[case::this_host("-A OUTPUT -d 127.0.0.1/32 -o lo -j DROP\n", |it: &Packet| it.destination == Family::V4.localhost())]
@@ -368,17 +368,15 @@ mod tests {
         assert_eq!(kinds(&mangle("")), protocols * 3);
     }
 
-    #[test]
-    fn too_many_classes_leave_the_search_without_a_result() {
-        let rule = |it: u16| {
-            format!(
-                "-A OUTPUT -d 10.1.{}.{}/32 -p tcp -m tcp --dport {} -j RETURN\n",
-                it / 250,
-                it % 250,
-                1000 + it
-            )
-        };
-        let many = mangle(&(0..300).map(rule).collect::<String>());
+    #[rstest]
+    #[case::addresses(300, |it| format!("-d 10.1.{}.{}/32 ", it / 250, it % 250))]
+    #[case::ports(2000, |_| String::new())]
+    fn too_many_classes_leave_the_search_without_a_result(
+        #[case] rules: u16,
+        #[case] to: fn(u16) -> String,
+    ) {
+        let rule = |it| format!("-A OUTPUT {}-p tcp --dport {} -j RETURN\n", to(it), 1000 + it);
+        let many = mangle(&(0..rules).map(rule).collect::<String>());
         let found = search(&many, &many);
         assert!(matches!(&found, Search::Unknown { why } if why.contains("too many")), "{found:?}");
     }

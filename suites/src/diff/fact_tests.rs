@@ -19,6 +19,25 @@ fn facts(evidence: &Evidence) -> Vec<String> {
     KINDS.iter().flat_map(of_kind).collect()
 }
 
+#[test]
+fn services_of_the_mesh_and_the_demo_are_no_other_load_balancers() {
+    let mut evidence = crate::testing::healthy();
+    let services = evidence.cluster.load_balancer_services.value_mut().unwrap();
+    let mut service = services[0].clone();
+    for namespace in ["client", "edge", "kong"] {
+        service.namespace = namespace.into();
+        services.push(service.clone());
+    }
+    evidence.expectations.gateway_namespace = Some("edge".into());
+    let facts = facts(&evidence);
+    let found: Vec<_> = facts
+        .iter()
+        .filter_map(|it| it.strip_prefix("load-balancer-service: ")?.split_once(": "))
+        .map(|(object, _)| object)
+        .collect();
+    assert_eq!(found, ["kong/istio-ingressgateway"]);
+}
+
 /// Each fact stands at the first record that has it.
 #[test]
 fn facts_of_recorded_meshes_are_in_the_snapshot() {

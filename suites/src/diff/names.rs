@@ -131,4 +131,11 @@ mod tests {
         let node = &evidence.cluster.nodes.value().unwrap()[0].name;
         assert_eq!(names.replace(node), "node-1");
     }
+
+    #[test]
+    fn cluster_without_a_name_changes_no_text() {
+        let mut evidence = crate::testing::healthy();
+        evidence.subject.context.clear();
+        assert_eq!(Names::of(&evidence).replace("a text"), "a text");
+    }
 }

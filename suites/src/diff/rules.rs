@@ -262,3 +262,43 @@ fn format_packet(packet: &Packet) -> String {
         packet.destination_port
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::diff::{Class, View, diff};
+    use crate::testing::healthy;
+
+    #[test]
+    fn rules_in_another_order_are_equivalent_where_packets_end_at_the_same_place() {
+        let rule = |port: u16| format!("-A ISTIO_INBOUND -p tcp -m tcp --dport {port} -j RETURN\n");
+        let mut changed = healthy();
+        for rules in changed.mesh.live_rules.values_mut() {
+            let rules = rules.value_mut().unwrap();
+            let (old, new) = (rule(15090) + &rule(15021), rule(15021) + &rule(15090));
+            assert!(rules.contains(&old), "{rules}");
+            *rules = rules.replace(&old, &new);
+        }
+        let diff = diff(&healthy(), &changed, View::Tutorial);
+        let found = diff.differences.iter().find(|it| it.class == Class::Equivalent).unwrap();
+        let (was, now) = (found.was.as_deref(), found.now.as_deref());
+        assert_eq!((was, now), (Some(""), Some("nat/ISTIO_INBOUND in another order")));
+    }
+
+    #[test]
+    fn workloads_with_different_changes_of_rules_have_results_of_their_own() {
+        let rule = "-A PREROUTING -p tcp -j ISTIO_INBOUND\n";
+        let mut changed = healthy();
+        for (pod, rules) in &mut changed.mesh.live_rules {
+            let twice = if pod.starts_with("client") { rule.repeat(2) } else { String::new() };
+            let rules = rules.value_mut().unwrap();
+            *rules = rules.replace(rule, &twice);
+        }
+        let diff = diff(&healthy(), &changed, View::Tutorial);
+        assert_eq!(
+            diff.differences.iter().filter(|it| it.witness.is_some()).count(),
+            1,
+            "{diff:#?}"
+        );
+        assert_eq!(diff.count(Class::Equivalent), 1, "{diff:#?}");
+    }
+}

@@ -204,21 +204,26 @@ fn claim_that_cannot_be_judged_any_more_is_a_difference() {
     change(&mut blind);
     let back = diff(&blind, &healthy(), View::Verdicts);
     assert_eq!(back.differences[0].class, Class::NowJudged);
+    assert_eq!((back.count(Class::NowJudged), back.count(Class::NowUnjudged)), (1, 0));
+    let all = diff(&healthy(), &healthy(), View::Verdicts).compared.claims;
+    assert_eq!(back.compared.claims, all - 1 - back.differences[0].also.len());
 }
 
 #[test]
 fn claims_without_a_right_are_one_difference() {
     let forbidden = "pods is forbidden: User \"t\" cannot list resource \"pods\"";
-    let diff = {
-        let mut changed = healthy();
-        changed.demo.pods = Observation::failed(forbidden);
-        changed.mesh.dry_run_labelled = Observation::failed(forbidden);
-        diff(&healthy(), &changed, View::Verdicts)
-    };
+    let mut blind = healthy();
+    blind.demo.pods = Observation::failed(forbidden);
+    blind.mesh.dry_run_labelled = Observation::failed(forbidden);
+    let back = diff(&blind, &healthy(), View::Verdicts);
+    let diff = diff(&healthy(), &blind, View::Verdicts);
     let unjudged: Vec<_> =
         diff.differences.iter().filter(|it| it.class == Class::NowUnjudged).collect();
     assert_eq!(unjudged.len(), 1, "{unjudged:#?}");
     assert!(unjudged[0].also.len() > 5, "{unjudged:#?}");
+    let judged = back.differences.iter().filter(|it| it.class == Class::NowJudged);
+    let judged: Vec<_> = judged.map(|it| (&it.object, &it.also)).collect();
+    assert_eq!(judged, [(&unjudged[0].object, &unjudged[0].also)]);
 }
 
 #[test]
@@ -228,6 +233,9 @@ fn claim_unjudged_in_both_records_is_not_compared() {
     let diff = diff(&blind, &blind, View::Tutorial);
     let what: Vec<_> = diff.not_compared.iter().map(|it| it.what.as_str()).collect();
     assert_eq!(what, ["kiali::console_served", "kiali/api"]);
+    let claim = &diff.not_compared[0];
+    assert!(claim.old.as_ref().is_some_and(|it| it.contains("no answer within 5 s")), "{claim:?}");
+    assert_eq!(claim.new, claim.old);
     assert_eq!((diff.differences.len(), diff.exit_code()), (0, 3));
 }
 
@@ -237,6 +245,11 @@ fn observation_that_one_record_did_not_ask_for_is_not_compared() {
     passive.ingress.route = Observation::not_asked("needs --active");
     let one = diff(&healthy(), &passive, View::Tutorial);
     assert!(one.not_compared.iter().any(|it| it.what == "ingress/route"));
+    let claim = one.not_compared.iter().find(|it| it.what == "ingress::routes_into_mesh").unwrap();
+    assert_eq!(
+        (claim.old.as_deref(), claim.new.as_deref()),
+        (None, Some("needs --active, which creates a temporary Gateway"))
+    );
     assert_eq!(one.exit_code(), 3, "{one:#?}");
     // Nobody asked: there is nothing to compare.
     let none = diff(&passive, &passive, View::Tutorial);
@@ -280,7 +293,23 @@ fn rule_that_is_not_understood_is_never_equivalent() {
     change_rules(&mut changed, rule, &unknown);
     let diff = diff(&healthy(), &changed, View::Tutorial);
     assert!(diff.differences.iter().all(|it| it.class != Class::Equivalent), "{diff:#?}");
-    assert!(diff.not_compared.iter().any(|it| it.what.starts_with("iptables rules")), "{diff:#?}");
+    let what = diff.not_compared.iter().map(|it| it.what.as_str());
+    let rules: Vec<_> = what.filter(|it| it.starts_with("iptables rules")).collect();
+    let expected = ["client-deployment (IPv4)", "echo-deployment (IPv4)"]
+        .map(|pods| format!("iptables rules in the pods of {pods}"));
+    assert_eq!(rules, expected);
+}
+
+/// The image of Kiali is another one by Istio's addon. It is not why Kiali fails.
+#[test]
+fn claim_that_fails_has_no_reason_of_istio() {
+    let mut new = record(NEW);
+    crate::testing::scale_to_zero(crate::testing::installed(&mut new, "kiali"));
+    let diff = diff(&record(OLD), &new, View::Tutorial);
+    let kiali = diff.differences.iter().find(|it| it.object == "kiali::running").unwrap();
+    assert_eq!(kiali.class, Class::NowFails);
+    assert!(kiali.facts.iter().any(|it| it.starts_with("image of ")), "{kiali:#?}");
+    assert_eq!(kiali.reason, None);
 }
 
 #[test]

@@ -104,7 +104,7 @@ fn fold(pairs: &[Pair<'_>], records: &Compares<'_>) -> Vec<Difference> {
     let head = |at: usize| {
         let pair = &pairs[at];
         let others = pairs.iter().enumerate();
-        let mut heads = others.filter(|(other, it)| *other != at && pair.belongs_to(it));
+        let mut heads = others.filter(|(_, it)| pair.belongs_to(it));
         match pair.root() {
             Some(_) => heads.next().map(|(other, _)| other),
             None => heads.map(|(other, _)| other).find(|other| *other < at),
@@ -161,5 +161,29 @@ fn reason(change: &TextChange) -> Reason {
         why: change.why.clone(),
         source: change.source.clone(),
         restore: change.restore.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::diff::{Class, View, diff};
+    use crate::evidence::Evidence;
+
+    #[test]
+    fn claim_that_is_changed_in_another_way_is_a_difference() {
+        let id = "install::default_profile";
+        let changed = |name: &str| {
+            let cases = crate::testing::claim_cases();
+            let (claim, case) =
+                cases.iter().find(|(it, case)| (it.id, case.name) == (id, name)).unwrap();
+            case.evidence(claim)
+        };
+        let (here, elsewhere) = (changed("gateway_daemon_set"), changed("gateway_elsewhere"));
+        let classes = |new: &Evidence| -> Vec<_> {
+            let found = diff(&here, new, View::Verdicts).differences;
+            found.into_iter().filter(|it| it.object == id).map(|it| it.class).collect()
+        };
+        assert_eq!(classes(&elsewhere), [Class::NowChanged]);
+        assert_eq!(classes(&here), []);
     }
 }

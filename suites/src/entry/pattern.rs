@@ -93,6 +93,7 @@ mod tests {
     #[case("mesh::*redirected", 2)]
     #[case("*", CLAIMS.len())]
     #[case("*::istio_version", 1)]
+    #[case("k*::*console*served", 1)]
     #[case("live_rules", 1)]
     #[case("Mesh::Live_Rules", 1)]
     #[case("KIALI", 4)]
@@ -104,6 +105,7 @@ mod tests {
     #[case("meshes")]
     #[case("mesh::")]
     #[case("machine")]
+    #[case::word_occurs_once("kiali::*console_served*served")]
     #[case("")]
     fn pattern_without_a_claim_is_an_error(#[case] text: &str) {
         let error = text.parse::<Pattern>().unwrap_err().to_string();

@@ -184,6 +184,15 @@ mod tests {
         }
     }
 
+    #[rstest]
+    #[case("release", true)]
+    #[case("lab", false)]
+    fn bundle_of_a_lab_is_no_official_release(#[case] origin: &str, #[case] expected: bool) {
+        let mut bundle = crate::testing::healthy().subject.bundle.unwrap();
+        bundle.origin = origin.into();
+        assert_eq!(bundle.is_release(), expected);
+    }
+
     #[test]
     fn malformed_observation_is_refused() {
         for place in places(&recorded(), is_observation) {

@@ -32,3 +32,22 @@ impl ContainerLog {
         format!("{}/{}/{}{run}", self.namespace, self.pod, self.container)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ContainerLog, Observation};
+
+    #[test]
+    fn name_of_a_log_shows_the_run_before_a_restart() {
+        let log = |previous| ContainerLog {
+            namespace: "client".into(),
+            pod: "client-5b9".into(),
+            container: "client".into(),
+            previous,
+            text: Observation::seen(String::new()),
+            cut: false,
+        };
+        assert_eq!(log(false).name(), "client/client-5b9/client");
+        assert_eq!(log(true).name(), "client/client-5b9/client (before its restart)");
+    }
+}

@@ -56,12 +56,29 @@ fn find_option(evidence: &impl Serialize) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{healthy, places, recorded};
+    use crate::entry::Subject as _;
+    use crate::preflight::When;
+    use crate::preflight::evidence::{PreflightEvidence, PreflightRecord};
+    use crate::testing::{healthy, of, places, recorded};
     use serde_json::Value;
 
     #[test]
     fn recorded_names_are_valid() {
         assert_eq!(healthy().option_in_place_of_a_name(), None);
+    }
+
+    #[test]
+    fn option_is_found_in_a_record_of_a_preflight() {
+        let mut ready = PreflightEvidence::healthy(When::ClusterNamed);
+        let found = |evidence: &PreflightEvidence| {
+            PreflightRecord::new(evidence.clone(), "meshcheck").option_in_place_of_a_name()
+        };
+        assert_eq!(found(&ready), None);
+        let services = &mut ready.cluster.seen.cluster.load_balancer_services;
+        *services = healthy().cluster.load_balancer_services;
+        of(services)[0].name = "--all".into();
+        let pointer = "/preflight/cluster/seen/cluster/load_balancer_services/value/0/name";
+        assert_eq!(found(&ready).as_deref(), Some(pointer));
     }
 
     #[test]

@@ -56,6 +56,8 @@ mod tests {
         assert_eq!(before.count, places(&recorded(), is_observation).len());
         assert_eq!(before.failed, []);
         evidence.demo.client_logs = Observation::failed("forbidden");
+        evidence.kiali.console = Observation::not_asked("needs --active");
+        evidence.kiali.api = Observation::absent("no Kiali pod is ready");
         let after = evidence.observations();
         assert_eq!(after.count, before.count);
         assert_eq!(after.failed, [("/demo/client_logs".to_owned(), "forbidden".to_owned())]);

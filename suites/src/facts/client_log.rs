@@ -114,6 +114,18 @@ mod tests {
     const REPLY: &str = "Hello from backend service";
 
     #[test]
+    fn trouble_in_the_line_of_the_newest_reply_is_past() {
+        let over = format!("no healthy upstream{REPLY}");
+        let mut evidence = healthy();
+        let log = &mut of(&mut evidence.demo.client_logs)[0];
+        let at = log.read_at;
+        log.lines = [REPLY, &over].map(|text| LogLine { at, text: text.into() }).into();
+        assert_eq!(log_marks(log, REPLY), [Reply, PastTrouble]);
+        let pod = log.pod.clone();
+        assert_eq!(find_trouble_in_log(&evidence, &pod), None);
+    }
+
+    #[test]
     fn marks_of_lines_agree_with_the_reading() {
         let over = format!("no healthy upstream{REPLY}");
         let unresolved = format!("{ROW}curl: (6) Could not resolve host: echo");

@@ -1,4 +1,6 @@
-use super::{InitLog, all, change, changes, kiali_images, minor, nearest, of};
+use super::{
+    InitLog, KialiAddon, all, change, changes, kiali_addon, kiali_images, minor, nearest, of,
+};
 use rstest::rstest;
 
 #[test]
@@ -107,4 +109,22 @@ fn unknown_newer_version_is_judged_by_the_newest_profile(
 fn release_has_the_image_of_its_addon(#[case] version: &str, #[case] tags: &[&str]) {
     let images: Vec<_> = tags.iter().map(|tag| format!("quay.io/kiali/kiali:{tag}")).collect();
     assert_eq!(kiali_images(version), images);
+}
+
+#[rstest]
+#[case::last_that_was_read("1.30.3", "v2.26", None)]
+#[case::after_it("1.30.4", "v2.26", Some("1.30.3"))]
+#[case::newer_than_all_profiles("1.32.0", "v2.27", Some("1.31.0"))]
+#[case::pre_release_of_a_newer_one("1.32.0-alpha.1", "v2.27", Some("1.31.0"))]
+fn release_whose_addon_was_not_read_may_have_a_newer_image(
+    #[case] version: &str,
+    #[case] tag: &str,
+    #[case] read: Option<&str>,
+) {
+    let image = format!("quay.io/kiali/kiali:{tag}");
+    let expected = match read {
+        Some(read) => KialiAddon::IsOrNewer { image, read: read.to_owned() },
+        None => KialiAddon::Is(image),
+    };
+    assert_eq!(kiali_addon(version), Some(expected));
 }

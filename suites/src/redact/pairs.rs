@@ -58,8 +58,10 @@ pub(super) const NAMES: &[Names] = names! {
         r#"{"authorization":"Bearer x y","a":"b"}"# => r#"{"authorization":"[redacted:authorization:1]","a":"b"}"#,
         "'authorization', 'Bearer x1'\n'path', '/'" => "'authorization', '[redacted:authorization:1]'\n'path', '/'",
         "Proxy-Authorization: Digest a=\"b\", c=\"d\"\r\nHost: x" => "Proxy-Authorization: [redacted:authorization:1]\r\nHost: x",
+        "headers: Authorization: [Bearer abc]" => "headers: Authorization: [redacted:authorization:1]",
         "map[Authorization:[Bearer abc]]" => "map[Authorization:[redacted:authorization:1]",
     ], [
+        r#"{"authorization":[redacted:authorization:7],"a":"b"}"#,
         "the authorization policy ALLOW was applied",
         "-H \"Authorization: Bearer $TOKEN\"",
         "system:authorization:policies",
@@ -81,6 +83,8 @@ pub(super) const NAMES: &[Names] = names! {
         r#"{"password":"it's \"this\"","user":"x"}"# => r#"{"password":"[redacted:password:1]","user":"x"}"#,
         r#"{\"dbPassword\": \"x\\\"y\", \"a\": 1}"# => r#"{\"dbPassword\": \"[redacted:password:1]\", \"a\": 1}"#,
         "{User:admin Password:hunter2}" => "{User:admin Password:[redacted:password:1]",
+        "user:admin password:hunter2" => "user:admin password:[redacted:password:1]",
+        "password='cut off\nit's fine" => "password='[redacted:password:1]\nit's fine",
         "password: hunter" => "password: [redacted:password:1]",
         "https://x/login?user=a&password=b%20c" => "https://x/login?user=a&password=[redacted:password:1]",
         "PASSWORD_1 = it's" => "PASSWORD_1 = [redacted:password:1]",
@@ -104,6 +108,7 @@ pub(super) const NAMES: &[Names] = names! {
         "--token abcdef.0123456789abcdef" => "--token [redacted:token:1]",
         "token: abcdef" => "token: [redacted:token:1]",
         "users:\n- name: x\n  user:\n    token: abcdef" => "users:\n- name: x\n  user:\n    token: [redacted:token:1]",
+        "got token:=abcdef" => "got token:=[redacted:token:1]",
         "got token: aB3kd9 from x" => "got token: [redacted:token:1] from x",
         "BearerToken:abc1 x" => "BearerToken:[redacted:token:1] x",
         r#""access_token":"x/y+z=""# => r#""access_token":"[redacted:token:1]""#,
@@ -199,8 +204,7 @@ pub(super) fn find(text: &str) -> Vec<Secret> {
         let mut at = 0;
         while let Some(named) = compiled.before.captures_at(text, at) {
             let Some(whole) = named.get(0) else { break };
-            // Continue at least one character later.
-            at = whole.end().max(at + 1);
+            at = whole.end();
             let name = named.name("name");
             let quoted = named.name("quote").is_some();
             let start = whole.end();
@@ -225,9 +229,6 @@ pub(super) fn find(text: &str) -> Vec<Secret> {
             }
             found.push(Secret { start: from, end: to, kind: compiled.names.kind });
             at = to.max(at);
-            if !text.is_char_boundary(at) {
-                break;
-            }
         }
     }
     without_overlaps(found)

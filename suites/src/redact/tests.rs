@@ -7,10 +7,12 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::{Finder, blocks, document, is_mark, is_no_secret, pairs, redact, text, tokens};
+use crate::entry::Subject as _;
 use crate::evidence::Evidence;
 use crate::judge;
-use crate::testing::claim_cases;
-use crate::testing::{healthy, places, recorded};
+use crate::preflight::When;
+use crate::preflight::evidence::{PreflightEvidence, PreflightRecord};
+use crate::testing::{claim_cases, healthy, of, places, recorded};
 
 #[test]
 fn examples_in_tables_are_redacted() {
@@ -88,6 +90,28 @@ fn equal_secrets_have_equal_marks() {
     document(&mut all);
     assert_eq!(all[0], all[2]);
     assert_ne!(all[0], all[1]);
+}
+
+#[test]
+fn mark_that_makes_its_neighbour_a_secret_is_redacted_with_it() {
+    assert_eq!(text("got token: ab://b:c@d"), "got token: [redacted:token:2]");
+}
+
+#[test]
+fn secret_as_the_only_name_of_a_map_is_removed() {
+    let mut all = json!({ "ghp_0123456789abcdefghij": "x" });
+    document(&mut all);
+    assert_eq!(all, json!({ "[redacted:github-token:1]": "x" }));
+}
+
+#[test]
+fn redaction_of_a_preflight_is_listed() {
+    let mut evidence = PreflightEvidence::healthy(When::Always);
+    let proxies = &mut of(&mut evidence.machine.proxies).variables;
+    proxies.push("HTTPS_PROXY=http://user:hunter2@proxy:3128".into());
+    let record = PreflightRecord::new(evidence, "meshcheck");
+    let places: Vec<_> = record.redactions.iter().map(|it| it.place.as_str()).collect();
+    assert_eq!(places, ["/preflight/machine/proxies/value/variables/0"]);
 }
 
 /// A newer program may find more secrets in a redacted file.

@@ -56,8 +56,10 @@ pub(super) const FORMATS: &[Format] = formats! {
         "Bearer [redacted:jwt:1]",
     ];
     "basic-auth", r"(?i)\bbasic[ \t]+([A-Za-z0-9+/]{4,}={0,2})", decodes_to_a_pair, [
+        "sent Basic bcO8bGxlcjpwYXNz" => "sent Basic [redacted:basic-auth:1]",
         "sent Basic dXNlcjpwYXNz" => "sent Basic [redacted:basic-auth:1]",
     ], [
+        "digest basic YQFiOnBhc3Mx",
         "basic authentication required",
         "a basic configuration",
     ];
@@ -110,6 +112,7 @@ pub(super) const FORMATS: &[Format] = formats! {
         "hvs.0123456789abcdefghij" => "[redacted:other-token:1]",
     ], [
         "npm_config_cache",
+        "pod sk-learn-training-service-for-all-classes",
     ];
 };
 
@@ -210,6 +213,7 @@ mod tests {
     #[test]
     fn both_alphabets_are_decoded_up_to_another_character() {
         assert_eq!(decoded("YWJjZDEy"), b"abcd12");
+        assert_eq!(decoded("0189"), [0xd3, 0x5f, 0x3d]);
         assert_eq!(decoded("+/+/"), [0xfb, 0xff, 0xbf]);
         assert_eq!(decoded("-_-_"), [0xfb, 0xff, 0xbf]);
         assert_eq!(decoded("YWJj=YWJj"), b"abc");

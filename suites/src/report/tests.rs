@@ -16,6 +16,11 @@ fn waived(asks: Asks, claims: &str) -> Evidence {
     evidence
 }
 
+/// Kiali's claims may fail.
+fn waived_kiali() -> Evidence {
+    waived(Asks::AVerdict, "kiali")
+}
+
 fn of<'r>(report: &'r Report, id: &str) -> &'r ClaimReport {
     report.claims.iter().find(|claim| claim.id == id).unwrap()
 }
@@ -65,7 +70,7 @@ fn skipped_claim_names_its_configuration_and_is_no_pass() {
 
 #[test]
 fn claim_that_may_fail_stays_red_with_exit_code_0() {
-    let mut evidence = waived(Asks::AVerdict, "kiali");
+    let mut evidence = waived_kiali();
     without_kiali(&mut evidence);
     let report = judge(&evidence, &[]);
     let claim = of(&report, "kiali::running");
@@ -82,7 +87,7 @@ fn claim_that_may_fail_stays_red_with_exit_code_0() {
     evidence.demo.services.value_mut().unwrap().clear();
     assert_eq!(judge(&evidence, &[]).exit_code(), 1);
     // A claim that holds is a pass like any other.
-    let report = judge(&waived(Asks::AVerdict, "kiali"), &[]);
+    let report = judge(&waived_kiali(), &[]);
     assert_eq!((report.totals.pass, report.exit_code()), (CLAIMS.len(), 0));
     assert!(of(&report, "kiali::running").may_fail.is_some());
 }
@@ -136,21 +141,57 @@ fn exit_codes_follow_the_contract(#[case] totals: Totals, #[case] code: u8) {
 }
 
 #[rstest]
-#[case(&[Verdict::Fail], 1, 1, 1, 1)]
-#[case(&[Verdict::Fail], 0, 1, 1, 0)]
-#[case(&[Verdict::Changed], 1, 0, 0, 0)]
-#[case(&[Verdict::Changed, Verdict::Unjudged], 1, 0, 1, 3)]
-#[case(&[Verdict::Unjudged], 1, 1, 0, 0)]
+#[case(&[Verdict::Fail], [3, 1, 1, 1], 1)]
+#[case(&[Verdict::Fail], [3, 0, 1, 1], 0)]
+#[case(&[Verdict::Fail], [1, 0, 1, 0], 0)]
+#[case(&[Verdict::Changed], [3, 1, 0, 0], 0)]
+#[case(&[Verdict::Changed], [1, 1, 0, 0], 0)]
+#[case(&[Verdict::Changed], [0, 1, 0, 0], 0)]
+#[case(&[Verdict::Changed, Verdict::Unjudged], [3, 1, 0, 1], 3)]
+#[case(&[Verdict::Unjudged], [3, 1, 1, 0], 0)]
 fn verdict_that_is_not_counted_leaves_the_exit_code(
     #[case] counted: &[Verdict],
-    #[case] fail: usize,
-    #[case] changed: usize,
-    #[case] unjudged: usize,
+    #[case] totals: [usize; 4],
     #[case] code: u8,
 ) {
+    let [pass, fail, changed, unjudged] = totals;
     let mut report = judge(&crate::testing::healthy(), &[]);
-    report.totals = Totals { fail, changed, unjudged, ..report.totals };
+    report.totals = Totals { pass, fail, changed, unjudged, skipped: 0 };
     assert_eq!(report.exit_code_for(counted), code);
+}
+
+#[rstest]
+#[case(Verdict::Changed, 0, 1)]
+#[case(Verdict::Unjudged, 0, 3)]
+fn claim_that_may_fail_leaves_the_exit_code(
+    #[case] verdict: Verdict,
+    #[case] waived: u8,
+    #[case] counted: u8,
+) {
+    let mut report = judge(&waived_kiali(), &[]);
+    let of_kiali = report.claims.iter_mut().find(|it| it.id == "kiali::running").unwrap();
+    of_kiali.verdict = verdict;
+    report.totals = Totals::of(&report.claims);
+    assert_eq!(report.totals.of_verdict(verdict), 1);
+    assert_eq!(report.exit_code(), waived);
+    for claim in &mut report.claims {
+        claim.may_fail = None;
+    }
+    assert_eq!(report.exit_code(), counted);
+}
+
+#[test]
+fn claim_with_two_waivers_is_skipped() {
+    for claims in [["kiali", "kiali::running"], ["kiali::running", "kiali"]] {
+        let mut evidence = waived_kiali();
+        let skipped = waived(Asks::Nothing, claims[1]).expectations.waivers;
+        evidence.expectations.waivers[0].claims = claims[0].into();
+        evidence.expectations.waivers.extend(skipped);
+        let report = judge(&evidence, &[]);
+        assert_eq!(of(&report, "kiali::running").verdict, Verdict::Skipped, "{claims:?}");
+        evidence.expectations.waivers.reverse();
+        assert_eq!(judge(&evidence, &[]), report, "{claims:?}");
+    }
 }
 
 #[test]
@@ -168,7 +209,25 @@ fn skipped_claim_leaves_totals_and_causes() {
     assert_eq!((report.causes.len(), report.exit_code()), (0, 0));
     let report = judged("kiali::running");
     assert_eq!((report.causes.len(), report.totals.fail, report.exit_code()), (1, 3, 1));
+    assert!(!report.is_all_skipped() && !report.is_preflight());
     let report = judged("*");
     assert!(report.is_all_skipped() && report.causes.is_empty());
     assert_eq!(report.exit_code(), 3);
+}
+
+#[test]
+fn cause_stays_where_its_claim_fails_and_is_not_skipped() {
+    let mut evidence = crate::testing::healthy();
+    without_kiali(&mut evidence);
+    evidence.cluster.server_version = crate::evidence::Observation::seen("v1.18.0".into());
+    let causes = |patterns: &[&str]| -> Vec<String> {
+        let mut report = judge(&evidence, &[]);
+        report.skip(&patterns.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>());
+        report.causes.into_iter().map(|cause| cause.claim).collect()
+    };
+    let version = "prepare::kubernetes_version_supported";
+    assert_eq!(causes(&["demo"]), ["kiali::running", version]);
+    assert_eq!(causes(&["kiali::re*", "kiali::console_served"]), ["kiali::running", version]);
+    assert_eq!(causes(&["kiali"]), [version]);
+    assert_eq!(causes(&["prepare"]), ["kiali::running"]);
 }

@@ -2,7 +2,9 @@
 
 use super::changes::*;
 use super::{BACKEND, CLIENT, LABEL, NONE, Row, assert_causes, rows};
-use crate::evidence::{ClientLog, Container, ContainerState, Evidence, Observation, Pod, Reply};
+use crate::evidence::{
+    ClientLog, Container, ContainerState, Evidence, Node, Observation, Pod, Reply,
+};
 use crate::testing::{
     backend, client, demo_pod, gateway, gateway_service, healthy, installed, istiod, of,
     recorded_fault, scale_to_zero,
@@ -23,6 +25,16 @@ const UNSCHEDULED: &[Row] = rows! {
     "lab": |it| { no_room(it); backend(it).replicas = 0; } => "demo::backend_deployment": NONE;
     "lab": |it| { node_not_ready(it); let pod = demo_pod(it, "echo"); (pod.node, pod.phase) = (None, "Pending".into()); }
         => "demo::backend_deployment": NODES;
+    // A worker is not ready, and the pod's own selector fits no node.
+    "lab": |it| {
+        node_not_ready(it);
+        let worker = Node { name: "worker".into(), ..of(&mut it.cluster.nodes)[0].clone() };
+        *of(&mut it.cluster.nodes) = of(&mut healthy().cluster.nodes).clone();
+        of(&mut it.cluster.nodes).push(worker);
+        let pod = demo_pod(it, "echo");
+        (pod.node, pod.phase) = (None, "Pending".into());
+        pod.reason = Some("Unschedulable: 0/2 nodes are available: 2 node(s) didn't match Pod's node affinity/selector.".into());
+    } => "prepare::nodes_ready": NONE, "demo::backend_deployment": NONE;
     "lab": |it| { node_not_ready(it); let pod = demo_pod(it, "echo"); (pod.node, pod.phase) = (None, "Failed".into()); }
         => "demo::backend_deployment": NONE;
 };
@@ -115,6 +127,15 @@ const CONTROL_PLANE: &[Row] = rows! {
     } => "install::istio_version": NONE;
     // istiod crashes and the gateway is ready: the missing answer has another cause.
     "address-unreachable": |it| { crash(istiod(it)); assert!(gateway(it).ready); } => "ingress::address_answers": NONE;
+    // istiod is scaled to zero, so it does not delay the gateway's deployment.
+    "istiod-scaled-to-zero": |it| of(&mut it.install.deployments).retain(|it| it.name != "istio-ingressgateway")
+        => "install::default_profile": NONE;
+    // The gateway has no endpoint, so another server answers at its address.
+    "lab": |it| {
+        it.ingress.counted = Observation::failed("pods/portforward is forbidden");
+        of(&mut it.install.endpoints).retain(|it| it.service != "istio-ingressgateway");
+        route_answers(it, 404, "");
+    } => "ingress::address_answers": NONE, "ingress::routes_into_mesh": "ingress::address_answers";
     // The route was forbidden while istiod is down.
     "istiod-scaled-to-zero": |it| it.ingress.route = Observation::failed("namespaces is forbidden")
         => "ingress::routes_into_mesh": NONE;

@@ -228,6 +228,8 @@ mod cases {
         being_deleted(|e| backend(e).terminating = true, Fail);
         refused_by_a_quota(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: istio-init"), Fail);
         refused_by_a_limit_range(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"), Fail);
+        refused_by_a_quota_of_all_containers(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: echo,istio-init"), Fail);
+        refused_by_a_policy_of_autopilot(|e| refuse(backend(e), "admission webhook \"warden-validating.common-webhooks.networking.gke.io\" denied the request: [denied by autogke-no-write-mode-hostpath]: hostPath volume logs is not allowed"), Fail);
         refused_by_a_policy(|e| refuse(backend(e), "admission webhook \"validate.kyverno.svc-fail\" denied the request: blocked"), Fail);
         refused_by_autopilot(|e| {
             e.subject.context = "gke_train_europe-west3_autopilot".into();

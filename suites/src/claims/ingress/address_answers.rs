@@ -269,6 +269,12 @@ mod cases {
         port_80_alone(|e| e.ingress.health = Observation::absent("nothing answers: no answer within 2 s"), Pass);
         no_connection_to_it(no_connection, Unjudged);
         no_connection_to_a_cluster_elsewhere(|e| { no_connection(e); e.subject.provider = Provider::Existing; }, Unjudged);
+        no_connection_to_a_virtual_machine_here(|e| {
+            no_connection(e);
+            e.subject.provider = Provider::Existing;
+            e.subject.context = "rancher-desktop".into();
+            e.subject.server = "https://127.0.0.1:6443".into();
+        }, Unjudged);
         refused_on_the_path(|e| {
             silent(e, "nothing answers GET http://172.18.255.200:15021/healthz/ready: from this machine: Connection refused (os error 111)");
             e.ingress.way = Observation::absent("172.18.0.2:10250: refused");

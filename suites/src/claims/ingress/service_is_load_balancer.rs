@@ -136,6 +136,7 @@ mod cases {
         one_port_more(|e| { let mut more = gateway(e).ports[0].clone(); more.port = 15443; gateway(e).ports.push(more); }, Pass);
         node_port(|e| gateway(e).kind = "NodePort".into(), Fail);
         no_https(|e| gateway(e).ports.retain(|port| port.port != 443), Fail);
+        https_on_another_port(|e| gateway(e).ports.iter_mut().filter(|port| port.port == 443).for_each(|port| port.port = 8443), Fail);
         udp(|e| gateway(e).ports.iter_mut().for_each(|port| port.protocol = "UDP".into()), Fail);
         no_node_port(|e| gateway(e).ports.iter_mut().for_each(|port| port.node_port = None), Fail);
         node_ports_not_allocated(|e| { gateway(e).ports.iter_mut().for_each(|port| port.node_port = None); gateway(e).allocates_node_ports = Some(false); }, Pass);

@@ -333,6 +333,13 @@ mod cases {
             }
             remove_deployment(e, "istiod");
         }, Fail);
+        named_istio_operator_lost_istiod(|e| {
+            let marks = [("install.operator.istio.io/owning-resource".to_owned(), "prod-mesh".to_owned())];
+            for it in of(&mut e.install.webhooks) {
+                it.marks = marks.clone().into();
+            }
+            remove_deployment(e, "istiod");
+        }, Fail);
         no_istiod(|e| remove_deployment(e, "istiod"), Fail);
         no_deployments(|e| of(&mut e.install.deployments).clear(), Fail);
         no_namespace(|e| e.install.deployments = Observation::absent("no namespace"), Fail);

@@ -228,6 +228,7 @@ fn used_up(
     ranges: &str,
 ) -> Judgement {
     let seen = &evidence.cluster.seen;
+    let show = || services::list_all(seen, "List the services with their addresses");
     let fail =
         Judgement::fail(format!("MetalLB's pool is used up: 0 of {size} addresses are free"))
             .expected("a free address for the ingress gateway")
@@ -238,12 +239,10 @@ fn used_up(
     let Some(Service { namespace, name, .. }) =
         services.iter().find(|service| !service.load_balancer_addresses.is_empty())
     else {
-        return fail
-            .object("MetalLB's address pools")
-            .step(services::list_all(seen, "List the services with their addresses"));
+        return fail.object("MetalLB's address pools").step(show());
     };
     fail.object(Object::new("service", namespace, name))
-        .step(services::free_one(seen, namespace, name))
+        .steps([services::free_one(seen, namespace, name), show()])
 }
 
 /// Parses the first and the last address of a range: `a-b`, `a/24`.
@@ -302,6 +301,10 @@ mod cases {
             let gateway = healthy().cluster.load_balancer_services.value().unwrap()[0].clone();
             services(e).push(Service { load_balancer_addresses: vec!["172.18.255.251".into()], ..gateway });
         }, Pass);
+        metallb_used_up_by_kiali(|e| {
+            one_address(e);
+            services(e).push(Service { name: "kiali".into(), ..service("istio-system", Some("172.18.255.251")) });
+        }, Fail);
         metallb_ipv6(|e| { not_tried(e); of(&mut e.cluster.pools)[0].addresses = vec!["fd00::1-fd00::9".into()]; }, Pass);
         metallb_without_a_pool(|e| { not_tried(e); of(&mut e.cluster.pools).clear(); }, Fail);
         metallb_without_pool_crd(|e| { not_tried(e); e.cluster.pools = Observation::absent("no such kind"); }, Fail);

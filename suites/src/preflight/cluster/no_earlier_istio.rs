@@ -301,6 +301,13 @@ mod cases {
                 webhook.revision = None;
             }
         }, Fail);
+        webhook_of_an_injector_with_another_name(|e| {
+            without_istiod(e);
+            for webhook in of(&mut e.cluster.seen.install.webhooks) {
+                webhook.revision = None;
+                webhook.service.as_mut().unwrap().name = "istio-sidecar-injector".into();
+            }
+        }, Fail);
         webhook_of_others(|e| {
             without_istiod(e);
             for webhook in of(&mut e.cluster.seen.install.webhooks) {

@@ -9,6 +9,8 @@ use super::{CHECKS, When};
 use crate::Section;
 use crate::evidence::Observation;
 use crate::judgement::Verdict;
+use crate::preflight::cluster::changes::{in_vain, service, services};
+use crate::testing::of;
 use crate::{Pattern, judge};
 use cases::judgement;
 pub(super) use cases::ready_for;
@@ -35,6 +37,13 @@ fn stopped_node_causes_failure_of_server_and_its_checks() {
     for id in ["cluster::server_answers", "cluster::rights"] {
         assert_eq!(because(&evidence, id).as_deref(), Some("machine::kind_nodes_run"), "{id}");
     }
+    // A stopped node is not why a request was interrupted. Nodes that were not listed explain nothing.
+    let mut unknown = evidence.clone();
+    unknown.cluster.server = Observation::failed("interrupted");
+    assert_eq!(because(&unknown, "cluster::server_answers"), None);
+    let mut unlisted = evidence.clone();
+    unlisted.machine.kind_nodes = Observation::failed("no answer");
+    assert_eq!(because(&unlisted, "cluster::server_answers"), None);
     // The stopped nodes of another cluster explain nothing, and fail no check.
     evidence.cluster.seen.subject.context = "kind-other".into();
     assert_eq!(because(&evidence, "cluster::server_answers"), None);
@@ -89,6 +98,46 @@ fn missing_load_balancer_causes_missing_address() {
     assert_eq!(because(&evidence), None);
     evidence.cluster.controllers = Observation::seen(Vec::new());
     assert_eq!(because(&evidence).as_deref(), Some("cluster::load_balancer"));
+}
+
+/// A service holds the only address: the pool is used up.
+#[test]
+fn used_up_pool_causes_competing_service() {
+    let mut evidence = cluster_ready();
+    in_vain(&mut evidence);
+    of(&mut evidence.cluster.pools)[0].addresses = vec!["172.18.255.251/32".into()];
+    services(&mut evidence).push(service("kong", Some("172.18.255.251")));
+    let judged = |evidence: &PreflightEvidence, id: &str| {
+        let report = judge(evidence, &[]);
+        let check = report.claims.into_iter().find(|it| it.id == id).unwrap();
+        (check.verdict, check.because.unwrap_or_default())
+    };
+    let pool = "cluster::load_balancer".to_owned();
+    let ids = ["cluster::no_competing_load_balancer", "cluster::load_balancer_address_free"];
+    for id in ids {
+        assert_eq!(judged(&evidence, id), (Verdict::Fail, pool.clone()), "{id}");
+    }
+    // The load balancer is not why the account cannot list services.
+    of(&mut evidence.cluster.controllers)[0].ready = 0;
+    let seen = &mut evidence.cluster.seen.cluster;
+    seen.load_balancer_services = Observation::failed("forbidden");
+    seen.load_balancer_probe = Observation::failed("forbidden");
+    assert_eq!(judged(&evidence, &pool), (Verdict::Fail, String::new()));
+    for id in ids {
+        assert_eq!(judged(&evidence, id), (Verdict::Unjudged, String::new()), "{id}");
+    }
+}
+
+#[test]
+fn report_has_the_time_of_the_preflight() {
+    let mut evidence = cluster_ready();
+    evidence.recorded_at = "2026-01-02T03:04:05Z".parse().unwrap();
+    evidence.took_ms = 1234;
+    let cluster = judge(&evidence, &[]).cluster;
+    assert_eq!(
+        (cluster.recorded_at.as_str(), cluster.collection_ms),
+        ("2026-01-02T03:04:05Z", 1234)
+    );
 }
 
 /// A laptop needs no docker to check a remote cluster.

@@ -72,6 +72,14 @@ fn masqueraded_source_leaves_snat_state_unjudged() {
     assert!(is_unjudged(&outcome), "{outcome:?}");
 }
 
+#[rstest]
+#[case("MASQUERADE")]
+#[case("SNAT --to-source 10.0.0.9")]
+fn new_source_that_no_rule_reads_leaves_packet_judged(#[case] target: &str) {
+    let rules = format!("*nat\n-A POSTROUTING -j {target}\nCOMMIT\n");
+    assert_eq!(outcome_of(&rules, &outbound(1000, 80)), Outcome::Accepted);
+}
+
 #[test]
 fn redirect_to_another_port_is_a_translation() {
     let rules = "*nat\n-A PREROUTING -p tcp -j REDIRECT --to-ports 1\nCOMMIT\n\

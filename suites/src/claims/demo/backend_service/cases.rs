@@ -37,6 +37,7 @@ cases! { Evidence:
     missing(|e| of(&mut e.demo.services).clear(), Fail);
     no_namespace(|e| e.demo.services = Observation::absent("no namespace"), Fail);
     port_renamed(|e| service(e).ports[0].name = "web".into(), Fail);
+    port_renamed_with_named_target(|e| { let port = &mut service(e).ports[0]; (port.name, port.target_port) = ("web".into(), "web".into()); }, Fail);
     port_named_http_web(|e| service(e).ports[0].name = "http-web".into(), Fail);
     port_named_tcp(|e| service(e).ports[0].name = "tcp-web".into(), Fail);
     port_named_grpc(|e| service(e).ports[0].name = "grpc-web".into(), Fail);
