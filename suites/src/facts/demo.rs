@@ -57,8 +57,17 @@ pub(crate) fn find_wrong_reply(evidence: &Evidence) -> Option<&Reply> {
 /// Returns the most frequent of these replies, the first of equally frequent ones. A connection that was open before a
 /// fault can give another reply first.
 pub(crate) fn most_frequent<'e>(replies: &[&'e Reply]) -> Option<&'e Reply> {
-    let count = |reply: &Reply| replies.iter().filter(|it| **it == reply).count();
+    let count = |reply: &Reply| replies.iter().filter(|it| is_same_reply(it, reply)).count();
     replies.iter().rev().max_by_key(|reply| count(reply)).copied()
+}
+
+/// Whether two replies are the same, except for the durations in curl's errors.
+pub(crate) fn is_same_reply(one: &Reply, other: &Reply) -> bool {
+    let without_numbers = |it: &Reply| Reply {
+        error: it.error.replace(|one: char| one.is_ascii_digit(), ""),
+        ..it.clone()
+    };
+    without_numbers(one) == without_numbers(other)
 }
 
 /// Returns the variables of the client's container by which curl uses a web proxy, where none excludes hosts from it. curl
@@ -138,6 +147,14 @@ mod tests {
         assert_eq!(set(1, 404), Some(404));
         assert_eq!(set(2, 503), Some(404), "the first of equally frequent ones");
         assert_eq!(set(3, 503), Some(503));
+        // Only the durations of the two failures differ.
+        for (at, error) in ["", "no route after 0 ms", "no route after 12 ms"].iter().enumerate() {
+            let reply = &mut of(&mut evidence.demo.asked).replies[at];
+            *reply = Reply { status: 0, error: (*error).into(), ..Reply::default() };
+        }
+        of(&mut evidence.demo.asked).replies[0].status = 503;
+        of(&mut evidence.demo.asked).replies.truncate(3);
+        assert_eq!(find_wrong_reply(&evidence).map(|reply| reply.status), Some(0));
         evidence.demo.asked = Observation::failed("forbidden");
         assert_eq!(find_wrong_reply(&evidence), None);
     }

@@ -159,14 +159,16 @@ pub(crate) fn failed_injection<'e>(
     }
 }
 
-/// Whether a dry run shows that the API server could call Istio's injection webhook. Quotas, limit ranges, pod security and
+/// Whether a dry run shows that the API server called Istio's injection webhook. Quotas, limit ranges, pod security and
 /// validating webhooks refuse a pod after the mutating webhooks have changed it. Without a namespace there is no call.
 pub(crate) fn is_injection_answered(dry_run: &Observation<DryRun>, mutating: &[Webhook]) -> bool {
     match dry_run {
         Observation::Seen { .. } | Observation::Absent { .. } => true,
         Observation::Failed { reason } => match classify_refusal(reason) {
             Refusal::LimitRange | Refusal::PodSecurity(_) | Refusal::Quota(_) => true,
-            Refusal::Denied(name) => mutating.iter().all(|webhook| webhook.name != name),
+            Refusal::Denied(name) | Refusal::Call(name, _) => {
+                mutating.iter().all(|webhook| webhook.name != name)
+            }
             _ => false,
         },
         Observation::NotAsked { .. } => false,
@@ -281,7 +283,8 @@ mod tests {
     #[case::quota("exceeded quota: team, requested: pods=1", true)]
     #[case::validating("admission webhook \"validate.example.com\" denied the request", true)]
     #[case::mutating("admission webhook \"mutate.example.com\" denied the request", false)]
-    #[case::another_call("failed calling webhook \"policy.example.com\": EOF", false)]
+    #[case::call_of_a_validating_one("failed calling webhook \"policy.example.com\": EOF", true)]
+    #[case::call_of_a_mutating_one("failed calling webhook \"mutate.example.com\": EOF", false)]
     #[case::right("forbidden: needs `create` on `pods`", false)]
     #[case::deletion("unable to create new content because it is being terminated", false)]
     fn refusal_after_the_webhooks_shows_their_answer(#[case] text: &str, #[case] answered: bool) {

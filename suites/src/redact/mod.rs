@@ -114,7 +114,7 @@ impl Redactor {
     /// change again.
     fn text(&mut self, text: &str) -> (String, BTreeMap<&'static str, u32>) {
         let (mut text, mut counts) = (text.to_owned(), BTreeMap::new());
-        if text.len() <= SHORT && self.clean.contains(&text) {
+        if self.clean.contains(&text) {
             return (text, counts);
         }
         for _ in 0..ROUNDS {

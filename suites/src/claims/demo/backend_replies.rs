@@ -7,8 +7,8 @@ use crate::claims::mesh::bypass::reply_bypasses_decryption;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Asked, Evidence, Expectations, Reply, text_of};
 use crate::facts::demo::{
-    find_proxy_variables, find_wrong_reply, is_scaled_to_zero, most_frequent, running_pods,
-    wrong_replies,
+    find_proxy_variables, find_wrong_reply, is_same_reply, is_scaled_to_zero, most_frequent,
+    running_pods, wrong_replies,
 };
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::istiod::find_other_domain;
@@ -95,9 +95,11 @@ fn judge(evidence: &Evidence) -> Judged {
     let wanted = usize::try_from(asked.requests).unwrap_or(usize::MAX);
     let wrong = wrong_replies(evidence);
     if let Some(most) = most_frequent(&wrong) {
-        let often = if wrong.iter().all(|it| *it == most) { "" } else { "most often " };
-        let (number, all) = (wrong.len(), asked.replies.len());
-        let observed = format!("{number} of {all} requests: {often}{}", format_reply(most));
+        let same = wrong.iter().filter(|it| is_same_reply(it, most)).count();
+        let number = format!("{} of {} requests", wrong.len(), asked.replies.len());
+        let mixed = format!("{number} have a wrong reply, {same} of them");
+        let counted = if same == wrong.len() { number } else { mixed };
+        let observed = format!("{counted}: {}", format_reply(most));
         return Err(judge_wrong_reply(evidence, asked, &observed, Some(most)));
     }
     if asked.replies.len() < wanted {

@@ -42,7 +42,7 @@ impl Outcome<'_> {
     /// Whether it is a message that contains one of these texts.
     pub(super) fn contains(&self, texts: &[&str]) -> bool {
         let message = match self {
-            // Empty where there was an answer.
+            // With an answer, curl has a message only where the body was cut off.
             Self::Reply(reply) => &reply.error,
             Self::Text(text) => text,
             Self::Nothing => return false,

@@ -31,10 +31,11 @@ claim! {
     /// ## How it is checked
     /// - Evaluates the selectors of all injection webhooks against the labels of the demo's namespace and of its pods.
     /// - Each webhook that selects them has a valid CA bundle. Its service has the port and a ready endpoint.
-    /// - The API server can call the webhook: a dry run or a replica set shows an error if it cannot.
+    /// - The API server can call the webhook: a dry run shows it. A replica set shows an error if it cannot.
     ///
     /// It needs `list` on `mutatingwebhookconfigurations`, `namespaces`, `services`, on `endpointslices` in the control
-    /// plane's namespace, and on `deployments` in the demo's namespace.
+    /// plane's namespace, and on `deployments` in the demo's namespace. The dry run there needs `create` on `pods`: without
+    /// it the claim is unjudged.
     ///
     /// ## What makes it fail
     /// - No webhook injects: Istio is not installed (`default_profile` is the cause), or all webhooks are deactivated.

@@ -82,7 +82,7 @@ fn judge(evidence: &Evidence) -> Judged {
             .step(show()));
     }
     let lists = Lists::of(istiods);
-    // A failure in one list counts, also where the other one could not be read.
+    // A failure of one pod counts, also where the pods of the other namespace could not be read.
     let mut parts: Vec<Judged> = Vec::new();
     for (pods, is_gateway) in [(sidecars(evidence), false), (gateways(evidence), true)] {
         match pods {
@@ -137,14 +137,12 @@ impl<'e> Lists<'e> {
     }
 
     fn judge_pod(&self, evidence: &Evidence, pod: &Pod, is_gateway: bool) -> Judged {
-        let Some(rows) = self.rows.get(proxy_id(pod).as_str()) else {
-            // An istiod that was not read may know it.
-            return Err(self.unread.clone().unwrap_or_else(|| unknown_proxy(evidence, pod)));
-        };
+        let rows = self.rows.get(proxy_id(pod).as_str()).map_or(&[][..], Vec::as_slice);
         let judged = rows.iter().map(|row| judge_row(evidence, pod, row, is_gateway));
-        let last = judged.reduce(Judged::or);
-        // An istiod that was not read may have a newer row.
-        last.unwrap_or_else(|| Err(unknown_proxy(evidence, pod)))
+        // An istiod that was not read may know the proxy, or have a newer row.
+        judged
+            .reduce(Judged::or)
+            .unwrap_or_else(|| Err(unknown_proxy(evidence, pod)))
             .map_err(|failure| self.unread.clone().unwrap_or(failure))
     }
 }

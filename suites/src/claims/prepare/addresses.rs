@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use crate::evidence::{Evidence, Expectations, Provider, Service, ServicePort};
 use crate::facts::gateway::{find_address_sharers, runs_metallb, shared_ports};
 use crate::format::{SERVICE, count, list};
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, Look as _};
 use crate::object::Object;
 use crate::steps::{Purpose, Step, services};
 
@@ -157,9 +157,12 @@ impl<'e> Shortage<'e> {
         Some(Self { owners, reason })
     }
 
-    /// Whether it is known that the other services cause it: their ports, or the pool.
-    pub(super) fn is_proven(&self) -> bool {
-        !matches!(self.reason, Reason::Unknown)
+    /// Requires the events where only they can show another reason.
+    pub(super) fn require_events(&self, evidence: &Evidence) -> Result<(), Judgement> {
+        if matches!(self.reason, Reason::Unknown) {
+            evidence.cluster.gateway_events.look("the events of the gateway's service")?;
+        }
+        Ok(())
     }
 
     /// Returns the service that the failure names: the one that the tutorial removes, where it has an address.

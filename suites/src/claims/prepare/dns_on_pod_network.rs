@@ -117,17 +117,16 @@ fn judge(evidence: &Evidence) -> Judged {
         }
         if is_alone {
             require_other_pods(evidence)?;
+            return Err(if is_in(&network.ranges, address) {
+                outside(evidence, deployment, pod, "the network of other pods")
+            } else {
+                Judgement::unjudged(format!(
+                    "range of the pod network unknown: other pods have addresses outside {} too",
+                    network.source
+                ))
+            });
         }
-        if is_alone && is_in(&network.ranges, address) {
-            return Err(outside(evidence, deployment, pod, "the network of other pods"));
-        }
-        if is_alone {
-            return Err(Judgement::unjudged(format!(
-                "range of the pod network unknown: other pods have addresses outside {} too",
-                network.source
-            )));
-        }
-        // Where all pods have addresses of the nodes' ranges, no pod uses Calico's pool.
+        // Only the nodes' pod ranges show whether Calico's pool is unused.
         evidence.cluster.nodes.look("the nodes")?;
         return Err(outside(evidence, deployment, pod, &network.source));
     }

@@ -116,6 +116,9 @@ fn gateway_pending(evidence: &Evidence) -> Judged {
             format_owners(&owners)
         )));
     }
+    if let Some(shortage) = Shortage::find(evidence) {
+        shortage.require_events(evidence)?;
+    }
     let who = format!("service {gateway}");
     Err(without_address(evidence, &who, "<pending>", find_failure(evidence)).object(Object::new(
         "service",

@@ -7,7 +7,7 @@ use super::addresses::{
 use crate::entry::claim;
 use crate::evidence::{Evidence, Expectations, Observation};
 use crate::format::{excerpt, list};
-use crate::judgement::{Judged, Judgement, Look as _, require};
+use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::services;
 
@@ -90,9 +90,8 @@ fn judge(evidence: &Evidence) -> Judged {
             )));
         }
     };
-    if is_pending && !shortage.is_proven() {
-        // They may name another reason.
-        evidence.cluster.gateway_events.look("the events of the gateway's service")?;
+    if is_pending {
+        shortage.require_events(evidence)?;
     }
     let event = find_failure(evidence).map(|event| format!("; event: {}", excerpt(event)));
     let owner = shortage.owner();

@@ -265,13 +265,17 @@ fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
     Ok(())
 }
 
-/// Requires everything that shows whether the mesh needs room: its parts may be placed, scaled to 0 or elsewhere.
+/// Requires what shows whether the mesh needs room: its parts may have a node, be scaled to 0 or run in another namespace.
 fn need_is_known(evidence: &Evidence) -> Result<(), Judgement> {
+    let Evidence { install, cluster, .. } = evidence;
     others_are_known(evidence)?;
-    if !evidence.install.deployments.is_absent() {
-        evidence.install.deployments.look("the deployments of the control plane")?;
+    if !install.deployments.is_absent() {
+        install.deployments.look("the deployments of the control plane")?;
     }
-    evidence.install.webhooks.look("the mutating webhooks").map(drop)
+    install.webhooks.look("the mutating webhooks")?;
+    install.namespaces.look("the namespaces")?;
+    install.mesh_pods.look("istiod's pods in all namespaces")?;
+    cluster.load_balancer_services.look("the services of type LoadBalancer").map(drop)
 }
 
 /// Finds the parts of the mesh that have no node and are not scaled to 0, the largest first.

@@ -163,7 +163,8 @@ pub(super) fn judge_call(evidence: &Evidence, webhook: Option<&Webhook>) -> Judg
         let dry_run = &evidence.mesh.dry_run_labelled;
         let mutating = evidence.install.webhooks.value().map_or(&[][..], Vec::as_slice);
         if !is_injection_answered(dry_run, mutating) {
-            dry_run.look("whether the API server can call the webhook")?;
+            let namespace = &evidence.expectations.namespace;
+            dry_run.look(&format!("the dry run in namespace {namespace}"))?;
         }
         return Ok(Judgement::pass(String::new()));
     };

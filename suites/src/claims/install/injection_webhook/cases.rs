@@ -143,7 +143,12 @@ cases! { Evidence:
     call_goes_to_a_proxy(|e| fail_call(e, "proxyconnect tcp: dial tcp 10.0.0.5:3128: i/o timeout"), Fail);
     call_is_not_trusted(|e| fail_call(e, "x509: certificate signed by unknown authority"), Fail);
     call_is_answered_by_an_error(|e| fail_call(e, "an error on the server (\"upstream\") has prevented the request from succeeding"), Fail);
-    call_of_another_webhook(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"policy.example.com\": EOF"), Unjudged);
+    call_of_another_webhook(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"policy.example.com\": EOF"), Pass);
+    call_of_another_mutating_webhook(|e| {
+        e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"policy.example.com\": EOF");
+        let webhooks = of(&mut e.install.webhooks);
+        webhooks.push(Webhook { name: "policy.example.com".into(), ..Webhook::default() });
+    }, Unjudged);
     dry_run_forbidden(|e| e.mesh.dry_run_labelled = Observation::failed("forbidden: needs `create` on `pods`"), Unjudged);
     dry_run_refused_after_the_call(|e| e.mesh.dry_run_labelled = Observation::failed("pods \"a\" is forbidden: exceeded quota: team, requested: pods=1"), Pass);
     call_for_a_replica_set(|e| {
