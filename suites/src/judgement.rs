@@ -223,6 +223,13 @@ pub trait Look<T> {
     /// The judgement of a missing observation: *fail* where the object is absent, *unjudged* where reading failed,
     /// *skipped* where it was not requested. `what` names the observation: "the pods of namespace client".
     fn look(&self, what: &str) -> Result<&T, Judgement>;
+
+    /// Requires that it is known: observed or absent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Look::look`], where reading failed or was not requested.
+    fn known(&self, what: &str) -> Result<(), Judgement>;
 }
 
 impl<T> Look<T> for Observation<T> {
@@ -239,6 +246,10 @@ impl<T> Look<T> for Observation<T> {
                 Err(Judgement::skipped(format!("{what}: not checked: {reason}")))
             }
         }
+    }
+
+    fn known(&self, what: &str) -> Result<(), Judgement> {
+        if self.is_absent() { Ok(()) } else { self.look(what).map(drop) }
     }
 }
 

@@ -37,8 +37,13 @@ pub(crate) fn demo_pod<'e>(evidence: &'e mut Evidence, app: &str) -> &'e mut Pod
 /// No istiod knows the proxy of the pod with this label `app`.
 pub(crate) fn forget_proxy(evidence: &mut Evidence, app: &str) {
     let name = demo_pod(evidence, app).name.clone();
+    forget_proxy_of(evidence, &name);
+}
+
+/// No istiod knows the proxy of the pod with this name.
+pub(crate) fn forget_proxy_of(evidence: &mut Evidence, pod: &str) {
     for istiod in of(&mut evidence.install.istiod).values_mut() {
-        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
+        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(pod));
     }
 }
 

@@ -5,8 +5,8 @@ use super::conditions::echo_first;
 use super::{BACKEND, CLIENT, LABEL, NONE, Row, assert_causes, rows};
 use crate::evidence::{ContainerState, Evidence, Observation};
 use crate::testing::{
-    backend, demo_pod, forget_proxy, gateway, gateway_service, healthy, of, refuse,
-    terminate_namespace,
+    backend, demo_pod, forget_proxy, forget_proxy_of, gateway, gateway_service, healthy, of,
+    refuse, terminate_namespace,
 };
 
 const NO_CONNECTION: &str = "upstream connect error or disconnect/reset before headers. reset reason: connection failure, \
@@ -72,9 +72,7 @@ fn gateway_is_not_connected(evidence: &mut Evidence) {
     pod.ready = false;
     pod.containers[0].ready = false;
     let name = pod.name.clone();
-    for istiod in of(&mut evidence.install.istiod).values_mut() {
-        of(&mut istiod.proxies).retain(|it| !it.proxy.starts_with(&name));
-    }
+    forget_proxy_of(evidence, &name);
 }
 
 fn gateway_image_is_missing(evidence: &mut Evidence) {

@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 
+use super::require_pods;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Deployment, Evidence, Expectations, Observation, Pod};
+use crate::evidence::{Deployment, Evidence, Observation, Pod};
 use crate::facts::scheduling::all_wait_for_nodes;
 use crate::format::rollout::format_rollout_trouble;
 use crate::format::{format_pod_state, list};
@@ -116,7 +117,7 @@ fn judge(evidence: &Evidence) -> Judged {
             )));
         }
         if is_alone {
-            require_other_pods(evidence)?;
+            require_pods(evidence)?;
             return Err(if is_in(&network.ranges, address) {
                 outside(evidence, deployment, pod, "the network of other pods")
             } else {
@@ -257,7 +258,7 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
                 .chain(of_dns)
                 .all(|address| is_of_a_node(evidence, address));
         if is_unused {
-            require_other_pods(evidence)?;
+            require_pods(evidence)?;
         } else {
             return Ok(PodNetwork { ranges, source, certain: true });
         }
@@ -273,23 +274,10 @@ fn pod_network(evidence: &Evidence, dns: &[&Pod]) -> Result<PodNetwork, Judgemen
         ));
     }
     if other_addresses(evidence).next().is_none() {
-        require_other_pods(evidence)?;
+        require_pods(evidence)?;
     }
     let source = format!("the nodes' pod ranges ({})", list(&ranges));
     Ok(PodNetwork { ranges: parse_ranges(&ranges)?, source, certain: false })
-}
-
-/// Requires the other pods, whose addresses show whether the nodes' ranges are used. Before the install there are none.
-fn require_other_pods(evidence: &Evidence) -> Result<(), Judgement> {
-    let Expectations { istio_namespace, namespace, .. } = &evidence.expectations;
-    for (pods, namespace) in
-        [(&evidence.install.pods, istio_namespace), (&evidence.demo.pods, namespace)]
-    {
-        if !pods.is_absent() {
-            pods.look(&format!("the pods of namespace {namespace}"))?;
-        }
-    }
-    Ok(())
 }
 
 fn parse_ranges(ranges: &[&str]) -> Result<Vec<Network>, Judgement> {

@@ -110,14 +110,15 @@ fn gateway_pending(evidence: &Evidence) -> Judged {
             excerpt(event)
         )));
     }
-    if Shortage::find(evidence).is_none() && !owners.is_empty() {
-        return Err(Judgement::unjudged(format!(
-            "service {gateway} is <pending>, unknown whether the cloud gives another address; {}",
-            format_owners(&owners)
-        )));
-    }
-    if let Some(shortage) = Shortage::find(evidence) {
-        shortage.require_events(evidence)?;
+    match Shortage::find(evidence) {
+        Some(shortage) => shortage.require_events(evidence)?,
+        None if owners.is_empty() => {}
+        None => {
+            return Err(Judgement::unjudged(format!(
+                "service {gateway} is <pending>, unknown whether the cloud gives another address; {}",
+                format_owners(&owners)
+            )));
+        }
     }
     let who = format!("service {gateway}");
     Err(without_address(evidence, &who, "<pending>", find_failure(evidence)).object(Object::new(

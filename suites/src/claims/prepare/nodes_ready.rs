@@ -1,5 +1,6 @@
 //! The nodes are ready and have room for the mesh.
 
+use super::require_pods;
 use crate::entry::{Effect, claim};
 use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
 use crate::facts::gateway::has_no_gateway_deployment;
@@ -109,7 +110,7 @@ fn judge(evidence: &Evidence) -> Judged {
         return Err(unschedulable(evidence, nodes, pod, reason));
     }
     // A pod that waits for room may be among those that could not be read.
-    let others = others_are_known(evidence);
+    let others = require_pods(evidence);
     let missing = find_unplaced_pieces(evidence);
     if missing.is_empty() {
         others?;
@@ -252,26 +253,11 @@ fn untaint(evidence: &Evidence, nodes: &[Node], key: &str) -> Vec<Step> {
     if steps.is_empty() { vec![show_taints(evidence)] } else { steps }
 }
 
-/// Requires that the pods of the mesh and of the demo could be read. Before the install they may be absent.
-fn others_are_known(evidence: &Evidence) -> Result<(), Judgement> {
-    for (what, pods) in [
-        ("the pods of the control plane", &evidence.install.pods),
-        ("the demo's pods", &evidence.demo.pods),
-    ] {
-        if !pods.is_absent() {
-            require(pods, what, "", Vec::new)?;
-        }
-    }
-    Ok(())
-}
-
 /// Requires what shows whether the mesh needs room: its parts may have a node, be scaled to 0 or run in another namespace.
 fn need_is_known(evidence: &Evidence) -> Result<(), Judgement> {
     let Evidence { install, cluster, .. } = evidence;
-    others_are_known(evidence)?;
-    if !install.deployments.is_absent() {
-        install.deployments.look("the deployments of the control plane")?;
-    }
+    require_pods(evidence)?;
+    install.deployments.known("the deployments of the control plane")?;
     install.webhooks.look("the mutating webhooks")?;
     install.namespaces.look("the namespaces")?;
     install.mesh_pods.look("istiod's pods in all namespaces")?;

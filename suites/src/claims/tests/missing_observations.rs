@@ -1,4 +1,4 @@
-//! Tests that hide observations, each in turn: claims that need it are *unjudged*, none passes, and none fails because of it.
+//! Tests that hide each observation in turn: claims that need it are *unjudged*. None passes, and none fails for lack of it.
 
 use std::collections::BTreeSet;
 use std::sync::LazyLock;

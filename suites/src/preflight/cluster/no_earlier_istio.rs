@@ -165,7 +165,7 @@ fn find_obstacle(evidence: &PreflightEvidence) -> Option<Judgement> {
         );
     }
     // An istiod that was not read may be the one that these belong to.
-    if seen.install.pods.value().is_none() && !seen.install.pods.is_absent() {
+    if seen.install.pods.known("the pods of Istio's namespace").is_err() {
         return None;
     }
     let webhooks = seen.install.webhooks.value().into_iter().flatten();

@@ -53,19 +53,19 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
     let mut needs = Vec::new();
     match engine_disk {
         Some(engine) if engine.device == cache.device => {
-            needs.push((engine, NODE_DISK, to_download, false));
+            needs.push((engine, NODE_DISK, to_download));
         }
         Some(engine) => {
-            needs.push((engine, NODE_DISK, 0, false));
-            needs.push((cache, 0, to_download, true));
+            needs.push((engine, NODE_DISK, 0));
+            needs.push((cache, 0, to_download));
         }
-        None => needs.push((cache, 0, to_download, true)),
+        None => needs.push((cache, 0, to_download)),
     }
-    for (disk, fixed, download, is_cache) in &needs {
+    for (disk, fixed, download) in &needs {
         let need = fixed + download;
         if disk.free < need {
             if disk.free >= *fixed {
-                // Perhaps nothing must be downloaded.
+                // Less is needed where nothing must be downloaded.
                 evidence.software.source.look("the source of the images")?;
             }
             return Err(Judgement::fail(format!(
@@ -77,7 +77,7 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             .expected(format!("at least {} free", format_gibibytes(need)))
             .observed(format!("{} free", format_gibibytes(disk.free)))
             .object(format!("disk of {}", disk.path))
-            .steps(steps::free_disk(*is_cache)));
+            .steps(steps::free_disk(*fixed == 0)));
         }
     }
     let free: Vec<_> = needs
