@@ -98,8 +98,9 @@ pub(crate) fn is_device(path: &Path) -> bool {
 /// Returns where a file can be put, and the permissions of the one that is there; nothing where what is
 /// there is a device or a pipe.
 fn replaceable(path: &Path) -> io::Result<Option<(PathBuf, Option<Permissions>)>> {
-    // The links of a process to its own open files: what they lead to is in use.
-    if path.starts_with("/dev") || path.starts_with("/proc") {
+    // The links of a process to its own open files: what they lead to is in use. `/dev/shm` is a directory for
+    // files as any other.
+    if path.starts_with("/proc") || path.starts_with("/dev") && !path.starts_with("/dev/shm") {
         return Ok(None);
     }
     match fs::metadata(path) {
