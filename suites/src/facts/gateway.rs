@@ -5,7 +5,7 @@ use crate::evidence::{
     Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, ServicePort,
     text_of,
 };
-use crate::net::Network;
+use crate::net::{Network, is_private};
 use std::net::IpAddr;
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
@@ -57,9 +57,16 @@ pub(crate) fn find_address_sharers(evidence: &Evidence) -> Vec<(&Service, Vec<u1
     shared.filter(|(_, ports)| !ports.is_empty()).collect()
 }
 
-/// Whether the gateway's service has an external address.
+/// Whether the gateway has an external address: that of its service, or the requested ones where the services could not
+/// be read.
 pub(crate) fn has_address(evidence: &Evidence) -> bool {
-    find_gateway_service(evidence).is_some_and(|it| it.external_addresses().next().is_some())
+    match &evidence.install.services {
+        Observation::Failed { .. } | Observation::NotAsked { .. } => {
+            !evidence.ingress.asked.is_empty()
+        }
+        _ => find_gateway_service(evidence)
+            .is_some_and(|it| it.external_addresses().next().is_some()),
+    }
 }
 
 /// Whether the services were listed, and the gateway's is missing or has no external address.
@@ -126,8 +133,9 @@ pub(crate) fn is_answered_by_another(evidence: &Evidence) -> bool {
 /// Whether a proxy or a filter before the gateway may have given this answer: the address is public, there is no route to
 /// it, or the answer names a proxy.
 pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> bool {
+    let way = &evidence.ingress.way;
     answer.headers.contains_key("via")
-        || evidence.ingress.way.is_absent()
+        || way.is_recorded() && way.value().is_none()
         || !has_private_address(evidence)
 }
 
@@ -169,16 +177,6 @@ pub(crate) fn has_private_address(evidence: &Evidence) -> bool {
     asked_addresses(evidence).into_iter().any(is_private)
 }
 
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(it) => {
-            let [first, second, ..] = it.octets();
-            it.is_private() || it.is_link_local() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
-    }
-}
-
 /// Whether the API server is on the loopback interface of this machine.
 fn has_local_server(evidence: &Evidence) -> bool {
     let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
@@ -210,14 +208,15 @@ pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
         || match &evidence.ingress.way {
             Observation::Seen { .. } => true,
             Observation::Absent { .. } => false,
-            // In an older file, the error of this machine or of the container shows whether there was a route.
-            // The first name is that of older evidence.
+            // The container is on the cluster's network. The first name is that of older evidence.
             _ if ["a container of ours", "a meshcheck container"]
                 .iter()
                 .any(|it| reason.contains(it)) =>
             {
                 reason.contains("curl: (")
             }
+            way if way.is_recorded() => false,
+            // In an older file, the error of this machine shows whether there was a route.
             _ => {
                 reason.contains("No route to host")
                     || (evidence.subject.provider == Provider::Kind
@@ -319,22 +318,11 @@ mod tests {
         let unknown = || "forbidden".to_owned();
         evidence.install.services = Observation::failed(unknown());
         evidence.install.deployments = Observation::failed(unknown());
+        // The requested addresses show that there was one.
+        assert!(has_address(&evidence) && !lacks_address(&evidence));
+        evidence.ingress.asked.clear();
         assert!(!has_address(&evidence) && !lacks_address(&evidence));
         assert!(!has_no_gateway_deployment(&evidence));
-    }
-
-    #[rstest]
-    #[case("10.0.0.1", true)]
-    #[case("100.64.0.1", true)]
-    #[case("100.127.0.1", true)]
-    #[case("100.128.0.1", false)]
-    #[case("101.64.0.1", false)]
-    #[case("203.0.113.9", false)]
-    #[case("fd00::1", true)]
-    #[case("fe80::1", true)]
-    #[case("2001:db8::1", false)]
-    fn private_ranges_are_known(#[case] address: IpAddr, #[case] private: bool) {
-        assert_eq!(is_private(address), private);
     }
 
     /// Name and labels of a deployment: one of them is enough, in the gateway's namespace only.

@@ -1,6 +1,6 @@
 //! The gateway's address answers from outside of the mesh.
 
-use super::answers::{another_answers, another_gateway_answers, no_answer};
+use super::answers::{another_answers, another_gateway_answers, require_answer};
 use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
@@ -73,17 +73,15 @@ const HEALTH: &str = "the gateway's answer to /healthz/ready";
 fn judge(evidence: &Evidence) -> Judged {
     let object = gateway_object(evidence);
     let bring_back = || bring_back_gateway(evidence);
-    if let Observation::Absent { reason } = &evidence.ingress.health {
-        if let Some(answer) = find_routed_reply(evidence) {
-            return Ok(Judgement::pass(format!(
-                "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
-                answer.request, answer.vantage
-            )));
-        }
-        if has_address(evidence) {
-            return Err(no_answer(evidence, "200 from /healthz/ready", reason));
-        }
+    if let Observation::Absent { reason } = &evidence.ingress.health
+        && let Some(answer) = find_routed_reply(evidence)
+    {
+        return Ok(Judgement::pass(format!(
+            "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
+            answer.request, answer.vantage
+        )));
     }
+    require_answer(evidence, &evidence.ingress.health, "200 from /healthz/ready", "")?;
     let answer = require(&evidence.ingress.health, HEALTH, &object, bring_back)
         .map_err(|judgement| expect(judgement, "200 from /healthz/ready"))?;
     if is_strangers_health(answer) {
@@ -291,6 +289,13 @@ mod cases {
             e.subject.server = "https://10.20.30.47:6443".into();
         }, Unjudged);
         address_of_a_network(|e| { no_connection(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
+        services_unread(|e| { silent(e, "nothing answers: connection refused"); e.install.services = Observation::failed("services is forbidden"); }, Fail);
+        services_unread_and_no_address_asked(|e| {
+            silent(e, "nothing answers: connection refused");
+            e.install.services = Observation::failed("services is forbidden");
+            e.ingress.asked.clear();
+        }, Unjudged);
+        connection_unknown(|e| { no_connection(e); e.ingress.way = Observation::failed("nodes is forbidden"); }, Unjudged);
         nodes_excluded(|e| { silent(e, "nothing answers: no answer within 2 s"); exclude_nodes(e); }, Fail);
         all_of_two_nodes_excluded(|e| {
             silent(e, "nothing answers: no answer within 2 s");

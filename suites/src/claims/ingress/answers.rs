@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 
 use super::{bring_back_gateway, find_wrong_selector, gateway_object};
-use crate::evidence::{Evidence, HttpAnswer, Route, selector};
+use crate::evidence::{Evidence, HttpAnswer, Observation, Route, selector};
 use crate::facts::gateway::{
     can_be_in_between, find_address_outside, find_address_sharers, find_gateway_service,
-    find_missing_label, find_network_address, has_private_address, has_ready_endpoint,
+    find_missing_label, find_network_address, has_address, has_private_address, has_ready_endpoint,
     is_reachable, is_unknown_name, node_addresses,
 };
 use crate::format::{excerpt, format_answer, format_silence, list};
-use crate::judgement::Judgement;
+use crate::judgement::{Judgement, Look as _};
 use crate::steps::{Step, istio, machine, nodes, services, vantage};
 
 /// Formats the server that gave an answer: `server squid/5.7`, or `a web server` without a name.
@@ -96,8 +96,26 @@ pub(super) fn find_other_mesh(evidence: &Evidence) -> Vec<Step> {
     neighbours.into_iter().chain([services::show_pools(evidence, text)]).collect()
 }
 
+/// Requires an answer of the gateway, where it has an address: without an address, the observation decides.
+///
+/// # Errors
+///
+/// The judgement on a missing answer.
+pub(super) fn require_answer(
+    evidence: &Evidence,
+    answer: &Observation<HttpAnswer>,
+    expected: &str,
+    details: &str,
+) -> Result<(), Judgement> {
+    let Observation::Absent { reason } = answer else { return Ok(()) };
+    if has_address(evidence) {
+        return Err(no_answer(evidence, expected, &format!("{reason}{details}")));
+    }
+    evidence.install.services.known("whether the gateway has an address")
+}
+
 /// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
-pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
+fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
     let (silence, attempts) = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
@@ -140,6 +158,10 @@ fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
         return format!(
             "the request from the cluster's network did not end: docker run took longer than {limit}"
         );
+    }
+    let way = &evidence.ingress.way;
+    if let Some(why) = way.reason().filter(|_| !way.is_absent() && way.is_recorded()) {
+        return format!("cannot check the connection to the cluster's network ({why}): {silence}");
     }
     let is_private = has_private_address(evidence);
     if evidence.ingress.asked.is_empty() && !is_private {

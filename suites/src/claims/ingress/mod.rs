@@ -7,6 +7,7 @@ pub(crate) mod routes_into_mesh;
 pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
+use crate::claims::by_name::default_profile::require_place;
 use crate::evidence::{Deployment, Evidence, Service};
 use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
 use crate::facts::installation::gateway_elsewhere;
@@ -37,17 +38,19 @@ fn gateway_service(evidence: &Evidence) -> Result<&Service, Judgement> {
     let install = || istio::install_default(evidence, "Install the default profile again");
     let what = format!("the services of namespace {namespace}");
     let services = require(&evidence.install.services, &what, &object, install)?;
-    find_gateway_service(evidence).ok_or_else(|| {
-        if let Some(other) = gateway_elsewhere(evidence) {
-            return Judgement::unjudged(format!("{other}, its service is not checked"));
-        }
-        let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
-        Judgement::fail(format!("no service {name} in namespace {namespace}"))
-            .expected(format!("a service {name}"))
-            .observed(format!("services {}", list(&names)))
-            .object(object)
-            .step(install())
-    })
+    if let Some(service) = find_gateway_service(evidence) {
+        return Ok(service);
+    }
+    if let Some(other) = gateway_elsewhere(evidence) {
+        return Err(Judgement::unjudged(format!("{other}, its service is not checked")));
+    }
+    require_place(evidence)?;
+    let names: Vec<_> = services.iter().map(|service| service.name.as_str()).collect();
+    Err(Judgement::fail(format!("no service {name} in namespace {namespace}"))
+        .expected(format!("a service {name}"))
+        .observed(format!("services {}", list(&names)))
+        .object(object)
+        .step(install()))
 }
 
 /// Replaces what a failure expects; another verdict stays as it is.

@@ -1,6 +1,6 @@
 //! The gateway directs external traffic into the mesh.
 
-use super::answers::{another_answers, find_other_mesh, no_answer, unwatched_namespace};
+use super::answers::{another_answers, find_other_mesh, require_answer, unwatched_namespace};
 use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::backend_deployment::other_reply_text;
 use crate::claims::by_name::backend_service::leads_to_the_backend;
@@ -18,7 +18,7 @@ use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
 use crate::format::format_answer;
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::steps::{istio, namespaces};
 
 claim! {
@@ -123,17 +123,9 @@ fn answer<'e>(
     host: &str,
     expected: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
-    if let Observation::Absent { reason } = observation
-        && has_address(evidence)
-    {
-        let health =
-            evidence.ingress.health.value().map(|it| format!("; {}: {}", it.request, it.status));
-        return Err(no_answer(
-            evidence,
-            expected,
-            &format!("{reason}{}", health.unwrap_or_default()),
-        ));
-    }
+    let health = evidence.ingress.health.value();
+    let health = health.map(|it| format!("; {}: {}", it.request, it.status)).unwrap_or_default();
+    require_answer(evidence, observation, expected, &health)?;
     if observation.reason() == Some("not asked") {
         return Err(Judgement::unjudged(NOT_REQUESTED));
     }
@@ -155,6 +147,10 @@ fn routed(evidence: &Evidence, route: &Route) -> Judged {
     }
     if let Some(judgement) = unwatched_namespace(evidence, route, answer) {
         return Err(judgement);
+    }
+    if answer.status == 404 {
+        let what = format!("whether istiod watches namespace {}", route.namespace);
+        evidence.install.namespaces.known(&what)?;
     }
     let mut observed = format_answer(answer);
     if observed == expected {
@@ -363,6 +359,7 @@ mod cases {
         backend_not_trusted(|e| { routed(e).status = 503; routed(e).body = "TLS_error:|1:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED".into(); }, Fail);
         not_routed_and_not_counted(|e| { routed(e).status = 404; e.ingress.counted = Observation::failed("forbidden"); }, Fail);
         namespace_maybe_not_watched(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
+        namespace_perhaps_not_watched(|e| { routed(e).status = 404; e.install.namespaces = Observation::failed("namespaces is forbidden"); }, Unjudged);
         namespace_labelled_like_the_demo(|e| {
             label_demo(e);
             route(e).namespace_labels = Some([("istio-discovery".into(), "enabled".into())].into());

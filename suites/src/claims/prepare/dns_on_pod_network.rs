@@ -159,6 +159,12 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
             "DNS runs elsewhere: names resolve, but no pod in {NAMESPACE} has the label {LABEL}"
         ));
     }
+    // A preflight sends no request: then the missing pods decide.
+    if let Observation::Failed { reason } = &evidence.demo.asked {
+        return Judgement::unjudged(format!(
+            "no pod in {NAMESPACE} has the label {LABEL}, and cannot read whether names resolve: {reason}"
+        ));
+    }
     let Some(deployment) = deployment else {
         return Judgement::fail(format!(
             "cluster DNS is missing: no deployment or pod has the label {LABEL}"

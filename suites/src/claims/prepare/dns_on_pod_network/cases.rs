@@ -91,7 +91,11 @@ cases! { Evidence:
     no_dns_and_names_resolve(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
     no_dns_and_replies_unread(|e| {
         *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
-        e.demo.asked = Observation::failed("forbidden");
+        e.demo.asked = Observation::failed("pods/exec is forbidden");
+    }, Unjudged);
+    no_dns_and_no_request_asked(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::not_asked("a preflight does not look at the mesh");
     }, Fail);
     terminating(|e| { fail_resolution(e); one_dns(e).pods[0].terminating = true; }, Fail);
     pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);
