@@ -8,6 +8,7 @@ pub(crate) use changes::*;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
 use serde::Serialize;
@@ -23,7 +24,9 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
-    serde_json::from_value(recorded()).expect("the recorded evidence parses")
+    static HEALTHY: LazyLock<Evidence> =
+        LazyLock::new(|| serde_json::from_value(recorded()).expect("the recorded evidence parses"));
+    HEALTHY.clone()
 }
 
 /// The same as JSON, for tests that go through all of it.
