@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::signals;
+
 mod group;
 
 use group::Group;
@@ -30,7 +32,7 @@ pub(crate) enum ProcessError {
     #[error("reading the output of `{program}`")]
     Output { program: String, source: std::io::Error },
     /// It said that it failed.
-    #[error("`{call}` failed ({status}): {last}")]
+    #[error("`{call}` failed ({status}){}{last}", if last.is_empty() { "" } else { ": " })]
     Failed { call: String, status: String, last: String },
     /// It took too long, and was ended.
     #[error("`{call}` did not end within {} s", ceiling.as_secs())]
@@ -193,6 +195,7 @@ impl Call {
         let work = async {
             let ((), stdout, stderr) = tokio::join!(feed, read(stdout), read(stderr));
             let status = child.wait().await?;
+            signals::arrival(status).await;
             Ok::<_, std::io::Error>(Finished {
                 code: status.code(),
                 stdout: stdout?,
@@ -218,15 +221,16 @@ impl Call {
             if finished.stderr.trim().is_empty() { &finished.stdout } else { &finished.stderr };
         let lines = without_stacks(text.trim());
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-        let status =
-            finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        let status = finished
+            .code
+            .map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
         Err(ProcessError::Failed { call: self.shown(), status, last })
     }
 }
 
 /// Drops the call stacks that programs in Go print with an error. They say nothing to who calls the program. Each
-/// function stands in a line, and its place in the next: `	k8s.io/kubernetes/cmd/kubeadm/kubeadm.go:25`, and for a
-/// function in assembly `	runtime/asm_amd64.s:1771`.
+/// function stands in a line, and its place in the next: `k8s.io/kubernetes/cmd/kubeadm/kubeadm.go:25`, after a
+/// tab. A function in assembly stands in a file `runtime/asm_amd64.s`.
 fn without_stacks(text: &str) -> Vec<&str> {
     let is_place = |line: &str| {
         let place = line

@@ -102,7 +102,8 @@ pub(crate) fn ensure() -> Result<String> {
 /// Refuses to begin where the engine's disk has less free space than this, in GiB: on a full disk the nodes do not
 /// come up, and say so after minutes. An engine on another machine is not asked.
 pub(crate) fn need_room(gibibytes: u64) -> Result<()> {
-    let directory = Program::new("docker").args(["info", "--format", "{{.DockerRootDir}}"]).read()?;
+    let directory =
+        Program::new("docker").args(["info", "--format", "{{.DockerRootDir}}"]).read()?;
     let Ok(disk) = statvfs(directory.trim()) else { return Ok(()) };
     let free = (disk.blocks_available() * disk.fragment_size()) >> 30;
     if free < gibibytes {
