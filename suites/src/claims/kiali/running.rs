@@ -35,6 +35,9 @@ claim! {
     /// deployment `kiali` must be available and have the image of the release's addon manifest. Its service must
     /// have Kiali's port and a ready endpoint.
     ///
+    /// Without a deployment `kiali`, the claim is unjudged where the pods of all namespaces could not be read: Kiali may be
+    /// in another namespace.
+    ///
     /// ## What makes it fail
     /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
     /// - Its image is not the one in the manifest of this Istio release. Where meshcheck does not know that manifest, because
