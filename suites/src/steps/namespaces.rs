@@ -74,6 +74,11 @@ pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) ->
         Refusal::PodSecurity(_) => vec![label_privileged(evidence, namespace)],
         Refusal::Denied(webhook) => fit_policy(evidence, webhook, message),
         Refusal::ServiceAccount(name) => vec![create_service_account(evidence, namespace, name)],
+        Refusal::SecurityContext => allow_security_context(evidence, namespace),
+        Refusal::Policy(name) => exempt_from_policy(evidence, name),
+        Refusal::Call(name, failure) if !name.contains("istio") => {
+            injection::restore_other_webhook(evidence, name, failure)
+        }
         Refusal::Call(..) | Refusal::Deletion | Refusal::Other => Vec::new(),
     }
 }
@@ -144,6 +149,33 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
             format!("List the webhook configurations, to find the owner of webhook {webhook}"),
         ),
         fix("Exempt the namespace from the policy, or set the fields that it requires of pods"
+            .into()),
+    ]
+}
+
+/// Allows the capabilities of `istio-init` on OpenShift, or makes them superfluous.
+/// Source: <https://istio.io/latest/docs/setup/platform-setup/openshift/>.
+fn allow_security_context(evidence: &Evidence, namespace: &str) -> Vec<Step> {
+    let role = "--clusterrole=system:openshift:scc:privileged";
+    let group = format!("--group=system:serviceaccounts:{namespace}");
+    let bind = ["-n", namespace, "create", "rolebinding", "istio-init-privileged", role, &group];
+    let text = "Or allow istio-init's capabilities to all pods of the namespace";
+    vec![
+        fix("Install Istio with its profile openshift: its CNI plug-in sets the rules, so that pods need no NET_ADMIN"
+            .into()),
+        Step::fix(Impact::Changes, evidence.kubectl(&bind), text),
+    ]
+}
+
+/// Shows an admission policy of the cluster that refuses Istio's pods, and exempts the namespace from it.
+fn exempt_from_policy(evidence: &Evidence, name: &str) -> Vec<Step> {
+    let show =
+        ["get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "yaml"];
+    let name = escape_backquotes(name);
+    vec![
+        Step::inspect(evidence.kubectl(&show), format!("Show policy {name} and its bindings")),
+        fix("Exempt the namespace in the binding of the policy, or install Istio with its CNI plug-in, which needs no \
+             capabilities in pods"
             .into()),
     ]
 }
