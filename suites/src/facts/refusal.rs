@@ -16,7 +16,7 @@ pub(crate) enum Refusal<'t> {
     LimitRange,
     /// Pod security, at this level.
     PodSecurity(&'t str),
-    /// No security context constraint of OpenShift that the pod's account may use.
+    /// No security context constraint of `OpenShift` that the pod's account may use.
     SecurityContext,
     /// A validating admission policy of this name.
     Policy(&'t str),

@@ -45,8 +45,8 @@ pub(crate) fn format_refusal(refusal: Refusal<'_>) -> String {
     }
 }
 
-/// Quotes the API server's message on a refused pod. OpenShift names each constraint that the account may not use, before and
-/// after the one that tells the reason: those are left out.
+/// Quotes the API server's message on a refused pod. That of `OpenShift` names each constraint that the account may not use,
+/// before and after the one that tells the reason: those are left out.
 pub(crate) fn excerpt_refusal(message: &str) -> String {
     const UNUSABLE: &str = "Forbidden: not usable by user or serviceaccount";
     const NEXT: &str = ", provider ";
@@ -56,7 +56,7 @@ pub(crate) fn excerpt_refusal(message: &str) -> String {
     else {
         return excerpt(message);
     };
-    let all = all.trim_end_matches(']').split(NEXT);
+    let all = all.strip_suffix(']').unwrap_or(all).split(NEXT);
     let parts: Vec<_> = all.filter(|part| !part.ends_with(UNUSABLE)).collect();
     excerpt(&format!("{head}constraint: [{}]", parts.join(NEXT)))
 }

@@ -54,8 +54,7 @@ fn show_on_node(evidence: &Evidence, pod: &Pod, command: &[&str], text: String) 
 
 fn set_clock(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     let text = "Set the node's clock and keep it right by NTP; if it is right, the registry's certificate has expired";
-    let show = show_on_node(evidence, pod, &["date", "-u"], "Show the node's clock".into());
-    show.into_iter().chain([advice(text.into())]).collect()
+    nodes::set_clock(evidence, pod.node.as_deref(), text)
 }
 
 fn trust_registry(evidence: &Evidence, pod: &Pod) -> Vec<Step> {

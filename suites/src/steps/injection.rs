@@ -4,9 +4,8 @@ use serde_json::{Map, Value, json};
 
 use std::collections::BTreeSet;
 
-use super::{Impact, Purpose, Step, istio, pods, workloads};
+use super::{Impact, Purpose, Step, istio, nodes, pods, workloads};
 use crate::evidence::{Container, Evidence, Expectations, Pod, Webhook};
-use crate::facts::gateway::is_local_cluster;
 use crate::facts::injection::{
     PROXY_IMAGE, has_other_proxy_config, redirection_annotations, refuses_sidecar,
 };
@@ -69,7 +68,10 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
         Step::inspect(on_istio(&["get", "pods,networkpolicies", "-o", "wide"]), text)
     };
     let mut steps = match failure {
-        CallFailure::Clock => set_clock(evidence),
+        CallFailure::Clock => {
+            let text = "Set the clock of the API server's node, or of istiod's, and keep both right by NTP";
+            nodes::set_clock(evidence, None, text)
+        }
         CallFailure::Tls => vec![istio::rewrite_certificate(evidence)],
         CallFailure::Proxy | CallFailure::Name => vec![
             advice(
@@ -108,18 +110,6 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
     let run = ["-n", namespace, "run", "meshcheck-probe", "--image=nginx", "--dry-run=server"];
     steps.push(Step::inspect(evidence.kubectl(&run), "Test the webhook with a dry run"));
     steps
-}
-
-/// Sets the clock of the API server, by which a certificate of istiod is not valid yet.
-fn set_clock(evidence: &Evidence) -> Vec<Step> {
-    let node = evidence.cluster.nodes.value().and_then(|nodes| nodes.first());
-    let show = node.filter(|_| is_local_cluster(evidence)).map(|node| {
-        let command = evidence.on_node(&node.name, &["date", "-u"]);
-        Step::inspect(command, "Compare the node's clock with the true time")
-    });
-    let text = "Set the clock of the API server's node, or of istiod's, and keep both right by NTP. A virtual machine or WSL \
-                can lose time while its host sleeps: restart it";
-    show.into_iter().chain([Step::advice(Purpose::Fix, text)]).collect()
 }
 
 /// Restores or removes another webhook than Istio's, without which the API server creates no pod.

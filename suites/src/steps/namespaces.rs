@@ -3,7 +3,7 @@
 use super::{Impact, Purpose, Step, injection};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::demo::find_deployment;
-use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal, names_injected_container};
 use crate::facts::sidecar::{INIT, SIDECAR};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
 use crate::hint::{escape_backquotes, quote};
@@ -143,17 +143,22 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
     }
     let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
     let webhook = escape_backquotes(webhook);
+    let about_capabilities = message.contains("capabilit") && names_injected_container(message);
+    let adapt = if about_capabilities {
+        "install Istio with its CNI plug-in, which needs no capabilities in pods"
+    } else {
+        "set the fields that it requires of pods"
+    };
     vec![
         Step::inspect(
             evidence.kubectl(&list),
             format!("List the webhook configurations, to find the owner of webhook {webhook}"),
         ),
-        fix("Exempt the namespace from the policy, or set the fields that it requires of pods"
-            .into()),
+        fix(format!("Exempt the namespace from the policy, or {adapt}")),
     ]
 }
 
-/// Allows the capabilities of `istio-init` on OpenShift, or makes them superfluous.
+/// Allows the capabilities of `istio-init` on `OpenShift`, or makes them superfluous.
 /// Source: <https://istio.io/latest/docs/setup/platform-setup/openshift/>.
 fn allow_security_context(evidence: &Evidence, namespace: &str) -> Vec<Step> {
     let role = "--clusterrole=system:openshift:scc:privileged";

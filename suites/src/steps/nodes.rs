@@ -86,6 +86,18 @@ pub(crate) fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     steps
 }
 
+/// Shows the clock of a node, of the first one where none is named, and sets it. `text` is the advice.
+pub(crate) fn set_clock(evidence: &Evidence, node: Option<&str>, text: &str) -> Vec<Step> {
+    let first = || evidence.cluster.nodes.value()?.first().map(|node| node.name.as_str());
+    let node = node.or_else(first).filter(|_| is_local_cluster(evidence));
+    let show = node.map(|node| {
+        let command = evidence.on_node(node, &["date", "-u"]);
+        Step::inspect(command, "Compare the node's clock with the true time")
+    });
+    let sleep = "A virtual machine or WSL can lose time while its host sleeps: restart it";
+    show.into_iter().chain([Step::advice(Purpose::Fix, format!("{text}. {sleep}"))]).collect()
+}
+
 /// Makes a node trust the CA certificate in file `ca.crt`.
 pub(crate) fn trust_certificate(evidence: &Evidence, node: &str) -> Vec<Step> {
     let place = quote(&format!("{node}:/usr/local/share/ca-certificates/"));

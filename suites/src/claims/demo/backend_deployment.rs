@@ -242,6 +242,7 @@ mod cases {
         refused_by_a_limit_range(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"), Fail);
         refused_by_a_quota_of_all_containers(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: echo,istio-init"), Fail);
         refused_by_a_policy_of_autopilot(|e| refuse(backend(e), "admission webhook \"warden-validating.common-webhooks.networking.gke.io\" denied the request: [denied by autogke-no-write-mode-hostpath]: hostPath volume logs is not allowed"), Fail);
+        refused_by_a_policy_on_capabilities(|e| refuse(backend(e), "admission webhook \"validation.gatekeeper.sh\" denied the request: [capabilities] container <istio-init> has a disallowed capability"), Fail);
         refused_by_a_policy(|e| refuse(backend(e), "admission webhook \"validate.kyverno.svc-fail\" denied the request: blocked"), Fail);
         refused_by_autopilot(|e| {
             e.subject.context = "gke_train_europe-west3_autopilot".into();
@@ -284,7 +285,7 @@ mod cases {
         refused_by_a_webhook_without_a_service(|e| {
             let service = WebhookService { namespace: "linkerd".into(), name: "linkerd-proxy-injector".into(), path: "/".into(), port: 443 };
             let (name, configuration) = ("linkerd-proxy-injector.linkerd.io".into(), "linkerd-proxy-injector-webhook-config".into());
-            of(&mut e.install.webhooks).push(Webhook { name, configuration, service: Some(service), ..Webhook::default() });
+            of(&mut e.install.webhooks).push(Webhook { configuration, name, service: Some(service), ..Webhook::default() });
             refuse(backend(e), "failed calling webhook \"linkerd-proxy-injector.linkerd.io\": failed to call webhook: Post \"https://linkerd-proxy-injector.linkerd.svc:443/?timeout=10s\": service \"linkerd-proxy-injector\" not found");
         }, Fail);
         refused_by_an_unknown_webhook(|e| refuse(backend(e), "failed calling webhook \"validate.kyverno.svc-fail\": failed to call webhook: Post \"https://kyverno-svc.kyverno.svc:443/validate\": no endpoints available for service \"kyverno-svc\""), Fail);

@@ -8,8 +8,8 @@ use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::sidecar::{
-    INIT, SIDECAR, VALIDATION, find_init_error, lacks_kernel_module, lacks_rules_of_plug_in,
-    only_probe_fails, waits_for_its_proxy,
+    INIT, SIDECAR, VALIDATION, find_init_error, is_cut_off, lacks_kernel_module,
+    lacks_rules_of_plug_in, only_probe_fails, waits_for_its_proxy,
 };
 use crate::facts::workload::{find_stuck_container, find_unready_pod, has_failed_again};
 use crate::format::refusal::{excerpt_refusal, format_refusal};
@@ -146,6 +146,8 @@ pub(super) fn check_available(
     let reason = if lacks_listeners { Some(no_listeners) } else { reason };
     let by_probe = unready.is_some_and(|pod| only_probe_fails(evidence, pod)) && !lacks_listeners;
     let reason = if by_probe { Some(NOT_READY.to_owned()) } else { reason };
+    let cut_off = unready.is_some_and(waits_for_its_proxy) && is_cut_off(evidence, name);
+    let reason = if cut_off { Some(CUT_OFF.to_owned()) } else { reason };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
@@ -194,6 +196,8 @@ pub(super) fn check_available(
         .steps(steps))
 }
 
+/// The reason why a sidecar is not ready that no istiod knows.
+const CUT_OFF: &str = "istiod has no connection to its sidecar";
 /// The reason why a pod is not ready although istiod and its proxy are in order.
 const NOT_READY: &str = "its sidecar is in sync with istiod, but not ready by the kubelet's probe";
 /// The reason why `istio-validation` prevents a pod from starting.

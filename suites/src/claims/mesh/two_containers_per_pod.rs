@@ -230,7 +230,8 @@ fn explain_added_containers(evidence: &Evidence, pod: &Pod, added: &str) -> (Str
             && webhook.object_selector.selects(&pod.labels) != Some(false)
     };
     let webhooks = evidence.install.webhooks.value().into_iter().flatten().filter(selects);
-    let annotations = requests_of_injection(pod, webhooks.clone().map(|it| it.name.as_str()));
+    let names: Vec<_> = webhooks.clone().map(|it| it.name.as_str()).collect();
+    let annotations = requests_of_injection(pod, &names);
     let webhooks: BTreeSet<_> = webhooks.map(|webhook| &webhook.configuration).collect();
     let webhooks: Vec<_> = webhooks.into_iter().collect();
     let mut who = String::new();
@@ -355,8 +356,8 @@ mod cases {
             let pod = demo_pod(e, "client");
             add_container(pod, "daprd");
             pod.other_annotations = vec!["dapr.io/enabled".into(), "kubernetes.io/a".into()];
-            let (name, configuration) = ("sidecar-injector.dapr.io".into(), "dapr-sidecar-injector".into());
-            of(&mut e.install.webhooks).push(Webhook { name, configuration, ..Webhook::default() });
+            let (configuration, name) = ("dapr-sidecar-injector".into(), "sidecar-injector.dapr.io".into());
+            of(&mut e.install.webhooks).push(Webhook { configuration, name, ..Webhook::default() });
         }, Fail);
         left_out_by_injection(|e| {
             let pod = demo_pod(e, "client");
@@ -364,7 +365,7 @@ mod cases {
             pod.created_at = "2099-01-01T00:00:00Z".parse().ok();
         }, Fail);
         native(make_native, Changed);
-        native_and_none_runs(|e| { make_native(e); of(&mut e.demo.pods).iter_mut().for_each(|it| it.phase = "Pending".into()); }, Fail);
+        native_and_none_runs(|e| { make_native(e); for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); } }, Fail);
         one_native(|e| {
             let old = demo_pod(e, "echo").clone();
             make_native(e);
