@@ -102,16 +102,15 @@ fn log_in(evidence: &Evidence, pod: &Pod, container: &Container) -> Vec<Step> {
     let image = escape_backquotes(&container.image);
     let check = format!("Check that image {image} exists; its registry may want a login");
     let mut steps = vec![advice(check)];
-    let host = if host == "registry-1.docker.io" { "https://index.docker.io/v1/" } else { host };
-    let server = format!("--docker-server={host}");
-    let create = ["-n", &pod.namespace, "create", "secret", "docker-registry", SECRET, &server];
-    let login = ["--docker-username=USER", "--docker-password=PASSWORD"];
+    let create = ["-n", &pod.namespace, "create", "secret", "generic", SECRET];
+    let login =
+        ["--type=kubernetes.io/dockerconfigjson", "--from-file=.dockerconfigjson=config.json"];
+    let text = format!(
+        "Create a pull secret from config.json of ~/.docker, where docker login writes the login of {}",
+        escape_backquotes(host)
+    );
     let create = evidence.kubectl(&[&create[..], &login].concat());
-    steps.push(Step::fix(
-        Impact::Changes,
-        create,
-        "Create a pull secret in the namespace, with your login",
-    ));
+    steps.push(Step::fix(Impact::Changes, create, text));
     if pod.namespace == evidence.expectations.istio_namespace {
         let option = "values.global.imagePullSecrets";
         steps.push(advice(format!("Name that secret in {option} of Istio's installation")));
