@@ -35,7 +35,8 @@ claim! {
     /// - A DNS pod uses its node's network.
     /// - A DNS pod has an address outside the pod network, for example of the network plug-in before.
     ///
-    /// The claim is unjudged where other pods also have addresses outside the known ranges, and DNS has still others.
+    /// The claim is unjudged where other pods also have addresses outside the known ranges, and DNS has still others. It is
+    /// unjudged too where names are resolved without such pods, as on OpenShift.
     ///
     /// ## How to fix it
     /// - 0 replicas: scale the deployment up.
@@ -159,6 +160,11 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
             "DNS runs elsewhere: names resolve, but no pod in {NAMESPACE} has the label {LABEL}"
         ));
     }
+    if deployment.is_none()
+        && let Err(judgement) = require_no_other_dns(evidence)
+    {
+        return judgement;
+    }
     // A preflight sends no request: then the missing pods decide.
     if let Observation::Failed { reason } = &evidence.demo.asked {
         return Judgement::unjudged(format!(
@@ -185,6 +191,24 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
         .observed(format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
         .object(Object::deployment(deployment))
         .step(step)
+}
+
+/// Requires that no proxy is connected to istiod, which proxies find by its name. A connection outlives DNS: a request that
+/// shows that names are not resolved decides.
+fn require_no_other_dns(evidence: &Evidence) -> Result<(), Judgement> {
+    let mut replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
+    if replies.any(|reply| reply.error.contains("resolve")) {
+        return Ok(());
+    }
+    let istiods = || evidence.install.istiod.value().into_iter().flat_map(|all| all.values());
+    if istiods().filter_map(|it| it.proxies.value()).flatten().next().is_some() {
+        return Err(Judgement::unjudged(format!(
+            "DNS runs elsewhere: proxies find istiod by its name, but no pod in {NAMESPACE} has the label {LABEL}"
+        )));
+    }
+    let what = "whether proxies find istiod by its name";
+    evidence.install.istiod.known(what)?;
+    istiods().try_for_each(|it| it.proxies.known(what))
 }
 
 /// Fails because no running DNS pod is ready. DNS gets ready only when it reaches the API server, through kube-proxy
