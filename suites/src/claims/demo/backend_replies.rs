@@ -12,7 +12,7 @@ use crate::facts::demo::{
 };
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::istiod::find_other_domain;
-use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
+use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial, is_proxys_own_reply};
 use crate::facts::resources::denying_policies;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
@@ -114,6 +114,9 @@ fn format_reply(reply: &Reply) -> String {
         return excerpt(if reply.error.is_empty() { "no answer" } else { &reply.error });
     }
     match text_of(&reply.body) {
+        "" if is_proxys_own_reply(reply) => {
+            format!("{} with an empty body, from Envoy itself", reply.status)
+        }
         "" => format!("{} with an empty body", reply.status),
         // The only difference may be white space, which an excerpt does not show.
         body if excerpt(body) != body && body.trim().lines().count() == 1 => {
@@ -157,7 +160,7 @@ fn judge_wrong_reply(
     let (summary, steps) = explain(evidence, asked, reply).unwrap_or_else(|| {
         let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);
-        let steps = [vec![again], show_answerer(evidence, observed)].concat();
+        let steps = [vec![again], show_answerer(evidence, reply)].concat();
         (format!("GET {} from the client: {trouble}", asked.url), steps)
     });
     let is_expired = reply.is_some_and(|it| is_expired_certificate(&it.body));
@@ -257,7 +260,7 @@ fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String,
         [] => format!("an authorization policy denies the request: {}", format_reply(reply)),
         names => format!("one of the authorization policies {} denies the request", list(names)),
     };
-    (summary, [vec![again], show_answerer(evidence, &reply.body)].concat())
+    (summary, [vec![again], show_answerer(evidence, Some(reply))].concat())
 }
 
 /// Whether the most frequent wrong reply shows this failure.

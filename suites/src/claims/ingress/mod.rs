@@ -8,7 +8,8 @@ pub(crate) mod service_is_load_balancer;
 
 use crate::claims::Claim;
 use crate::evidence::{Deployment, Evidence, Service};
-use crate::facts::gateway::{find_gateway_service, has_private_address, has_ready_endpoint};
+use crate::facts::gateway::{find_gateway_service, has_ready_endpoint};
+use crate::facts::gateway_address::has_private_address;
 use crate::facts::installation::gateway_elsewhere;
 use crate::format::list;
 use crate::judgement::{Judgement, Verdict, require};

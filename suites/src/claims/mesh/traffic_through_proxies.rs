@@ -213,7 +213,11 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let because = if side == Side::Client && !variables.is_empty() {
         format!(": curl uses a web proxy, because its container sets {}", list(&variables))
     } else if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(": Envoy answered itself, {} `{}`", reply.status, excerpt(&reply.body))
+        let body = match reply.body.as_str() {
+            "" => "with an empty body".to_owned(),
+            body => format!("`{}`", excerpt(body)),
+        };
+        format!(": Envoy answered itself, {} {body}", reply.status)
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
         let host = evidence.expectations.backend_host();
         return Err(fail(
