@@ -86,14 +86,14 @@ pub(crate) fn show_neighbour(evidence: &Evidence, address: &str) -> Option<Step>
 }
 
 /// Shows the program that listens on a port of this machine.
-pub(crate) fn show_listener(evidence: &Evidence, port: &str) -> Step {
+pub(crate) fn show_listener(evidence: &Evidence, port: u16) -> Step {
     let system = evidence.subject.collected_on.split('/').next().unwrap_or_default();
     let command = match system {
         "macos" => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
         "windows" => format!("netstat -ano -p tcp | findstr :{port}"),
         _ => format!("sudo ss -ltnp 'sport = :{port}'"),
     };
-    Step::inspect(command, format!("Show the program that has port {port}, and stop it"))
+    Step::inspect(command, format!("Show the program that has port {port} of this machine"))
 }
 
 /// Checks the mesh again, with more time for each request.

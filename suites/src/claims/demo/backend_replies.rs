@@ -366,6 +366,9 @@ mod cases {
             unresolved(e);
         }, Fail);
         refused_by_the_backend(|e| { first(e).status = 403; first(e).body = "go away".into(); }, Fail);
+        empty_reply_of_envoy(|e| { let reply = first(e); (reply.status, reply.server, reply.envoy_upstream_time) = (503, "envoy".into(), false); reply.body.clear(); }, Fail);
+        empty_reply_of_the_backend(|e| { first(e).status = 503; first(e).body.clear(); }, Fail);
+        no_reply_in_time(|e| { first(e).status = 0; first(e).error = "Operation timed out after 3002 milliseconds with 0 bytes received".into(); }, Fail);
         one_reply_missing(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail);
         no_curl(|e| { exit(e, 127); of(&mut e.demo.asked).exec.stderr = "sh: curl: not found".into(); }, Fail);
         curl_not_executable(|e| exit(e, 126), Fail);

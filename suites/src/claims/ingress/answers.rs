@@ -13,7 +13,7 @@ use crate::facts::gateway_address::{
 };
 use crate::format::{excerpt, format_answer, format_pod_state, format_silence, list};
 use crate::judgement::Judgement;
-use crate::steps::{Step, istio, machine, nodes, pods, services, vantage};
+use crate::steps::{Purpose, Step, istio, machine, nodes, pods, services, vantage};
 
 /// Formats the server that gave an answer: `server squid/5.7`, or `a web server` without a name.
 fn format_server(answer: &HttpAnswer) -> String {
@@ -42,7 +42,8 @@ pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judge
     };
     if let Some(port) = find_port(request).filter(|_| is_of_this_machine(evidence)) {
         let summary = format!("{server} answers: another program has port {port} of this machine");
-        return failure(summary).step(vantage::show_listener(evidence, port));
+        let stop = Step::advice(Purpose::Fix, "Stop that program, or give it another port");
+        return failure(summary).step(vantage::show_listener(evidence, port)).step(stop);
     }
     let owner = match find_address_sharers(evidence).first() {
         Some((it, _)) => format!("service {}/{}", it.namespace, it.name),
@@ -53,9 +54,9 @@ pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judge
 }
 
 /// Returns the port of a request: `80` of `GET http://localhost:80/`.
-fn find_port(request: &str) -> Option<&str> {
+fn find_port(request: &str) -> Option<u16> {
     let authority = request.split_once("://")?.1.split('/').next()?;
-    authority.rsplit_once(':').map(|(_, port)| port)
+    authority.rsplit_once(':')?.1.parse().ok()
 }
 
 /// Returns the failure that the gateway answers the health check with another status than 200.

@@ -140,8 +140,9 @@ fn answer<'e>(
     if let Observation::Absent { reason } = observation
         && has_address(evidence)
     {
+        let is_asked = evidence.ingress.route.value().is_some_and(|it| it.routed.is_absent());
         return Err(match evidence.ingress.health.value() {
-            Some(health) if health.status == 200 && !is_answered_by_another(evidence) => {
+            Some(health) if health.status == 200 && is_asked => {
                 port_is_silent(evidence, expected, reason, health)
             }
             Some(HttpAnswer { request, status, .. }) => {

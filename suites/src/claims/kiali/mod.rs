@@ -167,11 +167,9 @@ fn require_target(evidence: &Evidence) -> Result<(), Judgement> {
     Ok(())
 }
 
-/// Whether a page fails and Kiali's service forwards to another pod, or to a port on which Kiali does not listen.
+/// Whether a page fails and Kiali's service forwards to a port on which Kiali does not listen.
 fn service_misses_kiali(effect: &Effect<'_, Evidence>) -> bool {
-    effect.judgement.verdict == Verdict::Fail
-        && (silent_target(effect.evidence).is_some()
-            || find_wrong_selector(effect.evidence).is_some())
+    effect.judgement.verdict == Verdict::Fail && silent_target(effect.evidence).is_some()
 }
 
 #[cfg(test)]

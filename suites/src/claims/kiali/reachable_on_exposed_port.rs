@@ -14,7 +14,7 @@ use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation, selector}
 use crate::facts::gateway_address::has_local_server;
 use crate::facts::kiali::NAME;
 use crate::format::format_silence;
-use crate::judgement::{Judged, Judgement};
+use crate::judgement::{Judged, Judgement, Verdict};
 use crate::steps::{Purpose, Step, services, vantage};
 
 claim! {
@@ -125,9 +125,9 @@ fn judge(evidence: &Evidence) -> Judged {
 
 /// Returns the steps where another program has the exposed port of the machine.
 fn name_exposed_url(evidence: &Evidence) -> Vec<Step> {
-    let port = evidence.expectations.kiali.exposed_port.to_string();
+    let port = evidence.expectations.kiali.exposed_port;
     let url = "Expose Kiali on another port, and name its URL with --kiali-url";
-    let show = has_local_server(evidence).then(|| vantage::show_listener(evidence, &port));
+    let show = has_local_server(evidence).then(|| vantage::show_listener(evidence, port));
     show.into_iter().chain([Step::advice(Purpose::Fix, url)]).collect()
 }
 
@@ -147,6 +147,9 @@ fn expose(evidence: &Evidence) -> Vec<Step> {
 /// Whether the exposed port fails because of Kiali's deployment or service. Another program answers there like at /.
 fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     let exposed = &effect.evidence.kiali.exposed;
+    if effect.judgement.verdict == Verdict::Fail && find_wrong_selector(effect.evidence).is_some() {
+        return true;
+    }
     running_explains(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
 }
 
