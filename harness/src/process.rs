@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::Command;
 
+use crate::signals;
+
 mod group;
 
 use group::Group;
@@ -30,7 +32,7 @@ pub(crate) enum ProcessError {
     #[error("reading the output of `{program}`")]
     Output { program: String, source: std::io::Error },
     /// It said that it failed.
-    #[error("`{call}` failed ({status}): {last}")]
+    #[error("`{call}` failed ({status}){}{last}", if last.is_empty() { "" } else { ": " })]
     Failed { call: String, status: String, last: String },
     /// It took too long, and was ended.
     #[error("`{call}` did not end within {} s", ceiling.as_secs())]
@@ -56,15 +58,19 @@ impl ProcessError {
             Self::Failed { .. } if text.contains("Cannot connect to the Docker daemon") => {
                 Some("the docker engine does not run: `sudo systemctl start docker` starts it".into())
             }
-            Self::Failed { .. } if text.contains("no space left on device") => {
-                Some("the disk is full: `docker system df` shows what docker keeps".into())
-            }
+            Self::Failed { .. } => full_disk(&text),
             Self::Timeout { .. } if text.contains("docker ") => {
                 Some("`docker info` shows whether the engine answers at all".into())
             }
             _ => None,
         }
     }
+}
+
+/// What to do about an error whose text says that the disk of the docker engine is full.
+pub(crate) fn full_disk(text: &str) -> Option<String> {
+    let is_full = text.contains("no space left on device");
+    is_full.then(|| "the disk is full: `docker system df` shows what docker keeps".into())
 }
 
 /// How a program ended, and what it wrote.
@@ -189,6 +195,7 @@ impl Call {
         let work = async {
             let ((), stdout, stderr) = tokio::join!(feed, read(stdout), read(stderr));
             let status = child.wait().await?;
+            signals::arrival(status).await;
             Ok::<_, std::io::Error>(Finished {
                 code: status.code(),
                 stdout: stdout?,
@@ -212,12 +219,36 @@ impl Call {
         }
         let text =
             if finished.stderr.trim().is_empty() { &finished.stdout } else { &finished.stderr };
-        let lines: Vec<_> = text.trim().lines().collect();
+        let lines = without_stacks(text.trim());
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
-        let status =
-            finished.code.map_or("a signal".to_owned(), |code| format!("exit code {code}"));
+        let status = finished
+            .code
+            .map_or("ended by a signal".to_owned(), |code| format!("exit code {code}"));
         Err(ProcessError::Failed { call: self.shown(), status, last })
     }
+}
+
+/// Drops the call stacks that programs in Go print with an error. They say nothing to who calls the program. Each
+/// function stands in a line, and its place in the next: `k8s.io/kubernetes/cmd/kubeadm/kubeadm.go:25`, after a
+/// tab. A function in assembly stands in a file `runtime/asm_amd64.s`.
+fn without_stacks(text: &str) -> Vec<&str> {
+    let is_place = |line: &str| {
+        let place = line
+            .strip_prefix('\t')
+            .and_then(|place| place.split_once(".go:").or_else(|| place.split_once(".s:")));
+        place.is_some_and(|(file, number)| {
+            !file.contains(' ') && number.starts_with(|c: char| c.is_ascii_digit())
+        })
+    };
+    let mut kept = Vec::new();
+    for line in text.lines() {
+        if is_place(line) {
+            kept.pop();
+        } else {
+            kept.push(line);
+        }
+    }
+    kept
 }
 
 async fn read(pipe: Option<impl AsyncRead + Unpin>) -> std::io::Result<String> {
@@ -250,6 +281,15 @@ mod tests {
         let error = shell("echo the reason >&2; exit 1").output().await.unwrap_err();
         let text = error.to_string();
         assert!(text.contains("sh -c 'echo the reason") && text.ends_with("the reason"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn stack_of_a_program_in_go_does_not_hide_its_error() {
+        let script = "printf 'timed out\\nmain.run\\n\\tapp/run.go:25\\nwrong phase\\nmain.main\\n\\tapp/kubeadm.go:25 +0x1d\\nruntime.goexit\\n\\truntime/asm_amd64.s:1771\\n'; exit 1";
+        let error = shell(script).output().await.unwrap_err();
+        let ProcessError::Failed { last, .. } = error else { panic!("{error:?}") };
+        assert_eq!(last, "timed out\nwrong phase");
+        assert_eq!(without_stacks("see app/run.go:25\n\tat run.go: no number").len(), 2);
     }
 
     #[tokio::test]

@@ -2,10 +2,24 @@
 //! the program at once.
 
 use std::io::Write as _;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::ExitStatus;
+use std::sync::LazyLock;
+use std::time::Duration;
 
 use nix::sys::signal::{SigSet, Signal as Which};
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
+
+/// The signals that end the work.
+const ENDING: [Which; 3] = [Which::SIGINT, Which::SIGTERM, Which::SIGHUP];
+
+/// How long after a program that we started a signal may reach us: both get it in the same moment.
+const SAME_MOMENT: Duration = Duration::from_secs(1);
+
+/// Cancelled by the first signal.
+static CANCEL: LazyLock<CancellationToken> = LazyLock::new(CancellationToken::new);
 
 /// The exit code after a second signal, as shells count: 128 + SIGINT.
 const EXIT_AT_ONCE: i32 = 130;
@@ -15,7 +29,7 @@ const EXIT_AT_ONCE: i32 = 130;
 /// this, Ctrl-C would never arrive. Called before any other thread is started.
 pub(crate) fn unblock() {
     let mut signals = SigSet::empty();
-    for signal in [Which::SIGINT, Which::SIGTERM, Which::SIGHUP] {
+    for signal in ENDING {
         signals.add(signal);
     }
     // Fails for a mask that is none, which this is not.
@@ -27,11 +41,19 @@ pub(crate) fn unblock() {
 /// A terminal's Ctrl-C reaches both us and whoever started us, who may then ask us to end with
 /// SIGTERM: only a signal of the same kind counts as the second.
 pub(crate) fn listen() -> std::io::Result<CancellationToken> {
-    let token = CancellationToken::new();
-    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
-        tokio::spawn(watch(signal(kind)?, token.clone()));
+    for kind in ENDING {
+        tokio::spawn(watch(signal(SignalKind::from_raw(kind as i32))?, CANCEL.clone()));
     }
-    Ok(token)
+    Ok(CANCEL.clone())
+}
+
+/// Waits for the signal that ended a program of ours, where it may reach us too. A terminal's Ctrl-C goes to all
+/// programs of our process group, and one that has just been started is in it for a moment. Its end is then no
+/// error: the work is cancelled.
+pub(crate) async fn arrival(status: ExitStatus) {
+    if ENDING.iter().any(|signal| status.signal() == Some(*signal as i32)) {
+        let _ = timeout(SAME_MOMENT, CANCEL.cancelled()).await;
+    }
 }
 
 async fn watch(mut signal: Signal, token: CancellationToken) {

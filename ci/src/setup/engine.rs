@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use fs_err as fs;
 use meshcheck_bundle::cache_dir;
+use nix::sys::statvfs::statvfs;
 
 use super::packages::{Tool, is_on_path, program};
 use super::remedy;
@@ -96,6 +97,23 @@ pub(crate) fn ensure() -> Result<String> {
     }
     remedy::ensure()?;
     start().map(running)
+}
+
+/// Refuses to begin where the engine's disk has less free space than this, in GiB: on a full disk the nodes do not
+/// come up, and say so after minutes. An engine on another machine is not asked.
+pub(crate) fn need_room(gibibytes: u64) -> Result<()> {
+    let directory =
+        Program::new("docker").args(["info", "--format", "{{.DockerRootDir}}"]).read()?;
+    let Ok(disk) = statvfs(directory.trim()) else { return Ok(()) };
+    let free = (disk.blocks_available() * disk.fragment_size()) >> 30;
+    if free < gibibytes {
+        bail!(
+            "the disk of the docker engine, {}, has {free} GiB free, and the clusters need {gibibytes}: \
+             `docker system df` shows what docker keeps, `cargo clean` removes what cargo built",
+            directory.trim()
+        );
+    }
+    Ok(())
 }
 
 /// Starts the engine where no init system does: detached, with a log file.

@@ -12,6 +12,7 @@ use clap::Args;
 
 use crate::golang::Go;
 use crate::out::say;
+pub(crate) use engine::need_room;
 pub(crate) use packages::{Scope, browser, is_on_path};
 
 /// What to set the machine up for.

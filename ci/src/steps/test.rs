@@ -18,6 +18,9 @@ use crate::setup;
 use crate::software::Software;
 use crate::workspace::{cargo, meshcheck};
 
+/// The free space that the clusters need on the engine's disk, in GiB. Up to three run at the same time; seen: 6.
+const ROOM: u64 = 7;
+
 /// Which tests.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub(crate) struct Options {
@@ -47,6 +50,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
         return Ok(());
     }
     setup::ensure(&[setup::Scope::Conformance, setup::Scope::Kernel, setup::Scope::Ssh])?;
+    setup::need_room(ROOM)?;
     let software = Software::choose()?;
     let directory: PathBuf = match software.directory() {
         Some(directory) => directory.to_owned(),

@@ -23,8 +23,10 @@ pub(super) async fn until_cancelled<T>(
     work: impl Future<Output = T>,
 ) -> Result<T, Failure> {
     tokio::select! {
-        outcome = AssertUnwindSafe(work).catch_unwind() => outcome.map_err(|_| Failure::bug()),
+        // The signal first: it may be what the work has failed for.
+        biased;
         () = cancel.cancelled() => Err(Failure::interrupted()),
+        outcome = AssertUnwindSafe(work).catch_unwind() => outcome.map_err(|_| Failure::bug()),
     }
 }
 

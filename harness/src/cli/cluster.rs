@@ -209,7 +209,8 @@ where
     let source = until_cancelled(cancel, Box::pin(choose)).await??;
     let bundle = until_cancelled(cancel, Box::pin(software::get(&source, events))).await??;
     let template = own.map_or_else(|| Template::of_bundle(&bundle), Ok)?;
-    let swept = events.phase(Phase::Sweep, cluster::sweep(&state)).await?;
+    let sweep = Box::pin(events.phase(Phase::Sweep, cluster::sweep(&state)));
+    let swept = until_cancelled(cancel, sweep).await??;
     if !swept.is_empty() {
         events.note(format!("deleted the leftovers of a killed run: {}", swept.join(", ")));
     }

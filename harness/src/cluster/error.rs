@@ -2,7 +2,7 @@
 
 use meshcheck_bundle::BundleError;
 
-use crate::process::ProcessError;
+use crate::process::{ProcessError, full_disk};
 use crate::state::StateError;
 
 /// Why a cluster could not be made or removed.
@@ -14,6 +14,9 @@ pub(crate) enum ClusterError {
     /// A program failed: docker, kind.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// A node did not come up: what kind says of it, and what the node tells of the reason.
+    #[error("node `{node}` does not come up: {}\n{}", end(failed), told.join("\n"))]
+    Node { node: String, failed: ProcessError, told: Vec<String> },
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateError),
@@ -49,6 +52,17 @@ pub(crate) enum ClusterError {
     LeftOver { name: String, left: String },
 }
 
+/// The last two lines of what a program wrote. Those before are kubeadm's advice for its own users.
+fn end(failed: &ProcessError) -> String {
+    match failed {
+        ProcessError::Failed { last, .. } => {
+            let lines: Vec<_> = last.lines().map(str::trim).collect();
+            lines[lines.len().saturating_sub(2)..].join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
 impl ClusterError {
     /// Whether the call was wrong, rather than the world.
     pub(crate) fn is_usage(&self) -> bool {
@@ -63,6 +77,9 @@ impl ClusterError {
         match self {
             Self::Bundle(error) => Some(error.hint().to_owned()),
             Self::Process(error) => error.hint(),
+            Self::Node { .. } => full_disk(&self.to_string()).or_else(|| {
+                Some("`meshcheck preflight` checks what a node needs of this machine".into())
+            }),
             Self::State(error) => error.hint(),
             Self::Config(_) => {
                 Some("get the bundle anew: remove its directory from the cache".into())

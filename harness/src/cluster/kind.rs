@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use meshcheck_bundle::{Bundle, Origin};
 use meshcheck_suites::evidence::BundleFacts;
 
-use super::{ClusterError, Template, engine};
+use super::{ClusterError, Template, engine, failed_node};
 use crate::events::{Events, Phase};
 use crate::process::Call;
 use crate::state::{ClusterDirectory, ClusterState, State, StateError};
@@ -128,7 +128,8 @@ pub(crate) async fn create(
                 .arg(&config)
                 .arg("--kubeconfig")
                 .arg(cluster.kubeconfig())
-                .args(["--wait", "0s"])
+                // Its nodes are asked why they did not come up; the caller removes them.
+                .args(["--wait", "0s", "--retain"])
                 .within(CREATE_CEILING)
                 .remembered(cluster.directory.process())
                 .output()
@@ -136,8 +137,16 @@ pub(crate) async fn create(
             if !had_network && let Some(id) = engine::network().await? {
                 mark_network(state, &id)?;
             }
-            created?;
-            Ok::<_, ClusterError>(())
+            match created {
+                Ok(_) => Ok(()),
+                Err(failed) => {
+                    let node = cluster.control_plane();
+                    match failed_node::ask(&node).await {
+                        told if told.is_empty() => Err(failed.into()),
+                        told => Err(ClusterError::Node { node, failed, told }),
+                    }
+                }
+            }
         })
         .await?;
 

@@ -4,6 +4,7 @@ mod cgroups;
 mod config;
 pub(crate) mod engine;
 mod error;
+mod failed_node;
 mod helpers;
 mod kind;
 mod patches;

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use meshcheck_bundle::BundleError;
 
-use crate::process::ProcessError;
+use crate::process::{ProcessError, full_disk};
 use crate::wait::WaitError;
 
 /// Why something could not be installed.
@@ -36,10 +36,12 @@ impl InstallError {
         match self {
             Self::Bundle(error) => Some(error.hint().to_owned()),
             Self::Process(error) => error.hint(),
-            Self::Wait(_) => Some(
-                "`meshcheck up` may be tried again; on a small machine, look at `docker stats`"
-                    .into(),
-            ),
+            Self::Wait(error) => full_disk(&error.to_string()).or_else(|| {
+                Some(
+                    "`meshcheck up` may be tried again; on a small machine, look at `docker stats`"
+                        .into(),
+                )
+            }),
             Self::Api { .. } => None,
             Self::Manifest { .. } => {
                 Some("get the bundle anew: remove its directory from the cache".into())

@@ -184,6 +184,15 @@ pub(crate) const CASES: Cases = &[
         fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
         up(sandbox).env("PATH", docker).run().error(3, &["docker", "Permission denied"])
     }),
+    ("ctrl_c_reaches_docker_first", |sandbox| {
+        // As on a terminal, where a program that has just been started is still in the same process group.
+        let late = "(sleep 0.3; kill -INT $PPID) > /dev/null 2>&1 &";
+        let docker = docker(sandbox, &format!("case $1 in ps) {late} kill -INT $$ ;; esac"));
+        let ended = up(sandbox).env("PATH", docker).run();
+        assert_eq!(ended.exit, Some(130), "{ended}");
+        assert_eq!(ended.stderr, "error: interrupted; nothing of this run is left\n");
+        ended
+    }),
     ("docker_hangs", |sandbox| {
         let docker = docker(sandbox, "exec tail -f /dev/null");
         up(sandbox).env("PATH", docker).within(40).run().error(3, &["docker", "did not end within"])
