@@ -101,7 +101,7 @@ mod tests {
         #[case] timeout: bool,
     ) {
         let (error, body) = (error.to_owned(), body.to_owned());
-        assert_eq!(is_timeout(&Reply { status, error, body, ..Reply::default() }), timeout);
+        assert_eq!(is_timeout(&Reply { status, body, error, ..Reply::default() }), timeout);
     }
 
     #[test]

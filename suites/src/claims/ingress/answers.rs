@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::{bring_back_gateway, find_wrong_selector, gateway_object};
+use super::{
+    bring_back_gateway, find_wrong_selector, gateway_object, repair_gateway, show_gateway,
+};
 use crate::evidence::{Evidence, HttpAnswer, Pod, Route, selector};
 use crate::facts::gateway::{
     find_address_sharers, find_gateway_service, find_missing_label, has_ready_endpoint,
@@ -62,17 +64,15 @@ fn find_port(request: &str) -> Option<u16> {
 /// Returns the failure that the gateway answers the health check with another status than 200.
 pub(super) fn unhealthy(evidence: &Evidence, answer: &HttpAnswer) -> Judgement {
     let HttpAnswer { request, status, .. } = answer;
+    let show = || repair_gateway(evidence).unwrap_or_else(|| show_gateway(evidence).to_vec());
     let (summary, steps) = match status {
         400 => {
             let why = "Envoy gets no valid HTTP request, the load balancer may send PROXY protocol";
             let text = "Check in the annotations that the load balancer sends no PROXY protocol";
             (format!("{request} returns 400: {why}"), vec![describe_service(evidence, text)])
         }
-        500.. => (
-            format!("the gateway is not ready: {request} returns {status}"),
-            bring_back_gateway(evidence),
-        ),
-        _ => (format!("{request} returns {status}, expected 200"), bring_back_gateway(evidence)),
+        500.. => (format!("the gateway is not ready: {request} returns {status}"), show()),
+        _ => (format!("{request} returns {status}, expected 200"), show()),
     };
     Judgement::fail(summary)
         .expected("200")

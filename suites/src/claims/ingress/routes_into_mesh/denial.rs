@@ -35,15 +35,12 @@ pub(super) fn denied_by_backend(evidence: &Evidence, answer: &HttpAnswer) -> Opt
     }
     let pods = running_pods(evidence, &evidence.expectations.backend_deployment);
     let policies = denying_policies(evidence, &pods.unwrap_or_default()).unwrap_or_default();
-    let (who, steps) = match policies.as_slice() {
-        [policy] => {
-            let who = format!("authorization policy {}/{}", policy.namespace, policy.name);
-            (who, vec![istio::show_policy(evidence, policy)])
-        }
-        _ => {
-            let reply = Reply { body: answer.body.clone(), ..Reply::default() };
-            ("an authorization policy".to_owned(), show_answerer(evidence, Some(&reply)))
-        }
+    let (who, steps) = if let [policy] = policies.as_slice() {
+        let who = format!("authorization policy {}/{}", policy.namespace, policy.name);
+        (who, vec![istio::show_policy(evidence, policy)])
+    } else {
+        let reply = Reply { body: answer.body.clone(), ..Reply::default() };
+        ("an authorization policy".to_owned(), show_answerer(evidence, Some(&reply)))
     };
     let observed = format_answer(answer);
     let text = "Allow the service account of the gateway's pods in the policy";
