@@ -26,8 +26,8 @@ claim! {
     /// Where their counters cannot be read, the service must have a ready endpoint that is a gateway pod. The report
     /// then says what is not proven. It also says where the request came from.
     ///
-    /// The claim is unjudged where this machine has no connection to the cluster's network and the address is private, or
-    /// no IPv6 connection and the gateway has only IPv6 addresses.
+    /// The claim is unjudged where this machine has no connection to the cluster's network and the address is private.
+    /// It is also unjudged where the gateway has only IPv6 addresses, and this machine no IPv6 connection.
     /// A connection exists where a node's address answers on port 10250 with its own certificate.
     ///
     /// ## What makes it fail

@@ -116,7 +116,7 @@ pub(super) fn port_is_silent(
     health: &HttpAnswer,
 ) -> Judgement {
     let (silence, attempts) = format_no_answer(reason);
-    let text = "Check the load balancer and its firewall: port 80 must be open, and a health probe of / may get 404";
+    let text = "Check the load balancer: its firewall must allow port 80, and its health probe must not need 200 for /";
     let service = describe_service(evidence, text);
     let listener = istio::show_listener(evidence);
     // Where the connection is refused, it has arrived.
