@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::ClusterError;
 use super::config::MARK;
 use crate::owner::{self, Owner};
 use crate::process::{Call, ProcessError};
+use crate::wait::{Look, Wait};
 
 /// The label that kind puts on its containers, with the cluster's name.
 pub(crate) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
@@ -15,6 +17,9 @@ pub(crate) const KIND_LABEL: &str = "io.x-k8s.kind.cluster";
 /// How long a question to the engine may take that it answers from memory. Seen: 0.1 s, and some
 /// seconds on a machine that is busy.
 const ANSWER: Duration = Duration::from_secs(20);
+
+/// How long a container may take to end once it is killed. The engine itself waits 10 s for each attempt.
+const END_CEILING: Duration = Duration::from_mins(1);
 
 /// The engine network that all clusters of kind share: `kind`, or the one that kind's own variable names.
 pub(crate) fn network_name() -> String {
@@ -117,17 +122,29 @@ pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     Ok(parsed.collect())
 }
 
-/// Removes a container with its volumes.
-pub(crate) async fn remove_container(id: &str) -> Result<(), ProcessError> {
+/// Removes a container with its volumes. On a busy machine the engine may give up before the container has ended:
+/// then it is asked again.
+pub(crate) async fn remove_container(id: &str) -> Result<(), ClusterError> {
     let call = Call::docker().args(["rm", "--force", "--volumes", id]);
-    match call.output().await {
+    let wait = Wait::new(format!("the engine to end container {id}"), END_CEILING);
+    let removed = wait.until(|| async {
+        match call.output().await {
+            Err(ProcessError::Failed { last, .. })
+                if last.contains("did not receive an exit event") =>
+            {
+                Look::NotYet(last)
+            }
+            other => Look::Ready(other),
+        }
+    });
+    match removed.await? {
         // Gone, or about to be by the hand of another run, is what it was to be.
         Err(ProcessError::Failed { last, .. })
             if last.contains("No such container") || last.contains("is already in progress") =>
         {
             Ok(())
         }
-        other => other.map(drop),
+        other => Ok(other.map(drop)?),
     }
 }
 

@@ -193,6 +193,25 @@ pub(crate) const CASES: Cases = &[
         assert_eq!(ended.stderr, "error: interrupted; nothing of this run is left\n");
         ended
     }),
+    ("docker_kills_at_the_second_attempt", |sandbox| {
+        let [asked, gone] = ["asked", "gone"].map(|name| sandbox.at(name));
+        let (asked_path, gone_path) = (asked.display(), gone.display());
+        let helper = "echo container-1 $(hostname | cut -c 1-30).1.0";
+        let late = "echo 'tried to kill container, but did not receive an exit event' >&2; exit 1";
+        let docker = docker(
+            sandbox,
+            &format!(
+                "case \"$*\" in *meshcheck.dev/maker*) [ -e {gone_path} ] || {helper} ;; \
+                 rm*) if [ -e {asked_path} ]; then : > {gone_path}; else : > {asked_path}; {late}; fi ;; esac"
+            ),
+        );
+        let down = meshcheck(sandbox, &["down", "--leftovers"]).env("PATH", docker);
+        let ended =
+            down.env("MESHCHECK_STATE", sandbox.at("state")).writes(&asked).writes(&gone).run();
+        assert_eq!(ended.exit, Some(0), "{ended}");
+        assert_eq!(ended.stdout, "deleted: container container-1\n");
+        ended
+    }),
     ("docker_hangs", |sandbox| {
         let docker = docker(sandbox, "exec tail -f /dev/null");
         up(sandbox).env("PATH", docker).within(40).run().error(3, &["docker", "did not end within"])

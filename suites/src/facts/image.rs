@@ -13,11 +13,18 @@ pub(crate) fn same_image(one: &str, other: &str) -> bool {
 }
 
 /// Where an image comes from, where it has the name of this repository in another registry than the public ones:
-/// a flat mirror, as `registry.example.com/train/http-echo` of `hashicorp/http-echo`.
+/// a flat mirror, as `registry.example.com/train/http-echo` of `hashicorp/http-echo`. Rancher's mirror writes the whole name
+/// in one word, `rancher/mirrored-hashicorp-http-echo`.
 pub(crate) fn flat_mirror<'i>(image: &'i str, repository: &str) -> Option<&'i str> {
     const PUBLIC: [&str; 6] =
         ["docker.io", "index.docker.io", "quay.io", "ghcr.io", "gcr.io", "registry.k8s.io"];
     let (mirror, name) = split_image(image).0.rsplit_once('/')?;
+    let words: Vec<_> = repository.rsplit('/').take(2).collect();
+    if name.strip_prefix("mirrored-")
+        == Some(&words.iter().rev().copied().collect::<Vec<_>>().join("-"))
+    {
+        return Some(mirror);
+    }
     let host = mirror.split('/').next()?;
     let is_host = host.contains(['.', ':']) || host == "localhost";
     (name == image_name(repository) && is_host && !PUBLIC.contains(&host)).then_some(mirror)
@@ -122,6 +129,8 @@ mod tests {
     #[rstest]
     #[case("registry.example.com/train/http-echo:1.0.0", Some("registry.example.com/train"))]
     #[case("localhost:5000/http-echo", Some("localhost:5000"))]
+    #[case("rancher/mirrored-hashicorp-http-echo:1.0.0", Some("rancher"))]
+    #[case("rancher/mirrored-somebody-http-echo", None)]
     #[case("docker.io/somebody/http-echo", None)]
     #[case("somebody/http-echo", None)]
     #[case("registry.example.com/train/nginx", None)]

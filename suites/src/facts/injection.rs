@@ -67,6 +67,23 @@ pub(crate) fn has_other_proxy_config(pod: &Pod) -> bool {
     lines().any(changes_redirection) && !lines().all(known)
 }
 
+/// Returns the annotations of a pod that may request a container from other webhooks than Istio's, which have these names:
+/// those on injection, or else those of a webhook's own domain, such as `dapr.io/enabled` of `sidecar-injector.dapr.io`.
+pub(crate) fn requests_of_injection<'p>(pod: &'p Pod, webhooks: &[&str]) -> Vec<&'p String> {
+    let is_others = |key: &&String| !key.contains("istio.io/") && !key.contains("kubernetes.io/");
+    let keys = || pod.other_annotations.iter().filter(is_others);
+    let on_injection: Vec<_> = keys().filter(|key| key.contains("inject")).collect();
+    if !on_injection.is_empty() {
+        return on_injection;
+    }
+    let has_domain = |key: &&String| {
+        let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+        let is_below = |it: &&str| it.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+        domain.contains('.') && webhooks.iter().any(is_below)
+    };
+    keys().filter(has_domain).collect()
+}
+
 /// Whether labels of a namespace enable injection by the default revision.
 pub(crate) fn enables_injection(labels: &BTreeMap<String, String>) -> bool {
     labels.get(INJECTION).is_some_and(|value| value == "enabled")

@@ -11,6 +11,7 @@ pub(crate) mod installation;
 pub(crate) mod istiod;
 pub(crate) mod kiali;
 pub(crate) mod proxy_replies;
+pub(crate) mod pull;
 pub(crate) mod refusal;
 pub(crate) mod resources;
 pub(crate) mod scheduling;

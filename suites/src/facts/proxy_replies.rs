@@ -50,6 +50,11 @@ pub(crate) fn is_expired_certificate(body: &str) -> bool {
     body.contains("CERTIFICATE_EXPIRED") || body.contains("certificate has expired")
 }
 
+/// Whether a body is the error of a proxy to which a certificate is not valid yet: the clocks of two nodes differ.
+pub(crate) fn is_early_certificate(body: &str) -> bool {
+    body.contains("certificate is not yet valid")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +116,8 @@ mod tests {
         let expired = "TLS_error:|1:SSL routines:OPENSSL_internal:SSLV3_ALERT_CERTIFICATE_EXPIRED";
         assert!(is_expired_certificate(expired) && !is_tls_error(expired));
         assert!(!is_expired_certificate("TLS_error:|33554536"));
+        let early =
+            "TLS_error:|1: certificate verification error at depth 0: certificate is not yet valid";
+        assert!(is_early_certificate(early) && !is_early_certificate(expired));
     }
 }

@@ -1,6 +1,7 @@
 //! Classifies why the API server creates no pod: a webhook that it cannot call, or a rule that refuses the pod.
 
 use crate::evidence::{Condition, Deployment, DryRun, Observation, Webhook};
+use crate::facts::sidecar::{INIT, SIDECAR};
 
 /// Why a pod is refused, with the name that its fix needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +16,10 @@ pub(crate) enum Refusal<'t> {
     LimitRange,
     /// Pod security, at this level.
     PodSecurity(&'t str),
+    /// No security context constraint of `OpenShift` that the pod's account may use.
+    SecurityContext,
+    /// A validating admission policy of this name.
+    Policy(&'t str),
     /// The namespace is being deleted.
     Deletion,
     /// A service account of this name is missing.
@@ -28,10 +33,14 @@ pub(crate) enum Refusal<'t> {
 pub(crate) enum CallFailure {
     /// The API server uses an HTTP proxy to call the webhook.
     Proxy,
+    /// The certificate is not valid yet, by the API server's clock.
+    Clock,
     /// The API server does not trust the certificate, or TLS fails.
     Tls,
-    /// The service has no ready endpoint, or does not exist.
+    /// The service has no ready endpoint.
     NoEndpoint,
+    /// The service does not exist.
+    NoService,
     /// The API server does not resolve the name of the service.
     Name,
     /// The connection is refused.
@@ -50,10 +59,11 @@ pub(crate) enum CallFailure {
 
 /// The messages of the API server where it gets no admission review, the deepest reason first. Those of a status come from
 /// `apimachinery/pkg/api/errors` (`NewGenericServerResponse`).
-const CALLS: [(CallFailure, &[&str]); 9] = [
+const CALLS: [(CallFailure, &[&str]); 10] = [
     (CallFailure::Proxy, &["proxyconnect", "Proxy Authentication Required"]),
     (CallFailure::Tls, &["x509: ", "tls: ", "TLS handshake", "HTTP response to HTTPS client"]),
-    (CallFailure::NoEndpoint, &["no endpoints available", "no service port", "service \""]),
+    (CallFailure::NoEndpoint, &["no endpoints available", "no service port"]),
+    (CallFailure::NoService, &["service \""]),
     (CallFailure::Name, &["no such host", "server misbehaving"]),
     (CallFailure::Refused, &["connection refused"]),
     (
@@ -98,7 +108,8 @@ pub(crate) fn classify_refusal(text: &str) -> Refusal<'_> {
     if let Some(name) = between(text, "failed calling webhook \"", "\"") {
         let words = text.split_once(name).map_or(text, |(_, rest)| rest);
         let contains = |(_, texts): &&(_, &[&str])| texts.iter().any(|it| words.contains(it));
-        let failure = CALLS.iter().find(contains).map_or(CallFailure::Other, |it| it.0);
+        let known = CALLS.iter().find(contains).map_or(CallFailure::Other, |it| it.0);
+        let failure = if is_not_yet_valid(words) { CallFailure::Clock } else { known };
         return Refusal::Call(name, failure);
     }
     if let Some(name) = between(text, "admission webhook \"", "\" denied") {
@@ -114,6 +125,12 @@ pub(crate) fn classify_refusal(text: &str) -> Refusal<'_> {
     if let Some(level) = between(text, "violates PodSecurity \"", "\"") {
         return Refusal::PodSecurity(level.split(':').next().unwrap_or(level));
     }
+    if text.contains("validate against any security context constraint") {
+        return Refusal::SecurityContext;
+    }
+    if let Some(name) = between(text, "ValidatingAdmissionPolicy '", "'") {
+        return Refusal::Policy(name);
+    }
     if let Some(name) = between(text, "error looking up service account ", ":") {
         return Refusal::ServiceAccount(name.rsplit('/').next().unwrap_or(name));
     }
@@ -122,6 +139,12 @@ pub(crate) fn classify_refusal(text: &str) -> Refusal<'_> {
         return Refusal::LimitRange;
     }
     Refusal::Other
+}
+
+/// Whether the certificate in an error of Go's `crypto/x509` begins after the time of the clock that checks it.
+fn is_not_yet_valid(text: &str) -> bool {
+    let times = text.split_once("certificate has expired or is not yet valid: current time ");
+    times.is_some_and(|(_, times)| times.contains(" is before "))
 }
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
@@ -159,13 +182,23 @@ pub(crate) fn failed_injection<'e>(
     }
 }
 
-/// Whether a dry run shows that the API server called Istio's injection webhook. Quotas, limit ranges, pod security and
-/// validating webhooks refuse a pod after the mutating webhooks have changed it. Without a namespace there is no call.
+/// Whether the message names a container that injection adds. Neither the demo's pods nor the dry run's have init containers.
+pub(crate) fn names_injected_container(text: &str) -> bool {
+    [INIT, SIDECAR, "initContainers"].iter().any(|name| text.contains(name))
+}
+
+/// Whether a dry run shows that the API server called Istio's injection webhook. Quotas, limit ranges, pod security,
+/// admission policies and validating webhooks refuse a pod after the mutating webhooks have changed it. A security context
+/// constraint can refuse it before, too. Without a namespace there is no call.
 pub(crate) fn is_injection_answered(dry_run: &Observation<DryRun>, mutating: &[Webhook]) -> bool {
     match dry_run {
         Observation::Seen { .. } | Observation::Absent { .. } => true,
         Observation::Failed { reason } => match classify_refusal(reason) {
-            Refusal::LimitRange | Refusal::PodSecurity(_) | Refusal::Quota(_) => true,
+            Refusal::LimitRange
+            | Refusal::PodSecurity(_)
+            | Refusal::Quota(_)
+            | Refusal::Policy(_) => true,
+            Refusal::SecurityContext => names_injected_container(reason),
             Refusal::Denied(name) | Refusal::Call(name, _) => {
                 mutating.iter().all(|webhook| webhook.name != name)
             }
@@ -220,8 +253,16 @@ mod tests {
         "Post \"…\": no endpoints available for service \"istiod\"",
         Call::NoEndpoint
     )]
-    #[case::no_service("Post \"…\": service \"istiod\" not found", Call::NoEndpoint)]
+    #[case::no_service("Post \"…\": service \"istiod\" not found", Call::NoService)]
     #[case::name("Post \"…\": dial tcp: lookup istiod.istio-system.svc: no such host", Call::Name)]
+    #[case::clock(
+        "x509: certificate has expired or is not yet valid: current time 2026-01-01T00:00:00Z is before 2026-01-02T00:00:00Z",
+        Call::Clock
+    )]
+    #[case::expired(
+        "x509: certificate has expired or is not yet valid: current time 2026-01-01T00:00:00Z is after 2025-01-02T00:00:00Z",
+        Call::Tls
+    )]
     #[case::not_found("the server could not find the requested resource", Call::ClientError)]
     #[case::bad_request("the server rejected our request for an unknown reason", Call::ClientError)]
     #[case::forbidden("Forbidden", Call::ClientError)]
@@ -271,6 +312,14 @@ mod tests {
         "pods \"a\" is forbidden: error looking up service account client/echo: serviceaccount \"echo\" not found",
         Refusal::ServiceAccount("echo")
     )]
+    #[case(
+        "pods \"a\" is forbidden: unable to validate against any security context constraint: [provider \"anyuid\": Forbidden]",
+        Refusal::SecurityContext
+    )]
+    #[case(
+        "pods \"a\" is forbidden: ValidatingAdmissionPolicy 'strict' with binding 'all' denied request: no",
+        Refusal::Policy("strict")
+    )]
     #[case("pods \"a\" is forbidden: User \"u\" cannot create resource \"pods\"", Refusal::Other)]
     fn rule_that_refuses_a_pod_is_named(#[case] text: &str, #[case] refusal: Refusal<'_>) {
         assert_eq!(classify_refusal(text), refusal);
@@ -281,6 +330,15 @@ mod tests {
     #[case::limit_range("minimum memory usage per Pod is 1Gi", true)]
     #[case::pod_security("violates PodSecurity \"baseline:latest\": capabilities", true)]
     #[case::quota("exceeded quota: team, requested: pods=1", true)]
+    #[case::policy("ValidatingAdmissionPolicy 'a' with binding 'b' denied request: no", true)]
+    #[case::context_of_istio_init(
+        "unable to validate against any security context constraint: [restricted: .initContainers[0].runAsUser]",
+        true
+    )]
+    #[case::context_of_the_pod(
+        "unable to validate against any security context constraint: [restricted: .containers[0].runAsUser]",
+        false
+    )]
     #[case::validating("admission webhook \"validate.example.com\" denied the request", true)]
     #[case::mutating("admission webhook \"mutate.example.com\" denied the request", false)]
     #[case::call_of_a_validating_one("failed calling webhook \"policy.example.com\": EOF", true)]

@@ -48,6 +48,23 @@ pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
     Some(known.or_else(taint).unwrap_or(Unschedulable::Other))
 }
 
+/// The programs that remove a taint by themselves, by the beginning of its key. Kubernetes sets these taints on a node that is
+/// not ready for pods.
+/// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>.
+const OWNERS: [(&str, &str); 6] = [
+    ("node.cloudprovider.kubernetes.io/", "the cloud controller manager"),
+    ("node.kubernetes.io/network-unavailable", "the network plug-in"),
+    ("node.cilium.io/agent-not-ready", "Cilium's agent"),
+    ("karpenter.sh/", "Karpenter"),
+    ("ToBeDeletedByClusterAutoscaler", "the cluster autoscaler"),
+    ("DeletionCandidateOfClusterAutoscaler", "the cluster autoscaler"),
+];
+
+/// Returns the program that removes a taint with this key by itself.
+pub(crate) fn find_taint_owner(key: &str) -> Option<&'static str> {
+    OWNERS.iter().find(|(start, _)| key.starts_with(start)).map(|it| it.1)
+}
+
 /// Whether the nodes are the reason, and not the pod's own requirements.
 pub(crate) fn is_for_nodes(reason: Unschedulable<'_>) -> bool {
     use Unschedulable::{Cordoned, Ports, Room, Taint};

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::demo::running_pods;
-use super::workload::{find_troubled_container, is_in_restart_loop};
-use crate::evidence::{Container, ContainerState, Evidence, Pod, Termination};
+use super::demo::is_pod_of;
+use super::workload::{find_troubled_container, has_ended, is_in_restart_loop};
+use crate::evidence::{Container, ContainerState, Evidence, Pod, ProxySync, Termination};
 
 /// The container of the sidecar.
 pub(crate) const SIDECAR: &str = "istio-proxy";
@@ -57,16 +57,54 @@ pub(crate) fn find_ended_application(pod: &Pod) -> Option<&Container> {
         .flatten()
 }
 
-/// Whether the sidecars of a deployment's pods run and are not ready, and no istiod knows them: they do not reach it.
+/// Whether a pod's native sidecar runs, although the pod is Pending: its application waits until the sidecar has started.
+pub(crate) fn runs_native_sidecar(pod: &Pod) -> bool {
+    let runs = |it: &Container| matches!(it.state, ContainerState::Running { .. });
+    !pod.terminating && pod.sidecar().is_some_and(|it| it.is_native_sidecar() && runs(it))
+}
+
+/// Returns the rows of a pod's proxy in the lists of all istiods; none where no istiod was read.
+fn sync_rows<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<Vec<&'e ProxySync>> {
+    let id = format!("{}.{}", pod.name, pod.namespace);
+    let lists = evidence.install.istiod.value()?.values().filter_map(|it| it.proxies.value());
+    Some(lists.flatten().filter(|it| it.proxy == id).collect())
+}
+
+/// Whether the sidecars of a deployment's pods have started and do not get ready, and no istiod knows them: they do not
+/// reach it. Some wait, some end by `holdApplicationUntilProxyStarts`.
 pub(crate) fn is_cut_off(evidence: &Evidence, deployment: &str) -> bool {
-    let pods = running_pods(evidence, deployment).unwrap_or_default();
-    let Some(istiods) = evidence.install.istiod.value() else { return false };
-    let waits = |it: &Container| matches!(it.state, ContainerState::Running { .. }) && !it.ready;
-    let knows = |pod: &Pod| {
-        let lists = istiods.values().filter_map(|it| it.proxies.value());
-        lists.flatten().any(|it| it.proxy == format!("{}.{}", pod.name, pod.namespace))
+    let waits = |it: &Container| {
+        let runs = matches!(it.state, ContainerState::Running { .. });
+        !it.ready && (runs || it.restarts > 0)
     };
-    !pods.is_empty() && pods.iter().all(|pod| pod.sidecar().is_some_and(waits) && !knows(pod))
+    let is_unknown = |pod: &Pod| sync_rows(evidence, pod).is_some_and(|rows| rows.is_empty());
+    let pods = evidence.demo.pods.value().into_iter().flatten();
+    let mut pods = pods
+        .filter(|pod| is_pod_of(evidence, pod, deployment) && !pod.terminating && !has_ended(pod))
+        .peekable();
+    pods.peek().is_some() && pods.all(|pod| pod.sidecar().is_some_and(waits) && is_unknown(pod))
+}
+
+/// Whether a pod's proxy runs and is in sync with istiod, but is not ready: the kubelet's readiness probe fails.
+pub(crate) fn only_probe_fails(evidence: &Evidence, pod: &Pod) -> bool {
+    let is_synced = |row: &&ProxySync| {
+        [&row.clusters, &row.listeners].iter().all(|it| !it.sent.is_empty() && it.sent == it.acked)
+    };
+    waits_for_its_proxy(pod)
+        && sync_rows(evidence, pod).is_some_and(|rows| rows.iter().any(is_synced))
+}
+
+/// Whether the error of istio-init shows that the node's kernel lacks a module of iptables.
+pub(crate) fn lacks_kernel_module(error: &str) -> bool {
+    let texts = [
+        "initialize table",
+        "missing kernel module",
+        "need to insmod",
+        "No chain/target/match by that name",
+        "Couldn't load match",
+        "Couldn't load target",
+    ];
+    texts.iter().any(|it| error.contains(it))
 }
 
 /// The last error that istio-init wrote before it ended.
@@ -233,6 +271,14 @@ mod tests {
         assert!(!cut_off(|it| {
             let pod = demo_pod(it, "client");
             pod.containers.iter_mut().for_each(|it| it.state = waiting());
+        }));
+        assert!(cut_off(|it| {
+            let pod = demo_pod(it, "client");
+            pod.containers.iter_mut().for_each(|it| (it.state, it.restarts) = (waiting(), 3));
+        }));
+        assert!(cut_off(|it| {
+            let pod = demo_pod(it, "client");
+            pod.phase = "Pending".into();
         }));
         assert!(!cut_off(|it| of(&mut it.demo.pods).clear()));
     }

@@ -61,16 +61,6 @@ pub(crate) fn is_out_of_memory(container: &Container) -> bool {
     now.into_iter().chain(&container.last_termination).any(|end| end.reason == "OOMKilled")
 }
 
-/// Returns the container runtime's error for the image of a container.
-pub(crate) fn pull_error(container: &Container) -> Option<&str> {
-    match &container.state {
-        ContainerState::Waiting { reason, message } if reason.contains("ImagePull") => {
-            Some(message)
-        }
-        _ => None,
-    }
-}
-
 /// Whether a pod has ended, and never runs again.
 pub(crate) fn has_ended(pod: &Pod) -> bool {
     ["Failed", "Succeeded"].contains(&pod.phase.as_str())
@@ -177,15 +167,5 @@ mod tests {
         assert!(has_failed_again(&restarted(1, ended("Error", 1))));
         assert!(!has_failed_again(&restarted(0, ended("Error", 1))));
         assert!(!has_failed_again(&restarted(1, ended("Completed", 0))));
-    }
-
-    #[test]
-    fn error_of_a_pull_is_the_message_of_a_wait_for_the_image() {
-        let waits = |reason: &str| Container {
-            state: ContainerState::Waiting { reason: reason.into(), message: "no".into() },
-            ..Container::default()
-        };
-        assert_eq!(pull_error(&waits("ImagePullBackOff")), Some("no"));
-        assert_eq!(pull_error(&waits("CrashLoopBackOff")), None);
     }
 }

@@ -1,7 +1,8 @@
 //! The text of a deployment that is not available or whose rollout is not complete.
 
 use super::{OLD_REPLICA, count};
-use crate::evidence::{Deployment, Pod};
+use crate::evidence::{Container, ContainerState, Deployment, Pod};
+use crate::facts::pull::{PullFailure, classify_pull_error, pull_error};
 use crate::facts::workload::find_stuck_container;
 
 /// Formats why a deployment is not available or its rollout not complete; none where both are fine.
@@ -43,9 +44,36 @@ pub(crate) fn format_availability(deployment: &Deployment) -> String {
 /// rollout waits for it.
 pub(crate) fn format_headline(trouble: &str, pod: Option<&Pod>) -> String {
     match pod.and_then(find_stuck_container) {
-        Some((container, reason)) => format!("container {} is in {reason}", container.name),
+        Some((container, reason)) => format_known_pull(container)
+            .unwrap_or_else(|| format!("container {} is in {reason}", container.name)),
         None => trouble.to_owned(),
     }
+}
+
+/// Formats the state of a container whose image is not on its node, with the reason; none where the reason is not known.
+pub(crate) fn format_known_pull(container: &Container) -> Option<String> {
+    let ContainerState::Waiting { reason, .. } = &container.state else { return None };
+    let why = pull_error(container).map(classify_pull_error).and_then(format_pull_failure)?;
+    Some(format!("container {} is in {reason}: {why}", container.name))
+}
+
+/// Formats why an image is not on its node; none where the container runtime's message shows no known reason.
+fn format_pull_failure(failure: PullFailure) -> Option<&'static str> {
+    Some(match failure {
+        PullFailure::Time => "the registry's certificate is not valid at the node's time",
+        PullFailure::Certificate => "the node does not trust the registry's certificate",
+        PullFailure::Disk => "the node's disk is full",
+        PullFailure::RateLimit => "the registry limits the rate of pulls",
+        PullFailure::Name => "the node does not resolve the registry's name",
+        PullFailure::Access => "the registry refuses access, or has no such repository",
+        PullFailure::ShortName => {
+            "the image's name has no registry, and the node does not choose one"
+        }
+        PullFailure::Platform => "the image has no build for the node's platform",
+        PullFailure::Never => "the image is not on the node, and imagePullPolicy is Never",
+        PullFailure::Unreachable => "the node does not reach the registry",
+        PullFailure::Other => return None,
+    })
 }
 
 #[cfg(test)]

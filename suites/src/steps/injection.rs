@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use std::collections::BTreeSet;
 
-use super::{Impact, Purpose, Step, istio, pods, workloads};
+use super::{Impact, Purpose, Step, istio, nodes, pods, workloads};
 use crate::evidence::{Container, Evidence, Expectations, Pod, Webhook};
 use crate::facts::injection::{
     PROXY_IMAGE, has_other_proxy_config, redirection_annotations, refuses_sidecar,
@@ -68,6 +68,10 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
         Step::inspect(on_istio(&["get", "pods,networkpolicies", "-o", "wide"]), text)
     };
     let mut steps = match failure {
+        CallFailure::Clock => {
+            let text = "Set the clock of the API server's node, or of istiod's, and keep both right by NTP";
+            nodes::set_clock(evidence, None, text)
+        }
         CallFailure::Tls => vec![istio::rewrite_certificate(evidence)],
         CallFailure::Proxy | CallFailure::Name => vec![
             advice(
@@ -93,7 +97,7 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
                 "Show istiod's log of the call",
             )]
         }
-        CallFailure::NoEndpoint => vec![show_pods()],
+        CallFailure::NoEndpoint | CallFailure::NoService => vec![show_pods()],
         CallFailure::Refused | CallFailure::Unreachable | CallFailure::Timeout => vec![
             advice(format!(
                 "Open TCP port {port} from the API server to istiod's pods in firewalls, security groups and \
@@ -105,6 +109,42 @@ pub(crate) fn restore_call(evidence: &Evidence, failure: CallFailure, port: &str
     let namespace = &evidence.expectations.namespace;
     let run = ["-n", namespace, "run", "meshcheck-probe", "--image=nginx", "--dry-run=server"];
     steps.push(Step::inspect(evidence.kubectl(&run), "Test the webhook with a dry run"));
+    steps
+}
+
+/// Restores or removes another webhook than Istio's, without which the API server creates no pod.
+pub(crate) fn restore_other_webhook(
+    evidence: &Evidence,
+    name: &str,
+    failure: CallFailure,
+) -> Vec<Step> {
+    let mut webhooks = evidence.install.webhooks.value().into_iter().flatten();
+    let Some(webhook) = webhooks.find(|it| it.name == name) else {
+        let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
+        let text = format!(
+            "List the webhook configurations, to find the program of webhook {}",
+            escape_backquotes(name)
+        );
+        let restore =
+            "Get that program's pods running again, or delete the configuration if it was removed";
+        return vec![
+            Step::inspect(evidence.kubectl(&list), text),
+            Step::advice(Purpose::Fix, restore),
+        ];
+    };
+    let show = webhook.service.as_ref().map(|service| {
+        let get = ["-n", &service.namespace, "get", "services,endpoints,pods"];
+        let text = "Show the service that the webhook calls, and its pods: they must be ready";
+        Step::inspect(evidence.kubectl(&get), text)
+    });
+    let delete = ["delete", "mutatingwebhookconfiguration", &webhook.configuration];
+    let text = "Delete the webhook configuration, only if its program was removed from the cluster";
+    let delete = Step::fix(Impact::Deletes, evidence.kubectl(&delete), text);
+    let mut steps: Vec<_> = show.into_iter().chain([delete]).collect();
+    // Without its service, only the configuration is left of the program.
+    if failure == CallFailure::NoService {
+        steps.reverse();
+    }
     steps
 }
 
@@ -254,6 +294,15 @@ fn workloads_redirected_alike(evidence: &Evidence, pod: &Pod) -> BTreeSet<String
     let pods = evidence.demo.pods.value().into_iter().flatten();
     let alike = pods.filter(|it| !it.terminating && settings(it) == settings(pod));
     alike.chain([pod]).filter_map(owner_workload).collect()
+}
+
+/// Shows the injector's configuration, which can leave pods out by their labels.
+pub(crate) fn show_exclusions(evidence: &Evidence) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    let config = ["get", "configmap", "istio-sidecar-injector", "-o", "jsonpath={.data.config}"];
+    let command = evidence.kubectl(&[&["-n", namespace][..], &config].concat());
+    let text = "Show neverInjectSelector, which leaves pods out by their labels";
+    Step::inspect(command, text)
 }
 
 /// Shows the pods of Istio's CNI plug-in.

@@ -143,6 +143,16 @@ pub(crate) fn show_clusters(evidence: &Evidence, pod: &str, host: &str) -> Step 
     Step::inspect(evidence.istioctl(&clusters), "Check whether the proxy knows the service")
 }
 
+/// Shows the user of the client's container. Istio's rules redirect no traffic of user 1337, which is the proxy's.
+/// Source: <https://istio.io/latest/docs/ops/deployment/application-requirements/>.
+pub(crate) fn show_user(evidence: &Evidence, pod: &str) -> Step {
+    let Expectations { namespace, client, .. } = &evidence.expectations;
+    let exec = ["-n", namespace, "exec", pod, "-c", &client.container, "--", "id", "-u"];
+    let text =
+        "Show the client's user: traffic of user 1337 passes the proxy by, which runs as 1337";
+    Step::inspect(evidence.kubectl(&exec), text)
+}
+
 /// Lists the Sidecar resources, which limit the services that proxies know.
 pub(crate) fn list_sidecars(evidence: &Evidence) -> Step {
     let command = evidence.kubectl(&["get", "sidecars.networking.istio.io", "-A"]);

@@ -3,6 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod demo;
 pub(crate) mod gateway;
+pub(crate) mod images;
 pub(crate) mod injection;
 pub(crate) mod istio;
 pub(crate) mod kiali;

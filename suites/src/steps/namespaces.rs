@@ -3,7 +3,7 @@
 use super::{Impact, Purpose, Step, injection};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::demo::find_deployment;
-use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal, names_injected_container};
 use crate::facts::sidecar::{INIT, SIDECAR};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
 use crate::hint::{escape_backquotes, quote};
@@ -74,6 +74,11 @@ pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) ->
         Refusal::PodSecurity(_) => vec![label_privileged(evidence, namespace)],
         Refusal::Denied(webhook) => fit_policy(evidence, webhook, message),
         Refusal::ServiceAccount(name) => vec![create_service_account(evidence, namespace, name)],
+        Refusal::SecurityContext => allow_security_context(evidence, namespace),
+        Refusal::Policy(name) => exempt_from_policy(evidence, name),
+        Refusal::Call(name, failure) if !name.contains("istio") => {
+            injection::restore_other_webhook(evidence, name, failure)
+        }
         Refusal::Call(..) | Refusal::Deletion | Refusal::Other => Vec::new(),
     }
 }
@@ -138,12 +143,44 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
     }
     let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
     let webhook = escape_backquotes(webhook);
+    let about_capabilities = message.contains("capabilit") && names_injected_container(message);
+    let adapt = if about_capabilities {
+        "install Istio with its CNI plug-in, which needs no capabilities in pods"
+    } else {
+        "set the fields that it requires of pods"
+    };
     vec![
         Step::inspect(
             evidence.kubectl(&list),
             format!("List the webhook configurations, to find the owner of webhook {webhook}"),
         ),
-        fix("Exempt the namespace from the policy, or set the fields that it requires of pods"
+        fix(format!("Exempt the namespace from the policy, or {adapt}")),
+    ]
+}
+
+/// Allows the capabilities of `istio-init` on `OpenShift`, or makes them superfluous.
+/// Source: <https://istio.io/latest/docs/setup/platform-setup/openshift/>.
+fn allow_security_context(evidence: &Evidence, namespace: &str) -> Vec<Step> {
+    let role = "--clusterrole=system:openshift:scc:privileged";
+    let group = format!("--group=system:serviceaccounts:{namespace}");
+    let bind = ["-n", namespace, "create", "rolebinding", "istio-init-privileged", role, &group];
+    let text = "Or allow istio-init's capabilities to all pods of the namespace";
+    vec![
+        fix("Install Istio with its profile openshift: its CNI plug-in sets the rules, so that pods need no NET_ADMIN"
+            .into()),
+        Step::fix(Impact::Changes, evidence.kubectl(&bind), text),
+    ]
+}
+
+/// Shows an admission policy of the cluster that refuses Istio's pods, and exempts the namespace from it.
+fn exempt_from_policy(evidence: &Evidence, name: &str) -> Vec<Step> {
+    let show =
+        ["get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "yaml"];
+    let name = escape_backquotes(name);
+    vec![
+        Step::inspect(evidence.kubectl(&show), format!("Show policy {name} and its bindings")),
+        fix("Exempt the namespace in the binding of the policy, or install Istio with its CNI plug-in, which needs no \
+             capabilities in pods"
             .into()),
     ]
 }

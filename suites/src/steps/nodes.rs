@@ -37,14 +37,35 @@ pub(crate) fn show_events(evidence: &Evidence, text: impl Into<String>) -> Step 
 
 /// Removes a taint from a node: `node-role.kubernetes.io/control-plane=:NoSchedule`.
 pub(crate) fn untaint(evidence: &Evidence, node: &Node, taint: &str) -> Step {
+    let is_of_role = taint.starts_with("node-role.kubernetes.io/");
+    let more = if is_of_role { "" } else { ", if nobody needs it" };
     // `kubectl` prints no `=` before an empty value, and takes none.
     let taint = format!("{}-", taint.replace("=:", ":"));
     let command = evidence.kubectl(&["taint", "nodes", &node.name, &taint]);
     Step::fix(
         Impact::Changes,
         command,
-        "Remove the taint, so that pods can be scheduled on the node",
+        format!("Remove the taint, so that pods can be scheduled on the node{more}"),
     )
+}
+
+/// Shows the program that removes a taint when the node is ready for pods: the cluster would set the taint again.
+pub(crate) fn wait_for_untaint(evidence: &Evidence, key: &str, owner: &str) -> Vec<Step> {
+    let cloud = if key.starts_with("node.cloudprovider.kubernetes.io/") {
+        ", or start the kubelets without an external cloud provider"
+    } else {
+        ""
+    };
+    let key = escape_backquotes(key);
+    let list = ["-n", "kube-system", "get", "pods", "-o", "wide"];
+    let text = format!("Show the system's pods: {owner} removes the taint {key} by itself");
+    let fix =
+        format!("Install or repair {owner}{cloud}; a taint that is removed by hand can come back");
+    vec![
+        Step::inspect(evidence.kubectl(&list), text),
+        Step::advice(Purpose::Fix, fix),
+        describe_all(evidence, "Show the conditions and events of the nodes"),
+    ]
 }
 
 /// Frees disk space on a node, and shows the usage.
@@ -65,6 +86,18 @@ pub(crate) fn free_disk(evidence: &Evidence, node: &Node) -> Vec<Step> {
     steps
 }
 
+/// Shows the clock of a node, of the first one where none is named, and sets it. `text` is the advice.
+pub(crate) fn set_clock(evidence: &Evidence, node: Option<&str>, text: &str) -> Vec<Step> {
+    let first = || evidence.cluster.nodes.value()?.first().map(|node| node.name.as_str());
+    let node = node.or_else(first).filter(|_| is_local_cluster(evidence));
+    let show = node.map(|node| {
+        let command = evidence.on_node(node, &["date", "-u"]);
+        Step::inspect(command, "Compare the node's clock with the true time")
+    });
+    let sleep = "A virtual machine or WSL can lose time while its host sleeps: restart it";
+    show.into_iter().chain([Step::advice(Purpose::Fix, format!("{text}. {sleep}"))]).collect()
+}
+
 /// Makes a node trust the CA certificate in file `ca.crt`.
 pub(crate) fn trust_certificate(evidence: &Evidence, node: &str) -> Vec<Step> {
     let place = quote(&format!("{node}:/usr/local/share/ca-certificates/"));
@@ -77,8 +110,16 @@ pub(crate) fn trust_certificate(evidence: &Evidence, node: &str) -> Vec<Step> {
     ]
 }
 
-/// Loads the kernel modules that istio-init's rules need, on a node.
-pub(crate) fn load_nat_table(evidence: &Evidence, node: &str) -> Step {
+/// Loads the kernel modules that istio-init's rules need, on a node. A kernel of WSL has only those that it was built with.
+pub(crate) fn load_modules(evidence: &Evidence, node: &str) -> Vec<Step> {
+    let mut nodes = evidence.cluster.nodes.value().into_iter().flatten();
+    let is_of_wsl = nodes.any(|it| it.name == node && it.kernel.contains("microsoft"));
+    let update = "Update the kernel of WSL, where the module is missing: on Windows, run wsl --update, then wsl --shutdown";
+    let update = is_of_wsl.then(|| Step::advice(Purpose::Fix, update));
+    update.into_iter().chain([load_listed_modules(evidence, node)]).collect()
+}
+
+fn load_listed_modules(evidence: &Evidence, node: &str) -> Step {
     let modules = ["modprobe", "-a", "iptable_nat", "xt_REDIRECT", "xt_owner", "xt_conntrack"];
     let text = "Load the kernel modules for istio-init's rules, and list them in /etc/modules-load.d/istio.conf \
                 to load them at each boot";

@@ -1,11 +1,11 @@
 //! Steps on pods: they show the state of a pod, or replace it.
 
-use super::{Impact, Purpose, Step, injection, nodes, workloads};
+use super::{Impact, Purpose, Step, images, injection, workloads};
 use crate::evidence::{ContainerState, Evidence, Pod};
-use crate::facts::sidecar::{SIDECAR, init_runs_again};
+use crate::facts::pull::pull_error;
+use crate::facts::sidecar::{SIDECAR, init_runs_again, only_probe_fails};
 use crate::facts::workload::{
     deployment_with_ready_revision, find_troubled_container, is_out_of_memory, owner_workload,
-    pull_error,
 };
 use crate::hint::{escape_backquotes, quote};
 use meshcheck_netfilter::Family;
@@ -47,29 +47,19 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         let text = "Show the memory limit: where there is none, the machine needs more memory";
         return vec![describe(evidence, pod, text), raise];
     }
-    let Some(message) = find_troubled_container(pod).and_then(pull_error) else {
-        return Vec::new();
-    };
-    if message.contains("x509: ") {
-        let trust = |node| nodes::trust_certificate(evidence, node);
-        let mut steps = pod.node.as_deref().map_or_else(Vec::new, trust);
-        if pod.namespace == evidence.expectations.istio_namespace {
-            let text = "Install Istio again with the same command, if the installation stopped at this pod";
-            steps.push(advice(text.into()));
-        }
-        return steps;
-    }
-    if ["toomanyrequests", "429 Too Many Requests"].iter().any(|it| message.contains(it)) {
-        return vec![advice(
-            "Wait for the registry's rate limit to end, log in to the registry, or pull from a mirror".into(),
-        )];
-    }
-    Vec::new()
+    let waiting = find_troubled_container(pod).and_then(|it| Some((it, pull_error(it)?)));
+    waiting.map_or_else(Vec::new, |(container, message)| {
+        images::obtain(evidence, pod, container, message)
+    })
 }
 
 const EVENTS: &str = "Show the pod's events";
 
 fn show_trouble(evidence: &Evidence, pod: &Pod) -> Step {
+    if only_probe_fails(evidence, pod) {
+        let text = "Show the pod's events: they have the answer to the kubelet's readiness probe";
+        return describe(evidence, pod, text);
+    }
     let Some(container) = find_troubled_container(pod).or_else(|| {
         pod.counted_containers().find(|container| container.last_termination.is_some())
     }) else {

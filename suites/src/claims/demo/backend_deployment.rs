@@ -202,11 +202,23 @@ mod cases {
         add_container, exceed_deadline, scale, use_flat_mirror, use_mirror,
     };
     use crate::entry::cases;
-    use crate::evidence::{ContainerState, Evidence, Observation, Settling, Termination};
+    use crate::evidence::{
+        ContainerState, Evidence, Observation, Settling, Termination, Webhook, WebhookService,
+    };
     use crate::testing::{backend, demo_pod, of, refuse, scale_to_zero};
 
     fn args(evidence: &mut Evidence, args: &[&str]) {
         backend(evidence).containers[0].args = args.iter().map(|&arg| arg.into()).collect();
+    }
+
+    /// Makes the backend's container wait for its image.
+    fn wait_for_image(evidence: &mut Evidence, reason: &str, message: &str) {
+        backend(evidence).available_replicas = 0;
+        let pod = demo_pod(evidence, "echo");
+        pod.ready = false;
+        pod.containers[0].ready = false;
+        pod.containers[0].state =
+            ContainerState::Waiting { reason: reason.into(), message: message.into() };
     }
 
     cases! { Evidence:
@@ -230,6 +242,7 @@ mod cases {
         refused_by_a_limit_range(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: maximum cpu usage per Container is 1, but limit is 2"), Fail);
         refused_by_a_quota_of_all_containers(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: failed quota: team-quota: must specify limits.cpu for: echo,istio-init"), Fail);
         refused_by_a_policy_of_autopilot(|e| refuse(backend(e), "admission webhook \"warden-validating.common-webhooks.networking.gke.io\" denied the request: [denied by autogke-no-write-mode-hostpath]: hostPath volume logs is not allowed"), Fail);
+        refused_by_a_policy_on_capabilities(|e| refuse(backend(e), "admission webhook \"validation.gatekeeper.sh\" denied the request: [capabilities] container <istio-init> has a disallowed capability"), Fail);
         refused_by_a_policy(|e| refuse(backend(e), "admission webhook \"validate.kyverno.svc-fail\" denied the request: blocked"), Fail);
         refused_by_autopilot(|e| {
             e.subject.context = "gke_train_europe-west3_autopilot".into();
@@ -249,16 +262,55 @@ mod cases {
         other_port(|e| backend(e).containers[0].ports = vec![8080], Fail);
         missing(|e| of(&mut e.demo.deployments).clear(), Fail);
         no_namespace(|e| e.demo.deployments = Observation::absent("no namespace"), Fail);
-        image_not_pulled(|e| {
+        image_not_pulled(|e| wait_for_image(e, "ImagePullBackOff", "no such image"), Fail);
+        image_of_a_registry_with_login(|e| wait_for_image(e, "ErrImagePull", "failed to authorize: unexpected status from GET request to https://r.example.com/token?scope=pull: 401 Unauthorized"), Fail);
+        image_of_an_unknown_host(|e| wait_for_image(e, "ErrImagePull", "dial tcp: lookup registry-1.docker.io on 172.18.0.1:53: server misbehaving"), Fail);
+        image_of_a_remote_unknown_host(|e| {
+            e.subject.server = "https://198.51.100.7:6443".into();
+            e.mesh.live_rules.clear();
+            wait_for_image(e, "ErrImagePull", "dial tcp: lookup registry-1.docker.io on 10.0.0.2:53: no such host");
+        }, Fail);
+        image_out_of_reach(|e| wait_for_image(e, "ImagePullBackOff", "net/http: TLS handshake timeout"), Fail);
+        image_without_a_registry(|e| {
+            demo_pod(e, "echo").containers[0].image = "hashicorp/http-echo".into();
+            wait_for_image(e, "ImageInspectError", "short name mode is enforcing, but image name hashicorp/http-echo returns ambiguous list");
+        }, Fail);
+        image_of_another_platform(|e| wait_for_image(e, "ErrImagePull", "no match for platform in manifest: not found"), Fail);
+        image_that_may_not_be_pulled(|e| wait_for_image(e, "ErrImageNeverPull", "Container image \"a\" is not present with pull policy of Never"), Fail);
+        image_on_a_full_disk(|e| wait_for_image(e, "ErrImagePull", "failed to extract layer: no space left on device"), Fail);
+        image_behind_a_wrong_clock(|e| wait_for_image(e, "ErrImagePull", "x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026-11-29T07:11:22Z"), Fail);
+        image_rate_limited(|e| wait_for_image(e, "ErrImagePull", "429 Too Many Requests"), Fail);
+        refused_by_a_security_context(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by user or serviceaccount, provider restricted-v2: .initContainers[0].capabilities.add: Invalid value: \"NET_ADMIN\": capability may not be added, provider \"privileged\": Forbidden: not usable by user or serviceaccount]"), Fail);
+        refused_by_an_admission_policy(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: ValidatingAdmissionPolicy 'no-capabilities' with binding 'all' denied request: NET_ADMIN is not allowed"), Fail);
+        refused_by_a_webhook_without_a_service(|e| {
+            let service = WebhookService { namespace: "linkerd".into(), name: "linkerd-proxy-injector".into(), path: "/".into(), port: 443 };
+            let (name, configuration) = ("linkerd-proxy-injector.linkerd.io".into(), "linkerd-proxy-injector-webhook-config".into());
+            of(&mut e.install.webhooks).push(Webhook { configuration, name, service: Some(service), ..Webhook::default() });
+            refuse(backend(e), "failed calling webhook \"linkerd-proxy-injector.linkerd.io\": failed to call webhook: Post \"https://linkerd-proxy-injector.linkerd.svc:443/?timeout=10s\": service \"linkerd-proxy-injector\" not found");
+        }, Fail);
+        refused_by_an_unknown_webhook(|e| refuse(backend(e), "failed calling webhook \"validate.kyverno.svc-fail\": failed to call webhook: Post \"https://kyverno-svc.kyverno.svc:443/validate\": no endpoints available for service \"kyverno-svc\""), Fail);
+        in_sync_and_not_ready(|e| {
             backend(e).available_replicas = 0;
             let pod = demo_pod(e, "echo");
             pod.ready = false;
-            pod.containers[0].ready = false;
-            pod.containers[0].state = ContainerState::Waiting { reason: "ImagePullBackOff".into(), message: "no such image".into() };
+            pod.containers.iter_mut().filter(|it| it.name == "istio-proxy").for_each(|it| it.ready = false);
         }, Fail);
         init_ends_with_an_error(|e| {
             backend(e).available_replicas = 0;
             let log = "info\tRunning command\n2026-01-01T00:00:00Z\terror\tCommand error output: iptables-restore: unable to initialize table 'nat'\n";
+            let pod = demo_pod(e, "echo");
+            pod.ready = false;
+            let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
+            init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
+            let name = pod.name.clone();
+            e.mesh.init_logs.insert(name, Observation::seen(log.into()));
+        }, Fail);
+        init_without_a_module_of_wsl(|e| {
+            for node in of(&mut e.cluster.nodes) {
+                node.kernel = "5.15.167.4-microsoft-standard-WSL2".into();
+            }
+            backend(e).available_replicas = 0;
+            let log = "2026-01-01T00:00:00Z\terror\tCommand error output: xtables resource problem: Extension REDIRECT revision 0 not supported, missing kernel module?\n";
             let pod = demo_pod(e, "echo");
             pod.ready = false;
             let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
@@ -287,13 +339,7 @@ mod cases {
             sidecar.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
             sidecar.last_termination = Some(Termination { exit_code: 137, reason: "OOMKilled".into(), finished_at: None });
         }, Fail);
-        registry_not_trusted(|e| {
-            backend(e).available_replicas = 0;
-            let pod = demo_pod(e, "echo");
-            pod.ready = false;
-            pod.containers[0].ready = false;
-            pod.containers[0].state = ContainerState::Waiting { reason: "ErrImagePull".into(), message: "tls: failed to verify certificate: x509: certificate signed by unknown authority".into() };
-        }, Fail);
+        registry_not_trusted(|e| wait_for_image(e, "ErrImagePull", "tls: failed to verify certificate: x509: certificate signed by unknown authority"), Fail);
         unavailable_after_a_wait(|e| {
             backend(e).available_replicas = 0;
             e.demo.settling = Observation::seen(Settling { awaited: vec![], waited_ms: 30_000, settled: false });

@@ -12,7 +12,9 @@ use crate::facts::demo::{
 };
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::istiod::find_other_domain;
-use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial, is_proxys_own_reply};
+use crate::facts::proxy_replies::{
+    is_early_certificate, is_expired_certificate, is_policy_denial, is_proxys_own_reply,
+};
 use crate::facts::resources::denying_policies;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
@@ -24,7 +26,7 @@ use crate::steps::demo::{
 };
 use crate::steps::injection::restart_all;
 use crate::steps::istio::{delete_policy, show_policy};
-use crate::steps::{pods, workloads};
+use crate::steps::{nodes, pods, workloads};
 
 claim! {
     /// The tutorial implies it: the client's loop runs `curl echo-service.client.svc.cluster.local` and gets "Hello
@@ -203,6 +205,11 @@ fn explain(
     if is_expired_certificate(&reply.body) {
         return Some(explain_expired(evidence, asked));
     }
+    if is_early_certificate(&reply.body) {
+        let text = "Set the clocks of the nodes, and keep them right by NTP";
+        let summary = "a workload certificate is not valid yet, a clock is wrong".to_owned();
+        return Some((summary, nodes::set_clock(evidence, None, text)));
+    }
     if reply.status == 403 && is_policy_denial(&reply.body) {
         return Some(explain_denial(evidence, asked, reply));
     }
@@ -351,6 +358,10 @@ mod cases {
         denied_by_one_policy(|e| { deny(e); e.mesh.resources = Observation::seen(vec![policy("DENY", "nobody")]); }, Fail);
         denied_by_one_of_two_policies(|e| { deny(e); e.mesh.resources = Observation::seen(vec![policy("DENY", "nobody"), policy("ALLOW", "few")]); }, Fail);
         certificates_expired(|e| { expire(e); let route = of(&mut e.ingress.route); of(&mut route.routed).body = EXPIRED.into(); }, Fail);
+        certificate_of_the_future(|e| {
+            expire(e);
+            first(e).body = "TLS_error:|1: certificate verification error at depth 0: certificate is not yet valid".into();
+        }, Fail);
         certificate_of_the_backend_expired(|e| {
             expire(e);
             let (pod, end) = (demo_pod(e, "echo").name.clone(), e.moment() - SignedDuration::from_hours(20));

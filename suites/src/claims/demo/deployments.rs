@@ -8,10 +8,11 @@ use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
 use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::sidecar::{
-    INIT, SIDECAR, VALIDATION, find_init_error, lacks_rules_of_plug_in, waits_for_its_proxy,
+    INIT, SIDECAR, VALIDATION, find_init_error, is_cut_off, lacks_kernel_module,
+    lacks_rules_of_plug_in, only_probe_fails, waits_for_its_proxy,
 };
 use crate::facts::workload::{find_stuck_container, find_unready_pod, has_failed_again};
-use crate::format::refusal::format_refusal;
+use crate::format::refusal::{excerpt_refusal, format_refusal};
 use crate::format::rollout::{format_headline, format_rollout_trouble};
 use crate::format::{excerpt, format_pod_state, list};
 use crate::judgement::{Judgement, TextChange, require};
@@ -122,7 +123,7 @@ pub(super) fn check_available(
         observed = format!("{observed}; pod {} is {}", pod.name, format_pod_state(pod));
     }
     if let Some(message) = refused {
-        observed = format!("no pod can be created: {}; {observed}", excerpt(message));
+        observed = format!("no pod can be created: {}; {observed}", excerpt_refusal(message));
     }
     if let Some(settling) = evidence.demo.settling.value().filter(|settling| !settling.settled) {
         observed = format!("{observed}; waited {} s", settling.waited_ms / 1000);
@@ -143,6 +144,10 @@ pub(super) fn check_available(
     let init = if lacks_rules { Some(NO_RULES.to_owned()) } else { init };
     let no_listeners = format!("{SIDECAR} has no listeners, annotation {INTERCEPTION_MODE}=NONE");
     let reason = if lacks_listeners { Some(no_listeners) } else { reason };
+    let by_probe = unready.is_some_and(|pod| only_probe_fails(evidence, pod)) && !lacks_listeners;
+    let reason = if by_probe { Some(NOT_READY.to_owned()) } else { reason };
+    let cut_off = unready.is_some_and(waits_for_its_proxy) && is_cut_off(evidence, name);
+    let reason = if cut_off { Some(CUT_OFF.to_owned()) } else { reason };
     let summary = if *replicas == 0 {
         format!("deployment {name} is scaled to 0")
     } else {
@@ -176,10 +181,10 @@ pub(super) fn check_available(
             [injection::restore_redirection(evidence, pod), vec![log]].concat()
         }
         (Some(pod), _) => {
-            let table = init.is_some_and(|error| error.contains("initialize table"));
-            let node = pod.node.as_deref().filter(|_| table);
-            let load = node.map(|node| nodes::load_nat_table(evidence, node));
-            load.into_iter().chain(pods::diagnose(evidence, pod)).collect()
+            let lacks_module = init.is_some_and(|error| lacks_kernel_module(&error));
+            let node = pod.node.as_deref().filter(|_| lacks_module);
+            let load = node.map(|node| nodes::load_modules(evidence, node));
+            load.into_iter().flatten().chain(pods::diagnose(evidence, pod)).collect()
         }
         (None, Some(message)) => admit(evidence, deployment, message),
         _ => vec![workloads::describe(evidence, namespace, name, "Show why replicas are missing")],
@@ -191,6 +196,10 @@ pub(super) fn check_available(
         .steps(steps))
 }
 
+/// The reason why a sidecar is not ready that no istiod knows.
+const CUT_OFF: &str = "istiod has no connection to its sidecar";
+/// The reason why a pod is not ready although istiod and its proxy are in order.
+const NOT_READY: &str = "its sidecar is in sync with istiod, but not ready by the kubelet's probe";
 /// The reason why `istio-validation` prevents a pod from starting.
 const NO_RULES: &str = "the CNI plug-in has set no rules in the pod's network";
 

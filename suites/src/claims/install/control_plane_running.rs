@@ -12,9 +12,9 @@ use crate::facts::kiali::find_kiali;
 use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::all_wait_for_nodes;
 use crate::facts::sidecar::SIDECAR;
-use crate::facts::workload::{is_in_restart_loop, is_replaced};
-use crate::format::refusal::format_refusal;
-use crate::format::rollout::{format_availability, format_rollout_trouble};
+use crate::facts::workload::{find_stuck_container, is_in_restart_loop, is_replaced};
+use crate::format::refusal::{excerpt_refusal, format_refusal};
+use crate::format::rollout::{format_availability, format_known_pull, format_rollout_trouble};
 use crate::format::{Noun, POD, count, excerpt, format_container_state, format_pod_state, list};
 use crate::judgement::{Judged, Judgement, TextChange, require};
 use crate::object::Object;
@@ -198,7 +198,11 @@ fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<Trouble> {
         && !pod.containers.is_empty()
         && pod.containers.iter().all(|container| container.ready);
     let state = format_pod_state(pod);
-    (!well).then(|| Trouble { summary: format!("is {state}"), state })
+    // The words of the container runtime are long, and stand in the state.
+    let pull = find_stuck_container(pod).and_then(|(container, _)| format_known_pull(container));
+    let summary =
+        pull.map_or_else(|| format!("is {state}"), |it| format!("is {}: {it}", pod.phase));
+    (!well).then_some(Trouble { summary, state })
 }
 
 /// Fails where istiod or the gateway has no pods: where one is scaled to 0, all the other pods are still Running.
@@ -240,7 +244,7 @@ fn check_deployments_have_pods(evidence: &Evidence) -> Judged {
             format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned());
         if let Some(message) = find_refusal(deployment) {
             summary = format!("{summary}: {}", format_refusal(classify_refusal(message)));
-            observed = format!("{observed}; no pod can be created: {}", excerpt(message));
+            observed = format!("{observed}; no pod can be created: {}", excerpt_refusal(message));
         }
         return Err(Judgement::fail(summary)
             .expected("1 or more running pods")

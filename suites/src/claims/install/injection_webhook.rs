@@ -44,7 +44,7 @@ claim! {
     /// - The CA bundle is empty, invalid or expired.
     /// - The webhook's service has no ready endpoint. If istiod is down, `control_plane_running` is the cause.
     /// - The API server cannot call the webhook. A firewall drops port 15017, an HTTP proxy takes the request, TLS fails,
-    ///   or the answer is an error.
+    ///   a clock is wrong, or the answer is an error.
     ///
     /// ## How to fix it
     /// - Webhooks or their service are missing: run `istioctl install --set profile=default -y` again.

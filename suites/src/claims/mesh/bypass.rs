@@ -6,6 +6,7 @@ use crate::facts::demo::{find_wrong_reply, is_pod_of};
 use crate::facts::proxy_replies::is_tls_error;
 use crate::judgement::Verdict;
 use crate::object::Object;
+use crate::steps::{Step, istio};
 
 /// The running pods of the backend, where traffic was counted.
 pub(super) fn backend_pods(evidence: &Evidence) -> Vec<&Pod> {
@@ -22,6 +23,26 @@ pub(super) fn client_pod(evidence: &Evidence) -> Vec<&Pod> {
 fn running_pods(evidence: &Evidence) -> impl Iterator<Item = &Pod> {
     let pods = evidence.mesh.traffic.value().and(evidence.demo.pods.value());
     pods.into_iter().flatten().filter(|pod| pod.is_running())
+}
+
+/// Returns why the client's proxy has not counted requests that arrived at the backend's proxy, and the steps that tell the
+/// two reasons apart. Cilium's socket load balancing replaces the address of the service, so that the proxy does not know it.
+/// The rules never redirect traffic of the proxy's own user.
+pub(super) fn explain_uncounted(evidence: &Evidence, client_pod: &str) -> (String, Vec<Step>) {
+    let host = evidence.expectations.backend_host();
+    let is_cilium = |pod: &Pod| pod.labels.get("k8s-app").is_some_and(|it| it == "cilium");
+    let network = evidence.cluster.network_pods.value();
+    let has_cilium = network.map(|pods| pods.iter().any(is_cilium));
+    let service = istio::show_clusters(evidence, client_pod, &host);
+    if has_cilium == Some(true) {
+        let why = format!("it does not recognise the address of {host}");
+        return (why, [vec![service], istio::explain_socket_balancing(evidence)].concat());
+    }
+    let mut steps = vec![istio::show_user(evidence, client_pod), service];
+    if has_cilium.is_none() {
+        steps.extend(istio::explain_socket_balancing(evidence));
+    }
+    ("they went past it, or to an address that it does not know".into(), steps)
 }
 
 /// Whether a counter is missing or has not risen.

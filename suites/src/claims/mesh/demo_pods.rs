@@ -7,7 +7,8 @@ use crate::claims::by_name::{backend_deployment, client_deployment};
 use crate::combine::all_hold;
 use crate::entry::Effect;
 use crate::evidence::{Evidence, Pod};
-use crate::facts::demo::{find_deployment, is_pod_of, running_pods};
+use crate::facts::demo::{find_deployment, is_pod_of};
+use crate::facts::sidecar::runs_native_sidecar;
 use crate::facts::workload::{is_in_restart_loop, owner_workload};
 use crate::format::rollout::format_rollout_trouble;
 use crate::format::{format_pod_state, list};
@@ -130,10 +131,16 @@ pub(super) fn deployment_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&
     all.find(|(_, claim)| claim.id == effect.cause.id).map(|(name, _)| name)
 }
 
-/// Returns the running pod that the failure names, if it is a pod of the cause's deployment.
+/// Returns the pod with a running proxy that the failure names, if it is a pod of the cause's deployment.
 pub(super) fn named_pod_of_cause<'e>(effect: &Effect<'e, Evidence>) -> Option<&'e Pod> {
-    let pods = running_pods(effect.evidence, deployment_of_cause(effect)?)?;
-    pods.into_iter().find(|pod| effect.is_about(Object::pod(pod)))
+    let Effect { evidence, .. } = effect;
+    let deployment = deployment_of_cause(effect)?;
+    let mut pods = evidence.demo.pods.value()?.iter();
+    pods.find(|pod| {
+        (pod.is_running() || runs_native_sidecar(pod))
+            && is_pod_of(evidence, pod, deployment)
+            && effect.is_about(Object::pod(pod))
+    })
 }
 
 /// Whether the named pod is not ready and the cause's deployment not available, and no other pod is a reason of its own;

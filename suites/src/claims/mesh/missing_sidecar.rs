@@ -7,6 +7,7 @@ use crate::evidence::{Evidence, Pod};
 use crate::facts::injection::{
     INJECT, enables_injection, has_injection_disabled, injects_nothing, refuses_sidecar,
 };
+use crate::facts::webhooks::injects;
 use crate::facts::workload::owner_workload;
 use crate::steps::{Purpose, Step, injection, pods, workloads};
 
@@ -31,8 +32,8 @@ pub(super) fn pods_missed_by_injection(evidence: &Evidence) -> impl Iterator<Ite
     })
 }
 
-/// Returns why a pod has no sidecar, where the evidence shows it, and the step that fixes it.
-pub(super) fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Step) {
+/// Returns why a pod has no sidecar, where the evidence shows it, and the steps that show or fix it.
+pub(super) fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String, Vec<Step>) {
     if has_injection_disabled(pod) {
         let is_label = pod.labels.contains_key(INJECT);
         let (noun, field) =
@@ -44,7 +45,7 @@ pub(super) fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String
         let step = owner_workload(pod).map(remove);
         let advice = || format!("Create the pod again without the {noun} {INJECT}");
         let step = step.unwrap_or_else(|| Step::advice(Purpose::Fix, advice()));
-        return (format!(": {noun} {INJECT}=false"), step);
+        return (format!(": {noun} {INJECT}=false"), vec![step]);
     }
     if pod.host_network {
         let mut deployments = evidence.demo.deployments.value().into_iter().flatten();
@@ -55,9 +56,16 @@ pub(super) fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String
             }
             None => pods::show_containers(evidence, pod),
         };
-        return (": it uses the node's network (hostNetwork)".into(), step);
+        return (": it uses the node's network (hostNetwork)".into(), vec![step]);
     }
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
+    let replace = pods::replace(evidence, pod);
+    let elder =
+        labels.filter(|it| enables_injection(it)).and_then(|_| find_injected_elder(evidence, pod));
+    if let Some(elder) = elder {
+        let why = format!(": injection left it out, although the older pod {} has one", elder.name);
+        return (why, vec![injection::show_exclusions(evidence), replace]);
+    }
     let why = match labels {
         Some(labels) if enables_injection(labels) => {
             ": created before the label or while injection failed"
@@ -65,5 +73,15 @@ pub(super) fn explain_missing_sidecar(evidence: &Evidence, pod: &Pod) -> (String
         Some(_) => ": the namespace is not labelled for injection",
         None => "",
     };
-    (why.to_owned(), pods::replace(evidence, pod))
+    (why.to_owned(), vec![replace])
+}
+
+/// Returns a pod of the namespace with a sidecar that is older than this one: then the namespace was labelled before this pod
+/// was created. None where a webhook lets pods pass while it does not answer.
+fn find_injected_elder<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<&'e Pod> {
+    let mut webhooks = evidence.install.webhooks.value()?.iter().filter(|it| injects(it));
+    let is_elder = |it: &&&Pod| it.sidecar().is_some() && it.created_at < pod.created_at;
+    let pods = current_pods(evidence).unwrap_or_default();
+    let elder = pods.iter().find(is_elder).copied();
+    elder.filter(|_| webhooks.all(|it| it.failure_policy == "Fail") && pod.created_at.is_some())
 }

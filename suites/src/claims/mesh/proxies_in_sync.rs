@@ -15,7 +15,9 @@ use crate::facts::dns::all_wait_for_dns;
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::installation::is_ztunnel;
 use crate::facts::istiod::{find_istiod, is_istiod_down};
-use crate::facts::sidecar::{SIDECAR, is_cut_off, redirects_to_stopped_sidecar};
+use crate::facts::sidecar::{
+    SIDECAR, is_cut_off, redirects_to_stopped_sidecar, runs_native_sidecar,
+};
 use crate::format::{PROXY, count};
 use crate::judgement::{Judged, Judgement, Verdict, require};
 use crate::object::Object;
@@ -153,7 +155,7 @@ fn proxy_id(pod: &Pod) -> String {
 }
 
 fn runs_proxy(pod: &Pod) -> bool {
-    pod.is_running() && pod.proxy().is_some()
+    pod.is_running() && pod.proxy().is_some() || runs_native_sidecar(pod)
 }
 
 /// Returns the demo's pods with a running proxy.

@@ -6,7 +6,8 @@ use crate::claims::by_name::backend_service::leads_to_the_backend;
 use crate::claims::by_name::client_deployment::no_client_can_ask;
 use crate::claims::by_name::nodes_ready::no_node_answers;
 use crate::claims::mesh::bypass::{
-    backend_pods, cause_names_any, client_pod, has_not_risen, reply_bypasses_decryption,
+    backend_pods, cause_names_any, client_pod, explain_uncounted, has_not_risen,
+    reply_bypasses_decryption,
 };
 use crate::claims::mesh::packet_trace::{PacketTrace, packet_traces};
 use crate::combine::all_hold;
@@ -44,6 +45,7 @@ claim! {
     /// - A counter does not exist, or rises by less than the number of requests.
     /// - The client's proxy does not know the service: a `Sidecar` resource hides it, or socket load balancing replaces
     ///   the service address before the proxy sees it. Requests still arrive, without the mesh's routing.
+    /// - The client runs as user 1337, like the proxy: the rules do not redirect its requests.
     ///
     /// The claim is unjudged where a sidecar restarts between the readings or routes requests to another cluster, and
     /// where only some answers have Envoy's headers.
@@ -53,6 +55,7 @@ claim! {
     /// - The rules do not redirect (`outbound_redirected`, `inbound_redirected`, `live_rules`).
     /// - The backend is not reached (`client_deployment`, `backend_service`, `backend_replies`).
     /// - A `Sidecar` resource hides the service: add its host to `egress.hosts`, or remove the resource.
+    /// - The client runs as user 1337: give it another `runAsUser`.
     /// - Cilium balances at the socket: set `socketLB.hostNamespaceOnly=true`, then restart Cilium and the client.
     ///
     /// ## Check by hand
@@ -219,15 +222,9 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
         };
         format!(": Envoy answered itself, {} {body}", reply.status)
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
-        let host = evidence.expectations.backend_host();
-        return Err(fail(
-            evidence,
-            format!("{counted}: it does not recognise the address of {host}"),
-            expected,
-            format!("{observed}; Envoy of the backend counted all requests"),
-        )
-        .step(show_unknown_service(evidence, traffic))
-        .steps(istio::explain_socket_balancing(evidence)));
+        let (why, steps) = explain_uncounted(evidence, &traffic.client_pod);
+        let observed = format!("{observed}; Envoy of the backend counted all requests");
+        return Err(fail(evidence, format!("{counted}: {why}"), expected, observed).steps(steps));
     } else if risen == 0 && find_wrong_reply(evidence).is_none() {
         ": traffic bypasses it".to_owned()
     } else {

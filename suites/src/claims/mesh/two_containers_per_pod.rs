@@ -14,7 +14,9 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Container, Evidence, Pod, Webhook};
 use crate::facts::demo::demo_container;
 use crate::facts::image::image_name;
-use crate::facts::injection::{INJECT, demo_namespace_is_missing, refuses_sidecar};
+use crate::facts::injection::{
+    INJECT, demo_namespace_is_missing, refuses_sidecar, requests_of_injection,
+};
 use crate::facts::sidecar::SIDECAR;
 use crate::facts::webhooks::is_injector;
 use crate::facts::workload::{owner_deployments, owner_workload};
@@ -48,6 +50,7 @@ claim! {
     /// - The namespace has no label (`namespace_labelled`): label it, then restart the deployments.
     /// - The webhook does not inject (`injection_webhook`): fix the webhook, then restart the deployments.
     /// - The pod is older than the label: `kubectl -n client rollout restart deployment/NAME`.
+    /// - An older pod has a sidecar: look for `neverInjectSelector` in the ConfigMap `istio-sidecar-injector`.
     /// - The pod uses the network of its node: remove `hostNetwork` from the pod template.
     /// - The pod template has `sidecar.istio.io/inject: "false"` or an extra container: remove it from the template.
     /// - Another webhook adds the container (`vault-agent`): remove its annotation or label from the pod template.
@@ -79,13 +82,14 @@ fn judge(evidence: &Evidence) -> Judged {
     // A failed pod stays listed, for example an evicted one, and runs no container.
     let mut pods = current_pods(evidence)?;
     pods.retain(|pod| pod.phase != "Failed");
-    all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)))
-        .map_err(|worst| count_native_sidecars(&pods, worst))?;
-    // The containers of a pod that is not Running do not exist yet.
+    let judged = all_hold(pods.iter().map(|pod| judge_pod(evidence, pod)));
+    // The containers of a pod that is not Running do not exist yet. A native sidecar counts less than that.
     let running = pods.iter().filter(|pod| pod.is_running()).count();
-    if running == 0 {
+    let fails = judged.as_ref().is_err_and(|it| it.verdict != Verdict::Changed);
+    if running == 0 && !fails {
         return Err(no_running_pod(evidence, pods.first().copied()));
     }
+    judged.map_err(|worst| count_native_sidecars(&pods, worst))?;
     let running = count(running, POD);
     Ok(Judgement::pass(format!("{running}, each with the application and {SIDECAR}")))
 }
@@ -145,7 +149,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
             .step(pods::show_containers(evidence, pod)));
     }
     let Some(sidecar) = pod.sidecar() else {
-        let (why, step) = explain_missing_sidecar(evidence, pod);
+        let (why, steps) = explain_missing_sidecar(evidence, pod);
         let alike = owner_deployments(pods_missed_by_injection(evidence));
         let owner = owner_deployments([pod]);
         if alike.len() > 1 && !refuses_sidecar(pod) && owner.iter().all(|it| alike.contains(it)) {
@@ -154,7 +158,7 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
                 .observed(format!("1 container in each pod of {names}"))
                 .step(injection::restart_deployments(evidence, &alike, text)));
         }
-        return Err(fail(format!("pod {name} has no sidecar{why}")).step(step));
+        return Err(fail(format!("pod {name} has no sidecar{why}")).steps(steps));
     };
     // From any registry, and under any vendor's name (`proxyv2-rhel8`).
     if !image_name(&sidecar.image).contains("proxyv2") {
@@ -219,8 +223,6 @@ fn judge_pod(evidence: &Evidence, pod: &Pod) -> Judged {
 
 /// Returns the webhooks and annotations that may have added containers to a pod, and the steps that remove or show them.
 fn explain_added_containers(evidence: &Evidence, pod: &Pod, added: &str) -> (String, Vec<Step>) {
-    let is_injection = |key: &&String| key.contains("inject") && !key.contains("istio.io/");
-    let annotations: Vec<_> = pod.other_annotations.iter().filter(is_injection).collect();
     let labels = evidence.install.namespaces.value().and_then(|all| all.get(&pod.namespace));
     let selects = |webhook: &&Webhook| {
         !is_injector(webhook)
@@ -228,6 +230,8 @@ fn explain_added_containers(evidence: &Evidence, pod: &Pod, added: &str) -> (Str
             && webhook.object_selector.selects(&pod.labels) != Some(false)
     };
     let webhooks = evidence.install.webhooks.value().into_iter().flatten().filter(selects);
+    let names: Vec<_> = webhooks.clone().map(|it| it.name.as_str()).collect();
+    let annotations = requests_of_injection(pod, &names);
     let webhooks: BTreeSet<_> = webhooks.map(|webhook| &webhook.configuration).collect();
     let webhooks: Vec<_> = webhooks.into_iter().collect();
     let mut who = String::new();
@@ -348,7 +352,20 @@ mod cases {
         no_application(|e| demo_pod(e, "client").containers.retain(|it| it.name == "istio-proxy"), Fail);
         gateway(|e| { let pod = demo_pod(e, "client"); pod.containers.retain(|it| it.name == "istio-proxy"); pod.containers[0].args = vec!["proxy".into(), "router".into()]; }, Fail);
         foreign_image(|e| set_images(e, "nginx"), Fail);
+        extra_container_of_a_webhooks_domain(|e| {
+            let pod = demo_pod(e, "client");
+            add_container(pod, "daprd");
+            pod.other_annotations = vec!["dapr.io/enabled".into(), "kubernetes.io/a".into()];
+            let (configuration, name) = ("dapr-sidecar-injector".into(), "sidecar-injector.dapr.io".into());
+            of(&mut e.install.webhooks).push(Webhook { configuration, name, ..Webhook::default() });
+        }, Fail);
+        left_out_by_injection(|e| {
+            let pod = demo_pod(e, "client");
+            remove_sidecar(pod);
+            pod.created_at = "2099-01-01T00:00:00Z".parse().ok();
+        }, Fail);
         native(make_native, Changed);
+        native_and_none_runs(|e| { make_native(e); for pod in of(&mut e.demo.pods) { pod.phase = "Pending".into(); } }, Fail);
         one_native(|e| {
             let old = demo_pod(e, "echo").clone();
             make_native(e);

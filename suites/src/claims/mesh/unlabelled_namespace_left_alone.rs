@@ -9,11 +9,13 @@ use crate::facts::demo::find_deployment;
 use crate::facts::injection::{
     demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
 };
-use crate::facts::refusal::{CallFailure, Refusal, classify_refusal, find_refusal};
-use crate::facts::sidecar::{INIT, SIDECAR};
+use crate::facts::refusal::{
+    CallFailure, Refusal, classify_refusal, find_refusal, names_injected_container,
+};
+use crate::facts::sidecar::SIDECAR;
 use crate::facts::webhooks::injects;
-use crate::format::refusal::{format_call_failure, format_refusal};
-use crate::format::{excerpt, list};
+use crate::format::list;
+use crate::format::refusal::{excerpt_refusal, format_call_failure, format_refusal};
 use crate::judgement::{Judged, Judgement, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, namespaces};
@@ -77,7 +79,7 @@ fn judge_unlabelled(evidence: &Evidence) -> Judged {
         let refusal = format_refusal(refusal);
         let summary =
             format!("meshcheck's own test pod is refused: {refusal}; the mesh is not the reason");
-        return Err(Judgement::unjudged(summary).observed(excerpt(message)));
+        return Err(Judgement::unjudged(summary).observed(excerpt_refusal(message)));
     }
     let run = require(&evidence.mesh.dry_run_unlabelled, what, object, show)?;
     let namespace = &run.namespace;
@@ -126,7 +128,10 @@ fn judge_labelled(evidence: &Evidence) -> Judged {
             format!("no new pod with a sidecar can be created in namespace {name}: {refusal}");
         return Err(Judgement::fail(summary)
             .expected("the API server admits a pod with a sidecar")
-            .observed(format!("{}; running pods stay, the next rollout fails", excerpt(message)))
+            .observed(format!(
+                "{}; running pods stay, the next rollout fails",
+                excerpt_refusal(message)
+            ))
             .object(object)
             .steps(namespaces::admit_pods(evidence, name, message)));
     }
@@ -163,16 +168,18 @@ fn find_failed_call(evidence: &Evidence) -> Option<CallFailure> {
 /// refusal of the pod's own container proves nothing for the demo's pods.
 fn find_refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
     let (reason, refusal) = find_refusal_by_rule(&evidence.mesh.dry_run_labelled)?;
-    let names_injected = [INIT, SIDECAR].iter().any(|name| reason.contains(name));
-    names_injected.then_some((reason, refusal))
+    names_injected_container(reason).then_some((reason, refusal))
 }
 
 /// Returns the API server's message where a rule of the cluster refuses the pod of a dry run.
 fn find_refusal_by_rule(run: &Observation<DryRun>) -> Option<(&str, Refusal<'_>)> {
-    use Refusal::{Denied, LimitRange, PodSecurity, Quota};
+    use Refusal::{Denied, LimitRange, PodSecurity, Policy, Quota, SecurityContext};
     let Observation::Failed { reason } = run else { return None };
     let refusal = classify_refusal(reason);
-    let by_rule = matches!(refusal, Denied(_) | LimitRange | PodSecurity(_) | Quota(_));
+    let by_rule = matches!(
+        refusal,
+        Denied(_) | LimitRange | PodSecurity(_) | Policy(_) | Quota(_) | SecurityContext
+    );
     by_rule.then_some((reason.as_str(), refusal))
 }
 

@@ -35,7 +35,8 @@ claim! {
     /// - A DNS pod uses its node's network.
     /// - A DNS pod has an address outside the pod network, for example of the network plug-in before.
     ///
-    /// The claim is unjudged where other pods also have addresses outside the known ranges, and DNS has still others.
+    /// The claim is unjudged where other pods also have addresses outside the known ranges, and DNS has still others. It is
+    /// unjudged too where names are resolved without such pods, as on OpenShift.
     ///
     /// ## How to fix it
     /// - 0 replicas: scale the deployment up.
@@ -160,6 +161,11 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
         ));
     }
     let Some(deployment) = deployment else {
+        if resolves_elsewhere(evidence) {
+            return Judgement::unjudged(format!(
+                "DNS runs elsewhere: proxies find istiod by its name, but no pod in {NAMESPACE} has the label {LABEL}"
+            ));
+        }
         return Judgement::fail(format!(
             "cluster DNS is missing: no deployment or pod has the label {LABEL}"
         ))
@@ -179,6 +185,15 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
         .observed(format_rollout_trouble(deployment).unwrap_or_else(|| "no pod".to_owned()))
         .object(Object::deployment(deployment))
         .step(step)
+}
+
+/// Whether proxies are connected to istiod, which they find by its name, and no request shows that names are not resolved. A
+/// connection outlives DNS.
+fn resolves_elsewhere(evidence: &Evidence) -> bool {
+    let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
+    let istiods = evidence.install.istiod.value().into_iter().flat_map(|all| all.values());
+    let mut proxies = istiods.filter_map(|it| it.proxies.value()).flatten();
+    replies.clone().all(|reply| !reply.error.contains("resolve")) && proxies.next().is_some()
 }
 
 /// Fails because no running DNS pod is ready. DNS gets ready only when it reaches the API server, through kube-proxy

@@ -6,7 +6,9 @@ use crate::evidence::{Condition, Deployment, Evidence, Node, Pod, Resources};
 use crate::facts::gateway::has_no_gateway_deployment;
 use crate::facts::installation::{control_plane_elsewhere, gateway_elsewhere};
 use crate::facts::istiod::is_istiod;
-use crate::facts::scheduling::{Unschedulable, find_unschedulable, is_for_nodes, no_node_is_ready};
+use crate::facts::scheduling::{
+    Unschedulable, find_taint_owner, find_unschedulable, is_for_nodes, no_node_is_ready,
+};
 use crate::facts::webhooks::injects_from_elsewhere;
 use crate::facts::workload::owner_workload;
 use crate::format::{NODE, POD, count, excerpt, list};
@@ -34,7 +36,8 @@ claim! {
     ///
     /// ## How to fix it
     /// - NotReady or pressure: read the node's conditions and events. Free disk space.
-    /// - Cordoned or tainted: uncordon the node, or remove the taint.
+    /// - Cordoned or tainted: uncordon the node, or remove the taint. A cloud's controller, a network plug-in or an autoscaler
+    ///   removes its own taint: get that program running.
     /// - No room: remove pods that are not needed, or give the machine more CPU and memory.
     ///
     /// ## Check by hand
@@ -199,7 +202,12 @@ fn unschedulable(
         Unschedulable::Taint(key) => (
             format!("pod {name} is unschedulable: it does not tolerate the taint {key}"),
             format!("a node without the taint {key}"),
-            untaint(evidence, nodes, key),
+            match find_taint_owner(key) {
+                Some(owner) => nodes::wait_for_untaint(evidence, key, owner),
+                // It follows from a condition of the node.
+                None if key.starts_with("node.kubernetes.io/") => vec![show_conditions(evidence)],
+                None => untaint(evidence, nodes, key),
+            },
         ),
         Unschedulable::Ports => (
             format!("pod {name} is unschedulable: its host ports are in use"),
@@ -357,6 +365,10 @@ fn no_room(
 
 fn show_room(evidence: &Evidence) -> Step {
     nodes::describe_all(evidence, "Show the requests of the pods under \"Allocated resources\"")
+}
+
+fn show_conditions(evidence: &Evidence) -> Step {
+    nodes::describe_all(evidence, "Show the conditions of the nodes, from which the taint follows")
 }
 
 fn show_taints(evidence: &Evidence) -> Step {

@@ -142,6 +142,8 @@ cases! { Evidence:
     call_is_refused(|e| fail_call(e, "dial tcp 10.96.0.9:443: connect: connection refused"), Fail);
     call_goes_to_a_proxy(|e| fail_call(e, "proxyconnect tcp: dial tcp 10.0.0.5:3128: i/o timeout"), Fail);
     call_is_not_trusted(|e| fail_call(e, "x509: certificate signed by unknown authority"), Fail);
+    call_is_before_the_certificate(|e| fail_call(e, "tls: failed to verify certificate: x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026-11-29T07:11:22Z"), Fail);
+    call_finds_no_service(|e| fail_call(e, "service \"istiod\" not found"), Fail);
     call_is_answered_by_an_error(|e| fail_call(e, "an error on the server (\"upstream\") has prevented the request from succeeding"), Fail);
     call_of_another_webhook(|e| e.mesh.dry_run_labelled = Observation::failed("failed calling webhook \"policy.example.com\": EOF"), Pass);
     call_of_another_mutating_webhook(|e| {

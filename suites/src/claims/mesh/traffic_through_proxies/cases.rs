@@ -2,7 +2,7 @@
 
 use crate::claims::mesh::changes::{insert_rule, remove_sidecar};
 use crate::entry::cases;
-use crate::evidence::{CounterPair, Evidence, MeshResource, Observation};
+use crate::evidence::{CounterPair, Evidence, MeshResource, Observation, Pod};
 use crate::testing::{demo_pod, of};
 
 /// Stops a counter.
@@ -28,6 +28,12 @@ fn remove_headers(e: &mut Evidence, most: usize) {
 
 fn answered_by_backends_proxy(e: &mut Evidence) {
     of(&mut e.demo.asked).replies.iter_mut().for_each(|it| it.server = "istio-envoy".into());
+}
+
+fn add_cilium(e: &mut Evidence) {
+    let labels = [("k8s-app".to_owned(), "cilium".to_owned())].into();
+    let pod = Pod { name: "cilium-x7k2p".into(), labels, ready: true, ..Pod::default() };
+    e.cluster.network_pods = Observation::seen(vec![pod]);
 }
 
 /// Sets Envoy's answer to every request, and stops both counters.
@@ -57,6 +63,12 @@ cases! { Evidence:
     client_routes_to_another_cluster(stop_client, Unjudged);
     // The answers are those of the backend's proxy: the client's proxy does not know the service.
     client_forwards_to_an_unknown_address(|e| { answered_by_backends_proxy(e); stop_client(e); }, Fail);
+    client_forwards_on_cilium(|e| { answered_by_backends_proxy(e); stop_client(e); add_cilium(e); }, Fail);
+    client_forwards_on_an_unread_network(|e| {
+        answered_by_backends_proxy(e);
+        stop_client(e);
+        e.cluster.network_pods = Observation::failed("forbidden");
+    }, Fail);
     no_counter_rises(|e| { answered_by_backends_proxy(e); stop_client(e); stop_backend(e); }, Fail);
     backend_counter_stops(stop_backend, Fail);
     backend_counter_rises_too_little(|e| { let pair = &mut of(&mut e.mesh.traffic).inbound; let before = *of(&mut pair.before); pair.after = Observation::seen(before + 4); }, Fail);

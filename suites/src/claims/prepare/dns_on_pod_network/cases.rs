@@ -89,9 +89,14 @@ cases! { Evidence:
         scale_to_zero(&mut dns.deployments[0]);
     }, Unjudged);
     no_dns_and_names_resolve(|e| *of(&mut e.cluster.dns) = crate::evidence::Dns::default(), Unjudged);
+    no_dns_and_proxies_find_istiod(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::failed("forbidden");
+    }, Unjudged);
     no_dns_and_replies_unread(|e| {
         *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
         e.demo.asked = Observation::failed("forbidden");
+        of(&mut e.install.istiod).clear();
     }, Fail);
     terminating(|e| { fail_resolution(e); one_dns(e).pods[0].terminating = true; }, Fail);
     pending(|e| one_dns(e).pods[0].phase = "Pending".into(), Fail);

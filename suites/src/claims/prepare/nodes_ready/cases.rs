@@ -106,6 +106,9 @@ cases! { Evidence:
         of(&mut e.cluster.nodes)[0].taints = vec!["a=b:NoSchedule".into(), "c=:NoExecute".into()];
         wait(e, "1 node(s) had untolerated taint {c: }.");
     }, Fail);
+    tainted_by_the_cloud(|e| wait(e, "1 node(s) had untolerated taint {node.cloudprovider.kubernetes.io/uninitialized: true}."), Fail);
+    tainted_by_the_network(|e| wait(e, "1 node(s) had untolerated taint {node.cilium.io/agent-not-ready: }."), Fail);
+    tainted_by_a_condition(|e| wait(e, "1 node(s) had untolerated taint {node.kubernetes.io/pid-pressure: }."), Fail);
     no_longer_tainted(|e| wait(e, "1 node(s) had untolerated taint {a: b}."), Fail);
     ports_in_use(|e| wait(e, "1 node(s) didn't have free ports for the requested pod ports."), Fail);
     istiod_of_another_namespace(|e| {
