@@ -47,7 +47,7 @@ pub(crate) fn listen() -> std::io::Result<CancellationToken> {
     Ok(CANCEL.clone())
 }
 
-/// Waits for the signal that ended a program of ours, where it may reach us too. A terminal's Ctrl-C goes to all
+/// Waits for the signal that ended a program that we started, where it may reach us too. A terminal's Ctrl-C goes to all
 /// programs of our process group, and one that has just been started is in it for a moment. Its end is then no
 /// error: the work is cancelled.
 pub(crate) async fn arrival(status: ExitStatus) {

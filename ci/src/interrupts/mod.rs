@@ -102,11 +102,12 @@ impl Trial {
         let end = subject.end()?;
         case.seconds = end.took.as_secs_f64();
         case.exit = end.code();
-        self.aftermath(moment, &place, &end)?;
+        let aftermath = self.aftermath(moment, &place, &end);
         case.left = place.left()?;
         if let Some(target) = &self.target {
             case.left.extend(target.left()?);
         }
+        aftermath?;
         if case.left.is_empty() {
             expected_end(moment, &end)?;
         }

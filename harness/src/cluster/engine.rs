@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::ClusterError;
 use super::config::MARK;
+use super::{ClusterError, freezer};
 use crate::owner::{self, Owner};
 use crate::process::{Call, ProcessError};
 use crate::wait::{Look, Wait};
@@ -122,8 +122,8 @@ pub(crate) async fn helpers() -> Result<Vec<(String, Owner)>, ProcessError> {
     Ok(parsed.collect())
 }
 
-/// Removes a container with its volumes. On a busy machine the engine may give up before the container has ended:
-/// then it is asked again.
+/// Removes a container with its volumes. The engine may give up before the container has ended, on a busy machine or
+/// because something in it is frozen: that is thawed, and the engine asked again.
 pub(crate) async fn remove_container(id: &str) -> Result<(), ClusterError> {
     let call = Call::docker().args(["rm", "--force", "--volumes", id]);
     let wait = Wait::new(format!("the engine to end container {id}"), END_CEILING);
@@ -132,6 +132,7 @@ pub(crate) async fn remove_container(id: &str) -> Result<(), ClusterError> {
             Err(ProcessError::Failed { last, .. })
                 if last.contains("did not receive an exit event") =>
             {
+                freezer::thaw(id);
                 Look::NotYet(last)
             }
             other => Look::Ready(other),

@@ -10,7 +10,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// Below this much free space, in MiB, the disk is named. A node of the lab unpacks 1,200 MiB and failed with 90 left.
 const LITTLE_SPACE: u64 = 512;
 
-/// How many lines of the kubelet's log are looked at. It writes some 20 in a second while it fails.
+/// How many lines of the kubelet's log are read. It writes some 20 in a second while it fails.
 const LOG_LINES: &str = "500";
 
 /// Asks the node of this name. What cannot be learned is left out: the node may not be there at all.

@@ -5,6 +5,7 @@ mod config;
 pub(crate) mod engine;
 mod error;
 mod failed_node;
+mod freezer;
 mod helpers;
 mod kind;
 mod patches;
