@@ -1,12 +1,9 @@
-//! The ingress gateway: its service, its deployment, its address, and the server that answers there.
+//! The ingress gateway: its service, its deployment, its pods, and their answers.
 
 use super::installation::gateway_daemon_set;
 use crate::evidence::{
-    Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, ServicePort,
-    text_of,
+    Deployment, Evidence, HttpAnswer, Observation, Pod, Route, Service, ServicePort, text_of,
 };
-use crate::net::{Network, is_private};
-use std::net::IpAddr;
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
 pub(crate) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
@@ -118,27 +115,6 @@ pub(crate) fn is_strangers_health(answer: &HttpAnswer) -> bool {
     names_another_server(answer) || content.is_some_and(|it| it.starts_with("text/html"))
 }
 
-/// Whether another machine or gateway answers the health check at the gateway's address.
-pub(crate) fn is_answered_by_another(evidence: &Evidence) -> bool {
-    evidence.ingress.health.value().is_some_and(|health| {
-        find_routed_reply(evidence).is_none()
-            && match has_counted_requests(evidence) {
-                _ if is_strangers_health(health) => !can_be_in_between(evidence, health),
-                Some(counted) => !counted,
-                None => has_ready_endpoint(evidence) == Some(false),
-            }
-    })
-}
-
-/// Whether a proxy or a filter before the gateway may have given this answer: the address is public, there is no route to
-/// it, or the answer names a proxy.
-pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> bool {
-    let way = &evidence.ingress.way;
-    answer.headers.contains_key("via")
-        || way.is_recorded() && way.value().is_none()
-        || !has_private_address(evidence)
-}
-
 /// Finds a label of the demo's namespace that the namespace of a route lacks, by which istiod can select namespaces
 /// (`discoverySelectors`).
 pub(crate) fn find_missing_label<'e>(
@@ -157,125 +133,6 @@ pub(crate) fn find_missing_label<'e>(
             && !key.starts_with("pod-security.kubernetes.io/");
         decides && !has(key, value)
     })
-}
-
-/// Returns the requested IP addresses, or those of the service where the evidence does not have them.
-fn asked_addresses(evidence: &Evidence) -> Vec<IpAddr> {
-    let asked = &evidence.ingress.asked;
-    let of_service =
-        find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
-    let parse = |it: &str| it.parse().ok();
-    if asked.is_empty() {
-        of_service.filter_map(parse).collect()
-    } else {
-        asked.iter().map(String::as_str).filter_map(parse).collect()
-    }
-}
-
-/// Whether the gateway has an address of a private range: a cloud gives others, or names.
-pub(crate) fn has_private_address(evidence: &Evidence) -> bool {
-    asked_addresses(evidence).into_iter().any(is_private)
-}
-
-/// Whether the API server is on the loopback interface of this machine.
-fn has_local_server(evidence: &Evidence) -> bool {
-    let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"].iter().any(|host| server.starts_with(host))
-}
-
-/// Whether this machine runs the cluster: the API server is on its loopback interface, or a node is a container here.
-pub(crate) fn is_local_cluster(evidence: &Evidence) -> bool {
-    let mut rules = evidence.mesh.live_rules.values();
-    has_local_server(evidence) || rules.any(|it| it.value().is_some())
-}
-
-/// Whether no answer proves that no server is at the gateway's address: it is public, or there is a route to it.
-pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
-    let addresses = asked_addresses(evidence);
-    if is_unknown_name(reason) || find_network_address(evidence).is_some() {
-        return true;
-    }
-    if addresses.is_empty() {
-        // In an older file, the request went to the first address of a name: `localhost` has two.
-        let mut names =
-            find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
-        return names.any(|name| name != "localhost");
-    }
-    if addresses.iter().all(IpAddr::is_loopback) {
-        return has_local_server(evidence) && !evidence.ingress.asked.is_empty();
-    }
-    addresses.into_iter().any(|it| !is_private(it) && !it.is_loopback())
-        || match &evidence.ingress.way {
-            Observation::Seen { .. } => true,
-            Observation::Absent { .. } => false,
-            // The container is on the cluster's network. The first name is that of older evidence.
-            _ if ["a container of ours", "a meshcheck container"]
-                .iter()
-                .any(|it| reason.contains(it)) =>
-            {
-                reason.contains("curl: (")
-            }
-            way if way.is_recorded() => false,
-            // In an older file, the error of this machine shows whether there was a route.
-            _ => {
-                reason.contains("No route to host")
-                    || (evidence.subject.provider == Provider::Kind
-                        && reason.contains("no answer within"))
-            }
-        }
-}
-
-/// Whether DNS does not know the requested name.
-pub(crate) fn is_unknown_name(reason: &str) -> bool {
-    const WORDS: [&str; 3] =
-        ["Name or service not known", "Name does not resolve", "nodename nor servname"];
-    WORDS.iter().any(|words| reason.contains(words))
-}
-
-fn octets(address: &IpAddr) -> Option<[u8; 4]> {
-    match address {
-        IpAddr::V4(address) => Some(address.octets()),
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The addresses of the nodes.
-pub(crate) fn node_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
-    let nodes = evidence.cluster.nodes.value().into_iter().flatten();
-    nodes.flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok())
-}
-
-/// Returns the address of the nodes' network itself, which no host can have.
-pub(crate) fn find_network_address(evidence: &Evidence) -> Option<IpAddr> {
-    let is_of_network = |address: &IpAddr| {
-        let parts = octets(address).filter(|parts| parts[3] == 0);
-        parts.is_some_and(|parts| {
-            node_addresses(evidence).filter_map(|it| octets(&it)).any(|it| it[..3] == parts[..3])
-        })
-    };
-    asked_addresses(evidence).into_iter().find(is_of_network)
-}
-
-/// Returns an address outside of the network of nodes that are containers: there is no route to it.
-pub(crate) fn find_address_outside(evidence: &Evidence) -> Option<IpAddr> {
-    let way = evidence.ingress.way.value();
-    let networks: Vec<Network> =
-        way.into_iter().flat_map(|way| &way.networks).filter_map(|it| it.parse().ok()).collect();
-    let is_kind = evidence.subject.context.starts_with("kind-");
-    let is_outside = |address: &IpAddr| {
-        let beside = |node: &IpAddr| {
-            let pair = octets(node).zip(octets(address));
-            pair.is_none_or(|(node, address)| node[..2] == address[..2])
-        };
-        is_private(*address)
-            && if networks.is_empty() {
-                // Docker gives a network of kind a range of /16.
-                is_kind && !node_addresses(evidence).any(|node| beside(&node))
-            } else {
-                !networks.iter().any(|network| network.contains(*address))
-            }
-    };
-    asked_addresses(evidence).into_iter().find(is_outside)
 }
 
 /// Whether the cluster is one of minikube, which gives addresses while its tunnel runs.
@@ -374,15 +231,5 @@ mod tests {
         services.push(Service { namespace: "kong".into(), ..gateway.clone() });
         services.push(Service { name: "other".into(), ..gateway });
         assert_eq!(find_address_sharers(&evidence).len(), 2);
-    }
-
-    #[test]
-    fn cluster_is_local_by_its_server_or_its_nodes() {
-        let mut evidence = healthy();
-        assert!(is_local_cluster(&evidence));
-        evidence.subject.server = "https://198.51.100.7:6443".into();
-        assert!(is_local_cluster(&evidence), "the rules of its pods were read on this machine");
-        evidence.mesh.live_rules.clear();
-        assert!(!is_local_cluster(&evidence));
     }
 }

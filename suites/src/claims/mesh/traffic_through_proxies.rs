@@ -221,7 +221,11 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let because = if side == Side::Client && !variables.is_empty() {
         format!(": curl uses a web proxy, because its container sets {}", list(&variables))
     } else if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(": Envoy answered itself, {} `{}`", reply.status, excerpt(&reply.body))
+        let body = match reply.body.as_str() {
+            "" => "with an empty body".to_owned(),
+            body => format!("`{}`", excerpt(body)),
+        };
+        format!(": Envoy answered itself, {} {body}", reply.status)
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
         let (why, steps) = explain_uncounted(evidence, &traffic.client_pod);
         let observed = format!("{observed}; Envoy of the backend counted all requests");
