@@ -1,6 +1,7 @@
 //! The ingress gateway: its service, its deployment, its pods, and their answers.
 
 use super::installation::gateway_daemon_set;
+use super::proxy_replies::is_policy_denial;
 use crate::evidence::{
     Deployment, Evidence, HttpAnswer, Observation, Pod, Route, Service, ServicePort, text_of,
 };
@@ -107,6 +108,20 @@ pub(crate) fn find_routed_reply(evidence: &Evidence) -> Option<&HttpAnswer> {
 pub(crate) fn names_another_server(answer: &HttpAnswer) -> bool {
     let server = answer.headers.get("server");
     server.is_some_and(|server| !matches!(server.as_str(), "envoy" | "istio-envoy"))
+}
+
+/// Whether an answer came from behind the gateway: Envoy adds the header where an upstream has answered.
+pub(crate) fn has_passed_gateway(answer: &HttpAnswer) -> bool {
+    answer.headers.contains_key("x-envoy-upstream-service-time")
+}
+
+/// Whether an answer shows that the gateway directs the request nowhere: 404, a redirect of the gateway itself, or its denial.
+pub(crate) fn is_unrouted(answer: &HttpAnswer) -> bool {
+    let is_own = answer.headers.contains_key("server")
+        && !names_another_server(answer)
+        && !has_passed_gateway(answer);
+    let is_denial = answer.status == 403 && is_policy_denial(&answer.body);
+    answer.status == 404 || is_own && (is_denial || (300..400).contains(&answer.status))
 }
 
 /// Whether an answer to the health check is not a gateway's: of another server, or a web page.

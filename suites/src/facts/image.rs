@@ -20,9 +20,8 @@ pub(crate) fn flat_mirror<'i>(image: &'i str, repository: &str) -> Option<&'i st
         ["docker.io", "index.docker.io", "quay.io", "ghcr.io", "gcr.io", "registry.k8s.io"];
     let (mirror, name) = split_image(image).0.rsplit_once('/')?;
     let words: Vec<_> = repository.rsplit('/').take(2).collect();
-    if name.strip_prefix("mirrored-")
-        == Some(&words.iter().rev().copied().collect::<Vec<_>>().join("-"))
-    {
+    let mirrored = format!("mirrored-{}", words.into_iter().rev().collect::<Vec<_>>().join("-"));
+    if name == mirrored && mirror.rsplit('/').next() == Some("rancher") {
         return Some(mirror);
     }
     let host = mirror.split('/').next()?;
@@ -130,7 +129,12 @@ mod tests {
     #[case("registry.example.com/train/http-echo:1.0.0", Some("registry.example.com/train"))]
     #[case("localhost:5000/http-echo", Some("localhost:5000"))]
     #[case("rancher/mirrored-hashicorp-http-echo:1.0.0", Some("rancher"))]
+    #[case(
+        "registry.example.com/rancher/mirrored-hashicorp-http-echo:1.0.0",
+        Some("registry.example.com/rancher")
+    )]
     #[case("rancher/mirrored-somebody-http-echo", None)]
+    #[case("somebody/mirrored-hashicorp-http-echo", None)]
     #[case("docker.io/somebody/http-echo", None)]
     #[case("somebody/http-echo", None)]
     #[case("registry.example.com/train/nginx", None)]

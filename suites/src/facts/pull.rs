@@ -14,6 +14,8 @@ pub(crate) enum PullFailure {
     Disk,
     /// The registry limits the rate of pulls.
     RateLimit,
+    /// The HTTP proxy of the container runtime does not forward the pull.
+    Proxy,
     /// The node does not resolve the name of the registry.
     Name,
     /// The registry refuses access, or does not have this repository.
@@ -43,11 +45,16 @@ const REASONS: [&str; 7] = [
 ];
 
 /// The messages of containerd, CRI-O and docker for each failure, the deepest reason first.
-const MESSAGES: [(PullFailure, &[&str]); 10] = [
+const MESSAGES: [(PullFailure, &[&str]); 11] = [
     (PullFailure::Time, &["certificate has expired or is not yet valid"]),
     (PullFailure::Certificate, &["x509: "]),
     (PullFailure::Disk, &["no space left on device"]),
     (PullFailure::RateLimit, &["toomanyrequests", "429 Too Many Requests"]),
+    // A proxy that refuses to connect gives no more than the text of its status: `Get "https://…/v2/": Forbidden`.
+    (
+        PullFailure::Proxy,
+        &["proxyconnect ", "Proxy Authentication Required", "\": Forbidden", "\": Bad Gateway"],
+    ),
     (PullFailure::Name, &["dial tcp: lookup ", "no such host", "server misbehaving"]),
     (
         PullFailure::Access,
@@ -60,7 +67,9 @@ const MESSAGES: [(PullFailure, &[&str]); 10] = [
             "insufficient_scope",
             "pull access denied",
             "unauthorized: ",
-            "denied: ",
+            // The file system's message is `permission denied: unknown`.
+            ": denied: ",
+            "requested access to the resource is denied",
         ],
     ),
     (PullFailure::ShortName, &["short name mode is enforcing", "short-name "]),
@@ -74,13 +83,13 @@ const MESSAGES: [(PullFailure, &[&str]); 10] = [
         &[
             "i/o timeout",
             "Client.Timeout",
-            "context deadline exceeded",
+            // After a URL: a slow pull of a registry that answers ends with the same words.
+            "\": context deadline exceeded",
             "connection refused",
             "connection reset by peer",
             "no route to host",
             "network is unreachable",
             "TLS handshake timeout",
-            "proxyconnect",
         ],
     ),
 ];
@@ -101,6 +110,15 @@ pub(crate) fn classify_pull_error(message: &str) -> PullFailure {
     MESSAGES.iter().find(contains).map_or(PullFailure::Other, |it| it.0)
 }
 
+/// Returns the host that the container runtime did not reach: of the name that it looked up, or of the last URL. A registry
+/// sends it to others for a login and for layers, and a mirror stands for a registry.
+pub(crate) fn unreached_host(message: &str) -> Option<&str> {
+    let name = message.rsplit_once("dial tcp: lookup ").map(|(_, rest)| rest);
+    let url = || message.rsplit_once("\"https://").map(|(_, rest)| rest);
+    let host = name.or_else(url)?.split(['/', '"', ' ']).next()?.trim_end_matches(':');
+    (!host.is_empty()).then_some(host)
+}
+
 /// Returns the host of an image's registry: that of Docker Hub for a name without a host.
 pub(crate) fn registry_host(image: &str) -> &str {
     const HUB: &str = "registry-1.docker.io";
@@ -111,7 +129,10 @@ pub(crate) fn registry_host(image: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{PullFailure as Pull, REASONS, classify_pull_error, pull_error, registry_host};
+    use super::{
+        PullFailure as Pull, REASONS, classify_pull_error, pull_error, registry_host,
+        unreached_host,
+    };
     use crate::evidence::{Container, ContainerState};
     use rstest::rstest;
 
@@ -156,6 +177,23 @@ mod tests {
         "Get \"https://registry-1.docker.io/v2/\": net/http: TLS handshake timeout",
         Pull::Unreachable
     )]
+    #[case::late("Head \"https://r/v2/\": context deadline exceeded", Pull::Unreachable)]
+    #[case::name_of_the_proxy(
+        "Head \"https://r/v2/\": proxyconnect tcp: dial tcp: lookup proxy.example.com: no such host",
+        Pull::Proxy
+    )]
+    #[case::login_of_the_proxy("Get \"https://r/v2/\": Proxy Authentication Required", Pull::Proxy)]
+    #[case::refused_by_the_proxy("Get \"https://r/v2/\": Forbidden", Pull::Proxy)]
+    #[case::refused_by_the_registry("request to https://r/v2/: 403 Forbidden", Pull::Access)]
+    #[case::refused_by_ghcr("reading manifest 1 in ghcr.io/a/b: denied: denied", Pull::Access)]
+    #[case::file_system(
+        "failed to extract layer: lchown /a: permission denied: unknown",
+        Pull::Other
+    )]
+    #[case::slow(
+        "rpc error: code = DeadlineExceeded desc = context deadline exceeded",
+        Pull::Other
+    )]
     #[case::missing("docker.io/hashicorp/http-echo:9: not found", Pull::Other)]
     fn error_of_a_pull_has_a_kind(#[case] message: &str, #[case] failure: Pull) {
         assert_eq!(classify_pull_error(message), failure);
@@ -169,6 +207,21 @@ mod tests {
         };
         assert!(REASONS.iter().all(|reason| pull_error(&waits(reason)) == Some("no")));
         assert_eq!(pull_error(&waits("CrashLoopBackOff")), None);
+    }
+
+    #[rstest]
+    #[case(
+        "Head \"https://r.example.com/v2/\": dial tcp: lookup auth.example.com on 10.0.0.2:53: no such host",
+        Some("auth.example.com")
+    )]
+    #[case("dial tcp: lookup quay.io: no such host", Some("quay.io"))]
+    #[case(
+        "Get \"https://cdn.example.com:8443/a\": dial tcp 203.0.113.9:8443: i/o timeout",
+        Some("cdn.example.com:8443")
+    )]
+    #[case("net/http: TLS handshake timeout", None)]
+    fn host_that_is_not_reached_is_in_the_message(#[case] text: &str, #[case] host: Option<&str>) {
+        assert_eq!(unreached_host(text), host);
     }
 
     #[rstest]

@@ -182,9 +182,15 @@ pub(crate) fn failed_injection<'e>(
     }
 }
 
-/// Whether the message names a container that injection adds. Neither the demo's pods nor the dry run's have init containers.
+/// Whether the message names a container that injection adds, or the place of an init container: `initContainers[0]`,
+/// `initContainers/0`. Neither the demo's pods nor the dry run's have init containers. The text of a rule has
+/// `initContainers[*]` for any pod.
 pub(crate) fn names_injected_container(text: &str) -> bool {
-    [INIT, SIDECAR, "initContainers"].iter().any(|name| text.contains(name))
+    let is_place = |rest: &str| {
+        rest.strip_prefix(['[', '/']).is_some_and(|at| at.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    [INIT, SIDECAR].iter().any(|name| text.contains(name))
+        || text.split("initContainers").skip(1).any(is_place)
 }
 
 /// Whether a dry run shows that the API server called Istio's injection webhook. Quotas, limit ranges, pod security,
@@ -349,6 +355,16 @@ mod tests {
         let mutating = Webhook { name: "mutate.example.com".into(), ..Webhook::default() };
         let dry_run = Observation::failed(text);
         assert_eq!(is_injection_answered(&dry_run, &[mutating]), answered);
+    }
+
+    #[rstest]
+    #[case::name("container <istio-init> has a disallowed capability", true)]
+    #[case::index(".initContainers[0].capabilities.add: Invalid value", true)]
+    #[case::path("rule a failed at path /spec/initContainers/0/securityContext/", true)]
+    #[case::own(".containers[0].capabilities.add: Invalid value", false)]
+    #[case::text_of_a_rule("spec.initContainers[*].securityContext must be set", false)]
+    fn message_names_an_injected_container(#[case] text: &str, #[case] names_it: bool) {
+        assert_eq!(names_injected_container(text), names_it);
     }
 
     #[test]

@@ -51,13 +51,12 @@ pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
 /// The programs that remove a taint by themselves, by the beginning of its key. Kubernetes sets these taints on a node that is
 /// not ready for pods.
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>.
-const OWNERS: [(&str, &str); 6] = [
+const OWNERS: [(&str, &str); 5] = [
     ("node.cloudprovider.kubernetes.io/", "the cloud controller manager"),
     ("node.kubernetes.io/network-unavailable", "the network plug-in"),
     ("node.cilium.io/agent-not-ready", "Cilium's agent"),
     ("karpenter.sh/", "Karpenter"),
     ("ToBeDeletedByClusterAutoscaler", "the cluster autoscaler"),
-    ("DeletionCandidateOfClusterAutoscaler", "the cluster autoscaler"),
 ];
 
 /// Returns the program that removes a taint with this key by itself.

@@ -63,11 +63,12 @@ pub(crate) fn runs_native_sidecar(pod: &Pod) -> bool {
     !pod.terminating && pod.sidecar().is_some_and(|it| it.is_native_sidecar() && runs(it))
 }
 
-/// Returns the rows of a pod's proxy in the lists of all istiods; none where no istiod was read.
-fn sync_rows<'e>(evidence: &'e Evidence, pod: &Pod) -> Option<Vec<&'e ProxySync>> {
+/// Returns the rows of a pod's proxy in the lists of all istiods.
+fn sync_rows<'e>(evidence: &'e Evidence, pod: &Pod) -> impl Iterator<Item = &'e ProxySync> {
     let id = format!("{}.{}", pod.name, pod.namespace);
-    let lists = evidence.install.istiod.value()?.values().filter_map(|it| it.proxies.value());
-    Some(lists.flatten().filter(|it| it.proxy == id).collect())
+    let istiods = evidence.install.istiod.value().into_iter().flat_map(|all| all.values());
+    let lists = istiods.filter_map(|it| it.proxies.value());
+    lists.flatten().filter(move |it| it.proxy == id)
 }
 
 /// Whether the sidecars of a deployment's pods have started and do not get ready, and no istiod knows them: they do not
@@ -77,21 +78,25 @@ pub(crate) fn is_cut_off(evidence: &Evidence, deployment: &str) -> bool {
         let runs = matches!(it.state, ContainerState::Running { .. });
         !it.ready && (runs || it.restarts > 0)
     };
-    let is_unknown = |pod: &Pod| sync_rows(evidence, pod).is_some_and(|rows| rows.is_empty());
+    // A list that could not be read may have the proxy.
+    let istiods = evidence.install.istiod.value();
+    let are_read = istiods.is_some_and(|all| all.values().all(|it| it.proxies.value().is_some()));
+    let is_unknown = |pod: &Pod| sync_rows(evidence, pod).next().is_none();
     let pods = evidence.demo.pods.value().into_iter().flatten();
     let mut pods = pods
         .filter(|pod| is_pod_of(evidence, pod, deployment) && !pod.terminating && !has_ended(pod))
         .peekable();
-    pods.peek().is_some() && pods.all(|pod| pod.sidecar().is_some_and(waits) && is_unknown(pod))
+    are_read
+        && pods.peek().is_some()
+        && pods.all(|pod| pod.sidecar().is_some_and(waits) && is_unknown(pod))
 }
 
 /// Whether a pod's proxy runs and is in sync with istiod, but is not ready: the kubelet's readiness probe fails.
 pub(crate) fn only_probe_fails(evidence: &Evidence, pod: &Pod) -> bool {
-    let is_synced = |row: &&ProxySync| {
+    let is_synced = |row: &ProxySync| {
         [&row.clusters, &row.listeners].iter().all(|it| !it.sent.is_empty() && it.sent == it.acked)
     };
-    waits_for_its_proxy(pod)
-        && sync_rows(evidence, pod).is_some_and(|rows| rows.iter().any(is_synced))
+    waits_for_its_proxy(pod) && sync_rows(evidence, pod).any(is_synced)
 }
 
 /// Whether the error of istio-init shows that the node's kernel lacks a module of iptables.
@@ -148,6 +153,7 @@ pub(crate) fn waits_for_its_proxy(pod: &Pod) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::evidence::Observation;
     use crate::testing::{demo_pod, forget_proxy, healthy, of};
     use rstest::rstest;
 
@@ -281,5 +287,10 @@ mod tests {
             pod.phase = "Pending".into();
         }));
         assert!(!cut_off(|it| of(&mut it.demo.pods).clear()));
+        assert!(!cut_off(|it| {
+            for istiod in of(&mut it.install.istiod).values_mut() {
+                istiod.proxies = Observation::failed("no answer");
+            }
+        }));
     }
 }

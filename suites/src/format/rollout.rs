@@ -64,6 +64,7 @@ fn format_pull_failure(failure: PullFailure) -> Option<&'static str> {
         PullFailure::Certificate => "the node does not trust the registry's certificate",
         PullFailure::Disk => "the node's disk is full",
         PullFailure::RateLimit => "the registry limits the rate of pulls",
+        PullFailure::Proxy => "the container runtime's HTTP proxy does not forward the pull",
         PullFailure::Name => "the node does not resolve the registry's name",
         PullFailure::Access => "the registry refuses access, or has no such repository",
         PullFailure::ShortName => {

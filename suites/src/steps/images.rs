@@ -1,11 +1,13 @@
 //! Steps that bring an image onto a node.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Impact, Purpose, Step, nodes, workloads};
+use super::{Impact, Purpose, Step, injection, nodes, workloads};
 use crate::evidence::{Container, Evidence, Node, Pod};
 use crate::facts::gateway_address::is_local_cluster;
-use crate::facts::pull::{PullFailure, classify_pull_error, registry_host};
+use crate::facts::kiali::is_kiali_pod;
+use crate::facts::pull::{PullFailure, classify_pull_error, registry_host, unreached_host};
+use crate::facts::sidecar::{INIT, SIDECAR};
 use crate::facts::workload::owner_workload;
 use crate::hint::escape_backquotes;
 
@@ -25,8 +27,12 @@ pub(crate) fn obtain(
             "Wait for the registry's rate limit to end, log in to the registry, or pull from a mirror".into(),
         )],
         failure @ (PullFailure::Name | PullFailure::Unreachable) => {
-            reach_registry(evidence, pod, container, failure)
+            reach_registry(evidence, pod, container, message, failure)
         }
+        PullFailure::Proxy => vec![advice(
+            "Correct HTTP_PROXY, HTTPS_PROXY or NO_PROXY of the container runtime on the node, or let the proxy forward the pull"
+                .into(),
+        )],
         PullFailure::Access => log_in(evidence, pod, container),
         PullFailure::ShortName => name_registry(evidence, pod, container),
         PullFailure::Platform => vec![advice(use_own_platform(evidence, pod, container))],
@@ -72,61 +78,77 @@ fn free_disk(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
     find_node(evidence, pod).map_or_else(Vec::new, |node| nodes::free_disk(evidence, node))
 }
 
+/// Shows whether the node reaches the host that the message names, else the registry.
 fn reach_registry(
     evidence: &Evidence,
     pod: &Pod,
     container: &Container,
+    message: &str,
     failure: PullFailure,
 ) -> Vec<Step> {
-    let host = registry_host(&container.image);
+    let host = unreached_host(message).unwrap_or_else(|| registry_host(&container.image));
     let name = host.split(':').next().unwrap_or(host);
-    let show = if failure == PullFailure::Name {
-        let text = format!("Check whether the node resolves the name of the registry, {name}");
-        show_on_node(evidence, pod, &["getent", "hosts", name], text)
+    let (command, text): (Vec<_>, _) = if failure == PullFailure::Name {
+        (["getent", "hosts", name].map(str::to_owned).into(), "resolves the name")
     } else {
-        let text = format!("Check whether the node reaches the registry, {host}");
         let url = format!("https://{host}/v2/");
-        show_on_node(evidence, pod, &["curl", "-sSI", "--max-time", "5", &url], text)
+        (["curl", "-sSI", "--max-time", "5", &url].map(str::to_owned).into(), "reaches the host")
     };
+    let command: Vec<_> = command.iter().map(String::as_str).collect();
+    let text = escape_backquotes(&format!("Check whether the node {text} {name}"));
+    let show = show_on_node(evidence, pod, &command, text);
     let text = format!(
         "Give the node DNS and a way to {name} (VPN, firewall, proxy of the container runtime), or load the image into it"
     );
     show.into_iter().chain([advice(escape_backquotes(&text))]).collect()
 }
 
-/// Creates a pull secret and uses it for the pods of the demo's namespace, whose service account is `default`. Istio's own
-/// service accounts get theirs by an option of the installation.
+/// Creates a pull secret and uses it: for the pods of the demo's namespace, whose service account is `default`, by an option
+/// of Istio's installation, or in the template of another workload.
 fn log_in(evidence: &Evidence, pod: &Pod, container: &Container) -> Vec<Step> {
     const SECRET: &str = "registry-login";
-    let host = registry_host(&container.image);
+    let namespace = &pod.namespace;
+    let host = escape_backquotes(registry_host(&container.image));
     let image = escape_backquotes(&container.image);
     let check = format!("Check that image {image} exists; its registry may want a login");
-    let mut steps = vec![advice(check)];
-    let create = ["-n", &pod.namespace, "create", "secret", "generic", SECRET];
-    let login =
-        ["--type=kubernetes.io/dockerconfigjson", "--from-file=.dockerconfigjson=config.json"];
-    let text = format!(
-        "Create a pull secret from config.json of ~/.docker, where docker login writes the login of {}",
-        escape_backquotes(host)
+    let create = ["-n", namespace, "create", "secret", "generic", SECRET];
+    let kind = ["--type=kubernetes.io/dockerconfigjson"];
+    let create = format!(
+        "{} --from-file=.dockerconfigjson=\"$HOME/.docker/config.json\"",
+        evidence.kubectl(&[&create[..], &kind].concat())
     );
-    let create = evidence.kubectl(&[&create[..], &login].concat());
-    steps.push(Step::fix(Impact::Changes, create, text));
-    if pod.namespace == evidence.expectations.istio_namespace {
+    let text = format!(
+        "Create a pull secret from the file where docker login writes the login of {host}; with credsStore it has none"
+    );
+    let create = Step::fix(Impact::Changes, create, text);
+    let secrets = json!({ "imagePullSecrets": [{ "name": SECRET }] });
+    let patch = |target: &[&str], patch: &Value| {
+        let patch = patch.to_string();
+        evidence.kubectl(&[&["-n", namespace, "patch"], target, &["-p", &patch]].concat())
+    };
+    let workload = owner_workload(pod);
+    let use_it = if *namespace == evidence.expectations.namespace {
+        let text = "Use the secret for new pods of the namespace";
+        let use_it = patch(&["serviceaccount", "default"], &secrets);
+        let restart = if [INIT, SIDECAR].contains(&container.name.as_str()) {
+            Some(injection::restart_all(evidence, "Create the pods again"))
+        } else {
+            workload.map(|it| workloads::restart(evidence, namespace, &it, "Create the pods again"))
+        };
+        [Step::fix(Impact::Changes, use_it, text)].into_iter().chain(restart).collect()
+    } else if *namespace == evidence.expectations.istio_namespace && !is_kiali_pod(pod) {
         let option = "values.global.imagePullSecrets";
-        steps.push(advice(format!("Name that secret in {option} of Istio's installation")));
-        return steps;
-    }
-    let patch = json!({ "imagePullSecrets": [{ "name": SECRET }] }).to_string();
-    let use_it = ["-n", &pod.namespace, "patch", "serviceaccount", "default", "-p", &patch];
-    let text = "Use the secret for new pods of the namespace";
-    steps.push(Step::fix(Impact::Changes, evidence.kubectl(&use_it), text));
-    let restart = owner_workload(pod)
-        .map(|it| workloads::restart(evidence, &pod.namespace, &it, "Create the pods again"));
-    steps.extend(restart);
-    steps
+        vec![advice(format!("Name that secret in {option} of Istio's installation"))]
+    } else {
+        let template = json!({ "spec": { "template": { "spec": secrets } } });
+        let use_it = workload.map(|it| patch(&[&it], &template));
+        let text = "Use the secret for the pods of the workload";
+        use_it.map(|it| Step::fix(Impact::RestartsPods, it, text)).into_iter().collect()
+    };
+    [vec![advice(check), create], use_it].concat()
 }
 
-/// Writes the registry into the image's name in the template of the pod's workload.
+/// Writes the registry into the image's name in the template of the pod's workload, which has no injected container.
 fn name_registry(evidence: &Evidence, pod: &Pod, container: &Container) -> Vec<Step> {
     let image = &container.image;
     let whole = if image.contains('/') {
@@ -135,7 +157,10 @@ fn name_registry(evidence: &Evidence, pod: &Pod, container: &Container) -> Vec<S
         format!("docker.io/library/{image}")
     };
     let text = format!("Write the registry into the image's name: {}", escape_backquotes(&whole));
-    let Some(workload) = owner_workload(pod) else { return vec![advice(text)] };
+    let is_injected = [INIT, SIDECAR].contains(&container.name.as_str());
+    let Some(workload) = owner_workload(pod).filter(|_| !is_injected) else {
+        return vec![advice(text)];
+    };
     let set = format!("{}={whole}", container.name);
     let command = evidence.kubectl(&["-n", &pod.namespace, "set", "image", &workload, &set]);
     vec![Step::fix(Impact::Changes, command, text)]

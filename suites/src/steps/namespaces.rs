@@ -74,8 +74,8 @@ pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) ->
         Refusal::PodSecurity(_) => vec![label_privileged(evidence, namespace)],
         Refusal::Denied(webhook) => fit_policy(evidence, webhook, message),
         Refusal::ServiceAccount(name) => vec![create_service_account(evidence, namespace, name)],
-        Refusal::SecurityContext => allow_security_context(evidence, namespace),
-        Refusal::Policy(name) => exempt_from_policy(evidence, name),
+        Refusal::SecurityContext => allow_security_context(evidence, namespace, message),
+        Refusal::Policy(name) => exempt_from_policy(evidence, name, message),
         Refusal::Call(name, failure) if !name.contains("istio") => {
             injection::restore_other_webhook(evidence, name, failure)
         }
@@ -143,28 +143,41 @@ fn fit_policy(evidence: &Evidence, webhook: &str, message: &str) -> Vec<Step> {
     }
     let list = ["get", "validatingwebhookconfigurations,mutatingwebhookconfigurations"];
     let webhook = escape_backquotes(webhook);
-    let about_capabilities = message.contains("capabilit") && names_injected_container(message);
-    let adapt = if about_capabilities {
+    let list = Step::inspect(
+        evidence.kubectl(&list),
+        format!("List the webhook configurations, to find the owner of webhook {webhook}"),
+    );
+    vec![list, fix(format!("Exempt the namespace from the policy, or {}", fit_rule(message)))]
+}
+
+/// Whether the message refuses a capability of an injected container: Istio's CNI plug-in makes it superfluous.
+fn is_about_capabilities(text: &str) -> bool {
+    text.contains("NET_ADMIN") || text.contains("capabilit") && names_injected_container(text)
+}
+
+/// Returns the advice that makes the pods fit a rule that refuses them.
+fn fit_rule(message: &str) -> &'static str {
+    if is_about_capabilities(message) {
         "install Istio with its CNI plug-in, which needs no capabilities in pods"
     } else {
         "set the fields that it requires of pods"
-    };
-    vec![
-        Step::inspect(
-            evidence.kubectl(&list),
-            format!("List the webhook configurations, to find the owner of webhook {webhook}"),
-        ),
-        fix(format!("Exempt the namespace from the policy, or {adapt}")),
-    ]
+    }
 }
 
-/// Allows the capabilities of `istio-init` on `OpenShift`, or makes them superfluous.
+/// Makes the capabilities of `istio-init` superfluous on `OpenShift`, or allows them.
 /// Source: <https://istio.io/latest/docs/setup/platform-setup/openshift/>.
-fn allow_security_context(evidence: &Evidence, namespace: &str) -> Vec<Step> {
+fn allow_security_context(evidence: &Evidence, namespace: &str, message: &str) -> Vec<Step> {
+    if !names_injected_container(message) {
+        return vec![fix(
+            "Set the fields that the message names, or let the service account use a constraint that admits them"
+                .into(),
+        )];
+    }
     let role = "--clusterrole=system:openshift:scc:privileged";
     let group = format!("--group=system:serviceaccounts:{namespace}");
     let bind = ["-n", namespace, "create", "rolebinding", "istio-init-privileged", role, &group];
-    let text = "Or allow istio-init's capabilities to all pods of the namespace";
+    let text =
+        "Or let all pods of the namespace be privileged, which includes istio-init's capabilities";
     vec![
         fix("Install Istio with its profile openshift: its CNI plug-in sets the rules, so that pods need no NET_ADMIN"
             .into()),
@@ -173,15 +186,14 @@ fn allow_security_context(evidence: &Evidence, namespace: &str) -> Vec<Step> {
 }
 
 /// Shows an admission policy of the cluster that refuses Istio's pods, and exempts the namespace from it.
-fn exempt_from_policy(evidence: &Evidence, name: &str) -> Vec<Step> {
+fn exempt_from_policy(evidence: &Evidence, name: &str, message: &str) -> Vec<Step> {
     let show =
         ["get", "validatingadmissionpolicies,validatingadmissionpolicybindings", "-o", "yaml"];
     let name = escape_backquotes(name);
+    let rule = fit_rule(message);
     vec![
         Step::inspect(evidence.kubectl(&show), format!("Show policy {name} and its bindings")),
-        fix("Exempt the namespace in the binding of the policy, or install Istio with its CNI plug-in, which needs no \
-             capabilities in pods"
-            .into()),
+        fix(format!("Exempt the namespace in the binding of the policy, or {rule}")),
     ]
 }
 

@@ -279,9 +279,14 @@ mod cases {
         image_that_may_not_be_pulled(|e| wait_for_image(e, "ErrImageNeverPull", "Container image \"a\" is not present with pull policy of Never"), Fail);
         image_on_a_full_disk(|e| wait_for_image(e, "ErrImagePull", "failed to extract layer: no space left on device"), Fail);
         image_behind_a_wrong_clock(|e| wait_for_image(e, "ErrImagePull", "x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026-11-29T07:11:22Z"), Fail);
+        image_refused_by_a_proxy(|e| wait_for_image(e, "ErrImagePull", "Head \"https://registry-1.docker.io/v2/\": proxyconnect tcp: dial tcp: lookup proxy.example.com: no such host"), Fail);
+        image_of_a_silent_login_server(|e| wait_for_image(e, "ErrImagePull", "failed to fetch anonymous token: Get \"https://auth.docker.io/token\": dial tcp 203.0.113.9:443: i/o timeout"), Fail);
+        image_that_cannot_be_unpacked(|e| wait_for_image(e, "ErrImagePull", "failed to extract layer: lchown /a: permission denied: unknown"), Fail);
         image_rate_limited(|e| wait_for_image(e, "ErrImagePull", "429 Too Many Requests"), Fail);
         refused_by_a_security_context(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by user or serviceaccount, provider restricted-v2: .initContainers[0].capabilities.add: Invalid value: \"NET_ADMIN\": capability may not be added, provider \"privileged\": Forbidden: not usable by user or serviceaccount]"), Fail);
         refused_by_an_admission_policy(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: ValidatingAdmissionPolicy 'no-capabilities' with binding 'all' denied request: NET_ADMIN is not allowed"), Fail);
+        refused_by_a_security_context_for_its_own_container(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: unable to validate against any security context constraint: [provider restricted-v2: .containers[0].hostPort: Invalid value: 5678]"), Fail);
+        refused_by_an_admission_policy_on_labels(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: ValidatingAdmissionPolicy 'owner' with binding 'all' denied request: label owner is missing"), Fail);
         refused_by_a_webhook_without_a_service(|e| {
             let service = WebhookService { namespace: "linkerd".into(), name: "linkerd-proxy-injector".into(), path: "/".into(), port: 443 };
             let (name, configuration) = ("linkerd-proxy-injector.linkerd.io".into(), "linkerd-proxy-injector-webhook-config".into());

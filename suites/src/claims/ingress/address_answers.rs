@@ -262,6 +262,14 @@ mod cases {
             let pod = Pod { namespace: "metallb-system".into(), name: "speaker-5znb5".into(), phase: "Pending".into(), containers: vec![speaker], ..Pod::default() };
             e.cluster.network_pods = Observation::seen(vec![pod]);
         }, Fail);
+        speaker_without_its_image(|e| {
+            silent(e, "nothing answers GET http://172.18.255.200:15021/healthz/ready: from this machine: No route to host (os error 113)");
+            let state = ContainerState::Waiting { reason: "ErrImagePull".into(), message: "request to https://r.example.com/v2/speaker: 401 Unauthorized".into() };
+            let speaker = Container { name: "speaker".into(), image: "r.example.com/speaker:1".into(), state, ..Container::default() };
+            let ended = Pod { phase: "Succeeded".into(), ..Pod::default() };
+            let pod = Pod { namespace: "metallb-system".into(), name: "speaker-5znb5".into(), phase: "Pending".into(), owner: Some("DaemonSet/speaker".into()), containers: vec![speaker], ..Pod::default() };
+            e.cluster.network_pods = Observation::seen(vec![ended, pod]);
+        }, Fail);
         no_route(|e| silent(e, "nothing answers: no route to host"), Fail);
         refused(|e| silent(e, "nothing answers: connection refused"), Fail);
         health_unknown(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged);

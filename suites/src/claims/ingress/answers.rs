@@ -7,12 +7,14 @@ use super::{
 };
 use crate::evidence::{Evidence, HttpAnswer, Observation, Pod, Route, selector};
 use crate::facts::gateway::{
-    find_address_sharers, find_gateway_service, find_missing_label, has_address, has_ready_endpoint,
+    find_address_sharers, find_gateway_service, find_missing_label, has_address,
+    has_ready_endpoint, is_unrouted, names_another_server,
 };
 use crate::facts::gateway_address::{
     can_be_in_between, find_address_outside, find_network_address, has_private_address,
     is_of_this_machine, is_reachable, is_unknown_name, lacks_ipv6, node_addresses,
 };
+use crate::facts::workload::has_ended;
 use crate::format::{excerpt, format_answer, format_pod_state, format_silence, list};
 use crate::judgement::{Judgement, Look as _};
 use crate::steps::{Purpose, Step, istio, machine, nodes, pods, services, vantage};
@@ -87,24 +89,28 @@ fn describe_service(evidence: &Evidence, text: &str) -> Step {
     services::describe(evidence, expectations.gateway_namespace(), &expectations.gateway, text)
 }
 
-/// Returns the failure that the gateway gets no reply of the backend in time: it answers for a host without a route.
-pub(super) fn backend_is_silent(
+/// Returns the failure that the test host gets no answer, although an unknown host gets one. Where the gateway gives that one
+/// itself, and the test host waits for its answer, the backend does not reply to the gateway.
+pub(super) fn test_host_is_silent(
     evidence: &Evidence,
     route: &Route,
     reason: &str,
     other: &HttpAnswer,
 ) -> Judgement {
     let (_, attempts) = format_no_answer(reason);
-    let Route { host, .. } = route;
-    let summary = format!(
-        "request for host {host} through the gateway: no reply from the backend in time, although \
-         the gateway answers other hosts"
-    );
-    Judgement::fail(summary)
+    let waits = ["no answer within", "timed out"].iter().any(|it| reason.contains(it));
+    let is_by_backend = waits && is_unrouted(other) && !names_another_server(other);
+    let trouble = if is_by_backend {
+        "no reply from the backend in time, although the gateway answers other hosts".to_owned()
+    } else {
+        format!("no answer, although an unknown host gets {}", other.status)
+    };
+    let obstacles = is_by_backend.then(|| istio::list_obstacles(evidence));
+    Judgement::fail(format!("request for host {} through the gateway: {trouble}", route.host))
         .expected(format!("200 `{}`", evidence.expectations.reply))
         .observed(format!("{attempts}; unknown host: {}", other.status))
         .object(gateway_object(evidence))
-        .step(istio::list_obstacles(evidence))
+        .steps(obstacles)
         .step(istio::show_gateway_log(evidence))
 }
 
@@ -342,7 +348,7 @@ fn find_excluded_nodes(evidence: &Evidence) -> Vec<&str> {
 fn find_ill_network_pod(evidence: &Evidence) -> Option<&Pod> {
     let pods = evidence.cluster.network_pods.value()?;
     let has_ready = |pod: &Pod| pods.iter().any(|it| it.owner == pod.owner && it.ready);
-    pods.iter().find(|pod| !pod.terminating && !has_ready(pod))
+    pods.iter().find(|pod| !pod.terminating && !has_ended(pod) && !has_ready(pod))
 }
 
 /// Formats a range for the pool in the network of kind's nodes, which is a /16: `, for example 172.19.255.200-…`.

@@ -2,10 +2,10 @@
 
 mod denial;
 
-use denial::{denied_by_backend, denied_by_gateway, is_unrouted};
+use denial::{denied_by_backend, denied_by_gateway};
 
 use super::answers::{
-    another_answers, backend_is_silent, find_other_mesh, port_is_silent, require_answer,
+    another_answers, find_other_mesh, port_is_silent, require_answer, test_host_is_silent,
     unwatched_namespace,
 };
 use super::{bring_back_gateway, expect, gateway_object};
@@ -18,8 +18,8 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{
-    find_address_sharers, has_address, has_counted_requests, is_backends_reply, lacks_address,
-    names_another_server,
+    find_address_sharers, has_address, has_counted_requests, is_backends_reply, is_unrouted,
+    lacks_address, names_another_server,
 };
 use crate::facts::gateway_address::is_answered_by_another;
 use crate::facts::injection::is_webhook_failure;
@@ -27,6 +27,7 @@ use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::{is_connect_error, is_expired_certificate, is_timeout};
 use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, Look as _, require};
+use crate::steps::vantage::is_helper_too_slow;
 use crate::steps::{istio, namespaces};
 
 claim! {
@@ -138,9 +139,11 @@ fn answer<'e>(
     expected: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
     let health = evidence.ingress.health.value();
+    let is_silent = |it: &Route| it.routed.is_absent() && it.unknown_host.is_absent();
     if let Observation::Absent { reason } = observation
-        && evidence.ingress.route.value().is_some_and(|it| it.routed.is_absent())
+        && evidence.ingress.route.value().is_some_and(is_silent)
         && has_address(evidence)
+        && !is_helper_too_slow(reason)
         && let Some(health) = health.filter(|it| it.status == 200)
     {
         return Err(port_is_silent(evidence, expected, reason, health));
@@ -159,9 +162,10 @@ fn answer<'e>(
 fn routed(evidence: &Evidence, route: &Route) -> Judged {
     let expected = expected_reply(evidence);
     if let (Observation::Absent { reason }, Some(other)) =
-        (&route.routed, route.unknown_host.value().filter(|it| is_unrouted(it)))
+        (&route.routed, route.unknown_host.value())
+        && !is_helper_too_slow(reason)
     {
-        return Err(backend_is_silent(evidence, route, reason, other));
+        return Err(test_host_is_silent(evidence, route, reason, other));
     }
     let answer = answer(evidence, &route.routed, "the test host", &expected)?;
     let host = &route.host;

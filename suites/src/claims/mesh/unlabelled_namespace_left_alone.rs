@@ -264,6 +264,7 @@ mod cases {
         refused_by_pod_security(|e| fail_labelled(e, "pods \"p\" is forbidden: violates PodSecurity \"baseline:latest\": (container \"istio-init\" must not include \"NET_ADMIN\")"), Fail);
         policy_refuses_the_test_pod(|e| e.mesh.dry_run_unlabelled = Observation::failed("admission webhook \"validate.kyverno.svc-fail\" denied the request: resource Pod/default/ was blocked due to the following policies require-requests-limits"), Unjudged);
         refused_for_its_own_container(|e| fail_labelled(e, "pods \"p\" is forbidden: violates PodSecurity \"restricted:latest\": (container \"probe\" must set runAsNonRoot)"), Unjudged);
+        refused_by_a_rule_for_all_containers(|e| fail_labelled(e, "admission webhook \"validate.kyverno.svc-fail\" denied the request: the fields spec.containers[*].securityContext.runAsNonRoot, spec.initContainers[*].securityContext.runAsNonRoot must be set to true"), Unjudged);
         webhook_call_times_out(|e| fail_labelled(e, "failed calling webhook \"namespace.sidecar-injector.istio.io\": failed to call webhook: Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": context deadline exceeded"), Unjudged);
         webhook_not_called(|e| fail_labelled(e, "failed calling webhook \"namespace.sidecar-injector.istio.io\": EOF"), Unjudged);
         forbidden_in_the_unlabelled_namespace(|e| e.mesh.dry_run_unlabelled = Observation::failed("cannot create resource"), Unjudged);

@@ -7,6 +7,7 @@ use crate::facts::gateway::{
     find_routed_reply, has_counted_requests, has_ready_endpoint, is_strangers_health,
 };
 use crate::judge;
+use crate::steps::vantage::is_helper_too_slow;
 use crate::testing::{
     claim_cases, healthy, of, recorded_case, recorded_cases, recorded_fault, recorded_faults,
 };
@@ -50,7 +51,10 @@ const PAIRS: &[Pair] = &[
         },
         contradicts: |it| {
             let route = it.ingress.route.value();
-            is_healthy(it) && route.is_some_and(|route| route.routed.is_absent())
+            let is_silent = |it: &Observation<_>| {
+                it.is_absent() && !it.reason().is_some_and(is_helper_too_slow)
+            };
+            is_healthy(it) && route.is_some_and(|route| is_silent(&route.routed))
         },
         claim: "ingress::routes_into_mesh",
         says: ", although ",

@@ -70,6 +70,20 @@ cases! { Evidence:
     }, Fail);
     port_80_silent(|e| { let route = route(e); route.routed = Observation::absent(SILENT); route.unknown_host = Observation::absent(SILENT); }, Fail);
     port_80_refuses(|e| { let route = route(e); let refused = || Observation::absent(SILENT.replace("no answer within 2 s", "Connection refused (os error 111)")); (route.routed, route.unknown_host) = (refused(), refused()); }, Fail);
+    port_80_asked_by_a_slow_container(|e| {
+        let reason = format!("{SILENT}; from a meshcheck container: `docker run` did not end within 10 s");
+        (route(e).routed, route(e).unknown_host) = (Observation::absent(reason.clone()), Observation::absent(reason));
+        e.ingress.way = Observation::absent("no node answers");
+    }, Unjudged);
+    backend_asked_by_a_slow_container(|e| {
+        route(e).routed = Observation::absent(format!("{SILENT}; from a meshcheck container: `docker run` did not end within 10 s"));
+        e.ingress.way = Observation::absent("no node answers");
+    }, Unjudged);
+    test_host_silent_and_others_get_503(|e| { route(e).routed = Observation::absent(SILENT); of(&mut route(e).unknown_host).status = 503; }, Fail);
+    test_host_silent_and_another_server_gets_others(|e| {
+        route(e).routed = Observation::absent(SILENT);
+        of(&mut route(e).unknown_host).headers.insert("server".into(), "nginx".into());
+    }, Fail);
     another_program_on_localhost(|e| {
         another_server(e);
         routed(e).request = "GET http://localhost:80/ (host a.test)".into();

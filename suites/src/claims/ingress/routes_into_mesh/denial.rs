@@ -1,9 +1,9 @@
-//! Requests that the gateway does not forward, or that a policy denies.
+//! Requests that a policy denies, at the gateway or at the backend.
 
 use crate::claims::ingress::gateway_object;
 use crate::evidence::{Evidence, HttpAnswer, Reply, Route};
 use crate::facts::demo::running_pods;
-use crate::facts::gateway::names_another_server;
+use crate::facts::gateway::has_passed_gateway;
 use crate::facts::proxy_replies::is_policy_denial;
 use crate::facts::resources::denying_policies;
 use crate::format::format_answer;
@@ -54,18 +54,4 @@ pub(super) fn denied_by_backend(evidence: &Evidence, answer: &HttpAnswer) -> Opt
         .steps(steps)
         .step(Step::advice(Purpose::Fix, text)),
     )
-}
-
-/// Whether an answer came from behind the gateway: Envoy adds the header where an upstream has answered.
-fn has_passed_gateway(answer: &HttpAnswer) -> bool {
-    answer.headers.contains_key("x-envoy-upstream-service-time")
-}
-
-/// Whether an answer shows that the gateway directs the request nowhere: 404, a redirect of the gateway itself, or its denial.
-pub(super) fn is_unrouted(answer: &HttpAnswer) -> bool {
-    let is_own = answer.headers.contains_key("server")
-        && !names_another_server(answer)
-        && !has_passed_gateway(answer);
-    let is_denial = answer.status == 403 && is_policy_denial(&answer.body);
-    answer.status == 404 || is_own && (is_denial || (300..400).contains(&answer.status))
 }
