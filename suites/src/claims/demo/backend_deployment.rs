@@ -221,6 +221,18 @@ mod cases {
             ContainerState::Waiting { reason: reason.into(), message: message.into() };
     }
 
+    /// Makes istio-init of the backend's pod fail with this log.
+    fn fail_init(evidence: &mut Evidence, log: &str) {
+        backend(evidence).available_replicas = 0;
+        let pod = demo_pod(evidence, "echo");
+        pod.ready = false;
+        let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
+        init.state =
+            ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
+        let name = pod.name.clone();
+        evidence.mesh.init_logs.insert(name, Observation::seen(log.into()));
+    }
+
     cases! { Evidence:
         healthy(|_| {}, Pass);
         three_replicas(|e| scale(backend(e), 3, 3), Pass);
@@ -280,7 +292,7 @@ mod cases {
         image_on_a_full_disk(|e| wait_for_image(e, "ErrImagePull", "failed to extract layer: no space left on device"), Fail);
         image_behind_a_wrong_clock(|e| wait_for_image(e, "ErrImagePull", "x509: certificate has expired or is not yet valid: current time 2020-01-01T00:00:00Z is before 2026-11-29T07:11:22Z"), Fail);
         image_refused_by_a_proxy(|e| wait_for_image(e, "ErrImagePull", "Head \"https://registry-1.docker.io/v2/\": proxyconnect tcp: dial tcp: lookup proxy.example.com: no such host"), Fail);
-        image_of_a_silent_login_server(|e| wait_for_image(e, "ErrImagePull", "failed to fetch anonymous token: Get \"https://auth.docker.io/token\": dial tcp 203.0.113.9:443: i/o timeout"), Fail);
+        image_of_a_silent_login_server(|e| wait_for_image(e, "ErrImagePull", "failed to authorize: Get \"https://auth.docker.io/token\": dial tcp 203.0.113.9:443: i/o timeout"), Fail);
         image_that_cannot_be_unpacked(|e| wait_for_image(e, "ErrImagePull", "failed to extract layer: lchown /a: permission denied: unknown"), Fail);
         image_rate_limited(|e| wait_for_image(e, "ErrImagePull", "429 Too Many Requests"), Fail);
         refused_by_a_security_context(|e| refuse(backend(e), "pods \"echo-1\" is forbidden: unable to validate against any security context constraint: [provider \"anyuid\": Forbidden: not usable by user or serviceaccount, provider restricted-v2: .initContainers[0].capabilities.add: Invalid value: \"NET_ADMIN\": capability may not be added, provider \"privileged\": Forbidden: not usable by user or serviceaccount]"), Fail);
@@ -300,28 +312,10 @@ mod cases {
             pod.ready = false;
             pod.containers.iter_mut().filter(|it| it.name == "istio-proxy").for_each(|it| it.ready = false);
         }, Fail);
-        init_ends_with_an_error(|e| {
-            backend(e).available_replicas = 0;
-            let log = "info\tRunning command\n2026-01-01T00:00:00Z\terror\tCommand error output: iptables-restore: unable to initialize table 'nat'\n";
-            let pod = demo_pod(e, "echo");
-            pod.ready = false;
-            let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
-            init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
-            let name = pod.name.clone();
-            e.mesh.init_logs.insert(name, Observation::seen(log.into()));
-        }, Fail);
+        init_ends_with_an_error(|e| fail_init(e, "info\tRunning command\n2026-01-01T00:00:00Z\terror\tCommand error output: iptables-restore: unable to initialize table 'nat'\n"), Fail);
         init_without_a_module_of_wsl(|e| {
-            for node in of(&mut e.cluster.nodes) {
-                node.kernel = "5.15.167.4-microsoft-standard-WSL2".into();
-            }
-            backend(e).available_replicas = 0;
-            let log = "2026-01-01T00:00:00Z\terror\tCommand error output: xtables resource problem: Extension REDIRECT revision 0 not supported, missing kernel module?\n";
-            let pod = demo_pod(e, "echo");
-            pod.ready = false;
-            let init = pod.init_containers.iter_mut().find(|it| it.name == "istio-init").unwrap();
-            init.state = ContainerState::Waiting { reason: "CrashLoopBackOff".into(), message: String::new() };
-            let name = pod.name.clone();
-            e.mesh.init_logs.insert(name, Observation::seen(log.into()));
+            of(&mut e.cluster.nodes).iter_mut().for_each(|it| it.kernel = "5.15.167.4-microsoft-standard-WSL2".into());
+            fail_init(e, "2026-01-01T00:00:00Z\terror\tCommand error output: xtables resource problem: Extension REDIRECT revision 0 not supported, missing kernel module?\n");
         }, Fail);
         no_listeners_by_mode_none(|e| {
             backend(e).current_replicas = 2;
