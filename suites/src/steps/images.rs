@@ -103,8 +103,8 @@ fn reach_registry(
     show.into_iter().chain([advice(escape_backquotes(&text))]).collect()
 }
 
-/// Creates a pull secret and uses it: for the pods of the demo's namespace, whose service account is `default`, by an option
-/// of Istio's installation, or in the template of another workload.
+/// Creates a pull secret and uses it. The demo's pods have the service account `default`, Istio's own an option of the
+/// installation. Another workload gets it in its template.
 fn log_in(evidence: &Evidence, pod: &Pod, container: &Container) -> Vec<Step> {
     const SECRET: &str = "registry-login";
     let namespace = &pod.namespace;

@@ -314,7 +314,7 @@ mod cases {
         }, Fail);
         init_ends_with_an_error(|e| fail_init(e, "info\tRunning command\n2026-01-01T00:00:00Z\terror\tCommand error output: iptables-restore: unable to initialize table 'nat'\n"), Fail);
         init_without_a_module_of_wsl(|e| {
-            of(&mut e.cluster.nodes).iter_mut().for_each(|it| it.kernel = "5.15.167.4-microsoft-standard-WSL2".into());
+            for node in of(&mut e.cluster.nodes) { node.kernel = "5.15.167.4-microsoft-standard-WSL2".into(); }
             fail_init(e, "2026-01-01T00:00:00Z\terror\tCommand error output: xtables resource problem: Extension REDIRECT revision 0 not supported, missing kernel module?\n");
         }, Fail);
         no_listeners_by_mode_none(|e| {
