@@ -49,10 +49,36 @@ impl FromStr for Network {
     }
 }
 
+/// Whether an address is of a private or link-local range, or of the one that providers share (RFC 6598).
+pub(crate) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(it) => {
+            let [first, second, ..] = it.octets();
+            it.is_private() || it.is_link_local() || (first == 100 && second & 0xc0 == 64)
+        }
+        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Network;
+    use super::{Network, is_private};
     use rstest::rstest;
+    use std::net::IpAddr;
+
+    #[rstest]
+    #[case("10.0.0.1", true)]
+    #[case("100.64.0.1", true)]
+    #[case("100.127.0.1", true)]
+    #[case("100.128.0.1", false)]
+    #[case("101.64.0.1", false)]
+    #[case("203.0.113.9", false)]
+    #[case("fd00::1", true)]
+    #[case("fe80::1", true)]
+    #[case("2001:db8::1", false)]
+    fn private_ranges_are_known(#[case] address: IpAddr, #[case] private: bool) {
+        assert_eq!(is_private(address), private);
+    }
 
     #[rstest]
     #[case("10.244.0.0/24", "10.244.0.255", true)]

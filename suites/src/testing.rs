@@ -8,9 +8,11 @@ pub(crate) use changes::*;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use flate2::read::GzDecoder;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Value, json};
 
 use crate::entry::{Entry, Section, Subject};
 use crate::evidence::Evidence;
@@ -22,7 +24,9 @@ const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../fixtures");
 
 /// Evidence of a healthy mesh, to be broken by a test.
 pub(crate) fn healthy() -> Evidence {
-    serde_json::from_value(recorded()).expect("the recorded evidence parses")
+    static HEALTHY: LazyLock<Evidence> =
+        LazyLock::new(|| serde_json::from_value(recorded()).expect("the recorded evidence parses"));
+    HEALTHY.clone()
 }
 
 /// The same as JSON, for tests that go through all of it.
@@ -242,4 +246,44 @@ pub(crate) fn is_observation(value: &Value) -> bool {
         Some("absent" | "failed" | "not_asked") => fields.contains_key("reason"),
         _ => false,
     }
+}
+
+/// A verdict that is firmer without an observation than with it: less evidence must not prove more.
+#[derive(Debug)]
+pub(crate) struct Firmer {
+    pub(crate) id: &'static str,
+    #[expect(dead_code, reason = "a failing test prints it")]
+    pub(crate) case: &'static str,
+    pub(crate) place: String,
+    pub(crate) after: Judgement,
+}
+
+/// Judges each case of each entry without each of its observations, and returns the verdicts that get firmer: *pass*,
+/// *fail* or *changed* where the whole evidence has another verdict. The closure judges a document in which the
+/// observation at this place is hidden.
+pub(crate) fn find_firmer<E: Subject + Serialize>(
+    state: &str,
+    judge: impl Fn(&Entry<E>, &mut E, &Value, &str) -> Judgement,
+) -> Vec<Firmer> {
+    let hidden = json!({"state": state, "reason": "hidden by a test"});
+    let mut found = Vec::new();
+    let cases = E::entries().iter().flat_map(|it| it.cases.iter().map(move |case| (*it, case)));
+    for (entry, case) in cases {
+        let mut evidence = case.evidence(entry);
+        let mut document = serde_json::to_value(&evidence).expect("evidence is JSON");
+        for place in places(&document, is_observation) {
+            let at = |document: &mut Value, value| {
+                let there = document.pointer_mut(&place).expect("it was found there");
+                std::mem::replace(there, value)
+            };
+            let observed = at(&mut document, hidden.clone());
+            let after = judge(entry, &mut evidence, &document, &place);
+            at(&mut document, observed);
+            let is_firm = !matches!(after.verdict, Verdict::Unjudged | Verdict::Skipped);
+            if is_firm && after.verdict != case.verdict {
+                found.push(Firmer { id: entry.id, case: case.name, place, after });
+            }
+        }
+    }
+    found
 }

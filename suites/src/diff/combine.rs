@@ -168,7 +168,7 @@ fn changed_facts(kind: &Kind, was: &Facts, now: &Facts, records: &Compares<'_>) 
 }
 
 fn add_rules(change: RuleChange, records: &Compares<'_>, differences: &mut Vec<Difference>) {
-    let RuleChange { objects, was, now, witness, searched } = change;
+    let RuleChange { objects, summary, was, now, witness, searched } = change;
     let object = format!("{} {}", RULES.label, list(&objects));
     let class = if searched.is_some() { Class::Equivalent } else { Class::NowChanged };
     let text = format!("{was}\n{now}");
@@ -176,11 +176,7 @@ fn add_rules(change: RuleChange, records: &Compares<'_>, differences: &mut Vec<D
         id: RULES.id.to_owned(),
         class,
         fingerprint: fingerprint(RULES.id, &object, &text),
-        summary: match (was.as_str(), now.as_str()) {
-            ("", now) => format!("{object}: now also {now}"),
-            (was, "") => format!("{object}: no longer {was}"),
-            (was, now) => format!("{object}: {was} → {now}"),
-        },
+        summary: format!("{object}: {summary}"),
         object,
         reason: reason((RULES.change)(&was, &now), records.old, records.new),
         was: Some(was),

@@ -39,6 +39,8 @@ pub(super) const RULES: Kind = Kind {
 pub(super) struct RuleChange {
     /// The workloads.
     pub(super) objects: Vec<String>,
+    /// What differs, in clauses.
+    pub(super) summary: String,
     /// The rules that only the first record has.
     pub(super) was: String,
     /// The rules that only the second record has.
@@ -126,6 +128,7 @@ impl Comparison {
         let object = format!("{workload}{of_family}");
         let mut change = RuleChange {
             objects: vec![object.clone()],
+            summary: summarise(&found),
             was: format_rules(&found, true),
             now: format_rules(&found, false),
             witness: None,
@@ -194,20 +197,37 @@ fn usual_ports(hook: Hook) -> &'static [u16] {
     }
 }
 
+/// Formats what differs: the rules of both sides, then each chain with another order or policy.
+fn summarise(found: &[RuleDifference]) -> String {
+    let (chains, rules): (Vec<_>, Vec<_>) = found
+        .iter()
+        .cloned()
+        .partition(|it| matches!(it, RuleDifference::Order { .. } | RuleDifference::Policy { .. }));
+    let rules = match (format_rules(&rules, true), format_rules(&rules, false)) {
+        (was, now) if was.is_empty() && now.is_empty() => None,
+        (was, now) if was.is_empty() => Some(format!("now also {now}")),
+        (was, now) if now.is_empty() => Some(format!("no longer {was}")),
+        (was, now) => Some(format!("{was} → {now}")),
+    };
+    let chains = chains.iter().map(ToString::to_string).collect();
+    let chains = Some(format_listed(chains)).filter(|it| !it.is_empty());
+    rules.into_iter().chain(chains).collect::<Vec<_>>().join("; ")
+}
+
 /// Formats the rules of one side.
 fn format_rules(found: &[RuleDifference], is_old: bool) -> String {
-    let texts: Vec<_> = found
-        .iter()
-        .filter_map(|difference| match difference {
-            RuleDifference::Missing { chain, rule } if is_old => Some(format!("{chain} `{rule}`")),
-            RuleDifference::Extra { chain, rule } if !is_old => Some(format!("{chain} `{rule}`")),
-            RuleDifference::Order { chain } if !is_old => Some(format!("{chain} in another order")),
-            RuleDifference::Policy { chain } if !is_old => {
-                Some(format!("{chain} with another policy"))
-            }
-            _ => None,
-        })
-        .collect();
+    let texts = found.iter().filter_map(|difference| match difference {
+        RuleDifference::Missing { chain, rule } if is_old => Some(format!("{chain} `{rule}`")),
+        RuleDifference::Extra { chain, rule } if !is_old => Some(format!("{chain} `{rule}`")),
+        RuleDifference::Order { chain } if !is_old => Some(format!("{chain} in another order")),
+        RuleDifference::Policy { chain } if !is_old => Some(format!("{chain} with another policy")),
+        _ => None,
+    });
+    format_listed(texts.collect())
+}
+
+/// Formats the first texts, and how many more there are.
+fn format_listed(texts: Vec<String>) -> String {
     let more = texts.len().saturating_sub(LISTED);
     let mut shown: Vec<_> = texts.into_iter().take(LISTED).collect();
     if more > 0 {
@@ -282,6 +302,11 @@ mod tests {
         let found = diff.differences.iter().find(|it| it.class == Class::Equivalent).unwrap();
         let (was, now) = (found.was.as_deref(), found.now.as_deref());
         assert_eq!((was, now), (Some(""), Some("nat/ISTIO_INBOUND in another order")));
+        assert!(
+            found.summary.ends_with(": nat/ISTIO_INBOUND has its rules in another order"),
+            "{}",
+            found.summary
+        );
     }
 
     #[test]

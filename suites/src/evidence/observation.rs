@@ -106,6 +106,11 @@ impl<T> Observation<T> {
         matches!(self, Self::Absent { .. })
     }
 
+    /// Whether the evidence holds the observation. An older file has none that a newer meshcheck added.
+    pub(crate) fn is_recorded(&self) -> bool {
+        !matches!(self, Self::Failed { reason } if reason == NOT_RECORDED)
+    }
+
     /// Returns the reason why there is no value; none where there is one.
     pub fn reason(&self) -> Option<&str> {
         match self {

@@ -1,12 +1,9 @@
-//! The ingress gateway: its service, its deployment, its address, and the server that answers there.
+//! The ingress gateway: its service, its deployment, its pods, and their answers.
 
 use super::installation::gateway_daemon_set;
 use crate::evidence::{
-    Deployment, Evidence, HttpAnswer, Observation, Pod, Provider, Route, Service, ServicePort,
-    text_of,
+    Deployment, Evidence, HttpAnswer, Observation, Pod, Route, Service, ServicePort, text_of,
 };
-use crate::net::Network;
-use std::net::IpAddr;
 
 /// Whether a deployment is an ingress gateway: the expected one, or another of its kind.
 pub(crate) fn is_ingress_gateway(deployment: &Deployment, evidence: &Evidence) -> bool {
@@ -57,9 +54,16 @@ pub(crate) fn find_address_sharers(evidence: &Evidence) -> Vec<(&Service, Vec<u1
     shared.filter(|(_, ports)| !ports.is_empty()).collect()
 }
 
-/// Whether the gateway's service has an external address.
+/// Whether the gateway has an external address: that of its service, or the requested ones where the services could not
+/// be read.
 pub(crate) fn has_address(evidence: &Evidence) -> bool {
-    find_gateway_service(evidence).is_some_and(|it| it.external_addresses().next().is_some())
+    match &evidence.install.services {
+        Observation::Failed { .. } | Observation::NotAsked { .. } => {
+            !evidence.ingress.asked.is_empty()
+        }
+        _ => find_gateway_service(evidence)
+            .is_some_and(|it| it.external_addresses().next().is_some()),
+    }
 }
 
 /// Whether the services were listed, and the gateway's is missing or has no external address.
@@ -111,26 +115,6 @@ pub(crate) fn is_strangers_health(answer: &HttpAnswer) -> bool {
     names_another_server(answer) || content.is_some_and(|it| it.starts_with("text/html"))
 }
 
-/// Whether another machine or gateway answers the health check at the gateway's address.
-pub(crate) fn is_answered_by_another(evidence: &Evidence) -> bool {
-    evidence.ingress.health.value().is_some_and(|health| {
-        find_routed_reply(evidence).is_none()
-            && match has_counted_requests(evidence) {
-                _ if is_strangers_health(health) => !can_be_in_between(evidence, health),
-                Some(counted) => !counted,
-                None => has_ready_endpoint(evidence) == Some(false),
-            }
-    })
-}
-
-/// Whether a proxy or a filter before the gateway may have given this answer: the address is public, there is no route to
-/// it, or the answer names a proxy.
-pub(crate) fn can_be_in_between(evidence: &Evidence, answer: &HttpAnswer) -> bool {
-    answer.headers.contains_key("via")
-        || evidence.ingress.way.is_absent()
-        || !has_private_address(evidence)
-}
-
 /// Finds a label of the demo's namespace that the namespace of a route lacks, by which istiod can select namespaces
 /// (`discoverySelectors`).
 pub(crate) fn find_missing_label<'e>(
@@ -149,134 +133,6 @@ pub(crate) fn find_missing_label<'e>(
             && !key.starts_with("pod-security.kubernetes.io/");
         decides && !has(key, value)
     })
-}
-
-/// Returns the requested IP addresses, or those of the service where the evidence does not have them.
-fn asked_addresses(evidence: &Evidence) -> Vec<IpAddr> {
-    let asked = &evidence.ingress.asked;
-    let of_service =
-        find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
-    let parse = |it: &str| it.parse().ok();
-    if asked.is_empty() {
-        of_service.filter_map(parse).collect()
-    } else {
-        asked.iter().map(String::as_str).filter_map(parse).collect()
-    }
-}
-
-/// Whether the gateway has an address of a private range: a cloud gives others, or names.
-pub(crate) fn has_private_address(evidence: &Evidence) -> bool {
-    asked_addresses(evidence).into_iter().any(is_private)
-}
-
-fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(it) => {
-            let [first, second, ..] = it.octets();
-            it.is_private() || it.is_link_local() || (first == 100 && second & 0xc0 == 64)
-        }
-        IpAddr::V6(it) => it.is_unique_local() || it.is_unicast_link_local(),
-    }
-}
-
-/// Whether the API server is on the loopback interface of this machine.
-fn has_local_server(evidence: &Evidence) -> bool {
-    let server = evidence.subject.server.split_once("://").map_or("", |(_, rest)| rest);
-    ["127.", "localhost", "[::1]"].iter().any(|host| server.starts_with(host))
-}
-
-/// Whether this machine runs the cluster: the API server is on its loopback interface, or a node is a container here.
-pub(crate) fn is_local_cluster(evidence: &Evidence) -> bool {
-    let mut rules = evidence.mesh.live_rules.values();
-    has_local_server(evidence) || rules.any(|it| it.value().is_some())
-}
-
-/// Whether no answer proves that no server is at the gateway's address: it is public, or there is a route to it.
-pub(crate) fn is_reachable(evidence: &Evidence, reason: &str) -> bool {
-    let addresses = asked_addresses(evidence);
-    if is_unknown_name(reason) || find_network_address(evidence).is_some() {
-        return true;
-    }
-    if addresses.is_empty() {
-        // In an older file, the request went to the first address of a name: `localhost` has two.
-        let mut names =
-            find_gateway_service(evidence).into_iter().flat_map(Service::external_addresses);
-        return names.any(|name| name != "localhost");
-    }
-    if addresses.iter().all(IpAddr::is_loopback) {
-        return has_local_server(evidence) && !evidence.ingress.asked.is_empty();
-    }
-    addresses.into_iter().any(|it| !is_private(it) && !it.is_loopback())
-        || match &evidence.ingress.way {
-            Observation::Seen { .. } => true,
-            Observation::Absent { .. } => false,
-            // In an older file, the error of this machine or of the container shows whether there was a route.
-            // The first name is that of older evidence.
-            _ if ["a container of ours", "a meshcheck container"]
-                .iter()
-                .any(|it| reason.contains(it)) =>
-            {
-                reason.contains("curl: (")
-            }
-            _ => {
-                reason.contains("No route to host")
-                    || (evidence.subject.provider == Provider::Kind
-                        && reason.contains("no answer within"))
-            }
-        }
-}
-
-/// Whether DNS does not know the requested name.
-pub(crate) fn is_unknown_name(reason: &str) -> bool {
-    const WORDS: [&str; 3] =
-        ["Name or service not known", "Name does not resolve", "nodename nor servname"];
-    WORDS.iter().any(|words| reason.contains(words))
-}
-
-fn octets(address: &IpAddr) -> Option<[u8; 4]> {
-    match address {
-        IpAddr::V4(address) => Some(address.octets()),
-        IpAddr::V6(_) => None,
-    }
-}
-
-/// The addresses of the nodes.
-pub(crate) fn node_addresses(evidence: &Evidence) -> impl Iterator<Item = IpAddr> {
-    let nodes = evidence.cluster.nodes.value().into_iter().flatten();
-    nodes.flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok())
-}
-
-/// Returns the address of the nodes' network itself, which no host can have.
-pub(crate) fn find_network_address(evidence: &Evidence) -> Option<IpAddr> {
-    let is_of_network = |address: &IpAddr| {
-        let parts = octets(address).filter(|parts| parts[3] == 0);
-        parts.is_some_and(|parts| {
-            node_addresses(evidence).filter_map(|it| octets(&it)).any(|it| it[..3] == parts[..3])
-        })
-    };
-    asked_addresses(evidence).into_iter().find(is_of_network)
-}
-
-/// Returns an address outside of the network of nodes that are containers: there is no route to it.
-pub(crate) fn find_address_outside(evidence: &Evidence) -> Option<IpAddr> {
-    let way = evidence.ingress.way.value();
-    let networks: Vec<Network> =
-        way.into_iter().flat_map(|way| &way.networks).filter_map(|it| it.parse().ok()).collect();
-    let is_kind = evidence.subject.context.starts_with("kind-");
-    let is_outside = |address: &IpAddr| {
-        let beside = |node: &IpAddr| {
-            let pair = octets(node).zip(octets(address));
-            pair.is_none_or(|(node, address)| node[..2] == address[..2])
-        };
-        is_private(*address)
-            && if networks.is_empty() {
-                // Docker gives a network of kind a range of /16.
-                is_kind && !node_addresses(evidence).any(|node| beside(&node))
-            } else {
-                !networks.iter().any(|network| network.contains(*address))
-            }
-    };
-    asked_addresses(evidence).into_iter().find(is_outside)
 }
 
 /// Whether the cluster is one of minikube, which gives addresses while its tunnel runs.
@@ -319,22 +175,11 @@ mod tests {
         let unknown = || "forbidden".to_owned();
         evidence.install.services = Observation::failed(unknown());
         evidence.install.deployments = Observation::failed(unknown());
+        // The requested addresses show that there was one.
+        assert!(has_address(&evidence) && !lacks_address(&evidence));
+        evidence.ingress.asked.clear();
         assert!(!has_address(&evidence) && !lacks_address(&evidence));
         assert!(!has_no_gateway_deployment(&evidence));
-    }
-
-    #[rstest]
-    #[case("10.0.0.1", true)]
-    #[case("100.64.0.1", true)]
-    #[case("100.127.0.1", true)]
-    #[case("100.128.0.1", false)]
-    #[case("101.64.0.1", false)]
-    #[case("203.0.113.9", false)]
-    #[case("fd00::1", true)]
-    #[case("fe80::1", true)]
-    #[case("2001:db8::1", false)]
-    fn private_ranges_are_known(#[case] address: IpAddr, #[case] private: bool) {
-        assert_eq!(is_private(address), private);
     }
 
     /// Name and labels of a deployment: one of them is enough, in the gateway's namespace only.
@@ -386,15 +231,5 @@ mod tests {
         services.push(Service { namespace: "kong".into(), ..gateway.clone() });
         services.push(Service { name: "other".into(), ..gateway });
         assert_eq!(find_address_sharers(&evidence).len(), 2);
-    }
-
-    #[test]
-    fn cluster_is_local_by_its_server_or_its_nodes() {
-        let mut evidence = healthy();
-        assert!(is_local_cluster(&evidence));
-        evidence.subject.server = "https://198.51.100.7:6443".into();
-        assert!(is_local_cluster(&evidence), "the rules of its pods were read on this machine");
-        evidence.mesh.live_rules.clear();
-        assert!(!is_local_cluster(&evidence));
     }
 }

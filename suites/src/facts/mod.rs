@@ -4,6 +4,7 @@ pub(crate) mod client_log;
 pub(crate) mod demo;
 pub(crate) mod dns;
 pub(crate) mod gateway;
+pub(crate) mod gateway_address;
 pub(crate) mod image;
 pub(crate) mod injection;
 pub(crate) mod installation;

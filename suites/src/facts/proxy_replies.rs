@@ -10,13 +10,24 @@ const TLS_ERROR: &str = "TLS_error";
 /// policy denies the request.
 pub(crate) fn find_proxys_own_reply(evidence: &Evidence) -> Option<&Reply> {
     let mut replies = wrong_replies(evidence);
-    replies.retain(|reply| {
-        // Envoy adds the header where an upstream has answered.
-        let by_itself = reply.status != 0 && !reply.envoy_upstream_time;
-        let denied = reply.status == 403 && is_policy_denial(&reply.body);
-        reply.server == "envoy" && (by_itself || denied || is_connect_error(&reply.body))
-    });
+    replies.retain(|reply| is_proxys_own_reply(reply));
     most_frequent(&replies)
+}
+
+/// Whether a reply is a proxy's own, not the backend's.
+pub(crate) fn is_proxys_own_reply(reply: &Reply) -> bool {
+    // Envoy adds the header where an upstream has answered.
+    let by_itself = reply.status != 0 && !reply.envoy_upstream_time;
+    let denied = reply.status == 403 && is_policy_denial(&reply.body);
+    reply.server == "envoy" && (by_itself || denied || is_connect_error(&reply.body))
+}
+
+/// Whether a request got no answer in time: from curl's side, or from Envoy's.
+pub(crate) fn is_timeout(reply: &Reply) -> bool {
+    let by_curl = reply.status == 0
+        && reply.error.contains("timed out")
+        && !reply.error.contains("Resolving timed out");
+    by_curl || reply.status == 504 && reply.body.contains("upstream request timeout")
 }
 
 /// Whether a body is the one with which Envoy denies a request because of an `AuthorizationPolicy`.
@@ -80,6 +91,22 @@ mod tests {
         assert_eq!(find_proxys_own_reply(&evidence).is_some(), own);
         evidence.demo.asked = Observation::failed("no answer");
         assert_eq!(find_proxys_own_reply(&evidence), None);
+    }
+
+    #[rstest]
+    #[case::curl(0, "Operation timed out after 3002 milliseconds with 0 bytes received", "", true)]
+    #[case::dns(0, "Resolving timed out after 3000 milliseconds", "", false)]
+    #[case::refused(0, "Failed to connect: Connection refused", "", false)]
+    #[case::envoy(504, "", "upstream request timeout", true)]
+    #[case::backend(504, "", "too slow", false)]
+    fn timeout_is_of_curl_or_of_envoy(
+        #[case] status: u16,
+        #[case] error: &str,
+        #[case] body: &str,
+        #[case] timeout: bool,
+    ) {
+        let (error, body) = (error.to_owned(), body.to_owned());
+        assert_eq!(is_timeout(&Reply { status, body, error, ..Reply::default() }), timeout);
     }
 
     #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::{Impact, Purpose, Step, services, workloads};
-use crate::evidence::{BackendDetails, Evidence, Expectations, Service};
+use crate::evidence::{BackendDetails, Evidence, Expectations, Reply, Service};
 use crate::facts::demo::find_deployment;
+use crate::facts::proxy_replies::{is_policy_denial, is_proxys_own_reply, is_timeout};
 use crate::format::list;
 use crate::hint::escape_backquotes;
 
@@ -221,26 +222,31 @@ pub(crate) fn list_peer_authentications(evidence: &Evidence) -> Step {
 /// Envoy's answers where it has no endpoint, or where no endpoint accepts the request.
 const UPSTREAM: [&str; 2] = ["no healthy upstream", "upstream connect error"];
 
-/// Lists the mesh configuration by which Envoy gives such an answer itself, or shows the backend's log.
-pub(crate) fn show_answerer(evidence: &Evidence, observed: &str) -> Vec<Step> {
-    let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
-    let (kinds, text) = if observed.contains("RBAC: access denied") {
-        (
-            "authorizationpolicies",
-            "List the authorization policies, one of which denies the request",
-        )
-    } else if observed.contains("fault filter abort") {
-        ("virtualservices", "List the virtual services, one of which injects this fault")
-    } else if UPSTREAM.iter().any(|it| observed.contains(it)) {
-        (
-            "virtualservices,destinationrules,peerauthentications",
-            "List the mesh resources that can keep Envoy from the backend",
-        )
-    } else {
-        let target = format!("deployment/{backend_deployment}");
-        let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];
-        return vec![Step::inspect(evidence.kubectl(&logs), "Show the log of the backend")];
+/// Lists the configuration by which a proxy gives such a reply itself or no reply in time, or shows the backend's log.
+pub(crate) fn show_answerer(evidence: &Evidence, reply: Option<&Reply>) -> Vec<Step> {
+    let list = |kinds: &str, text: &str| {
+        Step::inspect(evidence.kubectl(&["get", kinds, "--all-namespaces"]), text)
     };
-    let command = evidence.kubectl(&["get", kinds, "--all-namespaces"]);
-    vec![Step::inspect(command, text)]
+    let body = reply.map_or("", |it| it.body.as_str());
+    if is_policy_denial(body) {
+        let text = "List the authorization policies, one of which denies the request";
+        return vec![list("authorizationpolicies", text)];
+    }
+    if body.contains("fault filter abort") {
+        let text = "List the virtual services, one of which injects this fault";
+        return vec![list("virtualservices", text)];
+    }
+    if UPSTREAM.iter().any(|it| body.contains(it)) || reply.is_some_and(is_proxys_own_reply) {
+        let kinds = "virtualservices,destinationrules,peerauthentications";
+        return vec![list(kinds, "List the mesh resources that can keep Envoy from the backend")];
+    }
+    let slow = reply.is_some_and(is_timeout).then(|| {
+        let text = "List what can delay or drop a request: virtual services and network policies";
+        list("virtualservices,networkpolicies", text)
+    });
+    let Expectations { namespace, backend_deployment, backend, .. } = &evidence.expectations;
+    let target = format!("deployment/{backend_deployment}");
+    let logs = ["-n", namespace, "logs", &target, "-c", &backend.container, "--tail=20"];
+    let log = Step::inspect(evidence.kubectl(&logs), "Show the log of the backend");
+    slow.into_iter().chain([log]).collect()
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Impact, Purpose, Step, nodes, workloads};
 use crate::evidence::{Container, Evidence, Node, Pod};
-use crate::facts::gateway::is_local_cluster;
+use crate::facts::gateway_address::is_local_cluster;
 use crate::facts::pull::{PullFailure, classify_pull_error, registry_host};
 use crate::facts::workload::owner_workload;
 use crate::hint::escape_backquotes;

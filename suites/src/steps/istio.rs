@@ -237,6 +237,29 @@ pub(crate) fn explain_socket_balancing(evidence: &Evidence) -> Vec<Step> {
     ]
 }
 
+/// Lists what can keep the gateway's requests from the backend.
+pub(crate) fn list_obstacles(evidence: &Evidence) -> Step {
+    let kinds = "networkpolicies,destinationrules,peerauthentications";
+    let text = "List what can keep the gateway from the backend: a network policy must allow the gateway's namespace";
+    Step::inspect(evidence.kubectl(&["get", kinds, "--all-namespaces"]), text)
+}
+
+/// Shows the log of the gateway.
+pub(crate) fn show_gateway_log(evidence: &Evidence) -> Step {
+    let deployment = format!("deployment/{}", evidence.expectations.gateway);
+    let namespace = evidence.expectations.gateway_namespace();
+    let logs = ["-n", namespace, "logs", &deployment, "--tail=20"];
+    Step::inspect(evidence.kubectl(&logs), "Show the log of the gateway")
+}
+
+/// Shows the ports on which the gateway's Envoy listens.
+pub(crate) fn show_listener(evidence: &Evidence) -> Step {
+    let namespace = evidence.expectations.gateway_namespace();
+    let gateway = format!("deployment/{}", evidence.expectations.gateway);
+    let command = evidence.istioctl(&["-n", namespace, "proxy-config", "listeners", &gateway]);
+    Step::inspect(command, "Check that the gateway listens on the targetPort of its port 80")
+}
+
 /// Lists all gateways and virtual services.
 pub(crate) fn list_routes(evidence: &Evidence, text: &str) -> Step {
     let kinds = "gateways.networking.istio.io,virtualservices.networking.istio.io";

@@ -59,6 +59,16 @@ pub(crate) fn switch_to_cgroup_v2() -> Step {
     change(format!("sudo grubby --update-kernel=ALL {option}"), text)
 }
 
+/// Lets systemd delegate all controllers to the services of users, which a rootless engine needs.
+/// Source: <https://kind.sigs.k8s.io/docs/user/rootless/>.
+pub(crate) fn delegate_controllers() -> Step {
+    let directory = "/etc/systemd/system/user@.service.d";
+    let write =
+        format!("printf '[Service]\\nDelegate=yes\\n' | sudo tee {directory}/delegate.conf");
+    let command = format!("sudo mkdir -p {directory} && {write} && sudo systemctl daemon-reload");
+    change(command, "Delegate all controllers to users, then log out and in again")
+}
+
 /// Checks the machine for an older Kubernetes.
 pub(crate) fn choose_kubernetes(istio: &str, version: &str) -> Step {
     let (istio, version) = (quote(istio), quote(version));

@@ -2,7 +2,7 @@
 
 use super::{Impact, Purpose, Step};
 use crate::evidence::{Evidence, Node};
-use crate::facts::gateway::is_local_cluster;
+use crate::facts::gateway_address::is_local_cluster;
 use crate::hint::{escape_backquotes, quote};
 
 /// Lists the nodes.

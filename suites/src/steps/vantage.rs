@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use super::istio::check_impact;
 use super::{Impact, Step};
 use crate::evidence::{Evidence, Provider, Subject};
-use crate::facts::gateway::{
-    find_gateway_service, has_private_address, is_local_cluster, is_minikube,
-};
+use crate::facts::gateway::{find_gateway_service, is_minikube};
+use crate::facts::gateway_address::{has_private_address, is_local_cluster, lacks_ipv6};
 use crate::hint::{escape_backquotes, quote};
 
 /// Returns the steps that show whether the gateway answers where this machine got no answer for this reason.
 pub(crate) fn ask_elsewhere(evidence: &Evidence, reason: &str) -> Vec<Step> {
     let more_time = is_helper_too_slow(reason).then(|| check_with_more_time(evidence));
+    if lacks_ipv6(evidence, reason) {
+        return vec![check(evidence, &[], "Check the mesh on a machine with an IPv6 connection")];
+    }
     let service = find_gateway_service(evidence);
     let Some(address) = service.and_then(|it| it.external_addresses().next()) else {
         return more_time.into_iter().chain([check_there(evidence)]).collect();
@@ -81,6 +83,17 @@ pub(crate) fn show_neighbour(evidence: &Evidence, address: &str) -> Option<Step>
         let text = "Show the MAC address of the machine that has the address";
         Step::inspect(format!("ip neigh show {}", quote(address)), text)
     })
+}
+
+/// Shows the program that listens on a port of this machine.
+pub(crate) fn show_listener(evidence: &Evidence, port: u16) -> Step {
+    let system = evidence.subject.collected_on.split('/').next().unwrap_or_default();
+    let command = match system {
+        "macos" => format!("lsof -nP -iTCP:{port} -sTCP:LISTEN"),
+        "windows" => format!("netstat -ano -p tcp | findstr :{port}"),
+        _ => format!("sudo ss -ltnp 'sport = :{port}'"),
+    };
+    Step::inspect(command, format!("Show the program that has port {port} of this machine"))
 }
 
 /// Checks the mesh again, with more time for each request.

@@ -108,3 +108,14 @@ pub(crate) fn mark_helm(evidence: &mut Evidence) {
     let webhooks = evidence.install.webhooks.value_mut().into_iter().flatten();
     webhooks.for_each(|it| it.marks.extend(marks.clone()));
 }
+
+/// Moves the gateway to namespace `edge`.
+pub(crate) fn move_gateway(evidence: &mut Evidence) {
+    let name = evidence.expectations.gateway.clone();
+    of(&mut evidence.install.deployments).retain(|it| it.name != name);
+    of(&mut evidence.install.pods).retain(|it| !it.name.starts_with(&name));
+    of(&mut evidence.install.services).retain(|it| it.name != name);
+    for it in of(&mut evidence.cluster.load_balancer_services) {
+        it.namespace = "edge".into();
+    }
+}

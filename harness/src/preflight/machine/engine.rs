@@ -40,6 +40,7 @@ fn answer(ended: &Finished) -> EngineAnswer {
             memory_bytes: number("MemTotal"),
             cgroup_version: text("CgroupVersion"),
             rootless: options.into_iter().any(rootless),
+            lacks_controllers: lacks_controllers(&info),
             root_dir: text("DockerRootDir"),
         });
     }
@@ -55,6 +56,14 @@ fn answer(ended: &Finished) -> EngineAnswer {
     } else {
         EngineAnswer::Silent { words }
     }
+}
+
+/// The controllers by which the engine limits nothing. kind refuses a rootless engine that lacks one of them. Source: its
+/// `validateProvider`.
+fn lacks_controllers(info: &Value) -> Vec<String> {
+    let limits = [("CPUShares", "cpu"), ("MemoryLimit", "memory"), ("PidsLimit", "pids")];
+    let lacks = limits.into_iter().filter(|(field, _)| info[*field] == false);
+    lacks.map(|(_, controller)| controller.to_owned()).collect()
 }
 
 /// The nodes of all clusters of kind, running or not.
@@ -121,7 +130,8 @@ mod tests {
         let info = json!({
             "ServerVersion": "28.2.2", "KernelVersion": "6.1", "OSType": "linux", "NCPU": 2,
             "MemTotal": 4096, "CgroupVersion": "2", "DockerRootDir": "/var/lib/docker",
-            "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"]
+            "SecurityOptions": ["name=seccomp,profile=default", "name=rootless"],
+            "CPUShares": false, "MemoryLimit": true
         });
         let EngineAnswer::Answers(engine) = answer(&ended(0, &info, "")) else { panic!() };
         assert_eq!(
@@ -129,6 +139,7 @@ mod tests {
             ("28.2.2", 2, 4096)
         );
         assert!(engine.rootless);
+        assert_eq!(engine.lacks_controllers, ["cpu"]);
     }
 
     #[test]

@@ -91,9 +91,12 @@ fn write_words(html: &mut String, text: &str) -> Result<()> {
     Ok(())
 }
 
+/// Writes a name, or an option with its value. Where a line has no room for both, it ends before the value.
 fn write_unit(html: &mut String, text: &str) -> Result<()> {
     html.push_str("<span class=\"u\">");
-    Html.write_escaped_str(&mut *html, text)?;
+    let (option, value) = text.split_at(text.find(' ').map_or(text.len(), |at| at + 1));
+    Html.write_escaped_str(&mut *html, option)?;
+    write_words(html, value)?;
     html.push_str("</span>");
     Ok(())
 }

@@ -12,7 +12,9 @@ use crate::facts::demo::{
 };
 use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::istiod::find_other_domain;
-use crate::facts::proxy_replies::{is_early_certificate, is_expired_certificate, is_policy_denial};
+use crate::facts::proxy_replies::{
+    is_early_certificate, is_expired_certificate, is_policy_denial, is_proxys_own_reply,
+};
 use crate::facts::resources::denying_policies;
 use crate::format::{excerpt, list};
 use crate::judgement::{Judged, Judgement, Verdict, require};
@@ -114,6 +116,9 @@ fn format_reply(reply: &Reply) -> String {
         return excerpt(if reply.error.is_empty() { "no answer" } else { &reply.error });
     }
     match text_of(&reply.body) {
+        "" if is_proxys_own_reply(reply) => {
+            format!("{} with an empty body, from Envoy itself", reply.status)
+        }
         "" => format!("{} with an empty body", reply.status),
         // The only difference may be white space, which an excerpt does not show.
         body if excerpt(body) != body && body.trim().lines().count() == 1 => {
@@ -157,7 +162,7 @@ fn judge_wrong_reply(
     let (summary, steps) = explain(evidence, asked, reply).unwrap_or_else(|| {
         let trouble = reply.map_or_else(|| observed.to_owned(), format_reply);
         let again = ask_again(evidence, &asked.url);
-        let steps = [vec![again], show_answerer(evidence, observed)].concat();
+        let steps = [vec![again], show_answerer(evidence, reply)].concat();
         (format!("GET {} from the client: {trouble}", asked.url), steps)
     });
     let is_expired = reply.is_some_and(|it| is_expired_certificate(&it.body));
@@ -262,7 +267,7 @@ fn explain_denial(evidence: &Evidence, asked: &Asked, reply: &Reply) -> (String,
         [] => format!("an authorization policy denies the request: {}", format_reply(reply)),
         names => format!("one of the authorization policies {} denies the request", list(names)),
     };
-    (summary, [vec![again], show_answerer(evidence, &reply.body)].concat())
+    (summary, [vec![again], show_answerer(evidence, Some(reply))].concat())
 }
 
 /// Whether the most frequent wrong reply shows this failure.
@@ -372,6 +377,9 @@ mod cases {
             unresolved(e);
         }, Fail);
         refused_by_the_backend(|e| { first(e).status = 403; first(e).body = "go away".into(); }, Fail);
+        empty_reply_of_envoy(|e| { let reply = first(e); (reply.status, reply.server, reply.envoy_upstream_time) = (503, "envoy".into(), false); reply.body.clear(); }, Fail);
+        empty_reply_of_the_backend(|e| { first(e).status = 503; first(e).body.clear(); }, Fail);
+        no_reply_in_time(|e| { first(e).status = 0; first(e).error = "Operation timed out after 3002 milliseconds with 0 bytes received".into(); }, Fail);
         one_reply_missing(|e| { of(&mut e.demo.asked).replies.pop(); }, Fail);
         no_curl(|e| { exit(e, 127); of(&mut e.demo.asked).exec.stderr = "sh: curl: not found".into(); }, Fail);
         curl_not_executable(|e| exit(e, 126), Fail);

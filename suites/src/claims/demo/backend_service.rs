@@ -1,7 +1,11 @@
 //! The backend's service forwards from port 80 to the backend's port 5678.
 
+mod protocol;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+
+use protocol::{explain_protocol, is_http2};
 
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
@@ -75,13 +79,30 @@ pub(crate) fn leads_to_the_backend(evidence: &Evidence) -> Option<bool> {
         Err(judgement) => (judgement.verdict == Verdict::Fail).then_some(false),
     };
     let wanted = evidence.expectations.backend.service_port;
+    let leads = |service: &Service| {
+        has_cluster_ip(service) && service.ports.iter().any(|port| port.port == wanted)
+    };
     match require_service(evidence) {
-        Ok(service) if service.ports.iter().any(|port| port.port == wanted) => {
-            holds(check_endpoints(evidence))
-        }
+        Ok(service) if leads(service) => holds(check_endpoints(evidence)),
         Ok(_) => Some(false),
         Err(missing) => holds(Err(missing)),
     }
+}
+
+/// Whether the service breaks the client's requests: it does not lead to the backend, or Envoy uses HTTP/2 for its port.
+pub(crate) fn breaks_requests(evidence: &Evidence) -> bool {
+    let BackendDetails { service_port, service_port_name, .. } = &evidence.expectations.backend;
+    let ports = require_service(evidence).map(|service| service.ports.iter()).into_iter().flatten();
+    let name =
+        ports.filter(|port| port.port == *service_port).map(|port| port.name.as_str()).next();
+    leads_to_the_backend(evidence) == Some(false)
+        || name.is_some_and(is_http2) && !is_http2(service_port_name)
+}
+
+/// Whether a service has a cluster IP. Without one no port is forwarded: a client gets the pods' addresses and uses the
+/// service's port there.
+fn has_cluster_ip(service: &Service) -> bool {
+    service.cluster_ip.as_deref().is_some_and(|ip| ip.parse::<IpAddr>().is_ok())
 }
 
 fn service_object(evidence: &Evidence) -> Object {
@@ -142,8 +163,7 @@ fn check_specification(evidence: &Evidence, service: &Service) -> Judged {
         let difference = Difference { what, expected, observed };
         return Err(differs(evidence, &[difference]));
     }
-    // Without a cluster IP no port is forwarded: a client gets the pods' addresses and uses the service's port there.
-    if service.cluster_ip.as_deref().and_then(|ip| ip.parse::<IpAddr>().ok()).is_none() {
+    if !has_cluster_ip(service) {
         let found = service.cluster_ip.as_deref().unwrap_or("none");
         return Err(Judgement::fail(format!(
             "service {name} has no cluster IP: no port is forwarded"
@@ -247,27 +267,6 @@ fn compare_port(service: &Service, tutorials: &BackendDetails) -> Vec<Difference
         );
     }
     differences
-}
-
-/// The protocols that a port's name can begin with.
-/// Source: <https://istio.io/latest/docs/ops/configuration/traffic-management/protocol-selection/>.
-const PROTOCOLS: [&str; 11] =
-    ["http", "http2", "https", "grpc", "grpc-web", "tcp", "tls", "mongo", "mysql", "redis", "udp"];
-
-/// Describes how Istio uses a port name that differs from the tutorial's.
-fn explain_protocol(name: &str, tutorials: &str) -> String {
-    let protocol = |name: &str| {
-        let names = |it: &&&str| name.strip_prefix(**it).is_some_and(|rest| rest.starts_with('-'));
-        let known = PROTOCOLS.iter().filter(|it| name == **it || names(it));
-        known.max_by_key(|it| it.len()).copied()
-    };
-    match protocol(name) {
-        Some(found) if Some(found) == protocol(tutorials) => {
-            format!("Istio treats both as {found}")
-        }
-        Some(found) => format!("Istio treats it as {found}"),
-        None => "Istio has to detect the protocol".to_owned(),
-    }
 }
 
 /// Whether the service selects the pods of the backend's deployment.

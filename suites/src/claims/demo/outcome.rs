@@ -1,14 +1,14 @@
 //! The outcome of a request to the backend, and the failure that it shows.
 
 use crate::claims::by_name::backend_deployment::{listens_on_loopback, other_reply_text};
-use crate::claims::by_name::backend_service::leads_to_the_backend;
+use crate::claims::by_name::backend_service::breaks_requests;
 use crate::entry::Stop;
 use crate::evidence::{Asked, Evidence, Reply};
 use crate::facts::demo::{find_proxy_variables, find_wrong_reply, running_pods};
 use crate::facts::dns::is_dns_down;
 use crate::facts::istiod::find_other_domain;
 use crate::facts::proxy_replies::{
-    is_connect_error, is_expired_certificate, is_policy_denial, is_tls_error,
+    is_connect_error, is_expired_certificate, is_policy_denial, is_proxys_own_reply, is_tls_error,
 };
 use crate::facts::sidecar::{is_cut_off, redirects_to_stopped_sidecar};
 
@@ -83,10 +83,10 @@ impl Outcome<'_> {
             && is_cut_off(evidence, &evidence.expectations.client_deployment)
     }
 
-    /// Whether it is the outcome of a service that does not forward to the backend.
+    /// Whether it is the outcome of a service that does not forward to the backend, or not as HTTP/1.1.
     pub(super) fn misses_the_backend(&self, evidence: &Evidence) -> bool {
         let missing = backend_service_exists(evidence) == Some(false);
-        leads_to_the_backend(evidence) == Some(false)
+        breaks_requests(evidence)
             && match self {
                 _ if missing && self.contains(&NOT_RESOLVED) => true,
                 // An answer for a missing service is not the backend's.
@@ -118,6 +118,7 @@ pub fn find_break(evidence: &Evidence) -> Option<Stop> {
     let stops = [
         (is_policy_denial(body), Stop::BackendSidecar),
         (by_client_proxy.iter().any(|it| body.contains(it)), Stop::ClientSidecar),
+        (body.is_empty() && reply.is_some_and(is_proxys_own_reply), Stop::ClientSidecar),
         (!find_proxy_variables(evidence, &asked.exec.pod).is_empty(), Stop::Client),
         (outcome.contains(&NOT_RESOLVED), Stop::Network),
         // The connection between the two sidecars: the packets arrive, the handshake fails.

@@ -1,6 +1,6 @@
 //! The gateway's address answers from outside of the mesh.
 
-use super::answers::{another_answers, another_gateway_answers, no_answer};
+use super::answers::{another_answers, another_gateway_answers, require_answer, unhealthy};
 use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
@@ -10,7 +10,6 @@ use crate::facts::gateway::{
     has_no_gateway_deployment, has_ready_endpoint, is_ingress_gateway, is_strangers_health,
     lacks_address,
 };
-use crate::format::format_answer;
 use crate::judgement::{Judged, Judgement, require};
 
 claim! {
@@ -28,14 +27,18 @@ claim! {
     /// then says what is not proven. It also says where the request came from.
     ///
     /// The claim is unjudged where this machine has no connection to the cluster's network and the address is private.
+    /// It is also unjudged where the gateway has only IPv6 addresses, and this machine no IPv6 connection.
     /// A connection exists where a node's address answers on port 10250 with its own certificate.
     ///
     /// ## What makes it fail
     /// - The gateway does not answer, or is not ready. Where port 80 answers for meshcheck's test route, a closed port
     ///   15021 is no failure.
-    /// - Another machine or another mesh's gateway answers: two address pools overlap.
+    /// - Another machine or another mesh's gateway answers: two address pools overlap. At `localhost`, another program has
+    ///   the port.
+    /// - The load balancer sends PROXY protocol, which Envoy answers with 400.
     /// - MetalLB does not announce the address: it has no L2Advertisement, or all nodes are excluded from load balancers
-    ///   by label `node.kubernetes.io/exclude-from-external-load-balancers`, which kubeadm sets on control planes.
+    ///   by label `node.kubernetes.io/exclude-from-external-load-balancers`, which kubeadm sets on control planes. Or its
+    ///   speakers are not ready.
     /// - The address is outside of the nodes' network, or DNS does not know the host name.
     /// - The gateway has no deployment (`default_profile`) or no ready pod (`control_plane_running`).
     /// - The service has no address (`external_address`).
@@ -73,31 +76,22 @@ const HEALTH: &str = "the gateway's answer to /healthz/ready";
 fn judge(evidence: &Evidence) -> Judged {
     let object = gateway_object(evidence);
     let bring_back = || bring_back_gateway(evidence);
-    if let Observation::Absent { reason } = &evidence.ingress.health {
-        if let Some(answer) = find_routed_reply(evidence) {
-            return Ok(Judgement::pass(format!(
-                "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
-                answer.request, answer.vantage
-            )));
-        }
-        if has_address(evidence) {
-            return Err(no_answer(evidence, "200 from /healthz/ready", reason));
-        }
+    if let Observation::Absent { reason } = &evidence.ingress.health
+        && let Some(answer) = find_routed_reply(evidence)
+    {
+        return Ok(Judgement::pass(format!(
+            "{} from {}: 200 from the backend; port 15021 does not answer: {reason}",
+            answer.request, answer.vantage
+        )));
     }
+    require_answer(evidence, &evidence.ingress.health, "200 from /healthz/ready", "")?;
     let answer = require(&evidence.ingress.health, HEALTH, &object, bring_back)
         .map_err(|judgement| expect(judgement, "200 from /healthz/ready"))?;
     if is_strangers_health(answer) {
         return Err(another_answers(evidence, answer));
     }
     if answer.status != 200 {
-        let HttpAnswer { request, status, .. } = answer;
-        return Err(Judgement::fail(format!(
-            "the gateway is not ready: {request} returns {status}"
-        ))
-        .expected("200")
-        .observed(format_answer(answer))
-        .object(object)
-        .steps(bring_back()));
+        return Err(unhealthy(evidence, answer));
     }
     let proof = prove_gateway(evidence)?;
     let summary = format!("{} from {}: 200, {proof}", answer.request, answer.vantage);
@@ -200,7 +194,9 @@ fn has_no_address_to_ask(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod cases {
     use crate::entry::cases;
-    use crate::evidence::{Evidence, HttpAnswer, Node, Observation, Provider};
+    use crate::evidence::{
+        Container, ContainerState, Evidence, HttpAnswer, Node, Observation, Pod, Provider,
+    };
     use crate::testing::{gateway_service as gateway, installed, of, scale_to_zero};
 
     fn silent(e: &mut Evidence, reason: &str) {
@@ -255,6 +251,17 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_ready(|e| of(&mut e.ingress.health).status = 503, Fail);
+        not_found(|e| of(&mut e.ingress.health).status = 404, Fail);
+        proxy_protocol(|e| { let health = of(&mut e.ingress.health); (health.status, health.body) = (400, "Bad Request".into()); }, Fail);
+        no_ipv6(|e| { silent(e, "nothing answers: from this machine: Network is unreachable (os error 101)"); at(e, "2001:db8::1", &["2001:db8::1"]); }, Unjudged);
+        another_program_on_localhost(|e| { not_active(e); at(e, "localhost", &["127.0.0.1"]); named(e, "Microsoft-IIS/10.0").request = "GET http://localhost:15021/healthz/ready".into(); }, Fail);
+        speaker_not_ready(|e| {
+            silent(e, "nothing answers GET http://172.18.255.200:15021/healthz/ready: from this machine: No route to host (os error 113)");
+            let state = ContainerState::Waiting { reason: "CreateContainerConfigError".into(), message: "secret \"memberlist\" not found".into() };
+            let speaker = Container { name: "speaker".into(), state, ..Container::default() };
+            let pod = Pod { namespace: "metallb-system".into(), name: "speaker-5znb5".into(), phase: "Pending".into(), containers: vec![speaker], ..Pod::default() };
+            e.cluster.network_pods = Observation::seen(vec![pod]);
+        }, Fail);
         no_route(|e| silent(e, "nothing answers: no route to host"), Fail);
         refused(|e| silent(e, "nothing answers: connection refused"), Fail);
         health_unknown(|e| e.ingress.health = Observation::failed("services is forbidden"), Unjudged);
@@ -291,6 +298,13 @@ mod cases {
             e.subject.server = "https://10.20.30.47:6443".into();
         }, Unjudged);
         address_of_a_network(|e| { no_connection(e); at(e, "172.18.0.0", &["172.18.0.0"]); }, Fail);
+        services_unread(|e| { silent(e, "nothing answers: connection refused"); e.install.services = Observation::failed("services is forbidden"); }, Fail);
+        services_unread_and_no_address_asked(|e| {
+            silent(e, "nothing answers: connection refused");
+            e.install.services = Observation::failed("services is forbidden");
+            e.ingress.asked.clear();
+        }, Unjudged);
+        connection_unknown(|e| { no_connection(e); e.ingress.way = Observation::failed("nodes is forbidden"); }, Unjudged);
         nodes_excluded(|e| { silent(e, "nothing answers: no answer within 2 s"); exclude_nodes(e); }, Fail);
         all_of_two_nodes_excluded(|e| {
             silent(e, "nothing answers: no answer within 2 s");

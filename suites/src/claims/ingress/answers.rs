@@ -2,16 +2,20 @@
 
 use std::net::IpAddr;
 
-use super::{bring_back_gateway, find_wrong_selector, gateway_object};
-use crate::evidence::{Evidence, HttpAnswer, Route, selector};
-use crate::facts::gateway::{
-    can_be_in_between, find_address_outside, find_address_sharers, find_gateway_service,
-    find_missing_label, find_network_address, has_private_address, has_ready_endpoint,
-    is_reachable, is_unknown_name, node_addresses,
+use super::{
+    bring_back_gateway, find_wrong_selector, gateway_object, repair_gateway, show_gateway,
 };
-use crate::format::{excerpt, format_answer, format_silence, list};
-use crate::judgement::Judgement;
-use crate::steps::{Step, istio, machine, nodes, services, vantage};
+use crate::evidence::{Evidence, HttpAnswer, Observation, Pod, Route, selector};
+use crate::facts::gateway::{
+    find_address_sharers, find_gateway_service, find_missing_label, has_address, has_ready_endpoint,
+};
+use crate::facts::gateway_address::{
+    can_be_in_between, find_address_outside, find_network_address, has_private_address,
+    is_of_this_machine, is_reachable, is_unknown_name, lacks_ipv6, node_addresses,
+};
+use crate::format::{excerpt, format_answer, format_pod_state, format_silence, list};
+use crate::judgement::{Judgement, Look as _};
+use crate::steps::{Purpose, Step, istio, machine, nodes, pods, services, vantage};
 
 /// Formats the server that gave an answer: `server squid/5.7`, or `a web server` without a name.
 fn format_server(answer: &HttpAnswer) -> String {
@@ -32,15 +36,96 @@ pub(super) fn another_answers(evidence: &Evidence, answer: &HttpAnswer) -> Judge
             .observed(observed)
             .step(vantage::check_without_proxy(evidence));
     }
+    let failure = |summary: String| {
+        Judgement::fail(summary)
+            .expected("server envoy")
+            .observed(observed.clone())
+            .object(gateway_object(evidence))
+    };
+    if let Some(port) = find_port(request).filter(|_| is_of_this_machine(evidence)) {
+        let summary = format!("{server} answers: another program has port {port} of this machine");
+        let stop = Step::advice(Purpose::Fix, "Stop that program, or give it another port");
+        return failure(summary).step(vantage::show_listener(evidence, port)).step(stop);
+    }
     let owner = match find_address_sharers(evidence).first() {
         Some((it, _)) => format!("service {}/{}", it.namespace, it.name),
         None => "another machine".to_owned(),
     };
-    Judgement::fail(format!("{request}: {server} answers, {owner} has the address"))
-        .expected("server envoy")
-        .observed(observed)
-        .object(gateway_object(evidence))
+    failure(format!("{request}: {server} answers, {owner} has the address"))
         .steps(choose_another_pool(evidence))
+}
+
+/// Returns the port of a request: `80` of `GET http://localhost:80/`.
+fn find_port(request: &str) -> Option<u16> {
+    let authority = request.split_once("://")?.1.split('/').next()?;
+    authority.rsplit_once(':')?.1.parse().ok()
+}
+
+/// Returns the failure that the gateway answers the health check with another status than 200.
+pub(super) fn unhealthy(evidence: &Evidence, answer: &HttpAnswer) -> Judgement {
+    let HttpAnswer { request, status, .. } = answer;
+    let show = || repair_gateway(evidence).unwrap_or_else(|| show_gateway(evidence).to_vec());
+    let (summary, steps) = match status {
+        400 => {
+            let why = "Envoy gets no valid HTTP request, the load balancer may send PROXY protocol";
+            let text = "Check in the annotations that the load balancer sends no PROXY protocol";
+            (format!("{request} returns 400: {why}"), vec![describe_service(evidence, text)])
+        }
+        500.. => (format!("the gateway is not ready: {request} returns {status}"), show()),
+        _ => (format!("{request} returns {status}, expected 200"), show()),
+    };
+    Judgement::fail(summary)
+        .expected("200")
+        .observed(format_answer(answer))
+        .object(gateway_object(evidence))
+        .steps(steps)
+}
+
+/// Describes the gateway's service: its events are the messages of the load balancer.
+fn describe_service(evidence: &Evidence, text: &str) -> Step {
+    let expectations = &evidence.expectations;
+    services::describe(evidence, expectations.gateway_namespace(), &expectations.gateway, text)
+}
+
+/// Returns the failure that the gateway gets no reply of the backend in time: it answers for a host without a route.
+pub(super) fn backend_is_silent(
+    evidence: &Evidence,
+    route: &Route,
+    reason: &str,
+    other: &HttpAnswer,
+) -> Judgement {
+    let (_, attempts) = format_no_answer(reason);
+    let Route { host, .. } = route;
+    let summary = format!(
+        "request for host {host} through the gateway: no reply from the backend in time, although \
+         the gateway answers other hosts"
+    );
+    Judgement::fail(summary)
+        .expected(format!("200 `{}`", evidence.expectations.reply))
+        .observed(format!("{attempts}; unknown host: {}", other.status))
+        .object(gateway_object(evidence))
+        .step(istio::list_obstacles(evidence))
+        .step(istio::show_gateway_log(evidence))
+}
+
+/// Returns the failure that port 80 of the address does not answer, and its port for health checks does.
+pub(super) fn port_is_silent(
+    evidence: &Evidence,
+    expected: &str,
+    reason: &str,
+    health: &HttpAnswer,
+) -> Judgement {
+    let (silence, attempts) = format_no_answer(reason);
+    let text = "Check the load balancer: its firewall must allow port 80, and its health probe must not need 200 for /";
+    let service = describe_service(evidence, text);
+    let listener = istio::show_listener(evidence);
+    // Where the connection is refused, it has arrived.
+    let steps = if reason.contains("refused") { [listener, service] } else { [service, listener] };
+    Judgement::fail(format!("port 80 does not answer, although port 15021 does: {silence}"))
+        .expected(expected)
+        .observed(format!("{attempts}; {}: {}", health.request, health.status))
+        .object(gateway_object(evidence))
+        .steps(steps.to_vec())
 }
 
 /// Returns the failure that another gateway answers at the gateway's address.
@@ -96,8 +181,26 @@ pub(super) fn find_other_mesh(evidence: &Evidence) -> Vec<Step> {
     neighbours.into_iter().chain([services::show_pools(evidence, text)]).collect()
 }
 
+/// Requires an answer of the gateway, where it has an address: without an address, the observation decides.
+///
+/// # Errors
+///
+/// The judgement on a missing answer.
+pub(super) fn require_answer(
+    evidence: &Evidence,
+    answer: &Observation<HttpAnswer>,
+    expected: &str,
+    details: &str,
+) -> Result<(), Judgement> {
+    let Observation::Absent { reason } = answer else { return Ok(()) };
+    if has_address(evidence) {
+        return Err(no_answer(evidence, expected, &format!("{reason}{details}")));
+    }
+    evidence.install.services.known("whether the gateway has an address")
+}
+
 /// Judges a missing answer at the gateway's address: a failure, or unjudged where this machine cannot reach it.
-pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
+fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Judgement {
     let (silence, attempts) = format_no_answer(reason);
     let has_no_endpoint = has_ready_endpoint(evidence) == Some(false);
     if !has_no_endpoint && !is_reachable(evidence, reason) {
@@ -134,12 +237,19 @@ pub(super) fn no_answer(evidence: &Evidence, expected: &str, reason: &str) -> Ju
 /// Returns the headline on a missing answer that does not prove that no server is there.
 fn explain_no_connection(evidence: &Evidence, reason: &str) -> String {
     let (silence, _) = format_no_answer(reason);
+    if lacks_ipv6(evidence, reason) {
+        return format!("this machine has no IPv6 connection: {silence}");
+    }
     if vantage::is_helper_too_slow(reason) {
         let limit = reason.split_once("did not end within ").map_or("its time limit", |it| it.1);
         let limit = limit.split(';').next().unwrap_or(limit);
         return format!(
             "the request from the cluster's network did not end: docker run took longer than {limit}"
         );
+    }
+    let way = &evidence.ingress.way;
+    if let Some(why) = way.reason().filter(|_| !way.is_absent() && way.is_recorded()) {
+        return format!("cannot check the connection to the cluster's network ({why}): {silence}");
     }
     let is_private = has_private_address(evidence);
     if evidence.ingress.asked.is_empty() && !is_private {
@@ -209,6 +319,10 @@ fn explain_silence(evidence: &Evidence, reason: &str) -> (String, Vec<Step>) {
         let summary = format!("{silence}, and {which} excluded from external load balancers");
         return (summary, [vec![include], show_announcement(evidence)].concat());
     }
+    if let Some(pod) = find_ill_network_pod(evidence) {
+        let summary = format!("{silence}, and pod {} is {}", pod.name, format_pod_state(pod));
+        return (summary, [pods::diagnose(evidence, pod), show_announcement(evidence)].concat());
+    }
     (silence, bring_back_gateway(evidence))
 }
 
@@ -221,6 +335,14 @@ fn find_excluded_nodes(evidence: &Evidence) -> Vec<&str> {
         return Vec::new();
     }
     nodes.iter().map(|node| node.name.as_str()).collect()
+}
+
+/// Returns a pod of the network that is not ready, where none of its workload is: MetalLB's speaker announces addresses,
+/// kube-proxy forwards their traffic.
+fn find_ill_network_pod(evidence: &Evidence) -> Option<&Pod> {
+    let pods = evidence.cluster.network_pods.value()?;
+    let has_ready = |pod: &Pod| pods.iter().any(|it| it.owner == pod.owner && it.ready);
+    pods.iter().find(|pod| !pod.terminating && !has_ready(pod))
 }
 
 /// Formats a range for the pool in the network of kind's nodes, which is a /16: `, for example 172.19.255.200-…`.

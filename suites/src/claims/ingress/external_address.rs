@@ -157,7 +157,7 @@ fn is_pending(effect: &Effect<'_, Evidence>) -> bool {
 mod cases {
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::{gateway_service as gateway, of, remove_gateway_service};
+    use crate::testing::{gateway_service as gateway, move_gateway, of, remove_gateway_service};
 
     fn address(e: &mut Evidence, address: &str) {
         gateway(e).load_balancer_addresses = vec![address.into()];
@@ -188,6 +188,7 @@ mod cases {
         underscore(|e| address(e, "lb_1.example.com"), Fail);
         empty_label(|e| address(e, "lb..example.com"), Fail);
         gone(remove_gateway_service, Fail);
+        gateway_elsewhere(move_gateway, Unjudged);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
         held_by_another(|e| { e.cluster.load_balancer_probe = Observation::not_asked("--active"); let mut other = gateway(e).clone(); other.name = "kong-proxy".into(); other.namespace = "kong".into(); gateway(e).load_balancer_addresses.clear(); let all = of(&mut e.cluster.load_balancer_services); all.clear(); all.push(other); }, Fail);
     }

@@ -1,9 +1,16 @@
 //! The gateway directs external traffic into the mesh.
 
-use super::answers::{another_answers, find_other_mesh, no_answer, unwatched_namespace};
+mod denial;
+
+use denial::{denied_by_backend, denied_by_gateway, is_unrouted};
+
+use super::answers::{
+    another_answers, backend_is_silent, find_other_mesh, port_is_silent, require_answer,
+    unwatched_namespace,
+};
 use super::{bring_back_gateway, expect, gateway_object};
 use crate::claims::by_name::backend_deployment::other_reply_text;
-use crate::claims::by_name::backend_service::leads_to_the_backend;
+use crate::claims::by_name::backend_service::breaks_requests;
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::claims::mesh::bypass::bypasses_decryption;
 use crate::combine::all_hold;
@@ -11,14 +18,15 @@ use crate::entry::{Effect, claim};
 use crate::evidence::{Evidence, HttpAnswer, Observation, Route, text_of};
 use crate::facts::demo::find_wrong_reply;
 use crate::facts::gateway::{
-    find_address_sharers, has_address, has_counted_requests, is_answered_by_another,
-    is_backends_reply, lacks_address, names_another_server,
+    find_address_sharers, has_address, has_counted_requests, is_backends_reply, lacks_address,
+    names_another_server,
 };
+use crate::facts::gateway_address::is_answered_by_another;
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
-use crate::facts::proxy_replies::{is_expired_certificate, is_policy_denial};
+use crate::facts::proxy_replies::{is_connect_error, is_expired_certificate, is_timeout};
 use crate::format::{excerpt, format_answer};
-use crate::judgement::{Judged, Judgement, require};
+use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::steps::{istio, namespaces};
 
 claim! {
@@ -29,8 +37,8 @@ claim! {
     ///
     /// ## How it is checked
     /// Creates a Gateway and a VirtualService for a test host in a temporary namespace. A request for that host to the
-    /// gateway's address must get the backend's reply, and a request for an unknown host must get 404. Then it deletes the
-    /// namespace.
+    /// gateway's address must get the backend's reply. A request for an unknown host must get 404, or a redirect or denial
+    /// of the gateway itself. Then it deletes the namespace.
     ///
     /// The namespace has the labels of the demo's namespace, so that istiod watches it (`discoverySelectors`). The check
     /// needs `create` and `delete` on namespaces, gateways and virtualservices. On a cluster that meshcheck did not create
@@ -45,8 +53,11 @@ claim! {
     /// - The gateway has no address (`external_address`) or does not answer (`address_answers`), or another service with
     ///   the same address answers instead (`no_competing_load_balancer`).
     /// - Another route matches every host.
-    /// - An `AuthorizationPolicy` denies the request at the gateway, or the gateway does not trust the backend's
-    ///   certificate (`proxies_in_sync`).
+    /// - An `AuthorizationPolicy` denies the request at the gateway or at the backend, or the gateway does not trust the
+    ///   backend's certificate (`proxies_in_sync`).
+    /// - A network policy keeps the gateway from the backend.
+    /// - Port 80 does not answer although port 15021 does: a firewall, or a load balancer whose probe of / gets 404.
+    /// - At `localhost`, another program has port 80.
     ///
     /// It is unjudged where this machine has no connection to a private address, or a web filter on the path answers.
     ///
@@ -73,6 +84,7 @@ claim! {
         external_address if has_no_address_to_ask,
         no_competing_load_balancer if another_service_answers,
         address_answers if nothing_answers,
+        address_answers if health_fails_in_the_same_way,
         address_answers if another_answers_there,
     ],
 }
@@ -107,8 +119,10 @@ fn judge(evidence: &Evidence) -> Judged {
             other.reason().unwrap_or_default()
         ))),
     };
-    all_hold([routed(evidence, route), unknown(evidence, &route.unknown_host), removed])?;
-    Ok(Judgement::pass(format!("host {}: 200 from the backend; unknown host: 404", route.host)))
+    let unknown = unknown(evidence, &route.unknown_host);
+    let parts = all_hold([routed(evidence, route), unknown, removed])?;
+    let (host, unknown) = (&route.host, &parts[1]);
+    Ok(Judgement::pass(format!("host {host}: 200 from the backend; unknown host: {unknown}")))
 }
 
 /// Formats the reply of the backend that a routed request must get.
@@ -123,17 +137,16 @@ fn answer<'e>(
     host: &str,
     expected: &str,
 ) -> Result<&'e HttpAnswer, Judgement> {
+    let health = evidence.ingress.health.value();
     if let Observation::Absent { reason } = observation
+        && evidence.ingress.route.value().is_some_and(|it| it.routed.is_absent())
         && has_address(evidence)
+        && let Some(health) = health.filter(|it| it.status == 200)
     {
-        let health =
-            evidence.ingress.health.value().map(|it| format!("; {}: {}", it.request, it.status));
-        return Err(no_answer(
-            evidence,
-            expected,
-            &format!("{reason}{}", health.unwrap_or_default()),
-        ));
+        return Err(port_is_silent(evidence, expected, reason, health));
     }
+    let health = health.map(|it| format!("; {}: {}", it.request, it.status)).unwrap_or_default();
+    require_answer(evidence, observation, expected, &health)?;
     if observation.reason() == Some("not asked") {
         return Err(Judgement::unjudged(NOT_REQUESTED));
     }
@@ -145,6 +158,11 @@ fn answer<'e>(
 /// Judges the gateway's answer for the test host.
 fn routed(evidence: &Evidence, route: &Route) -> Judged {
     let expected = expected_reply(evidence);
+    if let (Observation::Absent { reason }, Some(other)) =
+        (&route.routed, route.unknown_host.value().filter(|it| is_unrouted(it)))
+    {
+        return Err(backend_is_silent(evidence, route, reason, other));
+    }
     let answer = answer(evidence, &route.routed, "the test host", &expected)?;
     let host = &route.host;
     if is_backends_reply(answer, evidence) {
@@ -153,8 +171,14 @@ fn routed(evidence: &Evidence, route: &Route) -> Judged {
     if names_another_server(answer) {
         return Err(another_answers(evidence, answer));
     }
-    if let Some(judgement) = unwatched_namespace(evidence, route, answer) {
+    if let Some(judgement) =
+        unwatched_namespace(evidence, route, answer).or_else(|| denied_by_backend(evidence, answer))
+    {
         return Err(judgement);
+    }
+    if answer.status == 404 {
+        let what = format!("whether istiod watches namespace {}", route.namespace);
+        evidence.install.namespaces.known(&what)?;
     }
     let mut observed = format_answer(answer);
     if observed == expected {
@@ -173,15 +197,21 @@ fn routed(evidence: &Evidence, route: &Route) -> Judged {
         judgement.summary += ": no route, or another mesh's gateway has the address";
         judgement = judgement.steps(find_other_mesh(evidence));
     }
+    if is_connect_error(&answer.body) {
+        judgement = judgement.step(istio::list_obstacles(evidence));
+    }
     let text = "Check that the gateway is SYNCED: if not, it lacks the route";
     Err(judgement.step(istio::proxy_status(evidence, text)))
 }
 
-/// Judges the gateway's answer for a host that no route matches.
+/// Judges the gateway's answer for a host that no route matches. The pass says what the answer was.
 fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged {
     let answer = answer(evidence, observation, "an unknown host", "404")?;
-    if answer.status == 404 {
-        return Ok(Judgement::pass(String::new()));
+    if is_unrouted(answer) {
+        return Ok(Judgement::pass(match answer.status {
+            404 => "404".to_owned(),
+            status => format!("{status} from the gateway itself"),
+        }));
     }
     if names_another_server(answer) {
         return Err(another_answers(evidence, answer));
@@ -228,9 +258,9 @@ fn istiod_takes_no_route(effect: &Effect<'_, Evidence>) -> bool {
         }
 }
 
-/// Whether the gateway answers 502 to 504 and the backend's service does not select the backend.
+/// Whether the gateway answers 502 to 504 and the backend's service does not forward requests to the backend.
 fn backend_has_no_endpoint(effect: &Effect<'_, Evidence>) -> bool {
-    leads_to_the_backend(effect.evidence) == Some(false)
+    breaks_requests(effect.evidence)
         && routed_answer(effect).is_some_and(|answer| (502..=504).contains(&answer.status))
 }
 
@@ -264,6 +294,13 @@ fn nothing_answers(effect: &Effect<'_, Evidence>) -> bool {
             || evidence.ingress.route.value().is_some_and(is_silent))
 }
 
+/// Whether the gateway answers the health check with the same wrong status.
+fn health_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
+    let health = effect.evidence.ingress.health.value().filter(|it| it.status != 200);
+    let routed = routed_answer(effect);
+    health.zip(routed).is_some_and(|(health, routed)| health.status == routed.status)
+}
+
 /// Whether another server answers at the gateway's address.
 fn another_answers_there(effect: &Effect<'_, Evidence>) -> bool {
     is_answered_by_another(effect.evidence)
@@ -287,10 +324,12 @@ fn backend_gives_other_reply(effect: &Effect<'_, Evidence>) -> bool {
 fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     let evidence = effect.evidence;
     let Some(route) = evidence.ingress.route.value() else { return false };
-    let is_gateway_well = route.unknown_host.value().is_some_and(|answer| answer.status == 404);
-    let (Some(routed), Some(reply)) = (route.routed.value(), find_wrong_reply(evidence)) else {
-        return false;
-    };
+    let is_gateway_well = route.unknown_host.value().is_some_and(is_unrouted);
+    let Some(reply) = find_wrong_reply(evidence) else { return false };
+    if route.routed.is_absent() {
+        return is_gateway_well && is_timeout(reply);
+    }
+    let Some(routed) = route.routed.value() else { return false };
     let is_same = reply.status == routed.status
         && text_of(&reply.body) == text_of(&routed.body)
         && !routed.body.is_empty();
@@ -298,22 +337,6 @@ fn backend_fails_in_the_same_way(effect: &Effect<'_, Evidence>) -> bool {
     let is_unknown =
         reply.status == 0 && routed.status == 503 && find_other_domain(evidence).is_some();
     is_gateway_well && (is_same || are_expired || is_unknown)
-}
-
-/// Returns the failure that a policy denies requests at the gateway: it also denies an unknown host.
-fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Judgement> {
-    let denied = |answer: &&HttpAnswer| answer.status == 403 && is_policy_denial(&answer.body);
-    let answer = route.routed.value().filter(denied)?;
-    route.unknown_host.value().filter(denied)?;
-    let observed = format_answer(answer);
-    let summary = format!("an AuthorizationPolicy denies requests at the gateway: {observed}");
-    Some(
-        Judgement::fail(summary)
-            .expected(expected_reply(evidence))
-            .observed(observed)
-            .object(gateway_object(evidence))
-            .step(istio::list_policies(evidence)),
-    )
 }
 
 /// Whether the gateway rejects the backend's certificate: an earlier CA of istiod signed it.
@@ -328,71 +351,4 @@ fn reply_is_not_decrypted(effect: &Effect<'_, Evidence>) -> bool {
 }
 
 #[cfg(test)]
-mod cases {
-    use crate::entry::cases;
-    use crate::evidence::{Evidence, HttpAnswer, Observation, Route};
-    use crate::testing::{gateway_service as gateway, of};
-
-    fn route(e: &mut Evidence) -> &mut Route {
-        of(&mut e.ingress.route)
-    }
-
-    fn routed(e: &mut Evidence) -> &mut HttpAnswer {
-        of(&mut route(e).routed)
-    }
-
-    fn label_demo(e: &mut Evidence) {
-        let demo = e.expectations.namespace.clone();
-        let labels = of(&mut e.install.namespaces).entry(demo).or_default();
-        labels.insert("istio-discovery".into(), "enabled".into());
-    }
-
-    /// Another server answers on port 80, for every host.
-    fn another_server(e: &mut Evidence) {
-        let route = route(e);
-        for answer in [&mut route.routed, &mut route.unknown_host] {
-            let answer = of(answer);
-            answer.status = 403;
-            answer.headers.insert("server".into(), "filter/6.2".into());
-        }
-    }
-
-    cases! { Evidence:
-        healthy(|_| {}, Pass);
-        not_routed(|e| routed(e).status = 404, Fail);
-        denied_at_the_gateway(|e| {
-            let route = route(e);
-            for answer in [&mut route.routed, &mut route.unknown_host] {
-                of(answer).status = 403;
-                of(answer).body = "RBAC: access denied".into();
-            }
-        }, Fail);
-        backend_not_trusted(|e| { routed(e).status = 503; routed(e).body = "TLS_error:|1:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED".into(); }, Fail);
-        not_routed_and_not_counted(|e| { routed(e).status = 404; e.ingress.counted = Observation::failed("forbidden"); }, Fail);
-        namespace_maybe_not_watched(|e| { label_demo(e); routed(e).status = 404; }, Unjudged);
-        namespace_labelled_like_the_demo(|e| {
-            label_demo(e);
-            route(e).namespace_labels = Some([("istio-discovery".into(), "enabled".into())].into());
-            routed(e).status = 404;
-        }, Fail);
-        web_filter_on_the_path(|e| { another_server(e); gateway(e).load_balancer_addresses = vec!["203.0.113.9".into()]; e.ingress.asked.clear(); }, Unjudged);
-        another_machine(another_server, Fail);
-        no_connection(|e| {
-            route(e).routed = Observation::failed("not asked");
-            route(e).unknown_host = Observation::absent("nothing answers: no answer within 2 s");
-            e.ingress.way = Observation::absent("no node answers");
-        }, Unjudged);
-        another_text(|e| routed(e).body = "Hello from backend service v2\n".into(), Fail);
-        two_newlines(|e| routed(e).body.push('\n'), Fail);
-        nothing_answers(|e| route(e).routed = Observation::absent("nothing answers: refused"), Fail);
-        every_host_answered(|e| of(&mut route(e).unknown_host).status = 200, Fail);
-        namespace_left(|e| route(e).removed = Observation::seen(false), Unjudged);
-        namespace_perhaps_left(|e| route(e).removed = Observation::failed("no answer"), Unjudged);
-        refused_by_the_server(|e| e.ingress.route = Observation::failed("cannot create resource namespaces"), Unjudged);
-        no_address(|e| e.ingress.route = Observation::absent("the service has no address"), Fail);
-        not_asked(|e| e.ingress.route = Observation::not_asked("--active allows them"), Skipped);
-        wrong_answer_and_one_unknown(|e| { route(e).unknown_host = Observation::failed("no answer"); routed(e).status = 503; }, Fail);
-        unknown_host_without_answer(|e| route(e).unknown_host = Observation::failed("no answer"), Unjudged);
-        test_host_without_answer(|e| route(e).routed = Observation::failed("no answer"), Unjudged);
-    }
-}
+mod cases;

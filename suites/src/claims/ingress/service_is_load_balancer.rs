@@ -129,7 +129,7 @@ fn gateway_is_not_installed(effect: &Effect<'_, Evidence>) -> bool {
 mod cases {
     use crate::entry::cases;
     use crate::evidence::{Evidence, Observation};
-    use crate::testing::{gateway_service as gateway, remove_gateway_service};
+    use crate::testing::{gateway_service as gateway, move_gateway, remove_gateway_service};
 
     cases! { Evidence:
         healthy(|_| {}, Pass);
@@ -143,6 +143,7 @@ mod cases {
         headless(|e| gateway(e).cluster_ip = Some("None".into()), Fail);
         being_deleted(|e| gateway(e).terminating = true, Fail);
         gone(remove_gateway_service, Fail);
+        gateway_elsewhere(move_gateway, Unjudged);
         forbidden(|e| e.install.services = Observation::failed("services is forbidden"), Unjudged);
         installed_with_its_options(|e| { e.subject.bundle.as_mut().unwrap().install_set = vec!["values.a=b".into()]; gateway(e).kind = "NodePort".into(); }, Fail);
     }

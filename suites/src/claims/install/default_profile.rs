@@ -9,7 +9,7 @@ use crate::facts::installation::{
 };
 use crate::facts::istiod::{has_no_istiod, install_stopped_at_istiod, is_istiod, is_istiod_down};
 use crate::format::{CRD, count, list};
-use crate::judgement::{Judged, Judgement, TextChange, Verdict, require};
+use crate::judgement::{Judged, Judgement, Look as _, TextChange, Verdict, require};
 use crate::object::Object;
 use crate::profile;
 use crate::steps::Step;
@@ -133,8 +133,13 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         deployments.iter().filter(|deployment| is_ingress_gateway(deployment, evidence)).collect();
     let daemon_set = gateway_daemon_set(evidence);
     let other_place = gateway_elsewhere(evidence);
-    if gateways.is_empty() && daemon_set.is_none() && other_place.is_none() {
-        return Err(missing("the ingress gateway", install()));
+    if gateways.is_empty() && daemon_set.is_none() {
+        evidence.install.pods.known("whether the gateway is a DaemonSet")?;
+        evidence.install.services.known("the gateway's service")?;
+        require_place(evidence)?;
+        if other_place.is_none() {
+            return Err(missing("the ingress gateway", install()));
+        }
     }
     if gateways.len() > 1 {
         let surplus = gateways.iter().find(|other| other.name != *gateway).unwrap_or(&gateways[0]);
@@ -174,6 +179,13 @@ fn check_deployments(evidence: &Evidence) -> Judged {
         names(&istiods),
         names(&gateways)
     )))
+}
+
+/// Requires that the services show whether the gateway is in another namespace.
+pub(crate) fn require_place(evidence: &Evidence) -> Result<(), Judgement> {
+    let namespace = evidence.expectations.gateway_namespace();
+    let what = format!("whether the gateway is in another namespace than {namespace}");
+    evidence.cluster.load_balancer_services.known(&what)
 }
 
 fn is_egress_gateway(deployment: &Deployment) -> bool {
@@ -246,7 +258,7 @@ mod cases {
 
     use crate::entry::cases;
     use crate::evidence::{BundleFacts, Evidence, Observation};
-    use crate::testing::{gateway, installed, mark_helm, of};
+    use crate::testing::{gateway, installed, mark_helm, move_gateway, of};
 
     fn add_deployment(evidence: &mut Evidence, name: &str, istio: &str) {
         let gateway = evidence.expectations.gateway.clone();
@@ -258,17 +270,6 @@ mod cases {
 
     fn remove_deployment(evidence: &mut Evidence, name: &str) {
         of(&mut evidence.install.deployments).retain(|deployment| deployment.name != name);
-    }
-
-    /// Moves the gateway to the namespace `edge`.
-    fn move_gateway(evidence: &mut Evidence) {
-        let name = evidence.expectations.gateway.clone();
-        remove_deployment(evidence, &name);
-        of(&mut evidence.install.pods).retain(|pod| !pod.name.starts_with(&name));
-        of(&mut evidence.install.services).retain(|it| it.name != name);
-        for it in of(&mut evidence.cluster.load_balancer_services) {
-            it.namespace = "edge".into();
-        }
     }
 
     /// Moves istiod to the namespace `mesh`.
@@ -305,6 +306,8 @@ mod cases {
             gateway(e).owner = Some(format!("DaemonSet/{name}"));
         }, Changed);
         gateway_elsewhere(move_gateway, Changed);
+        gateway_perhaps_elsewhere(|e| { move_gateway(e); e.cluster.load_balancer_services = Observation::failed("services is forbidden"); }, Unjudged);
+        gateway_elsewhere_and_here_unread(|e| { move_gateway(e); e.install.services = Observation::failed("services is forbidden"); }, Unjudged);
         gateway_elsewhere_as_configured(|e| {
             move_gateway(e);
             e.expectations.gateway_namespace = Some("edge".into());

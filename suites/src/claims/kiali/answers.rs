@@ -55,6 +55,9 @@ pub(super) fn check_redirect(evidence: &Evidence, answer: &HttpAnswer) -> Result
     if needs_tls(answer) {
         return Err("it serves HTTPS only".into());
     }
+    if answer.status == 200 && is_html_page(&answer.body) {
+        return Err("an HTML page is at /".into());
+    }
     if !matches!(answer.status, 301..=303 | 307 | 308) {
         return Err(format!("status {}", answer.status));
     }

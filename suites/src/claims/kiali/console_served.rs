@@ -187,14 +187,18 @@ fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     running_explains(effect, &[&pages.console, &pages.api], is_foreign)
 }
 
-/// Whether Kiali redirects to another root and answers 404 at the tutorial's.
+/// Whether Kiali redirects to another root or has a page at /, and answers 404 at the tutorial's root.
 fn stands_at_another_root(effect: &Effect<'_, Evidence>) -> bool {
     let pages = &effect.evidence.kiali;
-    let location = pages.root.value().and_then(|root| root.headers.get("location"));
     let expected = effect.evidence.expectations.kiali.web_root.trim_end_matches('/');
-    location.is_some_and(|it| {
-        it.starts_with('/') && !it.starts_with("//") && it.trim_end_matches('/') != expected
-    }) && pages.console.value().is_some_and(|console| console.status == 404)
+    let leads_elsewhere = |root: &HttpAnswer| match root.headers.get("location") {
+        Some(it) => {
+            it.starts_with('/') && !it.starts_with("//") && it.trim_end_matches('/') != expected
+        }
+        None => root.status == 200 && is_html_page(&root.body),
+    };
+    pages.root.value().is_some_and(leads_elsewhere)
+        && pages.console.value().is_some_and(|console| console.status == 404)
 }
 
 /// Whether the console has the same error as /.
@@ -211,6 +215,7 @@ mod cases {
     cases! { Evidence:
         healthy(|_| {}, Pass);
         not_found(|e| of(&mut e.kiali.console).status = 404, Fail);
+        page_at_the_root(|e| { let page = of(&mut e.kiali.console).clone(); of(&mut e.kiali.root).clone_from(&page); of(&mut e.kiali.root).headers.remove("location"); of(&mut e.kiali.console).status = 404; }, Fail);
         https_only(|e| { let console = of(&mut e.kiali.console); console.status = 400; console.body = "Client sent an HTTP request to an HTTPS server.\n".into(); }, Fail);
         not_an_html_type(|e| { of(&mut e.kiali.console).headers.insert("content-type".into(), "text/plain".into()); }, Fail);
         empty_page(|e| of(&mut e.kiali.console).body.clear(), Fail);

@@ -10,14 +10,14 @@ use answers::asked_port;
 
 use crate::claims::Claim;
 use crate::entry::Effect;
-use crate::evidence::{Evidence, HttpAnswer, Observation, Pod, ServicePort};
+use crate::evidence::{Endpoint, Evidence, HttpAnswer, Observation, Pod, Service, ServicePort};
 use crate::facts::image::image_name;
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
 use crate::judgement::{Judgement, Look as _, Verdict};
 use crate::object::Object;
 use crate::steps::kiali::set_target_port;
-use crate::steps::{Step, pods, workloads};
+use crate::steps::{Step, pods, services, workloads};
 
 /// The claims of this section, in the tutorial's order.
 pub(super) const CLAIMS: &[&Claim] = &[
@@ -81,6 +81,41 @@ fn runs_another_program(evidence: &Evidence) -> bool {
         && evidence.kiali.root.value().is_some()
 }
 
+/// Returns the first ready endpoint of Kiali's service.
+fn ready_endpoint(evidence: &Evidence) -> Option<&Endpoint> {
+    let mut endpoints = evidence.install.endpoints.value()?.iter();
+    endpoints.find(|it| it.service == NAME && it.ready && !it.addresses.is_empty())
+}
+
+/// Whether a pod is Kiali's: by its labels, or because Kiali's deployment selects it.
+fn is_of_kiali(evidence: &Evidence, pod: &Pod) -> bool {
+    is_kiali_pod(pod) || find_kiali(evidence).is_some_and(|kiali| kiali.selects(pod))
+}
+
+/// Returns the pod of an endpoint, where it is a pod of Kiali.
+fn kiali_pod_of<'e>(evidence: &'e Evidence, endpoint: &Endpoint) -> Option<&'e Pod> {
+    let mut pods = evidence.install.pods.value()?.iter();
+    let pod = pods.find(|pod| Some(&pod.name) == endpoint.pod.as_ref())?;
+    is_of_kiali(evidence, pod).then_some(pod)
+}
+
+/// Returns Kiali's service where its selector selects none of Kiali's pods.
+fn find_wrong_selector(evidence: &Evidence) -> Option<&Service> {
+    let service = find_service(evidence).filter(|it| !it.selector.is_empty())?;
+    let pods = evidence.install.pods.value()?.iter();
+    let mut own = pods.filter(|pod| is_of_kiali(evidence, pod)).peekable();
+    let selects_none = own.peek().is_some() && !own.any(|pod| service.selects_labels(&pod.labels));
+    selects_none.then_some(service)
+}
+
+/// Returns the step that sets a wrong selector of Kiali's service; else the step that shows its endpoints.
+fn restore_selector(evidence: &Evidence) -> Step {
+    match find_kiali(evidence).filter(|_| find_wrong_selector(evidence).is_some()) {
+        Some(kiali) => workloads::select_pods(evidence, kiali),
+        None => services::show_endpoints(evidence, &evidence.expectations.istio_namespace),
+    }
+}
+
 /// The target port of Kiali's service, where Kiali does not listen on it.
 struct SilentTarget<'e> {
     /// The index of the port in the service.
@@ -100,33 +135,34 @@ impl SilentTarget<'_> {
 /// Finds the target port of Kiali's service that the pod does not declare and that did not answer. A named target port
 /// is always declared.
 fn silent_target(evidence: &Evidence) -> Option<SilentTarget<'_>> {
-    let install = &evidence.install;
     let (index, number) = target_number(evidence)?;
-    let mut ready = install.endpoints.value()?.iter().filter(|it| it.service == NAME && it.ready);
-    let name = ready.find_map(|endpoint| endpoint.pod.as_ref())?;
-    let pod = install.pods.value()?.iter().find(|pod| pod.name == *name)?;
+    let pod = kiali_pod_of(evidence, ready_endpoint(evidence)?)?;
     let mut declared = pod.all_containers().flat_map(|it| &it.ports).peekable();
     let answered = evidence.kiali.root.value().and_then(asked_port) == Some(number);
     (declared.peek().is_some() && !declared.any(|port| *port == number) && !answered)
         .then_some(SilentTarget { index, number, pod })
 }
 
+/// Returns Kiali's service, where there is one.
+fn find_service(evidence: &Evidence) -> Option<&Service> {
+    evidence.install.services.value()?.iter().find(|service| service.name == NAME)
+}
+
 /// Returns the target port of Kiali's service if it is a number, with the index of the port.
 fn target_number(evidence: &Evidence) -> Option<(usize, u16)> {
-    let services = evidence.install.services.value()?;
-    let service = services.iter().find(|service| service.name == NAME)?;
+    let service = find_service(evidence)?;
     let of_kiali = |port: &ServicePort| port.port == evidence.expectations.kiali.port;
     let (index, port) = service.ports.iter().enumerate().find(|(_, port)| of_kiali(port))?;
     Some((index, port.target_port.parse().ok()?))
 }
 
-/// Fails unless everything is observed that shows whether Kiali listens on the target port of its service.
+/// Fails unless everything is observed that shows whether the service selects Kiali, and Kiali listens on its target port.
 fn require_target(evidence: &Evidence) -> Result<(), Judgement> {
     let install = &evidence.install;
     install.services.look("the services")?;
+    install.pods.look("the pods of Kiali")?;
     if target_number(evidence).is_some_and(|(_, it)| it != evidence.expectations.kiali.port) {
         install.endpoints.look("the endpoints of service kiali")?;
-        install.pods.look("the pods of Kiali")?;
     }
     Ok(())
 }
@@ -139,12 +175,20 @@ fn service_misses_kiali(effect: &Effect<'_, Evidence>) -> bool {
 #[cfg(test)]
 mod changes {
     use super::*;
-    use crate::evidence::Service;
     use crate::testing::of;
 
     pub(super) fn service(evidence: &mut Evidence) -> &mut Service {
         let mut services = of(&mut evidence.install.services).iter_mut();
         services.find(|service| service.name == NAME).unwrap()
+    }
+
+    /// Makes the service select another pod, which is its endpoint then.
+    pub(super) fn select_another(evidence: &mut Evidence) {
+        service(evidence).selector = [("app".to_owned(), "istiod".to_owned())].into();
+        let pods = of(&mut evidence.install.pods).iter();
+        let other = pods.filter(|pod| !is_kiali_pod(pod)).map(|pod| pod.name.clone()).next();
+        let mut endpoints = of(&mut evidence.install.endpoints).iter_mut();
+        endpoints.find(|it| it.service == NAME).unwrap().pod = other;
     }
 
     /// Sets the target port of Kiali's service.

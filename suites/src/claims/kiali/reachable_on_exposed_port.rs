@@ -4,14 +4,18 @@ use super::answers::{
     answer, check_redirect, expected_redirect, format_redirect, has_same_answer_as_root, needs_tls,
     wrong_answer,
 };
-use super::{kiali_object, require_target, running_explains, silent_target};
+use super::{
+    find_wrong_selector, kiali_object, require_target, restore_selector, running_explains,
+    silent_target,
+};
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation};
+use crate::evidence::{Evidence, HttpAnswer, KialiDetails, Observation, selector};
+use crate::facts::gateway_address::has_local_server;
 use crate::facts::kiali::NAME;
 use crate::format::format_silence;
-use crate::judgement::{Judged, Judgement};
-use crate::steps::{Purpose, Step, services};
+use crate::judgement::{Judged, Judgement, Verdict};
+use crate::steps::{Purpose, Step, services, vantage};
 
 claim! {
     /// The tutorial says: expose Kiali with `kubectl port-forward` and `socat`, and open it on port 30001.
@@ -29,6 +33,7 @@ claim! {
     ///
     /// ## What makes it fail
     /// - There is no answer, or another program answers.
+    /// - Its service selects another pod: then `running` is the cause.
     /// - Kiali has another web root, or answers every page with the same error: then
     ///   `redirects_to_web_root` is the cause.
     /// - No pod of Kiali is ready, or its service forwards to a port on which Kiali does not listen: then `running` is
@@ -63,7 +68,10 @@ fn judge(evidence: &Evidence) -> Judged {
         let summary = if needs_tls(answer) {
             format!("{request} returns {status}: Kiali serves HTTPS only")
         } else if is_forwarded {
-            format!("GET / through meshcheck's port-forward is not answered by Kiali: {status}")
+            let root = &evidence.expectations.kiali.web_root;
+            format!(
+                "GET / through meshcheck's port-forward returns {status}, no redirect to {root}"
+            )
         } else {
             format!("exposed port {port} does not serve Kiali: {request} returns {status}")
         };
@@ -76,6 +84,14 @@ fn judge(evidence: &Evidence) -> Judged {
     }
     // meshcheck's port-forward goes to the pod, the tutorial's to the service.
     require_target(evidence)?;
+    if let Some(service) = find_wrong_selector(evidence) {
+        let found = format!("selector {}", selector(&service.selector));
+        return Err(Judgement::fail(format!("service kiali selects no pod of Kiali: {found}"))
+            .expected("a selector of Kiali's pods")
+            .observed(found)
+            .object(kiali_object(evidence, "service"))
+            .step(restore_selector(evidence)));
+    }
     if let Some(target) = silent_target(evidence) {
         let (number, wanted) = (target.number, evidence.expectations.kiali.port);
         let summary =
@@ -92,12 +108,12 @@ fn judge(evidence: &Evidence) -> Judged {
             format!("{} from {}: {}", value.request, value.vantage, value.status),
         )),
         Observation::Seen { value } => Err(Judgement::unjudged(format!(
-            "{} from {}: {}, not Kiali's answer; meshcheck's port-forward reaches Kiali",
+            "{} from {}: {}, not Kiali's answer: another program or a proxy has port {port}",
             value.request, value.vantage, value.status
         ))
         .expected(expected_redirect(evidence))
         .observed(format_redirect(value))
-        .step(Step::advice(Purpose::Inspect, "Name Kiali's URL with --kiali-url"))),
+        .steps(name_exposed_url(evidence))),
         Observation::Absent { reason } => {
             Ok(Judgement::pass(format!("{forwarded}; {}", format_silence(reason))))
         }
@@ -105,6 +121,14 @@ fn judge(evidence: &Evidence) -> Judged {
             Ok(Judgement::pass(format!("{forwarded}; port {port} of the machine was not tested")))
         }
     }
+}
+
+/// Returns the steps where another program has the exposed port of the machine.
+fn name_exposed_url(evidence: &Evidence) -> Vec<Step> {
+    let port = evidence.expectations.kiali.exposed_port;
+    let url = "Expose Kiali on another port, and name its URL with --kiali-url";
+    let show = has_local_server(evidence).then(|| vantage::show_listener(evidence, port));
+    show.into_iter().chain([Step::advice(Purpose::Fix, url)]).collect()
 }
 
 /// Whether an answer is Kiali's: the redirect to its console, or the console at its own URL.
@@ -123,6 +147,9 @@ fn expose(evidence: &Evidence) -> Vec<Step> {
 /// Whether the exposed port fails because of Kiali's deployment or service. Another program answers there like at /.
 fn running_explains_page(effect: &Effect<'_, Evidence>) -> bool {
     let exposed = &effect.evidence.kiali.exposed;
+    if effect.judgement.verdict == Verdict::Fail && find_wrong_selector(effect.evidence).is_some() {
+        return true;
+    }
     running_explains(effect, &[exposed], has_same_answer_as_root(effect.evidence, exposed))
 }
 
@@ -138,7 +165,7 @@ fn answers_like_root(effect: &Effect<'_, Evidence>) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::kiali::changes::target_port;
+    use crate::claims::kiali::changes::{select_another, target_port};
     use crate::entry::cases;
     use crate::evidence::{Evidence, HttpAnswer, Observation};
     use crate::testing::of;
@@ -164,6 +191,8 @@ mod cases {
         port_of_another_program(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).status = 404; }, Unjudged);
         port_redirects_elsewhere(|e| { e.kiali.machine = of_the_machine(e); of(&mut e.kiali.machine).headers.insert("location".into(), "//elsewhere/kiali/".into()); }, Unjudged);
         login(|e| of(&mut e.kiali.exposed).status = 401, Unjudged);
+        selects_another_pod(select_another, Fail);
+        selects_another_pod_with_another_target(|e| { target_port(e, "30001"); select_another(e); }, Fail);
         another_target_port(|e| target_port(e, "30001"), Fail);
         another_target_port_and_no_endpoints(|e| { target_port(e, "30001"); e.install.endpoints = Observation::failed("endpointslices is forbidden"); }, Unjudged);
         another_target_port_and_no_pods(|e| { target_port(e, "30001"); e.install.pods = Observation::failed("pods is forbidden"); }, Unjudged);

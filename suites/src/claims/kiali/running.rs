@@ -1,17 +1,20 @@
 //! Kiali from the release's own addon manifest runs.
 
-use super::{kiali_object, show_or_scale_up, silent_target};
+use super::{
+    find_wrong_selector, kiali_object, kiali_pod_of, ready_endpoint, restore_selector,
+    show_or_scale_up, silent_target,
+};
 use crate::claims::by_name::console_served::reported_version;
 use crate::claims::by_name::default_profile::looks_in_wrong_place;
 use crate::combine::all_hold;
 use crate::entry::{Effect, claim};
-use crate::evidence::{Deployment, Evidence, Expectations, Pod};
+use crate::evidence::{Deployment, Evidence, Expectations, selector};
 use crate::facts::image::{
     flat_mirror, image_name, is_newer_version, is_pinned, same_image, same_version, split_image,
 };
 use crate::facts::installation::kiali_elsewhere;
 use crate::facts::istiod::install_stopped_at_istiod;
-use crate::facts::kiali::{NAME, find_kiali, is_kiali_pod};
+use crate::facts::kiali::{NAME, find_kiali};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::workload::find_unready_pod;
 use crate::format::rollout::{format_availability, format_headline, format_rollout_trouble};
@@ -34,6 +37,9 @@ claim! {
     /// Reads deployments, services, EndpointSlices and pods in the control plane's namespace (`list` on each). The
     /// deployment `kiali` must be available and have the image of the release's addon manifest. Its service must
     /// have Kiali's port and a ready endpoint.
+    ///
+    /// Without a deployment `kiali`, the claim is unjudged where the pods of all namespaces could not be read: Kiali may be
+    /// in another namespace.
     ///
     /// ## What makes it fail
     /// - Kiali is not installed, is being deleted, is scaled to 0, or its pods are not ready.
@@ -72,6 +78,14 @@ fn judge(evidence: &Evidence) -> Judged {
     Ok(Judgement::pass(parts.join(", ")))
 }
 
+/// Requires that the pods show whether Kiali is in another namespace. An older file does not have them.
+fn require_place(evidence: &Evidence) -> Result<(), Judgement> {
+    let Evidence { install, expectations, .. } = evidence;
+    let namespace = &expectations.istio_namespace;
+    let what = format!("whether Kiali is in another namespace than {namespace}");
+    if install.mesh_pods.is_recorded() { install.mesh_pods.known(&what) } else { Ok(()) }
+}
+
 /// Judges the deployment: availability and image.
 fn deployment(evidence: &Evidence) -> Judged {
     let object = kiali_object(evidence, "deployment");
@@ -91,6 +105,7 @@ fn deployment(evidence: &Evidence) -> Judged {
                 .object(object)
                 .step(list_all(evidence, namespace, &[], text)));
         }
+        require_place(evidence)?;
         let names: Vec<_> = all.iter().map(|deployment| deployment.name.as_str()).collect();
         return Err(Judgement::fail("Kiali is not installed")
             .expected(format!("a deployment {NAME}"))
@@ -212,6 +227,9 @@ fn service(evidence: &Evidence) -> Judged {
     if found.is_some_and(|service| service.ports.iter().any(|port| port.port == wanted)) {
         return has_endpoint(evidence, object);
     }
+    if found.is_none() && find_kiali(evidence).is_none() {
+        require_place(evidence)?;
+    }
     let judgement = if let Some(service) = found {
         let ports: Vec<_> = service.ports.iter().map(|port| port.port.to_string()).collect();
         Judgement::fail(format!("service {NAME} has no port {wanted}"))
@@ -230,10 +248,8 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
     let namespace = &evidence.expectations.istio_namespace;
     let show = || services::show_endpoints(evidence, namespace);
     let what = format!("the endpoints of service {NAME}");
-    let endpoints = require(&evidence.install.endpoints, &what, &object, show)?;
-    let mut ready =
-        endpoints.iter().filter(|it| it.service == NAME && it.ready && !it.addresses.is_empty());
-    let Some(endpoint) = ready.next() else {
+    require(&evidence.install.endpoints, &what, &object, show)?;
+    let Some(endpoint) = ready_endpoint(evidence) else {
         return Err(Judgement::fail(format!("service {NAME} has no ready endpoints"))
             .expected("a ready endpoint")
             .observed("no ready endpoints")
@@ -241,21 +257,19 @@ fn has_endpoint(evidence: &Evidence, object: Object) -> Judged {
             .step(show()));
     };
     let what = format!("the pods of namespace {namespace}");
-    let pods = require(&evidence.install.pods, &what, &object, show)?;
-    let behind = endpoint.pod.as_ref().and_then(|name| pods.iter().find(|pod| pod.name == *name));
-    let is_of_kiali = |pod: &Pod| {
-        is_kiali_pod(pod) || find_kiali(evidence).is_some_and(|kiali| kiali.selects(pod))
-    };
-    if !behind.is_some_and(is_of_kiali) {
+    require(&evidence.install.pods, &what, &object, show)?;
+    if kiali_pod_of(evidence, endpoint).is_none() {
         evidence.install.deployments.look("Kiali's deployment")?;
         let other = endpoint.pod.as_ref().map(|pod| format!("pod {pod}"));
         let other = other.unwrap_or_else(|| list(&endpoint.addresses));
+        let selected = find_wrong_selector(evidence).map(|it| selector(&it.selector));
+        let selected = selected.map_or_else(String::new, |it| format!("; selector {it}"));
         let summary = format!("the ready endpoint of service {NAME} is {other}, not a Kiali pod");
         return Err(Judgement::fail(summary)
             .expected("a Kiali pod")
-            .observed(other)
+            .observed(format!("{other}{selected}"))
             .object(object)
-            .step(show()));
+            .step(restore_selector(evidence)));
     }
     let wanted = evidence.expectations.kiali.port;
     if let Some(target) = silent_target(evidence) {
@@ -296,7 +310,7 @@ fn install_came_not_so_far(effect: &Effect<'_, Evidence>) -> bool {
 
 #[cfg(test)]
 mod cases {
-    use crate::claims::kiali::changes::{service, target_port};
+    use crate::claims::kiali::changes::{select_another, service, target_port};
     use crate::entry::cases;
     use crate::evidence::{Endpoint, Evidence, Observation, Pod};
     use crate::facts::kiali::is_kiali_pod;
@@ -350,10 +364,11 @@ mod cases {
         target_port_answers(|e| { target_port(e, "30001"); of(&mut e.kiali.root).request = "GET http://localhost:30001/".into(); }, Pass);
         target_port_of_a_pod_that_declares_none(|e| { target_port(e, "30001"); kiali_pod(e).containers[0].ports.clear(); }, Pass);
         endpoint_of_another_pod(|e| { let other = of(&mut e.install.pods).iter().find(|pod| !is_kiali_pod(pod)).unwrap().name.clone(); endpoint(e).pod = Some(other); }, Fail);
+        selects_another_pod(select_another, Fail);
         endpoint_without_pod(|e| endpoint(e).pod = None, Fail);
         pod_known_by_its_deployment(|e| { kiali_pod(e).labels.retain(|key, _| key == "app.kubernetes.io/instance"); installed(e, "kiali").selector.retain(|key, _| key == "app.kubernetes.io/instance"); }, Pass);
         in_another_namespace(moved, Changed);
-        other_namespaces_forbidden(|e| { moved(e); e.install.mesh_pods = Observation::failed("forbidden"); }, Fail);
+        other_namespaces_forbidden(|e| { moved(e); e.install.mesh_pods = Observation::failed("pods is forbidden"); }, Unjudged);
         pods_forbidden(|e| e.install.pods = Observation::failed("pods is forbidden"), Unjudged);
         release_of_the_profile(|e| { e.expectations.kiali_image = None; e.expectations.istio_version = "1.24.6".into(); image(e, "quay.io/kiali/kiali:v2.0"); }, Pass);
         endpoints_forbidden(|e| e.install.endpoints = Observation::failed("endpointslices is forbidden"), Unjudged);

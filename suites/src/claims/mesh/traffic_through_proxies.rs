@@ -18,7 +18,7 @@ use crate::facts::injection::demo_namespace_is_missing;
 use crate::facts::proxy_replies::find_proxys_own_reply;
 use crate::facts::resources::{SIDECAR_RESOURCE, resources_of};
 use crate::format::{excerpt, list};
-use crate::judgement::{Judged, Judgement, Verdict, require};
+use crate::judgement::{Judged, Judgement, Look as _, Verdict, require};
 use crate::object::Object;
 use crate::steps::{Step, injection, istio};
 use meshcheck_netfilter::Hook;
@@ -82,6 +82,8 @@ claim! {
         init_arguments if requests_bypass_backends_proxy,
     ],
 }
+
+const ANSWERS: &str = "the backend's answers to the client";
 
 fn judge(evidence: &Evidence) -> Judged {
     let summaries = all_hold([
@@ -152,8 +154,7 @@ fn answers(evidence: &Evidence) -> Vec<&Reply> {
 
 /// Judges the answers. Envoy's headers are only a sign of the proxies: the counters prove them.
 fn judge_answers(evidence: &Evidence) -> Judged {
-    let what = "the backend's answers to the client";
-    let asked = require(&evidence.demo.asked, what, client(evidence), || steps(evidence))?;
+    let asked = require(&evidence.demo.asked, ANSWERS, client(evidence), || steps(evidence))?;
     let answered = answers(evidence);
     if answered.is_empty() {
         let why = asked.replies.first().map(|reply| excerpt(&reply.error));
@@ -198,11 +199,15 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
             "{proxy} forwarded {risen} requests (at least {requests} expected)"
         )));
     }
-    if side == Side::Client && is_routed_elsewhere(evidence) {
-        return Err(Judgement::unjudged(format!(
-            "{proxy} forwarded {risen} of {requests} requests to {}: a route sends them to another cluster",
-            pair.cluster
-        )));
+    if side == Side::Client {
+        // The answers show whether the client's proxy forwards the requests to another cluster.
+        evidence.demo.asked.known(ANSWERS)?;
+        if is_routed_elsewhere(evidence) {
+            return Err(Judgement::unjudged(format!(
+                "{proxy} forwarded {risen} of {requests} requests to {}: a route sends them to another cluster",
+                pair.cluster
+            )));
+        }
     }
     let counted = format!("{proxy} forwarded {risen} of {requests} requests");
     let expected = format!("counter of {} rises by {requests} or more", pair.cluster);
@@ -216,7 +221,11 @@ fn judge_counter(evidence: &Evidence, side: Side) -> Judged {
     let because = if side == Side::Client && !variables.is_empty() {
         format!(": curl uses a web proxy, because its container sets {}", list(&variables))
     } else if let Some(reply) = find_proxys_own_reply(evidence) {
-        format!(": Envoy answered itself, {} `{}`", reply.status, excerpt(&reply.body))
+        let body = match reply.body.as_str() {
+            "" => "with an empty body".to_owned(),
+            body => format!("`{}`", excerpt(body)),
+        };
+        format!(": Envoy answered itself, {} {body}", reply.status)
     } else if side == Side::Client && is_passed_through(evidence, traffic) {
         let (why, steps) = explain_uncounted(evidence, &traffic.client_pod);
         let observed = format!("{observed}; Envoy of the backend counted all requests");

@@ -160,12 +160,18 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
             "DNS runs elsewhere: names resolve, but no pod in {NAMESPACE} has the label {LABEL}"
         ));
     }
+    if deployment.is_none()
+        && let Err(judgement) = require_no_other_dns(evidence)
+    {
+        return judgement;
+    }
+    // A preflight sends no request: then the missing pods decide.
+    if let Observation::Failed { reason } = &evidence.demo.asked {
+        return Judgement::unjudged(format!(
+            "no pod in {NAMESPACE} has the label {LABEL}, and cannot read whether names resolve: {reason}"
+        ));
+    }
     let Some(deployment) = deployment else {
-        if resolves_elsewhere(evidence) {
-            return Judgement::unjudged(format!(
-                "DNS runs elsewhere: proxies find istiod by its name, but no pod in {NAMESPACE} has the label {LABEL}"
-            ));
-        }
         return Judgement::fail(format!(
             "cluster DNS is missing: no deployment or pod has the label {LABEL}"
         ))
@@ -187,13 +193,22 @@ fn not_running(evidence: &Evidence, deployment: Option<&Deployment>, pods: &[Pod
         .step(step)
 }
 
-/// Whether proxies are connected to istiod, which they find by its name, and no request shows that names are not resolved. A
-/// connection outlives DNS.
-fn resolves_elsewhere(evidence: &Evidence) -> bool {
-    let replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
-    let istiods = evidence.install.istiod.value().into_iter().flat_map(|all| all.values());
-    let mut proxies = istiods.filter_map(|it| it.proxies.value()).flatten();
-    replies.clone().all(|reply| !reply.error.contains("resolve")) && proxies.next().is_some()
+/// Requires that no proxy is connected to istiod, which proxies find by its name. A connection outlives DNS: a request that
+/// shows that names are not resolved decides.
+fn require_no_other_dns(evidence: &Evidence) -> Result<(), Judgement> {
+    let mut replies = evidence.demo.asked.value().into_iter().flat_map(|asked| &asked.replies);
+    if replies.any(|reply| reply.error.contains("resolve")) {
+        return Ok(());
+    }
+    let istiods = || evidence.install.istiod.value().into_iter().flat_map(|all| all.values());
+    if istiods().filter_map(|it| it.proxies.value()).flatten().next().is_some() {
+        return Err(Judgement::unjudged(format!(
+            "DNS runs elsewhere: proxies find istiod by its name, but no pod in {NAMESPACE} has the label {LABEL}"
+        )));
+    }
+    let what = "whether proxies find istiod by its name";
+    evidence.install.istiod.known(what)?;
+    istiods().try_for_each(|it| it.proxies.known(what))
 }
 
 /// Fails because no running DNS pod is ready. DNS gets ready only when it reaches the API server, through kube-proxy

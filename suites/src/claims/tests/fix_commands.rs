@@ -11,7 +11,7 @@ use crate::is_installed_otherwise;
 use crate::testing::{claim_cases, mark_helm};
 
 /// Programs that hints may name.
-const PROGRAMS: [&str; 12] = [
+const PROGRAMS: [&str; 13] = [
     "kubectl",
     "istioctl",
     "docker",
@@ -24,6 +24,7 @@ const PROGRAMS: [&str; 12] = [
     "ip",
     "kind",
     "gcloud",
+    "sudo",
 ];
 
 /// A context that would run commands if it were not quoted.

@@ -63,15 +63,9 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
         look?;
     }
     // Without CRDs there are no objects of Istio; with CRDs they must be listed.
-    if seen.install.crds.value().is_some_and(|crds| !crds.is_empty())
-        && evidence.cluster.istio_objects.value().is_none()
-    {
-        let reason = evidence.cluster.istio_objects.reason().unwrap_or_default();
-        return Err(Judgement::unjudged(format!(
-            "cannot list the objects of Istio's kinds: {reason}"
-        )));
-    }
-    if let Observation::Failed { reason } = &evidence.cluster.istio_objects {
+    let objects = &evidence.cluster.istio_objects;
+    let has_crds = seen.install.crds.value().is_some_and(|crds| !crds.is_empty());
+    if let Some(reason) = objects.reason().filter(|_| has_crds || !objects.is_absent()) {
         return Err(Judgement::unjudged(format!(
             "cannot list the objects of Istio's kinds: {reason}"
         )));

@@ -74,6 +74,9 @@ pub struct Engine {
     pub cgroup_version: String,
     /// Whether it runs without root.
     pub rootless: bool,
+    /// The cgroup controllers that it lacks: of a rootless engine, those that systemd does not delegate to its user.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lacks_controllers: Vec<String>,
     /// Its data directory.
     pub root_dir: String,
 }

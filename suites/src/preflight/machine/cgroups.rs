@@ -19,12 +19,12 @@ check! {
     ///
     /// ## What makes it fail
     /// - A controller is missing.
-    /// - A rootless engine runs with cgroup v1.
+    /// - A rootless engine runs with cgroup v1, or systemd delegates too few controllers to its user.
     /// - The engine runs with cgroup v1, and the software to install has Kubernetes 1.35 or newer.
     ///
     /// ## How to fix it
     /// Enable the controller in the kernel's command line, or switch to cgroup v2, and reboot. With cgroup v1, choose an older
-    /// Kubernetes.
+    /// Kubernetes. For a rootless engine, set `Delegate=yes` for the services of users.
     ///
     /// ## Check by hand
     ///     docker info --format '{{.CgroupVersion}}'
@@ -54,6 +54,13 @@ fn judge(evidence: &PreflightEvidence) -> Judged {
             "cgroup v1".into(),
             steps::switch_to_cgroup_v2(),
         );
+    }
+    if engine.rootless && !engine.lacks_controllers.is_empty() {
+        let lacks = list(&engine.lacks_controllers);
+        let summary =
+            format!("the rootless docker engine lacks cgroup controllers: {lacks} (not delegated)");
+        let expected = format!("controllers {}", list(&CONTROLLERS));
+        return fail(summary, &expected, format!("without {lacks}"), steps::delegate_controllers());
     }
     let chosen = evidence.software.kubernetes.as_ref().filter(|it| needs_cgroup_v2(&it.version));
     if let Some(chosen) = chosen.filter(|_| version == "1") {
@@ -112,6 +119,10 @@ mod cases {
         version_1_rootless(|e| {
             engine(e).cgroup_version = "1".into();
             engine(e).rootless = true;
+        }, Fail);
+        rootless_without_delegation(|e| {
+            engine(e).rootless = true;
+            engine(e).lacks_controllers = vec!["cpu".into()];
         }, Fail);
         version_1_and_new_kubernetes(|e| on_version_1(e, Some("1.34.11")), Fail);
         version_1_and_no_older_kubernetes(|e| on_version_1(e, None), Fail);

@@ -50,6 +50,8 @@ const PARTS: [Part; 4] = [
 
 fn judge(evidence: &PreflightEvidence) -> Judged {
     let kernel = evidence.machine.kernel.look("the kernel")?;
+    // The engine shows whether the containers run on another kernel.
+    evidence.machine.engine.known("the container engine")?;
     if let Some(other) = other_kernel(evidence, kernel) {
         return Err(Judgement::unjudged(format!(
             "containers run on another kernel, {other}: meshcheck cannot try the rules on it"

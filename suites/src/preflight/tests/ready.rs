@@ -40,6 +40,7 @@ fn machine() -> MachineEvidence {
             memory_bytes: 16 << 30,
             cgroup_version: "2".into(),
             rootless: false,
+            lacks_controllers: Vec::new(),
             root_dir: "/var/lib/docker".into(),
         })),
         kernel: Observation::seen(Kernel {

@@ -103,7 +103,7 @@ cases! { Evidence:
     requests_failed(|e| e.demo.asked = Observation::failed("pods/exec is forbidden"), Unjudged);
     no_traffic(|e| e.mesh.traffic = Observation::failed("no answer"), Unjudged);
     headers_switched_off_and_restarted(|e| { of(&mut e.mesh.traffic).inbound.after = Observation::seen(0); remove_headers(e, usize::MAX); }, Unjudged);
-    bypass_and_requests_failed(|e| { e.demo.asked = Observation::failed("no answer"); stop_client(e); }, Fail);
+    client_counter_stops_and_requests_failed(|e| { e.demo.asked = Observation::failed("no answer"); stop_client(e); }, Unjudged);
     denied_by_a_policy(|e| envoy_answers(e, 403, "RBAC: access denied", true), Fail);
     denied_by_the_backend(|e| envoy_answers(e, 403, "go away", true), Fail);
     no_healthy_upstream(|e| envoy_answers(e, 503, "no healthy upstream", false), Fail);

@@ -95,7 +95,16 @@ cases! { Evidence:
     }, Unjudged);
     no_dns_and_replies_unread(|e| {
         *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
-        e.demo.asked = Observation::failed("forbidden");
+        e.demo.asked = Observation::failed("pods/exec is forbidden");
+        of(&mut e.install.istiod).clear();
+    }, Unjudged);
+    no_dns_and_no_client(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::absent("no client pod runs");
+    }, Unjudged);
+    no_dns_and_no_request_asked(|e| {
+        *of(&mut e.cluster.dns) = crate::evidence::Dns::default();
+        e.demo.asked = Observation::not_asked("a preflight does not look at the mesh");
         of(&mut e.install.istiod).clear();
     }, Fail);
     terminating(|e| { fail_resolution(e); one_dns(e).pods[0].terminating = true; }, Fail);

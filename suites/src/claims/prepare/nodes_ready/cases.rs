@@ -3,7 +3,7 @@
 use crate::claims::prepare::addresses::changes::before_the_install;
 use crate::entry::cases;
 use crate::evidence::{Evidence, Observation, Resources};
-use crate::testing::{demo_pod, gateway, installed, istiod, of, scale_to_zero};
+use crate::testing::{demo_pod, gateway, installed, istiod, move_gateway, of, scale_to_zero};
 
 fn condition(evidence: &mut Evidence, kind: &str, status: &str) {
     let node = &mut of(&mut evidence.cluster.nodes)[0];
@@ -119,6 +119,12 @@ cases! { Evidence:
             webhook.service.as_mut().unwrap().namespace = "aks-istio-system".into();
         }
     }, Pass);
+    full_with_the_gateway_elsewhere(|e| { move_gateway(e); leave(e, 0, 0, 0); }, Pass);
+    full_with_the_gateway_perhaps_elsewhere(|e| {
+        move_gateway(e);
+        leave(e, 0, 0, 0);
+        e.cluster.load_balancer_services = Observation::failed("services is forbidden");
+    }, Unjudged);
     scheduled_after_a_wait(|e| demo_pod(e, "echo").reason = Some("1 Insufficient cpu.".into()), Pass);
     unscheduled_and_terminating(|e| {
         let pod = demo_pod(e, "echo");
