@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::matrix;
+use crate::command::Program;
 use crate::faults;
 use crate::golang::Go;
 use crate::interrupts;
@@ -17,6 +18,10 @@ use crate::selection::Selection;
 use crate::setup;
 use crate::software::Software;
 use crate::workspace::{cargo, meshcheck};
+
+/// Makes random tests the same in each run of CI: what is found by chance fails where it was changed, not where somebody
+/// else lands. Called by themselves, the tests are random, and print the seed of a failure.
+const SEEDS: [(&str, &str); 2] = [("PROPTEST_RNG_SEED", "1"), ("MESHCHECK_KERNEL_SEED", "1")];
 
 /// The free space that the clusters need on the engine's disk, in GiB. Up to three run at the same time; seen: 6.
 const ROOM: u64 = 7;
@@ -38,9 +43,7 @@ pub(crate) fn run(options: Options) -> Result<()> {
             .show()
     })?;
     step("unit and integration tests", || {
-        cargo(&["nextest", "run", "--workspace", "--profile", "xtask", "--test-threads"])
-            .arg(threads()?)
-            .show()
+        nextest("xtask").arg("--test-threads").arg(threads()?).show()
     })?;
     step("examples in the documentation", || {
         cargo(&["test", "--quiet", "--doc", "--workspace"]).show()
@@ -70,6 +73,12 @@ pub(crate) fn run(options: Options) -> Result<()> {
         })
     })?;
     step("runs that are ended: nothing is left", || interrupts::run(&Selection::for_ci()))
+}
+
+/// A run of the workspace's tests with this profile of `.config/nextest.toml`.
+fn nextest(profile: &str) -> Program {
+    let run = cargo(&["nextest", "run", "--workspace", "--profile", profile]);
+    SEEDS.iter().fold(run, |run, (name, seed)| run.env(name, seed))
 }
 
 /// How many tests run at the same time: twice as many as there are processors. `.config/nextest.toml` says
@@ -121,7 +130,7 @@ fn on_the_real_thing(software: &Software, bundle: &Path) -> Result<()> {
     let real = format!(
         "binary(conformance) + binary(by_hand) + test(needs_mount) + test(needs_sshd) + {kernel} + {browser} + {goldens}"
     );
-    let tests = cargo(&["nextest", "run", "--workspace", "--profile", "ci"])
+    let tests = nextest("ci")
         .args(["--run-ignored", "all", "--filterset"])
         .arg(format!("{real} + {docker}"))
         .env("MESHCHECK_BUNDLE", bundle);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::refusal::classify_refusal;
+use super::refusal::{classify_refusal, injection_error};
 use super::sidecar::SIDECAR;
 use super::webhooks::{INJECTION, REVISION};
 use crate::evidence::{DryRun, Evidence, Observation, Pod};
@@ -104,7 +104,9 @@ pub(crate) fn injects_nothing(dry_run: &Observation<DryRun>) -> bool {
     match dry_run {
         Observation::Seen { value } => !dry_run_has_sidecar(value),
         Observation::Absent { .. } | Observation::NotAsked { .. } => false,
-        Observation::Failed { reason } => is_webhook_failure(reason),
+        Observation::Failed { reason } => {
+            is_webhook_failure(reason) || injection_error(dry_run).is_some()
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::Labels;
 use super::gateway::is_ingress_gateway;
 use super::injection::has_mode_none;
-use crate::evidence::{Deployment, Evidence, Pod};
+use crate::evidence::{Deployment, Evidence, Pod, ProxySync, SyncState};
 
 /// Whether labels are those of istiod, of any revision.
 pub(crate) fn is_istiod(labels: &Labels) -> bool {
@@ -43,6 +43,21 @@ pub(crate) fn install_stopped_at_istiod(evidence: &Evidence) -> bool {
 pub(crate) fn is_istiod_down(evidence: &Evidence) -> bool {
     let ready = |pod: &Pod| is_istiod(&pod.labels) && pod.is_running_and_ready();
     evidence.install.pods.value().is_some_and(|pods| !pods.iter().any(ready))
+}
+
+/// Returns the part of its configuration that a proxy has not acknowledged, by each istiod that has sent it.
+pub(crate) fn find_unacknowledged(evidence: &Evidence, pod: &Pod) -> Option<&'static str> {
+    let id = format!("{}.{}", pod.name, pod.namespace);
+    let istiods = evidence.install.istiod.value()?.values().filter_map(|it| it.proxies.value());
+    let rows: Vec<_> = istiods.flatten().filter(|row| row.proxy == id).collect();
+    let is_open = |state: &SyncState| !state.sent.is_empty() && state.sent != state.acked;
+    let lacks = |part: fn(&ProxySync) -> &SyncState| {
+        !rows.is_empty() && rows.iter().all(|row| is_open(part(row)))
+    };
+    if lacks(|row| &row.clusters) {
+        return Some("clusters (CDS)");
+    }
+    lacks(|row| &row.listeners).then_some("listeners (LDS)")
 }
 
 /// Whether the proxy of a pod has acknowledged no listeners because of interception mode NONE: in this mode it binds the ports

@@ -6,8 +6,10 @@ use crate::facts::workload::has_ended;
 /// Why the scheduler finds no node for a pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unschedulable<'p> {
-    /// No node has enough CPU, memory or pod slots left.
+    /// No node has enough CPU or memory left.
     Room,
+    /// Each node has its maximum number of pods.
+    Slots,
     /// Its host ports are in use.
     Ports,
     /// Its volume is not bound, or is on another node.
@@ -24,8 +26,9 @@ pub(crate) enum Unschedulable<'p> {
 
 /// The scheduler's message for each reason. Where nodes differ, the first reason counts: a taint of the control plane's
 /// node is normal where another node is full.
-const REASONS: [(Unschedulable<'_>, &[&str]); 5] = [
-    (Unschedulable::Room, &["Insufficient ", "Too many pods"]),
+const REASONS: [(Unschedulable<'_>, &[&str]); 6] = [
+    (Unschedulable::Room, &["Insufficient "]),
+    (Unschedulable::Slots, &["Too many pods"]),
     (Unschedulable::Ports, &["free ports"]),
     (
         Unschedulable::Volume,
@@ -48,6 +51,14 @@ pub(crate) fn find_unschedulable(pod: &Pod) -> Option<Unschedulable<'_>> {
     Some(known.or_else(taint).unwrap_or(Unschedulable::Other))
 }
 
+/// Returns the scheduler's reasons from a pod's own requirements, without the number of nodes and its words on preemption.
+pub(crate) fn find_unmet_requirement(pod: &Pod) -> Option<&str> {
+    find_unschedulable(pod).filter(|reason| !is_for_nodes(*reason))?;
+    let words = pod.reason.as_deref()?.trim_start_matches("Unschedulable: ");
+    let words = words.split_once("nodes are available: ").map_or(words, |(_, rest)| rest);
+    Some(words.split(". preemption: ").next().unwrap_or(words).trim_end_matches('.'))
+}
+
 /// The programs that remove a taint by themselves, by the beginning of its key. Kubernetes sets these taints on a node that is
 /// not ready for pods.
 /// Source: <https://kubernetes.io/docs/reference/labels-annotations-taints/>.
@@ -66,8 +77,8 @@ pub(crate) fn find_taint_owner(key: &str) -> Option<&'static str> {
 
 /// Whether the nodes are the reason, and not the pod's own requirements.
 pub(crate) fn is_for_nodes(reason: Unschedulable<'_>) -> bool {
-    use Unschedulable::{Cordoned, Ports, Room, Taint};
-    matches!(reason, Room | Ports | Cordoned | Taint(_))
+    use Unschedulable::{Cordoned, Ports, Room, Slots, Taint};
+    matches!(reason, Room | Slots | Ports | Cordoned | Taint(_))
 }
 
 /// Whether a node is Ready.
@@ -124,7 +135,7 @@ mod tests {
 
     #[rstest]
     #[case("1 Insufficient memory", Unschedulable::Room, true)]
-    #[case("1 Too many pods", Unschedulable::Room, true)]
+    #[case("1 Too many pods", Unschedulable::Slots, true)]
     #[case("1 Insufficient cpu, 1 node(s) had untolerated taint {a: }", Unschedulable::Room, true)]
     #[case(
         "1 node(s) didn't have free ports for the requested pod ports",
@@ -160,6 +171,22 @@ mod tests {
         assert_eq!(is_for_nodes(reason), is_for_the_nodes);
         pod.node = Some("node-1".into());
         assert_eq!(find_unschedulable(&pod), None);
+    }
+
+    #[rstest]
+    #[case(
+        "Unschedulable: 0/1 nodes are available: pod has unbound claims. preemption: 0/1 nodes are available: 1 no.",
+        Some("pod has unbound claims")
+    )]
+    #[case("Unschedulable: running PreBind plugin failed", Some("running PreBind plugin failed"))]
+    #[case("Unschedulable: 0/1 nodes are available: 1 Insufficient cpu.", None)]
+    fn unmet_requirement_is_the_scheduler_s_reason(
+        #[case] words: &str,
+        #[case] requirement: Option<&str>,
+    ) {
+        let reason = Some(words.to_owned());
+        let pod = Pod { phase: "Pending".into(), reason, ..Pod::default() };
+        assert_eq!(find_unmet_requirement(&pod), requirement);
     }
 
     #[test]

@@ -112,6 +112,17 @@ pub(crate) fn lacks_kernel_module(error: &str) -> bool {
     texts.iter().any(|it| error.contains(it))
 }
 
+/// Whether the message names a container that injection adds, or the place of an init container: `initContainers[0]`,
+/// `initContainers/0`. Neither the demo's pods nor the dry run's have init containers. The text of a rule has
+/// `initContainers[*]` for any pod.
+pub(crate) fn names_injected_container(text: &str) -> bool {
+    let is_place = |rest: &str| {
+        rest.strip_prefix(['[', '/']).is_some_and(|at| at.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    [INIT, SIDECAR].iter().any(|name| text.contains(name))
+        || text.split("initContainers").skip(1).any(is_place)
+}
+
 /// The last error that istio-init wrote before it ended.
 pub(crate) fn find_init_error(log: &str) -> Option<&str> {
     let error = |line: &str| line.contains("\terror\t") || line.starts_with("Error: ");
@@ -254,6 +265,16 @@ mod tests {
         assert_eq!(redirects_to_stopped_sidecar(pod, now), stopped);
         pod.containers.retain(|it| it.name != SIDECAR);
         assert!(!redirects_to_stopped_sidecar(pod, now), "there is no sidecar");
+    }
+
+    #[rstest]
+    #[case::name("container <istio-init> has a disallowed capability", true)]
+    #[case::index(".initContainers[0].capabilities.add: Invalid value", true)]
+    #[case::path("rule a failed at path /spec/initContainers/0/securityContext/", true)]
+    #[case::own(".containers[0].capabilities.add: Invalid value", false)]
+    #[case::text_of_a_rule("spec.initContainers[*].securityContext must be set", false)]
+    fn message_names_an_injected_container(#[case] text: &str, #[case] names_it: bool) {
+        assert_eq!(names_injected_container(text), names_it);
     }
 
     /// Running, not ready, and unknown to istiod: without one of these, the sidecar is not cut off.

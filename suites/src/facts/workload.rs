@@ -136,6 +136,36 @@ pub(crate) fn find_stuck_container(pod: &Pod) -> Option<(&Container, &str)> {
     }
 }
 
+/// Returns the container of a pod that runs, has restarted and is not ready: its startup or readiness probe has not
+/// succeeded. Without such a probe, a running container is ready.
+pub(crate) fn find_restarted_container(pod: &Pod) -> Option<&Container> {
+    let runs = |it: &&Container| matches!(it.state, ContainerState::Running { .. });
+    find_troubled_container(pod).filter(|it| it.restarts > 0 && !it.ready).filter(runs)
+}
+
+/// Returns the kubelet's error on a container that it cannot create or start.
+pub(crate) fn start_error(container: &Container) -> Option<&str> {
+    match &container.state {
+        ContainerState::Waiting { reason, message }
+            if START_ERRORS.contains(&reason.as_str()) && !message.is_empty() =>
+        {
+            Some(message)
+        }
+        _ => None,
+    }
+}
+
+/// The kubelet's reasons for a container that it cannot create or start; its message has the error.
+/// Source: `pkg/kubelet/container/sync_result.go` and `pkg/kubelet/kuberuntime/kuberuntime_container.go` of Kubernetes.
+const START_ERRORS: [&str; 6] = [
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "PreCreateHookError",
+    "PreStartHookError",
+    "PostStartHookError",
+    "RunContainerError",
+];
+
 /// Whether a container has restarted, and ended with an error again.
 pub(crate) fn has_failed_again(container: &Container) -> bool {
     container.restarts > 0

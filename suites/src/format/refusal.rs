@@ -29,6 +29,8 @@ pub(crate) fn format_refusal(refusal: Refusal<'_>) -> String {
             format!("the API server cannot call webhook {name}: {}", format_call_failure(failure))
         }
         Refusal::Denied(name) => format!("admission webhook {name} denies it"),
+        Refusal::Injection(error) => format_injection_error(error),
+        Refusal::Invalid(error) => format!("it is invalid: {}", excerpt(error)),
         Refusal::Quota(name) => format!("resource quota {name} refuses it"),
         Refusal::LimitRange => "a limit range of the namespace refuses it".to_owned(),
         Refusal::PodSecurity(level) => {
@@ -43,6 +45,12 @@ pub(crate) fn format_refusal(refusal: Refusal<'_>) -> String {
         Refusal::ServiceAccount(name) => format!("service account {name} does not exist"),
         Refusal::Other => "the API server refuses it".to_owned(),
     }
+}
+
+/// Formats the error of Istio's injection webhook. Go's errors have the deepest reason at their end.
+pub(crate) fn format_injection_error(error: &str) -> String {
+    let reason = error.rsplit(": ").next().unwrap_or(error);
+    format!("Istio's webhook cannot inject the sidecar: {}", excerpt(reason))
 }
 
 /// Quotes the API server's message on a refused pod. That of `OpenShift` names each constraint that the account may not use,

@@ -1,9 +1,10 @@
 //! The text of a deployment that is not available or whose rollout is not complete.
 
-use super::{OLD_REPLICA, count};
+use super::{Noun, OLD_REPLICA, count, excerpt};
 use crate::evidence::{Container, ContainerState, Deployment, Pod};
 use crate::facts::pull::{PullFailure, classify_pull_error, pull_error};
-use crate::facts::workload::find_stuck_container;
+use crate::facts::scheduling::find_unmet_requirement;
+use crate::facts::workload::{find_restarted_container, find_stuck_container, start_error};
 
 /// Formats why a deployment is not available or its rollout not complete; none where both are fine.
 pub(crate) fn format_rollout_trouble(deployment: &Deployment) -> Option<String> {
@@ -40,15 +41,28 @@ pub(crate) fn format_availability(deployment: &Deployment) -> String {
     format!("{} of {} replicas available", deployment.available_replicas, deployment.replicas)
 }
 
-/// Formats the trouble of a deployment for a headline: the container that cannot start, where a pod has one, because the
-/// rollout waits for it.
+/// Formats the trouble of a deployment for a headline: the container that cannot start or is not ready after restarts, or
+/// the requirement of a pod that no node meets, because the rollout waits for it.
 pub(crate) fn format_headline(trouble: &str, pod: Option<&Pod>) -> String {
-    match pod.and_then(find_stuck_container) {
-        Some((container, reason)) => format_known_pull(container)
-            .unwrap_or_else(|| format!("container {} is in {reason}", container.name)),
-        None => trouble.to_owned(),
+    let Some(pod) = pod else { return trouble.to_owned() };
+    if let Some((container, reason)) = find_stuck_container(pod) {
+        return format_known_pull(container).unwrap_or_else(|| {
+            let message = start_error(container).map(|it| format!(": {}", excerpt(it)));
+            format!("container {} is in {reason}{}", container.name, message.unwrap_or_default())
+        });
     }
+    if let Some(container) = find_restarted_container(pod) {
+        return format!(
+            "container {} is not ready, restarted {}",
+            container.name,
+            count(usize::try_from(container.restarts).unwrap_or(usize::MAX), TIME)
+        );
+    }
+    let unmet = find_unmet_requirement(pod);
+    unmet.map_or_else(|| trouble.to_owned(), |it| format!("unschedulable: {}", excerpt(it)))
 }
+
+const TIME: Noun = Noun("time", "times");
 
 /// Formats the state of a container whose image is not on its node, with the reason; none where the reason is not known.
 pub(crate) fn format_known_pull(container: &Container) -> Option<String> {
@@ -125,12 +139,21 @@ mod tests {
         let state = match reason {
             "Error" => end(2),
             "Completed" => end(0),
+            "Running" => ContainerState::Running { since: None },
+            "Unschedulable" => ContainerState::Unknown,
+            "CreateContainerConfigError" => {
+                ContainerState::Waiting { reason: reason.into(), message: "no user".into() }
+            }
             _ => ContainerState::Waiting { reason: reason.into(), message: String::new() },
         };
         let container =
             Container { name: "echo".into(), restarts: 2, state, ..Container::default() };
+        let unmet =
+            "Unschedulable: 0/1 nodes are available: 1 node(s) had volume node affinity conflict.";
         Pod {
             name: name.into(),
+            phase: "Pending".into(),
+            reason: (reason == "Unschedulable").then(|| unmet.to_owned()),
             labels: [("app".to_owned(), "echo".to_owned())].into(),
             containers: vec![container],
             ..Pod::default()
@@ -140,6 +163,9 @@ mod tests {
     #[rstest]
     #[case(&["ContainerCreating", "ImagePullBackOff"], "container echo is in ImagePullBackOff")]
     #[case(&["CrashLoopBackOff"], "container echo is in CrashLoopBackOff")]
+    #[case(&["CreateContainerConfigError"], "container echo is in CreateContainerConfigError: no user")]
+    #[case(&["Running"], "container echo is not ready, restarted 2 times")]
+    #[case(&["Unschedulable"], "unschedulable: 1 node(s) had volume node affinity conflict")]
     #[case(&["Error"], "container echo is in Error")]
     #[case(&["Completed"], "a rollout")]
     #[case(&["ContainerCreating"], "a rollout")]

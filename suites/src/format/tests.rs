@@ -191,6 +191,25 @@ fn failed_rollout_is_undone_where_the_old_pod_is_ready(
     assert_eq!(steps[0].purpose, Purpose::Inspect, "{steps:?}");
 }
 
+#[rstest]
+#[case::plug_in("istio-validation", "CrashLoopBackOff", true)]
+#[case::no_plug_in("istio-init", "CrashLoopBackOff", false)]
+#[case::no_image("istio-validation", "ImagePullBackOff", false)]
+fn init_container_before_the_proxy_gets_a_fix_with_the_plug_in(
+    #[case] first: &str,
+    #[case] reason: &str,
+    #[case] expected: bool,
+) {
+    let container = |name: &str| Container { name: name.into(), ..Container::default() };
+    let mut pod = Pod { phase: "Pending".into(), ..Pod::default() };
+    pod.containers = vec![container("echo"), container("istio-proxy")];
+    let (reason, message) = (reason.to_owned(), String::new());
+    let state = ContainerState::Waiting { reason, message };
+    pod.init_containers = vec![container(first), Container { state, ..container("migrate") }];
+    let steps = crate::steps::pods::diagnose(&crate::testing::healthy(), &pod);
+    assert_eq!(steps.iter().any(|it| it.text.contains("user 1337")), expected, "{steps:?}");
+}
+
 #[test]
 fn long_excerpt_keeps_its_beginning_and_its_end() {
     let text = format!("{}{}", "a".repeat(300), "z".repeat(500));

@@ -305,6 +305,26 @@ pub(crate) fn show_exclusions(evidence: &Evidence) -> Step {
     Step::inspect(command, text)
 }
 
+/// Shows what the injection template reads: the annotations of the refused deployments where a pod without them gets a
+/// sidecar, or the values of the installation.
+pub(crate) fn repair_injection(evidence: &Evidence, refused: &[String]) -> Vec<Step> {
+    if evidence.mesh.dry_run_labelled.value().is_some() {
+        let show = refused.iter().map(|it| workloads::show_template_annotations(evidence, it));
+        let text = "Correct the annotation of the pod template that the webhook's error is about";
+        return show.chain([Step::advice(Purpose::Fix, text)]).collect();
+    }
+    let text = "Correct the value that the webhook's error is about, and install Istio again";
+    vec![show_values(evidence), Step::advice(Purpose::Fix, text)]
+}
+
+/// Shows the values of the installation that the injection template reads.
+fn show_values(evidence: &Evidence) -> Step {
+    let namespace = &evidence.expectations.istio_namespace;
+    let values = ["get", "configmap", "istio-sidecar-injector", "-o", "jsonpath={.data.values}"];
+    let command = evidence.kubectl(&[&["-n", namespace][..], &values].concat());
+    Step::inspect(command, "Show the installation's values for injection")
+}
+
 /// Shows the pods of Istio's CNI plug-in.
 pub(crate) fn show_plug_in(evidence: &Evidence) -> Step {
     let get = ["get", "pods", "--all-namespaces", "-l", "k8s-app=istio-cni-node", "-o", "wide"];
@@ -323,18 +343,13 @@ pub(crate) fn restore_redirection(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         return vec![pods::replace(evidence, pod), show_plug_in(evidence)];
     }
     if annotations.is_empty() {
-        let namespace = &evidence.expectations.istio_namespace;
-        let values =
-            ["get", "configmap", "istio-sidecar-injector", "-o", "jsonpath={.data.values}"];
-        let command = evidence.kubectl(&[&["-n", namespace][..], &values].concat());
-        let show = Step::inspect(command, "Show the installation's values for injection");
         let install = option_of_ranges(evidence, pod).map(|option| {
             let text = format!(
                 "Install Istio without values.global.proxy.{option}, which sets these ranges for all pods"
             );
             Step::advice(Purpose::Fix, text)
         });
-        return install.into_iter().chain([show]).collect();
+        return install.into_iter().chain([show_values(evidence)]).collect();
     }
     if has_other_proxy_config(pod) {
         let text = "Remove the redirection settings from the annotation `proxy.istio.io/config` of the pod template";

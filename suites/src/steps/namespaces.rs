@@ -3,8 +3,8 @@
 use super::{Impact, Purpose, Step, injection};
 use crate::evidence::{Evidence, Expectations};
 use crate::facts::demo::find_deployment;
-use crate::facts::refusal::{Refusal, classify_refusal, find_refusal, names_injected_container};
-use crate::facts::sidecar::{INIT, SIDECAR};
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal};
+use crate::facts::sidecar::{INIT, SIDECAR, names_injected_container};
 use crate::facts::webhooks::{INJECTION, REVISION, only_revision};
 use crate::hint::{escape_backquotes, quote};
 
@@ -79,7 +79,11 @@ pub(crate) fn admit_pods(evidence: &Evidence, namespace: &str, message: &str) ->
         Refusal::Call(name, failure) if !name.contains("istio") => {
             injection::restore_other_webhook(evidence, name, failure)
         }
-        Refusal::Call(..) | Refusal::Deletion | Refusal::Other => Vec::new(),
+        Refusal::Injection(_) => {
+            injection::repair_injection(evidence, &find_refused_deployments(evidence, message))
+        }
+        Refusal::Invalid(_) | Refusal::Other => show_refused_template(evidence, namespace, message),
+        Refusal::Call(..) | Refusal::Deletion => Vec::new(),
     }
 }
 
@@ -126,6 +130,22 @@ pub(crate) fn find_refused_deployments(evidence: &Evidence, message: &str) -> Ve
     };
     let names = [backend_deployment, client_deployment].into_iter().filter(is_refused);
     names.map(|name| format!("deployment/{name}")).collect()
+}
+
+/// Shows the pod templates of the deployments whose pods the API server refuses for a reason that no rule of the namespace
+/// shows. Requests above limits are often those of the injected containers.
+fn show_refused_template(evidence: &Evidence, namespace: &str, message: &str) -> Vec<Step> {
+    let refused = find_refused_deployments(evidence, message);
+    let names = refused.iter().map(String::as_str);
+    let get: Vec<_> =
+        ["-n", namespace, "get"].into_iter().chain(names).chain(["-o", "yaml"]).collect();
+    let show = "Show the pod template, which the API server refuses with these words";
+    let is_injected = message.contains("must be less than or equal to")
+        && (message.contains("spec.initContainers[") || message.contains("spec.containers[1]"));
+    let text = "Raise the sidecar's limit above its request, or lower the request: annotations sidecar.istio.io/proxyCPU, \
+                proxyCPULimit, proxyMemory, proxyMemoryLimit of the template";
+    let show = (!refused.is_empty()).then(|| Step::inspect(evidence.kubectl(&get), show));
+    show.into_iter().chain(is_injected.then(|| fix(text.into()))).collect()
 }
 
 /// Shows the limit ranges of a namespace.

@@ -20,6 +20,13 @@ pub(crate) fn describe_all(evidence: &Evidence, text: &str) -> Step {
     Step::inspect(evidence.kubectl(&["describe", "nodes"]), text)
 }
 
+/// Shows the pods of all nodes, where each node has its maximum number of pods.
+pub(crate) fn free_pod_slot(evidence: &Evidence) -> Vec<Step> {
+    let pods = evidence.kubectl(&["get", "pods", "--all-namespaces", "-o", "wide"]);
+    let text = "Delete pods that nobody needs, add a node, or raise the maximum number of pods of the kubelet (maxPods)";
+    vec![Step::inspect(pods, "Show the pods of each node"), Step::advice(Purpose::Fix, text)]
+}
+
 /// Makes a node schedulable again.
 pub(crate) fn uncordon(evidence: &Evidence, node: &Node, text: &str) -> Step {
     Step::fix(Impact::Changes, evidence.kubectl(&["uncordon", &node.name]), text)

@@ -1,11 +1,15 @@
 //! Steps on pods: they show the state of a pod, or replace it.
 
 use super::{Impact, Purpose, Step, images, injection, workloads};
-use crate::evidence::{ContainerState, Evidence, Pod};
+use crate::evidence::{Container, ContainerState, Evidence, Pod};
 use crate::facts::pull::pull_error;
-use crate::facts::sidecar::{SIDECAR, init_runs_again, only_probe_fails};
+use crate::facts::scheduling::{Unschedulable, find_unschedulable};
+use crate::facts::sidecar::{
+    INIT, SIDECAR, VALIDATION, has_validation, init_runs_again, only_probe_fails,
+};
 use crate::facts::workload::{
-    deployment_with_ready_revision, find_troubled_container, is_out_of_memory, owner_workload,
+    deployment_with_ready_revision, find_restarted_container, find_stuck_container,
+    find_troubled_container, is_out_of_memory, owner_workload, start_error,
 };
 use crate::hint::{escape_backquotes, quote};
 use meshcheck_netfilter::Family;
@@ -17,7 +21,9 @@ pub(crate) fn diagnose(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         return vec![replace(evidence, pod)];
     }
     let mut steps = repair_container(evidence, pod);
+    steps.extend(show_requirement(evidence, pod));
     steps.push(show_trouble(evidence, pod));
+    steps.extend(explain_early_start(pod));
     if let Some(deployment) = deployment_with_ready_revision(evidence, pod) {
         let undo = evidence.kubectl(&["-n", &pod.namespace, "rollout", "undo", &deployment]);
         let text = "Roll back to the previous revision, whose pod is ready";
@@ -47,10 +53,48 @@ fn repair_container(evidence: &Evidence, pod: &Pod) -> Vec<Step> {
         let text = "Show the memory limit: where there is none, the machine needs more memory";
         return vec![describe(evidence, pod, text), raise];
     }
+    if let Some(container) =
+        containers().find(|it| start_error(it).is_some_and(|it| it.contains("runAsNonRoot")))
+    {
+        let name = escape_backquotes(&container.name);
+        return vec![advice(format!(
+            "Set securityContext.runAsUser of container {name} to the number of its image's user, which is not 0"
+        ))];
+    }
     let waiting = find_troubled_container(pod).and_then(|it| Some((it, pull_error(it)?)));
     waiting.map_or_else(Vec::new, |(container, message)| {
         images::obtain(evidence, pod, container, message)
     })
+}
+
+/// Shows what a log does not: the volume claims that a pod waits for, and the probe that a restarted container fails.
+fn show_requirement(evidence: &Evidence, pod: &Pod) -> Option<Step> {
+    if find_unschedulable(pod) == Some(Unschedulable::Volume) {
+        let claims = ["-n", &pod.namespace, "describe", "persistentvolumeclaims"];
+        let text = "Show the events of the volume claims: they have the reason";
+        return Some(Step::inspect(evidence.kubectl(&claims), text));
+    }
+    let container = find_restarted_container(pod).filter(|it| it.name != SIDECAR)?;
+    let name = escape_backquotes(&container.name);
+    let text = format!("Show the pod's events: a probe of container {name} fails");
+    Some(describe(evidence, pod, &text))
+}
+
+/// Explains an init container that fails before the proxy starts, where the CNI plug-in redirects its traffic already.
+/// Source: <https://istio.io/latest/docs/setup/additional-setup/cni/#compatibility-with-application-init-containers>.
+fn explain_early_start(pod: &Pod) -> Option<Step> {
+    let is_early = |it: &Container| {
+        pod.init_containers.iter().any(|init| init.name == it.name)
+            && ![INIT, VALIDATION, SIDECAR].contains(&it.name.as_str())
+    };
+    let has_later_proxy = pod.containers.iter().any(|it| it.name == SIDECAR);
+    let (container, _) = find_stuck_container(pod).filter(|(it, _)| is_early(it))?;
+    if !has_validation(pod) || !has_later_proxy || pull_error(container).is_some() {
+        return None;
+    }
+    let text = "If its connections are refused: Istio's CNI plug-in redirects them to the proxy, which starts later. Run \
+                the init container as user 1337, or exclude its addresses with traffic.sidecar.istio.io/excludeOutboundIPRanges";
+    Some(Step::advice(Purpose::Fix, text))
 }
 
 const EVENTS: &str = "Show the pod's events";

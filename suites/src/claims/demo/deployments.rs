@@ -5,7 +5,7 @@ use crate::facts::dns::all_wait_for_dns;
 use crate::facts::image::{flat_mirror, split_image};
 use crate::facts::injection::{INTERCEPTION_MODE, is_webhook_failure};
 use crate::facts::istiod::{is_istiod_down, lacks_listeners_by_mode_none};
-use crate::facts::refusal::{classify_refusal, find_refusal};
+use crate::facts::refusal::{Refusal, classify_refusal, find_refusal, injection_error};
 use crate::facts::scheduling::deployment_waits_for_nodes;
 use crate::facts::sidecar::{
     INIT, SIDECAR, VALIDATION, find_init_error, is_cut_off, lacks_kernel_module,
@@ -269,9 +269,12 @@ pub(super) fn waits_for_dns(evidence: &Evidence, deployment: &Deployment) -> boo
     all_wait_for_dns(evidence, unready_pods(evidence, deployment))
 }
 
-/// Whether no pod can be created because Istio's webhook does not answer.
-pub(super) fn webhook_refuses_pods(_: &Evidence, deployment: &Deployment) -> bool {
-    find_refusal(deployment).is_some_and(is_webhook_failure)
+/// Whether no pod can be created because Istio's webhook does not answer, or cannot inject a sidecar into any pod.
+pub(super) fn webhook_refuses_pods(evidence: &Evidence, deployment: &Deployment) -> bool {
+    let Some(message) = find_refusal(deployment) else { return false };
+    let error = injection_error(&evidence.mesh.dry_run_labelled).map(|(_, error)| error);
+    is_webhook_failure(message)
+        || error.is_some_and(|it| classify_refusal(message) == Refusal::Injection(it))
 }
 
 /// Changes that matter to both deployments in the same way.

@@ -25,7 +25,7 @@ use crate::facts::gateway_address::is_answered_by_another;
 use crate::facts::injection::is_webhook_failure;
 use crate::facts::istiod::{find_other_domain, is_istiod_down};
 use crate::facts::proxy_replies::{is_connect_error, is_expired_certificate, is_timeout};
-use crate::format::format_answer;
+use crate::format::{excerpt, format_answer};
 use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::steps::vantage::is_helper_too_slow;
 use crate::steps::{istio, namespaces};
@@ -220,14 +220,21 @@ fn unknown(evidence: &Evidence, observation: &Observation<HttpAnswer>) -> Judged
     if names_another_server(answer) {
         return Err(another_answers(evidence, answer));
     }
+    let location = answer.headers.get("location").map(|it| format!(", location {}", excerpt(it)));
+    let to_https = location.as_ref().is_some_and(|it| it.starts_with(", location https://"));
+    let text = if to_https {
+        "List the routes: a Gateway with httpsRedirect, or a route, matches every host"
+    } else {
+        "List the routes: one of them matches every host"
+    };
     Err(Judgement::fail(format!(
         "request for an unknown host through the gateway: {}, expected 404",
         answer.status
     ))
     .expected("404")
-    .observed(format_answer(answer))
+    .observed(format!("{}{}", format_answer(answer), location.unwrap_or_default()))
     .object(gateway_object(evidence))
-    .step(istio::list_routes(evidence, "List the routes: one of them matches every host")))
+    .step(istio::list_routes(evidence, text)))
 }
 
 /// Whether the API server cannot take the objects of a route, because their kinds are not defined.

@@ -7,7 +7,7 @@ use crate::evidence::{Deployment, Evidence, Pod};
 use crate::facts::dns::all_wait_for_dns;
 use crate::facts::gateway::is_ingress_gateway;
 use crate::facts::injection::find_deletion;
-use crate::facts::istiod::is_istiod;
+use crate::facts::istiod::{find_unacknowledged, is_istiod};
 use crate::facts::kiali::find_kiali;
 use crate::facts::refusal::{classify_refusal, find_refusal};
 use crate::facts::scheduling::all_wait_for_nodes;
@@ -202,6 +202,9 @@ fn find_trouble(evidence: &Evidence, pod: &Pod) -> Option<Trouble> {
     let pull = find_stuck_container(pod).and_then(|(container, _)| format_known_pull(container));
     let summary =
         pull.map_or_else(|| format!("is {state}"), |it| format!("is {}: {it}", pod.phase));
+    let open = find_unacknowledged(evidence, pod).filter(|_| pod.is_gateway());
+    let open = open.map(|it| format!("; its proxy has not acknowledged its {it}"));
+    let summary = summary + &open.unwrap_or_default();
     (!well).then_some(Trouble { summary, state })
 }
 

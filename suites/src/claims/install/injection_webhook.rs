@@ -43,6 +43,7 @@ claim! {
     /// - The labels of the demo's pods prevent injection.
     /// - The CA bundle is empty, invalid or expired.
     /// - The webhook's service has no ready endpoint. If istiod is down, `control_plane_running` is the cause.
+    /// - The webhook cannot inject a sidecar: its template fails because of a value of the installation.
     /// - The API server cannot call the webhook. A firewall drops port 15017, an HTTP proxy takes the request, TLS fails,
     ///   a clock is wrong, or the answer is an error.
     ///

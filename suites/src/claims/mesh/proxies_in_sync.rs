@@ -62,6 +62,7 @@ claim! {
         default_profile if istiod_is_not_installed,
         control_plane_running if |effect| is_istiod_down(effect.evidence),
         dns_on_pod_network if proxies_do_not_find_istiod,
+        control_plane_running if is_named_and_unready_gateway,
         namespace_labelled if |effect| demo_namespace_is_missing(effect.evidence),
         client_deployment if no_client_proxy_runs,
         client_deployment if is_named_and_cut_off,
@@ -205,9 +206,21 @@ fn judge_row(evidence: &Evidence, pod: &Pod, proxy: &ProxySync, is_gateway: bool
             .expected(format!("{what}: SYNCED"))
             .observed(format!("{what}: {trouble}, {acked} acknowledged"))
             .object(Object::pod(pod))
-            .step(lacks));
+            .step(lacks)
+            .step(pods::show_log(evidence, pod, SIDECAR, &["--tail=50"], REJECTED)));
     }
     Ok(Judgement::pass(pod.name.clone()))
+}
+
+/// The text of the step that shows the log of a proxy.
+const REJECTED: &str =
+    "Show the proxy's log: it has the error where the proxy rejects its configuration";
+
+/// Whether the failure names a gateway whose proxy does not get ready: without its configuration, it never does.
+fn is_named_and_unready_gateway(effect: &Effect<'_, Evidence>) -> bool {
+    let pods = effect.evidence.install.pods.value().into_iter().flatten();
+    let unready = pods.filter(|pod| pod.is_gateway() && !pod.ready && !pod.terminating);
+    unready.into_iter().any(|pod| effect.is_about(Object::pod(pod)))
 }
 
 /// Whether the failure names a pod of the cause's deployment, whose sidecars do not reach istiod.

@@ -9,10 +9,8 @@ use crate::facts::demo::find_deployment;
 use crate::facts::injection::{
     demo_labels, demo_namespace_is_missing, dry_run_has_sidecar, enables_injection, names_revision,
 };
-use crate::facts::refusal::{
-    CallFailure, Refusal, classify_refusal, find_refusal, names_injected_container,
-};
-use crate::facts::sidecar::SIDECAR;
+use crate::facts::refusal::{CallFailure, Refusal, classify_refusal, find_refusal};
+use crate::facts::sidecar::{SIDECAR, names_injected_container};
 use crate::facts::webhooks::injects;
 use crate::format::list;
 use crate::format::refusal::{excerpt_refusal, format_call_failure, format_refusal};
@@ -173,12 +171,18 @@ fn find_refused_injection(evidence: &Evidence) -> Option<(&str, Refusal<'_>)> {
 
 /// Returns the API server's message where a rule of the cluster refuses the pod of a dry run.
 fn find_refusal_by_rule(run: &Observation<DryRun>) -> Option<(&str, Refusal<'_>)> {
-    use Refusal::{Denied, LimitRange, PodSecurity, Policy, Quota, SecurityContext};
+    use Refusal::{Denied, Invalid, LimitRange, PodSecurity, Policy, Quota, SecurityContext};
     let Observation::Failed { reason } = run else { return None };
     let refusal = classify_refusal(reason);
     let by_rule = matches!(
         refusal,
-        Denied(_) | LimitRange | PodSecurity(_) | Policy(_) | Quota(_) | SecurityContext
+        Denied(_)
+            | Invalid(_)
+            | LimitRange
+            | PodSecurity(_)
+            | Policy(_)
+            | Quota(_)
+            | SecurityContext
     );
     by_rule.then_some((reason.as_str(), refusal))
 }

@@ -31,7 +31,7 @@ claim! {
     /// ## What makes it fail
     /// - A node is NotReady or reports pressure.
     /// - Every node is cordoned.
-    /// - A pod is Pending because no node has room, or the requests of the mesh do not fit.
+    /// - A pod is Pending because no node has room or a free pod slot, or the requests of the mesh do not fit.
     /// - A pod is Pending because of a taint, as on a single control-plane node, or because its ports are in use.
     ///
     /// ## How to fix it
@@ -209,6 +209,11 @@ fn unschedulable(
                 None => untaint(evidence, nodes, key),
             },
         ),
+        Unschedulable::Slots => (
+            format!("pod {name} is unschedulable: each node has its maximum number of pods"),
+            "a node with room for 1 more pod".to_owned(),
+            nodes::free_pod_slot(evidence),
+        ),
         Unschedulable::Ports => (
             format!("pod {name} is unschedulable: its host ports are in use"),
             "a node with free host ports".to_owned(),
@@ -226,7 +231,8 @@ fn unschedulable(
         }
     };
     let words = excerpt(pod.reason.as_deref().unwrap_or_default());
-    let room = format_free(evidence, nodes).filter(|_| reason == Unschedulable::Room);
+    let room = format_free(evidence, nodes)
+        .filter(|_| matches!(reason, Unschedulable::Room | Unschedulable::Slots));
     Judgement::fail(summary)
         .expected(expected)
         .observed([room, Some(words)].into_iter().flatten().collect::<Vec<_>>().join("; "))
@@ -345,11 +351,14 @@ fn no_room(
 ) -> Judgement {
     let Piece { name, requests, .. } = piece;
     if let Some(most) = most {
-        return Judgement::fail(format!("no node has room for {name}"))
+        let slots = fits(Resources { pods: 0, ..*requests }, *most);
+        let reason = if slots { ": each node has its maximum number of pods" } else { "" };
+        let show = if slots { nodes::free_pod_slot(evidence) } else { vec![show_room(evidence)] };
+        return Judgement::fail(format!("no node has room for {name}{reason}"))
             .expected(format!("free on a node: {}", format_resources(*requests)))
             .observed(format!("free on the emptiest node: {}", format_resources(*most)))
             .object("the nodes")
-            .step(show_room(evidence));
+            .steps(show);
     }
     let taint = nodes.iter().find_map(find_taint).map_or("none", String::as_str);
     let state = match nodes.len() {

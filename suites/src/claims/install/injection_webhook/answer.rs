@@ -2,14 +2,15 @@
 
 use crate::evidence::{Evidence, Webhook, WebhookService};
 use crate::facts::istiod::find_istiod;
-use crate::facts::refusal::{failed_injection, is_injection_answered};
+use crate::facts::refusal::{failed_injection, injection_error, is_injection_answered};
 use crate::facts::webhooks::injects;
-use crate::format::refusal::format_call_failure;
+use crate::format::refusal::{format_call_failure, format_injection_error};
 use crate::format::{ENDPOINT, count, excerpt, list};
 use crate::judgement::{Judged, Judgement, Look as _, require};
 use crate::object::Object;
-use crate::steps::injection::{delete_webhook, restore_call};
+use crate::steps::injection::{delete_webhook, repair_injection, restore_call};
 use crate::steps::istio::{restore_control_plane, restore_istiod, rewrite_certificate};
+use crate::steps::namespaces::find_refused_deployments;
 use crate::steps::services::show_called;
 
 /// Judges the CA bundle, the service and its endpoint.
@@ -159,6 +160,15 @@ fn service_has_endpoint(evidence: &Evidence, webhook: &Webhook) -> Judged {
 pub(super) fn judge_call(evidence: &Evidence, webhook: Option<&Webhook>) -> Judged {
     let deployments = evidence.demo.deployments.value().into_iter().flatten();
     let failed = failed_injection(&evidence.mesh.dry_run_labelled, deployments);
+    if let Some((message, error)) = injection_error(&evidence.mesh.dry_run_labelled) {
+        return Err(Judgement::fail(format_injection_error(error))
+            .expected("a pod with a sidecar")
+            .observed(excerpt(error))
+            .object(
+                webhook.map_or_else(|| "webhook".to_owned(), |it| format!("webhook {}", it.name)),
+            )
+            .steps(repair_injection(evidence, &find_refused_deployments(evidence, message))));
+    }
     let Some((error, failure)) = failed else {
         let dry_run = &evidence.mesh.dry_run_labelled;
         let mutating = evidence.install.webhooks.value().map_or(&[][..], Vec::as_slice);

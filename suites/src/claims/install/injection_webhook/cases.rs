@@ -139,6 +139,8 @@ cases! { Evidence:
         ports.for_each(|it| it.target_port = "10250".into());
         fail_call(e, "Post \"https://istiod.istio-system.svc:443/inject?timeout=10s\": context deadline exceeded");
     }, Fail);
+    template_fails(|e| e.mesh.dry_run_labelled = Observation::failed("the API server answered 400: admission webhook \"namespace.sidecar-injector.istio.io\" denied the request: failed to run injection template: no such value"), Fail);
+    pod_is_invalid_after_the_call(|e| e.mesh.dry_run_labelled = Observation::failed("Pod \"a\" is invalid: spec.containers[1].resources.requests: Invalid value: \"1\": must be less than or equal to cpu limit of 50m"), Pass);
     call_is_refused(|e| fail_call(e, "dial tcp 10.96.0.9:443: connect: connection refused"), Fail);
     call_goes_to_a_proxy(|e| fail_call(e, "proxyconnect tcp: dial tcp 10.0.0.5:3128: i/o timeout"), Fail);
     call_is_not_trusted(|e| fail_call(e, "x509: certificate signed by unknown authority"), Fail);

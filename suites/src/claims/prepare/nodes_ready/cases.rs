@@ -137,5 +137,6 @@ cases! { Evidence:
         leave(e, 100, 100, 1);
         e.install.pods = Observation::failed("forbidden");
     }, Unjudged);
+    no_slot_before_install(|e| { before_the_install(e); leave(e, 4000, 8192, 0); }, Fail);
     istiod_without_a_node(|e| { istiod(e).node = None; leave(e, 500, 2048, 1); }, Pass);
 }
