@@ -19,6 +19,10 @@ use super::server::{Reply, Request, Server};
 /// The address of the gateway in `fixtures/api/lab.json`, where nothing listens.
 const NOBODY: &str = "127.99.0.1";
 
+/// The address of the node there, and the one that it gets: nothing listens at it, and whether this machine has the
+/// network of kind makes no difference.
+const NODE: [&str; 2] = ["\"172.18.0.2\"", "\"127.99.0.2\""];
+
 /// Kinds that every API server has.
 const BUILT_IN: [&str; 9] = [
     "admissionregistration.k8s.io",
@@ -43,7 +47,7 @@ pub(crate) struct WholeMesh {
 impl WholeMesh {
     /// A mesh with these objects.
     pub(crate) fn of(mesh: &Mesh) -> Self {
-        let text = mesh.0.to_string().replace(NOBODY, gateway());
+        let text = mesh.0.to_string().replace(NOBODY, gateway()).replace(NODE[0], NODE[1]);
         let mesh = Mesh(serde_json::from_str(&text).unwrap());
         Self { mesh, evidence: recorded(), requests: Arc::default() }
     }
