@@ -115,13 +115,17 @@ pub(crate) fn has_passed_gateway(answer: &HttpAnswer) -> bool {
     answer.headers.contains_key("x-envoy-upstream-service-time")
 }
 
+/// Whether an `AuthorizationPolicy` denied the request, at the gateway or behind it.
+pub(crate) fn is_denied(answer: &HttpAnswer) -> bool {
+    answer.status == 403 && is_policy_denial(&answer.body)
+}
+
 /// Whether an answer shows that the gateway directs the request nowhere: 404, a redirect of the gateway itself, or its denial.
 pub(crate) fn is_unrouted(answer: &HttpAnswer) -> bool {
     let is_own = answer.headers.contains_key("server")
         && !names_another_server(answer)
         && !has_passed_gateway(answer);
-    let is_denial = answer.status == 403 && is_policy_denial(&answer.body);
-    answer.status == 404 || is_own && (is_denial || (300..400).contains(&answer.status))
+    answer.status == 404 || is_own && (is_denied(answer) || (300..400).contains(&answer.status))
 }
 
 /// Whether an answer to the health check is not a gateway's: of another server, or a web page.

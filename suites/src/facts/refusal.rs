@@ -153,8 +153,7 @@ pub(crate) fn classify_refusal(text: &str) -> Refusal<'_> {
 
 /// Whether the certificate in an error of Go's `crypto/x509` begins after the time of the clock that checks it.
 fn is_not_yet_valid(text: &str) -> bool {
-    let times = text.split_once("certificate has expired or is not yet valid: current time ");
-    times.is_some_and(|(_, times)| times.contains(" is before "))
+    between(text, "has expired or is not yet valid: current time ", " is before ").is_some()
 }
 
 fn between<'t>(text: &'t str, before: &str, after: &str) -> Option<&'t str> {
@@ -195,10 +194,8 @@ pub(crate) fn failed_injection<'e>(
 /// Returns the API server's message and the error of Istio's webhook, where it cannot inject a sidecar into a dry run's pod.
 pub(crate) fn injection_error(dry_run: &Observation<DryRun>) -> Option<(&str, &str)> {
     let Observation::Failed { reason } = dry_run else { return None };
-    match classify_refusal(reason) {
-        Refusal::Injection(error) => Some((reason, error)),
-        _ => None,
-    }
+    let Refusal::Injection(error) = classify_refusal(reason) else { return None };
+    Some((reason, error))
 }
 
 /// Whether a dry run shows that the API server called Istio's injection webhook. Validation, quotas, limit ranges, pod
@@ -264,6 +261,10 @@ mod tests {
         "Post \"…\": no endpoints available for service \"istiod\"",
         Call::NoEndpoint
     )]
+    #[case::tls(
+        "Post \"…\": tls: failed to verify certificate: x509: certificate has expired",
+        Call::Tls
+    )]
     #[case::no_service("Post \"…\": service \"istiod\" not found", Call::NoService)]
     #[case::name("Post \"…\": dial tcp: lookup istiod.istio-system.svc: no such host", Call::Name)]
     #[case::clock(
@@ -276,7 +277,11 @@ mod tests {
     )]
     #[case::not_found("the server could not find the requested resource", Call::ClientError)]
     #[case::forbidden("Forbidden", Call::ClientError)]
-    #[case::internal("an error on the server (\"upstream\")", Call::ServerError)]
+    #[case::bad_request("the server rejected our request for an unknown reason", Call::ClientError)]
+    #[case::internal(
+        "an error on the server (\"upstream\") has prevented the request from succeeding",
+        Call::ServerError
+    )]
     #[case::unavailable("the server is currently unable to handle the request", Call::ServerError)]
     #[case::unknown("EOF", Call::Other)]
     fn failed_call_of_a_webhook_has_a_kind(#[case] words: &str, #[case] failure: CallFailure) {
@@ -318,6 +323,7 @@ mod tests {
         "pods \"a\" is forbidden: error looking up service account client/echo: serviceaccount \"echo\" not found",
         Refusal::ServiceAccount("echo")
     )]
+    #[case("pods \"a\" is forbidden: minimum memory usage per Pod is 1Gi", Refusal::LimitRange)]
     #[case(
         "pods \"a\" is forbidden: unable to validate against any security context constraint: [provider \"anyuid\": Forbidden]",
         Refusal::SecurityContext

@@ -88,15 +88,16 @@ fn reach_registry(
 ) -> Vec<Step> {
     let host = unreached_host(message).unwrap_or_else(|| registry_host(&container.image));
     let name = host.split(':').next().unwrap_or(host);
-    let (command, text): (Vec<_>, _) = if failure == PullFailure::Name {
-        (["getent", "hosts", name].map(str::to_owned).into(), "resolves the name")
+    let url = format!("https://{host}/v2/");
+    let (resolve, reach) =
+        (["getent", "hosts", name], ["curl", "-sSI", "--max-time", "5", url.as_str()]);
+    let (command, text): (&[&str], _) = if failure == PullFailure::Name {
+        (&resolve, "resolves the name")
     } else {
-        let url = format!("https://{host}/v2/");
-        (["curl", "-sSI", "--max-time", "5", &url].map(str::to_owned).into(), "reaches the host")
+        (&reach, "reaches the host")
     };
-    let command: Vec<_> = command.iter().map(String::as_str).collect();
     let text = escape_backquotes(&format!("Check whether the node {text} {name}"));
-    let show = show_on_node(evidence, pod, &command, text);
+    let show = show_on_node(evidence, pod, command, text);
     let text = format!(
         "Give the node DNS and a way to {name} (VPN, firewall, proxy of the container runtime), or load the image into it"
     );

@@ -3,8 +3,7 @@
 use crate::claims::ingress::gateway_object;
 use crate::evidence::{Evidence, HttpAnswer, Reply, Route};
 use crate::facts::demo::running_pods;
-use crate::facts::gateway::has_passed_gateway;
-use crate::facts::proxy_replies::is_policy_denial;
+use crate::facts::gateway::{has_passed_gateway, is_denied};
 use crate::facts::resources::denying_policies;
 use crate::format::format_answer;
 use crate::judgement::Judgement;
@@ -13,9 +12,8 @@ use crate::steps::{Purpose, Step, istio};
 
 /// Returns the failure that a policy denies requests at the gateway: it also denies an unknown host.
 pub(super) fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Judgement> {
-    let denied = |answer: &&HttpAnswer| answer.status == 403 && is_policy_denial(&answer.body);
-    let answer = route.routed.value().filter(denied)?;
-    route.unknown_host.value().filter(denied)?;
+    let answer = route.routed.value().filter(|it| is_denied(it))?;
+    route.unknown_host.value().filter(|it| is_denied(it))?;
     let observed = format_answer(answer);
     let summary = format!("an AuthorizationPolicy denies requests at the gateway: {observed}");
     Some(
@@ -30,7 +28,7 @@ pub(super) fn denied_by_gateway(evidence: &Evidence, route: &Route) -> Option<Ju
 /// Returns the failure that the backend's sidecar denies the gateway's request. Where the gateway itself denies it, its
 /// answer has no time of an upstream.
 pub(super) fn denied_by_backend(evidence: &Evidence, answer: &HttpAnswer) -> Option<Judgement> {
-    if answer.status != 403 || !is_policy_denial(&answer.body) || !has_passed_gateway(answer) {
+    if !is_denied(answer) || !has_passed_gateway(answer) {
         return None;
     }
     let pods = running_pods(evidence, &evidence.expectations.backend_deployment);
